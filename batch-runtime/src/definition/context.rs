@@ -1,0 +1,233 @@
+//! Receives: what the engine knows of the running job and step. Gives: the contexts that components ask for,
+//! with values that are saved in the next commit and inherited by a restart.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Failure, Parameters};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// `JOB_INSTANCE_ID`: a job with its identifying parameters.
+    InstanceId;
+    /// `JOB_EXECUTION_ID`: one attempt to run an instance.
+    ExecutionId;
+    /// `STEP_EXECUTION_ID`: one attempt to run a step.
+    StepExecutionId;
+}
+
+/// Asks a running job to stop at the next chunk boundary. Clones are one signal.
+#[derive(Debug, Clone, Default)]
+pub struct StopSignal(Arc<AtomicBool>);
+
+impl StopSignal {
+    /// A signal that is not raised.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A signal that is raised by setting `flag`.
+    #[must_use]
+    pub fn from_flag(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+
+    /// Asks to stop.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Was it asked?
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The values of a context.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    map: Mutex<BTreeMap<String, Value>>,
+    changed: AtomicBool,
+}
+
+impl Values {
+    pub(crate) fn new(map: BTreeMap<String, Value>) -> Self {
+        Self { map: Mutex::new(map), changed: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
+        let value = self.lock().get(key).cloned();
+        value
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(|error| Failure::new(format!("context value `{key}` is of another type: {error}")))
+    }
+
+    fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
+        if key.starts_with("batch.") {
+            return Err(Failure::new(format!(
+                "context keys that begin with `batch.` are the framework's: `{key}`"
+            )));
+        }
+        let value = serde_json::to_value(value)
+            .map_err(|error| Failure::new(format!("context value `{key}` does not serialise: {error}")))?;
+        self.lock().insert(key.to_owned(), value);
+        self.changed.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// All values, for the next commit.
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, Value> {
+        self.lock().clone()
+    }
+
+    /// Was something put since the last call?
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed) && self.changed.swap(false, Ordering::Acquire)
+    }
+
+    pub(crate) fn mark_changed(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+}
+
+/// The running job, asked for as `&JobContext`.
+#[derive(Debug)]
+pub struct JobContext {
+    pub(crate) job: String,
+    pub(crate) instance: InstanceId,
+    pub(crate) execution: ExecutionId,
+    pub(crate) parameters: Parameters,
+    pub(crate) stop: StopSignal,
+    pub(crate) values: Values,
+}
+
+impl JobContext {
+    /// The job's name.
+    #[must_use]
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// The instance.
+    #[must_use]
+    pub fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    /// The execution.
+    #[must_use]
+    pub fn execution(&self) -> ExecutionId {
+        self.execution
+    }
+
+    /// The parameters of the launch, defaults included.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// A value that some component [`put`](Self::put), in this execution or in one before a restart.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
+        self.values.get(key)
+    }
+
+    /// Keeps a value for the steps that follow, saved with the next commit.
+    ///
+    /// # Errors
+    /// When it does not serialise, or the key begins with `batch.`.
+    pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
+        self.values.put(key, value)
+    }
+}
+
+/// The running step, asked for as `&StepContext`.
+#[derive(Debug)]
+pub struct StepContext {
+    pub(crate) step: String,
+    pub(crate) id: StepExecutionId,
+    pub(crate) execution: ExecutionId,
+    pub(crate) starts: u32,
+    pub(crate) stop: StopSignal,
+    pub(crate) values: Values,
+}
+
+impl StepContext {
+    /// The step's name in its job; in a loop with the iteration, as `page[3]`.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        &self.step
+    }
+
+    /// The step execution.
+    #[must_use]
+    pub fn id(&self) -> StepExecutionId {
+        self.id
+    }
+
+    /// The job execution it is part of.
+    #[must_use]
+    pub fn execution(&self) -> ExecutionId {
+        self.execution
+    }
+
+    /// How often the step was started in this instance, this time included: 1 the first time.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.starts
+    }
+
+    /// True once the job was asked to stop: long work outside the chunk loop should end soon.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_raised()
+    }
+
+    /// A value that some component of the step [`put`](Self::put), in this execution or in one before a restart.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
+        self.values.get(key)
+    }
+
+    /// Keeps a value, saved with the next commit.
+    ///
+    /// # Errors
+    /// When it does not serialise, or the key begins with `batch.`.
+    pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
+        self.values.put(key, value)
+    }
+}

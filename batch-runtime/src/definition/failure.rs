@@ -1,0 +1,175 @@
+//! Receives: any error that a component's own code returns. Gives: one sendable [`Failure`] that keeps
+//! the user's error as its source and says which component failed, where, and on which item.
+
+use std::error::Error;
+use std::fmt;
+
+/// A user's error once it has crossed the boundary of its component.
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// What a component was doing when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Getting ready: opening a reader, binding arguments, building a resource.
+    Open,
+    /// Reading an item.
+    Read,
+    /// Processing an item.
+    Process,
+    /// Writing a chunk.
+    Write,
+    /// Running a tasklet.
+    Tasklet,
+    /// Deciding where the job goes on.
+    Decide,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "opening",
+            Self::Read => "reading",
+            Self::Process => "processing",
+            Self::Write => "writing",
+            Self::Tasklet => "running",
+            Self::Decide => "deciding",
+        })
+    }
+}
+
+/// The failure of one component: the user's own error as [`source`](Error::source), and the place.
+///
+/// One pointer wide, so that a `Result<(), Failure>` costs nothing in the item loop.
+///
+/// ```
+/// use batch_runtime::{Failure, Phase};
+///
+/// let failure = Failure::new("no such carrier").in_component("late").during(Phase::Process);
+/// assert_eq!(failure.to_string(), "processing in `late`: no such carrier");
+/// ```
+pub struct Failure(Box<Parts>);
+
+struct Parts {
+    component: Option<&'static str>,
+    phase: Option<Phase>,
+    location: Option<String>,
+    panicked: bool,
+    cause: BoxError,
+}
+
+impl Failure {
+    /// Wraps an error; strings are errors too.
+    pub fn new(cause: impl Into<BoxError>) -> Self {
+        // A failure that passes a second boundary stays one failure.
+        match cause.into().downcast::<Failure>() {
+            Ok(failure) => *failure,
+            Err(cause) => {
+                Self(Box::new(Parts { component: None, phase: None, location: None, panicked: false, cause }))
+            }
+        }
+    }
+
+    /// The failure of a component that panicked with `message`.
+    pub(crate) fn panic(message: String) -> Self {
+        let mut failure = Self::new(message);
+        failure.0.panicked = true;
+        failure
+    }
+
+    /// Names the component, unless one nearer to the cause is named already.
+    #[must_use]
+    pub fn in_component(mut self, name: &'static str) -> Self {
+        self.0.component.get_or_insert(name);
+        self
+    }
+
+    /// Says what the component was doing, unless that is known already.
+    #[must_use]
+    pub fn during(mut self, phase: Phase) -> Self {
+        self.0.phase.get_or_insert(phase);
+        self
+    }
+
+    /// Says on which item: resource, line or key; unless that is known already.
+    #[must_use]
+    pub fn at(mut self, location: impl Into<String>) -> Self {
+        self.0.location.get_or_insert_with(|| location.into());
+        self
+    }
+
+    /// The component that failed, where it is known.
+    #[must_use]
+    pub fn component(&self) -> Option<&'static str> {
+        self.0.component
+    }
+
+    /// What it was doing, where it is known.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// The item's place in its source, where it is known.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.0.location.as_deref()
+    }
+
+    /// True if the component panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        self.0.panicked
+    }
+
+    /// The user's own error.
+    #[must_use]
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0.cause
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = &*self.0;
+        match (parts.phase, parts.component) {
+            (Some(phase), Some(component)) => write!(f, "{phase} in `{component}`: ")?,
+            (Some(phase), None) => write!(f, "{phase}: ")?,
+            (None, Some(component)) => write!(f, "`{component}`: ")?,
+            (None, None) => {}
+        }
+        if let Some(location) = &parts.location {
+            write!(f, "{location}: ")?;
+        }
+        write!(f, "{}", parts.cause)?;
+        let mut source = parts.cause.source();
+        // Wrappers often print their source themselves; it is not printed twice.
+        let mut last = parts.cause.to_string();
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !last.contains(&text) {
+                write!(f, ": {text}")?;
+            }
+            last = text;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("component", &self.0.component)
+            .field("phase", &self.0.phase)
+            .field("location", &self.0.location)
+            .field("cause", &self.0.cause)
+            .finish()
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0.cause)
+    }
+}

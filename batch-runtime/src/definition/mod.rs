@@ -1,0 +1,39 @@
+//! The traits that the attributes implement and that users implement for their own readers and writers.
+
+mod context;
+mod database;
+mod failure;
+mod job;
+mod need;
+mod output;
+mod parameter;
+mod processor;
+mod reader;
+mod resource;
+mod scope;
+mod slots;
+mod state;
+mod step;
+mod writer;
+
+pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId, StopSignal};
+pub use database::{
+    ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
+};
+pub use failure::{BoxError, Failure, Phase};
+pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
+pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
+pub use output::{Output, Produces};
+pub use parameter::{
+    ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
+};
+pub use processor::{Many, Process, ProcessorDefinition, Sink, Then, Through};
+pub use reader::{Progress, Reader, ReaderDefinition};
+pub use resource::ResourceDefinition;
+pub use scope::Scope;
+pub use state::{STATE_LIMIT, State, States};
+pub use step::{Ended, Pipe, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall};
+pub use writer::{Durability, Writer, WriterDefinition};
+
+pub(crate) use context::Values;
+pub(crate) use scope::{Environment, StepEnvironment};

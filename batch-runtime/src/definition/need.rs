@@ -1,0 +1,74 @@
+//! Receives: the arguments of components, and the bindings where they are used. Gives: both as constants, so
+//! that a job can check while it compiles that it provides whatever its steps ask for.
+
+use super::database::DatabaseInfo;
+use super::parameter::{ParameterValue, TypeName};
+
+/// Something that a component asks for by an argument.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    /// The argument's name.
+    pub name: &'static str,
+    /// The component that asks, as `reader `flights``.
+    pub asked_by: &'static str,
+    /// What is asked for.
+    pub kind: NeedKind,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum NeedKind {
+    /// The job's parameter of the argument's name.
+    Parameter(TypeName),
+    /// What the step left behind, `&Output<step>`; optional as `Option<&Output<step>>`.
+    Output {
+        /// Which step: its module and name.
+        step: &'static str,
+        /// The step's bare name, for messages.
+        name: &'static str,
+        /// May it be missing?
+        optional: bool,
+    },
+    /// The chunk's transaction, `&Transaction<'_>`: of the repository's own database, or of another.
+    Transaction(Option<&'static DatabaseInfo>),
+    /// A connection for reading: to the repository's own database, or to another.
+    Connection(Option<&'static DatabaseInfo>),
+    /// A resource, with what that asks for in turn.
+    Resource(&'static [Need]),
+}
+
+/// What one argument of a component is bound to where it is used: `flights(input = yesterday)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// The component's argument.
+    pub argument: &'static str,
+    /// What it is given.
+    pub to: BoundTo,
+}
+
+/// What an argument is given.
+#[derive(Debug, Clone, Copy)]
+pub enum BoundTo {
+    /// The parameter of that name of what is around: of the job, in the end.
+    Parameter(&'static str),
+    /// A literal or constant.
+    Constant {
+        /// Its type; `{integer}` and `{float}` for literals, which fit every integer, or `f64`.
+        ty: TypeName,
+        /// Its value.
+        value: fn() -> Option<ParameterValue>,
+    },
+}
+
+/// A component as it stands in a step.
+#[derive(Debug, Clone, Copy)]
+pub struct ComponentUse {
+    /// What it is: `reader`, `processor`, `writer`, `classifier`.
+    pub role: &'static str,
+    /// The component's name.
+    pub name: &'static str,
+    /// What it asks for.
+    pub needs: &'static [Need],
+    /// What is bound here.
+    pub bindings: &'static [Binding],
+}

@@ -1,0 +1,169 @@
+//! Receives: what a `#[processor]` function takes and returns. Gives: the fused item loop's trait
+//! ([`Process`]), the combinator that joins two without a buffer ([`Then`]), and the trait the attribute
+//! implements for the function's marker ([`ProcessorDefinition`]).
+
+use super::{Failure, Need, Scope, States};
+
+/// What a `#[processor]` returns to make several items, or none, of one: only `Many` multiplies, so that a
+/// `Vec<u8>` can be an item.
+///
+/// ```
+/// use batch_runtime::Many;
+///
+/// fn words(line: String) -> Many<Vec<String>> {
+///     Many(line.split(' ').map(str::to_owned).collect())
+/// }
+/// assert_eq!(words("a b".into()).0.len(), 2);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Many<I>(pub I);
+
+/// Takes what a processor puts out: the next processor, or the chunk's buffer.
+pub trait Sink<T> {
+    /// Takes one item.
+    ///
+    /// # Errors
+    /// When a processor behind it fails on the item.
+    fn push(&mut self, item: T) -> Result<(), Failure>;
+
+    /// The number, within the chunk, of the item that was read and is being processed.
+    fn source(&self) -> u32;
+
+    /// Says that what is pushed next stems from the item of that number (a bulk processor's flush).
+    fn set_source(&mut self, source: u32);
+}
+
+/// A processor with its arguments bound: one item in, any number out.
+pub trait Process<In> {
+    /// What it puts out.
+    type Out;
+
+    /// True if items may come out at [`flush`](Self::flush) instead of at once.
+    const BUFFERS: bool = false;
+
+    /// Processes one item.
+    ///
+    /// # Errors
+    /// What the user's function returned.
+    fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure>;
+
+    /// Puts out what is held back; called at the end of each chunk.
+    ///
+    /// # Errors
+    /// What the user's function returned.
+    fn flush(&mut self, _out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Adds its state to the checkpoint.
+    ///
+    /// # Errors
+    /// When the state does not serialise or is too large.
+    fn save(&self, _states: &mut States) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Takes its state back from the checkpoint of the last commit.
+    ///
+    /// # Errors
+    /// When the stored state cannot be read as the state's type.
+    fn restore(&mut self, _states: &mut States) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// No processor: items pass as they are.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Through;
+
+impl<T> Process<T> for Through {
+    type Out = T;
+
+    #[inline]
+    fn process(&mut self, item: T, out: &mut impl Sink<T>) -> Result<(), Failure> {
+        out.push(item)
+    }
+}
+
+/// Two processors, the output of the first fed to the second item by item.
+#[derive(Debug)]
+pub struct Then<A, B> {
+    first: A,
+    second: B,
+}
+
+impl<A, B> Then<A, B> {
+    /// Joins `first` to `second`.
+    pub const fn new(first: A, second: B) -> Self {
+        Self { first, second }
+    }
+}
+
+struct Into2nd<'a, B, S> {
+    second: &'a mut B,
+    out: &'a mut S,
+}
+
+impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
+    #[inline]
+    fn push(&mut self, item: T) -> Result<(), Failure> {
+        self.second.process(item, self.out)
+    }
+
+    fn source(&self) -> u32 {
+        self.out.source()
+    }
+
+    fn set_source(&mut self, source: u32) {
+        self.out.set_source(source);
+    }
+}
+
+impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
+    type Out = B::Out;
+
+    const BUFFERS: bool = A::BUFFERS || B::BUFFERS;
+
+    #[inline]
+    fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        self.first.process(item, &mut Into2nd { second: &mut self.second, out })
+    }
+
+    fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        self.first.flush(&mut Into2nd { second: &mut self.second, out })?;
+        self.second.flush(out)
+    }
+
+    fn save(&self, states: &mut States) -> Result<(), Failure> {
+        self.first.save(states)?;
+        self.second.save(states)
+    }
+
+    fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
+        self.first.restore(states)?;
+        self.second.restore(states)
+    }
+}
+
+/// What `#[processor]` implements for the marker of the annotated function, for the one item type it takes.
+#[diagnostic::on_unimplemented(
+    message = "processor `{Self}` does not take `{In}`",
+    label = "is fed `{In}` by what stands before it",
+    note = "change the processor's argument to `{In}`, or put a processor before it that returns what it takes"
+)]
+pub trait ProcessorDefinition<In> {
+    /// The function's name.
+    const NAME: &'static str;
+    /// What its arguments ask for.
+    const NEEDS: &'static [Need];
+    /// True if the function takes the item by reference: it can be called again without a clone.
+    const BY_REFERENCE: bool;
+    /// What it puts out.
+    type Out;
+
+    /// Binds the injected arguments.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn bind<'s>(scope: &Scope<'s>) -> Result<impl Process<In, Out = Self::Out> + 's, Failure>;
+}

@@ -1,0 +1,117 @@
+//! Receives: what a `#[reader]` function returns. Gives: the trait a custom reader implements
+//! ([`Reader`]) and the one that the attribute implements for the function's marker ([`ReaderDefinition`]).
+
+use super::{BoxError, Failure, Need, Scope};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Reads items one after another, says where it stands, and goes on from such a position.
+///
+/// The engine calls [`resume`](Self::resume) at most once, before the first [`read`](Self::read).
+/// After every chunk it asks for [`position`](Self::position) and commits it together with what was
+/// written, so a restart begins exactly behind the last committed item.
+///
+/// ```
+/// use batch_runtime::Reader;
+///
+/// /// Counts down to zero.
+/// struct Countdown(u32);
+///
+/// impl Reader for Countdown {
+///     type Item = u32;
+///     type Position = u32;
+///     type Error = std::convert::Infallible;
+///
+///     fn read(&mut self) -> Result<Option<u32>, Self::Error> {
+///         Ok((self.0 > 0).then(|| { self.0 -= 1; self.0 }))
+///     }
+///     fn position(&self) -> u32 { self.0 }
+///     fn resume(&mut self, position: u32) -> Result<(), Self::Error> {
+///         self.0 = position;
+///         Ok(())
+///     }
+/// }
+///
+/// let mut reader = Countdown(3);
+/// reader.resume(2).unwrap();
+/// assert_eq!(reader.read().unwrap(), Some(1));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reader",
+    label = "this is not a reader",
+    note = "return an `impl Iterator<Item = ..>`, one of the readers of `batch_runtime::readers`,\nor a type of your own that implements `batch_runtime::Reader`"
+)]
+pub trait Reader {
+    /// What is read.
+    type Item;
+    /// Where the reader stands: any serde type. It is stored as JSON, so keep its fields stable.
+    type Position: Serialize + DeserializeOwned;
+    /// Why reading failed.
+    type Error: Into<BoxError>;
+
+    /// The next item, or `None` at the end of the input. After `None` it is not called again.
+    ///
+    /// # Errors
+    /// When the input is bad or out of reach. After an error about one record (a bad line), the next
+    /// call goes on behind that record.
+    fn read(&mut self) -> Result<Option<Self::Item>, Self::Error>;
+
+    /// The position behind the last item that was read.
+    fn position(&self) -> Self::Position;
+
+    /// Goes to a position that [`position`](Self::position) gave in an earlier execution.
+    ///
+    /// # Errors
+    /// When the input no longer has that position, or is not the same input.
+    fn resume(&mut self, position: Self::Position) -> Result<(), Self::Error>;
+
+    /// Told after the commit of everything up to `position`: where a queue acknowledges and a file is
+    /// archived.
+    ///
+    /// # Errors
+    /// When that could not be done; the step then fails, and what was committed stays so.
+    fn committed(&mut self, _position: &Self::Position) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// How much of the input is read, and how much there is, in one unit (bytes, items); for the
+    /// progress bar only.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
+
+    /// The place of the item that was read last, in the user's words: `flights.csv, line 17`.
+    /// Asked only after a fault.
+    fn location(&self) -> Option<String> {
+        None
+    }
+}
+
+/// How far a reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is behind the reader.
+    pub done: u64,
+    /// All there is, in the same unit.
+    pub total: u64,
+}
+
+/// What `#[reader]` implements for the marker of the annotated function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reader",
+    label = "a step begins with a reader",
+    note = "put `#[reader]` on the function of this name"
+)]
+pub trait ReaderDefinition {
+    /// The function's name.
+    const NAME: &'static str;
+    /// What its arguments ask for.
+    const NEEDS: &'static [Need];
+    /// What is read.
+    type Item;
+
+    /// Calls the function with its injected arguments.
+    ///
+    /// # Errors
+    /// When an argument cannot be had, or the function returned an error.
+    fn open<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::Item> + 's, Failure>;
+}

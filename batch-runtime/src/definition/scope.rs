@@ -1,0 +1,216 @@
+//! Receives: the running job and step, and the bindings on the way to a component. Gives: whatever the
+//! component's arguments ask for.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use super::context::{JobContext, StepContext};
+use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
+use super::need::{Binding, BoundTo};
+use super::output::{Output, Produces};
+use super::resource::ResourceDefinition;
+use super::slots::Slots;
+use super::{Failure, ParameterType, ParameterValue};
+
+/// What belongs to one job execution: shared by all its steps and their threads.
+pub(crate) struct Environment {
+    pub(crate) job: JobContext,
+    /// The repository's own database, where components may use it.
+    pub(crate) own: Option<DatabaseHandle>,
+    resources: Slots<dyn Any + Send + Sync>,
+    databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
+    /// What steps left behind, as JSON, by the step's id.
+    outputs: Mutex<BTreeMap<String, String>>,
+}
+
+impl Environment {
+    pub(crate) fn new(job: JobContext, own: Option<DatabaseHandle>) -> Self {
+        Self {
+            job,
+            own,
+            resources: Slots::new(),
+            databases: Mutex::new(BTreeMap::new()),
+            outputs: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn leave_output(&self, step: &str, json: String) {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), json);
+    }
+
+    fn output(&self, step: &str) -> Option<String> {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).get(step).cloned()
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+/// What belongs to one step execution, or one decision, on one thread.
+pub(crate) struct StepEnvironment {
+    /// `None` for a decider, which belongs to no step.
+    pub(crate) context: Option<StepContext>,
+    local: Slots<dyn Any>,
+}
+
+impl StepEnvironment {
+    pub(crate) fn new(context: Option<StepContext>) -> Self {
+        Self { context, local: Slots::new() }
+    }
+}
+
+/// Bindings nest: a component's in its step, the step's in its job, and one more for a flow.
+const DEPTH: usize = 4;
+
+/// Where generated code gets the arguments of a component from.
+#[derive(Clone, Copy)]
+pub struct Scope<'s> {
+    job: &'s Environment,
+    step: Option<&'s StepEnvironment>,
+    bindings: [&'s [Binding]; DEPTH],
+    depth: usize,
+}
+
+impl<'s> Scope<'s> {
+    pub(crate) fn of_job(job: &'s Environment) -> Self {
+        Self { job, step: None, bindings: [&[]; DEPTH], depth: 0 }
+    }
+
+    pub(crate) fn of_step(job: &'s Environment, step: &'s StepEnvironment) -> Self {
+        Self { step: Some(step), ..Self::of_job(job) }
+    }
+
+    /// The scope with the bindings of one more use inside it.
+    #[must_use]
+    pub fn bound(mut self, bindings: &'s [Binding]) -> Self {
+        if !bindings.is_empty() {
+            assert!(self.depth < DEPTH, "bindings nest as component, step, flow and job: four at most");
+            self.bindings[self.depth] = bindings;
+            self.depth += 1;
+        }
+        self
+    }
+
+    /// What the argument `name` is given: the value, and the name it has at the job.
+    pub(crate) fn resolve(&self, name: &str) -> (Option<ParameterValue>, String) {
+        let mut name = name;
+        for bindings in self.bindings[..self.depth].iter().rev() {
+            match bindings.iter().find(|binding| binding.argument == name) {
+                None => {}
+                Some(Binding { to: BoundTo::Parameter(outer), .. }) => name = outer,
+                Some(Binding { to: BoundTo::Constant { value, .. }, .. }) => {
+                    return (value(), name.to_owned());
+                }
+            }
+        }
+        (self.job.job.parameters.get(name).map(|parameter| parameter.value.clone()), name.to_owned())
+    }
+
+    /// The parameter for the argument `name`.
+    ///
+    /// # Errors
+    /// When it has no value, or one that does not fit: a job's wiring makes that impossible, a job key typed
+    /// by hand does not.
+    pub fn parameter<T: ParameterType>(&self, name: &str) -> Result<T, Failure> {
+        let (value, outer) = self.resolve(name);
+        T::from_value(value.as_ref())
+            .map_err(|expected| Failure::new(format!("parameter `{outer}`: {expected}")))
+    }
+
+    /// The resource, built on first use and then shared by the whole job execution.
+    ///
+    /// # Errors
+    /// What its function returned.
+    pub fn resource<R: ResourceDefinition>(&self) -> Result<&'s R::Value, Failure> {
+        let job = self.job;
+        job.resources
+            .shared::<R, R::Value, Failure>(|| R::build(&Scope::of_job(job)))
+            .map_err(|failure| failure.in_component(R::NAME))
+    }
+
+    /// What the step left behind.
+    ///
+    /// # Errors
+    /// When the step has left nothing, or something of another type.
+    pub fn output<S: Produces>(&self) -> Result<&'s Output<S>, Failure> {
+        self.optional_output::<S>()?.ok_or_else(|| {
+            Failure::new(format!("step `{}` has left no output in this job instance", S::NAME))
+        })
+    }
+
+    /// What the step left behind, where the job came through it.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn optional_output<S: Produces>(&self) -> Result<Option<&'s Output<S>>, Failure> {
+        let Some(json) = self.job.output(S::ID) else { return Ok(None) };
+        let read = || {
+            serde_json::from_str(&json).map(Output::<S>::new).map_err(|error| {
+                Failure::new(format!("what step `{}` left is not of today's type: {error}", S::NAME))
+            })
+        };
+        self.step()?.local.local::<Output<S>, _, _>(read).map(Some)
+    }
+
+    /// The running step.
+    ///
+    /// # Errors
+    /// When there is none: a decider belongs to no step.
+    pub fn step_context(&self) -> Result<&'s StepContext, Failure> {
+        self.step()?.context.as_ref().ok_or_else(|| Failure::new("a decider belongs to no step"))
+    }
+
+    /// The running job.
+    #[must_use]
+    pub fn job_context(&self) -> &'s JobContext {
+        &self.job.job
+    }
+
+    /// The connection for reading, opened on first use.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, or is of another kind than the component asks for.
+    pub fn connection<D: Database>(&self) -> Result<&'s Connection<D>, Failure> {
+        self.step()?.local.local::<Connection<D>, _, _>(|| {
+            let handle = self.database(D::INFO)?;
+            let driver = D::Driver::from_handle(&handle).ok_or_else(|| {
+                Failure::new("the repository is of another kind than the connection that is asked for")
+            })?;
+            driver.connect_for_reading().map(Connection::new)
+        })
+    }
+
+    /// The database of a `#[database]` function, opened on first use, or the repository's own.
+    pub(crate) fn database(&self, info: Option<&'static DatabaseInfo>) -> Result<DatabaseHandle, Failure> {
+        let Some(info) = info else {
+            return self
+                .job
+                .own
+                .clone()
+                .ok_or_else(|| Failure::new("there is no repository whose database could be used"));
+        };
+        let mut databases = self.job.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = databases.get(info.id) {
+            return Ok(handle.clone());
+        }
+        let handle =
+            (info.open)(&Scope::of_job(self.job)).map_err(|failure| failure.in_component(info.name))?;
+        databases.insert(info.id, handle.clone());
+        Ok(handle)
+    }
+
+    fn step(&self) -> Result<&'s StepEnvironment, Failure> {
+        self.step.ok_or_else(|| Failure::new("a resource belongs to the job, not to a step"))
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("job", &self.job).finish_non_exhaustive()
+    }
+}

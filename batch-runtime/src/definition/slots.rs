@@ -1,0 +1,101 @@
+//! Receives: values made on first use. Gives: references to them that live as long as the store, which only
+//! grows: the resources of a job execution, the connections and outputs of a step.
+
+use std::any::{Any, TypeId};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// An append-only list of values by type. `V` is `dyn Any`, or `dyn Any + Send + Sync` where threads share it.
+pub(crate) struct Slots<V: ?Sized> {
+    first: OnceLock<Box<Slot<V>>>,
+}
+
+struct Slot<V: ?Sized> {
+    key: TypeId,
+    value: OnceLock<Box<V>>,
+    making: Mutex<()>,
+    next: OnceLock<Box<Slot<V>>>,
+}
+
+impl<V: ?Sized> Slots<V> {
+    pub(crate) const fn new() -> Self {
+        Self { first: OnceLock::new() }
+    }
+
+    fn slot(&self, key: TypeId) -> &Slot<V> {
+        let mut link = &self.first;
+        loop {
+            let slot = link.get_or_init(|| {
+                Box::new(Slot { key, value: OnceLock::new(), making: Mutex::new(()), next: OnceLock::new() })
+            });
+            if slot.key == key {
+                return slot;
+            }
+            link = &slot.next;
+        }
+    }
+
+    /// The value of `key`, made by `make` on first use; made once, also where threads race. A failure is
+    /// not kept: the next caller tries again.
+    fn get_or_make<E>(&self, key: TypeId, make: impl FnOnce() -> Result<Box<V>, E>) -> Result<&V, E> {
+        let slot = self.slot(key);
+        if slot.value.get().is_none() {
+            let _making = slot.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if slot.value.get().is_none() {
+                let value = make()?;
+                return Ok(slot.value.get_or_init(|| value));
+            }
+        }
+        Ok(slot.value.get().expect("was just seen or set"))
+    }
+}
+
+impl Slots<dyn Any> {
+    pub(crate) fn local<K: 'static, T: 'static, E>(
+        &self,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<&T, E> {
+        let value =
+            self.get_or_make(TypeId::of::<K>(), || make().map(|value| Box::new(value) as Box<dyn Any>))?;
+        Ok(value.downcast_ref().expect("a key stands for one type"))
+    }
+}
+
+impl Slots<dyn Any + Send + Sync> {
+    pub(crate) fn shared<K: 'static, T: Send + Sync + 'static, E>(
+        &self,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<&T, E> {
+        let value = self.get_or_make(TypeId::of::<K>(), || {
+            make().map(|value| Box::new(value) as Box<dyn Any + Send + Sync>)
+        })?;
+        Ok(value.downcast_ref().expect("a key stands for one type"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_made_once_and_may_use_another_while_it_is_made() {
+        struct Outer;
+        struct Inner;
+        let slots: Slots<dyn Any + Send + Sync> = Slots::new();
+        for _ in 0..2 {
+            let outer: Result<&u32, ()> = slots.shared::<Outer, _, _>(|| {
+                let inner: &u32 = slots.shared::<Inner, _, ()>(|| Ok(1))?;
+                Ok(inner + 1)
+            });
+            assert_eq!(outer, Ok(&2));
+        }
+        assert_eq!(slots.shared::<Inner, u32, ()>(|| Err(())), Ok(&1));
+    }
+
+    #[test]
+    fn a_failure_is_not_kept() {
+        struct Key;
+        let slots: Slots<dyn Any> = Slots::new();
+        assert_eq!(slots.local::<Key, u32, &str>(|| Err("not yet")), Err("not yet"));
+        assert_eq!(slots.local::<Key, u32, &str>(|| Ok(3)), Ok(&3));
+    }
+}

@@ -1,0 +1,91 @@
+//! Receives: the `#[state]` of processors and tasklets. Gives: their part of the checkpoint.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::Failure;
+
+/// What a state may take in the checkpoint, in bytes of JSON: more belongs into a table of the user's own.
+pub const STATE_LIMIT: usize = 1024 * 1024;
+
+/// A type that may be the `#[state]` of a processor or tasklet.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept as state",
+    label = "a state is saved in the checkpoint",
+    note = "add `#[derive(Default, Serialize, Deserialize)]` to `{Self}`"
+)]
+pub trait State: Serialize + DeserializeOwned + Default {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Default> State for T {}
+
+/// The states of a step's components, in the order of its pipe.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct States {
+    kept: Vec<(String, Value)>,
+}
+
+impl States {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// True if no component keeps state.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Adds the state of `component`.
+    ///
+    /// # Errors
+    /// When it does not serialise, or takes more than [`STATE_LIMIT`].
+    pub fn save<S: Serialize>(&mut self, component: &'static str, state: &S) -> Result<(), Failure> {
+        let text =
+            serde_json::to_string(state).map_err(|error| Failure::new(error).in_component(component))?;
+        if text.len() > STATE_LIMIT {
+            return Err(Failure::new(format!(
+                "its state takes {} bytes of JSON, more than the {STATE_LIMIT} that a checkpoint holds; keep it in a table of your own",
+                text.len()
+            ))
+            .in_component(component));
+        }
+        let value =
+            serde_json::from_str(&text).map_err(|error| Failure::new(error).in_component(component))?;
+        self.kept.push((component.to_owned(), value));
+        Ok(())
+    }
+
+    /// Takes the state of `component` out, its default where none was saved.
+    ///
+    /// # Errors
+    /// When what was saved cannot be read as `S`.
+    pub fn restore<S: State>(&mut self, component: &'static str) -> Result<S, Failure> {
+        let Some(index) = self.kept.iter().position(|(name, _)| name == component) else {
+            return Ok(S::default());
+        };
+        let (_, value) = self.kept.remove(index);
+        serde_json::from_value(value).map_err(|error| {
+            Failure::new(format!(
+                "the state that an earlier execution saved is not of today's type: {error}; start a new instance, or bring the old type back"
+            ))
+            .in_component(component)
+        })
+    }
+
+    /// As one JSON value for the checkpoint.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        self.kept.iter().map(|(name, value)| serde_json::json!([name, value])).collect()
+    }
+
+    /// From the checkpoint.
+    ///
+    /// # Errors
+    /// When the value is not what [`to_json`](Self::to_json) gives.
+    pub fn from_json(value: Value) -> Result<Self, Failure> {
+        Ok(Self { kept: serde_json::from_value(value).map_err(Failure::new)? })
+    }
+}

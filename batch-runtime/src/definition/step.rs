@@ -1,0 +1,174 @@
+//! Receives: `#[step]` functions. Gives: what the attribute implements for their markers: the pipe of a chunk
+//! step with its static types ([`Pipe`]), the call of a tasklet ([`Tasklet`]), and both as constants
+//! ([`StepInfo`]).
+
+use super::need::ComponentUse;
+use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
+use crate::engine::{StepEnd, StepRun};
+
+/// A step, as a constant.
+#[derive(Debug)]
+pub struct StepInfo {
+    /// The module and name: what tells two steps of one name apart.
+    pub id: &'static str,
+    /// The function's name.
+    pub name: &'static str,
+    /// Its doc comment.
+    pub doc: &'static str,
+    /// Chunk step or tasklet.
+    pub kind: StepKind,
+    /// The attribute's options.
+    pub options: StepOptions,
+    /// Its components in the order of the pipe; a tasklet is its own single component.
+    pub components: &'static [ComponentUse],
+    /// Runs it: the one call through a pointer a step.
+    pub run: fn(&StepRun<'_>) -> StepEnd,
+}
+
+/// What kind of step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// A pipe, committed chunk by chunk.
+    Chunk,
+    /// A function, committed as a whole.
+    Tasklet,
+}
+
+/// The options of `#[step(..)]`.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct StepOptions {
+    /// Items read for one commit.
+    pub chunk: usize,
+    /// How often the step may be started in one instance (in a loop: one iteration).
+    pub start_limit: Option<u32>,
+    /// Is it run again by a restart although it completed?
+    pub allow_start_if_complete: bool,
+}
+
+impl StepOptions {
+    /// One item a chunk, no limits.
+    pub const DEFAULT: Self = Self { chunk: 1, start_limit: None, allow_start_if_complete: false };
+
+    /// With that many items read for one commit.
+    #[must_use]
+    pub const fn chunk(mut self, items: usize) -> Self {
+        self.chunk = items;
+        self
+    }
+
+    /// With a limit of starts.
+    #[must_use]
+    pub const fn start_limit(mut self, starts: u32) -> Self {
+        self.start_limit = Some(starts);
+        self
+    }
+
+    /// Run again by every restart.
+    #[must_use]
+    pub const fn allow_start_if_complete(mut self, yes: bool) -> Self {
+        self.allow_start_if_complete = yes;
+        self
+    }
+}
+
+/// What `#[step]` implements for the marker of the annotated function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a step",
+    label = "not a step",
+    note = "put `#[step(chunk = ..)]` or `#[step]` on the function of this name"
+)]
+pub trait StepDefinition: 'static {
+    /// The step as a constant.
+    const INFO: &'static StepInfo;
+}
+
+/// The pipe of a chunk step, with its types.
+pub trait Pipe: StepDefinition {
+    /// What is read.
+    type In;
+    /// What is written.
+    type Out;
+
+    /// Opens the reader.
+    ///
+    /// # Errors
+    /// What the component returned.
+    fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::In> + 's, Failure>;
+
+    /// Binds the processors, joined into one.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<Self::In, Out = Self::Out> + 's, Failure>;
+
+    /// Binds the writer.
+    ///
+    /// # Errors
+    /// What the component returned.
+    fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Self::Out> + 's, Failure>;
+}
+
+/// How a step ended, as `match step { Completed => .., Failed => .. }` sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It did its work.
+    Completed,
+    /// Its own code failed; matching on it handles the failure.
+    Failed,
+}
+
+/// What a tasklet returns to be called again, each time in a transaction of its own.
+///
+/// ```
+/// use batch_runtime::Repeat;
+///
+/// fn clean_up(left: u32) -> Repeat {
+///     if left == 0 { Repeat::Done } else { Repeat::Again }
+/// }
+/// assert_eq!(clean_up(0), Repeat::Done);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Repeat {
+    /// Commit, then call again.
+    Again,
+    /// Commit; the step is complete.
+    Done,
+}
+
+/// How one call of a tasklet ended.
+#[derive(Debug)]
+pub enum TaskletCall<V> {
+    /// With its value.
+    Done(V),
+    /// It wants to be called again in the next transaction.
+    Again,
+}
+
+/// What `#[step]` implements for a tasklet.
+pub trait Tasklet: StepDefinition {
+    /// Its `#[state]`; `()` without.
+    type State: super::State;
+    /// What it returns, and a `match` routes by: `Ended` where the function returns nothing.
+    type Value: 'static;
+    /// Does it ask for the transaction? If not, none is held open while it works.
+    const TRANSACTIONAL: bool;
+
+    /// Calls the function once.
+    ///
+    /// # Errors
+    /// What the function returned.
+    fn call(
+        scope: &Scope<'_>,
+        tx: &ChunkTransaction<'_>,
+        state: &mut Self::State,
+    ) -> Result<TaskletCall<Self::Value>, Failure>;
+
+    /// The value as JSON, where its type is a serde type: what `&Output<step>` reads.
+    ///
+    /// # Errors
+    /// When it does not serialise.
+    fn output(value: &Self::Value) -> Result<Option<String>, Failure>;
+}

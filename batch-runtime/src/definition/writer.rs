@@ -1,0 +1,138 @@
+//! Receives: what a `#[writer]` function is or returns. Gives: the trait a custom writer implements
+//! ([`Writer`]) and the one that the attribute implements for the function's marker ([`WriterDefinition`]).
+
+use super::{BoxError, ChunkTransaction, Failure, Need, Scope};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What a committed chunk survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The death of the machine: every commit is forced to the disk (`fsync`).
+    #[default]
+    Machine,
+    /// The death of the process, not of the machine: commits are handed to the operating system.
+    Process,
+}
+
+/// Writes the items of a chunk, inside or beside the chunk's transaction.
+///
+/// The engine calls, in this order: [`open`](Self::open) once; then, a chunk, [`write`](Self::write) any
+/// number of times, [`prepare`](Self::prepare), the commit, [`committed`](Self::committed) — or
+/// [`rollback`](Self::rollback) where the chunk is given up; at the end of the step
+/// [`seal`](Self::seal), a commit of the position it gives, and [`finish`](Self::finish).
+///
+/// A writer that keeps everything inside the transaction implements `write` alone:
+///
+/// ```
+/// use batch_runtime::{ChunkTransaction, Writer};
+///
+/// struct Print;
+///
+/// impl Writer for Print {
+///     type Item = String;
+///     type Position = ();
+///     type Error = std::io::Error;
+///
+///     fn write(&mut self, items: &[String], _tx: &ChunkTransaction<'_>) -> Result<(), Self::Error> {
+///         items.iter().for_each(|item| println!("{item}"));
+///         Ok(())
+///     }
+///     fn position(&self) {}
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a writer",
+    label = "this is not a writer",
+    note = "write `fn name(items: &[Item])`, or return one of the writers of `batch_runtime::writers`\nor a type of your own that implements `batch_runtime::Writer`"
+)]
+pub trait Writer {
+    /// What is written.
+    type Item;
+    /// What of the writer's work is committed, `()` where the transaction holds it all; any serde type,
+    /// stored as JSON.
+    type Position: Serialize + DeserializeOwned;
+    /// Why writing failed.
+    type Error: Into<BoxError>;
+
+    /// Gets ready: `from` is the last committed position on a restart, else `None`.
+    ///
+    /// # Errors
+    /// When the target is missing, not the same any more, or belongs to somebody else.
+    fn open(&mut self, _from: Option<Self::Position>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Writes items; never called with none.
+    ///
+    /// # Errors
+    /// When an item or the target is bad.
+    fn write(&mut self, items: &[Self::Item], tx: &ChunkTransaction<'_>) -> Result<(), Self::Error>;
+
+    /// Puts `items` into the order in which [`write`](Self::write) wants them, before a chunk is written.
+    fn arrange(&mut self, _items: &mut [Self::Item]) {}
+
+    /// Makes what was written as durable as `durability` asks: called once a chunk, right before the commit.
+    ///
+    /// # Errors
+    /// When the target cannot take it (a full disk).
+    fn prepare(&mut self, _durability: Durability) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// What is to be committed now, behind everything written and prepared.
+    fn position(&self) -> Self::Position;
+
+    /// Told after the commit.
+    ///
+    /// # Errors
+    /// When something that waits for the commit could not be done; what was committed stays so.
+    fn committed(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Goes back to a position taken earlier in this execution: the chunk was given up.
+    ///
+    /// # Errors
+    /// When the target cannot go back.
+    fn rollback(&mut self, _to: &Self::Position) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Writes what belongs behind the last item and makes it durable. The position taken after it is
+    /// committed before [`finish`](Self::finish), and again handed to [`open`](Self::open) after a crash between
+    /// the two.
+    ///
+    /// # Errors
+    /// When the target cannot take it.
+    fn seal(&mut self, _durability: Durability) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Publishes what was sealed and committed (a rename). May be called again after a crash.
+    ///
+    /// # Errors
+    /// When it cannot be published.
+    fn finish(&mut self, _durability: Durability) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// What `#[writer]` implements for the marker of the annotated function, for the one item type it takes.
+#[diagnostic::on_unimplemented(
+    message = "writer `{Self}` does not take `{Item}`",
+    label = "is fed `{Item}` by what stands before it",
+    note = "change the writer's argument to `&[{Item}]`, or put a processor before it that returns what it takes"
+)]
+pub trait WriterDefinition<Item> {
+    /// The function's name.
+    const NAME: &'static str;
+    /// What its arguments ask for.
+    const NEEDS: &'static [Need];
+
+    /// Binds the injected arguments, or calls the function for its writer object.
+    ///
+    /// # Errors
+    /// When an argument cannot be had, or the function returned an error.
+    fn bind<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Item> + 's, Failure>;
+}

@@ -1,0 +1,5 @@
+//! A job's body as a constant tree, and what is drawn from it.
+
+mod node;
+
+pub use node::{Activity, Arm, Node, Subject, Use};

@@ -1,0 +1,7 @@
+//! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
+
+pub mod definition;
+pub mod engine;
+pub mod graph;
+
+pub use definition::*;

@@ -1,0 +1,1 @@
+//! Tests of the framework; see the folders beside this one.
