@@ -3,5 +3,6 @@
 pub mod definition;
 pub mod engine;
 pub mod graph;
+pub mod repository;
 
 pub use definition::*;

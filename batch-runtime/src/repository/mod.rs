@@ -1,0 +1,466 @@
+//! Receives: what the engine decides. Gives: its record, safe against a death at any line.
+//!
+//! # The crash contract
+//! - Every method is one transaction: after a crash it has happened, or it has not.
+//! - Every write on behalf of an execution carries its [`Ownership`], and is refused as
+//!   [`RepositoryError::Fenced`] where the stored epoch is another: a paused owner that wakes up after a takeover
+//!   changes nothing.
+//! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (where they live in the
+//!   same database), counters, context with the checkpoint, and the guard, in one transaction.
+//! - A step's end and the journal's entry of it are one transaction, and so are a launch and its lock.
+
+mod key;
+mod model;
+pub mod sqlite;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use key::job_key;
+pub use model::{
+    BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, Owner, Profile,
+    StepExecution, StoredParameter,
+};
+
+use crate::definition::{
+    ChunkTransaction, DatabaseHandle, Durability, ExecutionId, Failure, InstanceId, Parameters,
+    StepExecutionId,
+};
+
+/// The right to write on behalf of an execution, and proof of it: number and epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The epoch that the launch was given.
+    pub epoch: u64,
+}
+
+/// What to do with a running execution whose owner may be dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// Never take over.
+    Strict,
+    /// Take over where the owner's lock proves that it is dead.
+    #[default]
+    Detect,
+    /// Take over in any case: the owner is fenced.
+    Force,
+}
+
+/// What a launch asks for.
+#[derive(Clone, Copy)]
+pub struct LaunchRequest<'a> {
+    /// The job's name.
+    pub job: &'a str,
+    /// All parameters, defaults included; the identifying ones make the instance.
+    pub parameters: &'a Parameters,
+    /// One execution of the job at a time?
+    pub exclusive: bool,
+    /// May the instance be started again after a failure or stop?
+    pub restartable: bool,
+    /// How often an instance is taken over from dead owners.
+    pub max_recoveries: u32,
+    /// What to do with a running execution.
+    pub recovery: Recovery,
+    /// What commits must survive.
+    pub durability: Durability,
+    /// The job's graph as text: stored with the instance.
+    pub graph: &'a str,
+    /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
+    /// and the graph of the last execution.
+    pub holds: &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>,
+}
+
+impl fmt::Debug for LaunchRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaunchRequest")
+            .field("job", &self.job)
+            .field("parameters", &self.parameters)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A launched execution. Dropping it gives the execution's lock back.
+#[derive(Debug)]
+pub struct Launched {
+    /// The right to write.
+    pub ownership: Ownership,
+    /// The execution before this one in the same instance.
+    pub restarted_from: Option<ExecutionId>,
+    /// The owner that this launch took over from.
+    pub recovered: Option<Owner>,
+    /// What the instance has passed so far, oldest first.
+    pub journal: Vec<JournalEntry>,
+    /// The job's context, inherited.
+    pub context: ContextMap,
+    /// Held as long as the owner lives.
+    pub lock: ExecutionLock,
+}
+
+/// Proof that an execution's owner lives: free as soon as the process is dead.
+pub trait HeldLock: Send + Sync + fmt::Debug {}
+
+/// A held lock of any kind.
+pub type ExecutionLock = Box<dyn HeldLock>;
+
+/// A step execution to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct StepStart<'a> {
+    /// The step's name in the job, with the iteration in a loop.
+    pub name: &'a str,
+    /// How often it may be started in the instance.
+    pub start_limit: Option<u32>,
+    /// The other database that its chunks are committed in, and its name.
+    pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
+}
+
+/// A step execution that has begun.
+#[derive(Debug)]
+pub struct BegunStep {
+    /// Its number.
+    pub id: StepExecutionId,
+    /// How often the step was started in the instance, this time included.
+    pub starts: u32,
+    /// The context it inherits, checkpoint included.
+    pub context: ContextMap,
+    /// Its counters summed over the earlier executions of the instance.
+    pub before: Counters,
+    /// Where its chunks are committed.
+    pub chunks: ChunkStore,
+}
+
+/// How a step execution ended.
+#[derive(Debug, Clone)]
+pub struct StepFinish {
+    /// COMPLETED, STOPPED, FAILED, or ABANDONED where the control flow handles the failure.
+    pub status: BatchStatus,
+    /// In words.
+    pub exit: ExitStatus,
+    /// What it did; the committed counters with what was rolled back and seen since.
+    pub counters: Counters,
+    /// Where its time went.
+    pub profile: Option<Profile>,
+    /// What the journal records, where the job goes on behind the step.
+    pub journal: Vec<JournalEntry>,
+    /// The step's context, where it changed since the last chunk.
+    pub context: Option<ContextMap>,
+    /// The job's context, where it changed.
+    pub job_context: Option<ContextMap>,
+}
+
+/// What a chunk commits beside the rows.
+#[derive(Debug, Clone, Default)]
+pub struct ChunkRecord {
+    /// All that the step execution has done, this chunk included.
+    pub counters: Counters,
+    /// The step's whole context with the checkpoint, as a JSON object of plain values.
+    pub context: String,
+    /// The job's whole context, where a component changed it.
+    pub job_context: Option<String>,
+}
+
+/// What the commit of a chunk tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Somebody asked for a stop, in the repository.
+    pub stop_requested: bool,
+}
+
+/// Why a chunk was not committed. Everything is rolled back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// The work inside the transaction failed.
+    #[error(transparent)]
+    Work(Failure),
+    /// The repository, or the other database, failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+}
+
+/// Where the chunks of one step execution are committed: the one place for it. An enum and no trait object, so that
+/// the work inside is a static call.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ChunkStore {
+    /// Nowhere: a step that runs without a repository.
+    Nowhere,
+    /// In a `SQLite` database: the repository's own, or another.
+    Sqlite(sqlite::ChunkStore),
+}
+
+impl ChunkStore {
+    /// Commits one chunk: begins the transaction, lets `work` write the rows and fill the record in, adds counters,
+    /// context and guard, and commits.
+    ///
+    /// # Errors
+    /// When `work` failed, or the commit did. In both cases nothing of the chunk stays in the database.
+    pub fn commit(
+        &mut self,
+        record: &mut ChunkRecord,
+        work: impl FnOnce(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure>,
+    ) -> Result<Committed, ChunkError> {
+        match self {
+            Self::Nowhere => {
+                work(&ChunkTransaction::none(), record).map_err(ChunkError::Work)?;
+                Ok(Committed { stop_requested: false })
+            }
+            Self::Sqlite(store) => store.commit(record, work),
+        }
+    }
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone)]
+pub struct ExecutionFinish {
+    /// COMPLETED, STOPPED or FAILED.
+    pub status: BatchStatus,
+    /// In words.
+    pub exit: ExitStatus,
+    /// The job's context, where it changed.
+    pub context: Option<ContextMap>,
+}
+
+/// Which executions to list: all, unless narrowed.
+#[derive(Debug, Clone, Default)]
+pub struct ExecutionFilter {
+    /// Of this job only.
+    pub job: Option<String>,
+    /// Of this instance only.
+    pub instance: Option<InstanceId>,
+    /// Running ones only.
+    pub running: bool,
+    /// At most that many, the newest first.
+    pub limit: Option<u32>,
+}
+
+/// The record of all jobs. Shared by threads; see the module for what every implementation promises.
+pub trait Repository: Send + Sync + fmt::Debug {
+    /// Where it is, for messages.
+    fn url(&self) -> String;
+
+    /// The database that components may use in the chunk's transaction, where it is of a kind they can.
+    fn database(&self) -> Option<DatabaseHandle>;
+
+    /// Finds or creates the instance, checks that it may run, takes over from a dead owner, and inserts the execution as
+    /// STARTED, locked: all in one transaction.
+    ///
+    /// # Errors
+    /// [`RepositoryError::AlreadyRunning`], then [`NeedsRecovery`](RepositoryError::NeedsRecovery),
+    /// [`AlreadyComplete`](RepositoryError::AlreadyComplete), [`NotRestartable`](RepositoryError::NotRestartable),
+    /// [`GraphChanged`](RepositoryError::GraphChanged), in this order; nothing is written then.
+    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
+
+    /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance.
+    ///
+    /// # Errors
+    /// [`RepositoryError::StartLimit`] when it was started too often.
+    fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError>;
+
+    /// Ends a step execution and records it in the journal.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    fn finish_step(
+        &self,
+        owner: Ownership,
+        step: StepExecutionId,
+        finish: &StepFinish,
+    ) -> Result<(), RepositoryError>;
+
+    /// Records what a decider said, or a stop that was passed, before the next node starts.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    fn record(&self, owner: Ownership, entry: &JournalEntry) -> Result<(), RepositoryError>;
+
+    /// Ends an execution.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError>;
+
+    /// Was the execution asked to stop?
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError>;
+
+    /// Asks a running execution to stop: STOPPING.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchExecution`], [`NotRunning`](RepositoryError::NotRunning).
+    fn request_stop(&self, execution: ExecutionId) -> Result<(), RepositoryError>;
+
+    /// Gives an execution up for good. A running one only where its owner is dead.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchExecution`], [`AlreadyRunning`](RepositoryError::AlreadyRunning),
+    /// [`AlreadyComplete`](RepositoryError::AlreadyComplete).
+    fn abandon(&self, execution: ExecutionId) -> Result<(), RepositoryError>;
+
+    /// Ends the running executions whose owners are dead as FAILED with exit `OWNER_LOST`, so that they can be
+    /// started again; gives those it took over.
+    ///
+    /// # Errors
+    /// When the repository cannot be written.
+    fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError>;
+
+    /// One execution.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchExecution`].
+    fn execution(&self, id: ExecutionId) -> Result<JobExecution, RepositoryError>;
+
+    /// The executions, newest first.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError>;
+
+    /// The step executions of an execution, in the order they began.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError>;
+
+    /// The greatest identifying `run.id` of the job's instances: `--next` counts on from it.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError>;
+}
+
+/// Why the repository refused, or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepositoryError {
+    /// The instance has a running execution.
+    #[error(
+        "job `{job}` is already running as execution {execution} ({owner}); wait for it, stop it with `stop {execution}`, or run other parameters"
+    )]
+    AlreadyRunning {
+        /// The job.
+        job: String,
+        /// The running execution.
+        execution: ExecutionId,
+        /// Its owner in words: process and host.
+        owner: String,
+    },
+    /// The outcome of the last execution is not known.
+    #[error(
+        "execution {execution} of job `{job}` ended in status UNKNOWN: look at what it did, then `abandon {execution}`"
+    )]
+    NeedsRecovery {
+        /// The job.
+        job: String,
+        /// The execution.
+        execution: ExecutionId,
+    },
+    /// The owner died too often.
+    #[error(
+        "instance {instance} of job `{job}` was taken over from a dead owner {times} times: find out what kills it, then start it with `--recovery force`"
+    )]
+    TooManyRecoveries {
+        /// The job.
+        job: String,
+        /// The instance.
+        instance: InstanceId,
+        /// How often.
+        times: u32,
+    },
+    /// The instance is complete, or given up.
+    #[error(
+        "job `{job}` with these parameters is already {status}: execution {execution}; run it with other parameters, or with `--next`"
+    )]
+    AlreadyComplete {
+        /// The job.
+        job: String,
+        /// The execution that completed it.
+        execution: ExecutionId,
+        /// COMPLETED or ABANDONED.
+        status: BatchStatus,
+    },
+    /// The job may not be started again.
+    #[error(
+        "job `{job}` is not restartable, and execution {execution} ended as {status}; run it with other parameters, or with `--next`"
+    )]
+    NotRestartable {
+        /// The job.
+        job: String,
+        /// The execution before.
+        execution: ExecutionId,
+        /// How it ended.
+        status: BatchStatus,
+    },
+    /// The job's body changed so that the instance cannot go on.
+    #[error(
+        "job `{job}` has changed since execution {execution}: {what}; finish the instance with the program it began with, or run it with `--next`"
+    )]
+    GraphChanged {
+        /// The job.
+        job: String,
+        /// The execution before.
+        execution: ExecutionId,
+        /// What the graph no longer holds, and both graphs.
+        what: String,
+    },
+    /// The step was started too often.
+    #[error("step `{step}` was started {limit} times in this job instance, which is its `start_limit`")]
+    StartLimit {
+        /// The step.
+        step: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// Another owner took the execution over.
+    #[error(
+        "execution {execution} was taken over by another process: this one stops and changes nothing more"
+    )]
+    Fenced {
+        /// The execution.
+        execution: ExecutionId,
+    },
+    /// There is no such execution.
+    #[error("there is no execution {0}; `executions` lists them")]
+    NoSuchExecution(ExecutionId),
+    /// The execution does not run.
+    #[error("execution {execution} is not running: it is {status}")]
+    NotRunning {
+        /// The execution.
+        execution: ExecutionId,
+        /// Where it stands.
+        status: BatchStatus,
+    },
+    /// The repository cannot be used as it is.
+    #[error("repository {path}: {what}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A component committed or rolled back the transaction that belongs to the engine.
+    #[error("a component ended the transaction of the chunk; leave `COMMIT` and `ROLLBACK` to the engine")]
+    TransactionEnded,
+    /// The database failed.
+    #[error("repository {path}: {source}")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// What is stored cannot be understood.
+    #[error("repository {path}: {what}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be.
+        what: String,
+    },
+}
