@@ -3,6 +3,7 @@
 pub mod definition;
 pub mod engine;
 pub mod graph;
+pub mod observe;
 pub mod repository;
 
 pub use definition::*;

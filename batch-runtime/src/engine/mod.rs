@@ -1,4 +1,64 @@
-//! Runs jobs.
+//! Receives: a launch. Gives: the job's run, on the caller's thread.
+
+use std::sync::Arc;
+
+use crate::definition::{Durability, Launch, StopSignal};
+use crate::observe::{JobReport, Observer};
+use crate::repository::{Recovery, Repository, RepositoryError};
+
+/// How to run a job.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// What to do with a running execution of the instance whose owner may be dead.
+    pub recovery: Recovery,
+    /// What commits must survive.
+    pub durability: Durability,
+    /// Asks the job to stop at the next chunk boundary.
+    pub stop: StopSignal,
+    /// Watches the run.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// Why a job was not run. A job that ran and failed is no error but a [`JobReport`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// A parameter is missing, unknown, or does not fit its type.
+    #[error("job `{job}`: {what}")]
+    Parameters {
+        /// The job.
+        job: String,
+        /// What is wrong, and what to type.
+        what: String,
+    },
+    /// A step wants a transaction of the repository's own database, and the repository has none.
+    #[error(
+        "job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind"
+    )]
+    WrongDatabase {
+        /// The job.
+        job: String,
+        /// The step.
+        step: String,
+        /// The repository.
+        repository: String,
+    },
+    /// The repository refused the launch, or failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+}
+
+/// Runs a job to its end, on this thread.
+///
+/// # Errors
+/// When it could not be launched, or the repository was lost on the way. A job that failed is a report.
+pub fn run(
+    _repository: &Arc<dyn Repository>,
+    _launch: &Launch,
+    _options: &RunOptions,
+) -> Result<JobReport, JobError> {
+    unimplemented!()
+}
 
 /// One step execution about to run.
 #[derive(Debug)]
