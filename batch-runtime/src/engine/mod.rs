@@ -1,9 +1,25 @@
-//! Receives: a launch. Gives: the job's run, on the caller's thread.
+//! Receives: a launch. Gives: the job's run, on the caller's thread. `README.md` beside this file walks one chunk through.
+
+mod checkpoint;
+mod chunk;
+mod execution;
+mod flow;
+mod job;
+mod journal;
+mod panic;
+mod profile;
+mod step;
+mod tasklet;
+
+pub use chunk::run_chunks;
+pub use step::{StepEnd, StepRun};
+pub use tasklet::run_tasklet;
 
 use std::sync::Arc;
 
 use crate::definition::{Durability, Launch, StopSignal};
 use crate::observe::{JobReport, Observer};
+use crate::operator::resolve_parameters;
 use crate::repository::{Recovery, Repository, RepositoryError};
 
 /// How to run a job.
@@ -32,9 +48,7 @@ pub enum JobError {
         what: String,
     },
     /// A step wants a transaction of the repository's own database, and the repository has none.
-    #[error(
-        "job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind"
-    )]
+    #[error("job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind")]
     WrongDatabase {
         /// The job.
         job: String,
@@ -52,20 +66,10 @@ pub enum JobError {
 ///
 /// # Errors
 /// When it could not be launched, or the repository was lost on the way. A job that failed is a report.
-pub fn run(
-    _repository: &Arc<dyn Repository>,
-    _launch: &Launch,
-    _options: &RunOptions,
-) -> Result<JobReport, JobError> {
-    unimplemented!()
+pub fn run(repository: &Arc<dyn Repository>, launch: &Launch, options: &RunOptions) -> Result<JobReport, JobError> {
+    let parameters = resolve_parameters(launch.job, &launch.parameters).map_err(|error| JobError::Parameters {
+        job: launch.job.name.to_owned(),
+        what: error.to_string(),
+    })?;
+    job::run(repository, launch.job, &parameters, options, None)
 }
-
-/// One step execution about to run.
-#[derive(Debug)]
-pub struct StepRun<'r> {
-    pub(crate) scope: crate::definition::Scope<'r>,
-}
-
-/// How a step execution ended.
-#[derive(Debug)]
-pub struct StepEnd {}
