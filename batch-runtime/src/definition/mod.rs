@@ -4,11 +4,13 @@ mod context;
 mod database;
 mod failure;
 mod job;
+mod nearest;
 mod need;
 mod output;
 mod parameter;
 mod processor;
 mod reader;
+mod resolve;
 mod resource;
 mod scope;
 mod slots;
@@ -29,6 +31,7 @@ pub use parameter::{
 };
 pub use processor::{Many, Process, ProcessorDefinition, Sink, Then, Through};
 pub use reader::{Progress, Reader, ReaderDefinition};
+pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use state::{STATE_LIMIT, State, States};
@@ -36,4 +39,5 @@ pub use step::{Ended, Pipe, Repeat, StepDefinition, StepInfo, StepKind, StepOpti
 pub use writer::{Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
+pub(crate) use nearest::nearest;
 pub(crate) use scope::{Environment, StepEnvironment};
