@@ -87,7 +87,9 @@ impl Values {
 
     fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         if key.starts_with("batch.") {
-            return Err(Failure::new(format!("context keys that begin with `batch.` are the framework's: `{key}`")));
+            return Err(Failure::new(format!(
+                "context keys that begin with `batch.` are the framework's: `{key}`"
+            )));
         }
         let value = serde_json::to_value(value)
             .map_err(|error| Failure::new(format!("context value `{key}` does not serialise: {error}")))?;

@@ -35,7 +35,8 @@ pub(crate) fn decode<P: DeserializeOwned>(text: &str) -> Result<P, Failure> {
             "the position that an earlier execution stored cannot be read ({why}): {text}; finish the instance with the program it began with, or run it anew with `--next`"
         ))
     };
-    let Versioned { v, at } = serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
+    let Versioned { v, at } =
+        serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
     if v != VERSION {
         return Err(refuse(format!("its version is {v}, this program knows {VERSION}")));
     }
@@ -71,7 +72,8 @@ impl Checkpoint {
         }
         let reader = text(context, READER);
         let writer = text(context, WRITER);
-        let states = text(context, STATE).map(|text| decode(&text)).transpose()?.map(States::from_json).transpose()?;
+        let states =
+            text(context, STATE).map(|text| decode(&text)).transpose()?.map(States::from_json).transpose()?;
         let tasklet = text(context, TASKLET).map(|text| decode(&text)).transpose()?;
         Ok(Self { reader, writer, states: states.unwrap_or_default(), tasklet })
     }

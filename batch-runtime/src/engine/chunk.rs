@@ -409,7 +409,9 @@ where
             self.last = sealed;
         }
         let writer = &mut self.writer;
-        noting(phase, Phase::Write, || writer.finish(run.durability)).map_err(Failure::new).map_err(failed)?;
+        noting(phase, Phase::Write, || writer.finish(run.durability))
+            .map_err(Failure::new)
+            .map_err(failed)?;
         run.live.show(&self.tally.counters, self.reader.progress());
         Ok(())
     }
@@ -427,8 +429,12 @@ fn fill_record(
     at: &Positions,
     states: States,
 ) -> Result<(), Failure> {
-    let checkpoint =
-        Checkpoint { reader: Some(at.reader.clone()), writer: Some(at.writer.clone()), states, tasklet: None };
+    let checkpoint = Checkpoint {
+        reader: Some(at.reader.clone()),
+        writer: Some(at.writer.clone()),
+        states,
+        tasklet: None,
+    };
     (record.context, record.job_context) = run.contexts(checkpoint)?;
     Ok(())
 }

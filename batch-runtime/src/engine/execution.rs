@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::checkpoint::Checkpoint;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
+use crate::definition::resolve_parameters;
 use crate::definition::{
-    DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter, ParameterValue, Parameters,
-    Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
+    DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter, ParameterValue,
+    Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
 };
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
-use crate::operator::resolve_parameters;
 use crate::repository::{
     BatchStatus, BegunStep, Counters, Ownership, Repository, RepositoryError, StepStart,
 };
@@ -110,7 +110,9 @@ fn begin(
     elsewhere: Option<(&str, &DatabaseHandle)>,
 ) -> Result<BegunStep, RepositoryError> {
     tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
-    request.repository.begin_step(request.ownership, &StepStart { name: request.path, start_limit, elsewhere })
+    request
+        .repository
+        .begin_step(request.ownership, &StepStart { name: request.path, start_limit, elsewhere })
 }
 
 fn failed(failure: Failure) -> StepEnd {
@@ -145,17 +147,25 @@ fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun,
             }
         }
         // It completed, and the crash came before that was recorded here.
-        Err(JobError::Repository(RepositoryError::AlreadyComplete { status: BatchStatus::Completed, .. })) => {
-            Ok(completed(request))
-        }
+        Err(JobError::Repository(RepositoryError::AlreadyComplete {
+            status: BatchStatus::Completed,
+            ..
+        })) => Ok(completed(request)),
         Err(JobError::Repository(error @ RepositoryError::Fenced { .. })) => Err(Halt::Lost(error)),
         Err(error) => Err(Halt::Failed(Failure::new(error))),
     };
-    Ok(Begun { id, before, live, end: StepEnd { result, counters: Counters::default(), profile: None }, nested: steps })
+    Ok(Begun {
+        id,
+        before,
+        live,
+        end: StepEnd { result, counters: Counters::default(), profile: None },
+        nested: steps,
+    })
 }
 
 fn completed(request: &Request<'_>) -> Done {
-    let arm = request.route.map(|route| route.label(Box::new(crate::definition::Ended::Completed)).to_owned());
+    let arm =
+        request.route.map(|route| route.label(Box::new(crate::definition::Ended::Completed)).to_owned());
     Done { arm, output: None }
 }
 
@@ -166,10 +176,7 @@ fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<
             given.insert(spec.name, Parameter { value, identifying: spec.identifying, secret: spec.secret });
         }
     }
-    let parameters = resolve_parameters(nested, &given).map_err(|error| JobError::Parameters {
-        job: nested.name.to_owned(),
-        what: error.to_string(),
-    })?;
+    let parameters = resolve_parameters(nested, &given)?;
     let job = &request.environment.job;
     let parent = format!("{}:{}:{}", job.job, job.instance, request.path);
     Ok(parameters.with(PARENT, ParameterValue::String(parent)))

@@ -31,7 +31,13 @@ pub(super) trait Driver {
     fn run(&mut self, place: &Place<'_>) -> Result<(), Self::Halt>;
 
     /// Says which arm is taken; `place` is the subject's, `choice` names the match.
-    fn choose(&mut self, place: &Place<'_>, choice: &str, subject: Subject, route: Route) -> Result<usize, Self::Halt>;
+    fn choose(
+        &mut self,
+        place: &Place<'_>,
+        choice: &str,
+        subject: Subject,
+        route: Route,
+    ) -> Result<usize, Self::Halt>;
 
     /// Asks a decider of a loop.
     fn ask(&mut self, place: &Place<'_>, decider: &'static DeciderInfo) -> Result<bool, Self::Halt>;

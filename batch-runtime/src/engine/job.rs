@@ -44,11 +44,17 @@ pub(super) fn run(
             durability: options.durability,
             graph: &graph,
             holds: &|entries, before| {
-                journal::holds(job.flow, entries)
-                    .map_err(|what| format!("{what}\nthe job as it was:\n{before}\nthe job as it is:\n{graph}"))
+                journal::holds(job.flow, entries).map_err(|what| {
+                    format!("{what}\nthe job as it was:\n{before}\nthe job as it is:\n{graph}")
+                })
             },
         })?;
-    tracing::info!(job = job.name, instance = ownership.instance.0, execution = ownership.execution.0, "job started");
+    tracing::info!(
+        job = job.name,
+        instance = ownership.instance.0,
+        execution = ownership.execution.0,
+        "job started"
+    );
     if let (Some(observer), None) = (&options.observer, within) {
         observer.job_started(&JobStarted {
             job: job.name,
@@ -317,8 +323,16 @@ impl Runner<'_> {
         finished?;
         values.settle();
         tracing::info!(step = name, %status, read = counters.read, written = counters.write, "step ended");
-        let report =
-            StepReport { name, id, status, exit: finish.exit, counters, before, profile, elapsed: began.elapsed() };
+        let report = StepReport {
+            name,
+            id,
+            status,
+            exit: finish.exit,
+            counters,
+            before,
+            profile,
+            elapsed: began.elapsed(),
+        };
         if let Some(observer) = &self.options.observer {
             observer.step_ended(&report);
         }
@@ -328,9 +342,9 @@ impl Runner<'_> {
         self.steps.push(report);
         match status {
             BatchStatus::Stopped => Err(stopped()),
-            BatchStatus::Failed => {
-                Err(Halt::Failed(ExitStatus::code("FAILED").because(format!("step `{name}`: {}", exit.description))))
-            }
+            BatchStatus::Failed => Err(Halt::Failed(
+                ExitStatus::code("FAILED").because(format!("step `{name}`: {}", exit.description)),
+            )),
             _ => Ok(label),
         }
     }
@@ -391,8 +405,15 @@ impl Driver for Runner<'_> {
         self.pass(place, None).map(|_| ())
     }
 
-    fn choose(&mut self, place: &Place<'_>, name: &str, subject: Subject, route: Route) -> Result<usize, Halt> {
-        let journalled = self.journal.arm(name, route).map(|arm| arm.expect("the launch has checked the journal"));
+    fn choose(
+        &mut self,
+        place: &Place<'_>,
+        name: &str,
+        subject: Subject,
+        route: Route,
+    ) -> Result<usize, Halt> {
+        let journalled =
+            self.journal.arm(name, route).map(|arm| arm.expect("the launch has checked the journal"));
         if let Subject::Decider(decider) = subject {
             if let Some(arm) = journalled {
                 return Ok(arm);
@@ -418,8 +439,11 @@ impl Driver for Runner<'_> {
         }
         self.check_stop()?;
         let outcome = self.decide(place, decider)?;
-        let more = *outcome.downcast::<bool>().expect("the wiring lets only deciders that return a bool stand in a loop");
-        let entry = JournalEntry { path: place.path.clone(), outcome: more.to_string(), exit: None, output: None };
+        let more = *outcome
+            .downcast::<bool>()
+            .expect("the wiring lets only deciders that return a bool stand in a loop");
+        let entry =
+            JournalEntry { path: place.path.clone(), outcome: more.to_string(), exit: None, output: None };
         self.repository.record(self.ownership, &entry)?;
         Ok(more)
     }

@@ -46,7 +46,10 @@ pub(super) fn holds(nodes: &'static [Node], entries: &[JournalEntry]) -> Result<
         return Err(what);
     }
     match entries.iter().find(|entry| !replay.met.contains(&entry.path)) {
-        Some(entry) => Err(format!("it has passed `{}` ({}), which the job no longer comes to", entry.path, entry.outcome)),
+        Some(entry) => Err(format!(
+            "it has passed `{}` ({}), which the job no longer comes to",
+            entry.path, entry.outcome
+        )),
         None => Ok(()),
     }
 }
@@ -77,7 +80,13 @@ impl Driver for Replay<'_> {
         self.meet(&place.path).map(|_| ())
     }
 
-    fn choose(&mut self, place: &Place<'_>, choice: &str, subject: Subject, route: Route) -> Result<usize, Halt> {
+    fn choose(
+        &mut self,
+        place: &Place<'_>,
+        choice: &str,
+        subject: Subject,
+        route: Route,
+    ) -> Result<usize, Halt> {
         if !matches!(subject, Subject::Decider(_)) {
             self.meet(&place.path)?;
         }

@@ -17,9 +17,9 @@ pub use tasklet::run_tasklet;
 
 use std::sync::Arc;
 
-use crate::definition::{Durability, Launch, StopSignal};
+use crate::definition::resolve_parameters;
+use crate::definition::{Durability, Launch, ParametersError, StopSignal};
 use crate::observe::{JobReport, Observer};
-use crate::operator::resolve_parameters;
 use crate::repository::{Recovery, Repository, RepositoryError};
 
 /// How to run a job.
@@ -40,15 +40,12 @@ pub struct RunOptions {
 #[non_exhaustive]
 pub enum JobError {
     /// A parameter is missing, unknown, or does not fit its type.
-    #[error("job `{job}`: {what}")]
-    Parameters {
-        /// The job.
-        job: String,
-        /// What is wrong, and what to type.
-        what: String,
-    },
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
     /// A step wants a transaction of the repository's own database, and the repository has none.
-    #[error("job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind")]
+    #[error(
+        "job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind"
+    )]
     WrongDatabase {
         /// The job.
         job: String,
@@ -66,10 +63,11 @@ pub enum JobError {
 ///
 /// # Errors
 /// When it could not be launched, or the repository was lost on the way. A job that failed is a report.
-pub fn run(repository: &Arc<dyn Repository>, launch: &Launch, options: &RunOptions) -> Result<JobReport, JobError> {
-    let parameters = resolve_parameters(launch.job, &launch.parameters).map_err(|error| JobError::Parameters {
-        job: launch.job.name.to_owned(),
-        what: error.to_string(),
-    })?;
+pub fn run(
+    repository: &Arc<dyn Repository>,
+    launch: &Launch,
+    options: &RunOptions,
+) -> Result<JobReport, JobError> {
+    let parameters = resolve_parameters(launch.job, &launch.parameters)?;
     job::run(repository, launch.job, &parameters, options, None)
 }

@@ -121,7 +121,9 @@ impl From<ChunkError> for Halt {
         match error {
             ChunkError::Work(failure) => Self::Failed(failure),
             // The component broke its own transaction; the repository is well.
-            ChunkError::Repository(error @ RepositoryError::TransactionEnded) => Self::Failed(Failure::new(error)),
+            ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {
+                Self::Failed(Failure::new(error))
+            }
             ChunkError::Repository(error) => Self::Lost(error),
         }
     }

@@ -45,7 +45,8 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
         let committed = run.store.borrow_mut().commit(&mut record, |tx, record| {
             let call = match outside {
                 Some(call) => call,
-                None => T::call(&run.scope, tx, &mut state).map_err(|failure| run.blame(failure, Phase::Tasklet))?,
+                None => T::call(&run.scope, tx, &mut state)
+                    .map_err(|failure| run.blame(failure, Phase::Tasklet))?,
             };
             let mut checkpoint = Checkpoint::default();
             if size_of::<T::State>() > 0 {
