@@ -3,5 +3,7 @@
 pub mod definition;
 pub mod engine;
 pub mod graph;
+pub mod readers;
+pub mod writers;
 
 pub use definition::*;
