@@ -4,8 +4,8 @@ pub mod definition;
 pub mod engine;
 pub mod graph;
 pub mod observe;
-pub mod repository;
 pub mod readers;
+pub mod repository;
 pub mod writers;
 
 pub use definition::*;
