@@ -4,6 +4,7 @@ pub mod definition;
 pub mod engine;
 pub mod graph;
 pub mod observe;
+pub mod operator;
 pub mod repository;
 
 pub use definition::*;
