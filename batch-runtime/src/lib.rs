@@ -6,5 +6,7 @@ pub mod graph;
 pub mod observe;
 pub mod operator;
 pub mod repository;
+pub mod readers;
+pub mod writers;
 
 pub use definition::*;

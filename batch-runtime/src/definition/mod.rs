@@ -9,6 +9,7 @@ mod need;
 mod output;
 mod parameter;
 mod processor;
+mod processor_fn;
 mod reader;
 mod resolve;
 mod resource;
@@ -30,6 +31,7 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use processor::{Many, Process, ProcessorDefinition, Sink, Then, Through};
+pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;

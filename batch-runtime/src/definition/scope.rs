@@ -85,6 +85,14 @@ impl<'s> Scope<'s> {
         Self { step: Some(step), ..Self::of_job(job) }
     }
 
+    /// The same scope inside a step.
+    pub(crate) fn in_step<'t>(self, step: &'t StepEnvironment) -> Scope<'t>
+    where
+        's: 't,
+    {
+        Scope { step: Some(step), ..self }
+    }
+
     /// The scope with the bindings of one more use inside it.
     #[must_use]
     pub fn bound(mut self, bindings: &'s [Binding]) -> Self {
