@@ -441,6 +441,13 @@ where
                 tally.counters = counters;
                 *last = reached;
                 run.settle();
+                tracing::debug!(
+                    step = run.context().step(),
+                    read = counters.read,
+                    written = counters.write,
+                    commits = counters.commit,
+                    "chunk committed"
+                );
                 batch.items.clear();
                 (batch.last_source, batch.sources) = (None, 0);
                 noting(phase, Phase::Read, || reader.committed(&reader.position()))
