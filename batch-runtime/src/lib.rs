@@ -9,6 +9,7 @@ pub mod observe;
 pub mod operator;
 pub mod readers;
 pub mod repository;
+pub mod testing;
 pub mod writers;
 
 pub use definition::*;

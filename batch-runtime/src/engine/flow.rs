@@ -93,7 +93,9 @@ impl Numbering {
     }
 
     fn skip_arms(&mut self, arms: &[Arm]) {
-        arms.iter().for_each(|arm| self.skip(arm.body));
+        for arm in arms {
+            self.skip(arm.body);
+        }
     }
 }
 
@@ -137,7 +139,7 @@ impl<D: Driver> Walk<'_, D> {
                     self.bindings.pop();
                     return flowing;
                 }
-                _ => self.at(used, used.name.to_owned(), |driver, place| driver.run(place))?,
+                _ => self.at(used, used.name.to_owned(), D::run)?,
             },
             Node::Match { subject, used, arms, route } => {
                 let choice = self.path(numbering.number(match_name(used)));

@@ -11,7 +11,7 @@ use super::panic;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
 use super::{JobError, RunOptions, execution};
 use crate::definition::{
-    DeciderInfo, Ended, Environment, Failure, JobContext, JobInfo, NeedKind, Parameters, Phase, Scope,
+    DeciderInfo, Ended, Environment, JobContext, JobInfo, NeedKind, Parameters, Phase, Scope,
     StepEnvironment, StepInfo, Values,
 };
 use crate::graph::{Activity, Node, Subject, render_text};
