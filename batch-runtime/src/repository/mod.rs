@@ -471,7 +471,3 @@ pub enum RepositoryError {
         what: String,
     },
 }
-
-pub(crate) fn encode_context(context: &ContextMap) -> String {
-    serde_json::to_string(context).unwrap_or_default()
-}
