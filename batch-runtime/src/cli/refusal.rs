@@ -57,14 +57,13 @@ impl Refusal {
     pub(super) fn of(error: &OperatorError) -> Self {
         let (code, kind) = match error {
             OperatorError::UnknownJob { .. } => (exit::USAGE, "unknown_job"),
-            OperatorError::Parameters(_) | OperatorError::Job(JobError::Parameters { .. }) => {
-                (exit::USAGE, "parameters")
-            }
-            OperatorError::RunIdGiven | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
+            OperatorError::Parameters(_)
+            | OperatorError::Job(JobError::Parameters(_))
+            | OperatorError::RunIdGiven
+            | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
             OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
             OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
             OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),
-            OperatorError::Job(_) => (exit::FAILED, "engine"),
         };
         Self { code, kind, message: error.to_string() }
     }
