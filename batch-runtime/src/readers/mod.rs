@@ -5,3 +5,8 @@ mod source;
 
 pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use source::Identity;
+
+#[cfg(feature = "csv")]
+mod csv;
+#[cfg(feature = "csv")]
+pub use csv::{CsvOptions, CsvPosition, CsvReader};

@@ -5,3 +5,8 @@ mod file;
 
 pub use error::WriteError;
 pub use file::FilePosition;
+
+#[cfg(feature = "csv")]
+mod csv;
+#[cfg(feature = "csv")]
+pub use csv::CsvWriter;
