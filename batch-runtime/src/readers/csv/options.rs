@@ -30,7 +30,7 @@ const LONGEST: usize = 1 << 30;
 /// assert_eq!(delays.read()?, Some(Delay { carrier: "AA".into(), minutes: None }));
 /// assert_eq!(delays.read()?, Some(Delay { carrier: "UA".into(), minutes: Some(4.5) }));
 /// assert_eq!(delays.read()?, None);
-/// # Ok::<(), batch_runtime::readers::ReadError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
 pub struct CsvOptions<T> {
