@@ -15,3 +15,8 @@ pub use source::Identity;
 pub use vec::VecReader;
 
 pub(crate) use error::shown;
+
+#[cfg(feature = "csv")]
+mod csv;
+#[cfg(feature = "csv")]
+pub use csv::{CsvOptions, CsvPosition, CsvReader};
