@@ -1,4 +1,3 @@
-//! Where items come from: one file a format or source.
 //! Where items come from: one file a format or source. Each gives items, a position that a restart goes on
 //! from, and errors that name the place.
 

@@ -1,4 +1,3 @@
-//! Where items go: one file a format or target.
 //! Where items go: one file a format or target. What is committed survives, what is not is taken back, and a
 //! file bears its name once it is whole.
 
