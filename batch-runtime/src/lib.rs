@@ -5,5 +5,7 @@ pub mod engine;
 pub mod graph;
 pub mod observe;
 pub mod repository;
+pub mod readers;
+pub mod writers;
 
 pub use definition::*;

@@ -8,6 +8,7 @@ mod need;
 mod output;
 mod parameter;
 mod processor;
+mod processor_fn;
 mod reader;
 mod resource;
 mod scope;
@@ -28,6 +29,7 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use processor::{Many, Process, ProcessorDefinition, Sink, Then, Through};
+pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;

@@ -1,0 +1,240 @@
+//! Receives: what a `#[reader]` function returns as an iterator. Gives: readers that restart by count.
+
+use std::fmt;
+
+use crate::definition::{Failure, Progress, Reader};
+
+/// The input is shorter than what an earlier execution read of it and committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the input ended after {read} items, but {committed} were committed in an earlier execution; \
+     give the input it was started with, or start a new instance"
+)]
+#[non_exhaustive]
+pub struct EndedEarly {
+    /// What the input gave now, errors included.
+    pub read: u64,
+    /// What was read and committed before.
+    pub committed: u64,
+}
+
+/// Calls `next` as often as an earlier execution did: what it returns was dealt with then.
+fn replay<T>(items: &mut impl Iterator<Item = T>, committed: u64) -> Result<(), EndedEarly> {
+    for read in 0..committed {
+        if items.next().is_none() {
+            return Err(EndedEarly { read, committed });
+        }
+    }
+    Ok(())
+}
+
+fn exact_progress<T>(items: &impl Iterator<Item = T>, done: u64) -> Option<Progress> {
+    let (least, most) = items.size_hint();
+    (most == Some(least)).then(|| Progress { done, total: done + least as u64 })
+}
+
+/// Reads an iterator.
+///
+/// The position is the number of `next()` calls that gave something. A restart calls `next()` that often
+/// again and drops what comes, so **the order of the items must not change between two executions**: sort what
+/// comes from a hash map or a folder. An input that is costly to run through again is better read by a
+/// [`Reader`] that can seek.
+///
+/// ```
+/// use batch_runtime::{Reader, readers::IteratorReader};
+///
+/// let mut reader = IteratorReader::new(["a", "b", "c"].into_iter());
+/// reader.resume(2)?;
+/// assert_eq!(reader.read()?, Some("c"));
+/// assert_eq!(reader.position(), 3);
+/// # Ok::<(), batch_runtime::readers::EndedEarly>(())
+/// ```
+pub struct IteratorReader<I> {
+    items: I,
+    calls: u64,
+}
+
+impl<I: Iterator> IteratorReader<I> {
+    /// A reader of `items`.
+    pub fn new(items: impl IntoIterator<IntoIter = I>) -> Self {
+        Self { items: items.into_iter(), calls: 0 }
+    }
+}
+
+impl<I: Iterator> Reader for IteratorReader<I> {
+    type Item = I::Item;
+    type Position = u64;
+    type Error = EndedEarly;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<I::Item>, EndedEarly> {
+        let item = self.items.next();
+        self.calls += u64::from(item.is_some());
+        Ok(item)
+    }
+
+    #[inline]
+    fn position(&self) -> u64 {
+        self.calls
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), EndedEarly> {
+        replay(&mut self.items, position)?;
+        self.calls = position;
+        Ok(())
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        exact_progress(&self.items, self.calls)
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("item {}", self.calls))
+    }
+}
+
+impl<I> fmt::Debug for IteratorReader<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IteratorReader").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+/// Reads an iterator whose items may be errors.
+///
+/// The position counts the errors too. While a restart runs through what was read before, errors are
+/// ignored: an earlier execution dealt with them. As for [`IteratorReader`], **the order of the items must not
+/// change between two executions**.
+///
+/// ```
+/// use batch_runtime::{Failure, Reader, readers::FallibleIteratorReader};
+///
+/// let lines = ["1", "two", "3"].into_iter().map(str::parse::<u32>);
+/// let mut reader = FallibleIteratorReader::new(lines, Failure::new);
+/// assert_eq!(reader.read()?, Some(1));
+/// assert!(reader.read().is_err());
+/// assert_eq!(reader.read()?, Some(3), "reading goes on behind an error");
+/// assert_eq!(reader.position(), 3);
+/// # Ok::<(), Failure>(())
+/// ```
+pub struct FallibleIteratorReader<I, E> {
+    items: I,
+    calls: u64,
+    convert: fn(E) -> Failure,
+}
+
+impl<T, E, I: Iterator<Item = Result<T, E>>> FallibleIteratorReader<I, E> {
+    /// A reader of `items`, with their errors made failures by `convert`.
+    pub fn new(items: impl IntoIterator<IntoIter = I>, convert: fn(E) -> Failure) -> Self {
+        Self { items: items.into_iter(), calls: 0, convert }
+    }
+}
+
+impl<T, E, I: Iterator<Item = Result<T, E>>> Reader for FallibleIteratorReader<I, E> {
+    type Item = T;
+    type Position = u64;
+    type Error = Failure;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<T>, Failure> {
+        let Some(item) = self.items.next() else { return Ok(None) };
+        self.calls += 1;
+        match item {
+            Ok(item) => Ok(Some(item)),
+            Err(error) => Err((self.convert)(error)),
+        }
+    }
+
+    #[inline]
+    fn position(&self) -> u64 {
+        self.calls
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), Failure> {
+        replay(&mut self.items, position).map_err(Failure::new)?;
+        self.calls = position;
+        Ok(())
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        exact_progress(&self.items, self.calls)
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("item {}", self.calls))
+    }
+}
+
+impl<I, E> fmt::Debug for FallibleIteratorReader<I, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallibleIteratorReader").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest<R: Reader>(reader: &mut R) -> Vec<R::Item>
+    where
+        R::Error: fmt::Debug,
+    {
+        std::iter::from_fn(|| reader.read().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_restart_goes_on_behind_the_committed_items() {
+        let mut first = IteratorReader::new(0..10);
+        first.read().unwrap();
+        first.read().unwrap();
+        let mut restarted = IteratorReader::new(0..10);
+        restarted.resume(first.position()).unwrap();
+        assert_eq!(rest(&mut restarted), (2..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_end_of_the_input_is_a_position_that_can_be_resumed() {
+        let mut first = IteratorReader::new(0..3);
+        rest(&mut first);
+        let mut restarted = IteratorReader::new(0..3);
+        restarted.resume(first.position()).unwrap();
+        assert_eq!(restarted.read(), Ok(None));
+    }
+
+    #[test]
+    fn an_input_that_ends_before_the_position_is_refused_with_both_counts() {
+        let error = IteratorReader::new(0..7).resume(12).unwrap_err();
+        assert_eq!(error, EndedEarly { read: 7, committed: 12 });
+        assert!(
+            error.to_string().starts_with("the input ended after 7 items, but 12 were committed"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn errors_count_and_are_ignored_while_replayed() {
+        let input = || vec![Ok(1), Err("bad"), Ok(3)];
+        let mut first = FallibleIteratorReader::new(input(), Failure::new);
+        first.read().unwrap();
+        assert_eq!(first.read().unwrap_err().to_string(), "bad");
+        assert_eq!(first.location().unwrap(), "item 2");
+
+        let mut restarted = FallibleIteratorReader::new(input(), Failure::new);
+        restarted.resume(first.position()).unwrap();
+        assert_eq!(rest(&mut restarted), [3]);
+    }
+
+    #[test]
+    fn a_fallible_input_that_ends_early_is_refused() {
+        let mut reader = FallibleIteratorReader::new(vec![Ok(1), Err("bad")], Failure::new);
+        let failure = reader.resume(3).unwrap_err();
+        assert!(failure.cause().is::<EndedEarly>(), "{failure}");
+    }
+
+    #[test]
+    fn progress_is_told_where_the_iterator_knows_its_length() {
+        let mut reader = IteratorReader::new(0..4);
+        reader.read().unwrap();
+        assert_eq!(reader.progress(), Some(Progress { done: 1, total: 4 }));
+        assert_eq!(IteratorReader::new((0..4).filter(|n| n % 2 == 0)).progress(), None);
+    }
+}

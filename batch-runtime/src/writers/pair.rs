@@ -1,0 +1,123 @@
+//! Receives: `(save, audit)` in the writer's place. Gives: one writer that hands every item to both.
+
+use crate::definition::{BoxError, ChunkTransaction, Durability, Writer};
+
+/// Writes each chunk with both writers, in one transaction; more are nested: `Both::new(a, Both::new(b, c))`.
+///
+/// ```
+/// use batch_runtime::{ChunkTransaction, Writer};
+/// use batch_runtime::writers::{Both, Collector};
+///
+/// let (saved, audited) = (Collector::new(), Collector::new());
+/// let mut writer = Both::new(saved.clone(), audited.clone());
+/// writer.write(&[1, 2], &ChunkTransaction::none())?;
+/// writer.committed()?;
+/// assert_eq!(saved.to_vec(), audited.to_vec());
+/// # Ok::<(), batch_runtime::BoxError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Both<A, B> {
+    first: A,
+    second: B,
+}
+
+impl<A, B> Both<A, B> {
+    /// Writes with `first`, then with `second`.
+    pub const fn new(first: A, second: B) -> Self {
+        Self { first, second }
+    }
+}
+
+impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
+    type Item = A::Item;
+    type Position = (A::Position, B::Position);
+    type Error = BoxError;
+
+    fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
+        let (first, second) = from.unzip();
+        self.first.open(first).map_err(Into::into)?;
+        self.second.open(second).map_err(Into::into)
+    }
+
+    fn write(&mut self, items: &[A::Item], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
+        self.first.write(items, tx).map_err(Into::into)?;
+        self.second.write(items, tx).map_err(Into::into)
+    }
+
+    /// Where both want an order, the second has the last word.
+    fn arrange(&mut self, items: &mut [A::Item]) {
+        self.first.arrange(items);
+        self.second.arrange(items);
+    }
+
+    fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.first.prepare(durability).map_err(Into::into)?;
+        self.second.prepare(durability).map_err(Into::into)
+    }
+
+    fn position(&self) -> Self::Position {
+        (self.first.position(), self.second.position())
+    }
+
+    fn committed(&mut self) -> Result<(), BoxError> {
+        // The commit holds for both, so the second is told also where the first fails.
+        let first = self.first.committed().map_err(Into::into);
+        let second = self.second.committed().map_err(Into::into);
+        first.and(second)
+    }
+
+    fn rollback(&mut self, to: &Self::Position) -> Result<(), BoxError> {
+        let first = self.first.rollback(&to.0).map_err(Into::into);
+        let second = self.second.rollback(&to.1).map_err(Into::into);
+        first.and(second)
+    }
+
+    fn seal(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.first.seal(durability).map_err(Into::into)?;
+        self.second.seal(durability).map_err(Into::into)
+    }
+
+    fn finish(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.first.finish(durability).map_err(Into::into)?;
+        self.second.finish(durability).map_err(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::writers::test_writer::{Calls, Logged};
+
+    #[test]
+    fn every_call_reaches_both() {
+        let calls = Calls::default();
+        let mut writer = Both::new(Logged::new("a", &calls), Logged::new("b", &calls));
+        let position = writer.position();
+        writer.open(None).unwrap();
+        writer.arrange(&mut [1]);
+        writer.write(&[1], &ChunkTransaction::none()).unwrap();
+        writer.prepare(Durability::Machine).unwrap();
+        writer.committed().unwrap();
+        writer.rollback(&position).unwrap();
+        writer.seal(Durability::Machine).unwrap();
+        writer.finish(Durability::Machine).unwrap();
+        let each =
+            ["open None", "arrange [1]", "write [1]", "prepare", "committed", "rollback 0", "seal", "finish"];
+        let both: Vec<_> = each.iter().flat_map(|call| [format!("a {call}"), format!("b {call}")]).collect();
+        assert_eq!(calls.take(), both);
+    }
+
+    #[test]
+    fn a_restart_opens_each_at_its_own_position() {
+        let calls = Calls::default();
+        let mut writer = Both::new(Logged::new("a", &calls), Logged::new("b", &calls));
+        writer.first.write(&[1], &ChunkTransaction::none()).unwrap();
+        writer.write(&[2], &ChunkTransaction::none()).unwrap();
+        let json = serde_json::to_string(&writer.position()).unwrap();
+        calls.take();
+
+        let mut restarted = Both::new(Logged::new("a", &calls), Logged::new("b", &calls));
+        restarted.open(serde_json::from_str(&json).unwrap()).unwrap();
+        assert_eq!(calls.take(), ["a open Some(2)", "b open Some(1)"]);
+    }
+}

@@ -1,0 +1,411 @@
+//! Receives: `match kind { Kind::A => save_a, Kind::B => save_b }` in the writer's place. Gives: one writer that
+//! hands each item to the writer of its arm.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::definition::{BoxError, ChunkTransaction, Durability, Failure, Writer};
+
+/// Hands each item to one of several writers, all in one transaction.
+///
+/// The classifier gives the number of the item's arm, from 0. The items of a chunk are put together arm by arm, those
+/// of one arm in their order, so that each writer gets its items at once; a writer gets no call when none is
+/// its. The classifier is asked when a chunk is put in order and again when it is written.
+///
+/// ```
+/// use batch_runtime::{ChunkTransaction, Writer};
+/// use batch_runtime::writers::{Collector, Route};
+///
+/// let (even, odd) = (Collector::new(), Collector::new());
+/// let mut writer = Route::new(|n: &usize| Ok(n % 2), (even.clone(), (odd.clone(), ())));
+///
+/// let mut chunk = [1, 2, 3, 4];
+/// writer.arrange(&mut chunk);
+/// assert_eq!(chunk, [2, 4, 1, 3]);
+/// writer.write(&chunk, &ChunkTransaction::none())?;
+/// writer.committed()?;
+/// assert_eq!(even.to_vec(), [2, 4]);
+/// assert_eq!(odd.to_vec(), [1, 3]);
+/// # Ok::<(), batch_runtime::BoxError>(())
+/// ```
+pub struct Route<T, C, A> {
+    classify: C,
+    arms: A,
+    item: PhantomData<fn(&T)>,
+    /// The arm of each item of the slice at hand; kept for its memory.
+    chosen: Vec<usize>,
+    /// Where each item goes; kept for its memory.
+    places: Vec<usize>,
+}
+
+impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Route<T, C, A> {
+    /// Routes by `classify` to `arms`, as `(first, (second, (third, ())))`.
+    pub const fn new(classify: C, arms: A) -> Self {
+        Self { classify, arms, item: PhantomData, chosen: Vec::new(), places: Vec::new() }
+    }
+
+    fn choose(&mut self, items: &[T]) -> Result<(), Failure> {
+        self.chosen.clear();
+        for item in items {
+            let arm = (self.classify)(item)?;
+            if arm >= A::COUNT {
+                return Err(Failure::new(format!(
+                    "the classifier gave arm {arm}, but the arms are numbered from 0 and there are {}",
+                    A::COUNT
+                )));
+            }
+            self.chosen.push(arm);
+        }
+        Ok(())
+    }
+}
+
+impl<T, C, A> fmt::Debug for Route<T, C, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").finish_non_exhaustive()
+    }
+}
+
+/// The writers of a [`Route`]: `()`, or a writer and the arms behind it.
+///
+/// ```
+/// use batch_runtime::writers::{Arms, Collector};
+///
+/// fn arms<T, A: Arms<T>>(_: &A) -> usize { A::COUNT }
+/// assert_eq!(arms::<u32, _>(&(Collector::new(), (Collector::new(), ()))), 2);
+/// ```
+#[expect(missing_docs, reason = "each method is that of `Writer`, for the arm of a number or for all arms")]
+#[expect(clippy::missing_errors_doc, reason = "each error is that of the arm's writer")]
+pub trait Arms<T> {
+    /// How many there are.
+    const COUNT: usize;
+    /// The positions of the arms, nested as the arms are.
+    type Position: Serialize + DeserializeOwned;
+
+    fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
+    fn arrange(&mut self, arm: usize, items: &mut [T]);
+    fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError>;
+    fn prepare(&mut self, durability: Durability) -> Result<(), BoxError>;
+    fn position(&self) -> Self::Position;
+    fn committed(&mut self) -> Result<(), BoxError>;
+    fn rollback(&mut self, to: &Self::Position) -> Result<(), BoxError>;
+    fn seal(&mut self, durability: Durability) -> Result<(), BoxError>;
+    fn finish(&mut self, durability: Durability) -> Result<(), BoxError>;
+}
+
+impl<T> Arms<T> for () {
+    const COUNT: usize = 0;
+    type Position = ();
+
+    fn open(&mut self, _from: Option<()>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn arrange(&mut self, _arm: usize, _items: &mut [T]) {}
+
+    fn write(&mut self, _arm: usize, _items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn prepare(&mut self, _durability: Durability) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn position(&self) {}
+
+    fn committed(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn rollback(&mut self, _to: &()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn seal(&mut self, _durability: Durability) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _durability: Durability) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
+    const COUNT: usize = 1 + R::COUNT;
+    type Position = (W::Position, R::Position);
+
+    fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
+        let (first, rest) = from.unzip();
+        self.0.open(first).map_err(Into::into)?;
+        self.1.open(rest)
+    }
+
+    fn arrange(&mut self, arm: usize, items: &mut [T]) {
+        match arm.checked_sub(1) {
+            None => self.0.arrange(items),
+            Some(behind) => self.1.arrange(behind, items),
+        }
+    }
+
+    fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
+        match arm.checked_sub(1) {
+            None => self.0.write(items, tx).map_err(Into::into),
+            Some(behind) => self.1.write(behind, items, tx),
+        }
+    }
+
+    fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.0.prepare(durability).map_err(Into::into)?;
+        self.1.prepare(durability)
+    }
+
+    fn position(&self) -> Self::Position {
+        (self.0.position(), self.1.position())
+    }
+
+    fn committed(&mut self) -> Result<(), BoxError> {
+        // The commit holds for all, so each is told also where one before it fails.
+        let first = self.0.committed().map_err(Into::into);
+        first.and(self.1.committed())
+    }
+
+    fn rollback(&mut self, to: &Self::Position) -> Result<(), BoxError> {
+        let first = self.0.rollback(&to.0).map_err(Into::into);
+        first.and(self.1.rollback(&to.1))
+    }
+
+    fn seal(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.0.seal(durability).map_err(Into::into)?;
+        self.1.seal(durability)
+    }
+
+    fn finish(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.0.finish(durability).map_err(Into::into)?;
+        self.1.finish(durability)
+    }
+}
+
+/// The runs of equal values: `(value, from, to)`.
+fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
+    let mut from = 0;
+    chosen.chunk_by(PartialEq::eq).map(move |run| {
+        let range = from..from + run.len();
+        from = range.end;
+        (run[0], range)
+    })
+}
+
+/// Fills `places` with the place of each item once those of one arm stand together, in their order.
+fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
+    let mut next = vec![0; count];
+    for &arm in chosen {
+        next[arm] += 1;
+    }
+    let mut start = 0;
+    for next in &mut next {
+        start += std::mem::replace(next, start);
+    }
+    places.clear();
+    places.extend(chosen.iter().map(|&arm| {
+        let place = next[arm];
+        next[arm] += 1;
+        place
+    }));
+}
+
+/// Puts each item in its place, cycle by cycle; `chosen` follows.
+fn permute<T>(items: &mut [T], chosen: &mut [usize], places: &mut [usize]) {
+    for index in 0..places.len() {
+        while places[index] != index {
+            let place = places[index];
+            items.swap(index, place);
+            chosen.swap(index, place);
+            places.swap(index, place);
+        }
+    }
+}
+
+impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, C, A> {
+    type Item = T;
+    type Position = A::Position;
+    type Error = BoxError;
+
+    fn open(&mut self, from: Option<A::Position>) -> Result<(), BoxError> {
+        self.arms.open(from)
+    }
+
+    fn write(&mut self, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
+        // Asked again and not kept from `arrange`: what is written may be a part of the chunk, or in another
+        // order where a second writer of the chunk wanted one.
+        self.choose(items)?;
+        for (arm, run) in runs(&self.chosen) {
+            self.arms.write(arm, &items[run], tx)?;
+        }
+        Ok(())
+    }
+
+    fn arrange(&mut self, items: &mut [T]) {
+        // `write` meets the same error, and can return it.
+        if self.choose(items).is_err() {
+            return;
+        }
+        if !self.chosen.is_sorted() {
+            places_by_arm(&self.chosen, A::COUNT, &mut self.places);
+            permute(items, &mut self.chosen, &mut self.places);
+        }
+        for (arm, run) in runs(&self.chosen) {
+            self.arms.arrange(arm, &mut items[run]);
+        }
+    }
+
+    fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.arms.prepare(durability)
+    }
+
+    fn position(&self) -> A::Position {
+        self.arms.position()
+    }
+
+    fn committed(&mut self) -> Result<(), BoxError> {
+        self.arms.committed()
+    }
+
+    fn rollback(&mut self, to: &A::Position) -> Result<(), BoxError> {
+        self.arms.rollback(to)
+    }
+
+    fn seal(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.arms.seal(durability)
+    }
+
+    fn finish(&mut self, durability: Durability) -> Result<(), BoxError> {
+        self.arms.finish(durability)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::writers::test_writer::{Calls, Logged};
+
+    /// Routes by the last decimal digit; 9 is no arm, and from 100 on the classifier fails.
+    fn by_digit(calls: &Calls) -> impl Writer<Item = u32, Error = BoxError> {
+        let classify = |n: &u32| {
+            if *n < 100 { Ok(*n as usize % 10) } else { Err(Failure::new(format!("{n} is too large"))) }
+        };
+        let arm = |name| Logged::new(name, calls);
+        Route::new(classify, (arm("a"), (arm("b"), (arm("c"), ()))))
+    }
+
+    fn write(writer: &mut impl Writer<Item = u32, Error = BoxError>, items: &[u32]) -> Result<(), BoxError> {
+        writer.write(items, &ChunkTransaction::none())
+    }
+
+    #[test]
+    fn each_arm_gets_its_items_at_once_and_in_their_order() {
+        let calls = Calls::default();
+        let mut writer = by_digit(&calls);
+        let mut chunk = [12, 1, 20, 11, 2, 21, 10, 31];
+        writer.arrange(&mut chunk);
+        assert_eq!(chunk, [20, 10, 1, 11, 21, 31, 12, 2]);
+        calls.take();
+        write(&mut writer, &chunk).unwrap();
+        assert_eq!(calls.take(), ["a write [20, 10]", "b write [1, 11, 21, 31]", "c write [12, 2]"]);
+    }
+
+    #[test]
+    fn an_arm_without_items_is_not_called() {
+        let calls = Calls::default();
+        let mut writer = by_digit(&calls);
+        let mut chunk = [2, 12];
+        writer.arrange(&mut chunk);
+        write(&mut writer, &chunk).unwrap();
+        assert_eq!(calls.take(), ["c arrange [2, 12]", "c write [2, 12]"]);
+    }
+
+    #[test]
+    fn parts_of_a_chunk_and_items_in_any_order_reach_their_arms() {
+        let calls = Calls::default();
+        let mut writer = by_digit(&calls);
+        let mut chunk = [2, 1, 12, 0];
+        writer.arrange(&mut chunk);
+        calls.take();
+        write(&mut writer, &chunk[1..3]).unwrap();
+        write(&mut writer, &[1, 2, 11]).unwrap();
+        assert_eq!(
+            calls.take(),
+            ["b write [1]", "c write [2]", "b write [1]", "c write [2]", "b write [11]"]
+        );
+    }
+
+    #[test]
+    fn every_permutation_is_grouped_as_a_stable_sort_groups_it() {
+        let mut state = 1_u32;
+        for length in 0..40 {
+            let mut items: Vec<(usize, usize)> = (0..length)
+                .map(|index| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    ((state >> 16) as usize % 4, index)
+                })
+                .collect();
+            let mut expected = items.clone();
+            expected.sort_by_key(|(arm, _)| *arm);
+            let mut chosen: Vec<_> = items.iter().map(|(arm, _)| *arm).collect();
+            let mut places = Vec::new();
+            places_by_arm(&chosen, 4, &mut places);
+            permute(&mut items, &mut chosen, &mut places);
+            assert_eq!(items, expected);
+            assert!(chosen.is_sorted());
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_classifier_is_an_error_of_the_write() {
+        let calls = Calls::default();
+        let mut writer = by_digit(&calls);
+        let mut chunk = [2, 100, 1];
+        writer.arrange(&mut chunk);
+        assert_eq!(write(&mut writer, &chunk).unwrap_err().to_string(), "100 is too large");
+        assert_eq!(calls.take(), Vec::<String>::new(), "nothing was written");
+    }
+
+    #[test]
+    fn an_arm_that_does_not_exist_is_an_error() {
+        let error = write(&mut by_digit(&Calls::default()), &[9]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the classifier gave arm 9, but the arms are numbered from 0 and there are 3"
+        );
+    }
+
+    #[test]
+    fn a_restart_opens_each_arm_at_its_own_position() {
+        let calls = Calls::default();
+        let mut writer = by_digit(&calls);
+        write(&mut writer, &[0, 2, 12]).unwrap();
+        let json = serde_json::to_string(&writer.position()).unwrap();
+        assert_eq!(json, "[1,[0,[2,null]]]");
+        calls.take();
+
+        by_digit(&calls).open(Some(serde_json::from_str(&json).unwrap())).unwrap();
+        assert_eq!(calls.take(), ["a open Some(1)", "b open Some(0)", "c open Some(2)"]);
+    }
+
+    #[test]
+    fn every_other_call_reaches_every_arm() {
+        let calls = Calls::default();
+        let mut writer = by_digit(&calls);
+        let position = writer.position();
+        writer.prepare(Durability::Machine).unwrap();
+        writer.committed().unwrap();
+        writer.rollback(&position).unwrap();
+        writer.seal(Durability::Machine).unwrap();
+        writer.finish(Durability::Machine).unwrap();
+        let each = ["prepare", "committed", "rollback 0", "seal", "finish"];
+        let all: Vec<_> =
+            each.iter().flat_map(|call| ["a", "b", "c"].map(|arm| format!("{arm} {call}"))).collect();
+        assert_eq!(calls.take(), all);
+    }
+}

@@ -1,0 +1,77 @@
+//! Receives: calls. Gives: a writer that notes them, for the tests of the writers that delegate.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::definition::{ChunkTransaction, Durability, Writer};
+
+/// The calls of all writers that share it, in order.
+#[derive(Default, Clone)]
+pub(crate) struct Calls(Rc<RefCell<Vec<String>>>);
+
+impl Calls {
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.borrow_mut())
+    }
+}
+
+/// Notes each call under its name; its position is the number of items it was given.
+pub(crate) struct Logged {
+    name: &'static str,
+    calls: Calls,
+    written: u64,
+}
+
+impl Logged {
+    pub(crate) fn new(name: &'static str, calls: &Calls) -> Self {
+        Self { name, calls: calls.clone(), written: 0 }
+    }
+
+    fn note(&self, call: &str) -> Result<(), String> {
+        self.calls.0.borrow_mut().push(format!("{} {call}", self.name));
+        Ok(())
+    }
+}
+
+impl Writer for Logged {
+    type Item = u32;
+    type Position = u64;
+    type Error = String;
+
+    fn open(&mut self, from: Option<u64>) -> Result<(), String> {
+        self.note(&format!("open {from:?}"))
+    }
+
+    fn write(&mut self, items: &[u32], _tx: &ChunkTransaction<'_>) -> Result<(), String> {
+        self.written += items.len() as u64;
+        self.note(&format!("write {items:?}"))
+    }
+
+    fn arrange(&mut self, items: &mut [u32]) {
+        self.note(&format!("arrange {items:?}")).expect("noting does not fail");
+    }
+
+    fn prepare(&mut self, _durability: Durability) -> Result<(), String> {
+        self.note("prepare")
+    }
+
+    fn position(&self) -> u64 {
+        self.written
+    }
+
+    fn committed(&mut self) -> Result<(), String> {
+        self.note("committed")
+    }
+
+    fn rollback(&mut self, to: &u64) -> Result<(), String> {
+        self.note(&format!("rollback {to}"))
+    }
+
+    fn seal(&mut self, _durability: Durability) -> Result<(), String> {
+        self.note("seal")
+    }
+
+    fn finish(&mut self, _durability: Durability) -> Result<(), String> {
+        self.note("finish")
+    }
+}
