@@ -1,11 +1,13 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
 
+#[doc(hidden)]
+pub mod __private;
 pub mod definition;
 pub mod engine;
 pub mod graph;
 pub mod observe;
-pub mod repository;
 pub mod readers;
+pub mod repository;
 pub mod writers;
 
 pub use definition::*;

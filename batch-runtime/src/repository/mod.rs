@@ -51,6 +51,9 @@ pub enum Recovery {
     Force,
 }
 
+/// Says what of a journal the graph does not hold; is told the graph of the last execution too.
+pub type HoldsJournal<'a> = dyn Fn(&[JournalEntry], &str) -> Result<(), String> + 'a;
+
 /// What a launch asks for.
 #[derive(Clone, Copy)]
 pub struct LaunchRequest<'a> {
@@ -72,7 +75,7 @@ pub struct LaunchRequest<'a> {
     pub graph: &'a str,
     /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
     /// and the graph of the last execution.
-    pub holds: &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>,
+    pub holds: &'a HoldsJournal<'a>,
 }
 
 impl fmt::Debug for LaunchRequest<'_> {
@@ -463,4 +466,8 @@ pub enum RepositoryError {
         /// What cannot be.
         what: String,
     },
+}
+
+pub(crate) fn encode_context(context: &ContextMap) -> String {
+    serde_json::to_string(context).unwrap_or_default()
 }
