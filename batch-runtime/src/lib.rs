@@ -4,8 +4,10 @@ pub mod definition;
 pub mod engine;
 pub mod graph;
 pub mod observe;
-pub mod repository;
+pub mod operator;
 pub mod readers;
+pub mod repository;
+pub mod testing;
 pub mod writers;
 
 pub use definition::*;

@@ -64,24 +64,21 @@ impl StopSignal {
     }
 }
 
-/// The values of a context.
+/// The values of a context: as the components see them, and as they were last committed.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
-    map: Mutex<BTreeMap<String, Value>>,
+    now: Mutex<BTreeMap<String, Value>>,
+    committed: Mutex<BTreeMap<String, Value>>,
     changed: AtomicBool,
 }
 
 impl Values {
     pub(crate) fn new(map: BTreeMap<String, Value>) -> Self {
-        Self { map: Mutex::new(map), changed: AtomicBool::new(false) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
-        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { committed: Mutex::new(map.clone()), now: Mutex::new(map), changed: AtomicBool::new(false) }
     }
 
     fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        let value = self.lock().get(key).cloned();
+        let value = lock(&self.now).get(key).cloned();
         value
             .map(serde_json::from_value)
             .transpose()
@@ -96,28 +93,38 @@ impl Values {
         }
         let value = serde_json::to_value(value)
             .map_err(|error| Failure::new(format!("context value `{key}` does not serialise: {error}")))?;
-        self.lock().insert(key.to_owned(), value);
+        lock(&self.now).insert(key.to_owned(), value);
         self.changed.store(true, Ordering::Release);
         Ok(())
     }
 
     /// All values, for the next commit.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, Value> {
-        self.lock().clone()
+        lock(&self.now).clone()
     }
 
-    /// Was something put since the last call?
-    pub(crate) fn take_changed(&self) -> bool {
-        self.changed.load(Ordering::Relaxed) && self.changed.swap(false, Ordering::Acquire)
+    /// Was something put since the last commit?
+    pub(crate) fn changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
     }
 
-    pub(crate) fn mark_changed(&self) {
-        self.changed.store(true, Ordering::Release);
+    /// The values are committed as they are.
+    pub(crate) fn settle(&self) {
+        if self.changed.swap(false, Ordering::AcqRel) {
+            *lock(&self.committed) = self.snapshot();
+        }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+    /// Back to the values of the last commit: what a given-up chunk put never was.
+    pub(crate) fn revert(&self) {
+        if self.changed.swap(false, Ordering::AcqRel) {
+            *lock(&self.now) = lock(&self.committed).clone();
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The running job, asked for as `&JobContext`.

@@ -82,8 +82,10 @@ pub struct DatabaseInfo {
 #[derive(Clone)]
 pub struct Sqlite {
     path: Arc<Path>,
-    prepare: Option<Arc<dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync>>,
+    prepare: Option<Arc<OnConnect>>,
 }
+
+type OnConnect = dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync;
 
 impl Sqlite {
     /// The database of that file; it is created where it does not exist, on first use.
@@ -114,7 +116,7 @@ impl Sqlite {
     /// When the file cannot be opened or is no database.
     pub fn connect(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
         let connection = rusqlite::Connection::open(&*self.path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(60))?;
+        connection.busy_timeout(std::time::Duration::from_mins(1))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         if let Some(prepare) = &self.prepare {
             prepare(&connection)?;

@@ -4,12 +4,14 @@ mod context;
 mod database;
 mod failure;
 mod job;
+mod nearest;
 mod need;
 mod output;
 mod parameter;
 mod processor;
 mod processor_fn;
 mod reader;
+mod resolve;
 mod resource;
 mod scope;
 mod slots;
@@ -31,6 +33,7 @@ pub use parameter::{
 pub use processor::{Many, Process, ProcessorDefinition, Sink, Then, Through};
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use reader::{Progress, Reader, ReaderDefinition};
+pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use state::{STATE_LIMIT, State, States};
@@ -38,4 +41,5 @@ pub use step::{Ended, Pipe, Repeat, StepDefinition, StepInfo, StepKind, StepOpti
 pub use writer::{Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
+pub(crate) use nearest::nearest;
 pub(crate) use scope::{Environment, StepEnvironment};

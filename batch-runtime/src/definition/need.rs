@@ -9,7 +9,7 @@ use super::parameter::{ParameterValue, TypeName};
 pub struct Need {
     /// The argument's name.
     pub name: &'static str,
-    /// The component that asks, as `reader `flights``.
+    /// The component that asks, with its role: "reader `flights`".
     pub asked_by: &'static str,
     /// What is asked for.
     pub kind: NeedKind,

@@ -64,42 +64,46 @@ impl StepEnvironment {
     }
 }
 
-/// Bindings nest: a component's in its step, the step's in its job, and one more for a flow.
-const DEPTH: usize = 4;
-
 /// Where generated code gets the arguments of a component from.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Scope<'s> {
     job: &'s Environment,
     step: Option<&'s StepEnvironment>,
-    bindings: [&'s [Binding]; DEPTH],
-    depth: usize,
+    /// Outermost first: those of a flow, of the step in its job, of the component in its step.
+    bindings: Vec<&'s [Binding]>,
 }
 
 impl<'s> Scope<'s> {
     pub(crate) fn of_job(job: &'s Environment) -> Self {
-        Self { job, step: None, bindings: [&[]; DEPTH], depth: 0 }
+        Self { job, step: None, bindings: Vec::new() }
     }
 
     pub(crate) fn of_step(job: &'s Environment, step: &'s StepEnvironment) -> Self {
         Self { step: Some(step), ..Self::of_job(job) }
     }
 
+    /// The same scope inside a step.
+    pub(crate) fn in_step<'t>(self, step: &'t StepEnvironment) -> Scope<'t>
+    where
+        's: 't,
+    {
+        Scope { step: Some(step), ..self }
+    }
+
     /// The scope with the bindings of one more use inside it.
     #[must_use]
-    pub fn bound(mut self, bindings: &'s [Binding]) -> Self {
+    pub fn bound(&self, bindings: &'s [Binding]) -> Self {
+        let mut inner = self.clone();
         if !bindings.is_empty() {
-            assert!(self.depth < DEPTH, "bindings nest as component, step, flow and job: four at most");
-            self.bindings[self.depth] = bindings;
-            self.depth += 1;
+            inner.bindings.push(bindings);
         }
-        self
+        inner
     }
 
     /// What the argument `name` is given: the value, and the name it has at the job.
     pub(crate) fn resolve(&self, name: &str) -> (Option<ParameterValue>, String) {
         let mut name = name;
-        for bindings in self.bindings[..self.depth].iter().rev() {
+        for bindings in self.bindings.iter().rev() {
             match bindings.iter().find(|binding| binding.argument == name) {
                 None => {}
                 Some(Binding { to: BoundTo::Parameter(outer), .. }) => name = outer,

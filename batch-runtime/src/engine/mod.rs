@@ -1,8 +1,26 @@
-//! Receives: a launch. Gives: the job's run, on the caller's thread.
+//! Receives: a launch. Gives: the job's run, on the caller's thread. `README.md` beside this file walks one chunk through.
+
+mod checkpoint;
+mod chunk;
+mod execution;
+mod flow;
+mod job;
+mod journal;
+mod panic;
+mod profile;
+mod step;
+mod tasklet;
+
+pub(crate) use checkpoint::encode as encode_position;
+pub(crate) use chunk::collect;
+pub use chunk::run_chunks;
+pub use step::{StepEnd, StepRun};
+pub use tasklet::run_tasklet;
 
 use std::sync::Arc;
 
-use crate::definition::{Durability, Launch, StopSignal};
+use crate::definition::resolve_parameters;
+use crate::definition::{Durability, Launch, ParametersError, StopSignal};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{Recovery, Repository, RepositoryError};
 
@@ -24,13 +42,8 @@ pub struct RunOptions {
 #[non_exhaustive]
 pub enum JobError {
     /// A parameter is missing, unknown, or does not fit its type.
-    #[error("job `{job}`: {what}")]
-    Parameters {
-        /// The job.
-        job: String,
-        /// What is wrong, and what to type.
-        what: String,
-    },
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
     /// A step wants a transaction of the repository's own database, and the repository has none.
     #[error(
         "job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind"
@@ -53,19 +66,15 @@ pub enum JobError {
 /// # Errors
 /// When it could not be launched, or the repository was lost on the way. A job that failed is a report.
 pub fn run(
-    _repository: &Arc<dyn Repository>,
-    _launch: &Launch,
-    _options: &RunOptions,
+    repository: &Arc<dyn Repository>,
+    launch: &Launch,
+    options: &RunOptions,
 ) -> Result<JobReport, JobError> {
-    unimplemented!()
+    let parameters = resolve_parameters(launch.job, &launch.parameters)?;
+    job::run(repository, launch.job, &parameters, options, None)
 }
 
-/// One step execution about to run.
-#[derive(Debug)]
-pub struct StepRun<'r> {
-    pub(crate) scope: crate::definition::Scope<'r>,
+/// The checkpoint of a reader at that position, and nothing else.
+pub(crate) fn checkpoint_at(position: Option<String>) -> checkpoint::Checkpoint {
+    checkpoint::Checkpoint { reader: position, ..checkpoint::Checkpoint::default() }
 }
-
-/// How a step execution ended.
-#[derive(Debug)]
-pub struct StepEnd {}

@@ -3,3 +3,9 @@
 mod node;
 
 pub use node::{Activity, Arm, Node, Subject, Use};
+
+/// Placeholder.
+#[must_use]
+pub fn render_text(job: &crate::definition::JobInfo) -> String {
+    job.name.to_owned()
+}

@@ -1,9 +1,13 @@
 //! Where items come from: one file a format or source.
 
 mod chain;
+mod error;
 mod iterator;
+mod source;
 mod vec;
 
 pub use chain::{Chain, ChainPosition};
+pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
+pub use source::Identity;
 pub use vec::VecReader;

@@ -9,6 +9,8 @@
 //!   same database), counters, context with the checkpoint, and the guard, in one transaction.
 //! - A step's end and the journal's entry of it are one transaction, and so are a launch and its lock.
 
+mod clock;
+mod encoding;
 mod key;
 mod model;
 pub mod sqlite;
@@ -16,6 +18,8 @@ pub mod sqlite;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use clock::{Clock, SystemClock};
+pub use encoding::{decode_context, encode_context};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, Owner, Profile,
@@ -51,6 +55,9 @@ pub enum Recovery {
     Force,
 }
 
+/// Says what of a journal the graph does not hold; is told the graph of the last execution too.
+pub type HoldsJournal<'a> = dyn Fn(&[JournalEntry], &str) -> Result<(), String> + 'a;
+
 /// What a launch asks for.
 #[derive(Clone, Copy)]
 pub struct LaunchRequest<'a> {
@@ -72,7 +79,7 @@ pub struct LaunchRequest<'a> {
     pub graph: &'a str,
     /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
     /// and the graph of the last execution.
-    pub holds: &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>,
+    pub holds: &'a HoldsJournal<'a>,
 }
 
 impl fmt::Debug for LaunchRequest<'_> {
@@ -157,9 +164,9 @@ pub struct StepFinish {
 pub struct ChunkRecord {
     /// All that the step execution has done, this chunk included.
     pub counters: Counters,
-    /// The step's whole context with the checkpoint, as a JSON object of plain values.
+    /// The step's whole context with the checkpoint, as [`encode_context`] writes it.
     pub context: String,
-    /// The job's whole context, where a component changed it.
+    /// The job's whole context, where a component changed it; written in the same way.
     pub job_context: Option<String>,
 }
 

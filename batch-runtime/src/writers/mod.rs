@@ -1,6 +1,8 @@
 //! Where items go: one file a format or target.
 
 mod collector;
+mod error;
+mod file;
 mod function;
 mod pair;
 mod route;
@@ -8,6 +10,8 @@ mod route;
 mod test_writer;
 
 pub use collector::Collector;
+pub use error::WriteError;
+pub use file::FilePosition;
 pub use function::FunctionWriter;
 pub use pair::Both;
 pub use route::{Arms, Route};

@@ -1,0 +1,323 @@
+//! Receives: the parameters that a launch was given, typed values or texts. Gives: all parameters of the job,
+//! defaults included, checked against what the job declares; or what is wrong with them.
+//! This is the one place for it: the operator, the command line and nested jobs all come here.
+
+use super::nearest::nearest;
+use super::{JobInfo, Parameter, ParameterSpec, ParameterValue, Parameters};
+
+/// The identifying parameter that tells the runs of `--next` apart. No job declares it; every job takes it.
+pub const RUN_ID: &str = "run.id";
+
+/// What is wrong with the parameters of a launch. Values of secrets are in no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParametersError {
+    /// The job declares no parameter of that name.
+    #[error("job `{job}` has no parameter `{name}`; {}", hint(.nearest.as_deref(), .known))]
+    Unknown {
+        /// The job.
+        job: String,
+        /// The name given.
+        name: String,
+        /// The declared name that was probably meant.
+        nearest: Option<String>,
+        /// All that the job declares.
+        known: Vec<String>,
+    },
+    /// The job needs the parameter, and it was not given.
+    #[error("job `{job}` needs the parameter `{name}` ({ty}){}", if *.secret {
+        ", which is secret and therefore never stored: give it to every run and restart"
+    } else {
+        ", and it has no default: give it"
+    })]
+    Missing {
+        /// The job.
+        job: String,
+        /// The parameter.
+        name: String,
+        /// Its type.
+        ty: String,
+        /// Is it a secret, which a restart cannot read back?
+        secret: bool,
+    },
+    /// The value does not fit the type.
+    #[error("parameter `{name}` of job `{job}`: {expected}{}", .value.as_ref().map(|value| format!(", not `{value}`")).unwrap_or_default())]
+    Invalid {
+        /// The job.
+        job: String,
+        /// The parameter.
+        name: String,
+        /// What would fit.
+        expected: String,
+        /// What was given, cut at 100 characters; `None` for a secret.
+        value: Option<String>,
+    },
+    /// The parameter was given more than once.
+    #[error("parameter `{name}` of job `{job}` is given more than once; give it once")]
+    Repeated {
+        /// The job.
+        job: String,
+        /// The parameter.
+        name: String,
+    },
+}
+
+fn hint(nearest: Option<&str>, known: &[String]) -> String {
+    match (nearest, known) {
+        (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+        (None, []) => "it takes none".to_owned(),
+        (None, known) => format!("it takes `{}`", known.join("`, `")),
+    }
+}
+
+fn shown(spec: &ParameterSpec, text: &str) -> Option<String> {
+    (!spec.secret)
+        .then(|| text.chars().take(100).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+}
+
+fn invalid(job: &JobInfo, spec: &ParameterSpec, expected: String, value: &str) -> ParametersError {
+    ParametersError::Invalid {
+        job: job.name.to_owned(),
+        name: spec.name.to_owned(),
+        expected,
+        value: shown(spec, value),
+    }
+}
+
+fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, ParametersError> {
+    let typed = name.replace('-', "_");
+    let specs = job.parameters;
+    specs
+        .iter()
+        .find(|spec| spec.name == name)
+        .or_else(|| specs.iter().find(|spec| spec.name == typed))
+        .ok_or_else(|| ParametersError::Unknown {
+            job: job.name.to_owned(),
+            name: name.chars().take(100).collect(),
+            nearest: nearest(name, specs.iter().map(|spec| spec.name)).map(str::to_owned),
+            known: specs.iter().map(|spec| spec.name.to_owned()).collect(),
+        })
+}
+
+/// Reads the texts that a user typed, as `("input", "flights.csv")`, by the types that the job declares.
+/// A name may be written with `-` for `_`.
+///
+/// ```
+/// use batch_runtime::{JobInfo, JobOptions, ParameterSpec, ParameterValue, parse_parameters, resolve_parameters};
+///
+/// const JOB: JobInfo = JobInfo {
+///     id: "demo::load",
+///     name: "load",
+///     doc: "",
+///     parameters: &[ParameterSpec::of::<u16>("year", "")],
+///     flow: &[],
+///     options: JobOptions::DEFAULT,
+/// };
+/// let given = parse_parameters(&JOB, [("year", "2013")]).unwrap();
+/// let all = resolve_parameters(&JOB, &given).unwrap();
+/// assert_eq!(all.get("year").unwrap().value, ParameterValue::Long(2013));
+///
+/// let error = parse_parameters(&JOB, [("yaer", "2013")]).unwrap_err();
+/// assert_eq!(error.to_string(), "job `load` has no parameter `yaer`; did you mean `year`?");
+/// ```
+///
+/// # Errors
+/// When the job declares no such parameter, a text does not fit its type, or a parameter is given twice.
+pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
+    job: &JobInfo,
+    given: impl IntoIterator<Item = (N, T)>,
+) -> Result<Parameters, ParametersError> {
+    let mut parameters = Parameters::new();
+    for (name, text) in given {
+        let (name, text) = (name.as_ref(), text.as_ref());
+        let (name, parameter) = if name == RUN_ID {
+            let number = text.parse().map_err(|_| run_id_error(job, text))?;
+            (RUN_ID, Parameter { value: ParameterValue::Long(number), identifying: true, secret: false })
+        } else {
+            let spec = spec_of(job, name)?;
+            let value = (spec.parse)(text).map_err(|expected| invalid(job, spec, expected, text))?;
+            (spec.name, parameter_of(spec, value))
+        };
+        if parameters.get(name).is_some() {
+            return Err(ParametersError::Repeated { job: job.name.to_owned(), name: name.to_owned() });
+        }
+        parameters.insert(name, parameter);
+    }
+    Ok(parameters)
+}
+
+/// All parameters of a launch: those given, checked, with the defaults of the others, each identifying or
+/// secret as the job declares it. Paths are made absolute. What it gives, it takes again unchanged.
+///
+/// # Errors
+/// When a parameter is unknown, missing, or does not fit its type.
+pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameters, ParametersError> {
+    let mut all = Parameters::new();
+    for (name, parameter) in given.iter() {
+        if name == RUN_ID {
+            let ParameterValue::Long(_) = parameter.value else {
+                return Err(run_id_error(job, &parameter.value.to_string()));
+            };
+            all.insert(RUN_ID, Parameter { identifying: true, secret: false, ..parameter.clone() });
+            continue;
+        }
+        let spec = spec_of(job, name)?;
+        if all.get(spec.name).is_some() {
+            return Err(ParametersError::Repeated { job: job.name.to_owned(), name: spec.name.to_owned() });
+        }
+        all.insert(spec.name, parameter_of(spec, checked(job, spec, &parameter.value)?));
+    }
+    for spec in job.parameters.iter().filter(|spec| given.get(spec.name).is_none()) {
+        if all.get(spec.name).is_some() {
+            continue;
+        }
+        match spec.default.and_then(|default| default()) {
+            Some(value) => all.insert(spec.name, parameter_of(spec, checked(job, spec, &value)?)),
+            None if spec.optional => {}
+            None => {
+                return Err(ParametersError::Missing {
+                    job: job.name.to_owned(),
+                    name: spec.name.to_owned(),
+                    ty: spec.ty.to_string(),
+                    secret: spec.secret,
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn parameter_of(spec: &ParameterSpec, value: ParameterValue) -> Parameter {
+    Parameter { value, identifying: spec.identifying && !spec.secret, secret: spec.secret }
+}
+
+fn checked(
+    job: &JobInfo,
+    spec: &ParameterSpec,
+    value: &ParameterValue,
+) -> Result<ParameterValue, ParametersError> {
+    let fail = |expected| invalid(job, spec, expected, &value.to_string());
+    (spec.check)(Some(value)).map_err(fail)?;
+    match value {
+        // The text form of a type is its canonical one: this is where a relative path becomes absolute.
+        ParameterValue::String(text) => (spec.parse)(text).map_err(fail),
+        other => Ok(other.clone()),
+    }
+}
+
+fn run_id_error(job: &JobInfo, text: &str) -> ParametersError {
+    ParametersError::Invalid {
+        job: job.name.to_owned(),
+        name: RUN_ID.to_owned(),
+        expected: "a whole number is expected".to_owned(),
+        value: Some(text.chars().take(100).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::definition::{JobOptions, ParameterType};
+
+    const fn job(parameters: &'static [ParameterSpec]) -> JobInfo {
+        JobInfo { id: "t::load", name: "load", doc: "", parameters, flow: &[], options: JobOptions::DEFAULT }
+    }
+
+    const SECRET: ParameterSpec = ParameterSpec { secret: true, ..ParameterSpec::of::<u8>("pin", "") };
+    const YEAR: ParameterSpec =
+        ParameterSpec { default: Some(|| 2013_u16.to_value()), ..ParameterSpec::of::<u16>("year", "") };
+    const DRY: ParameterSpec =
+        ParameterSpec { identifying: false, ..ParameterSpec::of::<Option<bool>>("dry_run", "") };
+    const LOAD: JobInfo = job(&[ParameterSpec::of::<PathBuf>("input", ""), YEAR, DRY]);
+
+    fn error(job: &JobInfo, given: &[(&str, &str)]) -> String {
+        parse_parameters(job, given.iter().copied())
+            .and_then(|given| resolve_parameters(job, &given))
+            .expect_err("the parameters are wrong")
+            .to_string()
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_default() {
+        let given = parse_parameters(&LOAD, [("input", "/a.csv")]).unwrap();
+        let all = resolve_parameters(&LOAD, &given).unwrap();
+        assert_eq!(all.get("year").map(|year| &year.value), Some(&ParameterValue::Long(2013)));
+        assert_eq!(all.get("dry_run"), None);
+    }
+
+    #[test]
+    fn a_relative_path_given_as_a_value_identifies_as_an_absolute_one() {
+        let given = Parameters::new().with("input", ParameterValue::String("a.csv".to_owned()));
+        let all = resolve_parameters(&LOAD, &given).unwrap();
+        let expected = std::path::absolute("a.csv").unwrap().into_os_string().into_string().unwrap();
+        assert_eq!(all.get("input").unwrap().value, ParameterValue::String(expected));
+    }
+
+    #[test]
+    fn the_job_says_what_identifies_whatever_the_caller_says() {
+        let given = Parameters::new()
+            .with("input", ParameterValue::String("/a".to_owned()))
+            .with("dry_run", ParameterValue::Boolean(true));
+        assert!(!resolve_parameters(&LOAD, &given).unwrap().get("dry_run").unwrap().identifying);
+    }
+
+    #[test]
+    fn resolving_twice_changes_nothing() {
+        let given = parse_parameters(&LOAD, [("input", "a.csv"), ("run.id", "7")]).unwrap();
+        let once = resolve_parameters(&LOAD, &given).unwrap();
+        assert_eq!(resolve_parameters(&LOAD, &once).unwrap(), once);
+    }
+
+    #[test]
+    fn an_unknown_parameter_names_the_nearest() {
+        assert_eq!(
+            error(&LOAD, &[("inptu", "a")]),
+            "job `load` has no parameter `inptu`; did you mean `input`?"
+        );
+        assert_eq!(
+            error(&LOAD, &[("carrier", "a")]),
+            "job `load` has no parameter `carrier`; it takes `input`, `year`, `dry_run`"
+        );
+        assert_eq!(error(&job(&[]), &[("a", "a")]), "job `load` has no parameter `a`; it takes none");
+    }
+
+    #[test]
+    fn a_missing_parameter_is_named_with_its_type() {
+        assert_eq!(
+            error(&LOAD, &[]),
+            "job `load` needs the parameter `input` (PathBuf), and it has no default: give it"
+        );
+    }
+
+    #[test]
+    fn an_ill_typed_value_is_shown_cut_with_what_would_fit() {
+        let long = "x".repeat(500);
+        let expected = format!(
+            "parameter `year` of job `load`: a whole number from 0 to 65535 is expected, not `{}`",
+            "x".repeat(100)
+        );
+        assert_eq!(error(&LOAD, &[("year", &long)]), expected);
+    }
+
+    #[test]
+    fn a_secret_is_in_no_message() {
+        let text = error(&job(&[SECRET]), &[("pin", "hunter2")]);
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_never_identifies() {
+        let given = parse_parameters(&job(&[SECRET]), [("pin", "7")]).unwrap();
+        assert!(!given.get("pin").unwrap().identifying);
+    }
+
+    #[test]
+    fn a_parameter_given_under_both_spellings_is_given_twice() {
+        assert_eq!(
+            error(&LOAD, &[("dry_run", "true"), ("dry-run", "true")]),
+            "parameter `dry_run` of job `load` is given more than once; give it once"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Receives: a step or nested job that the walk executes. Gives: its step execution, begun in the repository and run to its end;
+//! the caller records how it ended.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoint;
+use super::step::{Done, Halt, Route, StepEnd, StepRun};
+use super::{JobError, RunOptions, job};
+use crate::definition::resolve_parameters;
+use crate::definition::{
+    DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter, ParameterValue,
+    Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
+};
+use crate::graph::Activity;
+use crate::observe::{StepLive, StepReport};
+use crate::repository::{
+    BatchStatus, BegunStep, Counters, Ownership, Repository, RepositoryError, StepStart,
+};
+
+/// What is to be executed, and where.
+pub(super) struct Request<'r> {
+    pub(super) repository: &'r Arc<dyn Repository>,
+    pub(super) ownership: Ownership,
+    pub(super) environment: &'r Environment,
+    pub(super) options: &'r RunOptions,
+    /// The place in the job.
+    pub(super) path: &'r str,
+    /// The name that users see.
+    pub(super) name: &'r str,
+    pub(super) activity: Activity,
+    /// The job's scope with the bindings of this use.
+    pub(super) scope: Scope<'r>,
+    pub(super) route: Option<Route>,
+    /// It completed in an earlier execution, and begins anew.
+    pub(super) again: bool,
+}
+
+/// A step execution that has ended and is not yet recorded so.
+pub(super) struct Begun {
+    pub(super) id: StepExecutionId,
+    pub(super) before: Counters,
+    pub(super) live: Arc<StepLive>,
+    pub(super) end: StepEnd,
+    /// The steps of a nested job.
+    pub(super) nested: Vec<StepReport>,
+}
+
+pub(super) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
+    match request.activity {
+        Activity::Step(step) => execute_step(request, step),
+        Activity::Job(nested) => execute_job(request, nested),
+        Activity::Flow(_) | Activity::Decider(_) => {
+            unreachable!("the walk goes through flows and asks deciders itself")
+        }
+    }
+}
+
+fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
+    let elsewhere = elsewhere(step).map(|info| (info, request.scope.database(Some(info))));
+    let (place, unopened) = match &elsewhere {
+        Some((info, Ok(handle))) => (Some((info.name, handle)), None),
+        Some((_, Err(failure))) => (None, Some(failure.to_string())),
+        None => (None, None),
+    };
+    let begun = begin(request, step.options.start_limit, place)?;
+    let BegunStep { id, starts, mut context, before, chunks } = begun;
+    if request.again {
+        context.clear();
+    }
+    let live = Arc::new(StepLive::new(request.name.to_owned(), before));
+    if let Some(observer) = &request.options.observer {
+        observer.step_started(&live);
+    }
+    let inherited = match unopened {
+        Some(why) => Err(Failure::new(why)),
+        None => Checkpoint::take(&mut context),
+    };
+    let end = match inherited {
+        Err(failure) => failed(failure),
+        Ok(inherited) => {
+            let own = StepEnvironment::new(Some(StepContext {
+                step: request.path.to_owned(),
+                id,
+                execution: request.ownership.execution,
+                starts,
+                stop: request.options.stop.clone(),
+                values: Values::new(context),
+            }));
+            let run = StepRun {
+                info: step,
+                environment: request.environment,
+                own: &own,
+                scope: request.scope.clone().in_step(&own),
+                store: RefCell::new(chunks),
+                inherited,
+                durability: request.options.durability,
+                live: Arc::clone(&live),
+                route: request.route,
+            };
+            (step.run)(&run)
+        }
+    };
+    Ok(Begun { id, before, live, end, nested: Vec::new() })
+}
+
+fn begin(
+    request: &Request<'_>,
+    start_limit: Option<u32>,
+    elsewhere: Option<(&str, &DatabaseHandle)>,
+) -> Result<BegunStep, RepositoryError> {
+    tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
+    request
+        .repository
+        .begin_step(request.ownership, &StepStart { name: request.path, start_limit, elsewhere })
+}
+
+fn failed(failure: Failure) -> StepEnd {
+    StepEnd { result: Err(Halt::Failed(failure)), counters: Counters::default(), profile: None }
+}
+
+/// The other database that the step's components want the transaction of: at most one, by the wiring.
+fn elsewhere(step: &StepInfo) -> Option<&'static DatabaseInfo> {
+    step.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
+        NeedKind::Transaction(database) => database,
+        _ => None,
+    })
+}
+
+/// The parameter that makes a nested job's instance one of this place in this instance of the outer job.
+const PARENT: &str = "batch.parent";
+
+fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun, RepositoryError> {
+    let BegunStep { id, before, .. } = begin(request, None, None)?;
+    let live = Arc::new(StepLive::new(request.name.to_owned(), before));
+    let ran = nested_parameters(request, nested).and_then(|parameters| {
+        job::run(request.repository, nested, &parameters, request.options, Some(request.name))
+    });
+    let mut steps = Vec::new();
+    let result = match ran {
+        Ok(report) => {
+            steps = report.steps;
+            match report.status {
+                BatchStatus::Completed => Ok(completed(request)),
+                BatchStatus::Stopped => Err(Halt::Stopped),
+                _ => Err(Halt::Failed(Failure::new(report.exit.description))),
+            }
+        }
+        // It completed, and the crash came before that was recorded here.
+        Err(JobError::Repository(RepositoryError::AlreadyComplete {
+            status: BatchStatus::Completed,
+            ..
+        })) => Ok(completed(request)),
+        Err(JobError::Repository(error @ RepositoryError::Fenced { .. })) => Err(Halt::Lost(error)),
+        Err(error) => Err(Halt::Failed(Failure::new(error))),
+    };
+    Ok(Begun {
+        id,
+        before,
+        live,
+        end: StepEnd { result, counters: Counters::default(), profile: None },
+        nested: steps,
+    })
+}
+
+fn completed(request: &Request<'_>) -> Done {
+    let arm =
+        request.route.map(|route| route.label(Box::new(crate::definition::Ended::Completed)).to_owned());
+    Done { arm, output: None }
+}
+
+fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<Parameters, JobError> {
+    let mut given = Parameters::new();
+    for spec in nested.parameters {
+        if let (Some(value), _) = request.scope.resolve(spec.name) {
+            given.insert(spec.name, Parameter { value, identifying: spec.identifying, secret: spec.secret });
+        }
+    }
+    let parameters = resolve_parameters(nested, &given)?;
+    let job = &request.environment.job;
+    let parent = format!("{}:{}:{}", job.job, job.instance, request.path);
+    Ok(parameters.with(PARENT, ParameterValue::String(parent)))
+}

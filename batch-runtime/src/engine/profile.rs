@@ -1,0 +1,154 @@
+//! Receives: the beginnings and ends of a chunk's phases. Gives: where the time of the step went, measured so seldom that
+//! it does not show.
+
+use std::time::{Duration, Instant};
+
+use crate::repository::Profile;
+
+/// A chunk that takes at least this long is worth reading the clock for; of shorter ones, one in so many that together they
+/// take this long.
+const WORTH_MEASURING: Duration = Duration::from_micros(20);
+
+/// Reading apart from processing needs the chunk's items staged between the two: done for one measured chunk in so many.
+const STAGED_ONE_IN: u32 = 16;
+
+/// Decides which chunks are measured, and adds them up. An unmeasured chunk counts as the measured one before it.
+#[derive(Debug, Default)]
+pub(crate) struct Profiler {
+    /// Chunks until the next is measured.
+    wait: u32,
+    /// How many chunks the next measured one stands for.
+    weight: u32,
+    measured: u32,
+    fill: u64,
+    staged_read: u64,
+    staged_process: u64,
+    write: u64,
+    commit: u64,
+}
+
+/// How a chunk is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Without looking at the clock.
+    No,
+    /// Timed phase by phase.
+    Phases,
+    /// Timed, with reading apart from processing.
+    Staged,
+}
+
+/// The phases of one measured chunk.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Phases {
+    /// Reading and processing.
+    pub(crate) fill: Duration,
+    /// Reading alone, in a staged chunk.
+    pub(crate) read: Duration,
+    /// Writing.
+    pub(crate) write: Duration,
+    /// All else up to the end of the commit.
+    pub(crate) commit: Duration,
+}
+
+impl Profiler {
+    #[inline]
+    pub(crate) fn next(&mut self) -> Measure {
+        self.weight += 1;
+        if self.wait > 0 {
+            self.wait -= 1;
+            return Measure::No;
+        }
+        if self.measured.is_multiple_of(STAGED_ONE_IN) { Measure::Staged } else { Measure::Phases }
+    }
+
+    pub(crate) fn add(&mut self, measure: Measure, phases: Phases) {
+        let weight = u64::from(std::mem::take(&mut self.weight));
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.fill += nanos(phases.fill) * weight;
+        self.write += nanos(phases.write) * weight;
+        self.commit += nanos(phases.commit) * weight;
+        if measure == Measure::Staged {
+            self.staged_read += nanos(phases.read);
+            self.staged_process += nanos(phases.fill.saturating_sub(phases.read));
+        }
+        self.measured = self.measured.wrapping_add(1);
+        let took = (phases.fill + phases.write + phases.commit).max(Duration::from_nanos(1));
+        self.wait = u32::try_from(WORTH_MEASURING.as_nanos() / took.as_nanos()).unwrap_or(u32::MAX);
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        let staged = self.staged_read + self.staged_process;
+        let read = if staged == 0 {
+            self.fill
+        } else {
+            let share = u128::from(self.fill) * u128::from(self.staged_read) / u128::from(staged);
+            u64::try_from(share).unwrap_or(self.fill)
+        };
+        Profile { read, process: self.fill - read, write: self.write, commit: self.commit }
+    }
+}
+
+/// Reads the clock only where it is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watch(Option<Instant>);
+
+impl Watch {
+    #[inline]
+    pub(crate) fn start(measure: Measure) -> Self {
+        Self((measure != Measure::No).then(Instant::now))
+    }
+
+    /// The time since the last lap.
+    #[inline]
+    pub(crate) fn lap(&mut self) -> Duration {
+        let Some(last) = self.0.as_mut() else { return Duration::ZERO };
+        let now = Instant::now();
+        let lap = now - *last;
+        *last = now;
+        lap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phases(fill: u64, read: u64) -> Phases {
+        Phases {
+            fill: Duration::from_micros(fill),
+            read: Duration::from_micros(read),
+            write: Duration::from_micros(1),
+            commit: Duration::from_micros(2),
+        }
+    }
+
+    #[test]
+    fn long_chunks_are_all_measured_and_split_as_the_staged_ones_are() {
+        let mut profiler = Profiler::default();
+        for _ in 0..3 {
+            let measure = profiler.next();
+            assert_ne!(measure, Measure::No);
+            profiler.add(measure, phases(100, 75));
+        }
+        let profile = profiler.profile();
+        assert_eq!((profile.read, profile.process), (225_000, 75_000));
+        assert_eq!((profile.write, profile.commit), (3_000, 6_000));
+    }
+
+    #[test]
+    fn a_measured_short_chunk_stands_for_those_that_were_not() {
+        let mut profiler = Profiler::default();
+        let mut measured = 0;
+        for _ in 0..100 {
+            let measure = profiler.next();
+            if measure != Measure::No {
+                measured += 1;
+                profiler.add(measure, Phases { fill: Duration::from_micros(1), ..Phases::default() });
+            }
+        }
+        assert!(measured < 10, "{measured}");
+        let fill = profiler.profile().read + profiler.profile().process;
+        assert!((80_000..=100_000).contains(&fill), "{fill}");
+    }
+}

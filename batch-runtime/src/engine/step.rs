@@ -1,0 +1,143 @@
+//! Receives: a step that the control flow came to. Gives: what its code runs against, and how it ended.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoint;
+use crate::definition::{
+    Durability, Environment, Failure, Phase, Scope, StepContext, StepEnvironment, StepInfo,
+};
+use crate::graph::Arm;
+use crate::observe::StepLive;
+use crate::repository::{ChunkError, ChunkStore, Counters, Profile, RepositoryError, encode_context};
+use crate::testing::Ran;
+
+/// The arms of the `match` that a step stands in, and which of them takes an outcome.
+#[derive(Clone, Copy)]
+pub(crate) struct Route {
+    pub(crate) arms: &'static [Arm],
+    pub(crate) arm_of: fn(Box<dyn Any>) -> usize,
+}
+
+impl Route {
+    pub(crate) fn label(self, outcome: Box<dyn Any>) -> &'static str {
+        self.arms[(self.arm_of)(outcome)].label
+    }
+}
+
+/// One step execution about to run: what generated code is handed, and hands on to
+/// [`run_chunks`](super::run_chunks) or [`run_tasklet`](super::run_tasklet).
+pub struct StepRun<'r> {
+    pub(crate) info: &'static StepInfo,
+    pub(crate) environment: &'r Environment,
+    pub(crate) own: &'r StepEnvironment,
+    /// With the bindings of the step's use in its job.
+    pub(crate) scope: Scope<'r>,
+    pub(crate) store: RefCell<ChunkStore>,
+    pub(crate) inherited: Checkpoint,
+    pub(crate) durability: Durability,
+    pub(crate) live: Arc<StepLive>,
+    pub(crate) route: Option<Route>,
+}
+
+impl fmt::Debug for StepRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepRun").field("step", &self.info.name).finish_non_exhaustive()
+    }
+}
+
+impl StepRun<'_> {
+    pub(crate) fn context(&self) -> &StepContext {
+        self.own.context.as_ref().expect("a step runs with its context")
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.environment.job.stop.is_raised()
+    }
+
+    /// The step's whole context as it is stored, and the job's where a component changed it.
+    pub(crate) fn contexts(&self, checkpoint: Checkpoint) -> Result<(String, Option<String>), Failure> {
+        let step = checkpoint.into_context(self.context().values.snapshot())?;
+        let job = &self.environment.job.values;
+        let job = job.changed().then(|| encode_context(&job.snapshot()));
+        Ok((encode_context(&step), job))
+    }
+
+    /// The contexts are committed.
+    pub(crate) fn settle(&self) {
+        self.context().values.settle();
+        self.environment.job.values.settle();
+    }
+
+    /// Says which component it was, where the step has only one of that role.
+    pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
+        let role = match phase {
+            Phase::Read => "reader",
+            Phase::Process => "processor",
+            Phase::Write => "writer",
+            Phase::Tasklet => "tasklet",
+            Phase::Open | Phase::Decide => return failure.during(phase),
+        };
+        let mut of_role = self.info.components.iter().filter(|component| component.role == role);
+        match (of_role.next(), of_role.next()) {
+            (Some(only), None) => failure.in_component(only.name),
+            _ => failure,
+        }
+        .during(phase)
+    }
+}
+
+/// How a step execution ended.
+#[derive(Debug)]
+pub struct StepEnd {
+    pub(crate) result: Result<Done, Halt>,
+    pub(crate) counters: Counters,
+    pub(crate) profile: Option<Profile>,
+}
+
+impl StepEnd {
+    /// What the step did, outside any job.
+    pub(crate) fn outcome(self) -> Result<Ran, Failure> {
+        match self.result {
+            Ok(_) => Ok(Ran { counters: self.counters, profile: self.profile.unwrap_or_default() }),
+            Err(Halt::Failed(failure)) => Err(failure),
+            Err(Halt::Stopped) => Err(Failure::new("the step was stopped")),
+            Err(Halt::Lost(error)) => Err(Failure::new(error)),
+        }
+    }
+}
+
+/// What a completed step leaves to the control flow.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The label of the arm that takes its outcome, where it stands in a `match`.
+    pub(crate) arm: Option<String>,
+    /// Its value as JSON.
+    pub(crate) output: Option<String>,
+}
+
+/// Why a step did not complete.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Somebody asked for it.
+    Stopped,
+    /// Its own code failed.
+    Failed(Failure),
+    /// The repository is lost to us: fenced, or broken. Never the step's fault, so nothing routes by it.
+    Lost(RepositoryError),
+}
+
+impl From<ChunkError> for Halt {
+    fn from(error: ChunkError) -> Self {
+        match error {
+            ChunkError::Work(failure) => Self::Failed(failure),
+            // The component broke its own transaction; the repository is well.
+            ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {
+                Self::Failed(Failure::new(error))
+            }
+            ChunkError::Repository(error) => Self::Lost(error),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Receives: a tasklet. Gives: its calls, each in a transaction that also commits its state, and that it is done.
+
+use std::cell::Cell;
+
+use super::checkpoint::{Checkpoint, TaskletDone};
+use super::panic;
+use super::step::{Done, Halt, StepEnd, StepRun};
+use crate::definition::{ChunkTransaction, Failure, Phase, Tasklet, TaskletCall};
+use crate::repository::{ChunkRecord, Counters};
+
+/// Runs a tasklet.
+pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
+    let counters = Cell::new(Counters::default());
+    let result = panic::catch(|| drive::<T>(run, &counters))
+        .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, Phase::Tasklet))));
+    let mut counters = counters.get();
+    if matches!(result, Err(Halt::Failed(_))) {
+        counters.rollback += 1;
+    }
+    StepEnd { result, counters, profile: None }
+}
+
+fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
+    let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
+    // Its transaction was committed, and only the end of the step was not: it is not called again.
+    if let Some(TaskletDone { arm, output }) = run.inherited.tasklet.clone() {
+        return Ok(Done { arm, output });
+    }
+    let name = run.info.name;
+    let mut state: T::State = run.inherited.states.clone().restore(name).map_err(failed)?;
+    let mut record = ChunkRecord::default();
+    loop {
+        if run.is_stopping() {
+            return Err(Halt::Stopped);
+        }
+        let outside = if T::TRANSACTIONAL {
+            None
+        } else {
+            Some(T::call(&run.scope, &ChunkTransaction::none(), &mut state).map_err(failed)?)
+        };
+        let mut next = counters.get();
+        next.commit += 1;
+        record.counters = next;
+        let mut done = None;
+        let committed = run.store.borrow_mut().commit(&mut record, |tx, record| {
+            let call = match outside {
+                Some(call) => call,
+                None => T::call(&run.scope, tx, &mut state)
+                    .map_err(|failure| run.blame(failure, Phase::Tasklet))?,
+            };
+            let mut checkpoint = Checkpoint::default();
+            if size_of::<T::State>() > 0 {
+                checkpoint.states.save(name, &state)?;
+            }
+            if let TaskletCall::Done(value) = call {
+                let output = T::output(&value)?;
+                let arm = run.route.map(|route| route.label(Box::new(value)).to_owned());
+                checkpoint.tasklet = Some(TaskletDone { arm: arm.clone(), output: output.clone() });
+                done = Some(Done { arm, output });
+            }
+            (record.context, record.job_context) = run.contexts(checkpoint)?;
+            Ok(())
+        })?;
+        counters.set(next);
+        run.settle();
+        run.live.show(&next, None);
+        if let Some(done) = done {
+            return Ok(done);
+        }
+        if committed.stop_requested {
+            run.environment.job.stop.raise();
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Receives: the path of an input file. Gives: [`Source`], its bytes, decompressed where the name says so, with the
+//! place to seek to, the progress, and the [`Identity`] that tells a changed file.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ReadError;
+use crate::Progress;
+
+/// How much of the front of a file its identity covers, in bytes.
+const FRONT: usize = 4096;
+
+/// Which file a position belongs to: what a restart checks before it goes on.
+///
+/// A file may have grown at its end since, and is still the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The length of the file in bytes, as stored (compressed).
+    length: u64,
+    /// How many bytes at the front were hashed.
+    front: u64,
+    /// Their hash.
+    hash: u64,
+}
+
+/// A file that is read from the front, decompressed by its name: `.gz`, `.zst`, anything else as it is.
+pub(crate) struct Source {
+    resource: Arc<str>,
+    stream: Stream,
+    length: u64,
+    identity: Identity,
+    front: Box<[u8]>,
+    /// Bytes given out, decompressed.
+    given: u64,
+    /// What broke the stream: a decompressor that failed may give anything when it is asked again.
+    broken: Option<(io::ErrorKind, String)>,
+}
+
+enum Stream {
+    Plain(File),
+    #[cfg(feature = "gzip")]
+    Gzip(Box<flate2::read::MultiGzDecoder<Counted>>),
+    #[cfg(feature = "zstd")]
+    Zstd(Box<zstd::stream::read::Decoder<'static, io::BufReader<Counted>>>),
+}
+
+/// A file that counts what was read of it.
+#[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(dead_code, reason = "for decompressors"))]
+struct Counted {
+    file: File,
+    read: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.read += count as u64;
+        Ok(count)
+    }
+}
+
+/// The name by which messages call a file: relative where it is below the working folder.
+pub(crate) fn resource_name(path: &Path) -> String {
+    let below = std::env::current_dir().ok().and_then(|folder| path.strip_prefix(folder).ok());
+    below.filter(|below| !below.as_os_str().is_empty()).unwrap_or(path).display().to_string()
+}
+
+impl Source {
+    /// Opens the file.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let resource: Arc<str> = resource_name(path).into();
+        let open = |source| ReadError::Open { resource: resource.clone(), source };
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        let metadata = std::fs::metadata(path).map_err(open)?;
+        if !metadata.is_file() {
+            let found = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
+            return Err(ReadError::NotAFile { resource, found });
+        }
+        let mut file = File::open(path).map_err(open)?;
+        let length = file.metadata().map_err(open)?.len();
+        let front = front(&mut file).map_err(open)?;
+        let identity = Identity { length, front: front.len() as u64, hash: hash(&front) };
+        let stream = Stream::new(path, file, &resource)?;
+        Ok(Self { resource, stream, length, identity, front, given: 0, broken: None })
+    }
+
+    /// The name for messages.
+    pub(crate) fn resource(&self) -> &Arc<str> {
+        &self.resource
+    }
+
+    /// Which file it is.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Refuses the file if it is not the one of `identity`, of which an earlier execution read up to `byte`.
+    pub(crate) fn check(&self, identity: Identity, byte: u64) -> Result<(), ReadError> {
+        let known = usize::try_from(identity.front).ok().and_then(|front| self.front.get(..front));
+        let Some(known) = known else {
+            return Err(self.changed(byte, "it is shorter"));
+        };
+        if hash(known) != identity.hash {
+            return Err(self.changed(byte, "it begins in another way"));
+        }
+        if self.is_plain() && self.length < byte {
+            return Err(self.changed(byte, "it is shorter"));
+        }
+        Ok(())
+    }
+
+    /// The error of a file that is not the same any more.
+    pub(crate) fn changed(&self, byte: u64, problem: &str) -> ReadError {
+        ReadError::Changed { resource: self.resource.clone(), byte, problem: problem.into() }
+    }
+
+    /// True if it is not compressed, so that going on somewhere needs no reading.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_))
+    }
+
+    /// Goes on at `byte` of the decompressed input, from where it stands or, in a plain file, from anywhere. In a
+    /// compressed file everything before is decompressed.
+    pub(crate) fn skip_to(&mut self, byte: u64) -> Result<(), ReadError> {
+        if let Stream::Plain(file) = &mut self.stream {
+            file.seek(SeekFrom::Start(byte)).map_err(|source| ReadError::Io {
+                resource: self.resource.clone(),
+                byte,
+                source,
+            })?;
+            self.given = byte;
+            return Ok(());
+        }
+        let mut discarded = vec![0; 128 * 1024];
+        while self.given < byte {
+            let room =
+                usize::try_from(byte - self.given).map_or(discarded.len(), |left| left.min(discarded.len()));
+            if self.fill(&mut discarded[..room])? == 0 {
+                return Err(self.changed(byte, "it is shorter"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what there is into `into`, at least a byte; 0 at the end of the input.
+    pub(crate) fn fill(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
+        if let Some((kind, message)) = &self.broken {
+            return Err(self.error(io::Error::new(*kind, message.clone())));
+        }
+        loop {
+            let read = match &mut self.stream {
+                Stream::Plain(file) => file.read(into),
+                #[cfg(feature = "gzip")]
+                Stream::Gzip(decoder) => decoder.read(into),
+                #[cfg(feature = "zstd")]
+                Stream::Zstd(decoder) => decoder.read(into),
+            };
+            match read {
+                Ok(count) => {
+                    self.given += count as u64;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.broken = Some((error.kind(), error.to_string()));
+                    return Err(self.error(error));
+                }
+            }
+        }
+    }
+
+    fn error(&self, source: io::Error) -> ReadError {
+        let resource = self.resource.clone();
+        let byte = self.given;
+        let truncated = source.kind() == io::ErrorKind::UnexpectedEof;
+        // Decompressors report bad data by these kinds; anything else comes from the file below.
+        let damaged = matches!(
+            source.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other
+        );
+        if !self.is_plain() && (truncated || damaged) {
+            ReadError::Compressed { resource, byte, truncated, source }
+        } else {
+            ReadError::Io { resource, byte, source }
+        }
+    }
+
+    /// Bytes of the file behind the reader, of its length.
+    pub(crate) fn progress(&self) -> Progress {
+        let done = match &self.stream {
+            Stream::Plain(_) => self.given,
+            #[cfg(feature = "gzip")]
+            Stream::Gzip(decoder) => decoder.get_ref().read,
+            #[cfg(feature = "zstd")]
+            Stream::Zstd(decoder) => decoder.get_ref().get_ref().read,
+        };
+        Progress { done: done.min(self.length), total: self.length }
+    }
+}
+
+impl Stream {
+    fn new(path: &Path, file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        match ending.as_deref() {
+            Some("gz") => Self::gzip(file, resource),
+            Some("zst") => Self::zstd(file, resource),
+            _ => Ok(Self::Plain(file)),
+        }
+    }
+
+    #[cfg(feature = "gzip")]
+    #[expect(clippy::unnecessary_wraps, reason = "it is an error where the feature is off")]
+    fn gzip(file: File, _resource: &Arc<str>) -> Result<Self, ReadError> {
+        Ok(Self::Gzip(Box::new(flate2::read::MultiGzDecoder::new(Counted { file, read: 0 }))))
+    }
+
+    #[cfg(not(feature = "gzip"))]
+    fn gzip(_file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+        Err(feature_is_off(resource, "gzip", "gzip"))
+    }
+
+    #[cfg(feature = "zstd")]
+    fn zstd(file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+        zstd::stream::read::Decoder::new(Counted { file, read: 0 })
+            .map(|decoder| Self::Zstd(Box::new(decoder)))
+            .map_err(|source| ReadError::Open { resource: resource.clone(), source })
+    }
+
+    #[cfg(not(feature = "zstd"))]
+    fn zstd(_file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+        Err(feature_is_off(resource, "Zstandard", "zstd"))
+    }
+}
+
+#[cfg(not(all(feature = "gzip", feature = "zstd")))]
+fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError {
+    ReadError::Options {
+        resource: resource.clone(),
+        problem: format!(
+            "this program was built without {format}; turn on the cargo feature `{feature}` of batch-runtime, or decompress the file"
+        )
+        .into(),
+    }
+}
+
+/// The first block of the file; leaves the file at its beginning.
+fn front(file: &mut File) -> io::Result<Box<[u8]>> {
+    let mut front = Vec::with_capacity(FRONT);
+    file.by_ref().take(FRONT as u64).read_to_end(&mut front)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(front.into_boxed_slice())
+}
+
+/// FNV-1a, 64 bits: small, stable between versions, and enough to tell a file that was changed by accident.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

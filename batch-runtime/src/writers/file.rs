@@ -1,0 +1,332 @@
+//! Receives: the bytes of records. Gives: [`TransactionalFile`], a file whose committed length is a [`FilePosition`], so
+//! that a restart cuts off what was not committed, and which bears its name only once it is whole.
+//!
+//! The file is written as `NAME.part`. What lies behind the committed length is of no account: `open` cuts it off.
+//! At the end `seal` makes it whole and durable, the position that says so is committed, and `finish` renames it. A
+//! crash between the last two is told by the position: `.part` is there (rename it now) or it is not and NAME has
+//! the sealed length (it was renamed).
+//!
+//! While it is written `.part` is locked, and the lock ends with the process. So a `.part` that a start without a
+//! position finds is either locked, and then somebody's (refused), or left by an execution that died before its
+//! first commit or was given up (replaced).
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::WriteError;
+use crate::Durability;
+
+/// A buffer beyond this goes to the file before the chunk ends, so that memory does not grow with the chunk.
+const SPILL: usize = 4 * 1024 * 1024;
+
+/// What of a file is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FilePosition {
+    /// The length in bytes.
+    pub(crate) length: u64,
+    /// The records in it, without header and footer.
+    pub(crate) records: u64,
+    /// True if it is whole, and only the rename may be missing.
+    pub(crate) finishing: bool,
+}
+
+/// A file that is written in chunks and published at the end.
+#[derive(Debug)]
+pub(crate) struct TransactionalFile {
+    path: PathBuf,
+    part: PathBuf,
+    overwrite: bool,
+    state: State,
+    /// What is not yet in the file.
+    buffer: Vec<u8>,
+    /// The length of the file, up to which it holds what it should.
+    written: u64,
+    /// True if a write failed, so that there may be more in the file than `written`.
+    torn: bool,
+    records: u64,
+    sealed: bool,
+    /// True if the file holds what was not yet forced to the disk.
+    unforced: bool,
+    /// True once the folder's entry of `.part` is on the disk.
+    entry_durable: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed,
+    Open(File),
+    Published,
+}
+
+impl TransactionalFile {
+    /// Nothing is touched before [`open`](Self::open).
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let mut part: OsString = path.clone().into();
+        part.push(".part");
+        Self {
+            path,
+            part: part.into(),
+            overwrite: false,
+            state: State::Closed,
+            buffer: Vec::new(),
+            written: 0,
+            torn: false,
+            records: 0,
+            sealed: false,
+            unforced: false,
+            entry_durable: false,
+        }
+    }
+
+    /// Lets a fresh start replace a file of that name, at the end.
+    pub(crate) fn overwrite(&mut self, yes: bool) {
+        self.overwrite = yes;
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The records written, without header and footer.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// True if nothing is in the file, nor to be written to it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.written == 0 && self.buffer.is_empty()
+    }
+
+    /// True once it is whole: nothing may be added.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Begins, or goes on behind a committed position.
+    pub(crate) fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
+        self.buffer.clear();
+        match from {
+            None => self.begin(),
+            Some(position) => self.go_on(position),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), WriteError> {
+        self.refuse_what_is_there()?;
+        let file = lock(&self.part, OpenOptions::new().write(true).create(true).truncate(false))?;
+        file.set_len(0).map_err(|error| WriteError::io("empty", &self.part, error))?;
+        self.state = State::Open(file);
+        Ok(())
+    }
+
+    fn refuse_what_is_there(&self) -> Result<(), WriteError> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(found) if found.is_dir() => Err(WriteError::Folder { path: self.path.clone() }),
+            Ok(_) if !self.overwrite => Err(WriteError::Exists { path: self.path.clone() }),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(WriteError::io("look at", &self.path, error)),
+        }
+    }
+
+    fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
+        let FilePosition { length: committed, records, finishing } = position;
+        (self.written, self.records, self.sealed) = (committed, records, finishing);
+        let mut file = match lock(&self.part, OpenOptions::new().write(true)) {
+            Ok(file) => file,
+            Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return self.go_on_without_part(position);
+            }
+            Err(error) => return Err(error),
+        };
+        let found = file.metadata().map_err(|error| WriteError::io("look at", &self.part, error))?.len();
+        if found < committed {
+            let (path, part) = (self.path.clone(), self.part.clone());
+            return Err(WriteError::Shorter { path, part, committed, found });
+        }
+        cut(&mut file, committed).map_err(|error| WriteError::io("cut", &self.part, error))?;
+        self.state = State::Open(file);
+        Ok(())
+    }
+
+    fn go_on_without_part(&mut self, position: FilePosition) -> Result<(), WriteError> {
+        let committed = position.length;
+        if position.finishing {
+            // The rename was done, and nothing but the file itself can tell.
+            if std::fs::metadata(&self.path).is_ok_and(|found| found.is_file() && found.len() == committed) {
+                self.state = State::Published;
+                return Ok(());
+            }
+        } else if committed == 0 {
+            // The first commit had nothing to write, and the machine died before the folder's entry was on the disk.
+            return self.begin();
+        }
+        Err(WriteError::Missing { path: self.path.clone(), part: self.part.clone(), committed })
+    }
+
+    /// The buffer to append records to, and then say how many with [`added`](Self::added).
+    ///
+    /// # Errors
+    /// When the file is finished.
+    pub(crate) fn buffer(&mut self) -> Result<&mut Vec<u8>, WriteError> {
+        if self.sealed {
+            return Err(WriteError::Finished { path: self.path.clone() });
+        }
+        Ok(&mut self.buffer)
+    }
+
+    /// Counts what was appended to the buffer.
+    pub(crate) fn added(&mut self, records: u64) -> Result<(), WriteError> {
+        self.records += records;
+        if self.buffer.len() >= SPILL { self.flush() } else { Ok(()) }
+    }
+
+    fn file(&mut self) -> Option<&mut File> {
+        match &mut self.state {
+            State::Open(file) => Some(file),
+            State::Closed | State::Published => None,
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let (written, torn) = (self.written, self.torn);
+        let State::Open(file) = &mut self.state else {
+            return Err(WriteError::io("write", &self.part, io::Error::other("it was not opened")));
+        };
+        let done = if torn { cut(file, written) } else { Ok(()) }.and_then(|()| file.write_all(&self.buffer));
+        match done {
+            Ok(()) => {
+                self.torn = false;
+                self.unforced = true;
+                self.written += self.buffer.len() as u64;
+                self.buffer.clear();
+                Ok(())
+            }
+            Err(error) => {
+                self.torn = true;
+                Err(WriteError::io("write", &self.part, error))
+            }
+        }
+    }
+
+    /// Hands everything to the operating system, and to the disk where the machine's death is to be survived.
+    pub(crate) fn prepare(&mut self, durability: Durability) -> Result<(), WriteError> {
+        self.flush()?;
+        if self.unforced { self.force(durability, File::sync_data) } else { Ok(()) }
+    }
+
+    fn force(&mut self, durability: Durability, sync: fn(&File) -> io::Result<()>) -> Result<(), WriteError> {
+        if durability != Durability::Machine {
+            return Ok(());
+        }
+        if let State::Open(file) = &self.state {
+            sync(file).map_err(|error| WriteError::io("write", &self.part, error))?;
+            self.unforced = false;
+        }
+        if !self.entry_durable {
+            sync_folder(&self.part)?;
+            self.entry_durable = true;
+        }
+        Ok(())
+    }
+
+    /// What is to be committed.
+    pub(crate) fn position(&self) -> FilePosition {
+        FilePosition {
+            length: self.written + self.buffer.len() as u64,
+            records: self.records,
+            finishing: self.sealed,
+        }
+    }
+
+    /// Goes back to a position of this execution.
+    pub(crate) fn rollback(&mut self, to: FilePosition) -> Result<(), WriteError> {
+        (self.records, self.sealed) = (to.records, to.finishing);
+        if let Some(kept) = to.length.checked_sub(self.written) {
+            self.buffer.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        } else {
+            self.buffer.clear();
+            self.written = to.length;
+            self.torn = true;
+        }
+        let written = self.written;
+        if self.torn
+            && let Some(file) = self.file()
+        {
+            cut(file, written).map_err(|error| WriteError::io("cut", &self.part, error))?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    /// Makes the file whole; nothing can be added any more.
+    pub(crate) fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
+        if self.sealed {
+            return Ok(());
+        }
+        self.flush()?;
+        self.force(durability, File::sync_all)?;
+        self.sealed = true;
+        Ok(())
+    }
+
+    /// Gives the file its name; nothing happens when it has it.
+    pub(crate) fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
+        if let State::Open(_) = self.state {
+            // Somebody may have put a file there since the start.
+            self.refuse_what_is_there()?;
+            std::fs::rename(&self.part, &self.path)
+                .map_err(|error| WriteError::io("rename to its name", &self.part, error))?;
+            self.state = State::Published;
+        }
+        // Again after a crash too: the rename may have been done and not have reached the disk.
+        if durability == Durability::Machine { sync_folder(&self.path) } else { Ok(()) }
+    }
+}
+
+/// Opens and locks the file; it is the file of that name, not one that was renamed in between.
+fn lock(path: &Path, options: &OpenOptions) -> Result<File, WriteError> {
+    loop {
+        let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
+            // A file system without locks: the execution's own lock has to do.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(WriteError::io("lock", path, error)),
+        }
+        if is_still(path, &file).map_err(|error| WriteError::io("look at", path, error))? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Does the path still lead to this file?
+fn is_still(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn cut(file: &mut File, length: u64) -> io::Result<()> {
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length)).map(|_| ())
+}
+
+fn sync_folder(path: &Path) -> Result<(), WriteError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| WriteError::io("write", folder, error))
+}
