@@ -2,7 +2,12 @@
 
 mod chunks;
 mod contexts;
+mod elsewhere;
 mod launch;
+mod opening;
+#[cfg(unix)]
+mod processes;
+mod queries;
 mod steps;
 
 use std::path::{Path, PathBuf};
