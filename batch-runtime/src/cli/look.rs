@@ -16,10 +16,16 @@ pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     if globals.json {
         return print_json(&json::Jobs::of(jobs), console);
     }
-    let mut table =
-        Table::new(&[("job", Align::Left), ("parameters", Align::Left), ("what it does", Align::Left)]);
+    let mut table = Table::new(&[("job", Align::Left), ("what it does, and its parameters", Align::Left)]);
     for job in jobs {
-        table.row([job.name.to_owned(), parameter::usages(job), parameter::first_paragraph(job.doc)]);
+        let lines = [parameter::first_paragraph(job.doc), parameter::usages(job)];
+        let mut name = job.name.to_owned();
+        for line in lines.into_iter().filter(|line| !line.is_empty()) {
+            table.row([std::mem::take(&mut name), line]);
+        }
+        if !name.is_empty() {
+            table.row([name, String::new()]);
+        }
     }
     console.out.put(table);
 }
@@ -72,7 +78,7 @@ pub(super) fn executions(
             status(execution),
             execution.started.map(words::moment).unwrap_or_default(),
             elapsed(execution),
-            words::line(&parameters(&execution.parameters, " "), 100),
+            words::line(&identity(&execution.parameters), 100),
         ]);
     }
     console.out.put(table);
@@ -95,8 +101,13 @@ pub(super) fn show(
     if globals.json {
         print_json(&json::Details::from(&details), console);
     } else {
-        console.out.put(facts(&details));
-        console.out.put(Summary::from(&details));
+        let summary = Summary::from(&details);
+        console.out.put(format_args!("{}\n{}", summary.headline(), facts(&details)));
+        for part in [summary.tables(), summary.causes().join("\n")] {
+            if !part.is_empty() {
+                console.out.put(format_args!("\n{}\n", part.trim_end()));
+            }
+        }
     }
     Ok(())
 }
@@ -135,12 +146,16 @@ fn elapsed(execution: &JobExecution) -> String {
     }
 }
 
-fn parameters(parameters: &[StoredParameter], between: &str) -> String {
-    let words = parameters.iter().map(|parameter| format!("{}={}", parameter.name, parameter.value));
-    words.collect::<Vec<_>>().join(between)
+/// What tells the instance from others.
+fn identity(parameters: &[StoredParameter]) -> String {
+    let identifying = parameters.iter().filter(|parameter| parameter.identifying);
+    identifying
+        .map(|parameter| format!("{}={}", parameter.name, parameter.value))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-/// What stands above the summary.
+/// What stands between the headline and the tables.
 fn facts(details: &ExecutionDetails) -> String {
     let execution = &details.execution;
     let mut facts = vec![("instance", format!("{}, key {}", execution.instance.id, execution.instance.key))];
@@ -156,6 +171,6 @@ fn facts(details: &ExecutionDetails) -> String {
     facts.extend(
         execution.owner.as_ref().map(|owner| ("owner", format!("process {} on {}", owner.pid, owner.host))),
     );
-    let lines = facts.iter().map(|(name, fact)| format!("{name:<12} {}\n", words::line(fact, 2_500)));
+    let lines = facts.iter().map(|(name, fact)| format!("  {name:<12} {}\n", words::line(fact, 2_500)));
     lines.collect()
 }

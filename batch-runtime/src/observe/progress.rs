@@ -55,6 +55,7 @@ struct Shared {
     verbose: bool,
     stop: StopSignal,
     stop_told: AtomicBool,
+    began: AtomicBool,
     bars: Option<MultiProgress>,
     lines: Mutex<Lines>,
     running: Mutex<Vec<Running>>,
@@ -85,6 +86,7 @@ impl Progress {
             verbose,
             stop,
             stop_told: AtomicBool::new(false),
+            began: AtomicBool::new(false),
             bars,
             lines: Mutex::new(lines),
             running: Mutex::default(),
@@ -98,6 +100,11 @@ impl Progress {
             }
         });
         Self { shared, ticker: Mutex::new(thread.ok().map(|thread| Ticker { quit, thread })) }
+    }
+
+    /// Was a launch committed?
+    pub(crate) fn job_began(&self) -> bool {
+        self.shared.began.load(Ordering::Relaxed)
     }
 
     /// Takes the bars away and shows nothing more.
@@ -170,6 +177,7 @@ impl Shared {
 
 impl Observer for Progress {
     fn job_started(&self, job: &JobStarted<'_>) {
+        self.shared.began.store(true, Ordering::Relaxed);
         if self.shared.verbose {
             let continues = job.restarted_from.map(|id| format!(", continues execution {id}"));
             self.shared.say(&format!(

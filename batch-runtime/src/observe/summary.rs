@@ -105,12 +105,13 @@ impl From<&ExecutionDetails> for Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.tables())?;
-        let causes = self.causes();
-        if !causes.is_empty() {
-            writeln!(f)?;
+        writeln!(f, "{}", self.headline())?;
+        for part in [self.tables(), self.causes().join("\n")] {
+            if !part.is_empty() {
+                writeln!(f, "\n{}", part.trim_end())?;
+            }
         }
-        causes.iter().try_for_each(|cause| writeln!(f, "{cause}"))
+        Ok(())
     }
 }
 
@@ -140,20 +141,19 @@ impl Summary {
         format!("{} {verb} {elapsed} ({})", words::line(&self.job, 100), facts.join(", "))
     }
 
-    /// The headline and the tables, without the causes of a failure.
+    /// The steps that ran: what they did, and where their time went.
     #[must_use]
     pub fn tables(&self) -> String {
-        let mut text = format!("{}\n", self.headline());
+        let mut tables = Vec::new();
         if !self.passed.is_empty() {
-            text.push_str(&format!("already complete: {}\n", words::line(&self.passed.join(", "), 1_000)));
+            let passed = words::line(&self.passed.join(", "), 1_000);
+            tables.push(format!("already complete: {passed}\n"));
         }
         if !self.steps.is_empty() {
-            text.push_str(&format!("\n{}", self.work()));
+            tables.push(self.work().to_string());
         }
-        if let Some(times) = self.times() {
-            text.push_str(&format!("\n{times}"));
-        }
-        text
+        tables.extend(self.times().map(|times| times.to_string()));
+        tables.join("\n")
     }
 
     /// What failed, in plain words: a line a cause.
