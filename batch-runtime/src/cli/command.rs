@@ -54,7 +54,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     // The parameters come first: help shows its headings in the order of their first argument.
     let run = match jobs {
         [only] => of_job(run, program, only),
-        _ => run.subcommand_required(true).arg_required_else_help(true),
+        _ => run.subcommand_required(true),
     };
     let next = Arg::new("next")
         .long("next")

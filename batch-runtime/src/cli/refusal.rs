@@ -92,6 +92,12 @@ impl Refusal {
             ErrorKind::MissingSubcommand => "a command is needed; `--help` lists them".to_owned(),
             ErrorKind::UnknownArgument => {
                 let given = word(ContextKind::InvalidArg).unwrap_or_default();
+                if of_run
+                    && jobs.is_empty()
+                    && let Err(error) = crate::operator::job_named(jobs, &given)
+                {
+                    return Self::of(&error);
+                }
                 if of_run && word(ContextKind::SuggestedArg).is_none() && jobs.len() > 1 {
                     return Self::usage(format!(
                         "`{given}` is not known here; the job's name comes before its parameters, and `run JOB --help` lists them"
