@@ -1,5 +1,7 @@
 //! Receives: what the program and the repository know. Gives: it as tables for people, and as JSON.
 
+use jiff::Timestamp;
+
 use super::arguments::Globals;
 use super::console::Console;
 use super::refusal::Refusal;
@@ -76,7 +78,7 @@ pub(super) fn executions(
             execution.id.to_string(),
             words::line(&execution.instance.job, 100),
             status(execution),
-            execution.started.map(words::moment).unwrap_or_default(),
+            execution.started.map(moment).unwrap_or_default(),
             elapsed(execution),
             words::line(&identity(&execution.parameters), 100),
         ]);
@@ -139,6 +141,12 @@ fn status(execution: &JobExecution) -> String {
     }
 }
 
+/// `2024-01-31 08:30:05`, in UTC.
+fn moment(timestamp: Timestamp) -> String {
+    let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
+    format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
+}
+
 fn elapsed(execution: &JobExecution) -> String {
     match (execution.started, execution.ended) {
         (Some(started), Some(ended)) => words::time(words::between(started, ended)),
@@ -163,10 +171,10 @@ fn facts(details: &ExecutionDetails) -> String {
         let note = if parameter.identifying { "" } else { " (does not identify the run)" };
         facts.push(("parameter", format!("{} = {}{note}", parameter.name, parameter.value)));
     }
-    facts.extend(execution.started.map(|time| ("started", format!("{} UTC", words::moment(time)))));
+    facts.extend(execution.started.map(|time| ("started", format!("{} UTC", moment(time)))));
     match execution.ended {
-        Some(time) => facts.push(("ended", format!("{} UTC", words::moment(time)))),
-        None => facts.push(("last commit", format!("{} UTC", words::moment(execution.updated)))),
+        Some(time) => facts.push(("ended", format!("{} UTC", moment(time)))),
+        None => facts.push(("last commit", format!("{} UTC", moment(execution.updated)))),
     }
     facts.extend(
         execution.owner.as_ref().map(|owner| ("owner", format!("process {} on {}", owner.pid, owner.host))),

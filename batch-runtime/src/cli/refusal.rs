@@ -64,12 +64,12 @@ impl Refusal {
             && let Some(spec) = job.parameters.iter().find(|spec| spec.name == name)
         {
             let typed = if restart { format!("--param {}=VALUE", spec.name) } else { parameter::usage(spec) };
-            refusal.message.push_str(&format!(", as `{typed}`"));
-            if spec.secret {
-                refusal
-                    .message
-                    .push_str(&format!(" or in the environment variable {}", parameter::variable(spec)));
-            }
+            let variable = parameter::variable(spec);
+            refusal.message = if spec.secret {
+                format!("{error}, as `{typed}` or in the environment variable {variable}")
+            } else {
+                format!("{error}, as `{typed}`")
+            };
         }
         refusal
     }

@@ -102,10 +102,8 @@ fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console)
     for cause in summary.causes() {
         console.err.line(cause);
     }
-    if let Some(next) = remedy(report.status, job) {
-        if !globals.quiet {
-            console.err.line(next);
-        }
+    if let (Some(next), false) = (remedy(report.status, job), globals.quiet) {
+        console.err.line(next);
     }
 }
 

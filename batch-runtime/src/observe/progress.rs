@@ -171,7 +171,9 @@ impl Shared {
                 due.push(state.line(running.live.name()));
             }
         }
-        due.iter().for_each(|line| self.say(line));
+        for line in due {
+            self.say(&line);
+        }
     }
 }
 
@@ -415,7 +417,7 @@ mod tests {
     fn a_step_that_has_ended_is_told_of_no_more() {
         let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
         progress.finish();
-        progress.shared.tick(live.began() + Duration::from_secs(60));
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
         assert_eq!(kept.text(), "");
     }
 
@@ -425,7 +427,7 @@ mod tests {
         let (progress, kept, live) = watch(Show::Nothing, stop.clone());
         stop.raise();
         progress.shared.tick(live.began());
-        progress.shared.tick(live.began() + Duration::from_secs(60));
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
         assert_eq!(
             kept.text(),
             "stopping at the end of the chunk; a second Ctrl-C ends the process at once\n"

@@ -7,7 +7,7 @@ fn prints(jobs: &[&'static crate::JobInfo], line: &str, expected: &str) {
     let answer = ask(["flights"].into_iter().chain(line.split_whitespace()), jobs, |_| None);
     assert_eq!(answer.code, 0, "{}", answer.err);
     // clap leaves blanks at the ends of some lines.
-    let printed: String = answer.out.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let printed = answer.out.lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
     assert!(printed == expected, "{printed}\n---- is not ----\n{expected}");
 }
 
