@@ -55,6 +55,7 @@ struct Shared {
     verbose: bool,
     stop: StopSignal,
     stop_told: AtomicBool,
+    began: AtomicBool,
     bars: Option<MultiProgress>,
     lines: Mutex<Lines>,
     running: Mutex<Vec<Running>>,
@@ -85,6 +86,7 @@ impl Progress {
             verbose,
             stop,
             stop_told: AtomicBool::new(false),
+            began: AtomicBool::new(false),
             bars,
             lines: Mutex::new(lines),
             running: Mutex::default(),
@@ -98,6 +100,11 @@ impl Progress {
             }
         });
         Self { shared, ticker: Mutex::new(thread.ok().map(|thread| Ticker { quit, thread })) }
+    }
+
+    /// Was a launch committed?
+    pub(crate) fn job_began(&self) -> bool {
+        self.shared.began.load(Ordering::Relaxed)
     }
 
     /// Takes the bars away and shows nothing more.
@@ -164,12 +171,15 @@ impl Shared {
                 due.push(state.line(running.live.name()));
             }
         }
-        due.iter().for_each(|line| self.say(line));
+        for line in due {
+            self.say(&line);
+        }
     }
 }
 
 impl Observer for Progress {
     fn job_started(&self, job: &JobStarted<'_>) {
+        self.shared.began.store(true, Ordering::Relaxed);
         if self.shared.verbose {
             let continues = job.restarted_from.map(|id| format!(", continues execution {id}"));
             self.shared.say(&format!(
@@ -407,7 +417,7 @@ mod tests {
     fn a_step_that_has_ended_is_told_of_no_more() {
         let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
         progress.finish();
-        progress.shared.tick(live.began() + Duration::from_secs(60));
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
         assert_eq!(kept.text(), "");
     }
 
@@ -417,7 +427,7 @@ mod tests {
         let (progress, kept, live) = watch(Show::Nothing, stop.clone());
         stop.raise();
         progress.shared.tick(live.began());
-        progress.shared.tick(live.began() + Duration::from_secs(60));
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
         assert_eq!(
             kept.text(),
             "stopping at the end of the chunk; a second Ctrl-C ends the process at once\n"
