@@ -41,7 +41,12 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
 
 /// The checks, given the constants of the needs and of the bindings. `whose` is what is bound, in words:
 /// "reader `flights`".
-pub(crate) fn checks(bindings: &[Binding], whose: &str, needs: &TokenStream, constant: &TokenStream) -> TokenStream {
+pub(crate) fn checks(
+    bindings: &[Binding],
+    whose: &str,
+    needs: &TokenStream,
+    constant: &TokenStream,
+) -> TokenStream {
     let each = bindings.iter().enumerate().map(|(index, binding)| {
         let argument = binding.argument.to_string();
         let exists = quote_spanned! { binding.argument.span()=>

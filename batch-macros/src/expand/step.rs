@@ -108,12 +108,7 @@ pub(crate) fn broken(function: &ItemFn, kind: &TokenStream) -> TokenStream {
     let name = marker_name(&function.sig.ident);
     let mut function = function.clone();
     function.sig.ident = name;
-    let definition = definition(
-        &function,
-        kind,
-        &StepOptions::default(),
-        &quote!(&[]),
-        &quote!(__batch::never_run),
-    );
+    let definition =
+        definition(&function, kind, &StepOptions::default(), &quote!(&[]), &quote!(__batch::never_run));
     quote!(#definition)
 }

@@ -2,7 +2,9 @@
 //! compiles; the generated code panics with it at the user's word.
 
 use super::message::{Message, distance, is_near, same_text};
-use crate::definition::{Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName};
+use crate::definition::{
+    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName,
+};
 
 /// The type of a constant that is bound.
 pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {

@@ -12,8 +12,8 @@ pub use message::{Message, is_near, same, same_type};
 pub use outputs::unsure_output;
 pub use parameters::{ill_bound, missing, unknown_argument};
 pub use probe::{
-    Nothing, Probe, YesOrNo, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
-    why_not_asked, why_not_run, yes_or_no,
+    Nothing, Probe, YesOrNo, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown,
+    why_no_job, why_not_asked, why_not_run, yes_or_no,
 };
 pub use ways::places;
 
@@ -39,7 +39,11 @@ pub struct Wiring {
 
 /// The name under which an activity is used.
 #[must_use]
-pub const fn name_of(activity: &Activity, given: Option<&'static str>, written: &'static str) -> &'static str {
+pub const fn name_of(
+    activity: &Activity,
+    given: Option<&'static str>,
+    written: &'static str,
+) -> &'static str {
     match given {
         Some(given) => given,
         None if probe::is_unknown(activity) => written,

@@ -98,8 +98,14 @@ impl Search {
                 while at < step.components.len() {
                     let component = &step.components[at];
                     let is_step = same(component.role, "tasklet");
-                    let asked =
-                        self.needs(component.needs, is_step, "step", user, around.and(component.bindings), false);
+                    let asked = self.needs(
+                        component.needs,
+                        is_step,
+                        "step",
+                        user,
+                        around.and(component.bindings),
+                        false,
+                    );
                     if asked.is_some() {
                         return asked;
                     }

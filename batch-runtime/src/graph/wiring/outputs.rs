@@ -56,12 +56,19 @@ const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: us
         if let NeedKind::Output { step, name, optional: false } = needs[at].kind
             && !surely_completed(wiring.nodes, place, step)
         {
-            let message = Message::of(used.activity.noun()).text(" ").code(used.name).text(" asks for the output of ");
+            let message =
+                Message::of(used.activity.noun()).text(" ").code(used.name).text(" asks for the output of ");
             let message = message.code(name);
             return Some(if is_before(wiring, place, step) {
-                message.text(", and not every way to it leads through ").code(name).text("; ask for `Option<&Output<").text(name).text(">>`")
+                message
+                    .text(", and not every way to it leads through ")
+                    .code(name)
+                    .text("; ask for `Option<&Output<")
+                    .text(name)
+                    .text(">>`")
             } else {
-                message.text(", which ")
+                message
+                    .text(", which ")
                     .text(wiring.noun)
                     .text(" ")
                     .code(wiring.name)

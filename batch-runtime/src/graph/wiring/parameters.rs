@@ -58,10 +58,7 @@ const fn fits_constant(asked: &TypeName, given: &TypeName) -> bool {
 }
 
 const fn is_integer(name: &str) -> bool {
-    matches!(
-        name.as_bytes(),
-        b"i8" | b"i16" | b"i32" | b"i64" | b"u8" | b"u16" | b"u32" | b"u64" | b"usize"
-    )
+    matches!(name.as_bytes(), b"i8" | b"i16" | b"i32" | b"i64" | b"u8" | b"u16" | b"u32" | b"u64" | b"usize")
 }
 
 const fn is_bound(used: &Use, asked: &Asked) -> bool {
@@ -123,7 +120,10 @@ const fn was_told(wiring: &Wiring, fault: &Asked, place: usize) -> bool {
     {
         let mut before = 0;
         while let Some(earlier) = asked(used, before) {
-            if same(earlier.name, fault.name) && same_type(&earlier.ty, &fault.ty) && !is_bound(used, &earlier) {
+            if same(earlier.name, fault.name)
+                && same_type(&earlier.ty, &fault.ty)
+                && !is_bound(used, &earlier)
+            {
                 return true;
             }
             before += 1;
@@ -178,7 +178,9 @@ const fn tell(
     };
     // Two types of one name are told apart by their modules.
     let with_module = same(asked.ty.name, spec.ty.name) && asked.ty.of.is_none();
-    let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked).text(", but job ").code(wiring.name);
+    let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked)
+        .text(", but job ")
+        .code(wiring.name);
     if !fits(&asked.ty, &spec.ty) {
         let message = parameter(message.text(" declares "), spec.name, &spec.ty, with_module);
         return match spec.ty.of {
@@ -217,7 +219,11 @@ pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
         }
         before += 1;
     }
-    let message = Message::of(used.activity.noun()).text(" ").code(used.activity.name()).text(" asks for no parameter ").code(argument);
+    let message = Message::of(used.activity.noun())
+        .text(" ")
+        .code(used.activity.name())
+        .text(" asks for no parameter ")
+        .code(argument);
     Some(match near {
         Some(near) => message.text("; did you mean ").code(near).text("?"),
         None if list.as_str().is_empty() => message.text("; it takes none"),
@@ -251,8 +257,10 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str) -> Option<Me
                 };
                 match declared(parameters, outer) {
                     None => {
-                        let message = Message::of("job ").code(wiring.name).text(" has no argument ").code(outer);
-                        let message = parameter(message.text("; add "), outer, &next.ty, false).text(" to it");
+                        let message =
+                            Message::of("job ").code(wiring.name).text(" has no argument ").code(outer);
+                        let message =
+                            parameter(message.text("; add "), outer, &next.ty, false).text(" to it");
                         return Some(match nearest(parameters, &Asked { name: outer, ..next }) {
                             Some(near) => message.text(", or did you mean ").code(near.name).text("?"),
                             None => message,
@@ -260,8 +268,10 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str) -> Option<Me
                     }
                     Some(spec) if !fits(&next.ty, &spec.ty) => {
                         let message = who(Message::new(), used, &next).text(" needs ");
-                        let message = asker(parameter(message, next.name, &next.ty, false), &next).text(", but job ");
-                        let message = parameter(message.code(wiring.name).text(" declares "), outer, &spec.ty, false);
+                        let message =
+                            asker(parameter(message, next.name, &next.ty, false), &next).text(", but job ");
+                        let message =
+                            parameter(message.code(wiring.name).text(" declares "), outer, &spec.ty, false);
                         return Some(message.text("; make the two types one"));
                     }
                     Some(_) => {}

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use super::message::Message;
 use crate::definition::{
-    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, ReaderDefinition, ResourceDefinition, Runs, StepInfo,
-    StepKind, StepOptions,
+    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, ReaderDefinition, ResourceDefinition, Runs,
+    StepInfo, StepKind, StepOptions,
 };
 use crate::graph::{Activity, Subject};
 
@@ -135,13 +135,19 @@ pub const fn why_not_run(
     }
     let message = Message::new().code(name);
     Some(if decides.is_some() {
-        message.text(" is a decider: it does no work but chooses what comes next; write `match ").text(name).text(" { .. }`")
+        message
+            .text(" is a decider: it does no work but chooses what comes next; write `match ")
+            .text(name)
+            .text(" { .. }`")
     } else if reads {
         message.text(" is a reader, and a job runs steps; write a step that reads with it, `#[step(chunk = 100)] fn load() { ")
             .text(name)
             .text(" | .. }`, and name that")
     } else if shared {
-        message.text(" is a resource, and a job runs steps; components ask for it by an argument `").text(name).text(": &..`")
+        message
+            .text(" is a resource, and a job runs steps; components ask for it by an argument `")
+            .text(name)
+            .text(": &..`")
     } else {
         message.text(" is not a step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it")
     })
@@ -155,7 +161,9 @@ pub const fn why_not_asked(name: &str, decides: Option<Subject>) -> Option<Messa
         Some(_) => Some(
             Message::of("`while` asks a decider, and ")
                 .code(name)
-                .text(" is a step; put `#[decider]` on a function that returns `bool`, or write `loop { match ")
+                .text(
+                    " is a step; put `#[decider]` on a function that returns `bool`, or write `loop { match ",
+                )
                 .text(name)
                 .text(" { .. => break, .. } }`"),
         ),
@@ -164,7 +172,11 @@ pub const fn why_not_asked(name: &str, decides: Option<Subject>) -> Option<Messa
 
 /// Why a name cannot be given to `main!`.
 #[must_use]
-pub const fn why_no_job(name: &str, job: Option<&'static JobInfo>, runs: Option<Activity>) -> Option<Message> {
+pub const fn why_no_job(
+    name: &str,
+    job: Option<&'static JobInfo>,
+    runs: Option<Activity>,
+) -> Option<Message> {
     let message = Message::new().code(name);
     match (job, runs) {
         (Some(_), _) => None,

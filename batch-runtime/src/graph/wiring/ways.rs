@@ -57,7 +57,9 @@ impl Walk {
             || match self.question {
                 // An unknown step may be any.
                 Question::Surely(id) => is_unknown(&used.activity) || same(used.activity.id(), id),
-                Question::Perhaps(name) => same(used.name, name) && !matches!(used.activity, Activity::Decider(_)),
+                Question::Perhaps(name) => {
+                    same(used.name, name) && !matches!(used.activity, Activity::Decider(_))
+                }
             }
     }
 
@@ -117,7 +119,11 @@ impl Walk {
             let label = arms[at].label;
             let entered = match (subject, self.question) {
                 (Subject::Ended(_), Question::Surely(_)) => {
-                    if same(label, "Completed") || (failed_is_taken && same(label, "_")) { completed } else { state }
+                    if same(label, "Completed") || (failed_is_taken && same(label, "_")) {
+                        completed
+                    } else {
+                        state
+                    }
                 }
                 _ => completed,
             };
