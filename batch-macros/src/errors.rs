@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 
 /// Collects errors, so that one compilation shows them all.
 #[derive(Debug, Default)]
@@ -34,6 +34,12 @@ impl Errors {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    /// The first error as a type, and no longer as an item: rustc reports it, takes the type for an erroneous
+    /// one, and is silent about all that is built on it.
+    pub(crate) fn take_first_as_type(&mut self) -> TokenStream {
+        if self.found.is_empty() { quote!(()) } else { self.found.remove(0).to_compile_error() }
     }
 
     /// All errors as items.

@@ -1,5 +1,7 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
 
+#[doc(hidden)]
+pub mod __private;
 pub mod definition;
 pub mod engine;
 pub mod graph;

@@ -1,0 +1,10 @@
+//! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
+
+pub(crate) mod classifier;
+pub(crate) mod injection;
+pub(crate) mod processor;
+pub(crate) mod reader;
+pub(crate) mod resource;
+pub(crate) mod signature;
+pub(crate) mod step;
+pub(crate) mod writer;
