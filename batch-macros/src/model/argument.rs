@@ -50,7 +50,7 @@ impl Role {
 }
 
 /// One injected argument.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Argument {
     pub(crate) name: Ident,
     /// As the user wrote it.
@@ -59,7 +59,7 @@ pub(crate) struct Argument {
 }
 
 /// What an argument asks for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Asks {
     /// `#[state] seen: &mut S`.
     State(Type),

@@ -4,4 +4,5 @@ pub(crate) mod argument;
 pub(crate) mod component;
 pub(crate) mod item;
 pub(crate) mod returns;
+pub(crate) mod step;
 pub(crate) mod types;

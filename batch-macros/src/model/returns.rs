@@ -5,7 +5,7 @@ use syn::{ItemFn, ReturnType, Type, TypeParamBound, TypeTuple};
 use super::types::{last_segment, type_arguments};
 
 /// What a function returns.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Returns {
     /// Is it wrapped in a `Result`, of whatever module?
     pub(crate) fallible: bool,
