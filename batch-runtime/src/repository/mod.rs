@@ -55,6 +55,9 @@ pub enum Recovery {
     Force,
 }
 
+/// Does today's graph hold the journal, and the graph as it was? Says what it does not hold.
+pub type Holds<'a> = &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>;
+
 /// What a launch asks for.
 #[derive(Clone, Copy)]
 pub struct LaunchRequest<'a> {
@@ -76,7 +79,7 @@ pub struct LaunchRequest<'a> {
     pub graph: &'a str,
     /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
     /// and the graph of the last execution.
-    pub holds: &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>,
+    pub holds: Holds<'a>,
 }
 
 impl fmt::Debug for LaunchRequest<'_> {
@@ -291,7 +294,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Was the execution asked to stop?
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
     fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError>;
 
     /// Asks a running execution to stop: STOPPING.

@@ -125,6 +125,15 @@ fn a_chunk_of_a_fenced_owner_changes_no_row() {
 }
 
 #[test]
+fn another_epoch_alone_fences_the_owner() {
+    let mut chunks = chunks();
+    sql(&chunks.folder.file(), "UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH + 1");
+    let error = commit(&mut chunks.step, 1).unwrap_err();
+    assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    assert!(chunks.items().is_empty());
+}
+
+#[test]
 fn a_row_of_another_version_than_this_owner_left_fences_it() {
     let mut chunks = chunks();
     sql(&chunks.folder.file(), "UPDATE BATCH_STEP_EXECUTION SET VERSION = 7");
@@ -215,5 +224,32 @@ fn steps_side_by_side_commit_without_losing_a_chunk() {
     assert_eq!(
         rows(&folder.file(), "SELECT DISTINCT VERSION, READ_COUNT FROM BATCH_STEP_EXECUTION"),
         ["50|49"]
+    );
+}
+
+#[test]
+fn what_an_execution_writes_waits_for_a_chunk_of_another_step() {
+    let folder = Folder::new();
+    let mut options = SqliteOptions::new();
+    options.waits.other = Duration::from_millis(1);
+    let repository = options.open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let mut slow = begin(&repository, launched.ownership);
+    let quick = repository.begin_step(launched.ownership, &start("quick")).unwrap();
+    std::thread::scope(|scope| {
+        slow.chunks
+            .commit(&mut record(1), |_, _| {
+                scope.spawn(|| {
+                    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
+                    repository.finish_step(launched.ownership, quick.id, &finish).unwrap();
+                });
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(())
+            })
+            .unwrap();
+    });
+    assert_eq!(
+        rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION ORDER BY 1"),
+        ["COMPLETED", "STARTED"]
     );
 }
