@@ -205,6 +205,25 @@ fn a_full_disk_is_named_and_leaves_nothing_of_the_chunk() {
 }
 
 #[test]
+fn a_commit_that_fails_is_rolled_back_and_the_next_one_commits() {
+    let mut chunks = chunks();
+    sql(
+        &chunks.folder.file(),
+        "CREATE TABLE carrier (id INTEGER PRIMARY KEY);
+         CREATE TABLE flight (carrier INTEGER REFERENCES carrier (id) DEFERRABLE INITIALLY DEFERRED)",
+    );
+    let failed = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
+        let tx = chunk.of::<crate::Sqlite>()?;
+        tx.execute("INSERT INTO flight VALUES (7)", []).map_err(Failure::new).map(|_| ())
+    });
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains("FOREIGN KEY constraint failed"), "{error}");
+    assert!(rows(&chunks.folder.file(), "SELECT * FROM flight").is_empty());
+    commit(&mut chunks.step, 2).unwrap();
+    assert_eq!((chunks.items(), chunks.row()), (vec!["2".to_owned()], stored(1, 2)));
+}
+
+#[test]
 fn steps_side_by_side_commit_without_losing_a_chunk() {
     let folder = Folder::new();
     let repository = folder.open();
