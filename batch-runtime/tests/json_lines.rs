@@ -65,7 +65,7 @@ fn a_restart_after_any_line_goes_on_behind_it() {
 fn lines_that_cross_the_buffer_are_whole() {
     let folder = Folder::new();
     let long: Vec<String> = (0..40).map(|n| "x".repeat(n * 12_345 % 400_000)).collect();
-    let content: String = long.iter().map(|line| format!("\"{line}\"\n")).collect();
+    let content = format!("\"{}\"\n", long.join("\"\n\""));
     let path = folder.file("in.jsonl", content);
     let mut reader = JsonLinesReader::<String>::open(&path).unwrap();
     for (index, expected) in long.iter().enumerate() {
