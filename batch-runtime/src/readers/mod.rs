@@ -5,12 +5,14 @@ mod chain;
 mod error;
 mod iterator;
 mod source;
+mod sqlite;
 mod vec;
 
 pub use chain::{Chain, ChainPosition};
 pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use source::Identity;
+pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
 pub use vec::VecReader;
 
 pub(crate) use error::shown;

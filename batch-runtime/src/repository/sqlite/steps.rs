@@ -37,14 +37,14 @@ pub(super) fn begin(
     let durability = shared.durability_of(owner.execution);
     let (own, other) = match step.elsewhere {
         None => (None, None),
-        Some((_, DatabaseHandle::Sqlite(database)))
-            if filesystem::same_file(database.path(), &shared.path) =>
-        {
-            (Some(database), None)
-        }
         Some((name, DatabaseHandle::Sqlite(database))) => {
-            let database = database.clone();
-            (None, Some(Elsewhere::open(shared, owner, step.name, name, database, durability)?))
+            if filesystem::is_repository(&shared.path, database.path())? {
+                (Some(database), None)
+            } else {
+                let elsewhere =
+                    Elsewhere::open(shared, owner, step.name, name, database.clone(), durability)?;
+                (None, Some(elsewhere))
+            }
         }
     };
     // There first: from then on the owner before cannot move the checkpoint any more.
