@@ -26,7 +26,7 @@ pub(super) fn launch(
 /// `run`
 pub(super) fn run(
     operator: JobOperator,
-    launch: &Launch,
+    launch: Launch,
     next: bool,
     arguments: &RunArguments,
     globals: &Globals,
@@ -49,7 +49,7 @@ pub(super) fn restart(
     let job = operator.job(&name)?;
     let given = parse_parameters(job, arguments.with_secrets(job, console.environment))
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
-    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
+    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, given))
 }
 
 fn watched(
