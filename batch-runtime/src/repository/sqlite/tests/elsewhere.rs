@@ -121,6 +121,17 @@ fn the_epoch_is_raised_there_so_that_the_old_owner_commits_nothing_more() {
 }
 
 #[test]
+fn another_epoch_there_alone_fences_the_owner() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
+    sql(&warehouse.folder.0.join("warehouse.db"), "UPDATE BATCH_STEP_CHECKPOINT SET EPOCH = EPOCH + 1");
+    let error = commit(&mut step, 1).unwrap_err();
+    assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    assert!(warehouse.there("SELECT n FROM item").is_empty());
+}
+
+#[test]
 fn the_repository_follows_and_tells_of_a_stop() {
     let warehouse = warehouse(Duration::ZERO);
     let launched = launch(&warehouse.repository);
