@@ -2,11 +2,13 @@
 //! expected.
 
 use std::fmt::{self, Display};
-use std::num::IntErrorKind;
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
+
+use super::number;
 
 /// Why a field, or a record, is not what a type takes. One pointer wide, as it travels with every value.
 #[derive(Debug)]
@@ -119,8 +121,8 @@ impl Value<'_> {
 }
 
 #[cold]
-fn integer(kind: &IntErrorKind, name: &str) -> ValueError {
-    ValueError::text(match kind {
+fn integer(error: &ParseIntError, name: &str) -> ValueError {
+    ValueError::text(match error.kind() {
         IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
             format!("expected an integer that fits {name}")
         }
@@ -136,7 +138,7 @@ macro_rules! integers {
             self.refuse_null()?;
             match self.text.parse::<$type>() {
                 Ok(value) => visitor.$visit(value),
-                Err(error) => Err(integer(error.kind(), stringify!($type))),
+                Err(error) => Err(integer(&error, stringify!($type))),
             }
         }
     )*};
@@ -207,9 +209,17 @@ impl<'de> Deserializer<'de> for Value<'de> {
 
     parsed! {
         deserialize_f32 visit_f32 f32, "expected a number";
-        deserialize_f64 visit_f64 f64, "expected a number";
         deserialize_bool visit_bool bool, "expected `true` or `false`";
         deserialize_char visit_char char, "expected a single character";
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.refuse_null()?;
+        match number::short_decimal(self.text).map_or_else(|| self.text.parse(), Ok) {
+            Ok(value) => visitor.visit_f64(value),
+            Err(_) => Err(ValueError::text("expected a number")),
+        }
     }
 
     #[inline]
