@@ -113,7 +113,6 @@ fn a_bad_value_is_cut_at_a_hundred_characters() {
 #[test]
 fn bad_values_of_the_other_types_say_what_was_expected() {
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "no value of it is ever made")]
     enum Kind {
         Late,
         OnTime,

@@ -4,6 +4,8 @@
 
 mod folder;
 
+use std::fmt::Write as _;
+
 use batch_runtime::readers::CsvReader;
 use batch_runtime::writers::CsvWriter;
 use batch_runtime::{ChunkTransaction, Durability, Reader, Writer};
@@ -52,9 +54,9 @@ fn fields_of_any_kind_are_read_as_the_csv_crate_reads_them() {
                         let inside = numbers.text(&["a", ",", "\"\"", "\n", "\r\n", "é", "long text"], 6);
                         let behind = numbers.text(&["b", "\"", " "], 1);
                         // A quote right behind the closing one would be a doubled one.
-                        content.push_str(&format!("\"{inside}\"{}", behind.trim_start_matches('"')));
+                        write!(content, "\"{inside}\"{}", behind.trim_start_matches('"')).unwrap();
                     }
-                    1 => content.push_str(&format!("x{}", numbers.text(&["\"", "y", "\"\""], 3))),
+                    1 => write!(content, "x{}", numbers.text(&["\"", "y", "\"\""], 3)).unwrap(),
                     _ => content.push_str(&numbers.text(&["a", "bc", "ü", "12", " "], 8)),
                 }
             }
@@ -84,7 +86,9 @@ fn any_record_is_written_as_the_csv_crate_writes_it_and_read_back() {
         writer.seal(Durability::Process).unwrap();
         writer.finish(Durability::Process).unwrap();
         let mut expected = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-        records.iter().for_each(|record| expected.write_record(record).unwrap());
+        for record in &records {
+            expected.write_record(record).unwrap();
+        }
         let written = std::fs::read_to_string(&path).unwrap();
         assert_eq!(written, String::from_utf8(expected.into_inner().unwrap()).unwrap());
         assert_eq!(ours(&written), records);

@@ -192,15 +192,15 @@ fn a_struct_or_sequence_in_a_field_is_refused_with_the_way_out() {
 
 #[test]
 fn items_of_another_shape_than_the_first_are_refused() {
-    let items = [vec![1, 2], vec![3, 4], vec![5]];
-    assert_eq!(refused(|writer| writer, &items), "out.csv, record 3: it has 1 fields, the first item has 2");
-    let map = |keys: [&str; 2]| keys.map(|key| (key.to_owned(), 1)).into_iter().collect::<Vec<_>>();
     struct Map(Vec<(String, u8)>);
     impl Serialize for Map {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
         }
     }
+    let items = [vec![1, 2], vec![3, 4], vec![5]];
+    assert_eq!(refused(|writer| writer, &items), "out.csv, record 3: it has 1 fields, the first item has 2");
+    let map = |keys: [&str; 2]| keys.map(|key| (key.to_owned(), 1)).into_iter().collect::<Vec<_>>();
     let items = [Map(map(["a", "b"])), Map(map(["b", "a"]))];
     assert_eq!(
         refused(|writer| writer, &items),

@@ -3,6 +3,7 @@
 
 mod folder;
 
+use std::cell::Cell;
 use std::path::Path;
 
 use batch_runtime::writers::{CsvWriter, FilePosition, WriteError};
@@ -45,16 +46,15 @@ fn writer(path: &Path) -> CsvWriter<Row> {
 fn run(
     path: &Path,
     repository: &mut Repository,
-    mut lives: u32,
+    lives: u32,
     durability: Durability,
 ) -> Result<bool, WriteError> {
+    let lives = Cell::new(lives);
     // Gives up when there is no life left for the next call.
     macro_rules! call {
         ($call:expr) => {
-            if lives == 0 {
-                return Ok(false);
-            }
-            lives -= 1;
+            let Some(left) = lives.get().checked_sub(1) else { return Ok(false) };
+            lives.set(left);
             $call;
         };
     }

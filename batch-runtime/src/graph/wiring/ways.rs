@@ -148,13 +148,13 @@ const fn ask(nodes: &'static [Node], place: usize, question: Question) -> bool {
 
 /// Does every way to the place complete the step of that module and name?
 #[must_use]
-pub const fn surely_completed(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
+pub(super) const fn surely_completed(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
     ask(nodes, place, Question::Surely(id))
 }
 
 /// Does a way to the place run something under that name?
 #[must_use]
-pub const fn perhaps_run(nodes: &'static [Node], place: usize, name: &'static str) -> bool {
+pub(super) const fn perhaps_run(nodes: &'static [Node], place: usize, name: &'static str) -> bool {
     ask(nodes, place, Question::Perhaps(name))
 }
 

@@ -53,8 +53,8 @@ fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
 
 impl SqliteReader<'_, ()> {
     /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader adds them.
-    pub fn query<'c>(connection: &'c rusqlite::Connection, sql: impl Into<String>) -> SqliteQuery<'c> {
-        SqliteQuery::new(Source::Borrowed(connection), sql.into())
+    pub fn query(connection: &rusqlite::Connection, sql: impl AsRef<str>) -> SqliteQuery<'_> {
+        SqliteQuery::new(Source::Borrowed(connection), sql.as_ref())
     }
 
     /// Reads the rows of `sql` from the database file `path`, with a connection of its own.
@@ -63,21 +63,21 @@ impl SqliteReader<'_, ()> {
     /// When the file is missing or cannot be opened.
     pub fn open(
         path: impl AsRef<Path>,
-        sql: impl Into<String>,
+        sql: impl AsRef<str>,
     ) -> Result<SqliteQuery<'static>, SqliteReadError> {
         let path = path.as_ref();
         let error = |source| SqliteReadError::Open { path: path.display().to_string().into(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(error)?;
-        connection.busy_timeout(std::time::Duration::from_secs(60)).map_err(error)?;
+        connection.busy_timeout(std::time::Duration::from_mins(1)).map_err(error)?;
         // An empty or foreign file is found out here and not at the first page.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(error)?;
-        Ok(SqliteQuery::new(Source::Owned(connection), sql.into()))
+        Ok(SqliteQuery::new(Source::Owned(connection), sql.as_ref()))
     }
 }
 
 impl<'c> SqliteQuery<'c> {
-    fn new(source: Source<'c>, sql: String) -> Self {
+    fn new(source: Source<'c>, sql: &str) -> Self {
         let sql = sql.trim().trim_end_matches(';').to_owned();
         let (key, parameters, start) = Default::default();
         Self { source, sql, key, page: PAGE, counted: false, parameters, start }

@@ -125,6 +125,15 @@ fn a_chunk_of_a_fenced_owner_changes_no_row() {
 }
 
 #[test]
+fn another_epoch_alone_fences_the_owner() {
+    let mut chunks = chunks();
+    sql(&chunks.folder.file(), "UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH + 1");
+    let error = commit(&mut chunks.step, 1).unwrap_err();
+    assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    assert!(chunks.items().is_empty());
+}
+
+#[test]
 fn a_row_of_another_version_than_this_owner_left_fences_it() {
     let mut chunks = chunks();
     sql(&chunks.folder.file(), "UPDATE BATCH_STEP_EXECUTION SET VERSION = 7");
@@ -196,6 +205,25 @@ fn a_full_disk_is_named_and_leaves_nothing_of_the_chunk() {
 }
 
 #[test]
+fn a_commit_that_fails_is_rolled_back_and_the_next_one_commits() {
+    let mut chunks = chunks();
+    sql(
+        &chunks.folder.file(),
+        "CREATE TABLE carrier (id INTEGER PRIMARY KEY);
+         CREATE TABLE flight (carrier INTEGER REFERENCES carrier (id) DEFERRABLE INITIALLY DEFERRED)",
+    );
+    let failed = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
+        let tx = chunk.of::<crate::Sqlite>()?;
+        tx.execute("INSERT INTO flight VALUES (7)", []).map_err(Failure::new).map(|_| ())
+    });
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains("FOREIGN KEY constraint failed"), "{error}");
+    assert!(rows(&chunks.folder.file(), "SELECT * FROM flight").is_empty());
+    commit(&mut chunks.step, 2).unwrap();
+    assert_eq!((chunks.items(), chunks.row()), (vec!["2".to_owned()], stored(1, 2)));
+}
+
+#[test]
 fn steps_side_by_side_commit_without_losing_a_chunk() {
     let folder = Folder::new();
     let repository = folder.open();
@@ -215,5 +243,32 @@ fn steps_side_by_side_commit_without_losing_a_chunk() {
     assert_eq!(
         rows(&folder.file(), "SELECT DISTINCT VERSION, READ_COUNT FROM BATCH_STEP_EXECUTION"),
         ["50|49"]
+    );
+}
+
+#[test]
+fn what_an_execution_writes_waits_for_a_chunk_of_another_step() {
+    let folder = Folder::new();
+    let mut options = SqliteOptions::new();
+    options.waits.other = Duration::from_millis(1);
+    let repository = options.open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let mut slow = begin(&repository, launched.ownership);
+    let quick = repository.begin_step(launched.ownership, &start("quick")).unwrap();
+    std::thread::scope(|scope| {
+        slow.chunks
+            .commit(&mut record(1), |_, _| {
+                scope.spawn(|| {
+                    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
+                    repository.finish_step(launched.ownership, quick.id, &finish).unwrap();
+                });
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(())
+            })
+            .unwrap();
+    });
+    assert_eq!(
+        rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION ORDER BY 1"),
+        ["COMPLETED", "STARTED"]
     );
 }

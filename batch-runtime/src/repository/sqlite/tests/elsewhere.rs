@@ -20,7 +20,7 @@ fn warehouse(mirror: Duration) -> Warehouse {
     Warehouse { folder, repository, handle: DatabaseHandle::Sqlite(sqlite) }
 }
 
-const NEVER: Duration = Duration::from_secs(3_600);
+const NEVER: Duration = Duration::from_hours(1);
 
 impl Warehouse {
     fn begin(&self, owner: Ownership) -> Result<BegunStep, RepositoryError> {
@@ -258,4 +258,24 @@ fn a_database_that_cannot_be_opened_is_named() {
     let error = warehouse.begin(launched.ownership).unwrap_err().to_string();
     assert!(error.contains("text.db: (database `warehouse`) is not a SQLite database"), "{error}");
     assert!(warehouse.repository.steps(launched.ownership.execution).unwrap().is_empty());
+}
+
+#[test]
+fn many_threads_may_create_one_database() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let (warehouse, barrier) = (&warehouse, &barrier);
+            scope.spawn(move || {
+                let elsewhere = Some(("warehouse", &warehouse.handle));
+                barrier.wait();
+                let step = StepStart { elsewhere, ..start(name) };
+                let mut step = warehouse.repository.begin_step(launched.ownership, &step).unwrap();
+                commit(&mut step, 1).unwrap();
+            });
+        }
+    });
+    assert_eq!(warehouse.there("SELECT COUNT(*) FROM item"), ["8"]);
 }

@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::*;
+use crate::definition::{DatabaseHandle, Sqlite};
 
 /// Set for the owner: the repository's file.
 const OWNER_OF: &str = "BATCH_TEST_OWNER_OF";
@@ -80,6 +82,83 @@ fn owner() -> bool {
         }
     }
     true
+}
+
+/// Where the rows of an owner go that counts until it is killed.
+fn counted_in(repository: &Path) -> DatabaseHandle {
+    let sqlite = Sqlite::open(repository.with_file_name("warehouse.db"));
+    DatabaseHandle::Sqlite(
+        sqlite.on_connect(|connection| connection.execute_batch("CREATE TABLE IF NOT EXISTS item (n)")),
+    )
+}
+
+fn begin_counting(repository: &SqliteRepository, owner: Ownership, elsewhere: bool) -> BegunStep {
+    let handle = counted_in(repository.path());
+    let elsewhere = elsewhere.then_some(("warehouse", &handle));
+    repository.begin_step(owner, &StepStart { elsewhere, ..start("step") }).unwrap()
+}
+
+/// Writes one number after another, from the checkpoint on.
+fn counting_owner(elsewhere: bool) -> bool {
+    let Some(path) = std::env::var_os(OWNER_OF) else { return false };
+    let options = SqliteOptions::new().intervals(Duration::from_millis(3), Duration::from_millis(1));
+    let repository = options.open(&path).unwrap();
+    let parameters = parameters("a");
+    let launched = repository.launch(&LaunchRequest { max_recoveries: 99, ..request(&parameters) }).unwrap();
+    let mut step = begin_counting(&repository, launched.ownership, elsewhere);
+    let position = step.context.get("position").map_or(0, |position| position.as_i64().unwrap());
+    for (read, position) in (1..).zip(position + 1..) {
+        let mut record = record(position);
+        record.counters = Counters { read, ..Counters::default() };
+        step.chunks
+            .commit(&mut record, |chunk, _| {
+                let tx = chunk.of::<Sqlite>()?;
+                tx.execute("INSERT INTO item VALUES (?1)", [position]).map_err(Failure::new).map(|_| ())
+            })
+            .unwrap();
+        if read == 1 {
+            println!("owner: committed");
+        }
+    }
+    true
+}
+
+/// Kills such owners at moments of all kinds and looks at what they leave.
+fn kill_and_restart(test: &str, elsewhere: bool) {
+    let folder = Folder::new();
+    let repository = folder.open();
+    sql(&folder.file(), "CREATE TABLE item (n)");
+    for round in 0..10 {
+        let mut owner = Owner::start(test, &folder);
+        std::thread::sleep(Duration::from_micros(700 * round));
+        owner.signal(Signal::SIGKILL);
+        owner.process.wait().unwrap();
+    }
+    let parameters = parameters("a");
+    let launched = repository.launch(&LaunchRequest { max_recoveries: 99, ..request(&parameters) }).unwrap();
+    let step = begin_counting(&repository, launched.ownership, elsewhere);
+    let last = step.before.read;
+    assert!(last >= 10);
+    assert_eq!(step.context, context(i64::try_from(last).unwrap()));
+    let file = if elsewhere { folder.0.join("warehouse.db") } else { folder.file() };
+    assert_eq!(
+        rows(&file, "SELECT COUNT(*), COUNT(DISTINCT n), MIN(n), MAX(n) FROM item"),
+        [format!("{last}|{last}|1|{last}")]
+    );
+}
+
+#[test]
+fn owners_killed_at_any_moment_lose_no_row_and_double_none() {
+    if !counting_owner(false) {
+        kill_and_restart("owners_killed_at_any_moment_lose_no_row_and_double_none", false);
+    }
+}
+
+#[test]
+fn owners_killed_at_any_moment_lose_and_double_none_in_another_database() {
+    if !counting_owner(true) {
+        kill_and_restart("owners_killed_at_any_moment_lose_and_double_none_in_another_database", true);
+    }
 }
 
 fn items(folder: &Folder) -> Vec<String> {
