@@ -138,8 +138,11 @@ fn ask_bank(tx: &Transaction<'_>) -> rusqlite::Result<Answer> {
 
 #[step]
 fn write_statements(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute("INSERT INTO statement SELECT account, sum(cents) FROM payment GROUP BY account ORDER BY account", [])
-        .map(drop)
+    tx.execute(
+        "INSERT INTO statement SELECT account, sum(cents) FROM payment GROUP BY account ORDER BY account",
+        [],
+    )
+    .map(drop)
 }
 
 /// A job of its own, and a step of `control_flow`.

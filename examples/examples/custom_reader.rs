@@ -53,7 +53,9 @@ impl Reader for Tape {
             other => other?,
         }
         self.read += 1;
-        parse(&record).ok_or_else(|| TapeError::Malformed(String::from_utf8_lossy(&record).into_owned())).map(Some)
+        parse(&record)
+            .ok_or_else(|| TapeError::Malformed(String::from_utf8_lossy(&record).into_owned()))
+            .map(Some)
     }
 
     fn position(&self) -> u64 {

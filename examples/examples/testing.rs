@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_bad_line_fails_the_step_and_is_named() {
-        let failure = StepTest::<load>::new().parameter("least", &1_i64).over(vec!["kiwi".to_owned()]).unwrap_err();
+        let failure =
+            StepTest::<load>::new().parameter("least", &1_i64).over(vec!["kiwi".to_owned()]).unwrap_err();
         assert!(failure.to_string().contains("`kiwi` is no order"), "{failure}");
     }
 
