@@ -1,0 +1,247 @@
+//! Receives: a step whose rows go to another database. Gives: guard, counters and checkpoint in a table there,
+//! committed with the rows. That table is the truth; the repository's rows of the step follow it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use rusqlite::{OptionalExtension, params};
+
+use super::connections::{Lent, Session, Shared, guard, synchronous};
+use super::error::{Trouble, unusable};
+use super::rows::{self, COUNTERS, int, stamp};
+use crate::definition::{Durability, Sqlite, StepExecutionId};
+use crate::repository::{
+    ChunkRecord, Clock, ContextMap, Counters, Ownership, RepositoryError, decode_context,
+};
+
+/// The row of one step there. Clones share the connection.
+#[derive(Debug, Clone)]
+pub(super) struct Elsewhere {
+    key: Arc<Key>,
+    there: Arc<Mutex<There>>,
+}
+
+#[derive(Debug)]
+struct Key {
+    database: Sqlite,
+    repository: String,
+    owner: Ownership,
+    step: String,
+    clock: Arc<dyn Clock>,
+}
+
+/// The connection, and the row as it was last seen: whoever finds it otherwise is fenced.
+#[derive(Debug)]
+pub(super) struct There {
+    connection: Lent,
+    step: i64,
+    version: i64,
+}
+
+/// What a step has committed there.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    /// The step execution that did; `None` where none ever began there.
+    pub(super) step: Option<StepExecutionId>,
+    pub(super) counters: Counters,
+    /// Its context, encoded.
+    pub(super) text: String,
+}
+
+impl Checkpoint {
+    pub(super) fn context(&self) -> Result<ContextMap, Trouble> {
+        if self.step.is_none() {
+            return Ok(ContextMap::new());
+        }
+        decode_context(&self.text)
+            .map_err(|why| Trouble::Corrupt(format!("a checkpoint cannot be read: {why}")))
+    }
+}
+
+impl Elsewhere {
+    pub(super) fn open(
+        shared: &Shared,
+        owner: Ownership,
+        step: &str,
+        name: &str,
+        database: Sqlite,
+        durability: Durability,
+    ) -> Result<Self, RepositoryError> {
+        let named = |error: rusqlite::Error| match Trouble::from(error).at(database.path()) {
+            RepositoryError::Unusable { path, what } => {
+                unusable(&path, format!("(database `{name}`) {what}"))
+            }
+            error => error,
+        };
+        let mut session = database
+            .connect()
+            .and_then(|connection| Session::adopt(connection, shared.waits.commit))
+            .map_err(named)?;
+        session.set_synchronous(synchronous(durability)).map_err(named)?;
+        session.connection().execute_batch(include_str!("../schema/sqlite_checkpoint.sql")).map_err(named)?;
+        let there = There { connection: Lent::own(session), step: 0, version: 0 };
+        let key = Key {
+            database,
+            repository: shared.uuid.clone(),
+            owner,
+            step: step.to_owned(),
+            clock: Arc::clone(&shared.clock),
+        };
+        Ok(Self { key: Arc::new(key), there: Arc::new(Mutex::new(there)) })
+    }
+
+    /// Fences every owner before this one there; gives what the step has committed.
+    pub(super) fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
+        let mut there = self.lock();
+        let row = there
+            .connection
+            .prepare_cached(&format!(
+                "INSERT INTO BATCH_STEP_CHECKPOINT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, EPOCH, STEP_EXECUTION_ID,
+                                                    VERSION, {COUNTERS}, CONTEXT, LAST_UPDATED)
+                 VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ?5)
+                 ON CONFLICT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
+                     DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = VERSION + 1 WHERE EPOCH <= excluded.EPOCH
+                 RETURNING STEP_EXECUTION_ID, VERSION, CONTEXT, {COUNTERS}"
+            ))
+            .and_then(|mut raise| {
+                let key = &self.key;
+                let now = stamp(key.clock.now());
+                raise
+                    .query_row(
+                        params![key.repository, key.owner.instance.0, key.step, int(key.owner.epoch), now],
+                        |row| {
+                            let step: i64 = row.get(0)?;
+                            let checkpoint = Checkpoint {
+                                step: (step != 0).then_some(StepExecutionId(step)),
+                                text: row.get(2)?,
+                                counters: rows::counters(row, 3)?,
+                            };
+                            Ok((step, row.get(1)?, checkpoint))
+                        },
+                    )
+                    .optional()
+            })
+            .map_err(|error| self.named(error.into()))?;
+        let checkpoint;
+        (there.step, there.version, checkpoint) = row.ok_or_else(|| self.fenced())?;
+        Ok(checkpoint)
+    }
+
+    /// Makes the row that of a step execution which begins.
+    pub(super) fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError> {
+        let record = ChunkRecord { context: context.to_owned(), ..ChunkRecord::default() };
+        let mut there = self.lock();
+        self.write(&there, step, &record)?;
+        there.committed(step);
+        Ok(())
+    }
+
+    /// At the end of the step: puts a context that changed there, or gives the one that stands there. Of a database that
+    /// fails the end of the step is recorded all the same: it may be why the step failed.
+    pub(super) fn settle(
+        &self,
+        step: StepExecutionId,
+        counters: &Counters,
+        changed: Option<String>,
+    ) -> Result<Option<String>, RepositoryError> {
+        let mut there = self.lock();
+        let settled = match changed {
+            Some(context) => {
+                let record = ChunkRecord { counters: *counters, context, job_context: None };
+                self.write(&there, step, &record).map(|()| {
+                    there.committed(step);
+                    Some(record.context)
+                })
+            }
+            None => there
+                .connection
+                .query_row(
+                    "SELECT CONTEXT FROM BATCH_STEP_CHECKPOINT
+                     WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND STEP_EXECUTION_ID = ?4",
+                    params![self.key.repository, self.key.owner.instance.0, self.key.step, step.0],
+                    |row| row.get(0),
+                )
+                .optional()
+                .map_err(|error| self.named(error.into())),
+        };
+        match settled {
+            Err(error) if !matches!(error, RepositoryError::Fenced { .. }) => {
+                tracing::warn!(%error, "the end of a step is recorded without its last context");
+                Ok(None)
+            }
+            settled => settled,
+        }
+    }
+
+    /// The connection, for one chunk.
+    pub(super) fn lock(&self) -> MutexGuard<'_, There> {
+        guard(&self.there)
+    }
+
+    /// Writes the record of a chunk, guarded, in the transaction that is open.
+    pub(super) fn write(
+        &self,
+        there: &There,
+        step: StepExecutionId,
+        record: &ChunkRecord,
+    ) -> Result<(), RepositoryError> {
+        let counters = &record.counters;
+        let changed = there
+            .connection
+            .prepare_cached(
+                "UPDATE BATCH_STEP_CHECKPOINT
+                 SET VERSION = VERSION + 1, STEP_EXECUTION_ID = ?11, COMMIT_COUNT = ?1, READ_COUNT = ?2,
+                     FILTER_COUNT = ?3, WRITE_COUNT = ?4, READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6,
+                     PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8, CONTEXT = ?9, LAST_UPDATED = ?10
+                 WHERE REPOSITORY = ?12 AND JOB_INSTANCE_ID = ?13 AND STEP_NAME = ?14
+                   AND EPOCH = ?15 AND STEP_EXECUTION_ID = ?16 AND VERSION = ?17",
+            )
+            .and_then(|mut update| {
+                update.execute(params![
+                    int(counters.commit),
+                    int(counters.read),
+                    int(counters.filter),
+                    int(counters.write),
+                    int(counters.read_skip),
+                    int(counters.write_skip),
+                    int(counters.process_skip),
+                    int(counters.rollback),
+                    record.context,
+                    stamp(self.key.clock.now()),
+                    step.0,
+                    self.key.repository,
+                    self.key.owner.instance.0,
+                    self.key.step,
+                    int(self.key.owner.epoch),
+                    there.step,
+                    there.version,
+                ])
+            })
+            .map_err(|error| self.named(error.into()))?;
+        if changed == 0 { Err(self.fenced()) } else { Ok(()) }
+    }
+
+    pub(super) fn named(&self, trouble: Trouble) -> RepositoryError {
+        trouble.at(self.path())
+    }
+
+    fn path(&self) -> &Path {
+        self.key.database.path()
+    }
+
+    fn fenced(&self) -> RepositoryError {
+        RepositoryError::Fenced { execution: self.key.owner.execution }
+    }
+}
+
+impl There {
+    pub(super) fn connection(&self) -> &Lent {
+        &self.connection
+    }
+
+    /// Told after a write for that step execution is committed.
+    pub(super) fn committed(&mut self, step: StepExecutionId) {
+        self.step = step.0;
+        self.version += 1;
+    }
+}
