@@ -3,25 +3,21 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
 use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
 
 /// A folder of one test's own.
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("batch-examples-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(TempDir::with_prefix("batch-examples-").unwrap())
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -38,7 +34,7 @@ impl Folder {
     /// The example as a command in this folder.
     pub(crate) fn command(&self, example: &str) -> Command {
         let mut command = Command::new(built(example));
-        command.current_dir(&self.0).env_remove("BATCH_REPOSITORY").stdin(Stdio::null());
+        command.current_dir(self.0.path()).env_remove("BATCH_REPOSITORY").stdin(Stdio::null());
         command
     }
 
@@ -49,15 +45,6 @@ impl Folder {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What a failed test left behind is worth a look.
-        if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 }
