@@ -53,3 +53,16 @@ fn every_file_of_data_says_where_it_is_from() {
         assert!(name == "README.md" || readme.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+#[test]
+fn every_dependency_of_the_runtime_says_what_it_is_for() {
+    let manifest = read(&root().join("batch-runtime/Cargo.toml"));
+    let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let (dependencies, _) = dependencies.split_once("\n[").unwrap();
+    let readme = read(&root().join("batch-runtime/README.md"));
+    let table: String = readme.lines().filter(|line| line.starts_with("| ")).collect();
+    for line in dependencies.lines().filter(|line| !line.is_empty()) {
+        let name = line.split(['.', ' ']).next().unwrap();
+        assert!(table.contains(name), "{name}");
+    }
+}
