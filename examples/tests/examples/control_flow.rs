@@ -34,7 +34,9 @@ fn compare(folder: &Folder, text: &str) {
         payments.iter().map(|(account, cents)| format!("{account} {cents}")).collect::<Vec<_>>()
     );
     let mut statements = BTreeMap::new();
-    payments.iter().for_each(|(account, cents)| *statements.entry(account).or_insert(0) += cents);
+    for (account, cents) in &payments {
+        *statements.entry(account).or_insert(0) += cents;
+    }
     assert_eq!(
         column::<String>(&database, "SELECT account || ' ' || cents FROM statement ORDER BY account"),
         statements.iter().map(|(account, cents)| format!("{account} {cents}")).collect::<Vec<_>>()

@@ -12,9 +12,8 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line == format!("```{language}") {
-            blocks.push(
-                lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect(),
-            );
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push(block.join("\n") + "\n");
         }
     }
     blocks
