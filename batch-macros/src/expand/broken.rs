@@ -40,7 +40,7 @@ fn reader(name: &Ident, erroneous: &TokenStream) -> TokenStream {
             #constants
             type Item = #erroneous;
             fn open<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(__batch::Broken::new())
             }
@@ -58,7 +58,7 @@ fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
             const BY_REFERENCE: bool = true;
             type Out = #erroneous;
             fn bind<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Process<T, Out = Self::Out> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Process<T, Out = Self::Out> + 's + use<'s, T>, __batch::Failure>
             {
                 ::core::result::Result::Ok(__batch::Broken::new())
             }
@@ -73,7 +73,7 @@ fn writer(name: &Ident) -> TokenStream {
         impl<T> __batch::WriterDefinition<T> for #name {
             #constants
             fn bind<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = T> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Writer<Item = T> + 's + use<'s, T>, __batch::Failure>
             {
                 ::core::result::Result::<__batch::Broken<T>, __batch::Failure>::Ok(__batch::Broken::new())
             }
@@ -89,7 +89,7 @@ fn classifier(name: &Ident, erroneous: &TokenStream) -> TokenStream {
             #constants
             type Kind = #erroneous;
             fn bind<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl FnMut(&T) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's, __batch::Failure>
+                -> ::core::result::Result<impl FnMut(&T) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's + use<'s, T>, __batch::Failure>
             {
                 ::core::result::Result::Ok(|_: &T| ::core::unimplemented!())
             }

@@ -38,7 +38,7 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
             const NEEDS: &'static [__batch::Need] = &[#needs];
             type Kind = #kind;
             fn bind<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
-                impl FnMut(&#item) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's,
+                impl FnMut(&#item) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's + use<'s>,
                 __batch::Failure,
             > {
                 #fetch

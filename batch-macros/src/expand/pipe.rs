@@ -48,18 +48,18 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             type In = #item;
             type Out = #out;
             fn reader<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::In> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Reader<Item = Self::In> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#reader)
             }
             fn processor<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
-                impl __batch::Process<Self::In, Out = Self::Out> + 's,
+                impl __batch::Process<Self::In, Out = Self::Out> + 's + use<'s>,
                 __batch::Failure,
             > {
                 ::core::result::Result::Ok(#processor)
             }
             fn writer<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = Self::Out> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Writer<Item = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#writer)
             }

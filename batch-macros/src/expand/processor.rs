@@ -64,7 +64,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             const BY_REFERENCE: bool = #by_reference;
             type Out = #out;
             fn bind<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Process<#item, Out = Self::Out> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Process<#item, Out = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 #fetch
                 ::core::result::Result::Ok(#adapted)

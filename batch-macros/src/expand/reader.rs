@@ -40,7 +40,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
             const NEEDS: &'static [__batch::Need] = &[#needs];
             type Item = #item;
             fn open<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
             {
                 #fetch
                 let __source = #value;

@@ -102,7 +102,7 @@ fn definition(
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
             fn bind<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = #item> + 's, __batch::Failure>
+                -> ::core::result::Result<impl __batch::Writer<Item = #item> + 's + use<'s>, __batch::Failure>
             {
                 #body
             }

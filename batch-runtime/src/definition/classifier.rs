@@ -24,5 +24,5 @@ pub trait ClassifierDefinition<Item> {
     /// When an argument cannot be had.
     fn bind<'s>(
         scope: &Scope<'s>,
-    ) -> Result<impl FnMut(&Item) -> Result<Self::Kind, Failure> + 's, Failure>;
+    ) -> Result<impl FnMut(&Item) -> Result<Self::Kind, Failure> + 's + use<'s, Self, Item>, Failure>;
 }
