@@ -17,7 +17,7 @@ pub mod writers;
 pub use definition::*;
 
 pub use batch_macros::{
-    ParameterType, classifier, database, processor, reader, resource, step, writer,
+    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, step, writer,
 };
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
@@ -34,7 +34,7 @@ pub mod prelude {
     #[cfg(feature = "csv")]
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
-    pub use crate::{classifier, database, processor, reader, resource, step, writer};
+    pub use crate::{classifier, database, decider, flow, job, processor, reader, resource, step, writer};
     // The trait and the derive share a name.
     pub use crate::ParameterType;
     pub use rusqlite;

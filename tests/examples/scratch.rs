@@ -78,14 +78,18 @@ const CHUNK: usize = 7;
 
 #[step(chunk = CHUNK, start_limit = 3, allow_start_if_complete)]
 fn load_both() {
-    (flights, flights(input = "other.csv")) | late(threshold = 5.0) | number | shout | (
-        save,
-        audit,
-        match kind(limit = 3) {
-            Kind::Long => save,
-            Kind::Short => audit,
-        },
-    )
+    (flights, flights(input = "other.csv"))
+        | late(threshold = 5.0)
+        | number
+        | shout
+        | (
+            save,
+            audit,
+            match kind(limit = 3) {
+                Kind::Long => save,
+                Kind::Short => audit,
+            },
+        )
 }
 
 #[derive(Serialize, Deserialize)]

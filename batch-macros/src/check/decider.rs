@@ -12,7 +12,10 @@ pub(crate) fn check(decider: &Component<'_>, errors: &mut Errors) {
             "a decider returns what the job chooses by; let it return an enum, or `bool`: `-> Quality`",
         );
     } else if is_unit(value) {
-        errors.at(value, "a decider returns what the job chooses by; write an enum, or `bool`, in place of `()`");
+        errors.at(
+            value,
+            "a decider returns what the job chooses by; write an enum, or `bool`, in place of `()`",
+        );
     } else if let Some(found) = impl_trait(value) {
         errors.at(found, "a job chooses by one type; name it: an enum, or `bool`");
     } else if let Some(part) = borrowed_part(value) {
@@ -22,7 +25,10 @@ pub(crate) fn check(decider: &Component<'_>, errors: &mut Errors) {
     } else if is_named(value, "String") {
         errors.at(
             value,
-            format!("a `match` cannot tell one `{}` from another; return an enum, or `&'static str`", shown(value)),
+            format!(
+                "a `match` cannot tell one `{}` from another; return an enum, or `&'static str`",
+                shown(value)
+            ),
         );
     }
 }

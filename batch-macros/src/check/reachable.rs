@@ -54,7 +54,10 @@ fn of(statement: &Statement, in_loop: bool, errors: &mut Errors) -> Leaves {
         Kind::Broken => Leaves { on: true, out: true, end: true },
         Kind::Break => {
             if !in_loop {
-                errors.at_span(statement.span, "`break` leaves a loop, and there is none around it; a job ends by `end!()`");
+                errors.at_span(
+                    statement.span,
+                    "`break` leaves a loop, and there is none around it; a job ends by `end!()`",
+                );
                 return Leaves { on: true, out: false, end: true };
             }
             Leaves { on: false, out: true, end: false }

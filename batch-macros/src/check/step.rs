@@ -10,7 +10,12 @@ use crate::syntax::step::{Element, Route};
 /// The options' values, as far as they are literals.
 pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     if let Some(chunk) = &options.chunk {
-        number(chunk, "a chunk holds at least one item: write `chunk = 100`", "`chunk` is a number of items: write `chunk = 100`", errors);
+        number(
+            chunk,
+            "a chunk holds at least one item: write `chunk = 100`",
+            "`chunk` is a number of items: write `chunk = 100`",
+            errors,
+        );
     }
     if let Some(limit) = &options.start_limit {
         number(
@@ -52,7 +57,10 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
         );
     }
     if let syn::ReturnType::Type(_, ty) = &function.sig.output {
-        errors.at(ty, "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may");
+        errors.at(
+            ty,
+            "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may",
+        );
     }
     if let Some(parameter) = function.sig.generics.params.first() {
         errors.at(parameter, "a step has no generics: leave them out");

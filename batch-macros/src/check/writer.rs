@@ -31,7 +31,8 @@ pub(crate) fn role(function: &ItemFn, errors: &mut Errors) -> Option<Role> {
                 Type::Slice(slice) => shown(&slice.elem),
                 other => only_argument(other, "Vec").map_or_else(|| shown(other), |item| shown(item)),
             };
-            errors.at(ty, format!("a writer borrows the items of a chunk, all at once: write `&[{element}]`"));
+            errors
+                .at(ty, format!("a writer borrows the items of a chunk, all at once: write `&[{element}]`"));
         }
     }
     None
@@ -73,7 +74,10 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
             let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();
             errors.push(syn::Error::new(
                 argument.ty.span(),
-                format!("a writer object lives longer than this reference: write `{}: {owned}`", argument.name),
+                format!(
+                    "a writer object lives longer than this reference: write `{}: {owned}`",
+                    argument.name
+                ),
             ));
         }
     }

@@ -5,15 +5,16 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Lit;
 
+use crate::model::body::plain;
 use crate::syntax::binding::{Binding, BoundTo, literal};
 
 /// `&[Binding { .. }]`.
 pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
     let each = bindings.iter().map(|binding| {
-        let argument = binding.argument.to_string();
+        let argument = plain(&binding.argument);
         let to = match &binding.to {
             BoundTo::Parameter(name) => {
-                let name = name.to_string();
+                let name = plain(name);
                 quote!(__batch::BoundTo::Parameter(#name))
             }
             BoundTo::Constant(value) => {
@@ -41,9 +42,14 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
 
 /// The checks, given the constants of the needs and of the bindings. `whose` is what is bound, in words:
 /// "reader `flights`".
-pub(crate) fn checks(bindings: &[Binding], whose: &str, needs: &TokenStream, constant: &TokenStream) -> TokenStream {
+pub(crate) fn checks(
+    bindings: &[Binding],
+    whose: &str,
+    needs: &TokenStream,
+    constant: &TokenStream,
+) -> TokenStream {
     let each = bindings.iter().enumerate().map(|(index, binding)| {
-        let argument = binding.argument.to_string();
+        let argument = plain(&binding.argument);
         let exists = quote_spanned! { binding.argument.span()=>
             const _: () = {
                 if let ::core::option::Option::Some(message) = __batch::wiring::no_such_argument(#whose, #needs, #argument) {

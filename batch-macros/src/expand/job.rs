@@ -45,7 +45,10 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let runs = implement(
         quote!(__batch::Runs),
         name,
-        quote!(const ACTIVITY: __batch::Activity = __batch::Activity::Job(<Self as __batch::JobDefinition>::INFO);),
+        quote!(
+            const ACTIVITY: __batch::Activity =
+                __batch::Activity::Job(<Self as __batch::JobDefinition>::INFO);
+        ),
     );
     let decides = implement(
         quote!(__batch::Decides),
@@ -158,12 +161,8 @@ fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStre
     };
     function.sig.asyncness = None;
     function.sig.constness = None;
-    function.sig.inputs = function
-        .sig
-        .inputs
-        .into_iter()
-        .filter(|input| matches!(input, syn::FnArg::Typed(_)))
-        .collect();
+    function.sig.inputs =
+        function.sig.inputs.into_iter().filter(|input| matches!(input, syn::FnArg::Typed(_))).collect();
     let (attributes, vis, mut sig) = (&function.attrs, &function.vis, function.sig.clone());
     sig.output = syn::parse_quote!(-> ::batch_runtime::__private::Launch);
     let unused = (!sound).then(|| quote!(#[allow(unused_variables, unused_mut)]));

@@ -175,11 +175,8 @@ impl<'f> Parts<'f> {
         self.spans.push(span);
         let constant = quote!(#bindings_name);
         self.checks.extend(bindings::checks(&part.bindings, &format!("{role} `{name}`"), &needs, &constant));
-        let scope = if part.bindings.is_empty() {
-            quote!(__scope)
-        } else {
-            quote!(&__scope.bound(#bindings_name))
-        };
+        let scope =
+            if part.bindings.is_empty() { quote!(__scope) } else { quote!(&__scope.bound(#bindings_name)) };
         Placed { alias, scope }
     }
 
@@ -238,12 +235,8 @@ impl<'f> Parts<'f> {
         let definition = quote!(__batch::ClassifierDefinition<#item>);
         let role = quote!(__batch::IsClassifier);
         let span = route.classifier.span();
-        let Placed { alias, scope } = self.place(
-            &route.classifier,
-            "classifier",
-            &definition,
-            &[(&role, "IS"), (&definition, "NAME")],
-        );
+        let Placed { alias, scope } =
+            self.place(&route.classifier, "classifier", &definition, &[(&role, "IS"), (&definition, "NAME")]);
         // The user's own `match`, so that rustc finds the missing case on the user's words.
         let keyword = Token![match](route.expr.match_token.span);
         let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {

@@ -8,6 +8,7 @@ use syn::{Expr, Token};
 
 use super::tree::panic_at;
 use crate::errors::Errors;
+use crate::model::types::shown;
 
 /// Expands `main!`.
 pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
@@ -22,7 +23,7 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
             for job in jobs {
                 match job {
                     Expr::Path(expr) if expr.qself.is_none() => {
-                        if paths.contains(&expr.path) {
+                        if paths.iter().any(|path| shown(path) == shown(&expr.path)) {
                             errors.at(&expr.path, "this job is already named; keep one of the two");
                         } else {
                             paths.push(expr.path);

@@ -96,7 +96,10 @@ impl Returned {
         match self {
             Self::Nothing => (
                 quote!(__batch::Ended),
-                quote!({ let () = __returned; __batch::TaskletCall::Done(__batch::Ended::Completed) }),
+                quote!({
+                    let () = __returned;
+                    __batch::TaskletCall::Done(__batch::Ended::Completed)
+                }),
                 none,
             ),
             Self::Repeat => (

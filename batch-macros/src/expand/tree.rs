@@ -2,10 +2,11 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Attribute;
+use syn::{Attribute, Lit};
 
 use super::bindings;
 use crate::model::body::{Body, Kind, Match, Named, Statement};
+use crate::syntax::binding::{BoundTo, literal};
 
 /// A body as code.
 pub(crate) struct Tree {
@@ -90,9 +91,7 @@ impl Growing {
             }
             Kind::Match(r#match) => self.r#match(r#match, conditions),
             Kind::While { negated, decider, body } => {
-                let Constants { used, decides, alias, .. } = self.name(decider, Purpose::While, conditions);
-                let ask = quote_spanned!(decider.span()=> __wiring::yes_or_no::<<#alias as __batch::Decides>::Outcome>());
-                self.checks.extend(quote!(#(#conditions)* const _: () = { #ask; };));
+                let Constants { used, decides, .. } = self.name(decider, Purpose::While, conditions);
                 let body = self.nodes(body, conditions);
                 quote! {
                     __batch::Node::While {
@@ -113,7 +112,8 @@ impl Growing {
     }
 
     fn r#match(&mut self, r#match: &Match, conditions: &[Attribute]) -> TokenStream {
-        let Constants { index, used, decides, alias, .. } = self.name(&r#match.subject, Purpose::Match, conditions);
+        let Constants { index, used, decides, alias, .. } =
+            self.name(&r#match.subject, Purpose::Match, conditions);
         let route = format_ident!("__route_{index}");
         let at = r#match.subject.span();
         let outcome = Ident::new("outcome", at);
@@ -130,10 +130,11 @@ impl Growing {
             choice = quote!({ let _ = #outcome; 0usize });
         }
         let ty = format_ident!("__Outcome{index}");
-        let outcome_of = quote_spanned!(at=> <#alias as __batch::Decides>::Outcome);
+        // As in `frame::checked`: what cannot be matched on is reported here, once.
+        let check = quote_spanned!(at=> let _ = <#alias as __batch::Decides>::SUBJECT;);
         self.items.extend(quote! {
             #(#conditions)*
-            type #ty = #outcome_of;
+            type #ty = <<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome;
             #(#conditions)*
             fn #route(outcome: ::std::boxed::Box<dyn ::core::any::Any>) -> usize {
                 let #outcome: #ty = __wiring::outcome(outcome);
@@ -210,7 +211,10 @@ impl Growing {
         self.checks.extend(if conditions.is_empty() {
             quote!(const #next: usize = #advance;)
         } else {
-            let all = conditions.iter().filter_map(|condition| condition.meta.require_list().ok()).map(|list| &list.tokens);
+            let all = conditions
+                .iter()
+                .filter_map(|condition| condition.meta.require_list().ok())
+                .map(|list| &list.tokens);
             let all = quote!(all(#(#all),*));
             quote! {
                 #[cfg(#all)]
@@ -219,25 +223,37 @@ impl Growing {
                 const #next: usize = #place;
             }
         });
-        match purpose {
-            Purpose::Run => self.checks.extend(panic_at(
+        let fits = match purpose {
+            // A `match` says it by its type.
+            Purpose::Match => TokenStream::new(),
+            Purpose::Run => panic_at(
                 at,
                 conditions,
-                quote!(__wiring::why_not_run(
-                    #word, #runs, #decides, __wiring::Probe::<#alias>::READS, __wiring::Probe::<#alias>::SHARED
-                )),
-            )),
-            Purpose::While => {
-                self.checks.extend(panic_at(at, conditions, quote!(__wiring::why_not_asked(#word, #decides))));
-            }
-            Purpose::Match => {}
-        }
+                quote!(__wiring::why_not_run(#word, #runs, #decides, &[
+                    __wiring::Probe::<#alias>::READER,
+                    __wiring::Probe::<#alias>::PROCESSOR,
+                    __wiring::Probe::<#alias>::WRITER,
+                    __wiring::Probe::<#alias>::CLASSIFIER,
+                    __wiring::Probe::<#alias>::RESOURCE,
+                ])),
+            ),
+            Purpose::While => panic_at(
+                at,
+                conditions,
+                quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO)),
+            ),
+        };
+        self.checks.extend(fits);
         for rule in ["missing", "unsure_output"] {
             let rule = format_ident!("{rule}");
             self.checks.extend(panic_at(at, conditions, quote!(__wiring::#rule(&__WIRING, &#used, #place))));
         }
         let named_at = name.alias.as_ref().map_or(at, Ident::span);
-        self.checks.extend(panic_at(named_at, conditions, quote!(__wiring::repeated(&__WIRING, &#used, #place))));
+        self.checks.extend(panic_at(
+            named_at,
+            conditions,
+            quote!(__wiring::repeated(&__WIRING, &#used, #place)),
+        ));
         if let Some(alias) = &name.alias {
             self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(&#used))));
         }
@@ -248,10 +264,16 @@ impl Growing {
                 conditions,
                 quote!(__wiring::unknown_argument(&#used, #argument)),
             ));
+            let number = match &binding.to {
+                BoundTo::Constant(value) if matches!(literal(value), Some((_, Lit::Int(_)))) => {
+                    quote!(::core::option::Option::Some((#value) as i128))
+                }
+                _ => quote!(::core::option::Option::None),
+            };
             self.checks.extend(panic_at(
                 binding.to.span(),
                 conditions,
-                quote!(__wiring::ill_bound(&__WIRING, &#used, #argument)),
+                quote!(__wiring::ill_bound(&__WIRING, &#used, #argument, #number)),
             ));
         }
     }

@@ -31,7 +31,11 @@ pub(crate) enum Kind {
     /// `match quality { .. }`
     Match(Match),
     /// `while more { .. }`, `while !done { .. }`
-    While { negated: bool, decider: Named, body: Body },
+    While {
+        negated: bool,
+        decider: Named,
+        body: Body,
+    },
     /// `loop { .. }`
     Loop(Body),
     Break,
@@ -281,7 +285,10 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
     let before = errors.count();
     let subject = asked(&expr.expr, "match", errors);
     if expr.arms.is_empty() {
-        errors.at(expr.match_token, "this `match` chooses nothing; write an arm for each outcome, as `Completed => report,`");
+        errors.at(
+            expr.match_token,
+            "this `match` chooses nothing; write an arm for each outcome, as `Completed => report,`",
+        );
     }
     let sound = before == errors.count();
     let mut read = Vec::with_capacity(expr.arms.len());
@@ -295,7 +302,9 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
     let sound = sound && before == errors.count();
     for (arm, pattern) in expr.arms.iter().zip(patterns) {
         let body = match &*arm.body {
-            Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => body(&block.block, errors),
+            Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
+                body(&block.block, errors)
+            }
             Expr::Tuple(tuple) if tuple.elems.is_empty() => {
                 errors.at(tuple, "an arm that does nothing is written `{}`");
                 Vec::new()
@@ -317,7 +326,10 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
 
 fn no_label(label: Option<&syn::Lifetime>, errors: &mut Errors) {
     if let Some(label) = label {
-        errors.at(label, "the loops of a job have no labels, and `break` leaves the innermost; leave the label out");
+        errors.at(
+            label,
+            "the loops of a job have no labels, and `break` leaves the innermost; leave the label out",
+        );
     }
 }
 
@@ -328,14 +340,19 @@ fn command(mac: &Macro, errors: &mut Errors) -> Kind {
     let name = mac.path.get_ident().map(plain).unwrap_or_default();
     match name.as_str() {
         "end" if mac.tokens.is_empty() => Kind::End("COMPLETED".to_owned()),
-        "end" => text(mac, "an exit code in quotes, as `end!(\"NOTHING_TO_DO\")`, or nothing, `end!()`", errors)
-            .map_or(Kind::Broken, Kind::End),
-        "fail" => {
-            text(mac, "why in quotes, as `fail!(\"the file is damaged\")`", errors).map_or(Kind::Broken, Kind::Fail)
+        "end" => {
+            text(mac, "an exit code in quotes, as `end!(\"NOTHING_TO_DO\")`, or nothing, `end!()`", errors)
+                .map_or(Kind::Broken, Kind::End)
         }
-        "stop" => text(mac, "why in quotes, as `stop!(\"waits for approval\")`", errors).map_or(Kind::Broken, Kind::Stop),
+        "fail" => text(mac, "why in quotes, as `fail!(\"the file is damaged\")`", errors)
+            .map_or(Kind::Broken, Kind::Fail),
+        "stop" => text(mac, "why in quotes, as `stop!(\"waits for approval\")`", errors)
+            .map_or(Kind::Broken, Kind::Stop),
         "split" => {
-            errors.at(&mac.path, "`split!` is not supported yet in this version; run the branches one after the other");
+            errors.at(
+                &mac.path,
+                "`split!` is not supported yet in this version; run the branches one after the other",
+            );
             Kind::Broken
         }
         other => {
@@ -367,14 +384,16 @@ fn text(mac: &Macro, wanted: &str, errors: &mut Errors) -> Option<String> {
         }
         Ok(text) => Some(text.value()),
         Err(_) => {
-            errors.at(&mac.tokens, format!("`{name}!` says {wanted}; the text stands as it is, without values in it"));
+            errors.at(
+                &mac.tokens,
+                format!("`{name}!` says {wanted}; the text stands as it is, without values in it"),
+            );
             None
         }
     }
 }
 
-const EXPECTED: &str =
-    "a job's body holds names of steps, `match`, `while`, `loop`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
+const EXPECTED: &str = "a job's body holds names of steps, `match`, `while`, `loop`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
 
 /// Where and why an expression cannot be a statement.
 fn refused(expr: &Expr) -> (Span, String) {

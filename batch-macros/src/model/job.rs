@@ -77,7 +77,10 @@ fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
         errors.at(parameter, format!("a {noun} is one thing and cannot be generic; leave this out"));
     }
     if let Some(keyword) = &sig.asyncness {
-        errors.at(keyword, format!("a {noun} is run by the engine, which waits for its steps; leave `async` out"));
+        errors.at(
+            keyword,
+            format!("a {noun} is run by the engine, which waits for its steps; leave `async` out"),
+        );
     }
     if let Some(keyword) = &sig.constness {
         errors.at(keyword, format!("a {noun} is run by the engine; leave `const` out"));
@@ -86,7 +89,12 @@ fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
         errors.at(keyword, format!("a {noun} is run by safe code; leave `unsafe` out"));
     }
     if let ReturnType::Type(_, ty) = &sig.output {
-        errors.at(ty, format!("a {noun} returns nothing: its steps return what they have to; leave the return type out"));
+        errors.at(
+            ty,
+            format!(
+                "a {noun} returns nothing: its steps return what they have to; leave the return type out"
+            ),
+        );
     }
 }
 
@@ -134,7 +142,10 @@ fn parameters(function: &ItemFn, errors: &mut Errors) -> Vec<Parameter> {
     for input in &function.sig.inputs {
         match input {
             FnArg::Receiver(receiver) => {
-                errors.at(&receiver.self_token, "a job is a function of its own and has no `self`; leave it out");
+                errors.at(
+                    &receiver.self_token,
+                    "a job is a function of its own and has no `self`; leave it out",
+                );
             }
             FnArg::Typed(typed) => read.extend(parameter(typed, errors)),
         }
@@ -151,7 +162,8 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
             pattern.ident.clone()
         }
         other => {
-            errors.at(other, "a parameter is given by its name: write a plain name here, as `input: PathBuf`");
+            errors
+                .at(other, "a parameter is given by its name: write a plain name here, as `input: PathBuf`");
             return None;
         }
     };
@@ -176,7 +188,8 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
                 ),
             }
         } else if attribute.path().is_ident("cfg") {
-            errors.at(attribute, "the parameters of a job are the same in every build; leave `#[cfg(..)]` out");
+            errors
+                .at(attribute, "the parameters of a job are the same in every build; leave `#[cfg(..)]` out");
         } else if !["doc", "allow", "expect"].iter().any(|known| attribute.path().is_ident(known)) {
             errors.at(attribute, "a parameter takes a doc comment and `#[param(..)]`; leave this out");
         }
@@ -226,7 +239,10 @@ fn check_type(ty: &Type, errors: &mut Errors) {
             "String".to_owned()
         } else if is_named(inner, "Path") {
             "PathBuf".to_owned()
-        } else if is_named(inner, "StepContext") || is_named(inner, "JobContext") || is_named(inner, "Transaction") {
+        } else if is_named(inner, "StepContext")
+            || is_named(inner, "JobContext")
+            || is_named(inner, "Transaction")
+        {
             errors.at(ty, "a job declares parameters alone; what the engine has is asked for by components and tasklets");
             return;
         } else {

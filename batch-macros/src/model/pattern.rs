@@ -49,7 +49,9 @@ struct Reading<'e> {
 impl VisitMut for Reading<'_> {
     fn visit_pat_mut(&mut self, pattern: &mut Pat) {
         match pattern {
-            Pat::Ident(name) if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() => {
+            Pat::Ident(name)
+                if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() =>
+            {
                 let word = plain(&name.ident);
                 if OUTCOMES.contains(&word.as_str()) {
                     *pattern = spelled_out(name);
@@ -73,7 +75,8 @@ impl VisitMut for Reading<'_> {
     fn visit_field_pat_mut(&mut self, field: &mut syn::FieldPat) {
         // `Bad { reason }` binds as well.
         if field.colon_token.is_none() {
-            self.errors.at(&field.member, "an arm only chooses what runs next, so it binds nothing; write `..`");
+            self.errors
+                .at(&field.member, "an arm only chooses what runs next, so it binds nothing; write `..`");
         } else {
             visit_mut::visit_field_pat_mut(self, field);
         }
@@ -88,7 +91,8 @@ fn spelled_out(name: &PatIdent) -> Pat {
 impl Reading<'_> {
     fn bare(&self, word: &str) -> String {
         if !word.starts_with(char::is_uppercase) {
-            return "an arm only chooses what runs next, so it binds nothing; write `_` for whatever is left".to_owned();
+            return "an arm only chooses what runs next, so it binds nothing; write `_` for whatever is left"
+                .to_owned();
         }
         if let Some(enumeration) = &self.enumeration {
             return format!("a bare name would match everything; write `{enumeration}::{word}`");

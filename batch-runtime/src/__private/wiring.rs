@@ -2,7 +2,9 @@
 //! compiles; the generated code panics with it at the user's word.
 
 use super::message::{Message, distance, is_near, same_text};
-use crate::definition::{Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName};
+use crate::definition::{
+    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName,
+};
 
 /// The type of a constant that is bound.
 pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
@@ -150,7 +152,7 @@ const fn range(ty: &TypeName) -> Option<(i128, i128)> {
     None
 }
 
-const fn in_range(number: i128, asked: &TypeName) -> bool {
+pub(crate) const fn in_range(number: i128, asked: &TypeName) -> bool {
     if let Some(of) = asked.of {
         return in_range(number, of);
     }
@@ -160,7 +162,7 @@ const fn in_range(number: i128, asked: &TypeName) -> bool {
     }
 }
 
-const fn fits(given: &TypeName, asked: &TypeName) -> bool {
+pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     if same_type(given, asked) {
         return true;
     }

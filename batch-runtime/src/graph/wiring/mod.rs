@@ -8,12 +8,12 @@ mod parameters;
 mod probe;
 mod ways;
 
-pub use message::{Message, is_near, same, same_type};
+pub use message::{Message, same};
 pub use outputs::unsure_output;
 pub use parameters::{ill_bound, missing, unknown_argument};
 pub use probe::{
-    Nothing, Probe, YesOrNo, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
-    why_not_asked, why_not_run, yes_or_no,
+    Nothing, Probe, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
+    why_not_asked, why_not_run,
 };
 pub use ways::places;
 
@@ -39,7 +39,11 @@ pub struct Wiring {
 
 /// The name under which an activity is used.
 #[must_use]
-pub const fn name_of(activity: &Activity, given: Option<&'static str>, written: &'static str) -> &'static str {
+pub const fn name_of(
+    activity: &Activity,
+    given: Option<&'static str>,
+    written: &'static str,
+) -> &'static str {
     match given {
         Some(given) => given,
         None if probe::is_unknown(activity) => written,
@@ -59,17 +63,17 @@ pub const fn repeated(wiring: &Wiring, used: &Use, place: usize) -> Option<Messa
         }
         return Some(
             Message::of(used.activity.noun())
-                .text(" ")
+                .and(" ")
                 .code(used.name)
-                .text(" is already in ")
-                .text(wiring.noun)
-                .text(" ")
+                .and(" is already in ")
+                .and(wiring.noun)
+                .and(" ")
                 .code(wiring.name)
-                .text("; a restart could not tell the two apart; give one of them another name: `")
-                .text(used.activity.name())
-                .text(" as ")
-                .text(used.name)
-                .text("_again`"),
+                .and("; a restart could not tell the two apart; give one of them another name: `")
+                .and(used.activity.name())
+                .and(" as ")
+                .and(used.name)
+                .and("_again`"),
         );
     };
     let mut inside = 0;
@@ -81,19 +85,19 @@ pub const fn repeated(wiring: &Wiring, used: &Use, place: usize) -> Option<Messa
         if ways::perhaps_run(wiring.nodes, place, inner.name) {
             return Some(
                 Message::of(inner.activity.noun())
-                    .text(" ")
+                    .and(" ")
                     .code(inner.name)
-                    .text(" of flow ")
+                    .and(" of flow ")
                     .code(flow.name)
-                    .text(" is already in ")
-                    .text(wiring.noun)
-                    .text(" ")
+                    .and(" is already in ")
+                    .and(wiring.noun)
+                    .and(" ")
                     .code(wiring.name)
-                    .text("; a restart could not tell the two apart; run it in one of the two places only, or give it another name there: `")
-                    .text(inner.activity.name())
-                    .text(" as ")
-                    .text(inner.name)
-                    .text("_again`"),
+                    .and("; a restart could not tell the two apart; run it in one of the two places only, or give it another name there: `")
+                    .and(inner.activity.name())
+                    .and(" as ")
+                    .and(inner.name)
+                    .and("_again`"),
             );
         }
     }
@@ -107,16 +111,16 @@ pub const fn needless_name(used: &Use) -> Option<Message> {
         Activity::Flow(flow) => Some(
             Message::of("flow ")
                 .code(flow.name)
-                .text(" has no name of its own in a job, its steps have; drop `as ")
-                .text(used.name)
-                .text("`"),
+                .and(" has no name of its own in a job, its steps have; drop `as ")
+                .and(used.name)
+                .and("`"),
         ),
         Activity::Decider(decider) => Some(
             Message::of("decider ")
                 .code(decider.name)
-                .text(" needs no name of its own; drop `as ")
-                .text(used.name)
-                .text("`"),
+                .and(" needs no name of its own; drop `as ")
+                .and(used.name)
+                .and("`"),
         ),
         Activity::Step(_) | Activity::Job(_) => None,
     }

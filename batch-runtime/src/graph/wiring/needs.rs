@@ -8,23 +8,23 @@ use super::message::same;
 
 /// A parameter that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub(super) struct Asked {
     /// Its name where the activity is used.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The type.
-    pub ty: TypeName,
+    pub(super) ty: TypeName,
     /// Who asks: "reader `flights`"; empty where that is the step itself.
-    pub by: &'static str,
+    pub(super) by: &'static str,
     /// The noun of what runs the one that asks: "step".
-    pub noun: &'static str,
+    pub(super) noun: &'static str,
     /// The name of what runs the one that asks.
-    pub user: &'static str,
+    pub(super) user: &'static str,
     /// Must it be given? Not, where a nested job can do without.
-    pub required: bool,
+    pub(super) required: bool,
     /// Is it looked up in the job, past all bindings, as for resources?
-    pub past_bindings: bool,
+    pub(super) past_bindings: bool,
     /// Must it be a secret, because it is one in the nested job that asks?
-    pub secret: bool,
+    pub(super) secret: bool,
 }
 
 /// The bindings around a need, outermost first.
@@ -98,8 +98,14 @@ impl Search {
                 while at < step.components.len() {
                     let component = &step.components[at];
                     let is_step = same(component.role, "tasklet");
-                    let asked =
-                        self.needs(component.needs, is_step, "step", user, around.and(component.bindings), false);
+                    let asked = self.needs(
+                        component.needs,
+                        is_step,
+                        "step",
+                        user,
+                        around.and(component.bindings),
+                        false,
+                    );
                     if asked.is_some() {
                         return asked;
                     }
@@ -218,6 +224,6 @@ impl Search {
 
 /// The parameter that `used` asks for after `before` others, by the name it has before the bindings of `used` itself.
 #[must_use]
-pub const fn asked(used: &Use, before: usize) -> Option<Asked> {
+pub(super) const fn asked(used: &Use, before: usize) -> Option<Asked> {
     Search { before }.activity(&used.activity, used.name, Around::NOTHING)
 }

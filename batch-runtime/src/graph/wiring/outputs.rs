@@ -56,18 +56,25 @@ const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: us
         if let NeedKind::Output { step, name, optional: false } = needs[at].kind
             && !surely_completed(wiring.nodes, place, step)
         {
-            let message = Message::of(used.activity.noun()).text(" ").code(used.name).text(" asks for the output of ");
+            let message =
+                Message::of(used.activity.noun()).and(" ").code(used.name).and(" asks for the output of ");
             let message = message.code(name);
             return Some(if is_before(wiring, place, step) {
-                message.text(", and not every way to it leads through ").code(name).text("; ask for `Option<&Output<").text(name).text(">>`")
+                message
+                    .and(", and not every way to it leads through ")
+                    .code(name)
+                    .and("; ask for `Option<&Output<")
+                    .and(name)
+                    .and(">>`")
             } else {
-                message.text(", which ")
-                    .text(wiring.noun)
-                    .text(" ")
+                message
+                    .and(", which ")
+                    .and(wiring.noun)
+                    .and(" ")
                     .code(wiring.name)
-                    .text(" does not run before it; put `")
-                    .text(name)
-                    .text(";` before it")
+                    .and(" does not run before it; put `")
+                    .and(name)
+                    .and(";` before it")
             });
         }
         at += 1;

@@ -1,6 +1,7 @@
 //! Receives: a use in a job's body. Gives: whether the job declares every parameter that is asked for there, with the same
 //! type, and whether what is bound there exists and fits.
 
+use crate::__private::wiring::{fits as fits_constant, in_range, named as described};
 use crate::definition::{BoundTo, ParameterSpec, TypeName};
 use crate::graph::{Activity, Use};
 
@@ -42,28 +43,6 @@ const fn fits(asked: &TypeName, given: &TypeName) -> bool {
         }
 }
 
-const fn fits_constant(asked: &TypeName, given: &TypeName) -> bool {
-    if let Some(of) = asked.of
-        && fits_constant(of, given)
-    {
-        return true;
-    }
-    fits(asked, given)
-        || match given.name.as_bytes() {
-            b"&str" => same(asked.name, "String") || same(asked.name, "PathBuf"),
-            b"{float}" => same(asked.name, "f64"),
-            b"{integer}" => is_integer(asked.name),
-            _ => false,
-        }
-}
-
-const fn is_integer(name: &str) -> bool {
-    matches!(
-        name.as_bytes(),
-        b"i8" | b"i16" | b"i32" | b"i64" | b"u8" | b"u16" | b"u32" | b"u64" | b"usize"
-    )
-}
-
 const fn is_bound(used: &Use, asked: &Asked) -> bool {
     !asked.past_bindings && bound(used.bindings, asked.name).is_some()
 }
@@ -93,7 +72,7 @@ pub const fn missing(wiring: &Wiring, used: &Use, place: usize) -> Option<Messag
         {
             let so_far = match message {
                 None => Message::new(),
-                Some(message) => message.text("\n"),
+                Some(message) => message.and("\n"),
             };
             message = Some(tell(so_far, wiring, parameters, used, &next));
         }
@@ -123,7 +102,10 @@ const fn was_told(wiring: &Wiring, fault: &Asked, place: usize) -> bool {
     {
         let mut before = 0;
         while let Some(earlier) = asked(used, before) {
-            if same(earlier.name, fault.name) && same_type(&earlier.ty, &fault.ty) && !is_bound(used, &earlier) {
+            if same(earlier.name, fault.name)
+                && same_type(&earlier.ty, &fault.ty)
+                && !is_bound(used, &earlier)
+            {
                 return true;
             }
             before += 1;
@@ -135,19 +117,19 @@ const fn was_told(wiring: &Wiring, fault: &Asked, place: usize) -> bool {
 
 /// "step `load` of flow `nightly`".
 const fn who(message: Message, used: &Use, asked: &Asked) -> Message {
-    let message = message.text(asked.noun).text(" ").code(asked.user);
+    let message = message.and(asked.noun).and(" ").code(asked.user);
     match &used.activity {
-        Activity::Flow(flow) => message.text(" of flow ").code(flow.name),
+        Activity::Flow(flow) => message.and(" of flow ").code(flow.name),
         _ => message,
     }
 }
 
 const fn parameter(message: Message, name: &str, ty: &TypeName, with_module: bool) -> Message {
-    message.text("`").text(name).text(": ").ty(ty, with_module).text("`")
+    message.and("`").and(name).and(": ").ty(ty, with_module).and("`")
 }
 
 const fn asker(message: Message, asked: &Asked) -> Message {
-    if asked.by.is_empty() { message } else { message.text(" (asked for by ").text(asked.by).text(")") }
+    if asked.by.is_empty() { message } else { message.and(" (asked for by ").and(asked.by).and(")") }
 }
 
 const fn tell(
@@ -157,41 +139,43 @@ const fn tell(
     used: &Use,
     asked: &Asked,
 ) -> Message {
-    let message = who(message, used, asked).text(" needs the parameter ");
+    let message = who(message, used, asked).and(" needs the parameter ");
     let Some(spec) = declared(parameters, asked.name) else {
         let message = asker(parameter(message, asked.name, &asked.ty, false), asked)
-            .text("; add it to the arguments of job ")
+            .and("; add it to the arguments of job ")
             .code(wiring.name);
         return match nearest(parameters, asked) {
             Some(near) if !asked.past_bindings => message
-                .text(", or bind it to `")
-                .text(near.name)
-                .text("`: `")
-                .text(used.activity.name())
-                .text("(")
-                .text(asked.name)
-                .text(" = ")
-                .text(near.name)
-                .text(")`"),
+                .and(", or bind it to `")
+                .and(near.name)
+                .and("`: `")
+                .and(used.activity.name())
+                .and("(")
+                .and(asked.name)
+                .and(" = ")
+                .and(near.name)
+                .and(")`"),
             _ => message,
         };
     };
     // Two types of one name are told apart by their modules.
     let with_module = same(asked.ty.name, spec.ty.name) && asked.ty.of.is_none();
-    let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked).text(", but job ").code(wiring.name);
+    let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked)
+        .and(", but job ")
+        .code(wiring.name);
     if !fits(&asked.ty, &spec.ty) {
-        let message = parameter(message.text(" declares "), spec.name, &spec.ty, with_module);
+        let message = parameter(message.and(" declares "), spec.name, &spec.ty, with_module);
         return match spec.ty.of {
             Some(of) if same_type(of, &asked.ty) => {
-                message.text(", which may be left out; drop the `Option`, or ask for it as an `Option`")
+                message.and(", which may be left out; drop the `Option`, or ask for it as an `Option`")
             }
-            _ => message.text("; make the two types one"),
+            _ => message.and("; make the two types one"),
         };
     }
     message
-        .text(" does not keep it secret, as ")
+        .and(" does not keep it secret, as ")
         .code(asked.user)
-        .text(" does; put `#[param(secret)]` on it there, too")
+        .and(" does; put `#[param(secret)]` on it there, too")
 }
 
 /// What is told to a binding of an argument that nothing has.
@@ -212,22 +196,26 @@ pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
                 near = Some(next.name);
             }
             if !is_repeated(used, &next, before) {
-                list = if list.as_str().is_empty() { list } else { list.text(", ") }.code(next.name);
+                list = if list.as_str().is_empty() { list } else { list.and(", ") }.code(next.name);
             }
         }
         before += 1;
     }
-    let message = Message::of(used.activity.noun()).text(" ").code(used.activity.name()).text(" asks for no parameter ").code(argument);
+    let message = Message::of(used.activity.noun())
+        .and(" ")
+        .code(used.activity.name())
+        .and(" asks for no parameter ")
+        .code(argument);
     Some(match near {
-        Some(near) => message.text("; did you mean ").code(near).text("?"),
-        None if list.as_str().is_empty() => message.text("; it takes none"),
-        None => message.text("; it takes ").text(list.as_str()),
+        Some(near) => message.and("; did you mean ").code(near).and("?"),
+        None if list.as_str().is_empty() => message.and("; it takes none"),
+        None => message.and("; it takes ").and(list.as_str()),
     })
 }
 
 /// What is told to what is bound to an argument and does not fit it.
 #[must_use]
-pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str) -> Option<Message> {
+pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Option<i128>) -> Option<Message> {
     let Some(binding) = bound(used.bindings, argument) else {
         return None;
     };
@@ -239,10 +227,17 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str) -> Option<Me
         }
         match binding.to {
             BoundTo::Constant { ty, .. } => {
-                if !fits_constant(&next.ty, &ty) {
-                    let message = who(Message::new(), used, &next).text(" needs ");
+                if !fits_constant(&ty, &next.ty) {
+                    let message = who(Message::new(), used, &next).and(" needs ");
                     let message = asker(parameter(message, next.name, &next.ty, false), &next);
-                    return Some(describe(message.text(", and this is "), &ty));
+                    return Some(described(message.and(", and this is "), &ty));
+                }
+                if let Some(number) = number
+                    && !in_range(number, &next.ty)
+                {
+                    let message = who(Message::new(), used, &next).and(" needs ");
+                    let message = asker(parameter(message, next.name, &next.ty, false), &next);
+                    return Some(message.and(", which does not hold this number"));
                 }
             }
             BoundTo::Parameter(outer) => {
@@ -251,18 +246,21 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str) -> Option<Me
                 };
                 match declared(parameters, outer) {
                     None => {
-                        let message = Message::of("job ").code(wiring.name).text(" has no argument ").code(outer);
-                        let message = parameter(message.text("; add "), outer, &next.ty, false).text(" to it");
+                        let message =
+                            Message::of("job ").code(wiring.name).and(" has no argument ").code(outer);
+                        let message = parameter(message.and("; add "), outer, &next.ty, false).and(" to it");
                         return Some(match nearest(parameters, &Asked { name: outer, ..next }) {
-                            Some(near) => message.text(", or did you mean ").code(near.name).text("?"),
+                            Some(near) => message.and(", or did you mean ").code(near.name).and("?"),
                             None => message,
                         });
                     }
                     Some(spec) if !fits(&next.ty, &spec.ty) => {
-                        let message = who(Message::new(), used, &next).text(" needs ");
-                        let message = asker(parameter(message, next.name, &next.ty, false), &next).text(", but job ");
-                        let message = parameter(message.code(wiring.name).text(" declares "), outer, &spec.ty, false);
-                        return Some(message.text("; make the two types one"));
+                        let message = who(Message::new(), used, &next).and(" needs ");
+                        let message =
+                            asker(parameter(message, next.name, &next.ty, false), &next).and(", but job ");
+                        let message =
+                            parameter(message.code(wiring.name).and(" declares "), outer, &spec.ty, false);
+                        return Some(message.and("; make the two types one"));
                     }
                     Some(_) => {}
                 }
@@ -270,13 +268,4 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str) -> Option<Me
         }
     }
     None
-}
-
-const fn describe(message: Message, ty: &TypeName) -> Message {
-    match ty.name.as_bytes() {
-        b"&str" => message.text("a text"),
-        b"{integer}" => message.text("a whole number"),
-        b"{float}" => message.text("a number with a decimal point"),
-        _ => message.text("of type `").ty(ty, false).text("`"),
-    }
 }

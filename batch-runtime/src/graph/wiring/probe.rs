@@ -7,9 +7,10 @@
 use std::marker::PhantomData;
 
 use super::message::Message;
+use crate::__private::{IsClassifier, IsProcessor, IsWriter};
 use crate::definition::{
-    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, ReaderDefinition, ResourceDefinition, Runs, StepInfo,
-    StepKind, StepOptions,
+    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, ReaderDefinition, ResourceDefinition, Runs,
+    StepInfo, StepKind, StepOptions,
 };
 use crate::graph::{Activity, Subject};
 
@@ -32,28 +33,43 @@ impl<T: JobDefinition> Probe<T> {
     pub const JOB: Option<&'static JobInfo> = Some(T::INFO);
 }
 
-impl<T: ReaderDefinition> Probe<T> {
-    /// Is it a reader?
-    pub const READS: bool = true;
+impl<T: Decides<Outcome = bool>> Probe<T> {
+    /// Does it decide between yes and no?
+    pub const YES_OR_NO: bool = true;
 }
 
-impl<T: ResourceDefinition> Probe<T> {
-    /// Is it a resource?
-    pub const SHARED: bool = true;
+/// The components that a step is made of, and a job is not.
+macro_rules! components {
+    ($($name:ident: $definition:path, $noun:literal;)*) => {
+        $(impl<T: $definition> Probe<T> {
+            /// The noun of the component.
+            pub const $name: &'static str = $noun;
+        })*
+
+        /// The answers for what implements nothing.
+        pub trait Nothing {
+            /// Runs nothing.
+            const RUNS: Option<Activity> = None;
+            /// Decides nothing.
+            const DECIDES: Option<Subject> = None;
+            /// Decides nothing.
+            const YES_OR_NO: bool = false;
+            /// Is no job.
+            const JOB: Option<&'static JobInfo> = None;
+            $(
+                /// Is no such component.
+                const $name: &'static str = "";
+            )*
+        }
+    };
 }
 
-/// The answers for what implements nothing.
-pub trait Nothing {
-    /// Runs nothing.
-    const RUNS: Option<Activity> = None;
-    /// Decides nothing.
-    const DECIDES: Option<Subject> = None;
-    /// Is no job.
-    const JOB: Option<&'static JobInfo> = None;
-    /// Reads nothing.
-    const READS: bool = false;
-    /// Is no resource.
-    const SHARED: bool = false;
+components! {
+    READER: ReaderDefinition, "reader";
+    PROCESSOR: IsProcessor, "processor";
+    WRITER: IsWriter, "writer";
+    CLASSIFIER: IsClassifier, "classifier";
+    RESOURCE: ResourceDefinition, "resource";
 }
 
 impl<T: ?Sized> Nothing for Probe<T> {}
@@ -81,7 +97,7 @@ const NO_JOB: JobInfo =
 
 /// Is it what stands for an unknown name?
 #[must_use]
-pub const fn is_unknown(activity: &Activity) -> bool {
+pub(super) const fn is_unknown(activity: &Activity) -> bool {
     activity.id().is_empty()
 }
 
@@ -127,69 +143,71 @@ pub const fn why_not_run(
     name: &str,
     runs: Option<Activity>,
     decides: Option<Subject>,
-    reads: bool,
-    shared: bool,
+    components: &[&'static str],
 ) -> Option<Message> {
     if runs.is_some() {
         return None;
     }
-    let message = Message::new().code(name);
-    Some(if decides.is_some() {
-        message.text(" is a decider: it does no work but chooses what comes next; write `match ").text(name).text(" { .. }`")
-    } else if reads {
-        message.text(" is a reader, and a job runs steps; write a step that reads with it, `#[step(chunk = 100)] fn load() { ")
-            .text(name)
-            .text(" | .. }`, and name that")
-    } else if shared {
-        message.text(" is a resource, and a job runs steps; components ask for it by an argument `").text(name).text(": &..`")
-    } else {
-        message.text(" is not a step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it")
+    if decides.is_some() {
+        let message = Message::of("decider ")
+            .code(name)
+            .and(" does no work but chooses what comes next; write `match ");
+        return Some(message.and(name).and(" { .. }`"));
+    }
+    let mut at = 0;
+    while at < components.len() && components[at].is_empty() {
+        at += 1;
+    }
+    Some(match if at < components.len() { Some(components[at]) } else { None } {
+        Some(noun) => {
+            let message = Message::of(noun).and(" ").code(name).and(" is no step; ");
+            match noun.as_bytes() {
+                b"resource" => message.and("components ask for it by an argument `").and(name).and(": &..`"),
+                _ => message.and("put it into one, `#[step(chunk = 100)] fn load() { reader | .. | writer }`, and name that"),
+            }
+        }
+        None => Message::new()
+            .code(name)
+            .and(" is not a step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it"),
     })
 }
 
 /// Why a loop cannot ask what stands behind `while`.
 #[must_use]
-pub const fn why_not_asked(name: &str, decides: Option<Subject>) -> Option<Message> {
-    match decides {
-        None | Some(Subject::Decider(_)) => None,
-        Some(_) => Some(
-            Message::of("`while` asks a decider, and ")
-                .code(name)
-                .text(" is a step; put `#[decider]` on a function that returns `bool`, or write `loop { match ")
-                .text(name)
-                .text(" { .. => break, .. } }`"),
-        ),
-    }
+pub const fn why_not_asked(name: &str, decides: Option<Subject>, yes_or_no: bool) -> Option<Message> {
+    let message = Message::of("`while` asks a decider for yes or no, and ").code(name);
+    let message = match decides {
+        Some(Subject::Decider(_)) if yes_or_no => return None,
+        Some(Subject::Decider(_)) => message.and(" returns something else; let it return `bool`"),
+        Some(_) => message.and(" is a step; put `#[decider]` on a function that returns `bool`"),
+        None => {
+            return Some(
+                message.and(" is none; put `#[decider]` on a function that returns `bool`, and name that"),
+            );
+        }
+    };
+    Some(message.and(", or write `loop { match ").and(name).and(" { .. => break, .. } }`"))
 }
 
 /// Why a name cannot be given to `main!`.
 #[must_use]
-pub const fn why_no_job(name: &str, job: Option<&'static JobInfo>, runs: Option<Activity>) -> Option<Message> {
+pub const fn why_no_job(
+    name: &str,
+    job: Option<&'static JobInfo>,
+    runs: Option<Activity>,
+) -> Option<Message> {
     let message = Message::new().code(name);
     match (job, runs) {
         (Some(_), _) => None,
         (None, Some(Activity::Flow(_))) => {
-            Some(message.text(" is a flow, which runs only as a part of a job; name the job"))
+            Some(message.and(" is a flow, which runs only as a part of a job; name the job"))
         }
         (None, Some(_)) => Some(
             message
-                .text(" is a step, and `main!` starts jobs; put it into one, `#[job] fn daily() { ")
-                .text(name)
-                .text("; }`, and name that"),
+                .and(" is a step, and `main!` starts jobs; put it into one, `#[job] fn daily() { ")
+                .and(name)
+                .and("; }`, and name that"),
         ),
-        (None, None) => Some(message.text(" is not a job; put `#[job]` on the function of this name")),
+        (None, None) => Some(message.and(" is not a job; put `#[job]` on the function of this name")),
     }
 }
-
-/// `bool`, which alone a loop can ask for.
-#[diagnostic::on_unimplemented(
-    message = "`while` asks for yes or no, and this decider returns `{Self}`",
-    label = "returns `{Self}`",
-    note = "let the decider return `bool`, or write `loop {{ match decider {{ .. => break, .. }} }}`"
-)]
-pub trait YesOrNo {}
-
-impl YesOrNo for bool {}
-
-/// Asks that `T` is `bool`.
-pub const fn yes_or_no<T: YesOrNo>() {}

@@ -57,7 +57,9 @@ impl Walk {
             || match self.question {
                 // An unknown step may be any.
                 Question::Surely(id) => is_unknown(&used.activity) || same(used.activity.id(), id),
-                Question::Perhaps(name) => same(used.name, name) && !matches!(used.activity, Activity::Decider(_)),
+                Question::Perhaps(name) => {
+                    same(used.name, name) && !matches!(used.activity, Activity::Decider(_))
+                }
             }
     }
 
@@ -117,7 +119,11 @@ impl Walk {
             let label = arms[at].label;
             let entered = match (subject, self.question) {
                 (Subject::Ended(_), Question::Surely(_)) => {
-                    if same(label, "Completed") || (failed_is_taken && same(label, "_")) { completed } else { state }
+                    if same(label, "Completed") || (failed_is_taken && same(label, "_")) {
+                        completed
+                    } else {
+                        state
+                    }
                 }
                 _ => completed,
             };
@@ -142,13 +148,13 @@ const fn ask(nodes: &'static [Node], place: usize, question: Question) -> bool {
 
 /// Does every way to the place complete the step of that module and name?
 #[must_use]
-pub const fn surely_completed(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
+pub(super) const fn surely_completed(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
     ask(nodes, place, Question::Surely(id))
 }
 
 /// Does a way to the place run something under that name?
 #[must_use]
-pub const fn perhaps_run(nodes: &'static [Node], place: usize, name: &'static str) -> bool {
+pub(super) const fn perhaps_run(nodes: &'static [Node], place: usize, name: &'static str) -> bool {
     ask(nodes, place, Question::Perhaps(name))
 }
 
