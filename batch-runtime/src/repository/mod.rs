@@ -57,6 +57,8 @@ pub enum Recovery {
 
 /// Says what of a journal the graph does not hold; is told the graph of the last execution too.
 pub type HoldsJournal<'a> = dyn Fn(&[JournalEntry], &str) -> Result<(), String> + 'a;
+/// Does today's graph hold the journal, and the graph as it was? Says what it does not hold.
+pub type Holds<'a> = &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>;
 
 /// What a launch asks for.
 #[derive(Clone, Copy)]
@@ -80,6 +82,7 @@ pub struct LaunchRequest<'a> {
     /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
     /// and the graph of the last execution.
     pub holds: &'a HoldsJournal<'a>,
+    pub holds: Holds<'a>,
 }
 
 impl fmt::Debug for LaunchRequest<'_> {
@@ -294,7 +297,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Was the execution asked to stop?
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
     fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError>;
 
     /// Asks a running execution to stop: STOPPING.
