@@ -29,15 +29,15 @@ impl Pipe for Keep {
     type In = u32;
     type Out = u32;
 
-    fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = u32> + 's, Failure> {
+    fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = u32> + 's + use<'s>, Failure> {
         Ok(IteratorReader::new(1..=scope.parameter::<u32>("to")?))
     }
 
-    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<u32, Out = u32> + 's, Failure> {
+    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<u32, Out = u32> + 's + use<'s>, Failure> {
         Ok(Slowly(Duration::from_millis(scope.parameter::<u64>("pause")?)))
     }
 
-    fn writer<'s>(_: &Scope<'s>) -> Result<impl Writer<Item = u32> + 's, Failure> {
+    fn writer<'s>(_: &Scope<'s>) -> Result<impl Writer<Item = u32> + 's + use<'s>, Failure> {
         Ok(Table)
     }
 }

@@ -12,18 +12,6 @@ mod sqlite;
 mod vec;
 
 pub use chain::{Chain, ChainPosition};
-pub use error::{ReadError, SHOWN_CHARACTERS};
-pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
-pub use source::Identity;
-pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
-pub use vec::VecReader;
-
-pub(crate) use error::shown;
-
-#[cfg(feature = "csv")]
-mod csv;
-#[cfg(feature = "csv")]
-pub use csv::{CsvOptions, CsvPosition, CsvReader};
 #[cfg(feature = "csv")]
 pub use csv::{CsvOptions, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};

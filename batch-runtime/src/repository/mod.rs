@@ -57,8 +57,6 @@ pub enum Recovery {
 
 /// Says what of a journal the graph does not hold; is told the graph of the last execution too.
 pub type HoldsJournal<'a> = dyn Fn(&[JournalEntry], &str) -> Result<(), String> + 'a;
-/// Does today's graph hold the journal, and the graph as it was? Says what it does not hold.
-pub type Holds<'a> = &'a dyn Fn(&[JournalEntry], &str) -> Result<(), String>;
 
 /// What a launch asks for.
 #[derive(Clone, Copy)]
@@ -82,7 +80,6 @@ pub struct LaunchRequest<'a> {
     /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
     /// and the graph of the last execution.
     pub holds: &'a HoldsJournal<'a>,
-    pub holds: Holds<'a>,
 }
 
 impl fmt::Debug for LaunchRequest<'_> {

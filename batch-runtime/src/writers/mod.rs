@@ -15,17 +15,6 @@ mod sqlite;
 mod test_writer;
 
 pub use collector::Collector;
-pub use error::WriteError;
-pub use file::FilePosition;
-pub use function::FunctionWriter;
-pub use pair::Both;
-pub use route::{Arms, Route};
-pub use sqlite::{Rows, SqliteTable, SqliteWriteError};
-
-#[cfg(feature = "csv")]
-mod csv;
-#[cfg(feature = "csv")]
-pub use csv::CsvWriter;
 #[cfg(feature = "csv")]
 pub use csv::CsvWriter;
 pub use error::WriteError;
