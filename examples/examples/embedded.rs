@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for day in arguments {
         // A job is called like the function that it is; what comes back is a launch, checked by the compiler.
-        match operator.start(&close_day(day.parse()?)) {
+        match operator.start(close_day(day.parse()?)) {
             Ok(report) if report.status == BatchStatus::Completed => {
                 let sales: u64 = report.steps.iter().map(|step| step.counters.write).sum();
                 println!("day {day}: {sales} sales booked");

@@ -43,7 +43,7 @@ fn compare(folder: &Folder, text: &str) {
     );
     let total: i64 = statements.values().sum();
     assert_eq!(
-        column::<String>(&database, "SELECT verdict FROM closed"),
+        column::<String>(&database, "SELECT total FROM day WHERE closed"),
         [format!("{} payments, {total} cents", payments.len())]
     );
     assert_eq!(column::<i64>(&database, "SELECT id FROM answer"), [3], "the bank is asked three times");
@@ -89,7 +89,7 @@ fn a_day_without_payments_ends_early_with_a_code_of_its_own() {
     run(&folder, "account,cents\n", &[]).ended_with(0);
     let database = folder.database();
     assert_eq!(column::<String>(&database, "SELECT EXIT_CODE FROM BATCH_JOB_EXECUTION"), ["NOTHING_TO_PAY"]);
-    assert_eq!(column::<String>(&database, "SELECT verdict FROM closed"), ["0 payments, 0 cents"]);
+    assert_eq!(column::<String>(&database, "SELECT total FROM day WHERE closed"), ["0 payments, 0 cents"]);
     assert!(column::<String>(&database, "SELECT account FROM statement").is_empty());
 }
 
