@@ -1,6 +1,6 @@
 //! The smallest useful job: prints the lines of a file that contain a word.
 use batch_runtime::prelude::*;
-use std::{fs::File, io, io::BufRead, path::PathBuf};
+use std::{fs::File, io, io::BufRead};
 
 #[reader]
 fn lines(input: PathBuf) -> io::Result<impl Iterator<Item = io::Result<String>>> {
