@@ -3,6 +3,8 @@
 
 mod details;
 mod error;
+#[cfg(test)]
+mod tests;
 
 pub use details::ExecutionDetails;
 pub use error::OperatorError;
@@ -13,26 +15,54 @@ use crate::definition::{
     Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, RUN_ID, StopSignal,
     nearest, resolve_parameters,
 };
-use crate::engine::{self, JobError, RunOptions};
+use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{ExecutionFilter, JobExecution, Recovery, Repository, RepositoryError, job_key};
 
-type Engine = fn(&Arc<dyn Repository>, &Launch, &RunOptions) -> Result<JobReport, JobError>;
-
 /// Starts jobs and looks after them: all that the generated command line does, as a library.
+///
+/// ```
+/// use std::sync::Arc;
+/// use batch_runtime::operator::{JobOperator, OperatorError};
+/// use batch_runtime::repository::sqlite::SqliteRepository;
+/// use batch_runtime::repository::{BatchStatus, ExecutionFilter, RepositoryError};
+/// use batch_runtime::{JobInfo, JobOptions, Launch, Parameters};
+///
+/// // `#[job] fn nothing() {}` makes this constant, and `nothing()` the launch.
+/// const NOTHING: &JobInfo = &JobInfo {
+///     id: "demo::nothing",
+///     name: "nothing",
+///     doc: "",
+///     parameters: &[],
+///     flow: &[],
+///     options: JobOptions::DEFAULT,
+/// };
+/// let nothing = || Launch { job: NOTHING, parameters: Parameters::new() };
+///
+/// let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?)).with_jobs(&[NOTHING]);
+/// let report = operator.start(nothing())?;
+/// assert_eq!(report.status, BatchStatus::Completed);
+///
+/// let again = operator.start_with("nothing", Parameters::new());
+/// assert!(matches!(again, Err(OperatorError::Repository(RepositoryError::AlreadyComplete { .. }))));
+///
+/// let next = operator.start_next(nothing())?;
+/// assert_eq!(operator.show(next.execution)?.execution.parameters[0].name, "run.id");
+/// assert_eq!(operator.executions(&ExecutionFilter::default())?.len(), 2);
+/// # Ok::<(), OperatorError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct JobOperator {
     repository: Arc<dyn Repository>,
     jobs: Vec<&'static JobInfo>,
     options: RunOptions,
-    engine: Engine,
 }
 
 impl JobOperator {
     /// An operator of the jobs recorded in `repository`.
     #[must_use]
     pub fn new(repository: Arc<dyn Repository>) -> Self {
-        Self { repository, jobs: Vec::new(), options: RunOptions::default(), engine: engine::run }
+        Self { repository, jobs: Vec::new(), options: RunOptions::default() }
     }
 
     /// With the jobs that it can start by their names, as [`start_with`](Self::start_with) and
@@ -71,12 +101,6 @@ impl JobOperator {
         self
     }
 
-    #[cfg(all(test, feature = "cli"))]
-    pub(crate) fn engine(mut self, engine: Engine) -> Self {
-        self.engine = engine;
-        self
-    }
-
     /// The jobs it can start by name.
     #[must_use]
     pub fn jobs(&self) -> &[&'static JobInfo] {
@@ -95,9 +119,9 @@ impl JobOperator {
     ///
     /// # Errors
     /// When it could not be launched, or the repository was lost on the way.
-    pub fn start(&self, launch: &Launch) -> Result<JobReport, OperatorError> {
-        let parameters = resolve_parameters(launch.job, &launch.parameters)?;
-        self.run(launch.job, parameters)
+    pub fn start(&self, launch: Launch) -> Result<JobReport, OperatorError> {
+        let Launch { job, parameters } = launch;
+        self.run(job, resolve_parameters(job, &parameters)?)
     }
 
     /// [`start`](Self::start) by the job's name.
@@ -105,7 +129,7 @@ impl JobOperator {
     /// # Errors
     /// As [`start`](Self::start), and when there is no such job.
     pub fn start_with(&self, job: &str, parameters: Parameters) -> Result<JobReport, OperatorError> {
-        self.start(&Launch { job: self.job(job)?, parameters })
+        self.start(Launch { job: self.job(job)?, parameters })
     }
 
     /// Runs a new instance of a job whatever ran before: with the parameters given, and an identifying `run.id` that
@@ -113,12 +137,12 @@ impl JobOperator {
     ///
     /// # Errors
     /// As [`start`](Self::start), and when `run.id` is among the parameters.
-    pub fn start_next(&self, launch: &Launch) -> Result<JobReport, OperatorError> {
-        if launch.parameters.get(RUN_ID).is_some() {
+    pub fn start_next(&self, launch: Launch) -> Result<JobReport, OperatorError> {
+        let Launch { job, parameters: given } = launch;
+        if given.get(RUN_ID).is_some() {
             return Err(OperatorError::RunIdGiven);
         }
-        let job = launch.job;
-        let given = resolve_parameters(job, &launch.parameters)?;
+        let given = resolve_parameters(job, &given)?;
         let mut last = self.repository.last_run_id(job.name)?;
         loop {
             let next = last
@@ -164,7 +188,7 @@ impl JobOperator {
         execution: ExecutionId,
         given: &Parameters,
     ) -> Result<JobReport, OperatorError> {
-        let stored = self.repository.execution(execution)?;
+        let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;
         let mut parameters = Parameters::new();
         for parameter in &stored.parameters {
@@ -216,6 +240,14 @@ impl JobOperator {
         Ok(self.repository.executions(filter)?)
     }
 
+    /// One execution.
+    ///
+    /// # Errors
+    /// When there is no such execution, or the repository cannot be read.
+    pub fn execution(&self, execution: ExecutionId) -> Result<JobExecution, OperatorError> {
+        Ok(self.repository.execution(execution)?)
+    }
+
     /// One execution with its steps, and what came before it in its instance.
     ///
     /// # Errors
@@ -225,7 +257,7 @@ impl JobOperator {
     }
 
     fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {
-        Ok((self.engine)(&self.repository, &Launch { job, parameters }, &self.options)?)
+        Ok(engine::run(&self.repository, &Launch { job, parameters }, &self.options)?)
     }
 }
 

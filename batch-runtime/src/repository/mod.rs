@@ -69,7 +69,7 @@ pub struct LaunchRequest<'a> {
     pub exclusive: bool,
     /// May the instance be started again after a failure or stop?
     pub restartable: bool,
-    /// How often an instance is taken over from dead owners.
+    /// How often in a row an instance is taken over from owners that died without having committed anything.
     pub max_recoveries: u32,
     /// What to do with a running execution.
     pub recovery: Recovery,
@@ -294,7 +294,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Was the execution asked to stop?
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
     fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError>;
 
     /// Asks a running execution to stop: STOPPING.
@@ -370,7 +370,7 @@ pub enum RepositoryError {
     },
     /// The owner died too often.
     #[error(
-        "instance {instance} of job `{job}` was taken over from a dead owner {times} times: find out what kills it, then start it with `--recovery force`"
+        "instance {instance} of job `{job}` died {times} times in a row before it had committed anything: find out what kills it, then start it with `--recovery force`"
     )]
     TooManyRecoveries {
         /// The job.

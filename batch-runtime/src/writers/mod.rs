@@ -1,17 +1,26 @@
-//! Where items go: one file a format or target.
+//! Where items go: one file a format or target. What is committed survives, what is not is taken back, and a
+//! file bears its name once it is whole.
 
 mod collector;
+#[cfg(feature = "csv")]
+mod csv;
 mod error;
 mod file;
 mod function;
+mod json_lines;
 mod pair;
 mod route;
+mod sqlite;
 #[cfg(test)]
 mod test_writer;
 
 pub use collector::Collector;
+#[cfg(feature = "csv")]
+pub use csv::CsvWriter;
 pub use error::WriteError;
 pub use file::FilePosition;
 pub use function::FunctionWriter;
+pub use json_lines::JsonLinesWriter;
 pub use pair::Both;
 pub use route::{Arms, Route};
+pub use sqlite::{Rows, SqliteTable, SqliteWriteError};

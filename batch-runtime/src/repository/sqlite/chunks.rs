@@ -120,7 +120,9 @@ impl ChunkStore {
         durability: Durability,
     ) -> Self {
         let now = Instant::now();
-        let mirrored = Mirrored { copied: now, polled: now, stop_requested: false, job_context: None };
+        // The first chunk is copied at once, so that the repository knows of progress however soon the owner dies.
+        let copied = now.checked_sub(shared.waits.mirror).unwrap_or(now);
+        let mirrored = Mirrored { copied, polled: now, stop_requested: false, job_context: None };
         let place = Place::Elsewhere { database: Box::new(database), durability, mirrored };
         Self { shared: Arc::clone(shared), target, place }
     }
@@ -147,7 +149,7 @@ impl ChunkStore {
                 let mut there = database.lock();
                 let write = |record: &ChunkRecord| database.write(&there, target.step, record);
                 transact(there.connection(), |trouble| database.named(trouble), record, work, write)?;
-                there.committed();
+                there.committed(target.step);
                 drop(there);
                 let stop_requested = mirrored.follow(shared, target, record, *durability)?;
                 Ok(Committed { stop_requested })

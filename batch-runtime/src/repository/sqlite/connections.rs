@@ -113,9 +113,9 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 }
 
 impl Shared {
-    /// A connection for the commits of chunks.
-    pub(super) fn lend_for_chunks(self: &Arc<Self>, durability: Durability) -> rusqlite::Result<Lent> {
-        self.lend_with(durability, self.waits.commit)
+    /// A connection for what a running execution writes: it waits as long as the longest chunk of another may take.
+    pub(super) fn lend_to(self: &Arc<Self>, execution: ExecutionId) -> rusqlite::Result<Lent> {
+        self.lend_with(self.durability_of(execution), self.waits.commit)
     }
 
     /// A connection for everything else.
@@ -130,8 +130,13 @@ impl Shared {
             None => Session::open(&self.path, existing(), wait)?,
         };
         session.set_wait(wait)?;
-        session.set_synchronous(if self.temporary { "OFF" } else { synchronous(durability) })?;
+        session.set_synchronous(self.synchronous(durability))?;
         Ok(Lent { owner: Some(Arc::clone(self)), session: Some(session) })
+    }
+
+    /// `PRAGMA synchronous` for the repository's own file.
+    pub(super) fn synchronous(&self, durability: Durability) -> &'static str {
+        if self.temporary { "OFF" } else { synchronous(durability) }
     }
 
     pub(super) fn durability_of(&self, execution: ExecutionId) -> Durability {
