@@ -39,7 +39,12 @@ impl Errors {
     /// The first error as a type, and no longer as an item: rustc reports it, takes the type for an erroneous
     /// one, and is silent about all that is built on it.
     pub(crate) fn take_first_as_type(&mut self) -> TokenStream {
-        if self.found.is_empty() { quote!(()) } else { self.found.remove(0).to_compile_error() }
+        if self.found.is_empty() {
+            return quote!(());
+        }
+        // As a type, `compile_error!` would be `()`, which rustc goes on to judge.
+        let error = self.found.remove(0).to_compile_error();
+        quote!(<() as __batch::If<{ #error true }>>::Is)
     }
 
     /// All errors as items.
