@@ -12,17 +12,15 @@ pub mod writers;
 
 pub use definition::*;
 
-pub use batch_macros::{
-    ParameterType, classifier, database, processor, reader, resource, step, writer,
-};
+pub use batch_macros::{ParameterType, classifier, database, processor, reader, resource, step, writer};
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
 pub mod prelude {
     pub use std::path::{Path, PathBuf};
 
     pub use crate::definition::{
-        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Reader, Repeat,
-        Sqlite, StepContext, Transaction, Writer,
+        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Reader,
+        Repeat, Sqlite, StepContext, Transaction, Writer,
     };
     pub use crate::{classifier, database, processor, reader, resource, step, writer};
     // The trait and the derive share a name.

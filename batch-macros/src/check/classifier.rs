@@ -15,7 +15,10 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         Some(ty) => match as_reference(ty) {
             Some(reference) if reference.mutability.is_none() => check_owned(&taken(ty).item, errors),
             Some(reference) => {
-                errors.at(ty, format!("a classifier only looks at the item: write `&{}`", shown(&reference.elem)));
+                errors.at(
+                    ty,
+                    format!("a classifier only looks at the item: write `&{}`", shown(&reference.elem)),
+                );
             }
             None => errors.at(ty, format!("a classifier only looks at the item: write `&{}`", shown(ty))),
         },

@@ -65,16 +65,15 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
         Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
-        Role::Resource | Role::Database => "it is made before any transaction begins; ask for the transaction in a writer or tasklet",
+        Role::Resource | Role::Database => {
+            "it is made before any transaction begins; ask for the transaction in a writer or tasklet"
+        }
     };
     errors.at(&argument.ty, remedy);
 }
 
 fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {
     if matches!(role, Role::Decider | Role::Resource | Role::Database) {
-        errors.at(
-            &argument.ty,
-            format!("a {} belongs to no step: ask for `&JobContext`", role.noun()),
-        );
+        errors.at(&argument.ty, format!("a {} belongs to no step: ask for `&JobContext`", role.noun()));
     }
 }

@@ -52,7 +52,9 @@ fn name(variant: &Variant, errors: &mut Errors) -> Option<String> {
                     name = Some(text.value());
                     Ok(())
                 }
-                other => Err(syn::Error::new_spanned(other, "the name is a text: `#[param(name = \"us-east\")]`")),
+                other => {
+                    Err(syn::Error::new_spanned(other, "the name is a text: `#[param(name = \"us-east\")]`"))
+                }
             }
         });
         if let Err(error) = read {
@@ -74,7 +76,8 @@ fn kebab_case(name: &str) -> String {
         let begins = letter.is_uppercase()
             && index > 0
             && letters[index - 1] != '_'
-            && (!letters[index - 1].is_uppercase() || letters.get(index + 1).is_some_and(|next| next.is_lowercase()));
+            && (!letters[index - 1].is_uppercase()
+                || letters.get(index + 1).is_some_and(|next| next.is_lowercase()));
         if begins {
             out.push('-');
         }
@@ -89,9 +92,13 @@ mod tests {
 
     #[test]
     fn a_variant_is_given_in_kebab_case() {
-        for (variant, value) in
-            [("Eu", "eu"), ("UsEast", "us-east"), ("HTTPOnly", "http-only"), ("V2", "v2"), ("Us_East", "us-east")]
-        {
+        for (variant, value) in [
+            ("Eu", "eu"),
+            ("UsEast", "us-east"),
+            ("HTTPOnly", "http-only"),
+            ("V2", "v2"),
+            ("Us_East", "us-east"),
+        ] {
             assert_eq!(kebab_case(variant), value);
         }
     }

@@ -28,7 +28,10 @@ pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) 
             Some(outcome) => check_out(&bulk_outcome(outcome).1, errors),
             None => errors.at(
                 value,
-                format!("a bulk processor returns one outcome an item, in their order: write `Vec<{}>`", shown(&yielded(value).1)),
+                format!(
+                    "a bulk processor returns one outcome an item, in their order: write `Vec<{}>`",
+                    shown(&yielded(value).1)
+                ),
             ),
         }
         return;
@@ -61,7 +64,10 @@ fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
         let form = if bulk { "items: &[In]" } else { "item: In" };
         errors.at(
             component.name,
-            format!("a processor takes what it processes as its first argument: `fn {}({form}) -> Out`", component.name),
+            format!(
+                "a processor takes what it processes as its first argument: `fn {}({form}) -> Out`",
+                component.name
+            ),
         );
         return;
     };
@@ -70,7 +76,10 @@ fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
             Some(item) => check_owned(item, errors),
             None => errors.at(
                 ty,
-                format!("a bulk processor takes a whole chunk at once: write `&[{}]`", shown(&taken(ty).item)),
+                format!(
+                    "a bulk processor takes a whole chunk at once: write `&[{}]`",
+                    shown(&taken(ty).item)
+                ),
             ),
         }
         return;
@@ -78,7 +87,8 @@ fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
     if let Some(reference) = as_reference(ty)
         && reference.mutability.is_some()
     {
-        errors.at(ty, format!("take the item by value and change it: `mut item: {}`", shown(&reference.elem)));
+        errors
+            .at(ty, format!("take the item by value and change it: `mut item: {}`", shown(&reference.elem)));
         return;
     }
     if let Some(opaque) = impl_trait(ty) {

@@ -5,12 +5,18 @@ use syn::{Expr, ExprLit, ItemFn, Lit, Pat};
 
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
-use crate::syntax::step::{Element, Route};
+use crate::syntax::options::Given;
+use crate::syntax::step::{Element, Route, is_pipe};
 
 /// The options' values, as far as they are literals.
 pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     if let Some(chunk) = &options.chunk {
-        number(chunk, "a chunk holds at least one item: write `chunk = 100`", "`chunk` is a number of items: write `chunk = 100`", errors);
+        number(
+            chunk,
+            "a chunk holds at least one item: write `chunk = 100`",
+            "`chunk` is a number of items: write `chunk = 100`",
+            errors,
+        );
     }
     if let Some(limit) = &options.start_limit {
         number(
@@ -37,9 +43,25 @@ fn number(value: &Expr, zero: &str, no_number: &str, errors: &mut Errors) {
     }
 }
 
+/// `chunk` on a function with a body of its own: reported here, and at no other place.
+pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut Errors) -> bool {
+    let Some(chunk) = given.iter().find(|option| option.name == "chunk") else { return false };
+    let has_head =
+        !function.sig.inputs.is_empty() || !matches!(function.sig.output, syn::ReturnType::Default);
+    let is_tasklet = has_head && !is_pipe(&function.block) && !function.block.stmts.is_empty();
+    if is_tasklet {
+        errors.at(
+            &chunk.name,
+            "`chunk` is for a pipe, `reader | processor | writer`; this step has a body of its own and is a tasklet: leave `chunk` out",
+        );
+    }
+    is_tasklet
+}
+
 /// The head of a pipe's function.
 pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut Errors) {
-    if options.chunk.is_none() {
+    // An option that was refused may have been the missing one.
+    if options.chunk.is_none() && errors.is_empty() {
         errors.at(
             &function.sig.ident,
             "a step that is a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`",
@@ -52,7 +74,10 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
         );
     }
     if let syn::ReturnType::Type(_, ty) = &function.sig.output {
-        errors.at(ty, "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may");
+        errors.at(
+            ty,
+            "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may",
+        );
     }
     if let Some(parameter) = function.sig.generics.params.first() {
         errors.at(parameter, "a step has no generics: leave them out");

@@ -2,13 +2,13 @@
 //! gets them out of the scope.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
 use super::frame::checked;
 use crate::model::argument::{Argument, Asks, Role};
-use crate::model::types::{as_reference, with_inferred_lifetimes};
+use crate::model::types::{as_reference, only_argument, with_inferred_lifetimes};
 
 /// The code for all arguments of one function.
 #[derive(Default)]
@@ -62,22 +62,22 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             out.pass.push(quote!(#local));
         }
         Asks::Transaction(database) => {
-            out.aliases.extend(database_alias(&alias, database.as_ref()));
+            out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
             need(quote!(__batch::NeedKind::Transaction(<#alias as __batch::Database>::INFO)));
             out.fetch_each.extend(quote!(let #local = __tx.of::<#alias>()?;));
             out.pass.push(quote!(&#local));
             out.transactional = true;
         }
         Asks::Connection(database) => {
-            out.aliases.extend(database_alias(&alias, database.as_ref()));
+            out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
             need(quote!(__batch::NeedKind::Connection(<#alias as __batch::Database>::INFO)));
             out.fetch.extend(quote!(let #local = __scope.connection::<#alias>()?;));
             out.pass.push(quote!(#local));
         }
         Asks::Output { step, optional } => {
             let leaves = format_ident!("__S{index}");
-            let check = quote_spanned!(step.span()=> let _ = <#step as __batch::Produces>::ID;);
-            out.aliases.extend(checked(&leaves, step, check));
+            let wrapped = bounded(argument);
+            out.aliases.extend(checked(&leaves, step, quote!(let _: #wrapped;)));
             let check = quote_spanned! { step.span()=>
                 let _ = <<#leaves as __batch::Produces>::Value as __batch::Leaves>::IS_LEFT;
             };
@@ -118,12 +118,38 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
     }
 }
 
-fn database_alias(alias: &Ident, database: Option<&Type>) -> TokenStream {
+fn database_alias(alias: &Ident, argument: &Argument, database: Option<&Type>) -> TokenStream {
     match database {
         None => quote!(type #alias = __batch::Sqlite;),
         Some(database) => {
-            let check = quote_spanned!(database.span()=> let _ = <#database as __batch::Database>::INFO;);
-            checked(alias, database, check)
+            let wrapped = bounded(argument);
+            checked(alias, database, quote!(let _: #wrapped;))
         }
     }
+}
+
+/// `Output<step>` or `Transaction<'_, warehouse>` as the user wrote it. Its bound is checked by rustc in the user's own
+/// signature; a check of the same tokens gives the same message, which rustc prints once.
+fn bounded(argument: &Argument) -> Option<Type> {
+    let ty = only_argument(&argument.ty, "Option").unwrap_or(&argument.ty);
+    as_reference(ty).map(|reference| with_inferred_lifetimes(&reference.elem))
+}
+
+/// The function as called. The bound of an argument's type is checked at a call as well: the name stands where that
+/// type does, so that this, too, is the same message.
+pub(crate) fn callee(name: &Ident, arguments: &[Argument]) -> TokenStream {
+    let bounded = arguments.iter().find(|argument| match &argument.asks {
+        Asks::Output { .. } => true,
+        Asks::Transaction(database) | Asks::Connection(database) => database.is_some(),
+        _ => false,
+    });
+    let tokens: Vec<_> = bounded.and_then(bounded_tokens).unwrap_or_default();
+    let [first, .., last] = &tokens[..] else { return quote!(#name) };
+    let name = Ident::new(&name.to_string(), first.span());
+    let (open, close) = (quote_spanned!(first.span()=> ::<), quote_spanned!(last.span()=> >));
+    quote!(#name #open #close)
+}
+
+fn bounded_tokens(argument: &Argument) -> Option<Vec<proc_macro2::TokenTree>> {
+    bounded(argument).map(|ty| ty.to_token_stream().into_iter().collect())
 }

@@ -4,6 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Lit;
+use syn::spanned::Spanned;
 
 use crate::syntax::binding::{Binding, BoundTo, literal};
 
@@ -27,8 +28,8 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
                         quote!(<f64 as __batch::ConstantValue>::value(&(#value))),
                     ),
                     _ => (
-                        quote!(__batch::wiring::type_of(&(#value))),
-                        quote!(__batch::ConstantValue::value(&(#value))),
+                        quote_spanned!(value.span()=> __batch::wiring::type_of(&(#value))),
+                        quote_spanned!(value.span()=> __batch::ConstantValue::value(&(#value))),
                     ),
                 };
                 quote!(__batch::BoundTo::Constant { ty: #ty, value: || #typed })
@@ -41,7 +42,12 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
 
 /// The checks, given the constants of the needs and of the bindings. `whose` is what is bound, in words:
 /// "reader `flights`".
-pub(crate) fn checks(bindings: &[Binding], whose: &str, needs: &TokenStream, constant: &TokenStream) -> TokenStream {
+pub(crate) fn checks(
+    bindings: &[Binding],
+    whose: &str,
+    needs: &TokenStream,
+    constant: &TokenStream,
+) -> TokenStream {
     let each = bindings.iter().enumerate().map(|(index, binding)| {
         let argument = binding.argument.to_string();
         let exists = quote_spanned! { binding.argument.span()=>

@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use super::arguments::injected;
+use super::arguments::{callee, injected};
 use super::broken;
-use super::failure::value_or_return;
+use super::failure::{error_check, value_or_return};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -26,9 +26,10 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
         return broken::component(Role::Classifier, function, errors);
     };
     let name = component.name;
+    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Classifier, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let call = value_or_return(&component, &quote!(#name(__item, #(#pass),*)));
+    let call = value_or_return(&component, &quote!(#callee(__item, #(#pass),*)));
     let (kind, text) = (&component.returns.value, name.to_string());
     let definition = implement(
         quote!(__batch::ClassifierDefinition<#item>),
@@ -46,6 +47,7 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
             }
         },
     );
+    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsClassifier), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame(function, plain(function), quote!(#aliases #error #role #definition))
 }

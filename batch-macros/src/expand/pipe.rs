@@ -5,7 +5,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ItemFn, Token};
+use syn::spanned::Spanned;
+use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
@@ -175,11 +176,8 @@ impl<'f> Parts<'f> {
         self.spans.push(span);
         let constant = quote!(#bindings_name);
         self.checks.extend(bindings::checks(&part.bindings, &format!("{role} `{name}`"), &needs, &constant));
-        let scope = if part.bindings.is_empty() {
-            quote!(__scope)
-        } else {
-            quote!(&__scope.bound(#bindings_name))
-        };
+        let scope =
+            if part.bindings.is_empty() { quote!(__scope) } else { quote!(&__scope.bound(#bindings_name)) };
         Placed { alias, scope }
     }
 
@@ -238,17 +236,16 @@ impl<'f> Parts<'f> {
         let definition = quote!(__batch::ClassifierDefinition<#item>);
         let role = quote!(__batch::IsClassifier);
         let span = route.classifier.span();
-        let Placed { alias, scope } = self.place(
-            &route.classifier,
-            "classifier",
-            &definition,
-            &[(&role, "IS"), (&definition, "NAME")],
-        );
+        let Placed { alias, scope } =
+            self.place(&route.classifier, "classifier", &definition, &[(&role, "IS"), (&definition, "NAME")]);
         // The user's own `match`, so that rustc finds the missing case on the user's words.
         let keyword = Token![match](route.expr.match_token.span);
         let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {
             let (attrs, pattern, arrow) = (&arm.attrs, &arm.pat, &arm.fat_arrow_token);
-            quote!(#(#attrs)* #pattern #arrow #index,)
+            let body = arm.body.span();
+            let number = LitInt::new(&format!("{index}usize"), body);
+            let comma = arm.comma.unwrap_or(Token![,](body));
+            quote!(#(#attrs)* #pattern #arrow #number #comma)
         });
         let mut body = TokenStream::new();
         route.expr.brace_token.surround(&mut body, |inside| inside.extend(arms));

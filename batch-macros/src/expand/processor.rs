@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ItemFn, Type};
 
-use super::arguments::injected;
+use super::arguments::{callee, injected};
 use super::broken;
-use super::failure::as_result;
+use super::failure::{as_result, error_check};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -31,6 +31,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         return broken::component(Role::Processor, function, errors);
     };
     let name = component.name;
+    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Processor, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
@@ -38,7 +39,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let Shape { item, out, kind, by_reference } = &shape;
     let kind = kind_tokens(kind);
     let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
-    let call = as_result(&component, &quote!(#name(#handed, #(#pass),*)));
+    let call = as_result(&component, &quote!(#callee(#handed, #(#pass),*)));
     let text = name.to_string();
     let adapted = if bulk {
         quote! {
@@ -71,8 +72,9 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
+    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsProcessor), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame(function, plain(function), quote!(#aliases #error #role #definition))
 }
 
 struct Shape {

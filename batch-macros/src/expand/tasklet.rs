@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use super::arguments::injected;
-use super::failure::value_or_return;
+use super::arguments::{callee, injected};
+use super::failure::{error_check, value_or_return};
 use super::frame::{frame, implement};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
@@ -28,6 +28,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let name = component.name;
     let text = name.to_string();
     let described = component.described();
+    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Tasklet, &described, &component.arguments);
     let (aliases, needs) = (&asked.aliases, &asked.needs);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
@@ -39,7 +40,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
     let returned = Returned::of(&component);
     let (value, call_end, output) = returned.parts();
-    let call = value_or_return(&component, &quote!(#name(#(#pass),*)));
+    let call = value_or_return(&component, &quote!(#callee(#(#pass),*)));
     let transactional = asked.transactional;
     let tasklet = implement(
         quote!(__batch::Tasklet),
@@ -65,11 +66,12 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
             }
         },
     );
+    let error = error_check(&component.returns);
     let outcome = match &returned {
         Returned::Value(value) => value_outcome(function, value),
         _ => decides_by_end(function),
     };
-    frame(function, plain(function), quote!(#aliases #definition #tasklet #outcome))
+    frame(function, plain(function), quote!(#aliases #error #definition #tasklet #outcome))
 }
 
 enum Returned {
@@ -96,7 +98,10 @@ impl Returned {
         match self {
             Self::Nothing => (
                 quote!(__batch::Ended),
-                quote!({ let () = __returned; __batch::TaskletCall::Done(__batch::Ended::Completed) }),
+                quote!({
+                    let () = __returned;
+                    __batch::TaskletCall::Done(__batch::Ended::Completed)
+                }),
                 none,
             ),
             Self::Repeat => (

@@ -6,9 +6,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::injected;
+use super::arguments::{callee, injected};
 use super::broken;
-use super::failure::{as_result, value_or_return};
+use super::failure::{as_result, error_check, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -42,10 +42,11 @@ pub(crate) fn writer(given: TokenStream, function: &ItemFn, errors: &mut Errors)
 
 fn function_writer(component: &Component<'_>) -> TokenStream {
     let name = component.name;
+    let callee = callee(name, &component.arguments);
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
     let item = slice_element(component.function);
-    let call = as_result(component, &quote!(#name(__items, #(#pass),*)));
+    let call = as_result(component, &quote!(#callee(__items, #(#pass),*)));
     let text = name.to_string();
     let tx = if asked.transactional { quote!(__tx) } else { quote!(_) };
     let body = quote! {
@@ -60,15 +61,16 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
 
 fn object_writer(component: &Component<'_>) -> TokenStream {
     let name = component.name;
+    let callee = callee(name, &component.arguments);
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, pass) = (&asked.fetch, &asked.pass);
-    let value = value_or_return(component, &quote!(#name(#(#pass),*)));
+    let value = value_or_return(component, &quote!(#callee(#(#pass),*)));
     let returned = &component.returns.value;
     let (types, item, writer) = match crate::model::returns::item_of_impl(returned, "Writer") {
         Some(item) => (quote!(), quote!(#item), quote!(__writer)),
         None => {
             let ty = with_static_lifetimes(returned);
-            let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::Writer>::write;);
+            let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::IsWriterObject>::IS;);
             let writer = if borrowed_part(returned).is_some() {
                 quote!(__writer)
             } else {
@@ -109,5 +111,6 @@ fn definition(
         },
     );
     let role = implement(quote!(__batch::IsWriter), name, quote!());
-    quote!(#aliases #role #definition)
+    let error = error_check(&component.returns);
+    quote!(#aliases #error #role #definition)
 }

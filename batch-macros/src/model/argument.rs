@@ -70,9 +70,15 @@ pub(crate) enum Asks {
     /// `&Connection`, `&Connection<warehouse>`.
     Connection(Option<Type>),
     /// `&Output<step>`, `Option<&Output<step>>`.
-    Output { step: Type, optional: bool },
+    Output {
+        step: Type,
+        optional: bool,
+    },
     /// The job's parameter of the argument's name, of that owned type.
-    Parameter { owned: Type, by_reference: bool },
+    Parameter {
+        owned: Type,
+        by_reference: bool,
+    },
     /// The resource whose function has the argument's name.
     Resource,
 }
@@ -140,7 +146,8 @@ fn state(role: Role, attribute: &Attribute, typed: &PatType, errors: &mut Errors
     match as_reference(&typed.ty) {
         Some(reference) if reference.mutability.is_some() => Some(Asks::State((*reference.elem).clone())),
         Some(reference) => {
-            errors.at(&typed.ty, format!("state is changed in place: write `&mut {}`", shown(&reference.elem)));
+            errors
+                .at(&typed.ty, format!("state is changed in place: write `&mut {}`", shown(&reference.elem)));
             None
         }
         None => {
@@ -177,7 +184,9 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
     if let Some(found) = super::types::impl_trait(ty) {
         errors.at(
             found,
-            format!("`{name}` is injected by its name and needs one type: write the type of the job's parameter"),
+            format!(
+                "`{name}` is injected by its name and needs one type: write the type of the job's parameter"
+            ),
         );
         return None;
     }
@@ -194,7 +203,11 @@ fn behind_reference(
     if reference.mutability.is_some() {
         let remedy = match role {
             Role::Processor | Role::Tasklet => {
-                format!("put `#[state]` before it if it is the {}'s state, or take `&{}`", role.noun(), shown(inner))
+                format!(
+                    "put `#[state]` before it if it is the {}'s state, or take `&{}`",
+                    role.noun(),
+                    shown(inner)
+                )
             }
             _ => format!("write `&{}`", shown(inner)),
         };
@@ -221,7 +234,10 @@ fn behind_reference(
         }
     }
     if let Some(step) = only_argument(inner, "Option").and_then(|ty| only_argument(ty, "Output")) {
-        errors.at(reference, format!("write `{name}: Option<&Output<{}>>`: the reference stands inside", shown(step)));
+        errors.at(
+            reference,
+            format!("write `{name}: Option<&Output<{}>>`: the reference stands inside", shown(step)),
+        );
         return None;
     }
     if let Some(owned) = owned_form(inner) {

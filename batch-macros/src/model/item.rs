@@ -122,7 +122,13 @@ pub(crate) fn check_owned(item: &Type, errors: &mut Errors) {
     }
 }
 
-pub(crate) fn check_something(value: &Type, written: Option<&Type>, function: &ItemFn, message: &str, errors: &mut Errors) -> bool {
+pub(crate) fn check_something(
+    value: &Type,
+    written: Option<&Type>,
+    function: &ItemFn,
+    message: &str,
+    errors: &mut Errors,
+) -> bool {
     if written.is_none() {
         errors.at(&function.sig.ident, message);
         return false;

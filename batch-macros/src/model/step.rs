@@ -73,9 +73,14 @@ impl Pipe {
         let mut middle = elements.split_off(1);
         let readers = match elements.pop()? {
             Element::One(part) => vec![part],
-            Element::All(elements, _) => parts(elements, "only readers stand in these parentheses, one behind the other", errors),
+            Element::All(elements, _) => {
+                parts(elements, "only readers stand in these parentheses, one behind the other", errors)
+            }
             Element::Route(route) => {
-                errors.at_span(route.expr.match_token.span, "a step begins with a reader; a `match` stands in the writer's place");
+                errors.at_span(
+                    route.expr.match_token.span,
+                    "a step begins with a reader; a `match` stands in the writer's place",
+                );
                 Vec::new()
             }
         };

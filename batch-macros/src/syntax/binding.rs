@@ -35,7 +35,8 @@ pub(crate) fn bindings(args: &Punctuated<Expr, Token![,]>, errors: &mut Errors) 
     for arg in args {
         let Some(binding) = binding(arg, errors) else { continue };
         if read.iter().any(|earlier| earlier.argument == binding.argument) {
-            errors.at(&binding.argument, format!("`{}` is bound twice; keep one of the two", binding.argument));
+            errors
+                .at(&binding.argument, format!("`{}` is bound twice; keep one of the two", binding.argument));
         } else {
             read.push(binding);
         }
@@ -45,7 +46,8 @@ pub(crate) fn bindings(args: &Punctuated<Expr, Token![,]>, errors: &mut Errors) 
 
 fn binding(arg: &Expr, errors: &mut Errors) -> Option<Binding> {
     let Expr::Assign(ExprAssign { left, right, .. }) = arg else {
-        errors.at(arg, "name the argument that is bound: `argument = parameter` or `argument = \"constant\"`");
+        errors
+            .at(arg, "name the argument that is bound: `argument = parameter` or `argument = \"constant\"`");
         return None;
     };
     let Some(argument) = plain_name(left) else {

@@ -58,7 +58,10 @@ impl Parse for Given {
         if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             if input.is_empty() || input.peek(Token![,]) {
-                return Err(syn::Error::new(given.name.span(), format!("`{0}` needs a value: `{0} = ..`", given.name)));
+                return Err(syn::Error::new(
+                    given.name.span(),
+                    format!("`{0}` needs a value: `{0} = ..`", given.name),
+                ));
             }
             given.value = Some(input.parse()?);
         } else if input.peek(syn::token::Paren) {

@@ -64,14 +64,16 @@ pub(crate) fn pipe(block: &Block, errors: &mut Errors) -> Vec<Element> {
         match stmt {
             Stmt::Expr(expr, _) => {
                 if !joined {
-                    errors.at_span(first_span(expr), "the components of a step are joined by `|`, not by `;`");
+                    errors
+                        .at_span(first_span(expr), "the components of a step are joined by `|`, not by `;`");
                     return Vec::new();
                 }
                 flatten(expr, &mut elements, errors);
                 joined = false;
             }
             other => {
-                errors.at(other, "the body of a step with `chunk` is one pipe: `reader | processor | writer`");
+                errors
+                    .at(other, "the body of a step with `chunk` is one pipe: `reader | processor | writer`");
                 return Vec::new();
             }
         }
@@ -103,7 +105,10 @@ fn element(expr: &Expr, errors: &mut Errors) -> Option<Element> {
         Expr::Tuple(tuple) => {
             let elements: Vec<_> = tuple.elems.iter().filter_map(|elem| element(elem, errors)).collect();
             if tuple.elems.is_empty() {
-                errors.at(tuple, "nothing stands between these parentheses: name components, as `(save, audit)`");
+                errors.at(
+                    tuple,
+                    "nothing stands between these parentheses: name components, as `(save, audit)`",
+                );
                 return None;
             }
             Some(Element::All(elements, tuple.span()))
@@ -133,10 +138,7 @@ fn part(expr: &Expr, errors: &mut Errors) -> Option<Part> {
         Expr::Call(call) => {
             let before = errors.count();
             if call.args.is_empty() {
-                errors.at(
-                    expr,
-                    "a step names its components without calling them: leave the `()` out",
-                );
+                errors.at(expr, "a step names its components without calling them: leave the `()` out");
                 return None;
             }
             let mut part = part(&call.func, errors)?;

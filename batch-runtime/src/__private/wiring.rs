@@ -2,7 +2,9 @@
 //! compiles; the generated code panics with it at the user's word.
 
 use super::message::{Message, distance, is_near, same_text};
-use crate::definition::{Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName};
+use crate::definition::{
+    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName,
+};
 
 /// The type of a constant that is bound.
 pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
@@ -79,8 +81,8 @@ pub const fn does_not_fit(
         if let NeedKind::Parameter(asked) = &needs[i].kind
             && same_text(needs[i].name, binding.argument)
         {
-            let message = Message::of("`").and(binding.argument).and("` of ").and(whose).and(" is of type `");
-            let message = named(message, asked).and("`");
+            let message = Message::of("`").and(binding.argument).and("` of ").and(whose).and(" is of type ");
+            let message = named(message, asked);
             if !fits(given, asked) {
                 return Some(named(message.and(", and this is "), given));
             }
@@ -99,17 +101,21 @@ pub const fn does_not_fit(
 /// Appends the type in the user's words.
 #[must_use]
 pub const fn named(message: Message, ty: &TypeName) -> Message {
-    let message = if same_text(ty.name, "{integer}") {
+    if same_text(ty.name, "{integer}") {
         message.and("a whole number")
     } else if same_text(ty.name, "{float}") {
         message.and("a number")
     } else if same_text(ty.name, "&str") {
         message.and("a text")
     } else {
-        message.and(ty.name)
-    };
+        spelled(message.and("`"), ty).and("`")
+    }
+}
+
+const fn spelled(message: Message, ty: &TypeName) -> Message {
+    let message = message.and(ty.name);
     match ty.of {
-        Some(of) => named(message.and("<"), of).and(">"),
+        Some(of) => spelled(message.and("<"), of).and(">"),
         None => message,
     }
 }
@@ -192,7 +198,7 @@ const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static Data
 const fn database_name(database: Option<&'static DatabaseInfo>) -> &'static str {
     match database {
         Some(database) => database.name,
-        None => "the repository's own",
+        None => "the repository",
     }
 }
 
@@ -218,13 +224,13 @@ pub const fn second_database(step: &str, components: &[ComponentUse], index: usi
                     .and(step)
                     .and("` would write to two databases, which nothing could commit as one: `")
                     .and(components[i].name)
-                    .and("` asks for a transaction of ")
+                    .and("` asks for a transaction of `")
                     .and(database_name(first))
-                    .and(", `")
+                    .and("`, `")
                     .and(components[index].name)
-                    .and("` for one of ")
+                    .and("` for one of `")
                     .and(database_name(database))
-                    .and("; write to one database here, and to the other in a step of its own"),
+                    .and("`; write to one database here, and to the other in a step of its own"),
             );
         }
         i += 1;

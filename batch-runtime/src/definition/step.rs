@@ -101,7 +101,9 @@ pub trait Pipe: StepDefinition {
     ///
     /// # Errors
     /// When an argument cannot be had.
-    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<Self::In, Out = Self::Out> + 's + use<'s, Self>, Failure>;
+    fn processor<'s>(
+        scope: &Scope<'s>,
+    ) -> Result<impl Process<Self::In, Out = Self::Out> + 's + use<'s, Self>, Failure>;
 
     /// Binds the writer.
     ///
