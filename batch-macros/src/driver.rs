@@ -60,3 +60,11 @@ pub(crate) fn derive(item: TokenStream, expand: fn(&DeriveInput, &mut Errors) ->
     out.extend(errors.into_tokens());
     out.into()
 }
+
+/// Runs a macro that is called.
+pub(crate) fn call(given: TokenStream, expand: fn(Tokens, &mut Errors) -> Tokens) -> TokenStream {
+    let mut errors = Errors::default();
+    let mut out = expand(given.into(), &mut errors);
+    out.extend(errors.into_tokens());
+    out.into()
+}

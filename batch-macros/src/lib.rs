@@ -55,6 +55,30 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("step", options, item, expand::step)
 }
 
+/// Marks a function by whose value a job chooses.
+#[proc_macro_attribute]
+pub fn decider(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("decider", options, item, expand::decider)
+}
+
+/// Marks a piece of a job's body that stands in several jobs.
+#[proc_macro_attribute]
+pub fn flow(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("flow", options, item, expand::flow)
+}
+
+/// Marks a job: its arguments are its parameters, its body is its control flow.
+#[proc_macro_attribute]
+pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("job", options, item, expand::job)
+}
+
+/// Makes a program of jobs: `batch_runtime::main!(daily, monthly);` is its `fn main`.
+#[proc_macro]
+pub fn main(jobs: TokenStream) -> TokenStream {
+    driver::call(jobs, expand::program)
+}
+
 /// Lets an enum without fields be the type of a parameter.
 #[proc_macro_derive(ParameterType, attributes(param))]
 pub fn parameter_type(item: TokenStream) -> TokenStream {

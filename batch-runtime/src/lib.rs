@@ -6,13 +6,17 @@ pub mod definition;
 pub mod engine;
 pub mod graph;
 pub mod observe;
+pub mod operator;
 pub mod readers;
 pub mod repository;
+pub mod testing;
 pub mod writers;
 
 pub use definition::*;
 
-pub use batch_macros::{ParameterType, classifier, database, processor, reader, resource, step, writer};
+pub use batch_macros::{
+    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, step, writer,
+};
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
 pub mod prelude {
@@ -22,7 +26,7 @@ pub mod prelude {
         Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Reader,
         Repeat, Sqlite, StepContext, Transaction, Writer,
     };
-    pub use crate::{classifier, database, processor, reader, resource, step, writer};
+    pub use crate::{classifier, database, decider, flow, job, processor, reader, resource, step, writer};
     // The trait and the derive share a name.
     pub use crate::ParameterType;
     pub use rusqlite;

@@ -1,9 +1,11 @@
 //! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
 
 pub(crate) mod classifier;
+pub(crate) mod decider;
 pub(crate) mod injection;
 pub(crate) mod parameter_type;
 pub(crate) mod processor;
+pub(crate) mod reachable;
 pub(crate) mod reader;
 pub(crate) mod resource;
 pub(crate) mod signature;

@@ -6,15 +6,16 @@ use quote::{quote, quote_spanned};
 use syn::Lit;
 use syn::spanned::Spanned;
 
+use crate::model::body::plain;
 use crate::syntax::binding::{Binding, BoundTo, literal};
 
 /// `&[Binding { .. }]`.
 pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
     let each = bindings.iter().map(|binding| {
-        let argument = binding.argument.to_string();
+        let argument = plain(&binding.argument);
         let to = match &binding.to {
             BoundTo::Parameter(name) => {
-                let name = name.to_string();
+                let name = plain(name);
                 quote!(__batch::BoundTo::Parameter(#name))
             }
             BoundTo::Constant(value) => {
@@ -49,7 +50,7 @@ pub(crate) fn checks(
     constant: &TokenStream,
 ) -> TokenStream {
     let each = bindings.iter().enumerate().map(|(index, binding)| {
-        let argument = binding.argument.to_string();
+        let argument = plain(&binding.argument);
         let exists = quote_spanned! { binding.argument.span()=>
             const _: () = {
                 if let ::core::option::Option::Some(message) = __batch::wiring::no_such_argument(#whose, #needs, #argument) {

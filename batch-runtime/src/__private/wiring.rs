@@ -156,7 +156,7 @@ const fn range(ty: &TypeName) -> Option<(i128, i128)> {
     None
 }
 
-const fn in_range(number: i128, asked: &TypeName) -> bool {
+pub(crate) const fn in_range(number: i128, asked: &TypeName) -> bool {
     if let Some(of) = asked.of {
         return in_range(number, of);
     }
@@ -166,7 +166,7 @@ const fn in_range(number: i128, asked: &TypeName) -> bool {
     }
 }
 
-const fn fits(given: &TypeName, asked: &TypeName) -> bool {
+pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     if same_type(given, asked) {
         return true;
     }

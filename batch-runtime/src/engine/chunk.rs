@@ -4,6 +4,8 @@
 //! Every pipe gets a copy of this loop of its own: no call through a pointer, no allocation and no lock an item.
 
 use std::cell::Cell;
+use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::mem;
 use std::time::Duration;
 
@@ -11,7 +13,9 @@ use super::checkpoint::{self, Checkpoint};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::step::{Done, Halt, StepEnd, StepRun};
-use crate::definition::{Ended, Failure, Phase, Pipe, Process, Reader, Sink, States, Writer};
+use crate::definition::{
+    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, Sink, States, Writer,
+};
 use crate::repository::{ChunkRecord, ChunkStore, Counters};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
@@ -50,6 +54,45 @@ fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Ph
     };
     chunks.resume().map_err(opening)?;
     chunks.drive()
+}
+
+/// Runs a pipe's processors over `reader`, chunk by chunk, and keeps what they put out: for tests, without a commit.
+pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
+    run: &StepRun<'_>,
+    reader: R,
+) -> Result<(Vec<P::Out>, Counters), Failure> {
+    let phase = Cell::new(Phase::Open);
+    let mut tally = Tally::default();
+    let collected = panic::catch(|| {
+        let mut chunks = ChunkLoop {
+            run,
+            tally: &mut tally,
+            phase: &phase,
+            reader,
+            processor: P::processor(&run.scope)?,
+            writer: Discard(PhantomData),
+            last: Positions::default(),
+        };
+        chunks.resume()?;
+        chunks.collect()
+    });
+    let items = collected.unwrap_or_else(|panicked| Err(run.blame(panicked, phase.get())))?;
+    Ok((items, tally.counters))
+}
+
+/// The writer of what is collected instead.
+struct Discard<T>(PhantomData<T>);
+
+impl<T> Writer for Discard<T> {
+    type Item = T;
+    type Position = ();
+    type Error = Infallible;
+
+    fn write(&mut self, _: &[T], _: &ChunkTransaction<'_>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn position(&self) {}
 }
 
 /// What is committed so far.
@@ -166,14 +209,44 @@ where
         })
     }
 
-    fn drive(&mut self) -> Result<(), Halt> {
-        let mut batch = Batch {
+    fn batch(&self) -> Batch<P::Out> {
+        Batch {
             items: Vec::with_capacity(self.run.info.options.chunk.min(FIRST_CAPACITY)),
             source: 0,
             last_source: None,
             sources: 0,
             counts_sources: P::BUFFERS,
-        };
+        }
+    }
+
+    fn collect(&mut self) -> Result<Vec<P::Out>, Failure> {
+        let mut all = Vec::new();
+        let mut batch = self.batch();
+        loop {
+            let filled = self.fill(&mut batch)?;
+            if filled.read > 0 {
+                self.tally.counters = self.counters_with(filled, batch.items.len());
+            }
+            all.append(&mut batch.items);
+            (batch.last_source, batch.sources) = (None, 0);
+            if filled.ended {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The counters once this chunk is committed.
+    fn counters_with(&self, filled: Filled, written: usize) -> Counters {
+        let mut counters = self.tally.counters;
+        counters.read += filled.read;
+        counters.filter += filled.filtered;
+        counters.write += written as u64;
+        counters.commit += 1;
+        counters
+    }
+
+    fn drive(&mut self) -> Result<(), Halt> {
+        let mut batch = self.batch();
         let mut record = ChunkRecord::default();
         loop {
             if self.run.is_stopping() {
@@ -326,13 +399,9 @@ where
         watch: &mut Watch,
         phases: &mut Phases,
     ) -> Result<bool, Halt> {
-        let Self { run, tally, phase, reader, processor, writer, last } = self;
-        let mut counters = tally.counters;
-        counters.read += filled.read;
-        counters.filter += filled.filtered;
-        counters.write += batch.items.len() as u64;
-        counters.commit += 1;
+        let counters = self.counters_with(filled, batch.items.len());
         record.counters = counters;
+        let Self { run, tally, phase, reader, processor, writer, last } = self;
 
         let before = writer.position();
         let mut reached = Positions::default();
@@ -372,6 +441,13 @@ where
                 tally.counters = counters;
                 *last = reached;
                 run.settle();
+                tracing::debug!(
+                    step = run.context().step(),
+                    read = counters.read,
+                    written = counters.write,
+                    commits = counters.commit,
+                    "chunk committed"
+                );
                 batch.items.clear();
                 (batch.last_source, batch.sources) = (None, 0);
                 noting(phase, Phase::Read, || reader.committed(&reader.position()))

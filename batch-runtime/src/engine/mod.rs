@@ -11,6 +11,8 @@ mod profile;
 mod step;
 mod tasklet;
 
+pub(crate) use checkpoint::encode as encode_position;
+pub(crate) use chunk::collect;
 pub use chunk::run_chunks;
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
@@ -70,4 +72,9 @@ pub fn run(
 ) -> Result<JobReport, JobError> {
     let parameters = resolve_parameters(launch.job, &launch.parameters)?;
     job::run(repository, launch.job, &parameters, options, None)
+}
+
+/// The checkpoint of a reader at that position, and nothing else.
+pub(crate) fn checkpoint_at(position: Option<String>) -> checkpoint::Checkpoint {
+    checkpoint::Checkpoint { reader: position, ..checkpoint::Checkpoint::default() }
 }

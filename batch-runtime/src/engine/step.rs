@@ -12,6 +12,7 @@ use crate::definition::{
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{ChunkError, ChunkStore, Counters, Profile, RepositoryError, encode_context};
+use crate::testing::Ran;
 
 /// The arms of the `match` that a step stands in, and which of them takes an outcome.
 #[derive(Clone, Copy)]
@@ -94,6 +95,18 @@ pub struct StepEnd {
     pub(crate) result: Result<Done, Halt>,
     pub(crate) counters: Counters,
     pub(crate) profile: Option<Profile>,
+}
+
+impl StepEnd {
+    /// What the step did, outside any job.
+    pub(crate) fn outcome(self) -> Result<Ran, Failure> {
+        match self.result {
+            Ok(_) => Ok(Ran { counters: self.counters, profile: self.profile.unwrap_or_default() }),
+            Err(Halt::Failed(failure)) => Err(failure),
+            Err(Halt::Stopped) => Err(Failure::new("the step was stopped")),
+            Err(Halt::Lost(error)) => Err(Failure::new(error)),
+        }
+    }
 }
 
 /// What a completed step leaves to the control flow.

@@ -1,8 +1,16 @@
 //! Receives: what the engine does. Gives: it to whoever watches: progress bars, tests, dashboards.
 
 mod live;
+#[cfg(feature = "cli")]
+mod progress;
+mod summary;
+pub(crate) mod table;
+pub(crate) mod words;
 
 pub use live::StepLive;
+#[cfg(feature = "cli")]
+pub use progress::Progress;
+pub use summary::Summary;
 
 use std::fmt;
 use std::sync::Arc;

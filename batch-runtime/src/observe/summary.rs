@@ -1,0 +1,237 @@
+//! Receives: how a job execution ended: the engine's report, or what the repository holds of it. Gives: it as a
+//! headline, a table of its steps, and the cause of a failure.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::table::{Align, Table};
+use super::{JobReport, words};
+use crate::definition::{Durability, ExecutionId};
+use crate::operator::ExecutionDetails;
+use crate::repository::{BatchStatus, Counters, ExitStatus, Owner, Profile};
+
+/// What a person wants to know of an execution; [`Display`](fmt::Display) draws it.
+///
+/// ```text
+/// flight_delays completed in 1.9 s (execution 2, continues execution 1)
+///
+/// step         status        read  filtered  written  skipped  commits   time  items/s
+/// load_delays  completed  196,776   190,000    6,776        0      197  1.9 s  103,566
+///   before                140,000   136,000    4,000        0      140
+///   in all                336,776   326,000   10,776        0      337
+///
+/// time         reading  processing  writing  committing
+/// load_delays     61 %         9 %     12 %        18 %
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    job: String,
+    execution: ExecutionId,
+    continues: Option<ExecutionId>,
+    recovered: Option<Owner>,
+    status: BatchStatus,
+    exit: ExitStatus,
+    durability: Durability,
+    elapsed: Option<Duration>,
+    steps: Vec<StepLine>,
+    passed: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct StepLine {
+    name: String,
+    status: BatchStatus,
+    exit: ExitStatus,
+    counters: Counters,
+    before: Counters,
+    profile: Option<Profile>,
+    elapsed: Option<Duration>,
+}
+
+impl From<&JobReport> for Summary {
+    fn from(report: &JobReport) -> Self {
+        let steps = report.steps.iter().map(|step| StepLine {
+            name: step.name.clone(),
+            status: step.status,
+            exit: step.exit.clone(),
+            counters: step.counters,
+            before: step.before,
+            profile: step.profile,
+            elapsed: Some(step.elapsed),
+        });
+        Self {
+            job: report.job.clone(),
+            execution: report.execution,
+            continues: report.restarted_from,
+            recovered: report.recovered.clone(),
+            status: report.status,
+            exit: report.exit.clone(),
+            durability: report.durability,
+            elapsed: Some(report.elapsed),
+            steps: steps.collect(),
+            passed: report.passed.clone(),
+        }
+    }
+}
+
+impl From<&ExecutionDetails> for Summary {
+    fn from(details: &ExecutionDetails) -> Self {
+        let execution = &details.execution;
+        let steps = details.steps.iter().map(|step| StepLine {
+            name: step.name.clone(),
+            status: step.status,
+            exit: step.exit.clone(),
+            counters: step.counters,
+            before: details.before.get(&step.name).copied().unwrap_or_default(),
+            profile: step.profile,
+            elapsed: step.started.map(|start| words::between(start, step.ended.unwrap_or(step.updated))),
+        });
+        Self {
+            job: execution.instance.job.clone(),
+            execution: execution.id,
+            continues: details.continues,
+            recovered: None,
+            status: execution.status,
+            exit: execution.exit.clone(),
+            durability: execution.durability,
+            elapsed: execution
+                .started
+                .map(|start| words::between(start, execution.ended.unwrap_or(execution.updated))),
+            steps: steps.collect(),
+            passed: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.headline())?;
+        if !self.passed.is_empty() {
+            writeln!(f, "already complete: {}", words::line(&self.passed.join(", "), 1_000))?;
+        }
+        if !self.steps.is_empty() {
+            write!(f, "\n{}", self.work())?;
+        }
+        if let Some(times) = self.times() {
+            write!(f, "\n{times}")?;
+        }
+        let causes = self.causes();
+        if !causes.is_empty() {
+            writeln!(f)?;
+        }
+        causes.iter().try_for_each(|cause| writeln!(f, "{cause}"))
+    }
+}
+
+impl Summary {
+    /// `flight_delays completed in 1.9 s (execution 2, continues execution 1)`
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let verb = match self.status {
+            BatchStatus::Completed if self.exit.code == "COMPLETED" => "completed in",
+            BatchStatus::Completed => &format!("completed as {} in", words::line(&self.exit.code, 100)),
+            BatchStatus::Failed => "failed after",
+            BatchStatus::Stopped => "stopped after",
+            BatchStatus::Abandoned => "was abandoned after",
+            BatchStatus::Stopping => "is stopping after",
+            BatchStatus::Starting | BatchStatus::Started => "has been running for",
+            BatchStatus::Unknown => "ended in an unknown state after",
+        };
+        let mut facts = vec![format!("execution {}", self.execution)];
+        facts.extend(self.continues.map(|earlier| format!("continues execution {earlier}")));
+        facts.extend(self.recovered.as_ref().map(|owner| {
+            format!("taken over from the dead process {} on {}", owner.pid, words::line(&owner.host, 100))
+        }));
+        if self.durability == Durability::Process {
+            facts.push("commits survive the death of the process, not of the machine".to_owned());
+        }
+        let elapsed = self.elapsed.map_or_else(|| "no time".to_owned(), words::time);
+        format!("{} {verb} {elapsed} ({})", words::line(&self.job, 100), facts.join(", "))
+    }
+
+    /// What failed, in plain words: a line a cause.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = self
+            .steps
+            .iter()
+            .filter(|step| step.status == BatchStatus::Failed && !step.exit.description.is_empty())
+            .map(|step| format!("{} failed: {}", step.name, step.exit.description))
+            .collect();
+        let reason = self.exit.description.as_str();
+        let verb = match self.status {
+            BatchStatus::Failed | BatchStatus::Unknown => "failed",
+            BatchStatus::Stopped => "stopped",
+            _ => "ended",
+        };
+        // The job's description repeats that of the step which failed it.
+        let told = self
+            .steps
+            .iter()
+            .any(|step| !step.exit.description.is_empty() && reason.contains(&step.exit.description));
+        if !reason.is_empty() && !told {
+            causes.push(format!("{} {verb}: {reason}", self.job));
+        }
+        causes.iter().map(|cause| words::line(cause, 2_500)).collect()
+    }
+
+    fn work(&self) -> Table {
+        let mut table = Table::new(&[
+            ("step", Align::Left),
+            ("status", Align::Left),
+            ("read", Align::Right),
+            ("filtered", Align::Right),
+            ("written", Align::Right),
+            ("skipped", Align::Right),
+            ("commits", Align::Right),
+            ("time", Align::Right),
+            ("items/s", Align::Right),
+        ]);
+        for step in &self.steps {
+            let status = match step.status {
+                BatchStatus::Abandoned => "failed, handled".to_owned(),
+                status => status.as_str().to_lowercase(),
+            };
+            let time = step.elapsed.map(words::time).unwrap_or_default();
+            let rate = step
+                .elapsed
+                .filter(|_| step.counters.read > 0)
+                .and_then(|elapsed| words::rate(step.counters.read, elapsed));
+            let rate = rate.map(words::count).unwrap_or_default();
+            let name = words::line(&step.name, 60);
+            table.row([name, status].into_iter().chain(counts(&step.counters)).chain([time, rate]));
+            if step.before != Counters::default() {
+                let mut all = step.before;
+                all += step.counters;
+                for (label, counters) in [("  before", step.before), ("  in all", all)] {
+                    let label = [label.to_owned(), String::new()];
+                    table.row(label.into_iter().chain(counts(&counters)));
+                }
+            }
+        }
+        table
+    }
+
+    fn times(&self) -> Option<Table> {
+        let mut table = Table::new(&[
+            ("time", Align::Left),
+            ("reading", Align::Right),
+            ("processing", Align::Right),
+            ("writing", Align::Right),
+            ("committing", Align::Right),
+        ]);
+        let mut any = false;
+        for step in &self.steps {
+            let Some(Profile { read, process, write, commit }) = step.profile else { continue };
+            let Some(shares) = words::percents([read, process, write, commit]) else { continue };
+            any = true;
+            let shares = shares.into_iter().map(|percent| format!("{percent} %"));
+            table.row([words::line(&step.name, 60)].into_iter().chain(shares));
+        }
+        any.then_some(table)
+    }
+}
+
+fn counts(counters: &Counters) -> [String; 5] {
+    [counters.read, counters.filter, counters.write, counters.skips(), counters.commit].map(words::count)
+}

@@ -1,0 +1,259 @@
+//! Receives: a repository, and the jobs of a program. Gives: what a person or a program can do with them: start,
+//! restart, stop, abandon, recover, list and look. Prints nothing.
+
+mod details;
+mod error;
+
+pub use details::ExecutionDetails;
+pub use error::OperatorError;
+
+use std::sync::Arc;
+
+use crate::definition::{
+    Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, RUN_ID, StopSignal,
+    nearest, resolve_parameters,
+};
+use crate::engine::{self, JobError, RunOptions};
+use crate::observe::{JobReport, Observer};
+use crate::repository::{ExecutionFilter, JobExecution, Recovery, Repository, RepositoryError, job_key};
+
+type Engine = fn(&Arc<dyn Repository>, &Launch, &RunOptions) -> Result<JobReport, JobError>;
+
+/// Starts jobs and looks after them: all that the generated command line does, as a library.
+#[derive(Debug, Clone)]
+pub struct JobOperator {
+    repository: Arc<dyn Repository>,
+    jobs: Vec<&'static JobInfo>,
+    options: RunOptions,
+    engine: Engine,
+}
+
+impl JobOperator {
+    /// An operator of the jobs recorded in `repository`.
+    #[must_use]
+    pub fn new(repository: Arc<dyn Repository>) -> Self {
+        Self { repository, jobs: Vec::new(), options: RunOptions::default(), engine: engine::run }
+    }
+
+    /// With the jobs that it can start by their names, as [`start_with`](Self::start_with) and
+    /// [`restart`](Self::restart) do.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: &[&'static JobInfo]) -> Self {
+        self.jobs.extend_from_slice(jobs);
+        self
+    }
+
+    /// What to do with a running execution of the instance whose owner may be dead.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.options.recovery = recovery;
+        self
+    }
+
+    /// What commits must survive.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options.durability = durability;
+        self
+    }
+
+    /// The signal that stops the jobs this operator runs, at their next chunk boundary.
+    #[must_use]
+    pub fn stop_signal(mut self, stop: StopSignal) -> Self {
+        self.options.stop = stop;
+        self
+    }
+
+    /// Who watches the jobs this operator runs.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.options.observer = Some(observer);
+        self
+    }
+
+    #[cfg(all(test, feature = "cli"))]
+    pub(crate) fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// The jobs it can start by name.
+    #[must_use]
+    pub fn jobs(&self) -> &[&'static JobInfo] {
+        &self.jobs
+    }
+
+    /// The job of that name.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownJob`], with the name that was probably meant.
+    pub fn job(&self, name: &str) -> Result<&'static JobInfo, OperatorError> {
+        job_named(&self.jobs, name)
+    }
+
+    /// Runs a job to its end, on this thread: a new instance, or the next execution of one that failed or was stopped.
+    ///
+    /// # Errors
+    /// When it could not be launched, or the repository was lost on the way.
+    pub fn start(&self, launch: &Launch) -> Result<JobReport, OperatorError> {
+        let parameters = resolve_parameters(launch.job, &launch.parameters)?;
+        self.run(launch.job, parameters)
+    }
+
+    /// [`start`](Self::start) by the job's name.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when there is no such job.
+    pub fn start_with(&self, job: &str, parameters: Parameters) -> Result<JobReport, OperatorError> {
+        self.start(&Launch { job: self.job(job)?, parameters })
+    }
+
+    /// Runs a new instance of a job whatever ran before: with the parameters given, and an identifying `run.id` that
+    /// no instance of the job has yet.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when `run.id` is among the parameters.
+    pub fn start_next(&self, launch: &Launch) -> Result<JobReport, OperatorError> {
+        if launch.parameters.get(RUN_ID).is_some() {
+            return Err(OperatorError::RunIdGiven);
+        }
+        let job = launch.job;
+        let given = resolve_parameters(job, &launch.parameters)?;
+        let mut last = self.repository.last_run_id(job.name)?;
+        loop {
+            let next = last
+                .unwrap_or(0)
+                .checked_add(1)
+                .ok_or_else(|| OperatorError::RunIdsUsedUp(job.name.to_owned()))?;
+            let mut parameters = given.clone();
+            let value = ParameterValue::Long(next);
+            parameters.insert(RUN_ID, Parameter { value, identifying: true, secret: false });
+            match self.run(job, parameters) {
+                // Another process may have taken the number in between.
+                Err(
+                    error @ OperatorError::Repository(
+                        RepositoryError::AlreadyRunning { .. } | RepositoryError::AlreadyComplete { .. },
+                    ),
+                ) => {
+                    last = self.repository.last_run_id(job.name)?;
+                    if last < Some(next) {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Runs the instance of an execution again, with the parameters that the repository holds.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); and when there is no such execution, its job is not known here, or the job has a
+    /// secret, which must be given again: [`restart_with`](Self::restart_with).
+    pub fn restart(&self, execution: ExecutionId) -> Result<JobReport, OperatorError> {
+        self.restart_with(execution, &Parameters::new())
+    }
+
+    /// [`restart`](Self::restart) with parameters that the repository does not hold, as secrets, or that hold instead
+    /// of those it does.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart); and when the parameters make another instance.
+    pub fn restart_with(
+        &self,
+        execution: ExecutionId,
+        given: &Parameters,
+    ) -> Result<JobReport, OperatorError> {
+        let stored = self.repository.execution(execution)?;
+        let job = self.job(&stored.instance.job)?;
+        let mut parameters = Parameters::new();
+        for parameter in &stored.parameters {
+            let value = parameter.value.clone();
+            let identifying = parameter.identifying;
+            parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });
+        }
+        for (name, parameter) in given.iter() {
+            parameters.insert(name, parameter.clone());
+        }
+        let parameters = resolve_parameters(job, &parameters)?;
+        if job_key(&parameters) != stored.instance.key {
+            let parameter = difference(&stored, &parameters);
+            return Err(OperatorError::OtherInstance { execution, job: job.name.to_owned(), parameter });
+        }
+        self.run(job, parameters)
+    }
+
+    /// Asks a running execution, of whatever process, to stop at its next chunk boundary.
+    ///
+    /// # Errors
+    /// When there is no such execution, or it is not running.
+    pub fn stop(&self, execution: ExecutionId) -> Result<(), OperatorError> {
+        Ok(self.repository.request_stop(execution)?)
+    }
+
+    /// Gives an execution up for good: its instance is not started again.
+    ///
+    /// # Errors
+    /// When there is no such execution, it is complete, or its owner lives.
+    pub fn abandon(&self, execution: ExecutionId) -> Result<(), OperatorError> {
+        Ok(self.repository.abandon(execution)?)
+    }
+
+    /// Ends the running executions whose owners are dead, so that they can be started again, and gives them.
+    ///
+    /// # Errors
+    /// When the repository cannot be written.
+    pub fn recover(&self) -> Result<Vec<JobExecution>, OperatorError> {
+        let recovered = self.repository.recover()?;
+        Ok(recovered.into_iter().map(|id| self.repository.execution(id)).collect::<Result<_, _>>()?)
+    }
+
+    /// The executions, newest first.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, OperatorError> {
+        Ok(self.repository.executions(filter)?)
+    }
+
+    /// One execution with its steps, and what came before it in its instance.
+    ///
+    /// # Errors
+    /// When there is no such execution, or the repository cannot be read.
+    pub fn show(&self, execution: ExecutionId) -> Result<ExecutionDetails, OperatorError> {
+        Ok(ExecutionDetails::of(&*self.repository, execution)?)
+    }
+
+    fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {
+        Ok((self.engine)(&self.repository, &Launch { job, parameters }, &self.options)?)
+    }
+}
+
+pub(crate) fn job_named(jobs: &[&'static JobInfo], name: &str) -> Result<&'static JobInfo, OperatorError> {
+    jobs.iter().copied().find(|job| job.name == name).ok_or_else(|| OperatorError::UnknownJob {
+        name: name.chars().take(100).collect(),
+        nearest: nearest(name, jobs.iter().map(|job| job.name)).map(str::to_owned),
+        known: jobs.iter().map(|job| job.name.to_owned()).collect(),
+    })
+}
+
+/// The first identifying parameter in which an execution and a launch differ.
+fn difference(stored: &JobExecution, now: &Parameters) -> String {
+    let held = |name: &str| {
+        stored.parameters.iter().find(|parameter| parameter.identifying && parameter.name == name)
+    };
+    let differs = now
+        .iter()
+        .filter(|(_, parameter)| parameter.identifying)
+        .find(|(name, parameter)| held(name).is_none_or(|held| held.value != parameter.value))
+        .map(|(name, _)| name.to_owned());
+    let gone = || {
+        let still = |name: &str| now.get(name).is_some_and(|parameter| parameter.identifying);
+        stored
+            .parameters
+            .iter()
+            .find(|held| held.identifying && !still(&held.name))
+            .map(|held| held.name.clone())
+    };
+    differs.or_else(gone).unwrap_or_else(|| "a parameter".to_owned())
+}

@@ -1,0 +1,153 @@
+//! Receives: a step or a job of the user's. Gives: its run in a test: a step without a repository, a job in a
+//! private one that vanishes.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::definition::{
+    Database, Driver, Environment, ExecutionId, Failure, InstanceId, JobContext, Launch, Parameter,
+    ParameterType, Parameters, Pipe, Scope, StepContext, StepEnvironment, StepExecutionId, StopSignal,
+    Transaction, Values,
+};
+use crate::engine::{self, JobError, RunOptions, StepRun};
+use crate::observe::{JobReport, StepLive};
+use crate::repository::sqlite::SqliteRepository;
+use crate::repository::{ChunkStore, Counters, Profile, Repository};
+
+/// Runs a job in a repository of its own, which is gone afterwards.
+///
+/// # Errors
+/// When it could not be launched. A job that failed is a report.
+pub fn run(launch: &Launch) -> Result<JobReport, JobError> {
+    let repository: Arc<dyn Repository> = Arc::new(SqliteRepository::temporary()?);
+    engine::run(&repository, launch, &RunOptions::default())
+}
+
+/// Our transaction over the driver's own, to call a writer or tasklet that asks for one.
+///
+/// ```
+/// use batch_runtime::{Sqlite, Transaction, testing};
+///
+/// fn save(names: &[String], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+///     names.iter().try_for_each(|name| tx.execute("INSERT INTO person VALUES (?1)", [name]).map(|_| ()))
+/// }
+///
+/// let mut database = rusqlite::Connection::open_in_memory()?;
+/// database.execute_batch("CREATE TABLE person (name TEXT)")?;
+/// let tx = database.transaction()?;
+/// save(&["Ada".to_owned()], &testing::transaction::<Sqlite>(&tx))?;
+/// assert_eq!(tx.query_row("SELECT count(*) FROM person", [], |row| row.get(0)), Ok(1));
+/// # Ok::<(), rusqlite::Error>(())
+/// ```
+#[must_use]
+pub fn transaction<'c, D: Database>(tx: &'c <D::Driver as Driver>::Transaction<'c>) -> Transaction<'c, D> {
+    Transaction::new(tx)
+}
+
+/// A chunk step without a repository: nothing is stored, nothing can be restarted.
+#[derive(Debug)]
+#[must_use = "a step test does nothing until it is run"]
+pub struct StepTest<S> {
+    parameters: Parameters,
+    position: Option<String>,
+    step: PhantomData<S>,
+}
+
+/// What a step did without a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ran {
+    /// What it counted.
+    pub counters: Counters,
+    /// Where its time went.
+    pub profile: Profile,
+}
+
+impl<S: Pipe> Default for StepTest<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Pipe> StepTest<S> {
+    /// The step, from its beginning, without parameters.
+    pub fn new() -> Self {
+        Self { parameters: Parameters::new(), position: None, step: PhantomData }
+    }
+
+    /// Gives a job parameter that the step's components ask for.
+    pub fn parameter<T: ParameterType>(mut self, name: &str, value: &T) -> Self {
+        if let Some(value) = value.to_value() {
+            self.parameters.insert(name, Parameter { value, identifying: false, secret: false });
+        }
+        self
+    }
+
+    /// Starts the step's reader from a position, as a restart does.
+    ///
+    /// # Errors
+    /// When the position does not serialise.
+    pub fn from_position(mut self, position: &impl Serialize) -> Result<Self, Failure> {
+        self.position = Some(engine::encode_position(position)?);
+        Ok(self)
+    }
+
+    /// Runs the step as it is, reader and writer included.
+    ///
+    /// # Errors
+    /// The step's own.
+    pub fn run(self) -> Result<Ran, Failure> {
+        self.with(|run| engine::run_chunks::<S>(run).outcome())
+    }
+
+    /// Runs the step's processors, chunk by chunk, over these items in the place of its reader; gives what its writer would
+    /// have been given, and the counters.
+    ///
+    /// # Errors
+    /// The processors' own.
+    pub fn over(self, items: Vec<S::In>) -> Result<(Vec<S::Out>, Counters), Failure> {
+        self.with(|run| engine::collect::<S, _>(run, crate::readers::VecReader::new(items)))
+    }
+
+    /// Runs the step's own reader and processors, and gives what its writer would have been given, and the counters.
+    ///
+    /// # Errors
+    /// The reader's and processors' own.
+    pub fn collect(self) -> Result<(Vec<S::Out>, Counters), Failure> {
+        self.with(|run| engine::collect::<S, _>(run, S::reader(&run.scope)?))
+    }
+
+    fn with<T>(self, run: impl FnOnce(&StepRun<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let info = S::INFO;
+        let job = JobContext {
+            job: "test".to_owned(),
+            instance: InstanceId(0),
+            execution: ExecutionId(0),
+            parameters: self.parameters,
+            stop: StopSignal::new(),
+            values: Values::default(),
+        };
+        let environment = Environment::new(job, None);
+        let own = StepEnvironment::new(Some(StepContext {
+            step: info.name.to_owned(),
+            id: StepExecutionId(0),
+            execution: ExecutionId(0),
+            starts: 1,
+            stop: StopSignal::new(),
+            values: Values::default(),
+        }));
+        run(&StepRun {
+            info,
+            environment: &environment,
+            own: &own,
+            scope: Scope::of_step(&environment, &own),
+            store: RefCell::new(ChunkStore::Nowhere),
+            inherited: engine::checkpoint_at(self.position),
+            durability: crate::definition::Durability::Process,
+            live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
+            route: None,
+        })
+    }
+}

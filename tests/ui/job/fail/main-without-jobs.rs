@@ -1,0 +1,5 @@
+use batch_runtime::prelude::*;
+
+
+
+batch_runtime::main!();
