@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use super::arguments::{callee, injected};
+use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
 use super::frame::{frame, implement};
@@ -26,10 +26,9 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
         return broken::component(Role::Classifier, function, errors);
     };
     let name = component.name;
-    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Classifier, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let call = value_or_return(&component, &quote!(#callee(__item, #(#pass),*)));
+    let called = value_or_return(&component, &call(&component, Some(quote!(__item)), pass));
     let (kind, text) = (&component.returns.value, name.to_string());
     let definition = implement(
         quote!(__batch::ClassifierDefinition<#item>),
@@ -43,7 +42,7 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
                 __batch::Failure,
             > {
                 #fetch
-                ::core::result::Result::Ok(move |__item: &#item| ::core::result::Result::Ok(#call))
+                ::core::result::Result::Ok(move |__item: &#item| ::core::result::Result::Ok(#called))
             }
         },
     );

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::{callee, injected};
+use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -25,10 +25,9 @@ pub(crate) fn database(given: TokenStream, function: &ItemFn, errors: &mut Error
         return broken::component(Role::Database, function, errors);
     }
     let name = component.name;
-    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Database, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let value = value_or_return(&component, &quote!(#callee(#(#pass),*)));
+    let value = value_or_return(&component, &call(&component, None, pass));
     let (ty, text) = (&component.returns.value, name.to_string());
     let error = error_check(&component.returns);
     let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::ConnectsTo>::IS_DRIVER;);

@@ -28,9 +28,9 @@ pub(crate) fn frame(function: &ItemFn, emitted: impl ToTokens, body: impl ToToke
 fn marker(function: &ItemFn) -> TokenStream {
     let conditions = conditions(function);
     let (vis, name) = (&function.vis, marker_name(&function.sig.ident));
-    // All but the name stands for the user's own word, so that notes point there.
-    let keyword = quote_spanned!(function.sig.ident.span()=> enum);
-    let braces = braces(&function.sig.ident, TokenStream::new());
+    // All of it stands at the user's own word, so that notes point there.
+    let keyword = quote_spanned!(name.span()=> enum);
+    let braces = braces(&name, TokenStream::new());
     quote! {
         #(#conditions)*
         #[doc(hidden)]

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ItemFn, Type};
 
-use super::arguments::{callee, injected};
+use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{as_result, error_check};
 use super::frame::{frame, implement};
@@ -31,7 +31,6 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         return broken::component(Role::Processor, function, errors);
     };
     let name = component.name;
-    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Processor, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
@@ -39,20 +38,20 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let Shape { item, out, kind, by_reference } = &shape;
     let kind = kind_tokens(kind);
     let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
-    let call = as_result(&component, &quote!(#callee(#handed, #(#pass),*)));
+    let called = as_result(&component, &call(&component, Some(handed), pass));
     let text = name.to_string();
     let adapted = if bulk {
         quote! {
             __batch::BulkFn::<#item, #state, _, #kind>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: &[#item]| #call,
+                move |#state_pattern: &mut #state, __item: &[#item]| #called,
             )
         }
     } else {
         quote! {
             __batch::ProcessorFn::<#state, _, #kind>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: #item| #call,
+                move |#state_pattern: &mut #state, __item: #item| #called,
             )
         }
     };

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::{callee, injected};
+use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{error_check, failure, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -27,10 +27,9 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
         return broken::component(Role::Reader, function, errors);
     }
     let name = component.name;
-    let callee = callee(name, &component.arguments);
     let asked = injected(Role::Reader, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let value = value_or_return(&component, &quote!(#callee(#(#pass),*)));
+    let value = value_or_return(&component, &call(&component, None, pass));
     let (types, item, opened) = source_parts(&component);
     let text = name.to_string();
     let definition = implement(

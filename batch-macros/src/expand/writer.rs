@@ -6,7 +6,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::{callee, injected};
+use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{as_result, error_check, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -42,29 +42,26 @@ pub(crate) fn writer(given: TokenStream, function: &ItemFn, errors: &mut Errors)
 
 fn function_writer(component: &Component<'_>) -> TokenStream {
     let name = component.name;
-    let callee = callee(name, &component.arguments);
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
     let item = slice_element(component.function);
-    let call = as_result(component, &quote!(#callee(__items, #(#pass),*)));
+    let called = as_result(component, &call(component, Some(quote!(__items)), pass));
     let text = name.to_string();
     let tx = if asked.transactional { quote!(__tx) } else { quote!(_) };
     let body = quote! {
         #fetch
         ::core::result::Result::Ok(__batch::FunctionWriter::new(
             #text,
-            move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #call },
+            move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #called },
         ))
     };
     definition(component, &asked.aliases, &asked.needs, &quote!(#item), &body)
 }
 
 fn object_writer(component: &Component<'_>) -> TokenStream {
-    let name = component.name;
-    let callee = callee(name, &component.arguments);
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, pass) = (&asked.fetch, &asked.pass);
-    let value = value_or_return(component, &quote!(#callee(#(#pass),*)));
+    let value = value_or_return(component, &call(component, None, pass));
     let returned = &component.returns.value;
     let (types, item, writer) = match crate::model::returns::item_of_impl(returned, "Writer") {
         Some(item) => (quote!(), quote!(#item), quote!(__writer)),

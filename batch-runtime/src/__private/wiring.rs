@@ -195,10 +195,10 @@ const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static Data
     None
 }
 
-const fn database_name(database: Option<&'static DatabaseInfo>) -> &'static str {
+const fn of_database(message: Message, database: Option<&'static DatabaseInfo>) -> Message {
     match database {
-        Some(database) => database.name,
-        None => "the repository",
+        Some(database) => message.and("database `").and(database.name).and("`"),
+        None => message.and("the repository's own database"),
     }
 }
 
@@ -219,19 +219,14 @@ pub const fn second_database(step: &str, components: &[ComponentUse], index: usi
             if same_text(database_id(first), database_id(database)) {
                 return None;
             }
-            return Some(
-                Message::of("step `")
-                    .and(step)
-                    .and("` would write to two databases, which nothing could commit as one: `")
-                    .and(components[i].name)
-                    .and("` asks for a transaction of `")
-                    .and(database_name(first))
-                    .and("`, `")
-                    .and(components[index].name)
-                    .and("` for one of `")
-                    .and(database_name(database))
-                    .and("`; write to one database here, and to the other in a step of its own"),
-            );
+            let message = Message::of("step `")
+                .and(step)
+                .and("` would write to two databases, which nothing could commit as one: `")
+                .and(components[i].name)
+                .and("` asks for a transaction of ");
+            let message = of_database(message, first).and(", `").and(components[index].name);
+            let message = of_database(message.and("` for one of "), database);
+            return Some(message.and("; write to one database here, and to the other in a step of its own"));
         }
         i += 1;
     }
