@@ -42,9 +42,9 @@ impl Errors {
         if self.found.is_empty() {
             return quote!(());
         }
-        // As a type, `compile_error!` would be `()`, which rustc goes on to judge.
         let error = self.found.remove(0).to_compile_error();
-        quote!(<() as __batch::If<{ #error true }>>::Is)
+        // In the place of a type itself, a macro that fails stands for `()`.
+        quote!([(); { #error }])
     }
 
     /// All errors as items.
