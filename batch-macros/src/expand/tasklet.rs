@@ -76,10 +76,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
 enum Returned {
     Nothing,
     Repeat,
-    Value {
-        value: TokenStream,
-        owned: bool,
-    },
+    Value { value: TokenStream, owned: bool },
 }
 
 impl Returned {
