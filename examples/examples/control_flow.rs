@@ -2,10 +2,7 @@
 //!
 //! A day's payments are loaded, paid out in batches, reported to a bank until it has settled them, and closed.
 
-use std::path::PathBuf;
-
 use batch_runtime::prelude::*;
-use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
 struct Payment {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 
 use batch_runtime::prelude::*;
 
@@ -19,8 +18,8 @@ struct Reading {
 enum TapeError {
     #[error("cannot read the tape: {0}")]
     Io(#[from] std::io::Error),
-    #[error("no reading: `{}`", .0.escape_debug())]
-    Malformed(String),
+    #[error("record {record} is no reading: `{}`", .text.escape_debug())]
+    Malformed { record: u64, text: String },
 }
 
 /// Reads a tape record by record. What makes it a reader is in the `impl` below; the rest is as it would be without
@@ -53,9 +52,11 @@ impl Reader for Tape {
             other => other?,
         }
         self.read += 1;
-        parse(&record)
-            .ok_or_else(|| TapeError::Malformed(String::from_utf8_lossy(&record).into_owned()))
-            .map(Some)
+        let malformed = || TapeError::Malformed {
+            record: self.read,
+            text: String::from_utf8_lossy(&record).into_owned(),
+        };
+        parse(&record).ok_or_else(malformed).map(Some)
     }
 
     fn position(&self) -> u64 {
@@ -74,7 +75,7 @@ impl Reader for Tape {
         Some(Progress { done: self.read, total: self.records })
     }
 
-    /// For the message of a failure.
+    /// For the message of a failure behind the reader.
     fn location(&self) -> Option<String> {
         Some(format!("record {}", self.read))
     }

@@ -3,7 +3,6 @@
 //! `embedded REPOSITORY DAY..` books the takings of some days; a day that is booked already is passed over.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use batch_runtime::operator::{JobOperator, OperatorError};

@@ -1,9 +1,6 @@
 //! Loads the late flights of a year into a table, ranks the carriers by them, and writes the ranking to a file.
 
-use std::path::PathBuf;
-
 use batch_runtime::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// What the job needs of the 19 columns of a line.
 #[derive(Debug, Deserialize)]

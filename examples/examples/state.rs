@@ -2,10 +2,8 @@
 //! is right after a restart as well.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use batch_runtime::prelude::*;
-use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
 struct Message {

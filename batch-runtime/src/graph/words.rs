@@ -50,7 +50,9 @@ fn step_details(step: &StepInfo) -> Vec<String> {
             let pipe: Vec<String> = step
                 .components
                 .iter()
-                .map(|component| format!("{} {}{}", component.role, component.name, bindings(component.bindings)))
+                .map(|component| {
+                    format!("{} {}{}", component.role, component.name, bindings(component.bindings))
+                })
                 .collect();
             lines.push(pipe.join(" | "));
             lines.push(match step.options.chunk {

@@ -19,7 +19,7 @@ fn what_is_complete_is_refused_with_a_code_of_its_own_and_left_alone() {
     let folder = Folder::new();
     run(&folder, "flights-5000.csv").ended_with(0);
     let again = run(&folder, "flights-5000.csv").ended_with(4);
-    assert!(again.err.contains("complete"), "{}", again.err);
+    assert!(again.err.contains("already COMPLETED"), "{}", again.err);
     Expected::of(&read(&data("flights-5000.csv"))).compare(&folder);
 }
 

@@ -1,5 +1,1 @@
-use batch_runtime::prelude::*;
-
-
-
 batch_runtime::main!();
