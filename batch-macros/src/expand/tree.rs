@@ -36,7 +36,8 @@ pub(crate) fn is_complete(body: &Body) -> bool {
 }
 
 /// Constants that say what is wrong panic at the user's word.
-pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: TokenStream) -> TokenStream {
+pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: impl ToTokens) -> TokenStream {
+    let message = message.into_token_stream();
     quote_spanned! {span=>
         #(#conditions)*
         const _: () = {
@@ -133,10 +134,11 @@ impl Growing {
         // As in `frame::checked`: what cannot be matched on is reported here, once.
         let check = quote_spanned!(at=> let _ = <#alias as __batch::Decides>::SUBJECT;);
         let outcomes = r#match.arms.iter().find_map(|arm| arm.outcome);
-        let decided = match outcomes {
-            // Whether the subject has these outcomes is a check of its own.
-            Some(_) => quote!(__batch::Ended),
-            None => quote!(<<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome),
+        // Whether the subject has the outcomes of a step is a check of its own.
+        let decided = if outcomes.is_some() {
+            quote!(__batch::Ended)
+        } else {
+            quote!(<<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome)
         };
         if let Some(outcome) = outcomes {
             let word = r#match.subject.word();
