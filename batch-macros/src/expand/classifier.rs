@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::value_or_return;
+use super::failure::{error_check, value_or_return};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -28,7 +28,7 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
     let name = component.name;
     let asked = injected(Role::Classifier, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let call = value_or_return(&component, &quote!(#name(__item, #(#pass),*)));
+    let called = value_or_return(&component, &call(&component, Some(quote!(__item)), pass));
     let (kind, text) = (&component.returns.value, name.to_string());
     let definition = implement(
         quote!(__batch::ClassifierDefinition<#item>),
@@ -42,10 +42,11 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
                 __batch::Failure,
             > {
                 #fetch
-                ::core::result::Result::Ok(move |__item: &#item| ::core::result::Result::Ok(#call))
+                ::core::result::Result::Ok(move |__item: &#item| ::core::result::Result::Ok(#called))
             }
         },
     );
+    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsClassifier), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame(function, plain(function), quote!(#aliases #error #role #definition))
 }

@@ -5,7 +5,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ItemFn, Token};
+use syn::spanned::Spanned;
+use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
@@ -241,7 +242,10 @@ impl<'f> Parts<'f> {
         let keyword = Token![match](route.expr.match_token.span);
         let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {
             let (attrs, pattern, arrow) = (&arm.attrs, &arm.pat, &arm.fat_arrow_token);
-            quote!(#(#attrs)* #pattern #arrow #index,)
+            let body = arm.body.span();
+            let number = LitInt::new(&format!("{index}usize"), body);
+            let comma = arm.comma.unwrap_or(Token![,](body));
+            quote!(#(#attrs)* #pattern #arrow #number #comma)
         });
         let mut body = TokenStream::new();
         route.expr.brace_token.surround(&mut body, |inside| inside.extend(arms));

@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ItemFn, Type};
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::as_result;
+use super::failure::{as_result, error_check};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -38,20 +38,20 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let Shape { item, out, kind, by_reference } = &shape;
     let kind = kind_tokens(kind);
     let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
-    let call = as_result(&component, &quote!(#name(#handed, #(#pass),*)));
+    let called = as_result(&component, &call(&component, Some(handed), pass));
     let text = name.to_string();
     let adapted = if bulk {
         quote! {
             __batch::BulkFn::<#item, #state, _, #kind>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: &[#item]| #call,
+                move |#state_pattern: &mut #state, __item: &[#item]| #called,
             )
         }
     } else {
         quote! {
             __batch::ProcessorFn::<#state, _, #kind>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: #item| #call,
+                move |#state_pattern: &mut #state, __item: #item| #called,
             )
         }
     };
@@ -71,8 +71,9 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
+    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsProcessor), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame(function, plain(function), quote!(#aliases #error #role #definition))
 }
 
 struct Shape {

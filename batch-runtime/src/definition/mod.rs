@@ -4,6 +4,7 @@ mod classifier;
 mod context;
 mod database;
 mod failure;
+mod fitness;
 mod job;
 mod nearest;
 mod need;
@@ -26,6 +27,10 @@ pub use database::{
     ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
 };
 pub use failure::{BoxError, Failure, Phase};
+pub use fitness::{
+    ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
+    Reads, Shared,
+};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};

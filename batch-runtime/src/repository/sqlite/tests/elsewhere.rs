@@ -54,7 +54,17 @@ fn guard_counters_and_checkpoint_are_committed_with_the_rows() {
         warehouse.there("SELECT REPOSITORY FROM BATCH_STEP_CHECKPOINT"),
         warehouse.here("SELECT REPOSITORY FROM BATCH_SCHEMA")
     );
-    assert_eq!(warehouse.here("SELECT READ_COUNT FROM BATCH_STEP_EXECUTION"), ["0"]);
+}
+
+#[test]
+fn the_repository_is_told_of_the_first_chunk_at_once_and_of_the_others_in_time() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
+    for item in [5, 6] {
+        commit(&mut step, item).unwrap();
+        assert_eq!(warehouse.here("SELECT READ_COUNT FROM BATCH_STEP_EXECUTION"), ["5"]);
+    }
 }
 
 #[test]
@@ -118,6 +128,17 @@ fn the_epoch_is_raised_there_so_that_the_old_owner_commits_nothing_more() {
     assert!(matches!(warehouse.begin(first.ownership), Err(RepositoryError::Fenced { .. })));
     commit(&mut new, 4).unwrap();
     assert_eq!(warehouse.there("SELECT n FROM item"), ["1", "2", "4"]);
+}
+
+#[test]
+fn another_epoch_there_alone_fences_the_owner() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
+    sql(&warehouse.folder.0.join("warehouse.db"), "UPDATE BATCH_STEP_CHECKPOINT SET EPOCH = EPOCH + 1");
+    let error = commit(&mut step, 1).unwrap_err();
+    assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    assert!(warehouse.there("SELECT n FROM item").is_empty());
 }
 
 #[test]

@@ -136,6 +136,9 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
 fn recovery_ends_the_dead_and_leaves_the_living() {
     let repository = SqliteRepository::temporary().unwrap();
     let dead = launch(&repository);
+    let done = repository.begin_step(dead.ownership, &start("done")).unwrap();
+    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
+    repository.finish_step(dead.ownership, done.id, &finish).unwrap();
     begin(&repository, dead.ownership);
     drop(dead.lock);
     let living = repository.launch(&request(&parameters("b"))).unwrap();
@@ -143,7 +146,9 @@ fn recovery_ends_the_dead_and_leaves_the_living() {
     assert!(repository.recover().unwrap().is_empty());
     let lost = repository.execution(dead.ownership.execution).unwrap();
     assert_eq!((lost.status, lost.exit.code.as_str()), (BatchStatus::Failed, "OWNER_LOST"));
-    assert_eq!(repository.steps(lost.id).unwrap()[0].exit.code, "OWNER_LOST");
+    let steps = repository.steps(lost.id).unwrap();
+    let exits = steps.iter().map(|step| (step.status, step.exit.code.as_str())).collect::<Vec<_>>();
+    assert_eq!(exits, [(BatchStatus::Completed, "COMPLETED"), (BatchStatus::Failed, "OWNER_LOST")]);
     assert_eq!(repository.execution(living.ownership.execution).unwrap().status, BatchStatus::Started);
     let again = launch(&repository);
     assert_eq!((again.restarted_from, again.recovered), (Some(lost.id), None));

@@ -1,0 +1,331 @@
+//! Receives: the steps that run. Gives: how far they are, to a person: bars on a terminal, elsewhere a line now
+//! and then.
+
+mod state;
+
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+
+use state::State;
+
+use super::{JobReport, JobStarted, Observer, StepLive, StepReport, words};
+use crate::definition::StopSignal;
+use crate::repository::Counters;
+
+const REDRAW: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Where lines go.
+type Lines = Box<dyn Write + Send>;
+
+/// Shows on standard error how far the running steps are: one bar each on a terminal, elsewhere a line each every
+/// ten seconds. A thread of its own draws; the steps only count.
+///
+/// ```
+/// use std::sync::Arc;
+/// use batch_runtime::observe::{Observer, Progress};
+///
+/// let watching: Arc<dyn Observer> = Arc::new(Progress::on_stderr());
+/// ```
+pub struct Progress {
+    shared: Arc<Shared>,
+    ticker: Mutex<Option<Ticker>>,
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// A bar for each running step.
+    Bars,
+    /// A line for each running step, every ten seconds.
+    Lines,
+    /// Only that the job was asked to stop.
+    Nothing,
+}
+
+struct Ticker {
+    quit: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+struct Shared {
+    show: Show,
+    verbose: bool,
+    stop: StopSignal,
+    stop_told: AtomicBool,
+    began: AtomicBool,
+    bars: Option<MultiProgress>,
+    lines: Mutex<Lines>,
+    running: Mutex<Vec<Running>>,
+}
+
+struct Running {
+    live: Arc<StepLive>,
+    bar: Option<ProgressBar>,
+    /// Where the input stood, and when: a restart begins in its middle.
+    first: Option<(u64, Duration)>,
+    next_line: Instant,
+}
+
+impl Progress {
+    /// Bars where standard error is a terminal, else lines.
+    #[must_use]
+    pub fn on_stderr() -> Self {
+        let show =
+            if std::io::IsTerminal::is_terminal(&std::io::stderr()) { Show::Bars } else { Show::Lines };
+        Self::new(show, false, StopSignal::new(), Box::new(std::io::stderr()))
+    }
+
+    pub(crate) fn new(show: Show, verbose: bool, stop: StopSignal, lines: Lines) -> Self {
+        let bars = (show == Show::Bars)
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+        let shared = Arc::new(Shared {
+            show,
+            verbose,
+            stop,
+            stop_told: AtomicBool::new(false),
+            began: AtomicBool::new(false),
+            bars,
+            lines: Mutex::new(lines),
+            running: Mutex::default(),
+        });
+        let (quit, told_to_quit) = sync_channel(1);
+        let watched = Arc::clone(&shared);
+        // Without the thread nothing is drawn, and the job runs all the same.
+        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
+            while told_to_quit.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
+                watched.tick(Instant::now());
+            }
+        });
+        Self { shared, ticker: Mutex::new(thread.ok().map(|thread| Ticker { quit, thread })) }
+    }
+
+    /// Was a launch committed?
+    pub(crate) fn job_began(&self) -> bool {
+        self.shared.began.load(Ordering::Relaxed)
+    }
+
+    /// Takes the bars away and shows nothing more.
+    pub fn finish(&self) {
+        let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Ticker { quit, thread }) = ticker {
+            drop(quit);
+            // A thread that panicked has drawn nothing; the job is not to fail for it.
+            let _ = thread.join();
+        }
+        for Running { bar, .. } in self.shared.running().drain(..) {
+            bar.iter().for_each(ProgressBar::finish_and_clear);
+        }
+        if let Some(bars) = &self.shared.bars {
+            let _ = bars.clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress").field("show", &self.shared.show).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn running(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, text: &str) {
+        let write = || {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody is left to tell where standard error is closed.
+            let _ = writeln!(lines, "{text}");
+            let _ = lines.flush();
+        };
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn tick(&self, now: Instant) {
+        if self.stop.is_raised() && !self.stop_told.swap(true, Ordering::Relaxed) {
+            self.say("stopping at the end of the chunk; a second Ctrl-C ends the process at once");
+        }
+        if self.show == Show::Nothing {
+            return;
+        }
+        let mut due = Vec::new();
+        for running in self.running().iter_mut() {
+            let state = running.state(now);
+            if let Some(bar) = &running.bar {
+                state.draw(bar);
+            } else if now >= running.next_line {
+                running.next_line = now + LINE_EVERY;
+                due.push(state.line(running.live.name()));
+            }
+        }
+        for line in due {
+            self.say(&line);
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn job_started(&self, job: &JobStarted<'_>) {
+        self.shared.began.store(true, Ordering::Relaxed);
+        if self.shared.verbose {
+            let continues = job.restarted_from.map(|id| format!(", continues execution {id}"));
+            self.shared.say(&format!(
+                "{} started: execution {} of instance {}{}",
+                job.job,
+                job.execution,
+                job.instance,
+                continues.unwrap_or_default()
+            ));
+        }
+    }
+
+    fn step_started(&self, live: &Arc<StepLive>) {
+        if self.shared.verbose {
+            self.shared.say(&format!("{} started", live.name()));
+        }
+        let bar = self.shared.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::no_length());
+            bar.set_style(state::spinner());
+            bar.set_prefix(words::line(live.name(), 30));
+            bar
+        });
+        let next_line = live.began() + LINE_EVERY;
+        self.shared.running().push(Running { live: Arc::clone(live), bar, first: None, next_line });
+    }
+
+    fn step_passed(&self, name: &str) {
+        if self.shared.verbose {
+            self.shared.say(&format!("{name} is complete already"));
+        }
+    }
+
+    fn step_ended(&self, step: &StepReport) {
+        let mut running = self.shared.running();
+        if let Some(index) = running.iter().position(|running| running.live.name() == step.name) {
+            let ended = running.remove(index);
+            if let (Some(bars), Some(bar)) = (&self.shared.bars, ended.bar) {
+                bar.finish_and_clear();
+                bars.remove(&bar);
+            }
+        }
+        drop(running);
+        if self.shared.verbose {
+            let status = step.status.as_str().to_lowercase();
+            self.shared.say(&format!(
+                "{} {status} in {}: {} read, {} written",
+                step.name,
+                words::time(step.elapsed),
+                words::count(step.counters.read),
+                words::count(step.counters.write)
+            ));
+        }
+    }
+
+    fn job_ended(&self, _job: &JobReport) {
+        self.finish();
+    }
+}
+
+impl Running {
+    fn state(&mut self, now: Instant) -> State {
+        let live = &self.live;
+        let progress = live.progress();
+        let elapsed = now.saturating_duration_since(live.began());
+        if self.first.is_none() {
+            let anew = (*live.before() == Counters::default()).then_some((0, Duration::ZERO));
+            self.first = anew.or(progress.map(|progress| (progress.done, elapsed)));
+        }
+        State {
+            read: live.read(),
+            before: live.before().read,
+            written: live.written(),
+            skipped: live.skipped(),
+            elapsed,
+            progress,
+            first: self.first.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Kept {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    fn watch(show: Show, stop: StopSignal) -> (Progress, Kept, Arc<StepLive>) {
+        let kept = Kept::default();
+        let progress = Progress::new(show, false, stop, Box::new(kept.clone()));
+        let live = Arc::new(StepLive::new("load".to_owned(), Counters::default()));
+        progress.step_started(&live);
+        (progress, kept, live)
+    }
+
+    #[test]
+    fn without_a_terminal_a_line_is_due_every_ten_seconds() {
+        let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
+        progress.shared.tick(live.began() + Duration::from_secs(9));
+        assert_eq!(kept.text(), "");
+        for seconds in [10, 11, 19, 20] {
+            progress.shared.tick(live.began() + Duration::from_secs(seconds));
+        }
+        assert_eq!(kept.text().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_step_that_has_ended_is_told_of_no_more() {
+        let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
+        progress.finish();
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
+        assert_eq!(kept.text(), "");
+    }
+
+    #[test]
+    fn a_stop_is_told_once_also_where_nothing_else_is() {
+        let stop = StopSignal::new();
+        let (progress, kept, live) = watch(Show::Nothing, stop.clone());
+        stop.raise();
+        progress.shared.tick(live.began());
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
+        assert_eq!(
+            kept.text(),
+            "stopping at the end of the chunk; a second Ctrl-C ends the process at once\n"
+        );
+    }
+}
