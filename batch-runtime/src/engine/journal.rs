@@ -110,3 +110,98 @@ impl Driver for Replay<'_> {
         Halt::Front
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+
+    use super::*;
+    use crate::definition::{StepInfo, StepKind, StepOptions};
+    use crate::graph::{Activity, Arm, Use};
+
+    const fn step(name: &'static str) -> StepInfo {
+        let options = StepOptions::DEFAULT;
+        let run = |_: &crate::engine::StepRun<'_>| unreachable!("nothing is executed");
+        StepInfo { id: name, name, doc: "", kind: StepKind::Tasklet, options, components: &[], run }
+    }
+
+    const fn run(step: &'static StepInfo) -> Node {
+        Node::Run(Use { name: step.name, activity: Activity::Step(step), bindings: &[] })
+    }
+
+    const fn choice(decider: &'static DeciderInfo, arms: &'static [Arm]) -> Node {
+        let used = Use { name: decider.name, activity: Activity::Decider(decider), bindings: &[] };
+        Node::Match { subject: Subject::Decider(decider), used, arms, route: first_arm }
+    }
+
+    fn first_arm(_: Box<dyn Any>) -> usize {
+        0
+    }
+
+    static LOAD: StepInfo = step("load");
+    static CLEAN: StepInfo = step("clean");
+    static PAGE: StepInfo = step("page");
+    static QUALITY: DeciderInfo = DeciderInfo {
+        id: "quality",
+        name: "quality",
+        needs: &[],
+        decide: |_| unreachable!("nothing is asked"),
+    };
+
+    static BODY: &[Node] = &[
+        run(&LOAD),
+        choice(&QUALITY, &[Arm { label: "Good", body: &[] }, Arm { label: "Bad", body: &[run(&CLEAN)] }]),
+        Node::Loop(&[
+            run(&PAGE),
+            choice(
+                &QUALITY,
+                &[Arm { label: "More", body: &[] }, Arm { label: "Enough", body: &[Node::Break] }],
+            ),
+        ]),
+        Node::Stop("look at it"),
+    ];
+
+    fn entries(passed: &[(&str, &str)]) -> Vec<JournalEntry> {
+        passed
+            .iter()
+            .map(|(path, outcome)| JournalEntry {
+                path: (*path).to_owned(),
+                outcome: (*outcome).to_owned(),
+                exit: None,
+                output: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_body_holds_what_it_has_passed_up_to_any_place() {
+        let passed = [
+            ("load", COMPLETED),
+            ("match quality", "Bad"),
+            ("clean", COMPLETED),
+            ("page[1]", COMPLETED),
+            ("match quality#2[1]", "More"),
+            ("page[2]", COMPLETED),
+            ("match quality#2[2]", "Enough"),
+            ("stop", STOPPED),
+        ];
+        for length in 0..=passed.len() {
+            assert_eq!(holds(BODY, &entries(&passed[..length])), Ok(()), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_no_longer_reached_is_named() {
+        let refused = holds(BODY, &entries(&[("load", COMPLETED), ("check", COMPLETED)])).unwrap_err();
+        assert!(refused.contains("`check`"), "{refused}");
+        let refused =
+            holds(BODY, &entries(&[("load", COMPLETED), ("match quality", "Good"), ("clean", COMPLETED)]));
+        assert!(refused.unwrap_err().contains("`clean`"));
+    }
+
+    #[test]
+    fn an_arm_that_is_no_longer_there_is_named() {
+        let refused = holds(BODY, &entries(&[("load", COMPLETED), ("match quality", "Ugly")])).unwrap_err();
+        assert!(refused.contains("`match quality`") && refused.contains("`Ugly`"), "{refused}");
+    }
+}

@@ -9,6 +9,8 @@
 //!   same database), counters, context with the checkpoint, and the guard, in one transaction.
 //! - A step's end and the journal's entry of it are one transaction, and so are a launch and its lock.
 
+mod clock;
+mod encoding;
 mod key;
 mod model;
 pub mod sqlite;
@@ -16,6 +18,8 @@ pub mod sqlite;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use clock::{Clock, SystemClock};
+pub use encoding::{decode_context, encode_context};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, Owner, Profile,
@@ -160,9 +164,9 @@ pub struct StepFinish {
 pub struct ChunkRecord {
     /// All that the step execution has done, this chunk included.
     pub counters: Counters,
-    /// The step's whole context with the checkpoint, as a JSON object of plain values.
+    /// The step's whole context with the checkpoint, as [`encode_context`] writes it.
     pub context: String,
-    /// The job's whole context, where a component changed it.
+    /// The job's whole context, where a component changed it; written in the same way.
     pub job_context: Option<String>,
 }
 
@@ -466,8 +470,4 @@ pub enum RepositoryError {
         /// What cannot be.
         what: String,
     },
-}
-
-pub(crate) fn encode_context(context: &ContextMap) -> String {
-    serde_json::to_string(context).unwrap_or_default()
 }

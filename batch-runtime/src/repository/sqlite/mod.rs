@@ -1,18 +1,155 @@
 //! The repository in a `SQLite` file.
+//!
+//! The file is in WAL mode. Beside it stand `SQLite`'s own `-wal` and `-shm` and a file of locks, one byte an execution,
+//! by which the owner of a running execution is known to live.
 
-use super::{ChunkError, ChunkRecord, Committed};
-use crate::definition::{ChunkTransaction, Failure};
+mod chunks;
+mod connections;
+mod elsewhere;
+mod error;
+mod filesystem;
+mod journal;
+mod launch;
+mod lock;
+mod open;
+mod owner;
+mod queries;
+mod rows;
+mod steps;
+mod takeover;
 
-/// Where the chunks of one step execution are committed.
-#[derive(Debug)]
-pub struct ChunkStore {}
+#[cfg(test)]
+mod tests;
 
-impl ChunkStore {
-    pub(super) fn commit(
-        &mut self,
-        _record: &mut ChunkRecord,
-        _work: impl FnOnce(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure>,
-    ) -> Result<Committed, ChunkError> {
-        unimplemented!()
+use std::path::Path;
+use std::sync::Arc;
+
+pub use chunks::ChunkStore;
+use connections::Shared;
+use error::Trouble;
+pub use open::SqliteOptions;
+
+use super::{
+    BegunStep, ExecutionFilter, ExecutionFinish, JobExecution, JournalEntry, LaunchRequest, Launched,
+    Ownership, Repository, RepositoryError, StepExecution, StepFinish, StepStart,
+};
+use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
+
+/// A repository in a `SQLite` file. Clones are one repository.
+///
+/// ```
+/// use batch_runtime::repository::{ExecutionFilter, Repository, sqlite::SqliteRepository};
+///
+/// let repository = SqliteRepository::temporary()?;
+/// assert!(repository.executions(&ExecutionFilter::default())?.is_empty());
+/// # Ok::<(), batch_runtime::repository::RepositoryError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteRepository {
+    shared: Arc<Shared>,
+}
+
+impl SqliteRepository {
+    /// The repository in that file; the file is created where it does not exist.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unusable`] where the file is no database, or read-only, or of a newer schema, or locked, or
+    /// lies on a network file system; says what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, RepositoryError> {
+        SqliteOptions::new().open(path)
+    }
+
+    /// The repository in that file, which has to exist: for questions, which create nothing.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and where there is no such file or no repository in it.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, RepositoryError> {
+        SqliteOptions::new().open_existing(path)
+    }
+
+    /// A repository in a file of its own in the folder for temporary files, which is removed with the last handle: for
+    /// tests.
+    ///
+    /// # Errors
+    /// When that folder cannot be written.
+    pub fn temporary() -> Result<Self, RepositoryError> {
+        SqliteOptions::new().temporary()
+    }
+
+    /// The file, links resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    fn named<T>(&self, result: Result<T, Trouble>) -> Result<T, RepositoryError> {
+        result.map_err(|trouble| trouble.at(&self.shared.path))
+    }
+}
+
+impl Repository for SqliteRepository {
+    fn url(&self) -> String {
+        self.shared.path.display().to_string()
+    }
+
+    fn database(&self) -> Option<DatabaseHandle> {
+        Some(DatabaseHandle::Sqlite(Sqlite::open(&self.shared.path)))
+    }
+
+    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
+        self.named(launch::launch(&self.shared, request))
+    }
+
+    fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError> {
+        self.named(steps::begin(&self.shared, owner, step))
+    }
+
+    fn finish_step(
+        &self,
+        owner: Ownership,
+        step: StepExecutionId,
+        finish: &StepFinish,
+    ) -> Result<(), RepositoryError> {
+        self.named(steps::finish(&self.shared, owner, step, finish))
+    }
+
+    fn record(&self, owner: Ownership, entry: &JournalEntry) -> Result<(), RepositoryError> {
+        self.named(journal::record(&self.shared, owner, entry))
+    }
+
+    fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError> {
+        self.named(launch::finish(&self.shared, owner, finish))
+    }
+
+    fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError> {
+        self.named(queries::stop_requested(&self.shared, owner))
+    }
+
+    fn request_stop(&self, execution: ExecutionId) -> Result<(), RepositoryError> {
+        self.named(takeover::request_stop(&self.shared, execution))
+    }
+
+    fn abandon(&self, execution: ExecutionId) -> Result<(), RepositoryError> {
+        self.named(takeover::abandon(&self.shared, execution))
+    }
+
+    fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError> {
+        self.named(takeover::recover(&self.shared))
+    }
+
+    fn execution(&self, id: ExecutionId) -> Result<JobExecution, RepositoryError> {
+        self.named(queries::execution(&self.shared, id))
+    }
+
+    fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError> {
+        self.named(queries::executions(&self.shared, filter))
+    }
+
+    fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError> {
+        self.named(queries::steps(&self.shared, execution))
+    }
+
+    fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
+        self.named(queries::last_run_id(&self.shared, job))
     }
 }

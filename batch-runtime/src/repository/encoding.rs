@@ -1,0 +1,212 @@
+//! Receives: the values of a context. Gives: the text that the columns `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`
+//! hold, in the notation of Spring Batch's JSON serializer, and the values back.
+//!
+//! Booleans, texts, floats and null stand as they are. What that serializer names the class of is a pair:
+//! `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`, `["java.util.ArrayList",[..]]`; an object
+//! begins with `"@class"`. So every array in the text is such a pair, and no value can be taken for another. A key
+//! that begins with `@` is written with one more.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Number, Value};
+
+use super::ContextMap;
+
+const CLASS: &str = "@class";
+
+/// A context as the repository stores it.
+///
+/// ```
+/// use batch_runtime::repository::{ContextMap, decode_context, encode_context};
+///
+/// let context = ContextMap::from([("rows".to_owned(), 7.into())]);
+/// let text = encode_context(&context);
+/// assert_eq!(text, r#"{"@class":"java.util.HashMap","rows":["java.lang.Long",7]}"#);
+/// assert_eq!(decode_context(&text).unwrap(), context);
+/// ```
+#[must_use]
+pub fn encode_context(context: &ContextMap) -> String {
+    let entries = Object { class: "java.util.HashMap", entries: context.iter(), len: context.len() };
+    serde_json::to_string(&entries).expect("JSON values with text keys always serialise")
+}
+
+/// The context that a text of [`encode_context`], or of Spring Batch's JSON serializer, stands for.
+///
+/// # Errors
+/// Says why the text is no context.
+pub fn decode_context(text: &str) -> Result<ContextMap, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match decode(value) {
+        Value::Object(entries) => Ok(entries.into_iter().collect()),
+        other => Err(format!("a context is a JSON object, not `{other}`")),
+    }
+}
+
+struct Object<I> {
+    class: &'static str,
+    entries: I,
+    len: usize,
+}
+
+impl<'a, I: Iterator<Item = (&'a String, &'a Value)> + Clone> Serialize for Object<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.len + 1))?;
+        map.serialize_entry(CLASS, self.class)?;
+        for (key, value) in self.entries.clone() {
+            let key: Cow<'_, str> =
+                if key.starts_with('@') { format!("@{key}").into() } else { key.as_str().into() };
+            map.serialize_entry(&key, &Stored(value))?;
+        }
+        map.end()
+    }
+}
+
+struct Stored<'a>(&'a Value);
+
+impl Serialize for Stored<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) if number.is_i64() => ("java.lang.Long", number).serialize(serializer),
+            Value::Number(number) if number.is_u64() => {
+                ("java.math.BigInteger", number).serialize(serializer)
+            }
+            Value::Array(items) => ("java.util.ArrayList", Items(items)).serialize(serializer),
+            Value::Object(entries) => {
+                let len = entries.len();
+                Object { class: "java.util.LinkedHashMap", entries: entries.iter(), len }
+                    .serialize(serializer)
+            }
+            plain => plain.serialize(serializer),
+        }
+    }
+}
+
+struct Items<'a>(&'a [Value]);
+
+impl Serialize for Items<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Stored))
+    }
+}
+
+fn decode(value: Value) -> Value {
+    match value {
+        Value::Array(mut pair) if pair.len() == 2 && pair[0].is_string() => {
+            let inner = pair.pop().unwrap_or_default();
+            match (pair[0].as_str().unwrap_or_default(), inner) {
+                // Java writes a double without a fraction as `7.0`, another JSON library may not.
+                ("java.lang.Double" | "java.lang.Float", Value::Number(number)) => {
+                    number.as_f64().and_then(Number::from_f64).unwrap_or(number).into()
+                }
+                (_, Value::Array(items)) => items.into_iter().map(decode).collect(),
+                (_, inner) => decode(inner),
+            }
+        }
+        Value::Array(items) => items.into_iter().map(decode).collect(),
+        Value::Object(entries) => entries
+            .into_iter()
+            .filter(|(key, _)| key != CLASS)
+            .map(|(key, value)| (key.strip_prefix('@').map(str::to_owned).unwrap_or(key), decode(value)))
+            .collect(),
+        plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small deterministic generator: the same values in every run.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let x = self.0 ^ (self.0 >> 33);
+            x.wrapping_mul(0xff51_afd7_ed55_8ccd) >> 11
+        }
+
+        fn below(&mut self, limit: u64) -> u64 {
+            self.next() % limit
+        }
+
+        fn text(&mut self) -> String {
+            const PIECES: &[&str] = &[
+                "@class",
+                "@",
+                "java.lang.Long",
+                "[\"java.lang.Long\",7]",
+                "java.util.ArrayList",
+                "\"",
+                "\\",
+                "\u{0}",
+                "\u{1f600}",
+                "ä",
+                "x",
+                "",
+                "batch.position",
+                "{\"@class\":\"java.util.HashMap\"}",
+            ];
+            (0..self.below(4)).map(|_| PIECES[usize::try_from(self.below(14)).unwrap()]).collect()
+        }
+
+        fn value(&mut self, depth: u32) -> Value {
+            match self.below(if depth == 0 { 7 } else { 9 }) {
+                0 => Value::Null,
+                1 => (self.below(2) == 0).into(),
+                2 => self.text().into(),
+                3 => (self.next().cast_signed() >> self.below(60)).into(),
+                4 => (u64::MAX - self.below(1 << 40)).into(),
+                5 => Value::from(f64::from_bits(self.next() << self.below(12))),
+                6 => [0.0, -0.0, 7.0, 1e300, 0.1, 5e-324, f64::MAX][usize::try_from(self.below(7)).unwrap()]
+                    .into(),
+                7 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
+                _ => {
+                    let entries = (0..self.below(4)).map(|_| (self.text(), self.value(depth - 1)));
+                    Value::Object(entries.collect())
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_value_comes_back_as_it_was() {
+        let mut random = Random(7);
+        for _ in 0..20_000 {
+            let context: ContextMap = (0..4).map(|_| (random.text(), random.value(4))).collect();
+            let text = encode_context(&context);
+            assert_eq!(decode_context(&text).unwrap(), context, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_stand_as_spring_batch_writes_them() {
+        let context = ContextMap::from([
+            ("a".to_owned(), serde_json::json!({ "n": 1, "list": [true, "x"] })),
+            ("b".to_owned(), serde_json::json!(1.5)),
+        ]);
+        assert_eq!(
+            encode_context(&context),
+            concat!(
+                r#"{"@class":"java.util.HashMap","a":{"@class":"java.util.LinkedHashMap","#,
+                r#""list":["java.util.ArrayList",[true,"x"]],"n":["java.lang.Long",1]},"b":1.5}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_spring_batch_wrote_is_read() {
+        let text = r#"{"@class":"java.util.HashMap","count":3,"names":["java.util.Arrays$ArrayList",["a","b"]],"when":["java.util.Date",5]}"#;
+        let context = decode_context(text).unwrap();
+        assert_eq!(context["count"], 3);
+        assert_eq!(context["names"], serde_json::json!(["a", "b"]));
+        assert_eq!(context["when"], 5);
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_context() {
+        assert!(decode_context("[1]").is_err());
+        assert!(decode_context("{").is_err());
+    }
+}

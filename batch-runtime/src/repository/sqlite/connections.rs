@@ -1,0 +1,204 @@
+//! Receives: the open file. Gives: connections to it, lent and given back, so that a step does not pay for opening one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::elsewhere::Elsewhere;
+use super::lock::{Locks, with_suffix};
+use crate::definition::{Durability, ExecutionId, StepExecutionId};
+use crate::repository::Clock;
+
+/// How long a locked database is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waits {
+    /// Before a chunk is given up, and with it the work in it.
+    pub(super) commit: Duration,
+    /// Before anything else is given up.
+    pub(super) other: Duration,
+    /// Between two copies of what is committed in another database.
+    pub(super) mirror: Duration,
+    /// Between two looks whether a stop was requested.
+    pub(super) poll: Duration,
+}
+
+/// What all handles of one repository share.
+pub(super) struct Shared {
+    /// The file, links resolved.
+    pub(super) path: PathBuf,
+    /// `BATCH_SCHEMA.REPOSITORY`.
+    pub(super) uuid: String,
+    pub(super) locks: Locks,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) waits: Waits,
+    /// Removed with the last handle.
+    pub(super) temporary: bool,
+    pub(super) idle: Mutex<Vec<Session>>,
+    /// Of the executions that this process runs.
+    pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
+    /// The running steps whose chunks are committed in another database.
+    pub(super) elsewhere: Mutex<BTreeMap<StepExecutionId, Elsewhere>>,
+}
+
+/// A connection, and what its commits survive at the moment.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: Connection,
+    synchronous: &'static str,
+    wait: Duration,
+}
+
+impl Session {
+    /// Opens the file; what has to be so for every connection is so afterwards.
+    pub(super) fn open(path: &Path, flags: OpenFlags, wait: Duration) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(wait)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.execute_batch("PRAGMA foreign_keys = ON")?;
+        Ok(Self { connection, synchronous: "", wait })
+    }
+
+    /// A connection that was opened by somebody else.
+    pub(super) fn adopt(connection: Connection, wait: Duration) -> rusqlite::Result<Self> {
+        connection.busy_timeout(wait)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self { connection, synchronous: "", wait })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn set_synchronous(&mut self, mode: &'static str) -> rusqlite::Result<()> {
+        if self.synchronous != mode {
+            self.connection.execute_batch(&format!("PRAGMA synchronous = {mode}"))?;
+            self.synchronous = mode;
+        }
+        Ok(())
+    }
+
+    fn set_wait(&mut self, wait: Duration) -> rusqlite::Result<()> {
+        if self.wait != wait {
+            self.connection.busy_timeout(wait)?;
+            self.wait = wait;
+        }
+        Ok(())
+    }
+}
+
+/// What to open a file with that need not exist.
+pub(super) fn create() -> OpenFlags {
+    existing() | OpenFlags::SQLITE_OPEN_CREATE
+}
+
+/// What to open a file with that has to exist.
+pub(super) fn existing() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// `PRAGMA synchronous` for a durability, in WAL.
+///
+/// NORMAL leaves out the `fsync` of a commit: the death of the machine may take the last commits, but not the order of
+/// them, and it damages nothing.
+pub(super) fn synchronous(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Machine => "FULL",
+        Durability::Process => "NORMAL",
+    }
+}
+
+impl Shared {
+    /// A connection for the commits of chunks.
+    pub(super) fn lend_for_chunks(self: &Arc<Self>, durability: Durability) -> rusqlite::Result<Lent> {
+        self.lend_with(durability, self.waits.commit)
+    }
+
+    /// A connection for everything else.
+    pub(super) fn lend(self: &Arc<Self>, durability: Durability) -> rusqlite::Result<Lent> {
+        self.lend_with(durability, self.waits.other)
+    }
+
+    fn lend_with(self: &Arc<Self>, durability: Durability, wait: Duration) -> rusqlite::Result<Lent> {
+        let idle = guard(&self.idle).pop();
+        let mut session = match idle {
+            Some(session) => session,
+            None => Session::open(&self.path, existing(), wait)?,
+        };
+        session.set_wait(wait)?;
+        session.set_synchronous(if self.temporary { "OFF" } else { synchronous(durability) })?;
+        Ok(Lent { owner: Some(Arc::clone(self)), session: Some(session) })
+    }
+
+    pub(super) fn durability_of(&self, execution: ExecutionId) -> Durability {
+        guard(&self.durabilities).get(&execution).copied().unwrap_or_default()
+    }
+
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.temporary {
+            guard(&self.idle).clear();
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(with_suffix(&self.path, suffix));
+            }
+            self.locks.remove();
+        }
+    }
+}
+
+/// A poisoned mutex here protects values that are replaced whole: they are as good as before.
+pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection on loan.
+#[derive(Debug)]
+pub(super) struct Lent {
+    owner: Option<Arc<Shared>>,
+    session: Option<Session>,
+}
+
+impl Lent {
+    /// A connection that belongs to nobody else and is closed in the end.
+    pub(super) fn own(session: Session) -> Self {
+        Self { owner: None, session: Some(session) }
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
+        Transaction::new_unchecked(self, TransactionBehavior::Immediate)
+    }
+}
+
+impl Deref for Lent {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.session.as_ref().expect("there until the loan ends").connection()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(owner), Some(session)) = (&self.owner, self.session.take())
+            && session.connection.is_autocommit()
+        {
+            guard(&owner.idle).push(session);
+        }
+    }
+}

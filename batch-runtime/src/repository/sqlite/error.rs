@@ -1,0 +1,67 @@
+//! Receives: errors of `SQLite` inside the repository. Gives: them as [`RepositoryError`], with the file named and, where
+//! the user can do something, what to do.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::repository::RepositoryError;
+
+/// An error on its way out, which learns at the boundary in which file it happened.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Of `SQLite`.
+    Sqlite(rusqlite::Error),
+    /// What is stored cannot be.
+    Corrupt(String),
+    /// Complete already.
+    Known(RepositoryError),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<RepositoryError> for Trouble {
+    fn from(error: RepositoryError) -> Self {
+        Self::Known(error)
+    }
+}
+
+impl Trouble {
+    pub(super) fn at(self, path: &Path) -> RepositoryError {
+        match self {
+            Self::Sqlite(error) => explain(path, error),
+            Self::Corrupt(what) => RepositoryError::Corrupt { path: path.to_owned(), what },
+            Self::Known(error) => error,
+        }
+    }
+}
+
+/// What went wrong, and what to do about it where that is known.
+pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
+    let what = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            "is locked by another process: wait until it has finished, or end it"
+        }
+        Some(ErrorCode::NotADatabase) => "is not a SQLite database: name another file, or move this one away",
+        Some(ErrorCode::ReadOnly) => "is read-only: make the file and its folder writable, or name another",
+        Some(ErrorCode::CannotOpen) => {
+            "cannot be opened: the file and its folder must be readable and writable for this user"
+        }
+        Some(ErrorCode::DiskFull) => {
+            "the disk is full: nothing of this was written; make room and start again"
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "is damaged: restore it from a backup, or name another file (`sqlite3 FILE '.recover'` saves what is left)"
+        }
+        _ => return RepositoryError::Sqlite { path: path.to_owned(), source: error },
+    };
+    unusable(path, what)
+}
+
+pub(super) fn unusable(path: &Path, what: impl Into<String>) -> RepositoryError {
+    RepositoryError::Unusable { path: path.to_owned(), what: what.into() }
+}

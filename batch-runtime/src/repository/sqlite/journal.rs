@@ -1,0 +1,69 @@
+//! Receives: what a job's control flow passed. Gives: the journal of the instance.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::connections::Shared;
+use super::error::Trouble;
+use super::steps::check_owner;
+use crate::definition::InstanceId;
+use crate::repository::{ExitStatus, JournalEntry, Ownership};
+
+pub(super) fn record(shared: &Arc<Shared>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
+    let connection = shared.lend(shared.durability_of(owner.execution))?;
+    let transaction = connection.begin()?;
+    check_owner(&transaction, owner)?;
+    append(&transaction, owner, entry)?;
+    Ok(transaction.commit()?)
+}
+
+/// Adds an entry; the caller has checked the owner in the same transaction.
+pub(super) fn append(
+    connection: &Connection,
+    owner: Ownership,
+    entry: &JournalEntry,
+) -> rusqlite::Result<()> {
+    let exit = entry.exit.as_ref();
+    let output = entry.output.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO BATCH_JOURNAL (JOB_INSTANCE_ID, SEQUENCE, PATH, OUTCOME, EXIT_CODE, EXIT_MESSAGE,
+                                        OUTPUT_ID, OUTPUT, JOB_EXECUTION_ID)
+             SELECT ?1, COALESCE(MAX(SEQUENCE), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+             FROM BATCH_JOURNAL WHERE JOB_INSTANCE_ID = ?1",
+        )?
+        .execute(params![
+            owner.instance.0,
+            entry.path,
+            entry.outcome,
+            exit.map(|exit| &exit.code),
+            exit.map(|exit| &exit.description),
+            output.map(|(id, _)| id),
+            output.map(|(_, json)| json),
+            owner.execution.0,
+        ])
+        .map(|_| ())
+}
+
+/// The journal of an instance, oldest first.
+pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Result<Vec<JournalEntry>> {
+    connection
+        .prepare_cached(
+            "SELECT PATH, OUTCOME, EXIT_CODE, EXIT_MESSAGE, OUTPUT_ID, OUTPUT FROM BATCH_JOURNAL
+             WHERE JOB_INSTANCE_ID = ?1 ORDER BY SEQUENCE",
+        )?
+        .query_map([instance.0], |row| {
+            let code: Option<String> = row.get(2)?;
+            let description: Option<String> = row.get(3)?;
+            let id: Option<String> = row.get(4)?;
+            let json: Option<String> = row.get(5)?;
+            Ok(JournalEntry {
+                path: row.get(0)?,
+                outcome: row.get(1)?,
+                exit: code.map(|code| ExitStatus { code, description: description.unwrap_or_default() }),
+                output: id.zip(json),
+            })
+        })?
+        .collect()
+}

@@ -1,0 +1,327 @@
+//! Receives: a request to run a job. Gives: an execution, started and locked, in one transaction; and its end.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::connections::{Shared, guard};
+use super::error::{Trouble, unusable};
+use super::rows::{self, stamp};
+use super::takeover::{self, Running};
+use super::{journal, owner};
+use crate::definition::{ExecutionId, InstanceId, Parameters};
+use crate::repository::{
+    BatchStatus, ContextMap, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
+    RepositoryError, encode_context, job_key,
+};
+
+pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
+    let connection = shared.lend(request.durability)?;
+    let transaction = connection.begin()?;
+    let key = job_key(request.parameters);
+    let found = find_instance(&transaction, request.job, &key)?;
+
+    let mut recovered = None;
+    if let Some(instance) = found {
+        recovered = recover_instance(shared, &transaction, request, instance)?;
+    }
+    if request.exclusive {
+        recover_others(shared, &transaction, request)?;
+    }
+    let last = match found {
+        Some(instance) => check_restart(&transaction, request, instance)?,
+        None => None,
+    };
+    let journal = match found {
+        Some(instance) => journal::of(&transaction, instance)?,
+        None => Vec::new(),
+    };
+    let mut context = ContextMap::new();
+    if let Some(last) = &last {
+        (request.holds)(&journal, &graph_of(&transaction, last.id)?).map_err(|what| {
+            RepositoryError::GraphChanged { job: request.job.to_owned(), execution: last.id, what }
+        })?;
+        context = job_context(&transaction, last.id)?;
+    }
+
+    let instance = match found {
+        Some(instance) => instance,
+        None => insert_instance(&transaction, request.job, &key)?,
+    };
+    let forced = request.recovery == Recovery::Force;
+    let recoveries = last.as_ref().map_or(0, |last| if forced { 0 } else { last.recoveries });
+    let epoch = next_epoch(&transaction, instance)?;
+    let execution = insert_execution(shared, &transaction, instance)?;
+    insert_owner(&transaction, request, Ownership { instance, execution, epoch }, recoveries)?;
+    insert_parameters(&transaction, execution, request.parameters)?;
+    rows::put_job_context(&transaction, execution, &encode_context(&context))?;
+    transaction
+        .prepare_cached("INSERT INTO BATCH_JOB_GRAPH (JOB_EXECUTION_ID, GRAPH) VALUES (?1, ?2)")?
+        .execute(params![execution.0, request.graph])?;
+
+    shared.locks.sweep(|id| takeover::is_running(&transaction, id).unwrap_or(true));
+    // Before the commit: from then on others look at the lock. Dropped before the transaction where that fails, so that
+    // the number is free again as a whole.
+    let lock = shared
+        .locks
+        .acquire(execution)
+        .map_err(|error| {
+            unusable(shared.locks.path(), format!("the lock of the execution cannot be taken: {error}"))
+        })?
+        .ok_or_else(|| {
+            unusable(
+                shared.locks.path(),
+                format!(
+                    "the lock of execution {execution} is held by a process that works on a repository which was here before: end that process"
+                ),
+            )
+        })?;
+    transaction.commit()?;
+    guard(&shared.durabilities).insert(execution, request.durability);
+
+    Ok(Launched {
+        ownership: Ownership { instance, execution, epoch },
+        restarted_from: last.map(|last| last.id),
+        recovered,
+        journal,
+        context,
+        lock,
+    })
+}
+
+/// The running execution of the instance is taken over, or it refuses the launch.
+fn recover_instance(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    request: &LaunchRequest<'_>,
+    instance: InstanceId,
+) -> Result<Option<Owner>, Trouble> {
+    let Some(running) = takeover::running_of_instance(connection, instance)? else { return Ok(None) };
+    recover_one(shared, connection, request, running)
+}
+
+/// So are, for an exclusive job, those of its other instances.
+fn recover_others(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    request: &LaunchRequest<'_>,
+) -> Result<(), Trouble> {
+    for running in takeover::running_of_job(connection, request.job)? {
+        recover_one(shared, connection, request, running)?;
+    }
+    Ok(())
+}
+
+fn recover_one(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    request: &LaunchRequest<'_>,
+    running: Running,
+) -> Result<Option<Owner>, Trouble> {
+    let dead = match request.recovery {
+        Recovery::Strict => false,
+        Recovery::Detect => takeover::owner_is_dead(shared, &running)?,
+        Recovery::Force => true,
+    };
+    if !dead {
+        return Err(takeover::already_running(&running).into());
+    }
+    takeover::take_over(shared, connection, &running)?;
+    Ok(running.owner)
+}
+
+/// The execution before.
+struct Last {
+    id: ExecutionId,
+    recoveries: u32,
+}
+
+/// May the instance be started again?
+fn check_restart(
+    connection: &Connection,
+    request: &LaunchRequest<'_>,
+    instance: InstanceId,
+) -> Result<Option<Last>, Trouble> {
+    let job = || request.job.to_owned();
+    let ended = |status: &str| {
+        connection
+            .prepare_cached(&format!(
+                "SELECT JOB_EXECUTION_ID, STATUS FROM BATCH_JOB_EXECUTION
+                 WHERE JOB_INSTANCE_ID = ?1 AND STATUS IN ({status}) ORDER BY JOB_EXECUTION_ID DESC LIMIT 1"
+            ))?
+            .query_row([instance.0], |row| Ok((ExecutionId(row.get(0)?), rows::status(row, 1)?)))
+            .optional()
+    };
+    if let Some((execution, _)) = ended("'UNKNOWN'")? {
+        return Err(RepositoryError::NeedsRecovery { job: job(), execution }.into());
+    }
+    if let Some((execution, status)) = ended("'COMPLETED', 'ABANDONED'")? {
+        return Err(RepositoryError::AlreadyComplete { job: job(), execution, status }.into());
+    }
+    let last = connection
+        .prepare_cached(
+            "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.EXIT_CODE, COALESCE(o.RECOVERIES, 0)
+             FROM BATCH_JOB_EXECUTION e LEFT JOIN BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+             WHERE e.JOB_INSTANCE_ID = ?1 ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1",
+        )?
+        .query_row([instance.0], |row| {
+            let lost = row.get_ref(2)?.as_str_or_null()? == Some(takeover::OWNER_LOST);
+            Ok((Last { id: ExecutionId(row.get(0)?), recoveries: row.get(3)? }, rows::status(row, 1)?, lost))
+        })
+        .optional()?;
+    let Some((last, status, lost)) = last else { return Ok(None) };
+    if !request.restartable {
+        return Err(RepositoryError::NotRestartable { job: job(), execution: last.id, status }.into());
+    }
+    if lost && last.recoveries > request.max_recoveries && request.recovery != Recovery::Force {
+        let times = last.recoveries;
+        return Err(RepositoryError::TooManyRecoveries { job: job(), instance, times }.into());
+    }
+    Ok(Some(last))
+}
+
+fn find_instance(connection: &Connection, job: &str, key: &str) -> rusqlite::Result<Option<InstanceId>> {
+    connection
+        .prepare_cached(
+            "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE WHERE JOB_NAME = ?1 AND JOB_KEY = ?2",
+        )?
+        .query_row([job, key], |row| row.get(0).map(InstanceId))
+        .optional()
+}
+
+fn insert_instance(connection: &Connection, job: &str, key: &str) -> rusqlite::Result<InstanceId> {
+    let id = rows::next_id(connection, "BATCH_JOB_INSTANCE_SEQ")?;
+    connection
+        .prepare_cached(
+            "INSERT INTO BATCH_JOB_INSTANCE (JOB_INSTANCE_ID, VERSION, JOB_NAME, JOB_KEY) VALUES (?1, 0, ?2, ?3)",
+        )?
+        .execute(params![id, job, key])?;
+    Ok(InstanceId(id))
+}
+
+/// The epoch of the next launch or takeover in the instance.
+pub(super) fn next_epoch(connection: &Connection, instance: InstanceId) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT COALESCE(MAX(EPOCH), 0) + 1 FROM BATCH_JOB_OWNER WHERE JOB_INSTANCE_ID = ?1")?
+        .query_row([instance.0], |row| rows::count(row, 0))
+}
+
+fn insert_execution(
+    shared: &Shared,
+    connection: &Connection,
+    instance: InstanceId,
+) -> rusqlite::Result<ExecutionId> {
+    let id = rows::next_id(connection, "BATCH_JOB_EXECUTION_SEQ")?;
+    connection
+        .prepare_cached(
+            "INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, CREATE_TIME, START_TIME,
+                                              STATUS, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED)
+             VALUES (?1, 0, ?2, ?3, ?3, 'STARTED', 'EXECUTING', '', ?3)",
+        )?
+        .execute(params![id, instance.0, stamp(shared.now())])?;
+    Ok(ExecutionId(id))
+}
+
+fn insert_owner(
+    connection: &Connection,
+    request: &LaunchRequest<'_>,
+    ownership: Ownership,
+    recoveries: u32,
+) -> rusqlite::Result<()> {
+    let owner = owner::this_process();
+    connection
+        .prepare_cached(
+            "INSERT INTO BATCH_JOB_OWNER (JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH, RECOVERIES, DURABILITY,
+                                          OWNER, HOST, PID, START_TICKS, BOOT_ID)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            ownership.execution.0,
+            ownership.instance.0,
+            rows::int(ownership.epoch),
+            recoveries,
+            rows::durability_text(request.durability),
+            owner.uuid,
+            owner.host,
+            owner.pid,
+            rows::int(owner.start_ticks),
+            owner.boot_id,
+        ])
+        .map(|_| ())
+}
+
+fn insert_parameters(
+    connection: &Connection,
+    execution: ExecutionId,
+    parameters: &Parameters,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID, PARAMETER_NAME, PARAMETER_TYPE, PARAMETER_VALUE,
+                                                 IDENTIFYING)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (name, parameter) in parameters.iter().filter(|(_, parameter)| !parameter.secret) {
+        insert.execute(params![
+            execution.0,
+            name,
+            parameter.value.java_class(),
+            parameter.value.to_string(),
+            if parameter.identifying { "Y" } else { "N" },
+        ])?;
+    }
+    Ok(())
+}
+
+fn graph_of(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<String> {
+    connection
+        .prepare_cached("SELECT GRAPH FROM BATCH_JOB_GRAPH WHERE JOB_EXECUTION_ID = ?1")?
+        .query_row([execution.0], |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
+fn job_context(connection: &Connection, execution: ExecutionId) -> Result<ContextMap, Trouble> {
+    let columns = connection
+        .prepare_cached(
+            "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT WHERE JOB_EXECUTION_ID = ?1",
+        )?
+        .query_row([execution.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (short, serialized) = columns.unwrap_or_default();
+    rows::context(short, serialized)
+}
+
+pub(super) fn finish(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    finish: &ExecutionFinish,
+) -> Result<(), Trouble> {
+    let connection = shared.lend(shared.durability_of(owner.execution))?;
+    let transaction = connection.begin()?;
+    let changed = transaction
+        .prepare_cached(
+            "UPDATE BATCH_JOB_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = ?1, EXIT_CODE = ?2, EXIT_MESSAGE = ?3, END_TIME = ?4, LAST_UPDATED = ?4
+             WHERE JOB_EXECUTION_ID = ?5
+               AND EXISTS (SELECT 1 FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?5 AND EPOCH = ?6)",
+        )?
+        .execute(params![
+            finish.status.as_str(),
+            rows::cut(&finish.exit.code),
+            rows::cut(&finish.exit.description),
+            stamp(shared.now()),
+            owner.execution.0,
+            rows::int(owner.epoch),
+        ])?;
+    if changed == 0 {
+        return Err(RepositoryError::Fenced { execution: owner.execution }.into());
+    }
+    if let Some(context) = &finish.context {
+        rows::put_job_context(&transaction, owner.execution, &encode_context(context))?;
+    }
+    transaction.commit()?;
+    if !BatchStatus::is_running(finish.status) {
+        guard(&shared.durabilities).remove(&owner.execution);
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Receives: an execution's number. Gives: its lock, which the kernel frees when the owner's process dies, however it
+//! dies.
+//!
+//! Two ways, both tied to the open file and not to the process, so that two launches in one process exclude each other
+//! as two processes do. The database file itself is never opened here: closing any handle of it would drop the locks
+//! that `SQLite` holds on it.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::definition::ExecutionId;
+use crate::repository::{ExecutionLock, HeldLock};
+
+/// Where the locks are.
+#[derive(Debug, Clone)]
+pub(super) enum Locks {
+    /// One file, a byte an execution.
+    #[cfg(target_os = "linux")]
+    Bytes(PathBuf),
+    /// A folder, a file an execution.
+    #[cfg_attr(
+        all(target_os = "linux", not(test)),
+        expect(dead_code, reason = "built by tests only where bytes can be locked")
+    )]
+    Files(PathBuf),
+}
+
+impl Locks {
+    /// The way that suits this system, beside the repository.
+    #[cfg(target_os = "linux")]
+    pub(super) fn beside(repository: &Path) -> Self {
+        Self::Bytes(with_suffix(repository, ".lock"))
+    }
+
+    /// The way that suits this system, beside the repository.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn beside(repository: &Path) -> Self {
+        Self::files_beside(repository)
+    }
+
+    /// A file an execution.
+    #[cfg(any(test, not(target_os = "linux")))]
+    pub(super) fn files_beside(repository: &Path) -> Self {
+        Self::Files(with_suffix(repository, ".locks"))
+    }
+
+    /// The lock of that execution, `None` where somebody holds it. Called inside a transaction that writes, so that
+    /// nobody else takes, tests or sweeps locks meanwhile.
+    pub(super) fn acquire(&self, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Bytes(path) => bytes::acquire(path, execution),
+            Self::Files(folder) => {
+                std::fs::create_dir_all(folder)?;
+                let file = open(&folder.join(execution.to_string()))?;
+                match file.try_lock() {
+                    Ok(()) => Ok(Some(Box::new(LockedFile { _file: file }))),
+                    Err(TryLockError::WouldBlock) => Ok(None),
+                    Err(TryLockError::Error(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Removes what ended executions left. Called inside a transaction that writes.
+    pub(super) fn sweep(&self, runs: impl Fn(ExecutionId) -> bool) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Bytes(_) => {}
+            Self::Files(folder) => {
+                let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                for file in files {
+                    let id = file.file_name().to_str().and_then(|name| name.parse().ok()).map(ExecutionId);
+                    let Some(id) = id.filter(|id| !runs(*id)) else { continue };
+                    // Held while it is removed: nobody can hold a lock on a file that is gone.
+                    if let Ok(Some(_held)) = self.acquire(id) {
+                        let _ = std::fs::remove_file(file.path());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Removes everything: the repository is gone.
+    pub(super) fn remove(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Bytes(path) => drop(std::fs::remove_file(path)),
+            Self::Files(folder) => drop(std::fs::remove_dir_all(folder)),
+        }
+    }
+
+    /// For messages.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Bytes(path) => path,
+            Self::Files(path) => path,
+        }
+    }
+}
+
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+#[derive(Debug)]
+struct LockedFile {
+    /// Open as long as the lock is held; closing it frees the lock.
+    _file: File,
+}
+
+impl HeldLock for LockedFile {}
+
+#[cfg(target_os = "linux")]
+mod bytes {
+    use nix::errno::Errno;
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc;
+
+    use super::{ExecutionId, ExecutionLock, LockedFile, Path, io, open};
+
+    #[expect(clippy::cast_possible_truncation, reason = "the constants are 0 and 1")]
+    pub(super) fn acquire(path: &Path, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
+        // An open file of its own for every lock: locks of one open file do not exclude each other.
+        let file = open(path)?;
+        let byte = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: execution.0,
+            l_len: 1,
+            l_pid: 0,
+        };
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
+            Ok(_) => Ok(Some(Box::new(LockedFile { _file: file }))),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("batch-lock-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    fn both(test: impl Fn(&Locks)) {
+        let folder = folder();
+        let repository = folder.join("batch.db");
+        test(&Locks::beside(&repository));
+        test(&Locks::files_beside(&repository));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_lock_held_in_this_process_counts_as_held() {
+        both(|locks| {
+            let held = locks.acquire(ExecutionId(1)).unwrap().expect("free");
+            assert!(locks.acquire(ExecutionId(1)).unwrap().is_none());
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert!(locks.acquire(ExecutionId(1)).unwrap().is_none()));
+            });
+            drop(held);
+            assert!(locks.acquire(ExecutionId(1)).unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn executions_do_not_lock_each_other() {
+        both(|locks| {
+            let first = locks.acquire(ExecutionId(1)).unwrap().expect("free");
+            let second = locks.acquire(ExecutionId(2)).unwrap().expect("free");
+            // Another lock of the same file is closed meanwhile.
+            drop(second);
+            assert!(locks.acquire(ExecutionId(1)).unwrap().is_none());
+            drop(first);
+        });
+    }
+
+    #[test]
+    fn of_many_threads_one_gets_the_lock() {
+        both(|locks| {
+            let barrier = std::sync::Barrier::new(8);
+            let winners: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            barrier.wait();
+                            locks.acquire(ExecutionId(3)).unwrap()
+                        })
+                    })
+                    .collect();
+                threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+            });
+            assert_eq!(winners.len(), 1);
+        });
+    }
+
+    #[test]
+    fn only_files_that_nobody_needs_are_swept() {
+        let folder = folder();
+        let locks = Locks::files_beside(&folder.join("batch.db"));
+        let held = locks.acquire(ExecutionId(1)).unwrap();
+        drop(locks.acquire(ExecutionId(2)).unwrap());
+        drop(locks.acquire(ExecutionId(3)).unwrap());
+        locks.sweep(|id| id == ExecutionId(3));
+        let mut left: Vec<_> =
+            std::fs::read_dir(locks.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["1", "3"]);
+        drop(held);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,228 @@
+//! Receives: a path. Gives: the repository in that file, with today's schema, or why it cannot be one.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::SqliteRepository;
+use super::connections::{Session, Shared, Waits, create, existing};
+use super::error::{Trouble, explain, unusable};
+use super::filesystem;
+use super::lock::Locks;
+use crate::repository::{Clock, RepositoryError, SystemClock};
+
+/// The version of the schema that this program writes.
+const VERSION: i64 = 1;
+
+/// How a repository is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use batch_runtime::repository::sqlite::SqliteOptions;
+///
+/// let path = std::env::temp_dir().join(format!("doc-options-{}.db", std::process::id()));
+/// let repository = SqliteOptions::new().wait(Duration::from_secs(1)).open(&path)?;
+/// # drop(repository);
+/// # for suffix in ["", "-wal", "-shm", ".lock"] {
+/// #     let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+/// # }
+/// # Ok::<(), batch_runtime::repository::RepositoryError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    clock: Arc<dyn Clock>,
+    waits: Waits,
+    /// `None` for the way that suits the system.
+    pub(super) locks: Option<fn(&Path) -> Locks>,
+    temporary: bool,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            waits: Waits {
+                commit: Duration::from_mins(1),
+                other: Duration::from_secs(5),
+                mirror: Duration::from_secs(1),
+                poll: Duration::from_millis(100),
+            },
+            locks: None,
+            temporary: false,
+        }
+    }
+}
+
+impl SqliteOptions {
+    /// The system's clock; a locked database is waited for 60 s by the commit of a chunk, and 5 s by a launch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With that clock.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Waits that long for a locked database, whatever is to be done.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        (self.waits.commit, self.waits.other) = (wait, wait);
+        self
+    }
+
+    /// Copies what a step commits in another database into the repository that often (default: once a second), and
+    /// looks that often whether a stop was requested (default: ten times a second).
+    #[must_use]
+    pub fn intervals(mut self, mirror: Duration, poll: Duration) -> Self {
+        (self.waits.mirror, self.waits.poll) = (mirror, poll);
+        self
+    }
+
+    /// The repository in that file; the file is created where it does not exist.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unusable`], with what to do.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteRepository, RepositoryError> {
+        let path = absolute(path.as_ref())?;
+        filesystem::check(&path)?;
+        self.connect(&path, create())
+    }
+
+    /// The repository in that file, which has to exist.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unusable`], with what to do.
+    pub fn open_existing(self, path: impl AsRef<Path>) -> Result<SqliteRepository, RepositoryError> {
+        let path = absolute(path.as_ref())?;
+        if !path.exists() {
+            return Err(unusable(&path, "does not exist: `run` creates it"));
+        }
+        filesystem::check(&path)?;
+        self.connect(&path, existing())
+    }
+
+    pub(super) fn temporary(mut self) -> Result<SqliteRepository, RepositoryError> {
+        self.temporary = true;
+        let name = format!("batch-{}.db", uuid::Uuid::new_v4());
+        self.open(std::env::temp_dir().join(name))
+    }
+
+    fn connect(self, path: &Path, flags: OpenFlags) -> Result<SqliteRepository, RepositoryError> {
+        let mut session =
+            Session::open(path, flags, self.waits.other).map_err(|error| explain(path, error))?;
+        let connection = session.connection();
+        let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
+        if creates && connection.is_readonly("main").map_err(|error| explain(path, error))? {
+            return Err(unusable(path, "is read-only: make the file writable, or name another"));
+        }
+        let uuid =
+            prepare(connection, path, creates, self.waits.other).map_err(|trouble| trouble.at(path))?;
+        if self.temporary {
+            session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
+        }
+        // Through links, so that all names of the file have one lock.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
+        Ok(SqliteRepository {
+            shared: Arc::new(Shared {
+                path,
+                uuid,
+                locks,
+                clock: self.clock,
+                waits: self.waits,
+                temporary: self.temporary,
+                idle: Mutex::new(vec![session]),
+                durabilities: Mutex::default(),
+                elsewhere: Mutex::default(),
+            }),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, RepositoryError> {
+    std::path::absolute(path).map_err(|error| unusable(path, format!("is no path: {error}")))
+}
+
+/// Brings the schema up to date; gives the repository's own name.
+fn prepare(connection: &Connection, path: &Path, creates: bool, wait: Duration) -> Result<String, Trouble> {
+    if let Some(uuid) = present(connection, path)? {
+        return Ok(uuid);
+    }
+    if !creates {
+        return Err(unusable(path, "holds no repository: `run` creates one").into());
+    }
+    use_wal(connection, path, wait)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if let Some(uuid) = present(&transaction, path)? {
+        return Ok(uuid);
+    }
+    if table_exists(&transaction, "BATCH_JOB_INSTANCE")? {
+        let what = "holds the tables of another batch framework: name another file";
+        return Err(unusable(path, what).into());
+    }
+    transaction.execute_batch(include_str!("../schema/sqlite.sql"))?;
+    let uuid = uuid::Uuid::new_v4().to_string();
+    transaction
+        .execute("INSERT INTO BATCH_SCHEMA (VERSION, REPOSITORY) VALUES (?1, ?2)", (VERSION, &uuid))?;
+    transaction.commit()?;
+    Ok(uuid)
+}
+
+/// The name of the repository that is there already.
+fn present(connection: &Connection, path: &Path) -> Result<Option<String>, Trouble> {
+    if !table_exists(connection, "BATCH_SCHEMA")? {
+        return Ok(None);
+    }
+    let row = connection
+        .query_row("SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?))
+        })
+        .optional()?;
+    match row {
+        Some((version, _)) if version > VERSION => Err(unusable(
+            path,
+            format!(
+                "has a schema of version {version}, and this program knows version {VERSION} at most: use the newer program, or another file"
+            ),
+        )
+        .into()),
+        Some((VERSION, uuid)) => Ok(Some(uuid)),
+        Some((version, _)) => Err(Trouble::Corrupt(format!("there is no schema of version {version}"))),
+        None => Err(Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned())),
+    }
+}
+
+fn table_exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+        [table],
+        |row| row.get(0),
+    )
+}
+
+/// `SQLite` does not always wait by itself for the lock that this change takes.
+fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), Trouble> {
+    let until = Instant::now() + wait;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => {
+                return Err(unusable(path, "lies where SQLite has no WAL: put it on a local disk").into());
+            }
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Receives: values of the model. Gives: them as the columns hold them, and back.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, Row, params};
+
+use super::error::Trouble;
+use crate::definition::{Durability, ExecutionId, StepExecutionId};
+use crate::repository::{BatchStatus, ContextMap, Counters, Owner, decode_context};
+
+/// What `STATUS IN` holds for running executions: the condition of the partial index, word by word.
+pub(super) const RUNNING: &str = "('STARTING', 'STARTED', 'STOPPING')";
+
+/// The length of `EXIT_CODE` and `EXIT_MESSAGE`.
+const EXIT_CHARS: usize = 2_500;
+/// The length of `SHORT_CONTEXT`.
+const SHORT_CHARS: usize = 2_500;
+/// What of a longer context stands in `SHORT_CONTEXT`, before ` ...`.
+const SHORT_PREFIX: usize = 2_492;
+
+/// A time as `2024-01-31 08:30:00.123`, UTC: as `SQLite`'s own functions and the JDBC driver read it.
+pub(super) fn stamp(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// A time column.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let bad =
+        |kind, error: jiff::Error| rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error));
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        // The JDBC driver writes milliseconds since 1970 unless it is told otherwise.
+        ValueRef::Integer(millis) => {
+            Timestamp::from_millisecond(millis).map(Some).map_err(|error| bad(Type::Integer, error))
+        }
+        value => {
+            let text = value.as_str()?;
+            text.parse::<DateTime>()
+                .and_then(|time| time.to_zoned(TimeZone::UTC))
+                .map(|time| Some(time.timestamp()))
+                .map_err(|error| bad(Type::Text, error))
+        }
+    }
+}
+
+/// A text of at most so many characters.
+pub(super) fn cut(text: &str) -> &str {
+    prefix(text, EXIT_CHARS).unwrap_or(text)
+}
+
+/// The first characters, where there are more.
+fn prefix(text: &str, chars: usize) -> Option<&str> {
+    if text.len() <= chars {
+        return None;
+    }
+    text.char_indices().nth(chars).map(|(end, _)| &text[..end])
+}
+
+/// A context as `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`.
+pub(super) struct ContextColumns<'a> {
+    pub(super) short: std::borrow::Cow<'a, str>,
+    pub(super) serialized: Option<&'a str>,
+}
+
+impl<'a> ContextColumns<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        if prefix(text, SHORT_CHARS).is_none() {
+            return Self { short: text.into(), serialized: None };
+        }
+        let head = prefix(text, SHORT_PREFIX).unwrap_or(text);
+        Self { short: format!("{head} ...").into(), serialized: Some(text) }
+    }
+}
+
+/// A context from the two columns that begin at `column`.
+pub(super) fn context(short: Option<String>, serialized: Option<String>) -> Result<ContextMap, Trouble> {
+    match serialized.or(short) {
+        None => Ok(ContextMap::new()),
+        Some(text) => decode_context(&text)
+            .map_err(|why| Trouble::Corrupt(format!("an execution context cannot be read: {why}"))),
+    }
+}
+
+pub(super) fn put_job_context(
+    connection: &Connection,
+    execution: ExecutionId,
+    text: &str,
+) -> rusqlite::Result<()> {
+    let columns = ContextColumns::of(text);
+    connection
+        .prepare_cached(
+            "INSERT INTO BATCH_JOB_EXECUTION_CONTEXT (JOB_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT)
+             VALUES (?1, ?2, ?3)
+             ON CONFLICT (JOB_EXECUTION_ID) DO UPDATE SET SHORT_CONTEXT = ?2, SERIALIZED_CONTEXT = ?3",
+        )?
+        .execute(params![execution.0, columns.short, columns.serialized])
+        .map(|_| ())
+}
+
+pub(super) fn put_step_context(
+    connection: &Connection,
+    step: StepExecutionId,
+    text: &str,
+) -> rusqlite::Result<()> {
+    let columns = ContextColumns::of(text);
+    connection
+        .prepare_cached(
+            "INSERT INTO BATCH_STEP_EXECUTION_CONTEXT (STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT)
+             VALUES (?1, ?2, ?3)
+             ON CONFLICT (STEP_EXECUTION_ID) DO UPDATE SET SHORT_CONTEXT = ?2, SERIALIZED_CONTEXT = ?3",
+        )?
+        .execute(params![step.0, columns.short, columns.serialized])
+        .map(|_| ())
+}
+
+/// A count as a column holds it.
+pub(super) fn int(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count from a column.
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, Option<i64>>(column)?.unwrap_or(0)).unwrap_or(0))
+}
+
+/// The columns of the counters, in the order of [`counters`].
+pub(super) const COUNTERS: &str = "COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, \
+                                   WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, ROLLBACK_COUNT";
+
+/// Counters from the columns that begin at `first`.
+pub(super) fn counters(row: &Row<'_>, first: usize) -> rusqlite::Result<Counters> {
+    Ok(Counters {
+        commit: count(row, first)?,
+        read: count(row, first + 1)?,
+        filter: count(row, first + 2)?,
+        write: count(row, first + 3)?,
+        read_skip: count(row, first + 4)?,
+        write_skip: count(row, first + 5)?,
+        process_skip: count(row, first + 6)?,
+        rollback: count(row, first + 7)?,
+    })
+}
+
+/// A status column.
+pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<BatchStatus> {
+    row.get_ref(column)?
+        .as_str()?
+        .parse()
+        .map_err(|why: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into()))
+}
+
+/// The columns of an owner, in the order of [`owner`]; of a table with the name `o`.
+pub(super) const OWNER: &str = "o.OWNER, o.HOST, o.PID, o.START_TICKS, o.BOOT_ID";
+
+/// An owner from the columns that begin at `first`; `None` where the execution has none.
+pub(super) fn owner(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Owner>> {
+    let Some(uuid) = row.get(first)? else { return Ok(None) };
+    Ok(Some(Owner {
+        uuid,
+        host: row.get(first + 1)?,
+        pid: row.get(first + 2)?,
+        start_ticks: count(row, first + 3)?,
+        boot_id: row.get(first + 4)?,
+    }))
+}
+
+/// As the column `DURABILITY` holds it.
+pub(super) fn durability_text(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Machine => "MACHINE",
+        Durability::Process => "PROCESS",
+    }
+}
+
+/// From the column `DURABILITY`.
+pub(super) fn durability(text: Option<&str>) -> Durability {
+    if text == Some("PROCESS") { Durability::Process } else { Durability::Machine }
+}
+
+/// The next number of a sequence, as Spring Batch draws it.
+pub(super) fn next_id(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
+    connection.prepare_cached(&format!("INSERT INTO {table} VALUES (NULL)"))?.execute([])?;
+    let id = connection.last_insert_rowid();
+    connection.prepare_cached(&format!("DELETE FROM {table} WHERE ID < ?1"))?.execute([id])?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        let time: Timestamp = "2024-01-31T09:30:00.1239+01:00".parse().unwrap();
+        assert_eq!(stamp(time), "2024-01-31 08:30:00.123");
+        assert_eq!(stamp(Timestamp::UNIX_EPOCH), "1970-01-01 00:00:00.000");
+    }
+
+    #[test]
+    fn times_of_every_form_are_read() {
+        let connection = Connection::open_in_memory().unwrap();
+        let read = |sql: &str| connection.query_row(sql, [], |row| time(row, 0));
+        let expected: Timestamp = "2024-01-31T08:30:00.123Z".parse().unwrap();
+        assert_eq!(read("SELECT '2024-01-31 08:30:00.123'").unwrap(), Some(expected));
+        assert_eq!(read("SELECT 1706689800123").unwrap(), Some(expected));
+        assert_eq!(read("SELECT NULL").unwrap(), None);
+        assert!(read("SELECT 'yesterday'").is_err());
+    }
+
+    #[test]
+    fn texts_are_cut_by_characters() {
+        let long = "ä".repeat(3_000);
+        assert_eq!(cut(&long).chars().count(), 2_500);
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&long[..5_000]), &long[..5_000]);
+    }
+
+    #[test]
+    fn a_context_longer_than_the_short_column_is_kept_whole_beside_its_beginning() {
+        let fits = "ä".repeat(2_500);
+        let columns = ContextColumns::of(&fits);
+        assert_eq!((columns.short.as_ref(), columns.serialized), (fits.as_str(), None));
+        let long = "ä".repeat(2_501);
+        let columns = ContextColumns::of(&long);
+        assert_eq!(columns.short, format!("{} ...", "ä".repeat(2_492)));
+        assert_eq!(columns.serialized, Some(long.as_str()));
+    }
+}

@@ -1,0 +1,295 @@
+//! Receives: a step that begins or ends. Gives: its row, what it inherits, and where its chunks are committed.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::chunks::{ChunkStore, Target};
+use super::connections::{Lent, Session, Shared, guard, synchronous};
+use super::elsewhere::{Checkpoint, Elsewhere};
+use super::error::Trouble;
+use super::rows::{self, COUNTERS, int, stamp};
+use super::{filesystem, journal, takeover};
+use crate::definition::{DatabaseHandle, Durability, Sqlite, StepExecutionId};
+use crate::repository::{
+    self, BatchStatus, BegunStep, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish,
+    StepStart, encode_context,
+};
+
+/// Refuses whoever was taken over from; what follows in the same transaction is guarded by it.
+pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(), Trouble> {
+    let current: Option<i64> = connection
+        .prepare_cached("SELECT EPOCH FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?1")?
+        .query_row([owner.execution.0], |row| row.get(0))
+        .optional()?;
+    if current == Some(int(owner.epoch)) {
+        Ok(())
+    } else {
+        Err(RepositoryError::Fenced { execution: owner.execution }.into())
+    }
+}
+
+pub(super) fn begin(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    step: &StepStart<'_>,
+) -> Result<BegunStep, Trouble> {
+    let durability = shared.durability_of(owner.execution);
+    let (own, other) = match step.elsewhere {
+        None => (None, None),
+        Some((_, DatabaseHandle::Sqlite(database)))
+            if filesystem::same_file(database.path(), &shared.path) =>
+        {
+            (Some(database), None)
+        }
+        Some((name, DatabaseHandle::Sqlite(database))) => {
+            let database = database.clone();
+            (None, Some(Elsewhere::open(shared, owner, step.name, name, database, durability)?))
+        }
+    };
+    // There first: from then on the owner before cannot move the checkpoint any more.
+    let truth = other.as_ref().map(Elsewhere::raise_epoch).transpose()?;
+
+    let begun = insert(shared, owner, step, durability, truth.as_ref().map(Option::as_ref))?;
+    let target = Target::new(owner, begun.id);
+    let chunks = match other {
+        Some(elsewhere) => {
+            elsewhere.start(begun.id, &begun.context_text)?;
+            guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
+            ChunkStore::elsewhere(shared, target, elsewhere, durability)
+        }
+        None => ChunkStore::own(shared, target, own_connection(shared, own, durability)?),
+    };
+    Ok(BegunStep {
+        id: begun.id,
+        starts: begun.starts,
+        context: begun.context,
+        before: begun.before,
+        chunks: repository::ChunkStore::Sqlite(chunks),
+    })
+}
+
+/// A connection to the repository's file, as the user's `#[database]` function wants it where there is one.
+fn own_connection(
+    shared: &Arc<Shared>,
+    database: Option<&Sqlite>,
+    durability: Durability,
+) -> Result<Lent, Trouble> {
+    let Some(database) = database else { return Ok(shared.lend_for_chunks(durability)?) };
+    let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
+    session.set_synchronous(synchronous(durability))?;
+    Ok(Lent::own(session))
+}
+
+struct Begun {
+    id: StepExecutionId,
+    starts: u32,
+    context: ContextMap,
+    context_text: String,
+    before: Counters,
+}
+
+/// Inserts the step execution. `truth` is what stands in the other database where the step's chunks are committed in one.
+fn insert(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    step: &StepStart<'_>,
+    durability: Durability,
+    truth: Option<Option<&Checkpoint>>,
+) -> Result<Begun, Trouble> {
+    let connection = shared.lend(durability)?;
+    let transaction = connection.begin()?;
+    check_owner(&transaction, owner)?;
+    if let Some(Some(checkpoint)) = truth {
+        correct(&transaction, checkpoint)?;
+    }
+    let (before, earlier) = sums(&transaction, owner, step.name)?;
+    if let Some(limit) = step.start_limit
+        && earlier >= limit
+    {
+        return Err(RepositoryError::StartLimit { step: step.name.to_owned(), limit }.into());
+    }
+    let mut context = ContextMap::new();
+    if let Some((last, status)) = last(&transaction, owner, step.name)?
+        && status != BatchStatus::Completed
+    {
+        context = match truth {
+            None => context_of(&transaction, last)?,
+            Some(Some(checkpoint)) => checkpoint.context()?,
+            Some(None) => ContextMap::new(),
+        };
+    }
+    let context_text = encode_context(&context);
+    let id = StepExecutionId(rows::next_id(&transaction, "BATCH_STEP_EXECUTION_SEQ")?);
+    transaction
+        .prepare_cached(&format!(
+            "INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, VERSION, STEP_NAME, JOB_EXECUTION_ID, CREATE_TIME,
+                                               START_TIME, STATUS, {COUNTERS}, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED)
+             VALUES (?1, 0, ?2, ?3, ?4, ?4, 'STARTED', 0, 0, 0, 0, 0, 0, 0, 0, 'EXECUTING', '', ?4)"
+        ))?
+        .execute(params![id.0, step.name, owner.execution.0, stamp(shared.now())])?;
+    rows::put_step_context(&transaction, id, &context_text)?;
+    transaction.commit()?;
+    Ok(Begun { id, starts: earlier + 1, context, context_text, before })
+}
+
+/// The other database knows what the step execution before really committed, where its owner died before it could copy
+/// that here.
+fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let counters = &checkpoint.counters;
+    let corrected = connection
+        .prepare_cached(
+            "UPDATE BATCH_STEP_EXECUTION
+             SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
+                 READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8
+             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE = ?10",
+        )?
+        .execute(params![
+            int(counters.commit),
+            int(counters.read),
+            int(counters.filter),
+            int(counters.write),
+            int(counters.read_skip),
+            int(counters.write_skip),
+            int(counters.process_skip),
+            int(counters.rollback),
+            checkpoint.step.0,
+            takeover::OWNER_LOST,
+        ])?;
+    if corrected > 0 {
+        rows::put_step_context(connection, checkpoint.step, &checkpoint.text)?;
+    }
+    Ok(())
+}
+
+/// The counters of the step in the instance so far, and how often it was started.
+fn sums(connection: &Connection, owner: Ownership, name: &str) -> rusqlite::Result<(Counters, u32)> {
+    let sums = COUNTERS
+        .split(", ")
+        .map(|column| format!("COALESCE(SUM(s.{}), 0)", column.trim()))
+        .collect::<Vec<_>>()
+        .join(", ");
+    connection
+        .prepare_cached(&format!(
+            "SELECT {sums}, COUNT(*) FROM BATCH_JOB_EXECUTION e
+             JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND s.STEP_NAME = ?2
+             WHERE e.JOB_INSTANCE_ID = ?1"
+        ))?
+        .query_row(params![owner.instance.0, name], |row| Ok((rows::counters(row, 0)?, row.get(8)?)))
+}
+
+fn last(
+    connection: &Connection,
+    owner: Ownership,
+    name: &str,
+) -> rusqlite::Result<Option<(StepExecutionId, BatchStatus)>> {
+    connection
+        .prepare_cached(
+            "SELECT s.STEP_EXECUTION_ID, s.STATUS FROM BATCH_JOB_EXECUTION e
+             JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND s.STEP_NAME = ?2
+             WHERE e.JOB_INSTANCE_ID = ?1 ORDER BY s.STEP_EXECUTION_ID DESC LIMIT 1",
+        )?
+        .query_row(params![owner.instance.0, name], |row| {
+            Ok((StepExecutionId(row.get(0)?), rows::status(row, 1)?))
+        })
+        .optional()
+}
+
+fn context_of(connection: &Connection, step: StepExecutionId) -> Result<ContextMap, Trouble> {
+    let columns = connection
+        .prepare_cached(
+            "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID = ?1",
+        )?
+        .query_row([step.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (short, serialized) = columns.unwrap_or_default();
+    rows::context(short, serialized)
+}
+
+pub(super) fn finish(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    step: StepExecutionId,
+    finish: &StepFinish,
+) -> Result<(), Trouble> {
+    let elsewhere = guard(&shared.elsewhere).get(&step).cloned();
+    let mut context = finish.context.as_ref().map(encode_context);
+    if let Some(elsewhere) = &elsewhere {
+        context = elsewhere.settle(step, &finish.counters, context)?;
+    }
+    let connection = shared.lend(shared.durability_of(owner.execution))?;
+    let transaction = connection.begin()?;
+    update(&transaction, owner, step, finish, &stamp(shared.now()))?;
+    if let Some(context) = &context {
+        rows::put_step_context(&transaction, step, context)?;
+    }
+    if let Some(context) = &finish.job_context {
+        rows::put_job_context(&transaction, owner.execution, &encode_context(context))?;
+    }
+    if let Some(profile) = &finish.profile {
+        insert_profile(&transaction, step, profile)?;
+    }
+    for entry in &finish.journal {
+        journal::append(&transaction, owner, entry)?;
+    }
+    transaction.commit()?;
+    guard(&shared.elsewhere).remove(&step);
+    Ok(())
+}
+
+fn update(
+    connection: &Connection,
+    owner: Ownership,
+    step: StepExecutionId,
+    finish: &StepFinish,
+    now: &str,
+) -> Result<(), Trouble> {
+    let counters = &finish.counters;
+    let changed = connection
+        .prepare_cached(
+            "UPDATE BATCH_STEP_EXECUTION
+             SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
+                 READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8,
+                 STATUS = ?9, EXIT_CODE = ?10, EXIT_MESSAGE = ?11, END_TIME = ?12, LAST_UPDATED = ?12
+             WHERE STEP_EXECUTION_ID = ?13 AND JOB_EXECUTION_ID = ?14
+               AND EXISTS (SELECT 1 FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?14 AND EPOCH = ?15)",
+        )?
+        .execute(params![
+            int(counters.commit),
+            int(counters.read),
+            int(counters.filter),
+            int(counters.write),
+            int(counters.read_skip),
+            int(counters.write_skip),
+            int(counters.process_skip),
+            int(counters.rollback),
+            finish.status.as_str(),
+            rows::cut(&finish.exit.code),
+            rows::cut(&finish.exit.description),
+            now,
+            step.0,
+            owner.execution.0,
+            int(owner.epoch),
+        ])?;
+    if changed == 0 {
+        return Err(RepositoryError::Fenced { execution: owner.execution }.into());
+    }
+    Ok(())
+}
+
+fn insert_profile(connection: &Connection, step: StepExecutionId, profile: &Profile) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO BATCH_STEP_PROFILE (STEP_EXECUTION_ID, READ_NANOS, PROCESS_NANOS, WRITE_NANOS,
+                                                        COMMIT_NANOS)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            step.0,
+            int(profile.read),
+            int(profile.process),
+            int(profile.write),
+            int(profile.commit)
+        ])
+        .map(|_| ())
+}

@@ -1,0 +1,209 @@
+//! Receives: running executions. Gives: their end where the owner is dead or a person says so, and requests to stop.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::connections::{Shared, guard};
+use super::error::{Trouble, unusable};
+use super::launch::next_epoch;
+use super::owner;
+use super::rows::{self, RUNNING, stamp};
+use crate::definition::{Durability, ExecutionId, InstanceId};
+use crate::repository::{BatchStatus, Owner, RepositoryError};
+
+/// The exit code of an execution whose owner died.
+pub(super) const OWNER_LOST: &str = "OWNER_LOST";
+
+/// An execution that is running, as its row says.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) id: ExecutionId,
+    pub(super) instance: InstanceId,
+    pub(super) job: String,
+    pub(super) owner: Option<Owner>,
+}
+
+fn select(condition: &str) -> String {
+    let owner = rows::OWNER;
+    format!(
+        "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID, i.JOB_NAME, {owner}
+         FROM BATCH_JOB_EXECUTION e
+         JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
+         LEFT JOIN BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+         WHERE e.STATUS IN {RUNNING} {condition} ORDER BY e.JOB_EXECUTION_ID"
+    )
+}
+
+fn running(row: &Row<'_>) -> rusqlite::Result<Running> {
+    Ok(Running {
+        id: ExecutionId(row.get(0)?),
+        instance: InstanceId(row.get(1)?),
+        job: row.get(2)?,
+        owner: rows::owner(row, 3)?,
+    })
+}
+
+pub(super) fn running_of_instance(
+    connection: &Connection,
+    instance: InstanceId,
+) -> rusqlite::Result<Option<Running>> {
+    connection
+        .prepare_cached(&select("AND e.JOB_INSTANCE_ID = ?1"))?
+        .query_row([instance.0], running)
+        .optional()
+}
+
+pub(super) fn running_of_job(connection: &Connection, job: &str) -> rusqlite::Result<Vec<Running>> {
+    connection.prepare_cached(&select("AND i.JOB_NAME = ?1"))?.query_map([job], running)?.collect()
+}
+
+pub(super) fn is_running(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?1 AND STATUS IN {RUNNING})"
+        ))?
+        .query_row([execution.0], |row| row.get(0))
+}
+
+/// Does its lock prove that the owner is dead? Called inside a transaction that writes. Of an owner that left no row here
+/// nothing is known.
+pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, Trouble> {
+    if running.owner.is_none() {
+        return Ok(false);
+    }
+    match shared.locks.acquire(running.id) {
+        Ok(lock) => Ok(lock.is_some()),
+        Err(error) => Err(unusable(
+            shared.locks.path(),
+            format!("the lock of execution {} cannot be tested: {error}", running.id),
+        )
+        .into()),
+    }
+}
+
+pub(super) fn already_running(running: &Running) -> RepositoryError {
+    RepositoryError::AlreadyRunning {
+        job: running.job.clone(),
+        execution: running.id,
+        owner: owner::in_words(running.owner.as_ref()),
+    }
+}
+
+/// Ends the execution and its running steps as FAILED, and fences the owner that it had.
+pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Running) -> rusqlite::Result<()> {
+    let epoch = rows::int(next_epoch(connection, running.instance)?);
+    let raised = connection
+        .prepare_cached(
+            "UPDATE BATCH_JOB_OWNER SET EPOCH = ?1, RECOVERIES = RECOVERIES + 1 WHERE JOB_EXECUTION_ID = ?2",
+        )?
+        .execute(params![epoch, running.id.0])?;
+    if raised == 0 {
+        connection
+            .prepare_cached(
+                "INSERT INTO BATCH_JOB_OWNER (JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH, RECOVERIES, DURABILITY,
+                                              OWNER, HOST, PID, START_TICKS, BOOT_ID)
+                 VALUES (?1, ?2, ?3, 1, ?4, '', 'unknown', 0, 0, '')",
+            )?
+            .execute(params![
+                running.id.0,
+                running.instance.0,
+                epoch,
+                rows::durability_text(Durability::Machine)
+            ])?;
+    }
+    let lost = format!("{} was lost", owner::in_words(running.owner.as_ref()));
+    let now = stamp(shared.now());
+    connection
+        .prepare_cached(&format!(
+            "UPDATE BATCH_STEP_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'FAILED', EXIT_CODE = ?1, EXIT_MESSAGE = ?2, END_TIME = ?3,
+                 LAST_UPDATED = ?3
+             WHERE JOB_EXECUTION_ID = ?4 AND STATUS IN {RUNNING}"
+        ))?
+        .execute(params![OWNER_LOST, lost, now, running.id.0])?;
+    connection
+        .prepare_cached(
+            "UPDATE BATCH_JOB_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'FAILED', EXIT_CODE = ?1, EXIT_MESSAGE = ?2, END_TIME = ?3,
+                 LAST_UPDATED = ?3
+             WHERE JOB_EXECUTION_ID = ?4",
+        )?
+        .execute(params![OWNER_LOST, lost, now, running.id.0])?;
+    guard(&shared.durabilities).remove(&running.id);
+    Ok(())
+}
+
+pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let transaction = connection.begin()?;
+    let all: Vec<Running> =
+        transaction.prepare_cached(&select(""))?.query_map([], running)?.collect::<Result<_, _>>()?;
+    let mut taken = Vec::new();
+    for running in &all {
+        if owner_is_dead(shared, running)? {
+            take_over(shared, &transaction, running)?;
+            taken.push(running.id);
+        }
+    }
+    transaction.commit()?;
+    Ok(taken)
+}
+
+fn status_of(connection: &Connection, execution: ExecutionId) -> Result<BatchStatus, Trouble> {
+    connection
+        .prepare_cached("SELECT STATUS FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?1")?
+        .query_row([execution.0], |row| rows::status(row, 0))
+        .optional()?
+        .ok_or_else(|| RepositoryError::NoSuchExecution(execution).into())
+}
+
+pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let transaction = connection.begin()?;
+    let status = status_of(&transaction, execution)?;
+    if !status.is_running() {
+        return Err(RepositoryError::NotRunning { execution, status }.into());
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE BATCH_JOB_EXECUTION SET VERSION = VERSION + 1, STATUS = 'STOPPING', LAST_UPDATED = ?1
+             WHERE JOB_EXECUTION_ID = ?2 AND STATUS IN ('STARTING', 'STARTED')",
+        )?
+        .execute(params![stamp(shared.now()), execution.0])?;
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let transaction = connection.begin()?;
+    let status = status_of(&transaction, execution)?;
+    let job = || {
+        transaction
+            .prepare_cached(
+                "SELECT i.JOB_NAME FROM BATCH_JOB_EXECUTION e JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+                 WHERE e.JOB_EXECUTION_ID = ?1",
+            )?
+            .query_row([execution.0], |row| row.get(0))
+    };
+    if matches!(status, BatchStatus::Completed | BatchStatus::Abandoned) {
+        return Err(RepositoryError::AlreadyComplete { job: job()?, execution, status }.into());
+    }
+    if status.is_running() {
+        let running = transaction
+            .prepare_cached(&select("AND e.JOB_EXECUTION_ID = ?1"))?
+            .query_row([execution.0], running)?;
+        if !owner_is_dead(shared, &running)? {
+            return Err(already_running(&running).into());
+        }
+        take_over(shared, &transaction, &running)?;
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE BATCH_JOB_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'ABANDONED', END_TIME = COALESCE(END_TIME, ?1), LAST_UPDATED = ?1
+             WHERE JOB_EXECUTION_ID = ?2",
+        )?
+        .execute(params![stamp(shared.now()), execution.0])?;
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,77 @@
+//! A repository of its own for each test, and the ways to run a job in it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use batch_runtime::Launch;
+use batch_runtime::engine::{self, JobError, RunOptions};
+use batch_runtime::observe::{JobReport, StepReport};
+use batch_runtime::repository::sqlite::SqliteRepository;
+use batch_runtime::repository::{BatchStatus, Repository};
+
+/// A folder with a repository in it, gone at the end of the test.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+    pub(crate) repository: Arc<dyn Repository>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let repository = SqliteRepository::open(folder.path().join("batch.db")).expect("a new repository");
+        Self { folder, repository: Arc::new(repository) }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn try_run(&self, launch: &Launch) -> Result<JobReport, JobError> {
+        engine::run(&self.repository, launch, &RunOptions::default())
+    }
+
+    pub(crate) fn run(&self, launch: &Launch) -> JobReport {
+        self.try_run(launch).expect("the launch is not refused")
+    }
+
+    pub(crate) fn completes(&self, launch: &Launch) -> JobReport {
+        let report = self.run(launch);
+        assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
+        report
+    }
+
+    pub(crate) fn fails(&self, launch: &Launch) -> JobReport {
+        let report = self.run(launch);
+        assert_eq!(report.status, BatchStatus::Failed);
+        report
+    }
+
+    /// A connection of our own to the repository's database, where business tables live too.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path("batch.db")).expect("the repository's file")
+    }
+
+    pub(crate) fn numbers(&self, sql: &str) -> Vec<i64> {
+        let database = self.database();
+        let mut statement = database.prepare(sql).expect("the query is well formed");
+        let rows = statement.query_map([], |row| row.get(0)).expect("the query runs");
+        rows.map(|row| row.expect("a number")).collect()
+    }
+
+    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        let database = self.database();
+        let mut statement = database.prepare(sql).expect("the query is well formed");
+        let rows = statement.query_map([], |row| row.get(0)).expect("the query runs");
+        rows.map(|row| row.expect("a text")).collect()
+    }
+}
+
+/// The report of the step of that name.
+pub(crate) fn step<'r>(report: &'r JobReport, name: &str) -> &'r StepReport {
+    let names: Vec<_> = report.steps.iter().map(|step| &step.name).collect();
+    report.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("no step {name} among {names:?}"))
+}
