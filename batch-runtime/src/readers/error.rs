@@ -130,7 +130,7 @@ pub enum ReadError {
         resource: Arc<str>,
         /// The line on which the record begins, from 1.
         line: u64,
-        /// The offset of the first bad byte, from 0.
+        /// The offset in bytes at which the record begins, from 0.
         byte: u64,
         /// The column, where it is known.
         column: Option<Box<str>>,

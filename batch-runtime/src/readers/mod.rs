@@ -11,3 +11,8 @@ pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use source::Identity;
 pub use vec::VecReader;
+
+#[cfg(feature = "csv")]
+mod csv;
+#[cfg(feature = "csv")]
+pub use csv::{CsvOptions, CsvPosition, CsvReader};

@@ -15,3 +15,8 @@ pub use file::FilePosition;
 pub use function::FunctionWriter;
 pub use pair::Both;
 pub use route::{Arms, Route};
+
+#[cfg(feature = "csv")]
+mod csv;
+#[cfg(feature = "csv")]
+pub use csv::CsvWriter;

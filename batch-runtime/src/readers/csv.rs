@@ -1,0 +1,252 @@
+//! Receives: a CSV file, plain or compressed, with a header or without. Gives: [`CsvReader`], its records as values of a
+//! serde type.
+
+mod decode;
+mod index;
+mod options;
+mod records;
+mod row;
+mod value;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use self::decode::{Decoder, Refusal};
+use self::records::{Place, Record, Records};
+use self::value::Problem;
+use super::error::shown;
+use super::source::Source;
+use super::{Identity, ReadError};
+use crate::{Progress, Reader};
+
+pub use options::CsvOptions;
+
+/// Reads the records of a CSV file, one item each.
+///
+/// The file is UTF-8, with or without a byte order mark; lines end with LF or CRLF; blank lines are left out. A field
+/// that begins with a quote goes on to the closing quote, over delimiters and line ends, and a doubled quote in it is
+/// one. A file named `.gz` or `.zst` is decompressed.
+///
+/// With a header, columns and fields go together by name, in any order, and serde's attributes hold: `rename`,
+/// `default`, `alias`, `skip`, `flatten`, `deny_unknown_fields`, `deserialize_with` …; columns that the type does not
+/// know are left out. [Without](CsvOptions::without_header), they go together by position. An empty field is
+/// `None` for an `Option`. A field that is a struct or a sequence is refused. What is flattened is taken for what it
+/// looks like (a number, `true`, a text), as serde does not tell what is asked for.
+///
+/// A restart seeks in a plain file; in a compressed file it decompresses what lies before.
+///
+/// ```
+/// use batch_runtime::{Reader, readers::CsvReader};
+/// use serde::Deserialize;
+///
+/// #[derive(Debug, PartialEq, Deserialize)]
+/// struct Flight { carrier: String, dep_delay: Option<f64> }
+///
+/// let path = std::env::temp_dir().join("doc-csv-reader.csv");
+/// std::fs::write(&path, "dep_delay,carrier\n12.5,AA\n,UA\n")?;
+///
+/// let mut flights = CsvReader::<Flight>::open(&path)?;
+/// assert_eq!(flights.read()?, Some(Flight { carrier: "AA".into(), dep_delay: Some(12.5) }));
+/// let position = flights.position();
+///
+/// let mut restarted = CsvReader::<Flight>::open(&path)?;
+/// restarted.resume(position)?;
+/// assert_eq!(restarted.read()?, Some(Flight { carrier: "UA".into(), dep_delay: None }));
+/// assert_eq!(restarted.read()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CsvReader<T> {
+    records: Records,
+    decoder: Decoder,
+    flexible: bool,
+    /// The number of columns: the header's, or that of the first record.
+    columns: Option<usize>,
+    item: PhantomData<fn() -> T>,
+}
+
+/// Where a [`CsvReader`] stands, and in which file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvPosition {
+    /// The offset in the (decompressed) file.
+    byte: u64,
+    /// The line there, from 1.
+    line: u64,
+    columns: Option<usize>,
+    /// The bytes before `byte` that were hashed, and their hash: a line that came or went before is noticed.
+    tail: u64,
+    hash: u64,
+    input: Identity,
+}
+
+impl<T: DeserializeOwned> CsvReader<T> {
+    /// Opens a comma-separated file with a header.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is a folder, or is empty.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        Self::options().open(path)
+    }
+
+    /// For a file that is written in another way.
+    pub fn options() -> CsvOptions<T> {
+        CsvOptions::new()
+    }
+
+    fn with_options(path: &Path, options: CsvOptions<T>) -> Result<Self, ReadError> {
+        let mut records = Records::new(Source::open(path)?, options.syntax());
+        records.skip_byte_order_mark()?;
+        let header = if options.header { Some(header(&mut records, options.trim)?) } else { None };
+        Ok(Self {
+            columns: header.as_ref().map(Vec::len),
+            decoder: Decoder::new(header, options.trim, options.nulls),
+            records,
+            flexible: options.flexible,
+            item: PhantomData,
+        })
+    }
+}
+
+/// The names in the first record.
+fn header(records: &mut Records, trim: bool) -> Result<Vec<Box<str>>, ReadError> {
+    let resource = records.resource();
+    let Some(found) = records.advance()? else { return Err(ReadError::Empty { resource }) };
+    let record = records.record(found);
+    let Ok(text) = std::str::from_utf8(record.text) else {
+        return Err(ReadError::Header {
+            resource,
+            problem: "invalid UTF-8; convert the input to UTF-8".into(),
+        });
+    };
+    if text.contains('\r') {
+        let problem = "its lines end with CR alone; convert the input to LF or CRLF".into();
+        return Err(ReadError::Header { resource, problem });
+    }
+    let fields = (0..record.ends.len()).map(|column| field(record, text, column));
+    Ok(fields.map(|name| if trim { name.trim() } else { name }.into()).collect())
+}
+
+fn field<'a>(record: Record<'_>, text: &'a str, column: usize) -> &'a str {
+    let begin = if column == 0 { 0 } else { record.ends[column - 1] as usize + 1 - record.start };
+    &text[begin..(record.ends[column] as usize - record.start).min(text.len())]
+}
+
+impl<T: DeserializeOwned> Reader for CsvReader<T> {
+    type Item = T;
+    type Position = CsvPosition;
+    type Error = ReadError;
+
+    fn read(&mut self) -> Result<Option<T>, ReadError> {
+        let Some(found) = self.records.advance()? else { return Ok(None) };
+        let record = self.records.record(found);
+        let fields = record.ends.len();
+        if self.columns != Some(fields) && !self.flexible {
+            let expected = *self.columns.get_or_insert(fields);
+            if expected != fields {
+                let Record { line, byte, .. } = record;
+                return Err(ReadError::Columns {
+                    resource: self.records.resource(),
+                    line,
+                    byte,
+                    expected,
+                    found: fields,
+                });
+            }
+        }
+        let Ok(text) = std::str::from_utf8(record.text) else {
+            return Err(self.invalid_utf8(record));
+        };
+        match self.decoder.decode(record, text) {
+            Ok(item) => Ok(Some(item)),
+            Err(refusal) => Err(self.refused(record, text, &refusal)),
+        }
+    }
+
+    fn position(&self) -> CsvPosition {
+        let Place { byte, line, tail, hash } = self.records.place();
+        CsvPosition { byte, line, columns: self.columns, tail, hash, input: self.records.source().identity() }
+    }
+
+    fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {
+        let CsvPosition { byte, line, columns, tail, hash, input } = position;
+        self.records.go_to(Place { byte, line, tail, hash }, input)?;
+        if self.columns.is_some() && self.columns != columns {
+            return Err(self.records.source().changed(byte, "it has other columns"));
+        }
+        self.columns = columns;
+        Ok(())
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Some(self.records.source().progress())
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("{}, line {}", self.records.resource(), self.records.record_line()))
+    }
+}
+
+impl<T> CsvReader<T> {
+    #[cold]
+    fn invalid_utf8(&self, record: Record<'_>) -> ReadError {
+        let valid = std::str::from_utf8(record.text).map_or_else(|error| error.valid_up_to(), str::len);
+        let column = record.ends.iter().take_while(|end| **end as usize - record.start <= valid).count();
+        let column = column.min(record.ends.len() - 1);
+        let begin = if column == 0 { 0 } else { record.ends[column - 1] as usize + 1 - record.start };
+        let end = (record.ends[column] as usize - record.start).min(record.text.len());
+        ReadError::InvalidUtf8 {
+            resource: self.records.resource(),
+            line: record.line,
+            byte: record.byte,
+            column: Some(self.decoder.name(column)),
+            value: shown(&String::from_utf8_lossy(&record.text[begin..end])),
+        }
+    }
+
+    #[cold]
+    fn refused(&self, record: Record<'_>, text: &str, refusal: &Refusal) -> ReadError {
+        let resource = self.records.resource();
+        let Refusal { error, column } = refusal;
+        let header =
+            |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
+        let mut column = *column;
+        match &*error.0 {
+            Problem::Missing(name) => match self.decoder.column(name) {
+                // A short record of a flexible file.
+                Some(known) => column = Some(known),
+                None => {
+                    let names: Vec<String> = self.decoder.names().map(|name| format!("`{name}`")).collect();
+                    return header(format!("there is no column `{name}`, only {}", shown(&names.join(", "))));
+                }
+            },
+            Problem::Duplicate(name) => return header(format!("two columns are the item's `{name}`")),
+            Problem::Unknown(name) => return header(format!("column `{name}` is unknown to the item")),
+            Problem::Text(_) | Problem::Null => {}
+        }
+        let field =
+            column.filter(|column| *column < record.ends.len()).map(|column| field(record, text, column));
+        ReadError::Record {
+            resource,
+            line: record.line,
+            byte: record.byte,
+            column: column.map(|column| self.decoder.name(column)),
+            value: shown(field.unwrap_or_default()),
+            problem: match &*error.0 {
+                Problem::Text(text) => text.as_str().into(),
+                _ => "expected a value".into(),
+            },
+        }
+    }
+}
+
+impl<T> fmt::Debug for CsvReader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CsvReader")
+            .field("resource", &self.records.resource())
+            .field("place", &self.records.place())
+            .field("decoder", &self.decoder)
+            .finish_non_exhaustive()
+    }
+}

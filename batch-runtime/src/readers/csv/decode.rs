@@ -1,0 +1,141 @@
+//! Receives: records and the header. Gives: items, by way of a [`Plan`] that is made once: which column goes to
+//! which field of the item's type.
+
+use serde::de::DeserializeOwned;
+
+use super::records::Record;
+use super::row::{Column, Form, Row, Trace};
+use super::value::{Problem, ValueError};
+
+/// What is known of the item's type and the header.
+#[derive(Debug)]
+enum Plan {
+    /// Nothing yet: the first good record teaches it.
+    Unknown,
+    /// A struct that finds a column for each of its fields, in this order.
+    Sequence { columns: Box<[usize]>, widest: usize },
+    /// A type that wants the names, or does without some columns.
+    Names(Box<[Column]>),
+}
+
+/// Makes items of records.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    /// The columns of the header, if there is one.
+    header: Option<Box<[Column]>>,
+    plan: Plan,
+    pub(super) trim: bool,
+    pub(super) nulls: Box<[Box<str>]>,
+}
+
+/// Why a record is no item, and where in it.
+pub(super) struct Refusal {
+    pub(super) error: ValueError,
+    pub(super) column: Option<usize>,
+}
+
+impl Decoder {
+    pub(super) fn new(header: Option<Vec<Box<str>>>, trim: bool, nulls: Vec<Box<str>>) -> Self {
+        let header = header.map(|names| names.into_iter().zip(0..).collect());
+        Self { header, plan: Plan::Unknown, trim, nulls: nulls.into() }
+    }
+
+    /// The names of the columns.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.header.iter().flatten().map(|(name, _)| &**name)
+    }
+
+    /// A column as messages call it.
+    pub(super) fn name(&self, column: usize) -> Box<str> {
+        self.names().nth(column).map_or_else(|| (column + 1).to_string().into(), Into::into)
+    }
+
+    /// The column of that name.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.names().position(|known| known == name)
+    }
+
+    /// The record as an item.
+    #[inline]
+    pub(super) fn decode<T: DeserializeOwned>(
+        &mut self,
+        record: Record<'_>,
+        text: &str,
+    ) -> Result<T, Refusal> {
+        if let Plan::Sequence { columns, widest } = &self.plan
+            && *widest <= record.ends.len()
+        {
+            let trace = Trace::default();
+            match T::deserialize(self.row(record, text, Form::Sequence(columns), &trace)) {
+                Ok(item) => return Ok(item),
+                Err(error) if !matches!(*error.0, Problem::Null) => {
+                    return Err(Refusal { error, column: trace.column.get() });
+                }
+                // The field may have a default, which only a type that is told the names can take.
+                Err(_) => {}
+            }
+        }
+        self.decode_by_name(record, text)
+    }
+
+    #[inline]
+    fn row<'a>(&'a self, record: Record<'a>, text: &'a str, form: Form<'a>, trace: &'a Trace) -> Row<'a> {
+        let (trim, nulls) = (self.trim, &*self.nulls);
+        Row { text, start: record.start, ends: record.ends, trim, nulls, form, trace }
+    }
+
+    fn decode_by_name<T: DeserializeOwned>(&mut self, record: Record<'_>, text: &str) -> Result<T, Refusal> {
+        let trace = Trace::default();
+        let attempt = |form| T::deserialize(self.row(record, text, form, &trace));
+        let columns = match (&self.plan, &self.header) {
+            (Plan::Names(columns), _) | (_, Some(columns)) => columns,
+            (_, None) => {
+                let item = attempt(Form::Positions);
+                return item.map_err(|error| Refusal { error, column: trace.column.get() });
+            }
+        };
+        match attempt(Form::Names { columns, omit_nulls: false }) {
+            Ok(item) => {
+                if matches!(self.plan, Plan::Unknown) {
+                    self.plan = self.learn::<T>(record, text, trace.fields.get());
+                }
+                Ok(item)
+            }
+            Err(error) if matches!(*error.0, Problem::Null) => {
+                let null = trace.column.get();
+                attempt(Form::Names { columns, omit_nulls: true }).map_err(|again| match &*again.0 {
+                    Problem::Missing(name) if self.column(name).is_some() => {
+                        Refusal { error: ValueError::null(), column: self.column(name) }
+                    }
+                    _ => Refusal { error: again, column: trace.column.get().or(null) },
+                })
+            }
+            Err(error) => Err(Refusal { error, column: trace.column.get() }),
+        }
+    }
+
+    /// The plan for a type of which the record was just made by name. `fields` are the names of its fields, if it
+    /// is a struct; a field with aliases is in there with each of its names.
+    fn learn<T: DeserializeOwned>(
+        &self,
+        record: Record<'_>,
+        text: &str,
+        fields: Option<&'static [&'static str]>,
+    ) -> Plan {
+        let all = || self.header.clone().unwrap_or_default();
+        let Some(fields) = fields else { return Plan::Names(all()) };
+        let columns: Option<Box<[usize]>> = fields.iter().map(|field| self.column(field)).collect();
+        if let Some(columns) = columns {
+            let widest = columns.iter().max().map_or(0, |last| last + 1);
+            let trace = Trace::default();
+            let form = Form::Sequence(&columns);
+            let proof = T::deserialize(self.row(record, text, form, &trace));
+            // A type of the user's own making may take names only.
+            if proof.is_ok() && trace.taken.get() == columns.len() {
+                return Plan::Sequence { columns, widest };
+            }
+        }
+        // Columns that the type does not know are left out: it did not refuse them.
+        Plan::Names(all().into_iter().filter(|(name, _)| fields.contains(&&**name)).collect())
+    }
+}

@@ -1,0 +1,256 @@
+//! Receives: a record as text, and the way its columns go to a type's fields. Gives: the serde deserializer of the
+//! whole record.
+
+use std::cell::Cell;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::value::{Name, Value, ValueError, is_null};
+
+/// A type that is one value, of a record that has one field.
+macro_rules! forward_to_only {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            match self.only() {
+                Some(value) => value.$method(visitor),
+                None => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+/// The name of a column and its place in a record.
+pub(super) type Column = (Box<str>, usize);
+
+/// How the columns are handed to the type.
+#[derive(Clone, Copy)]
+pub(super) enum Form<'a> {
+    /// Without names, these columns in this order: what a struct takes fastest.
+    Sequence(&'a [usize]),
+    /// Without names, all columns.
+    Positions,
+    /// With their names, so that the type may leave out, default, rename and collect. What the record lacks is
+    /// left out, and so are null markers if `omit_nulls`.
+    Names { columns: &'a [Column], omit_nulls: bool },
+}
+
+/// What is learnt while a record is taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    /// The column at hand.
+    pub(super) column: Cell<Option<usize>>,
+    /// The names of the struct's fields, if it is a struct.
+    pub(super) fields: Cell<Option<&'static [&'static str]>>,
+    /// How many values of a sequence were taken.
+    pub(super) taken: Cell<usize>,
+}
+
+/// A record.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) text: &'a str,
+    pub(super) start: usize,
+    pub(super) ends: &'a [u32],
+    pub(super) trim: bool,
+    pub(super) nulls: &'a [Box<str>],
+    pub(super) form: Form<'a>,
+    pub(super) trace: &'a Trace,
+}
+
+impl<'a> Row<'a> {
+    /// The text of a field.
+    #[inline]
+    pub(super) fn field(&self, column: usize) -> Option<&'a str> {
+        let end = *self.ends.get(column)? as usize - self.start;
+        let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 - self.start };
+        // The last field ends where the text does, before a carriage return.
+        let text = &self.text[begin..end.min(self.text.len())];
+        Some(if self.trim { text.trim() } else { text })
+    }
+
+    #[inline]
+    fn value(&self, column: usize) -> Option<Value<'a>> {
+        Some(Value { text: self.field(column)?, nulls: self.nulls })
+    }
+
+    /// A record of one field is its value.
+    fn only(&self) -> Option<Value<'a>> {
+        if self.ends.len() == 1 {
+            self.trace.column.set(Some(0));
+            self.value(0)
+        } else {
+            None
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Row<'de> {
+    type Error = ValueError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.form {
+            Form::Sequence(columns) => visitor.visit_seq(Picked { row: self, columns: columns.iter() }),
+            Form::Positions => visitor.visit_seq(All { row: self, next: 0 }),
+            Form::Names { columns, omit_nulls } => {
+                visitor.visit_map(Named { row: self, columns: columns.iter(), omit_nulls, at: 0 })
+            }
+        }
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        if let Form::Sequence(columns) = self.form {
+            return visitor.visit_seq(Picked { row: self, columns: columns.iter() });
+        }
+        self.trace.fields.set(Some(fields));
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        visitor.visit_seq(All { row: self, next: 0 })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.deserialize_seq(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.only() {
+            Some(value) => value.deserialize_option(visitor),
+            None => visitor.visit_some(self),
+        }
+    }
+
+    forward_to_only! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match self.only() {
+            Some(value) => value.deserialize_enum(name, variants, visitor),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    forward_to_deserialize_any! { unit unit_struct map identifier ignored_any }
+}
+
+/// The columns of a plan.
+struct Picked<'a> {
+    row: Row<'a>,
+    columns: std::slice::Iter<'a, usize>,
+}
+
+impl<'de> SeqAccess<'de> for Picked<'de> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        let Some(column) = self.columns.next() else { return Ok(None) };
+        let Some(value) = self.row.value(*column) else { return Ok(None) };
+        let trace = self.row.trace;
+        trace.column.set(Some(*column));
+        trace.taken.set(trace.taken.get() + 1);
+        let value = seed.deserialize(value)?;
+        trace.column.set(None);
+        Ok(Some(value))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.columns.len())
+    }
+}
+
+/// All columns.
+struct All<'a> {
+    row: Row<'a>,
+    next: usize,
+}
+
+impl<'de> SeqAccess<'de> for All<'de> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        let Some(value) = self.row.value(self.next) else { return Ok(None) };
+        let trace = self.row.trace;
+        trace.column.set(Some(self.next));
+        self.next += 1;
+        let value = seed.deserialize(value)?;
+        trace.column.set(None);
+        Ok(Some(value))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.row.ends.len() - self.next)
+    }
+}
+
+/// Columns with their names.
+struct Named<'a> {
+    row: Row<'a>,
+    columns: std::slice::Iter<'a, Column>,
+    omit_nulls: bool,
+    at: usize,
+}
+
+impl<'de> MapAccess<'de> for Named<'de> {
+    type Error = ValueError;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ValueError> {
+        for (name, column) in self.columns.by_ref() {
+            let Some(text) = self.row.field(*column) else { continue };
+            if self.omit_nulls && is_null(text, self.row.nulls) {
+                continue;
+            }
+            self.at = *column;
+            return seed.deserialize(Name(name)).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ValueError> {
+        let trace = self.row.trace;
+        trace.column.set(Some(self.at));
+        let text = self.row.field(self.at).unwrap_or_default();
+        let value = seed.deserialize(Value { text, nulls: self.row.nulls })?;
+        trace.column.set(None);
+        Ok(value)
+    }
+}

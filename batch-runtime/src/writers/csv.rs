@@ -1,0 +1,266 @@
+//! Receives: items of a serde type. Gives: [`CsvWriter`], a CSV file with a line for each.
+
+mod field;
+mod record;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use self::field::{Format, ItemError};
+use self::record::Columns;
+use super::file::TransactionalFile;
+use super::{FilePosition, WriteError};
+use crate::{ChunkTransaction, Durability, Writer};
+
+/// Writes items to a CSV file, a line each, under a header with the names of the item's fields.
+///
+/// The file is written as `NAME.part` and gets its name at the end of the step. After a crash the committed part is
+/// kept and what came behind it is cut off, so that no line is lost or doubled. A file of that name that was there
+/// before is refused, unless it may be [overwritten](Self::overwrite): then it stays whole until the end of the step.
+///
+/// Fields are quoted where they must be. `None` is empty, or a [marker](Self::null). serde's attributes hold:
+/// `rename`, `skip`, `flatten`, `serialize_with` …; what `skip_serializing_if` leaves out is as `None`. A field that is
+/// a struct or a sequence is refused. All items must have the same number of fields. Items without names (tuples)
+/// have no header unless [one is given](Self::header); if no item is written at all the names of its fields are not
+/// known, and the file is empty.
+///
+/// ```
+/// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::CsvWriter};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct Delay { carrier: String, minutes: Option<f64> }
+///
+/// let path = std::env::temp_dir().join("doc-csv-writer.csv");
+/// # let _ = std::fs::remove_file(&path);
+/// let mut delays = CsvWriter::create(&path).null("NA").footer(|records| format!("# {records} records"));
+///
+/// // What a step does:
+/// delays.open(None)?;
+/// let chunk = [Delay { carrier: "AA, Inc.".into(), minutes: Some(4.5) }, Delay { carrier: "UA".into(), minutes: None }];
+/// delays.write(&chunk, &ChunkTransaction::none())?;
+/// delays.prepare(Durability::Machine)?;
+/// delays.seal(Durability::Machine)?;
+/// delays.finish(Durability::Machine)?;
+///
+/// assert_eq!(std::fs::read_to_string(&path)?, "carrier,minutes\n\"AA, Inc.\",4.5\nUA,NA\n# 2 records\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct CsvWriter<T> {
+    file: TransactionalFile,
+    format: Format,
+    header: Header,
+    footer: Option<Box<dyn Fn(u64) -> String + Send + Sync>>,
+    /// Known from the first item.
+    columns: Option<Columns>,
+    item: PhantomData<fn(&T)>,
+}
+
+#[derive(Debug)]
+enum Header {
+    OfTheItem,
+    Given(Vec<String>),
+    None,
+}
+
+impl<T: Serialize> CsvWriter<T> {
+    /// A comma-separated file with a header. Nothing is touched before the step begins.
+    pub fn create(path: impl Into<PathBuf>) -> Self {
+        Self {
+            file: TransactionalFile::new(path.into()),
+            format: Format::new(),
+            header: Header::OfTheItem,
+            footer: None,
+            columns: None,
+            item: PhantomData,
+        }
+    }
+
+    /// A file of that name is replaced at the end of the step, where it would be refused at the beginning.
+    pub fn overwrite(mut self, yes: bool) -> Self {
+        self.file.overwrite(yes);
+        self
+    }
+
+    /// What stands between two fields; a comma if it is not said.
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.format.delimiter = delimiter;
+        self.format.mark();
+        self
+    }
+
+    /// What encloses a field that contains delimiters, line ends or, doubled, itself; `"` if it is not said.
+    pub fn quote(mut self, quote: u8) -> Self {
+        self.format.quote = quote;
+        self.format.mark();
+        self
+    }
+
+    /// What stands for `None`; nothing if it is not said.
+    pub fn null(mut self, marker: impl Into<String>) -> Self {
+        self.format.null = marker.into();
+        self
+    }
+
+    /// Lines end with CRLF, not LF.
+    pub fn crlf(mut self) -> Self {
+        self.format.line_end = "\r\n";
+        self
+    }
+
+    /// These names are the header.
+    pub fn header<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.header = Header::Given(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// There is no header.
+    pub fn without_header(mut self) -> Self {
+        self.header = Header::None;
+        self
+    }
+
+    /// Behind the last item stands what `footer` makes of the number of items, as it is; several lines have line ends
+    /// between them.
+    pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
+        self.footer = Some(Box::new(footer));
+        self
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let Format { delimiter, quote, .. } = self.format;
+        let bad = |mark: u8| {
+            !mark.is_ascii()
+                || mark.is_ascii_alphanumeric()
+                || matches!(mark, b'\n' | b'\r' | b'-' | b'.' | b'+')
+        };
+        if bad(delimiter) || bad(quote) {
+            Some("delimiter and quote must be ASCII and no line ends, letters, digits or signs of numbers")
+        } else if delimiter == quote {
+            Some("delimiter and quote must be two different bytes")
+        } else {
+            None
+        }
+    }
+
+    /// Appends the header if nothing stands before.
+    fn begin(&mut self) -> Result<(), WriteError> {
+        if !self.file.is_empty() {
+            return Ok(());
+        }
+        let names = match (&self.header, &self.columns) {
+            (Header::Given(names), _) => names,
+            (Header::OfTheItem, Some(columns)) => &columns.names,
+            (Header::OfTheItem, None) | (Header::None, _) => return Ok(()),
+        };
+        if !names.is_empty() {
+            let columns = Columns { count: names.len(), names: Vec::new() };
+            let line = record::append(names, &self.format, &columns, self.file.buffer()?);
+            line.map_err(|error| self.refused(0, &error))?;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, item: &T) -> Result<(), WriteError> {
+        if self.columns.is_some() {
+            return Ok(());
+        }
+        let columns = record::columns(item, &self.format).map_err(|error| self.refused(1, &error))?;
+        if let Header::Given(names) = &self.header
+            && names.len() != columns.count
+        {
+            let problem =
+                format!("the header has {} names, an item has {} fields", names.len(), columns.count);
+            return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
+        }
+        self.columns = Some(columns);
+        Ok(())
+    }
+
+    #[cold]
+    fn refused(&self, ahead: u64, error: &ItemError) -> WriteError {
+        WriteError::Item {
+            path: self.file.path().to_path_buf(),
+            record: self.file.records() + ahead,
+            field: error.0.field.clone(),
+            problem: error.0.text.clone(),
+        }
+    }
+}
+
+impl<T: Serialize> Writer for CsvWriter<T> {
+    type Item = T;
+    type Position = FilePosition;
+    type Error = WriteError;
+
+    fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
+        if let Some(problem) = self.problem() {
+            let path = self.file.path().to_path_buf();
+            return Err(WriteError::Options { path, problem: problem.to_owned() });
+        }
+        self.file.open(from)
+    }
+
+    fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
+        let Some(first) = items.first() else { return Ok(()) };
+        self.learn(first)?;
+        self.begin()?;
+        let columns = self.columns.get_or_insert_default();
+        let out = self.file.buffer()?;
+        let begin = out.len();
+        let mut written = 0;
+        for item in items {
+            written += 1;
+            if let Err(error) = record::append(item, &self.format, columns, out) {
+                out.truncate(begin);
+                return Err(self.refused(written, &error));
+            }
+        }
+        self.file.added(written)
+    }
+
+    fn prepare(&mut self, durability: Durability) -> Result<(), WriteError> {
+        self.file.prepare(durability)
+    }
+
+    fn position(&self) -> FilePosition {
+        self.file.position()
+    }
+
+    fn rollback(&mut self, to: &FilePosition) -> Result<(), WriteError> {
+        self.file.rollback(*to)
+    }
+
+    fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
+        if self.file.is_sealed() {
+            return Ok(());
+        }
+        self.begin()?;
+        if let Some(footer) = &self.footer {
+            let footer = footer(self.file.records());
+            let out = self.file.buffer()?;
+            out.extend_from_slice(footer.as_bytes());
+            out.extend_from_slice(self.format.line_end.as_bytes());
+        }
+        self.file.seal(durability)
+    }
+
+    fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
+        self.file.finish(durability)
+    }
+}
+
+impl<T> fmt::Debug for CsvWriter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CsvWriter")
+            .field("file", &self.file)
+            .field("format", &self.format)
+            .field("header", &self.header)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,303 @@
+//! Receives: an item. Gives: it as one line of a CSV file, and the names of its fields for the header.
+
+use serde::ser::{
+    Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct,
+    Serializer,
+};
+
+use super::field::{Field, Format, ItemError};
+
+/// The columns of a file, as the first item has them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    pub(super) count: usize,
+    /// Empty where the item has none.
+    pub(super) names: Vec<String>,
+}
+
+/// Appends `item` as a line; gives the number of its fields.
+#[inline]
+pub(super) fn append<T: Serialize>(
+    item: &T,
+    format: &Format,
+    columns: &Columns,
+    out: &mut Vec<u8>,
+) -> Result<(), ItemError> {
+    let begin = out.len();
+    let names = &*columns.names;
+    let count = item.serialize(Record { format, out, count: 0, names, learn: None })?;
+    if count != columns.count {
+        return Err(ItemError::new(format!("it has {count} fields, the first item has {}", columns.count)));
+    }
+    if out.len() == begin {
+        // A blank line would be no record.
+        out.extend([format.quote; 2]);
+    }
+    out.extend_from_slice(format.line_end.as_bytes());
+    Ok(())
+}
+
+/// The columns of `item`.
+pub(super) fn columns<T: Serialize>(item: &T, format: &Format) -> Result<Columns, ItemError> {
+    let mut learnt = Vec::new();
+    let record = Record { format, out: &mut Vec::new(), count: 0, names: &[], learn: Some(&mut learnt) };
+    let count = item.serialize(record)?;
+    if count == 0 {
+        return Err(ItemError::new("it has no fields"));
+    }
+    Ok(Columns { count, names: learnt })
+}
+
+/// Appends the fields of one item.
+struct Record<'a> {
+    format: &'a Format,
+    out: &'a mut Vec<u8>,
+    /// The fields that were appended.
+    count: usize,
+    /// The names that a map must have, in this order.
+    names: &'a [String],
+    /// Where the names go that the item has.
+    learn: Option<&'a mut Vec<String>>,
+}
+
+impl Record<'_> {
+    #[inline]
+    fn append<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ItemError> {
+        if self.count > 0 {
+            self.out.push(self.format.delimiter);
+        }
+        self.count += 1;
+        value.serialize(Field { format: self.format, out: self.out })
+    }
+
+    #[inline]
+    fn learn(&mut self, name: &str) {
+        if let Some(names) = &mut self.learn {
+            names.push(name.to_owned());
+        }
+    }
+
+    fn only<T: Serialize + ?Sized>(mut self, value: &T) -> Result<usize, ItemError> {
+        self.append(value)?;
+        Ok(self.count)
+    }
+}
+
+impl SerializeStruct for Record<'_> {
+    type Ok = usize;
+    type Error = ItemError;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), ItemError> {
+        self.learn(name);
+        self.append(value).map_err(|error| error.in_field(name))
+    }
+
+    fn skip_field(&mut self, name: &'static str) -> Result<(), ItemError> {
+        // Left out by `skip_serializing_if`: the column is there all the same.
+        SerializeStruct::serialize_field(self, name, &None::<()>)
+    }
+
+    #[inline]
+    fn end(self) -> Result<usize, ItemError> {
+        Ok(self.count)
+    }
+}
+
+impl SerializeMap for Record<'_> {
+    type Ok = usize;
+    type Error = ItemError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ItemError> {
+        let mut name = Vec::new();
+        // The bare text: as a header field it would be quoted twice.
+        let bare = Format::bare();
+        key.serialize(Field { format: &bare, out: &mut name })?;
+        let name = String::from_utf8_lossy(&name);
+        if let Some(expected) = self.names.get(self.count)
+            && **expected != *name
+        {
+            let problem = format!("`{name}` stands where the first item has `{expected}`");
+            return Err(ItemError::new(problem));
+        }
+        self.learn(&name);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ItemError> {
+        let at = self.count;
+        self.append(value).map_err(|error| match self.names.get(at) {
+            Some(name) => error.in_field(name),
+            None => error,
+        })
+    }
+
+    fn end(self) -> Result<usize, ItemError> {
+        Ok(self.count)
+    }
+}
+
+macro_rules! sequences {
+    ($($trait:ident $method:ident;)*) => {$(
+        impl $trait for Record<'_> {
+            type Ok = usize;
+            type Error = ItemError;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ItemError> {
+                self.append(value)
+            }
+
+            #[inline]
+            fn end(self) -> Result<usize, ItemError> {
+                Ok(self.count)
+            }
+        }
+    )*};
+}
+
+sequences! {
+    SerializeSeq serialize_element;
+    SerializeTuple serialize_element;
+    SerializeTupleStruct serialize_field;
+}
+
+macro_rules! only {
+    ($($method:ident $type:ty;)*) => {$(
+        fn $method(self, value: $type) -> Result<usize, ItemError> {
+            self.only(&value)
+        }
+    )*};
+}
+
+/// A record is a struct, a tuple, a sequence or a map; any other value is a record of one field.
+impl<'a> Serializer for Record<'a> {
+    type Ok = usize;
+    type Error = ItemError;
+    type SerializeSeq = Record<'a>;
+    type SerializeTuple = Record<'a>;
+    type SerializeTupleStruct = Record<'a>;
+    type SerializeTupleVariant = Impossible<usize, ItemError>;
+    type SerializeMap = Record<'a>;
+    type SerializeStruct = Record<'a>;
+    type SerializeStructVariant = Impossible<usize, ItemError>;
+
+    only! {
+        serialize_bool bool;
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_i128 i128;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_u128 u128;
+        serialize_f32 f32;
+        serialize_f64 f64;
+        serialize_char char;
+        serialize_str &str;
+    }
+
+    fn serialize_bytes(mut self, value: &[u8]) -> Result<usize, ItemError> {
+        self.count += 1;
+        Field { format: self.format, out: self.out }.serialize_bytes(value)?;
+        Ok(self.count)
+    }
+
+    fn serialize_none(self) -> Result<usize, ItemError> {
+        self.only(&None::<()>)
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<usize, ItemError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<usize, ItemError> {
+        self.only(&())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<usize, ItemError> {
+        self.only(&())
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<usize, ItemError> {
+        self.only(variant)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<usize, ItemError> {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        _variant: &'static str,
+        value: &T,
+    ) -> Result<usize, ItemError> {
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, ItemError> {
+        Ok(self)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self, ItemError> {
+        Ok(self)
+    }
+
+    fn serialize_tuple_struct(self, _name: &'static str, _: usize) -> Result<Self, ItemError> {
+        Ok(self)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, ItemError> {
+        Err(variant_is_no_record(variant))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, ItemError> {
+        Ok(self)
+    }
+
+    #[inline]
+    fn serialize_struct(self, _name: &'static str, _: usize) -> Result<Self, ItemError> {
+        Ok(self)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, ItemError> {
+        Err(variant_is_no_record(variant))
+    }
+}
+
+fn variant_is_no_record(variant: &str) -> ItemError {
+    ItemError::new(format!("an enum variant with fields, as `{variant}`, is no CSV record; write a struct"))
+}
