@@ -1,4 +1,5 @@
-//! Where items come from: one file a format or source.
+//! Where items come from: one file a format or source. Each gives items, a position that a restart goes on
+//! from, and errors that name the place.
 
 mod chain;
 mod error;
@@ -16,3 +17,4 @@ pub use vec::VecReader;
 mod csv;
 #[cfg(feature = "csv")]
 pub use csv::{CsvOptions, CsvPosition, CsvReader};
+pub(crate) use error::shown;

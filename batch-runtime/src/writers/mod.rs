@@ -1,4 +1,5 @@
-//! Where items go: one file a format or target.
+//! Where items go: one file a format or target. What is committed survives, what is not is taken back, and a
+//! file bears its name once it is whole.
 
 mod collector;
 mod error;
@@ -6,6 +7,7 @@ mod file;
 mod function;
 mod pair;
 mod route;
+mod sqlite;
 #[cfg(test)]
 mod test_writer;
 
@@ -20,3 +22,4 @@ pub use route::{Arms, Route};
 mod csv;
 #[cfg(feature = "csv")]
 pub use csv::CsvWriter;
+pub use sqlite::{Rows, SqliteTable, SqliteWriteError};

@@ -1,0 +1,110 @@
+//! Receives: the values of rows. Gives: them in two reused buffers, until a statement's worth is together.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use crate::readers::shown;
+
+/// The values of some rows, row by row, without an allocation a value.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    cells: Vec<Cell>,
+    /// The texts and blobs.
+    bytes: Vec<u8>,
+    /// The item that each row stems from, counted from 1.
+    items: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Cell {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text { from: usize, to: usize },
+    Blob { from: usize, to: usize },
+}
+
+impl Cells {
+    pub(super) fn clear(&mut self) {
+        self.cells.clear();
+        self.bytes.clear();
+        self.items.clear();
+    }
+
+    pub(super) fn null(&mut self) {
+        self.cells.push(Cell::Null);
+    }
+
+    pub(super) fn integer(&mut self, value: i64) {
+        self.cells.push(Cell::Integer(value));
+    }
+
+    pub(super) fn real(&mut self, value: f64) {
+        self.cells.push(Cell::Real(value));
+    }
+
+    pub(super) fn text(&mut self, value: &str) {
+        let (from, to) = self.append(value.as_bytes());
+        self.cells.push(Cell::Text { from, to });
+    }
+
+    pub(super) fn blob(&mut self, value: &[u8]) {
+        let (from, to) = self.append(value);
+        self.cells.push(Cell::Blob { from, to });
+    }
+
+    fn append(&mut self, value: &[u8]) -> (usize, usize) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        (from, self.bytes.len())
+    }
+
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Drops the values from `start` on, of a row that was not ended.
+    pub(super) fn truncate(&mut self, start: usize) {
+        self.cells.truncate(start);
+    }
+
+    /// Says that what was added since the last call is a row of `item`.
+    pub(super) fn end_row(&mut self, item: usize) {
+        self.items.push(item);
+    }
+
+    /// How many whole rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn item_of(&self, row: usize) -> usize {
+        self.items[row]
+    }
+
+    /// The value at `index`, as it is bound.
+    pub(super) fn bound(&self, index: usize) -> ToSqlOutput<'_> {
+        ToSqlOutput::Borrowed(self.value(index))
+    }
+
+    fn value(&self, index: usize) -> ValueRef<'_> {
+        match self.cells[index] {
+            Cell::Null => ValueRef::Null,
+            Cell::Integer(value) => ValueRef::Integer(value),
+            Cell::Real(value) => ValueRef::Real(value),
+            Cell::Text { from, to } => ValueRef::Text(&self.bytes[from..to]),
+            Cell::Blob { from, to } => ValueRef::Blob(&self.bytes[from..to]),
+        }
+    }
+
+    /// The value at `index`, as an error shows it.
+    pub(super) fn shown(&self, index: usize) -> String {
+        match self.value(index) {
+            ValueRef::Null => "NULL".to_owned(),
+            ValueRef::Integer(value) => value.to_string(),
+            ValueRef::Real(value) => value.to_string(),
+            ValueRef::Text(value) => format!("'{}'", shown(&String::from_utf8_lossy(value))),
+            ValueRef::Blob(value) => format!("a blob of {} bytes", value.len()),
+        }
+    }
+}

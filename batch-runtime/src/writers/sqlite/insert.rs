@@ -1,0 +1,204 @@
+//! Receives: rows as cells. Gives: them to `SQLite`, many with one statement; a refused row is found and named.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::ops::Range;
+
+use rusqlite::{CachedStatement, Connection, ErrorCode};
+
+use super::cells::Cells;
+use super::error::SqliteWriteError;
+
+/// How many values a statement takes at most: about as many texts as `SQLite` keeps in its small-allocation
+/// slots (its "lookaside"). Measured best with 4 texts among 7 columns; twice as many rows cost 15 % more.
+const VALUES: usize = 224;
+/// And how many rows: of narrow rows more bring nothing.
+const ROWS: usize = 64;
+/// Wide rows still share a statement; 2,000 columns, the most a table has, times 4 is within the parameter limit.
+const LEAST_ROWS: usize = 4;
+/// The rows of the statement for what does not fill a whole one; the rest goes one by one.
+const SOME: usize = 8;
+
+/// What happens to a row that meets one of the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Conflict {
+    Fail,
+    Ignore,
+    Replace,
+    Update(Vec<String>),
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+/// The statements of a table: the same but for their number of rows.
+#[derive(Debug)]
+pub(super) struct Statements {
+    table: Box<str>,
+    columns: Vec<Cow<'static, str>>,
+    /// The rows that the statement for many takes.
+    pub(super) rows: usize,
+    many: String,
+    some: String,
+    one: String,
+}
+
+impl Statements {
+    pub(super) fn new(table: &str, columns: &[Cow<'static, str>], conflict: &Conflict) -> Self {
+        let rows = (VALUES / columns.len().max(1)).clamp(LEAST_ROWS, ROWS);
+        let sql = |rows: usize| statement(table, columns, conflict, rows);
+        Self {
+            table: table.into(),
+            columns: columns.to_vec(),
+            rows,
+            many: sql(rows),
+            some: sql(SOME.min(rows)),
+            one: sql(1),
+        }
+    }
+
+    /// How many columns a row has.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn refused(&self, source: rusqlite::Error) -> SqliteWriteError {
+        SqliteWriteError::Table { table: self.table.clone(), source }
+    }
+}
+
+fn statement(table: &str, columns: &[Cow<'static, str>], conflict: &Conflict, rows: usize) -> String {
+    let verb = if *conflict == Conflict::Replace { "INSERT OR REPLACE" } else { "INSERT" };
+    let table = table.split('.').map(quoted).collect::<Vec<_>>().join(".");
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    let values = vec![row; rows].join(",");
+    let mut sql = format!("{verb} INTO {table} ({}) VALUES {values}", list(columns));
+    match conflict {
+        Conflict::Fail | Conflict::Replace => {}
+        Conflict::Ignore => sql.push_str(" ON CONFLICT DO NOTHING"),
+        Conflict::Update(key) => {
+            let others = columns.iter().filter(|column| !key.iter().any(|key| key == *column));
+            let set = others
+                .map(|column| format!("{0} = excluded.{0}", quoted(column)))
+                .collect::<Vec<_>>()
+                .join(", ");
+            // Writing to a string does not fail.
+            let _ = write!(sql, " ON CONFLICT ({}) DO ", list(key));
+            if set.is_empty() {
+                sql.push_str("NOTHING");
+            } else {
+                let _ = write!(sql, "UPDATE SET {set}");
+            }
+        }
+    }
+    sql
+}
+
+/// Hands rows to the database during one `write`.
+pub(super) struct Insert<'t> {
+    connection: &'t Connection,
+    /// The statement for many rows, kept from its first use on.
+    many: Option<CachedStatement<'t>>,
+}
+
+impl<'t> Insert<'t> {
+    pub(super) fn new(connection: &'t Connection) -> Self {
+        Self { connection, many: None }
+    }
+
+    /// Inserts the rows of `cells`, which are as many as a statement takes.
+    pub(super) fn many(&mut self, of: &Statements, cells: &Cells) -> Result<(), SqliteWriteError> {
+        let many = match &mut self.many {
+            Some(many) => many,
+            none => {
+                none.insert(self.connection.prepare_cached(&of.many).map_err(|source| of.refused(source))?)
+            }
+        };
+        execute(many, cells, 0..of.rows * of.width())
+            .or_else(|source| self.culprit(of, cells, 0..of.rows, source))
+    }
+
+    /// Inserts the rows of `cells`, however few.
+    pub(super) fn rest(&mut self, of: &Statements, cells: &Cells) -> Result<(), SqliteWriteError> {
+        let mut from = 0;
+        for (rows, sql) in [(SOME.min(of.rows), &of.some), (1, &of.one)] {
+            if cells.rows() - from < rows {
+                continue;
+            }
+            let mut statement = self.connection.prepare_cached(sql).map_err(|source| of.refused(source))?;
+            while cells.rows() - from >= rows {
+                execute(&mut statement, cells, from * of.width()..(from + rows) * of.width())
+                    .or_else(|source| self.culprit(of, cells, from..from + rows, source))?;
+                from += rows;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the row that a statement failed on, by inserting its rows one by one; what that inserts is taken
+    /// back.
+    #[cold]
+    fn culprit(
+        &self,
+        of: &Statements,
+        cells: &Cells,
+        rows: Range<usize>,
+        source: rusqlite::Error,
+    ) -> Result<(), SqliteWriteError> {
+        let about_a_row = matches!(
+            source.sqlite_error_code(),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+        );
+        // A trigger may have ended the transaction: nothing may be written outside it.
+        if !about_a_row || self.connection.is_autocommit() {
+            return Err(of.refused(source));
+        }
+        let search = || -> rusqlite::Result<Option<(usize, rusqlite::Error)>> {
+            self.connection.execute_batch("SAVEPOINT batch_culprit")?;
+            let mut one = self.connection.prepare_cached(&of.one)?;
+            let found = rows.clone().find_map(|row| {
+                execute(&mut one, cells, row * of.width()..(row + 1) * of.width())
+                    .err()
+                    .map(|error| (row, error))
+            });
+            drop(one);
+            if !self.connection.is_autocommit() {
+                self.connection.execute_batch("ROLLBACK TO batch_culprit; RELEASE batch_culprit")?;
+            }
+            Ok(found)
+        };
+        let Ok(Some((row, source))) = search() else { return Err(of.refused(source)) };
+        Err(SqliteWriteError::Row {
+            table: of.table.clone(),
+            item: cells.item_of(row),
+            values: values(&of.columns, cells, row, &source.to_string()).into(),
+            source,
+        })
+    }
+}
+
+fn execute(statement: &mut CachedStatement<'_>, cells: &Cells, values: Range<usize>) -> rusqlite::Result<()> {
+    for (parameter, index) in (1_usize..).zip(values) {
+        statement.raw_bind_parameter(parameter, cells.bound(index))?;
+    }
+    statement.raw_execute().map(drop)
+}
+
+/// The values of the columns that `message` names, of all where it names none.
+fn values(names: &[Cow<'static, str>], cells: &Cells, row: usize, message: &str) -> String {
+    let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let named = |name: &str| words.contains(&name);
+    let any = names.iter().any(|name| named(name));
+    let mut shown = String::new();
+    for (column, name) in names.iter().enumerate().filter(|(_, name)| !any || named(name)) {
+        let comma = if shown.is_empty() { "" } else { ", " };
+        // Writing to a string does not fail.
+        let _ = write!(shown, "{comma}{name} = {}", cells.shown(row * names.len() + column));
+    }
+    shown
+}

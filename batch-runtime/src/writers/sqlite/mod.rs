@@ -1,0 +1,277 @@
+//! Receives: items that are rows, or become rows. Gives: [`SqliteTable`], which inserts them in the chunk's
+//! transaction.
+
+mod cells;
+mod error;
+mod insert;
+mod row;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+use crate::definition::{BoxError, ChunkTransaction, Database, Sqlite, Writer};
+
+use cells::Cells;
+use insert::{Conflict, Insert, Statements};
+use row::{Columns, NoRow, RowSerializer};
+
+pub use error::SqliteWriteError;
+
+/// Makes rows of an item.
+type MakeRows<T> = Box<dyn FnMut(&T, &mut Rows<'_, '_>) -> Result<(), BoxError> + Send>;
+
+/// Writes items into a table of a `SQLite` database, in the chunk's transaction.
+///
+/// The fields of the item are the columns, by name: a struct that derives `Serialize`, with numbers, texts,
+/// `bool` (stored as 0 and 1), bytes, `Option` (`NULL`), unit variants (their name as text), and what serialises as one of
+/// these. Many rows go with one prepared statement.
+///
+/// ```
+/// use batch_runtime::writers::SqliteTable;
+/// use batch_runtime::{ChunkTransaction, Writer};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct Delay { carrier: &'static str, minutes: Option<f64> }
+///
+/// let mut connection = rusqlite::Connection::open_in_memory()?;
+/// connection.execute_batch("CREATE TABLE delays (carrier TEXT NOT NULL, minutes REAL)")?;
+///
+/// let mut writer = SqliteTable::<Delay>::into("delays");
+/// let tx = connection.transaction()?;
+/// let chunk = [Delay { carrier: "UA", minutes: Some(2.0) }, Delay { carrier: "AA", minutes: None }];
+/// writer.write(&chunk, &ChunkTransaction::sqlite(&tx))?;
+/// tx.commit()?;
+///
+/// let rows: u32 = connection.query_row("SELECT count(*) FROM delays", [], |row| row.get(0))?;
+/// assert_eq!(rows, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteTable<T, D = Sqlite> {
+    table: Box<str>,
+    conflict: Conflict,
+    columns: Columns,
+    make: MakeRows<T>,
+    statements: Option<Statements>,
+    /// Rows that wait for a statement's worth; kept for its memory.
+    cells: Cells,
+    database: PhantomData<fn() -> D>,
+}
+
+impl<T: Serialize> SqliteTable<T> {
+    /// Writes items into `table` (`name`, or `schema.name` of an attached database), a row an item.
+    #[must_use]
+    pub fn into(table: impl Into<String>) -> Self {
+        Self::with(table, Columns::default(), Box::new(|item, rows| Ok(rows.add(item)?)))
+    }
+}
+
+impl<T> SqliteTable<T> {
+    /// Writes the rows that `make` adds for an item, none or many, into `columns` of `table`.
+    ///
+    /// ```
+    /// use batch_runtime::writers::SqliteTable;
+    ///
+    /// struct Room { id: u32, members: Vec<String> }
+    ///
+    /// let writer = SqliteTable::<Room>::rows("member", ["room", "name"], |room, rows| {
+    ///     for name in &room.members {
+    ///         rows.add(&(room.id, name))?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # let _ = writer;
+    /// ```
+    #[must_use]
+    pub fn rows<C: Into<Cow<'static, str>>>(
+        table: impl Into<String>,
+        columns: impl IntoIterator<Item = C>,
+        make: impl FnMut(&T, &mut Rows<'_, '_>) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        Self::with(table, Columns::default(), Box::new(make)).columns(columns)
+    }
+
+    fn with(table: impl Into<String>, columns: Columns, make: MakeRows<T>) -> Self {
+        Self {
+            table: table.into().into(),
+            conflict: Conflict::Fail,
+            columns,
+            make,
+            statements: None,
+            cells: Cells::default(),
+            database: PhantomData,
+        }
+    }
+}
+
+impl<T, D> SqliteTable<T, D> {
+    /// Names the columns, for items that do not: tuples and single values. A struct's fields must be these, in
+    /// this order.
+    #[must_use]
+    pub fn columns<C: Into<Cow<'static, str>>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
+        self.columns = Columns { names: columns.into_iter().map(Into::into).collect(), known: true };
+        self
+    }
+
+    /// Leaves out a row whose unique key is in the table already.
+    #[must_use]
+    pub fn on_conflict_ignore(mut self) -> Self {
+        self.conflict = Conflict::Ignore;
+        self
+    }
+
+    /// Updates all other columns of the row that has the same unique `key`.
+    ///
+    /// ```
+    /// use batch_runtime::writers::SqliteTable;
+    ///
+    /// let writer = SqliteTable::<(u32, String)>::into("person").columns(["id", "name"]).upsert(&["id"]);
+    /// # let _ = writer;
+    /// ```
+    #[must_use]
+    pub fn upsert(mut self, key: &[&str]) -> Self {
+        self.conflict = Conflict::Update(key.iter().map(|&column| column.to_owned()).collect());
+        self
+    }
+
+    /// Deletes rows that have a unique key of the new row (`INSERT OR REPLACE`).
+    #[must_use]
+    pub fn replace(mut self) -> Self {
+        self.conflict = Conflict::Replace;
+        self
+    }
+
+    /// Writes into a table of the `#[database]` function `E`.
+    ///
+    /// ```
+    /// use batch_runtime::Sqlite;
+    /// use batch_runtime::writers::SqliteTable;
+    ///
+    /// let writer = SqliteTable::<(u32,)>::into("number").columns(["n"]).database::<Sqlite>();
+    /// # let _ = writer;
+    /// ```
+    #[must_use]
+    pub fn database<E: Database<Driver = Sqlite>>(self) -> SqliteTable<T, E> {
+        let Self { table, conflict, columns, make, statements, cells, database: _ } = self;
+        SqliteTable { table, conflict, columns, make, statements, cells, database: PhantomData }
+    }
+}
+
+/// Takes the rows that are made of an item.
+pub struct Rows<'a, 't> {
+    table: &'a str,
+    conflict: &'a Conflict,
+    columns: &'a mut Columns,
+    statements: &'a mut Option<Statements>,
+    cells: &'a mut Cells,
+    insert: Insert<'t>,
+    item: usize,
+}
+
+impl Rows<'_, '_> {
+    /// Adds a row: a struct, or a tuple of the columns' values in their order.
+    ///
+    /// # Errors
+    /// When it is no row of the table, or the table refuses it or a row before it.
+    #[inline]
+    pub fn add<R: Serialize + ?Sized>(&mut self, row: &R) -> Result<(), SqliteWriteError> {
+        let start = self.cells.len();
+        let made = row.serialize(RowSerializer::new(self.columns, self.cells));
+        if let Err(no_row) = made {
+            return Err(self.no_row(start, no_row));
+        }
+        let statements = self.statements.get_or_insert_with(|| {
+            // The first row has named them.
+            self.columns.known = true;
+            Statements::new(self.table, &self.columns.names, self.conflict)
+        });
+        let (values, width) = (self.cells.len() - start, statements.width());
+        if values != width {
+            let problem = format!("the row has {values} values, but there are {width} columns");
+            return Err(self.no_row(start, NoRow::new(problem)));
+        }
+        self.cells.end_row(self.item);
+        if self.cells.rows() == statements.rows {
+            self.insert.many(statements, self.cells)?;
+            self.cells.clear();
+        }
+        Ok(())
+    }
+
+    /// Takes back what the row left from `start` on: the closure may go on with another.
+    #[cold]
+    fn no_row(&mut self, start: usize, NoRow { column, problem }: NoRow) -> SqliteWriteError {
+        self.cells.truncate(start);
+        SqliteWriteError::Item { table: self.table.into(), item: self.item, column, problem }
+    }
+
+    fn finish(&mut self) -> Result<(), SqliteWriteError> {
+        match &*self.statements {
+            Some(statements) => self.insert.rest(statements, self.cells),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Rows<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("table", &self.table).field("item", &self.item).finish_non_exhaustive()
+    }
+}
+
+impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
+    type Item = T;
+    type Position = ();
+    type Error = SqliteWriteError;
+
+    fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), SqliteWriteError> {
+        let table = &*self.table;
+        let tx = chunk
+            .of::<D>()
+            .map_err(|source| SqliteWriteError::Transaction { table: table.into(), source })?;
+        // A write that failed may have left rows.
+        self.cells.clear();
+        let mut rows = Rows {
+            table,
+            conflict: &self.conflict,
+            columns: &mut self.columns,
+            statements: &mut self.statements,
+            cells: &mut self.cells,
+            insert: Insert::new(&tx),
+            item: 0,
+        };
+        for item in items {
+            rows.item += 1;
+            (self.make)(item, &mut rows).map_err(|error| named(error, table, rows.item))?;
+        }
+        rows.finish()
+    }
+
+    fn position(&self) {}
+}
+
+/// An error of ours passes the user's closure as it is.
+#[cold]
+fn named(error: BoxError, table: &str, item: usize) -> SqliteWriteError {
+    match error.downcast::<SqliteWriteError>() {
+        Ok(error) => *error,
+        Err(source) => SqliteWriteError::Rows { table: table.into(), item, source },
+    }
+}
+
+impl<T, D> fmt::Debug for SqliteTable<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteTable")
+            .field("table", &self.table)
+            .field("columns", &self.columns.names)
+            .field("conflict", &self.conflict)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Receives: the value of one field. Gives: it as a cell, in one of the five types that `SQLite` stores.
+
+use std::fmt::Display;
+
+use serde::ser::{Impossible, Serialize, Serializer};
+
+use super::cells::Cells;
+use super::row::NoRow;
+
+/// Serialises one value into the cells.
+pub(super) struct Cell<'a>(pub(super) &'a mut Cells);
+
+#[cold]
+fn nested(what: &str) -> NoRow {
+    NoRow::new(format!(
+        "{what} is no value of a column; store it as text (JSON, say), or give the rows by `SqliteTable::rows`"
+    ))
+}
+
+fn integer<T: Copy + Display>(value: T) -> Result<i64, NoRow>
+where
+    i64: TryFrom<T>,
+{
+    i64::try_from(value).map_err(|_| {
+        NoRow::new(format!(
+            "{value} is beyond the integers of SQLite, which have 64 bits with a sign; store it as text"
+        ))
+    })
+}
+
+macro_rules! integers {
+    ($($method:ident($type:ty))*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<(), NoRow> {
+            self.0.integer(i64::from(value));
+            Ok(())
+        }
+    )*};
+}
+
+macro_rules! wide_integers {
+    ($($method:ident($type:ty))*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<(), NoRow> {
+            self.0.integer(integer(value)?);
+            Ok(())
+        }
+    )*};
+}
+
+impl Serializer for Cell<'_> {
+    type Ok = ();
+    type Error = NoRow;
+    type SerializeSeq = Impossible<(), NoRow>;
+    type SerializeTuple = Impossible<(), NoRow>;
+    type SerializeTupleStruct = Impossible<(), NoRow>;
+    type SerializeTupleVariant = Impossible<(), NoRow>;
+    type SerializeMap = Impossible<(), NoRow>;
+    type SerializeStruct = Impossible<(), NoRow>;
+    type SerializeStructVariant = Impossible<(), NoRow>;
+
+    integers! {
+        serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_u8(u8) serialize_u16(u16) serialize_u32(u32)
+    }
+
+    wide_integers! { serialize_u64(u64) serialize_i128(i128) serialize_u128(u128) }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<(), NoRow> {
+        self.0.real(f64::from(value));
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<(), NoRow> {
+        self.0.real(value);
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), NoRow> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<(), NoRow> {
+        self.0.text(value);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), NoRow> {
+        self.0.blob(value);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<(), NoRow> {
+        self.0.null();
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), NoRow> {
+        self.serialize_none()
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NoRow> {
+        self.serialize_none()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), NoRow> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), NoRow> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), NoRow> {
+        Err(nested("an enum that carries a value"))
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, NoRow> {
+        Err(nested("a sequence"))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, NoRow> {
+        Err(nested("a tuple"))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, NoRow> {
+        Err(nested("a tuple"))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, NoRow> {
+        Err(nested("an enum that carries a value"))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, NoRow> {
+        Err(nested("a map"))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, NoRow> {
+        Err(nested("a struct"))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, NoRow> {
+        Err(nested("an enum that carries a value"))
+    }
+}
