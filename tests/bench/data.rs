@@ -26,12 +26,32 @@ pub(crate) const SALE_TABLE: &str = "CREATE TABLE sale (
     quantity INTEGER NOT NULL, price REAL NOT NULL, discount REAL)";
 
 const FIRST: [&str; 12] = [
-    "Ada", "Bo", "Charlotte", "Dmitri", "Émilie", "Fatoumata", "Guðrún", "Hannah", "Ian", "José", "Li",
+    "Ada",
+    "Bo",
+    "Charlotte",
+    "Dmitri",
+    "Émilie",
+    "Fatoumata",
+    "Guðrún",
+    "Hannah",
+    "Ian",
+    "José",
+    "Li",
     "Maximiliane",
 ];
 const LAST: [&str; 12] = [
-    "Ng", "O'Connor", "Papadopoulos", "Quist", "Rossi", "Sánchez", "Tanaka", "Ueda", "van den Berg", "Wu",
-    "Ximenes", "Zuckermandel",
+    "Ng",
+    "O'Connor",
+    "Papadopoulos",
+    "Quist",
+    "Rossi",
+    "Sánchez",
+    "Tanaka",
+    "Ueda",
+    "van den Berg",
+    "Wu",
+    "Ximenes",
+    "Zuckermandel",
 ];
 const COUNTRIES: [&str; 8] = ["AR", "BE", "DE", "FR", "IS", "JP", "PT", "US"];
 /// Two of eight have to be quoted, one has quotes of its own.
@@ -100,7 +120,8 @@ pub(crate) fn write_csv(path: &Path, rows: u64) -> Outcome {
         return Ok(());
     }
     let unfinished = path.with_extension("unfinished");
-    let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(File::create(&unfinished)?);
+    let mut writer =
+        csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(File::create(&unfinished)?);
     for sale in sales(rows) {
         writer.serialize(sale)?;
     }

@@ -1,0 +1,54 @@
+//! Receives: a number of items. Gives: what the chunk loop itself costs, without files and without a repository.
+
+use std::time::Duration;
+
+use batch_runtime::testing::StepTest;
+
+use crate::jobs::NumbersInMemory;
+use crate::measure::{self, Pair, Spread, interleaved};
+use crate::report::{Row, Target};
+use crate::{Outcome, Plan, memory, peers};
+
+fn ours(items: u64) -> Outcome<Duration> {
+    measure::time(|| {
+        StepTest::<NumbersInMemory>::new().parameter("items", &items).run()?;
+        Ok(())
+    })
+}
+
+/// One reader over an iterator, one processor, one writer; how much longer an item takes than in a loop by hand.
+pub(crate) fn in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let items = plan.size(500_000_000);
+    let checked = |took: Duration, expected: &mut Option<(u64, u64)>| {
+        let (count, sum) = memory::added_up();
+        if count != items || *expected.get_or_insert((count, sum)) != (count, sum) {
+            return Err("the two loops do not add up to the same".into());
+        }
+        Ok(took)
+    };
+    let mut expected = None;
+    let expected = std::cell::RefCell::new(&mut expected);
+    let pairs = interleaved(
+        plan.rounds(9),
+        || checked(ours(items)?, &mut expected.borrow_mut()),
+        || {
+            let took = measure::time(|| {
+                peers::in_memory(items);
+                Ok(())
+            })?;
+            checked(took, &mut expected.borrow_mut())
+        },
+    )?;
+    let an_item = |side: fn(&Pair) -> Duration| measure::median_seconds(&pairs, side) * 1e9 / items as f64;
+    Ok(Row {
+        name,
+        unit: "ns an item more",
+        value: Spread::of(pairs.iter().map(|pair| pair.nanoseconds_more(items))),
+        target: Target::must_and_aim(1.0, 0.3),
+        detail: format!(
+            "{:.3} ns, by hand {:.3} ns",
+            an_item(|pair| pair.ours),
+            an_item(|pair| pair.by_hand)
+        ),
+    })
+}
