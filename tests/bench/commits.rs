@@ -1,6 +1,6 @@
 //! Receives: a folder on the disk. Gives: what the commit of a chunk costs beside the commit of one row.
 
-use crate::jobs::{self, EmptyChunks};
+use crate::jobs::{self, EmptyChunks, WARMING};
 use crate::measure::{self, Pair, Spread, interleaved};
 use crate::peers::BareCommits;
 use crate::report::{Row, Target};
@@ -8,16 +8,18 @@ use crate::{Outcome, Plan, places};
 
 /// Chunks without a row against commits of one updated row, `synchronous=FULL` on both sides.
 pub(crate) fn empty_chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let commits = plan.size(2_000);
+    let commits = plan.size(1_000);
     let (repository, by_hand) = (plan.disk.file("empty.db"), plan.disk.file("bare.db"));
     let bare = BareCommits::open(&by_hand)?;
+    bare.commit(2 * WARMING)?;
     let pairs = interleaved(
-        plan.rounds(11),
+        plan.rounds(21),
         || {
             places::remove(&[&repository])?;
-            let report = jobs::run::<EmptyChunks>(&repository, &[("chunks", jobs::value(&commits))])?;
-            if report.steps[0].counters.commit != commits {
-                return Err(format!("{} commits, not {commits}", report.steps[0].counters.commit).into());
+            let chunks = commits + WARMING;
+            let report = jobs::run::<EmptyChunks>(&repository, &[("chunks", jobs::value(&chunks))])?;
+            if report.steps[0].counters.commit != chunks {
+                return Err(format!("{} commits, not {chunks}", report.steps[0].counters.commit).into());
             }
             jobs::empty_chunks_took().ok_or_else(|| "the reader was not run".into())
         },
