@@ -1,5 +1,7 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod definition;
 pub mod engine;
 pub mod graph;

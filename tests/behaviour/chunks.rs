@@ -47,7 +47,11 @@ fn fragile(number: i64, fail_at: Option<i64>) -> Result<i64, String> {
 }
 
 #[writer]
-fn keep_fragile(numbers: &[i64], tx: &Transaction<'_>, fail_write_at: Option<i64>) -> Result<(), anyhow::Error> {
+fn keep_fragile(
+    numbers: &[i64],
+    tx: &Transaction<'_>,
+    fail_write_at: Option<i64>,
+) -> Result<(), anyhow::Error> {
     keep(numbers, tx)?;
     match fail_write_at {
         Some(bad) if numbers.contains(&bad) => anyhow::bail!("{bad} cannot be written"),
@@ -164,7 +168,10 @@ fn a_failed_processor_leaves_the_chunks_before_it_and_nothing_of_its_own() {
     let world = World::new();
     let report = world.fails(&fragile_job(25, Some(17), None));
     let failed = step(&report, "keep_fragiles");
-    assert_eq!(failed.counters, Counters { read: 10, write: 10, commit: 1, rollback: 1, ..Counters::default() });
+    assert_eq!(
+        failed.counters,
+        Counters { read: 10, write: 10, commit: 1, rollback: 1, ..Counters::default() }
+    );
     assert_eq!(world.numbers("SELECT number FROM kept"), (1..=10).collect::<Vec<_>>());
     assert!(failed.exit.description.contains("`fragile`"), "{}", failed.exit.description);
     assert!(failed.exit.description.contains("17 is too much"), "{}", failed.exit.description);
@@ -175,7 +182,10 @@ fn a_failed_writer_takes_back_what_it_wrote_of_the_chunk() {
     let world = World::new();
     let report = world.fails(&fragile_job(25, None, Some(17)));
     let failed = step(&report, "keep_fragiles");
-    assert_eq!(failed.counters, Counters { read: 10, write: 10, commit: 1, rollback: 1, ..Counters::default() });
+    assert_eq!(
+        failed.counters,
+        Counters { read: 10, write: 10, commit: 1, rollback: 1, ..Counters::default() }
+    );
     assert_eq!(world.numbers("SELECT number FROM kept"), (1..=10).collect::<Vec<_>>());
     assert!(failed.exit.description.contains("17 cannot be written"), "{}", failed.exit.description);
 }

@@ -73,5 +73,9 @@ impl World {
 /// The report of the step of that name.
 pub(crate) fn step<'r>(report: &'r JobReport, name: &str) -> &'r StepReport {
     let names: Vec<_> = report.steps.iter().map(|step| &step.name).collect();
-    report.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("no step {name} among {names:?}"))
+    report
+        .steps
+        .iter()
+        .find(|step| step.name == name)
+        .unwrap_or_else(|| panic!("no step {name} among {names:?}"))
 }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Checkpoint};
 use super::panic;
@@ -23,6 +23,7 @@ const FIRST_CAPACITY: usize = 64 * 1024;
 
 /// Runs a chunk step.
 pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
+    let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
     let result = panic::catch(|| open_and_drive::<P>(run, &mut tally, &phase))
@@ -37,7 +38,7 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
             output: None,
         }),
         counters: tally.counters,
-        profile: Some(tally.profiler.profile()),
+        profile: Some(tally.profiler.profile(began.elapsed())),
     }
 }
 

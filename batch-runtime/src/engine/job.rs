@@ -312,7 +312,8 @@ impl Runner<'_> {
             exit,
             counters,
             profile,
-            journal: if again { Vec::new() } else { entries },
+            // The route stands as it was taken the first time; what the step left behind is today's.
+            journal: entries.into_iter().take(if again { 1 } else { usize::MAX }).collect(),
             context: None,
             job_context: values.changed().then(|| values.snapshot()),
         };

@@ -64,7 +64,6 @@ impl Profiler {
 
     pub(crate) fn add(&mut self, measure: Measure, phases: Phases) {
         let weight = u64::from(std::mem::take(&mut self.weight));
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.fill += nanos(phases.fill) * weight;
         self.write += nanos(phases.write) * weight;
         self.commit += nanos(phases.commit) * weight;
@@ -77,16 +76,26 @@ impl Profiler {
         self.wait = u32::try_from(WORTH_MEASURING.as_nanos() / took.as_nanos()).unwrap_or(u32::MAX);
     }
 
-    pub(crate) fn profile(&self) -> Profile {
-        let staged = self.staged_read + self.staged_process;
-        let read = if staged == 0 {
-            self.fill
-        } else {
-            let share = u128::from(self.fill) * u128::from(self.staged_read) / u128::from(staged);
-            u64::try_from(share).unwrap_or(self.fill)
+    /// The split of a loop that took `elapsed` in all: what reading the clock added to short chunks is taken off again.
+    pub(crate) fn profile(&self, elapsed: Duration) -> Profile {
+        let (measured, elapsed) = (self.fill + self.write + self.commit, nanos(elapsed));
+        let scaled = |time: u64| if measured > elapsed { share(time, elapsed, measured) } else { time };
+        let fill = scaled(self.fill);
+        let read = match self.staged_read + self.staged_process {
+            0 => fill,
+            staged => share(fill, self.staged_read, staged),
         };
-        Profile { read, process: self.fill - read, write: self.write, commit: self.commit }
+        Profile { read, process: fill - read, write: scaled(self.write), commit: scaled(self.commit) }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// `part / whole` of `of`; `part` is at most `whole`.
+fn share(of: u64, part: u64, whole: u64) -> u64 {
+    u64::try_from(u128::from(of) * u128::from(part) / u128::from(whole)).unwrap_or(of)
 }
 
 /// Reads the clock only where it is wanted.
@@ -131,7 +140,7 @@ mod tests {
             assert_ne!(measure, Measure::No);
             profiler.add(measure, phases(100, 75));
         }
-        let profile = profiler.profile();
+        let profile = profiler.profile(Duration::from_secs(1));
         assert_eq!((profile.read, profile.process), (225_000, 75_000));
         assert_eq!((profile.write, profile.commit), (3_000, 6_000));
     }
@@ -148,7 +157,12 @@ mod tests {
             }
         }
         assert!(measured < 10, "{measured}");
-        let fill = profiler.profile().read + profiler.profile().process;
-        assert!((80_000..=100_000).contains(&fill), "{fill}");
+        let fill = |elapsed| {
+            let profile = profiler.profile(elapsed);
+            profile.read + profile.process
+        };
+        let unscaled = fill(Duration::from_secs(1));
+        assert!((80_000..=100_000).contains(&unscaled), "{unscaled}");
+        assert_eq!(fill(Duration::from_micros(40)), 40_000);
     }
 }

@@ -2,7 +2,7 @@
 
 mod live;
 #[cfg(feature = "cli")]
-mod progress;
+pub(crate) mod progress;
 mod summary;
 pub(crate) mod table;
 pub(crate) mod words;

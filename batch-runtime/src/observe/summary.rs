@@ -105,16 +105,7 @@ impl From<&ExecutionDetails> for Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.headline())?;
-        if !self.passed.is_empty() {
-            writeln!(f, "already complete: {}", words::line(&self.passed.join(", "), 1_000))?;
-        }
-        if !self.steps.is_empty() {
-            write!(f, "\n{}", self.work())?;
-        }
-        if let Some(times) = self.times() {
-            write!(f, "\n{times}")?;
-        }
+        f.write_str(&self.tables())?;
         let causes = self.causes();
         if !causes.is_empty() {
             writeln!(f)?;
@@ -147,6 +138,22 @@ impl Summary {
         }
         let elapsed = self.elapsed.map_or_else(|| "no time".to_owned(), words::time);
         format!("{} {verb} {elapsed} ({})", words::line(&self.job, 100), facts.join(", "))
+    }
+
+    /// The headline and the tables, without the causes of a failure.
+    #[must_use]
+    pub fn tables(&self) -> String {
+        let mut text = format!("{}\n", self.headline());
+        if !self.passed.is_empty() {
+            text.push_str(&format!("already complete: {}\n", words::line(&self.passed.join(", "), 1_000)));
+        }
+        if !self.steps.is_empty() {
+            text.push_str(&format!("\n{}", self.work()));
+        }
+        if let Some(times) = self.times() {
+            text.push_str(&format!("\n{times}"));
+        }
+        text
     }
 
     /// What failed, in plain words: a line a cause.

@@ -57,6 +57,7 @@ impl From<JobError> for OperatorError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Repository(error) => Self::Repository(error),
+            JobError::Parameters(error) => Self::Parameters(error),
             other => Self::Job(other),
         }
     }

@@ -13,11 +13,9 @@ use crate::definition::{
     Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, RUN_ID, StopSignal,
     nearest, resolve_parameters,
 };
-use crate::engine::{self, JobError, RunOptions};
+use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{ExecutionFilter, JobExecution, Recovery, Repository, RepositoryError, job_key};
-
-type Engine = fn(&Arc<dyn Repository>, &Launch, &RunOptions) -> Result<JobReport, JobError>;
 
 /// Starts jobs and looks after them: all that the generated command line does, as a library.
 #[derive(Debug, Clone)]
@@ -25,14 +23,13 @@ pub struct JobOperator {
     repository: Arc<dyn Repository>,
     jobs: Vec<&'static JobInfo>,
     options: RunOptions,
-    engine: Engine,
 }
 
 impl JobOperator {
     /// An operator of the jobs recorded in `repository`.
     #[must_use]
     pub fn new(repository: Arc<dyn Repository>) -> Self {
-        Self { repository, jobs: Vec::new(), options: RunOptions::default(), engine: engine::run }
+        Self { repository, jobs: Vec::new(), options: RunOptions::default() }
     }
 
     /// With the jobs that it can start by their names, as [`start_with`](Self::start_with) and
@@ -68,12 +65,6 @@ impl JobOperator {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.options.observer = Some(observer);
-        self
-    }
-
-    #[cfg(all(test, feature = "cli"))]
-    pub(crate) fn engine(mut self, engine: Engine) -> Self {
-        self.engine = engine;
         self
     }
 
@@ -225,7 +216,7 @@ impl JobOperator {
     }
 
     fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {
-        Ok((self.engine)(&self.repository, &Launch { job, parameters }, &self.options)?)
+        Ok(engine::run(&self.repository, &Launch { job, parameters }, &self.options)?)
     }
 }
 

@@ -26,6 +26,7 @@ const CLASS: &str = "@class";
 /// assert_eq!(decode_context(&text).unwrap(), context);
 /// ```
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "JSON values with text keys always serialise")]
 pub fn encode_context(context: &ContextMap) -> String {
     let entries = Object { class: "java.util.HashMap", entries: context.iter(), len: context.len() };
     serde_json::to_string(&entries).expect("JSON values with text keys always serialise")

@@ -17,9 +17,9 @@ pub use file::FilePosition;
 pub use function::FunctionWriter;
 pub use pair::Both;
 pub use route::{Arms, Route};
+pub use sqlite::{Rows, SqliteTable, SqliteWriteError};
 
 #[cfg(feature = "csv")]
 mod csv;
 #[cfg(feature = "csv")]
 pub use csv::CsvWriter;
-pub use sqlite::{Rows, SqliteTable, SqliteWriteError};

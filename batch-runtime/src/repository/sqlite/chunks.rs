@@ -147,7 +147,7 @@ impl ChunkStore {
                 let mut there = database.lock();
                 let write = |record: &ChunkRecord| database.write(&there, target.step, record);
                 transact(there.connection(), |trouble| database.named(trouble), record, work, write)?;
-                there.committed();
+                there.committed(target.step);
                 drop(there);
                 let stop_requested = mirrored.follow(shared, target, record, *durability)?;
                 Ok(Committed { stop_requested })

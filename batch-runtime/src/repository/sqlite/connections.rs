@@ -130,8 +130,13 @@ impl Shared {
             None => Session::open(&self.path, existing(), wait)?,
         };
         session.set_wait(wait)?;
-        session.set_synchronous(if self.temporary { "OFF" } else { synchronous(durability) })?;
+        session.set_synchronous(self.synchronous(durability))?;
         Ok(Lent { owner: Some(Arc::clone(self)), session: Some(session) })
+    }
+
+    /// `PRAGMA synchronous` for the repository's own file.
+    pub(super) fn synchronous(&self, durability: Durability) -> &'static str {
+        if self.temporary { "OFF" } else { synchronous(durability) }
     }
 
     pub(super) fn durability_of(&self, execution: ExecutionId) -> Durability {

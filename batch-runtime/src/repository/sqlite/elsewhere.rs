@@ -30,18 +30,19 @@ struct Key {
     clock: Arc<dyn Clock>,
 }
 
-/// The connection, and the version of the row as last written.
+/// The connection, and the row as it was last seen: whoever finds it otherwise is fenced.
 #[derive(Debug)]
 pub(super) struct There {
     connection: Lent,
+    step: i64,
     version: i64,
 }
 
 /// What a step has committed there.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
-    /// The step execution that did.
-    pub(super) step: StepExecutionId,
+    /// The step execution that did; `None` where none ever began there.
+    pub(super) step: Option<StepExecutionId>,
     pub(super) counters: Counters,
     /// Its context, encoded.
     pub(super) text: String,
@@ -49,6 +50,9 @@ pub(super) struct Checkpoint {
 
 impl Checkpoint {
     pub(super) fn context(&self) -> Result<ContextMap, Trouble> {
+        if self.step.is_none() {
+            return Ok(ContextMap::new());
+        }
         decode_context(&self.text)
             .map_err(|why| Trouble::Corrupt(format!("a checkpoint cannot be read: {why}")))
     }
@@ -75,7 +79,7 @@ impl Elsewhere {
             .map_err(named)?;
         session.set_synchronous(synchronous(durability)).map_err(named)?;
         session.connection().execute_batch(include_str!("../schema/sqlite_checkpoint.sql")).map_err(named)?;
-        let there = There { connection: Lent::own(session), version: 0 };
+        let there = There { connection: Lent::own(session), step: 0, version: 0 };
         let key = Key {
             database,
             repository: shared.uuid.clone(),
@@ -87,49 +91,48 @@ impl Elsewhere {
     }
 
     /// Fences every owner before this one there; gives what the step has committed.
-    pub(super) fn raise_epoch(&self) -> Result<Option<Checkpoint>, RepositoryError> {
-        let row = self
-            .lock()
+    pub(super) fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
+        let mut there = self.lock();
+        let row = there
             .connection
             .prepare_cached(&format!(
                 "INSERT INTO BATCH_STEP_CHECKPOINT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, EPOCH, STEP_EXECUTION_ID,
                                                     VERSION, {COUNTERS}, CONTEXT, LAST_UPDATED)
                  VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ?5)
                  ON CONFLICT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
-                     DO UPDATE SET EPOCH = excluded.EPOCH WHERE EPOCH <= excluded.EPOCH
-                 RETURNING STEP_EXECUTION_ID, CONTEXT, {COUNTERS}"
+                     DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = VERSION + 1 WHERE EPOCH <= excluded.EPOCH
+                 RETURNING STEP_EXECUTION_ID, VERSION, CONTEXT, {COUNTERS}"
             ))
             .and_then(|mut raise| {
+                let key = &self.key;
+                let now = stamp(key.clock.now());
                 raise
                     .query_row(
-                        params![
-                            self.key.repository,
-                            self.key.owner.instance.0,
-                            self.key.step,
-                            int(self.key.owner.epoch),
-                            stamp(self.key.clock.now()),
-                        ],
+                        params![key.repository, key.owner.instance.0, key.step, int(key.owner.epoch), now],
                         |row| {
-                            Ok(Checkpoint {
-                                step: StepExecutionId(row.get(0)?),
-                                text: row.get(1)?,
-                                counters: rows::counters(row, 2)?,
-                            })
+                            let step: i64 = row.get(0)?;
+                            let checkpoint = Checkpoint {
+                                step: (step != 0).then_some(StepExecutionId(step)),
+                                text: row.get(2)?,
+                                counters: rows::counters(row, 3)?,
+                            };
+                            Ok((step, row.get(1)?, checkpoint))
                         },
                     )
                     .optional()
             })
             .map_err(|error| self.named(error.into()))?;
-        let checkpoint = row.ok_or_else(|| self.fenced())?;
-        Ok((checkpoint.step.0 != 0).then_some(checkpoint))
+        let checkpoint;
+        (there.step, there.version, checkpoint) = row.ok_or_else(|| self.fenced())?;
+        Ok(checkpoint)
     }
 
     /// Makes the row that of a step execution which begins.
     pub(super) fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError> {
         let record = ChunkRecord { context: context.to_owned(), ..ChunkRecord::default() };
         let mut there = self.lock();
-        self.update(&there, step, &record, &stamp(self.key.clock.now()), Condition::Owner)?;
-        there.version = 0;
+        self.write(&there, step, &record)?;
+        there.committed(step);
         Ok(())
     }
 
@@ -141,12 +144,14 @@ impl Elsewhere {
         counters: &Counters,
         changed: Option<String>,
     ) -> Result<Option<String>, RepositoryError> {
-        let there = self.lock();
+        let mut there = self.lock();
         let settled = match changed {
             Some(context) => {
                 let record = ChunkRecord { counters: *counters, context, job_context: None };
-                let now = stamp(self.key.clock.now());
-                self.update(&there, step, &record, &now, Condition::Step).map(|()| Some(record.context))
+                self.write(&there, step, &record).map(|()| {
+                    there.committed(step);
+                    Some(record.context)
+                })
             }
             None => there
                 .connection
@@ -180,33 +185,17 @@ impl Elsewhere {
         step: StepExecutionId,
         record: &ChunkRecord,
     ) -> Result<(), RepositoryError> {
-        self.update(there, step, record, &stamp(self.key.clock.now()), Condition::Version)
-    }
-
-    fn update(
-        &self,
-        there: &There,
-        step: StepExecutionId,
-        record: &ChunkRecord,
-        now: &str,
-        condition: Condition,
-    ) -> Result<(), RepositoryError> {
-        let (version, condition) = match condition {
-            Condition::Owner => ("0", ""),
-            Condition::Step => ("VERSION + 1", "AND STEP_EXECUTION_ID = ?14"),
-            Condition::Version => ("VERSION + 1", "AND STEP_EXECUTION_ID = ?14 AND VERSION = ?16"),
-        };
         let counters = &record.counters;
         let changed = there
             .connection
-            .prepare_cached(&format!(
+            .prepare_cached(
                 "UPDATE BATCH_STEP_CHECKPOINT
-                 SET VERSION = {version}, STEP_EXECUTION_ID = ?14, COMMIT_COUNT = ?1, READ_COUNT = ?2,
+                 SET VERSION = VERSION + 1, STEP_EXECUTION_ID = ?11, COMMIT_COUNT = ?1, READ_COUNT = ?2,
                      FILTER_COUNT = ?3, WRITE_COUNT = ?4, READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6,
                      PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8, CONTEXT = ?9, LAST_UPDATED = ?10
-                 WHERE REPOSITORY = ?11 AND JOB_INSTANCE_ID = ?12 AND STEP_NAME = ?13 AND EPOCH = ?15
-                   AND ?16 = ?16 {condition}"
-            ))
+                 WHERE REPOSITORY = ?12 AND JOB_INSTANCE_ID = ?13 AND STEP_NAME = ?14
+                   AND EPOCH = ?15 AND STEP_EXECUTION_ID = ?16 AND VERSION = ?17",
+            )
             .and_then(|mut update| {
                 update.execute(params![
                     int(counters.commit),
@@ -218,12 +207,13 @@ impl Elsewhere {
                     int(counters.process_skip),
                     int(counters.rollback),
                     record.context,
-                    now,
+                    stamp(self.key.clock.now()),
+                    step.0,
                     self.key.repository,
                     self.key.owner.instance.0,
                     self.key.step,
-                    step.0,
                     int(self.key.owner.epoch),
+                    there.step,
                     there.version,
                 ])
             })
@@ -249,19 +239,9 @@ impl There {
         &self.connection
     }
 
-    /// Told after the commit of a chunk.
-    pub(super) fn committed(&mut self) {
+    /// Told after a write for that step execution is committed.
+    pub(super) fn committed(&mut self, step: StepExecutionId) {
+        self.step = step.0;
         self.version += 1;
     }
-}
-
-/// What has to stand there for a write, beside the epoch.
-#[derive(Clone, Copy)]
-enum Condition {
-    /// Nothing.
-    Owner,
-    /// The step execution.
-    Step,
-    /// The step execution and the version.
-    Version,
 }

@@ -165,15 +165,16 @@ fn check_restart(
              WHERE e.JOB_INSTANCE_ID = ?1 ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1",
         )?
         .query_row([instance.0], |row| {
-            let lost = row.get_ref(2)?.as_str_or_null()? == Some(takeover::OWNER_LOST);
-            Ok((Last { id: ExecutionId(row.get(0)?), recoveries: row.get(3)? }, rows::status(row, 1)?, lost))
+            let exit: Option<String> = row.get(2)?;
+            Ok((Last { id: ExecutionId(row.get(0)?), recoveries: row.get(3)? }, rows::status(row, 1)?, exit))
         })
         .optional()?;
-    let Some((last, status, lost)) = last else { return Ok(None) };
+    let Some((last, status, exit)) = last else { return Ok(None) };
     if !request.restartable {
         return Err(RepositoryError::NotRestartable { job: job(), execution: last.id, status }.into());
     }
-    if lost && last.recoveries > request.max_recoveries && request.recovery != Recovery::Force {
+    let owner_was_lost = exit.as_deref() == Some(takeover::OWNER_LOST);
+    if owner_was_lost && last.recoveries > request.max_recoveries && request.recovery != Recovery::Force {
         let times = last.recoveries;
         return Err(RepositoryError::TooManyRecoveries { job: job(), instance, times }.into());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::chunks::{ChunkStore, Target};
-use super::connections::{Lent, Session, Shared, guard, synchronous};
+use super::connections::{Lent, Session, Shared, guard};
 use super::elsewhere::{Checkpoint, Elsewhere};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
@@ -50,7 +50,7 @@ pub(super) fn begin(
     // There first: from then on the owner before cannot move the checkpoint any more.
     let truth = other.as_ref().map(Elsewhere::raise_epoch).transpose()?;
 
-    let begun = insert(shared, owner, step, durability, truth.as_ref().map(Option::as_ref))?;
+    let begun = insert(shared, owner, step, durability, truth.as_ref())?;
     let target = Target::new(owner, begun.id);
     let chunks = match other {
         Some(elsewhere) => {
@@ -77,7 +77,7 @@ fn own_connection(
 ) -> Result<Lent, Trouble> {
     let Some(database) = database else { return Ok(shared.lend_for_chunks(durability)?) };
     let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
-    session.set_synchronous(synchronous(durability))?;
+    session.set_synchronous(shared.synchronous(durability))?;
     Ok(Lent::own(session))
 }
 
@@ -95,12 +95,12 @@ fn insert(
     owner: Ownership,
     step: &StepStart<'_>,
     durability: Durability,
-    truth: Option<Option<&Checkpoint>>,
+    truth: Option<&Checkpoint>,
 ) -> Result<Begun, Trouble> {
     let connection = shared.lend(durability)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
-    if let Some(Some(checkpoint)) = truth {
+    if let Some(checkpoint) = truth {
         correct(&transaction, checkpoint)?;
     }
     let (before, earlier) = sums(&transaction, owner, step.name)?;
@@ -115,8 +115,7 @@ fn insert(
     {
         context = match truth {
             None => context_of(&transaction, last)?,
-            Some(Some(checkpoint)) => checkpoint.context()?,
-            Some(None) => ContextMap::new(),
+            Some(checkpoint) => checkpoint.context()?,
         };
     }
     let context_text = encode_context(&context);
@@ -136,6 +135,7 @@ fn insert(
 /// The other database knows what the step execution before really committed, where its owner died before it could copy
 /// that here.
 fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let Some(step) = checkpoint.step else { return Ok(()) };
     let counters = &checkpoint.counters;
     let corrected = connection
         .prepare_cached(
@@ -153,11 +153,11 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             int(counters.write_skip),
             int(counters.process_skip),
             int(counters.rollback),
-            checkpoint.step.0,
+            step.0,
             takeover::OWNER_LOST,
         ])?;
     if corrected > 0 {
-        rows::put_step_context(connection, checkpoint.step, &checkpoint.text)?;
+        rows::put_step_context(connection, step, &checkpoint.text)?;
     }
     Ok(())
 }

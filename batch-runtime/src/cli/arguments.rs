@@ -1,0 +1,146 @@
+//! Receives: what clap matched. Gives: what the user wants, typed.
+
+use clap::ArgMatches;
+
+use super::parameter;
+use super::refusal::Refusal;
+use crate::definition::{Durability, ExecutionId, JobInfo};
+use crate::repository::Recovery;
+
+/// What holds for every command.
+#[derive(Debug)]
+pub(super) struct Globals {
+    pub(super) repository: Option<String>,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) verbose: bool,
+}
+
+/// How to run a job.
+#[derive(Debug)]
+pub(super) struct RunArguments {
+    /// Parameters as they were typed: name and text.
+    pub(super) given: Vec<(String, String)>,
+    pub(super) durability: Durability,
+    pub(super) recovery: Recovery,
+}
+
+/// A command.
+#[derive(Debug)]
+pub(super) enum Invocation {
+    Jobs,
+    Run { job: &'static JobInfo, next: bool, run: RunArguments },
+    Restart { execution: ExecutionId, run: RunArguments },
+    Stop(ExecutionId),
+    Abandon(ExecutionId),
+    Recover,
+    Executions { job: Option<String>, running: bool, limit: u32 },
+    Show(ExecutionId),
+}
+
+impl Globals {
+    pub(super) fn of(matches: &ArgMatches) -> Self {
+        Self {
+            repository: matches.get_one::<String>("repository").cloned(),
+            json: matches.get_flag("json"),
+            quiet: matches.get_flag("quiet"),
+            verbose: matches.get_flag("verbose"),
+        }
+    }
+}
+
+impl Invocation {
+    pub(super) fn of(matches: &ArgMatches, jobs: &[&'static JobInfo]) -> Result<Self, Refusal> {
+        let Some((name, matches)) = matches.subcommand() else {
+            return Err(Refusal::usage("a command is needed; `--help` lists them"));
+        };
+        Ok(match name {
+            "jobs" => Self::Jobs,
+            "run" => Self::run(matches, jobs)?,
+            "restart" => Self::Restart {
+                execution: execution(matches),
+                run: RunArguments::of(matches, named(matches)?),
+            },
+            "stop" => Self::Stop(execution(matches)),
+            "abandon" => Self::Abandon(execution(matches)),
+            "recover" => Self::Recover,
+            "executions" => Self::Executions {
+                job: matches.get_one::<String>("job").cloned(),
+                running: matches.get_flag("running"),
+                limit: matches.get_one::<u32>("limit").copied().unwrap_or(20),
+            },
+            "show" => Self::Show(execution(matches)),
+            other => return Err(Refusal::usage(format!("there is no command `{other}`"))),
+        })
+    }
+
+    fn run(matches: &ArgMatches, jobs: &[&'static JobInfo]) -> Result<Self, Refusal> {
+        let (job, inner) = match matches.subcommand() {
+            Some((name, inner)) => (crate::operator::job_named(jobs, name)?, Some(inner)),
+            None => match jobs {
+                [only] => (*only, None),
+                _ => return Err(Refusal::usage("a job is needed behind `run`; `jobs` lists them")),
+            },
+        };
+        let mut given = Vec::new();
+        // In front of the job's name flags are known only where the job is the only one.
+        let outer = (jobs.len() == 1).then_some(matches);
+        for matches in outer.into_iter().chain(inner) {
+            for spec in job.parameters.iter().filter(|spec| parameter::has_flag(spec)) {
+                let texts = matches.get_many::<String>(&parameter::id(spec)).into_iter().flatten();
+                given.extend(texts.map(|text| (spec.name.to_owned(), text.clone())));
+            }
+            given.extend(named(matches)?);
+        }
+        let run = RunArguments::of(inner.unwrap_or(matches), given);
+        Ok(Self::Run { job, next: inner.unwrap_or(matches).get_flag("next"), run })
+    }
+}
+
+impl RunArguments {
+    fn of(matches: &ArgMatches, given: Vec<(String, String)>) -> Self {
+        let word = |name| matches.get_one::<String>(name).map(String::as_str);
+        Self {
+            given,
+            durability: match word("durability") {
+                Some("process") => Durability::Process,
+                _ => Durability::Machine,
+            },
+            recovery: match word("recovery") {
+                Some("strict") => Recovery::Strict,
+                Some("force") => Recovery::Force,
+                _ => Recovery::Detect,
+            },
+        }
+    }
+
+    /// With the secrets that the environment holds and the command line does not.
+    pub(super) fn with_secrets(
+        &self,
+        job: &JobInfo,
+        environment: fn(&str) -> Option<String>,
+    ) -> Vec<(String, String)> {
+        let mut given = self.given.clone();
+        for spec in job.parameters.iter().filter(|spec| spec.secret) {
+            if !given.iter().any(|(name, _)| name.replace('-', "_") == spec.name)
+                && let Some(text) = environment(&parameter::variable(spec))
+            {
+                given.push((spec.name.to_owned(), text));
+            }
+        }
+        given
+    }
+}
+
+fn execution(matches: &ArgMatches) -> ExecutionId {
+    ExecutionId(matches.get_one::<i64>("execution").copied().unwrap_or_default())
+}
+
+fn named(matches: &ArgMatches) -> Result<Vec<(String, String)>, Refusal> {
+    let split = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        // Not repeated in the message: what was typed may be a secret.
+        None => Err(Refusal::usage("`--param` wants a name and a value, as `--param input=flights.csv`")),
+    };
+    matches.get_many::<String>("param").into_iter().flatten().map(split).collect()
+}

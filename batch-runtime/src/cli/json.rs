@@ -1,0 +1,333 @@
+//! Receives: what a command found out. Gives: it as the one JSON document that `--json` prints.
+//!
+//! Keys are stable and in `lower_snake_case`; what is not known is `null`; times are RFC 3339 in UTC, durations are
+//! seconds, shares of time are nanoseconds. Secrets are in none.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::parameter;
+use super::refusal::Refusal;
+use crate::definition::{Durability, ExecutionId, InstanceId, JobInfo, ParameterValue, StepExecutionId};
+use crate::observe::JobReport;
+use crate::operator::ExecutionDetails;
+use crate::repository::{
+    BatchStatus, Counters, ExitStatus, JobExecution, Owner, Profile, StepExecution, StoredParameter,
+};
+
+/// `jobs`: `{"jobs": [..]}`
+#[derive(Serialize)]
+pub(super) struct Jobs<'a> {
+    jobs: Vec<Job<'a>>,
+}
+
+#[derive(Serialize)]
+struct Job<'a> {
+    name: &'a str,
+    description: String,
+    restartable: bool,
+    exclusive: bool,
+    parameters: Vec<Declared<'a>>,
+}
+
+#[derive(Serialize)]
+struct Declared<'a> {
+    name: &'a str,
+    description: String,
+    r#type: String,
+    required: bool,
+    /// `null` for a secret.
+    default: Option<serde_json::Value>,
+    values: &'a [&'a str],
+    identifying: bool,
+    secret: bool,
+}
+
+impl<'a> Jobs<'a> {
+    pub(super) fn of(jobs: &[&'a JobInfo]) -> Self {
+        let declared = |job: &'a JobInfo| {
+            job.parameters.iter().map(|spec| Declared {
+                name: spec.name,
+                description: parameter::plain(spec.doc),
+                r#type: spec.ty.to_string(),
+                required: parameter::is_required(spec),
+                default: spec
+                    .default
+                    .filter(|_| !spec.secret)
+                    .and_then(|default| default())
+                    .map(|value| plain(&value)),
+                values: spec.values,
+                identifying: spec.identifying && !spec.secret,
+                secret: spec.secret,
+            })
+        };
+        let jobs = jobs.iter().map(|job| Job {
+            name: job.name,
+            description: parameter::plain(job.doc),
+            restartable: job.options.restartable,
+            exclusive: job.options.exclusive,
+            parameters: declared(job).collect(),
+        });
+        Self { jobs: jobs.collect() }
+    }
+}
+
+/// `run`, `restart`: the execution as it ended.
+#[derive(Serialize)]
+pub(super) struct Report<'a> {
+    job: &'a str,
+    instance: InstanceId,
+    execution: ExecutionId,
+    continues: Option<ExecutionId>,
+    recovered_from: Option<&'a Owner>,
+    status: BatchStatus,
+    exit_code: &'a str,
+    exit_description: &'a str,
+    durability: &'static str,
+    elapsed_seconds: f64,
+    steps: Vec<Step<'a>>,
+    already_complete: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    name: &'a str,
+    id: StepExecutionId,
+    status: BatchStatus,
+    exit_code: &'a str,
+    exit_description: &'a str,
+    /// What this execution of the step did.
+    counters: Counted,
+    /// What the earlier ones in the instance did.
+    before: Counted,
+    time_nanoseconds: Option<Profile>,
+    elapsed_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    read: u64,
+    filtered: u64,
+    written: u64,
+    skipped: u64,
+    read_skips: u64,
+    process_skips: u64,
+    write_skips: u64,
+    commits: u64,
+    rollbacks: u64,
+}
+
+impl From<&Counters> for Counted {
+    fn from(counters: &Counters) -> Self {
+        Self {
+            read: counters.read,
+            filtered: counters.filter,
+            written: counters.write,
+            skipped: counters.skips(),
+            read_skips: counters.read_skip,
+            process_skips: counters.process_skip,
+            write_skips: counters.write_skip,
+            commits: counters.commit,
+            rollbacks: counters.rollback,
+        }
+    }
+}
+
+impl<'a> From<&'a JobReport> for Report<'a> {
+    fn from(report: &'a JobReport) -> Self {
+        let steps = report.steps.iter().map(|step| Step {
+            name: &step.name,
+            id: step.id,
+            status: step.status,
+            exit_code: &step.exit.code,
+            exit_description: &step.exit.description,
+            counters: Counted::from(&step.counters),
+            before: Counted::from(&step.before),
+            time_nanoseconds: step.profile,
+            elapsed_seconds: Some(step.elapsed.as_secs_f64()),
+            started: None,
+            ended: None,
+        });
+        Self {
+            job: &report.job,
+            instance: report.instance,
+            execution: report.execution,
+            continues: report.restarted_from,
+            recovered_from: report.recovered.as_ref(),
+            status: report.status,
+            exit_code: &report.exit.code,
+            exit_description: &report.exit.description,
+            durability: durability(report.durability),
+            elapsed_seconds: report.elapsed.as_secs_f64(),
+            steps: steps.collect(),
+            already_complete: &report.passed,
+        }
+    }
+}
+
+/// `executions`: `{"executions": [..], "more": false}`
+#[derive(Serialize)]
+pub(super) struct Executions<'a> {
+    executions: Vec<Execution<'a>>,
+    /// Are there older ones than the limit allowed?
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct Execution<'a> {
+    execution: ExecutionId,
+    instance: InstanceId,
+    job: &'a str,
+    job_key: &'a str,
+    status: BatchStatus,
+    exit_code: &'a str,
+    exit_description: &'a str,
+    created: Timestamp,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    updated: Timestamp,
+    durability: &'static str,
+    epoch: u64,
+    owner: Option<&'a Owner>,
+    parameters: BTreeMap<&'a str, Stored>,
+}
+
+#[derive(Serialize)]
+struct Stored {
+    value: serde_json::Value,
+    r#type: &'static str,
+    identifying: bool,
+}
+
+impl<'a> From<&'a JobExecution> for Execution<'a> {
+    fn from(execution: &'a JobExecution) -> Self {
+        let ExitStatus { code, description } = &execution.exit;
+        let stored = |parameter: &'a StoredParameter| {
+            let value = plain(&parameter.value);
+            let r#type = parameter.value.java_class();
+            (parameter.name.as_str(), Stored { value, r#type, identifying: parameter.identifying })
+        };
+        Self {
+            execution: execution.id,
+            instance: execution.instance.id,
+            job: &execution.instance.job,
+            job_key: &execution.instance.key,
+            status: execution.status,
+            exit_code: code,
+            exit_description: description,
+            created: execution.created,
+            started: execution.started,
+            ended: execution.ended,
+            updated: execution.updated,
+            durability: durability(execution.durability),
+            epoch: execution.epoch,
+            owner: execution.owner.as_ref(),
+            parameters: execution.parameters.iter().map(stored).collect(),
+        }
+    }
+}
+
+impl<'a> Executions<'a> {
+    pub(super) fn of(executions: &'a [JobExecution], more: bool) -> Self {
+        Self { executions: executions.iter().map(Execution::from).collect(), more }
+    }
+}
+
+/// `show`: an execution as in `executions`, with `continues` and `steps`.
+#[derive(Serialize)]
+pub(super) struct Details<'a> {
+    #[serde(flatten)]
+    execution: Execution<'a>,
+    continues: Option<ExecutionId>,
+    steps: Vec<Step<'a>>,
+}
+
+impl<'a> From<&'a ExecutionDetails> for Details<'a> {
+    fn from(details: &'a ExecutionDetails) -> Self {
+        let none = Counters::default();
+        let step = |step: &'a StepExecution| Step {
+            name: &step.name,
+            id: step.id,
+            status: step.status,
+            exit_code: &step.exit.code,
+            exit_description: &step.exit.description,
+            counters: Counted::from(&step.counters),
+            before: Counted::from(details.before.get(&step.name).unwrap_or(&none)),
+            time_nanoseconds: step.profile,
+            elapsed_seconds: elapsed(step.started, step.ended).map(|time| time.as_secs_f64()),
+            started: step.started,
+            ended: step.ended,
+        };
+        Self {
+            execution: Execution::from(&details.execution),
+            continues: details.continues,
+            steps: details.steps.iter().map(step).collect(),
+        }
+    }
+}
+
+/// `stop`, `abandon`: what was asked of which execution.
+#[derive(Serialize)]
+pub(super) struct Asked {
+    pub(super) execution: ExecutionId,
+    pub(super) asked: &'static str,
+}
+
+/// `recover`: `{"recovered": [..]}`
+#[derive(Serialize)]
+pub(super) struct Recovered<'a> {
+    recovered: Vec<Execution<'a>>,
+}
+
+impl<'a> Recovered<'a> {
+    pub(super) fn of(executions: &'a [JobExecution]) -> Self {
+        Self { recovered: executions.iter().map(Execution::from).collect() }
+    }
+}
+
+/// Any command that was refused: `{"error": {"kind": "already_running", "message": "..", "exit": 4}}`
+#[derive(Serialize)]
+pub(super) struct Refused {
+    error: Error,
+}
+
+#[derive(Serialize)]
+struct Error {
+    kind: &'static str,
+    message: String,
+    exit: u8,
+}
+
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        Self { error: Error { kind: refusal.kind, message: refusal.to_string(), exit: refusal.code } }
+    }
+}
+
+fn elapsed(started: Option<Timestamp>, ended: Option<Timestamp>) -> Option<Duration> {
+    Some(crate::observe::words::between(started?, ended?))
+}
+
+fn durability(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Machine => "machine",
+        Durability::Process => "process",
+    }
+}
+
+/// A value in JSON's own types; a double that JSON has no number for as text.
+fn plain(value: &ParameterValue) -> serde_json::Value {
+    match value {
+        ParameterValue::Long(number) => (*number).into(),
+        ParameterValue::Boolean(flag) => (*flag).into(),
+        ParameterValue::Double(number) if number.is_finite() => (*number).into(),
+        other => other.to_string().into(),
+    }
+}

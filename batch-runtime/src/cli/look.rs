@@ -1,0 +1,161 @@
+//! Receives: what the program and the repository know. Gives: it as tables for people, and as JSON.
+
+use super::arguments::Globals;
+use super::console::Console;
+use super::refusal::Refusal;
+use super::{json, parameter, print_json};
+use crate::definition::{ExecutionId, JobInfo};
+use crate::observe::Summary;
+use crate::observe::table::{Align, Table};
+use crate::observe::words;
+use crate::operator::{ExecutionDetails, JobOperator};
+use crate::repository::{ExecutionFilter, JobExecution, StoredParameter};
+
+/// `jobs`
+pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Console) {
+    if globals.json {
+        return print_json(&json::Jobs::of(jobs), console);
+    }
+    let mut table =
+        Table::new(&[("job", Align::Left), ("parameters", Align::Left), ("what it does", Align::Left)]);
+    for job in jobs {
+        table.row([job.name.to_owned(), parameter::usages(job), parameter::first_paragraph(job.doc)]);
+    }
+    console.out.put(table);
+}
+
+/// `executions`
+pub(super) fn executions(
+    operator: &JobOperator,
+    job: Option<&str>,
+    running: bool,
+    limit: u32,
+    globals: &Globals,
+    console: &Console,
+) -> Result<(), Refusal> {
+    // One more than is shown tells whether there are more.
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let asked = u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX);
+    let filter = ExecutionFilter {
+        job: job.map(str::to_owned),
+        running,
+        limit: Some(asked),
+        ..ExecutionFilter::default()
+    };
+    let mut found = operator.executions(&filter)?;
+    if let (true, Some(job)) = (found.is_empty(), job) {
+        // A repository may hold jobs of other programs, so a name is wrong only where it has left no trace.
+        operator.job(job)?;
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    if globals.json {
+        print_json(&json::Executions::of(&found, more), console);
+        return Ok(());
+    }
+    if found.is_empty() {
+        console.out.line(if running { "no execution is running" } else { "no job has been run yet" });
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("id", Align::Right),
+        ("job", Align::Left),
+        ("status", Align::Left),
+        ("started (UTC)", Align::Left),
+        ("time", Align::Right),
+        ("parameters", Align::Left),
+    ]);
+    for execution in &found {
+        table.row([
+            execution.id.to_string(),
+            words::line(&execution.instance.job, 100),
+            status(execution),
+            execution.started.map(words::moment).unwrap_or_default(),
+            elapsed(execution),
+            words::line(&parameters(&execution.parameters, " "), 100),
+        ]);
+    }
+    console.out.put(table);
+    if more {
+        console
+            .out
+            .line(format_args!("older ones are left out: `executions --limit {}`", limit.saturating_mul(10)));
+    }
+    Ok(())
+}
+
+/// `show`
+pub(super) fn show(
+    operator: &JobOperator,
+    execution: ExecutionId,
+    globals: &Globals,
+    console: &Console,
+) -> Result<(), Refusal> {
+    let details = operator.show(execution)?;
+    if globals.json {
+        print_json(&json::Details::from(&details), console);
+    } else {
+        console.out.put(facts(&details));
+        console.out.put(Summary::from(&details));
+    }
+    Ok(())
+}
+
+/// What `recover` did.
+pub(super) fn recovered(executions: &[JobExecution]) -> String {
+    if executions.is_empty() {
+        return "nothing to recover: every running execution has a living owner".to_owned();
+    }
+    let lines = executions.iter().map(|execution| {
+        format!(
+            "execution {} of job {} lost its owner and can be started again: `restart {}`",
+            execution.id,
+            words::line(&execution.instance.job, 100),
+            execution.id
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn status(execution: &JobExecution) -> String {
+    let status = execution.status.as_str().to_lowercase();
+    let code = &execution.exit.code;
+    // `end!("CODE")` and OWNER_LOST say more than the status does.
+    if code.is_empty() || code == execution.status.as_str() || code == "EXECUTING" || code == "UNKNOWN" {
+        status
+    } else {
+        format!("{status} ({})", words::line(code, 40))
+    }
+}
+
+fn elapsed(execution: &JobExecution) -> String {
+    match (execution.started, execution.ended) {
+        (Some(started), Some(ended)) => words::time(words::between(started, ended)),
+        _ => String::new(),
+    }
+}
+
+fn parameters(parameters: &[StoredParameter], between: &str) -> String {
+    let words = parameters.iter().map(|parameter| format!("{}={}", parameter.name, parameter.value));
+    words.collect::<Vec<_>>().join(between)
+}
+
+/// What stands above the summary.
+fn facts(details: &ExecutionDetails) -> String {
+    let execution = &details.execution;
+    let mut facts = vec![("instance", format!("{}, key {}", execution.instance.id, execution.instance.key))];
+    for parameter in &execution.parameters {
+        let note = if parameter.identifying { "" } else { " (does not identify the run)" };
+        facts.push(("parameter", format!("{} = {}{note}", parameter.name, parameter.value)));
+    }
+    facts.extend(execution.started.map(|time| ("started", format!("{} UTC", words::moment(time)))));
+    match execution.ended {
+        Some(time) => facts.push(("ended", format!("{} UTC", words::moment(time)))),
+        None => facts.push(("last commit", format!("{} UTC", words::moment(execution.updated)))),
+    }
+    facts.extend(
+        execution.owner.as_ref().map(|owner| ("owner", format!("process {} on {}", owner.pid, owner.host))),
+    );
+    let lines = facts.iter().map(|(name, fact)| format!("{name:<12} {}\n", words::line(fact, 2_500)));
+    lines.collect()
+}

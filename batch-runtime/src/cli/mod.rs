@@ -1,0 +1,218 @@
+//! Receives: the words that a user typed behind the program's name. Gives: the job run, or the answer printed, and an
+//! exit code. All it does is done by [`JobOperator`]; what is here reads words and writes text.
+//!
+//! # Exit codes
+//! | code | meaning |
+//! |---|---|
+//! | 0 | the job completed; the command was done |
+//! | 1 | the job failed |
+//! | 2 | the command line is wrong: an unknown word, a bad parameter, a repository that cannot be used |
+//! | 3 | the job was stopped |
+//! | 4 | refused: already complete, already running, not restartable, the job changed, no such execution |
+//!
+//! # `--json`
+//! Every command prints one JSON document on standard output, with these keys at its top:
+//!
+//! | command | keys |
+//! |---|---|
+//! | `jobs` | `jobs` |
+//! | `run`, `restart` | `job`, `instance`, `execution`, `continues`, `recovered_from`, `status`, `exit_code`, `exit_description`, `durability`, `elapsed_seconds`, `steps`, `already_complete` |
+//! | `executions` | `executions`, `more` |
+//! | `show` | those of an entry of `executions`, and `continues`, `steps` |
+//! | `stop`, `abandon` | `execution`, `asked` |
+//! | `recover` | `recovered` |
+//! | `graph` | `job`, `format`, `graph` |
+//! | any that is refused | `error`: `kind`, `message`, `exit` |
+
+mod arguments;
+mod command;
+mod console;
+mod json;
+mod look;
+mod parameter;
+mod refusal;
+mod repository;
+mod run;
+mod signals;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use serde::Serialize;
+
+use arguments::{Globals, Invocation};
+use console::Console;
+use refusal::{Refusal, exit};
+use repository::Open;
+
+use crate::definition::JobInfo;
+use crate::operator::JobOperator;
+
+/// The whole program: what `batch_runtime::main!` calls.
+///
+/// ```no_run
+/// use batch_runtime::JobInfo;
+///
+/// fn main() -> std::process::ExitCode {
+///     const JOBS: &[&JobInfo] = &[];
+///     batch_runtime::cli::main(JOBS)
+/// }
+/// ```
+#[must_use]
+pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
+    match signals::stop_signal() {
+        Ok(stop) => ExitCode::from(answer(std::env::args_os(), jobs, &Console::of_process(stop))),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: cannot listen for signals: {error}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+/// The program as a function, for tests and for those who embed it: no signals, no bars, no environment. The first
+/// of `arguments` is the program's name. Gives the exit code.
+///
+/// ```
+/// let code = batch_runtime::cli::run_from(["flights", "jobs"], &[], std::io::stdout(), std::io::stderr());
+/// assert_eq!(code, 0);
+/// ```
+pub fn run_from<A: Into<OsString>>(
+    arguments: impl IntoIterator<Item = A>,
+    jobs: &[&'static JobInfo],
+    out: impl Write + Send + 'static,
+    err: impl Write + Send + 'static,
+) -> u8 {
+    answer(arguments, jobs, &Console::of_streams(out, err))
+}
+
+fn answer<A: Into<OsString>>(
+    arguments: impl IntoIterator<Item = A>,
+    jobs: &[&'static JobInfo],
+    console: &Console,
+) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let jobs = distinct(jobs);
+    let program = arguments
+        .first()
+        .and_then(|path| std::path::Path::new(path).file_name())
+        .map_or_else(|| "batch".to_owned(), |name| name.to_string_lossy().into_owned());
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let parsed = command::command(&program, &jobs, console.width).try_get_matches_from(&arguments);
+    let matches = match parsed {
+        Ok(matches) => matches,
+        Err(error) => return unparsed(&error, &arguments, &jobs, console, wants_json),
+    };
+    let globals = Globals::of(&matches);
+    let done = Invocation::of(&matches, &jobs)
+        .and_then(|invocation| dispatch(&invocation, &globals, &jobs, console));
+    done.unwrap_or_else(|refusal| refuse(&refusal, console, globals.json))
+}
+
+fn dispatch(
+    invocation: &Invocation,
+    globals: &Globals,
+    jobs: &[&'static JobInfo],
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let operator = |how| {
+        let repository = repository::open(globals.repository.as_deref(), console.environment, how)?;
+        Ok::<_, Refusal>(JobOperator::new(repository).with_jobs(jobs))
+    };
+    match invocation {
+        Invocation::Jobs => look::jobs(jobs, globals, console),
+        Invocation::Run { job, next, run } => {
+            let launch = run::launch(job, run, console)?;
+            return run::run(operator(Open::OrCreate)?, &launch, *next, run, globals, console);
+        }
+        Invocation::Restart { execution, run } => {
+            return run::restart(operator(Open::Existing)?, *execution, run, globals, console);
+        }
+        Invocation::Stop(execution) => {
+            operator(Open::Existing)?.stop(*execution)?;
+            let text = format!("asked execution {execution} to stop behind its chunk");
+            done(&json::Asked { execution: *execution, asked: "stop" }, &text, globals, console);
+        }
+        Invocation::Abandon(execution) => {
+            operator(Open::Existing)?.abandon(*execution)?;
+            let text = format!("execution {execution} is given up; `run --next` starts anew");
+            done(&json::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
+        }
+        Invocation::Recover => {
+            let recovered = operator(Open::Existing)?.recover()?;
+            done(&json::Recovered::of(&recovered), &look::recovered(&recovered), globals, console);
+        }
+        Invocation::Executions { job, running, limit } => {
+            look::executions(&operator(Open::Existing)?, job.as_deref(), *running, *limit, globals, console)?;
+        }
+        Invocation::Show(execution) => {
+            look::show(&operator(Open::Existing)?, *execution, globals, console)?;
+        }
+    }
+    Ok(exit::COMPLETED)
+}
+
+/// Help that was asked for, or the line that says what is wrong with the words.
+fn unparsed(
+    error: &clap::Error,
+    arguments: &[OsString],
+    jobs: &[&'static JobInfo],
+    console: &Console,
+    wants_json: bool,
+) -> u8 {
+    let help = || {
+        let help = error.render();
+        if console.colour { help.ansi().to_string() } else { help.to_string() }
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            console.out.put(help());
+            exit::COMPLETED
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            console.err.put(error.render());
+            exit::USAGE
+        }
+        _ => {
+            let of_run = arguments.iter().skip(1).any(|argument| argument == "run");
+            refuse(&Refusal::of_clap(error, jobs, of_run), console, wants_json)
+        }
+    }
+}
+
+fn refuse(refusal: &Refusal, console: &Console, wants_json: bool) -> u8 {
+    if wants_json {
+        print_json(&json::Refused::from(refusal), console);
+    }
+    console.err.line(format_args!("error: {}", crate::observe::words::line(&refusal.to_string(), 4_000)));
+    refusal.code
+}
+
+fn done(document: &impl Serialize, text: &str, globals: &Globals, console: &Console) {
+    if globals.json {
+        print_json(document, console);
+    } else if !globals.quiet {
+        console.out.line(text);
+    }
+}
+
+fn print_json(document: &impl Serialize, console: &Console) {
+    match serde_json::to_string_pretty(document) {
+        Ok(text) => console.out.line(text),
+        Err(error) => console.err.line(format_args!("error: the answer is no JSON: {error}")),
+    }
+}
+
+/// Each name once: clap takes two commands of one name for a mistake of ours.
+fn distinct(jobs: &[&'static JobInfo]) -> Vec<&'static JobInfo> {
+    let mut distinct: Vec<&'static JobInfo> = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if !distinct.iter().any(|known| known.name == job.name) {
+            distinct.push(job);
+        }
+    }
+    distinct
+}

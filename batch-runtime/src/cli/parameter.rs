@@ -1,0 +1,162 @@
+//! Receives: a parameter that a job declares. Gives: its flag, and what the help says of it.
+
+use clap::{Arg, ArgAction};
+
+use crate::definition::{JobInfo, ParameterSpec, ParameterValue};
+
+/// The flags of the command itself: a parameter of such a name is given as `--param NAME=VALUE`.
+const TAKEN: [&str; 9] =
+    ["repository", "json", "quiet", "verbose", "help", "next", "durability", "recovery", "param"];
+
+/// True if the parameter has a flag of its own.
+pub(super) fn has_flag(spec: &ParameterSpec) -> bool {
+    !TAKEN.contains(&flag(spec).as_str())
+}
+
+/// `run-date`
+pub(super) fn flag(spec: &ParameterSpec) -> String {
+    spec.name.replace('_', "-")
+}
+
+/// The name of its argument in clap's matches: no name of our own begins like this.
+pub(super) fn id(spec: &ParameterSpec) -> String {
+    format!("parameter {}", spec.name)
+}
+
+/// `BATCH_PARAM_API_KEY`: where a secret may be left instead of on the command line.
+pub(super) fn variable(spec: &ParameterSpec) -> String {
+    format!("BATCH_PARAM_{}", spec.name.to_uppercase())
+}
+
+/// `--input PATH`, or `--param json=TEXT`
+pub(super) fn usage(spec: &ParameterSpec) -> String {
+    if has_flag(spec) {
+        format!("--{} {}", flag(spec), value_name(spec))
+    } else {
+        format!("--param {}={}", spec.name, value_name(spec))
+    }
+}
+
+/// True if a run must be given it.
+pub(super) fn is_required(spec: &ParameterSpec) -> bool {
+    !spec.optional && default(spec).is_none()
+}
+
+/// `input PATH` as the word behind a job in a list: required ones bare, others in brackets.
+pub(super) fn usages(job: &JobInfo) -> String {
+    let usage = |spec: &ParameterSpec| {
+        if is_required(spec) { usage(spec) } else { format!("[{}]", usage(spec)) }
+    };
+    job.parameters.iter().map(usage).collect::<Vec<_>>().join(" ")
+}
+
+/// The flags of a job's parameters.
+pub(super) fn arguments(job: &JobInfo) -> impl Iterator<Item = Arg> {
+    job.parameters.iter().filter(|spec| has_flag(spec)).map(argument)
+}
+
+/// `--param NAME=VALUE`, with the parameters of the job that have no flag of their own.
+pub(super) fn named(job: Option<&JobInfo>) -> Arg {
+    let mut long = "Gives any parameter by its name; `-` may stand for `_`".to_owned();
+    for spec in job.iter().flat_map(|job| job.parameters).filter(|spec| !has_flag(spec)) {
+        long.push_str(&format!("\n\n--param {}={}: {}", spec.name, value_name(spec), text(spec)));
+    }
+    Arg::new("param")
+        .long("param")
+        .value_name("NAME=VALUE")
+        .action(ArgAction::Append)
+        .allow_negative_numbers(true)
+        .help(long.lines().next().unwrap_or_default().to_owned())
+        .long_help(long)
+}
+
+fn argument(spec: &ParameterSpec) -> Arg {
+    let argument = Arg::new(id(spec))
+        .long(flag(spec))
+        .value_name(value_name(spec))
+        .action(ArgAction::Append)
+        .allow_negative_numbers(true)
+        .help_heading("Parameters")
+        .help(format!("{} {}", first_paragraph(spec.doc), facts(spec)).trim().to_owned())
+        .long_help(text(spec));
+    let argument = if spec.name.contains('_') { argument.alias(spec.name) } else { argument };
+    if type_name(spec) == "bool" { argument.num_args(0..=1).default_missing_value("true") } else { argument }
+}
+
+fn text(spec: &ParameterSpec) -> String {
+    match plain(spec.doc) {
+        doc if doc.is_empty() => facts(spec),
+        doc => format!("{doc}\n{}", facts(spec)),
+    }
+}
+
+fn type_name(spec: &ParameterSpec) -> &'static str {
+    spec.ty.of.map_or(spec.ty.name, |inner| inner.name)
+}
+
+fn value_name(spec: &ParameterSpec) -> String {
+    match type_name(spec) {
+        "PathBuf" => "PATH".to_owned(),
+        "String" => "TEXT".to_owned(),
+        "bool" => "true|false".to_owned(),
+        "Date" => "DATE".to_owned(),
+        "DateTime" => "DATE-TIME".to_owned(),
+        "f64" | "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "NUMBER".to_owned(),
+        other => other.to_uppercase(),
+    }
+}
+
+fn default(spec: &ParameterSpec) -> Option<ParameterValue> {
+    spec.default.and_then(|default| default())
+}
+
+/// `[u16; default: 2013; identifies the run]`
+fn facts(spec: &ParameterSpec) -> String {
+    let mut facts = vec![type_name(spec).to_owned()];
+    if !spec.values.is_empty() && type_name(spec) != "bool" {
+        facts.push(format!("one of: {}", spec.values.join(", ")));
+    }
+    match default(spec) {
+        Some(_) if spec.secret => facts.push("has a default".to_owned()),
+        Some(value) => facts.push(format!("default: {}", shown(spec, &value))),
+        None if spec.optional => facts.push("optional".to_owned()),
+        None => facts.push("required".to_owned()),
+    }
+    facts.push(if spec.secret {
+        format!("secret: never stored, and read from the environment variable {} too", variable(spec))
+    } else if spec.identifying {
+        "identifies the run".to_owned()
+    } else {
+        "does not identify the run".to_owned()
+    });
+    format!("[{}]", facts.join("; "))
+}
+
+/// A default path is absolute by now; help shows it as it was written, which is the same on every machine.
+fn shown(spec: &ParameterSpec, value: &ParameterValue) -> String {
+    let text = value.to_string();
+    if type_name(spec) != "PathBuf" {
+        return text;
+    }
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| {
+        std::path::Path::new(&text).strip_prefix(here).ok().map(|path| path.display().to_string())
+    })
+    .unwrap_or(text)
+}
+
+/// A doc comment as text: without the blank that follows `///`.
+pub(super) fn plain(doc: &str) -> String {
+    doc.lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+        .trim()
+        .to_owned()
+}
+
+/// Its first paragraph, on one line.
+pub(super) fn first_paragraph(doc: &str) -> String {
+    let lines = doc.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,151 @@
+//! Receives: why a command was not done. Gives: the line that says so, the exit code, and a word for programs.
+
+use std::fmt;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::parameter;
+use crate::definition::{JobInfo, ParametersError};
+use crate::engine::JobError;
+use crate::operator::OperatorError;
+use crate::repository::RepositoryError;
+
+/// The exit codes: what a script asks for.
+pub(super) mod exit {
+    pub(in crate::cli) const COMPLETED: u8 = 0;
+    pub(in crate::cli) const FAILED: u8 = 1;
+    pub(in crate::cli) const USAGE: u8 = 2;
+    pub(in crate::cli) const STOPPED: u8 = 3;
+    pub(in crate::cli) const REFUSED: u8 = 4;
+}
+
+/// Why a command was not done.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) code: u8,
+    pub(super) kind: &'static str,
+    message: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Refusal {
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { code: exit::USAGE, kind: "usage", message: message.into() }
+    }
+
+    /// The refusal of a run or restart: the job may have begun before the repository was lost.
+    pub(super) fn of_run(error: &OperatorError) -> Self {
+        let lost = matches!(
+            error,
+            OperatorError::Repository(
+                RepositoryError::Sqlite { .. }
+                    | RepositoryError::Corrupt { .. }
+                    | RepositoryError::Fenced { .. }
+                    | RepositoryError::StartLimit { .. }
+                    | RepositoryError::TransactionEnded
+            )
+        );
+        let refusal = Self::of(error);
+        if lost { Self { code: exit::FAILED, ..refusal } } else { refusal }
+    }
+
+    pub(super) fn of(error: &OperatorError) -> Self {
+        let (code, kind) = match error {
+            OperatorError::UnknownJob { .. } => (exit::USAGE, "unknown_job"),
+            OperatorError::Parameters(_)
+            | OperatorError::Job(JobError::Parameters(_))
+            | OperatorError::RunIdGiven
+            | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
+            OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
+            OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
+            OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),
+        };
+        Self { code, kind, message: error.to_string() }
+    }
+
+    /// With what to type for a parameter that is missing.
+    pub(super) fn of_parameters(error: &ParametersError, job: &JobInfo, restart: bool) -> Self {
+        let mut refusal = Self { code: exit::USAGE, kind: "parameters", message: error.to_string() };
+        if let ParametersError::Missing { name, .. } = error
+            && let Some(spec) = job.parameters.iter().find(|spec| spec.name == name)
+        {
+            let typed = if restart { format!("--param {}=VALUE", spec.name) } else { parameter::usage(spec) };
+            refusal.message.push_str(&format!(", as `{typed}`"));
+            if spec.secret {
+                refusal
+                    .message
+                    .push_str(&format!(" or in the environment variable {}", parameter::variable(spec)));
+            }
+        }
+        refusal
+    }
+
+    /// What clap says, on one line.
+    pub(super) fn of_clap(error: &clap::Error, jobs: &[&'static JobInfo], of_run: bool) -> Self {
+        let word = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.clone()),
+            Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+            _ => None,
+        };
+        let meant = |word: Option<String>| match word {
+            Some(word) => format!("; did you mean `{word}`?"),
+            None => "; `--help` lists what there is".to_owned(),
+        };
+        let message = match error.kind() {
+            ErrorKind::UnknownArgument => {
+                let given = word(ContextKind::InvalidArg).unwrap_or_default();
+                format!("`{given}` is not known here{}", meant(word(ContextKind::SuggestedArg)))
+            }
+            ErrorKind::InvalidSubcommand => {
+                let given = word(ContextKind::InvalidSubcommand).unwrap_or_default();
+                if of_run && let Err(error) = crate::operator::job_named(jobs, &given) {
+                    return Self::of(&error);
+                }
+                format!("there is no command `{given}`{}", meant(word(ContextKind::SuggestedSubcommand)))
+            }
+            _ => {
+                let text = error.to_string();
+                let said = text.trim_start_matches("error:").lines().map(str::trim);
+                let said: Vec<&str> = said.take_while(|line| !line.is_empty()).collect();
+                said.join(" ")
+            }
+        };
+        Self::usage(message)
+    }
+}
+
+impl From<OperatorError> for Refusal {
+    fn from(error: OperatorError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<RepositoryError> for Refusal {
+    fn from(error: RepositoryError) -> Self {
+        Self::of(&OperatorError::Repository(error))
+    }
+}
+
+fn kind(error: &RepositoryError) -> (u8, &'static str) {
+    match error {
+        RepositoryError::AlreadyRunning { .. } => (exit::REFUSED, "already_running"),
+        RepositoryError::NeedsRecovery { .. } => (exit::REFUSED, "needs_recovery"),
+        RepositoryError::TooManyRecoveries { .. } => (exit::REFUSED, "too_many_recoveries"),
+        RepositoryError::AlreadyComplete { .. } => (exit::REFUSED, "already_complete"),
+        RepositoryError::NotRestartable { .. } => (exit::REFUSED, "not_restartable"),
+        RepositoryError::GraphChanged { .. } => (exit::REFUSED, "graph_changed"),
+        RepositoryError::StartLimit { .. } => (exit::REFUSED, "start_limit"),
+        RepositoryError::NoSuchExecution(_) => (exit::REFUSED, "no_such_execution"),
+        RepositoryError::NotRunning { .. } => (exit::REFUSED, "not_running"),
+        RepositoryError::Fenced { .. } => (exit::FAILED, "fenced"),
+        RepositoryError::TransactionEnded => (exit::FAILED, "transaction_ended"),
+        RepositoryError::Unusable { .. }
+        | RepositoryError::Sqlite { .. }
+        | RepositoryError::Corrupt { .. } => (exit::USAGE, "repository"),
+    }
+}

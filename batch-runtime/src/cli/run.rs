@@ -1,0 +1,118 @@
+//! Receives: a job to run or an execution to restart. Gives: the run, watched, and its summary.
+
+use std::sync::Arc;
+
+use super::arguments::{Globals, RunArguments};
+use super::console::Console;
+use super::refusal::{Refusal, exit};
+use super::{json, print_json};
+use crate::definition::{ExecutionId, JobInfo, Launch, parse_parameters, resolve_parameters};
+use crate::observe::progress::Show;
+use crate::observe::{JobReport, Progress, Summary};
+use crate::operator::{JobOperator, OperatorError};
+use crate::repository::BatchStatus;
+
+/// The launch that the words describe, checked before a repository is touched.
+pub(super) fn launch(
+    job: &'static JobInfo,
+    run: &RunArguments,
+    console: &Console,
+) -> Result<Launch, Refusal> {
+    parse_parameters(job, run.with_secrets(job, console.environment))
+        .and_then(|given| resolve_parameters(job, &given).map(|_| Launch { job, parameters: given }))
+        .map_err(|error| Refusal::of_parameters(&error, job, false))
+}
+
+/// `run`
+pub(super) fn run(
+    operator: JobOperator,
+    launch: &Launch,
+    next: bool,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    watched(operator, launch.job, arguments, globals, console, |operator| {
+        if next { operator.start_next(launch) } else { operator.start(launch) }
+    })
+}
+
+/// `restart`
+pub(super) fn restart(
+    operator: JobOperator,
+    execution: ExecutionId,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let name = operator.show(execution)?.execution.instance.job;
+    let job = operator.job(&name)?;
+    let given = parse_parameters(job, arguments.with_secrets(job, console.environment))
+        .map_err(|error| Refusal::of_parameters(&error, job, true))?;
+    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
+}
+
+fn watched(
+    operator: JobOperator,
+    job: &'static JobInfo,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+    run: impl FnOnce(&JobOperator) -> Result<JobReport, OperatorError>,
+) -> Result<u8, Refusal> {
+    let show = match (globals.json || globals.quiet, console.bars) {
+        (true, _) => Show::Nothing,
+        (false, true) => Show::Bars,
+        (false, false) => Show::Lines,
+    };
+    let lines = Box::new(console.err.clone());
+    let progress = Arc::new(Progress::new(show, globals.verbose, console.stop.clone(), lines));
+    let operator = operator
+        .recovery(arguments.recovery)
+        .durability(arguments.durability)
+        .stop_signal(console.stop.clone())
+        .observer(progress.clone());
+    let ran = run(&operator);
+    progress.finish();
+    let report = ran.map_err(|error| match &error {
+        OperatorError::Parameters(wrong) => Refusal::of_parameters(wrong, job, true),
+        other => Refusal::of_run(other),
+    })?;
+    tell(&report, job, globals, console);
+    Ok(match report.status {
+        BatchStatus::Completed => exit::COMPLETED,
+        BatchStatus::Stopped => exit::STOPPED,
+        _ => exit::FAILED,
+    })
+}
+
+/// The summary, and on standard error why the job failed and what to do.
+fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console) {
+    let summary = Summary::from(report);
+    if globals.json {
+        print_json(&json::Report::from(report), console);
+    } else if !globals.quiet {
+        console.out.put(summary.tables());
+    }
+    for cause in summary.causes() {
+        console.err.line(cause);
+    }
+    if let Some(next) = remedy(report.status, job) {
+        if !globals.quiet {
+            console.err.line(next);
+        }
+    }
+}
+
+fn remedy(status: BatchStatus, job: &JobInfo) -> Option<&'static str> {
+    match (status, job.options.restartable) {
+        (BatchStatus::Failed, true) => {
+            Some("fix it and run the same command again: it goes on behind the last commit")
+        }
+        (BatchStatus::Stopped, true) => Some("run the same command again to go on behind the last commit"),
+        (BatchStatus::Failed | BatchStatus::Stopped, false) => {
+            Some("the job is not restartable: run it anew, with other parameters or with `--next`")
+        }
+        _ => None,
+    }
+}

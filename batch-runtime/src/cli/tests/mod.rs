@@ -1,0 +1,4 @@
+//! What the command line promises, asked of real jobs in a real repository.
+
+mod fixture;
+mod words;
