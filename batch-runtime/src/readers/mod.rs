@@ -12,17 +12,10 @@ pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use source::Identity;
 pub use vec::VecReader;
-<<<<<<< HEAD
-=======
 
 pub(crate) use error::shown;
->>>>>>> main
 
 #[cfg(feature = "csv")]
 mod csv;
 #[cfg(feature = "csv")]
 pub use csv::{CsvOptions, CsvPosition, CsvReader};
-<<<<<<< HEAD
-pub(crate) use error::shown;
-=======
->>>>>>> main
