@@ -18,7 +18,8 @@ fn ours(items: u64) -> Outcome<Duration> {
 
 /// One reader over an iterator, one processor, one writer; how much longer an item takes than in a loop by hand.
 pub(crate) fn in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let items = plan.size(500_000_000);
+    let turns = 20;
+    let items = plan.size(500_000_000) / turns as u64;
     let checked = |took: Duration, expected: &mut Option<(u64, u64)>| {
         let (count, sum) = memory::added_up();
         if count != items || *expected.get_or_insert((count, sum)) != (count, sum) {
@@ -29,7 +30,7 @@ pub(crate) fn in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let mut expected = None;
     let expected = std::cell::RefCell::new(&mut expected);
     let pairs = interleaved(
-        plan.rounds(9),
+        turns,
         || checked(ours(items)?, &mut expected.borrow_mut()),
         || {
             let took = measure::time(|| {
