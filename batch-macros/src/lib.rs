@@ -1,1 +1,86 @@
 //! The attributes of `batch-runtime`.
+//!
+//! An annotated function passes through `syntax` (tokens to a spanned tree), `model` (what it means),
+//! `check` (one file a rule) and `expand` (one file a generated thing). What types alone can tell is left
+//! to rustc, at tokens that carry the span of the user's own word.
+
+mod check;
+mod driver;
+mod errors;
+mod expand;
+mod model;
+mod syntax;
+
+use proc_macro::TokenStream;
+
+/// Marks a function that gives the items of a step: an iterator, or a reader object.
+#[proc_macro_attribute]
+pub fn reader(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("reader", options, item, expand::reader)
+}
+
+/// Marks a function that turns one item into another, filters it, or makes many of it.
+#[proc_macro_attribute]
+pub fn processor(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("processor", options, item, expand::processor)
+}
+
+/// Marks a function that writes the items of a chunk, or that gives a writer object.
+#[proc_macro_attribute]
+pub fn writer(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("writer", options, item, expand::writer)
+}
+
+/// Marks a function that says which writer an item goes to.
+#[proc_macro_attribute]
+pub fn classifier(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("classifier", options, item, expand::classifier)
+}
+
+/// Marks a function whose value the components of a job share.
+#[proc_macro_attribute]
+pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("resource", options, item, expand::resource)
+}
+
+/// Marks a function that opens a database of its own, in whose transaction steps may be committed.
+#[proc_macro_attribute]
+pub fn database(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("database", options, item, expand::database)
+}
+
+/// Marks a step: a pipe of components, or a tasklet.
+#[proc_macro_attribute]
+pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("step", options, item, expand::step)
+}
+
+/// Marks a function by whose value a job chooses.
+#[proc_macro_attribute]
+pub fn decider(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("decider", options, item, expand::decider)
+}
+
+/// Marks a piece of a job's body that stands in several jobs.
+#[proc_macro_attribute]
+pub fn flow(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("flow", options, item, expand::flow)
+}
+
+/// Marks a job: its arguments are its parameters, its body is its control flow.
+#[proc_macro_attribute]
+pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("job", options, item, expand::job)
+}
+
+/// Makes a program of jobs: `batch_runtime::main!(daily, monthly);` is its `fn main`.
+#[proc_macro]
+pub fn main(jobs: TokenStream) -> TokenStream {
+    driver::call(jobs, expand::program)
+}
+
+/// Lets an enum without fields be the type of a parameter.
+#[proc_macro_derive(ParameterType, attributes(param))]
+pub fn parameter_type(item: TokenStream) -> TokenStream {
+    driver::derive(item, expand::parameter_type)
+}

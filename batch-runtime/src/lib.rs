@@ -1,5 +1,7 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
 
+#[doc(hidden)]
+pub mod __private;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod definition;
@@ -13,3 +15,22 @@ pub mod testing;
 pub mod writers;
 
 pub use definition::*;
+
+pub use batch_macros::{
+    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, step, writer,
+};
+
+/// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
+pub mod prelude {
+    pub use std::path::{Path, PathBuf};
+
+    pub use crate::definition::{
+        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Reader,
+        Repeat, Sqlite, StepContext, Transaction, Writer,
+    };
+    pub use crate::{classifier, database, decider, flow, job, processor, reader, resource, step, writer};
+    // The trait and the derive share a name.
+    pub use crate::ParameterType;
+    pub use rusqlite;
+    pub use serde::{Deserialize, Serialize};
+}

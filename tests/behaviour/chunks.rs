@@ -193,8 +193,8 @@ fn a_failed_writer_takes_back_what_it_wrote_of_the_chunk() {
 #[test]
 fn a_restart_goes_on_behind_the_last_commit_and_counts_no_item_twice() {
     let world = World::new();
-    for fault in [(Some(17), None), (None, Some(24)), (Some(5), None)] {
-        let _ = world.run(&fragile_job(25, fault.0, fault.1));
+    for (fail_at, fail_write_at) in [(Some(17), None), (None, Some(18)), (Some(25), None)] {
+        world.fails(&fragile_job(25, fail_at, fail_write_at));
     }
     let report = world.completes(&fragile_job(25, None, None));
     assert_eq!(world.numbers("SELECT number FROM kept"), (1..=25).collect::<Vec<_>>());

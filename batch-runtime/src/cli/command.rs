@@ -6,6 +6,9 @@ use clap::{Arg, ArgAction, Command};
 use super::parameter;
 use crate::definition::JobInfo;
 
+/// Ours stand behind the parameters of the job.
+const OPTIONS: &str = "Options";
+
 /// The whole command line. Jobs must have different names.
 pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<usize>) -> Command {
     let about = match jobs {
@@ -16,42 +19,19 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
         .about(about)
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .disable_help_flag(true)
         .args(globals())
         .subcommands([
             Command::new("jobs").about("Lists the jobs of this program with their parameters"),
-            run(jobs),
-            Command::new("restart")
-                .about("Runs the instance of an execution again, behind its last commit")
-                .long_about(
-                    "Runs the instance of an execution again, behind its last commit, with the parameters it had. \
-                     Secrets are never stored: give them again.",
-                )
-                .arg(execution())
-                .arg(parameter::named(None))
-                .args([durability(), recovery()]),
+            run(program, jobs),
+            restart(),
             Command::new("stop").about("Asks a running execution to stop behind its chunk").arg(execution()),
             Command::new("abandon")
                 .about("Gives an execution up for good: its instance is not started again")
                 .arg(execution()),
             Command::new("recover")
                 .about("Ends running executions whose process is dead, so that they can be started again"),
-            Command::new("executions")
-                .about("Lists the executions, newest first")
-                .arg(Arg::new("job").value_name("JOB").help("Of this job only"))
-                .arg(
-                    Arg::new("limit")
-                        .long("limit")
-                        .value_name("N")
-                        .default_value("20")
-                        .value_parser(clap::value_parser!(u32).range(1..))
-                        .help("At most that many"),
-                )
-                .arg(
-                    Arg::new("running")
-                        .long("running")
-                        .action(ArgAction::SetTrue)
-                        .help("Those that are running only"),
-                ),
+            executions(),
             Command::new("show")
                 .about("Shows an execution: its parameters, its steps, and why it failed")
                 .arg(execution()),
@@ -62,75 +42,101 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
     }
 }
 
-fn run(jobs: &[&'static JobInfo]) -> Command {
+fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     let run = Command::new("run")
         .about("Runs a job; one that failed or was stopped goes on behind its last commit")
-        .args([
-            Arg::new("next")
-                .long("next")
-                .global(true)
-                .action(ArgAction::SetTrue)
-                .help("Runs a new instance, whatever ran before, by counting `run.id` on"),
-            durability().global(true),
-            recovery().global(true),
-        ])
         .disable_help_subcommand(true)
         .subcommand_value_name("JOB")
         .subcommand_help_heading("Jobs")
-        .subcommands(jobs.iter().copied().map(job));
-    match jobs {
-        [only] => {
-            let usage = usage(only);
-            let run =
-                run.override_usage(usage).args(parameter::arguments(only)).arg(parameter::named(Some(only)));
-            // The job's own text says more than that the command runs it.
-            if only.doc.is_empty() { run } else { run.long_about(parameter::plain(only.doc)) }
-        }
-        _ => run.subcommand_required(true).arg_required_else_help(true),
+        .subcommands(
+            jobs.iter().map(|job| of_job(Command::new(job.name), program, job).hide(jobs.len() == 1)),
+        );
+    // The parameters come first: help shows its headings in the order of their first argument.
+    let run = match jobs {
+        [only] => of_job(run, program, only),
+        _ => run.subcommand_required(true),
+    };
+    let next = Arg::new("next")
+        .long("next")
+        .global(true)
+        .action(ArgAction::SetTrue)
+        .help_heading(OPTIONS)
+        .display_order(1)
+        .help("Runs a new instance, whatever ran before, by counting `run.id` on");
+    run.args([next, durability().global(true), recovery().global(true)])
+}
+
+/// The command with the parameters of a job.
+fn of_job(command: Command, program: &str, job: &'static JobInfo) -> Command {
+    let required = job.parameters.iter().filter(|spec| parameter::is_required(spec)).map(parameter::usage);
+    let words = [program.to_owned(), "run".to_owned(), job.name.to_owned()].into_iter().chain(required);
+    let usage = words.chain(["[OPTIONS]".to_owned()]).collect::<Vec<_>>().join(" ");
+    let command = command
+        .override_usage(usage)
+        .args(parameter::arguments(job))
+        .arg(parameter::named(Some(job)).help_heading(OPTIONS).display_order(2));
+    match parameter::plain(job.doc) {
+        doc if doc.is_empty() => command,
+        doc => command.about(parameter::first_paragraph(job.doc)).long_about(doc),
     }
 }
 
-fn job(job: &'static JobInfo) -> Command {
-    let about = parameter::first_paragraph(job.doc);
-    Command::new(job.name)
-        .about(about)
-        .long_about(parameter::plain(job.doc))
-        .override_usage(usage(job))
-        .args(parameter::arguments(job))
-        .arg(parameter::named(Some(job)))
+fn restart() -> Command {
+    Command::new("restart")
+        .about("Runs the instance of an execution again, behind its last commit")
+        .long_about(
+            "Runs the instance of an execution again, behind its last commit, with the parameters it had. \
+             Secrets are never stored: give them again.",
+        )
+        .arg(execution())
+        .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
+        .args([durability(), recovery()])
 }
 
-fn usage(job: &JobInfo) -> String {
-    let required = job.parameters.iter().filter(|spec| parameter::is_required(spec)).map(parameter::usage);
-    let words = [format!("run {}", job.name)].into_iter().chain(required);
-    words.chain(["[OPTIONS]".to_owned()]).collect::<Vec<_>>().join(" ")
+fn executions() -> Command {
+    Command::new("executions")
+        .about("Lists the executions, newest first")
+        .arg(Arg::new("job").value_name("JOB").help("Of this job only"))
+        .arg(
+            Arg::new("limit")
+                .long("limit")
+                .value_name("N")
+                .default_value("20")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .help_heading(OPTIONS)
+                .display_order(1)
+                .help("At most that many"),
+        )
+        .arg(
+            Arg::new("running")
+                .long("running")
+                .action(ArgAction::SetTrue)
+                .help_heading(OPTIONS)
+                .display_order(2)
+                .help("Those that are running only"),
+        )
 }
 
-fn globals() -> [Arg; 4] {
+fn globals() -> [Arg; 5] {
+    let flag = |name, short, order| {
+        let arg = Arg::new(name).long(name).global(true).help_heading(OPTIONS).display_order(order);
+        let arg = if name == "help" { arg.action(ArgAction::Help) } else { arg.action(ArgAction::SetTrue) };
+        if short == ' ' { arg } else { arg.short(short) }
+    };
     [
         Arg::new("repository")
             .long("repository")
             .value_name("URL")
             .global(true)
-            .help("The record of all runs: a SQLite file, as PATH or sqlite:PATH [default: batch.db; environment: BATCH_REPOSITORY]"),
-        Arg::new("json")
-            .long("json")
-            .global(true)
-            .action(ArgAction::SetTrue)
-            .help("Prints one JSON document instead of text"),
-        Arg::new("quiet")
-            .long("quiet")
-            .short('q')
-            .global(true)
-            .action(ArgAction::SetTrue)
-            .help("Prints nothing but what went wrong"),
-        Arg::new("verbose")
-            .long("verbose")
-            .short('v')
-            .global(true)
-            .action(ArgAction::SetTrue)
+            .help_heading(OPTIONS)
+            .display_order(10)
+            .help("The record of all runs, a SQLite file: PATH or sqlite:PATH [default: batch.db; environment: BATCH_REPOSITORY]"),
+        flag("json", ' ', 11).help("Prints one JSON document instead of text"),
+        flag("quiet", 'q', 12).help("Prints nothing but what went wrong"),
+        flag("verbose", 'v', 13)
             .conflicts_with("quiet")
             .help("Tells on standard error when steps begin and end"),
+        flag("help", 'h', 14).help("Prints this help; `--help` says more than `-h`"),
     ]
 }
 
@@ -149,17 +155,23 @@ fn execution() -> Arg {
 fn durability() -> Arg {
     Arg::new("durability")
         .long("durability")
-        .value_name("WHAT")
+        .value_name("machine|process")
         .value_parser(PossibleValuesParser::new(["machine", "process"]))
         .default_value("machine")
-        .help("The death of what every commit survives; `process` is faster")
+        .hide_possible_values(true)
+        .help_heading(OPTIONS)
+        .display_order(3)
+        .help("What may die without the loss of a commit; `process` is faster")
 }
 
 fn recovery() -> Arg {
     Arg::new("recovery")
         .long("recovery")
-        .value_name("HOW")
+        .value_name("strict|detect|force")
         .value_parser(PossibleValuesParser::new(["strict", "detect", "force"]))
         .default_value("detect")
-        .help("Takes a running execution over: never, where its process is seen to be dead, or in any case")
+        .hide_possible_values(true)
+        .help_heading(OPTIONS)
+        .display_order(4)
+        .help("Takes over a running execution: never, where its process is dead for certain, or in any case")
 }

@@ -175,13 +175,13 @@ impl<'a> From<&'a JobReport> for Report<'a> {
 /// `executions`: `{"executions": [..], "more": false}`
 #[derive(Serialize)]
 pub(super) struct Executions<'a> {
-    executions: Vec<Execution<'a>>,
+    executions: Vec<Recorded<'a>>,
     /// Are there older ones than the limit allowed?
     more: bool,
 }
 
 #[derive(Serialize)]
-struct Execution<'a> {
+struct Recorded<'a> {
     execution: ExecutionId,
     instance: InstanceId,
     job: &'a str,
@@ -206,7 +206,7 @@ struct Stored {
     identifying: bool,
 }
 
-impl<'a> From<&'a JobExecution> for Execution<'a> {
+impl<'a> From<&'a JobExecution> for Recorded<'a> {
     fn from(execution: &'a JobExecution) -> Self {
         let ExitStatus { code, description } = &execution.exit;
         let stored = |parameter: &'a StoredParameter| {
@@ -236,7 +236,7 @@ impl<'a> From<&'a JobExecution> for Execution<'a> {
 
 impl<'a> Executions<'a> {
     pub(super) fn of(executions: &'a [JobExecution], more: bool) -> Self {
-        Self { executions: executions.iter().map(Execution::from).collect(), more }
+        Self { executions: executions.iter().map(Recorded::from).collect(), more }
     }
 }
 
@@ -244,7 +244,7 @@ impl<'a> Executions<'a> {
 #[derive(Serialize)]
 pub(super) struct Details<'a> {
     #[serde(flatten)]
-    execution: Execution<'a>,
+    execution: Recorded<'a>,
     continues: Option<ExecutionId>,
     steps: Vec<Step<'a>>,
 }
@@ -266,7 +266,7 @@ impl<'a> From<&'a ExecutionDetails> for Details<'a> {
             ended: step.ended,
         };
         Self {
-            execution: Execution::from(&details.execution),
+            execution: Recorded::from(&details.execution),
             continues: details.continues,
             steps: details.steps.iter().map(step).collect(),
         }
@@ -283,12 +283,12 @@ pub(super) struct Asked {
 /// `recover`: `{"recovered": [..]}`
 #[derive(Serialize)]
 pub(super) struct Recovered<'a> {
-    recovered: Vec<Execution<'a>>,
+    recovered: Vec<Recorded<'a>>,
 }
 
 impl<'a> Recovered<'a> {
     pub(super) fn of(executions: &'a [JobExecution]) -> Self {
-        Self { recovered: executions.iter().map(Execution::from).collect() }
+        Self { recovered: executions.iter().map(Recorded::from).collect() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Receives: what the program and the repository know. Gives: it as tables for people, and as JSON.
 
+use jiff::Timestamp;
+
 use super::arguments::Globals;
 use super::console::Console;
 use super::refusal::Refusal;
@@ -16,10 +18,16 @@ pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     if globals.json {
         return print_json(&json::Jobs::of(jobs), console);
     }
-    let mut table =
-        Table::new(&[("job", Align::Left), ("parameters", Align::Left), ("what it does", Align::Left)]);
+    let mut table = Table::new(&[("job", Align::Left), ("what it does, and its parameters", Align::Left)]);
     for job in jobs {
-        table.row([job.name.to_owned(), parameter::usages(job), parameter::first_paragraph(job.doc)]);
+        let lines = [parameter::first_paragraph(job.doc), parameter::usages(job)];
+        let mut name = job.name.to_owned();
+        for line in lines.into_iter().filter(|line| !line.is_empty()) {
+            table.row([std::mem::take(&mut name), line]);
+        }
+        if !name.is_empty() {
+            table.row([name, String::new()]);
+        }
     }
     console.out.put(table);
 }
@@ -70,9 +78,9 @@ pub(super) fn executions(
             execution.id.to_string(),
             words::line(&execution.instance.job, 100),
             status(execution),
-            execution.started.map(words::moment).unwrap_or_default(),
+            execution.started.map(moment).unwrap_or_default(),
             elapsed(execution),
-            words::line(&parameters(&execution.parameters, " "), 100),
+            words::line(&identity(&execution.parameters), 100),
         ]);
     }
     console.out.put(table);
@@ -95,8 +103,13 @@ pub(super) fn show(
     if globals.json {
         print_json(&json::Details::from(&details), console);
     } else {
-        console.out.put(facts(&details));
-        console.out.put(Summary::from(&details));
+        let summary = Summary::from(&details);
+        console.out.put(format_args!("{}\n{}", summary.headline(), facts(&details)));
+        for part in [summary.tables(), summary.causes().join("\n")] {
+            if !part.is_empty() {
+                console.out.put(format_args!("\n{}\n", part.trim_end()));
+            }
+        }
     }
     Ok(())
 }
@@ -128,6 +141,12 @@ fn status(execution: &JobExecution) -> String {
     }
 }
 
+/// `2024-01-31 08:30:05`, in UTC.
+fn moment(timestamp: Timestamp) -> String {
+    let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
+    format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
+}
+
 fn elapsed(execution: &JobExecution) -> String {
     match (execution.started, execution.ended) {
         (Some(started), Some(ended)) => words::time(words::between(started, ended)),
@@ -135,12 +154,16 @@ fn elapsed(execution: &JobExecution) -> String {
     }
 }
 
-fn parameters(parameters: &[StoredParameter], between: &str) -> String {
-    let words = parameters.iter().map(|parameter| format!("{}={}", parameter.name, parameter.value));
-    words.collect::<Vec<_>>().join(between)
+/// What tells the instance from others.
+fn identity(parameters: &[StoredParameter]) -> String {
+    let identifying = parameters.iter().filter(|parameter| parameter.identifying);
+    identifying
+        .map(|parameter| format!("{}={}", parameter.name, parameter.value))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-/// What stands above the summary.
+/// What stands between the headline and the tables.
 fn facts(details: &ExecutionDetails) -> String {
     let execution = &details.execution;
     let mut facts = vec![("instance", format!("{}, key {}", execution.instance.id, execution.instance.key))];
@@ -148,14 +171,14 @@ fn facts(details: &ExecutionDetails) -> String {
         let note = if parameter.identifying { "" } else { " (does not identify the run)" };
         facts.push(("parameter", format!("{} = {}{note}", parameter.name, parameter.value)));
     }
-    facts.extend(execution.started.map(|time| ("started", format!("{} UTC", words::moment(time)))));
+    facts.extend(execution.started.map(|time| ("started", format!("{} UTC", moment(time)))));
     match execution.ended {
-        Some(time) => facts.push(("ended", format!("{} UTC", words::moment(time)))),
-        None => facts.push(("last commit", format!("{} UTC", words::moment(execution.updated)))),
+        Some(time) => facts.push(("ended", format!("{} UTC", moment(time)))),
+        None => facts.push(("last commit", format!("{} UTC", moment(execution.updated)))),
     }
     facts.extend(
         execution.owner.as_ref().map(|owner| ("owner", format!("process {} on {}", owner.pid, owner.host))),
     );
-    let lines = facts.iter().map(|(name, fact)| format!("{name:<12} {}\n", words::line(fact, 2_500)));
+    let lines = facts.iter().map(|(name, fact)| format!("  {name:<12} {}\n", words::line(fact, 2_500)));
     lines.collect()
 }

@@ -126,7 +126,7 @@ fn dispatch(
         Invocation::Jobs => look::jobs(jobs, globals, console),
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
-            return run::run(operator(Open::OrCreate)?, &launch, *next, run, globals, console);
+            return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);
         }
         Invocation::Restart { execution, run } => {
             return run::restart(operator(Open::Existing)?, *execution, run, globals, console);

@@ -57,16 +57,16 @@ pub(super) fn arguments(job: &JobInfo) -> impl Iterator<Item = Arg> {
 
 /// `--param NAME=VALUE`, with the parameters of the job that have no flag of their own.
 pub(super) fn named(job: Option<&JobInfo>) -> Arg {
-    let mut long = "Gives any parameter by its name; `-` may stand for `_`".to_owned();
-    for spec in job.iter().flat_map(|job| job.parameters).filter(|spec| !has_flag(spec)) {
-        long.push_str(&format!("\n\n--param {}={}: {}", spec.name, value_name(spec), text(spec)));
-    }
+    let short = "Gives any parameter by its name; `-` may stand for `_`";
+    let flagless = job.iter().flat_map(|job| job.parameters).filter(|spec| !has_flag(spec));
+    let each = flagless.map(|spec| format!("--param {}={}: {}", spec.name, value_name(spec), text(spec)));
+    let long = [short.to_owned()].into_iter().chain(each).collect::<Vec<_>>().join("\n\n");
     Arg::new("param")
         .long("param")
         .value_name("NAME=VALUE")
         .action(ArgAction::Append)
         .allow_negative_numbers(true)
-        .help(long.lines().next().unwrap_or_default().to_owned())
+        .help(short)
         .long_help(long)
 }
 

@@ -38,20 +38,9 @@ impl Refusal {
         Self { code: exit::USAGE, kind: "usage", message: message.into() }
     }
 
-    /// The refusal of a run or restart: the job may have begun before the repository was lost.
-    pub(super) fn of_run(error: &OperatorError) -> Self {
-        let lost = matches!(
-            error,
-            OperatorError::Repository(
-                RepositoryError::Sqlite { .. }
-                    | RepositoryError::Corrupt { .. }
-                    | RepositoryError::Fenced { .. }
-                    | RepositoryError::StartLimit { .. }
-                    | RepositoryError::TransactionEnded
-            )
-        );
-        let refusal = Self::of(error);
-        if lost { Self { code: exit::FAILED, ..refusal } } else { refusal }
+    /// The refusal of a job that had begun: what was lost is no mistake of the command line.
+    pub(super) fn of_begun(error: &OperatorError) -> Self {
+        Self { code: exit::FAILED, ..Self::of(error) }
     }
 
     pub(super) fn of(error: &OperatorError) -> Self {
@@ -75,12 +64,12 @@ impl Refusal {
             && let Some(spec) = job.parameters.iter().find(|spec| spec.name == name)
         {
             let typed = if restart { format!("--param {}=VALUE", spec.name) } else { parameter::usage(spec) };
-            refusal.message.push_str(&format!(", as `{typed}`"));
-            if spec.secret {
-                refusal
-                    .message
-                    .push_str(&format!(" or in the environment variable {}", parameter::variable(spec)));
-            }
+            let variable = parameter::variable(spec);
+            refusal.message = if spec.secret {
+                format!("{error}, as `{typed}` or in the environment variable {variable}")
+            } else {
+                format!("{error}, as `{typed}`")
+            };
         }
         refusal
     }
@@ -97,8 +86,23 @@ impl Refusal {
             None => "; `--help` lists what there is".to_owned(),
         };
         let message = match error.kind() {
+            ErrorKind::MissingSubcommand if of_run => {
+                "the job's name is needed behind `run`; `jobs` lists them".to_owned()
+            }
+            ErrorKind::MissingSubcommand => "a command is needed; `--help` lists them".to_owned(),
             ErrorKind::UnknownArgument => {
                 let given = word(ContextKind::InvalidArg).unwrap_or_default();
+                if of_run
+                    && jobs.is_empty()
+                    && let Err(error) = crate::operator::job_named(jobs, &given)
+                {
+                    return Self::of(&error);
+                }
+                if of_run && word(ContextKind::SuggestedArg).is_none() && jobs.len() > 1 {
+                    return Self::usage(format!(
+                        "`{given}` is not known here; the job's name comes before its parameters, and `run JOB --help` lists them"
+                    ));
+                }
                 format!("`{given}` is not known here{}", meant(word(ContextKind::SuggestedArg)))
             }
             ErrorKind::InvalidSubcommand => {

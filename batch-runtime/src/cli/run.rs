@@ -26,7 +26,7 @@ pub(super) fn launch(
 /// `run`
 pub(super) fn run(
     operator: JobOperator,
-    launch: &Launch,
+    launch: Launch,
     next: bool,
     arguments: &RunArguments,
     globals: &Globals,
@@ -49,7 +49,7 @@ pub(super) fn restart(
     let job = operator.job(&name)?;
     let given = parse_parameters(job, arguments.with_secrets(job, console.environment))
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
-    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
+    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, given))
 }
 
 fn watched(
@@ -76,7 +76,8 @@ fn watched(
     progress.finish();
     let report = ran.map_err(|error| match &error {
         OperatorError::Parameters(wrong) => Refusal::of_parameters(wrong, job, true),
-        other => Refusal::of_run(other),
+        other if progress.job_began() => Refusal::of_begun(other),
+        other => Refusal::of(other),
     })?;
     tell(&report, job, globals, console);
     Ok(match report.status {
@@ -92,15 +93,17 @@ fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console)
     if globals.json {
         print_json(&json::Report::from(report), console);
     } else if !globals.quiet {
-        console.out.put(summary.tables());
+        console.out.line(summary.headline());
+        let tables = summary.tables();
+        if !tables.is_empty() {
+            console.out.put(format_args!("\n{tables}"));
+        }
     }
     for cause in summary.causes() {
         console.err.line(cause);
     }
-    if let Some(next) = remedy(report.status, job) {
-        if !globals.quiet {
-            console.err.line(next);
-        }
+    if let (Some(next), false) = (remedy(report.status, job), globals.quiet) {
+        console.err.line(next);
     }
 }
 

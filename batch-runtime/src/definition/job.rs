@@ -4,7 +4,7 @@
 use std::any::Any;
 
 use super::need::Need;
-use super::parameter::{ParameterSpec, Parameters};
+use super::parameter::{Parameter, ParameterSpec, ParameterType, Parameters};
 use super::{Failure, Scope};
 use crate::graph::{Activity, Node, Subject};
 
@@ -82,6 +82,26 @@ pub struct Launch {
     pub job: &'static JobInfo,
     /// Its parameters as given, without defaults.
     pub parameters: Parameters,
+}
+
+impl Launch {
+    /// A launch without parameters.
+    pub const fn new(job: &'static JobInfo) -> Self {
+        Self { job, parameters: Parameters::new() }
+    }
+
+    /// With a value for the parameter of that name, stored and identifying as the job declares it. A value that is
+    /// left out, `None`, is not given.
+    #[expect(clippy::needless_pass_by_value, reason = "the annotated function owns its arguments")]
+    pub fn with<T: ParameterType>(mut self, name: &str, value: T) -> Self {
+        if let Some(value) = value.to_value() {
+            let spec = self.job.parameters.iter().find(|spec| spec.name == name);
+            let identifying = spec.is_none_or(|spec| spec.identifying);
+            let secret = spec.is_some_and(|spec| spec.secret);
+            self.parameters.insert(name, Parameter { value, identifying, secret });
+        }
+        self
+    }
 }
 
 /// A `#[flow]`: a named piece of a body.

@@ -1,5 +1,6 @@
 //! The traits that the attributes implement and that users implement for their own readers and writers.
 
+mod classifier;
 mod context;
 mod database;
 mod failure;
@@ -19,6 +20,7 @@ mod state;
 mod step;
 mod writer;
 
+pub use classifier::ClassifierDefinition;
 pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId, StopSignal};
 pub use database::{
     ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::ops::Deref;
 
-use serde::{Serialize, de::DeserializeOwned};
-
 /// A step that leaves a value: a tasklet that returns a serde type.
 #[diagnostic::on_unimplemented(
     message = "step `{Self}` leaves no output",
@@ -17,7 +15,7 @@ pub trait Produces: 'static {
     /// The bare name.
     const NAME: &'static str;
     /// What it leaves.
-    type Value: Serialize + DeserializeOwned + 'static;
+    type Value: 'static;
 }
 
 /// What a step left behind, asked for as `&Output<step>`; dereferences to the value.

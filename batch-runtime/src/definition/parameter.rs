@@ -162,8 +162,8 @@ pub struct Parameters(BTreeMap<String, Parameter>);
 impl Parameters {
     /// No parameters.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
     }
 
     /// Adds or replaces a parameter.

@@ -165,5 +165,7 @@ pub trait ProcessorDefinition<In> {
     ///
     /// # Errors
     /// When an argument cannot be had.
-    fn bind<'s>(scope: &Scope<'s>) -> Result<impl Process<In, Out = Self::Out> + 's, Failure>;
+    fn bind<'s>(
+        scope: &Scope<'s>,
+    ) -> Result<impl Process<In, Out = Self::Out> + 's + use<'s, Self, In>, Failure>;
 }

@@ -325,7 +325,8 @@ mod tests {
         let mut one = ProcessorFn::<(), _, One>::new("one", |(), item: u32| Ok(item + 1));
         assert_eq!(feed(&mut one, [1, 2]).unwrap(), [(0, 2), (1, 3)]);
 
-        let mut maybe = ProcessorFn::<(), _, Maybe>::new("even", |(), n: u32| Ok((n % 2 == 0).then_some(n)));
+        let mut maybe =
+            ProcessorFn::<(), _, Maybe>::new("even", |(), n: u32| Ok(n.is_multiple_of(2).then_some(n)));
         assert_eq!(feed(&mut maybe, [1, 2]).unwrap(), [(1, 2)]);
 
         let mut many = ProcessorFn::<(), _, Several>::new("times", |(), n: u32| Ok(Many(0..n)));

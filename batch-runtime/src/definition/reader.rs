@@ -113,5 +113,5 @@ pub trait ReaderDefinition {
     ///
     /// # Errors
     /// When an argument cannot be had, or the function returned an error.
-    fn open<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::Item> + 's, Failure>;
+    fn open<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::Item> + 's + use<'s, Self>, Failure>;
 }

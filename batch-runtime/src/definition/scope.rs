@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use serde::de::DeserializeOwned;
+
 use super::context::{JobContext, StepContext};
 use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
 use super::need::{Binding, BoundTo};
@@ -141,7 +143,7 @@ impl<'s> Scope<'s> {
     ///
     /// # Errors
     /// When the step has left nothing, or something of another type.
-    pub fn output<S: Produces>(&self) -> Result<&'s Output<S>, Failure> {
+    pub fn output<S: Produces<Value: DeserializeOwned>>(&self) -> Result<&'s Output<S>, Failure> {
         self.optional_output::<S>()?.ok_or_else(|| {
             Failure::new(format!("step `{}` has left no output in this job instance", S::NAME))
         })
@@ -151,7 +153,9 @@ impl<'s> Scope<'s> {
     ///
     /// # Errors
     /// When it is of another type.
-    pub fn optional_output<S: Produces>(&self) -> Result<Option<&'s Output<S>>, Failure> {
+    pub fn optional_output<S: Produces<Value: DeserializeOwned>>(
+        &self,
+    ) -> Result<Option<&'s Output<S>>, Failure> {
         let Some(json) = self.job.output(S::ID) else { return Ok(None) };
         let read = || {
             serde_json::from_str(&json).map(Output::<S>::new).map_err(|error| {

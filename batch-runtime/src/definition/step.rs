@@ -95,19 +95,21 @@ pub trait Pipe: StepDefinition {
     ///
     /// # Errors
     /// What the component returned.
-    fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::In> + 's, Failure>;
+    fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::In> + 's + use<'s, Self>, Failure>;
 
     /// Binds the processors, joined into one.
     ///
     /// # Errors
     /// When an argument cannot be had.
-    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<Self::In, Out = Self::Out> + 's, Failure>;
+    fn processor<'s>(
+        scope: &Scope<'s>,
+    ) -> Result<impl Process<Self::In, Out = Self::Out> + 's + use<'s, Self>, Failure>;
 
     /// Binds the writer.
     ///
     /// # Errors
     /// What the component returned.
-    fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Self::Out> + 's, Failure>;
+    fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Self::Out> + 's + use<'s, Self>, Failure>;
 }
 
 /// How a step ended, as `match step { Completed => .., Failed => .. }` sees it.

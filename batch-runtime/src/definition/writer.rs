@@ -134,5 +134,5 @@ pub trait WriterDefinition<Item> {
     ///
     /// # Errors
     /// When an argument cannot be had, or the function returned an error.
-    fn bind<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Item> + 's, Failure>;
+    fn bind<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Item> + 's + use<'s, Self, Item>, Failure>;
 }

@@ -1,6 +1,8 @@
-//! A job's body as a constant tree, and what is drawn from it.
+//! A job's body as a constant tree, what is wrong with it, and what is drawn from it.
 
 mod node;
+#[doc(hidden)]
+pub mod wiring;
 
 pub use node::{Activity, Arm, Node, Subject, Use};
 

@@ -69,6 +69,41 @@ pub enum Activity {
     Decider(&'static DeciderInfo),
 }
 
+impl Activity {
+    /// The name of the annotated function.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Step(step) => step.name,
+            Self::Flow(flow) => flow.name,
+            Self::Job(job) => job.name,
+            Self::Decider(decider) => decider.name,
+        }
+    }
+
+    /// The module and name: what tells two of one name apart.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::Step(step) => step.id,
+            Self::Flow(flow) => flow.id,
+            Self::Job(job) => job.id,
+            Self::Decider(decider) => decider.id,
+        }
+    }
+
+    /// What it is, in the user's word.
+    #[must_use]
+    pub const fn noun(&self) -> &'static str {
+        match self {
+            Self::Step(_) => "step",
+            Self::Flow(_) => "flow",
+            Self::Job(_) => "job",
+            Self::Decider(_) => "decider",
+        }
+    }
+}
+
 /// What a `match` is on.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {

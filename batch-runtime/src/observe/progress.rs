@@ -13,6 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{JobReport, JobStarted, Observer, StepLive, StepReport, words};
 use crate::definition::{self, StopSignal};
+use crate::repository::Counters;
 
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -55,6 +56,7 @@ struct Shared {
     verbose: bool,
     stop: StopSignal,
     stop_told: AtomicBool,
+    began: AtomicBool,
     bars: Option<MultiProgress>,
     lines: Mutex<Lines>,
     running: Mutex<Vec<Running>>,
@@ -63,8 +65,8 @@ struct Shared {
 struct Running {
     live: Arc<StepLive>,
     bar: Option<ProgressBar>,
-    /// Where the input stood when it was first looked at: a restart begins in its middle.
-    first: Option<u64>,
+    /// Where the input stood, and when: a restart begins in its middle.
+    first: Option<(u64, Duration)>,
     next_line: Instant,
 }
 
@@ -85,6 +87,7 @@ impl Progress {
             verbose,
             stop,
             stop_told: AtomicBool::new(false),
+            began: AtomicBool::new(false),
             bars,
             lines: Mutex::new(lines),
             running: Mutex::default(),
@@ -98,6 +101,11 @@ impl Progress {
             }
         });
         Self { shared, ticker: Mutex::new(thread.ok().map(|thread| Ticker { quit, thread })) }
+    }
+
+    /// Was a launch committed?
+    pub(crate) fn job_began(&self) -> bool {
+        self.shared.began.load(Ordering::Relaxed)
     }
 
     /// Takes the bars away and shows nothing more.
@@ -164,12 +172,15 @@ impl Shared {
                 due.push(state.line(running.live.name()));
             }
         }
-        due.iter().for_each(|line| self.say(line));
+        for line in due {
+            self.say(&line);
+        }
     }
 }
 
 impl Observer for Progress {
     fn job_started(&self, job: &JobStarted<'_>) {
+        self.shared.began.store(true, Ordering::Relaxed);
         if self.shared.verbose {
             let continues = job.restarted_from.map(|id| format!(", continues execution {id}"));
             self.shared.say(&format!(
@@ -233,17 +244,19 @@ impl Running {
     fn state(&mut self, now: Instant) -> State {
         let live = &self.live;
         let progress = live.progress();
+        let elapsed = now.saturating_duration_since(live.began());
         if self.first.is_none() {
-            self.first = progress.map(|progress| progress.done);
+            let anew = (*live.before() == Counters::default()).then_some((0, Duration::ZERO));
+            self.first = anew.or(progress.map(|progress| (progress.done, elapsed)));
         }
         State {
             read: live.read(),
             before: live.before().read,
             written: live.written(),
             skipped: live.skipped(),
-            elapsed: now.saturating_duration_since(live.began()),
+            elapsed,
             progress,
-            first: self.first.unwrap_or(0),
+            first: self.first.unwrap_or_default(),
         }
     }
 }
@@ -257,7 +270,7 @@ struct State {
     skipped: u64,
     elapsed: Duration,
     progress: Option<definition::Progress>,
-    first: u64,
+    first: (u64, Duration),
 }
 
 impl State {
@@ -270,25 +283,28 @@ impl State {
     /// As much time a part of the input as it took so far.
     fn left(&self) -> Option<Duration> {
         let definition::Progress { done, total } = self.progress?;
-        let behind = done.checked_sub(self.first).filter(|behind| *behind > 0)?;
-        let left = self.elapsed.as_millis() * u128::from(total.saturating_sub(done)) / u128::from(behind);
+        let (first, since) = self.first;
+        let behind = done.checked_sub(first).filter(|behind| *behind > 0)?;
+        let took = self.elapsed.saturating_sub(since).as_millis();
+        let left = took * u128::from(total.saturating_sub(done)) / u128::from(behind);
         u64::try_from(left).ok().map(Duration::from_millis)
     }
 
+    /// The most wanted first: a narrow terminal cuts the end off.
     fn facts(&self) -> String {
         let mut facts = vec![match self.before {
             0 => format!("{} read", words::count(self.read)),
             before => format!("{} read ({} before)", words::count(self.read), words::count(before)),
         }];
-        facts.push(format!("{} written", words::count(self.written)));
-        if self.skipped > 0 {
-            facts.push(format!("{} skipped", words::count(self.skipped)));
-        }
-        if let Some(rate) = words::rate(self.read, self.elapsed) {
+        if let Some(rate) = words::rate(self.read, self.elapsed).filter(|rate| *rate > 0) {
             facts.push(format!("{} items/s", words::count(rate)));
         }
         if let Some(left) = self.left() {
             facts.push(format!("{} left", words::time(left)));
+        }
+        facts.push(format!("{} written", words::count(self.written)));
+        if self.skipped > 0 {
+            facts.push(format!("{} skipped", words::count(self.skipped)));
         }
         facts.join(", ")
     }
@@ -312,7 +328,7 @@ impl State {
 }
 
 fn measured() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{prefix} [{bar:24}] {percent:>3} % {wide_msg}");
+    let style = ProgressStyle::with_template("{prefix} [{bar:20}] {percent:>3} % {wide_msg}");
     style.expect("the template is well-formed").progress_chars("=> ")
 }
 
@@ -324,8 +340,8 @@ fn spinner() -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::words;
-    use crate::repository::Counters;
+
+    const NEW: (u64, Duration) = (0, Duration::ZERO);
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -347,7 +363,7 @@ mod tests {
         }
     }
 
-    fn state(done: u64, first: u64) -> State {
+    fn state(done: u64, first: (u64, Duration)) -> State {
         State {
             read: 140_000,
             before: 0,
@@ -370,26 +386,29 @@ mod tests {
     #[test]
     fn a_line_tells_what_was_done_and_what_is_left() {
         assert_eq!(
-            state(400, 0).line("load"),
-            "load: 40 %, 140,000 read, 4,000 written, 14,000 items/s, 15.0 s left"
+            state(400, NEW).line("load"),
+            "load: 40 %, 140,000 read, 14,000 items/s, 15.0 s left, 4,000 written"
         );
     }
 
     #[test]
     fn the_time_left_after_a_restart_is_told_from_what_this_execution_did() {
-        assert_eq!(state(400, 300).left().map(words::time).as_deref(), Some("1 min 00 s"));
+        assert_eq!(
+            state(400, (300, Duration::from_secs(5))).left().map(words::time).as_deref(),
+            Some("30.0 s")
+        );
     }
 
     #[test]
     fn an_input_of_unknown_size_has_no_percents() {
-        let state = State { progress: None, before: 7, ..state(0, 0) };
-        assert_eq!(state.line("load"), "load: 140,000 read (7 before), 4,000 written, 14,000 items/s");
+        let state = State { progress: None, before: 7, ..state(0, NEW) };
+        assert_eq!(state.line("load"), "load: 140,000 read (7 before), 14,000 items/s, 4,000 written");
     }
 
     #[test]
     fn an_input_that_grew_is_not_behind_its_end() {
-        assert_eq!(state(2_000, 0).percent(), Some(100));
-        assert_eq!(state(2_000, 0).left(), Some(Duration::ZERO));
+        assert_eq!(state(2_000, NEW).percent(), Some(100));
+        assert_eq!(state(2_000, NEW).left(), Some(Duration::ZERO));
     }
 
     #[test]
@@ -407,7 +426,7 @@ mod tests {
     fn a_step_that_has_ended_is_told_of_no_more() {
         let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
         progress.finish();
-        progress.shared.tick(live.began() + Duration::from_secs(60));
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
         assert_eq!(kept.text(), "");
     }
 
@@ -417,7 +436,7 @@ mod tests {
         let (progress, kept, live) = watch(Show::Nothing, stop.clone());
         stop.raise();
         progress.shared.tick(live.began());
-        progress.shared.tick(live.began() + Duration::from_secs(60));
+        progress.shared.tick(live.began() + LINE_EVERY * 6);
         assert_eq!(
             kept.text(),
             "stopping at the end of the chunk; a second Ctrl-C ends the process at once\n"

@@ -9,7 +9,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -60,12 +60,6 @@ pub(crate) fn percents<const N: usize>(parts: [u64; N]) -> Option<[u64; N]> {
         whole[index] += 1;
     }
     Some(whole)
-}
-
-/// `2024-01-31 08:30:05`, in UTC.
-pub(crate) fn moment(timestamp: Timestamp) -> String {
-    let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
-    format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
 }
 
 /// From one moment to another; none where the clock was set back.

@@ -4,6 +4,7 @@
 mod decode;
 mod index;
 mod options;
+mod place;
 mod records;
 mod row;
 mod value;
@@ -15,7 +16,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use self::decode::{Decoder, Refusal};
-use self::records::{Place, Record, Records};
+use self::place::Place;
+use self::records::{Record, Records};
 use self::value::Problem;
 use super::error::shown;
 use super::source::Source;
@@ -213,14 +215,14 @@ impl<T> CsvReader<T> {
             |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
         let mut column = *column;
         match &*error.0 {
-            Problem::Missing(name) => match self.decoder.column(name) {
-                // A short record of a flexible file.
-                Some(known) => column = Some(known),
-                None => {
+            Problem::Missing(name) => {
+                // A record of a flexible file may be too short for it.
+                column = self.decoder.column(name);
+                if column.is_none() {
                     let names: Vec<String> = self.decoder.names().map(|name| format!("`{name}`")).collect();
                     return header(format!("there is no column `{name}`, only {}", shown(&names.join(", "))));
                 }
-            },
+            }
             Problem::Duplicate(name) => return header(format!("two columns are the item's `{name}`")),
             Problem::Unknown(name) => return header(format!("column `{name}` is unknown to the item")),
             Problem::Text(_) | Problem::Null => {}

@@ -2,20 +2,23 @@
 //! from, and errors that name the place.
 
 mod chain;
+#[cfg(feature = "csv")]
+mod csv;
 mod error;
 mod iterator;
+mod json_lines;
 mod source;
+mod sqlite;
 mod vec;
 
 pub use chain::{Chain, ChainPosition};
+#[cfg(feature = "csv")]
+pub use csv::{CsvOptions, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
+pub use json_lines::{JsonLinesReader, LinePosition};
 pub use source::Identity;
+pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
 pub use vec::VecReader;
 
 pub(crate) use error::shown;
-
-#[cfg(feature = "csv")]
-mod csv;
-#[cfg(feature = "csv")]
-pub use csv::{CsvOptions, CsvPosition, CsvReader};

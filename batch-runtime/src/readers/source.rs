@@ -126,14 +126,20 @@ impl Source {
     /// Goes on at `byte` of the decompressed input, from where it stands or, in a plain file, from anywhere. In a
     /// compressed file everything before is decompressed.
     pub(crate) fn skip_to(&mut self, byte: u64) -> Result<(), ReadError> {
-        if let Stream::Plain(file) = &mut self.stream {
-            file.seek(SeekFrom::Start(byte)).map_err(|source| ReadError::Io {
-                resource: self.resource.clone(),
-                byte,
-                source,
-            })?;
-            self.given = byte;
-            return Ok(());
+        match &mut self.stream {
+            Stream::Plain(file) => {
+                let resource = &self.resource;
+                file.seek(SeekFrom::Start(byte)).map_err(|source| ReadError::Io {
+                    resource: resource.clone(),
+                    byte,
+                    source,
+                })?;
+                self.given = byte;
+            }
+            #[cfg(feature = "gzip")]
+            Stream::Gzip(_) => {}
+            #[cfg(feature = "zstd")]
+            Stream::Zstd(_) => {}
         }
         let mut discarded = vec![0; 128 * 1024];
         while self.given < byte {

@@ -294,7 +294,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Was the execution asked to stop?
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
     fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError>;
 
     /// Asks a running execution to stop: STOPPING.

@@ -123,3 +123,17 @@ impl std::fmt::Display for Field<'_> {
         self.0.map_or(Ok(()), |field| write!(f, ", field `{field}`"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let error = WriteError::io("write", Path::new("out.csv.part"), io::ErrorKind::StorageFull.into());
+        assert_eq!(
+            error.to_string(),
+            "no space left for out.csv.part; make room and restart: what is committed is kept"
+        );
+    }
+}

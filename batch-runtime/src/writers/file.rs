@@ -36,6 +36,7 @@ pub struct FilePosition {
 
 /// A file that is written in chunks and published at the end.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct TransactionalFile {
     path: PathBuf,
     part: PathBuf,

@@ -2,9 +2,12 @@
 //! file bears its name once it is whole.
 
 mod collector;
+#[cfg(feature = "csv")]
+mod csv;
 mod error;
 mod file;
 mod function;
+mod json_lines;
 mod pair;
 mod route;
 mod sqlite;
@@ -12,14 +15,12 @@ mod sqlite;
 mod test_writer;
 
 pub use collector::Collector;
+#[cfg(feature = "csv")]
+pub use csv::CsvWriter;
 pub use error::WriteError;
 pub use file::FilePosition;
 pub use function::FunctionWriter;
+pub use json_lines::JsonLinesWriter;
 pub use pair::Both;
 pub use route::{Arms, Route};
 pub use sqlite::{Rows, SqliteTable, SqliteWriteError};
-
-#[cfg(feature = "csv")]
-mod csv;
-#[cfg(feature = "csv")]
-pub use csv::CsvWriter;

@@ -148,15 +148,15 @@ impl Pipe for LoadDelays {
     type In = u64;
     type Out = u64;
 
-    fn reader<'s>(_: &Scope<'s>) -> Result<impl Reader<Item = u64> + 's, Failure> {
+    fn reader<'s>(_: &Scope<'s>) -> Result<impl Reader<Item = u64> + 's + use<'s>, Failure> {
         Ok(IteratorReader::new(1..=25))
     }
 
-    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<u64, Out = u64> + 's, Failure> {
+    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<u64, Out = u64> + 's + use<'s>, Failure> {
         Ok(Late { fail_at: scope.parameter("fail_at")? })
     }
 
-    fn writer<'s>(_: &Scope<'s>) -> Result<impl Writer<Item = u64> + 's, Failure> {
+    fn writer<'s>(_: &Scope<'s>) -> Result<impl Writer<Item = u64> + 's + use<'s>, Failure> {
         Ok(Nowhere)
     }
 }

@@ -1,4 +1,7 @@
 //! What the command line promises, asked of real jobs in a real repository.
 
 mod fixture;
+mod help;
+mod looks;
+mod runs;
 mod words;

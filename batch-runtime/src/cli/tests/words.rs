@@ -1,54 +1,160 @@
+//! Words that cannot be understood: one line says what is wrong and what to type, and nothing is written.
+
 use super::fixture::*;
 
-#[test]
-fn try_it() {
+const ALL: &[&crate::JobInfo] = &[FLIGHT_DELAYS, UPLOAD, ONCE];
+const ONE: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
+
+#[track_caller]
+fn refused(jobs: &[&'static crate::JobInfo], line: &str, expected: &str) {
     let folder = Folder::new();
-    let all = [FLIGHT_DELAYS, UPLOAD, ONCE];
-    let one = [FLIGHT_DELAYS];
-    for (jobs, line) in [
-        (&all[..], ""),
-        (&all, "--help"),
-        (&one, "run --help"),
-        (&all, "run --help"),
-        (&all, "run upload --help"),
-        (&all, "run upload -h"),
-        (&all, "jobs"),
-        (&all, "jobs --json"),
-        (&all, "executions"),
-        (&one, "run"),
-        (&one, "run --inptu a"),
-        (&one, "run flight_delay --input a"),
-        (&all, "run --input a"),
-        (&one, "run --input flights.csv --fail-at 23"),
-        (&one, "run --input flights.csv"),
-        (&one, "run --input flights.csv"),
-        (&one, "run flight_delays --input flights.csv --next --durability process -v"),
-        (&one, "run flight_delays --input flights.csv --next --json"),
-        (&one, "show 2"),
-        (&one, "show 1"),
-        (&all, "executions"),
-        (&all, "executions --limit 1"),
-        (&all, "executions --json --limit 1"),
-        (&one, "show 2 --json"),
-        (&one, "show 99"),
-        (&one, "show abc"),
-        (&one, "stop 2"),
-        (&one, "abandon 2"),
-        (&one, "recover"),
-        (&all, "run once"),
-        (&all, "run once"),
-        (&all, "run upload"),
-        (&all, "run upload --api-key hunter2 --param json=fast"),
-        (&all, "restart 6"),
-        (&all, "restart 6 --param api_key=x"),
-        (&all, "restrat 6"),
-        (&all, "run flight_delays --min-delay -x --input a --json"),
-        (&all, "run flight_delays --min-delay --input a --json"),
-        (&all, "executions foo"),
-        (&all, "executions once --running"),
-        (&all, "show"),
-    ] {
-        let a = folder.ask(jobs, line);
-        eprintln!("$ {line}   -> {}\n{}-- err\n{}\n", a.code, a.out, a.err);
+    let answer = folder.ask(jobs, line);
+    assert_eq!(answer.err, format!("error: {expected}\n"));
+    assert_eq!((answer.code, answer.out.as_str()), (2, ""));
+    assert!(!folder.exists("batch.db"), "a repository was made for words that were not understood");
+}
+
+#[test]
+fn an_unknown_command_names_the_nearest() {
+    refused(ONE, "restrat 6", "there is no command `restrat`; did you mean `restart`?");
+}
+
+#[test]
+fn an_unknown_job_names_the_nearest() {
+    let expected = "there is no job `flight_delay`; did you mean `flight_delays`?";
+    refused(ONE, "run flight_delay --input a", expected);
+    refused(ALL, "run flight_delay --input a", expected);
+}
+
+#[test]
+fn a_job_that_is_like_none_lists_those_there_are() {
+    refused(ALL, "run sort", "there is no job `sort`; this program has `flight_delays`, `upload`, `once`");
+}
+
+#[test]
+fn an_unknown_flag_names_the_nearest() {
+    refused(ONE, "run --inptu a.csv", "`--inptu` is not known here; did you mean `--input`?");
+}
+
+#[test]
+fn an_unknown_name_behind_param_names_the_nearest() {
+    refused(
+        ONE,
+        "run --param inptu=a.csv",
+        "job `flight_delays` has no parameter `inptu`; did you mean `input`?",
+    );
+}
+
+#[test]
+fn a_parameter_before_the_name_of_its_job_is_told_where_it_belongs() {
+    refused(
+        ALL,
+        "run --input a.csv",
+        "`--input` is not known here; the job's name comes before its parameters, and `run JOB --help` lists them",
+    );
+}
+
+#[test]
+fn a_missing_parameter_is_told_with_its_flag() {
+    refused(
+        ONE,
+        "run",
+        "job `flight_delays` needs the parameter `input` (PathBuf), and it has no default: give it, as `--input PATH`",
+    );
+}
+
+#[test]
+fn a_missing_secret_is_told_with_its_variable() {
+    refused(
+        ALL,
+        "run upload",
+        "job `upload` needs the parameter `api_key` (String), which is secret and therefore never stored: give it \
+         to every run and restart, as `--api-key TEXT` or in the environment variable BATCH_PARAM_API_KEY",
+    );
+}
+
+#[test]
+fn an_ill_typed_value_is_told_with_what_would_fit() {
+    refused(
+        ONE,
+        "run --input a.csv --min-delay soon",
+        "parameter `min_delay` of job `flight_delays`: a whole number from -9223372036854775808 to \
+         9223372036854775807 is expected, not `soon`",
+    );
+}
+
+#[test]
+fn a_parameter_given_twice_is_refused() {
+    let expected = "parameter `input` of job `flight_delays` is given more than once; give it once";
+    refused(ONE, "run --input a.csv --input b.csv", expected);
+    refused(ONE, "run --input a.csv flight_delays --param input=b.csv", expected);
+}
+
+#[test]
+fn a_param_without_a_value_is_refused_and_not_repeated() {
+    let expected = "`--param` wants a name and a value, as `--param input=flights.csv`";
+    refused(ALL, "run upload --param hunter2", expected);
+}
+
+#[test]
+fn a_run_without_a_job_is_told_where_the_jobs_are_listed() {
+    refused(ALL, "run", "the job's name is needed behind `run`; `jobs` lists them");
+}
+
+#[test]
+fn what_is_no_number_is_no_execution() {
+    refused(
+        ONE,
+        "show abc",
+        "invalid value 'abc' for '<ID>': the number of an execution is expected, as `executions` lists them",
+    );
+}
+
+#[test]
+fn run_id_and_next_exclude_each_other() {
+    let folder = Folder::new();
+    let answer = folder.ask(ONE, "run --input a.csv --next --param run.id=3");
+    assert_eq!(answer.code, 2);
+    assert_eq!(answer.err, "error: parameter `run.id` is counted on by `--next`: give one of the two\n");
+}
+
+#[test]
+fn a_repository_that_is_not_there_is_not_made_by_looking_for_it() {
+    for line in ["executions", "show 1", "stop 1", "abandon 1", "recover", "restart 1"] {
+        let folder = Folder::new();
+        let answer = folder.ask(ONE, line);
+        assert_eq!(answer.code, 2, "{line}");
+        assert!(answer.err.starts_with("error: there is no repository "), "{line}: {}", answer.err);
+        assert!(!folder.exists("batch.db"), "{line}");
     }
+}
+
+#[test]
+fn a_file_that_is_no_repository_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("batch.db"), "carrier,origin\n".repeat(500)).unwrap();
+    let answer = folder.ask(ONE, "run --input a.csv");
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert_eq!(answer.err.lines().count(), 1, "{answer:?}");
+    assert_eq!(std::fs::read_to_string(folder.path("batch.db")).unwrap(), "carrier,origin\n".repeat(500));
+}
+
+#[test]
+fn a_program_without_jobs_says_so() {
+    refused(&[], "run sort", "there is no job `sort`; this program has none");
+}
+
+#[test]
+fn a_refusal_is_one_json_document_too() {
+    let folder = Folder::new();
+    let answer = folder.ask(ONE, "run --input a.csv --min-delay soon --json");
+    let json: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(json["error"]["kind"], "parameters");
+    assert_eq!(json["error"]["exit"], 2);
+    assert_eq!(format!("error: {}\n", json["error"]["message"].as_str().unwrap()), answer.err);
+}
+
+#[test]
+fn two_jobs_of_one_name_do_not_bring_the_program_down() {
+    assert_eq!(Folder::new().ask(&[ONCE, ONCE], "jobs").code, 0);
 }

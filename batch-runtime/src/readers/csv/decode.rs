@@ -87,12 +87,9 @@ impl Decoder {
     fn decode_by_name<T: DeserializeOwned>(&mut self, record: Record<'_>, text: &str) -> Result<T, Refusal> {
         let trace = Trace::default();
         let attempt = |form| T::deserialize(self.row(record, text, form, &trace));
-        let columns = match (&self.plan, &self.header) {
-            (Plan::Names(columns), _) | (_, Some(columns)) => columns,
-            (_, None) => {
-                let item = attempt(Form::Positions);
-                return item.map_err(|error| Refusal { error, column: trace.column.get() });
-            }
+        let ((Plan::Names(columns), _) | (_, Some(columns))) = (&self.plan, &self.header) else {
+            let item = attempt(Form::Positions);
+            return item.map_err(|error| Refusal { error, column: trace.column.get() });
         };
         match attempt(Form::Names { columns, omit_nulls: false }) {
             Ok(item) => {

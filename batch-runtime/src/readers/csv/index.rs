@@ -3,6 +3,8 @@
 /// Bytes looked at together.
 const BLOCK: usize = 64;
 
+const BLOCK_LENGTH: u32 = 64;
+
 /// Gathers the lowest bit of each of eight bytes into the eight highest bits.
 const GATHER: u64 = 0x0102_0408_1020_4080;
 
@@ -11,7 +13,7 @@ const GATHER: u64 = 0x0102_0408_1020_4080;
 /// The inner loops compile to vector compares without naming an instruction set; a search for one mark after the
 /// other would cost a call for each field, and fields are short.
 pub(super) fn find(bytes: &[u8], offset: usize, marks: [u8; 3], index: &mut Vec<u32>) {
-    let mut place = u32::try_from(offset).expect("the buffer is bounded by the longest record");
+    let mut place = place(offset);
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     for block in blocks {
         let mut mask = mask(block, marks);
@@ -19,7 +21,7 @@ pub(super) fn find(bytes: &[u8], offset: usize, marks: [u8; 3], index: &mut Vec<
             index.push(place + mask.trailing_zeros());
             mask &= mask - 1;
         }
-        place += BLOCK as u32;
+        place += BLOCK_LENGTH;
     }
     for byte in rest {
         if marks.contains(byte) {
@@ -27,6 +29,12 @@ pub(super) fn find(bytes: &[u8], offset: usize, marks: [u8; 3], index: &mut Vec<
         }
         place += 1;
     }
+}
+
+/// An offset in a buffer as the index holds it.
+#[inline]
+pub(super) fn place(offset: usize) -> u32 {
+    u32::try_from(offset).expect("the buffer is bounded by the longest record")
 }
 
 /// A bit for each byte that is one of `marks`, the first byte lowest.

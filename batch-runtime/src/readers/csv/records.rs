@@ -7,16 +7,14 @@
 use std::sync::Arc;
 
 use super::index;
-use crate::readers::source::{self, Source};
-use crate::readers::{Identity, ReadError};
+use super::place::TAIL;
+use crate::readers::ReadError;
+use crate::readers::source::Source;
 
 /// What a read asks of the operating system; the buffer and its index stay in the cache.
 const BUFFER: usize = 128 * 1024;
 
-/// How many bytes before a position are hashed into it.
-const TAIL: usize = 64;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How bytes become records.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +29,6 @@ impl Syntax {
     fn marks(&self) -> [u8; 3] {
         [self.delimiter, b'\n', self.quote.unwrap_or(b'\n')]
     }
-}
-
-/// A place between two records.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) byte: u64,
-    pub(super) line: u64,
-    /// How many bytes before `byte` were hashed, and their hash.
-    pub(super) tail: u64,
-    pub(super) hash: u64,
 }
 
 /// A record: `text` holds the fields with one byte between them, `ends` where each ends, both counted from `start`.
@@ -68,25 +56,25 @@ pub(super) struct Found {
 
 /// Splits a source into records.
 pub(super) struct Records {
-    source: Source,
+    pub(super) source: Source,
     syntax: Syntax,
-    buffer: Vec<u8>,
-    filled: usize,
+    pub(super) buffer: Vec<u8>,
+    pub(super) filled: usize,
     /// The offset in the input of the buffer's first byte.
-    base: u64,
+    pub(super) base: u64,
     /// The place in the buffer behind the last record.
-    at: usize,
+    pub(super) at: usize,
     /// Marks in the buffer from `at` on; `next` is the first that is not used.
     index: Vec<u32>,
     next: usize,
     /// The line at `at`, from 1.
-    line: u64,
+    pub(super) line: u64,
     /// The line of the record that was found last.
     record_line: u64,
     /// The source has no more.
-    ended: bool,
+    pub(super) ended: bool,
     /// The last line had no end, and one was put into the buffer.
-    completed: bool,
+    pub(super) completed: bool,
     scratch: Vec<u8>,
     scratch_ends: Vec<u32>,
 }
@@ -284,7 +272,7 @@ impl Records {
                 used += 1;
                 if buffer[place] == delimiter {
                     scratch.extend_from_slice(&buffer[from..place]);
-                    ends.push(scratch.len() as u32);
+                    ends.push(index::place(scratch.len()));
                     scratch.push(b'\n');
                     from = place + 1;
                     break;
@@ -292,7 +280,7 @@ impl Records {
                 if buffer[place] == b'\n' {
                     let text = &buffer[from..place];
                     scratch.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
-                    ends.push(scratch.len() as u32);
+                    ends.push(index::place(scratch.len()));
                     break 'record Some(place);
                 }
                 // A quote that does not begin its field is a character like any other.
@@ -369,7 +357,7 @@ impl Records {
     }
 
     /// Reads on, keeping what is behind `at` and the tail before it.
-    fn fill(&mut self) -> Result<(), ReadError> {
+    pub(super) fn fill(&mut self) -> Result<(), ReadError> {
         let kept = self.at.saturating_sub(TAIL);
         self.buffer.copy_within(kept..self.filled, 0);
         self.base += kept as u64;
@@ -394,73 +382,9 @@ impl Records {
         Ok(())
     }
 
-    fn find_marks(&mut self) {
+    pub(super) fn find_marks(&mut self) {
         self.index.clear();
         self.next = 0;
         index::find(&self.buffer[self.at..self.filled], self.at, self.syntax.marks(), &mut self.index);
-    }
-
-    /// The place behind the last record.
-    pub(super) fn place(&self) -> Place {
-        let at = self.at - usize::from(self.completed && self.at == self.filled);
-        let tail = at.min(TAIL);
-        Place {
-            byte: self.base + at as u64,
-            line: self.line,
-            tail: tail as u64,
-            hash: source::hash(&self.buffer[at - tail..at]),
-        }
-    }
-
-    /// Goes to a place that an earlier execution gave.
-    pub(super) fn go_to(&mut self, place: Place, identity: Identity) -> Result<(), ReadError> {
-        self.source.check(identity, place.byte)?;
-        let Some(target) = place.byte.checked_sub(place.tail) else {
-            return Err(self.source.changed(place.byte, "the position is damaged"));
-        };
-        let tail = usize::try_from(place.tail).unwrap_or(usize::MAX).min(TAIL);
-        let in_buffer = target.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
-        match in_buffer.filter(|offset| *offset <= self.filled) {
-            Some(offset) => self.at = offset,
-            None => {
-                self.source.skip_to(target)?;
-                (self.base, self.at, self.filled) = (target, 0, 0);
-                (self.ended, self.completed) = (false, false);
-            }
-        }
-        while self.filled < self.at + tail && !self.ended {
-            self.fill()?;
-        }
-        // A line end that was put there is not in the input.
-        let real = self.filled - usize::from(self.completed);
-        let known = self.buffer[..real].get(self.at..self.at + tail);
-        let known = known.ok_or_else(|| self.source.changed(place.byte, "it is shorter"))?;
-        if source::hash(known) != place.hash {
-            return Err(self.source.changed(place.byte, "the line before is another"));
-        }
-        let ends_inside_a_line = known.last().is_some_and(|byte| *byte != b'\n') && known != BYTE_ORDER_MARK;
-        self.at += tail;
-        self.line = place.line;
-        self.find_marks();
-        if ends_inside_a_line {
-            self.refuse_a_grown_line(place.byte)?;
-        }
-        Ok(())
-    }
-
-    /// The last record had no line end. If there is more now, it must begin with one: else the record has grown.
-    fn refuse_a_grown_line(&mut self, byte: u64) -> Result<(), ReadError> {
-        while self.filled - self.at < 2 && !self.ended {
-            self.fill()?;
-        }
-        let rest = &self.buffer[self.at..self.filled];
-        if rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
-            // Its end was counted already.
-            if !rest.is_empty() {
-                self.line -= 1;
-            }
-            return Ok(());
-        }
-        Err(self.source.changed(byte, "its last line has grown"))
     }
 }

@@ -2,7 +2,7 @@
 //! expected.
 
 use std::fmt::{self, Display};
-use std::num::IntErrorKind;
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
@@ -119,8 +119,8 @@ impl Value<'_> {
 }
 
 #[cold]
-fn integer(kind: &IntErrorKind, name: &str) -> ValueError {
-    ValueError::text(match kind {
+fn integer(error: &ParseIntError, name: &str) -> ValueError {
+    ValueError::text(match error.kind() {
         IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
             format!("expected an integer that fits {name}")
         }
@@ -136,7 +136,7 @@ macro_rules! integers {
             self.refuse_null()?;
             match self.text.parse::<$type>() {
                 Ok(value) => visitor.$visit(value),
-                Err(error) => Err(integer(error.kind(), stringify!($type))),
+                Err(error) => Err(integer(&error, stringify!($type))),
             }
         }
     )*};

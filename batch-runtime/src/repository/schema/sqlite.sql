@@ -95,7 +95,7 @@ CREATE TABLE BATCH_SCHEMA (
 );
 
 -- Who owns an execution. EPOCH rises within the instance with every launch and takeover, and every write on behalf of
--- the execution checks it. RECOVERIES counts the takeovers of the instance from dead owners so far.
+-- the execution checks it. RECOVERIES counts the takeovers of the instance from dead owners since somebody forced a launch.
 CREATE TABLE BATCH_JOB_OWNER (
     JOB_EXECUTION_ID INTEGER NOT NULL PRIMARY KEY REFERENCES BATCH_JOB_EXECUTION (JOB_EXECUTION_ID),
     JOB_INSTANCE_ID INTEGER NOT NULL REFERENCES BATCH_JOB_INSTANCE (JOB_INSTANCE_ID),

@@ -113,9 +113,9 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 }
 
 impl Shared {
-    /// A connection for the commits of chunks.
-    pub(super) fn lend_for_chunks(self: &Arc<Self>, durability: Durability) -> rusqlite::Result<Lent> {
-        self.lend_with(durability, self.waits.commit)
+    /// A connection for what a running execution writes: it waits as long as the longest chunk of another may take.
+    pub(super) fn lend_to(self: &Arc<Self>, execution: ExecutionId) -> rusqlite::Result<Lent> {
+        self.lend_with(self.durability_of(execution), self.waits.commit)
     }
 
     /// A connection for everything else.

@@ -23,10 +23,21 @@ pub(super) fn check(path: &Path) -> Result<(), RepositoryError> {
     }
 }
 
-/// Are the two one file?
-pub(super) fn same_file(one: &Path, other: &Path) -> bool {
-    let (Ok(one), Ok(other)) = (one.canonicalize(), other.canonicalize()) else { return false };
-    one == other || same_inode(&one, &other)
+/// Is `other` the file of the repository? A second name of it, which no link resolves, is refused: `SQLite` names the WAL
+/// after the name, and two of them damage the file.
+pub(super) fn is_repository(repository: &Path, other: &Path) -> Result<bool, RepositoryError> {
+    let Ok(resolved) = other.canonicalize() else { return Ok(false) };
+    if resolved == repository {
+        return Ok(true);
+    }
+    if same_inode(repository, &resolved) {
+        let what = format!(
+            "is a hard link to the repository, and SQLite cannot use a file under two names: name it as {}",
+            repository.display()
+        );
+        return Err(unusable(other, what));
+    }
+    Ok(false)
 }
 
 #[cfg(unix)]
@@ -106,18 +117,21 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_file_is_the_same_file() {
+    fn the_repository_is_known_under_every_name_but_a_hard_link() {
         let folder = std::env::temp_dir().join(format!("batch-same-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
+        let folder = folder.canonicalize().unwrap();
         let (file, hard, other) = (folder.join("a"), folder.join("b"), folder.join("c"));
         std::fs::write(&file, "").unwrap();
         std::fs::write(&other, "").unwrap();
         std::fs::hard_link(&file, &hard).unwrap();
-        assert!(same_file(&file, &folder.join(".").join("a")));
+        assert!(
+            is_repository(&file, &folder.join("..").join(folder.file_name().unwrap()).join("a")).unwrap()
+        );
+        assert!(!is_repository(&file, &other).unwrap());
+        assert!(!is_repository(&file, &folder.join("missing")).unwrap());
         #[cfg(unix)]
-        assert!(same_file(&file, &hard));
-        assert!(!same_file(&file, &other));
-        assert!(!same_file(&file, &folder.join("missing")));
+        assert!(is_repository(&file, &hard).unwrap_err().to_string().contains("is a hard link"));
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

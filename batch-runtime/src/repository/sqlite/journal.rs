@@ -11,7 +11,7 @@ use crate::definition::InstanceId;
 use crate::repository::{ExitStatus, JournalEntry, Ownership};
 
 pub(super) fn record(shared: &Arc<Shared>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
-    let connection = shared.lend(shared.durability_of(owner.execution))?;
+    let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
     append(&transaction, owner, entry)?;

@@ -297,7 +297,7 @@ pub(super) fn finish(
     owner: Ownership,
     finish: &ExecutionFinish,
 ) -> Result<(), Trouble> {
-    let connection = shared.lend(shared.durability_of(owner.execution))?;
+    let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     let changed = transaction
         .prepare_cached(

@@ -33,7 +33,7 @@ const VERSION: i64 = 1;
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     clock: Arc<dyn Clock>,
-    waits: Waits,
+    pub(super) waits: Waits,
     /// `None` for the way that suits the system.
     pub(super) locks: Option<fn(&Path) -> Locks>,
     temporary: bool,
@@ -151,21 +151,22 @@ fn absolute(path: &Path) -> Result<PathBuf, RepositoryError> {
 
 /// Brings the schema up to date; gives the repository's own name.
 fn prepare(connection: &Connection, path: &Path, creates: bool, wait: Duration) -> Result<String, Trouble> {
-    if let Some(uuid) = present(connection, path)? {
-        return Ok(uuid);
-    }
+    let uuid = present(connection, path)?;
     if !creates {
-        return Err(unusable(path, "holds no repository: `run` creates one").into());
+        return uuid.ok_or_else(|| unusable(path, "holds no repository: `run` creates one").into());
+    }
+    if uuid.is_none() && table_exists(connection, "BATCH_JOB_INSTANCE")? {
+        let what = "holds the tables of another batch framework: name another file";
+        return Err(unusable(path, what).into());
     }
     use_wal(connection, path, wait)?;
+    if let Some(uuid) = uuid {
+        return Ok(uuid);
+    }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     if let Some(uuid) = present(&transaction, path)? {
         return Ok(uuid);
-    }
-    if table_exists(&transaction, "BATCH_JOB_INSTANCE")? {
-        let what = "holds the tables of another batch framework: name another file";
-        return Err(unusable(path, what).into());
     }
     transaction.execute_batch(include_str!("../schema/sqlite.sql"))?;
     let uuid = uuid::Uuid::new_v4().to_string();

@@ -98,17 +98,27 @@ pub(super) fn executions(
     shared: &Arc<Shared>,
     filter: &ExecutionFilter,
 ) -> Result<Vec<JobExecution>, Trouble> {
+    // The numbers are picked from indexes alone; only the rows of those are read.
     let mut conditions = vec!["?1 IS ?1 AND ?2 IS ?2".to_owned()];
+    let mut index = "";
     if filter.job.is_some() {
-        conditions.push("i.JOB_NAME = ?1".to_owned());
+        conditions.push("n.JOB_NAME = ?1".to_owned());
     }
     if filter.instance.is_some() {
-        conditions.push("e.JOB_INSTANCE_ID = ?2".to_owned());
+        conditions.push("x.JOB_INSTANCE_ID = ?2".to_owned());
     }
     if filter.running {
-        conditions.push(format!("e.STATUS IN {RUNNING}"));
+        conditions.push(format!("x.STATUS IN {RUNNING}"));
+        index = "INDEXED BY BATCH_JOB_EXECUTION_RUNNING";
     }
-    let rest = format!("WHERE {} ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?3", conditions.join(" AND "));
+    let rest = format!(
+        "WHERE e.JOB_EXECUTION_ID IN (
+             SELECT x.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION x {index}
+             JOIN BATCH_JOB_INSTANCE n ON n.JOB_INSTANCE_ID = x.JOB_INSTANCE_ID
+             WHERE {} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT ?3)
+         ORDER BY e.JOB_EXECUTION_ID DESC",
+        conditions.join(" AND ")
+    );
     let connection = shared.lend(Durability::Machine)?;
     // One snapshot for the executions and their parameters.
     let transaction = connection.unchecked_transaction()?;

@@ -10,7 +10,7 @@ use super::elsewhere::{Checkpoint, Elsewhere};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
 use super::{filesystem, journal, takeover};
-use crate::definition::{DatabaseHandle, Durability, Sqlite, StepExecutionId};
+use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::{
     self, BatchStatus, BegunStep, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish,
     StepStart, encode_context,
@@ -37,20 +37,20 @@ pub(super) fn begin(
     let durability = shared.durability_of(owner.execution);
     let (own, other) = match step.elsewhere {
         None => (None, None),
-        Some((_, DatabaseHandle::Sqlite(database)))
-            if filesystem::same_file(database.path(), &shared.path) =>
-        {
-            (Some(database), None)
-        }
         Some((name, DatabaseHandle::Sqlite(database))) => {
-            let database = database.clone();
-            (None, Some(Elsewhere::open(shared, owner, step.name, name, database, durability)?))
+            if filesystem::is_repository(&shared.path, database.path())? {
+                (Some(database), None)
+            } else {
+                let elsewhere =
+                    Elsewhere::open(shared, owner, step.name, name, database.clone(), durability)?;
+                (None, Some(elsewhere))
+            }
         }
     };
     // There first: from then on the owner before cannot move the checkpoint any more.
     let truth = other.as_ref().map(Elsewhere::raise_epoch).transpose()?;
 
-    let begun = insert(shared, owner, step, durability, truth.as_ref())?;
+    let begun = insert(shared, owner, step, truth.as_ref())?;
     let target = Target::new(owner, begun.id);
     let chunks = match other {
         Some(elsewhere) => {
@@ -58,7 +58,7 @@ pub(super) fn begin(
             guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
             ChunkStore::elsewhere(shared, target, elsewhere, durability)
         }
-        None => ChunkStore::own(shared, target, own_connection(shared, own, durability)?),
+        None => ChunkStore::own(shared, target, own_connection(shared, own, owner.execution)?),
     };
     Ok(BegunStep {
         id: begun.id,
@@ -73,11 +73,11 @@ pub(super) fn begin(
 fn own_connection(
     shared: &Arc<Shared>,
     database: Option<&Sqlite>,
-    durability: Durability,
+    execution: ExecutionId,
 ) -> Result<Lent, Trouble> {
-    let Some(database) = database else { return Ok(shared.lend_for_chunks(durability)?) };
+    let Some(database) = database else { return Ok(shared.lend_to(execution)?) };
     let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
-    session.set_synchronous(shared.synchronous(durability))?;
+    session.set_synchronous(shared.synchronous(shared.durability_of(execution)))?;
     Ok(Lent::own(session))
 }
 
@@ -94,10 +94,9 @@ fn insert(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &StepStart<'_>,
-    durability: Durability,
     truth: Option<&Checkpoint>,
 ) -> Result<Begun, Trouble> {
-    let connection = shared.lend(durability)?;
+    let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
     if let Some(checkpoint) = truth {
@@ -217,7 +216,7 @@ pub(super) fn finish(
     if let Some(elsewhere) = &elsewhere {
         context = elsewhere.settle(step, &finish.counters, context)?;
     }
-    let connection = shared.lend(shared.durability_of(owner.execution))?;
+    let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     update(&transaction, owner, step, finish, &stamp(shared.now()))?;
     if let Some(context) = &context {

@@ -2,12 +2,13 @@
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
+use super::value::Values;
 use crate::readers::shown;
 
 /// The values of some rows, row by row, without an allocation a value.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    cells: Vec<Cell>,
+    values: Vec<Cell>,
     /// The texts and blobs.
     bytes: Vec<u8>,
     /// The item that each row stems from, counted from 1.
@@ -25,31 +26,9 @@ enum Cell {
 
 impl Cells {
     pub(super) fn clear(&mut self) {
-        self.cells.clear();
+        self.values.clear();
         self.bytes.clear();
         self.items.clear();
-    }
-
-    pub(super) fn null(&mut self) {
-        self.cells.push(Cell::Null);
-    }
-
-    pub(super) fn integer(&mut self, value: i64) {
-        self.cells.push(Cell::Integer(value));
-    }
-
-    pub(super) fn real(&mut self, value: f64) {
-        self.cells.push(Cell::Real(value));
-    }
-
-    pub(super) fn text(&mut self, value: &str) {
-        let (from, to) = self.append(value.as_bytes());
-        self.cells.push(Cell::Text { from, to });
-    }
-
-    pub(super) fn blob(&mut self, value: &[u8]) {
-        let (from, to) = self.append(value);
-        self.cells.push(Cell::Blob { from, to });
     }
 
     fn append(&mut self, value: &[u8]) -> (usize, usize) {
@@ -58,14 +37,9 @@ impl Cells {
         (from, self.bytes.len())
     }
 
-    /// How many values there are.
-    pub(super) fn len(&self) -> usize {
-        self.cells.len()
-    }
-
     /// Drops the values from `start` on, of a row that was not ended.
     pub(super) fn truncate(&mut self, start: usize) {
-        self.cells.truncate(start);
+        self.values.truncate(start);
     }
 
     /// Says that what was added since the last call is a row of `item`.
@@ -88,7 +62,7 @@ impl Cells {
     }
 
     fn value(&self, index: usize) -> ValueRef<'_> {
-        match self.cells[index] {
+        match self.values[index] {
             Cell::Null => ValueRef::Null,
             Cell::Integer(value) => ValueRef::Integer(value),
             Cell::Real(value) => ValueRef::Real(value),
@@ -106,5 +80,38 @@ impl Cells {
             ValueRef::Text(value) => format!("'{}'", shown(&String::from_utf8_lossy(value))),
             ValueRef::Blob(value) => format!("a blob of {} bytes", value.len()),
         }
+    }
+}
+
+impl Values for Cells {
+    #[inline]
+    fn null(&mut self) {
+        self.values.push(Cell::Null);
+    }
+
+    #[inline]
+    fn integer(&mut self, value: i64) {
+        self.values.push(Cell::Integer(value));
+    }
+
+    #[inline]
+    fn real(&mut self, value: f64) {
+        self.values.push(Cell::Real(value));
+    }
+
+    #[inline]
+    fn text(&mut self, value: &str) {
+        let (from, to) = self.append(value.as_bytes());
+        self.values.push(Cell::Text { from, to });
+    }
+
+    #[inline]
+    fn blob(&mut self, value: &[u8]) {
+        let (from, to) = self.append(value);
+        self.values.push(Cell::Blob { from, to });
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
     }
 }

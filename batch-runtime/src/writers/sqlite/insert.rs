@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode};
 
 use super::cells::Cells;
 use super::error::SqliteWriteError;
+use super::value::Values;
 
 /// How many values a statement takes at most: about as many texts as `SQLite` keeps in its small-allocation
 /// slots (its "lookaside"). Measured best with 4 texts among 7 columns; twice as many rows cost 15 % more.
@@ -111,15 +113,22 @@ impl<'t> Insert<'t> {
         Self { connection, many: None }
     }
 
-    /// Inserts the rows of `cells`, which are as many as a statement takes.
-    pub(super) fn many(&mut self, of: &Statements, cells: &Cells) -> Result<(), SqliteWriteError> {
-        let many = match &mut self.many {
+    /// The statement for as many rows as it takes, to bind their values directly.
+    pub(super) fn bind(&mut self, of: &Statements) -> Result<Bound<'_, 't>, SqliteWriteError> {
+        let statement = match &mut self.many {
             Some(many) => many,
             none => {
-                none.insert(self.connection.prepare_cached(&of.many).map_err(|source| of.refused(source))?)
+                let many = self.connection.prepare_cached(&of.many).map_err(|source| of.refused(source))?;
+                none.insert(many)
             }
         };
-        execute(many, cells, 0..of.rows * of.width())
+        Ok(Bound { statement, taken: 0, failed: None })
+    }
+
+    /// Inserts the rows of `cells`, which are as many as a statement takes.
+    pub(super) fn many(&mut self, of: &Statements, cells: &Cells) -> Result<(), SqliteWriteError> {
+        let Bound { statement, .. } = self.bind(of)?;
+        execute(statement, cells, 0..of.rows * of.width())
             .or_else(|source| self.culprit(of, cells, 0..of.rows, source))
     }
 
@@ -143,7 +152,7 @@ impl<'t> Insert<'t> {
     /// Finds the row that a statement failed on, by inserting its rows one by one; what that inserts is taken
     /// back.
     #[cold]
-    fn culprit(
+    pub(super) fn culprit(
         &self,
         of: &Statements,
         cells: &Cells,
@@ -182,6 +191,62 @@ impl<'t> Insert<'t> {
     }
 }
 
+/// Values bound to the parameters of a statement as they come.
+pub(super) struct Bound<'s, 't> {
+    statement: &'s mut CachedStatement<'t>,
+    taken: usize,
+    failed: Option<rusqlite::Error>,
+}
+
+impl Bound<'_, '_> {
+    #[inline]
+    fn take(&mut self, value: ValueRef<'_>) {
+        self.taken += 1;
+        if let Err(error) = self.statement.raw_bind_parameter(self.taken, ToSqlOutput::Borrowed(value)) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    pub(super) fn execute(self) -> rusqlite::Result<()> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => self.statement.raw_execute().map(drop),
+        }
+    }
+}
+
+impl Values for Bound<'_, '_> {
+    #[inline]
+    fn null(&mut self) {
+        self.take(ValueRef::Null);
+    }
+
+    #[inline]
+    fn integer(&mut self, value: i64) {
+        self.take(ValueRef::Integer(value));
+    }
+
+    #[inline]
+    fn real(&mut self, value: f64) {
+        self.take(ValueRef::Real(value));
+    }
+
+    #[inline]
+    fn text(&mut self, value: &str) {
+        self.take(ValueRef::Text(value.as_bytes()));
+    }
+
+    #[inline]
+    fn blob(&mut self, value: &[u8]) {
+        self.take(ValueRef::Blob(value));
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.taken
+    }
+}
+
 fn execute(statement: &mut CachedStatement<'_>, cells: &Cells, values: Range<usize>) -> rusqlite::Result<()> {
     for (parameter, index) in (1_usize..).zip(values) {
         statement.raw_bind_parameter(parameter, cells.bound(index))?;
@@ -192,10 +257,10 @@ fn execute(statement: &mut CachedStatement<'_>, cells: &Cells, values: Range<usi
 /// The values of the columns that `message` names, of all where it names none.
 fn values(names: &[Cow<'static, str>], cells: &Cells, row: usize, message: &str) -> String {
     let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let named = |name: &str| words.contains(&name);
-    let any = names.iter().any(|name| named(name));
+    let told = |name: &str| words.contains(&name);
+    let any = names.iter().any(|name| told(name));
     let mut shown = String::new();
-    for (column, name) in names.iter().enumerate().filter(|(_, name)| !any || named(name)) {
+    for (column, name) in names.iter().enumerate().filter(|(_, name)| !any || told(name)) {
         let comma = if shown.is_empty() { "" } else { ", " };
         // Writing to a string does not fail.
         let _ = write!(shown, "{comma}{name} = {}", cells.shown(row * names.len() + column));

@@ -21,11 +21,20 @@ use crate::definition::{BoxError, ChunkTransaction, Database, Sqlite, Writer};
 use cells::Cells;
 use insert::{Conflict, Insert, Statements};
 use row::{Columns, NoRow, RowSerializer};
+use value::Values as _;
 
 pub use error::SqliteWriteError;
 
-/// Makes rows of an item.
+/// The user's closure, which adds the rows of an item.
 type MakeRows<T> = Box<dyn FnMut(&T, &mut Rows<'_, '_>) -> Result<(), BoxError> + Send>;
+
+/// How items become rows.
+enum Make<T> {
+    /// Each is one.
+    Fields(fn(&[T], &mut Rows<'_, '_>) -> Result<(), SqliteWriteError>),
+    /// Each is as many as the closure says.
+    Closure(MakeRows<T>),
+}
 
 /// Writes items into a table of a `SQLite` database, in the chunk's transaction.
 ///
@@ -58,7 +67,7 @@ pub struct SqliteTable<T, D = Sqlite> {
     table: Box<str>,
     conflict: Conflict,
     columns: Columns,
-    make: MakeRows<T>,
+    make: Make<T>,
     statements: Option<Statements>,
     /// Rows that wait for a statement's worth; kept for its memory.
     cells: Cells,
@@ -69,7 +78,7 @@ impl<T: Serialize> SqliteTable<T> {
     /// Writes items into `table` (`name`, or `schema.name` of an attached database), a row an item.
     #[must_use]
     pub fn into(table: impl Into<String>) -> Self {
-        Self::with(table, Columns::default(), Box::new(|item, rows| Ok(rows.add(item)?)))
+        Self::with(table, Columns::default(), Make::Fields(|items, rows| rows.add_all(items)))
     }
 }
 
@@ -95,10 +104,10 @@ impl<T> SqliteTable<T> {
         columns: impl IntoIterator<Item = C>,
         make: impl FnMut(&T, &mut Rows<'_, '_>) -> Result<(), BoxError> + Send + 'static,
     ) -> Self {
-        Self::with(table, Columns::default(), Box::new(make)).columns(columns)
+        Self::with(table, Columns::default(), Make::Closure(Box::new(make))).columns(columns)
     }
 
-    fn with(table: impl Into<String>, columns: Columns, make: MakeRows<T>) -> Self {
+    fn with(table: impl Into<String>, columns: Columns, make: Make<T>) -> Self {
         Self {
             table: table.into().into(),
             conflict: Conflict::Fail,
@@ -194,8 +203,7 @@ impl Rows<'_, '_> {
         });
         let (values, width) = (self.cells.len() - start, statements.width());
         if values != width {
-            let problem = format!("the row has {values} values, but there are {width} columns");
-            return Err(self.no_row(start, NoRow::new(problem)));
+            return Err(self.no_row(start, NoRow::count(values, width)));
         }
         self.cells.end_row(self.item);
         if self.cells.rows() == statements.rows {
@@ -203,6 +211,63 @@ impl Rows<'_, '_> {
             self.cells.clear();
         }
         Ok(())
+    }
+
+    /// Adds a row an item. While whole statements can be filled the values are bound as they come; `cells` hold what is
+    /// left, and the rows of which one was refused.
+    fn add_all<R: Serialize>(&mut self, items: &[R]) -> Result<(), SqliteWriteError> {
+        let at_once = self.statements.as_ref().map_or(usize::MAX, |statements| statements.rows);
+        let mut whole = items.chunks_exact(at_once);
+        for items in &mut whole {
+            let begin = self.item;
+            if let Err(source) = self.bind_all(items)? {
+                self.item = begin;
+                self.name_culprit(items, source)?;
+            }
+        }
+        for item in whole.remainder() {
+            self.item += 1;
+            self.add(item)?;
+        }
+        Ok(())
+    }
+
+    /// Binds the values of a statement's worth of items and executes it.
+    fn bind_all<R: Serialize>(&mut self, items: &[R]) -> Result<rusqlite::Result<()>, SqliteWriteError> {
+        let Some(statements) = &*self.statements else { return Ok(Ok(())) };
+        let mut bound = self.insert.bind(statements)?;
+        for item in items {
+            self.item += 1;
+            let start = bound.len();
+            let made = item.serialize(RowSerializer::new(self.columns, &mut bound));
+            let (values, width) = (bound.len() - start, statements.width());
+            if let Err(no_row) =
+                made.and_then(|()| if values == width { Ok(()) } else { Err(NoRow::count(values, width)) })
+            {
+                return Err(self.no_row(0, no_row));
+            }
+        }
+        Ok(bound.execute())
+    }
+
+    #[cold]
+    fn name_culprit<R: Serialize>(
+        &mut self,
+        items: &[R],
+        source: rusqlite::Error,
+    ) -> Result<(), SqliteWriteError> {
+        self.cells.clear();
+        for item in items {
+            self.item += 1;
+            if let Err(no_row) = item.serialize(RowSerializer::new(self.columns, self.cells)) {
+                return Err(self.no_row(0, no_row));
+            }
+            self.cells.end_row(self.item);
+        }
+        match &*self.statements {
+            Some(statements) => self.insert.culprit(statements, self.cells, 0..items.len(), source),
+            None => Ok(()),
+        }
     }
 
     /// Takes back what the row left from `start` on: the closure may go on with another.
@@ -247,9 +312,14 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
             insert: Insert::new(&tx),
             item: 0,
         };
-        for item in items {
-            rows.item += 1;
-            (self.make)(item, &mut rows).map_err(|error| named(error, table, rows.item))?;
+        match &mut self.make {
+            Make::Fields(add) => add(items, &mut rows)?,
+            Make::Closure(make) => {
+                for item in items {
+                    rows.item += 1;
+                    make(item, &mut rows).map_err(|error| named(error, table, rows.item))?;
+                }
+            }
         }
         rows.finish()
     }

@@ -1,12 +1,11 @@
-//! Receives: a serde value. Gives: its fields as the cells of one row, in the order of the table's columns.
+//! Receives: a serde value. Gives: its fields as the values of one row, in the order of the table's columns.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
-use super::cells::Cells;
-use super::value::Cell;
+use super::value::{Value, Values};
 
 /// Why a value is no row.
 #[derive(Debug)]
@@ -18,6 +17,11 @@ pub(super) struct NoRow {
 impl NoRow {
     pub(super) fn new(problem: impl Into<Box<str>>) -> Self {
         Self { column: None, problem: problem.into() }
+    }
+
+    /// Of a row that has fewer or more values than there are columns.
+    pub(super) fn count(values: usize, columns: usize) -> Self {
+        Self::new(format!("the row has {values} values, but there are {columns} columns"))
     }
 
     fn in_column(mut self, column: &str) -> Self {
@@ -53,7 +57,12 @@ impl Columns {
     fn expect(&mut self, index: usize, name: &'static str) -> Result<(), NoRow> {
         match self.names.get(index) {
             // The names of a derived `Serialize` are the same string each time: the pointer tells, mostly.
-            Some(known) if std::ptr::eq(&**known, name) || **known == *name => Ok(()),
+            Some(known)
+                if std::ptr::eq(known.as_ptr(), name.as_ptr()) && known.len() == name.len()
+                    || **known == *name =>
+            {
+                Ok(())
+            }
             _ => self.learn(index, Cow::Borrowed(name)),
         }
     }
@@ -78,25 +87,25 @@ impl Columns {
 }
 
 /// Serialises one row.
-pub(super) struct RowSerializer<'a> {
+pub(super) struct RowSerializer<'a, V> {
     columns: &'a mut Columns,
-    cells: &'a mut Cells,
+    values: &'a mut V,
     start: usize,
 }
 
-impl<'a> RowSerializer<'a> {
-    pub(super) fn new(columns: &'a mut Columns, cells: &'a mut Cells) -> Self {
-        let start = cells.len();
-        Self { columns, cells, start }
+impl<'a, V: Values> RowSerializer<'a, V> {
+    pub(super) fn new(columns: &'a mut Columns, values: &'a mut V) -> Self {
+        let start = values.len();
+        Self { columns, values, start }
     }
 
     fn index(&self) -> usize {
-        self.cells.len() - self.start
+        self.values.len() - self.start
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
         let index = self.index();
-        value.serialize(Cell(self.cells)).map_err(|error| match self.columns.names.get(index) {
+        value.serialize(Value(self.values)).map_err(|error| match self.columns.names.get(index) {
             Some(name) => error.in_column(name),
             None => error,
         })
@@ -124,7 +133,7 @@ macro_rules! single {
     )*};
 }
 
-impl<'a> Serializer for RowSerializer<'a> {
+impl<V: Values> Serializer for RowSerializer<'_, V> {
     type Ok = ();
     type Error = NoRow;
     type SerializeSeq = Self;
@@ -145,7 +154,7 @@ impl<'a> Serializer for RowSerializer<'a> {
         if !self.columns.known {
             return Err(no_names("a single value"));
         }
-        Cell(self.cells).serialize_bytes(value)
+        Value(self.values).serialize_bytes(value)
     }
 
     fn serialize_none(self) -> Result<(), NoRow> {
@@ -229,7 +238,7 @@ impl<'a> Serializer for RowSerializer<'a> {
 
 macro_rules! by_order {
     ($($trait:ident::$method:ident)*) => {$(
-        impl ser::$trait for RowSerializer<'_> {
+        impl<V: Values> ser::$trait for RowSerializer<'_, V> {
             type Ok = ();
             type Error = NoRow;
 
@@ -248,19 +257,19 @@ by_order!(SerializeSeq::serialize_element SerializeTuple::serialize_element Seri
 
 macro_rules! by_name {
     ($($trait:ident)*) => {$(
-        impl ser::$trait for RowSerializer<'_> {
+        impl<V: Values> ser::$trait for RowSerializer<'_, V> {
             type Ok = ();
             type Error = NoRow;
 
             #[inline]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), NoRow> {
                 self.columns.expect(self.index(), key)?;
-                value.serialize(Cell(self.cells)).map_err(|error| error.in_column(key))
+                value.serialize(Value(self.values)).map_err(|error| error.in_column(key))
             }
 
             fn skip_field(&mut self, key: &'static str) -> Result<(), NoRow> {
                 self.columns.expect(self.index(), key)?;
-                self.cells.null();
+                self.values.null();
                 Ok(())
             }
 
@@ -275,7 +284,7 @@ macro_rules! by_name {
 by_name!(SerializeStruct SerializeStructVariant);
 
 /// A struct with `#[serde(flatten)]` is a map to its serialiser.
-impl ser::SerializeMap for RowSerializer<'_> {
+impl<V: Values> ser::SerializeMap for RowSerializer<'_, V> {
     type Ok = ();
     type Error = NoRow;
 

@@ -1,14 +1,24 @@
-//! Receives: the value of one field. Gives: it as a cell, in one of the five types that `SQLite` stores.
+//! Receives: the value of one field. Gives: it to [`Values`], in one of the five types that `SQLite` stores.
 
 use std::fmt::Display;
 
 use serde::ser::{Impossible, Serialize, Serializer};
 
-use super::cells::Cells;
 use super::row::NoRow;
 
-/// Serialises one value into the cells.
-pub(super) struct Cell<'a>(pub(super) &'a mut Cells);
+/// Takes the values of a row, one after the other.
+pub(super) trait Values {
+    fn null(&mut self);
+    fn integer(&mut self, value: i64);
+    fn real(&mut self, value: f64);
+    fn text(&mut self, value: &str);
+    fn blob(&mut self, value: &[u8]);
+    /// How many were taken.
+    fn len(&self) -> usize;
+}
+
+/// Serialises one value.
+pub(super) struct Value<'a, V>(pub(super) &'a mut V);
 
 #[cold]
 fn nested(what: &str) -> NoRow {
@@ -48,7 +58,7 @@ macro_rules! wide_integers {
     )*};
 }
 
-impl Serializer for Cell<'_> {
+impl<V: Values> Serializer for Value<'_, V> {
     type Ok = ();
     type Error = NoRow;
     type SerializeSeq = Impossible<(), NoRow>;

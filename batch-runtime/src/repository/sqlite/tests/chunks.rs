@@ -1,21 +1,274 @@
 //! A chunk.
 
+use std::time::Duration;
+
 use super::*;
+
+struct Chunks {
+    folder: Folder,
+    repository: SqliteRepository,
+    launched: Launched,
+    step: BegunStep,
+}
+
+fn chunks() -> Chunks {
+    let folder = Folder::new();
+    let repository = SqliteOptions::new().wait(Duration::from_millis(50)).open(folder.file()).unwrap();
+    sql(&folder.file(), "CREATE TABLE item (n)");
+    let launched = launch(&repository);
+    let step = begin(&repository, launched.ownership);
+    Chunks { folder, repository, launched, step }
+}
+
+impl Chunks {
+    fn items(&self) -> Vec<String> {
+        rows(&self.folder.file(), "SELECT n FROM item ORDER BY n")
+    }
+
+    fn row(&self) -> String {
+        rows(
+            &self.folder.file(),
+            "SELECT s.VERSION, READ_COUNT, SHORT_CONTEXT FROM BATCH_STEP_EXECUTION s
+             JOIN BATCH_STEP_EXECUTION_CONTEXT USING (STEP_EXECUTION_ID)",
+        )
+        .remove(0)
+    }
+}
+
+fn stored(version: u32, position: i64) -> String {
+    format!(
+        r#"{version}|{position}|{{"@class":"java.util.HashMap","position":["java.lang.Long",{position}]}}"#
+    )
+}
+
+#[test]
+fn rows_counters_and_checkpoint_are_committed_together() {
+    let mut chunks = chunks();
+    commit(&mut chunks.step, 5).unwrap();
+    assert_eq!(chunks.row(), stored(1, 5));
+    commit(&mut chunks.step, 6).unwrap();
+    assert_eq!(chunks.row(), stored(2, 6));
+    assert_eq!(chunks.items(), ["5", "6"]);
+}
+
+#[test]
+fn every_commit_writes_the_time() {
+    let folder = Folder::new();
+    let clock = Hands::at("2024-01-31T08:30:00Z");
+    let repository = SqliteOptions::new().clock(clock.clone()).open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let mut step = begin(&repository, launched.ownership);
+    clock.set("2024-01-31T08:30:01Z");
+    step.chunks.commit(&mut record(1), |_, _| Ok(())).unwrap();
+    assert_eq!(
+        rows(&folder.file(), "SELECT LAST_UPDATED FROM BATCH_STEP_EXECUTION"),
+        ["2024-01-31 08:30:01.000"]
+    );
+}
 
 #[test]
 fn what_fails_in_a_chunk_leaves_nothing_and_the_next_one_commits() {
-    let folder = Folder::new();
-    let repository = folder.open();
-    sql(&folder.file(), "CREATE TABLE item (n)");
-    let launched = launch(&repository);
-    let mut step = begin(&repository, launched.ownership);
-    let failed = step.chunks.commit(&mut record(1), |chunk, _| {
+    let mut chunks = chunks();
+    let failed = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
         chunk.of::<crate::Sqlite>()?.execute("INSERT INTO item VALUES (1)", []).map_err(Failure::new)?;
         Err(Failure::new("no"))
     });
     assert!(matches!(failed, Err(ChunkError::Work(_))));
-    assert!(rows(&folder.file(), "SELECT n FROM item").is_empty());
-    assert!(!commit(&mut step, 2).unwrap().stop_requested);
-    assert_eq!(rows(&folder.file(), "SELECT n FROM item"), ["2"]);
-    assert_eq!(rows(&folder.file(), "SELECT VERSION, READ_COUNT FROM BATCH_STEP_EXECUTION"), ["1|2"]);
+    assert!(chunks.items().is_empty());
+    assert_eq!(chunks.row(), r#"0|0|{"@class":"java.util.HashMap"}"#);
+    commit(&mut chunks.step, 2).unwrap();
+    assert_eq!((chunks.items(), chunks.row()), (vec!["2".to_owned()], stored(1, 2)));
+}
+
+#[test]
+fn a_panic_in_a_chunk_leaves_nothing_and_the_next_one_commits() {
+    let mut chunks = chunks();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        chunks.step.chunks.commit(&mut record(1), |chunk, _| {
+            chunk.of::<crate::Sqlite>()?.execute("INSERT INTO item VALUES (1)", []).map_err(Failure::new)?;
+            panic!("no")
+        })
+    }));
+    assert!(panicked.is_err());
+    assert!(chunks.items().is_empty());
+    commit(&mut chunks.step, 2).unwrap();
+    assert_eq!(chunks.items(), ["2"]);
+}
+
+#[test]
+fn the_work_fills_the_record_in() {
+    let mut chunks = chunks();
+    chunks
+        .step
+        .chunks
+        .commit(&mut ChunkRecord::default(), |_, filled| {
+            *filled = record(9);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(chunks.row(), stored(1, 9));
+}
+
+#[test]
+fn a_chunk_of_a_fenced_owner_changes_no_row() {
+    let mut chunks = chunks();
+    commit(&mut chunks.step, 1).unwrap();
+    let parameters = parameters("a");
+    let force = LaunchRequest { recovery: Recovery::Force, ..request(&parameters) };
+    chunks.repository.launch(&force).unwrap();
+    let before = chunks.row();
+    for _ in 0..2 {
+        let error = commit(&mut chunks.step, 2).unwrap_err();
+        assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    }
+    assert_eq!((chunks.items(), chunks.row()), (vec!["1".to_owned()], before));
+}
+
+#[test]
+fn another_epoch_alone_fences_the_owner() {
+    let mut chunks = chunks();
+    sql(&chunks.folder.file(), "UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH + 1");
+    let error = commit(&mut chunks.step, 1).unwrap_err();
+    assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    assert!(chunks.items().is_empty());
+}
+
+#[test]
+fn a_row_of_another_version_than_this_owner_left_fences_it() {
+    let mut chunks = chunks();
+    sql(&chunks.folder.file(), "UPDATE BATCH_STEP_EXECUTION SET VERSION = 7");
+    let error = commit(&mut chunks.step, 1).unwrap_err();
+    assert!(matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })), "{error}");
+    assert!(chunks.items().is_empty());
+}
+
+#[test]
+fn a_component_that_ends_the_transaction_is_found_out() {
+    for end in ["COMMIT", "ROLLBACK"] {
+        let mut chunks = chunks();
+        let ended = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
+            chunk.of::<crate::Sqlite>()?.execute_batch(end).map_err(Failure::new)
+        });
+        assert!(matches!(ended, Err(ChunkError::Repository(RepositoryError::TransactionEnded))), "{ended:?}");
+        commit(&mut chunks.step, 2).unwrap();
+    }
+}
+
+#[test]
+fn a_stop_is_told_by_the_next_commit() {
+    let mut chunks = chunks();
+    assert!(!commit(&mut chunks.step, 1).unwrap().stop_requested);
+    assert!(!chunks.repository.stop_requested(chunks.launched.ownership).unwrap());
+    chunks.repository.request_stop(chunks.launched.ownership.execution).unwrap();
+    assert!(commit(&mut chunks.step, 2).unwrap().stop_requested);
+    assert!(chunks.repository.stop_requested(chunks.launched.ownership).unwrap());
+}
+
+#[test]
+fn the_context_of_the_job_is_committed_with_the_chunk() {
+    let mut chunks = chunks();
+    let mut record = ChunkRecord { job_context: Some(encode_context(&context(3))), ..record(1) };
+    chunks.step.chunks.commit(&mut record, |_, _| Ok(())).unwrap();
+    fail(&chunks.repository, chunks.launched.ownership);
+    assert_eq!(launch(&chunks.repository).context, context(3));
+}
+
+#[test]
+fn a_locked_database_is_waited_for_and_then_named() {
+    let mut chunks = chunks();
+    let locker = Connection::open(chunks.folder.file()).unwrap();
+    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = commit(&mut chunks.step, 1).unwrap_err().to_string();
+    assert!(error.contains("batch.db: is locked by another process"), "{error}");
+    let error = chunks.repository.launch(&request(&parameters("b"))).unwrap_err().to_string();
+    assert!(error.contains("batch.db: is locked by another process"), "{error}");
+    locker.execute_batch("ROLLBACK").unwrap();
+    commit(&mut chunks.step, 1).unwrap();
+    assert_eq!(chunks.items(), ["1"]);
+}
+
+#[test]
+fn a_full_disk_is_named_and_leaves_nothing_of_the_chunk() {
+    let mut chunks = chunks();
+    let mut long = record(1);
+    long.context = encode_context(&ContextMap::from([("text".to_owned(), "x".repeat(100_000).into())]));
+    let full = chunks.step.chunks.commit(&mut long, |chunk, _| {
+        let tx = chunk.of::<crate::Sqlite>()?;
+        tx.execute("INSERT INTO item VALUES (1)", []).map_err(Failure::new)?;
+        // The smallest number that SQLite takes is the number of pages there are.
+        tx.query_row("PRAGMA max_page_count = 1", [], |_| Ok(())).map_err(Failure::new)
+    });
+    let error = full.unwrap_err().to_string();
+    assert!(error.contains("batch.db: the disk is full"), "{error}");
+    assert!(chunks.items().is_empty());
+    assert_eq!(chunks.row(), r#"0|0|{"@class":"java.util.HashMap"}"#);
+}
+
+#[test]
+fn a_commit_that_fails_is_rolled_back_and_the_next_one_commits() {
+    let mut chunks = chunks();
+    sql(
+        &chunks.folder.file(),
+        "CREATE TABLE carrier (id INTEGER PRIMARY KEY);
+         CREATE TABLE flight (carrier INTEGER REFERENCES carrier (id) DEFERRABLE INITIALLY DEFERRED)",
+    );
+    let failed = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
+        let tx = chunk.of::<crate::Sqlite>()?;
+        tx.execute("INSERT INTO flight VALUES (7)", []).map_err(Failure::new).map(|_| ())
+    });
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains("FOREIGN KEY constraint failed"), "{error}");
+    assert!(rows(&chunks.folder.file(), "SELECT * FROM flight").is_empty());
+    commit(&mut chunks.step, 2).unwrap();
+    assert_eq!((chunks.items(), chunks.row()), (vec!["2".to_owned()], stored(1, 2)));
+}
+
+#[test]
+fn steps_side_by_side_commit_without_losing_a_chunk() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    sql(&folder.file(), "CREATE TABLE item (n)");
+    let launched = launch(&repository);
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c", "d"] {
+            let mut step = repository.begin_step(launched.ownership, &start(name)).unwrap();
+            scope.spawn(move || {
+                for position in 0..50 {
+                    commit(&mut step, position).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(rows(&folder.file(), "SELECT COUNT(*) FROM item"), ["200"]);
+    assert_eq!(
+        rows(&folder.file(), "SELECT DISTINCT VERSION, READ_COUNT FROM BATCH_STEP_EXECUTION"),
+        ["50|49"]
+    );
+}
+
+#[test]
+fn what_an_execution_writes_waits_for_a_chunk_of_another_step() {
+    let folder = Folder::new();
+    let mut options = SqliteOptions::new();
+    options.waits.other = Duration::from_millis(1);
+    let repository = options.open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let mut slow = begin(&repository, launched.ownership);
+    let quick = repository.begin_step(launched.ownership, &start("quick")).unwrap();
+    std::thread::scope(|scope| {
+        slow.chunks
+            .commit(&mut record(1), |_, _| {
+                scope.spawn(|| {
+                    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
+                    repository.finish_step(launched.ownership, quick.id, &finish).unwrap();
+                });
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(())
+            })
+            .unwrap();
+    });
+    assert_eq!(
+        rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION ORDER BY 1"),
+        ["COMPLETED", "STARTED"]
+    );
 }

@@ -2,7 +2,13 @@
 
 mod chunks;
 mod contexts;
+mod elsewhere;
 mod launch;
+mod opening;
+#[cfg(unix)]
+mod processes;
+mod queries;
+mod steps;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +17,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use super::lock::Locks;
 use super::{SqliteOptions, SqliteRepository};
-use crate::definition::{Durability, Failure, ParameterValue, Parameters};
+use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters};
 use crate::repository::{
-    BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFinish,
-    ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, Recovery, Repository, RepositoryError,
-    StepFinish, StepStart, encode_context,
+    BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
+    ExecutionFinish, ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, Recovery, Repository,
+    RepositoryError, StepFinish, StepStart, encode_context,
 };
 
 /// A folder that is removed in the end.

@@ -1,0 +1,34 @@
+//! A decider returns what a job chooses by.
+
+use crate::errors::Errors;
+use crate::model::component::Component;
+use crate::model::types::{borrowed_part, impl_trait, is_named, is_unit, shown};
+
+pub(crate) fn check(decider: &Component<'_>, errors: &mut Errors) {
+    let value = &decider.returns.value;
+    if decider.returns.written.is_none() {
+        errors.at(
+            decider.name,
+            "a decider returns what the job chooses by; let it return an enum, or `bool`: `-> Quality`",
+        );
+    } else if is_unit(value) {
+        errors.at(
+            value,
+            "a decider returns what the job chooses by; write an enum, or `bool`, in place of `()`",
+        );
+    } else if let Some(found) = impl_trait(value) {
+        errors.at(found, "a job chooses by one type; name it: an enum, or `bool`");
+    } else if let Some(part) = borrowed_part(value) {
+        errors.at(part, "what a decider returns outlives it and cannot borrow; return an enum, or `bool`");
+    } else if is_named(value, "Repeat") {
+        errors.at(value, "`Repeat` calls a tasklet again; a decider returns an enum, or `bool`");
+    } else if is_named(value, "String") {
+        errors.at(
+            value,
+            format!(
+                "a `match` cannot tell one `{}` from another; return an enum, or `&'static str`",
+                shown(value)
+            ),
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! What a component may ask for depends on what it is.
+
+use crate::errors::Errors;
+use crate::model::argument::{Argument, Asks, Role};
+
+pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
+    let mut state_seen = false;
+    let mut transaction_seen: Option<String> = None;
+    for argument in arguments {
+        match &argument.asks {
+            Asks::State(_) => {
+                if state_seen {
+                    errors.at(
+                        &argument.name,
+                        format!("a {} keeps one state: put both into one struct", role.noun()),
+                    );
+                }
+                state_seen = true;
+            }
+            Asks::Transaction(database) => {
+                check_transaction(role, argument, errors);
+                let of = quote::quote!(#database).to_string();
+                if let Some(earlier) = &transaction_seen
+                    && *earlier != of
+                {
+                    errors.at(
+                        &argument.ty,
+                        format!(
+                            "a {} writes in one transaction, and this is one of a second database: nothing could commit both as one; split it into two steps",
+                            role.noun()
+                        ),
+                    );
+                }
+                transaction_seen.get_or_insert(of);
+            }
+            Asks::StepContext => check_step_context(role, argument, errors),
+            Asks::Connection(_) | Asks::Output { .. } if matches!(role, Role::Resource | Role::Database) => {
+                errors.at(
+                    &argument.ty,
+                    format!(
+                        "a {0} belongs to the job, not to a step, and is made before any step: it takes parameters{1}",
+                        role.noun(),
+                        if role == Role::Resource { ", other resources and `&JobContext`" } else { " alone" }
+                    ),
+                );
+            }
+            Asks::JobContext | Asks::Resource if role == Role::Database => errors.at(
+                &argument.ty,
+                "a database is opened before the job's first step: it takes parameters alone",
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
+    let remedy = match role {
+        Role::Writer | Role::Tasklet => return,
+        Role::Reader => "a reader runs before the chunk's transaction begins: ask for `&Connection` to read",
+        Role::Processor => {
+            "a processor runs before the chunk's transaction begins: ask for `&Connection` to read, and write in a writer"
+        }
+        Role::Classifier => "a classifier only says where an item goes: ask for `&Connection` to read",
+        Role::WriterObject => {
+            "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
+        }
+        Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
+        Role::Resource | Role::Database => {
+            "it is made before any transaction begins; ask for the transaction in a writer or tasklet"
+        }
+    };
+    errors.at(&argument.ty, remedy);
+}
+
+fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {
+    if matches!(role, Role::Decider | Role::Resource | Role::Database) {
+        errors.at(&argument.ty, format!("a {} belongs to no step: ask for `&JobContext`", role.noun()));
+    }
+}

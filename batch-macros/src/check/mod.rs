@@ -1,0 +1,14 @@
+//! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
+
+pub(crate) mod classifier;
+pub(crate) mod decider;
+pub(crate) mod injection;
+pub(crate) mod parameter_type;
+pub(crate) mod processor;
+pub(crate) mod reachable;
+pub(crate) mod reader;
+pub(crate) mod resource;
+pub(crate) mod signature;
+pub(crate) mod step;
+pub(crate) mod tasklet;
+pub(crate) mod writer;

@@ -1,0 +1,99 @@
+//! A processor takes an item and returns what goes on in its place.
+
+use syn::spanned::Spanned;
+
+use crate::errors::Errors;
+use crate::model::component::Component;
+use crate::model::item::{
+    bulk_outcome, check_owned, check_something, first_argument, slice_element, taken, yielded,
+};
+use crate::model::types::{as_reference, impl_trait, only_argument, shown};
+
+pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
+    check_argument(component, bulk, errors);
+    let returns = &component.returns;
+    let something = check_something(
+        &returns.value,
+        returns.written.as_ref(),
+        component.function,
+        "a processor returns what goes on in the item's place: `-> Out`, or `-> Option<Out>` to filter; what only writes is a `#[writer]`",
+        errors,
+    );
+    if !something {
+        return;
+    }
+    let value = &returns.value;
+    if bulk {
+        match only_argument(value, "Vec") {
+            Some(outcome) => check_out(&bulk_outcome(outcome).1, errors),
+            None => errors.at(
+                value,
+                format!(
+                    "a bulk processor returns one outcome an item, in their order: write `Vec<{}>`",
+                    shown(&yielded(value).1)
+                ),
+            ),
+        }
+        return;
+    }
+    if let Some(inner) = only_argument(value, "Option")
+        && let Some(inside) = only_argument(inner, "Result")
+    {
+        errors.at(value, format!("the error stands outside: write `Result<Option<{}>, ..>`", shown(inside)));
+        return;
+    }
+    if let syn::Type::ImplTrait(opaque) = value {
+        errors.at(
+            opaque,
+            "a processor names what it returns; to make many items of one, collect them: `Many<Vec<..>>`",
+        );
+        return;
+    }
+    check_out(&yielded(value).1, errors);
+}
+
+fn check_out(out: &syn::Type, errors: &mut Errors) {
+    match impl_trait(out) {
+        Some(opaque) => errors.at(opaque, "an item has a type with a name: write it out, as `Vec<Out>`"),
+        None => check_owned(out, errors),
+    }
+}
+
+fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
+    let Some(ty) = first_argument(component.function) else {
+        let form = if bulk { "items: &[In]" } else { "item: In" };
+        errors.at(
+            component.name,
+            format!(
+                "a processor takes what it processes as its first argument: `fn {}({form}) -> Out`",
+                component.name
+            ),
+        );
+        return;
+    };
+    if bulk {
+        match slice_element(component.function) {
+            Some(item) => check_owned(item, errors),
+            None => errors.at(
+                ty,
+                format!(
+                    "a bulk processor takes a whole chunk at once: write `&[{}]`",
+                    shown(&taken(ty).item)
+                ),
+            ),
+        }
+        return;
+    }
+    if let Some(reference) = as_reference(ty)
+        && reference.mutability.is_some()
+    {
+        errors
+            .at(ty, format!("take the item by value and change it: `mut item: {}`", shown(&reference.elem)));
+        return;
+    }
+    if let Some(opaque) = impl_trait(ty) {
+        errors.push(syn::Error::new(opaque.span(), "an item has one type with a name: write it out"));
+        return;
+    }
+    check_owned(&taken(ty).item, errors);
+}

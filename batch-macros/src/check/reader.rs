@@ -1,0 +1,71 @@
+//! A reader returns something that hands out items one by one.
+
+use syn::spanned::Spanned;
+
+use crate::errors::Errors;
+use crate::model::argument::Asks;
+use crate::model::component::Component;
+use crate::model::item::{Source, check_owned, check_something, source};
+use crate::model::types::{as_reference, borrowed_part, impl_trait, only_argument, shown};
+
+pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
+    let returns = &component.returns;
+    let something = check_something(
+        &returns.value,
+        returns.written.as_ref(),
+        component.function,
+        "a reader returns what hands out the items: write `-> impl Iterator<Item = ..>` or a reader as `CsvReader<..>`",
+        errors,
+    );
+    if !something {
+        return;
+    }
+    let value = &returns.value;
+    match source(value) {
+        Source::Iterator { item } | Source::FallibleIterator { item } | Source::OpaqueReader { item } => {
+            check_owned(&item, errors);
+        }
+        Source::Reader => {
+            if let Some(item) = only_argument(value, "Vec").or_else(|| only_argument(value, "Option")) {
+                errors.at(
+                    value,
+                    format!(
+                        "a reader hands out items one by one: return `impl Iterator<Item = {}>` and call `.into_iter()`",
+                        shown(item)
+                    ),
+                );
+                return;
+            }
+            if let Some(opaque) = impl_trait(value) {
+                errors.at(
+                    opaque,
+                    "a reader returns `impl Iterator<Item = ..>`, with the item's type written out, or a reader as `CsvReader<..>`",
+                );
+                return;
+            }
+            if as_reference(value).is_some() {
+                errors.at(value, "a reader returns what hands out the items by value: leave the `&` out");
+                return;
+            }
+        }
+    }
+    check_kept(component, errors);
+}
+
+/// A parameter that is taken by reference is gone once the function has returned.
+fn check_kept(component: &Component<'_>, errors: &mut Errors) {
+    let value = &component.returns.value;
+    if borrowed_part(value).is_none() && impl_trait(value).is_none() {
+        return;
+    }
+    for argument in &component.arguments {
+        if let Asks::Parameter { owned, by_reference: true } = &argument.asks {
+            let owned = shown(owned);
+            let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();
+            errors.push(syn::Error::new(
+                argument.ty.span(),
+                format!("a reader lives longer than this reference: write `{}: {owned}`", argument.name),
+            ));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A component is an ordinary function that the framework can call without being told any type.
+
+use syn::{GenericParam, ItemFn};
+
+use crate::errors::Errors;
+use crate::model::argument::Role;
+
+pub(crate) fn check(role: Role, function: &ItemFn, errors: &mut Errors) {
+    let sig = &function.sig;
+    let noun = role.noun();
+    for parameter in &sig.generics.params {
+        match parameter {
+            GenericParam::Lifetime(_) => {}
+            GenericParam::Type(parameter) => errors.at(
+                &parameter.ident,
+                format!("a {noun} has no generic types, as nothing at its use names them: write the type in place of `{}`", parameter.ident),
+            ),
+            GenericParam::Const(parameter) => errors.at(
+                &parameter.ident,
+                format!("a {noun} has no const generics: write a constant, or take `{}` as a job parameter", parameter.ident),
+            ),
+        }
+    }
+    if let Some(keyword) = &sig.asyncness {
+        errors.at(keyword, format!("a {noun} cannot be `async` yet in this version: write a plain `fn`"));
+    }
+    if let syn::Safety::Unsafe(keyword) = &sig.safety {
+        errors.at(keyword, format!("a {noun} is called by safe code: leave `unsafe` out"));
+    }
+    if let Some(abi) = &sig.abi {
+        errors.at(abi, format!("a {noun} is a plain Rust function: leave the `extern` out"));
+    }
+}

@@ -1,0 +1,103 @@
+//! A step with `chunk` is a pipe, one without is a tasklet; their options have values that make sense.
+
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, ItemFn, Lit, Pat};
+
+use crate::errors::Errors;
+use crate::model::step::StepOptions;
+use crate::syntax::step::{Element, Route};
+
+/// The options' values, as far as they are literals.
+pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
+    if let Some(chunk) = &options.chunk {
+        number(
+            chunk,
+            "a chunk holds at least one item: write `chunk = 100`",
+            "`chunk` is a number of items: write `chunk = 100`",
+            errors,
+        );
+    }
+    if let Some(limit) = &options.start_limit {
+        number(
+            limit,
+            "a step that may never start does nothing: write `start_limit = 1` or more",
+            "`start_limit` is a number of starts: write `start_limit = 3`",
+            errors,
+        );
+    }
+    if let Some(Expr::Lit(ExprLit { lit, .. })) = &options.allow_start_if_complete
+        && !matches!(lit, Lit::Bool(_))
+    {
+        errors.at(lit, "write `allow_start_if_complete` alone, or `allow_start_if_complete = false`");
+    }
+}
+
+fn number(value: &Expr, zero: &str, no_number: &str, errors: &mut Errors) {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.base10_digits() == "0" => errors.at(int, zero),
+        Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => {}
+        Expr::Lit(ExprLit { lit, .. }) => errors.at(lit, no_number),
+        Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => errors.at(unary, zero),
+        _ => {}
+    }
+}
+
+/// The head of a pipe's function.
+pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut Errors) {
+    if options.chunk.is_none() {
+        errors.at(
+            &function.sig.ident,
+            "a step that is a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`",
+        );
+    }
+    if let Some(argument) = function.sig.inputs.first() {
+        errors.at(
+            argument,
+            "a pipe takes no arguments: its components ask for the job's parameters themselves, by name, or are bound as `reader(argument = parameter)`",
+        );
+    }
+    if let syn::ReturnType::Type(_, ty) = &function.sig.output {
+        errors.at(
+            ty,
+            "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may",
+        );
+    }
+    if let Some(parameter) = function.sig.generics.params.first() {
+        errors.at(parameter, "a step has no generics: leave them out");
+    }
+    if let Some(keyword) = &function.sig.asyncness {
+        errors.at(keyword, "a pipe is never `async` itself: leave `async` out");
+    }
+    if let Some(keyword) = &function.sig.constness {
+        errors.at(keyword, "a pipe is never `const`: leave `const` out");
+    }
+    if let syn::Safety::Unsafe(keyword) = &function.sig.safety {
+        errors.at(keyword, "a step is called by safe code: leave `unsafe` out");
+    }
+    if let Some(abi) = &function.sig.abi {
+        errors.at(abi, "a step is a plain Rust function: leave the `extern` out");
+    }
+}
+
+/// A bare name in a pattern would match everything.
+pub(crate) fn patterns(element: &Element, errors: &mut Errors) {
+    match element {
+        Element::One(_) => {}
+        Element::All(elements, _) => elements.iter().for_each(|element| patterns(element, errors)),
+        Element::Route(route) => route_patterns(route, errors),
+    }
+}
+
+fn route_patterns(route: &Route, errors: &mut Errors) {
+    for arm in &route.expr.arms {
+        if let Pat::Ident(bare) = &arm.pat
+            && bare.subpat.is_none()
+        {
+            errors.push(syn::Error::new(
+                bare.span(),
+                format!("a bare name matches everything: write the case with its enum, `Kind::{}`, or `_` for the rest", bare.ident),
+            ));
+        }
+    }
+    route.arms.iter().for_each(|arm| patterns(arm, errors));
+}

@@ -1,0 +1,62 @@
+//! Receives: the tokens of an attribute and of the item below it. Gives: what the attribute generates, followed
+//! by every error. Whatever is wrong, the user's item comes out again, so that the rest of the crate, and the
+//! editor, see the names they expect.
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+use syn::{DeriveInput, ItemFn};
+
+use crate::errors::Errors;
+
+/// Makes of an attribute's options and its function all that replaces them, the function included.
+pub(crate) type Expander = fn(Tokens, &ItemFn, &mut Errors) -> Tokens;
+
+/// Runs an attribute that goes on a function.
+pub(crate) fn function(
+    attribute: &'static str,
+    options: TokenStream,
+    item: TokenStream,
+    expand: Expander,
+) -> TokenStream {
+    let item = Tokens::from(item);
+    let mut errors = Errors::default();
+    let mut out = match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(function) => expand(options.into(), &function, &mut errors),
+        Err(error) => {
+            if syn::parse2::<syn::Item>(item.clone()).is_ok() {
+                errors.at_span(
+                    proc_macro2::Span::call_site(),
+                    format!("`#[{attribute}]` goes on a function: `#[{attribute}] fn name(..) {{ .. }}`"),
+                );
+            } else {
+                errors.push(error);
+            }
+            item
+        }
+    };
+    out.extend(errors.into_tokens());
+    out.into()
+}
+
+/// Runs a derive: the item stays where it is.
+pub(crate) fn derive(item: TokenStream, expand: fn(&DeriveInput, &mut Errors) -> Tokens) -> TokenStream {
+    let mut errors = Errors::default();
+    let mut out = match syn::parse::<DeriveInput>(item) {
+        Ok(input) => expand(&input, &mut errors),
+        Err(error) => {
+            errors.push(error);
+            quote!()
+        }
+    };
+    out.extend(errors.into_tokens());
+    out.into()
+}
+
+/// Runs a macro that is called.
+pub(crate) fn call(given: TokenStream, expand: fn(Tokens, &mut Errors) -> Tokens) -> TokenStream {
+    let mut errors = Errors::default();
+    let mut out = expand(given.into(), &mut errors);
+    out.extend(errors.into_tokens());
+    out.into()
+}

@@ -1,0 +1,82 @@
+//! Receives: the bindings of one use of a component or step. Gives: them as a constant, and the checks that the
+//! arguments exist and take what they are given.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Lit;
+
+use crate::model::body::plain;
+use crate::syntax::binding::{Binding, BoundTo, literal};
+
+/// `&[Binding { .. }]`.
+pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
+    let each = bindings.iter().map(|binding| {
+        let argument = plain(&binding.argument);
+        let to = match &binding.to {
+            BoundTo::Parameter(name) => {
+                let name = plain(name);
+                quote!(__batch::BoundTo::Parameter(#name))
+            }
+            BoundTo::Constant(value) => {
+                let (ty, typed) = match literal(value) {
+                    Some((_, Lit::Int(int))) if int.suffix().is_empty() => (
+                        quote!(__batch::TypeName::plain("{integer}")),
+                        quote!(<i64 as __batch::ConstantValue>::value(&(#value))),
+                    ),
+                    Some((_, Lit::Float(float))) if float.suffix().is_empty() => (
+                        quote!(__batch::TypeName::plain("{float}")),
+                        quote!(<f64 as __batch::ConstantValue>::value(&(#value))),
+                    ),
+                    _ => (
+                        quote!(__batch::wiring::type_of(&(#value))),
+                        quote!(__batch::ConstantValue::value(&(#value))),
+                    ),
+                };
+                quote!(__batch::BoundTo::Constant { ty: #ty, value: || #typed })
+            }
+        };
+        quote!(__batch::Binding { argument: #argument, to: #to })
+    });
+    quote!(&[#(#each),*])
+}
+
+/// The checks, given the constants of the needs and of the bindings. `whose` is what is bound, in words:
+/// "reader `flights`".
+pub(crate) fn checks(
+    bindings: &[Binding],
+    whose: &str,
+    needs: &TokenStream,
+    constant: &TokenStream,
+) -> TokenStream {
+    let each = bindings.iter().enumerate().map(|(index, binding)| {
+        let argument = plain(&binding.argument);
+        let exists = quote_spanned! { binding.argument.span()=>
+            const _: () = {
+                if let ::core::option::Option::Some(message) = __batch::wiring::no_such_argument(#whose, #needs, #argument) {
+                    ::core::panic!("{}", message.as_str())
+                }
+            };
+        };
+        let fits = match &binding.to {
+            BoundTo::Parameter(_) => TokenStream::new(),
+            BoundTo::Constant(value) => {
+                let number = match literal(value) {
+                    Some((_, Lit::Int(_))) => quote!(::core::option::Option::Some((#value) as i128)),
+                    _ => quote!(::core::option::Option::None),
+                };
+                quote_spanned! { binding.to.span()=>
+                    const _: () = {
+                        if let ::core::option::Option::Some(message) =
+                            __batch::wiring::does_not_fit(#whose, #needs, &(#constant)[#index], #number)
+                        {
+                            ::core::panic!("{}", message.as_str())
+                        }
+                    };
+                }
+            }
+        };
+        quote!(#exists #fits)
+    });
+    let each = quote!(#(#each)*);
+    if bindings.is_empty() { each } else { quote!(#[cfg(not(rust_analyzer))] const _: () = { #each };) }
+}

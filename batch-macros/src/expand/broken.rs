@@ -1,0 +1,120 @@
+//! Receives: a function with a mistake in it. Gives: a marker that takes part in any step or job without a
+//! second error: its types are erroneous, and rustc is silent about what is built on such a type.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ItemFn;
+
+use super::frame::{frame, marker_name};
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::syntax::component::plain;
+
+/// The function with the marker of a component that fits everywhere.
+pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let name = marker_name(&function.sig.ident);
+    let body = match role {
+        Role::Reader => reader(&name, &errors.take_first_as_type()),
+        Role::Processor => processor(&name, &errors.take_first_as_type()),
+        Role::Writer | Role::WriterObject => writer(&name),
+        Role::Classifier => classifier(&name, &errors.take_first_as_type()),
+        Role::Resource => resource(&name, &errors.take_first_as_type()),
+        Role::Database => database(&name),
+        Role::Decider | Role::Tasklet => TokenStream::new(),
+    };
+    frame(function, plain(function), body)
+}
+
+fn constants(name: &Ident) -> TokenStream {
+    let name = name.to_string();
+    quote! {
+        const NAME: &'static str = #name;
+        const NEEDS: &'static [__batch::Need] = &[];
+    }
+}
+
+fn reader(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::ReaderDefinition for #name {
+            #constants
+            type Item = #erroneous;
+            fn open<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(__batch::Broken::new())
+            }
+        }
+        impl<T> __batch::Reads<T> for #name {}
+    }
+}
+
+fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::IsProcessor for #name {}
+        impl<T> __batch::ProcessorDefinition<T> for #name {
+            #constants
+            const BY_REFERENCE: bool = true;
+            type Out = #erroneous;
+            fn bind<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Process<T, Out = Self::Out> + 's + use<'s, T>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(__batch::Broken::new())
+            }
+        }
+    }
+}
+
+fn writer(name: &Ident) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::IsWriter for #name {}
+        impl<T> __batch::WriterDefinition<T> for #name {
+            #constants
+            fn bind<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Writer<Item = T> + 's + use<'s, T>, __batch::Failure>
+            {
+                ::core::result::Result::<__batch::Broken<T>, __batch::Failure>::Ok(__batch::Broken::new())
+            }
+        }
+    }
+}
+
+fn classifier(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::IsClassifier for #name {}
+        impl<T> __batch::ClassifierDefinition<T> for #name {
+            #constants
+            type Kind = #erroneous;
+            fn bind<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl FnMut(&T) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's + use<'s, T>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(|_: &T| ::core::unimplemented!())
+            }
+        }
+    }
+}
+
+fn resource(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::ResourceDefinition for #name {
+            #constants
+            type Value = #erroneous;
+            fn build(_: &__batch::Scope<'_>) -> ::core::result::Result<Self::Value, __batch::Failure> {
+                ::core::unimplemented!()
+            }
+        }
+    }
+}
+
+fn database(name: &Ident) -> TokenStream {
+    quote! {
+        impl __batch::Database for #name {
+            type Driver = __batch::Sqlite;
+            const INFO: ::core::option::Option<&'static __batch::DatabaseInfo> = ::core::option::Option::None;
+        }
+    }
+}

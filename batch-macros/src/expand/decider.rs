@@ -1,0 +1,77 @@
+//! `#[decider] fn quality(seen: &Output<count>) -> Quality`
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ItemFn;
+use syn::spanned::Spanned;
+
+use super::arguments::injected;
+use super::failure::value_or_return;
+use super::frame::{frame, implement};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::model::body::plain;
+use crate::model::component::Component;
+use crate::model::types::with_static_lifetimes;
+use crate::syntax::component;
+use crate::syntax::options::{self, Table};
+
+const DECIDER: Table = Table { attribute: "decider", known: &[], later: &[] };
+
+/// Expands `#[decider]`.
+pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    options::read(&DECIDER, given, errors);
+    let decider = Component::read(Role::Decider, function, errors);
+    check::decider::check(&decider, errors);
+    if !errors.is_empty() {
+        return broken(function, errors);
+    }
+    let (name, text) = (decider.name, plain(decider.name));
+    let asked = injected(Role::Decider, &decider.described(), &decider.arguments);
+    let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
+    let value = value_or_return(&decider, &quote!(#name(#(#pass),*)));
+    let outcome = with_static_lifetimes(&decider.returns.value);
+    let outcome_at = quote_spanned!(outcome.span()=> type Outcome = #outcome;);
+    let decides = implement(
+        quote!(__batch::Decides),
+        name,
+        quote! {
+            #outcome_at
+            const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
+                id: ::core::concat!(::core::module_path!(), "::", #text),
+                name: #text,
+                needs: &[#needs],
+                decide: __decide,
+            });
+        },
+    );
+    let decide = quote! {
+        fn __decide(__scope: &__batch::Scope<'_>) -> ::core::result::Result<
+            ::std::boxed::Box<dyn ::core::any::Any>,
+            __batch::Failure,
+        > {
+            #fetch
+            ::core::result::Result::Ok(::std::boxed::Box::new(#value))
+        }
+    };
+    frame(function, component::plain(function), quote!(#aliases #decides #decide))
+}
+
+/// A decider of which nothing is known: what a job matches on has an erroneous type, on which rustc is silent.
+fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
+    let erroneous = errors.take_first_as_type();
+    let code = quote! {
+        impl __batch::Decides for #name {
+            type Outcome = #erroneous;
+            const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
+                id: "",
+                name: #text,
+                needs: &[],
+                decide: |_| ::core::unimplemented!(),
+            });
+        }
+    };
+    frame(function, component::plain(function), code)
+}

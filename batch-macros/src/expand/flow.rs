@@ -1,0 +1,61 @@
+//! `#[flow] fn tidy() { clean; archive; }`
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ItemFn;
+
+use super::frame::{frame, implement};
+use super::tree::{Tree, is_complete, tree};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::body::plain;
+use crate::model::job;
+use crate::syntax::component::doc;
+
+/// Expands `#[flow]`.
+pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let body = job::flow(given, function, errors);
+    check::reachable::check(&body, errors);
+    let Tree { items, nodes, checks } = tree(&body);
+    let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
+    let (doc, complete) = (doc(&function.attrs), is_complete(&body));
+    let runs = implement(
+        quote!(__batch::Runs),
+        name,
+        quote! {
+            const ACTIVITY: __batch::Activity = {
+                let _ = #name;
+                __batch::Activity::Flow(&__batch::FlowInfo {
+                    id: ::core::concat!(::core::module_path!(), "::", #text),
+                    name: #text,
+                    doc: #doc,
+                    nodes: __NODES,
+                })
+            };
+        },
+    );
+    let code = quote! {
+        use ::batch_runtime::graph::wiring as __wiring;
+        use __wiring::Nothing as _;
+        #items
+        const __NODES: &'static [__batch::Node] = #nodes;
+        #runs
+        #[cfg(not(rust_analyzer))]
+        const _: () = {
+            const __WIRING: __wiring::Wiring = __wiring::Wiring {
+                noun: "flow",
+                name: #text,
+                parameters: ::core::option::Option::None,
+                nodes: __NODES,
+                complete: #complete,
+            };
+            const __PLACE_0: usize = 0;
+            #checks
+        };
+    };
+    // Nothing of a flow runs but in a job: the function stands for its name alone.
+    let (attributes, vis) = (&function.attrs, &function.vis);
+    let mut block = TokenStream::new();
+    function.block.brace_token.surround(&mut block, |_| {});
+    frame(function, quote!(#(#attributes)* #vis fn #name() #block), code)
+}

@@ -1,0 +1,61 @@
+//! Receives: what is generated for one function. Gives: it beside the function, under the function's
+//! `#[cfg]`, with the marker that bears its name among the types.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ItemFn;
+
+use crate::syntax::component::conditions;
+
+/// The function, its marker and `body`, in which `__batch` is all that generated code may name.
+pub(crate) fn frame(function: &ItemFn, emitted: impl ToTokens, body: impl ToTokens) -> TokenStream {
+    let conditions = conditions(function);
+    let marker = marker(function);
+    quote! {
+        #emitted
+        #marker
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, clippy::all, clippy::pedantic)]
+        const _: () = {
+            use ::batch_runtime::__private as __batch;
+            #body
+        };
+    }
+}
+
+/// `enum flights {}`: what the function is called among the types.
+fn marker(function: &ItemFn) -> TokenStream {
+    let conditions = conditions(function);
+    let (vis, name) = (&function.vis, marker_name(&function.sig.ident));
+    quote! {
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis enum #name {}
+    }
+}
+
+/// Stands at the user's name but counts as generated, so that an unused function is reported once.
+pub(crate) fn marker_name(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::call_site().located_at(name.span()));
+    name
+}
+
+/// `impl Trait for marker`, its head at the user's name: notes about it then point there.
+pub(crate) fn implement(what: impl ToTokens, name: &Ident, body: impl ToTokens) -> TokenStream {
+    let head = quote_spanned!(name.span()=> impl #what for #name);
+    quote!(#[automatically_derived] #head { #body })
+}
+
+/// An alias that stands for `ty` where `check` holds. Where it does not, rustc reports that once, takes the alias
+/// for an erroneous type, and is silent about all that is built on it.
+pub(crate) fn checked(alias: &Ident, ty: impl ToTokens, check: impl ToTokens) -> TokenStream {
+    quote! {
+        #[cfg(not(rust_analyzer))]
+        type #alias = <#ty as __batch::If<{ #check true }>>::Is;
+        #[cfg(rust_analyzer)]
+        type #alias = #ty;
+    }
+}

@@ -1,0 +1,172 @@
+//! `#[job] fn etl(input: PathBuf) { load; report; }`
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{ExprLit, ItemFn, Lit};
+
+use super::frame::{frame, implement};
+use super::tree::{Tree, is_complete, tree};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::body::plain;
+use crate::model::job::{self, Options, Parameter};
+use crate::model::types::is_named;
+use crate::syntax::component::{self, doc};
+
+/// Expands `#[job]`.
+pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let before = errors.count();
+    let job = job::job(given, function, errors);
+    let sound = before == errors.count();
+    check::reachable::check(&job.body, errors);
+    let Tree { items, nodes, checks } = tree(&job.body);
+    let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
+    let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
+    let options = options(&job.options);
+    let (aliases, specs) = parameters(&job.parameters);
+    let definition = implement(
+        quote!(__batch::JobDefinition),
+        name,
+        quote! {
+            const INFO: &'static __batch::JobInfo = {
+                let _ = #name;
+                &__batch::JobInfo {
+                    id: ::core::concat!(::core::module_path!(), "::", #text),
+                    name: #text,
+                    doc: #doc,
+                    parameters: __PARAMETERS,
+                    flow: __NODES,
+                    options: #options,
+                }
+            };
+        },
+    );
+    let runs = implement(
+        quote!(__batch::Runs),
+        name,
+        quote!(
+            const ACTIVITY: __batch::Activity =
+                __batch::Activity::Job(<Self as __batch::JobDefinition>::INFO);
+        ),
+    );
+    let decides = implement(
+        quote!(__batch::Decides),
+        name,
+        quote! {
+            type Outcome = __batch::Ended;
+            const SUBJECT: __batch::Subject = __batch::Subject::Ended(<Self as __batch::Runs>::ACTIVITY);
+        },
+    );
+    let body = quote! {
+        use ::batch_runtime::graph::wiring as __wiring;
+        use __wiring::Nothing as _;
+        #aliases
+        const __PARAMETERS: &'static [__batch::ParameterSpec] = &[#(#specs),*];
+        #items
+        const __NODES: &'static [__batch::Node] = #nodes;
+        #definition
+        #runs
+        #decides
+        #[cfg(not(rust_analyzer))]
+        const _: () = {
+            const __WIRING: __wiring::Wiring = __wiring::Wiring {
+                noun: "job",
+                name: #text,
+                parameters: ::core::option::Option::Some(__PARAMETERS),
+                nodes: __NODES,
+                complete: #complete,
+            };
+            const __PLACE_0: usize = 0;
+            #checks
+        };
+    };
+    frame(function, launch(function, &job.parameters, sound), body)
+}
+
+fn options(options: &Options) -> TokenStream {
+    let restartable = options.restartable.map(|yes| quote!(.restartable(#yes)));
+    let exclusive = options.exclusive.then(|| quote!(.exclusive(true)));
+    let max_recoveries = options.max_recoveries.as_ref().map(|times| {
+        let typed = quote_spanned!(times.span()=> u32);
+        quote!(.max_recoveries({ const TIMES: #typed = #times; TIMES }))
+    });
+    quote!(__batch::JobOptions::DEFAULT #restartable #exclusive #max_recoveries)
+}
+
+/// The aliases of the types, and the specs.
+fn parameters(parameters: &[Parameter]) -> (TokenStream, Vec<TokenStream>) {
+    let mut aliases = TokenStream::new();
+    let specs = parameters
+        .iter()
+        .enumerate()
+        .map(|(index, parameter)| {
+            let name = plain(&parameter.name);
+            let Some(ty) = &parameter.ty else {
+                // A type of no name fits everything: the mistake is reported where the parameter stands.
+                return quote!(__batch::ParameterSpec {
+                    ty: __batch::TypeName::plain(""),
+                    ..__batch::ParameterSpec::of::<::std::string::String>(#name, "")
+                });
+            };
+            let alias = format_ident!("__Parameter{index}");
+            let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::ParameterType>::TYPE;);
+            aliases.extend(super::frame::checked(&alias, ty, check));
+            let (doc, identifying, secret) = (&parameter.doc, parameter.identifying, parameter.secret);
+            let default = parameter.default.as_ref().map(|value| {
+                let typed = match value {
+                    syn::Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) if is_named(ty, "String") || is_named(ty, "PathBuf") => {
+                        quote!(::core::convert::From::from(#value))
+                    }
+                    _ => value.to_token_stream(),
+                };
+                let function = format_ident!("__default_{index}");
+                let signature = quote_spanned!(ty.span()=> fn #function() -> #ty);
+                quote! {
+                    default: {
+                        #signature { #typed }
+                        ::core::option::Option::Some(|| <#alias as __batch::ParameterType>::to_value(&#function()))
+                    },
+                }
+            });
+            quote! {
+                __batch::ParameterSpec {
+                    #default
+                    identifying: #identifying,
+                    secret: #secret,
+                    ..__batch::ParameterSpec::of::<#alias>(#name, #doc)
+                }
+            }
+        })
+        .collect();
+    (aliases, specs)
+}
+
+/// The user's function: called with the job's parameters, it gives a launch.
+fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStream {
+    let mut function = component::plain(function);
+    let name = &function.sig.ident;
+    let body = if sound {
+        let each = parameters.iter().map(|parameter| {
+            let (text, name) = (plain(&parameter.name), &parameter.name);
+            quote!(.with(#text, #name))
+        });
+        quote! {
+            ::batch_runtime::__private::Launch::new(
+                <#name as ::batch_runtime::__private::JobDefinition>::INFO
+            ) #(#each)*
+        }
+    } else {
+        quote!(::core::unimplemented!("a job with mistakes in it does not compile"))
+    };
+    function.sig.asyncness = None;
+    function.sig.constness = None;
+    function.sig.inputs =
+        function.sig.inputs.into_iter().filter(|input| matches!(input, syn::FnArg::Typed(_))).collect();
+    let (attributes, vis, mut sig) = (&function.attrs, &function.vis, function.sig.clone());
+    sig.output = syn::parse_quote!(-> ::batch_runtime::__private::Launch);
+    let unused = (!sound).then(|| quote!(#[allow(unused_variables, unused_mut)]));
+    let mut block = TokenStream::new();
+    function.block.brace_token.surround(&mut block, |inside| body.to_tokens(inside));
+    quote!(#(#attributes)* #unused #vis #sig #block)
+}

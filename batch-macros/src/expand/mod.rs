@@ -1,0 +1,36 @@
+//! Receives: the model. Gives: the generated code. Nothing here judges: whatever cannot work was refused before,
+//! or is refused by rustc at a token that carries the span of the user's word.
+
+mod arguments;
+mod bindings;
+mod broken;
+mod classifier;
+mod database;
+mod decider;
+mod failure;
+mod flow;
+mod frame;
+mod job;
+mod parameter_type;
+mod pipe;
+mod processor;
+mod program;
+mod reader;
+mod resource;
+mod step;
+mod tasklet;
+mod tree;
+mod writer;
+
+pub(crate) use classifier::classifier;
+pub(crate) use database::database;
+pub(crate) use decider::decider;
+pub(crate) use flow::flow;
+pub(crate) use job::job;
+pub(crate) use parameter_type::parameter_type;
+pub(crate) use processor::processor;
+pub(crate) use program::program;
+pub(crate) use reader::reader;
+pub(crate) use resource::resource;
+pub(crate) use step::step;
+pub(crate) use writer::writer;

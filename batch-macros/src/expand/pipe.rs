@@ -1,0 +1,298 @@
+//! `fn load() { flights(input = yesterday) | late | (save, audit) }`
+//!
+//! Each component is named once, in an alias; each check stands in the alias of what it checks, so that a
+//! pair that does not fit is reported once, and nothing behind it.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Ident, ItemFn, Token};
+
+use super::bindings;
+use super::frame::{checked, frame, implement};
+use super::step::{broken, decides_by_end, definition};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::step::{Pipe, StepOptions};
+use crate::syntax::component::plain;
+use crate::syntax::step::{Element, Part, Route};
+
+/// Expands a step with `chunk`.
+pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    check::step::pipe_head(options, function, errors);
+    let pipe = Pipe::read(function, errors);
+    if let Some(pipe) = &pipe {
+        check::step::patterns(&pipe.writer, errors);
+    }
+    let kind = quote!(__batch::StepKind::Chunk);
+    let ended = decides_by_end(function);
+    let emitted = emitted(function);
+    let pipe = match pipe {
+        Some(pipe) if errors.is_empty() => pipe,
+        _ => {
+            let definition = broken(function, &kind);
+            return frame(function, emitted, quote!(#definition #ended));
+        }
+    };
+    let mut parts = Parts::new(function);
+    let (item, reader) = parts.readers(&pipe.readers);
+    let (out, processor) = parts.processors(&pipe.processors, &item);
+    let writer = parts.writer(&pipe.writer, &out);
+    let name = &function.sig.ident;
+    let (types, uses) = (&parts.types, &parts.uses);
+    let definition =
+        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<#name>));
+    let body = implement(
+        quote!(__batch::Pipe),
+        name,
+        quote! {
+            type In = #item;
+            type Out = #out;
+            fn reader<'s>(__scope: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Reader<Item = Self::In> + 's + use<'s>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(#reader)
+            }
+            fn processor<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
+                impl __batch::Process<Self::In, Out = Self::Out> + 's + use<'s>,
+                __batch::Failure,
+            > {
+                ::core::result::Result::Ok(#processor)
+            }
+            fn writer<'s>(__scope: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Writer<Item = Self::Out> + 's + use<'s>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(#writer)
+            }
+        },
+    );
+    let checks = parts.checks();
+    frame(
+        function,
+        emitted,
+        quote! {
+            #types
+            const __COMPONENTS: &[__batch::ComponentUse] = &[#uses];
+            #definition
+            #body
+            #ended
+            #checks
+        },
+    )
+}
+
+/// The user's function with its braces; what stands between them is for editors.
+fn emitted(function: &ItemFn) -> TokenStream {
+    let mut function = plain(function);
+    let stmts = std::mem::take(&mut function.block.stmts);
+    let brace = function.block.brace_token;
+    let sig = &mut function.sig;
+    sig.inputs.clear();
+    sig.generics = syn::Generics::default();
+    sig.asyncness = None;
+    sig.constness = None;
+    sig.safety = syn::Safety::Default;
+    sig.abi = None;
+    let name = sig.ident.clone();
+    let (attrs, vis) = (&function.attrs, &function.vis);
+    let mut body = TokenStream::new();
+    brace.surround(&mut body, |inside| {
+        inside.extend(quote! {
+            #[cfg(rust_analyzer)]
+            { let _ = || { #(#stmts)* }; }
+            <#name as ::batch_runtime::__private::StepDefinition>::INFO
+        });
+    });
+    let head = syn::Token![fn](sig.fn_token.span);
+    quote! {
+        #(#attrs)*
+        #[allow(unexpected_cfgs)]
+        #vis #head #name() -> &'static ::batch_runtime::__private::StepInfo #body
+    }
+}
+
+struct Parts<'f> {
+    function: &'f ItemFn,
+    types: TokenStream,
+    uses: TokenStream,
+    spans: Vec<Span>,
+    checks: TokenStream,
+    aliases: usize,
+}
+
+/// One component in its place.
+struct Placed {
+    /// The alias that stands for it where its checks hold.
+    alias: Ident,
+    /// The scope with its bindings.
+    scope: TokenStream,
+}
+
+impl<'f> Parts<'f> {
+    fn new(function: &'f ItemFn) -> Self {
+        Self {
+            function,
+            types: TokenStream::new(),
+            uses: TokenStream::new(),
+            spans: Vec::new(),
+            checks: TokenStream::new(),
+            aliases: 0,
+        }
+    }
+
+    fn alias(&mut self, prefix: &str, span: Span) -> Ident {
+        self.aliases += 1;
+        Ident::new(&format!("__{prefix}{}", self.aliases), span)
+    }
+
+    /// Names the user's path, then each check in turn.
+    fn place(
+        &mut self,
+        part: &Part,
+        role: &str,
+        definition: &TokenStream,
+        checks: &[(&TokenStream, &str)],
+    ) -> Placed {
+        let span = part.span();
+        let path = &part.path;
+        let mut alias = self.alias("Part", span);
+        self.types.extend(quote_spanned!(span=> type #alias = #path;));
+        for (of, constant) in checks {
+            let next = self.alias("Part", span);
+            let constant = Ident::new(constant, span);
+            let of = respan(of, span);
+            let check = quote_spanned!(span=> let _ = <#alias as #of>::#constant;);
+            self.types.extend(checked(&next, &alias, check));
+            alias = next;
+        }
+        let name = part.name();
+        let bound = bindings::constant(&part.bindings);
+        let bindings_name = self.alias("BINDINGS_", Span::call_site());
+        let needs = quote!(<#alias as #definition>::NEEDS);
+        self.types.extend(quote!(const #bindings_name: &[__batch::Binding] = #bound;));
+        self.uses.extend(quote! {
+            __batch::ComponentUse { role: #role, name: #name, needs: #needs, bindings: #bindings_name },
+        });
+        self.spans.push(span);
+        let constant = quote!(#bindings_name);
+        self.checks.extend(bindings::checks(&part.bindings, &format!("{role} `{name}`"), &needs, &constant));
+        let scope =
+            if part.bindings.is_empty() { quote!(__scope) } else { quote!(&__scope.bound(#bindings_name)) };
+        Placed { alias, scope }
+    }
+
+    fn readers(&mut self, readers: &[Part]) -> (Ident, TokenStream) {
+        let item = format_ident!("__Item");
+        let definition = quote!(__batch::ReaderDefinition);
+        let mut opened = Vec::new();
+        for (index, part) in readers.iter().enumerate() {
+            let reads = quote!(__batch::Reads<#item>);
+            let checks: &[(&TokenStream, &str)] =
+                if index == 0 { &[(&definition, "NAME")] } else { &[(&definition, "NAME"), (&reads, "IS")] };
+            let Placed { alias, scope } = self.place(part, "reader", &definition, checks);
+            if index == 0 {
+                self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
+            }
+            opened.push(quote!(<#alias as #definition>::open(#scope)?));
+        }
+        (item, nested(opened, &quote!(__batch::Chain::new)))
+    }
+
+    fn processors(&mut self, processors: &[Part], item: &Ident) -> (Ident, TokenStream) {
+        let mut item = item.clone();
+        let mut bound = Vec::new();
+        for part in processors {
+            let definition = quote!(__batch::ProcessorDefinition<#item>);
+            let role = quote!(__batch::IsProcessor);
+            let Placed { alias, scope } =
+                self.place(part, "processor", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+            let out = self.alias("Item", Span::call_site());
+            self.types.extend(quote!(type #out = <#alias as #definition>::Out;));
+            bound.push(quote!(<#alias as #definition>::bind(#scope)?));
+            item = out;
+        }
+        let joined = bound.into_iter().reduce(|first, second| quote!(__batch::Then::new(#first, #second)));
+        (item, joined.unwrap_or_else(|| quote!(__batch::Through)))
+    }
+
+    fn writer(&mut self, element: &Element, item: &Ident) -> TokenStream {
+        match element {
+            Element::One(part) => {
+                let definition = quote!(__batch::WriterDefinition<#item>);
+                let role = quote!(__batch::IsWriter);
+                let Placed { alias, scope } =
+                    self.place(part, "writer", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+                quote!(<#alias as #definition>::bind(#scope)?)
+            }
+            Element::All(elements, _) => {
+                let writers = elements.iter().map(|element| self.writer(element, item)).collect();
+                nested(writers, &quote!(__batch::Both::new))
+            }
+            Element::Route(route) => self.route(route, item),
+        }
+    }
+
+    fn route(&mut self, route: &Route, item: &Ident) -> TokenStream {
+        let definition = quote!(__batch::ClassifierDefinition<#item>);
+        let role = quote!(__batch::IsClassifier);
+        let span = route.classifier.span();
+        let Placed { alias, scope } =
+            self.place(&route.classifier, "classifier", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+        // The user's own `match`, so that rustc finds the missing case on the user's words.
+        let keyword = Token![match](route.expr.match_token.span);
+        let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {
+            let (attrs, pattern, arrow) = (&arm.attrs, &arm.pat, &arm.fat_arrow_token);
+            quote!(#(#attrs)* #pattern #arrow #index,)
+        });
+        let mut body = TokenStream::new();
+        route.expr.brace_token.surround(&mut body, |inside| inside.extend(arms));
+        let kind = Ident::new("__kind", span);
+        let writers: Vec<_> = route.arms.iter().map(|arm| self.writer(arm, item)).collect();
+        let arms = writers.iter().rev().fold(quote!(()), |behind, writer| quote!((#writer, #behind)));
+        quote! {{
+            let mut __classify = <#alias as #definition>::bind(#scope)?;
+            __batch::Route::new(
+                move |__item: &#item| {
+                    let #kind: <#alias as #definition>::Kind = __classify(__item)?;
+                    ::core::result::Result::Ok(#keyword #kind #body)
+                },
+                #arms,
+            )
+        }}
+    }
+
+    /// The checks that compare constants, at the user's words.
+    fn checks(&self) -> TokenStream {
+        let (name, checks) = (self.function.sig.ident.to_string(), &self.checks);
+        let databases = self.spans.iter().enumerate().skip(1).map(|(index, span)| {
+            quote_spanned! { *span=>
+                const _: () = {
+                    if let ::core::option::Option::Some(message) =
+                        __batch::wiring::second_database(#name, __COMPONENTS, #index)
+                    {
+                        ::core::panic!("{}", message.as_str())
+                    }
+                };
+            }
+        });
+        quote! {
+            #checks
+            #[cfg(not(rust_analyzer))]
+            const _: () = { #(#databases)* };
+        }
+    }
+}
+
+fn nested(parts: Vec<TokenStream>, join: &TokenStream) -> TokenStream {
+    parts.into_iter().rev().reduce(|behind, first| quote!(#join(#first, #behind))).unwrap_or_default()
+}
+
+fn respan(tokens: &impl ToTokens, span: Span) -> TokenStream {
+    tokens
+        .to_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(span);
+            token
+        })
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! `#[processor] fn late(flight: Flight) -> Option<Delay>`, `#[processor(bulk)] fn rank(all: &[Flight]) -> Vec<Rank>`
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{ItemFn, Type};
+
+use super::arguments::injected;
+use super::broken;
+use super::failure::as_result;
+use super::frame::{frame, implement};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::model::component::Component;
+use crate::model::item::{Yield, bulk_outcome, first_argument, slice_element, taken, yielded};
+use crate::model::types::only_argument;
+use crate::syntax::component::plain;
+use crate::syntax::options;
+
+/// Expands `#[processor]`.
+pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let given = options::read(&options::PROCESSOR, given, errors);
+    given.iter().for_each(|option| options::flag(option, errors));
+    let bulk = !given.is_empty();
+    let component = Component::read(Role::Processor, function, errors);
+    check::processor::check(&component, bulk, errors);
+    if !errors.is_empty() {
+        return broken::component(Role::Processor, function, errors);
+    }
+    let Some(shape) = Shape::of(&component, bulk) else {
+        return broken::component(Role::Processor, function, errors);
+    };
+    let name = component.name;
+    let asked = injected(Role::Processor, &component.described(), &component.arguments);
+    let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
+    let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
+    let state_pattern = if asked.state.is_some() { quote!(__state) } else { quote!(_) };
+    let Shape { item, out, kind, by_reference } = &shape;
+    let kind = kind_tokens(kind);
+    let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
+    let call = as_result(&component, &quote!(#name(#handed, #(#pass),*)));
+    let text = name.to_string();
+    let adapted = if bulk {
+        quote! {
+            __batch::BulkFn::<#item, #state, _, #kind>::new(
+                #text,
+                move |#state_pattern: &mut #state, __item: &[#item]| #call,
+            )
+        }
+    } else {
+        quote! {
+            __batch::ProcessorFn::<#state, _, #kind>::new(
+                #text,
+                move |#state_pattern: &mut #state, __item: #item| #call,
+            )
+        }
+    };
+    let definition = implement(
+        quote!(__batch::ProcessorDefinition<#item>),
+        name,
+        quote! {
+            const NAME: &'static str = #text;
+            const NEEDS: &'static [__batch::Need] = &[#needs];
+            const BY_REFERENCE: bool = #by_reference;
+            type Out = #out;
+            fn bind<'s>(__scope: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Process<#item, Out = Self::Out> + 's + use<'s>, __batch::Failure>
+            {
+                #fetch
+                ::core::result::Result::Ok(#adapted)
+            }
+        },
+    );
+    let role = implement(quote!(__batch::IsProcessor), name, quote!());
+    frame(function, plain(function), quote!(#aliases #role #definition))
+}
+
+struct Shape {
+    item: Type,
+    out: Type,
+    kind: Yield,
+    by_reference: bool,
+}
+
+impl Shape {
+    fn of(component: &Component<'_>, bulk: bool) -> Option<Self> {
+        let returned = &component.returns.value;
+        if bulk {
+            let item = slice_element(component.function)?.clone();
+            let (kind, out) = bulk_outcome(only_argument(returned, "Vec")?);
+            return Some(Self { item, out, kind, by_reference: true });
+        }
+        let taken = taken(first_argument(component.function)?);
+        let (kind, out) = yielded(returned);
+        Some(Self { item: taken.item, out, kind, by_reference: taken.by_reference })
+    }
+}
+
+fn kind_tokens(kind: &Yield) -> TokenStream {
+    match kind {
+        Yield::One => quote!(__batch::One),
+        Yield::Maybe => quote!(__batch::Maybe),
+        Yield::Several => quote!(__batch::Several),
+        Yield::Fallible(inner) => {
+            let inner = kind_tokens(inner);
+            quote!(__batch::Fallible<#inner>)
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `#[reader] fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError>`
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ItemFn;
+use syn::spanned::Spanned;
+
+use super::arguments::injected;
+use super::broken;
+use super::failure::{failure, value_or_return};
+use super::frame::{checked, frame, implement};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::model::component::Component;
+use crate::model::item::{Source, source};
+use crate::model::types::with_static_lifetimes;
+use crate::syntax::component::plain;
+use crate::syntax::options;
+
+/// Expands `#[reader]`.
+pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    options::read(&options::READER, given, errors);
+    let component = Component::read(Role::Reader, function, errors);
+    check::reader::check(&component, errors);
+    if !errors.is_empty() {
+        return broken::component(Role::Reader, function, errors);
+    }
+    let name = component.name;
+    let asked = injected(Role::Reader, &component.described(), &component.arguments);
+    let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
+    let value = value_or_return(&component, &quote!(#name(#(#pass),*)));
+    let (types, item, opened) = source_parts(&component);
+    let text = name.to_string();
+    let definition = implement(
+        quote!(__batch::ReaderDefinition),
+        name,
+        quote! {
+            const NAME: &'static str = #text;
+            const NEEDS: &'static [__batch::Need] = &[#needs];
+            type Item = #item;
+            fn open<'s>(__scope: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
+            {
+                #fetch
+                let __source = #value;
+                ::core::result::Result::Ok(#opened)
+            }
+        },
+    );
+    let reads = implement(quote!(__batch::Reads<#item>), name, quote!());
+    frame(function, plain(function), quote!(#aliases #types #definition #reads))
+}
+
+/// Aliases, the item's type, and the reader made of `__source`.
+fn source_parts(component: &Component<'_>) -> (TokenStream, TokenStream, TokenStream) {
+    let value = &component.returns.value;
+    match source(value) {
+        Source::Iterator { item } => {
+            (quote!(), quote!(#item), quote!(__batch::IteratorReader::new(__source)))
+        }
+        Source::FallibleIterator { item } => {
+            let failure = failure(value.span());
+            let opened = quote!(__batch::FallibleIteratorReader::new(__source, |__error| #failure));
+            (quote!(), quote!(#item), opened)
+        }
+        Source::OpaqueReader { item } => (quote!(), quote!(#item), quote!(__source)),
+        Source::Reader => {
+            let ty = with_static_lifetimes(value);
+            let alias = format_ident!("__Reader");
+            let check = quote_spanned!(value.span()=> let _ = <#ty as __batch::Reader>::read;);
+            let item = quote!(<__Reader as __batch::Reader>::Item);
+            let opened = if crate::model::types::borrowed_part(value).is_some() {
+                quote!(__source)
+            } else {
+                // Passed as the checked type, so that a type that is no reader is reported once.
+                quote!(__batch::same::<__Reader>(__source))
+            };
+            (checked(&alias, &ty, check), item, opened)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `#[step(chunk = 100)] fn load() { flights | late | save }`, `#[step] fn tally(tx: &Transaction<'_>) -> Total`
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ItemFn;
+use syn::spanned::Spanned;
+
+use super::frame::{implement, marker_name};
+use super::{pipe, tasklet};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::step::{StepOptions, is_pipe_step};
+use crate::syntax::component::doc;
+use crate::syntax::options;
+
+/// Expands `#[step]`.
+pub(crate) fn step(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let mentions_chunk = given.clone().into_iter().next().is_some_and(|word| word.to_string() == "chunk");
+    let given = options::read(&options::STEP, given, errors);
+    let read = StepOptions::read(&given, errors);
+    check::step::options(&read, errors);
+    if mentions_chunk || is_pipe_step(&given, function) {
+        pipe::pipe(&read, function, errors)
+    } else {
+        tasklet::tasklet(&read, function, errors)
+    }
+}
+
+/// `impl StepDefinition`, with the constants it refers to.
+pub(crate) fn definition(
+    function: &ItemFn,
+    kind: &TokenStream,
+    options: &StepOptions,
+    components: &TokenStream,
+    run: &TokenStream,
+) -> TokenStream {
+    let name = &function.sig.ident;
+    let (text, doc) = (name.to_string(), doc(&function.attrs));
+    let (constants, options) = options_tokens(options);
+    let body = quote! {
+        const INFO: &'static __batch::StepInfo = &__batch::StepInfo {
+            id: ::core::concat!(::core::module_path!(), "::", #text),
+            name: #text,
+            doc: #doc,
+            kind: #kind,
+            options: #options,
+            components: #components,
+            run: #run,
+        };
+    };
+    let definition = implement(quote!(__batch::StepDefinition), name, body);
+    let runs = implement(
+        quote!(__batch::Runs),
+        name,
+        quote! {
+            const ACTIVITY: __batch::Activity = {
+                // A job that names the step uses the function: so rustc itself reports a step that none names.
+                let _ = #name;
+                __batch::Activity::Step(<Self as __batch::StepDefinition>::INFO)
+            };
+        },
+    );
+    quote!(#constants #definition #runs)
+}
+
+/// Each value is named once, so that a wrong one is reported once.
+fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
+    let mut constants = TokenStream::new();
+    let mut built = quote!(__batch::StepOptions::DEFAULT);
+    if let Some(chunk) = &options.chunk {
+        constants.extend(quote_spanned! { chunk.span()=>
+            const __CHUNK: usize = {
+                let chunk: usize = #chunk;
+                if chunk == 0 { ::core::panic!("a chunk holds at least one item: `chunk` must be 1 or more") }
+                chunk
+            };
+        });
+        built = quote!(#built.chunk(__CHUNK));
+    }
+    if let Some(limit) = &options.start_limit {
+        constants.extend(quote_spanned! { limit.span()=>
+            const __START_LIMIT: u32 = {
+                let limit: u32 = #limit;
+                if limit == 0 { ::core::panic!("a step that may never start does nothing: `start_limit` must be 1 or more") }
+                limit
+            };
+        });
+        built = quote!(#built.start_limit(__START_LIMIT));
+    }
+    if let Some(yes) = &options.allow_start_if_complete {
+        constants.extend(quote_spanned!(yes.span()=> const __ALLOW: bool = #yes;));
+        built = quote!(#built.allow_start_if_complete(__ALLOW));
+    }
+    (constants, built)
+}
+
+/// A step that can be matched on by how it ended.
+pub(crate) fn decides_by_end(function: &ItemFn) -> TokenStream {
+    implement(
+        quote!(__batch::Decides),
+        &function.sig.ident,
+        quote! {
+            type Outcome = __batch::Ended;
+            const SUBJECT: __batch::Subject = __batch::Subject::Ended(<Self as __batch::Runs>::ACTIVITY);
+        },
+    )
+}
+
+/// The step of a function with a mistake: a job may name it without a second error.
+pub(crate) fn broken(function: &ItemFn, kind: &TokenStream) -> TokenStream {
+    let name = marker_name(&function.sig.ident);
+    let mut function = function.clone();
+    function.sig.ident = name;
+    let definition =
+        definition(&function, kind, &StepOptions::default(), &quote!(&[]), &quote!(__batch::never_run));
+    quote!(#definition)
+}

@@ -1,0 +1,174 @@
+//! `#[step] fn tally(tx: &Transaction<'_>, #[state] seen: &mut Seen) -> rusqlite::Result<Total>`
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ItemFn;
+
+use super::arguments::injected;
+use super::failure::value_or_return;
+use super::frame::{frame, implement};
+use super::step::{broken, decides_by_end, definition};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::model::component::Component;
+use crate::model::step::StepOptions;
+use crate::model::types::{is_named, is_unit};
+use crate::syntax::component::plain;
+
+/// Expands a step without `chunk`.
+pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let component = Component::read(Role::Tasklet, function, errors);
+    check::tasklet::check(&component, errors);
+    let kind = quote!(__batch::StepKind::Tasklet);
+    if !errors.is_empty() {
+        let (definition, ended) = (broken(function, &kind), broken_outcome(function, errors));
+        return frame(function, plain(function), quote!(#definition #ended));
+    }
+    let name = component.name;
+    let text = name.to_string();
+    let described = component.described();
+    let asked = injected(Role::Tasklet, &described, &component.arguments);
+    let (aliases, needs) = (&asked.aliases, &asked.needs);
+    let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
+    let components = quote! {
+        &[__batch::ComponentUse { role: "tasklet", name: #text, needs: &[#needs], bindings: &[] }]
+    };
+    let definition =
+        definition(function, &kind, options, &components, &quote!(__batch::run_tasklet::<#name>));
+    let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
+    let returned = Returned::of(&component);
+    let (value, call_end, output) = returned.parts();
+    let call = value_or_return(&component, &quote!(#name(#(#pass),*)));
+    let transactional = asked.transactional;
+    let tasklet = implement(
+        quote!(__batch::Tasklet),
+        name,
+        quote! {
+            type State = #state;
+            type Value = #value;
+            const TRANSACTIONAL: bool = #transactional;
+            fn call(
+                __scope: &__batch::Scope<'_>,
+                __tx: &__batch::ChunkTransaction<'_>,
+                __state: &mut Self::State,
+            ) -> ::core::result::Result<__batch::TaskletCall<Self::Value>, __batch::Failure> {
+                #fetch
+                #each
+                let __returned = #call;
+                ::core::result::Result::Ok(#call_end)
+            }
+            fn output(__value: &Self::Value)
+                -> ::core::result::Result<::core::option::Option<::std::string::String>, __batch::Failure>
+            {
+                #output
+            }
+        },
+    );
+    let outcome = match &returned {
+        Returned::Value(value) => value_outcome(function, value),
+        _ => decides_by_end(function),
+    };
+    frame(function, plain(function), quote!(#aliases #definition #tasklet #outcome))
+}
+
+enum Returned {
+    Nothing,
+    Repeat,
+    Value(TokenStream),
+}
+
+impl Returned {
+    fn of(component: &Component<'_>) -> Self {
+        let value = &component.returns.value;
+        if is_unit(value) {
+            Self::Nothing
+        } else if is_named(value, "Repeat") {
+            Self::Repeat
+        } else {
+            Self::Value(quote!(#value))
+        }
+    }
+
+    /// The value's type, how one call ends, and the output.
+    fn parts(&self) -> (TokenStream, TokenStream, TokenStream) {
+        let none = quote! {{ let _ = __value; ::core::result::Result::Ok(::core::option::Option::None) }};
+        match self {
+            Self::Nothing => (
+                quote!(__batch::Ended),
+                quote!({
+                    let () = __returned;
+                    __batch::TaskletCall::Done(__batch::Ended::Completed)
+                }),
+                none,
+            ),
+            Self::Repeat => (
+                quote!(__batch::Ended),
+                quote! {
+                    match __returned {
+                        __batch::Repeat::Again => __batch::TaskletCall::Again,
+                        __batch::Repeat::Done => __batch::TaskletCall::Done(__batch::Ended::Completed),
+                    }
+                },
+                none,
+            ),
+            Self::Value(value) => (
+                value.clone(),
+                quote!(__batch::TaskletCall::Done(__returned)),
+                quote! {{
+                    use __batch::failure::{AsOutput as _, AsRoute as _, Left};
+                    (&&Left(__value)).output_json()
+                }},
+            ),
+        }
+    }
+}
+
+fn value_outcome(function: &ItemFn, value: &TokenStream) -> TokenStream {
+    let name = &function.sig.ident;
+    let text = name.to_string();
+    let decides = implement(
+        quote!(__batch::Decides),
+        name,
+        quote! {
+            type Outcome = #value;
+            const SUBJECT: __batch::Subject =
+                __batch::Subject::Value(<Self as __batch::StepDefinition>::INFO);
+        },
+    );
+    let produces = implement(
+        quote!(__batch::Produces),
+        name,
+        quote! {
+            const ID: &'static str = ::core::concat!(::core::module_path!(), "::", #text);
+            const NAME: &'static str = #text;
+            type Value = #value;
+        },
+    );
+    quote!(#decides #produces)
+}
+
+fn broken_outcome(function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let name = &function.sig.ident;
+    let text = name.to_string();
+    let erroneous = errors.take_first_as_type();
+    let decides = implement(
+        quote!(__batch::Decides),
+        name,
+        quote! {
+            type Outcome = #erroneous;
+            const SUBJECT: __batch::Subject =
+                __batch::Subject::Value(<Self as __batch::StepDefinition>::INFO);
+        },
+    );
+    let produces = implement(
+        quote!(__batch::Produces),
+        name,
+        quote! {
+            const ID: &'static str = #text;
+            const NAME: &'static str = #text;
+            type Value = <Self as __batch::Decides>::Outcome;
+        },
+    );
+    quote!(#decides #produces)
+}

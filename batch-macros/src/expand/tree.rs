@@ -1,0 +1,280 @@
+//! Receives: a body. Gives: it as a constant tree, and the checks of what its names are, each at the user's word.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Attribute, Lit};
+
+use super::bindings;
+use crate::model::body::{Body, Kind, Match, Named, Statement};
+use crate::syntax::binding::{BoundTo, literal};
+
+/// A body as code.
+pub(crate) struct Tree {
+    /// What the names are, as items.
+    pub(crate) items: TokenStream,
+    /// `&[Node]`.
+    pub(crate) nodes: TokenStream,
+    /// What is wrong with the names, as items; they name the constant `__WIRING`.
+    pub(crate) checks: TokenStream,
+}
+
+/// Expands a body.
+pub(crate) fn tree(body: &Body) -> Tree {
+    let mut growing = Growing::default();
+    let nodes = growing.nodes(body, &[]);
+    Tree { items: growing.items, nodes, checks: growing.checks }
+}
+
+/// Could every statement be read?
+pub(crate) fn is_complete(body: &Body) -> bool {
+    body.iter().all(|statement| match &statement.kind {
+        Kind::Broken => false,
+        Kind::Match(r#match) => r#match.arms.iter().all(|arm| is_complete(&arm.body)),
+        Kind::While { body, .. } | Kind::Loop(body) => is_complete(body),
+        _ => true,
+    })
+}
+
+/// Constants that say what is wrong panic at the user's word.
+pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: TokenStream) -> TokenStream {
+    quote_spanned! {span=>
+        #(#conditions)*
+        const _: () = {
+            if let ::core::option::Option::Some(message) = #message {
+                ::core::panic!("{}", message.as_str())
+            }
+        };
+    }
+}
+
+#[derive(Default)]
+struct Growing {
+    items: TokenStream,
+    checks: TokenStream,
+    names: usize,
+}
+
+/// The constants of one name.
+struct Constants {
+    index: usize,
+    alias: Ident,
+    used: Ident,
+    decides: Ident,
+    runs: Ident,
+}
+
+/// What a name is used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Run,
+    Match,
+    While,
+}
+
+impl Growing {
+    fn nodes(&mut self, body: &Body, around: &[Attribute]) -> TokenStream {
+        let nodes = body.iter().filter_map(|statement| {
+            let mut conditions = around.to_vec();
+            conditions.extend(statement.conditions.iter().cloned());
+            let own = &statement.conditions;
+            self.node(statement, &conditions).map(|node| quote!(#(#own)* #node))
+        });
+        let nodes: Vec<TokenStream> = nodes.collect();
+        quote!(&[#(#nodes),*])
+    }
+
+    fn node(&mut self, statement: &Statement, conditions: &[Attribute]) -> Option<TokenStream> {
+        Some(match &statement.kind {
+            Kind::Run(name) => {
+                let used = self.name(name, Purpose::Run, conditions).used;
+                quote!(__batch::Node::Run(#used))
+            }
+            Kind::Match(r#match) => self.r#match(r#match, conditions),
+            Kind::While { negated, decider, body } => {
+                let Constants { used, decides, .. } = self.name(decider, Purpose::While, conditions);
+                let body = self.nodes(body, conditions);
+                quote! {
+                    __batch::Node::While {
+                        decider: __wiring::decider_or_unknown(#decides), used: #used, negated: #negated, body: #body,
+                    }
+                }
+            }
+            Kind::Loop(body) => {
+                let body = self.nodes(body, conditions);
+                quote!(__batch::Node::Loop(#body))
+            }
+            Kind::Break => quote!(__batch::Node::Break),
+            Kind::End(code) => quote!(__batch::Node::End(#code)),
+            Kind::Fail(why) => quote!(__batch::Node::Fail(#why)),
+            Kind::Stop(why) => quote!(__batch::Node::Stop(#why)),
+            Kind::Broken => return None,
+        })
+    }
+
+    fn r#match(&mut self, r#match: &Match, conditions: &[Attribute]) -> TokenStream {
+        let Constants { index, used, decides, alias, .. } =
+            self.name(&r#match.subject, Purpose::Match, conditions);
+        let route = format_ident!("__route_{index}");
+        let at = r#match.subject.span();
+        let outcome = Ident::new("outcome", at);
+        let numbered = r#match.arms.iter().enumerate().map(|(arm_index, arm)| {
+            let (pattern, arrow, comma) = (&arm.pattern, &arm.arrow, arm.comma.unwrap_or_default());
+            let number = syn::LitInt::new(&format!("{arm_index}usize"), arm.value_span);
+            quote!(#pattern #arrow #number #comma)
+        });
+        let mut choice = TokenStream::new();
+        r#match.keyword.to_tokens(&mut choice);
+        outcome.to_tokens(&mut choice);
+        r#match.brace.surround(&mut choice, |arms| arms.extend(numbered));
+        if !r#match.sound {
+            choice = quote!({ let _ = #outcome; 0usize });
+        }
+        let ty = format_ident!("__Outcome{index}");
+        // As in `frame::checked`: what cannot be matched on is reported here, once.
+        let check = quote_spanned!(at=> let _ = <#alias as __batch::Decides>::SUBJECT;);
+        self.items.extend(quote! {
+            #(#conditions)*
+            type #ty = <<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome;
+            #(#conditions)*
+            fn #route(outcome: ::std::boxed::Box<dyn ::core::any::Any>) -> usize {
+                let #outcome: #ty = __wiring::outcome(outcome);
+                #choice
+            }
+        });
+        let arms: Vec<TokenStream> = r#match
+            .arms
+            .iter()
+            .map(|arm| {
+                let (label, body) = (&arm.label, self.nodes(&arm.body, conditions));
+                quote!(__batch::Arm { label: #label, body: #body })
+            })
+            .collect();
+        quote! {
+            __batch::Node::Match {
+                subject: __wiring::subject_or_unknown(#decides), used: #used, arms: &[#(#arms),*], route: #route,
+            }
+        }
+    }
+
+    /// The only place that names the user's path, so that a wrong one is reported once.
+    fn name(&mut self, name: &Named, purpose: Purpose, conditions: &[Attribute]) -> Constants {
+        let index = self.names;
+        self.names += 1;
+        let constants = Constants {
+            index,
+            alias: format_ident!("__Name{index}"),
+            used: format_ident!("__USE_{index}"),
+            decides: format_ident!("__DECIDES_{index}"),
+            runs: format_ident!("__RUNS_{index}"),
+        };
+        let Constants { alias, used, decides, runs, .. } = &constants;
+        let (path, bound) = (&name.path, bindings::constant(&name.bindings));
+        let word = name.word();
+        let given = match &name.alias {
+            Some(alias) => {
+                let text = crate::model::body::plain(alias);
+                quote!(::core::option::Option::Some(#text))
+            }
+            None => quote!(::core::option::Option::None),
+        };
+        let activity = match purpose {
+            Purpose::Run => quote!(__wiring::run_or_unknown(#runs)),
+            Purpose::Match | Purpose::While => quote!(__wiring::subject_or_unknown(#decides).activity()),
+        };
+        self.items.extend(quote! {
+            #(#conditions)*
+            type #alias = #path;
+            #(#conditions)*
+            const #runs: ::core::option::Option<__batch::Activity> = __wiring::Probe::<#alias>::RUNS;
+            #(#conditions)*
+            const #decides: ::core::option::Option<__batch::Subject> = __wiring::Probe::<#alias>::DECIDES;
+            #(#conditions)*
+            const #used: __batch::Use = {
+                let activity = #activity;
+                __batch::Use {
+                    name: __wiring::name_of(&activity, #given, #word),
+                    activity,
+                    bindings: #bound,
+                }
+            };
+        });
+        self.check(name, purpose, &constants, conditions);
+        constants
+    }
+
+    fn check(&mut self, name: &Named, purpose: Purpose, constants: &Constants, conditions: &[Attribute]) {
+        let Constants { index, alias, used, decides, runs } = constants;
+        let (at, word) = (name.span(), name.word());
+        let place = format_ident!("__PLACE_{index}");
+        let next = format_ident!("__PLACE_{}", index + 1);
+        let advance = quote!(#place + __wiring::places(&#used.activity));
+        self.checks.extend(if conditions.is_empty() {
+            quote!(const #next: usize = #advance;)
+        } else {
+            let all = conditions
+                .iter()
+                .filter_map(|condition| condition.meta.require_list().ok())
+                .map(|list| &list.tokens);
+            let all = quote!(all(#(#all),*));
+            quote! {
+                #[cfg(#all)]
+                const #next: usize = #advance;
+                #[cfg(not(#all))]
+                const #next: usize = #place;
+            }
+        });
+        let fits = match purpose {
+            // A `match` says it by its type.
+            Purpose::Match => TokenStream::new(),
+            Purpose::Run => panic_at(
+                at,
+                conditions,
+                quote!(__wiring::why_not_run(#word, #runs, #decides, &[
+                    __wiring::Probe::<#alias>::READER,
+                    __wiring::Probe::<#alias>::PROCESSOR,
+                    __wiring::Probe::<#alias>::WRITER,
+                    __wiring::Probe::<#alias>::CLASSIFIER,
+                    __wiring::Probe::<#alias>::RESOURCE,
+                ])),
+            ),
+            Purpose::While => panic_at(
+                at,
+                conditions,
+                quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO)),
+            ),
+        };
+        self.checks.extend(fits);
+        for rule in ["missing", "unsure_output"] {
+            let rule = format_ident!("{rule}");
+            self.checks.extend(panic_at(at, conditions, quote!(__wiring::#rule(&__WIRING, &#used, #place))));
+        }
+        let named_at = name.alias.as_ref().map_or(at, Ident::span);
+        self.checks.extend(panic_at(
+            named_at,
+            conditions,
+            quote!(__wiring::repeated(&__WIRING, &#used, #place)),
+        ));
+        if let Some(alias) = &name.alias {
+            self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(&#used))));
+        }
+        for binding in &name.bindings {
+            let argument = crate::model::body::plain(&binding.argument);
+            self.checks.extend(panic_at(
+                binding.argument.span(),
+                conditions,
+                quote!(__wiring::unknown_argument(&#used, #argument)),
+            ));
+            let number = match &binding.to {
+                BoundTo::Constant(value) if matches!(literal(value), Some((_, Lit::Int(_)))) => {
+                    quote!(::core::option::Option::Some((#value) as i128))
+                }
+                _ => quote!(::core::option::Option::None),
+            };
+            self.checks.extend(panic_at(
+                binding.to.span(),
+                conditions,
+                quote!(__wiring::ill_bound(&__WIRING, &#used, #argument, #number)),
+            ));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `#[writer] fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()>`, or a function that returns a
+//! writer object: `#[writer] fn report(output: PathBuf) -> Result<CsvWriter<Row>, WriteError>`
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ItemFn;
+use syn::spanned::Spanned;
+
+use super::arguments::injected;
+use super::broken;
+use super::failure::{as_result, value_or_return};
+use super::frame::{checked, frame, implement};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::model::component::Component;
+use crate::model::item::slice_element;
+use crate::model::types::{borrowed_part, with_static_lifetimes};
+use crate::syntax::component::plain;
+use crate::syntax::options;
+
+/// Expands `#[writer]`.
+pub(crate) fn writer(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    options::read(&options::WRITER, given, errors);
+    let role = check::writer::role(function, errors);
+    let component = role.map(|role| {
+        let component = Component::read(role, function, errors);
+        check::writer::check(&component, errors);
+        component
+    });
+    match component {
+        Some(component) if errors.is_empty() => {
+            let body = match component.role {
+                Role::Writer => function_writer(&component),
+                _ => object_writer(&component),
+            };
+            frame(function, plain(function), body)
+        }
+        _ => broken::component(Role::Writer, function, errors),
+    }
+}
+
+fn function_writer(component: &Component<'_>) -> TokenStream {
+    let name = component.name;
+    let asked = injected(component.role, &component.described(), &component.arguments);
+    let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
+    let item = slice_element(component.function);
+    let call = as_result(component, &quote!(#name(__items, #(#pass),*)));
+    let text = name.to_string();
+    let tx = if asked.transactional { quote!(__tx) } else { quote!(_) };
+    let body = quote! {
+        #fetch
+        ::core::result::Result::Ok(__batch::FunctionWriter::new(
+            #text,
+            move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #call },
+        ))
+    };
+    definition(component, &asked.aliases, &asked.needs, &quote!(#item), &body)
+}
+
+fn object_writer(component: &Component<'_>) -> TokenStream {
+    let name = component.name;
+    let asked = injected(component.role, &component.described(), &component.arguments);
+    let (fetch, pass) = (&asked.fetch, &asked.pass);
+    let value = value_or_return(component, &quote!(#name(#(#pass),*)));
+    let returned = &component.returns.value;
+    let (types, item, writer) = match crate::model::returns::item_of_impl(returned, "Writer") {
+        Some(item) => (quote!(), quote!(#item), quote!(__writer)),
+        None => {
+            let ty = with_static_lifetimes(returned);
+            let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::Writer>::write;);
+            let writer = if borrowed_part(returned).is_some() {
+                quote!(__writer)
+            } else {
+                quote!(__batch::same::<__Writer>(__writer))
+            };
+            let types = checked(&format_ident!("__Writer"), &ty, check);
+            (types, quote!(<__Writer as __batch::Writer>::Item), writer)
+        }
+    };
+    let body = quote! {
+        #fetch
+        let __writer = #value;
+        ::core::result::Result::Ok(#writer)
+    };
+    let aliases = &asked.aliases;
+    definition(component, &quote!(#aliases #types), &asked.needs, &item, &body)
+}
+
+fn definition(
+    component: &Component<'_>,
+    aliases: &TokenStream,
+    needs: &TokenStream,
+    item: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
+    let (name, text) = (component.name, component.name.to_string());
+    let definition = implement(
+        quote!(__batch::WriterDefinition<#item>),
+        name,
+        quote! {
+            const NAME: &'static str = #text;
+            const NEEDS: &'static [__batch::Need] = &[#needs];
+            fn bind<'s>(__scope: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Writer<Item = #item> + 's + use<'s>, __batch::Failure>
+            {
+                #body
+            }
+        },
+    );
+    let role = implement(quote!(__batch::IsWriter), name, quote!());
+    quote!(#aliases #role #definition)
+}

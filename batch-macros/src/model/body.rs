@@ -1,0 +1,428 @@
+//! Receives: the body of a job or flow. Gives: its statements, in our words. What cannot be one is reported, and stands in
+//! the tree as [`Kind::Broken`], so that the rest can be judged without a second error.
+
+use proc_macro2::{Ident, Span};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Attribute, Block, Expr, ExprMatch, Macro, Pat, Path, Stmt, Token, Type, UnOp};
+
+use super::pattern;
+use super::types::shown;
+use crate::errors::Errors;
+use crate::syntax::binding::{self, Binding};
+use crate::syntax::nearest::nearest;
+
+/// Statements in order.
+pub(crate) type Body = Vec<Statement>;
+
+/// One statement.
+pub(crate) struct Statement {
+    /// Its `#[cfg(..)]`.
+    pub(crate) conditions: Vec<Attribute>,
+    pub(crate) kind: Kind,
+    /// The word to underline.
+    pub(crate) span: Span,
+}
+
+/// What a statement does.
+pub(crate) enum Kind {
+    /// `load;`
+    Run(Named),
+    /// `match quality { .. }`
+    Match(Match),
+    /// `while more { .. }`, `while !done { .. }`
+    While {
+        negated: bool,
+        decider: Named,
+        body: Body,
+    },
+    /// `loop { .. }`
+    Loop(Body),
+    Break,
+    End(String),
+    Fail(String),
+    Stop(String),
+    /// Reported already.
+    Broken,
+}
+
+/// A name in a job's body: `load`, `load(region = "eu") as load_eu`.
+pub(crate) struct Named {
+    pub(crate) path: Path,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) alias: Option<Ident>,
+}
+
+/// `match quality { .. }`
+pub(crate) struct Match {
+    pub(crate) keyword: Token![match],
+    pub(crate) subject: Named,
+    pub(crate) brace: syn::token::Brace,
+    pub(crate) arms: Vec<Arm>,
+    /// Can rustc judge the patterns?
+    pub(crate) sound: bool,
+}
+
+/// One arm of a `match`.
+pub(crate) struct Arm {
+    /// The pattern, with `Completed` and `Failed` spelled out.
+    pub(crate) pattern: Pat,
+    /// The pattern as the user wrote it.
+    pub(crate) label: String,
+    pub(crate) arrow: Token![=>],
+    pub(crate) comma: Option<Token![,]>,
+    pub(crate) value_span: Span,
+    pub(crate) body: Body,
+}
+
+impl Named {
+    /// The word to underline.
+    pub(crate) fn span(&self) -> Span {
+        self.path.segments.last().map_or_else(|| self.path.span(), |segment| segment.ident.span())
+    }
+
+    /// The last word of the path.
+    pub(crate) fn word(&self) -> String {
+        self.path.segments.last().map(|segment| plain(&segment.ident)).unwrap_or_default()
+    }
+}
+
+/// An identifier without `r#`.
+pub(crate) fn plain(name: &Ident) -> String {
+    syn::ext::IdentExt::unraw(name).to_string()
+}
+
+/// Reads a body.
+pub(crate) fn body(block: &Block, errors: &mut Errors) -> Body {
+    let mut statements = Vec::with_capacity(block.stmts.len());
+    for stmt in &block.stmts {
+        match stmt {
+            Stmt::Expr(expr, _) => statements.push(statement(expr, errors)),
+            Stmt::Macro(stmt) => {
+                let kind = command(&stmt.mac, errors);
+                statements.push(with_attributes(&stmt.attrs, kind, stmt.mac.path.span(), errors));
+            }
+            Stmt::Local(local) => {
+                errors.at(
+                    local.let_token,
+                    "a job has no variables; a step hands on what it returns: ask for it as `&Output<step>`",
+                );
+                statements.push(broken(local.let_token.span));
+            }
+            Stmt::Item(item) => {
+                let first = item.to_token_stream().into_iter().next();
+                let span = first.map_or_else(Span::call_site, |token| token.span());
+                errors.at_span(span, "a job's body holds only what it runs; put this beside the job");
+                statements.push(broken(span));
+            }
+        }
+    }
+    statements
+}
+
+fn broken(span: Span) -> Statement {
+    Statement { conditions: Vec::new(), kind: Kind::Broken, span }
+}
+
+fn with_attributes(attributes: &[Attribute], kind: Kind, span: Span, errors: &mut Errors) -> Statement {
+    let mut conditions = Vec::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("cfg") {
+            conditions.push(attribute.clone());
+        } else if attribute.path().is_ident("doc") {
+            errors.at(attribute, "a doc comment says nothing here; write `//`");
+        } else {
+            errors.at(attribute, "a statement of a job takes `#[cfg(..)]` alone; leave this out");
+        }
+    }
+    Statement { conditions, kind, span }
+}
+
+fn statement(expr: &Expr, errors: &mut Errors) -> Statement {
+    match expr {
+        Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) => {
+            let attributes = attributes(expr);
+            match named(expr, errors) {
+                Some(name) => {
+                    let span = name.span();
+                    with_attributes(attributes, Kind::Run(name), span, errors)
+                }
+                None => broken(expr.span()),
+            }
+        }
+        Expr::Match(expr) => {
+            let kind = r#match(expr, errors).map_or(Kind::Broken, Kind::Match);
+            with_attributes(&expr.attrs, kind, expr.match_token.span, errors)
+        }
+        Expr::While(expr) => {
+            no_label(expr.label.as_ref().map(|label| &label.name), errors);
+            let (negated, cond) = match &*expr.cond {
+                Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => (true, &*unary.expr),
+                cond => (false, cond),
+            };
+            let decider = asked(cond, "while", errors);
+            let body = body(&expr.body, errors);
+            let kind = decider.map_or(Kind::Broken, |decider| Kind::While { negated, decider, body });
+            with_attributes(&expr.attrs, kind, expr.while_token.span, errors)
+        }
+        Expr::Loop(expr) => {
+            no_label(expr.label.as_ref().map(|label| &label.name), errors);
+            let kind = Kind::Loop(body(&expr.body, errors));
+            with_attributes(&expr.attrs, kind, expr.loop_token.span, errors)
+        }
+        Expr::Break(expr) => {
+            no_label(expr.label.as_ref(), errors);
+            if let Some(value) = &expr.expr {
+                errors.at(value, "a loop of a job has no value: write `break` alone");
+            }
+            with_attributes(&expr.attrs, Kind::Break, expr.break_token.span, errors)
+        }
+        Expr::Macro(expr) => {
+            let kind = command(&expr.mac, errors);
+            with_attributes(&expr.attrs, kind, expr.mac.path.span(), errors)
+        }
+        other => {
+            let (span, message) = refused(other);
+            errors.at_span(span, message);
+            broken(span)
+        }
+    }
+}
+
+fn attributes(expr: &Expr) -> &[Attribute] {
+    match expr {
+        Expr::Path(expr) => &expr.attrs,
+        Expr::Call(expr) => &expr.attrs,
+        Expr::Cast(expr) => &expr.attrs,
+        _ => &[],
+    }
+}
+
+/// `load`, `load(region = "eu")`, `load(region = "eu") as load_eu`.
+fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
+    match expr {
+        Expr::Path(expr) if expr.qself.is_none() => {
+            if let Some(segment) = expr.path.segments.iter().find(|segment| !segment.arguments.is_none()) {
+                errors.at(&segment.arguments, "a job names its steps without type arguments; leave them out");
+            }
+            let mut path = expr.path.clone();
+            for segment in &mut path.segments {
+                segment.arguments = syn::PathArguments::None;
+            }
+            Some(Named { path, bindings: Vec::new(), alias: None })
+        }
+        Expr::Call(call) => {
+            let Expr::Path(_) = &*call.func else {
+                errors.at(call, EXPECTED);
+                return None;
+            };
+            let mut name = named(&call.func, errors)?;
+            if call.args.is_empty() {
+                errors.at_span(
+                    call.paren_token.span.join(),
+                    "a job names its steps without calling them, and parameters reach them by name; leave the parentheses out",
+                );
+            }
+            name.bindings = binding::bindings(&call.args, errors);
+            Some(name)
+        }
+        Expr::Cast(cast) => {
+            let mut name = named(&cast.expr, errors)?;
+            if name.alias.is_some() {
+                errors.at(&cast.ty, "one name is enough; keep one `as`");
+                return Some(name);
+            }
+            name.alias = alias(&cast.ty, errors);
+            Some(name)
+        }
+        Expr::Paren(paren) => named(&paren.expr, errors),
+        other => {
+            errors.at(other, EXPECTED);
+            None
+        }
+    }
+}
+
+fn alias(ty: &Type, errors: &mut Errors) -> Option<Ident> {
+    let ident = match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        _ => None,
+    };
+    let Some(ident) = ident else {
+        errors.at(ty, "a name in this job stands behind `as`: write one word, as `load as load_again`");
+        return None;
+    };
+    let name = plain(ident);
+    if name.chars().any(char::is_uppercase) {
+        let mut snake = String::new();
+        for c in name.chars() {
+            if c.is_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
+                snake.push('_');
+            }
+            snake.extend(c.to_lowercase());
+        }
+        errors.at(ident, format!("steps are named in snake case: write `{snake}`"));
+        return None;
+    }
+    Some(ident.clone())
+}
+
+/// What `match` or `while` asks.
+fn asked(expr: &Expr, keyword: &str, errors: &mut Errors) -> Option<Named> {
+    match expr {
+        Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) | Expr::Paren(_) => named(expr, errors),
+        other => {
+            errors.at(
+                other,
+                format!("`{keyword}` asks one decider by its name; put what is to be decided into a `#[decider]` function"),
+            );
+            None
+        }
+    }
+}
+
+fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
+    let before = errors.count();
+    let subject = asked(&expr.expr, "match", errors);
+    if expr.arms.is_empty() {
+        errors.at(
+            expr.match_token,
+            "this `match` chooses nothing; write an arm for each outcome, as `Completed => report,`",
+        );
+    }
+    let sound = before == errors.count();
+    let mut read = Vec::with_capacity(expr.arms.len());
+    let before = errors.count();
+    for arm in &expr.arms {
+        for attribute in &arm.attrs {
+            errors.at(attribute, "an arm takes no attributes; put `#[cfg(..)]` on a statement inside");
+        }
+    }
+    let patterns = pattern::read(&expr.arms, errors);
+    let sound = sound && before == errors.count();
+    for (arm, pattern) in expr.arms.iter().zip(patterns) {
+        let body = match &*arm.body {
+            Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
+                body(&block.block, errors)
+            }
+            Expr::Tuple(tuple) if tuple.elems.is_empty() => {
+                errors.at(tuple, "an arm that does nothing is written `{}`");
+                Vec::new()
+            }
+            expr => vec![statement(expr, errors)],
+        };
+        read.push(Arm {
+            pattern,
+            label: shown(&arm.pat),
+            arrow: arm.fat_arrow_token,
+            comma: arm.comma,
+            value_span: arm.body.span(),
+            body,
+        });
+    }
+    let subject = subject?;
+    Some(Match { keyword: expr.match_token, subject, brace: expr.brace_token, arms: read, sound })
+}
+
+fn no_label(label: Option<&syn::Lifetime>, errors: &mut Errors) {
+    if let Some(label) = label {
+        errors.at(
+            label,
+            "the loops of a job have no labels, and `break` leaves the innermost; leave the label out",
+        );
+    }
+}
+
+const COMMANDS: [&str; 4] = ["end", "fail", "stop", "split"];
+
+/// `end!()`, `fail!("why")`, `stop!("why")`.
+fn command(mac: &Macro, errors: &mut Errors) -> Kind {
+    let name = mac.path.get_ident().map(plain).unwrap_or_default();
+    match name.as_str() {
+        "end" if mac.tokens.is_empty() => Kind::End("COMPLETED".to_owned()),
+        "end" => {
+            text(mac, "an exit code in quotes, as `end!(\"NOTHING_TO_DO\")`, or nothing, `end!()`", errors)
+                .map_or(Kind::Broken, Kind::End)
+        }
+        "fail" => text(mac, "why in quotes, as `fail!(\"the file is damaged\")`", errors)
+            .map_or(Kind::Broken, Kind::Fail),
+        "stop" => text(mac, "why in quotes, as `stop!(\"waits for approval\")`", errors)
+            .map_or(Kind::Broken, Kind::Stop),
+        "split" => {
+            errors.at(
+                &mac.path,
+                "`split!` is not supported yet in this version; run the branches one after the other",
+            );
+            Kind::Broken
+        }
+        other => {
+            errors.at(
+                &mac.path,
+                match nearest(other, COMMANDS) {
+                    Some(near) => format!("a job knows no `{other}!`; did you mean `{near}!`?"),
+                    None => format!(
+                        "a job knows no `{}!`; it knows `end!()`, `fail!(\"why\")` and `stop!(\"why\")`; other work is done by a step",
+                        shown(&mac.path)
+                    ),
+                },
+            );
+            Kind::Broken
+        }
+    }
+}
+
+fn text(mac: &Macro, wanted: &str, errors: &mut Errors) -> Option<String> {
+    let name = shown(&mac.path);
+    if mac.tokens.is_empty() {
+        errors.at(&mac.path, format!("`{name}!` says {wanted}"));
+        return None;
+    }
+    match syn::parse2::<syn::LitStr>(mac.tokens.clone()) {
+        Ok(text) if text.value().trim().is_empty() => {
+            errors.at(&text, format!("`{name}!` says {wanted}"));
+            None
+        }
+        Ok(text) => Some(text.value()),
+        Err(_) => {
+            errors.at(
+                &mac.tokens,
+                format!("`{name}!` says {wanted}; the text stands as it is, without values in it"),
+            );
+            None
+        }
+    }
+}
+
+const EXPECTED: &str = "a job's body holds names of steps, `match`, `while`, `loop`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
+
+/// Where and why an expression cannot be a statement.
+fn refused(expr: &Expr) -> (Span, String) {
+    match expr {
+        Expr::If(expr) => (
+            expr.if_token.span,
+            "a job has no `if`; write `match decider { true => .., false => {} }` with a `#[decider]` that returns `bool`"
+                .to_owned(),
+        ),
+        Expr::ForLoop(expr) => (
+            expr.for_token.span,
+            "a job has no `for`; write `while more { .. }` with a `#[decider]` that returns `bool`".to_owned(),
+        ),
+        Expr::Return(expr) => (expr.return_token.span, "a job ends by `end!()`, or by `fail!(\"why\")`".to_owned()),
+        Expr::Continue(expr) => {
+            (expr.continue_token.span, "the loops of a job have no `continue`; put the rest into an arm".to_owned())
+        }
+        Expr::Await(expr) => (
+            expr.await_token.span,
+            "a job names its steps and the engine waits for them; leave `.await` out".to_owned(),
+        ),
+        Expr::Block(expr) => (
+            expr.block.brace_token.span.open(),
+            "braces alone do nothing here; leave them out, or name the piece by a `#[flow]`".to_owned(),
+        ),
+        Expr::Binary(expr) if matches!(expr.op, syn::BinOp::BitOr(_)) => (
+            expr.op.span(),
+            "a pipe is the body of a step: put it into a `#[step(chunk = 100)]` function, and name that".to_owned(),
+        ),
+        other => (other.span(), EXPECTED.to_owned()),
+    }
+}

@@ -1,0 +1,33 @@
+//! Receives: an annotated function. Gives: the component it is, with what it asks for and returns.
+
+use proc_macro2::Ident;
+use syn::ItemFn;
+
+use super::argument::{Argument, Role, arguments};
+use super::returns::{Returns, returns};
+use crate::check;
+use crate::errors::Errors;
+
+/// An annotated function that is called by the framework.
+pub(crate) struct Component<'f> {
+    pub(crate) role: Role,
+    pub(crate) function: &'f ItemFn,
+    pub(crate) name: &'f Ident,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) returns: Returns,
+}
+
+impl<'f> Component<'f> {
+    /// Reads a function, with the checks that hold for every component.
+    pub(crate) fn read(role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
+        check::signature::check(role, function, errors);
+        let arguments = arguments(role, function, errors);
+        check::injection::check(role, &arguments, errors);
+        Self { role, function, name: &function.sig.ident, arguments, returns: returns(function) }
+    }
+
+    /// As the engine's messages name it: "reader `flights`".
+    pub(crate) fn described(&self) -> String {
+        format!("{} `{}`", self.role.noun(), self.name)
+    }
+}

@@ -1,0 +1,141 @@
+//! Receives: the first argument of a processor, writer or classifier, and what readers and processors return.
+//! Gives: the item types, and how items are handed over.
+
+use syn::spanned::Spanned;
+use syn::{FnArg, ItemFn, Type, parse_quote_spanned};
+
+use super::returns::{in_result, item_of_impl};
+use super::types::{as_reference, borrowed_part, is_named, is_static, is_unit, only_argument, shown};
+use crate::errors::Errors;
+
+/// How a function takes an item.
+pub(crate) struct Taken {
+    /// The owned type.
+    pub(crate) item: Type,
+    pub(crate) by_reference: bool,
+}
+
+/// The type of the argument that stands first.
+pub(crate) fn first_argument(function: &ItemFn) -> Option<&Type> {
+    match function.sig.inputs.first()? {
+        FnArg::Typed(typed) => Some(&typed.ty),
+        FnArg::Receiver(_) => None,
+    }
+}
+
+/// `T` of a first argument `&[T]`.
+pub(crate) fn slice_element(function: &ItemFn) -> Option<&Type> {
+    let reference = as_reference(first_argument(function)?)?;
+    match &*reference.elem {
+        Type::Slice(slice) => Some(&slice.elem),
+        _ => None,
+    }
+}
+
+/// The item of a processor or classifier: by value, or behind `&`.
+pub(crate) fn taken(ty: &Type) -> Taken {
+    match as_reference(ty) {
+        Some(reference) if !is_static(reference.lifetime.as_ref()) => {
+            let inner = &*reference.elem;
+            let item = match inner {
+                Type::Slice(slice) => {
+                    let element = &slice.elem;
+                    parse_quote_spanned!(inner.span()=> ::std::vec::Vec<#element>)
+                }
+                _ if is_named(inner, "str") => parse_quote_spanned!(inner.span()=> ::std::string::String),
+                _ if is_named(inner, "Path") => parse_quote_spanned!(inner.span()=> ::std::path::PathBuf),
+                _ => inner.clone(),
+            };
+            Taken { item, by_reference: true }
+        }
+        _ => Taken { item: ty.clone(), by_reference: false },
+    }
+}
+
+/// How what a processor returns becomes items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Yield {
+    One,
+    Maybe,
+    Several,
+    /// In a bulk processor: each outcome may fail.
+    Fallible(Box<Yield>),
+}
+
+/// The kind and the item of what stands behind `Result`.
+pub(crate) fn yielded(value: &Type) -> (Yield, Type) {
+    if let Some(item) = only_argument(value, "Option") {
+        (Yield::Maybe, item.clone())
+    } else if let Some(items) = only_argument(value, "Many") {
+        (Yield::Several, parse_quote_spanned!(items.span()=> <#items as ::core::iter::IntoIterator>::Item))
+    } else {
+        (Yield::One, value.clone())
+    }
+}
+
+/// The kind and the item of one outcome of a bulk processor.
+pub(crate) fn bulk_outcome(outcome: &Type) -> (Yield, Type) {
+    match in_result(outcome) {
+        Some(inside) => {
+            let (kind, item) = yielded(inside);
+            (Yield::Fallible(Box::new(kind)), item)
+        }
+        None => yielded(outcome),
+    }
+}
+
+/// What a reader returns.
+pub(crate) enum Source {
+    /// `impl Iterator<Item = T>`.
+    Iterator { item: Type },
+    /// `impl Iterator<Item = Result<T, E>>`.
+    FallibleIterator { item: Type },
+    /// `impl Reader<Item = T>`.
+    OpaqueReader { item: Type },
+    /// A type that implements `Reader`.
+    Reader,
+}
+
+/// What kind of source a type is.
+pub(crate) fn source(value: &Type) -> Source {
+    if let Some(item) = item_of_impl(value, "Iterator") {
+        match in_result(&item) {
+            Some(inside) => Source::FallibleIterator { item: inside.clone() },
+            None => Source::Iterator { item },
+        }
+    } else if let Some(item) = item_of_impl(value, "Reader") {
+        Source::OpaqueReader { item }
+    } else {
+        Source::Reader
+    }
+}
+
+/// Items outlive the chunk they came in, so they own what they hold.
+pub(crate) fn check_owned(item: &Type, errors: &mut Errors) {
+    if let Some(part) = borrowed_part(item) {
+        let remedy = match as_reference(item) {
+            Some(reference) if is_named(&reference.elem, "str") => "`String`".to_owned(),
+            Some(reference) => format!("`{}`", shown(&reference.elem)),
+            None => "owned fields (`String` for `&str`)".to_owned(),
+        };
+        errors.at(part, format!("an item owns its data, as it outlives what it was read from: use {remedy}"));
+    }
+}
+
+pub(crate) fn check_something(
+    value: &Type,
+    written: Option<&Type>,
+    function: &ItemFn,
+    message: &str,
+    errors: &mut Errors,
+) -> bool {
+    if written.is_none() {
+        errors.at(&function.sig.ident, message);
+        return false;
+    }
+    if is_unit(value) {
+        errors.at(value, message);
+        return false;
+    }
+    true
+}

@@ -1,0 +1,257 @@
+//! Receives: a `#[job]` or `#[flow]` function. Gives: what it declares: parameters, options, body.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{Expr, ExprLit, FnArg, ItemFn, Lit, Pat, PatType, ReturnType, Type};
+
+use super::body::{self, Body, plain};
+use super::types::{as_reference, impl_trait, is_named, only_argument, shown};
+use crate::errors::Errors;
+use crate::syntax::component::doc;
+use crate::syntax::options::{self, Given, Table};
+
+const JOB: Table = Table {
+    attribute: "job",
+    known: &["restartable", "exclusive", "max_recoveries"],
+    later: &["incrementer", "listeners"],
+};
+const FLOW: Table = Table { attribute: "flow", known: &[], later: &[] };
+const PARAM: Table = Table { attribute: "param", known: &["default", "identifying", "secret"], later: &[] };
+
+/// A job.
+pub(crate) struct Job {
+    pub(crate) options: Options,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Body,
+}
+
+/// The options of `#[job(..)]`, where they are given.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) restartable: Option<bool>,
+    pub(crate) exclusive: bool,
+    pub(crate) max_recoveries: Option<Expr>,
+}
+
+/// An argument of a job.
+pub(crate) struct Parameter {
+    pub(crate) name: Ident,
+    /// `None` where it cannot be the type of a parameter; reported.
+    pub(crate) ty: Option<Type>,
+    pub(crate) doc: String,
+    pub(crate) default: Option<Expr>,
+    pub(crate) identifying: bool,
+    pub(crate) secret: bool,
+}
+
+/// Reads a job.
+pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> Job {
+    let options = job_options(&options::read(&JOB, given, errors), errors);
+    signature("job", function, errors);
+    let parameters = parameters(function, errors);
+    let body = body::body(&function.block, errors);
+    if function.block.stmts.is_empty() {
+        errors.at(&function.sig.ident, "this job does nothing; name the steps it runs in its body: `load;`");
+    }
+    Job { options, parameters, body }
+}
+
+/// Reads the body of a flow.
+pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> Body {
+    options::read(&FLOW, given, errors);
+    signature("flow", function, errors);
+    if let Some(argument) = function.sig.inputs.first() {
+        errors.at(
+            argument,
+            "a flow has no arguments: its steps have those of the job it stands in; leave this out, and add it to the jobs",
+        );
+    }
+    if function.block.stmts.is_empty() {
+        errors.at(&function.sig.ident, "this flow does nothing; name the steps it runs in its body: `load;`");
+    }
+    body::body(&function.block, errors)
+}
+
+fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
+    let sig = &function.sig;
+    if let Some(parameter) = sig.generics.params.first() {
+        errors.at(parameter, format!("a {noun} is one thing and cannot be generic; leave this out"));
+    }
+    if let Some(keyword) = &sig.asyncness {
+        errors.at(
+            keyword,
+            format!("a {noun} is run by the engine, which waits for its steps; leave `async` out"),
+        );
+    }
+    if let Some(keyword) = &sig.constness {
+        errors.at(keyword, format!("a {noun} is run by the engine; leave `const` out"));
+    }
+    if let syn::Safety::Unsafe(keyword) = &sig.safety {
+        errors.at(keyword, format!("a {noun} is run by safe code; leave `unsafe` out"));
+    }
+    if let ReturnType::Type(_, ty) = &sig.output {
+        errors.at(
+            ty,
+            format!(
+                "a {noun} returns nothing: its steps return what they have to; leave the return type out"
+            ),
+        );
+    }
+}
+
+fn job_options(given: &[Given], errors: &mut Errors) -> Options {
+    let mut read = Options::default();
+    for option in given {
+        match option.name.to_string().as_str() {
+            "restartable" => read.restartable = truth(option, "restartable = false", errors),
+            "exclusive" => {
+                options::flag(option, errors);
+                read.exclusive = true;
+            }
+            _ => read.max_recoveries = count(option, errors),
+        }
+    }
+    read
+}
+
+fn truth(option: &Given, example: &str, errors: &mut Errors) -> Option<bool> {
+    match options::value(option, example, errors)? {
+        Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Some(value.value),
+        other => {
+            errors.at(other, format!("`{}` is `true` or `false`: write `{example}`", option.name));
+            None
+        }
+    }
+}
+
+fn count(option: &Given, errors: &mut Errors) -> Option<Expr> {
+    let value = options::value(option, "max_recoveries = 3", errors)?;
+    let fits = match &value {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u32>().is_ok(),
+        Expr::Path(_) => true,
+        _ => false,
+    };
+    if !fits {
+        errors.at(&value, "`max_recoveries` is a whole number from 0: write `max_recoveries = 3`");
+        return None;
+    }
+    Some(value)
+}
+
+fn parameters(function: &ItemFn, errors: &mut Errors) -> Vec<Parameter> {
+    let mut read: Vec<Parameter> = Vec::new();
+    for input in &function.sig.inputs {
+        match input {
+            FnArg::Receiver(receiver) => {
+                errors.at(
+                    &receiver.self_token,
+                    "a job is a function of its own and has no `self`; leave it out",
+                );
+            }
+            FnArg::Typed(typed) => read.extend(parameter(typed, errors)),
+        }
+    }
+    read
+}
+
+fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
+    let name = match &*typed.pat {
+        Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => {
+            if let Some(keyword) = &pattern.mutability {
+                errors.at(keyword, "a parameter of a job does not change; leave `mut` out");
+            }
+            pattern.ident.clone()
+        }
+        other => {
+            errors
+                .at(other, "a parameter is given by its name: write a plain name here, as `input: PathBuf`");
+            return None;
+        }
+    };
+    let before = errors.count();
+    check_type(&typed.ty, errors);
+    let ty = (before == errors.count()).then(|| (*typed.ty).clone());
+    let mut parameter =
+        Parameter { name, ty, doc: doc(&typed.attrs), default: None, identifying: true, secret: false };
+    attributes(&mut parameter, typed, errors);
+    Some(parameter)
+}
+
+fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
+    let mut given = Vec::new();
+    for attribute in &typed.attrs {
+        if attribute.path().is_ident("param") {
+            match &attribute.meta {
+                syn::Meta::List(list) => given.extend(options::read(&PARAM, list.tokens.clone(), errors)),
+                other => errors.at(
+                    other,
+                    "say what holds for the parameter: `#[param(default = ..)]`, `#[param(identifying = false)]` or `#[param(secret)]`",
+                ),
+            }
+        } else if attribute.path().is_ident("cfg") {
+            errors
+                .at(attribute, "the parameters of a job are the same in every build; leave `#[cfg(..)]` out");
+        } else if !["doc", "allow", "expect"].iter().any(|known| attribute.path().is_ident(known)) {
+            errors.at(attribute, "a parameter takes a doc comment and `#[param(..)]`; leave this out");
+        }
+    }
+    let find = |name: &str| given.iter().find(|option: &&Given| option.name == name);
+    if let Some(option) = find("secret") {
+        options::flag(option, errors);
+        parameter.secret = true;
+        parameter.identifying = false;
+    }
+    if let Some(option) = find("identifying") {
+        let identifying = truth(option, "identifying = false", errors).unwrap_or(true);
+        if parameter.secret && identifying {
+            errors.at(
+                &option.name,
+                "a secret is never stored, so it cannot identify a run; leave `identifying = true` out, or `secret`",
+            );
+        } else {
+            parameter.identifying = identifying;
+        }
+    }
+    if let Some(option) = find("default") {
+        let value = options::value(option, "default = 100", errors);
+        if parameter.secret {
+            errors.at(
+                &option.name,
+                "a secret has no default, which everybody could read in the program; leave it out: the secret is given at every start",
+            );
+        } else if parameter.ty.as_ref().is_some_and(|ty| only_argument(ty, "Option").is_some()) {
+            errors.at(
+                &option.name,
+                format!(
+                    "`{}` is an `Option`, so it may be left out and is `None` then; drop the default, or the `Option`",
+                    plain(&parameter.name)
+                ),
+            );
+        } else {
+            parameter.default = value;
+        }
+    }
+}
+
+fn check_type(ty: &Type, errors: &mut Errors) {
+    if let Some(reference) = as_reference(ty) {
+        let inner = &*reference.elem;
+        let owned = if is_named(inner, "str") {
+            "String".to_owned()
+        } else if is_named(inner, "Path") {
+            "PathBuf".to_owned()
+        } else if is_named(inner, "StepContext")
+            || is_named(inner, "JobContext")
+            || is_named(inner, "Transaction")
+        {
+            errors.at(ty, "a job declares parameters alone; what the engine has is asked for by components and tasklets");
+            return;
+        } else {
+            shown(inner)
+        };
+        errors.at(ty, format!("a job owns its parameters: write `{owned}`"));
+    } else if let Some(found) = impl_trait(ty) {
+        errors.at(found, "a parameter has one type; name it, as `String` or `PathBuf`");
+    } else if matches!(ty, Type::Infer(_)) {
+        errors.at(ty, "name the type of the parameter, as `String` or `PathBuf`");
+    }
+}

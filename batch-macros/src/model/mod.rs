@@ -1,0 +1,11 @@
+//! Receives: syntax trees. Gives: what they mean, in our words, with the spans of the user's.
+
+pub(crate) mod argument;
+pub(crate) mod body;
+pub(crate) mod component;
+pub(crate) mod item;
+pub(crate) mod job;
+pub(crate) mod pattern;
+pub(crate) mod returns;
+pub(crate) mod step;
+pub(crate) mod types;

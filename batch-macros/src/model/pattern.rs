@@ -1,0 +1,107 @@
+//! Receives: the patterns of a `match` in a job. Gives: them as rustc is to judge them: `Completed` and `Failed` spelled
+//! out. A pattern only chooses, so it binds nothing; and a bare name, which would match everything, is an outcome or a
+//! mistake.
+
+use proc_macro2::Ident;
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Pat, PatIdent};
+
+use super::body::plain;
+use super::types::shown;
+use crate::errors::Errors;
+use crate::syntax::nearest::nearest;
+
+const OUTCOMES: [&str; 2] = ["Completed", "Failed"];
+
+/// Reads the patterns of the arms of one `match`.
+pub(crate) fn read(arms: &[syn::Arm], errors: &mut Errors) -> Vec<Pat> {
+    let mut reading = Reading { enumeration: arms.iter().find_map(|arm| enumeration(&arm.pat)), errors };
+    arms.iter()
+        .map(|arm| {
+            let mut pattern = arm.pat.clone();
+            reading.visit_pat_mut(&mut pattern);
+            pattern
+        })
+        .collect()
+}
+
+/// `Quality` of `Quality::Good`.
+fn enumeration(pattern: &Pat) -> Option<String> {
+    let path = match pattern {
+        Pat::Path(pattern) => &pattern.path,
+        Pat::TupleStruct(pattern) => &pattern.path,
+        Pat::Struct(pattern) => &pattern.path,
+        Pat::Or(pattern) => return pattern.cases.iter().find_map(enumeration),
+        Pat::Guard(pattern) => return enumeration(&pattern.pat),
+        _ => return None,
+    };
+    let before_last = path.segments.len().checked_sub(2)?;
+    let segments: Vec<String> = path.segments.iter().take(before_last + 1).map(shown).collect();
+    Some(segments.join("::"))
+}
+
+struct Reading<'e> {
+    enumeration: Option<String>,
+    errors: &'e mut Errors,
+}
+
+impl VisitMut for Reading<'_> {
+    fn visit_pat_mut(&mut self, pattern: &mut Pat) {
+        match pattern {
+            Pat::Ident(name)
+                if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() =>
+            {
+                let word = plain(&name.ident);
+                if OUTCOMES.contains(&word.as_str()) {
+                    *pattern = spelled_out(name);
+                } else {
+                    let message = self.bare(&word);
+                    self.errors.at(&name.ident, message);
+                }
+            }
+            Pat::Ident(name) => {
+                self.errors.at(&*name, "an arm only chooses what runs next, so it binds nothing; write `_`");
+            }
+            Pat::Guard(guard) => {
+                let span = guard.if_token.span;
+                self.errors.at_span(span, "an arm has no condition of its own; let the decider decide it");
+                visit_mut::visit_pat_mut(self, pattern);
+            }
+            _ => visit_mut::visit_pat_mut(self, pattern),
+        }
+    }
+
+    fn visit_field_pat_mut(&mut self, field: &mut syn::FieldPat) {
+        // `Bad { reason }` binds as well.
+        if field.colon_token.is_none() {
+            self.errors
+                .at(&field.member, "an arm only chooses what runs next, so it binds nothing; write `..`");
+        } else {
+            visit_mut::visit_field_pat_mut(self, field);
+        }
+    }
+}
+
+fn spelled_out(name: &PatIdent) -> Pat {
+    let outcome = Ident::new(&plain(&name.ident), name.ident.span());
+    syn::parse_quote_spanned!(name.span()=> __batch::Ended::#outcome)
+}
+
+impl Reading<'_> {
+    fn bare(&self, word: &str) -> String {
+        if !word.starts_with(char::is_uppercase) {
+            return "an arm only chooses what runs next, so it binds nothing; write `_` for whatever is left"
+                .to_owned();
+        }
+        if let Some(enumeration) = &self.enumeration {
+            return format!("a bare name would match everything; write `{enumeration}::{word}`");
+        }
+        match nearest(word, OUTCOMES) {
+            Some(near) => format!("a step ends `Completed` or `Failed`; did you mean `{near}`?"),
+            None => format!(
+                "a bare name would match everything; write the enum's name before it, as `Enum::{word}` (a step's own outcomes are `Completed` and `Failed`)"
+            ),
+        }
+    }
+}

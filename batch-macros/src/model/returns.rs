@@ -1,0 +1,61 @@
+//! Receives: a function's return type. Gives: whether it can fail, and what it gives where it does not.
+
+use syn::{ItemFn, ReturnType, Type, TypeParamBound, TypeTuple};
+
+use super::types::{last_segment, type_arguments};
+
+/// What a function returns.
+#[derive(Clone)]
+pub(crate) struct Returns {
+    /// Is it wrapped in a `Result`, of whatever module?
+    pub(crate) fallible: bool,
+    /// What is inside; `()` where nothing is written.
+    pub(crate) value: Type,
+    /// As the user wrote it, where anything is written.
+    pub(crate) written: Option<Type>,
+}
+
+/// Reads a return type.
+pub(crate) fn returns(function: &ItemFn) -> Returns {
+    let unit = || {
+        Type::Tuple(TypeTuple {
+            attrs: Vec::new(),
+            paren_token: syn::token::Paren::default(),
+            elems: syn::punctuated::Punctuated::new(),
+        })
+    };
+    match &function.sig.output {
+        ReturnType::Default => Returns { fallible: false, value: unit(), written: None },
+        ReturnType::Type(_, ty) => {
+            let inside = in_result(ty);
+            Returns {
+                fallible: inside.is_some(),
+                value: inside.cloned().unwrap_or_else(|| (**ty).clone()),
+                written: Some((**ty).clone()),
+            }
+        }
+    }
+}
+
+/// `T` of `Result<T, E>`, `io::Result<T>`, `anyhow::Result<T>`.
+pub(crate) fn in_result(ty: &Type) -> Option<&Type> {
+    let segment = last_segment(ty)?;
+    if segment.ident != "Result" {
+        return None;
+    }
+    type_arguments(segment).first().copied()
+}
+
+/// `T` of `impl Trait<Item = T>`.
+pub(crate) fn item_of_impl(ty: &Type, trait_name: &str) -> Option<Type> {
+    let Type::ImplTrait(opaque) = ty else { return None };
+    opaque.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let segment = bound.path.segments.last().filter(|segment| segment.ident == trait_name)?;
+        let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            syn::GenericArgument::AssocType(assoc) if assoc.ident == "Item" => Some(assoc.ty.clone()),
+            _ => None,
+        })
+    })
+}

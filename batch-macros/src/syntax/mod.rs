@@ -1,0 +1,7 @@
+//! Receives: tokens. Gives: spanned trees, without a judgement on what they mean.
+
+pub(crate) mod binding;
+pub(crate) mod component;
+pub(crate) mod nearest;
+pub(crate) mod options;
+pub(crate) mod step;

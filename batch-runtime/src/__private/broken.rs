@@ -1,0 +1,62 @@
+//! Receives: a component with a mistake. Gives: what stands for it, so that the mistake is reported once.
+
+use std::marker::PhantomData;
+
+use crate::definition::{ChunkTransaction, Failure, Process, Reader, Sink, Writer};
+use crate::engine::{StepEnd, StepRun};
+
+/// Reads, processes and writes whatever is asked for; a program with it does not compile.
+#[derive(Debug)]
+pub struct Broken<T>(PhantomData<fn() -> T>);
+
+impl<T> Broken<T> {
+    #[expect(clippy::new_without_default, reason = "made by generated code alone")]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+const NEVER: &str = "a program with a mistake does not compile";
+
+impl<T> Reader for Broken<T> {
+    type Item = T;
+    type Position = ();
+    type Error = Failure;
+
+    fn read(&mut self) -> Result<Option<T>, Failure> {
+        Err(Failure::new(NEVER))
+    }
+
+    fn position(&self) {}
+
+    fn resume(&mut self, (): ()) -> Result<(), Failure> {
+        Err(Failure::new(NEVER))
+    }
+}
+
+impl<In, Out> Process<In> for Broken<Out> {
+    type Out = Out;
+
+    fn process(&mut self, _item: In, _out: &mut impl Sink<Out>) -> Result<(), Failure> {
+        Err(Failure::new(NEVER))
+    }
+}
+
+impl<T> Writer for Broken<T> {
+    type Item = T;
+    type Position = ();
+    type Error = Failure;
+
+    fn write(&mut self, _items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
+        Err(Failure::new(NEVER))
+    }
+
+    fn position(&self) {}
+}
+
+/// Stands for the run of a step with a mistake.
+#[must_use]
+pub fn never_run(_: &StepRun<'_>) -> StepEnd {
+    unreachable!("{NEVER}")
+}

@@ -1,0 +1,191 @@
+//! Receives: what a user's function returned, of whatever type. Gives: an error as a [`Failure`], a value as JSON.
+//!
+//! The way is picked by method lookup: generated code calls `(&&&&Thrown::of(&error)).failure(error)`, and of the
+//! traits below the one on the most references applies whose bound the type fulfils.
+
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::definition::{BoxError, Failure};
+
+/// The type of an error.
+#[derive(Debug)]
+pub struct Thrown<E>(PhantomData<fn(E)>);
+
+impl<E> Thrown<E> {
+    pub const fn of(_: &E) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// Errors that keep their type: `Error + Send + Sync`, `anyhow::Error`, strings, boxed errors.
+pub trait AsError<E> {
+    fn failure(&self, error: E) -> Failure;
+}
+
+impl<E: Into<BoxError>> AsError<E> for &&&Thrown<E> {
+    #[cold]
+    fn failure(&self, error: E) -> Failure {
+        Failure::new(error)
+    }
+}
+
+/// Errors that cannot be sent to another thread: their messages are kept.
+pub trait AsChain<E> {
+    fn failure(&self, error: E) -> Failure;
+}
+
+impl<E: AsRef<dyn Error>> AsChain<E> for &&Thrown<E> {
+    #[cold]
+    fn failure(&self, error: E) -> Failure {
+        Failure::new(Chain::of(error.as_ref()))
+    }
+}
+
+/// Whatever can be shown.
+pub trait AsText<E> {
+    fn failure(&self, error: E) -> Failure;
+}
+
+impl<E: fmt::Display> AsText<E> for &Thrown<E> {
+    #[cold]
+    fn failure(&self, error: E) -> Failure {
+        Failure::new(error.to_string())
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error",
+    label = "a component's error can be shown",
+    note = "derive `thiserror::Error` for `{Self}`, implement `Display` for it, or return a `String` or `anyhow::Error`"
+)]
+pub trait IsError {}
+
+#[diagnostic::do_not_recommend]
+impl<E: fmt::Display> IsError for E {}
+
+/// What is no error: the call does not compile, and says so.
+pub trait NoError<E> {
+    fn failure(&self, error: E) -> Failure
+    where
+        E: IsError;
+}
+
+impl<E> NoError<E> for Thrown<E> {
+    fn failure(&self, _: E) -> Failure
+    where
+        E: IsError,
+    {
+        Failure::new("no error")
+    }
+}
+
+/// The messages of an error and its sources.
+#[derive(Debug)]
+struct Chain {
+    message: String,
+    source: Option<Box<Chain>>,
+}
+
+impl Chain {
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        Self { message: error.to_string(), source: error.source().map(|source| Box::new(Self::of(source))) }
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Chain {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The value of a tasklet.
+#[derive(Debug)]
+pub struct Left<'v, V>(pub &'v V);
+
+/// Values of serde types are left to the steps that follow.
+pub trait AsOutput {
+    /// # Errors
+    /// When the value does not serialise.
+    fn output_json(&self) -> Result<Option<String>, Failure>;
+}
+
+impl<V: Serialize + DeserializeOwned> AsOutput for &Left<'_, V> {
+    fn output_json(&self) -> Result<Option<String>, Failure> {
+        serde_json::to_string(self.0).map(Some).map_err(Failure::new)
+    }
+}
+
+/// All others only say where the job goes on.
+pub trait AsRoute {
+    /// # Errors
+    /// None.
+    fn output_json(&self) -> Result<Option<String>, Failure>;
+}
+
+impl<V> AsRoute for Left<'_, V> {
+    fn output_json(&self) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! failure {
+        ($error:expr) => {{
+            let error = $error;
+            (&&&&Thrown::of(&error)).failure(error)
+        }};
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Own;
+    impl fmt::Display for Own {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("mine")
+        }
+    }
+    impl Error for Own {}
+
+    #[test]
+    fn an_error_keeps_its_type() {
+        assert_eq!(failure!(Own).cause().downcast_ref::<Own>(), Some(&Own));
+    }
+
+    #[test]
+    fn strings_and_boxed_errors_are_errors() {
+        assert_eq!(failure!("text").to_string(), "text");
+        assert_eq!(failure!(String::from("text")).to_string(), "text");
+        assert!(failure!(BoxError::from(Own)).cause().is::<Own>());
+    }
+
+    #[test]
+    fn an_error_that_stays_on_its_thread_keeps_its_messages() {
+        let error: Box<dyn Error> = Box::new(Own);
+        assert_eq!(failure!(error).to_string(), "mine");
+    }
+
+    #[test]
+    fn whatever_can_be_shown_is_an_error() {
+        assert_eq!(failure!(17).to_string(), "17");
+    }
+
+    #[test]
+    fn a_serde_value_is_left_and_another_is_not() {
+        struct Plain;
+        assert_eq!((&Left(&3_u8)).output_json().unwrap().as_deref(), Some("3"));
+        assert_eq!((&Left(&Plain)).output_json().unwrap(), None);
+    }
+}

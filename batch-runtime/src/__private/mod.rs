@@ -1,0 +1,19 @@
+//! Receives: nothing. Gives: all that generated code may name. Not for users: it changes without notice.
+
+#![allow(missing_docs, reason = "what stands here is named by generated code alone")]
+
+mod broken;
+pub mod failure;
+mod message;
+mod proof;
+pub mod wiring;
+
+pub use crate::definition::*;
+pub use crate::engine::{StepEnd, StepRun, run_chunks, run_tasklet};
+pub use crate::graph::*;
+pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
+pub use crate::writers::{Both, FunctionWriter, Route};
+
+pub use broken::{Broken, never_run};
+pub use message::{Message, distance, is_near, same_text};
+pub use proof::{ConnectsTo, If, IsClassifier, IsProcessor, IsWriter, Kept, Leaves, Reads, Shared, same};

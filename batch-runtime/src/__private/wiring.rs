@@ -1,0 +1,235 @@
+//! Receives: the constants of components and steps. Gives: what is wrong between them, found while the program
+//! compiles; the generated code panics with it at the user's word.
+
+use super::message::{Message, distance, is_near, same_text};
+use crate::definition::{
+    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName,
+};
+
+/// The type of a constant that is bound.
+pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
+    T::TYPE
+}
+
+/// What is wrong with binding the argument of that name.
+#[must_use]
+pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Option<Message> {
+    let mut near: Option<&str> = None;
+    let mut i = 0;
+    while i < needs.len() {
+        let need = &needs[i];
+        if same_text(need.name, argument) {
+            let kind = match need.kind {
+                NeedKind::Parameter(_) => return None,
+                NeedKind::Resource(_) => "a resource, which is found by its name",
+                NeedKind::Output { .. } => "the output of a step",
+                NeedKind::Transaction(_) => "the chunk's transaction",
+                NeedKind::Connection(_) => "a connection",
+            };
+            return Some(
+                Message::of("`")
+                    .and(argument)
+                    .and("` of ")
+                    .and(whose)
+                    .and(" is ")
+                    .and(kind)
+                    .and("; only parameters can be bound: leave `")
+                    .and(argument)
+                    .and(" = ..` out"),
+            );
+        }
+        if matches!(need.kind, NeedKind::Parameter(_)) && is_near(argument, need.name) {
+            near = match near {
+                Some(other) if distance(argument, other) <= distance(argument, need.name) => near,
+                _ => Some(need.name),
+            };
+        }
+        i += 1;
+    }
+    let message = Message::of(whose).and(" has no argument `").and(argument).and("`");
+    Some(match near {
+        Some(near) => message.and("; did you mean `").and(near).and("`?"),
+        None => list_parameters(message, needs),
+    })
+}
+
+const fn list_parameters(message: Message, needs: &[Need]) -> Message {
+    let mut message = message;
+    let mut any = false;
+    let mut i = 0;
+    while i < needs.len() {
+        if let NeedKind::Parameter(_) = needs[i].kind {
+            message = message.and(if any { ", `" } else { "; it takes `" }).and(needs[i].name).and("`");
+            any = true;
+        }
+        i += 1;
+    }
+    if any { message } else { message.and("; it takes no parameters: leave the binding out") }
+}
+
+/// What is wrong with giving that constant to the argument.
+#[must_use]
+pub const fn does_not_fit(
+    whose: &str,
+    needs: &[Need],
+    binding: &Binding,
+    number: Option<i128>,
+) -> Option<Message> {
+    let BoundTo::Constant { ty: given, .. } = &binding.to else { return None };
+    let mut i = 0;
+    while i < needs.len() {
+        if let NeedKind::Parameter(asked) = &needs[i].kind
+            && same_text(needs[i].name, binding.argument)
+        {
+            let message = Message::of("`").and(binding.argument).and("` of ").and(whose).and(" is of type `");
+            let message = named(message, asked).and("`");
+            if !fits(given, asked) {
+                return Some(named(message.and(", and this is "), given));
+            }
+            if let Some(number) = number
+                && !in_range(number, asked)
+            {
+                return Some(message.and(", which does not hold this number"));
+            }
+            return None;
+        }
+        i += 1;
+    }
+    None
+}
+
+/// Appends the type in the user's words.
+#[must_use]
+pub const fn named(message: Message, ty: &TypeName) -> Message {
+    let message = if same_text(ty.name, "{integer}") {
+        message.and("a whole number")
+    } else if same_text(ty.name, "{float}") {
+        message.and("a number")
+    } else if same_text(ty.name, "&str") {
+        message.and("a text")
+    } else {
+        message.and(ty.name)
+    };
+    match ty.of {
+        Some(of) => named(message.and("<"), of).and(">"),
+        None => message,
+    }
+}
+
+/// Is it one type, whatever the path by which it was named?
+#[must_use]
+pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
+    same_text(a.module, b.module)
+        && same_text(a.name, b.name)
+        && match (a.of, b.of) {
+            (None, None) => true,
+            (Some(a), Some(b)) => same_type(a, b),
+            _ => false,
+        }
+}
+
+const INTEGERS: [(&str, i128, i128); 9] = [
+    ("i8", i8::MIN as i128, i8::MAX as i128),
+    ("i16", i16::MIN as i128, i16::MAX as i128),
+    ("i32", i32::MIN as i128, i32::MAX as i128),
+    ("i64", i64::MIN as i128, i64::MAX as i128),
+    ("u8", 0, u8::MAX as i128),
+    ("u16", 0, u16::MAX as i128),
+    ("u32", 0, u32::MAX as i128),
+    // The repository stores no larger ones.
+    ("u64", 0, i64::MAX as i128),
+    ("usize", 0, i64::MAX as i128),
+];
+
+const fn range(ty: &TypeName) -> Option<(i128, i128)> {
+    let mut i = 0;
+    while i < INTEGERS.len() {
+        if same_text(INTEGERS[i].0, ty.name) {
+            return Some((INTEGERS[i].1, INTEGERS[i].2));
+        }
+        i += 1;
+    }
+    None
+}
+
+pub(crate) const fn in_range(number: i128, asked: &TypeName) -> bool {
+    if let Some(of) = asked.of {
+        return in_range(number, of);
+    }
+    match range(asked) {
+        Some((least, most)) => least <= number && number <= most,
+        None => true,
+    }
+}
+
+pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
+    if same_type(given, asked) {
+        return true;
+    }
+    if let Some(of) = asked.of
+        && same_text(asked.name, "Option")
+    {
+        return fits(given, of);
+    }
+    if same_text(given.name, "&str") {
+        return same_text(asked.name, "String") || same_text(asked.name, "PathBuf");
+    }
+    if same_text(given.name, "{integer}") {
+        return range(asked).is_some();
+    }
+    same_text(given.name, "{float}") && same_text(asked.name, "f64")
+}
+
+const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static DatabaseInfo>> {
+    let mut i = 0;
+    while i < component.needs.len() {
+        if let NeedKind::Transaction(database) = component.needs[i].kind {
+            return Some(database);
+        }
+        i += 1;
+    }
+    None
+}
+
+const fn database_name(database: Option<&'static DatabaseInfo>) -> &'static str {
+    match database {
+        Some(database) => database.name,
+        None => "the repository's own",
+    }
+}
+
+const fn database_id(database: Option<&'static DatabaseInfo>) -> &'static str {
+    match database {
+        Some(database) => database.id,
+        None => "",
+    }
+}
+
+/// What is wrong where the component at `index` writes to another database than one before it.
+#[must_use]
+pub const fn second_database(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
+    let Some(database) = transaction_of(&components[index]) else { return None };
+    let mut i = 0;
+    while i < index {
+        if let Some(first) = transaction_of(&components[i]) {
+            if same_text(database_id(first), database_id(database)) {
+                return None;
+            }
+            return Some(
+                Message::of("step `")
+                    .and(step)
+                    .and("` would write to two databases, which nothing could commit as one: `")
+                    .and(components[i].name)
+                    .and("` asks for a transaction of ")
+                    .and(database_name(first))
+                    .and(", `")
+                    .and(components[index].name)
+                    .and("` for one of ")
+                    .and(database_name(database))
+                    .and("; write to one database here, and to the other in a step of its own"),
+            );
+        }
+        i += 1;
+    }
+    None
+}

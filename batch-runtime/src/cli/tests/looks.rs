@@ -1,0 +1,147 @@
+//! What is asked of executions, and what is answered.
+
+use serde_json::{Value, json};
+
+use super::fixture::*;
+
+const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS, UPLOAD, ONCE];
+
+/// A folder in which a run failed and another went on.
+fn two_runs() -> Folder {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    folder
+}
+
+/// The keys of objects, the types of the rest: what a program that reads it relies on.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
+        Value::Array(values) => values.iter().take(1).map(shape).collect(),
+        Value::String(_) => json!("text"),
+        Value::Number(_) => json!("number"),
+        Value::Bool(_) => json!("flag"),
+        Value::Null => Value::Null,
+    }
+}
+
+#[track_caller]
+fn has_shape(value: &Value, golden: &str) {
+    let expected: Value = serde_json::from_str(golden).unwrap();
+    let shape = shape(value);
+    assert!(shape == expected, "{shape:#}\n---- is not ----\n{expected:#}");
+}
+
+#[test]
+fn executions_are_listed_newest_first_with_what_identifies_them() {
+    let answer = two_runs().ask(JOBS, "executions");
+    let rows: Vec<Vec<&str>> = answer.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["id", "job", "status", "started", "(UTC)", "time", "parameters"]);
+    assert_eq!(rows[1][..3], ["2", "flight_delays", "completed"]);
+    assert_eq!(rows[2][..3], ["1", "flight_delays", "failed"]);
+    assert_eq!(rows[2][rows[2].len() - 2..], ["input=/flights.csv", "min_delay=15"]);
+}
+
+#[test]
+fn a_limit_says_that_older_ones_are_left_out() {
+    let folder = two_runs();
+    let limited = folder.ask(JOBS, "executions --limit 1");
+    assert_eq!(limited.out.lines().count(), 3);
+    assert_eq!(limited.out.lines().last(), Some("older ones are left out: `executions --limit 10`"));
+    assert_eq!(folder.ask(JOBS, "executions --limit 2").out.lines().count(), 3);
+}
+
+#[test]
+fn executions_of_a_job_that_is_not_there_name_the_nearest() {
+    let answer = two_runs().ask(JOBS, "executions flight_delay");
+    assert_eq!(answer.code, 2);
+    assert_eq!(answer.err, "error: there is no job `flight_delay`; did you mean `flight_delays`?\n");
+}
+
+#[test]
+fn an_execution_that_is_not_there_is_refused_with_4() {
+    let folder = two_runs();
+    for line in ["show 99", "stop 99", "abandon 99", "restart 99", "show -1"] {
+        let answer = folder.ask(JOBS, line);
+        assert_eq!(answer.code, 4, "{line}: {}", answer.err);
+        assert!(answer.err.starts_with("error: there is no execution "), "{line}: {}", answer.err);
+    }
+}
+
+#[test]
+fn an_execution_is_shown_as_its_run_was() {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    let ran = folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    let shown = folder.ask(JOBS, "show 2");
+    // Times are measured twice, by two clocks; what was counted is the same.
+    let counted = |text: &str| -> Vec<String> {
+        let rows =
+            text.lines().filter(|line| line.starts_with("load_delays  c") || line.starts_with("  in all"));
+        rows.map(|row| row.split_whitespace().take(7).collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(counted(&ran.out).len(), 2);
+    assert_eq!(counted(&shown.out), counted(&ran.out));
+    assert!(shown.out.contains("\n  parameter    input = /flights.csv\n"), "{}", shown.out);
+}
+
+#[test]
+fn a_failed_execution_is_shown_with_its_cause() {
+    let shown = two_runs().ask(JOBS, "show 1");
+    assert_eq!(
+        shown.out.lines().last(),
+        Some("load_delays failed: processing in `late`: item 23: no carrier in item 23")
+    );
+}
+
+#[test]
+fn an_execution_that_does_not_run_cannot_be_stopped() {
+    let answer = two_runs().ask(JOBS, "stop 1");
+    assert_eq!((answer.code, answer.err.as_str()), (4, "error: execution 1 is not running: it is FAILED\n"));
+}
+
+#[test]
+fn an_abandoned_execution_is_not_run_again() {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    assert_eq!(folder.ask(JOBS, "abandon 1").out, "execution 1 is given up; `run --next` starts anew\n");
+    assert_eq!(folder.ask(JOBS, "run flight_delays --input /flights.csv").code, 4);
+}
+
+#[test]
+fn where_every_owner_lives_nothing_is_recovered() {
+    let folder = two_runs();
+    let text = "nothing to recover: every running execution has a living owner\n";
+    assert_eq!(folder.ask(JOBS, "recover").out, text);
+    assert_eq!(folder.json(JOBS, "recover"), json!({ "recovered": [] }));
+}
+
+#[test]
+fn a_run_has_its_shape_in_json() {
+    let report = Folder::new().json(JOBS, "run flight_delays --input /flights.csv");
+    has_shape(&report, include_str!("golden/run.json"));
+    assert_eq!(report["status"], "COMPLETED");
+    assert_eq!(report["steps"][0]["counters"]["read"], 25);
+}
+
+#[test]
+fn executions_have_their_shape_in_json() {
+    let executions = two_runs().json(JOBS, "executions --limit 1");
+    has_shape(&executions, include_str!("golden/executions.json"));
+    assert_eq!(executions["more"], true);
+}
+
+#[test]
+fn an_execution_has_its_shape_in_json() {
+    let details = two_runs().json(JOBS, "show 2");
+    has_shape(&details, include_str!("golden/show.json"));
+    assert_eq!(details["steps"][0]["before"]["read"], 20);
+}
+
+#[test]
+fn what_is_asked_of_an_execution_is_told_in_json() {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run once");
+    assert_eq!(folder.json(JOBS, "abandon 1"), json!({ "execution": 1, "asked": "abandon" }));
+}

@@ -1,0 +1,136 @@
+//! Receives: a job as a constant. Gives: what is wrong with it, found while the program compiles. Generated code asks for
+//! one rule at one of the user's words, and panics there with the [`Message`].
+
+mod message;
+mod needs;
+mod outputs;
+mod parameters;
+mod probe;
+mod ways;
+
+pub use message::{Message, same};
+pub use outputs::unsure_output;
+pub use parameters::{ill_bound, missing, unknown_argument};
+pub use probe::{
+    Nothing, Probe, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
+    why_not_asked, why_not_run,
+};
+pub use ways::places;
+
+use std::any::Any;
+
+use crate::definition::ParameterSpec;
+use crate::graph::{Activity, Node, Use};
+
+/// A job, or a flow, as far as its wiring goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Wiring {
+    /// `job` or `flow`.
+    pub noun: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments; `None` for a flow, which has those of the job it stands in.
+    pub parameters: Option<&'static [ParameterSpec]>,
+    /// Its body.
+    pub nodes: &'static [Node],
+    /// Could the whole body be read? If not, what happened before a place is not judged.
+    pub complete: bool,
+}
+
+/// The name under which an activity is used.
+#[must_use]
+pub const fn name_of(
+    activity: &Activity,
+    given: Option<&'static str>,
+    written: &'static str,
+) -> &'static str {
+    match given {
+        Some(given) => given,
+        None if probe::is_unknown(activity) => written,
+        None => activity.name(),
+    }
+}
+
+/// What a name that is run twice is told.
+#[must_use]
+pub const fn repeated(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
+    if probe::is_unknown(&used.activity) {
+        return None;
+    }
+    let Activity::Flow(flow) = &used.activity else {
+        if !ways::perhaps_run(wiring.nodes, place, used.name) {
+            return None;
+        }
+        return Some(
+            Message::of(used.activity.noun())
+                .and(" ")
+                .code(used.name)
+                .and(" is already in ")
+                .and(wiring.noun)
+                .and(" ")
+                .code(wiring.name)
+                .and("; a restart could not tell the two apart; give one of them another name: `")
+                .and(used.activity.name())
+                .and(" as ")
+                .and(used.name)
+                .and("_again`"),
+        );
+    };
+    let mut inside = 0;
+    while let Some(inner) = ways::use_at(flow.nodes, inside) {
+        inside += 1;
+        if !matches!(inner.activity, Activity::Step(_) | Activity::Job(_)) {
+            continue;
+        }
+        if ways::perhaps_run(wiring.nodes, place, inner.name) {
+            return Some(
+                Message::of(inner.activity.noun())
+                    .and(" ")
+                    .code(inner.name)
+                    .and(" of flow ")
+                    .code(flow.name)
+                    .and(" is already in ")
+                    .and(wiring.noun)
+                    .and(" ")
+                    .code(wiring.name)
+                    .and("; a restart could not tell the two apart; run it in one of the two places only, or give it another name there: `")
+                    .and(inner.activity.name())
+                    .and(" as ")
+                    .and(inner.name)
+                    .and("_again`"),
+            );
+        }
+    }
+    None
+}
+
+/// What a name behind `as` is told where there is nothing to be named.
+#[must_use]
+pub const fn needless_name(used: &Use) -> Option<Message> {
+    match &used.activity {
+        Activity::Flow(flow) => Some(
+            Message::of("flow ")
+                .code(flow.name)
+                .and(" has no name of its own in a job, its steps have; drop `as ")
+                .and(used.name)
+                .and("`"),
+        ),
+        Activity::Decider(decider) => Some(
+            Message::of("decider ")
+                .code(decider.name)
+                .and(" needs no name of its own; drop `as ")
+                .and(used.name)
+                .and("`"),
+        ),
+        Activity::Step(_) | Activity::Job(_) => None,
+    }
+}
+
+/// The outcome as the type it was made of.
+///
+/// # Panics
+/// Never: `route` is called with what the subject of the same `match` gave.
+#[must_use]
+pub fn outcome<T: 'static>(outcome: Box<dyn Any>) -> T {
+    *outcome.downcast().expect("a route takes what its own subject decided")
+}

@@ -1,0 +1,229 @@
+//! Receives: something that a job uses. Gives: the parameters it asks for, one by one, under the names they have where it
+//! is used. Bindings inside it are followed; what they give a constant asks for nothing.
+
+use crate::definition::{Binding, BoundTo, Need, NeedKind, TypeName};
+use crate::graph::{Activity, Arm, Node, Use};
+
+use super::message::same;
+
+/// A parameter that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Its name where the activity is used.
+    pub(super) name: &'static str,
+    /// The type.
+    pub(super) ty: TypeName,
+    /// Who asks: "reader `flights`"; empty where that is the step itself.
+    pub(super) by: &'static str,
+    /// The noun of what runs the one that asks: "step".
+    pub(super) noun: &'static str,
+    /// The name of what runs the one that asks.
+    pub(super) user: &'static str,
+    /// Must it be given? Not, where a nested job can do without.
+    pub(super) required: bool,
+    /// Is it looked up in the job, past all bindings, as for resources?
+    pub(super) past_bindings: bool,
+    /// Must it be a secret, because it is one in the nested job that asks?
+    pub(super) secret: bool,
+}
+
+/// The bindings around a need, outermost first.
+#[derive(Clone, Copy)]
+struct Around {
+    levels: [&'static [Binding]; DEEPEST],
+    depth: usize,
+}
+
+/// Flows may stand in flows, but deeper nesting of bindings than this is checked by nobody.
+const DEEPEST: usize = 8;
+
+impl Around {
+    const NOTHING: Self = Self { levels: [&[]; DEEPEST], depth: 0 };
+
+    const fn and(mut self, bindings: &'static [Binding]) -> Self {
+        if !bindings.is_empty() && self.depth < DEEPEST {
+            self.levels[self.depth] = bindings;
+            self.depth += 1;
+        }
+        self
+    }
+
+    /// The name outside of all bindings; `None` where a constant is bound.
+    const fn outer_name(&self, mut name: &'static str) -> Option<&'static str> {
+        let mut level = self.depth;
+        while level > 0 {
+            level -= 1;
+            if let Some(binding) = bound(self.levels[level], name) {
+                match binding.to {
+                    BoundTo::Parameter(outer) => name = outer,
+                    BoundTo::Constant { .. } => return None,
+                }
+            }
+        }
+        Some(name)
+    }
+}
+
+/// What binds the argument.
+pub(super) const fn bound(bindings: &'static [Binding], argument: &str) -> Option<&'static Binding> {
+    let mut at = 0;
+    while at < bindings.len() {
+        if same(bindings[at].argument, argument) {
+            return Some(&bindings[at]);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Counts down to the need that is looked for.
+struct Search {
+    before: usize,
+}
+
+impl Search {
+    const fn found(&mut self, asked: Asked) -> Option<Asked> {
+        if self.before == 0 {
+            Some(asked)
+        } else {
+            self.before -= 1;
+            None
+        }
+    }
+
+    const fn activity(&mut self, activity: &Activity, user: &'static str, around: Around) -> Option<Asked> {
+        match activity {
+            Activity::Step(step) => {
+                let mut at = 0;
+                while at < step.components.len() {
+                    let component = &step.components[at];
+                    let is_step = same(component.role, "tasklet");
+                    let asked = self.needs(
+                        component.needs,
+                        is_step,
+                        "step",
+                        user,
+                        around.and(component.bindings),
+                        false,
+                    );
+                    if asked.is_some() {
+                        return asked;
+                    }
+                    at += 1;
+                }
+                None
+            }
+            Activity::Decider(decider) => self.needs(decider.needs, true, "decider", user, around, false),
+            Activity::Flow(flow) => self.nodes(flow.nodes, around),
+            Activity::Job(job) => {
+                let mut at = 0;
+                while at < job.parameters.len() {
+                    let parameter = &job.parameters[at];
+                    if let Some(name) = around.outer_name(parameter.name) {
+                        let asked = self.found(Asked {
+                            name,
+                            ty: parameter.ty,
+                            by: "",
+                            noun: "job",
+                            user,
+                            required: parameter.default.is_none() && !parameter.optional,
+                            past_bindings: false,
+                            secret: parameter.secret,
+                        });
+                        if asked.is_some() {
+                            return asked;
+                        }
+                    }
+                    at += 1;
+                }
+                None
+            }
+        }
+    }
+
+    const fn needs(
+        &mut self,
+        needs: &'static [Need],
+        is_user: bool,
+        noun: &'static str,
+        user: &'static str,
+        around: Around,
+        past_bindings: bool,
+    ) -> Option<Asked> {
+        let mut at = 0;
+        while at < needs.len() {
+            let need = &needs[at];
+            let asked = match need.kind {
+                NeedKind::Parameter(ty) => match around.outer_name(need.name) {
+                    Some(name) => self.found(Asked {
+                        name,
+                        ty,
+                        by: if is_user { "" } else { need.asked_by },
+                        noun,
+                        user,
+                        required: true,
+                        past_bindings,
+                        secret: false,
+                    }),
+                    None => None,
+                },
+                NeedKind::Resource(inner) => self.needs(inner, false, noun, user, Around::NOTHING, true),
+                NeedKind::Transaction(Some(database)) | NeedKind::Connection(Some(database)) => {
+                    self.needs(database.needs, false, noun, user, Around::NOTHING, true)
+                }
+                NeedKind::Transaction(None) | NeedKind::Connection(None) | NeedKind::Output { .. } => None,
+            };
+            if asked.is_some() {
+                return asked;
+            }
+            at += 1;
+        }
+        None
+    }
+
+    const fn used(&mut self, used: &'static Use, around: Around) -> Option<Asked> {
+        self.activity(&used.activity, used.name, around.and(used.bindings))
+    }
+
+    const fn nodes(&mut self, nodes: &'static [Node], around: Around) -> Option<Asked> {
+        let mut at = 0;
+        while at < nodes.len() {
+            let asked = match &nodes[at] {
+                Node::Run(used) => self.used(used, around),
+                Node::Match { used, arms, .. } => match self.used(used, around) {
+                    Some(asked) => Some(asked),
+                    None => self.arms(arms, around),
+                },
+                Node::While { used, body, .. } => match self.used(used, around) {
+                    Some(asked) => Some(asked),
+                    None => self.nodes(body, around),
+                },
+                Node::Loop(body) => self.nodes(body, around),
+                Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => None,
+            };
+            if asked.is_some() {
+                return asked;
+            }
+            at += 1;
+        }
+        None
+    }
+
+    const fn arms(&mut self, arms: &'static [Arm], around: Around) -> Option<Asked> {
+        let mut at = 0;
+        while at < arms.len() {
+            let asked = self.nodes(arms[at].body, around);
+            if asked.is_some() {
+                return asked;
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
+/// The parameter that `used` asks for after `before` others, by the name it has before the bindings of `used` itself.
+#[must_use]
+pub(super) const fn asked(used: &Use, before: usize) -> Option<Asked> {
+    Search { before }.activity(&used.activity, used.name, Around::NOTHING)
+}

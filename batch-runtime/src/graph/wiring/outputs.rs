@@ -1,0 +1,99 @@
+//! Receives: a place in a job's body. Gives: whether every `&Output<step>` that is asked for there has been left behind.
+
+use crate::definition::{Need, NeedKind};
+use crate::graph::{Activity, Use};
+
+use super::Wiring;
+use super::message::{Message, same};
+use super::ways::{surely_completed, use_at};
+
+/// What is told to a step that asks for the output of a step which not every way to it leads through.
+#[must_use]
+pub const fn unsure_output(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
+    if !wiring.complete {
+        return None;
+    }
+    match &used.activity {
+        Activity::Flow(flow) => {
+            let mut inside = 0;
+            while let Some(inner) = use_at(flow.nodes, inside) {
+                inside += 1;
+                if !matches!(inner.activity, Activity::Flow(_)) {
+                    let message = of_use(wiring, inner, place + inside);
+                    if message.is_some() {
+                        return message;
+                    }
+                }
+            }
+            None
+        }
+        _ => of_use(wiring, used, place),
+    }
+}
+
+const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
+    match &used.activity {
+        Activity::Step(step) => {
+            let mut at = 0;
+            while at < step.components.len() {
+                let message = of_needs(wiring, step.components[at].needs, used, place);
+                if message.is_some() {
+                    return message;
+                }
+                at += 1;
+            }
+            None
+        }
+        Activity::Decider(decider) => of_needs(wiring, decider.needs, used, place),
+        // A nested job judges its own.
+        Activity::Job(_) | Activity::Flow(_) => None,
+    }
+}
+
+const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: usize) -> Option<Message> {
+    let mut at = 0;
+    while at < needs.len() {
+        if let NeedKind::Output { step, name, optional: false } = needs[at].kind
+            && !surely_completed(wiring.nodes, place, step)
+        {
+            let message =
+                Message::of(used.activity.noun()).and(" ").code(used.name).and(" asks for the output of ");
+            let message = message.code(name);
+            return Some(if is_before(wiring, place, step) {
+                message
+                    .and(", and not every way to it leads through ")
+                    .code(name)
+                    .and("; ask for `Option<&Output<")
+                    .and(name)
+                    .and(">>`")
+            } else {
+                message
+                    .and(", which ")
+                    .and(wiring.noun)
+                    .and(" ")
+                    .code(wiring.name)
+                    .and(" does not run before it; put `")
+                    .and(name)
+                    .and(";` before it")
+            });
+        }
+        at += 1;
+    }
+    None
+}
+
+const fn is_before(wiring: &Wiring, place: usize, id: &str) -> bool {
+    let mut at = 0;
+    while at < place {
+        match use_at(wiring.nodes, at) {
+            Some(used) => {
+                if same(used.activity.id(), id) {
+                    return true;
+                }
+            }
+            None => return false,
+        }
+        at += 1;
+    }
+    false
+}

@@ -1,0 +1,213 @@
+//! Receives: the marker behind a name in a job's body. Gives: what it is, or a message that says what it is not.
+//!
+//! A marker that is no step must not make the job's constants fail, or it would hide the job's other mistakes. So what a
+//! marker implements is asked by [`Probe`]: an inherent constant where it implements the trait, else the constant of the
+//! same name of a trait that everything implements.
+
+use std::marker::PhantomData;
+
+use super::message::Message;
+use crate::__private::{IsClassifier, IsProcessor, IsWriter};
+use crate::definition::{
+    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, ReaderDefinition, ResourceDefinition, Runs,
+    StepInfo, StepKind, StepOptions,
+};
+use crate::graph::{Activity, Subject};
+
+/// Asks what `T` implements.
+#[derive(Debug)]
+pub struct Probe<T: ?Sized>(PhantomData<T>);
+
+impl<T: Runs> Probe<T> {
+    /// What a job runs by the name.
+    pub const RUNS: Option<Activity> = Some(T::ACTIVITY);
+}
+
+impl<T: Decides> Probe<T> {
+    /// What a job matches on by the name.
+    pub const DECIDES: Option<Subject> = Some(T::SUBJECT);
+}
+
+impl<T: JobDefinition> Probe<T> {
+    /// The job of the name.
+    pub const JOB: Option<&'static JobInfo> = Some(T::INFO);
+}
+
+impl<T: Decides<Outcome = bool>> Probe<T> {
+    /// Does it decide between yes and no?
+    pub const YES_OR_NO: bool = true;
+}
+
+/// The components that a step is made of, and a job is not.
+macro_rules! components {
+    ($($name:ident: $definition:path, $noun:literal;)*) => {
+        $(impl<T: $definition> Probe<T> {
+            /// The noun of the component.
+            pub const $name: &'static str = $noun;
+        })*
+
+        /// The answers for what implements nothing.
+        pub trait Nothing {
+            /// Runs nothing.
+            const RUNS: Option<Activity> = None;
+            /// Decides nothing.
+            const DECIDES: Option<Subject> = None;
+            /// Decides nothing.
+            const YES_OR_NO: bool = false;
+            /// Is no job.
+            const JOB: Option<&'static JobInfo> = None;
+            $(
+                /// Is no such component.
+                const $name: &'static str = "";
+            )*
+        }
+    };
+}
+
+components! {
+    READER: ReaderDefinition, "reader";
+    PROCESSOR: IsProcessor, "processor";
+    WRITER: IsWriter, "writer";
+    CLASSIFIER: IsClassifier, "classifier";
+    RESOURCE: ResourceDefinition, "resource";
+}
+
+impl<T: ?Sized> Nothing for Probe<T> {}
+
+/// What stands for a name that is no step, so that the rest of the job can be checked.
+const UNKNOWN: Activity = Activity::Step(&StepInfo {
+    id: "",
+    name: "",
+    doc: "",
+    kind: StepKind::Tasklet,
+    options: StepOptions::DEFAULT,
+    components: &[],
+    run: |_| unreachable!("a program with an unknown step does not compile"),
+});
+
+const NO_DECIDER: DeciderInfo = DeciderInfo {
+    id: "",
+    name: "",
+    needs: &[],
+    decide: |_| unreachable!("a program with an unknown decider does not compile"),
+};
+
+const NO_JOB: JobInfo =
+    JobInfo { id: "", name: "", doc: "", parameters: &[], flow: &[], options: JobOptions::DEFAULT };
+
+/// Is it what stands for an unknown name?
+#[must_use]
+pub(super) const fn is_unknown(activity: &Activity) -> bool {
+    activity.id().is_empty()
+}
+
+/// What is run, or a stand-in.
+#[must_use]
+pub const fn run_or_unknown(runs: Option<Activity>) -> Activity {
+    match runs {
+        Some(activity) => activity,
+        None => UNKNOWN,
+    }
+}
+
+/// What is matched on, or a stand-in.
+#[must_use]
+pub const fn subject_or_unknown(decides: Option<Subject>) -> Subject {
+    match decides {
+        Some(subject) => subject,
+        None => Subject::Ended(UNKNOWN),
+    }
+}
+
+/// The decider of a loop, or a stand-in.
+#[must_use]
+pub const fn decider_or_unknown(decides: Option<Subject>) -> &'static DeciderInfo {
+    match decides {
+        Some(Subject::Decider(decider)) => decider,
+        _ => &NO_DECIDER,
+    }
+}
+
+/// The job, or a stand-in.
+#[must_use]
+pub const fn job_or_unknown(job: Option<&'static JobInfo>) -> &'static JobInfo {
+    match job {
+        Some(job) => job,
+        None => &NO_JOB,
+    }
+}
+
+/// Why a name cannot stand in a job's body as a statement.
+#[must_use]
+pub const fn why_not_run(
+    name: &str,
+    runs: Option<Activity>,
+    decides: Option<Subject>,
+    components: &[&'static str],
+) -> Option<Message> {
+    if runs.is_some() {
+        return None;
+    }
+    if decides.is_some() {
+        let message = Message::of("decider ")
+            .code(name)
+            .and(" does no work but chooses what comes next; write `match ");
+        return Some(message.and(name).and(" { .. }`"));
+    }
+    let mut at = 0;
+    while at < components.len() && components[at].is_empty() {
+        at += 1;
+    }
+    Some(match if at < components.len() { Some(components[at]) } else { None } {
+        Some(noun) => {
+            let message = Message::of(noun).and(" ").code(name).and(" is no step; ");
+            match noun.as_bytes() {
+                b"resource" => message.and("components ask for it by an argument `").and(name).and(": &..`"),
+                _ => message.and("put it into one, `#[step(chunk = 100)] fn load() { reader | .. | writer }`, and name that"),
+            }
+        }
+        None => Message::new()
+            .code(name)
+            .and(" is not a step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it"),
+    })
+}
+
+/// Why a loop cannot ask what stands behind `while`.
+#[must_use]
+pub const fn why_not_asked(name: &str, decides: Option<Subject>, yes_or_no: bool) -> Option<Message> {
+    let message = Message::of("`while` asks a decider for yes or no, and ").code(name);
+    let message = match decides {
+        Some(Subject::Decider(_)) if yes_or_no => return None,
+        Some(Subject::Decider(_)) => message.and(" returns something else; let it return `bool`"),
+        Some(_) => message.and(" is a step; put `#[decider]` on a function that returns `bool`"),
+        None => {
+            return Some(
+                message.and(" is none; put `#[decider]` on a function that returns `bool`, and name that"),
+            );
+        }
+    };
+    Some(message.and(", or write `loop { match ").and(name).and(" { .. => break, .. } }`"))
+}
+
+/// Why a name cannot be given to `main!`.
+#[must_use]
+pub const fn why_no_job(
+    name: &str,
+    job: Option<&'static JobInfo>,
+    runs: Option<Activity>,
+) -> Option<Message> {
+    let message = Message::new().code(name);
+    match (job, runs) {
+        (Some(_), _) => None,
+        (None, Some(Activity::Flow(_))) => {
+            Some(message.and(" is a flow, which runs only as a part of a job; name the job"))
+        }
+        (None, Some(_)) => Some(
+            message
+                .and(" is a step, and `main!` starts jobs; put it into one, `#[job] fn daily() { ")
+                .and(name)
+                .and("; }`, and name that"),
+        ),
+        (None, None) => Some(message.and(" is not a job; put `#[job]` on the function of this name")),
+    }
+}

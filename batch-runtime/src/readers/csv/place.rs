@@ -1,0 +1,84 @@
+//! Receives: records that were read, and places that earlier executions gave. Gives: the place behind the last record,
+//! and a reader that goes on there, unless the input was changed before it.
+
+use super::records::{BYTE_ORDER_MARK, Records};
+use crate::readers::source;
+use crate::readers::{Identity, ReadError};
+
+/// How many bytes before a place are hashed into it.
+pub(super) const TAIL: usize = 64;
+
+/// A place between two records.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) byte: u64,
+    pub(super) line: u64,
+    /// How many bytes before `byte` were hashed, and their hash.
+    pub(super) tail: u64,
+    pub(super) hash: u64,
+}
+
+impl Records {
+    /// The place behind the last record.
+    pub(super) fn place(&self) -> Place {
+        let at = self.at - usize::from(self.completed && self.at == self.filled);
+        let tail = at.min(TAIL);
+        Place {
+            byte: self.base + at as u64,
+            line: self.line,
+            tail: tail as u64,
+            hash: source::hash(&self.buffer[at - tail..at]),
+        }
+    }
+
+    /// Goes to a place that an earlier execution gave.
+    pub(super) fn go_to(&mut self, place: Place, identity: Identity) -> Result<(), ReadError> {
+        self.source.check(identity, place.byte)?;
+        let Some(target) = place.byte.checked_sub(place.tail) else {
+            return Err(self.source.changed(place.byte, "the position is damaged"));
+        };
+        let tail = usize::try_from(place.tail).unwrap_or(usize::MAX).min(TAIL);
+        let in_buffer = target.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
+        if let Some(offset) = in_buffer.filter(|offset| *offset <= self.filled) {
+            self.at = offset;
+        } else {
+            self.source.skip_to(target)?;
+            (self.base, self.at, self.filled) = (target, 0, 0);
+            (self.ended, self.completed) = (false, false);
+        }
+        while self.filled < self.at + tail && !self.ended {
+            self.fill()?;
+        }
+        // A line end that was put there is not in the input.
+        let real = self.filled - usize::from(self.completed);
+        let known = self.buffer[..real].get(self.at..self.at + tail);
+        let known = known.ok_or_else(|| self.source.changed(place.byte, "it is shorter"))?;
+        if source::hash(known) != place.hash {
+            return Err(self.source.changed(place.byte, "the line before is another"));
+        }
+        let ends_inside_a_line = known.last().is_some_and(|byte| *byte != b'\n') && known != BYTE_ORDER_MARK;
+        self.at += tail;
+        self.line = place.line;
+        self.find_marks();
+        if ends_inside_a_line {
+            self.refuse_a_grown_line(place.byte)?;
+        }
+        Ok(())
+    }
+
+    /// The last record had no line end. If there is more now, it must begin with one: else the record has grown.
+    fn refuse_a_grown_line(&mut self, byte: u64) -> Result<(), ReadError> {
+        while self.filled - self.at < 2 && !self.ended {
+            self.fill()?;
+        }
+        let rest = &self.buffer[self.at..self.filled];
+        if rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
+            // Its end was counted already.
+            if !rest.is_empty() {
+                self.line -= 1;
+            }
+            return Ok(());
+        }
+        Err(self.source.changed(byte, "its last line has grown"))
+    }
+}

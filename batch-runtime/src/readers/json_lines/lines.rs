@@ -1,0 +1,197 @@
+//! Receives: the bytes of a [`Source`]. Gives: one line after another as slices of its buffer, with number and byte
+//! offset, and the place behind each to go on from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::readers::source::{self, Source};
+use crate::readers::{ReadError, json_lines::LinePosition};
+
+/// What a read asks of the operating system.
+const BUFFER: usize = 128 * 1024;
+
+/// How many bytes before a position are hashed into it.
+const TAIL: usize = 64;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The lines of a source.
+pub(super) struct Lines {
+    source: Source,
+    /// Holds up to [`TAIL`] bytes before `at`, and what is read ahead.
+    buffer: Vec<u8>,
+    /// The offset of the buffer's begin in the input.
+    base: u64,
+    /// Where the next line begins in the buffer, and where what is read ends.
+    at: usize,
+    filled: usize,
+    ended: bool,
+    /// The number of the next line, from 1.
+    line: u64,
+    pub(super) longest: usize,
+}
+
+/// Where a line was found.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// Without its end, in the buffer.
+    pub(super) range: Range<usize>,
+    pub(super) number: u64,
+    pub(super) byte: u64,
+}
+
+impl Lines {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            buffer: Vec::new(),
+            base: 0,
+            at: 0,
+            filled: 0,
+            ended: false,
+            line: 1,
+            longest: 16 * 1024 * 1024,
+        }
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) fn resource(&self) -> Arc<str> {
+        self.source.resource().clone()
+    }
+
+    /// The bytes of a line that was just found.
+    pub(super) fn bytes(&self, line: &Line) -> &[u8] {
+        &self.buffer[line.range.clone()]
+    }
+
+    /// The number of the line that was read last.
+    pub(super) fn last(&self) -> u64 {
+        self.line - 1
+    }
+
+    fn byte(&self) -> u64 {
+        self.base + self.at as u64
+    }
+
+    /// Finds the next line, empty ones too.
+    pub(super) fn advance(&mut self) -> Result<Option<Line>, ReadError> {
+        if self.byte() == 0 {
+            self.skip_byte_order_mark()?;
+        }
+        let mut searched = self.at;
+        loop {
+            let end =
+                memchr::memchr(b'\n', &self.buffer[searched..self.filled]).map(|found| searched + found);
+            let length = end.unwrap_or(self.filled) - self.at;
+            if length > self.longest {
+                return Err(self.skip_line(end)?);
+            }
+            if let Some(end) = end {
+                return Ok(Some(self.take(end, end + 1)));
+            }
+            if self.ended {
+                return Ok((self.at < self.filled).then(|| self.take(self.filled, self.filled)));
+            }
+            self.fill()?;
+            searched = self.at + length;
+        }
+    }
+
+    fn take(&mut self, end: usize, next: usize) -> Line {
+        let line = Line { range: self.at..end, number: self.line, byte: self.byte() };
+        self.at = next;
+        self.line += 1;
+        line
+    }
+
+    /// Goes behind a line that is too long, of which the end may be known.
+    #[cold]
+    fn skip_line(&mut self, mut end: Option<usize>) -> Result<ReadError, ReadError> {
+        let (line, byte) = (self.line, self.byte());
+        while end.is_none() {
+            self.at = self.filled;
+            if self.ended {
+                break;
+            }
+            self.fill()?;
+            end = memchr::memchr(b'\n', &self.buffer[self.at..self.filled]).map(|found| self.at + found);
+        }
+        self.at = end.map_or(self.filled, |end| end + 1);
+        self.line += 1;
+        let (resource, limit) = (self.resource(), self.longest);
+        Ok(ReadError::TooLong { resource, line, byte, limit, in_quotes: false })
+    }
+
+    /// Reads on; what was before the next line is dropped, but for the tail of a position.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        let dropped = self.at.saturating_sub(TAIL);
+        self.buffer.copy_within(dropped..self.filled, 0);
+        self.base += dropped as u64;
+        self.at -= dropped;
+        self.filled -= dropped;
+        if self.buffer.len() - self.filled < BUFFER / 2 {
+            // Doubled, so that a long line is not copied once a read.
+            self.buffer.resize((2 * self.filled).max(BUFFER), 0);
+        }
+        let count = self.source.fill(&mut self.buffer[self.filled..])?;
+        self.filled += count;
+        self.ended = count == 0;
+        Ok(())
+    }
+
+    fn skip_byte_order_mark(&mut self) -> Result<(), ReadError> {
+        while self.filled < BYTE_ORDER_MARK.len() && !self.ended {
+            self.fill()?;
+        }
+        if self.buffer[..self.filled].starts_with(BYTE_ORDER_MARK) {
+            self.at = BYTE_ORDER_MARK.len();
+        }
+        Ok(())
+    }
+
+    pub(super) fn position(&self) -> LinePosition {
+        let tail = &self.buffer[self.at.saturating_sub(TAIL)..self.at];
+        LinePosition {
+            byte: self.byte(),
+            line: self.line,
+            tail: tail.len() as u64,
+            hash: source::hash(tail),
+            input: self.source.identity(),
+        }
+    }
+
+    /// Goes to a position, before the first line is read.
+    pub(super) fn go_to(&mut self, position: &LinePosition) -> Result<(), ReadError> {
+        let LinePosition { byte, line, tail, hash, input } = *position;
+        self.source.check(input, byte)?;
+        let tail = usize::try_from(tail).unwrap_or(usize::MAX).min(TAIL);
+        let Some(target) = byte.checked_sub(tail as u64) else {
+            return Err(self.source.changed(byte, "the position is damaged"));
+        };
+        self.source.skip_to(target)?;
+        (self.base, self.at, self.filled, self.ended) = (target, 0, 0, false);
+        // One byte more tells whether a line without an end has grown.
+        while self.filled < tail + 2 && !self.ended {
+            self.fill()?;
+        }
+        let known = self.buffer[..self.filled].get(..tail);
+        let known = known.ok_or_else(|| self.source.changed(byte, "it is shorter"))?;
+        if source::hash(known) != hash {
+            return Err(self.source.changed(byte, "the line before is another"));
+        }
+        let rest = &self.buffer[tail..self.filled];
+        let open = known.last().is_some_and(|last| *last != b'\n') && known != BYTE_ORDER_MARK;
+        (self.at, self.line) = (tail, line);
+        if open && rest.starts_with(b"\n") {
+            self.at += 1;
+        } else if open && rest.starts_with(b"\r\n") {
+            self.at += 2;
+        } else if open && !rest.is_empty() {
+            return Err(self.source.changed(byte, "its last line has grown"));
+        }
+        Ok(())
+    }
+}

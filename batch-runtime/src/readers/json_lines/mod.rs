@@ -1,0 +1,177 @@
+//! Receives: a file with a JSON value a line, plain or compressed. Gives: [`JsonLinesReader`], its values as items of a
+//! serde type.
+
+mod lines;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use self::lines::{Line, Lines};
+use super::source::Source;
+use super::{Identity, ReadError, SHOWN_CHARACTERS, shown};
+use crate::{Progress, Reader};
+
+/// Reads a file with a JSON value a line (JSON Lines, NDJSON), one item each.
+///
+/// The file is UTF-8, with or without a byte order mark; blank lines are left out, and the last line needs no
+/// end. A file named `.gz` or `.zst` is decompressed. A restart seeks in a plain file; in a compressed file it
+/// decompresses what lies before.
+///
+/// ```
+/// use batch_runtime::{Reader, readers::JsonLinesReader};
+/// use serde::Deserialize;
+///
+/// #[derive(Debug, PartialEq, Deserialize)]
+/// struct Flight { carrier: String, dep_delay: Option<f64> }
+///
+/// let path = std::env::temp_dir().join("doc-json-lines-reader.jsonl");
+/// std::fs::write(&path, r#"{"carrier": "AA", "dep_delay": 12.5}
+/// {"carrier": "UA"}"#)?;
+///
+/// let mut flights = JsonLinesReader::<Flight>::open(&path)?;
+/// assert_eq!(flights.read()?, Some(Flight { carrier: "AA".into(), dep_delay: Some(12.5) }));
+///
+/// let mut restarted = JsonLinesReader::<Flight>::open(&path)?;
+/// restarted.resume(flights.position())?;
+/// assert_eq!(restarted.read()?, Some(Flight { carrier: "UA".into(), dep_delay: None }));
+/// assert_eq!(restarted.read()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct JsonLinesReader<T> {
+    lines: Lines,
+    item: PhantomData<fn() -> T>,
+}
+
+/// Where a [`JsonLinesReader`] stands, and in which file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinePosition {
+    /// The offset in the (decompressed) file.
+    byte: u64,
+    /// The line there, from 1.
+    line: u64,
+    /// The bytes before `byte` that were hashed, and their hash: a line that came or went before is noticed.
+    tail: u64,
+    hash: u64,
+    input: Identity,
+}
+
+impl<T: DeserializeOwned> JsonLinesReader<T> {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is a folder.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        Ok(Self { lines: Lines::new(Source::open(path.as_ref())?), item: PhantomData })
+    }
+
+    /// The most bytes that a line may have; 16 MiB if it is not said.
+    #[must_use]
+    pub fn longest_record(mut self, bytes: usize) -> Self {
+        self.lines.longest = bytes;
+        self
+    }
+}
+
+impl<T: DeserializeOwned> Reader for JsonLinesReader<T> {
+    type Item = T;
+    type Position = LinePosition;
+    type Error = ReadError;
+
+    fn read(&mut self) -> Result<Option<T>, ReadError> {
+        while let Some(line) = self.lines.advance()? {
+            let bytes = self.lines.bytes(&line);
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            let text = std::str::from_utf8(bytes).map_err(|error| self.invalid_utf8(&line, error))?;
+            return match serde_json::from_str(text) {
+                Ok(item) => Ok(Some(item)),
+                Err(error) => Err(self.refused(&line, text, &error)),
+            };
+        }
+        Ok(None)
+    }
+
+    fn position(&self) -> LinePosition {
+        self.lines.position()
+    }
+
+    fn resume(&mut self, position: LinePosition) -> Result<(), ReadError> {
+        self.lines.go_to(&position)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Some(self.lines.source().progress())
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("{}, line {}", self.lines.resource(), self.lines.last()))
+    }
+}
+
+impl<T> JsonLinesReader<T> {
+    #[cold]
+    fn invalid_utf8(&self, line: &Line, error: std::str::Utf8Error) -> ReadError {
+        let bytes = self.lines.bytes(line);
+        // What is bad is shown, also in a long line.
+        let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+        let from = valid.floor_char_boundary(valid.len().saturating_sub(SHOWN_CHARACTERS / 2));
+        ReadError::InvalidUtf8 {
+            resource: self.lines.resource(),
+            line: line.number,
+            byte: line.byte + error.valid_up_to() as u64,
+            column: None,
+            value: shown(String::from_utf8_lossy(&bytes[from..]).trim()),
+        }
+    }
+
+    #[cold]
+    fn refused(&self, line: &Line, text: &str, error: &serde_json::Error) -> ReadError {
+        let message = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let problem = message.strip_suffix(&place).unwrap_or(&message);
+        let character = text[..text.floor_char_boundary(error.column())].chars().count();
+        // What is wrong ends at the column: a long line is shown from somewhat before it.
+        let from = text.floor_char_boundary(error.column().saturating_sub(SHOWN_CHARACTERS / 2));
+        let value = if text.chars().nth(SHOWN_CHARACTERS).is_none() || from == 0 {
+            shown(text.trim())
+        } else {
+            format!("…{}", shown(text[from..].trim())).into()
+        };
+        ReadError::Record {
+            resource: self.lines.resource(),
+            line: line.number,
+            byte: line.byte,
+            column: None,
+            value,
+            problem: format!("{} (at character {character})", Short(problem)).into(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for JsonLinesReader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLinesReader")
+            .field("resource", &self.lines.resource())
+            .field("position", &self.lines.position())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message without the middle of a long value in it.
+struct Short<'a>(&'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = self;
+        if text.len() <= 2 * SHOWN_CHARACTERS {
+            return f.write_str(text);
+        }
+        let (begin, end) =
+            (text.floor_char_boundary(SHOWN_CHARACTERS), text.ceil_char_boundary(text.len() - 60));
+        write!(f, "{}…{}", &text[..begin], &text[end..])
+    }
+}

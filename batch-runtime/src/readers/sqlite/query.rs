@@ -1,0 +1,325 @@
+//! Receives: a query and what is said of it. Gives: the SQL of its pages, checked.
+
+use std::path::Path;
+
+use rusqlite::types::{ToSql, ToSqlOutput, Value};
+use rusqlite::{OpenFlags, Row, Statement};
+use serde::de::DeserializeOwned;
+
+use super::key::{KeyColumns, KeyValue, named};
+use super::{Page, RowError, SqliteReadError, SqliteReader, row};
+
+/// Rows a page, unless it is said otherwise.
+const PAGE: usize = 1000;
+
+/// The connection of a reader.
+pub(super) enum Source<'c> {
+    Borrowed(&'c rusqlite::Connection),
+    Owned(rusqlite::Connection),
+}
+
+impl std::ops::Deref for Source<'_> {
+    type Target = rusqlite::Connection;
+
+    fn deref(&self) -> &rusqlite::Connection {
+        match self {
+            Self::Borrowed(connection) => connection,
+            Self::Owned(connection) => connection,
+        }
+    }
+}
+
+/// A query that is going to be read; made by [`SqliteReader::query`] or [`SqliteReader::open`].
+#[must_use]
+pub struct SqliteQuery<'c> {
+    source: Source<'c>,
+    sql: String,
+    key: Vec<String>,
+    page: usize,
+    counted: bool,
+    parameters: Vec<(String, rusqlite::Result<Value>)>,
+    start: Vec<rusqlite::Result<Value>>,
+}
+
+fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
+    match value.to_sql()? {
+        ToSqlOutput::Borrowed(value) => {
+            value.try_into().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+        }
+        ToSqlOutput::Owned(value) => Ok(value),
+        _ => Err(rusqlite::Error::ToSqlConversionFailure("it is no plain value".into())),
+    }
+}
+
+impl SqliteReader<'_, ()> {
+    /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader adds them.
+    pub fn query(connection: &rusqlite::Connection, sql: impl AsRef<str>) -> SqliteQuery<'_> {
+        SqliteQuery::new(Source::Borrowed(connection), sql.as_ref())
+    }
+
+    /// Reads the rows of `sql` from the database file `path`, with a connection of its own.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be opened.
+    pub fn open(
+        path: impl AsRef<Path>,
+        sql: impl AsRef<str>,
+    ) -> Result<SqliteQuery<'static>, SqliteReadError> {
+        let path = path.as_ref();
+        let error = |source| SqliteReadError::Open { path: path.display().to_string().into(), source };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(error)?;
+        connection.busy_timeout(std::time::Duration::from_mins(1)).map_err(error)?;
+        // An empty or foreign file is found out here and not at the first page.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(error)?;
+        Ok(SqliteQuery::new(Source::Owned(connection), sql.as_ref()))
+    }
+}
+
+impl<'c> SqliteQuery<'c> {
+    fn new(source: Source<'c>, sql: &str) -> Self {
+        let sql = sql.trim().trim_end_matches(';').to_owned();
+        let (key, parameters, start) = Default::default();
+        Self { source, sql, key, page: PAGE, counted: false, parameters, start }
+    }
+
+    /// The columns of the result by which it is read: `"id"`, or `["day", "id"]`. Together they must be unique
+    /// and never `NULL`; an index on them makes each page cheap.
+    pub fn key(mut self, columns: impl KeyColumns) -> Self {
+        self.key = columns.into_columns();
+        self
+    }
+
+    /// Rows a page, 1000 unless it is said: that many are in memory at once.
+    pub fn page(mut self, rows: usize) -> Self {
+        self.page = rows;
+        self
+    }
+
+    /// Binds a parameter of the query: `.bind(":region", "eu")`.
+    pub fn bind(mut self, name: impl Into<String>, value: impl ToSql) -> Self {
+        self.parameters.push((name.into(), owned(&value)));
+        self
+    }
+
+    /// Counts the rows when it is opened, for the progress bar: that runs the query once more.
+    pub fn counted(mut self) -> Self {
+        self.counted = true;
+        self
+    }
+
+    /// What `:after` is for the first page: a value below all keys, as `0` or `""`; call it once a column of
+    /// the key.
+    ///
+    /// Needed only by a query that has the condition in it, since `SQLite` could not move it to where it
+    /// helps (a `GROUP BY` or `UNION` over much data): `WHERE room > :after GROUP BY room`, or with several
+    /// columns `:after_day` and `:after_id`.
+    pub fn start(mut self, value: impl ToSql) -> Self {
+        self.start.push(owned(&value));
+        self
+    }
+
+    /// Reads each row as a `T`: its fields are columns by name, a tuple takes them in their order, a single
+    /// value is the only column.
+    ///
+    /// # Errors
+    /// When the query, its key or its parameters are not as they must be.
+    pub fn rows_as<T: DeserializeOwned>(self) -> Result<SqliteReader<'c, T>, SqliteReadError> {
+        self.reader(Box::new(|row, names| row::item(row, names).map_err(RowError::Item)))
+    }
+
+    /// Reads each row as what `item` makes of it.
+    ///
+    /// # Errors
+    /// When the query, its key or its parameters are not as they must be.
+    pub fn rows<T>(
+        self,
+        mut item: impl FnMut(&Row<'_>) -> rusqlite::Result<T> + 'c,
+    ) -> Result<SqliteReader<'c, T>, SqliteReadError> {
+        self.reader(Box::new(move |row, _| item(row).map_err(RowError::Closure)))
+    }
+
+    fn reader<T>(self, item: super::MakeItem<'c, T>) -> Result<SqliteReader<'c, T>, SqliteReadError> {
+        let Self { source, sql, key, page, counted, parameters, start } = self;
+        if key.is_empty() {
+            return Err(SqliteReadError::query(
+                "its key is not said; add `.key(\"id\")` with the column, or columns, that are unique",
+            ));
+        }
+        if page == 0 {
+            return Err(SqliteReadError::query("a page needs at least one row"));
+        }
+        let names = {
+            let statement = source.prepare(&sql)?;
+            check_statement(&statement)?;
+            statement.column_names().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let key_columns = key_columns(&key, &names)?;
+        let after = {
+            let statement = source.prepare(&sql)?;
+            after_parameters(&statement, &key)?
+        };
+        let start = start.into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
+        if !after.is_empty() && start.len() != key.len() {
+            return Err(SqliteReadError::query(format!(
+                "it has `{}`; say with `.start(..)` what that is for the first page: one value for each column of the key ({})",
+                after[0].0,
+                named(&key)
+            )));
+        }
+        let mut bound = Vec::new();
+        for (name, value) in parameters {
+            bound.push((name, value?));
+        }
+        check_parameters(&source.prepare(&sql)?, &bound, &after)?;
+        let page = Page { sql: Sql::new(&sql, &key), rows: page, parameters: bound, after, start };
+        let mut reader = SqliteReader::new(source, item, names, key, key_columns, page);
+        // The SQL of a later page is a superset of that of the first.
+        reader.source.prepare(&reader.page.sql.later)?;
+        if counted {
+            reader.count()?;
+        }
+        Ok(reader)
+    }
+}
+
+fn check_statement(statement: &Statement<'_>) -> Result<(), SqliteReadError> {
+    if !statement.readonly() {
+        return Err(SqliteReadError::query("it writes; a reader takes a `SELECT`"));
+    }
+    if statement.column_count() == 0 {
+        return Err(SqliteReadError::query("it gives no columns; a reader takes a `SELECT`"));
+    }
+    Ok(())
+}
+
+fn key_columns(key: &[String], names: &[String]) -> Result<Vec<usize>, SqliteReadError> {
+    let find = |column: &String| {
+        let mut found = names.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(column));
+        match (found.next(), found.next()) {
+            (Some((index, _)), None) => Ok(index),
+            (Some(_), Some(_)) => Err(SqliteReadError::query(format!(
+                "two columns of its result are named `{column}`, the key; rename one with `AS`"
+            ))),
+            (None, _) => Err(SqliteReadError::query(format!(
+                "the key `{column}` is not in its result, which has {}; select it too",
+                named(names)
+            ))),
+        }
+    };
+    key.iter().map(find).collect()
+}
+
+/// The parameters that stand for the last key, each with the number of its column.
+fn after_parameters(
+    statement: &Statement<'_>,
+    key: &[String],
+) -> Result<Vec<(String, usize)>, SqliteReadError> {
+    let mut after = Vec::new();
+    for (column, name) in key.iter().enumerate() {
+        let mut spellings = vec![format!(":after_{name}")];
+        if key.len() == 1 {
+            spellings.push(":after".to_owned());
+        }
+        for spelling in spellings {
+            if statement.parameter_index(&spelling)?.is_some() {
+                after.push((spelling, column));
+            }
+        }
+    }
+    Ok(after)
+}
+
+fn check_parameters(
+    statement: &Statement<'_>,
+    bound: &[(String, Value)],
+    after: &[(String, usize)],
+) -> Result<(), SqliteReadError> {
+    let wanted: Vec<Option<&str>> =
+        (1..=statement.parameter_count()).map(|index| statement.parameter_name(index)).collect();
+    for (name, _) in bound {
+        if !wanted.contains(&Some(name.as_str())) {
+            return Err(SqliteReadError::query(format!(
+                "it has no parameter `{name}`, which is bound; names begin with `:`, `@` or `$` as in the query"
+            )));
+        }
+    }
+    for name in wanted {
+        let Some(name) = name else {
+            return Err(SqliteReadError::query(
+                "it has a parameter without a name; write `:name` for `?` and add `.bind(\":name\", ..)`",
+            ));
+        };
+        let known =
+            bound.iter().any(|(known, _)| known == name) || after.iter().any(|(known, _)| known == name);
+        if !known && name.starts_with(":after") {
+            return Err(SqliteReadError::query(format!(
+                "its parameter `{name}` belongs to no column of the key; with one column write `:after`, with several `:after_` and the column"
+            )));
+        }
+        if !known {
+            return Err(SqliteReadError::query(format!(
+                "its parameter `{name}` is not bound; add `.bind(\"{name}\", ..)`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The SQL of the pages.
+pub(super) struct Sql {
+    pub(super) first: String,
+    pub(super) later: String,
+    pub(super) count: String,
+    /// How many rows have one key.
+    pub(super) same: String,
+}
+
+/// The parameter of a key's column, and of the page's rows, in the SQL around the user's.
+pub(super) fn key_parameter(column: usize) -> String {
+    format!(":batch_key_{column}")
+}
+
+pub(super) const LIMIT: &str = ":batch_limit";
+
+impl Sql {
+    fn new(query: &str, key: &[String]) -> Self {
+        // The line break ends a comment at the query's end.
+        let from = format!("FROM (\n{query}\n)");
+        let columns = key
+            .iter()
+            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let values = (0..key.len()).map(key_parameter).collect::<Vec<_>>().join(", ");
+        let order = format!("ORDER BY {columns} LIMIT {LIMIT}");
+        Self {
+            first: format!("SELECT * {from} {order}"),
+            later: format!("SELECT * {from} WHERE ({columns}) > ({values}) {order}"),
+            count: format!("SELECT count(*) {from}"),
+            same: format!("SELECT count(*) {from} WHERE ({columns}) = ({values})"),
+        }
+    }
+}
+
+impl Page {
+    /// Binds everything but the limit.
+    pub(super) fn bind(&self, statement: &mut Statement<'_>, after: &[KeyValue]) -> rusqlite::Result<()> {
+        for (name, value) in &self.parameters {
+            statement.raw_bind_parameter(name.as_str(), value)?;
+        }
+        for (name, column) in &self.after {
+            match after.get(*column) {
+                Some(value) => statement.raw_bind_parameter(name.as_str(), value)?,
+                None => statement.raw_bind_parameter(name.as_str(), &self.start[*column])?,
+            }
+        }
+        for (column, value) in after.iter().enumerate() {
+            let name = key_parameter(column);
+            if statement.parameter_index(&name)?.is_some() {
+                statement.raw_bind_parameter(name.as_str(), value)?;
+            }
+        }
+        Ok(())
+    }
+}

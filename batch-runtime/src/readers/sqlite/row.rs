@@ -1,0 +1,249 @@
+//! Receives: a row. Gives: it as any serde type, its columns being fields by name.
+
+use std::fmt;
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use serde::Deserializer;
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{self, DeserializeOwned, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use crate::readers::shown;
+
+/// Why a row is not the item.
+#[derive(Debug)]
+pub(super) struct NoItem {
+    pub(super) column: Option<Box<str>>,
+    pub(super) problem: Box<str>,
+}
+
+impl fmt::Display for NoItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for NoItem {}
+
+impl de::Error for NoItem {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { column: None, problem: message.to_string().into() }
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("{} was found, {expected} is needed", Found(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+}
+
+/// A value as a message shows it: by the database's words, and cut where it is long.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Str(text) => write!(f, "text '{}'", shown(text)),
+            Unexpected::Bytes(bytes) => write!(f, "a blob of {} bytes", bytes.len()),
+            Unexpected::Unit | Unexpected::Option => f.write_str("NULL"),
+            Unexpected::Signed(value) => write!(f, "integer {value}"),
+            Unexpected::Float(value) => write!(f, "real {value}"),
+            found => found.fmt(f),
+        }
+    }
+}
+
+/// Reads `row`, whose columns have these names, as a `T`.
+pub(super) fn item<T: DeserializeOwned>(row: &Row<'_>, names: &[String]) -> Result<T, NoItem> {
+    T::deserialize(RowDeserializer { row, names })
+}
+
+#[derive(Clone, Copy)]
+struct RowDeserializer<'de> {
+    row: &'de Row<'de>,
+    names: &'de [String],
+}
+
+impl<'de> RowDeserializer<'de> {
+    fn cells(self) -> impl Iterator<Item = Cell<'de>> {
+        self.names.iter().enumerate().map(move |(index, name)| Cell {
+            name,
+            // The statement has as many columns as it has names.
+            value: self.row.get_ref(index).unwrap_or(ValueRef::Null),
+        })
+    }
+
+    fn only(self) -> Result<Cell<'de>, NoItem> {
+        let mut cells = self.cells();
+        match (cells.next(), cells.next()) {
+            (Some(cell), None) => Ok(cell),
+            _ => Err(de::Error::custom(format_args!(
+                "the query gives {} columns, but the item is a single value",
+                self.names.len()
+            ))),
+        }
+    }
+}
+
+macro_rules! the_only_column {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+            self.only()?.$method(visitor)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for RowDeserializer<'de> {
+    type Error = NoItem;
+
+    the_only_column! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64 deserialize_char
+        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_option
+        deserialize_unit
+    }
+
+    forward_to_deserialize_any! { i128 u128 map struct unit_struct identifier ignored_any }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        visitor.visit_map(MapDeserializer::new(self.cells().map(|cell| (cell.name, cell))))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        visitor.visit_seq(SeqDeserializer::new(self.cells()))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, NoItem> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        self.only()?.deserialize_enum(name, variants, visitor)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Cell<'de> {
+    name: &'de str,
+    value: ValueRef<'de>,
+}
+
+impl<'de> IntoDeserializer<'de, NoItem> for Cell<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Cell<'de> {
+    /// Adds the column's name to the error.
+    fn named<T>(self, result: Result<T, NoItem>) -> Result<T, NoItem> {
+        result.map_err(|mut error| {
+            error.column.get_or_insert_with(|| self.name.into());
+            error
+        })
+    }
+
+    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        match self.value {
+            ValueRef::Null => visitor.visit_unit(),
+            ValueRef::Integer(value) => visitor.visit_i64(value),
+            ValueRef::Real(value) => visitor.visit_f64(value),
+            ValueRef::Text(value) => match std::str::from_utf8(value) {
+                Ok(text) => visitor.visit_borrowed_str(text),
+                Err(error) => Err(de::Error::custom(format_args!("the text is not UTF-8: {error}"))),
+            },
+            ValueRef::Blob(value) => visitor.visit_borrowed_bytes(value),
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Cell<'de> {
+    type Error = NoItem;
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
+        tuple_struct map struct identifier
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        self.named(self.visit(visitor))
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        match self.value {
+            ValueRef::Integer(value @ (0 | 1)) => self.named(visitor.visit_bool(value == 1)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        match self.value {
+            ValueRef::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        match self.value {
+            ValueRef::Blob(bytes) => {
+                self.named(visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        let variant = match self.value {
+            ValueRef::Text(value) => std::str::from_utf8(value).ok(),
+            _ => None,
+        };
+        self.named(match variant {
+            Some(variant) => visitor.visit_enum(IntoDeserializer::<NoItem>::into_deserializer(variant)),
+            None => self.visit(visitor),
+        })
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        visitor.visit_unit()
+    }
+}

@@ -1,0 +1,406 @@
+use rusqlite::Connection;
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Person {
+    id: i64,
+    name: Option<String>,
+}
+
+fn database(rows: i64) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT)").unwrap();
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)";
+    connection
+        .execute(&format!("{numbers} INSERT INTO person SELECT i * 10, 'p' || i FROM n"), [rows])
+        .unwrap();
+    connection
+}
+
+fn rest<T>(reader: &mut SqliteReader<'_, T>) -> Vec<T> {
+    std::iter::from_fn(|| reader.read().unwrap()).collect()
+}
+
+fn ids(connection: &Connection, page: usize) -> SqliteReader<'_, i64> {
+    SqliteReader::query(connection, "SELECT id FROM person").key("id").page(page).rows_as().unwrap()
+}
+
+/// The position as a restart gets it.
+fn stored<T>(reader: &SqliteReader<'_, T>) -> SqlitePosition {
+    serde_json::from_str(&serde_json::to_string(&reader.position()).unwrap()).unwrap()
+}
+
+fn error<T: serde::de::DeserializeOwned>(query: SqliteQuery<'_>) -> String {
+    query.rows_as::<T>().map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn every_row_is_read_once_whatever_the_page() {
+    let connection = database(10);
+    for page in [1, 2, 3, 9, 10, 11, 1000] {
+        assert_eq!(rest(&mut ids(&connection, page)), (1..=10).map(|n| n * 10).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_restart_after_any_row_goes_on_behind_it() {
+    let connection = database(7);
+    for read in 0..=7 {
+        let mut first = ids(&connection, 3);
+        for _ in 0..read {
+            first.read().unwrap();
+        }
+        let mut restarted = ids(&connection, 2);
+        restarted.resume(stored(&first)).unwrap();
+        assert_eq!(rest(&mut restarted), (1..=7).skip(read).map(|n| n * 10).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn rows_that_come_or_go_before_the_position_change_nothing_behind_it() {
+    let connection = database(4);
+    let mut first = ids(&connection, 2);
+    first.read().unwrap();
+    first.read().unwrap();
+    let position = stored(&first);
+    connection
+        .execute_batch("DELETE FROM person WHERE id = 10; INSERT INTO person VALUES (5, 'new'), (6, 'new')")
+        .unwrap();
+    let mut restarted = ids(&connection, 2);
+    restarted.resume(position).unwrap();
+    assert_eq!(rest(&mut restarted), [30, 40]);
+}
+
+#[test]
+fn no_read_transaction_is_open_between_two_pages() {
+    let folder = std::env::temp_dir().join(format!("batch-sqlite-reader-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("rows.db");
+    let writer = Connection::open(&path).unwrap();
+    writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+    writer
+        .execute_batch(
+            "CREATE TABLE person (id INTEGER PRIMARY KEY); INSERT INTO person VALUES (1), (2), (3)",
+        )
+        .unwrap();
+
+    let mut reader = SqliteReader::open(&path, "SELECT id FROM person")
+        .unwrap()
+        .key("id")
+        .page(2)
+        .rows_as::<i64>()
+        .unwrap();
+    assert_eq!(reader.read().unwrap(), Some(1));
+    writer.execute_batch("INSERT INTO person VALUES (4)").unwrap();
+    let busy: i64 = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert_eq!(busy, 0, "a reader in the way would make the checkpoint fail");
+    assert_eq!(rest(&mut reader), [2, 3, 4]);
+    drop((reader, writer));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_key_of_several_columns_of_any_type_goes_through_a_position() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE t (a, b)").unwrap();
+    let mut insert = connection.prepare("INSERT INTO t VALUES (?1, ?2)").unwrap();
+    insert.execute((1, 0.1_f64 + 0.2)).unwrap();
+    insert.execute((1, 0.3_f64)).unwrap();
+    insert.execute((1, "x'y")).unwrap();
+    insert.execute((1, b"\x00\xff")).unwrap();
+    insert.execute(("é", i64::MIN)).unwrap();
+    insert.execute(("é", f64::INFINITY)).unwrap();
+    let read = || {
+        SqliteReader::query(&connection, "SELECT rowid, a, b FROM t")
+            .key(["a", "b"])
+            .page(2)
+            .rows(|row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    let expected = [2, 1, 3, 4, 5, 6];
+    assert_eq!(rest(&mut read()), expected);
+    for taken in 0..=6 {
+        let mut first = read();
+        for _ in 0..taken {
+            first.read().unwrap();
+        }
+        let mut restarted = read();
+        restarted.resume(stored(&first)).unwrap();
+        assert_eq!(rest(&mut restarted), expected[taken..]);
+    }
+}
+
+#[test]
+fn a_key_that_comes_twice_is_named_wherever_the_page_ends() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE t (day TEXT, id INTEGER)").unwrap();
+    connection.execute_batch("INSERT INTO t VALUES ('mo', 1), ('tu', 2), ('tu', 3)").unwrap();
+    for page in 1..=3 {
+        let mut reader = SqliteReader::query(&connection, "SELECT * FROM t")
+            .key("day")
+            .page(page)
+            .rows_as::<(String, i64)>()
+            .unwrap();
+        reader.read().unwrap();
+        reader.read().unwrap();
+        assert_eq!(
+            reader.read().unwrap_err().to_string(),
+            "key `day`: it is not unique: day = 'tu' comes more than once; add columns to the key until it is unique"
+        );
+        assert_eq!(reader.read().unwrap(), None, "the error ends the input");
+    }
+}
+
+#[test]
+fn keys_that_only_the_collation_makes_equal_are_found() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch("CREATE TABLE loose (k TEXT COLLATE NOCASE); CREATE TABLE strict (k TEXT)")
+        .unwrap();
+    connection
+        .execute_batch("INSERT INTO loose VALUES ('A'), ('a'); INSERT INTO strict VALUES ('A'), ('a')")
+        .unwrap();
+    let read =
+        |sql: &str| SqliteReader::query(&connection, sql).key("k").page(1).rows_as::<String>().unwrap();
+    let mut loose = read("SELECT k FROM loose");
+    loose.read().unwrap();
+    assert!(loose.read().unwrap_err().to_string().contains("not unique"));
+    assert_eq!(rest(&mut read("SELECT k FROM strict")), ["A", "a"]);
+}
+
+#[test]
+fn a_null_in_the_key_is_an_error() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE t (k); INSERT INTO t VALUES (1), (NULL)").unwrap();
+    let mut reader = SqliteReader::query(&connection, "SELECT k FROM t").key("k").rows_as::<i64>().unwrap();
+    assert_eq!(
+        reader.read().unwrap_err().to_string(),
+        "key `k`: it is NULL in a row; leave such rows out, or read by another key"
+    );
+}
+
+#[test]
+fn parameters_are_bound_on_every_page() {
+    let connection = database(9);
+    let mut reader = SqliteReader::query(
+        &connection,
+        "SELECT id, name FROM person WHERE id <> :but AND id > :from -- all but one",
+    )
+    .key("id")
+    .page(2)
+    .bind(":but", 50)
+    .bind(":from", "30")
+    .rows_as::<(i64, String)>()
+    .unwrap();
+    let read: Vec<_> = rest(&mut reader).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(read, [40, 60, 70, 80, 90]);
+}
+
+#[test]
+fn a_query_may_have_the_condition_in_it() {
+    let connection = database(6);
+    let read = || {
+        SqliteReader::query(
+            &connection,
+            "SELECT id / 20 AS pair, count(*) AS n FROM person WHERE id / 20 > :after GROUP BY 1",
+        )
+        .key("pair")
+        .page(2)
+        .start(-1)
+        .rows_as::<(i64, i64)>()
+        .unwrap()
+    };
+    let expected = [(0, 1), (1, 2), (2, 2), (3, 1)];
+    assert_eq!(rest(&mut read()), expected);
+    let mut first = read();
+    first.read().unwrap();
+    let mut restarted = read();
+    restarted.resume(stored(&first)).unwrap();
+    assert_eq!(rest(&mut restarted), expected[1..]);
+}
+
+#[test]
+fn a_row_that_is_no_item_is_named_and_reading_goes_on_behind_it() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Strict {
+        id: i64,
+        name: String,
+    }
+    let connection = database(3);
+    connection.execute_batch("UPDATE person SET name = NULL WHERE id = 20").unwrap();
+    let mut reader =
+        SqliteReader::query(&connection, "SELECT * FROM person").key("id").rows_as::<Strict>().unwrap();
+    assert_eq!(reader.read().unwrap().unwrap().id, 10);
+    let error = reader.read().unwrap_err();
+    assert_eq!(error.to_string(), "row id = 20, column `name`: NULL was found, a string is needed");
+    assert!(error.is_about_a_row());
+    assert_eq!(reader.location().unwrap(), "id = 20");
+    assert_eq!(reader.read().unwrap().unwrap().id, 30);
+}
+
+#[test]
+fn each_sqlite_type_becomes_the_field_it_fits() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Good,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Wrapped(u8);
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct All {
+        a: u8,
+        b: f64,
+        c: f64,
+        d: bool,
+        e: Option<i64>,
+        f: Option<i64>,
+        g: Kind,
+        h: Wrapped,
+        i: Vec<u8>,
+    }
+    let connection = Connection::open_in_memory().unwrap();
+    let sql = "SELECT 1 AS k, 255 AS a, 2 AS b, 0.5 AS c, 1 AS d, NULL AS e, 3 AS f, 'good' AS g, 4 AS h, x'0102' AS i";
+    let mut reader = SqliteReader::query(&connection, sql).key("k").rows_as::<All>().unwrap();
+    let expected = All {
+        a: 255,
+        b: 2.0,
+        c: 0.5,
+        d: true,
+        e: None,
+        f: Some(3),
+        g: Kind::Good,
+        h: Wrapped(4),
+        i: vec![1, 2],
+    };
+    assert_eq!(reader.read().unwrap(), Some(expected));
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_shown_cut() {
+    #[derive(Debug, Deserialize)]
+    struct Item {
+        #[expect(dead_code, reason = "only its type matters")]
+        a: u8,
+    }
+    let connection = Connection::open_in_memory().unwrap();
+    let read = |a: &str| {
+        let sql = format!("SELECT 1 AS k, {a} AS a");
+        let mut reader = SqliteReader::query(&connection, sql).key("k").rows_as::<Item>().unwrap();
+        reader.read().unwrap_err().to_string()
+    };
+    assert_eq!(read("300"), "row k = 1, column `a`: integer 300 was found, u8 is needed");
+    assert_eq!(read("'NA'"), "row k = 1, column `a`: text 'NA' was found, u8 is needed");
+    assert_eq!(read("x'00'"), "row k = 1, column `a`: a blob of 1 bytes was found, u8 is needed");
+    let long = read(&format!("'{}'", "x".repeat(500)));
+    assert!(long.contains(&format!("'{}…'", "x".repeat(100))), "{long}");
+}
+
+#[test]
+fn an_error_of_the_closure_names_the_row() {
+    let connection = database(1);
+    let mut reader = SqliteReader::query(&connection, "SELECT id, name FROM person")
+        .key("id")
+        .rows(|row| row.get::<_, i64>("name"))
+        .unwrap();
+    let error = reader.read().unwrap_err();
+    assert!(error.to_string().starts_with("row id = 10: Invalid column type Text"), "{error}");
+}
+
+#[test]
+fn progress_counts_rows_when_asked_and_goes_on_after_a_restart() {
+    let connection = database(5);
+    let read = || {
+        SqliteReader::query(&connection, "SELECT id FROM person")
+            .key("id")
+            .counted()
+            .rows_as::<i64>()
+            .unwrap()
+    };
+    let mut first = read();
+    first.read().unwrap();
+    assert_eq!(first.progress(), Some(Progress { done: 1, total: 5 }));
+    let mut restarted = read();
+    restarted.resume(stored(&first)).unwrap();
+    restarted.read().unwrap();
+    assert_eq!(restarted.progress(), Some(Progress { done: 2, total: 5 }));
+    assert_eq!(ids(&connection, 1).progress(), None);
+}
+
+#[test]
+fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
+    let connection = database(1);
+    let query = |sql: &str| SqliteReader::query(&connection, sql);
+    let prefix = "the query cannot be read in pages: ";
+    let cases = [
+        (query("SELECT id FROM person"), "its key is not said; add `.key(\"id\")`"),
+        (
+            query("SELECT name FROM person").key("id"),
+            "the key `id` is not in its result, which has `name`; select it too",
+        ),
+        (query("SELECT id, id FROM person").key("id"), "two columns of its result are named `id`"),
+        (query("DELETE FROM person RETURNING id").key("id"), "it writes; a reader takes a `SELECT`"),
+        (query("SELECT id FROM person").key("id").page(0), "a page needs at least one row"),
+        (
+            query("SELECT id FROM person WHERE id > ?").key("id"),
+            "it has a parameter without a name; write `:name`",
+        ),
+        (
+            query("SELECT id FROM person WHERE id > :x").key("id"),
+            "its parameter `:x` is not bound; add `.bind(\":x\", ..)`",
+        ),
+        (query("SELECT id FROM person").key("id").bind("x", 1), "it has no parameter `x`, which is bound"),
+        (
+            query("SELECT id FROM person WHERE id > :after").key("id"),
+            "it has `:after`; say with `.start(..)`",
+        ),
+        (
+            query("SELECT id, name FROM person WHERE id > :after").key(["id", "name"]),
+            "its parameter `:after` belongs to no column of the key",
+        ),
+    ];
+    for (query, expected) in cases {
+        let error = error::<i64>(query);
+        assert!(error.starts_with(&format!("{prefix}{expected}")), "{error}");
+    }
+    let error = error::<i64>(query("SELECT id FROM nobody").key("id"));
+    assert!(error.starts_with("the query failed: no such table: nobody"), "{error}");
+}
+
+#[test]
+fn a_missing_file_and_one_that_is_no_database_are_refused() {
+    let path = std::env::temp_dir().join(format!("batch-no-database-{}", uuid::Uuid::new_v4()));
+    let error = SqliteReader::open(&path, "SELECT 1").map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot open database {}", path.display())), "{error}");
+    std::fs::write(&path, "this is a text and no database\n".repeat(100)).unwrap();
+    let error = SqliteReader::open(&path, "SELECT 1").map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("file is not a database"), "{error}");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_position_of_another_key_is_refused() {
+    let connection = database(2);
+    let mut first = ids(&connection, 1);
+    first.read().unwrap();
+    let mut other = SqliteReader::query(&connection, "SELECT id, name FROM person")
+        .key("name")
+        .rows_as::<Person>()
+        .unwrap();
+    assert_eq!(
+        other.resume(stored(&first)).unwrap_err().to_string(),
+        "an earlier execution stopped at id = 10, but the key is `name` now; bring the old key back, or start a new instance"
+    );
+}
+
+#[test]
+fn each_page_is_found_by_the_index() {
+    let connection = database(1);
+    let reader = ids(&connection, 10);
+    let plan: String = connection
+        .query_row(&format!("EXPLAIN QUERY PLAN {}", reader.page.sql.later), [1, 2], |row| row.get("detail"))
+        .unwrap();
+    assert_eq!(plan, "SEARCH person USING INTEGER PRIMARY KEY (rowid>?)");
+}

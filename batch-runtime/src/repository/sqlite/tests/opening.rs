@@ -1,0 +1,159 @@
+//! What can be a repository, and what cannot.
+
+use super::*;
+
+fn refused(result: Result<SqliteRepository, RepositoryError>) -> String {
+    let error = result.unwrap_err();
+    assert!(matches!(error, RepositoryError::Unusable { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let text = "carrier,origin\nUA,EWR\n".repeat(100);
+    std::fs::write(folder.file(), &text).unwrap();
+    for result in [SqliteRepository::open(folder.file()), SqliteRepository::open_existing(folder.file())] {
+        let error = refused(result);
+        assert!(error.contains("batch.db: is not a SQLite database: name another file"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), text);
+}
+
+#[test]
+fn a_folder_is_refused() {
+    let folder = Folder::new();
+    let error = refused(SqliteRepository::open(&folder.0));
+    assert!(error.contains("is a folder: name a file in it"), "{error}");
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let folder = Folder::new();
+    let error = refused(SqliteRepository::open(folder.0.join("missing").join("batch.db")));
+    assert!(error.contains("missing does not exist: create it"), "{error}");
+    assert!(!folder.0.join("missing").exists());
+}
+
+#[test]
+fn a_question_creates_no_file() {
+    let folder = Folder::new();
+    let error = refused(SqliteRepository::open_existing(folder.file()));
+    assert!(error.contains("does not exist: `run` creates it"), "{error}");
+    assert!(!folder.file().exists());
+    sql(&folder.file(), "CREATE TABLE item (n)");
+    let error = refused(SqliteRepository::open_existing(folder.file()));
+    assert!(error.contains("holds no repository: `run` creates one"), "{error}");
+    assert_eq!(rows(&folder.file(), "SELECT name FROM sqlite_schema"), ["item"]);
+    folder.open();
+    SqliteRepository::open_existing(folder.file()).unwrap();
+}
+
+#[test]
+fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    drop(folder.open());
+    sql(&folder.file(), "UPDATE BATCH_SCHEMA SET VERSION = 99");
+    for result in [SqliteRepository::open(folder.file()), SqliteRepository::open_existing(folder.file())] {
+        let error = refused(result);
+        assert!(error.contains("has a schema of version 99"), "{error}");
+    }
+    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["99"]);
+}
+
+#[test]
+fn tables_of_another_framework_are_left_alone() {
+    let folder = Folder::new();
+    sql(&folder.file(), "CREATE TABLE BATCH_JOB_INSTANCE (n)");
+    let error = refused(SqliteRepository::open(folder.file()));
+    assert!(error.contains("holds the tables of another batch framework"), "{error}");
+    assert_eq!(rows(&folder.file(), "SELECT name FROM sqlite_schema"), ["BATCH_JOB_INSTANCE"]);
+}
+
+#[test]
+fn a_database_with_tables_of_the_user_s_own_becomes_a_repository_as_well() {
+    let folder = Folder::new();
+    sql(&folder.file(), "CREATE TABLE item (n); INSERT INTO item VALUES (1)");
+    launch(&folder.open());
+    assert_eq!(rows(&folder.file(), "SELECT n FROM item"), ["1"]);
+}
+
+#[test]
+fn a_repository_that_is_there_keeps_its_name() {
+    let folder = Folder::new();
+    let names = [folder.open().shared.uuid.clone(), folder.open().shared.uuid.clone()];
+    assert_eq!(names[0], names[1]);
+    assert_ne!(names[0], Folder::new().open().shared.uuid);
+}
+
+#[test]
+fn many_threads_may_create_one_repository() {
+    let folder = Folder::new();
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                folder.open();
+            });
+        }
+    });
+    assert_eq!(rows(&folder.file(), "SELECT COUNT(*) FROM BATCH_SCHEMA"), ["1"]);
+}
+
+#[test]
+fn commits_survive_what_the_launch_asks_for() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    for (durability, mode) in [(Durability::Machine, 2), (Durability::Process, 1), (Durability::Machine, 2)] {
+        let parameters = parameters("a");
+        let launched = repository.launch(&LaunchRequest { durability, ..request(&parameters) }).unwrap();
+        let mut step = begin(&repository, launched.ownership);
+        step.chunks
+            .commit(&mut record(1), |chunk, _| {
+                let tx = chunk.of::<crate::Sqlite>()?;
+                let pragma = |name: &str| {
+                    tx.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
+                        .unwrap()
+                };
+                assert_eq!(pragma("synchronous"), rusqlite::types::Value::Integer(mode));
+                assert_eq!(pragma("foreign_keys"), rusqlite::types::Value::Integer(1));
+                assert_eq!(pragma("journal_mode"), rusqlite::types::Value::Text("wal".to_owned()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(repository.execution(launched.ownership.execution).unwrap().durability, durability);
+        fail(&repository, launched.ownership);
+    }
+}
+
+#[test]
+fn a_temporary_repository_is_removed_with_its_last_user() {
+    let repository = SqliteRepository::temporary().unwrap();
+    let path = repository.path().to_owned();
+    let launched = launch(&repository);
+    let step = begin(&repository, launched.ownership);
+    drop(repository);
+    assert!(path.exists());
+    drop((step, launched));
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let left: Vec<_> = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().starts_with(name))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_file_shares_its_locks() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    let link = folder.0.join("link.db");
+    std::os::unix::fs::symlink(folder.file(), &link).unwrap();
+    let _running = launch(&repository);
+    let error = SqliteRepository::open(link).unwrap().launch(&request(&parameters("a"))).unwrap_err();
+    assert!(matches!(error, RepositoryError::AlreadyRunning { .. }), "{error}");
+}

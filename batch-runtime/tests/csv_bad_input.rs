@@ -1,0 +1,348 @@
+//! What the CSV reader says of bad input, and that it goes on behind a bad record.
+#![cfg(feature = "csv")]
+
+mod folder;
+
+use std::fmt::Debug;
+
+use batch_runtime::Reader;
+use batch_runtime::readers::{CsvOptions, CsvReader, ReadError};
+use folder::Folder;
+use serde::{Deserialize, de::DeserializeOwned};
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Row {
+    name: String,
+    count: u8,
+    delay: Option<f64>,
+}
+
+/// All that is read, errors as their messages, with `in.csv` for the whole path.
+fn outcomes<T: DeserializeOwned + Debug>(options: CsvOptions<T>, content: impl AsRef<[u8]>) -> Vec<String> {
+    let folder = Folder::new();
+    let path = folder.file("in.csv", content);
+    let text = |error: ReadError| error.to_string().replace(&*path.to_string_lossy(), "in.csv");
+    let mut reader = match options.open(&path) {
+        Ok(reader) => reader,
+        Err(error) => return vec![text(error)],
+    };
+    let mut outcomes = Vec::new();
+    loop {
+        match reader.read() {
+            Ok(Some(item)) => outcomes.push(format!("{item:?}")),
+            Ok(None) => return outcomes,
+            Err(error) => {
+                let goes_on = error.is_about_a_record();
+                outcomes.push(text(error));
+                if !goes_on {
+                    return outcomes;
+                }
+            }
+        }
+    }
+}
+
+fn rows(content: impl AsRef<[u8]>) -> Vec<String> {
+    outcomes(CsvReader::<Row>::options(), content)
+}
+
+fn row(name: &str, count: u8) -> String {
+    format!("{:?}", Row { name: name.into(), count, delay: None })
+}
+
+/// The error of the only record between two good ones.
+fn bad(record: &str) -> String {
+    let outcomes = rows(format!("name,count,delay\na,1,\n{record}\nz,2,\n"));
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert_eq!((&outcomes[0], &outcomes[2]), (&row("a", 1), &row("z", 2)));
+    outcomes[1].clone()
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = CsvReader::<Row>::open("no/such.csv").unwrap_err();
+    assert_eq!(error.to_string(), "cannot open no/such.csv: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_folder_is_no_file() {
+    let folder = Folder::new();
+    let path = folder.path("");
+    let error = CsvReader::<Row>::open(&path).unwrap_err();
+    assert_eq!(error.to_string(), format!("{} is a folder: a file was expected", path.display()));
+}
+
+#[test]
+fn an_empty_file_lacks_its_header() {
+    let message = "in.csv is empty: a header line was expected";
+    assert_eq!(rows(""), [message]);
+    assert_eq!(rows("\u{FEFF}\r\n\n"), [message]);
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_named_with_line_and_column() {
+    assert_eq!(
+        bad("b,x,"),
+        "in.csv, line 3, column `count`: expected an integer that is not negative, found `x`"
+    );
+    assert_eq!(
+        bad("b,256,"),
+        "in.csv, line 3, column `count`: expected an integer that fits u8, found `256`"
+    );
+    assert_eq!(bad("b,,"), "in.csv, line 3, column `count`: expected an integer that is not negative");
+    assert_eq!(bad("b,1,\"1,5\""), "in.csv, line 3, column `delay`: expected a number, found `1,5`");
+}
+
+#[test]
+fn a_bad_first_record_is_named_too() {
+    assert_eq!(
+        rows("name,count,delay\nb,x,\nz,2,\n"),
+        [
+            "in.csv, line 2, column `count`: expected an integer that is not negative, found `x`".to_owned(),
+            row("z", 2)
+        ]
+    );
+}
+
+#[test]
+fn a_bad_value_is_cut_at_a_hundred_characters() {
+    let message = bad(&format!("b,{},", "9".repeat(1000)));
+    assert!(message.ends_with(&format!("found `{}…`", "9".repeat(100))), "{message}");
+}
+
+#[test]
+fn bad_values_of_the_other_types_say_what_was_expected() {
+    #[derive(Debug, Deserialize)]
+    enum Kind {
+        Late,
+        OnTime,
+    }
+    fn one<T: DeserializeOwned + Debug>(value: &str) -> String {
+        outcomes(CsvReader::<T>::options(), format!("c\n{value}\n")).join("\n")
+    }
+    assert_eq!(one::<i64>("1.5"), "in.csv, line 2, column `c`: expected an integer, found `1.5`");
+    assert_eq!(one::<bool>("yes"), "in.csv, line 2, column `c`: expected `true` or `false`, found `yes`");
+    assert_eq!(one::<char>("ab"), "in.csv, line 2, column `c`: expected a single character, found `ab`");
+    assert_eq!(
+        one::<Kind>("late"),
+        "in.csv, line 2, column `c`: expected one of `Late`, `OnTime`, found `late`"
+    );
+    assert_eq!(one::<(u8, u8)>("1"), "in.csv, line 2: expected a tuple of size 2, not 1 fields");
+}
+
+#[test]
+fn an_error_of_the_types_own_is_told() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its errors matter")]
+    struct Checked {
+        #[serde(deserialize_with = "even")]
+        count: u8,
+    }
+    fn even<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+        let count = u8::deserialize(deserializer)?;
+        if count % 2 == 0 { Ok(count) } else { Err(serde::de::Error::custom("must be even")) }
+    }
+    let outcomes = outcomes(CsvReader::<Checked>::options(), "count\n2\n3\n");
+    assert_eq!(outcomes[1], "in.csv, line 3, column `count`: must be even, found `3`");
+}
+
+#[test]
+fn a_null_marker_where_no_option_takes_it_is_an_error() {
+    let options = CsvReader::<Row>::options().null("NA");
+    assert_eq!(
+        outcomes(options, "name,count,delay\na,1,NA\nNA,1,\nb,NA,NA\nz,2,\n"),
+        [
+            row("a", 1),
+            "in.csv, line 3, column `name`: expected a value, found `NA`".to_owned(),
+            "in.csv, line 4, column `count`: expected a value, found `NA`".to_owned(),
+            row("z", 2)
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_number_of_fields_is_an_error() {
+    assert_eq!(bad("b,1"), "in.csv, line 3: 2 fields, 3 were expected");
+    assert_eq!(bad("b,1,2,3"), "in.csv, line 3: 4 fields, 3 were expected");
+    let options = CsvReader::<Vec<u8>>::options().without_header();
+    assert_eq!(
+        outcomes(options, "1,2\n3\n4,5\n"),
+        ["[1, 2]", "in.csv, line 2: 1 fields, 2 were expected", "[4, 5]"]
+    );
+}
+
+#[test]
+fn a_field_that_a_flexible_record_lacks_is_an_error_if_it_is_needed() {
+    let options = CsvReader::<Row>::options().flexible();
+    assert_eq!(
+        outcomes(options, "name,count,delay\na,1\nb\nz,2,\n"),
+        [row("a", 1), "in.csv, line 3, column `count`: expected a value".to_owned(), row("z", 2)]
+    );
+}
+
+#[test]
+fn a_column_that_the_type_needs_is_missed() {
+    let message = "in.csv, header: there is no column `count`, only `name`, `counts`, `delay`";
+    assert_eq!(rows("name,counts,delay\na,1,\n"), [message]);
+}
+
+#[test]
+fn a_column_that_is_there_twice_is_an_error_if_the_type_wants_it() {
+    assert_eq!(
+        rows("name,count,delay,count\na,1,,2\n"),
+        ["in.csv, header: two columns are the item's `count`"]
+    );
+    assert_eq!(rows("name,x,count,delay,x\na,0,1,,0\n"), [row("a", 1)]);
+}
+
+#[test]
+fn a_column_that_the_type_does_not_know_is_an_error_if_it_denies_it() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its errors matter")]
+    struct Strict {
+        a: u8,
+    }
+    let message = "in.csv, header: column `b` is unknown to the item";
+    assert_eq!(outcomes(CsvReader::<Strict>::options(), "a,b\n1,2\n"), [message]);
+}
+
+#[test]
+fn a_struct_in_a_field_is_refused_with_the_way_out() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its errors matter")]
+    struct Outer {
+        inner: Row,
+    }
+    let message = "in.csv, line 2, column `inner`: a field of a CSV record is one value, not a struct; flatten it \
+        with `#[serde(flatten)]`, or parse it with `#[serde(deserialize_with = \"..\")]`, found `1`";
+    assert_eq!(outcomes(CsvReader::<Outer>::options(), "inner\n1\n"), [message]);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_an_error_at_the_end() {
+    assert_eq!(
+        rows("name,count,delay\na,1,\n\"b,1,\nz,2,\n"),
+        [row("a", 1), "in.csv, line 3 (byte 22): a quote is opened and never closed".to_owned()]
+    );
+    assert_eq!(
+        rows("name,count,delay\n\"b\"\"")[0],
+        "in.csv, line 2 (byte 17): a quote is opened and never closed"
+    );
+    assert_eq!(rows("\"name"), ["in.csv, line 1 (byte 0): a quote is opened and never closed"]);
+}
+
+#[test]
+fn invalid_utf8_is_an_error_of_its_record() {
+    assert_eq!(
+        rows(b"name,count,delay\na,1,\nb\xE9e,1,\n\"\xFF\",1,\n1,2,\xC3\nz,2,\n"),
+        [
+            row("a", 1),
+            "in.csv, line 3 (byte 22), column `name`: invalid UTF-8, found `b\u{FFFD}e`; convert the input to UTF-8".to_owned(),
+            "in.csv, line 4 (byte 29), column `name`: invalid UTF-8, found `\u{FFFD}`; convert the input to UTF-8".to_owned(),
+            "in.csv, line 5 (byte 36), column `delay`: invalid UTF-8, found `\u{FFFD}`; convert the input to UTF-8".to_owned(),
+            row("z", 2)
+        ]
+    );
+    assert_eq!(rows(b"n\xE9,count\n"), ["in.csv, header: invalid UTF-8; convert the input to UTF-8"]);
+    assert_eq!(rows(b"\xFF\xFEn\0,\0"), ["in.csv: it is UTF-16; convert the input to UTF-8"]);
+}
+
+#[test]
+fn lines_that_end_with_cr_alone_are_told() {
+    let message = "in.csv, header: its lines end with CR alone; convert the input to LF or CRLF";
+    assert_eq!(rows("name,count,delay\ra,1,\r"), [message]);
+}
+
+#[test]
+fn a_record_over_the_limit_is_an_error_and_is_left_behind() {
+    let options = || CsvReader::<Row>::options().longest_record(20);
+    let long = "b".repeat(30);
+    let message = "in.csv, line 3 (byte 22): the record is longer than 20 bytes";
+    let content = format!("name,count,delay\na,1,\n{long},1,\nz,2,\n");
+    assert_eq!(outcomes(options(), content), [row("a", 1), message.to_owned(), row("z", 2)]);
+    let content = format!("name,count,delay\na,1,\n\"{long}\",1,\nz,2,\n");
+    assert_eq!(outcomes(options(), content), [row("a", 1), message.to_owned(), row("z", 2)]);
+}
+
+#[test]
+fn a_record_far_over_the_limit_is_left_behind_with_its_quoted_line_ends() {
+    let options = || CsvReader::<Row>::options().longest_record(1000);
+    let message = "in.csv, line 3 (byte 22): the record is longer than 1000 bytes";
+    let long = "b,\n\"\"".repeat(100_000);
+    let content = format!("name,count,delay\na,1,\n\"{long}\",1,\nz,x,\n");
+    let behind = "in.csv, line 100004, column `count`: expected an integer that is not negative, found `x`";
+    let hint = format!("{message}; is the quote closed that it opens?");
+    assert_eq!(outcomes(options(), content), [row("a", 1), hint.clone(), behind.to_owned()]);
+    let content = format!("name,count,delay\na,1,\n{},1,\nz,2,\n", "b".repeat(700_000));
+    assert_eq!(outcomes(options(), content), [row("a", 1), message.to_owned(), row("z", 2)]);
+    let content = format!("name,count,delay\na,1,\n\"{}", "b\n".repeat(400_000));
+    assert_eq!(outcomes(options(), content), [row("a", 1), hint]);
+}
+
+#[test]
+fn a_record_of_exactly_the_limit_is_read() {
+    let options = CsvReader::<String>::options().longest_record(5);
+    assert_eq!(outcomes(options, "a\n12345\n123456\n")[..1], ["\"12345\""]);
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let options = CsvReader::<Row>::options().delimiter(b'#').comment(b'#');
+    assert_eq!(
+        outcomes(options, "a"),
+        ["in.csv: delimiter, quote and comment must be three different bytes"]
+    );
+    let options = CsvReader::<Row>::options().delimiter(0xE9);
+    assert_eq!(
+        outcomes(options, "a"),
+        ["in.csv: delimiter, quote and comment must be ASCII and no line ends"]
+    );
+}
+
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+#[test]
+fn a_truncated_or_damaged_compressed_file_is_an_error_that_stays() {
+    let content =
+        "name,count,delay\n".to_owned() + &(0..200_000).map(|row| format!("{row},1,\n")).collect::<String>();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, content.as_bytes()).unwrap();
+    // Without its optional checksum Zstandard does not tell all damage.
+    let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    zstd.include_checksum(true).unwrap();
+    std::io::Write::write_all(&mut zstd, content.as_bytes()).unwrap();
+    for (name, whole) in [("in.csv.gz", gzip.finish().unwrap()), ("in.csv.zst", zstd.finish().unwrap())] {
+        let folder = Folder::new();
+        let mut damaged = whole.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 64].fill(0xA5);
+        for (bytes, word) in [(&whole[..whole.len() / 2], "truncated"), (&damaged[..], "damaged")] {
+            let path = folder.file(name, bytes);
+            let mut reader = CsvReader::<Row>::open(&path).unwrap();
+            // gzip tells damage by a checksum at the end: until then anything may be in the records.
+            let error = loop {
+                match reader.read() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{name} {word}: the damage went unseen"),
+                    Err(error) if error.is_about_a_record() => assert_eq!(word, "damaged", "{error}"),
+                    Err(error) => break error,
+                }
+            };
+            let begin = format!("{} is {word}: it cannot be decompressed behind byte ", path.display());
+            assert!(error.to_string().starts_with(&begin), "{error}");
+            assert!(reader.read().is_err(), "{name} {word}: the end of the input was made up");
+        }
+    }
+}
+
+#[cfg(not(feature = "gzip"))]
+#[test]
+fn a_compressed_file_names_the_cargo_feature_it_needs() {
+    let folder = Folder::new();
+    let path = folder.file("in.csv.gz", "");
+    let problem = "this program was built without gzip; turn on the cargo feature `gzip` of batch-runtime, or decompress the file";
+    assert_eq!(
+        CsvReader::<Row>::open(&path).unwrap_err().to_string(),
+        format!("{}: {problem}", path.display())
+    );
+}

@@ -1,0 +1,236 @@
+//! Wherever a CSV writer dies, and wherever a chunk is given up, the file ends as if nothing had happened.
+#![cfg(feature = "csv")]
+
+mod folder;
+
+use std::cell::Cell;
+use std::path::Path;
+
+use batch_runtime::writers::{CsvWriter, FilePosition, WriteError};
+use batch_runtime::{ChunkTransaction, Durability, Writer};
+use folder::Folder;
+use serde::Serialize;
+
+#[derive(Serialize, Clone)]
+struct Row {
+    id: u32,
+    name: String,
+}
+
+const CHUNKS: u32 = 3;
+const EXPECTED: &str =
+    "id,name\n0,\"a,0\"\n1,\"a,1\"\n2,\"a,2\"\n3,\"a,3\"\n4,\"a,4\"\n5,\"a,5\"\n# 6 records\n";
+
+fn chunk(number: u32) -> Vec<Row> {
+    (number * 2..number * 2 + 2).map(|id| Row { id, name: format!("a,{id}") }).collect()
+}
+
+/// What a repository holds: the chunks that were committed, and the position.
+#[derive(Default)]
+struct Repository {
+    chunks: u32,
+    position: Option<String>,
+}
+
+impl Repository {
+    fn commit(&mut self, position: &FilePosition, chunks: u32) {
+        *self = Self { chunks, position: Some(serde_json::to_string(position).unwrap()) };
+    }
+}
+
+fn writer(path: &Path) -> CsvWriter<Row> {
+    CsvWriter::create(path).footer(|records| format!("# {records} records"))
+}
+
+/// Runs the step until it is done or `lives` calls were made; true if it is done.
+fn run(
+    path: &Path,
+    repository: &mut Repository,
+    lives: u32,
+    durability: Durability,
+) -> Result<bool, WriteError> {
+    let lives = Cell::new(lives);
+    // Gives up when there is no life left for the next call.
+    macro_rules! call {
+        ($call:expr) => {
+            let Some(left) = lives.get().checked_sub(1) else { return Ok(false) };
+            lives.set(left);
+            $call;
+        };
+    }
+    let mut writer = writer(path);
+    let tx = ChunkTransaction::none();
+    let from = repository.position.as_ref().map(|text| serde_json::from_str(text).unwrap());
+    call!(writer.open(from)?);
+    for number in repository.chunks..CHUNKS {
+        for item in chunk(number) {
+            call!(writer.write(&[item], &tx)?);
+        }
+        call!(writer.prepare(durability)?);
+        call!(repository.commit(&writer.position(), number + 1));
+        call!(writer.committed()?);
+    }
+    call!(writer.seal(durability)?);
+    call!(repository.commit(&writer.position(), CHUNKS));
+    call!(writer.finish(durability)?);
+    Ok(true)
+}
+
+#[test]
+fn a_death_between_any_two_calls_leaves_no_trace() {
+    for durability in [Durability::Machine, Durability::Process] {
+        let mut lives = 0;
+        loop {
+            let folder = Folder::new();
+            let path = folder.path("out.csv");
+            let mut repository = Repository::default();
+            let done = run(&path, &mut repository, lives, durability).unwrap();
+            assert_eq!(path.exists(), done);
+            assert!(run(&path, &mut repository, u32::MAX, durability).unwrap() || done);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), EXPECTED, "{lives} calls");
+            assert!(!folder.path("out.csv.part").exists());
+            if done {
+                break;
+            }
+            lives += 1;
+        }
+        assert_eq!(lives, 1 + CHUNKS * 5 + 3);
+    }
+}
+
+#[test]
+fn many_deaths_one_after_another_leave_no_trace() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let mut repository = Repository::default();
+    let mut lives = 0;
+    while !run(&path, &mut repository, lives, Durability::Process).unwrap() {
+        lives += 1;
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), EXPECTED);
+}
+
+#[test]
+fn what_lies_behind_the_committed_length_is_cut_off() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let mut repository = Repository::default();
+    run(&path, &mut repository, 5, Durability::Process).unwrap();
+    let part = folder.path("out.csv.part");
+    let torn = std::fs::read_to_string(&part).unwrap() + "2,\"a,";
+    std::fs::write(&part, torn).unwrap();
+    assert!(run(&path, &mut repository, u32::MAX, Durability::Process).unwrap());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), EXPECTED);
+}
+
+#[test]
+fn a_chunk_that_is_given_up_is_taken_back_wherever_it_stood() {
+    for give_up_after in 0..=3 {
+        let folder = Folder::new();
+        let path = folder.path("out.csv");
+        let tx = ChunkTransaction::none();
+        let mut writer = writer(&path);
+        writer.open(None).unwrap();
+        for number in 0..CHUNKS {
+            let begin = writer.position();
+            let items = chunk(number);
+            if give_up_after > 0 {
+                writer.write(&items[..1], &tx).unwrap();
+            }
+            if give_up_after > 1 {
+                writer.prepare(Durability::Process).unwrap();
+            }
+            let half = writer.position();
+            if give_up_after > 2 {
+                writer.write(&items[1..], &tx).unwrap();
+                writer.rollback(&half).unwrap();
+            }
+            writer.rollback(&begin).unwrap();
+            writer.write(&items, &tx).unwrap();
+            writer.prepare(Durability::Process).unwrap();
+        }
+        writer.seal(Durability::Process).unwrap();
+        writer.finish(Durability::Process).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), EXPECTED, "{give_up_after}");
+    }
+}
+
+#[test]
+fn a_chunk_larger_than_the_buffer_is_taken_back_too() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let tx = ChunkTransaction::none();
+    let mut writer = CsvWriter::<String>::create(&path);
+    writer.open(None).unwrap();
+    let begin = writer.position();
+    let large = vec!["x".repeat(1_000_000); 6];
+    writer.write(&large, &tx).unwrap();
+    let part = folder.path("out.csv.part");
+    assert!(std::fs::metadata(&part).unwrap().len() > 0, "all of it is in memory");
+    writer.rollback(&begin).unwrap();
+    assert_eq!(std::fs::metadata(&part).unwrap().len(), 0);
+    writer.write(&["y".to_owned()], &tx).unwrap();
+    writer.seal(Durability::Process).unwrap();
+    writer.finish(Durability::Process).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "y\n");
+}
+
+/// A step that died after its first commit.
+fn after_a_commit(folder: &Folder) -> Repository {
+    let mut repository = Repository::default();
+    run(&folder.path("out.csv"), &mut repository, 5, Durability::Process).unwrap();
+    assert_eq!(repository.chunks, 1);
+    repository
+}
+
+fn restarted(folder: &Folder, repository: &mut Repository) -> String {
+    let path = folder.path("out.csv");
+    let error = run(&path, repository, u32::MAX, Durability::Process).unwrap_err();
+    error.to_string().replace(&format!("{}/", path.parent().unwrap().display()), "")
+}
+
+#[test]
+fn a_part_that_lost_committed_bytes_is_refused() {
+    let folder = Folder::new();
+    let mut repository = after_a_commit(&folder);
+    std::fs::write(folder.path("out.csv.part"), "id,name\n").unwrap();
+    assert_eq!(
+        restarted(&folder, &mut repository),
+        "out.csv.part has 8 bytes, but an earlier execution committed 24 bytes of out.csv; bring the file back, or start a new instance"
+    );
+}
+
+#[test]
+fn a_part_that_is_gone_is_missed() {
+    let folder = Folder::new();
+    let mut repository = after_a_commit(&folder);
+    std::fs::remove_file(folder.path("out.csv.part")).unwrap();
+    assert_eq!(
+        restarted(&folder, &mut repository),
+        "out.csv.part is missing: an earlier execution committed 24 bytes of out.csv; bring it back, or start a new instance"
+    );
+}
+
+#[test]
+fn a_finished_file_takes_no_more_items() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let mut repository = Repository::default();
+    assert!(run(&path, &mut repository, u32::MAX, Durability::Process).unwrap());
+    repository.chunks = CHUNKS - 1;
+    assert_eq!(
+        restarted(&folder, &mut repository),
+        "out.csv was finished by an earlier execution and cannot take more items; did the input grow? start a new instance"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), EXPECTED);
+}
+
+#[test]
+fn a_finished_file_that_somebody_changed_is_not_taken_for_ours() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let mut repository = Repository::default();
+    assert!(run(&path, &mut repository, u32::MAX, Durability::Process).unwrap());
+    std::fs::write(&path, "short").unwrap();
+    assert!(restarted(&folder, &mut repository).starts_with("out.csv.part is missing"));
+}

@@ -1,0 +1,17 @@
+//! The mistakes in components, steps and parameters, and the programs nearest to them that compile.
+
+#[test]
+fn mistakes_in_the_wiring_are_reported_at_the_word_to_edit() {
+    let cases = trybuild::TestCases::new();
+    for area in ["component", "step", "params"] {
+        cases.compile_fail(format!("ui/{area}/fail/*.rs"));
+    }
+}
+
+#[test]
+fn the_programs_nearest_to_the_mistakes_compile_and_run() {
+    let cases = trybuild::TestCases::new();
+    for area in ["component", "step", "params"] {
+        cases.pass(format!("ui/{area}/pass/*.rs"));
+    }
+}
