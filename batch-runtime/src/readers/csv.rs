@@ -3,6 +3,7 @@
 
 mod decode;
 mod index;
+mod number;
 mod options;
 mod place;
 mod records;

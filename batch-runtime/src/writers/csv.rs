@@ -1,6 +1,7 @@
 //! Receives: items of a serde type. Gives: [`CsvWriter`], a CSV file with a line for each.
 
 mod field;
+mod number;
 mod record;
 
 use std::fmt;

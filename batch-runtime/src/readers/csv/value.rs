@@ -8,6 +8,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::number;
+
 /// Why a field, or a record, is not what a type takes. One pointer wide, as it travels with every value.
 #[derive(Debug)]
 pub(super) struct ValueError(pub(super) Box<Problem>);
@@ -207,9 +209,17 @@ impl<'de> Deserializer<'de> for Value<'de> {
 
     parsed! {
         deserialize_f32 visit_f32 f32, "expected a number";
-        deserialize_f64 visit_f64 f64, "expected a number";
         deserialize_bool visit_bool bool, "expected `true` or `false`";
         deserialize_char visit_char char, "expected a single character";
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.refuse_null()?;
+        match number::short_decimal(self.text).map_or_else(|| self.text.parse(), Ok) {
+            Ok(value) => visitor.visit_f64(value),
+            Err(_) => Err(ValueError::text("expected a number")),
+        }
     }
 
     #[inline]

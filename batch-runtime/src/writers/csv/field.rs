@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
+use super::number;
+
 /// How fields and records are written.
 #[derive(Debug, Clone)]
 pub(super) struct Format {
@@ -153,7 +155,7 @@ impl Serializer for Field<'_> {
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), ItemError> {
-        self.out.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
+        number::append_f64(value, self.out);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::{Null, ToSql};
 use rusqlite::{CachedStatement, Connection, ErrorCode};
 
 use super::cells::Cells;
@@ -200,9 +200,9 @@ pub(super) struct Bound<'s, 't> {
 
 impl Bound<'_, '_> {
     #[inline]
-    fn take(&mut self, value: ValueRef<'_>) {
+    fn take(&mut self, value: impl ToSql) {
         self.taken += 1;
-        if let Err(error) = self.statement.raw_bind_parameter(self.taken, ToSqlOutput::Borrowed(value)) {
+        if let Err(error) = self.statement.raw_bind_parameter(self.taken, value) {
             self.failed.get_or_insert(error);
         }
     }
@@ -218,27 +218,27 @@ impl Bound<'_, '_> {
 impl Values for Bound<'_, '_> {
     #[inline]
     fn null(&mut self) {
-        self.take(ValueRef::Null);
+        self.take(Null);
     }
 
     #[inline]
     fn integer(&mut self, value: i64) {
-        self.take(ValueRef::Integer(value));
+        self.take(value);
     }
 
     #[inline]
     fn real(&mut self, value: f64) {
-        self.take(ValueRef::Real(value));
+        self.take(value);
     }
 
     #[inline]
     fn text(&mut self, value: &str) {
-        self.take(ValueRef::Text(value.as_bytes()));
+        self.take(value);
     }
 
     #[inline]
     fn blob(&mut self, value: &[u8]) {
-        self.take(ValueRef::Blob(value));
+        self.take(value);
     }
 
     #[inline]
