@@ -1,6 +1,6 @@
 //! Receives: a folder on the disk. Gives: what the commit of a chunk costs beside the commit of one row.
 
-use crate::jobs::{self, EmptyChunks, WARMING};
+use crate::jobs::{self, WARMING};
 use crate::measure::{self, Pair, Spread, interleaved};
 use crate::peers::BareCommits;
 use crate::report::{Row, Target};
@@ -17,7 +17,7 @@ pub(crate) fn empty_chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
         || {
             places::remove(&[&repository])?;
             let chunks = commits + WARMING;
-            let report = jobs::run::<EmptyChunks>(&repository, &[("chunks", jobs::value(&chunks))])?;
+            let report = jobs::run(&repository, &jobs::empty_chunks(chunks))?;
             if report.steps[0].counters.commit != chunks {
                 return Err(format!("{} commits, not {chunks}", report.steps[0].counters.commit).into());
             }

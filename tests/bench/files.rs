@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::jobs::{self, CsvToCsv, CsvToSqlite};
+use crate::jobs;
 use crate::measure::{self, Pair, Spread, interleaved};
 use crate::places::{self, Folder};
 use crate::report::{Row, Target};
@@ -69,8 +69,8 @@ fn csv_to_csv(
     let ours = || {
         places::remove(&[&files.repository, &files.ours])?;
         measure::time(|| {
-            let parameters = [("input", jobs::value(&files.input)), ("output", jobs::value(&files.ours))];
-            jobs::run::<CsvToCsv>(&files.repository, &parameters).map(drop)
+            let launch = jobs::csv_to_csv(files.input.clone(), files.ours.clone());
+            jobs::run(&files.repository, &launch).map(drop)
         })
     };
     let theirs = || {
@@ -111,9 +111,7 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder) -> Outcome<(Files, Vec<Pair>)> {
     };
     let ours = || {
         table(&files.ours)?;
-        measure::time(|| {
-            jobs::run::<CsvToSqlite>(&files.ours, &[("input", jobs::value(&files.input))]).map(drop)
-        })
+        measure::time(|| jobs::run(&files.ours, &jobs::csv_to_sqlite(files.input.clone())).map(drop))
     };
     let theirs = || {
         table(&files.by_hand)?;

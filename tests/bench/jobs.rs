@@ -1,193 +1,184 @@
-//! Receives: parameters. Gives: the jobs that are measured, as a user of the framework has them.
+//! Receives: parameters. Gives: the jobs that are measured, written as a user writes them.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use batch_runtime::engine::RunOptions;
-use batch_runtime::graph::{Activity, Node, Use};
+use batch_runtime::engine::{self, RunOptions};
 use batch_runtime::observe::JobReport;
-use batch_runtime::readers::{CsvReader, IteratorReader};
+use batch_runtime::prelude::*;
+use batch_runtime::readers::{CsvReader, ReadError};
 use batch_runtime::repository::sqlite::SqliteRepository;
 use batch_runtime::repository::{BatchStatus, Repository};
-use batch_runtime::writers::{CsvWriter, FunctionWriter, SqliteTable};
-use batch_runtime::{
-    ChunkTransaction, ComponentUse, Failure, JobDefinition, JobInfo, JobOptions, Launch, Maybe, One,
-    ParameterSpec, ParameterType, ParameterValue, Parameters, Pipe, Process, ProcessorFn, Reader, Scope,
-    StepDefinition, StepInfo, StepKind, StepOptions, Writer, engine,
-};
+use batch_runtime::writers::{CsvWriter, SqliteTable};
+use batch_runtime::{Launch, Reader};
 
-use crate::data::{Sale, charge};
+use crate::data::{self, Sale};
 use crate::{Outcome, memory};
 
-macro_rules! job {
-    ($job:ident runs $step:ident, chunk $chunk:expr, ($($parameter:ident: $ty:ty),*);
-     $input:ty, $reader:expr; $output:ty, $processor:expr; $writer:expr) => {
-        pub(crate) enum $step {}
-
-        impl StepDefinition for $step {
-            const INFO: &'static StepInfo = &StepInfo {
-                id: concat!(module_path!(), "::", stringify!($step)),
-                name: stringify!($step),
-                doc: "",
-                kind: StepKind::Chunk,
-                options: StepOptions::DEFAULT.chunk($chunk),
-                components: &[
-                    ComponentUse { role: "reader", name: "reader", needs: &[], bindings: &[] },
-                    ComponentUse { role: "processor", name: "processor", needs: &[], bindings: &[] },
-                    ComponentUse { role: "writer", name: "writer", needs: &[], bindings: &[] },
-                ],
-                run: |run| engine::run_chunks::<$step>(run),
-            };
-        }
-
-        impl Pipe for $step {
-            type In = $input;
-            type Out = $output;
-
-            fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = $input> + 's, Failure> {
-                let open: fn(&Scope<'s>) -> Result<_, Failure> = $reader;
-                open(scope)
-            }
-
-            fn processor<'s>(_: &Scope<'s>) -> Result<impl Process<$input, Out = $output> + 's, Failure> {
-                Ok($processor)
-            }
-
-            fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = $output> + 's, Failure> {
-                let open: fn(&Scope<'s>) -> Result<_, Failure> = $writer;
-                open(scope)
-            }
-        }
-
-        pub(crate) enum $job {}
-
-        impl JobDefinition for $job {
-            const INFO: &'static JobInfo = &JobInfo {
-                id: concat!(module_path!(), "::", stringify!($job)),
-                name: stringify!($job),
-                doc: "",
-                parameters: &[$(ParameterSpec::of::<$ty>(stringify!($parameter), "")),*],
-                flow: &[Node::Run(Use {
-                    name: stringify!($step),
-                    activity: Activity::Step(<$step as StepDefinition>::INFO),
-                    bindings: &[],
-                })],
-                options: JobOptions::DEFAULT,
-            };
-        }
-    };
+/// The numbers up to `items`.
+#[reader]
+pub(crate) fn numbers(items: u64) -> impl Iterator<Item = u64> {
+    0..black_box(items)
 }
 
-job! { AddUpNumbers runs NumbersInMemory, chunk memory::CHUNK, (items: u64);
-    u64, |scope| {
-        let items: u64 = scope.parameter("items")?;
-        Ok(IteratorReader::new(0..black_box(items)))
-    };
-    u64, ProcessorFn::<(), _, One>::new("scramble", |(), number| Ok(memory::scramble(number)));
-    |_| Ok(FunctionWriter::new("add_up", |numbers: &[u64], _: &ChunkTransaction<'_>| {
-        memory::add_up(numbers);
-        Ok(())
-    }))
+#[processor]
+#[inline]
+pub(crate) fn scramble(number: u64) -> u64 {
+    memory::scramble(number)
 }
 
-job! { CsvToCsv runs CopySales, chunk 1_000, (input: PathBuf, output: PathBuf);
-    Sale, |scope| CsvReader::<Sale>::open(scope.parameter::<PathBuf>("input")?).map_err(Failure::new);
-    Sale, ProcessorFn::<(), _, Maybe>::new("charge", |(), sale| Ok(charge(sale)));
-    |scope| Ok(CsvWriter::create(scope.parameter::<PathBuf>("output")?))
+#[writer]
+fn add_up(numbers: &[u64]) {
+    memory::add_up(numbers);
 }
 
-job! { CsvToSqlite runs LoadSales, chunk 1_000, (input: PathBuf);
-    Sale, |scope| CsvReader::<Sale>::open(scope.parameter::<PathBuf>("input")?).map_err(Failure::new);
-    Sale, ProcessorFn::<(), _, Maybe>::new("charge", |(), sale| Ok(charge(sale)));
-    |_| Ok(SqliteTable::<Sale>::into("sale"))
+#[step(chunk = 100)]
+pub(crate) fn scramble_numbers() {
+    numbers | scramble | add_up
+}
+
+/// The sales of a file.
+#[reader]
+fn sales(input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
+    CsvReader::open(input)
+}
+
+/// One in a hundred is cancelled and left out.
+#[processor]
+fn charge(sale: Sale) -> Option<Sale> {
+    data::charge(sale)
+}
+
+#[writer]
+fn file(output: PathBuf) -> CsvWriter<Sale> {
+    CsvWriter::create(output)
+}
+
+#[writer]
+fn table() -> SqliteTable<Sale> {
+    SqliteTable::into("sale")
+}
+
+#[step(chunk = 1_000)]
+fn copy_sales() {
+    sales | charge | file
+}
+
+#[step(chunk = 1_000)]
+fn load_sales() {
+    sales | charge | table
+}
+
+/// From file to file.
+#[job]
+pub(crate) fn csv_to_csv(input: PathBuf, output: PathBuf) {
+    copy_sales;
+}
+
+/// From file to table.
+#[job]
+pub(crate) fn csv_to_sqlite(input: PathBuf) {
+    load_sales;
 }
 
 /// Chunks before the clock is started: by then the write-ahead log has got its size and is written over, as in a long job.
 pub(crate) const WARMING: u64 = 500;
 
-/// Items that are all filtered out, one a chunk; notes how long they take behind the first few.
-struct Empty {
-    left: u64,
-    all: u64,
-}
-
 thread_local! {
-    static FIRST: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
-    static TOOK: std::cell::Cell<Option<std::time::Duration>> = const { std::cell::Cell::new(None) };
+    static FIRST: Cell<Option<Instant>> = const { Cell::new(None) };
+    static TOOK: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
-/// How long the chunks of the last [`EmptyChunks`] took.
-pub(crate) fn empty_chunks_took() -> Option<std::time::Duration> {
+/// How long the chunks of the last `commit_nothing` took, but for the first few.
+pub(crate) fn empty_chunks_took() -> Option<Duration> {
     TOOK.take()
 }
 
-impl Reader for Empty {
+/// Numbers that note how long they take.
+struct Timed {
+    read: u64,
+    all: u64,
+}
+
+impl Reader for Timed {
     type Item = u64;
     type Position = u64;
     type Error = Infallible;
 
     fn read(&mut self) -> Result<Option<u64>, Infallible> {
-        if self.all - self.left == WARMING {
+        if self.read == WARMING {
             FIRST.set(Some(Instant::now()));
         }
-        if self.left == 0 {
+        if self.read == self.all {
             TOOK.set(FIRST.take().map(|first| first.elapsed()));
             return Ok(None);
         }
-        self.left -= 1;
-        Ok(Some(self.left))
+        self.read += 1;
+        Ok(Some(self.read))
     }
 
     fn position(&self) -> u64 {
-        self.all - self.left
+        self.read
     }
 
     fn resume(&mut self, position: u64) -> Result<(), Infallible> {
-        self.left = self.all - position;
+        self.read = position;
         Ok(())
     }
 }
 
-job! { EmptyChunks runs CommitNothing, chunk 1, (chunks: u64);
-    u64, |scope| {
-        let all: u64 = scope.parameter("chunks")?;
-        Ok(Empty { left: all, all })
-    };
-    u64, ProcessorFn::<(), _, Maybe>::new("none", |(), _: u64| Ok(None::<u64>));
-    |_| Ok(FunctionWriter::new("nowhere", |_: &[u64], _: &ChunkTransaction<'_>| Ok(())))
+#[reader]
+fn timed(chunks: u64) -> impl Reader<Item = u64> {
+    Timed { read: 0, all: chunks }
 }
 
-job! { FirstItem runs TellFirst, chunk 10, (input: String);
-    u64, |_| Ok(IteratorReader::new((0..10_u64).inspect(|number| {
+#[processor]
+fn none(_number: u64) -> Option<u64> {
+    None
+}
+
+#[step(chunk = 1)]
+fn commit_nothing() {
+    timed | none | add_up
+}
+
+/// Every chunk is wholly filtered: what is committed is the checkpoint alone.
+#[job]
+pub(crate) fn empty_chunks(chunks: u64) {
+    commit_nothing;
+}
+
+/// Numbers, of which the first is told to the parent process.
+#[reader]
+fn told() -> impl Iterator<Item = u64> {
+    (0..10).inspect(|number| {
         if *number == 0 {
-            // The parent waits for this byte.
             let mut output = std::io::stdout();
             output.write_all(b"!").and_then(|()| output.flush()).expect("the parent listens");
         }
-    })));
-    u64, ProcessorFn::<(), _, One>::new("same", |(), number: u64| Ok(number));
-    |_| Ok(FunctionWriter::new("nowhere", |_: &[u64], _: &ChunkTransaction<'_>| Ok(())))
+    })
 }
 
-/// A parameter.
-pub(crate) fn value<T: ParameterType>(value: &T) -> ParameterValue {
-    value.to_value().expect("no optional parameter is used here")
+#[step(chunk = 10)]
+fn tell_first() {
+    told | scramble | add_up
+}
+
+/// Says when it has its first item.
+#[job]
+pub(crate) fn first_item(run: u64) {
+    tell_first;
 }
 
 /// Runs the job on a repository in that file; one that does not complete is an error.
-pub(crate) fn run<J: JobDefinition>(
-    repository: &Path,
-    parameters: &[(&str, ParameterValue)],
-) -> Outcome<JobReport> {
-    let parameters = parameters
-        .iter()
-        .fold(Parameters::new(), |parameters, (name, value)| parameters.with(*name, value.clone()));
+pub(crate) fn run(repository: &Path, launch: &Launch) -> Outcome<JobReport> {
     let repository: Arc<dyn Repository> = Arc::new(SqliteRepository::open(repository)?);
-    let report = engine::run(&repository, &Launch { job: J::INFO, parameters }, &RunOptions::default())?;
+    let report = engine::run(&repository, launch, &RunOptions::default())?;
     if report.status != BatchStatus::Completed {
         return Err(format!("{} ended as {:?}", report.job, report.exit).into());
     }

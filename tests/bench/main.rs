@@ -67,10 +67,10 @@ const BENCHMARKS: [(&str, Benchmark); 9] = [
 ];
 
 fn main() -> ExitCode {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == process::CHILD) {
-        return process::child(&arguments[1..]);
+    if let Some(code) = process::child() {
+        return code;
     }
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --benches` comes without it, and wants to know no more than that this starts.
     let Some(at) = arguments.iter().position(|argument| argument == "--bench") else {
         return ExitCode::SUCCESS;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use batch_runtime::testing::StepTest;
 
-use crate::jobs::NumbersInMemory;
+use crate::jobs::scramble_numbers;
 use crate::measure::{self, Pair, Spread, interleaved};
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, memory, peers};
 
 fn ours(items: u64) -> Outcome<Duration> {
     measure::time(|| {
-        StepTest::<NumbersInMemory>::new().parameter("items", &items).run()?;
+        StepTest::<scramble_numbers>::new().parameter("items", &items).run()?;
         Ok(())
     })
 }

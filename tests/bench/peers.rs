@@ -76,7 +76,9 @@ impl Guarantee for OnDisk {
         output.flush()?;
         output.get_ref().sync_data()?;
         self.rows += rows;
-        self.progress.prepare_cached("UPDATE progress SET done = ?1")?.execute([i64::try_from(self.rows)?])?;
+        self.progress
+            .prepare_cached("UPDATE progress SET done = ?1")?
+            .execute([i64::try_from(self.rows)?])?;
         Ok(())
     }
 }
