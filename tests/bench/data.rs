@@ -83,7 +83,8 @@ impl Numbers {
     }
 
     fn one_of(&mut self, choices: &[&'static str]) -> &'static str {
-        choices[self.next() as usize % choices.len()]
+        let limit = u32::try_from(choices.len()).expect("there are few choices");
+        choices[self.below(limit) as usize]
     }
 }
 

@@ -5,6 +5,8 @@
 //! benchmarks whose name contains it; `--quick` takes less input and fewer rounds, for a look; `--builds` adds how long
 //! builds take, which needs some minutes. The exit code does not tell of values that miss what they must be.
 
+#![expect(clippy::cast_precision_loss, reason = "rates and means are shown with three digits")]
+
 mod builds;
 mod commits;
 mod data;

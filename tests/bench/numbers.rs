@@ -1,5 +1,6 @@
 //! Receives: a number of items. Gives: what the chunk loop itself costs, without files and without a repository.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use batch_runtime::testing::StepTest;
@@ -20,26 +21,22 @@ fn ours(items: u64) -> Outcome<Duration> {
 pub(crate) fn in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let turns = 20;
     let items = plan.size(500_000_000) / turns as u64;
-    let checked = |took: Duration, expected: &mut Option<(u64, u64)>| {
-        let (count, sum) = memory::added_up();
-        if count != items || *expected.get_or_insert((count, sum)) != (count, sum) {
+    // Both sides leave the same count and sum, whoever comes first.
+    let expected = Cell::new(None);
+    let checked = |took: Duration| {
+        let added_up = memory::added_up();
+        if added_up.0 != items || expected.replace(Some(added_up)).is_some_and(|other| other != added_up) {
             return Err("the two loops do not add up to the same".into());
         }
         Ok(took)
     };
-    let mut expected = None;
-    let expected = std::cell::RefCell::new(&mut expected);
-    let pairs = interleaved(
-        turns,
-        || checked(ours(items)?, &mut expected.borrow_mut()),
-        || {
-            let took = measure::time(|| {
-                peers::in_memory(items);
-                Ok(())
-            })?;
-            checked(took, &mut expected.borrow_mut())
-        },
-    )?;
+    let by_hand = || {
+        measure::time(|| {
+            peers::in_memory(items);
+            Ok(())
+        })
+    };
+    let pairs = interleaved(turns, || checked(ours(items)?), || checked(by_hand()?))?;
     let an_item = |side: fn(&Pair) -> Duration| measure::median_seconds(&pairs, side) * 1e9 / items as f64;
     Ok(Row {
         name,

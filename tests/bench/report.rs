@@ -16,8 +16,6 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) const NONE: Self = Self { must: None, aim: None };
-
     pub(crate) const fn must(must: f64) -> Self {
         Self { must: Some(must), aim: None }
     }
