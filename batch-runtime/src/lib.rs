@@ -25,9 +25,15 @@ pub mod prelude {
     pub use std::path::{Path, PathBuf};
 
     pub use crate::definition::{
-        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Reader,
-        Repeat, Sqlite, StepContext, Transaction, Writer,
+        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Progress,
+        Reader, Repeat, Sqlite, StepContext, Transaction, Writer,
     };
+    #[cfg(feature = "csv")]
+    pub use crate::readers::CsvReader;
+    pub use crate::readers::ReadError;
+    #[cfg(feature = "csv")]
+    pub use crate::writers::CsvWriter;
+    pub use crate::writers::WriteError;
     pub use crate::{classifier, database, decider, flow, job, processor, reader, resource, step, writer};
     // The trait and the derive share a name.
     pub use crate::ParameterType;

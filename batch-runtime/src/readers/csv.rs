@@ -169,7 +169,14 @@ impl<T: DeserializeOwned> Reader for CsvReader<T> {
 
     fn position(&self) -> CsvPosition {
         let Place { byte, line, tail, hash } = self.records.place();
-        CsvPosition { byte, line, columns: self.columns, tail, hash, input: self.records.source().identity() }
+        CsvPosition {
+            byte,
+            line,
+            columns: self.columns,
+            tail,
+            hash,
+            input: self.records.source().identity(byte),
+        }
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {

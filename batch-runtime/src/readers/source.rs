@@ -93,9 +93,13 @@ impl Source {
         &self.resource
     }
 
-    /// Which file it is.
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
+    /// Which file it is, for a position at `byte`. What lies behind that may still be mended, unless the file is
+    /// compressed: then nobody knows where it lies.
+    pub(crate) fn identity(&self, byte: u64) -> Identity {
+        match usize::try_from(byte).ok().and_then(|byte| self.front.get(..byte)) {
+            Some(before) if self.is_plain() => Identity { front: byte, hash: hash(before), ..self.identity },
+            _ => self.identity,
+        }
     }
 
     /// Refuses the file if it is not the one of `identity`, of which an earlier execution read up to `byte`.

@@ -154,12 +154,13 @@ impl Lines {
 
     pub(super) fn position(&self) -> LinePosition {
         let tail = &self.buffer[self.at.saturating_sub(TAIL)..self.at];
+        let byte = self.byte();
         LinePosition {
-            byte: self.byte(),
+            byte,
             line: self.line,
             tail: tail.len() as u64,
             hash: source::hash(tail),
-            input: self.source.identity(),
+            input: self.source.identity(byte),
         }
     }
 

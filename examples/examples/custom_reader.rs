@@ -1,0 +1,131 @@
+//! A reader of one's own: records of a fixed length, read from a tape, with a position of its own kind.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+
+use batch_runtime::prelude::*;
+
+/// Six characters for the sensor, nine for the value, and a line feed.
+const RECORD: u64 = 16;
+
+#[derive(Debug)]
+struct Reading {
+    sensor: String,
+    value: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TapeError {
+    #[error("cannot read the tape: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("record {record} is no reading: `{}`", .text.escape_debug())]
+    Malformed { record: u64, text: String },
+}
+
+/// Reads a tape record by record. What makes it a reader is in the `impl` below; the rest is as it would be without
+/// the framework.
+struct Tape {
+    file: BufReader<File>,
+    records: u64,
+    /// How many records are behind it.
+    read: u64,
+}
+
+impl Tape {
+    fn open(path: &Path) -> Result<Self, TapeError> {
+        let file = File::open(path)?;
+        let records = file.metadata()?.len() / RECORD;
+        Ok(Self { file: BufReader::new(file), records, read: 0 })
+    }
+}
+
+impl Reader for Tape {
+    type Item = Reading;
+    /// Saved with every chunk, in the same transaction: any serde type.
+    type Position = u64;
+    type Error = TapeError;
+
+    fn read(&mut self) -> Result<Option<Reading>, TapeError> {
+        let mut record = [0; RECORD as usize];
+        match self.file.read_exact(&mut record) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            other => other?,
+        }
+        self.read += 1;
+        let malformed = || TapeError::Malformed {
+            record: self.read,
+            text: String::from_utf8_lossy(&record).into_owned(),
+        };
+        parse(&record).ok_or_else(malformed).map(Some)
+    }
+
+    fn position(&self) -> u64 {
+        self.read
+    }
+
+    /// What a restart does instead of reading everything again.
+    fn resume(&mut self, position: u64) -> Result<(), TapeError> {
+        self.file.seek(SeekFrom::Start(position * RECORD))?;
+        self.read = position;
+        Ok(())
+    }
+
+    /// For the progress bar.
+    fn progress(&self) -> Option<Progress> {
+        Some(Progress { done: self.read, total: self.records })
+    }
+
+    /// For the message of a failure behind the reader.
+    fn location(&self) -> Option<String> {
+        Some(format!("record {}", self.read))
+    }
+}
+
+fn parse(record: &[u8]) -> Option<Reading> {
+    let text = std::str::from_utf8(record).ok()?;
+    let (sensor, value) = text.split_at_checked(6)?;
+    Some(Reading { sensor: sensor.trim().to_owned(), value: value.trim().parse().ok()? })
+}
+
+#[reader]
+fn tape(input: PathBuf) -> Result<Tape, TapeError> {
+    Tape::open(&input)
+}
+
+#[writer]
+fn add_up(readings: &[Reading], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO sensor_total VALUES (?1, 1, ?2)
+         ON CONFLICT (sensor) DO UPDATE SET readings = readings + 1, total = total + excluded.total",
+    )?;
+    for reading in readings {
+        upsert.execute((&reading.sensor, reading.value))?;
+    }
+    Ok(())
+}
+
+#[step]
+fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS sensor_total;
+         CREATE TABLE sensor_total (sensor TEXT PRIMARY KEY, readings INTEGER, total INTEGER)",
+    )
+}
+
+#[step(chunk = 50)]
+fn total_readings() {
+    tape | add_up
+}
+
+/// Adds up the readings of each sensor.
+#[job]
+fn custom_reader(
+    /// Tape of readings
+    #[param(default = "examples/data/tape.dat")]
+    input: PathBuf,
+) {
+    create_table;
+    total_readings;
+}
+
+batch_runtime::main!(custom_reader);

@@ -1,0 +1,114 @@
+//! Loads the late flights of a year into a table, ranks the carriers by them, and writes the ranking to a file.
+
+use batch_runtime::prelude::*;
+
+/// What the job needs of the 19 columns of a line.
+#[derive(Debug, Deserialize)]
+struct Flight {
+    carrier: String,
+    flight: u32,
+    origin: String,
+    dest: String,
+    dep_delay: Option<f64>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Delay {
+    carrier: String,
+    flight: u32,
+    route: String,
+    minutes: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Carrier {
+    carrier: String,
+    late_flights: u32,
+    mean_minutes: f64,
+}
+
+/// Begins with an empty table. A restart does not come here again: the step is complete by then.
+#[step]
+fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS late_flight;
+         CREATE TABLE late_flight (carrier TEXT, flight INTEGER, route TEXT, minutes REAL)",
+    )
+}
+
+/// Flights, one a line; `NA` where nothing is known.
+#[reader]
+fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError> {
+    CsvReader::options().null("NA").open(input)
+}
+
+/// Keeps the flights that left late. One without a delay never left.
+#[processor]
+fn late(flight: Flight) -> Option<Delay> {
+    let Flight { carrier, flight, origin, dest, dep_delay } = flight;
+    let minutes = dep_delay.filter(|minutes| *minutes > 0.0)?;
+    Some(Delay { carrier, flight, route: format!("{origin}-{dest}"), minutes })
+}
+
+#[writer]
+fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT INTO late_flight VALUES (?1, ?2, ?3, ?4)")?;
+    for delay in delays {
+        insert.execute((&delay.carrier, delay.flight, &delay.route, delay.minutes))?;
+    }
+    Ok(())
+}
+
+#[step(chunk = 1_000)]
+fn load_delays() {
+    flights | late | save
+}
+
+/// Ranks the carriers: no chunk, so a tasklet, which is committed as a whole.
+#[step]
+fn summarise(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS carrier_delay;
+         CREATE TABLE carrier_delay AS
+             SELECT carrier, count(*) AS late_flights, avg(minutes) AS mean_minutes
+             FROM late_flight GROUP BY carrier",
+    )
+}
+
+/// The carriers, the longest mean delay first.
+#[reader]
+fn carriers(connection: &Connection) -> rusqlite::Result<impl Iterator<Item = Carrier>> {
+    let mut query = connection.prepare("SELECT * FROM carrier_delay ORDER BY mean_minutes DESC, carrier")?;
+    let rows = query.query_map([], |row| {
+        Ok(Carrier { carrier: row.get(0)?, late_flights: row.get(1)?, mean_minutes: row.get(2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter())
+}
+
+#[writer]
+fn report(ranking: PathBuf) -> CsvWriter<Carrier> {
+    CsvWriter::create(ranking).overwrite(true)
+}
+
+#[step(chunk = 100)]
+fn publish() {
+    carriers | report
+}
+
+/// Loads the late flights of a year and ranks the carriers by their mean delay.
+#[job(max_recoveries = 100)] // An invitation to kill it: by default a person is asked after the third time.
+fn flight_delays(
+    /// CSV file of flights, plain or compressed
+    #[param(default = "examples/data/flights.csv.zst")]
+    input: PathBuf,
+    /// CSV file that the ranking is written to
+    #[param(default = "carriers.csv", identifying = false)]
+    ranking: PathBuf,
+) {
+    create_table;
+    load_delays;
+    summarise;
+    publish;
+}
+
+batch_runtime::main!(flight_delays);

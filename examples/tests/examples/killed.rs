@@ -1,0 +1,112 @@
+//! `flight_delays`, killed ten times at random moments and started again each time.
+//!
+//! By default it reads the cut twenty times over; `FLIGHTS=whole` takes the whole shipped file. `SEED=number` repeats
+//! the moments of an earlier run, as well as a clock can.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+use std::{env, fs, thread};
+
+use crate::flights::{Expected, read};
+use crate::program::{Folder, data};
+
+const KILLS: u32 = 10;
+
+/// What was shipped compressed.
+pub(crate) fn whole_file() -> String {
+    let packed = fs::read(data("flights.csv.zst")).unwrap();
+    String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap()
+}
+
+fn twenty_cuts(folder: &Folder) -> (PathBuf, String) {
+    let cut = read(&data("flights-5000.csv"));
+    let (header, records) = cut.split_once('\n').unwrap();
+    let text = format!("{header}\n{}", records.repeat(20));
+    (folder.write("flights.csv", &text), text)
+}
+
+/// A small generator of random numbers (xorshift), so that a seed gives the same moments everywhere.
+struct Random(u64);
+
+impl Random {
+    /// Evenly distributed below `limit`.
+    fn below(&mut self, limit: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        limit.mul_f64(f64::from((self.0 >> 33) as u32) / f64::from(1_u32 << 31))
+    }
+}
+
+fn run(folder: &Folder, input: &PathBuf) -> Command {
+    let mut command = folder.command("flight_delays");
+    command.args(["run", "--quiet", "--input"]).arg(input).stdout(Stdio::null());
+    command
+}
+
+/// Starts it and kills it after `delay`; `Some` where it had ended before.
+fn killed(folder: &Folder, input: &PathBuf, delay: Duration) -> Option<ExitStatus> {
+    let mut child = run(folder, input).spawn().unwrap();
+    let begin = Instant::now();
+    while begin.elapsed() < delay {
+        if let Some(ended) = child.try_wait().unwrap() {
+            return Some(ended);
+        }
+        thread::sleep(delay.saturating_sub(begin.elapsed()).min(Duration::from_millis(1)));
+    }
+    child.kill().unwrap();
+    let ended = child.wait().unwrap();
+    ended.code().is_some().then_some(ended)
+}
+
+/// Kills it ten times, and lets it end; the number of kills that met it alive.
+fn kill_and_restart(folder: &Folder, input: &PathBuf, random: &mut Random, longest: Duration) -> u32 {
+    for kills in 0..KILLS {
+        if let Some(ended) = killed(folder, input, random.below(longest)) {
+            assert!(ended.success(), "after {kills} kills: {ended}");
+            return kills;
+        }
+    }
+    let ended = run(folder, input).status().unwrap();
+    assert!(ended.success(), "after {KILLS} kills: {ended}");
+    KILLS
+}
+
+#[test]
+fn killed_at_ten_random_moments_it_loses_no_row_and_doubles_none() {
+    let source = Folder::new();
+    let (input, text) = if env::var("FLIGHTS").is_ok_and(|which| which == "whole") {
+        (data("flights.csv.zst"), whole_file())
+    } else {
+        twenty_cuts(&source)
+    };
+    let expected = Expected::of(&text);
+
+    let undisturbed = Folder::new();
+    let begin = Instant::now();
+    assert!(run(&undisturbed, &input).status().unwrap().success());
+    let time = begin.elapsed();
+    expected.compare(&undisturbed);
+
+    let clock = || u64::from(SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
+    let seed = env::var("SEED").map_or_else(|_| clock(), |seed| seed.parse().unwrap()).max(1);
+    println!("seed {seed}, {} records, {time:?} undisturbed", expected.records());
+    // Spread over all bits: the generator begins slowly from a small number.
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    // On average it is done when the last kill comes; where it was done before, the next round kills sooner.
+    for round in 0..8 {
+        let folder = Folder::new();
+        let kills = kill_and_restart(&folder, &input, &mut random, 2 * time / (KILLS + 1) / (1 << round));
+        let executions: u32 = folder
+            .database()
+            .query_row("SELECT count(*) FROM BATCH_JOB_EXECUTION", [], |row| row.get(0))
+            .unwrap();
+        println!("{kills} kills, {executions} executions");
+        expected.compare(&folder);
+        if kills == KILLS {
+            return;
+        }
+    }
+    panic!("it was always done before the tenth kill");
+}

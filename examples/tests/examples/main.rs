@@ -1,0 +1,13 @@
+//! Runs each example as its user does, as a process in a folder of its own, and compares what it leaves behind with
+//! a computation that shares no code with it.
+
+mod control_flow;
+mod custom_reader;
+mod embedded;
+mod flight_delays;
+mod flights;
+mod hello_job;
+mod killed;
+mod program;
+mod readme;
+mod state;

@@ -1,0 +1,118 @@
+//! Receives: the name of an example. Gives: it as a process in a folder that vanishes with the test.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+/// A folder of one test's own.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::with_prefix("batch-examples-").unwrap())
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The database that an example left behind: it is its repository as well.
+    pub(crate) fn database(&self) -> Connection {
+        Connection::open_with_flags(self.file("batch.db"), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
+    }
+
+    /// The example as a command in this folder.
+    pub(crate) fn command(&self, example: &str) -> Command {
+        let mut command = Command::new(built(example));
+        command.current_dir(self.0.path()).env_remove("BATCH_REPOSITORY").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the example to its end.
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, example: &str, arguments: impl IntoIterator<Item = A>) -> Ran {
+        let output = self.command(example).args(arguments).output().unwrap();
+        Ran {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// How a process ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn ended_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// What a step of the newest instance has done in all its executions.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) read: u64,
+    pub(crate) filter: u64,
+    pub(crate) write: u64,
+    pub(crate) commit: u64,
+    pub(crate) skip: u64,
+}
+
+pub(crate) fn counted(database: &Connection, step: &str) -> Counted {
+    let sums = "SELECT total(READ_COUNT), total(FILTER_COUNT), total(WRITE_COUNT), total(COMMIT_COUNT),
+            total(READ_SKIP_COUNT + PROCESS_SKIP_COUNT + WRITE_SKIP_COUNT)
+        FROM BATCH_STEP_EXECUTION JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
+        WHERE STEP_NAME = ?1 AND JOB_INSTANCE_ID = (SELECT max(JOB_INSTANCE_ID) FROM BATCH_JOB_INSTANCE)";
+    let sum = |row: &rusqlite::Row<'_>, column| row.get(column).map(whole);
+    database
+        .query_row(sums, [step], |row| {
+            Ok(Counted {
+                read: sum(row, 0)?,
+                filter: sum(row, 1)?,
+                write: sum(row, 2)?,
+                commit: sum(row, 3)?,
+                skip: sum(row, 4)?,
+            })
+        })
+        .unwrap()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a test, far below 2^53"
+)]
+fn whole(sum: f64) -> u64 {
+    sum as u64
+}
+
+/// A file that ships with the examples.
+pub(crate) fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+}
+
+/// `target/debug/examples/NAME`, found from where this test is: `target/debug/deps/examples-0123456789abcdef`.
+fn built(example: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).expect("a test is built into `deps` of its profile");
+    let program = profile.join("examples").join(format!("{example}{}", env::consts::EXE_SUFFIX));
+    assert!(program.is_file(), "{} is not built: run `cargo build --examples` first", program.display());
+    program
+}
