@@ -30,13 +30,13 @@ impl World {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
-    /// Starts a command, and comes back once its step has begun.
+    /// Starts a command, and comes back once its first number is worked on.
     fn start(&self, line: &str) -> Running {
-        let mut command = self.command(&format!("{line} --verbose"));
+        let mut command = self.command(line);
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let err = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut running = Running { process, err };
-        running.wait_for("keep started");
+        running.wait_for("number 1");
         running
     }
 
@@ -49,8 +49,13 @@ impl World {
 
 impl Running {
     fn wait_for(&mut self, line: &str) {
-        let found = self.err.by_ref().map_while(Result::ok).any(|told| told == line);
-        assert!(found, "the program ended without `{line}`");
+        let mut told = Vec::new();
+        while told.last().is_none_or(|told| told != line) {
+            match self.err.next() {
+                Some(next) => told.push(next.unwrap()),
+                None => panic!("the program ended without `{line}`, saying {told:?}"),
+            }
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -79,7 +84,6 @@ fn the_first_signal_stops_behind_the_chunk_and_the_same_command_goes_on() {
         let world = World::new();
         let mut running = world.start("run --to 23 --pause 200");
         running.signal(signal);
-        running.wait_for(STOPPING);
         assert_eq!(running.exit_code(), Some(3), "{signal}");
         assert!(world.kept().len().is_multiple_of(5) && world.kept().len() < 23, "{:?}", world.kept());
         assert_eq!(world.ask("run --to 23").0, Some(0));

@@ -1,75 +1,37 @@
 //! A program for the tests of its process: it writes the numbers from 1 to `to` into a table beside the repository's
-//! own, and takes its time. Written against the traits, as one does who uses no attributes.
+//! own, and takes its time.
 
-use std::process::ExitCode;
+use std::io::Write as _;
 use std::time::Duration;
 
 use batch_runtime::graph::{Activity, Node, Use};
-use batch_runtime::readers::IteratorReader;
-use batch_runtime::{
-    ChunkTransaction, Failure, JobInfo, JobOptions, ParameterSpec, ParameterType, Pipe, Process, Reader,
-    Scope, Sink, Sqlite, StepDefinition, StepInfo, StepKind, StepOptions, Writer, engine,
-};
+use batch_runtime::prelude::*;
+use batch_runtime::{JobInfo, JobOptions, ParameterSpec, ParameterType, StepDefinition};
 
-enum Keep {}
-
-impl StepDefinition for Keep {
-    const INFO: &'static StepInfo = &StepInfo {
-        id: "numbers::keep",
-        name: "keep",
-        doc: "",
-        kind: StepKind::Chunk,
-        options: StepOptions::DEFAULT.chunk(5),
-        components: &[],
-        run: |run| engine::run_chunks::<Self>(run),
-    };
+#[reader]
+fn numbers(to: u32) -> impl Iterator<Item = u32> {
+    1..=to
 }
 
-impl Pipe for Keep {
-    type In = u32;
-    type Out = u32;
-
-    fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = u32> + 's + use<'s>, Failure> {
-        Ok(IteratorReader::new(1..=scope.parameter::<u32>("to")?))
+#[processor]
+fn slowly(number: u32, pause: u64) -> u32 {
+    if pause > 0 {
+        // Whoever sends signals wants to know that a chunk is being worked on.
+        let _ = writeln!(std::io::stderr(), "number {number}");
+        std::thread::sleep(Duration::from_millis(pause));
     }
-
-    fn processor<'s>(scope: &Scope<'s>) -> Result<impl Process<u32, Out = u32> + 's + use<'s>, Failure> {
-        Ok(Slowly(Duration::from_millis(scope.parameter::<u64>("pause")?)))
-    }
-
-    fn writer<'s>(_: &Scope<'s>) -> Result<impl Writer<Item = u32> + 's + use<'s>, Failure> {
-        Ok(Table)
-    }
+    number
 }
 
-struct Slowly(Duration);
-
-impl Process<u32> for Slowly {
-    type Out = u32;
-
-    fn process(&mut self, item: u32, out: &mut impl Sink<u32>) -> Result<(), Failure> {
-        std::thread::sleep(self.0);
-        out.push(item)
-    }
+#[writer]
+fn table(numbers: &[u32], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS kept (number INTEGER)")?;
+    numbers.iter().try_for_each(|number| tx.execute("INSERT INTO kept VALUES (?1)", [number]).map(|_| ()))
 }
 
-struct Table;
-
-impl Writer for Table {
-    type Item = u32;
-    type Position = ();
-    type Error = Failure;
-
-    fn write(&mut self, items: &[u32], tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
-        let tx = tx.of::<Sqlite>()?;
-        tx.execute_batch("CREATE TABLE IF NOT EXISTS kept (number INTEGER)").map_err(Failure::new)?;
-        for item in items {
-            tx.execute("INSERT INTO kept VALUES (?1)", [*item]).map_err(Failure::new)?;
-        }
-        Ok(())
-    }
-
-    fn position(&self) {}
+#[step(chunk = 5)]
+fn keep() {
+    numbers | slowly | table
 }
 
 const COUNT: &JobInfo = &JobInfo {
@@ -84,10 +46,10 @@ const COUNT: &JobInfo = &JobInfo {
             ..ParameterSpec::of::<u64>("pause", " Milliseconds a number")
         },
     ],
-    flow: &[Node::Run(Use { name: "keep", activity: Activity::Step(Keep::INFO), bindings: &[] })],
+    flow: &[Node::Run(Use { name: "keep", activity: Activity::Step(keep::INFO), bindings: &[] })],
     options: JobOptions::DEFAULT,
 };
 
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     batch_runtime::cli::main(&[COUNT])
 }

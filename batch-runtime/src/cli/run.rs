@@ -45,11 +45,11 @@ pub(super) fn restart(
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
-    let name = operator.show(execution)?.execution.instance.job;
+    let name = operator.execution(execution)?.instance.job;
     let job = operator.job(&name)?;
     let given = parse_parameters(job, arguments.with_secrets(job, console.environment))
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
-    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, given))
+    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
 }
 
 fn watched(

@@ -33,7 +33,7 @@ pub struct JobOptions {
     pub restartable: bool,
     /// Is only one execution of the job allowed at a time, whatever the parameters?
     pub exclusive: bool,
-    /// How often one instance is taken over from a dead owner before a person must look.
+    /// How often in a row one instance may lose its owner without having committed anything before a person must look.
     pub max_recoveries: u32,
 }
 

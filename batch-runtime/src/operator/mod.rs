@@ -3,6 +3,8 @@
 
 mod details;
 mod error;
+#[cfg(test)]
+mod tests;
 
 pub use details::ExecutionDetails;
 pub use error::OperatorError;
@@ -118,8 +120,8 @@ impl JobOperator {
     /// # Errors
     /// When it could not be launched, or the repository was lost on the way.
     pub fn start(&self, launch: Launch) -> Result<JobReport, OperatorError> {
-        let parameters = resolve_parameters(launch.job, &launch.parameters)?;
-        self.run(launch.job, parameters)
+        let Launch { job, parameters } = launch;
+        self.run(job, resolve_parameters(job, &parameters)?)
     }
 
     /// [`start`](Self::start) by the job's name.
@@ -136,11 +138,11 @@ impl JobOperator {
     /// # Errors
     /// As [`start`](Self::start), and when `run.id` is among the parameters.
     pub fn start_next(&self, launch: Launch) -> Result<JobReport, OperatorError> {
-        if launch.parameters.get(RUN_ID).is_some() {
+        let Launch { job, parameters: given } = launch;
+        if given.get(RUN_ID).is_some() {
             return Err(OperatorError::RunIdGiven);
         }
-        let job = launch.job;
-        let given = resolve_parameters(job, &launch.parameters)?;
+        let given = resolve_parameters(job, &given)?;
         let mut last = self.repository.last_run_id(job.name)?;
         loop {
             let next = last
@@ -173,7 +175,7 @@ impl JobOperator {
     /// As [`start`](Self::start); and when there is no such execution, its job is not known here, or the job has a
     /// secret, which must be given again: [`restart_with`](Self::restart_with).
     pub fn restart(&self, execution: ExecutionId) -> Result<JobReport, OperatorError> {
-        self.restart_with(execution, Parameters::new())
+        self.restart_with(execution, &Parameters::new())
     }
 
     /// [`restart`](Self::restart) with parameters that the repository does not hold, as secrets, or that hold instead
@@ -184,9 +186,9 @@ impl JobOperator {
     pub fn restart_with(
         &self,
         execution: ExecutionId,
-        given: Parameters,
+        given: &Parameters,
     ) -> Result<JobReport, OperatorError> {
-        let stored = self.repository.execution(execution)?;
+        let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;
         let mut parameters = Parameters::new();
         for parameter in &stored.parameters {
@@ -238,6 +240,14 @@ impl JobOperator {
         Ok(self.repository.executions(filter)?)
     }
 
+    /// One execution.
+    ///
+    /// # Errors
+    /// When there is no such execution, or the repository cannot be read.
+    pub fn execution(&self, execution: ExecutionId) -> Result<JobExecution, OperatorError> {
+        Ok(self.repository.execution(execution)?)
+    }
+
     /// One execution with its steps, and what came before it in its instance.
     ///
     /// # Errors
@@ -278,116 +288,4 @@ fn difference(stored: &JobExecution, now: &Parameters) -> String {
             .map(|held| held.name.clone())
     };
     differs.or_else(gone).unwrap_or_else(|| "a parameter".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::definition::{JobOptions, ParameterSpec};
-    use crate::graph::Node;
-    use crate::repository::BatchStatus;
-    use crate::repository::sqlite::SqliteRepository;
-
-    const fn job(parameters: &'static [ParameterSpec], flow: &'static [Node]) -> JobInfo {
-        JobInfo { id: "t::load", name: "load", doc: "", parameters, flow, options: JobOptions::DEFAULT }
-    }
-
-    const LOAD: &JobInfo = &job(&[ParameterSpec::of::<i64>("year", "")], &[Node::Stop("look")]);
-    /// What `LOAD` became in a later version of the program.
-    const RENAMED: &JobInfo = &job(&[ParameterSpec::of::<Option<i64>>("month", "")], &[Node::Stop("look")]);
-    const WIDENED: &JobInfo = &job(
-        &[
-            ParameterSpec::of::<i64>("year", ""),
-            ParameterSpec {
-                default: Some(|| Some(ParameterValue::Long(1))),
-                ..ParameterSpec::of::<i64>("month", "")
-            },
-        ],
-        &[Node::Stop("look")],
-    );
-    const EMPTY: &JobInfo = &job(&[], &[]);
-
-    fn operator(jobs: &[&'static JobInfo]) -> JobOperator {
-        JobOperator::new(Arc::new(SqliteRepository::temporary().unwrap())).with_jobs(jobs)
-    }
-
-    fn year(year: i64) -> Launch {
-        Launch { job: LOAD, parameters: Parameters::new().with("year", ParameterValue::Long(year)) }
-    }
-
-    #[test]
-    fn an_execution_is_restarted_with_the_parameters_it_had() {
-        let operator = operator(&[LOAD]);
-        let first = operator.start(year(2013)).unwrap();
-        let second = operator.restart(first.execution).unwrap();
-        assert_eq!(second.instance, first.instance);
-        assert_eq!((first.status, second.status), (BatchStatus::Stopped, BatchStatus::Completed));
-    }
-
-    #[test]
-    fn a_job_that_the_program_lost_cannot_be_restarted() {
-        let operator = operator(&[LOAD]);
-        let first = operator.start(year(2013)).unwrap();
-        let other = JobOperator { jobs: Vec::new(), ..operator };
-        assert!(matches!(other.restart(first.execution), Err(OperatorError::UnknownJob { .. })));
-    }
-
-    #[test]
-    fn a_new_identifying_parameter_makes_another_instance_and_is_named() {
-        let operator = operator(&[LOAD]);
-        let first = operator.start(year(2013)).unwrap();
-        let later = JobOperator { jobs: vec![WIDENED], ..operator };
-        match later.restart(first.execution) {
-            Err(OperatorError::OtherInstance { parameter, .. }) => assert_eq!(parameter, "month"),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_parameter_that_the_job_no_longer_has_is_named() {
-        let operator = operator(&[LOAD]);
-        let first = operator.start(year(2013)).unwrap();
-        let later = JobOperator { jobs: vec![RENAMED], ..operator };
-        let error = later.restart(first.execution).unwrap_err();
-        assert_eq!(error.to_string(), "job `load` has no parameter `year`; it takes `month`");
-    }
-
-    #[test]
-    fn runs_that_are_next_at_the_same_time_get_numbers_of_their_own() {
-        let operator = operator(&[EMPTY]);
-        let next = || operator.start_next(Launch { job: EMPTY, parameters: Parameters::new() });
-        let instances: BTreeSet<_> = std::thread::scope(|scope| {
-            let runs: Vec<_> = (0..6).map(|_| scope.spawn(next)).collect();
-            runs.into_iter().map(|run| run.join().unwrap().unwrap().instance).collect()
-        });
-        assert_eq!(instances.len(), 6);
-    }
-
-    #[test]
-    fn run_ids_end_where_no_greater_number_is() {
-        let operator = operator(&[EMPTY]);
-        let last = Parameters::new().with(RUN_ID, ParameterValue::Long(i64::MAX));
-        operator.start(Launch { job: EMPTY, parameters: last }).unwrap();
-        let next = operator.start_next(Launch { job: EMPTY, parameters: Parameters::new() });
-        assert!(matches!(next, Err(OperatorError::RunIdsUsedUp(_))), "{next:?}");
-    }
-
-    #[test]
-    fn wrong_parameters_leave_nothing_in_the_repository() {
-        let operator = operator(&[LOAD]);
-        operator.start_with("load", Parameters::new()).unwrap_err();
-        assert_eq!(operator.executions(&ExecutionFilter::default()).unwrap(), []);
-    }
-
-    #[test]
-    fn details_say_what_an_execution_continues() {
-        let operator = operator(&[LOAD]);
-        let first = operator.start(year(2013)).unwrap().execution;
-        operator.start(year(2014)).unwrap();
-        let second = operator.restart(first).unwrap().execution;
-        assert_eq!(operator.show(second).unwrap().continues, Some(first));
-        assert_eq!(operator.show(first).unwrap().continues, None);
-    }
 }

@@ -69,7 +69,7 @@ pub struct LaunchRequest<'a> {
     pub exclusive: bool,
     /// May the instance be started again after a failure or stop?
     pub restartable: bool,
-    /// How often an instance is taken over from dead owners.
+    /// How often in a row an instance is taken over from owners that died without having committed anything.
     pub max_recoveries: u32,
     /// What to do with a running execution.
     pub recovery: Recovery,
@@ -370,7 +370,7 @@ pub enum RepositoryError {
     },
     /// The owner died too often.
     #[error(
-        "instance {instance} of job `{job}` was taken over from a dead owner {times} times: find out what kills it, then start it with `--recovery force`"
+        "instance {instance} of job `{job}` died {times} times in a row before it had committed anything: find out what kills it, then start it with `--recovery force`"
     )]
     TooManyRecoveries {
         /// The job.

@@ -120,7 +120,9 @@ impl ChunkStore {
         durability: Durability,
     ) -> Self {
         let now = Instant::now();
-        let mirrored = Mirrored { copied: now, polled: now, stop_requested: false, job_context: None };
+        // The first chunk is copied at once, so that the repository knows of progress however soon the owner dies.
+        let copied = now.checked_sub(shared.waits.mirror).unwrap_or(now);
+        let mirrored = Mirrored { copied, polled: now, stop_requested: false, job_context: None };
         let place = Place::Elsewhere { database: Box::new(database), durability, mirrored };
         Self { shared: Arc::clone(shared), target, place }
     }

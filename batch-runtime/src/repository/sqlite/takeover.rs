@@ -95,7 +95,16 @@ pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Runn
     let epoch = rows::int(next_epoch(connection, running.instance)?);
     let raised = connection
         .prepare_cached(
-            "UPDATE BATCH_JOB_OWNER SET EPOCH = ?1, RECOVERIES = RECOVERIES + 1 WHERE JOB_EXECUTION_ID = ?2",
+            // A death after progress is no crash loop. What the same process ran after it are its nested jobs.
+            "UPDATE BATCH_JOB_OWNER
+             SET EPOCH = ?1,
+                 RECOVERIES = CASE WHEN EXISTS (
+                     SELECT 1 FROM BATCH_JOB_OWNER o JOIN BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
+                     WHERE o.JOB_EXECUTION_ID >= ?2 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
+                       AND (o.PID, o.START_TICKS, o.BOOT_ID) = (BATCH_JOB_OWNER.PID, BATCH_JOB_OWNER.START_TICKS,
+                                                                BATCH_JOB_OWNER.BOOT_ID)
+                 ) THEN 0 ELSE RECOVERIES + 1 END
+             WHERE JOB_EXECUTION_ID = ?2",
         )?
         .execute(params![epoch, running.id.0])?;
     if raised == 0 {

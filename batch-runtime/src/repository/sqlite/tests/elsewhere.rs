@@ -54,7 +54,17 @@ fn guard_counters_and_checkpoint_are_committed_with_the_rows() {
         warehouse.there("SELECT REPOSITORY FROM BATCH_STEP_CHECKPOINT"),
         warehouse.here("SELECT REPOSITORY FROM BATCH_SCHEMA")
     );
-    assert_eq!(warehouse.here("SELECT READ_COUNT FROM BATCH_STEP_EXECUTION"), ["0"]);
+}
+
+#[test]
+fn the_repository_is_told_of_the_first_chunk_at_once_and_of_the_others_in_time() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
+    for item in [5, 6] {
+        commit(&mut step, item).unwrap();
+        assert_eq!(warehouse.here("SELECT READ_COUNT FROM BATCH_STEP_EXECUTION"), ["5"]);
+    }
 }
 
 #[test]

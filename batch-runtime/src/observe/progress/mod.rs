@@ -1,6 +1,8 @@
 //! Receives: the steps that run. Gives: how far they are, to a person: bars on a terminal, elsewhere a line now
 //! and then.
 
+mod state;
+
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+
+use state::State;
 
 use super::{JobReport, JobStarted, Observer, StepLive, StepReport, words};
-use crate::definition::{self, StopSignal};
+use crate::definition::StopSignal;
 use crate::repository::Counters;
 
 const REDRAW: Duration = Duration::from_millis(100);
@@ -199,7 +203,7 @@ impl Observer for Progress {
         }
         let bar = self.shared.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::no_length());
-            bar.set_style(spinner());
+            bar.set_style(state::spinner());
             bar.set_prefix(words::line(live.name(), 30));
             bar
         });
@@ -261,87 +265,9 @@ impl Running {
     }
 }
 
-/// How far a step is.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    read: u64,
-    before: u64,
-    written: u64,
-    skipped: u64,
-    elapsed: Duration,
-    progress: Option<definition::Progress>,
-    first: (u64, Duration),
-}
-
-impl State {
-    fn percent(&self) -> Option<u64> {
-        let definition::Progress { done, total } = self.progress?;
-        let percent = u128::from(done.min(total)) * 100 / u128::from(total.max(1));
-        u64::try_from(percent).ok()
-    }
-
-    /// As much time a part of the input as it took so far.
-    fn left(&self) -> Option<Duration> {
-        let definition::Progress { done, total } = self.progress?;
-        let (first, since) = self.first;
-        let behind = done.checked_sub(first).filter(|behind| *behind > 0)?;
-        let took = self.elapsed.saturating_sub(since).as_millis();
-        let left = took * u128::from(total.saturating_sub(done)) / u128::from(behind);
-        u64::try_from(left).ok().map(Duration::from_millis)
-    }
-
-    /// The most wanted first: a narrow terminal cuts the end off.
-    fn facts(&self) -> String {
-        let mut facts = vec![match self.before {
-            0 => format!("{} read", words::count(self.read)),
-            before => format!("{} read ({} before)", words::count(self.read), words::count(before)),
-        }];
-        if let Some(rate) = words::rate(self.read, self.elapsed).filter(|rate| *rate > 0) {
-            facts.push(format!("{} items/s", words::count(rate)));
-        }
-        if let Some(left) = self.left() {
-            facts.push(format!("{} left", words::time(left)));
-        }
-        facts.push(format!("{} written", words::count(self.written)));
-        if self.skipped > 0 {
-            facts.push(format!("{} skipped", words::count(self.skipped)));
-        }
-        facts.join(", ")
-    }
-
-    fn line(&self, name: &str) -> String {
-        let percent = self.percent().map(|percent| format!("{percent} %, ")).unwrap_or_default();
-        format!("{}: {percent}{}", words::line(name, 60), self.facts())
-    }
-
-    fn draw(&self, bar: &ProgressBar) {
-        if let Some(definition::Progress { done, total }) = self.progress {
-            if bar.length().is_none() {
-                bar.set_style(measured());
-            }
-            bar.set_length(total);
-            bar.set_position(done.min(total));
-        }
-        bar.set_message(self.facts());
-        bar.tick();
-    }
-}
-
-fn measured() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{prefix} [{bar:20}] {percent:>3} % {wide_msg}");
-    style.expect("the template is well-formed").progress_chars("=> ")
-}
-
-fn spinner() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{prefix} {spinner} {wide_msg}");
-    style.expect("the template is well-formed").tick_chars("-\\|/ ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NEW: (u64, Duration) = (0, Duration::ZERO);
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -363,52 +289,12 @@ mod tests {
         }
     }
 
-    fn state(done: u64, first: (u64, Duration)) -> State {
-        State {
-            read: 140_000,
-            before: 0,
-            written: 4_000,
-            skipped: 0,
-            elapsed: Duration::from_secs(10),
-            progress: Some(definition::Progress { done, total: 1_000 }),
-            first,
-        }
-    }
-
     fn watch(show: Show, stop: StopSignal) -> (Progress, Kept, Arc<StepLive>) {
         let kept = Kept::default();
         let progress = Progress::new(show, false, stop, Box::new(kept.clone()));
         let live = Arc::new(StepLive::new("load".to_owned(), Counters::default()));
         progress.step_started(&live);
         (progress, kept, live)
-    }
-
-    #[test]
-    fn a_line_tells_what_was_done_and_what_is_left() {
-        assert_eq!(
-            state(400, NEW).line("load"),
-            "load: 40 %, 140,000 read, 14,000 items/s, 15.0 s left, 4,000 written"
-        );
-    }
-
-    #[test]
-    fn the_time_left_after_a_restart_is_told_from_what_this_execution_did() {
-        assert_eq!(
-            state(400, (300, Duration::from_secs(5))).left().map(words::time).as_deref(),
-            Some("30.0 s")
-        );
-    }
-
-    #[test]
-    fn an_input_of_unknown_size_has_no_percents() {
-        let state = State { progress: None, before: 7, ..state(0, NEW) };
-        assert_eq!(state.line("load"), "load: 140,000 read (7 before), 14,000 items/s, 4,000 written");
-    }
-
-    #[test]
-    fn an_input_that_grew_is_not_behind_its_end() {
-        assert_eq!(state(2_000, NEW).percent(), Some(100));
-        assert_eq!(state(2_000, NEW).left(), Some(Duration::ZERO));
     }
 
     #[test]

@@ -1,0 +1,131 @@
+//! Receives: the counters of a running step, at one moment. Gives: how far it is, as a bar or in a line.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::definition::Progress;
+use crate::observe::words;
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) read: u64,
+    pub(super) before: u64,
+    pub(super) written: u64,
+    pub(super) skipped: u64,
+    pub(super) elapsed: Duration,
+    pub(super) progress: Option<Progress>,
+    pub(super) first: (u64, Duration),
+}
+
+impl State {
+    fn percent(&self) -> Option<u64> {
+        let Progress { done, total } = self.progress?;
+        let percent = u128::from(done.min(total)) * 100 / u128::from(total.max(1));
+        u64::try_from(percent).ok()
+    }
+
+    /// As much time a part of the input as it took so far.
+    fn left(&self) -> Option<Duration> {
+        let Progress { done, total } = self.progress?;
+        let (first, since) = self.first;
+        let behind = done.checked_sub(first).filter(|behind| *behind > 0)?;
+        let took = self.elapsed.saturating_sub(since).as_millis();
+        let left = took * u128::from(total.saturating_sub(done)) / u128::from(behind);
+        u64::try_from(left).ok().map(Duration::from_millis)
+    }
+
+    /// The most wanted first: a narrow terminal cuts the end off.
+    fn facts(&self) -> String {
+        let mut facts = vec![match self.before {
+            0 => format!("{} read", words::count(self.read)),
+            before => format!("{} read ({} before)", words::count(self.read), words::count(before)),
+        }];
+        if let Some(rate) = words::rate(self.read, self.elapsed).filter(|rate| *rate > 0) {
+            facts.push(format!("{} items/s", words::count(rate)));
+        }
+        if let Some(left) = self.left() {
+            facts.push(format!("{} left", words::time(left)));
+        }
+        facts.push(format!("{} written", words::count(self.written)));
+        if self.skipped > 0 {
+            facts.push(format!("{} skipped", words::count(self.skipped)));
+        }
+        facts.join(", ")
+    }
+
+    pub(super) fn line(&self, name: &str) -> String {
+        let percent = self.percent().map(|percent| format!("{percent} %, ")).unwrap_or_default();
+        format!("{}: {percent}{}", words::line(name, 60), self.facts())
+    }
+
+    pub(super) fn draw(&self, bar: &ProgressBar) {
+        if let Some(Progress { done, total }) = self.progress {
+            if bar.length().is_none() {
+                bar.set_style(measured());
+            }
+            bar.set_length(total);
+            bar.set_position(done.min(total));
+        }
+        bar.set_message(self.facts());
+        bar.tick();
+    }
+}
+
+fn measured() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{prefix} [{bar:20}] {percent:>3} % {wide_msg}");
+    style.expect("the template is well-formed").progress_chars("=> ")
+}
+
+pub(super) fn spinner() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{prefix} {spinner} {wide_msg}");
+    style.expect("the template is well-formed").tick_chars("-\\|/ ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: (u64, Duration) = (0, Duration::ZERO);
+
+    fn state(done: u64, first: (u64, Duration)) -> State {
+        State {
+            read: 140_000,
+            before: 0,
+            written: 4_000,
+            skipped: 0,
+            elapsed: Duration::from_secs(10),
+            progress: Some(Progress { done, total: 1_000 }),
+            first,
+        }
+    }
+
+    #[test]
+    fn a_line_tells_what_was_done_and_what_is_left() {
+        assert_eq!(
+            state(400, NEW).line("load"),
+            "load: 40 %, 140,000 read, 14,000 items/s, 15.0 s left, 4,000 written"
+        );
+    }
+
+    #[test]
+    fn the_time_left_after_a_restart_is_told_from_what_this_execution_did() {
+        assert_eq!(
+            state(400, (300, Duration::from_secs(5))).left().map(words::time).as_deref(),
+            Some("30.0 s")
+        );
+    }
+
+    #[test]
+    fn an_input_of_unknown_size_has_no_percents() {
+        let state = State { progress: None, before: 7, ..state(0, NEW) };
+        assert_eq!(state.line("load"), "load: 140,000 read (7 before), 14,000 items/s, 4,000 written");
+    }
+
+    #[test]
+    fn an_input_that_grew_is_not_behind_its_end() {
+        assert_eq!(state(2_000, NEW).percent(), Some(100));
+        assert_eq!(state(2_000, NEW).left(), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,110 @@
+//! What the operator promises, asked of jobs that stop at once.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::definition::{JobOptions, ParameterSpec};
+use crate::graph::Node;
+use crate::repository::BatchStatus;
+use crate::repository::sqlite::SqliteRepository;
+
+const fn job(parameters: &'static [ParameterSpec], flow: &'static [Node]) -> JobInfo {
+    JobInfo { id: "t::load", name: "load", doc: "", parameters, flow, options: JobOptions::DEFAULT }
+}
+
+const LOAD: &JobInfo = &job(&[ParameterSpec::of::<i64>("year", "")], &[Node::Stop("look")]);
+/// What `LOAD` became in a later version of the program.
+const RENAMED: &JobInfo = &job(&[ParameterSpec::of::<Option<i64>>("month", "")], &[Node::Stop("look")]);
+const WIDENED: &JobInfo = &job(
+    &[
+        ParameterSpec::of::<i64>("year", ""),
+        ParameterSpec {
+            default: Some(|| Some(ParameterValue::Long(1))),
+            ..ParameterSpec::of::<i64>("month", "")
+        },
+    ],
+    &[Node::Stop("look")],
+);
+const EMPTY: &JobInfo = &job(&[], &[]);
+
+fn operator(jobs: &[&'static JobInfo]) -> JobOperator {
+    JobOperator::new(Arc::new(SqliteRepository::temporary().unwrap())).with_jobs(jobs)
+}
+
+fn year(year: i64) -> Launch {
+    Launch { job: LOAD, parameters: Parameters::new().with("year", ParameterValue::Long(year)) }
+}
+
+#[test]
+fn an_execution_is_restarted_with_the_parameters_it_had() {
+    let operator = operator(&[LOAD]);
+    let first = operator.start(year(2013)).unwrap();
+    let second = operator.restart(first.execution).unwrap();
+    assert_eq!(second.instance, first.instance);
+    assert_eq!((first.status, second.status), (BatchStatus::Stopped, BatchStatus::Completed));
+}
+
+#[test]
+fn a_job_that_the_program_lost_cannot_be_restarted() {
+    let operator = operator(&[LOAD]);
+    let first = operator.start(year(2013)).unwrap();
+    let other = JobOperator { jobs: Vec::new(), ..operator };
+    assert!(matches!(other.restart(first.execution), Err(OperatorError::UnknownJob { .. })));
+}
+
+#[test]
+fn a_new_identifying_parameter_makes_another_instance_and_is_named() {
+    let operator = operator(&[LOAD]);
+    let first = operator.start(year(2013)).unwrap();
+    let later = JobOperator { jobs: vec![WIDENED], ..operator };
+    match later.restart(first.execution) {
+        Err(OperatorError::OtherInstance { parameter, .. }) => assert_eq!(parameter, "month"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_parameter_that_the_job_no_longer_has_is_named() {
+    let operator = operator(&[LOAD]);
+    let first = operator.start(year(2013)).unwrap();
+    let later = JobOperator { jobs: vec![RENAMED], ..operator };
+    let error = later.restart(first.execution).unwrap_err();
+    assert_eq!(error.to_string(), "job `load` has no parameter `year`; it takes `month`");
+}
+
+#[test]
+fn runs_that_are_next_at_the_same_time_get_numbers_of_their_own() {
+    let operator = operator(&[EMPTY]);
+    let next = || operator.start_next(Launch { job: EMPTY, parameters: Parameters::new() });
+    let instances: BTreeSet<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..6).map(|_| scope.spawn(next)).collect();
+        runs.into_iter().map(|run| run.join().unwrap().unwrap().instance).collect()
+    });
+    assert_eq!(instances.len(), 6);
+}
+
+#[test]
+fn run_ids_end_where_no_greater_number_is() {
+    let operator = operator(&[EMPTY]);
+    let last = Parameters::new().with(RUN_ID, ParameterValue::Long(i64::MAX));
+    operator.start(Launch { job: EMPTY, parameters: last }).unwrap();
+    let next = operator.start_next(Launch { job: EMPTY, parameters: Parameters::new() });
+    assert!(matches!(next, Err(OperatorError::RunIdsUsedUp(_))), "{next:?}");
+}
+
+#[test]
+fn wrong_parameters_leave_nothing_in_the_repository() {
+    let operator = operator(&[LOAD]);
+    operator.start_with("load", Parameters::new()).unwrap_err();
+    assert_eq!(operator.executions(&ExecutionFilter::default()).unwrap(), []);
+}
+
+#[test]
+fn details_say_what_an_execution_continues() {
+    let operator = operator(&[LOAD]);
+    let first = operator.start(year(2013)).unwrap().execution;
+    operator.start(year(2014)).unwrap();
+    let second = operator.restart(first).unwrap().execution;
+    assert_eq!(operator.show(second).unwrap().continues, Some(first));
+    assert_eq!(operator.show(first).unwrap().continues, None);
+}

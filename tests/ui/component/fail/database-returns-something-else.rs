@@ -1,0 +1,8 @@
+use batch_runtime::prelude::*;
+
+#[database]
+fn warehouse(path: PathBuf) -> PathBuf {
+    path
+}
+
+fn main() {}

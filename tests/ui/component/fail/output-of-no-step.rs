@@ -1,0 +1,8 @@
+use batch_runtime::prelude::*;
+
+#[step]
+fn report(total: &Output) {
+    let _ = total;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use batch_runtime::prelude::*;
+
+struct Flight {
+    minutes: f64,
+}
+
+#[processor]
+fn minutes(flight: &Flight) -> &f64 {
+    &flight.minutes
+}
+
+fn main() {}

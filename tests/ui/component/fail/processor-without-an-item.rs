@@ -1,0 +1,8 @@
+use batch_runtime::prelude::*;
+
+#[processor]
+fn number() -> u32 {
+    3
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use batch_runtime::prelude::*;
+
+#[reader]
+struct Flights;
+
+fn main() {}

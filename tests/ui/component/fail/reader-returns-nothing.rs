@@ -1,0 +1,6 @@
+use batch_runtime::prelude::*;
+
+#[reader]
+fn flights() {}
+
+fn main() {}

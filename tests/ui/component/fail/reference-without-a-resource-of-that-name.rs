@@ -1,0 +1,11 @@
+use batch_runtime::prelude::*;
+
+struct Client;
+
+#[processor]
+fn fetch(line: String, client: &Client) -> usize {
+    let _ = client;
+    line.len()
+}
+
+fn main() {}

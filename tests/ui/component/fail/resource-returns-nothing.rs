@@ -1,0 +1,6 @@
+use batch_runtime::prelude::*;
+
+#[resource]
+fn client() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use batch_runtime::prelude::*;
+
+#[writer]
+fn print() {
+    println!("nothing");
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use batch_runtime::prelude::*;
+
+#[derive(ParameterType)]
+enum Region {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use batch_runtime::prelude::*;
+
+#[derive(ParameterType)]
+enum Region {
+    #[param(rename = "eu")]
+    Europe,
+}
+
+fn main() {}

@@ -1,0 +1,49 @@
+use batch_runtime::prelude::*;
+
+struct Flight {
+    minutes: f64,
+}
+
+struct Delay {
+    minutes: f64,
+}
+
+#[reader]
+fn flights() -> impl Iterator<Item = Flight> {
+    [Flight { minutes: 3.0 }].into_iter()
+}
+
+#[processor]
+fn late(flight: Flight) -> Option<Delay> {
+    (flight.minutes > 0.0).then_some(Delay { minutes: flight.minutes })
+}
+
+#[writer]
+fn save(delays: &[Delay]) {
+    println!("{}", delays.iter().map(|delay| delay.minutes).sum::<f64>());
+}
+
+enum Kind {
+    Long,
+    Short,
+}
+
+#[classifier]
+fn kind(delay: &Delay) -> Kind {
+    if delay.minutes > 60.0 { Kind::Long } else { Kind::Short }
+}
+
+#[writer]
+fn print(lines: &[String]) {
+    println!("{}", lines.len());
+}
+
+#[step(chunk = 100)]
+fn load() {
+    flights | late | match kind {
+        Kind::Long => save,
+        Kind::Short => print,
+    }
+}
+
+fn main() {}
