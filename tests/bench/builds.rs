@@ -74,7 +74,9 @@ impl Package {
         let runtime = workspace().join("batch-runtime");
         let manifest = format!(
             "[package]\nname = \"steps-{steps}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-             [dependencies]\nbatch-runtime = {{ path = '{}' }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n"
+             [dependencies]\nbatch-runtime = {{ path = '{}' }}\n\
+             serde = {{ version = \"1\", features = [\"derive\"] }}\n",
+            runtime.display()
         );
         fs::create_dir_all(folder.join("src"))?;
         fs::write(folder.join("Cargo.toml"), manifest)?;
