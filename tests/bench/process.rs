@@ -18,12 +18,14 @@ const CHILD: &str = "BATCH_BENCH_CHILD";
 /// A child that says how much memory it came to use.
 const TELLS_MEMORY: &str = "memory";
 
-/// What a child process does: what `batch_runtime::main!` makes of these jobs.
+/// What a child process does: what `batch_runtime::main!` makes of these jobs. A profiler starts it as well:
+/// `BATCH_BENCH_CHILD= perf record target/release/deps/bench-… run csv_to_csv --input sales.csv --output out.csv`.
 pub(crate) fn child() -> Option<ExitCode> {
     let child = std::env::var(CHILD).ok()?;
     let code = batch_runtime::cli::main(&[
         <jobs::first_item as JobDefinition>::INFO,
         <jobs::csv_to_csv as JobDefinition>::INFO,
+        <jobs::csv_to_sqlite as JobDefinition>::INFO,
     ]);
     if child == TELLS_MEMORY {
         println!("{}", peak_memory().unwrap_or_else(|error| error.to_string()));
