@@ -10,6 +10,7 @@ use quote::{ToTokens, quote};
 pub(crate) struct Errors {
     found: Vec<syn::Error>,
     read: bool,
+    left_to_rustc: bool,
 }
 
 impl Errors {
@@ -32,8 +33,13 @@ impl Errors {
         self.found.len()
     }
 
+    /// Something is wrong that rustc reports itself at the user's own tokens.
+    pub(crate) fn leave_to_rustc(&mut self) {
+        self.left_to_rustc = true;
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.found.is_empty() && !self.left_to_rustc
     }
 
     /// The first error as a type, and no longer as an item: rustc reports it, takes the type for an erroneous

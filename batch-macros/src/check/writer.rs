@@ -28,7 +28,7 @@ pub(crate) fn role(function: &ItemFn, errors: &mut Errors) -> Option<Role> {
             let seen = as_reference(ty).map_or(ty, |reference| &*reference.elem);
             let element = match seen {
                 Type::Slice(slice) => shown(&slice.elem),
-                other => only_argument(other, "Vec").map_or_else(|| shown(other), |item| shown(item)),
+                other => only_argument(other, "Vec").map_or_else(|| shown(other), shown),
             };
             errors
                 .at(ty, format!("a writer borrows the items of a chunk, all at once: write `&[{element}]`"));

@@ -141,7 +141,7 @@ fn bounded(argument: &Argument) -> Option<Type> {
 /// where that type does, so that this, too, is the same message.
 pub(crate) fn call(
     component: &Component<'_>,
-    handed: Option<TokenStream>,
+    handed: Option<&TokenStream>,
     pass: &[TokenStream],
 ) -> TokenStream {
     let name = component.name;

@@ -61,10 +61,7 @@ pub(crate) fn checks(
         let fits = match &binding.to {
             BoundTo::Parameter(_) => TokenStream::new(),
             BoundTo::Constant(value) => {
-                let number = match literal(value) {
-                    Some((_, Lit::Int(_))) => quote!(::core::option::Option::Some((#value) as i128)),
-                    _ => quote!(::core::option::Option::None),
-                };
+                let number = if let Some((_, Lit::Int(_))) = literal(value) { quote!(::core::option::Option::Some((#value) as i128)) } else { quote!(::core::option::Option::None) };
                 quote_spanned! { binding.to.span()=>
                     const _: () = {
                         if let ::core::option::Option::Some(message) =

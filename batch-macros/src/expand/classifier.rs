@@ -29,7 +29,7 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
     let name = component.name;
     let asked = injected(Role::Classifier, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let called = value_or_return(&component, &call(&component, Some(quote!(__item)), pass));
+    let called = value_or_return(&component, &call(&component, Some(&quote!(__item)), pass));
     let (kind, text) = (&component.returns.value, name.to_string());
     let kind_type = quote_spanned!(kind.span()=> type Kind = #kind;);
     let definition = implement(

@@ -21,7 +21,9 @@ use crate::syntax::options;
 /// Expands `#[processor]`.
 pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let given = options::read(&options::PROCESSOR, given, errors);
-    given.iter().for_each(|option| options::flag(option, errors));
+    for option in &given {
+        options::flag(option, errors);
+    }
     let bulk = !given.is_empty();
     let component = Component::read(Role::Processor, function, errors);
     check::processor::check(&component, bulk, errors);
@@ -39,7 +41,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let Shape { item, out, kind, by_reference } = &shape;
     let kind_name = kind_tokens(kind);
     let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
-    let called = as_result(&component, &call(&component, Some(handed), pass));
+    let called = as_result(&component, &call(&component, Some(&handed), pass));
     let called = if matches!(kind, Yield::Fallible(_)) {
         each_outcome(&called, component.returns.value.span())
     } else {

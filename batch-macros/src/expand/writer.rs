@@ -15,6 +15,7 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::slice_element;
+use crate::model::returns::item_of_impl;
 use crate::model::types::{borrowed_part, with_static_lifetimes};
 use crate::syntax::component::plain;
 use crate::syntax::options;
@@ -45,7 +46,7 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
     let item = slice_element(component.function);
-    let called = as_result(component, &call(component, Some(quote!(__items)), pass));
+    let called = as_result(component, &call(component, Some(&quote!(__items)), pass));
     let text = name.to_string();
     let tx = if asked.transactional { quote!(__tx) } else { quote!(_) };
     let body = quote! {
@@ -63,19 +64,18 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     let (fetch, pass) = (&asked.fetch, &asked.pass);
     let value = value_or_return(component, &call(component, None, pass));
     let returned = &component.returns.value;
-    let (types, item, writer) = match crate::model::returns::item_of_impl(returned, "Writer") {
-        Some(item) => (quote!(), quote!(#item), quote!(__writer)),
-        None => {
-            let ty = with_static_lifetimes(returned);
-            let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::IsWriterObject>::IS;);
-            let writer = if borrowed_part(returned).is_some() {
-                quote!(__writer)
-            } else {
-                quote!(__batch::same::<__Writer>(__writer))
-            };
-            let types = checked(&format_ident!("__Writer"), &ty, check);
-            (types, quote!(<__Writer as __batch::Writer>::Item), writer)
-        }
+    let (types, item, writer) = if let Some(item) = item_of_impl(returned, "Writer") {
+        (quote!(), quote!(#item), quote!(__writer))
+    } else {
+        let ty = with_static_lifetimes(returned);
+        let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::IsWriterObject>::IS;);
+        let writer = if borrowed_part(returned).is_some() {
+            quote!(__writer)
+        } else {
+            quote!(__batch::same::<__Writer>(__writer))
+        };
+        let types = checked(&format_ident!("__Writer"), &ty, check);
+        (types, quote!(<__Writer as __batch::Writer>::Item), writer)
     };
     let body = quote! {
         #fetch

@@ -17,6 +17,7 @@ use crate::definition::{BoxError, Failure, IsError};
 pub struct Thrown<E>(PhantomData<fn(E)>);
 
 impl<E> Thrown<E> {
+    #[must_use]
     pub const fn of(_: &E) -> Self {
         Self(PhantomData)
     }

@@ -7,6 +7,7 @@ use crate::definition::{
 };
 
 /// The type of a constant that is bound.
+#[must_use]
 pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
     T::TYPE
 }
@@ -184,6 +185,7 @@ pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     same_text(given.name, "{float}") && same_text(asked.name, "f64")
 }
 
+#[expect(clippy::option_option, reason = "asks for none, for the repository's own, or for another")]
 const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static DatabaseInfo>> {
     let mut i = 0;
     while i < component.needs.len() {
