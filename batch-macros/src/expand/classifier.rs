@@ -1,8 +1,9 @@
 //! `#[classifier] fn kind(order: &Order) -> Kind`
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ItemFn;
+use syn::spanned::Spanned;
 
 use super::arguments::{call, injected};
 use super::broken;
@@ -30,13 +31,14 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
     let called = value_or_return(&component, &call(&component, Some(quote!(__item)), pass));
     let (kind, text) = (&component.returns.value, name.to_string());
+    let kind_type = quote_spanned!(kind.span()=> type Kind = #kind;);
     let definition = implement(
         quote!(__batch::ClassifierDefinition<#item>),
         name,
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
-            type Kind = #kind;
+            #kind_type
             fn bind<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
                 impl FnMut(&#item) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's + use<'s>,
                 __batch::Failure,

@@ -41,10 +41,18 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let name = &function.sig.ident;
     let (types, uses) = (&parts.types, &parts.uses);
     let definition =
-        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<#name>));
+        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<__Pipe>));
+    // A type of its own, and private: the step may be `pub` and its components and items need not.
+    let key = quote! {
+        enum __Pipe {}
+        impl __batch::StepDefinition for __Pipe {
+            const INFO: &'static __batch::StepInfo = <#name as __batch::StepDefinition>::INFO;
+        }
+        impl __batch::Piped<__Pipe> for #name {}
+    };
     let body = implement(
         quote!(__batch::Pipe),
-        name,
+        &Ident::new("__Pipe", name.span()),
         quote! {
             type In = #item;
             type Out = #out;
@@ -74,6 +82,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #types
             const __COMPONENTS: &[__batch::ComponentUse] = &[#uses];
             #definition
+            #key
             #body
             #ended
             #checks

@@ -32,13 +32,15 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let value = value_or_return(&component, &call(&component, None, pass));
     let (types, item, opened) = source_parts(&component);
     let text = name.to_string();
+    // Where the item is private and the function is not, rustc says so here.
+    let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
     let definition = implement(
         quote!(__batch::ReaderDefinition),
         name,
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
-            type Item = #item;
+            #item_type
             fn open<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
             {

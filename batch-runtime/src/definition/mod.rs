@@ -44,7 +44,9 @@ pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters}
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use state::{STATE_LIMIT, State, States};
-pub use step::{Ended, Pipe, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall};
+pub use step::{
+    Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
+};
 pub use writer::{Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod chunk;
 mod execution;
+mod fill;
 mod flow;
 mod job;
 mod journal;

@@ -3,6 +3,29 @@
 
 /// The parts of a library.
 pub mod library {
+    mod inside {
+        use batch_runtime::prelude::*;
+
+        struct Private(u32);
+
+        #[reader]
+        fn privates() -> impl Iterator<Item = Private> {
+            [Private(1)].into_iter()
+        }
+
+        #[writer]
+        fn keep(items: &[Private]) {
+            assert_eq!(items.len(), items[0].0 as usize);
+        }
+
+        /// A step that all may run, of parts that none else sees.
+        #[step(chunk = 10)]
+        pub fn open_step() {
+            privates | keep
+        }
+    }
+    pub use inside::open_step;
+
     use batch_runtime::prelude::*;
 
     /// Numbers.
@@ -68,6 +91,7 @@ pub fn load() {
 fn main() {
     assert_eq!(load().doc, "Loads.");
     assert_eq!(load().name, "load");
+    assert_eq!(library::open_step().name, "open_step");
     assert!(load().id.ends_with("::load"));
     assert_eq!(library::twice(library::never(2)), 4);
     // Inside a function as well.

@@ -1,5 +1,5 @@
 use batch_runtime::prelude::*;
-use batch_runtime::{ParameterType as _, ParameterValue};
+use batch_runtime::ParameterValue;
 
 #[derive(Debug, Clone, Copy, PartialEq, ParameterType)]
 enum Region {
