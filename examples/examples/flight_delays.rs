@@ -97,7 +97,7 @@ fn publish() {
 }
 
 /// Loads the late flights of a year and ranks the carriers by their mean delay.
-#[job(max_recoveries = 100)] // An invitation to kill it: by default a person is asked after the third time.
+#[job]
 fn flight_delays(
     /// CSV file of flights, plain or compressed
     #[param(default = "examples/data/flights.csv.zst")]
