@@ -64,7 +64,8 @@ fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let erroneous = errors.take_first_as_type();
     let code = quote! {
         impl __batch::Decides for #name {
-            type Outcome = #erroneous;
+            // An array of no length is still no `bool`; this is nothing that rustc could judge.
+            type Outcome = <() as __batch::If<{ let _: #erroneous; true }>>::Is;
             const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
                 id: "",
                 name: #text,

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, Lit};
 
 use super::bindings;
-use crate::model::body::{Body, Kind, Match, Named, Statement};
+use crate::model::body::{Body, Kind, Match, Named, Statement, plain};
 use crate::syntax::binding::{BoundTo, literal};
 
 /// A body as code.
@@ -187,13 +187,13 @@ impl Growing {
         let Constants { alias, used, decides, runs, .. } = &constants;
         let (path, bound) = (&name.path, bindings::constant(&name.bindings));
         let word = name.word();
-        let given = match &name.alias {
-            Some(alias) => {
-                let text = crate::model::body::plain(alias);
-                quote!(::core::option::Option::Some(#text))
-            }
-            None => quote!(::core::option::Option::None),
-        };
+        let given = name.alias.as_ref().map_or_else(
+            || quote!(::core::option::Option::None),
+            |alias| {
+                let alias = plain(alias);
+                quote!(::core::option::Option::Some(#alias))
+            },
+        );
         let activity = match purpose {
             Purpose::Run => quote!(__wiring::run_or_unknown(#runs)),
             Purpose::Match | Purpose::While => quote!(__wiring::subject_or_unknown(#decides).activity()),
@@ -274,16 +274,18 @@ impl Growing {
             quote!(__wiring::unsure_output(&__WIRING, &#used, #place)),
         ));
         let named_at = name.alias.as_ref().map_or(at, Ident::span);
-        self.checks.extend(panic_at(
-            named_at,
-            conditions,
-            quote!(__wiring::repeated(&__WIRING, &#used, #place)),
-        ));
+        if name.sound {
+            self.checks.extend(panic_at(
+                named_at,
+                conditions,
+                quote!(__wiring::repeated(&__WIRING, &#used, #place)),
+            ));
+        }
         if let Some(alias) = &name.alias {
             self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(&#used))));
         }
         for binding in &name.bindings {
-            let argument = crate::model::body::plain(&binding.argument);
+            let argument = plain(&binding.argument);
             self.checks.extend(panic_at(
                 binding.argument.span(),
                 conditions,

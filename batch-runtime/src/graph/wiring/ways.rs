@@ -58,7 +58,9 @@ impl Walk {
                 // An unknown step may be any.
                 Question::Surely(id) => is_unknown(&used.activity) || same(used.activity.id(), id),
                 Question::Perhaps(name) => {
-                    same(used.name, name) && !matches!(used.activity, Activity::Decider(_))
+                    same(used.name, name)
+                        && !matches!(used.activity, Activity::Decider(_))
+                        && !is_unknown(&used.activity)
                 }
             }
     }
