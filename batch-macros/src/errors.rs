@@ -39,7 +39,12 @@ impl Errors {
     /// The first error as a type, and no longer as an item: rustc reports it, takes the type for an erroneous
     /// one, and is silent about all that is built on it.
     pub(crate) fn take_first_as_type(&mut self) -> TokenStream {
-        if self.found.is_empty() { quote!(()) } else { self.found.remove(0).to_compile_error() }
+        if self.found.is_empty() {
+            return quote!(());
+        }
+        let error = self.found.remove(0).to_compile_error();
+        // In the place of a type itself, a macro that fails stands for `()`.
+        quote!([(); { #error }])
     }
 
     /// All errors as items.

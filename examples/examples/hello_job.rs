@@ -1,10 +1,9 @@
-//! The smallest useful job: prints the lines of a file that contain a word.
+//! Prints the lines of a file that contain a word.
 use batch_runtime::prelude::*;
-use std::{fs::File, io, io::BufRead};
-
+use std::io::{self, BufRead};
 #[reader]
 fn lines(input: PathBuf) -> io::Result<impl Iterator<Item = io::Result<String>>> {
-    Ok(io::BufReader::new(File::open(input)?).lines())
+    Ok(io::BufReader::new(std::fs::File::open(input)?).lines())
 }
 #[processor]
 fn matching(line: String, word: &str) -> Option<String> {
@@ -12,7 +11,7 @@ fn matching(line: String, word: &str) -> Option<String> {
 }
 #[writer]
 fn print(lines: &[String]) {
-    lines.iter().for_each(|line| println!("{line}"));
+    println!("{}", lines.join("\n"));
 }
 #[step(chunk = 100)]
 fn search() {

@@ -2,7 +2,10 @@
 
 mod chunks;
 mod control_flow;
+mod databases;
+mod files;
 mod launching;
 mod panics;
 mod restarts;
+mod routing;
 mod support;

@@ -7,6 +7,7 @@ pub(crate) mod parameter_type;
 pub(crate) mod processor;
 pub(crate) mod reachable;
 pub(crate) mod reader;
+pub(crate) mod recursion;
 pub(crate) mod resource;
 pub(crate) mod signature;
 pub(crate) mod step;

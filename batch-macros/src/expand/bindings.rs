@@ -4,6 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Lit;
+use syn::spanned::Spanned;
 
 use crate::model::body::plain;
 use crate::syntax::binding::{Binding, BoundTo, literal};
@@ -28,8 +29,8 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
                         quote!(<f64 as __batch::ConstantValue>::value(&(#value))),
                     ),
                     _ => (
-                        quote!(__batch::wiring::type_of(&(#value))),
-                        quote!(__batch::ConstantValue::value(&(#value))),
+                        quote_spanned!(value.span()=> __batch::wiring::type_of(&(#value))),
+                        quote_spanned!(value.span()=> __batch::ConstantValue::value(&(#value))),
                     ),
                 };
                 quote!(__batch::BoundTo::Constant { ty: #ty, value: || #typed })

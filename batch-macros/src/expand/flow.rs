@@ -14,7 +14,8 @@ use crate::syntax::component::doc;
 
 /// Expands `#[flow]`.
 pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
-    let body = job::flow(given, function, errors);
+    let mut body = job::flow(given, function, errors);
+    check::recursion::check("flow", &function.sig.ident, &mut body, errors);
     check::reachable::check(&body, errors);
     let Tree { items, nodes, checks } = tree(&body);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));

@@ -1,9 +1,9 @@
 //! `#[job] fn etl(input: PathBuf) { load; report; }`
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{ExprLit, ItemFn, Lit};
+use syn::{ExprLit, ItemFn, Lit, Type};
 
 use super::frame::{frame, implement};
 use super::tree::{Tree, is_complete, tree};
@@ -17,20 +17,26 @@ use crate::syntax::component::{self, doc};
 /// Expands `#[job]`.
 pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let before = errors.count();
-    let job = job::job(given, function, errors);
+    let mut job = job::job(given, function, errors);
     let sound = before == errors.count();
+    if function.sig.receiver().is_some() {
+        // Inside an `impl` nothing of what follows can stand.
+        return component::plain(function).into_token_stream();
+    }
+    check::recursion::check("job", &function.sig.ident, &mut job.body, errors);
     check::reachable::check(&job.body, errors);
     let Tree { items, nodes, checks } = tree(&job.body);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
     let options = options(&job.options);
     let (aliases, specs) = parameters(&job.parameters);
+    let mention = sound.then(|| quote!(let _ = #name;));
     let definition = implement(
         quote!(__batch::JobDefinition),
         name,
         quote! {
             const INFO: &'static __batch::JobInfo = {
-                let _ = #name;
+                #mention
                 &__batch::JobInfo {
                     id: ::core::concat!(::core::module_path!(), "::", #text),
                     name: #text,
@@ -110,8 +116,7 @@ fn parameters(parameters: &[Parameter]) -> (TokenStream, Vec<TokenStream>) {
                 });
             };
             let alias = format_ident!("__Parameter{index}");
-            let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::ParameterType>::TYPE;);
-            aliases.extend(super::frame::checked(&alias, ty, check));
+            aliases.extend(parameter_alias(&alias, ty));
             let (doc, identifying, secret) = (&parameter.doc, parameter.identifying, parameter.secret);
             let default = parameter.default.as_ref().map(|value| {
                 let typed = match value {
@@ -142,16 +147,31 @@ fn parameters(parameters: &[Parameter]) -> (TokenStream, Vec<TokenStream>) {
     (aliases, specs)
 }
 
+/// The type, or an erroneous one where it cannot be that of a parameter: rustc reports the same error once, wherever it
+/// is found.
+fn parameter_alias(alias: &Ident, ty: &Type) -> TokenStream {
+    let check = quote_spanned!(ty.span()=> let _ = <#ty as ::batch_runtime::__private::ParameterType>::TYPE;);
+    quote! {
+        type #alias = <#ty as ::batch_runtime::__private::If<{ #check true }>>::Is;
+    }
+}
+
 /// The user's function: called with the job's parameters, it gives a launch.
 fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStream {
     let mut function = component::plain(function);
     let name = &function.sig.ident;
     let body = if sound {
-        let each = parameters.iter().map(|parameter| {
+        let each = parameters.iter().zip(0..).map(|(parameter, index)| {
             let (text, name) = (plain(&parameter.name), &parameter.name);
-            quote!(.with(#text, #name))
+            let alias = format_ident!("__Parameter{index}");
+            quote!(.with::<#alias>(#text, ::batch_runtime::__private::same(#name)))
+        });
+        let aliases = parameters.iter().zip(0..).filter_map(|(parameter, index)| {
+            let alias = format_ident!("__Parameter{index}");
+            parameter.ty.as_ref().map(|ty| parameter_alias(&alias, ty))
         });
         quote! {
+            #(#aliases)*
             ::batch_runtime::__private::Launch::new(
                 <#name as ::batch_runtime::__private::JobDefinition>::INFO
             ) #(#each)*

@@ -36,7 +36,8 @@ pub(crate) fn is_complete(body: &Body) -> bool {
 }
 
 /// Constants that say what is wrong panic at the user's word.
-pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: TokenStream) -> TokenStream {
+pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: impl ToTokens) -> TokenStream {
+    let message = message.into_token_stream();
     quote_spanned! {span=>
         #(#conditions)*
         const _: () = {
@@ -132,9 +133,24 @@ impl Growing {
         let ty = format_ident!("__Outcome{index}");
         // As in `frame::checked`: what cannot be matched on is reported here, once.
         let check = quote_spanned!(at=> let _ = <#alias as __batch::Decides>::SUBJECT;);
+        let outcomes = r#match.arms.iter().find_map(|arm| arm.outcome);
+        // Whether the subject has the outcomes of a step is a check of its own.
+        let decided = if outcomes.is_some() {
+            quote!(__batch::Ended)
+        } else {
+            quote!(<<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome)
+        };
+        if let Some(outcome) = outcomes {
+            let word = r#match.subject.word();
+            self.checks.extend(panic_at(
+                outcome,
+                conditions,
+                quote!(__wiring::why_not_ended(#word, #decides)),
+            ));
+        }
         self.items.extend(quote! {
             #(#conditions)*
-            type #ty = <<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome;
+            type #ty = #decided;
             #(#conditions)*
             fn #route(outcome: ::std::boxed::Box<dyn ::core::any::Any>) -> usize {
                 let #outcome: #ty = __wiring::outcome(outcome);
@@ -160,12 +176,13 @@ impl Growing {
     fn name(&mut self, name: &Named, purpose: Purpose, conditions: &[Attribute]) -> Constants {
         let index = self.names;
         self.names += 1;
+        let at = name.span();
         let constants = Constants {
             index,
-            alias: format_ident!("__Name{index}"),
-            used: format_ident!("__USE_{index}"),
-            decides: format_ident!("__DECIDES_{index}"),
-            runs: format_ident!("__RUNS_{index}"),
+            alias: format_ident!("__Name{index}", span = at),
+            used: format_ident!("__USE_{index}", span = at),
+            decides: format_ident!("__DECIDES_{index}", span = at),
+            runs: format_ident!("__RUNS_{index}", span = at),
         };
         let Constants { alias, used, decides, runs, .. } = &constants;
         let (path, bound) = (&name.path, bindings::constant(&name.bindings));
@@ -244,10 +261,18 @@ impl Growing {
             ),
         };
         self.checks.extend(fits);
-        for rule in ["missing", "unsure_output"] {
-            let rule = format_ident!("{rule}");
-            self.checks.extend(panic_at(at, conditions, quote!(__wiring::#rule(&__WIRING, &#used, #place))));
+        if name.sound {
+            self.checks.extend(panic_at(
+                at,
+                conditions,
+                quote!(__wiring::missing(&__WIRING, &#used, #place)),
+            ));
         }
+        self.checks.extend(panic_at(
+            at,
+            conditions,
+            quote!(__wiring::unsure_output(&__WIRING, &#used, #place)),
+        ));
         let named_at = name.alias.as_ref().map_or(at, Ident::span);
         self.checks.extend(panic_at(
             named_at,

@@ -51,6 +51,8 @@ pub(crate) struct Named {
     pub(crate) path: Path,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) alias: Option<Ident>,
+    /// Could all bindings be read?
+    pub(crate) sound: bool,
 }
 
 /// `match quality { .. }`
@@ -69,6 +71,8 @@ pub(crate) struct Arm {
     pub(crate) pattern: Pat,
     /// The pattern as the user wrote it.
     pub(crate) label: String,
+    /// The first `Completed` or `Failed` in it.
+    pub(crate) outcome: Option<Span>,
     pub(crate) arrow: Token![=>],
     pub(crate) comma: Option<Token![,]>,
     pub(crate) value_span: Span,
@@ -209,7 +213,7 @@ fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
             for segment in &mut path.segments {
                 segment.arguments = syn::PathArguments::None;
             }
-            Some(Named { path, bindings: Vec::new(), alias: None })
+            Some(Named { path, bindings: Vec::new(), alias: None, sound: true })
         }
         Expr::Call(call) => {
             let Expr::Path(_) = &*call.func else {
@@ -223,7 +227,9 @@ fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
                     "a job names its steps without calling them, and parameters reach them by name; leave the parentheses out",
                 );
             }
+            let before = errors.count();
             name.bindings = binding::bindings(&call.args, errors);
+            name.sound = before == errors.count();
             Some(name)
         }
         Expr::Cast(cast) => {
@@ -299,6 +305,12 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
         }
     }
     let patterns = pattern::read(&expr.arms, errors);
+    if let (Some(subject), Some(missing)) = (&subject, pattern::missing_outcome(&expr.arms)) {
+        errors.at_span(
+            subject.span(),
+            format!("this `match` says nothing of `{missing}`; add the arm `{missing} => ..,`, or `{missing} => {{}}` to go on"),
+        );
+    }
     let sound = sound && before == errors.count();
     for (arm, pattern) in expr.arms.iter().zip(patterns) {
         let body = match &*arm.body {
@@ -312,8 +324,9 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
             expr => vec![statement(expr, errors)],
         };
         read.push(Arm {
-            pattern,
+            pattern: pattern.spelled,
             label: shown(&arm.pat),
+            outcome: pattern.outcome,
             arrow: arm.fat_arrow_token,
             comma: arm.comma,
             value_span: arm.body.span(),

@@ -2,7 +2,7 @@
 //! out. A pattern only chooses, so it binds nothing; and a bare name, which would match everything, is an outcome or a
 //! mistake.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Pat, PatIdent};
@@ -14,16 +14,46 @@ use crate::syntax::nearest::nearest;
 
 const OUTCOMES: [&str; 2] = ["Completed", "Failed"];
 
+/// The pattern of an arm.
+pub(crate) struct Pattern {
+    /// As rustc is to judge it.
+    pub(crate) spelled: Pat,
+    /// The first outcome of a step in it.
+    pub(crate) outcome: Option<Span>,
+}
+
 /// Reads the patterns of the arms of one `match`.
-pub(crate) fn read(arms: &[syn::Arm], errors: &mut Errors) -> Vec<Pat> {
-    let mut reading = Reading { enumeration: arms.iter().find_map(|arm| enumeration(&arm.pat)), errors };
+pub(crate) fn read(arms: &[syn::Arm], errors: &mut Errors) -> Vec<Pattern> {
+    let enumeration = arms.iter().find_map(|arm| enumeration(&arm.pat));
+    let mut reading = Reading { enumeration, errors, outcome: None };
     arms.iter()
         .map(|arm| {
-            let mut pattern = arm.pat.clone();
-            reading.visit_pat_mut(&mut pattern);
-            pattern
+            let mut spelled = arm.pat.clone();
+            reading.visit_pat_mut(&mut spelled);
+            Pattern { spelled, outcome: reading.outcome.take() }
         })
         .collect()
+}
+
+/// The outcome of a step that none of the arms takes, where all of them are such outcomes.
+pub(crate) fn missing_outcome(arms: &[syn::Arm]) -> Option<&'static str> {
+    let mut taken = Vec::new();
+    for arm in arms {
+        let cases = match &arm.pat {
+            Pat::Or(pattern) => pattern.cases.iter().collect(),
+            pattern => vec![pattern],
+        };
+        for case in cases {
+            let Pat::Ident(name) = case else { return None };
+            let word = plain(&name.ident);
+            if !OUTCOMES.contains(&word.as_str()) {
+                return None;
+            }
+            taken.push(word);
+        }
+    }
+    let missing = OUTCOMES.into_iter().find(|outcome| !taken.iter().any(|word| word == outcome));
+    missing.filter(|_| !taken.is_empty())
 }
 
 /// `Quality` of `Quality::Good`.
@@ -44,6 +74,7 @@ fn enumeration(pattern: &Pat) -> Option<String> {
 struct Reading<'e> {
     enumeration: Option<String>,
     errors: &'e mut Errors,
+    outcome: Option<Span>,
 }
 
 impl VisitMut for Reading<'_> {
@@ -53,7 +84,10 @@ impl VisitMut for Reading<'_> {
                 if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() =>
             {
                 let word = plain(&name.ident);
-                if OUTCOMES.contains(&word.as_str()) {
+                if word == "None" {
+                    // Of the prelude of Rust.
+                } else if OUTCOMES.contains(&word.as_str()) {
+                    self.outcome.get_or_insert(name.ident.span());
                     *pattern = spelled_out(name);
                 } else {
                     let message = self.bare(&word);

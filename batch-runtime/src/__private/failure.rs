@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::definition::{BoxError, Failure};
+use crate::definition::{BoxError, Failure, IsError};
 
 /// The type of an error.
 #[derive(Debug)]
@@ -58,15 +58,16 @@ impl<E: fmt::Display> AsText<E> for &Thrown<E> {
     }
 }
 
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an error",
-    label = "a component's error can be shown",
-    note = "derive `thiserror::Error` for `{Self}`, implement `Display` for it, or return a `String` or `anyhow::Error`"
-)]
-pub trait IsError {}
+/// What is no error, which was reported already.
+pub trait Reported<E> {
+    fn failure(&self, error: E) -> Failure;
+}
 
-#[diagnostic::do_not_recommend]
-impl<E: fmt::Display> IsError for E {}
+impl<E> Reported<E> for Thrown<E> {
+    fn failure(&self, _: E) -> Failure {
+        Failure::new("no error")
+    }
+}
 
 /// What is no error: the call does not compile, and says so.
 pub trait NoError<E> {

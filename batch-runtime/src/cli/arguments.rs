@@ -5,6 +5,8 @@ use clap::ArgMatches;
 use super::parameter;
 use super::refusal::Refusal;
 use crate::definition::{Durability, ExecutionId, JobInfo};
+use crate::graph::GraphFormat;
+use crate::operator::job_named;
 use crate::repository::Recovery;
 
 /// What holds for every command.
@@ -36,6 +38,7 @@ pub(super) enum Invocation {
     Recover,
     Executions { job: Option<String>, running: bool, limit: u32 },
     Show(ExecutionId),
+    Graph { job: &'static JobInfo, format: GraphFormat },
 }
 
 impl Globals {
@@ -70,18 +73,18 @@ impl Invocation {
                 limit: matches.get_one::<u32>("limit").copied().unwrap_or(20),
             },
             "show" => Self::Show(execution(matches)),
+            "graph" => {
+                let name = matches.get_one::<String>("job").map(String::as_str);
+                let format = matches.get_one::<String>("format").and_then(|name| name.parse().ok());
+                Self::Graph { job: named_or_only(jobs, name, "graph")?, format: format.unwrap_or_default() }
+            }
             other => return Err(Refusal::usage(format!("there is no command `{other}`"))),
         })
     }
 
     fn run(matches: &ArgMatches, jobs: &[&'static JobInfo]) -> Result<Self, Refusal> {
-        let (job, inner) = match matches.subcommand() {
-            Some((name, inner)) => (crate::operator::job_named(jobs, name)?, Some(inner)),
-            None => match jobs {
-                [only] => (*only, None),
-                _ => return Err(Refusal::usage("a job is needed behind `run`; `jobs` lists them")),
-            },
-        };
+        let (name, inner) = matches.subcommand().unzip();
+        let job = named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
         // In front of the job's name flags are known only where the job is the only one.
         let outer = (jobs.len() == 1).then_some(matches);
@@ -129,6 +132,21 @@ impl RunArguments {
             }
         }
         given
+    }
+}
+
+/// The job of that name, which may be left out where a program has one job.
+fn named_or_only(
+    jobs: &[&'static JobInfo],
+    name: Option<&str>,
+    command: &str,
+) -> Result<&'static JobInfo, Refusal> {
+    match (name, jobs) {
+        (Some(name), _) => Ok(job_named(jobs, name)?),
+        (None, [only]) => Ok(only),
+        (None, _) => {
+            Err(Refusal::usage(format!("the job's name is needed behind `{command}`; `jobs` lists them")))
+        }
     }
 }
 

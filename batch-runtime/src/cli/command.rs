@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::parameter;
 use crate::definition::JobInfo;
+use crate::graph::GraphFormat;
 
 /// Ours stand behind the parameters of the job.
 const OPTIONS: &str = "Options";
@@ -32,6 +33,7 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             Command::new("recover")
                 .about("Ends running executions whose process is dead, so that they can be started again"),
             executions(),
+            graph(),
             Command::new("show")
                 .about("Shows an execution: its parameters, its steps, and why it failed")
                 .arg(execution()),
@@ -54,7 +56,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     // The parameters come first: help shows its headings in the order of their first argument.
     let run = match jobs {
         [only] => of_job(run, program, only),
-        _ => run.subcommand_required(true),
+        _ => run.override_usage(format!("{program} run JOB [OPTIONS]")),
     };
     let next = Arg::new("next")
         .long("next")
@@ -114,6 +116,23 @@ fn executions() -> Command {
                 .help_heading(OPTIONS)
                 .display_order(2)
                 .help("Those that are running only"),
+        )
+}
+
+fn graph() -> Command {
+    Command::new("graph")
+        .about("Draws a job: its steps, and what decides between them")
+        .arg(Arg::new("job").value_name("JOB").help("The job; not needed where it is the only one"))
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("text|mermaid|dot")
+                .value_parser(PossibleValuesParser::new(GraphFormat::ALL.map(GraphFormat::name)))
+                .default_value(GraphFormat::default().name())
+                .hide_possible_values(true)
+                .help_heading(OPTIONS)
+                .display_order(1)
+                .help("An outline, a Mermaid flowchart, or the language of Graphviz"),
         )
 }
 

@@ -280,6 +280,14 @@ pub(super) struct Asked {
     pub(super) asked: &'static str,
 }
 
+/// `graph`: the picture as text.
+#[derive(Serialize)]
+pub(super) struct Drawing<'a> {
+    pub(super) job: &'a str,
+    pub(super) format: &'static str,
+    pub(super) graph: &'a str,
+}
+
 /// `recover`: `{"recovered": [..]}`
 #[derive(Serialize)]
 pub(super) struct Recovered<'a> {

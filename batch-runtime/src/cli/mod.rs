@@ -50,6 +50,7 @@ use refusal::{Refusal, exit};
 use repository::Open;
 
 use crate::definition::JobInfo;
+use crate::graph::render;
 use crate::operator::JobOperator;
 
 /// The whole program: what `batch_runtime::main!` calls.
@@ -147,6 +148,11 @@ fn dispatch(
         }
         Invocation::Executions { job, running, limit } => {
             look::executions(&operator(Open::Existing)?, job.as_deref(), *running, *limit, globals, console)?;
+        }
+        Invocation::Graph { job, format } => {
+            let graph = render(job, *format);
+            let document = json::Drawing { job: job.name, format: format.name(), graph: &graph };
+            done(&document, graph.trim_end(), globals, console);
         }
         Invocation::Show(execution) => {
             look::show(&operator(Open::Existing)?, *execution, globals, console)?;

@@ -86,9 +86,6 @@ impl Refusal {
             None => "; `--help` lists what there is".to_owned(),
         };
         let message = match error.kind() {
-            ErrorKind::MissingSubcommand if of_run => {
-                "the job's name is needed behind `run`; `jobs` lists them".to_owned()
-            }
             ErrorKind::MissingSubcommand => "a command is needed; `--help` lists them".to_owned(),
             ErrorKind::UnknownArgument => {
                 let given = word(ContextKind::InvalidArg).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::{Date, DateTime};
 
 /// A type that may be the parameter of a job: `String`, the integers, `f64`, `bool`, `PathBuf`, [`Date`],
-/// [`DateTime`], `Option` of these, and enums that derive [`ParameterType`](macro@crate::ParameterType).
+/// [`DateTime`], `Option` of these, and enums that derive [`ParameterType`](derive@crate::ParameterType).
 ///
 /// ```
 /// use batch_runtime::{ParameterType, ParameterValue};

@@ -1,13 +1,15 @@
 //! A job's body as a constant tree, what is wrong with it, and what is drawn from it.
 
+mod dot;
+mod drawing;
+mod format;
+mod mermaid;
 mod node;
+mod text;
 #[doc(hidden)]
 pub mod wiring;
+mod words;
 
+pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
-
-/// Placeholder.
-#[must_use]
-pub fn render_text(job: &crate::definition::JobInfo) -> String {
-    job.name.to_owned()
-}
+pub use text::render_text;

@@ -145,3 +145,29 @@ fn what_is_asked_of_an_execution_is_told_in_json() {
     folder.ask(JOBS, "run once");
     assert_eq!(folder.json(JOBS, "abandon 1"), json!({ "execution": 1, "asked": "abandon" }));
 }
+
+#[test]
+fn a_job_is_drawn_in_the_format_that_is_asked_for() {
+    let folder = Folder::new();
+    for (format, begin) in [("text", "job flight_delays("), ("mermaid", "flowchart"), ("dot", "digraph")] {
+        let answer = folder.ask(JOBS, &format!("graph flight_delays --format {format}"));
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{format}");
+        assert!(answer.out.starts_with(begin), "{format}: {}", answer.out);
+        assert!(answer.out.contains("load_delays"), "{format}: {}", answer.out);
+    }
+}
+
+#[test]
+fn the_only_job_is_drawn_without_its_name() {
+    let folder = Folder::new();
+    let drawn = folder.json(&[ONCE], "graph");
+    assert_eq!((&drawn["job"], &drawn["format"]), (&json!("once"), &json!("text")));
+    assert_eq!(folder.ask(&[ONCE], "graph").out, drawn["graph"].as_str().unwrap());
+}
+
+#[test]
+fn one_of_several_jobs_is_drawn_by_its_name() {
+    let answer = Folder::new().ask(JOBS, "graph");
+    assert_eq!(answer.code, 2);
+    assert_eq!(answer.err, "error: the job's name is needed behind `graph`; `jobs` lists them\n");
+}

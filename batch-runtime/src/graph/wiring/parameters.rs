@@ -43,8 +43,32 @@ const fn fits(asked: &TypeName, given: &TypeName) -> bool {
         }
 }
 
-const fn is_bound(used: &Use, asked: &Asked) -> bool {
-    !asked.past_bindings && bound(used.bindings, asked.name).is_some()
+/// Is it bound where it is used? A slip in the argument's name is reported there, and not once more as a missing parameter.
+const fn is_bound(used: &Use, asked_for: &Asked) -> bool {
+    if asked_for.past_bindings {
+        return false;
+    }
+    let mut at = 0;
+    while at < used.bindings.len() {
+        let argument = used.bindings[at].argument;
+        if same(argument, asked_for.name) || (is_near(argument, asked_for.name) && !is_asked(used, argument))
+        {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn is_asked(used: &Use, argument: &str) -> bool {
+    let mut before = 0;
+    while let Some(next) = asked(used, before) {
+        if same(next.name, argument) {
+            return true;
+        }
+        before += 1;
+    }
+    false
 }
 
 /// What is wrong with one parameter, if anything: it is not declared, of another type, or not secret.
@@ -169,7 +193,10 @@ const fn tell(
             Some(of) if same_type(of, &asked.ty) => {
                 message.and(", which may be left out; drop the `Option`, or ask for it as an `Option`")
             }
-            _ => message.and("; make the two types one"),
+            _ => {
+                let message = message.and("; declare it there as `").ty(&asked.ty, with_module);
+                message.and("`, or ask here for `").ty(&spec.ty, with_module).and("`")
+            }
         };
     }
     message

@@ -189,6 +189,24 @@ pub const fn why_not_asked(name: &str, decides: Option<Subject>, yes_or_no: bool
     Some(message.and(", or write `loop { match ").and(name).and(" { .. => break, .. } }`"))
 }
 
+/// Why the outcomes of a step are not those of a name.
+#[must_use]
+pub const fn why_not_ended(name: &str, decides: Option<Subject>) -> Option<Message> {
+    let message = match decides {
+        Some(Subject::Ended(_)) => return None,
+        Some(Subject::Decider(_)) => Message::of("decider ").code(name).and(" returns a value of its own"),
+        Some(Subject::Value(_)) => Message::of("step ").code(name).and(" returns a value"),
+        None => {
+            return Some(
+                Message::of("`Completed` and `Failed` are outcomes of a step, and ")
+                    .code(name)
+                    .and(" is none"),
+            );
+        }
+    };
+    Some(message.and("; write patterns of that, not `Completed` and `Failed`"))
+}
+
 /// Why a name cannot be given to `main!`.
 #[must_use]
 pub const fn why_no_job(

@@ -70,7 +70,7 @@ fn owns(delays: Vec<Delay>) {
 
 #[writer]
 fn takes(delays: &[Delay], tx: Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len()]).map(drop)
+    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len() as i64]).map(drop)
 }
 
 #[step(chunk = 0)]

@@ -1,0 +1,158 @@
+//! Receives: a job's body. Gives: it as boxes and arrows, which the formats only have to spell.
+
+use super::words::{details, title};
+use super::{Activity, Node, Subject, Use};
+use crate::definition::JobInfo;
+
+/// A job as boxes and arrows.
+pub(super) struct Drawing {
+    /// The boxes in the order of the body.
+    pub(super) items: Vec<Item>,
+    pub(super) arrows: Vec<Arrow>,
+}
+
+/// A box, or several in a frame.
+pub(super) enum Item {
+    Box { id: usize, shape: Shape, lines: Vec<String> },
+    Frame { id: usize, title: String, items: Vec<Item> },
+}
+
+/// What a box stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Where the job begins or ends.
+    Terminal,
+    Step,
+    Job,
+    Decision,
+    /// Where a loop begins.
+    Junction,
+}
+
+/// From one box to another.
+pub(super) struct Arrow {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) label: Option<String>,
+}
+
+/// An arrow that has not found its target yet.
+#[derive(Clone)]
+struct Loose {
+    from: usize,
+    label: Option<String>,
+}
+
+#[derive(Default)]
+struct Pen {
+    arrows: Vec<Arrow>,
+    next: usize,
+    /// What leaves the loops around, the innermost last.
+    breaks: Vec<Vec<Loose>>,
+}
+
+/// Draws a job.
+pub(super) fn draw(job: &JobInfo) -> Drawing {
+    let mut pen = Pen::default();
+    let mut items = Vec::new();
+    let begin = pen.put(&mut items, Shape::Terminal, vec![job.name.to_owned()], Vec::new());
+    let ends = pen.nodes(job.flow, &mut items, vec![Loose { from: begin, label: None }]);
+    if !ends.is_empty() {
+        pen.put(&mut items, Shape::Terminal, vec!["COMPLETED".to_owned()], ends);
+    }
+    Drawing { items, arrows: pen.arrows }
+}
+
+impl Pen {
+    /// A new box, at which the loose arrows end.
+    fn put(&mut self, items: &mut Vec<Item>, shape: Shape, lines: Vec<String>, loose: Vec<Loose>) -> usize {
+        let id = self.number();
+        items.push(Item::Box { id, shape, lines });
+        self.tie(loose, id);
+        id
+    }
+
+    fn number(&mut self) -> usize {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn tie(&mut self, loose: Vec<Loose>, to: usize) {
+        self.arrows.extend(loose.into_iter().map(|Loose { from, label }| Arrow { from, to, label }));
+    }
+
+    fn nodes(&mut self, nodes: &[Node], items: &mut Vec<Item>, mut loose: Vec<Loose>) -> Vec<Loose> {
+        for node in nodes {
+            loose = self.node(node, items, loose);
+        }
+        loose
+    }
+
+    fn node(&mut self, node: &Node, items: &mut Vec<Item>, loose: Vec<Loose>) -> Vec<Loose> {
+        match node {
+            Node::Run(used) => match used.activity {
+                Activity::Flow(flow) => {
+                    let (id, mut inside) = (self.number(), Vec::new());
+                    let ends = self.nodes(flow.nodes, &mut inside, loose);
+                    items.push(Item::Frame { id, title: format!("flow {}", title(used)), items: inside });
+                    ends
+                }
+                _ => vec![Loose { from: self.used(used, items, loose), label: None }],
+            },
+            Node::Match { subject, used, arms, .. } => {
+                let from = match subject {
+                    Subject::Decider(_) => self.put(items, Shape::Decision, vec![title(used)], loose),
+                    Subject::Ended(_) | Subject::Value(_) => self.used(used, items, loose),
+                };
+                let mut ends = Vec::new();
+                for arm in *arms {
+                    let begin = vec![Loose { from, label: Some(arm.label.to_owned()) }];
+                    ends.extend(self.nodes(arm.body, items, begin));
+                }
+                ends
+            }
+            Node::While { used, negated, body, .. } => {
+                let from = self.put(items, Shape::Decision, vec![title(used)], loose);
+                let (on, out) = if *negated { ("no", "yes") } else { ("yes", "no") };
+                let arrow = |label: &str| Loose { from, label: Some(label.to_owned()) };
+                self.breaks.push(vec![arrow(out)]);
+                let again = self.nodes(body, items, vec![arrow(on)]);
+                self.tie(again, from);
+                self.breaks.pop().unwrap_or_default()
+            }
+            Node::Loop(body) => {
+                let from = self.put(items, Shape::Junction, Vec::new(), loose);
+                self.breaks.push(Vec::new());
+                let again = self.nodes(body, items, vec![Loose { from, label: None }]);
+                self.tie(again, from);
+                self.breaks.pop().unwrap_or_default()
+            }
+            Node::Break => {
+                if let Some(innermost) = self.breaks.last_mut() {
+                    innermost.extend(loose);
+                }
+                Vec::new()
+            }
+            Node::End(code) => {
+                self.put(items, Shape::Terminal, vec![(*code).to_owned()], loose);
+                Vec::new()
+            }
+            Node::Fail(why) => {
+                self.put(items, Shape::Terminal, vec!["FAILED".to_owned(), (*why).to_owned()], loose);
+                Vec::new()
+            }
+            Node::Stop(why) => {
+                let from =
+                    self.put(items, Shape::Terminal, vec!["STOPPED".to_owned(), (*why).to_owned()], loose);
+                vec![Loose { from, label: Some("restart".to_owned()) }]
+            }
+        }
+    }
+
+    fn used(&mut self, used: &Use, items: &mut Vec<Item>, loose: Vec<Loose>) -> usize {
+        let shape = if matches!(used.activity, Activity::Job(_)) { Shape::Job } else { Shape::Step };
+        let mut lines = vec![title(used)];
+        lines.extend(details(&used.activity));
+        self.put(items, shape, lines, loose)
+    }
+}

@@ -1,0 +1,89 @@
+//! Receives: a use in a job's body. Gives: what a picture says of it, in words.
+
+use crate::definition::{Binding, BoundTo, ParameterSpec, ParameterValue, StepInfo, StepKind};
+use crate::graph::{Activity, Use};
+
+/// `load_eu = load(region = "eu")`: the name, and what it stands for where that is not the same.
+pub(super) fn title(used: &Use) -> String {
+    let own = used.activity.name();
+    let bound = bindings(used.bindings);
+    if used.name == own { format!("{own}{bound}") } else { format!("{} = {own}{bound}", used.name) }
+}
+
+fn bindings(bindings: &[Binding]) -> String {
+    if bindings.is_empty() {
+        return String::new();
+    }
+    let each: Vec<String> = bindings.iter().map(binding).collect();
+    format!("({})", each.join(", "))
+}
+
+fn binding(binding: &Binding) -> String {
+    let to = match binding.to {
+        BoundTo::Parameter(name) => name.to_owned(),
+        BoundTo::Constant { value, .. } => value().as_ref().map_or_else(|| "None".to_owned(), constant),
+    };
+    format!("{} = {to}", binding.argument)
+}
+
+fn constant(value: &ParameterValue) -> String {
+    match value {
+        ParameterValue::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// What an activity is made of, a line a thing: components, chunk size, limits.
+pub(super) fn details(activity: &Activity) -> Vec<String> {
+    match activity {
+        Activity::Step(step) => step_details(step),
+        Activity::Flow(_) | Activity::Decider(_) => Vec::new(),
+        Activity::Job(job) => vec![format!("job {}", job.name)],
+    }
+}
+
+fn step_details(step: &StepInfo) -> Vec<String> {
+    let mut lines = Vec::new();
+    match step.kind {
+        StepKind::Tasklet => lines.push("tasklet".to_owned()),
+        StepKind::Chunk => {
+            let pipe: Vec<String> = step
+                .components
+                .iter()
+                .map(|component| {
+                    format!("{} {}{}", component.role, component.name, bindings(component.bindings))
+                })
+                .collect();
+            lines.push(pipe.join(" | "));
+            lines.push(match step.options.chunk {
+                1 => "chunks of 1 item".to_owned(),
+                items => format!("chunks of {items} items"),
+            });
+        }
+    }
+    if let Some(starts) = step.options.start_limit {
+        lines.push(match starts {
+            1 => "started at most once".to_owned(),
+            starts => format!("started at most {starts} times"),
+        });
+    }
+    if step.options.allow_start_if_complete {
+        lines.push("run again by every restart".to_owned());
+    }
+    lines
+}
+
+/// `input: PathBuf`, with what holds for the parameter.
+pub(super) fn parameter(spec: &ParameterSpec) -> String {
+    let mut text = format!("{}: {}", spec.name, spec.ty);
+    if let Some(value) = spec.default.and_then(|default| default()) {
+        text.push_str(" = ");
+        text.push_str(&constant(&value));
+    }
+    if spec.secret {
+        text.push_str(" (secret)");
+    } else if !spec.identifying {
+        text.push_str(" (not identifying)");
+    }
+    text
+}

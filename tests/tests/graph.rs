@@ -1,0 +1,125 @@
+//! The pictures of a job, against files that were looked at. `UPDATE_GOLDEN=1` writes them anew.
+
+use batch_runtime::JobDefinition;
+use batch_runtime::graph::{GraphFormat, render};
+use batch_runtime::prelude::*;
+
+#[reader]
+fn flights(input: PathBuf) -> impl Iterator<Item = u32> {
+    let _ = input;
+    0..3
+}
+
+#[processor]
+fn late(flight: u32) -> Option<u32> {
+    (flight > 1).then_some(flight)
+}
+
+#[writer]
+fn save(_flights: &[u32]) {}
+
+#[step(chunk = 1_000, start_limit = 3)]
+fn load() {
+    flights(input = yesterday) | late | save
+}
+
+#[step(allow_start_if_complete = true)]
+fn publish(region: String) {
+    let _ = region;
+}
+
+#[step]
+fn page() {}
+
+#[step]
+fn clean() {}
+
+enum Quality {
+    Good,
+    Bad { rows: u64 },
+}
+
+#[decider]
+fn quality() -> Quality {
+    let _ = Quality::Bad { rows: 1 };
+    Quality::Good
+}
+
+#[decider]
+fn more() -> bool {
+    false
+}
+
+#[flow]
+fn finish() {
+    clean;
+    match page as last_page {
+        Completed => {}
+        Failed => stop!("look at \"page\" & <approve>"),
+    }
+}
+
+#[job]
+fn archive(#[param(default = 3)] copies: u8) {
+    publish(region = "eu \"west\"");
+}
+
+#[job]
+fn etl(
+    yesterday: PathBuf,
+    #[param(identifying = false)] note: Option<String>,
+    #[param(secret)] token: String,
+    #[param(default = "eu")] region: String,
+) {
+    load;
+    match quality {
+        Quality::Good => publish,
+        Quality::Bad { rows: 0 } => {}
+        Quality::Bad { .. } => {
+            publish(region = "quarantine") as set_aside;
+            fail!("the file is damaged");
+        }
+    }
+    while !more {
+        page;
+    }
+    loop {
+        match more {
+            true => break,
+            false => end!("NOTHING_LEFT"),
+        }
+    }
+    finish;
+    archive as archive_all;
+}
+
+fn assert_golden(file: &str, format: GraphFormat) {
+    let drawn = render(<etl as JobDefinition>::INFO, format);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graph").join(file);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &drawn).unwrap();
+    }
+    assert_eq!(drawn, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
+}
+
+#[test]
+fn a_job_is_drawn_as_an_outline() {
+    assert_golden("etl.txt", GraphFormat::Text);
+}
+
+#[test]
+fn a_job_is_drawn_as_a_mermaid_flowchart() {
+    assert_golden("etl.mmd", GraphFormat::Mermaid);
+}
+
+#[test]
+fn a_job_is_drawn_in_the_language_of_graphviz() {
+    assert_golden("etl.dot", GraphFormat::Dot);
+}
+
+#[test]
+fn a_format_is_known_by_the_name_it_shows() {
+    for format in GraphFormat::ALL {
+        assert_eq!(format.to_string().parse(), Ok(format));
+    }
+}

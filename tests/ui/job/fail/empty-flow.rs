@@ -1,0 +1,11 @@
+use batch_runtime::prelude::*;
+
+#[flow]
+fn nightly() {}
+
+#[job]
+fn etl() {
+    nightly;
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use batch_runtime::prelude::*;
+
+#[job]
+fn etl() {}
+
+fn main() {}

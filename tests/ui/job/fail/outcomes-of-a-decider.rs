@@ -1,0 +1,23 @@
+use batch_runtime::prelude::*;
+
+enum Quality {
+    Good,
+    Bad,
+}
+
+#[decider]
+fn quality() -> Quality {
+    Quality::Good
+}
+#[step]
+fn load() {}
+
+#[job]
+fn etl() {
+    match quality {
+        Completed => load,
+        Failed => {}
+    }
+}
+
+fn main() {}

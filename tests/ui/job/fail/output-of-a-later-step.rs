@@ -1,0 +1,22 @@
+use batch_runtime::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Total(u64);
+
+#[step]
+fn count() -> Total {
+    Total(3)
+}
+
+#[step]
+fn report(total: &Output<count>) {
+    let _ = total.0;
+}
+
+#[job]
+fn etl() {
+    report;
+    count;
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use batch_runtime::prelude::*;
+
+fn load() {}
+
+#[job]
+fn etl() {
+    load;
+}
+
+fn main() {}

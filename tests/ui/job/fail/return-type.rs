@@ -1,0 +1,11 @@
+use batch_runtime::prelude::*;
+
+#[step]
+fn load() {}
+
+#[job]
+fn etl() -> Result<(), String> {
+    load;
+}
+
+fn main() {}

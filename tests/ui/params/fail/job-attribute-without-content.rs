@@ -1,0 +1,11 @@
+use batch_runtime::prelude::*;
+
+#[step]
+fn load() {}
+
+#[job]
+fn etl(#[param] limit: u32) {
+    load;
+}
+
+fn main() {}

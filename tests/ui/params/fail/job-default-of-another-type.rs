@@ -1,0 +1,11 @@
+use batch_runtime::prelude::*;
+
+#[step]
+fn load() {}
+
+#[job]
+fn etl(#[param(default = "three")] limit: u32, #[param(default = 3)] region: String) {
+    load;
+}
+
+fn main() {}

@@ -1,0 +1,28 @@
+use batch_runtime::prelude::*;
+
+#[reader]
+fn flights(input: PathBuf) -> impl Iterator<Item = u32> {
+    let _ = input;
+    0..3
+}
+
+#[writer]
+fn save(_flights: &[u32]) {}
+
+#[step(chunk = 100)]
+fn load() {
+    flights | save
+}
+
+#[step]
+fn archive(input: PathBuf, year: u16) {
+    let _ = (input, year);
+}
+
+#[job]
+fn etl() {
+    load;
+    archive;
+}
+
+fn main() {}
