@@ -10,13 +10,18 @@ use crate::measure::Spread;
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan};
 
+/// The benchmarks of building.
+pub(crate) const NAMES: [&str; 4] =
+    ["build_example", "rebuild_50_steps", "check_200_steps", "build_200_steps"];
+
 /// The rows of the table that are about building.
 pub(crate) fn all(plan: &Plan) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
-    if plan.wants("build_example") {
+    let [of_example, of_steps @ ..] = NAMES;
+    if plan.wants(of_example) {
         rows.push(example(plan)?);
     }
-    if ["rebuild_50_steps", "check_200_steps", "build_200_steps"].iter().any(|name| plan.wants(name)) {
+    if of_steps.iter().any(|name| plan.wants(name)) {
         rows.extend(steps(plan)?);
     }
     Ok(rows)

@@ -1,9 +1,10 @@
 //! Receives: `cargo bench [-- [--quick] [--builds] [NAME ..]]`. Gives: a table of what the framework costs beside loops written by
 //! hand, and `target/bench.json`, a list of `{name, value, unit, must, aim}`.
 //!
-//! Both sides of a comparison run in this process, in turns; a value is the median of the ratios pair by pair. `NAME` keeps the
-//! benchmarks whose name contains it; `--quick` takes less input and fewer rounds, for a look; `--builds` adds how long
-//! builds take, which needs some minutes. The exit code does not tell of values that miss what they must be.
+//! Both sides of a comparison run in this process, in turns; a value is the median of the ratios pair by pair, and what both
+//! leave has to be the same. Every step is run with the split of its time measured, as always. `NAME` keeps the benchmarks whose
+//! name contains it; `--quick` takes less input and fewer rounds, for a look; `--builds` adds how long builds take, which needs
+//! some minutes. The exit code does not tell of values that miss what they must be.
 
 #![expect(clippy::cast_precision_loss, reason = "rates and means are shown with three digits")]
 
@@ -120,6 +121,14 @@ fn run(arguments: Vec<String>) -> Outcome {
     }
     if plan.builds {
         rows.extend(builds::all(&plan)?);
+    }
+    if rows.is_empty() {
+        let names = BENCHMARKS.map(|(name, _)| name).join(", ");
+        return Err(format!(
+            "no benchmark has such a name: there are {names}, and with --builds {}",
+            builds::NAMES.join(", ")
+        )
+        .into());
     }
     println!("\n{}", report::table(&rows));
     let json = places::target().join("bench.json");
