@@ -10,6 +10,7 @@ mod nearest;
 mod need;
 mod output;
 mod parameter;
+mod parameter_types;
 mod processor;
 mod processor_fn;
 mod reader;

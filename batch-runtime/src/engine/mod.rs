@@ -9,6 +9,7 @@ mod job;
 mod journal;
 mod panic;
 mod profile;
+mod runner;
 mod step;
 mod tasklet;
 
