@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_serde_value_is_left_and_another_is_not() {
         struct Plain;
-        assert_eq!((&Left(&3_u8)).output_json().unwrap().as_deref(), Some("3"));
-        assert_eq!((&Left(&Plain)).output_json().unwrap(), None);
+        assert_eq!((&&Left(&3_u8)).output_json().unwrap().as_deref(), Some("3"));
+        assert_eq!((&&Left(&Plain)).output_json().unwrap(), None);
     }
 }
