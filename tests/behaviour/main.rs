@@ -1,5 +1,12 @@
 //! What a run promises, a file a promise of the contract.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    reason = "components take and return what the language has them take and return"
+)]
+
 mod chunks;
 mod control_flow;
 mod databases;

@@ -185,6 +185,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::needless_borrow,
+        reason = "generated code has the references, which decide what is called"
+    )]
     fn a_serde_value_is_left_and_another_is_not() {
         struct Plain;
         assert_eq!((&&Left(&3_u8)).output_json().unwrap().as_deref(), Some("3"));
