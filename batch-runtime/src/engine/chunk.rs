@@ -43,18 +43,28 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
 }
 
 fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Phase>) -> Result<(), Halt> {
-    let opening = |failure: Failure| Halt::Failed(failure.during(Phase::Open));
     let mut chunks = ChunkLoop {
         run,
         tally,
         phase,
-        reader: P::reader(&run.scope).map_err(opening)?,
-        processor: P::processor(&run.scope).map_err(opening)?,
-        writer: P::writer(&run.scope).map_err(opening)?,
+        reader: opening(run, "reader", || P::reader(&run.scope))?,
+        processor: opening(run, "processor", || P::processor(&run.scope))?,
+        writer: opening(run, "writer", || P::writer(&run.scope))?,
         last: Positions::default(),
     };
-    chunks.resume().map_err(opening)?;
+    chunks.resume().map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
     chunks.drive()
+}
+
+/// Opens the components of one role; a panic is caught here, where the role is still known.
+fn opening<T>(
+    run: &StepRun<'_>,
+    role: &'static str,
+    open: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Halt> {
+    panic::catch(open)
+        .and_then(|opened| opened)
+        .map_err(|failure| Halt::Failed(run.of_role(failure, role).during(Phase::Open)))
 }
 
 /// Runs a pipe's processors over `reader`, chunk by chunk, and keeps what they put out: for tests, without a commit.
@@ -191,11 +201,11 @@ where
         let inherited = &self.run.inherited;
         if let Some(text) = &inherited.reader {
             let position = checkpoint::decode(text)?;
-            self.reader.resume(position).map_err(Failure::new)?;
+            self.reader.resume(position).map_err(|error| self.run.of_role(Failure::new(error), "reader"))?;
         }
         self.processor.restore(&mut inherited.states.clone())?;
         let written = inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
-        self.writer.open(written).map_err(Failure::new)?;
+        self.writer.open(written).map_err(|error| self.run.of_role(Failure::new(error), "writer"))?;
         self.last = self.positions()?;
         // A position that cannot be read back must not first be found out at a restart.
         checkpoint::decode::<R::Position>(&self.last.reader)?;

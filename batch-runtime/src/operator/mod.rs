@@ -191,7 +191,9 @@ impl JobOperator {
         let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;
         let mut parameters = Parameters::new();
-        for parameter in &stored.parameters {
+        // What the job no longer takes can matter to its instance only: the key tells.
+        let taken = |name: &str| name == RUN_ID || job.parameters.iter().any(|spec| spec.name == name);
+        for parameter in stored.parameters.iter().filter(|parameter| taken(&parameter.name)) {
             let value = parameter.value.clone();
             let identifying = parameter.identifying;
             parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });
