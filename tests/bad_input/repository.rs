@@ -86,6 +86,20 @@ fn a_locked_database_is_waited_for_and_then_given_up() {
     world.completes(RUN, ENTRIES);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_repository_without_the_permission_to_write_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::half_done();
+    let repository = world.file("batch.db");
+    fs::set_permissions(&repository, fs::Permissions::from_mode(0o444)).unwrap();
+    if fs::OpenOptions::new().write(true).open(&repository).is_ok() {
+        disk::not_tested("permissions do not bind this user");
+        return;
+    }
+    refused(&world, "is read-only: make the file and its folder writable, or name another");
+}
+
 #[test]
 fn a_repository_that_is_read_only_is_told_before_anything_is_done() {
     let world = World::half_done();
@@ -99,7 +113,7 @@ fn a_repository_that_is_read_only_is_told_before_anything_is_done() {
         &line,
         2,
         &format!(
-            "repository {}: is read-only: make the file writable, or name another",
+            "repository {}: is read-only: make the file and its folder writable, or name another",
             world.file("kept/batch.db").display()
         ),
     );

@@ -52,6 +52,7 @@ impl Refusal {
             | OperatorError::Job(JobError::Parameters(_))
             | OperatorError::RunIdGiven
             | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
+            OperatorError::ParameterGone { .. } => (exit::REFUSED, "parameter_gone"),
             OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
             OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
             OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),

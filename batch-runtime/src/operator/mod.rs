@@ -191,9 +191,15 @@ impl JobOperator {
         let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;
         let mut parameters = Parameters::new();
-        // What the job no longer takes can matter to its instance only: the key tells.
-        let taken = |name: &str| name == RUN_ID || job.parameters.iter().any(|spec| spec.name == name);
-        for parameter in stored.parameters.iter().filter(|parameter| taken(&parameter.name)) {
+        for parameter in &stored.parameters {
+            let name = parameter.name.as_str();
+            if name != RUN_ID && job.parameters.iter().all(|spec| spec.name != name) {
+                if !parameter.identifying {
+                    continue;
+                }
+                let (job, parameter) = (job.name.to_owned(), name.to_owned());
+                return Err(OperatorError::ParameterGone { execution, job, parameter });
+            }
             let value = parameter.value.clone();
             let identifying = parameter.identifying;
             parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });
