@@ -3,7 +3,7 @@
 //! editor, see the names they expect.
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as Tokens;
+use proc_macro2::{Span, TokenStream as Tokens};
 use quote::quote;
 use syn::{DeriveInput, ItemFn};
 
@@ -22,11 +22,19 @@ pub(crate) fn function(
     let item = Tokens::from(item);
     let mut errors = Errors::default();
     let mut out = match syn::parse2::<ItemFn>(item.clone()) {
+        // Beside a method nothing can stand.
+        Ok(function) if function.sig.receiver().is_some() => {
+            errors.at(
+                function.sig.inputs.first(),
+                format!("`#[{attribute}]` goes on a function without `self`: move it out of the `impl`"),
+            );
+            item
+        }
         Ok(function) => expand(options.into(), &function, &mut errors),
         Err(error) => {
             if syn::parse2::<syn::Item>(item.clone()).is_ok() {
                 errors.at_span(
-                    proc_macro2::Span::call_site(),
+                    item.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span()),
                     format!("`#[{attribute}]` goes on a function: `#[{attribute}] fn name(..) {{ .. }}`"),
                 );
             } else {

@@ -10,6 +10,7 @@ use quote::{ToTokens, quote};
 pub(crate) struct Errors {
     found: Vec<syn::Error>,
     read: bool,
+    left_to_rustc: bool,
 }
 
 impl Errors {
@@ -32,8 +33,13 @@ impl Errors {
         self.found.len()
     }
 
+    /// Something is wrong that rustc reports itself at the user's own tokens.
+    pub(crate) fn leave_to_rustc(&mut self) {
+        self.left_to_rustc = true;
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.found.is_empty() && !self.left_to_rustc
     }
 
     /// The first error as a type, and no longer as an item: rustc reports it, takes the type for an erroneous
@@ -42,9 +48,9 @@ impl Errors {
         if self.found.is_empty() {
             return quote!(());
         }
-        // As a type, `compile_error!` would be `()`, which rustc goes on to judge.
         let error = self.found.remove(0).to_compile_error();
-        quote!(<() as __batch::If<{ #error true }>>::Is)
+        // In the place of a type itself, a macro that fails stands for `()`.
+        quote!([(); { #error }])
     }
 
     /// All errors as items.

@@ -1,4 +1,93 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
+//!
+//! A program is a set of plain functions. Attributes say what each is for, a step is a pipe of them, and a job is a
+//! body of control flow. Whatever does not fit together does not compile.
+//!
+//! ```no_run
+//! use batch_runtime::prelude::*;
+//!
+//! #[derive(Deserialize)]
+//! struct Flight {
+//!     carrier: String,
+//!     dep_delay: Option<f64>,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Delay {
+//!     carrier: String,
+//!     minutes: f64,
+//! }
+//!
+//! #[reader]
+//! fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError> {
+//!     CsvReader::options().null("NA").open(input)
+//! }
+//!
+//! /// Keeps the flights that left late.
+//! #[processor]
+//! fn late(flight: Flight) -> Option<Delay> {
+//!     let minutes = flight.dep_delay.filter(|minutes| *minutes > 0.0)?;
+//!     Some(Delay { carrier: flight.carrier, minutes })
+//! }
+//!
+//! #[writer]
+//! fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+//!     let mut insert = tx.prepare_cached("INSERT INTO delay VALUES (?1, ?2)")?;
+//!     delays.iter().try_for_each(|delay| insert.execute((&delay.carrier, delay.minutes)).map(|_| ()))
+//! }
+//!
+//! #[step]
+//! fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+//!     tx.execute_batch("CREATE TABLE delay (carrier TEXT, minutes REAL)")
+//! }
+//!
+//! #[step(chunk = 1_000)]
+//! fn load_delays() {
+//!     flights | late | save
+//! }
+//!
+//! /// Loads the late flights.
+//! #[job]
+//! fn flight_delays(
+//!     /// CSV file of flights
+//!     input: PathBuf,
+//! ) {
+//!     create_table;
+//!     load_delays;
+//! }
+//!
+//! batch_runtime::main!(flight_delays);
+//! ```
+//!
+//! `run --input flights.csv` runs it with a progress bar and a summary. Killed at any moment and run again, it goes on
+//! behind the last commit.
+//!
+//! # Which construct do I need?
+//!
+//! | to | write |
+//! |---|---|
+//! | read items | [`#[reader]`](macro@reader): a function that returns an iterator, one of [`readers`], or your own [`Reader`] |
+//! | change or filter them one by one | [`#[processor]`](macro@processor) returning `T` or `Option<T>` |
+//! | make several of one | [`#[processor]`](macro@processor) returning [`Many`] |
+//! | look at a whole chunk at once | `#[processor(bulk)]` |
+//! | remember something between items | a `#[state]` argument |
+//! | write them | [`#[writer]`](macro@writer): a function over `&[T]`, one of [`writers`], or your own [`Writer`] |
+//! | write with several writers, or with one of several | `(a, b)`, or `match kind { .. }` on a [`#[classifier]`](macro@classifier) |
+//! | put these together | [`#[step(chunk = 100)]`](macro@step) over a pipe |
+//! | do one thing that is no pipe | [`#[step]`](macro@step) without `chunk`: a tasklet; [`Repeat`] for many transactions |
+//! | hand a result to later steps | return a serde value, and ask for [`Output`] |
+//! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
+//! | share a part of a body | [`#[flow]`](macro@flow) |
+//! | share an expensive thing | [`#[resource]`](macro@resource) |
+//! | write to another database | [`#[database]`](macro@database) |
+//! | run it | [`main!`], or [`operator::JobOperator`] in a program with its own `main` |
+//! | test it | [`testing`] |
+//!
+//! # How to read this crate
+//!
+//! [`definition`] holds the traits that the attributes implement and that users implement for readers and writers of
+//! their own; [`graph`] a job's body as a constant; [`engine`] runs it; [`repository`] records it, and its documentation is the
+//! crash contract; [`operator`] starts, stops and looks; [`observe`] watches.
 
 #[doc(hidden)]
 pub mod __private;

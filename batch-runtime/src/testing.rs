@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::definition::{
     Database, Driver, Environment, ExecutionId, Failure, InstanceId, JobContext, Launch, Parameter,
-    ParameterType, Parameters, Pipe, Scope, StepContext, StepEnvironment, StepExecutionId, StopSignal,
-    Transaction, Values,
+    ParameterType, Parameters, Pipe, Piped, Scope, StepContext, StepDefinition, StepEnvironment,
+    StepExecutionId, StopSignal, Transaction, Values,
 };
 use crate::engine::{self, JobError, RunOptions, StepRun};
 use crate::observe::{JobReport, StepLive};
@@ -65,13 +65,13 @@ pub struct Ran {
     pub profile: Profile,
 }
 
-impl<S: Pipe> Default for StepTest<S> {
+impl<S: StepDefinition> Default for StepTest<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S: Pipe> StepTest<S> {
+impl<S: StepDefinition> StepTest<S> {
     /// The step, from its beginning, without parameters.
     pub fn new() -> Self {
         Self { parameters: Parameters::new(), position: None, step: PhantomData }
@@ -99,7 +99,7 @@ impl<S: Pipe> StepTest<S> {
     /// # Errors
     /// The step's own.
     pub fn run(self) -> Result<Ran, Failure> {
-        self.with(|run| engine::run_chunks::<S>(run).outcome())
+        self.with(|run| (S::INFO.run)(run).outcome())
     }
 
     /// Runs the step's processors, chunk by chunk, over these items in the place of its reader; gives what its writer would
@@ -107,16 +107,22 @@ impl<S: Pipe> StepTest<S> {
     ///
     /// # Errors
     /// The processors' own.
-    pub fn over(self, items: Vec<S::In>) -> Result<(Vec<S::Out>, Counters), Failure> {
-        self.with(|run| engine::collect::<S, _>(run, crate::readers::VecReader::new(items)))
+    pub fn over<P: Pipe>(self, items: Vec<P::In>) -> Result<(Vec<P::Out>, Counters), Failure>
+    where
+        S: Piped<P>,
+    {
+        self.with(|run| engine::collect::<P, _>(run, crate::readers::VecReader::new(items)))
     }
 
     /// Runs the step's own reader and processors, and gives what its writer would have been given, and the counters.
     ///
     /// # Errors
     /// The reader's and processors' own.
-    pub fn collect(self) -> Result<(Vec<S::Out>, Counters), Failure> {
-        self.with(|run| engine::collect::<S, _>(run, S::reader(&run.scope)?))
+    pub fn collect<P: Pipe>(self) -> Result<(Vec<P::Out>, Counters), Failure>
+    where
+        S: Piped<P>,
+    {
+        self.with(|run| engine::collect::<P, _>(run, P::reader(&run.scope)?))
     }
 
     fn with<T>(self, run: impl FnOnce(&StepRun<'_>) -> Result<T, Failure>) -> Result<T, Failure> {

@@ -6,7 +6,7 @@ use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use batch_runtime::prelude::*;
 
 /// Six characters for the sensor, nine for the value, and a line feed.
-const RECORD: u64 = 16;
+const RECORD: usize = 16;
 
 #[derive(Debug)]
 struct Reading {
@@ -34,7 +34,7 @@ struct Tape {
 impl Tape {
     fn open(path: &Path) -> Result<Self, TapeError> {
         let file = File::open(path)?;
-        let records = file.metadata()?.len() / RECORD;
+        let records = file.metadata()?.len() / RECORD as u64;
         Ok(Self { file: BufReader::new(file), records, read: 0 })
     }
 }
@@ -46,7 +46,7 @@ impl Reader for Tape {
     type Error = TapeError;
 
     fn read(&mut self) -> Result<Option<Reading>, TapeError> {
-        let mut record = [0; RECORD as usize];
+        let mut record = [0; RECORD];
         match self.file.read_exact(&mut record) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
             other => other?,
@@ -65,7 +65,7 @@ impl Reader for Tape {
 
     /// What a restart does instead of reading everything again.
     fn resume(&mut self, position: u64) -> Result<(), TapeError> {
-        self.file.seek(SeekFrom::Start(position * RECORD))?;
+        self.file.seek(SeekFrom::Start(position * RECORD as u64))?;
         self.read = position;
         Ok(())
     }
@@ -88,8 +88,8 @@ fn parse(record: &[u8]) -> Option<Reading> {
 }
 
 #[reader]
-fn tape(input: PathBuf) -> Result<Tape, TapeError> {
-    Tape::open(&input)
+fn tape(input: &Path) -> Result<Tape, TapeError> {
+    Tape::open(input)
 }
 
 #[writer]

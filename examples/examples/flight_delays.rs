@@ -6,7 +6,8 @@ use batch_runtime::prelude::*;
 #[derive(Debug, Deserialize)]
 struct Flight {
     carrier: String,
-    flight: u32,
+    #[serde(rename = "flight")]
+    number: u32,
     origin: String,
     dest: String,
     dep_delay: Option<f64>,
@@ -15,13 +16,13 @@ struct Flight {
 #[derive(Debug, PartialEq)]
 struct Delay {
     carrier: String,
-    flight: u32,
+    number: u32,
     route: String,
     minutes: f64,
 }
 
 #[derive(Debug, Serialize)]
-struct Carrier {
+struct Rank {
     carrier: String,
     late_flights: u32,
     mean_minutes: f64,
@@ -32,7 +33,7 @@ struct Carrier {
 fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
         "DROP TABLE IF EXISTS late_flight;
-         CREATE TABLE late_flight (carrier TEXT, flight INTEGER, route TEXT, minutes REAL)",
+         CREATE TABLE late_flight (carrier TEXT, number INTEGER, route TEXT, minutes REAL)",
     )
 }
 
@@ -45,16 +46,16 @@ fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError> {
 /// Keeps the flights that left late. One without a delay never left.
 #[processor]
 fn late(flight: Flight) -> Option<Delay> {
-    let Flight { carrier, flight, origin, dest, dep_delay } = flight;
+    let Flight { carrier, number, origin, dest, dep_delay } = flight;
     let minutes = dep_delay.filter(|minutes| *minutes > 0.0)?;
-    Some(Delay { carrier, flight, route: format!("{origin}-{dest}"), minutes })
+    Some(Delay { carrier, number, route: format!("{origin}-{dest}"), minutes })
 }
 
 #[writer]
 fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached("INSERT INTO late_flight VALUES (?1, ?2, ?3, ?4)")?;
     for delay in delays {
-        insert.execute((&delay.carrier, delay.flight, &delay.route, delay.minutes))?;
+        insert.execute((&delay.carrier, delay.number, &delay.route, delay.minutes))?;
     }
     Ok(())
 }
@@ -77,16 +78,16 @@ fn summarise(tx: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// The carriers, the longest mean delay first.
 #[reader]
-fn carriers(connection: &Connection) -> rusqlite::Result<impl Iterator<Item = Carrier>> {
+fn carriers(connection: &Connection) -> rusqlite::Result<impl Iterator<Item = Rank>> {
     let mut query = connection.prepare("SELECT * FROM carrier_delay ORDER BY mean_minutes DESC, carrier")?;
     let rows = query.query_map([], |row| {
-        Ok(Carrier { carrier: row.get(0)?, late_flights: row.get(1)?, mean_minutes: row.get(2)? })
+        Ok(Rank { carrier: row.get(0)?, late_flights: row.get(1)?, mean_minutes: row.get(2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter())
 }
 
 #[writer]
-fn report(ranking: PathBuf) -> CsvWriter<Carrier> {
+fn report(ranking: PathBuf) -> CsvWriter<Rank> {
     CsvWriter::create(ranking).overwrite(true)
 }
 
@@ -96,7 +97,7 @@ fn publish() {
 }
 
 /// Loads the late flights of a year and ranks the carriers by their mean delay.
-#[job(max_recoveries = 100)] // An invitation to kill it: by default a person is asked after the third time.
+#[job]
 fn flight_delays(
     /// CSV file of flights, plain or compressed
     #[param(default = "examples/data/flights.csv.zst")]

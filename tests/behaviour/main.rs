@@ -1,8 +1,18 @@
 //! What a run promises, a file a promise of the contract.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    reason = "components take and return what the language has them take and return"
+)]
+
 mod chunks;
 mod control_flow;
+mod databases;
+mod files;
 mod launching;
 mod panics;
 mod restarts;
+mod routing;
 mod support;

@@ -4,9 +4,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use batch_runtime::graph::{Activity, Node, Use};
 use batch_runtime::prelude::*;
-use batch_runtime::{JobInfo, JobOptions, ParameterSpec, ParameterType, StepDefinition};
 
 #[reader]
 fn numbers(to: u32) -> impl Iterator<Item = u32> {
@@ -34,22 +32,16 @@ fn keep() {
     numbers | slowly | table
 }
 
-const COUNT: &JobInfo = &JobInfo {
-    id: "numbers::count",
-    name: "count",
-    doc: " Writes numbers down.",
-    parameters: &[
-        ParameterSpec::of::<u32>("to", " The last number"),
-        ParameterSpec {
-            default: Some(|| 0_u64.to_value()),
-            identifying: false,
-            ..ParameterSpec::of::<u64>("pause", " Milliseconds a number")
-        },
-    ],
-    flow: &[Node::Run(Use { name: "keep", activity: Activity::Step(keep::INFO), bindings: &[] })],
-    options: JobOptions::DEFAULT,
-};
-
-fn main() -> std::process::ExitCode {
-    batch_runtime::cli::main(&[COUNT])
+/// Writes numbers down.
+#[job]
+fn count(
+    /// The last number
+    to: u32,
+    /// Milliseconds a number
+    #[param(default = 0, identifying = false)]
+    pause: u64,
+) {
+    keep;
 }
+
+batch_runtime::main!(count);

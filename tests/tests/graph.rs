@@ -1,5 +1,12 @@
 //! The pictures of a job, against files that were looked at. `UPDATE_GOLDEN=1` writes them anew.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    reason = "components take and return what the language has them take and return"
+)]
+
 use batch_runtime::JobDefinition;
 use batch_runtime::graph::{GraphFormat, render};
 use batch_runtime::prelude::*;

@@ -1,7 +1,5 @@
 //! A reader returns something that hands out items one by one.
 
-use syn::spanned::Spanned;
-
 use crate::errors::Errors;
 use crate::model::argument::Asks;
 use crate::model::component::Component;
@@ -62,10 +60,10 @@ fn check_kept(component: &Component<'_>, errors: &mut Errors) {
         if let Asks::Parameter { owned, by_reference: true } = &argument.asks {
             let owned = shown(owned);
             let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();
-            errors.push(syn::Error::new(
-                argument.ty.span(),
+            errors.at(
+                &argument.ty,
                 format!("a reader lives longer than this reference: write `{}: {owned}`", argument.name),
-            ));
+            );
         }
     }
 }

@@ -5,7 +5,8 @@ use syn::{Expr, ExprLit, ItemFn, Lit, Pat};
 
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
-use crate::syntax::step::{Element, Route};
+use crate::syntax::options::Given;
+use crate::syntax::step::{Element, Route, is_pipe};
 
 /// The options' values, as far as they are literals.
 pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
@@ -42,9 +43,25 @@ fn number(value: &Expr, zero: &str, no_number: &str, errors: &mut Errors) {
     }
 }
 
+/// `chunk` on a function with a body of its own: reported here, and at no other place.
+pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut Errors) -> bool {
+    let Some(chunk) = given.iter().find(|option| option.name == "chunk") else { return false };
+    let has_head =
+        !function.sig.inputs.is_empty() || !matches!(function.sig.output, syn::ReturnType::Default);
+    let is_tasklet = has_head && !is_pipe(&function.block) && !function.block.stmts.is_empty();
+    if is_tasklet {
+        errors.at(
+            &chunk.name,
+            "`chunk` is for a pipe, `reader | processor | writer`; this step has a body of its own and is a tasklet: leave `chunk` out",
+        );
+    }
+    is_tasklet
+}
+
 /// The head of a pipe's function.
 pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut Errors) {
-    if options.chunk.is_none() {
+    // An option that was refused may have been the missing one.
+    if options.chunk.is_none() && errors.is_empty() {
         errors.at(
             &function.sig.ident,
             "a step that is a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`",

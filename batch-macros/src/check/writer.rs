@@ -1,6 +1,5 @@
 //! A writer takes the items of a chunk as `&[Item]`, or returns a writer object.
 
-use syn::spanned::Spanned;
 use syn::{ItemFn, Type};
 
 use crate::errors::Errors;
@@ -29,7 +28,7 @@ pub(crate) fn role(function: &ItemFn, errors: &mut Errors) -> Option<Role> {
             let seen = as_reference(ty).map_or(ty, |reference| &*reference.elem);
             let element = match seen {
                 Type::Slice(slice) => shown(&slice.elem),
-                other => only_argument(other, "Vec").map_or_else(|| shown(other), |item| shown(item)),
+                other => only_argument(other, "Vec").map_or_else(|| shown(other), shown),
             };
             errors
                 .at(ty, format!("a writer borrows the items of a chunk, all at once: write `&[{element}]`"));
@@ -72,13 +71,13 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         if let Asks::Parameter { owned, by_reference: true } = &argument.asks {
             let owned = shown(owned);
             let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();
-            errors.push(syn::Error::new(
-                argument.ty.span(),
+            errors.at(
+                &argument.ty,
                 format!(
                     "a writer object lives longer than this reference: write `{}: {owned}`",
                     argument.name
                 ),
-            ));
+            );
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Receives: the injected arguments of a component. Gives: what they ask for as constants, and the code that
 //! gets them out of the scope.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
 use super::frame::checked;
 use crate::model::argument::{Argument, Asks, Role};
-use crate::model::types::{as_reference, with_inferred_lifetimes};
+use crate::model::component::Component;
+use crate::model::types::{as_reference, only_argument, with_inferred_lifetimes};
 
 /// The code for all arguments of one function.
 #[derive(Default)]
@@ -62,22 +63,22 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             out.pass.push(quote!(#local));
         }
         Asks::Transaction(database) => {
-            out.aliases.extend(database_alias(&alias, database.as_ref()));
+            out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
             need(quote!(__batch::NeedKind::Transaction(<#alias as __batch::Database>::INFO)));
             out.fetch_each.extend(quote!(let #local = __tx.of::<#alias>()?;));
-            out.pass.push(quote!(&#local));
+            out.pass.push(stands_at_type(argument, "&", &local));
             out.transactional = true;
         }
         Asks::Connection(database) => {
-            out.aliases.extend(database_alias(&alias, database.as_ref()));
+            out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
             need(quote!(__batch::NeedKind::Connection(<#alias as __batch::Database>::INFO)));
             out.fetch.extend(quote!(let #local = __scope.connection::<#alias>()?;));
-            out.pass.push(quote!(#local));
+            out.pass.push(stands_at_type(argument, "&*", &local));
         }
         Asks::Output { step, optional } => {
             let leaves = format_ident!("__S{index}");
-            let check = quote_spanned!(step.span()=> let _ = <#step as __batch::Produces>::ID;);
-            out.aliases.extend(checked(&leaves, step, check));
+            let wrapped = bounded(argument);
+            out.aliases.extend(checked(&leaves, step, quote!(let _: #wrapped;)));
             let check = quote_spanned! { step.span()=>
                 let _ = <<#leaves as __batch::Produces>::Value as __batch::Leaves>::IS_LEFT;
             };
@@ -89,7 +90,7 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             }));
             let get = if *optional { quote!(optional_output) } else { quote!(output) };
             out.fetch.extend(quote!(let #local = __scope.#get::<#alias>()?;));
-            out.pass.push(quote!(#local));
+            out.pass.push(stands_at_type(argument, if *optional { "*&" } else { "&*" }, &local));
         }
         Asks::Parameter { owned, by_reference } => {
             let check = quote_spanned!(ty_span=> let _ = <#owned as __batch::ParameterType>::TYPE;);
@@ -111,19 +112,71 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             out.aliases.extend(checked(&alias, &user, check));
             need(quote!(__batch::NeedKind::Resource(<#alias as __batch::ResourceDefinition>::NEEDS)));
             let inner = as_reference(&argument.ty).map(|reference| with_inferred_lifetimes(&reference.elem));
-            let get = quote_spanned!(ty_span=> __scope.resource::<#alias>()?);
+            let at = inner.as_ref().map_or(ty_span, Spanned::span);
+            let get = quote_spanned!(at=> __scope.resource::<#alias>()?);
             out.fetch.extend(quote!(let #local: &#inner = #get;));
             out.pass.push(quote!(#local));
         }
     }
 }
 
-fn database_alias(alias: &Ident, database: Option<&Type>) -> TokenStream {
+fn database_alias(alias: &Ident, argument: &Argument, database: Option<&Type>) -> TokenStream {
     match database {
         None => quote!(type #alias = __batch::Sqlite;),
         Some(database) => {
-            let check = quote_spanned!(database.span()=> let _ = <#database as __batch::Database>::INFO;);
-            checked(alias, database, check)
+            let wrapped = bounded(argument);
+            checked(alias, database, quote!(let _: #wrapped;))
         }
     }
+}
+
+/// `Output<step>` or `Transaction<'_, warehouse>` as the user wrote it. Its bound is checked by rustc in the user's own
+/// signature; a check of the same tokens gives the same message, which rustc prints once.
+fn bounded(argument: &Argument) -> Option<Type> {
+    let ty = only_argument(&argument.ty, "Option").unwrap_or(&argument.ty);
+    as_reference(ty).map(|reference| with_inferred_lifetimes(&reference.elem))
+}
+
+/// The call of the user's function. The bound of an argument's type is checked at a call as well: the call stands
+/// where that type does, so that this, too, is the same message.
+pub(crate) fn call(
+    component: &Component<'_>,
+    handed: Option<&TokenStream>,
+    pass: &[TokenStream],
+) -> TokenStream {
+    let name = component.name;
+    let handed = handed.iter();
+    let passed = quote!(#(#handed,)* #(#pass),*);
+    let bounded = component.arguments.iter().find(|argument| match &argument.asks {
+        Asks::Output { .. } => true,
+        Asks::Transaction(database) | Asks::Connection(database) => database.is_some(),
+        _ => false,
+    });
+    let tokens: Vec<_> = bounded.and_then(bounded_tokens).unwrap_or_default();
+    let [first, .., last] = &tokens[..] else { return quote!(#name(#passed)) };
+    let name = Ident::new(&name.to_string(), first.span());
+    let (open, close) = (quote_spanned!(first.span()=> ::<), quote_spanned!(last.span()=> >));
+    let mut passed = Group::new(Delimiter::Parenthesis, passed);
+    passed.set_span(last.span());
+    quote!(#name #open #close #passed)
+}
+
+/// The local behind `operator`, from the first to the last token of the argument's type, for the same reason.
+fn stands_at_type(argument: &Argument, operator: &str, local: &Ident) -> TokenStream {
+    let tokens = bounded_tokens(argument).unwrap_or_default();
+    let (first, last) = match (tokens.first(), tokens.last()) {
+        (Some(first), Some(last)) => (first.span(), last.span()),
+        _ => (argument.span(), argument.span()),
+    };
+    let operator = operator.chars().map(|sign| {
+        let mut sign = Punct::new(sign, Spacing::Alone);
+        sign.set_span(first);
+        sign
+    });
+    let local = Ident::new(&local.to_string(), last);
+    quote!(#(#operator)* #local)
+}
+
+fn bounded_tokens(argument: &Argument) -> Option<Vec<proc_macro2::TokenTree>> {
+    bounded(argument).map(|ty| ty.to_token_stream().into_iter().collect())
 }

@@ -4,6 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Lit;
+use syn::spanned::Spanned;
 
 use crate::model::body::plain;
 use crate::syntax::binding::{Binding, BoundTo, literal};
@@ -28,8 +29,8 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
                         quote!(<f64 as __batch::ConstantValue>::value(&(#value))),
                     ),
                     _ => (
-                        quote!(__batch::wiring::type_of(&(#value))),
-                        quote!(__batch::ConstantValue::value(&(#value))),
+                        quote_spanned!(value.span()=> __batch::wiring::type_of(&(#value))),
+                        quote_spanned!(value.span()=> __batch::ConstantValue::value(&(#value))),
                     ),
                 };
                 quote!(__batch::BoundTo::Constant { ty: #ty, value: || #typed })
@@ -60,10 +61,7 @@ pub(crate) fn checks(
         let fits = match &binding.to {
             BoundTo::Parameter(_) => TokenStream::new(),
             BoundTo::Constant(value) => {
-                let number = match literal(value) {
-                    Some((_, Lit::Int(_))) => quote!(::core::option::Option::Some((#value) as i128)),
-                    _ => quote!(::core::option::Option::None),
-                };
+                let number = if let Some((_, Lit::Int(_))) = literal(value) { quote!(::core::option::Option::Some((#value) as i128)) } else { quote!(::core::option::Option::None) };
                 quote_spanned! { binding.to.span()=>
                     const _: () = {
                         if let ::core::option::Option::Some(message) =

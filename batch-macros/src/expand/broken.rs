@@ -53,7 +53,7 @@ fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
     let constants = constants(name);
     quote! {
         impl __batch::IsProcessor for #name {}
-        impl<T> __batch::ProcessorDefinition<T> for #name {
+        impl<T: 'static> __batch::ProcessorDefinition<T> for #name {
             #constants
             const BY_REFERENCE: bool = true;
             type Out = #erroneous;
@@ -70,7 +70,7 @@ fn writer(name: &Ident) -> TokenStream {
     let constants = constants(name);
     quote! {
         impl __batch::IsWriter for #name {}
-        impl<T> __batch::WriterDefinition<T> for #name {
+        impl<T: 'static> __batch::WriterDefinition<T> for #name {
             #constants
             fn bind<'s>(_: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Writer<Item = T> + 's + use<'s, T>, __batch::Failure>
@@ -85,7 +85,7 @@ fn classifier(name: &Ident, erroneous: &TokenStream) -> TokenStream {
     let constants = constants(name);
     quote! {
         impl __batch::IsClassifier for #name {}
-        impl<T> __batch::ClassifierDefinition<T> for #name {
+        impl<T: 'static> __batch::ClassifierDefinition<T> for #name {
             #constants
             type Kind = #erroneous;
             fn bind<'s>(_: &__batch::Scope<'s>)

@@ -1,12 +1,13 @@
 //! `#[classifier] fn kind(order: &Order) -> Kind`
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ItemFn;
+use syn::spanned::Spanned;
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::value_or_return;
+use super::failure::{error_check, value_or_return};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -28,24 +29,26 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
     let name = component.name;
     let asked = injected(Role::Classifier, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let call = value_or_return(&component, &quote!(#name(__item, #(#pass),*)));
+    let called = value_or_return(&component, &call(&component, Some(&quote!(__item)), pass));
     let (kind, text) = (&component.returns.value, name.to_string());
+    let kind_type = quote_spanned!(kind.span()=> type Kind = #kind;);
     let definition = implement(
         quote!(__batch::ClassifierDefinition<#item>),
         name,
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
-            type Kind = #kind;
+            #kind_type
             fn bind<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
                 impl FnMut(&#item) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's + use<'s>,
                 __batch::Failure,
             > {
                 #fetch
-                ::core::result::Result::Ok(move |__item: &#item| ::core::result::Result::Ok(#call))
+                ::core::result::Result::Ok(move |__item: &#item| ::core::result::Result::Ok(#called))
             }
         },
     );
+    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsClassifier), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame(function, plain(function), quote!(#aliases #error #role #definition))
 }

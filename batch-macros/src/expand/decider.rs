@@ -33,7 +33,7 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
     let value = value_or_return(&decider, &quote!(#name(#(#pass),*)));
     let outcome = with_static_lifetimes(&decider.returns.value);
     let outcome_at = quote_spanned!(outcome.span()=> type Outcome = #outcome;);
-    let decides = implement(
+    let definition = implement(
         quote!(__batch::Decides),
         name,
         quote! {
@@ -55,7 +55,7 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
             ::core::result::Result::Ok(::std::boxed::Box::new(#value))
         }
     };
-    frame(function, component::plain(function), quote!(#aliases #decides #decide))
+    frame(function, component::plain(function), quote!(#aliases #definition #decide))
 }
 
 /// A decider of which nothing is known: what a job matches on has an erroneous type, on which rustc is silent.
@@ -64,7 +64,8 @@ fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let erroneous = errors.take_first_as_type();
     let code = quote! {
         impl __batch::Decides for #name {
-            type Outcome = #erroneous;
+            // An array of no length is still no `bool`; this is nothing that rustc could judge.
+            type Outcome = <() as __batch::If<{ let _: #erroneous; true }>>::Is;
             const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
                 id: "",
                 name: #text,

@@ -2,27 +2,51 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 use crate::model::component::Component;
 use crate::model::returns::Returns;
+use crate::model::types::{last_segment, type_arguments, with_static_lifetimes};
 
 /// `__error` as a failure. `span` is where an error type that cannot be one is reported.
 pub(crate) fn failure(span: Span) -> TokenStream {
-    let convert = quote_spanned!(span=> failure);
+    let convert = quote_spanned!(span=> (&&&&Thrown::of(&__error)).failure(__error));
     quote! {{
         use __batch::failure::{AsChain as _, AsError as _, AsText as _, NoError as _, Thrown};
-        (&&&&Thrown::of(&__error)).#convert(__error)
+        #convert
     }}
 }
 
-fn at(returns: &Returns) -> Span {
-    returns.written.as_ref().map_or_else(Span::call_site, |written| {
-        // The error type is the word to edit, where it stands there.
-        crate::model::types::last_segment(written)
-            .and_then(|segment| crate::model::types::type_arguments(segment).get(1).map(Spanned::span))
-            .unwrap_or_else(|| written.span())
-    })
+/// The same, for an error type that [`error_check`] has looked at.
+fn checked_failure() -> TokenStream {
+    quote! {{
+        use __batch::failure::{AsChain as _, AsError as _, AsText as _, Reported as _, Thrown};
+        (&&&&Thrown::of(&__error)).failure(__error)
+    }}
+}
+
+/// `E` of a `Result<_, E>` that is written out.
+fn written_error(returns: &Returns) -> Option<&Type> {
+    let segment = last_segment(returns.written.as_ref()?)?;
+    type_arguments(segment).get(1).copied().filter(|_| returns.fallible)
+}
+
+/// Checks the error type where it is written.
+pub(crate) fn error_check(returns: &Returns) -> TokenStream {
+    let Some(error) = written_error(returns).map(with_static_lifetimes) else { return TokenStream::new() };
+    quote_spanned! { error.span()=>
+        #[cfg(not(rust_analyzer))]
+        const _: () = { let _ = <#error as __batch::IsError>::IS; };
+    }
+}
+
+fn conversion(returns: &Returns) -> TokenStream {
+    match (written_error(returns), &returns.written) {
+        (Some(_), _) => checked_failure(),
+        (None, Some(written)) => failure(written.span()),
+        (None, None) => failure(Span::call_site()),
+    }
 }
 
 /// The call's value; an error leaves the function around it.
@@ -30,7 +54,7 @@ pub(crate) fn value_or_return(component: &Component<'_>, call: &TokenStream) -> 
     if !component.returns.fallible {
         return call.clone();
     }
-    let (failure, name) = (failure(at(&component.returns)), component.name.to_string());
+    let (failure, name) = (conversion(&component.returns), component.name.to_string());
     quote! {
         match #call {
             ::core::result::Result::Ok(__value) => __value,
@@ -46,7 +70,7 @@ pub(crate) fn as_result(component: &Component<'_>, call: &TokenStream) -> TokenS
     if !component.returns.fallible {
         return quote!(::core::result::Result::Ok(#call));
     }
-    let failure = failure(at(&component.returns));
+    let failure = conversion(&component.returns);
     quote! {
         match #call {
             ::core::result::Result::Ok(__value) => ::core::result::Result::Ok(__value),

@@ -1,7 +1,7 @@
 //! Receives: what is generated for one function. Gives: it beside the function, under the function's
 //! `#[cfg]`, with the marker that bears its name among the types.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ItemFn;
 
@@ -28,11 +28,14 @@ pub(crate) fn frame(function: &ItemFn, emitted: impl ToTokens, body: impl ToToke
 fn marker(function: &ItemFn) -> TokenStream {
     let conditions = conditions(function);
     let (vis, name) = (&function.vis, marker_name(&function.sig.ident));
+    // All of it stands at the user's own word, so that notes point there.
+    let keyword = quote_spanned!(name.span()=> enum);
+    let braces = braces(&name, TokenStream::new());
     quote! {
         #(#conditions)*
         #[doc(hidden)]
         #[allow(non_camel_case_types)]
-        #vis enum #name {}
+        #vis #keyword #name #braces
     }
 }
 
@@ -46,7 +49,14 @@ pub(crate) fn marker_name(name: &Ident) -> Ident {
 /// `impl Trait for marker`, its head at the user's name: notes about it then point there.
 pub(crate) fn implement(what: impl ToTokens, name: &Ident, body: impl ToTokens) -> TokenStream {
     let head = quote_spanned!(name.span()=> impl #what for #name);
-    quote!(#[automatically_derived] #head { #body })
+    let body = braces(name, body.to_token_stream());
+    quote!(#[automatically_derived] #head #body)
+}
+
+fn braces(name: &Ident, inside: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, inside);
+    group.set_span(name.span());
+    group
 }
 
 /// An alias that stands for `ty` where `check` holds. Where it does not, rustc reports that once, takes the alias

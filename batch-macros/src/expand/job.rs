@@ -19,10 +19,6 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let before = errors.count();
     let mut job = job::job(given, function, errors);
     let sound = before == errors.count();
-    if function.sig.receiver().is_some() {
-        // Inside an `impl` nothing of what follows can stand.
-        return component::plain(function).into_token_stream();
-    }
     check::recursion::check("job", &function.sig.ident, &mut job.body, errors);
     check::reachable::check(&job.body, errors);
     let Tree { items, nodes, checks } = tree(&job.body);

@@ -10,6 +10,8 @@ mod decider;
 mod failure;
 mod flow;
 mod frame;
+#[cfg(test)]
+mod golden;
 mod job;
 mod parameter_type;
 mod pipe;

@@ -1,6 +1,6 @@
 //! `#[derive(ParameterType)] enum Region { Eu, #[param(name = "us-east")] UsEast }`
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::DeriveInput;
 
@@ -22,6 +22,9 @@ pub(crate) fn parameter_type(input: &DeriveInput, errors: &mut Errors) -> TokenS
             format!("{} or `{last}` is expected", first.join(", "))
         }
     };
+    if !errors.is_empty() {
+        return broken(name);
+    }
     let store = if variants.is_empty() {
         quote!(::core::option::Option::None)
     } else {
@@ -58,6 +61,29 @@ pub(crate) fn parameter_type(input: &DeriveInput, errors: &mut Errors) -> TokenS
                     }
                 }
                 fn to_value(&self) -> ::core::option::Option<__batch::ParameterValue> { #store }
+            }
+        };
+    }
+}
+
+/// The enum of a parameter with a mistake in it: it may be used without a second error.
+fn broken(name: &Ident) -> TokenStream {
+    let text = name.to_string();
+    quote! {
+        #[doc(hidden)]
+        const _: () = {
+            use ::batch_runtime::__private as __batch;
+            impl __batch::ParameterType for #name {
+                const TYPE: __batch::TypeName = __batch::TypeName::plain(#text);
+                fn parse(_: &str) -> ::core::result::Result<__batch::ParameterValue, ::std::string::String> {
+                    ::core::unimplemented!()
+                }
+                fn from_value(_: ::core::option::Option<&__batch::ParameterValue>)
+                    -> ::core::result::Result<Self, ::std::string::String>
+                {
+                    ::core::unimplemented!()
+                }
+                fn to_value(&self) -> ::core::option::Option<__batch::ParameterValue> { ::core::unimplemented!() }
             }
         };
     }

@@ -5,7 +5,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ItemFn, Token};
+use syn::spanned::Spanned;
+use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
@@ -40,10 +41,18 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let name = &function.sig.ident;
     let (types, uses) = (&parts.types, &parts.uses);
     let definition =
-        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<#name>));
+        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<__Pipe>));
+    // A type of its own, and private: the step may be `pub` and its components and items need not.
+    let key = quote! {
+        enum __Pipe {}
+        impl __batch::StepDefinition for __Pipe {
+            const INFO: &'static __batch::StepInfo = <#name as __batch::StepDefinition>::INFO;
+        }
+        impl __batch::Piped<__Pipe> for #name {}
+    };
     let body = implement(
         quote!(__batch::Pipe),
-        name,
+        &Ident::new("__Pipe", name.span()),
         quote! {
             type In = #item;
             type Out = #out;
@@ -73,6 +82,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #types
             const __COMPONENTS: &[__batch::ComponentUse] = &[#uses];
             #definition
+            #key
             #body
             #ended
             #checks
@@ -241,7 +251,10 @@ impl<'f> Parts<'f> {
         let keyword = Token![match](route.expr.match_token.span);
         let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {
             let (attrs, pattern, arrow) = (&arm.attrs, &arm.pat, &arm.fat_arrow_token);
-            quote!(#(#attrs)* #pattern #arrow #index,)
+            let body = arm.body.span();
+            let number = LitInt::new(&format!("{index}usize"), body);
+            let comma = arm.comma.unwrap_or(Token![,](body));
+            quote!(#(#attrs)* #pattern #arrow #number #comma)
         });
         let mut body = TokenStream::new();
         route.expr.brace_token.surround(&mut body, |inside| inside.extend(arms));

@@ -1,12 +1,13 @@
 //! `#[processor] fn late(flight: Flight) -> Option<Delay>`, `#[processor(bulk)] fn rank(all: &[Flight]) -> Vec<Rank>`
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{ItemFn, Type};
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::as_result;
+use super::failure::{as_result, error_check, failure};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -20,7 +21,9 @@ use crate::syntax::options;
 /// Expands `#[processor]`.
 pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let given = options::read(&options::PROCESSOR, given, errors);
-    given.iter().for_each(|option| options::flag(option, errors));
+    for option in &given {
+        options::flag(option, errors);
+    }
     let bulk = !given.is_empty();
     let component = Component::read(Role::Processor, function, errors);
     check::processor::check(&component, bulk, errors);
@@ -36,22 +39,29 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
     let state_pattern = if asked.state.is_some() { quote!(__state) } else { quote!(_) };
     let Shape { item, out, kind, by_reference } = &shape;
-    let kind = kind_tokens(kind);
+    let kind_name = kind_tokens(kind);
     let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
-    let call = as_result(&component, &quote!(#name(#handed, #(#pass),*)));
+    let called = as_result(&component, &call(&component, Some(&handed), pass));
+    let called = if matches!(kind, Yield::Fallible(_)) {
+        each_outcome(&called, component.returns.value.span())
+    } else {
+        called
+    };
     let text = name.to_string();
+    // Where the item is private and the function is not, rustc says so here.
+    let out_type = quote_spanned!(component.returns.value.span()=> type Out = #out;);
     let adapted = if bulk {
         quote! {
-            __batch::BulkFn::<#item, #state, _, #kind>::new(
+            __batch::BulkFn::<#item, #state, _, #kind_name>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: &[#item]| #call,
+                move |#state_pattern: &mut #state, __item: &[#item]| #called,
             )
         }
     } else {
         quote! {
-            __batch::ProcessorFn::<#state, _, #kind>::new(
+            __batch::ProcessorFn::<#state, _, #kind_name>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: #item| #call,
+                move |#state_pattern: &mut #state, __item: #item| #called,
             )
         }
     };
@@ -62,7 +72,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
             const BY_REFERENCE: bool = #by_reference;
-            type Out = #out;
+            #out_type
             fn bind<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Process<#item, Out = Self::Out> + 's + use<'s>, __batch::Failure>
             {
@@ -71,8 +81,9 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
+    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsProcessor), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame(function, plain(function), quote!(#aliases #error #role #definition))
 }
 
 struct Shape {
@@ -94,6 +105,23 @@ impl Shape {
         let (kind, out) = yielded(returned);
         Some(Self { item: taken.item, out, kind, by_reference: taken.by_reference })
     }
+}
+
+/// The errors of single outcomes as failures.
+fn each_outcome(called: &TokenStream, span: Span) -> TokenStream {
+    let failure = failure(span);
+    quote! {{
+        let __outcomes: ::core::result::Result<::std::vec::Vec<_>, __batch::Failure> = #called;
+        __outcomes.map(|__outcomes| {
+            __outcomes
+                .into_iter()
+                .map(|__outcome| match __outcome {
+                    ::core::result::Result::Ok(__value) => ::core::result::Result::Ok(__value),
+                    ::core::result::Result::Err(__error) => ::core::result::Result::Err(#failure),
+                })
+                .collect::<::std::vec::Vec<_>>()
+        })
+    }}
 }
 
 fn kind_tokens(kind: &Yield) -> TokenStream {

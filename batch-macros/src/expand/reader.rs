@@ -5,9 +5,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{failure, value_or_return};
+use super::failure::{error_check, failure, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -29,16 +29,18 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let name = component.name;
     let asked = injected(Role::Reader, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let value = value_or_return(&component, &quote!(#name(#(#pass),*)));
+    let value = value_or_return(&component, &call(&component, None, pass));
     let (types, item, opened) = source_parts(&component);
     let text = name.to_string();
+    // Where the item is private and the function is not, rustc says so here.
+    let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
     let definition = implement(
         quote!(__batch::ReaderDefinition),
         name,
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
-            type Item = #item;
+            #item_type
             fn open<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
             {
@@ -49,7 +51,8 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
         },
     );
     let reads = implement(quote!(__batch::Reads<#item>), name, quote!());
-    frame(function, plain(function), quote!(#aliases #types #definition #reads))
+    let error = error_check(&component.returns);
+    frame(function, plain(function), quote!(#aliases #types #error #definition #reads))
 }
 
 /// Aliases, the item's type, and the reader made of `__source`.
@@ -68,7 +71,7 @@ fn source_parts(component: &Component<'_>) -> (TokenStream, TokenStream, TokenSt
         Source::Reader => {
             let ty = with_static_lifetimes(value);
             let alias = format_ident!("__Reader");
-            let check = quote_spanned!(value.span()=> let _ = <#ty as __batch::Reader>::read;);
+            let check = quote_spanned!(value.span()=> let _ = <#ty as __batch::IsReaderObject>::IS;);
             let item = quote!(<__Reader as __batch::Reader>::Item);
             let opened = if crate::model::types::borrowed_part(value).is_some() {
                 quote!(__source)

@@ -5,9 +5,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::value_or_return;
+use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -27,8 +27,9 @@ pub(crate) fn resource(given: TokenStream, function: &ItemFn, errors: &mut Error
     let name = component.name;
     let asked = injected(Role::Resource, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
-    let value = value_or_return(&component, &quote!(#name(#(#pass),*)));
+    let value = value_or_return(&component, &call(&component, None, pass));
     let (ty, text) = (&component.returns.value, name.to_string());
+    let error = error_check(&component.returns);
     let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::Shared>::IS_SHARED;);
     let shared = checked(&format_ident!("__Shared"), ty, check);
     let definition = implement(
@@ -44,5 +45,5 @@ pub(crate) fn resource(given: TokenStream, function: &ItemFn, errors: &mut Error
             }
         },
     );
-    frame(function, plain(function), quote!(#aliases #shared #definition))
+    frame(function, plain(function), quote!(#aliases #shared #error #definition))
 }

@@ -19,6 +19,9 @@ pub(crate) fn step(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     let given = options::read(&options::STEP, given, errors);
     let read = StepOptions::read(&given, errors);
     check::step::options(&read, errors);
+    if check::step::chunk_on_tasklet(&given, function, errors) {
+        return tasklet::tasklet(&read, function, errors);
+    }
     if mentions_chunk || is_pipe_step(&given, function) {
         pipe::pipe(&read, function, errors)
     } else {
@@ -69,20 +72,20 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     let mut built = quote!(__batch::StepOptions::DEFAULT);
     if let Some(chunk) = &options.chunk {
         constants.extend(quote_spanned! { chunk.span()=>
-            const __CHUNK: usize = {
-                let chunk: usize = #chunk;
-                if chunk == 0 { ::core::panic!("a chunk holds at least one item: `chunk` must be 1 or more") }
-                chunk
+            const __CHUNK: usize = #chunk;
+            const _: () = {
+                if __CHUNK == 0 { ::core::panic!("a chunk holds at least one item: `chunk` must be 1 or more") }
             };
         });
         built = quote!(#built.chunk(__CHUNK));
     }
     if let Some(limit) = &options.start_limit {
         constants.extend(quote_spanned! { limit.span()=>
-            const __START_LIMIT: u32 = {
-                let limit: u32 = #limit;
-                if limit == 0 { ::core::panic!("a step that may never start does nothing: `start_limit` must be 1 or more") }
-                limit
+            const __START_LIMIT: u32 = #limit;
+            const _: () = {
+                if __START_LIMIT == 0 {
+                    ::core::panic!("a step that may never start does nothing: `start_limit` must be 1 or more")
+                }
             };
         });
         built = quote!(#built.start_limit(__START_LIMIT));

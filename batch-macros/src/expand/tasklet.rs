@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use super::arguments::injected;
-use super::failure::value_or_return;
+use super::arguments::{call, injected};
+use super::failure::{error_check, value_or_return};
 use super::frame::{frame, implement};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
@@ -13,7 +13,7 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::step::StepOptions;
-use crate::model::types::{is_named, is_unit};
+use crate::model::types::{has_lifetimes, is_named, is_unit};
 use crate::syntax::component::plain;
 
 /// Expands a step without `chunk`.
@@ -39,7 +39,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
     let returned = Returned::of(&component);
     let (value, call_end, output) = returned.parts();
-    let call = value_or_return(&component, &quote!(#name(#(#pass),*)));
+    let called = value_or_return(&component, &call(&component, None, pass));
     let transactional = asked.transactional;
     let tasklet = implement(
         quote!(__batch::Tasklet),
@@ -55,7 +55,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
             ) -> ::core::result::Result<__batch::TaskletCall<Self::Value>, __batch::Failure> {
                 #fetch
                 #each
-                let __returned = #call;
+                let __returned = #called;
                 ::core::result::Result::Ok(#call_end)
             }
             fn output(__value: &Self::Value)
@@ -65,17 +65,18 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
             }
         },
     );
+    let error = error_check(&component.returns);
     let outcome = match &returned {
-        Returned::Value(value) => value_outcome(function, value),
+        Returned::Value { value, .. } => value_outcome(function, value),
         _ => decides_by_end(function),
     };
-    frame(function, plain(function), quote!(#aliases #definition #tasklet #outcome))
+    frame(function, plain(function), quote!(#aliases #error #definition #tasklet #outcome))
 }
 
 enum Returned {
     Nothing,
     Repeat,
-    Value(TokenStream),
+    Value { value: TokenStream, owned: bool },
 }
 
 impl Returned {
@@ -86,7 +87,8 @@ impl Returned {
         } else if is_named(value, "Repeat") {
             Self::Repeat
         } else {
-            Self::Value(quote!(#value))
+            // A `&'static` inside reads back from no text, so such a value only routes.
+            Self::Value { value: quote!(#value), owned: !has_lifetimes(value) }
         }
     }
 
@@ -112,13 +114,17 @@ impl Returned {
                 },
                 none,
             ),
-            Self::Value(value) => (
+            Self::Value { value, owned } => (
                 value.clone(),
                 quote!(__batch::TaskletCall::Done(__returned)),
-                quote! {{
-                    use __batch::failure::{AsOutput as _, AsRoute as _, Left};
-                    (&&Left(__value)).output_json()
-                }},
+                if *owned {
+                    quote! {{
+                        use __batch::failure::{AsOutput as _, AsRoute as _, Left};
+                        (&&Left(__value)).output_json()
+                    }}
+                } else {
+                    none
+                },
             ),
         }
     }

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, Lit};
 
 use super::bindings;
-use crate::model::body::{Body, Kind, Match, Named, Statement};
+use crate::model::body::{Body, Kind, Match, Named, Statement, plain};
 use crate::syntax::binding::{BoundTo, literal};
 
 /// A body as code.
@@ -36,7 +36,8 @@ pub(crate) fn is_complete(body: &Body) -> bool {
 }
 
 /// Constants that say what is wrong panic at the user's word.
-pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: TokenStream) -> TokenStream {
+pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: impl ToTokens) -> TokenStream {
+    let message = message.into_token_stream();
     quote_spanned! {span=>
         #(#conditions)*
         const _: () = {
@@ -133,10 +134,11 @@ impl Growing {
         // As in `frame::checked`: what cannot be matched on is reported here, once.
         let check = quote_spanned!(at=> let _ = <#alias as __batch::Decides>::SUBJECT;);
         let outcomes = r#match.arms.iter().find_map(|arm| arm.outcome);
-        let decided = match outcomes {
-            // Whether the subject has these outcomes is a check of its own.
-            Some(_) => quote!(__batch::Ended),
-            None => quote!(<<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome),
+        // Whether the subject has the outcomes of a step is a check of its own.
+        let decided = if outcomes.is_some() {
+            quote!(__batch::Ended)
+        } else {
+            quote!(<<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome)
         };
         if let Some(outcome) = outcomes {
             let word = r#match.subject.word();
@@ -185,13 +187,13 @@ impl Growing {
         let Constants { alias, used, decides, runs, .. } = &constants;
         let (path, bound) = (&name.path, bindings::constant(&name.bindings));
         let word = name.word();
-        let given = match &name.alias {
-            Some(alias) => {
-                let text = crate::model::body::plain(alias);
-                quote!(::core::option::Option::Some(#text))
-            }
-            None => quote!(::core::option::Option::None),
-        };
+        let given = name.alias.as_ref().map_or_else(
+            || quote!(::core::option::Option::None),
+            |alias| {
+                let alias = plain(alias);
+                quote!(::core::option::Option::Some(#alias))
+            },
+        );
         let activity = match purpose {
             Purpose::Run => quote!(__wiring::run_or_unknown(#runs)),
             Purpose::Match | Purpose::While => quote!(__wiring::subject_or_unknown(#decides).activity()),
@@ -272,16 +274,18 @@ impl Growing {
             quote!(__wiring::unsure_output(&__WIRING, &#used, #place)),
         ));
         let named_at = name.alias.as_ref().map_or(at, Ident::span);
-        self.checks.extend(panic_at(
-            named_at,
-            conditions,
-            quote!(__wiring::repeated(&__WIRING, &#used, #place)),
-        ));
+        if name.sound {
+            self.checks.extend(panic_at(
+                named_at,
+                conditions,
+                quote!(__wiring::repeated(&__WIRING, &#used, #place)),
+            ));
+        }
         if let Some(alias) = &name.alias {
             self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(&#used))));
         }
         for binding in &name.bindings {
-            let argument = crate::model::body::plain(&binding.argument);
+            let argument = plain(&binding.argument);
             self.checks.extend(panic_at(
                 binding.argument.span(),
                 conditions,

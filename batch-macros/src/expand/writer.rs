@@ -6,15 +6,16 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::injected;
+use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{as_result, value_or_return};
+use super::failure::{as_result, error_check, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::slice_element;
+use crate::model::returns::item_of_impl;
 use crate::model::types::{borrowed_part, with_static_lifetimes};
 use crate::syntax::component::plain;
 use crate::syntax::options;
@@ -45,38 +46,36 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
     let item = slice_element(component.function);
-    let call = as_result(component, &quote!(#name(__items, #(#pass),*)));
+    let called = as_result(component, &call(component, Some(&quote!(__items)), pass));
     let text = name.to_string();
     let tx = if asked.transactional { quote!(__tx) } else { quote!(_) };
     let body = quote! {
         #fetch
         ::core::result::Result::Ok(__batch::FunctionWriter::new(
             #text,
-            move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #call },
+            move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #called },
         ))
     };
     definition(component, &asked.aliases, &asked.needs, &quote!(#item), &body)
 }
 
 fn object_writer(component: &Component<'_>) -> TokenStream {
-    let name = component.name;
     let asked = injected(component.role, &component.described(), &component.arguments);
     let (fetch, pass) = (&asked.fetch, &asked.pass);
-    let value = value_or_return(component, &quote!(#name(#(#pass),*)));
+    let value = value_or_return(component, &call(component, None, pass));
     let returned = &component.returns.value;
-    let (types, item, writer) = match crate::model::returns::item_of_impl(returned, "Writer") {
-        Some(item) => (quote!(), quote!(#item), quote!(__writer)),
-        None => {
-            let ty = with_static_lifetimes(returned);
-            let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::Writer>::write;);
-            let writer = if borrowed_part(returned).is_some() {
-                quote!(__writer)
-            } else {
-                quote!(__batch::same::<__Writer>(__writer))
-            };
-            let types = checked(&format_ident!("__Writer"), &ty, check);
-            (types, quote!(<__Writer as __batch::Writer>::Item), writer)
-        }
+    let (types, item, writer) = if let Some(item) = item_of_impl(returned, "Writer") {
+        (quote!(), quote!(#item), quote!(__writer))
+    } else {
+        let ty = with_static_lifetimes(returned);
+        let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::IsWriterObject>::IS;);
+        let writer = if borrowed_part(returned).is_some() {
+            quote!(__writer)
+        } else {
+            quote!(__batch::same::<__Writer>(__writer))
+        };
+        let types = checked(&format_ident!("__Writer"), &ty, check);
+        (types, quote!(<__Writer as __batch::Writer>::Item), writer)
     };
     let body = quote! {
         #fetch
@@ -109,5 +108,6 @@ fn definition(
         },
     );
     let role = implement(quote!(__batch::IsWriter), name, quote!());
-    quote!(#aliases #role #definition)
+    let error = error_check(&component.returns);
+    quote!(#aliases #error #role #definition)
 }

@@ -222,13 +222,10 @@ fn behind_reference(
             "Transaction" => return Some(Asks::Transaction(argument)),
             "Connection" => return Some(Asks::Connection(argument)),
             "Output" => {
-                return match argument {
-                    Some(step) => Some(Asks::Output { step, optional: false }),
-                    None => {
-                        errors.at(inner, "say whose output: `&Output<step>` with the name of a step");
-                        None
-                    }
-                };
+                if argument.is_none() {
+                    errors.leave_to_rustc();
+                }
+                return argument.map(|step| Asks::Output { step, optional: false });
             }
             _ => {}
         }

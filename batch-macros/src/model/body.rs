@@ -51,7 +51,7 @@ pub(crate) struct Named {
     pub(crate) path: Path,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) alias: Option<Ident>,
-    /// Could all bindings be read?
+    /// Could the bindings and the name behind `as` be read?
     pub(crate) sound: bool,
 }
 
@@ -239,6 +239,7 @@ fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
                 return Some(name);
             }
             name.alias = alias(&cast.ty, errors);
+            name.sound &= name.alias.is_some();
             Some(name)
         }
         Expr::Paren(paren) => named(&paren.expr, errors),

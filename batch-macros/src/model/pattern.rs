@@ -84,7 +84,9 @@ impl VisitMut for Reading<'_> {
                 if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() =>
             {
                 let word = plain(&name.ident);
-                if OUTCOMES.contains(&word.as_str()) {
+                if word == "None" {
+                    // Of the prelude of Rust.
+                } else if OUTCOMES.contains(&word.as_str()) {
                     self.outcome.get_or_insert(name.ident.span());
                     *pattern = spelled_out(name);
                 } else {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, Lifetime, Path, PathArguments, PathSegment, Type, TypeReference};
+use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypeReference};
 
 /// The last word of a type's path: `Result` of `std::io::Result<T>`.
 pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
@@ -52,13 +52,6 @@ pub(crate) fn as_reference(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
-pub(crate) fn as_path(ty: &Type) -> Option<&Path> {
-    match ty {
-        Type::Path(path) if path.qself.is_none() => Some(&path.path),
-        _ => None,
-    }
-}
-
 pub(crate) fn is_static(lifetime: Option<&Lifetime>) -> bool {
     lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
@@ -102,6 +95,19 @@ pub(crate) fn borrowed_part(ty: &Type) -> Option<TokenStream> {
         fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
     }
     let mut find = Find(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
+/// Does the type name any lifetime, `'static` included?
+pub(crate) fn has_lifetimes(ty: &Type) -> bool {
+    struct Find(bool);
+    impl VisitMut for Find {
+        fn visit_lifetime_mut(&mut self, _: &mut Lifetime) {
+            self.0 = true;
+        }
+    }
+    let mut find = Find(false);
     find.visit_type_mut(&mut ty.clone());
     find.0
 }

@@ -115,13 +115,13 @@ fn element(expr: &Expr, errors: &mut Errors) -> Option<Element> {
         }
         Expr::Match(expr) => route(expr, errors).map(|route| Element::Route(Box::new(route))),
         // One expression in braces, as an arm may have it.
-        Expr::Block(block) if block.label.is_none() => match &block.block.stmts[..] {
-            [Stmt::Expr(inner, None)] => element(inner, errors),
-            _ => {
-                errors.at(expr, "an arm names one writer, or several as `(save, audit)`");
-                None
+        Expr::Block(block) if block.label.is_none() => {
+            if let [Stmt::Expr(inner, None)] = &block.block.stmts[..] {
+                return element(inner, errors);
             }
-        },
+            errors.at(expr, "an arm names one writer, or several as `(save, audit)`");
+            None
+        }
         _ => part(expr, errors).map(Element::One),
     }
 }

@@ -2,7 +2,7 @@
 
 const CAPACITY: usize = 1024;
 
-/// A text of at most [`CAPACITY`] bytes.
+/// A text of at most `CAPACITY` bytes.
 #[derive(Debug)]
 pub struct Message {
     bytes: [u8; CAPACITY],

@@ -16,4 +16,4 @@ pub use crate::writers::{Both, FunctionWriter, Route};
 
 pub use broken::{Broken, never_run};
 pub use message::{Message, distance, is_near, same_text};
-pub use proof::{ConnectsTo, If, IsClassifier, IsProcessor, IsWriter, Kept, Leaves, Reads, Shared, same};
+pub use proof::{If, same};

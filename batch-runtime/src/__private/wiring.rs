@@ -7,6 +7,7 @@ use crate::definition::{
 };
 
 /// The type of a constant that is bound.
+#[must_use]
 pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
     T::TYPE
 }
@@ -81,8 +82,8 @@ pub const fn does_not_fit(
         if let NeedKind::Parameter(asked) = &needs[i].kind
             && same_text(needs[i].name, binding.argument)
         {
-            let message = Message::of("`").and(binding.argument).and("` of ").and(whose).and(" is of type `");
-            let message = named(message, asked).and("`");
+            let message = Message::of("`").and(binding.argument).and("` of ").and(whose).and(" is of type ");
+            let message = named(message, asked);
             if !fits(given, asked) {
                 return Some(named(message.and(", and this is "), given));
             }
@@ -101,17 +102,21 @@ pub const fn does_not_fit(
 /// Appends the type in the user's words.
 #[must_use]
 pub const fn named(message: Message, ty: &TypeName) -> Message {
-    let message = if same_text(ty.name, "{integer}") {
+    if same_text(ty.name, "{integer}") {
         message.and("a whole number")
     } else if same_text(ty.name, "{float}") {
         message.and("a number")
     } else if same_text(ty.name, "&str") {
         message.and("a text")
     } else {
-        message.and(ty.name)
-    };
+        spelled(message.and("`"), ty).and("`")
+    }
+}
+
+const fn spelled(message: Message, ty: &TypeName) -> Message {
+    let message = message.and(ty.name);
     match ty.of {
-        Some(of) => named(message.and("<"), of).and(">"),
+        Some(of) => spelled(message.and("<"), of).and(">"),
         None => message,
     }
 }
@@ -180,6 +185,7 @@ pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     same_text(given.name, "{float}") && same_text(asked.name, "f64")
 }
 
+#[expect(clippy::option_option, reason = "asks for none, for the repository's own, or for another")]
 const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static DatabaseInfo>> {
     let mut i = 0;
     while i < component.needs.len() {
@@ -191,10 +197,10 @@ const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static Data
     None
 }
 
-const fn database_name(database: Option<&'static DatabaseInfo>) -> &'static str {
+const fn of_database(message: Message, database: Option<&'static DatabaseInfo>) -> Message {
     match database {
-        Some(database) => database.name,
-        None => "the repository's own",
+        Some(database) => message.and("database `").and(database.name).and("`"),
+        None => message.and("the repository's own database"),
     }
 }
 
@@ -215,19 +221,14 @@ pub const fn second_database(step: &str, components: &[ComponentUse], index: usi
             if same_text(database_id(first), database_id(database)) {
                 return None;
             }
-            return Some(
-                Message::of("step `")
-                    .and(step)
-                    .and("` would write to two databases, which nothing could commit as one: `")
-                    .and(components[i].name)
-                    .and("` asks for a transaction of ")
-                    .and(database_name(first))
-                    .and(", `")
-                    .and(components[index].name)
-                    .and("` for one of ")
-                    .and(database_name(database))
-                    .and("; write to one database here, and to the other in a step of its own"),
-            );
+            let message = Message::of("step `")
+                .and(step)
+                .and("` would write to two databases, which nothing could commit as one: `")
+                .and(components[i].name)
+                .and("` asks for a transaction of ");
+            let message = of_database(message, first).and(", `").and(components[index].name);
+            let message = of_database(message.and("` for one of "), database);
+            return Some(message.and("; write to one database here, and to the other in a step of its own"));
         }
         i += 1;
     }

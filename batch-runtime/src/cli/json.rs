@@ -282,7 +282,7 @@ pub(super) struct Asked {
 
 /// `graph`: the picture as text.
 #[derive(Serialize)]
-pub(super) struct Graph<'a> {
+pub(super) struct Drawing<'a> {
     pub(super) job: &'a str,
     pub(super) format: &'static str,
     pub(super) graph: &'a str,

@@ -151,7 +151,7 @@ fn dispatch(
         }
         Invocation::Graph { job, format } => {
             let graph = render(job, *format);
-            let document = json::Graph { job: job.name, format: format.name(), graph: &graph };
+            let document = json::Drawing { job: job.name, format: format.name(), graph: &graph };
             done(&document, graph.trim_end(), globals, console);
         }
         Invocation::Show(execution) => {

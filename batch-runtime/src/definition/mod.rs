@@ -4,11 +4,13 @@ mod classifier;
 mod context;
 mod database;
 mod failure;
+mod fitness;
 mod job;
 mod nearest;
 mod need;
 mod output;
 mod parameter;
+mod parameter_types;
 mod processor;
 mod processor_fn;
 mod reader;
@@ -26,6 +28,10 @@ pub use database::{
     ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
 };
 pub use failure::{BoxError, Failure, Phase};
+pub use fitness::{
+    ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
+    Reads, Shared,
+};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
@@ -39,7 +45,9 @@ pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters}
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use state::{STATE_LIMIT, State, States};
-pub use step::{Ended, Pipe, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall};
+pub use step::{
+    Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
+};
 pub use writer::{Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;

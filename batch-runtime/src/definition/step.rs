@@ -112,6 +112,16 @@ pub trait Pipe: StepDefinition {
     fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Self::Out> + 's + use<'s, Self>, Failure>;
 }
 
+/// A step whose pipe is `P`.
+///
+/// The pipe is a type of its own beside the step's: a `pub` step may be made of private components and items.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a chunk step",
+    label = "has no pipe",
+    note = "name a step with `#[step(chunk = ..)]`"
+)]
+pub trait Piped<P: Pipe>: StepDefinition {}
+
 /// How a step ended, as `match step { Completed => .., Failed => .. }` sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

@@ -1,25 +1,18 @@
 //! Receives: a pipe with its static types, and the place its chunks are committed in. Gives: the chunk loop: read and
 //! process up to `chunk` items, then write and commit them with the checkpoint in one transaction.
-//!
-//! Every pipe gets a copy of this loop of its own: no call through a pointer, no allocation and no lock an item.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::mem;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Checkpoint};
+use super::fill::{Fault, Filled, Line, noting};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::step::{Done, Halt, StepEnd, StepRun};
-use crate::definition::{
-    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, Sink, States, Writer,
-};
+use crate::definition::{ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, Writer};
 use crate::repository::{ChunkRecord, ChunkStore, Counters};
-
-/// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
-const FIRST_CAPACITY: usize = 64 * 1024;
 
 /// Runs a chunk step.
 pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
@@ -43,17 +36,15 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
 }
 
 fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Phase>) -> Result<(), Halt> {
-    let mut chunks = ChunkLoop {
-        run,
-        tally,
-        phase,
-        reader: opening(run, "reader", || P::reader(&run.scope))?,
-        processor: opening(run, "processor", || P::processor(&run.scope))?,
-        writer: opening(run, "writer", || P::writer(&run.scope))?,
-        last: Positions::default(),
-    };
-    chunks.resume().map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
-    chunks.drive()
+    let mut line = Line::new(
+        opening(run, "reader", || P::reader(&run.scope))?,
+        opening(run, "processor", || P::processor(&run.scope))?,
+        run.info.options.chunk,
+    );
+    let writer = opening(run, "writer", || P::writer(&run.scope))?;
+    let mut chunks = ChunkLoop { run, tally, phase, writer, last: Positions::default() };
+    chunks.resume(&mut line).map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
+    chunks.drive(line)
 }
 
 /// Opens the components of one role; a panic is caught here, where the role is still known.
@@ -75,17 +66,12 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     let phase = Cell::new(Phase::Open);
     let mut tally = Tally::default();
     let collected = panic::catch(|| {
-        let mut chunks = ChunkLoop {
-            run,
-            tally: &mut tally,
-            phase: &phase,
-            reader,
-            processor: P::processor(&run.scope)?,
-            writer: Discard(PhantomData),
-            last: Positions::default(),
-        };
-        chunks.resume()?;
-        chunks.collect()
+        let mut line = Line::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
+        let writer = Discard(PhantomData);
+        let mut chunks =
+            ChunkLoop { run, tally: &mut tally, phase: &phase, writer, last: Positions::default() };
+        chunks.resume(&mut line)?;
+        chunks.collect(line)
     });
     let items = collected.unwrap_or_else(|panicked| Err(run.blame(panicked, phase.get())))?;
     Ok((items, tally.counters))
@@ -113,48 +99,6 @@ struct Tally {
     profiler: Profiler,
 }
 
-/// The outputs of one chunk.
-struct Batch<T> {
-    items: Vec<T>,
-    /// The number, within the chunk, of the item that is being processed.
-    source: u32,
-    /// The number that something came out for last, and how many there were; counted only where processors hold items
-    /// back, as else the length tells.
-    last_source: Option<u32>,
-    sources: u64,
-    counts_sources: bool,
-}
-
-impl<T> Sink<T> for Batch<T> {
-    #[inline]
-    fn push(&mut self, item: T) -> Result<(), Failure> {
-        if self.counts_sources && self.last_source != Some(self.source) {
-            self.last_source = Some(self.source);
-            self.sources += 1;
-        }
-        self.items.push(item);
-        Ok(())
-    }
-
-    #[inline]
-    fn source(&self) -> u32 {
-        self.source
-    }
-
-    #[inline]
-    fn set_source(&mut self, source: u32) {
-        self.source = source;
-    }
-}
-
-/// What reading and processing one chunk gave.
-#[derive(Default, Clone, Copy)]
-struct Filled {
-    read: u64,
-    filtered: u64,
-    ended: bool,
-}
-
 /// The positions of the last commit, encoded.
 #[derive(Default, Clone, PartialEq, Eq)]
 struct Positions {
@@ -162,84 +106,59 @@ struct Positions {
     writer: String,
 }
 
-/// Notes the phase if the call it stands beside panics; costs nothing if it does not.
-struct Unwinding<'p>(&'p Cell<Phase>, Phase);
-
-impl Drop for Unwinding<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.1);
-    }
-}
-
-#[inline]
-fn noting<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce() -> T) -> T {
-    let unwinding = Unwinding(phase, during);
-    let result = call();
-    mem::forget(unwinding);
-    result
-}
-
-struct ChunkLoop<'l, 'r, R, P, W> {
+struct ChunkLoop<'l, 'r, W> {
     run: &'l StepRun<'r>,
     tally: &'l mut Tally,
     /// What user code is being called: read after a panic.
     phase: &'l Cell<Phase>,
-    reader: R,
-    processor: P,
     writer: W,
     last: Positions,
 }
 
-impl<R, P, W> ChunkLoop<'_, '_, R, P, W>
-where
-    R: Reader,
-    P: Process<R::Item>,
-    W: Writer<Item = P::Out>,
-{
+impl<W: Writer> ChunkLoop<'_, '_, W> {
     /// Takes everyone to where the last commit left them.
-    fn resume(&mut self) -> Result<(), Failure> {
+    fn resume<R, P>(&mut self, line: &mut Line<R, P>) -> Result<(), Failure>
+    where
+        R: Reader,
+        P: Process<R::Item, Out = W::Item>,
+    {
         let inherited = &self.run.inherited;
         if let Some(text) = &inherited.reader {
             let position = checkpoint::decode(text)?;
-            self.reader.resume(position).map_err(|error| self.run.of_role(Failure::new(error), "reader"))?;
+            line.reader.resume(position).map_err(|error| self.run.of_role(Failure::new(error), "reader"))?;
         }
-        self.processor.restore(&mut inherited.states.clone())?;
+        line.processor.restore(&mut inherited.states.clone())?;
         let written = inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
         self.writer.open(written).map_err(|error| self.run.of_role(Failure::new(error), "writer"))?;
-        self.last = self.positions()?;
+        self.last = self.positions(&line.reader)?;
         // A position that cannot be read back must not first be found out at a restart.
         checkpoint::decode::<R::Position>(&self.last.reader)?;
         checkpoint::decode::<W::Position>(&self.last.writer)?;
         Ok(())
     }
 
-    fn positions(&self) -> Result<Positions, Failure> {
+    fn positions<R: Reader>(&self, reader: &R) -> Result<Positions, Failure> {
         Ok(Positions {
-            reader: checkpoint::encode(&self.reader.position())?,
+            reader: checkpoint::encode(&reader.position())?,
             writer: checkpoint::encode(&self.writer.position())?,
         })
     }
 
-    fn batch(&self) -> Batch<P::Out> {
-        Batch {
-            items: Vec::with_capacity(self.run.info.options.chunk.min(FIRST_CAPACITY)),
-            source: 0,
-            last_source: None,
-            sources: 0,
-            counts_sources: P::BUFFERS,
-        }
-    }
-
-    fn collect(&mut self) -> Result<Vec<P::Out>, Failure> {
+    fn collect<R, P>(&mut self, mut line: Line<R, P>) -> Result<Vec<P::Out>, Failure>
+    where
+        R: Reader,
+        P: Process<R::Item, Out = W::Item>,
+    {
         let mut all = Vec::new();
-        let mut batch = self.batch();
         loop {
-            let filled = self.fill(&mut batch)?;
+            let filled;
+            (line, filled) = line.fill(self.run.info.options.chunk, self.phase);
+            let filled = filled.map_err(|fault| self.failure(fault, &line.reader))?;
             if filled.read > 0 {
-                self.tally.counters = self.counters_with(filled, batch.items.len());
+                self.tally.counters = self.counters_with(filled, line.batch.items.len());
             }
-            all.append(&mut batch.items);
-            (batch.last_source, batch.sources) = (None, 0);
+            all.append(&mut line.batch.items);
+            line.batch.clear();
             if filled.ended {
                 return Ok(all);
             }
@@ -256,9 +175,13 @@ where
         counters
     }
 
-    fn drive(&mut self) -> Result<(), Halt> {
-        let mut batch = self.batch();
+    fn drive<R, P>(&mut self, mut line: Line<R, P>) -> Result<(), Halt>
+    where
+        R: Reader,
+        P: Process<R::Item, Out = W::Item>,
+    {
         let mut record = ChunkRecord::default();
+        let chunk = self.run.info.options.chunk;
         loop {
             if self.run.is_stopping() {
                 return Err(Halt::Stopped);
@@ -267,22 +190,23 @@ where
             let mut watch = Watch::start(measure);
             let mut phases = Phases::default();
 
-            let filled = if measure == Measure::Staged {
-                self.fill_staged(&mut batch, &mut watch, &mut phases)
+            let filled;
+            if measure == Measure::Staged {
+                filled = line.fill_staged(chunk, self.phase, &mut watch, &mut phases);
             } else {
-                self.fill(&mut batch)
+                (line, filled) = line.fill(chunk, self.phase);
             }
-            .map_err(Halt::Failed)?;
+            let filled = filled.map_err(|fault| Halt::Failed(self.failure(fault, &line.reader)))?;
             phases.fill = phases.read + watch.lap();
 
-            if filled.read == 0 && !self.moved().map_err(Halt::Failed)? {
+            if filled.read == 0 && !self.moved(&line.reader).map_err(Halt::Failed)? {
                 break;
             }
-            let stop_requested = self.commit(filled, &mut batch, &mut record, &mut watch, &mut phases)?;
+            let stop_requested = self.commit(filled, &mut line, &mut record, &mut watch, &mut phases)?;
             phases.commit += watch.lap();
             if measure != Measure::No {
                 self.tally.profiler.add(measure, phases);
-                self.run.live.show(&self.tally.counters, self.reader.progress());
+                self.run.live.show(&self.tally.counters, line.reader.progress());
             }
             if filled.ended {
                 break;
@@ -291,128 +215,48 @@ where
                 self.run.environment.job.stop.raise();
             }
         }
-        self.finish(&mut record)
-    }
-
-    /// Reads and processes one chunk, item by item.
-    fn fill(&mut self, batch: &mut Batch<P::Out>) -> Result<Filled, Failure> {
-        let Self { reader, processor, phase, .. } = self;
-        let mut filled = Filled::default();
-        let (mut last, limit) = (batch.items.len(), self.run.info.options.chunk as u64);
-        while filled.read < limit {
-            match noting(phase, Phase::Read, || reader.read()) {
-                Ok(Some(item)) => {
-                    batch.source = source_number(filled.read);
-                    filled.read += 1;
-                    if let Err(failure) = noting(phase, Phase::Process, || processor.process(item, batch)) {
-                        return Err(self.process_failed(failure));
-                    }
-                    let length = batch.items.len();
-                    filled.filtered += u64::from(length == last);
-                    last = length;
-                }
-                Ok(None) => {
-                    filled.ended = true;
-                    break;
-                }
-                Err(error) => return Err(self.read_failed(error)),
-            }
-        }
-        self.flush(batch, filled)
-    }
-
-    /// As [`fill`](Self::fill), with all items read before the first is processed, so that the two can be timed apart.
-    #[inline(never)]
-    fn fill_staged(
-        &mut self,
-        batch: &mut Batch<P::Out>,
-        watch: &mut Watch,
-        phases: &mut Phases,
-    ) -> Result<Filled, Failure> {
-        let limit = self.run.info.options.chunk;
-        let mut filled = Filled::default();
-        let mut staged = Vec::with_capacity(limit.min(FIRST_CAPACITY));
-        let mut broken = None;
-        while staged.len() < limit {
-            match noting(self.phase, Phase::Read, || self.reader.read()) {
-                Ok(Some(item)) => staged.push(item),
-                Ok(None) => {
-                    filled.ended = true;
-                    break;
-                }
-                Err(error) => {
-                    broken = Some(self.read_failed(error));
-                    break;
-                }
-            }
-        }
-        phases.read = watch.lap();
-        let mut last = batch.items.len();
-        for item in staged {
-            batch.source = source_number(filled.read);
-            filled.read += 1;
-            let processor = &mut self.processor;
-            if let Err(failure) = noting(self.phase, Phase::Process, || processor.process(item, batch)) {
-                // The reader is ahead of the item, so it cannot name its place; its number in the chunk does.
-                self.phase.set(Phase::Process);
-                let place = format!("item {} of the chunk", filled.read);
-                return Err(self.run.blame(failure.at(place), Phase::Process));
-            }
-            let length = batch.items.len();
-            filled.filtered += u64::from(length == last);
-            last = length;
-        }
-        match broken {
-            Some(failure) => Err(failure),
-            None => self.flush(batch, filled),
-        }
-    }
-
-    fn flush(&mut self, batch: &mut Batch<P::Out>, mut filled: Filled) -> Result<Filled, Failure> {
-        if P::BUFFERS {
-            let processor = &mut self.processor;
-            if let Err(failure) = noting(self.phase, Phase::Process, || processor.flush(batch)) {
-                return Err(self.process_failed(failure));
-            }
-            filled.filtered = filled.read - batch.sources;
-        }
-        Ok(filled)
+        self.finish(&line, &mut record)
     }
 
     #[cold]
-    fn read_failed(&self, error: R::Error) -> Failure {
-        self.phase.set(Phase::Read);
-        self.run.blame(Failure::new(error), Phase::Read)
-    }
-
-    #[cold]
-    fn process_failed(&self, failure: Failure) -> Failure {
-        self.phase.set(Phase::Process);
-        let failure = match self.reader.location() {
-            Some(location) => failure.at(location),
-            None => failure,
+    fn failure<R: Reader>(&self, fault: Fault<R::Error>, reader: &R) -> Failure {
+        let (failure, phase) = match fault {
+            Fault::Read(error) => (Failure::new(error), Phase::Read),
+            Fault::Process(failure) => match reader.location() {
+                Some(location) => (failure.at(location), Phase::Process),
+                None => (failure, Phase::Process),
+            },
+            Fault::ProcessStaged(failure, item) => {
+                (failure.at(format!("item {item} of the chunk")), Phase::Process)
+            }
         };
-        self.run.blame(failure, Phase::Process)
+        self.phase.set(phase);
+        self.run.blame(failure, phase)
     }
 
     /// Did the reader move although it handed nothing out (comments at the end of a file)?
-    fn moved(&self) -> Result<bool, Failure> {
+    fn moved<R: Reader>(&self, reader: &R) -> Result<bool, Failure> {
         let keeps = !matches!(*self.run.store.borrow(), ChunkStore::Nowhere);
-        Ok(keeps && checkpoint::encode(&self.reader.position())? != self.last.reader)
+        Ok(keeps && checkpoint::encode(&reader.position())? != self.last.reader)
     }
 
     /// Writes the chunk and commits it with the checkpoint; true if somebody asked for a stop.
-    fn commit(
+    fn commit<R, P>(
         &mut self,
         filled: Filled,
-        batch: &mut Batch<P::Out>,
+        line: &mut Line<R, P>,
         record: &mut ChunkRecord,
         watch: &mut Watch,
         phases: &mut Phases,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, Halt>
+    where
+        R: Reader,
+        P: Process<R::Item, Out = W::Item>,
+    {
+        let Line { reader, processor, batch } = line;
         let counters = self.counters_with(filled, batch.items.len());
         record.counters = counters;
-        let Self { run, tally, phase, reader, processor, writer, last } = self;
+        let Self { run, tally, phase, writer, last } = self;
 
         let before = writer.position();
         let mut reached = Positions::default();
@@ -459,8 +303,7 @@ where
                     commits = counters.commit,
                     "chunk committed"
                 );
-                batch.items.clear();
-                (batch.last_source, batch.sources) = (None, 0);
+                batch.clear();
                 noting(phase, Phase::Read, || reader.committed(&reader.position()))
                     .map_err(|error| Halt::Failed(run.blame(Failure::new(error), Phase::Read)))?;
                 noting(phase, Phase::Write, || writer.committed())
@@ -481,16 +324,20 @@ where
     }
 
     /// Seals what the writer has, commits that it is sealed, and publishes it.
-    fn finish(&mut self, record: &mut ChunkRecord) -> Result<(), Halt> {
+    fn finish<R, P>(&mut self, line: &Line<R, P>, record: &mut ChunkRecord) -> Result<(), Halt>
+    where
+        R: Reader,
+        P: Process<R::Item, Out = W::Item>,
+    {
         let run = self.run;
         let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Write));
         let (phase, writer) = (self.phase, &mut self.writer);
         noting(phase, Phase::Write, || writer.seal(run.durability)).map_err(Failure::new).map_err(failed)?;
-        let sealed = self.positions().map_err(failed)?;
+        let sealed = self.positions(&line.reader).map_err(failed)?;
         let keeps = !matches!(*run.store.borrow(), ChunkStore::Nowhere);
         if keeps && sealed != self.last {
             let mut states = States::new();
-            self.processor.save(&mut states).map_err(failed)?;
+            line.processor.save(&mut states).map_err(failed)?;
             record.counters = self.tally.counters;
             run.store.borrow_mut().commit(record, |_, record| fill_record(run, record, &sealed, states))?;
             self.last = sealed;
@@ -499,15 +346,9 @@ where
         noting(phase, Phase::Write, || writer.finish(run.durability))
             .map_err(Failure::new)
             .map_err(failed)?;
-        run.live.show(&self.tally.counters, self.reader.progress());
+        run.live.show(&self.tally.counters, line.reader.progress());
         Ok(())
     }
-}
-
-/// The number of an item within its chunk; chunks of more than four billion items end up in one number.
-#[inline]
-fn source_number(read: u64) -> u32 {
-    u32::try_from(read).unwrap_or(u32::MAX)
 }
 
 fn fill_record(

@@ -58,12 +58,19 @@ pub(super) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
 
 fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
     let elsewhere = elsewhere(step).map(|info| (info, request.scope.database(Some(info))));
-    let (place, unopened) = match &elsewhere {
-        Some((info, Ok(handle))) => (Some((info.name, handle)), None),
-        Some((_, Err(failure))) => (None, Some(failure.to_string())),
-        None => (None, None),
+    let limit = step.options.start_limit;
+    // A database of the user's that is not to be had is a failure of the step, and recorded as one.
+    let (begun, unopened) = match &elsewhere {
+        None => (begin(request, limit, None)?, None),
+        Some((_, Err(failure))) => (begin(request, limit, None)?, Some(failure.to_string())),
+        Some((info, Ok(handle))) => match begin(request, limit, Some((info.name, handle))) {
+            Ok(begun) => (begun, None),
+            Err(error @ (RepositoryError::Fenced { .. } | RepositoryError::StartLimit { .. })) => {
+                return Err(error);
+            }
+            Err(error) => (begin(request, limit, None)?, Some(error.to_string())),
+        },
     };
-    let begun = begin(request, step.options.start_limit, place)?;
     let BegunStep { id, starts, mut context, before, chunks } = begun;
     if request.again {
         context.clear();

@@ -3,11 +3,13 @@
 mod checkpoint;
 mod chunk;
 mod execution;
+mod fill;
 mod flow;
 mod job;
 mod journal;
 mod panic;
 mod profile;
+mod runner;
 mod step;
 mod tasklet;
 

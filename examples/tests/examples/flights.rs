@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::program::{Counted, Folder, counted};
 
-/// Carrier, flight, route, minutes.
+/// Carrier, number, route, minutes.
 type Late = (String, u32, String, f64);
 
 /// What must come of a file.
@@ -85,7 +85,7 @@ impl Expected {
 
 fn rows(database: &Connection) -> Vec<Late> {
     let mut query =
-        database.prepare("SELECT carrier, flight, route, minutes FROM late_flight ORDER BY rowid").unwrap();
+        database.prepare("SELECT carrier, number, route, minutes FROM late_flight ORDER BY rowid").unwrap();
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
     rows.collect::<rusqlite::Result<_>>().unwrap()
 }

@@ -113,6 +113,20 @@ fn built(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).expect("a test is built into `deps` of its profile");
     let program = profile.join("examples").join(format!("{example}{}", env::consts::EXE_SUFFIX));
-    assert!(program.is_file(), "{} is not built: run `cargo build --examples` first", program.display());
+    // `cargo test` builds the examples too, but `cargo test NAME` does not.
+    assert!(
+        is_fresh(&program),
+        "{} is not built or old: run `cargo build --examples` first",
+        program.display()
+    );
     program
+}
+
+/// True if none of the files that cargo lists as its sources is younger.
+fn is_fresh(program: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Ok(built) = changed(program) else { return false };
+    let sources = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let younger = |source: &str| changed(Path::new(source)).is_ok_and(|changed| changed > built);
+    !sources.split_whitespace().any(younger)
 }

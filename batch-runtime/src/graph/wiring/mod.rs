@@ -54,7 +54,7 @@ pub const fn name_of(
 /// What a name that is run twice is told.
 #[must_use]
 pub const fn repeated(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
-    if probe::is_unknown(&used.activity) {
+    if probe::is_unknown(&used.activity) || matches!(used.activity, Activity::Decider(_)) {
         return None;
     }
     let Activity::Flow(flow) = &used.activity else {

@@ -123,7 +123,7 @@ pub const fn subject_or_unknown(decides: Option<Subject>) -> Subject {
 #[must_use]
 pub const fn decider_or_unknown(decides: Option<Subject>) -> &'static DeciderInfo {
     match decides {
-        Some(Subject::Decider(decider)) => decider,
+        Some(Subject::Decider(info)) => info,
         _ => &NO_DECIDER,
     }
 }

@@ -58,7 +58,9 @@ impl Walk {
                 // An unknown step may be any.
                 Question::Surely(id) => is_unknown(&used.activity) || same(used.activity.id(), id),
                 Question::Perhaps(name) => {
-                    same(used.name, name) && !matches!(used.activity, Activity::Decider(_))
+                    same(used.name, name)
+                        && !matches!(used.activity, Activity::Decider(_))
+                        && !is_unknown(&used.activity)
                 }
             }
     }
@@ -230,4 +232,114 @@ pub(super) const fn use_at(nodes: &'static [Node], place: usize) -> Option<&'sta
         at += 1;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{DeciderInfo, FlowInfo, StepInfo, StepKind, StepOptions};
+
+    const A: StepInfo = step("a");
+    const B: StepInfo = step("b");
+    const DECIDER: DeciderInfo = DeciderInfo {
+        id: "decider",
+        name: "decider",
+        needs: &[],
+        decide: |_| unreachable!("nothing runs here"),
+    };
+
+    const fn step(name: &'static str) -> StepInfo {
+        StepInfo {
+            id: name,
+            name,
+            doc: "",
+            kind: StepKind::Tasklet,
+            options: StepOptions::DEFAULT,
+            components: &[],
+            run: |_| unreachable!("nothing runs here"),
+        }
+    }
+
+    const fn run(step: &'static StepInfo) -> Node {
+        Node::Run(Use { name: step.name, activity: Activity::Step(step), bindings: &[] })
+    }
+
+    const DECISION: Use = Use { name: "decider", activity: Activity::Decider(&DECIDER), bindings: &[] };
+
+    const fn decide(arms: &'static [Arm]) -> Node {
+        Node::Match { subject: Subject::Decider(&DECIDER), used: DECISION, arms, route: |_| 0 }
+    }
+
+    #[test]
+    fn a_step_before_a_place_is_surely_completed_and_one_behind_it_is_not() {
+        const NODES: &[Node] = &[run(&A), run(&B)];
+        assert!(surely_completed(NODES, 1, "a"));
+        assert!(!surely_completed(NODES, 0, "b"));
+    }
+
+    #[test]
+    fn a_step_in_one_arm_is_perhaps_run_but_not_surely_completed() {
+        const NODES: &[Node] =
+            &[decide(&[Arm { label: "1", body: &[run(&A)] }, Arm { label: "2", body: &[] }]), run(&B)];
+        assert!(!surely_completed(NODES, 2, "a"));
+        assert!(perhaps_run(NODES, 2, "a"));
+    }
+
+    #[test]
+    fn an_arm_that_ends_the_job_leads_nowhere() {
+        const NODES: &[Node] = &[
+            decide(&[
+                Arm { label: "1", body: &[run(&A)] },
+                Arm { label: "2", body: &[run(&B), Node::End("E")] },
+            ]),
+            run(&B),
+        ];
+        assert!(surely_completed(NODES, 3, "a"));
+        assert!(!perhaps_run(NODES, 3, "b"));
+    }
+
+    #[test]
+    fn the_body_of_a_while_may_be_passed_by() {
+        const NODES: &[Node] =
+            &[Node::While { decider: &DECIDER, used: DECISION, negated: false, body: &[run(&A)] }, run(&B)];
+        assert!(!surely_completed(NODES, 2, "a"));
+        assert!(perhaps_run(NODES, 2, "a"));
+    }
+
+    #[test]
+    fn a_loop_is_left_where_it_breaks() {
+        const NODES: &[Node] = &[
+            Node::Loop(&[
+                run(&A),
+                decide(&[Arm { label: "1", body: &[Node::Break] }, Arm { label: "2", body: &[run(&B)] }]),
+            ]),
+            run(&B),
+        ];
+        assert!(surely_completed(NODES, 3, "a"));
+        assert!(!surely_completed(NODES, 3, "b"));
+        assert!(perhaps_run(NODES, 2, "a"));
+    }
+
+    #[test]
+    fn places_behind_an_end_keep_their_numbers() {
+        const NODES: &[Node] = &[
+            decide(&[
+                Arm { label: "1", body: &[Node::End("E"), run(&A), run(&A)] },
+                Arm { label: "2", body: &[run(&A)] },
+            ]),
+            run(&B),
+        ];
+        assert!(surely_completed(NODES, 4, "a"));
+        assert_eq!(use_at(NODES, 4).map(|used| used.name), Some("b"));
+    }
+
+    #[test]
+    fn what_a_flow_holds_counts_as_written_in_the_job() {
+        const FLOW: FlowInfo = FlowInfo { id: "flow", name: "flow", doc: "", nodes: &[run(&A)] };
+        const NODES: &[Node] =
+            &[Node::Run(Use { name: "flow", activity: Activity::Flow(&FLOW), bindings: &[] }), run(&B)];
+        assert_eq!(places(&Activity::Flow(&FLOW)), 2);
+        assert!(surely_completed(NODES, 2, "a"));
+        assert_eq!(use_at(NODES, 1).map(|used| used.name), Some("a"));
+    }
 }

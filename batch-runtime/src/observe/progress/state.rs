@@ -42,11 +42,18 @@ impl State {
             0 => format!("{} read", words::count(self.read)),
             before => format!("{} read ({} before)", words::count(self.read), words::count(before)),
         }];
+        if let Some(left) = self.left() {
+            let seconds =
+                Duration::from_secs(left.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
+            let left = if seconds.as_secs() < 60 {
+                format!("{} s", seconds.as_secs())
+            } else {
+                words::time(seconds)
+            };
+            facts.push(format!("{left} left"));
+        }
         if let Some(rate) = words::rate(self.read, self.elapsed).filter(|rate| *rate > 0) {
             facts.push(format!("{} items/s", words::count(rate)));
-        }
-        if let Some(left) = self.left() {
-            facts.push(format!("{} left", words::time(left)));
         }
         facts.push(format!("{} written", words::count(self.written)));
         if self.skipped > 0 {
@@ -65,11 +72,15 @@ impl State {
             if bar.length().is_none() {
                 bar.set_style(measured());
             }
-            bar.set_length(total);
-            bar.set_position(done.min(total));
+            // All at once: every setter draws.
+            bar.update(|state| {
+                state.set_len(total);
+                state.set_pos(done.min(total));
+            });
+        } else {
+            bar.tick();
         }
         bar.set_message(self.facts());
-        bar.tick();
     }
 }
 
@@ -105,7 +116,7 @@ mod tests {
     fn a_line_tells_what_was_done_and_what_is_left() {
         assert_eq!(
             state(400, NEW).line("load"),
-            "load: 40 %, 140,000 read, 14,000 items/s, 15.0 s left, 4,000 written"
+            "load: 40 %, 140,000 read, 15 s left, 14,000 items/s, 4,000 written"
         );
     }
 

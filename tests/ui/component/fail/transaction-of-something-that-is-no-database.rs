@@ -4,6 +4,7 @@ struct Warehouse;
 
 #[writer]
 fn save(lines: &[String], tx: &Transaction<'_, Warehouse>) -> rusqlite::Result<()> {
+    let _ = tx;
     println!("{}", lines.len());
     Ok(())
 }

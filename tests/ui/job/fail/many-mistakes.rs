@@ -40,7 +40,7 @@ fn first(#[param(secert)] token: String, region: String, mut day: u32, name: &st
     archive();
     if true {}
     match quality {
-        Quality::Good => lod,
+        Quality::Good => {}
         Bad => {}
     }
     loop {

@@ -1,11 +1,6 @@
 use batch_runtime::prelude::*;
 
 #[step]
-fn name() -> Option<&'static str> {
-    None
-}
-
-#[step]
 fn pick(names: &Names) -> &str {
     &names.0
 }

@@ -30,12 +30,12 @@ fn warehouse(warehouse_path: PathBuf) -> Sqlite {
 
 #[writer]
 fn save_here(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len()]).map(drop)
+    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len() as i64]).map(drop)
 }
 
 #[writer]
 fn save_there(delays: &[Delay], tx: &Transaction<'_, warehouse>) -> rusqlite::Result<()> {
-    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len()]).map(drop)
+    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len() as i64]).map(drop)
 }
 
 #[step(chunk = 100)]

@@ -24,8 +24,8 @@ fn flights() -> impl Iterator<Item = Flight> {
 }
 
 #[reader]
-fn borrowed() -> impl Iterator<Item = &'static Flight> {
-    std::iter::empty()
+fn borrowed(list: &Vec<Flight>) -> impl Iterator<Item = &Flight> {
+    list.iter()
 }
 
 #[reader(fast)]
@@ -70,7 +70,7 @@ fn owns(delays: Vec<Delay>) {
 
 #[writer]
 fn takes(delays: &[Delay], tx: Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len()]).map(drop)
+    tx.execute("INSERT INTO delay VALUES (?1)", [delays.len() as i64]).map(drop)
 }
 
 #[step(chunk = 0)]
@@ -85,6 +85,11 @@ fn unknown() {
 
 #[step(chunk = 10, threads = 4)]
 fn threads() {
+    flights | late | save
+}
+
+#[step(chunk = "ten")]
+fn text() {
     flights | late | save
 }
 

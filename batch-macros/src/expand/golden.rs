@@ -1,0 +1,73 @@
+//! Typical inputs and all that is generated for them; `BLESS=1 cargo test -p batch-macros` writes the files anew.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use proc_macro2::TokenStream;
+use syn::ItemFn;
+
+use crate::driver::Expander;
+use crate::errors::Errors;
+
+/// The tokens without what a formatter adds or leaves out: white space, commas, empty generics.
+fn plain(tokens: &TokenStream) -> String {
+    let text: String =
+        tokens.to_string().chars().filter(|letter| !letter.is_whitespace() && *letter != ',').collect();
+    text.replace("::<>", "")
+}
+
+fn check(name: &str, expand: Expander, options: &str, function: &str) {
+    let mut errors = Errors::default();
+    let options = TokenStream::from_str(options).expect("tokens");
+    let function: ItemFn = syn::parse_str(function).expect("a function");
+    let expanded = expand(options, &function, &mut errors);
+    assert!(errors.is_empty(), "a golden input has no mistakes");
+    let _ = errors.into_tokens();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/expand/golden/{name}.txt"));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, expanded.to_string()).expect("the folder can be written");
+    }
+    let golden = std::fs::read_to_string(&file).expect("the golden file exists: run once with BLESS=1");
+    let golden = TokenStream::from_str(&golden).expect("tokens");
+    assert_eq!(plain(&expanded), plain(&golden), "{name}");
+}
+
+#[test]
+fn a_reader_opens_with_its_parameters() {
+    check(
+        "reader",
+        super::reader,
+        "",
+        "fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError> { CsvReader::open(input) }",
+    );
+}
+
+#[test]
+fn a_processor_is_bound_with_its_state_and_resource() {
+    check(
+        "processor",
+        super::processor,
+        "",
+        "fn late(flight: &Flight, #[state] seen: &mut Seen, client: &Client) -> Result<Option<Delay>, Late> { todo!() }",
+    );
+}
+
+#[test]
+fn a_pipe_names_each_component_once() {
+    check(
+        "pipe",
+        super::step,
+        "chunk = 100",
+        "/// Loads.\npub fn load() { flights(input = yesterday) | late | match kind { Kind::A => save, _ => (save, audit) } }",
+    );
+}
+
+#[test]
+fn a_tasklet_is_called_in_its_transaction() {
+    check(
+        "tasklet",
+        super::step,
+        "start_limit = 3",
+        "fn tally(tx: &Transaction<'_>, total: &Output<count>) -> rusqlite::Result<Total> { todo!() }",
+    );
+}

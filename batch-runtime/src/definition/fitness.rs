@@ -1,0 +1,148 @@
+//! Receives: the types of a wiring. Gives: traits that hold where the wiring is right, with the words that rustc
+//! says where it is not.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Driver, Reader, State, Writer};
+
+/// What `#[processor]` implements: whatever the items, it stands between reader and writer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a processor",
+    label = "stands where a processor is expected",
+    note = "a step is `reader | processor | .. | writer`: between the reader and the writer stand functions with `#[processor]`"
+)]
+pub trait IsProcessor {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[writer]` implements: whatever the items, it stands at the end of a pipe.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a writer",
+    label = "stands where a writer is expected",
+    note = "a step is `reader | processor | .. | writer`: end it with a function that has `#[writer]`"
+)]
+pub trait IsWriter {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[classifier]` implements: whatever the items, a step can `match` on it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a classifier",
+    label = "a step matches on a classifier",
+    note = "put `#[classifier]` on a function `fn {Self}(item: &Item) -> Kind`"
+)]
+pub trait IsClassifier {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[reader]` implements for the one item type it reads: readers in `(a, b)` read the same.
+#[diagnostic::on_unimplemented(
+    message = "reader `{Self}` does not read `{Item}`",
+    label = "reads something else than the readers before it",
+    note = "readers that are read one after the other give the same items"
+)]
+pub trait Reads<Item> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What can be `#[state]`: every [`State`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept as state",
+    label = "a state is saved in the checkpoint",
+    note = "write `#[derive(Default, Serialize, Deserialize)]` above `{Self}`"
+)]
+pub trait Kept {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS_KEPT: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: State> Kept for T {}
+
+/// What a tasklet can leave to later steps: every serde type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be left as the output of a step",
+    label = "what a step leaves is stored as JSON",
+    note = "write `#[derive(Serialize, Deserialize)]` above `{Self}`"
+)]
+pub trait Leaves {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS_LEFT: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Leaves for T {}
+
+/// What a `#[resource]` function may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a resource",
+    label = "a resource is shared by the threads of a job",
+    note = "a resource is `Send` and `Sync`: use `Arc` for `Rc`, `Mutex` for `RefCell`"
+)]
+pub trait Shared {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS_SHARED: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Shared for T {}
+
+/// What a `#[database]` function may return: every [`Driver`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not how to connect to a database",
+    label = "no kind of database",
+    note = "a `#[database]` function returns `Sqlite`: `Sqlite::open(path)`"
+)]
+pub trait ConnectsTo {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS_DRIVER: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Driver> ConnectsTo for T {}
+
+/// What a `#[reader]` function may return: every [`Reader`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reader",
+    label = "this is not a reader",
+    note = "return an `impl Iterator<Item = ..>`, one of the readers of `batch_runtime::readers`,\nor a type of your own that implements `batch_runtime::Reader`"
+)]
+pub trait IsReaderObject {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Reader> IsReaderObject for T {}
+
+/// What a `#[writer]` function may return in place of taking items: every [`Writer`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a writer",
+    label = "this is not a writer",
+    note = "write `fn name(items: &[Item])`, or return one of the writers of `batch_runtime::writers`\nor a type of your own that implements `batch_runtime::Writer`"
+)]
+pub trait IsWriterObject {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Writer> IsWriterObject for T {}
+
+/// What a component may return as its error: whatever can be shown.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error",
+    label = "a component's error can be shown",
+    note = "derive `thiserror::Error` for `{Self}`, implement `Display` for it, or return a `String` or `anyhow::Error`"
+)]
+pub trait IsError {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: std::fmt::Display> IsError for E {}

@@ -1,0 +1,110 @@
+//! Rows that go to another database are committed there together with the checkpoint, which is the truth.
+
+use batch_runtime::prelude::*;
+use batch_runtime::repository::Counters;
+
+use crate::support::{World, step};
+
+#[database]
+fn warehouse(warehouse_path: PathBuf) -> Result<Sqlite, Failure> {
+    Ok(Sqlite::open(warehouse_path))
+}
+
+#[reader]
+fn numbers() -> impl Iterator<Item = i64> {
+    1..=25
+}
+
+#[writer]
+fn stock(
+    numbers: &[i64],
+    tx: &Transaction<'_, warehouse>,
+    fail_at: Option<i64>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS stock (number INTEGER)")?;
+    for number in numbers {
+        tx.execute("INSERT INTO stock VALUES (?1)", [number])?;
+    }
+    match fail_at {
+        Some(bad) if numbers.contains(&bad) => Err(format!("{bad} cannot be stocked").into()),
+        _ => Ok(()),
+    }
+}
+
+#[step(chunk = 10)]
+fn fill() {
+    numbers | stock
+}
+
+#[reader]
+fn stocked(warehouse_rows: &Connection<warehouse>) -> Result<impl Iterator<Item = i64>, rusqlite::Error> {
+    let mut select = warehouse_rows.prepare("SELECT number FROM stock WHERE number > 20 ORDER BY number")?;
+    let rows = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    Ok(rows.into_iter())
+}
+
+#[writer]
+fn copy_home(numbers: &[i64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS copied (number INTEGER)")?;
+    numbers.iter().try_for_each(|number| tx.execute("INSERT INTO copied VALUES (?1)", [number]).map(|_| ()))
+}
+
+#[step(chunk = 10)]
+fn bring_home() {
+    stocked | copy_home
+}
+
+#[job]
+fn stocking(warehouse_path: PathBuf, #[param(identifying = false)] fail_at: Option<i64>) {
+    fill;
+    bring_home;
+}
+
+fn there(world: &World, sql: &str) -> Vec<i64> {
+    let warehouse = rusqlite::Connection::open(world.path("warehouse.db")).expect("the warehouse");
+    let mut statement = warehouse.prepare(sql).expect("the query is well formed");
+    statement
+        .query_map([], |row| row.get(0))
+        .expect("the query runs")
+        .map(|row| row.expect("a number"))
+        .collect()
+}
+
+#[test]
+fn rows_of_a_failed_chunk_are_nowhere_and_a_restart_writes_each_row_once() {
+    let world = World::new();
+    let launch = |fail_at| stocking(world.path("warehouse.db"), fail_at);
+    world.fails(&launch(Some(17)));
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=10).collect::<Vec<_>>());
+    assert_eq!(there(&world, "SELECT READ_COUNT FROM BATCH_STEP_CHECKPOINT"), [10]);
+    let report = world.completes(&launch(None));
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
+    let fill = step(&report, "fill");
+    assert_eq!((fill.before.read, fill.counters.read), (10, 15));
+    assert_eq!(world.numbers("SELECT number FROM copied"), [21, 22, 23, 24, 25]);
+}
+
+#[test]
+fn the_checkpoint_there_counts_where_the_repository_lags_behind() {
+    let world = World::new();
+    let launch = |fail_at| stocking(world.path("warehouse.db"), fail_at);
+    world.fails(&launch(Some(25)));
+    // As after a death between the commit there and its copy here.
+    world
+        .database()
+        .execute_batch(
+            "UPDATE BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = '{\"@class\":\"java.util.HashMap\"}';
+             UPDATE BATCH_STEP_EXECUTION SET READ_COUNT = 0",
+        )
+        .expect("the repository is there");
+    world.completes(&launch(None));
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_fails_the_step_and_names_it() {
+    let world = World::new();
+    let report = world.fails(&stocking(world.path("no/such/folder.db"), None));
+    assert!(report.exit.description.contains("folder.db"), "{}", report.exit.description);
+    assert_eq!(step(&report, "fill").counters, Counters::default());
+}

@@ -1,0 +1,164 @@
+//! Receives: a file of sales. Gives: what copying it into another file and loading it into a table costs beside loops written by
+//! hand, in memory and on the disk; once a run, that both sides leave the same.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use crate::jobs;
+use crate::measure::{self, Pair, Spread, interleaved};
+use crate::places::{self, Folder};
+use crate::report::{Row, Target};
+use crate::{Outcome, Plan, data, peers};
+
+/// The files of one comparison.
+struct Files {
+    rows: u64,
+    input: PathBuf,
+    repository: PathBuf,
+    ours: PathBuf,
+    by_hand: PathBuf,
+    progress: PathBuf,
+}
+
+impl Files {
+    fn of(plan: &Plan, folder: &Folder) -> Outcome<Self> {
+        let rows = plan.size(1_000_000);
+        let input = folder.file("sales.csv");
+        data::write_csv(&input, rows)?;
+        Ok(Self {
+            rows,
+            input,
+            repository: folder.file("repository.db"),
+            ours: folder.file("ours"),
+            by_hand: folder.file("by-hand"),
+            progress: folder.file("progress.db"),
+        })
+    }
+
+    fn row(&self, name: &'static str, pairs: &[Pair], target: Target) -> Row {
+        let rate =
+            |side: fn(&Pair) -> Duration| self.rows as f64 / measure::median_seconds(pairs, side) / 1e6;
+        Row {
+            name,
+            unit: "ratio",
+            value: Spread::of(pairs.iter().map(|pair| pair.ratio())),
+            target,
+            detail: format!(
+                "{:.2} M rows/s, by hand {:.2} M rows/s",
+                rate(|pair| pair.ours),
+                rate(|pair| pair.by_hand)
+            ),
+        }
+    }
+
+    fn remove_outputs(&self) -> Outcome {
+        places::remove(&[&self.repository, &self.ours, &self.by_hand, &self.progress])
+    }
+}
+
+fn csv_to_csv(
+    plan: &Plan,
+    folder: &Folder,
+    by_hand: impl Fn(&Files) -> Outcome,
+) -> Outcome<(Files, Vec<Pair>)> {
+    let files = Files::of(plan, folder)?;
+    files.remove_outputs()?;
+    let ours = || {
+        places::remove(&[&files.repository, &files.ours])?;
+        measure::time(|| {
+            let launch = jobs::csv_to_csv(files.input.clone(), files.ours.clone());
+            jobs::run(&files.repository, &launch).map(drop)
+        })
+    };
+    let theirs = || {
+        places::remove(&[&files.by_hand, &files.progress])?;
+        measure::time(|| by_hand(&files))
+    };
+    let pairs = interleaved(plan.rounds(9), ours, theirs)?;
+    if std::fs::read(&files.ours)? != std::fs::read(&files.by_hand)? {
+        return Err(
+            format!("the outputs differ: {} and {}", files.ours.display(), files.by_hand.display()).into()
+        );
+    }
+    files.remove_outputs()?;
+    Ok((files, pairs))
+}
+
+/// In memory, against a loop that keeps nothing to restart from.
+pub(crate) fn csv_to_csv_in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let (files, pairs) = csv_to_csv(plan, &plan.memory, by_hand)?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(1.0, 0.80)))
+}
+
+/// On the disk, against a loop that could be restarted as well.
+pub(crate) fn csv_to_csv_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let by_hand = |files: &Files| peers::csv_to_csv_durably(&files.input, &files.by_hand, &files.progress);
+    let (files, pairs) = csv_to_csv(plan, &plan.disk, by_hand)?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
+}
+
+fn csv_to_sqlite(plan: &Plan, folder: &Folder) -> Outcome<(Files, Vec<Pair>)> {
+    let files = Files::of(plan, folder)?;
+    files.remove_outputs()?;
+    let table = |database: &Path| -> Outcome {
+        places::remove(&[database])?;
+        peers::connect(database)?.execute_batch(data::SALE_TABLE)?;
+        Ok(())
+    };
+    let ours = || {
+        table(&files.ours)?;
+        measure::time(|| jobs::run(&files.ours, &jobs::csv_to_sqlite(files.input.clone())).map(drop))
+    };
+    let theirs = || {
+        table(&files.by_hand)?;
+        measure::time(|| peers::csv_to_sqlite(&files.input, &files.by_hand))
+    };
+    let pairs = interleaved(plan.rounds(9), ours, theirs)?;
+    same_rows(&files.ours, &files.by_hand, files.rows)?;
+    files.remove_outputs()?;
+    Ok((files, pairs))
+}
+
+fn same_rows(ours: &Path, by_hand: &Path, read: u64) -> Outcome {
+    let (ours, by_hand) = (Connection::open(ours)?, Connection::open(by_hand)?);
+    let query = "SELECT * FROM sale ORDER BY rowid";
+    let (mut ours, mut by_hand) = (ours.prepare(query)?, by_hand.prepare(query)?);
+    let columns = ours.column_count();
+    let (mut ours, mut by_hand) = (ours.query([])?, by_hand.query([])?);
+    let mut rows = 0;
+    loop {
+        match (ours.next()?, by_hand.next()?) {
+            (Some(our_row), Some(their_row)) => {
+                for column in 0..columns {
+                    let (our, their): (Value, Value) = (our_row.get(column)?, their_row.get(column)?);
+                    if our != their {
+                        return Err(format!("row {rows} differs: {our:?} and {their:?}").into());
+                    }
+                }
+                rows += 1;
+            }
+            (None, None) => break,
+            _ => return Err(format!("one table ends after {rows} rows").into()),
+        }
+    }
+    if rows != read - read / 100 {
+        return Err(format!("{rows} rows of {read} were loaded").into());
+    }
+    Ok(())
+}
+
+/// In memory, with the metadata in the file of the rows.
+pub(crate) fn csv_to_sqlite_in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let (files, pairs) = csv_to_sqlite(plan, &plan.memory)?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(0.95, 0.75)))
+}
+
+/// On the disk; a commit a chunk is on both sides all that the guarantee takes.
+pub(crate) fn csv_to_sqlite_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let (files, pairs) = csv_to_sqlite(plan, &plan.disk)?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
+}

@@ -1,0 +1,186 @@
+//! Receives: parameters. Gives: the jobs that are measured, written as a user writes them.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use batch_runtime::engine::{self, RunOptions};
+use batch_runtime::observe::JobReport;
+use batch_runtime::prelude::*;
+use batch_runtime::readers::{CsvReader, ReadError};
+use batch_runtime::repository::sqlite::SqliteRepository;
+use batch_runtime::repository::{BatchStatus, Repository};
+use batch_runtime::writers::{CsvWriter, SqliteTable};
+use batch_runtime::{Launch, Reader};
+
+use crate::data::{self, Sale};
+use crate::{Outcome, memory};
+
+/// The numbers up to `items`.
+#[reader]
+pub(crate) fn numbers(items: u64) -> impl Iterator<Item = u64> {
+    0..black_box(items)
+}
+
+#[processor]
+#[inline]
+pub(crate) fn scramble(number: u64) -> u64 {
+    memory::scramble(number)
+}
+
+#[writer]
+fn add_up(numbers: &[u64]) {
+    memory::add_up(numbers);
+}
+
+#[step(chunk = 100)]
+pub(crate) fn scramble_numbers() {
+    numbers | scramble | add_up
+}
+
+/// The sales of a file.
+#[reader]
+fn sales(input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
+    CsvReader::open(input)
+}
+
+/// One in a hundred is cancelled and left out.
+#[processor]
+fn charge(sale: Sale) -> Option<Sale> {
+    data::charge(sale)
+}
+
+#[writer]
+fn file(output: PathBuf) -> CsvWriter<Sale> {
+    CsvWriter::create(output)
+}
+
+#[writer]
+fn table() -> SqliteTable<Sale> {
+    SqliteTable::into("sale")
+}
+
+#[step(chunk = 1_000)]
+fn copy_sales() {
+    sales | charge | file
+}
+
+#[step(chunk = 1_000)]
+fn load_sales() {
+    sales | charge | table
+}
+
+/// From file to file.
+#[job]
+pub(crate) fn csv_to_csv(input: PathBuf, output: PathBuf) {
+    copy_sales;
+}
+
+/// From file to table.
+#[job]
+pub(crate) fn csv_to_sqlite(input: PathBuf) {
+    load_sales;
+}
+
+/// Chunks before the clock is started: by then the write-ahead log has got its size and is written over, as in a long job.
+pub(crate) const WARMING: u64 = 500;
+
+thread_local! {
+    static FIRST: Cell<Option<Instant>> = const { Cell::new(None) };
+    static TOOK: Cell<Option<Duration>> = const { Cell::new(None) };
+}
+
+/// How long the chunks of the last `commit_nothing` took, but for the first few.
+pub(crate) fn empty_chunks_took() -> Option<Duration> {
+    TOOK.take()
+}
+
+/// Numbers that note how long they take.
+struct Timed {
+    read: u64,
+    all: u64,
+}
+
+impl Reader for Timed {
+    type Item = u64;
+    type Position = u64;
+    type Error = Infallible;
+
+    fn read(&mut self) -> Result<Option<u64>, Infallible> {
+        if self.read == WARMING {
+            FIRST.set(Some(Instant::now()));
+        }
+        if self.read == self.all {
+            TOOK.set(FIRST.take().map(|first| first.elapsed()));
+            return Ok(None);
+        }
+        self.read += 1;
+        Ok(Some(self.read))
+    }
+
+    fn position(&self) -> u64 {
+        self.read
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), Infallible> {
+        self.read = position;
+        Ok(())
+    }
+}
+
+#[reader]
+fn timed(chunks: u64) -> impl Reader<Item = u64> {
+    Timed { read: 0, all: chunks }
+}
+
+#[processor]
+fn none(_number: u64) -> Option<u64> {
+    None
+}
+
+#[step(chunk = 1)]
+fn commit_nothing() {
+    timed | none | add_up
+}
+
+/// Every chunk is wholly filtered: what is committed is the checkpoint alone.
+#[job]
+pub(crate) fn empty_chunks(chunks: u64) {
+    commit_nothing;
+}
+
+/// Numbers, of which the first is told to the parent process.
+#[reader]
+fn told() -> impl Iterator<Item = u64> {
+    (0..10).inspect(|number| {
+        if *number == 0 {
+            let mut output = std::io::stdout();
+            output.write_all(b"!").and_then(|()| output.flush()).expect("the parent listens");
+        }
+    })
+}
+
+#[step(chunk = 10)]
+fn tell_first() {
+    told | scramble | add_up
+}
+
+/// Says when it has its first item.
+#[job]
+pub(crate) fn first_item(run: u64) {
+    tell_first;
+}
+
+/// Runs the job on a repository in that file; one that does not complete is an error.
+pub(crate) fn run(repository: &Path, launch: &Launch) -> Outcome<JobReport> {
+    let repository: Arc<dyn Repository> = Arc::new(SqliteRepository::open(repository)?);
+    let report = engine::run(&repository, launch, &RunOptions::default())?;
+    if report.status != BatchStatus::Completed {
+        return Err(format!("{} ended as {:?}", report.job, report.exit).into());
+    }
+    Ok(report)
+}

@@ -1,0 +1,138 @@
+//! Receives: `cargo bench [-- [--quick] [--builds] [NAME ..]]`. Gives: a table of what the framework costs beside loops written by
+//! hand, and `target/bench.json`, a list of `{name, value, unit, must, aim}`.
+//!
+//! Both sides of a comparison run in this process, in turns; a value is the median of the ratios pair by pair, and what both
+//! leave has to be the same. Every step is run with the split of its time measured, as always. `NAME` keeps the benchmarks whose
+//! name contains it; `--quick` takes less input and fewer rounds, for a look; `--builds` adds how long builds take, which needs
+//! some minutes. The exit code does not tell of values that miss what they must be.
+
+#![expect(clippy::cast_precision_loss, reason = "rates and means are shown with three digits")]
+
+mod builds;
+mod commits;
+mod data;
+mod files;
+mod jobs;
+mod measure;
+mod memory;
+mod numbers;
+mod peers;
+mod places;
+mod process;
+mod report;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use places::Folder;
+use report::Row;
+
+/// What a benchmark gives, or why it could not be run.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// What the benchmarks are run with.
+struct Plan {
+    filters: Vec<String>,
+    quick: bool,
+    builds: bool,
+    memory: Folder,
+    disk: Folder,
+}
+
+impl Plan {
+    /// So much input, or a tenth of it.
+    fn size(&self, whole: u64) -> u64 {
+        if self.quick { whole / 10 } else { whole }
+    }
+
+    /// So many rounds, or three.
+    fn rounds(&self, whole: usize) -> usize {
+        if self.quick { whole.min(3) } else { whole }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()))
+    }
+}
+
+type Benchmark = fn(&Plan, &'static str) -> Outcome<Row>;
+
+const BENCHMARKS: [(&str, Benchmark); 9] = [
+    ("in_memory", numbers::in_memory),
+    ("csv_to_csv_memory", files::csv_to_csv_in_memory),
+    ("csv_to_sqlite_memory", files::csv_to_sqlite_in_memory),
+    ("csv_to_csv_disk", files::csv_to_csv_on_disk),
+    ("csv_to_sqlite_disk", files::csv_to_sqlite_on_disk),
+    ("empty_chunk_commit", commits::empty_chunk),
+    ("first_item_new_repository", process::first_item_of_a_new_repository),
+    ("first_item_existing_repository", process::first_item_of_an_existing_repository),
+    ("memory_growth", process::memory_growth),
+];
+
+fn main() -> ExitCode {
+    if let Some(code) = process::child() {
+        return code;
+    }
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --benches` comes without it, and wants to know no more than that this starts.
+    let Some(at) = arguments.iter().position(|argument| argument == "--bench") else {
+        return ExitCode::SUCCESS;
+    };
+    arguments.remove(at);
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Vec<String>) -> Outcome {
+    let mut plan = Plan {
+        filters: Vec::new(),
+        quick: false,
+        builds: false,
+        memory: Folder::in_memory()?,
+        disk: Folder::on_disk()?,
+    };
+    for argument in arguments {
+        match argument.as_str() {
+            "--quick" => plan.quick = true,
+            "--builds" => plan.builds = true,
+            option if option.starts_with("--") => {
+                return Err(format!("unknown option `{option}`: there are --quick and --builds").into());
+            }
+            _ => plan.filters.push(argument),
+        }
+    }
+    if plan.memory.in_memory {
+        println!("tmpfs: {}", plan.memory);
+    } else {
+        println!("tmpfs: none on this machine, on the disk instead: {}", plan.memory);
+    }
+    println!("disk:  {}", plan.disk);
+    let mut rows = Vec::new();
+    for (name, benchmark) in BENCHMARKS {
+        if plan.wants(name) {
+            eprintln!("{name} …");
+            rows.push(benchmark(&plan, name).map_err(|error| format!("{name}: {error}"))?);
+        }
+    }
+    if plan.builds {
+        rows.extend(builds::all(&plan)?);
+    }
+    if rows.is_empty() {
+        let names = BENCHMARKS.map(|(name, _)| name).join(", ");
+        return Err(format!(
+            "no benchmark has such a name: there are {names}, and with --builds {}",
+            builds::NAMES.join(", ")
+        )
+        .into());
+    }
+    println!("\n{}", report::table(&rows));
+    let json = places::target().join("bench.json");
+    report::write_json(&json, &rows)?;
+    println!("written to {}", json.display());
+    Ok(())
+}

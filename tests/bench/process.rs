@@ -1,0 +1,127 @@
+//! Receives: this program, started again as a child. Gives: how long a process takes to its first item, and how much memory it
+//! comes to use.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use batch_runtime::JobDefinition;
+
+use crate::jobs;
+use crate::measure::Spread;
+use crate::report::{Row, Target};
+use crate::{Outcome, Plan, data, places};
+
+/// What makes this program a child of itself; its arguments are those of the generated command line.
+const CHILD: &str = "BATCH_BENCH_CHILD";
+/// A child that says how much memory it came to use.
+const TELLS_MEMORY: &str = "memory";
+
+/// What a child process does: what `batch_runtime::main!` makes of these jobs. A profiler starts it as well:
+/// `BATCH_BENCH_CHILD= perf record target/release/deps/bench-… run csv_to_csv --input sales.csv --output out.csv`.
+pub(crate) fn child() -> Option<ExitCode> {
+    let child = std::env::var(CHILD).ok()?;
+    let code = batch_runtime::cli::main(&[
+        <jobs::first_item as JobDefinition>::INFO,
+        <jobs::csv_to_csv as JobDefinition>::INFO,
+        <jobs::csv_to_sqlite as JobDefinition>::INFO,
+    ]);
+    if child == TELLS_MEMORY {
+        println!("{}", peak_memory().unwrap_or_else(|error| error.to_string()));
+    }
+    Some(code)
+}
+
+fn peak_memory() -> Outcome<String> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(peak.trim().trim_end_matches(" kB").to_owned())
+}
+
+fn child_process(job: &str, repository: &Path, tells: &str) -> Outcome<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.env(CHILD, tells).args(["run", job, "--quiet", "--repository"]).arg(repository);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    Ok(command)
+}
+
+/// From before the process is created until its reader has handed out the first item, in milliseconds.
+fn first_item(repository: &Path, run: usize) -> Outcome<f64> {
+    let mut command = child_process("first_item", repository, "first item")?;
+    command.arg("--run").arg(run.to_string());
+    let begin = Instant::now();
+    let mut child = command.spawn()?;
+    let mut output = child.stdout.take().ok_or("the child has no output")?;
+    output.read_exact(&mut [0])?;
+    let took = begin.elapsed();
+    // Read to its end, so that the child's summary does not meet a closed pipe.
+    output.read_to_end(&mut Vec::new())?;
+    if !child.wait()?.success() {
+        return Err("the child failed".into());
+    }
+    Ok(took.as_secs_f64() * 1e3)
+}
+
+const STARTS: usize = 41;
+
+/// The repository is created on the way.
+pub(crate) fn first_item_of_a_new_repository(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let repository = plan.memory.file("start.db");
+    let mut took = Vec::new();
+    for run in 0..plan.rounds(STARTS) {
+        places::remove(&[&repository])?;
+        took.push(first_item(&repository, run)?);
+    }
+    places::remove(&[&repository])?;
+    Ok(start(name, took))
+}
+
+/// The repository has executions of earlier instances.
+pub(crate) fn first_item_of_an_existing_repository(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let repository = plan.memory.file("start.db");
+    places::remove(&[&repository])?;
+    first_item(&repository, 0)?;
+    let took = (1..=plan.rounds(STARTS)).map(|run| first_item(&repository, run)).collect::<Outcome<Vec<_>>>();
+    places::remove(&[&repository])?;
+    Ok(start(name, took?))
+}
+
+fn start(name: &'static str, took: Vec<f64>) -> Row {
+    let detail = format!("{} processes", took.len());
+    Row { name, unit: "ms", value: Spread::of(took), target: Target::must_and_aim(15.0, 5.0), detail }
+}
+
+/// The most memory, in MB, that copying so many rows takes.
+fn peak_of_copying(plan: &Plan, rows: u64) -> Outcome<f64> {
+    let input = plan.memory.file("growth.csv");
+    let (output, repository) = (plan.memory.file("growth-out.csv"), plan.memory.file("growth.db"));
+    data::write_csv(&input, rows)?;
+    let mut command = child_process("csv_to_csv", &repository, TELLS_MEMORY)?;
+    let child = command.arg("--input").arg(&input).arg("--output").arg(&output).output()?;
+    places::remove(&[&input, &output, &repository])?;
+    if !child.status.success() {
+        return Err("the child failed".into());
+    }
+    let told = String::from_utf8(child.stdout)?;
+    let kilobytes: f64 = told.lines().last().unwrap_or_default().parse()?;
+    Ok(kilobytes / 1024.0)
+}
+
+/// How much more memory ten times the rows take.
+pub(crate) fn memory_growth(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let (few, many) = (plan.size(1_000_000), plan.size(10_000_000));
+    let mut growth = Vec::new();
+    let mut peaks = (0.0, 0.0);
+    for _ in 0..plan.rounds(3) {
+        peaks = (peak_of_copying(plan, few)?, peak_of_copying(plan, many)?);
+        growth.push(peaks.1 - peaks.0);
+    }
+    Ok(Row {
+        name,
+        unit: "MB",
+        value: Spread::of(growth),
+        target: Target::must_and_aim(1.0, 0.0),
+        detail: format!("{:.1} MB with {few} rows, {:.1} MB with {many}", peaks.0, peaks.1),
+    })
+}
