@@ -1,9 +1,12 @@
 //! A repository that cannot be used: one line, exit 2, before anything of the job is done.
 
 use std::fs;
+use std::process::Command;
 
 use crate::disk;
-use crate::world::{ENTRIES, LEDGER, RUN, World, executions, look};
+use crate::world::{ENTRIES, Ended, LEDGER, RUN, World, executions, look};
+
+const READ_ONLY: &str = "is read-only: make the file and its folder writable, or name another";
 
 /// Refused by the run and by a look, and nothing is touched.
 #[track_caller]
@@ -89,15 +92,27 @@ fn a_locked_database_is_waited_for_and_then_given_up() {
 #[cfg(unix)]
 #[test]
 fn a_repository_without_the_permission_to_write_is_told() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
     let world = World::half_done();
-    let repository = world.file("batch.db");
-    fs::set_permissions(&repository, fs::Permissions::from_mode(0o444)).unwrap();
-    if fs::OpenOptions::new().write(true).open(&repository).is_ok() {
-        disk::not_tested("permissions do not bind this user");
-        return;
+    let (repository, folder) = (world.file("batch.db"), world.file("."));
+    let allow = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mut command = world.command(LEDGER, RUN.split_whitespace());
+    if folder.metadata().unwrap().uid() == 0 {
+        // Root may write everything; nobody may not, and has to reach the program.
+        // Copied by another process: one that a test beside this starts would inherit the file opened for writing,
+        // and Linux starts no program that somebody writes.
+        assert!(Command::new("cp").arg(LEDGER).arg(world.file("ledger")).status().unwrap().success());
+        allow(&folder, 0o755);
+        command = world.command(world.file("ledger").to_str().unwrap(), RUN.split_whitespace());
+        command.uid(65_534);
     }
-    refused(&world, "is read-only: make the file and its folder writable, or name another");
+    allow(&repository, 0o444);
+    let before = world.content();
+    Ended::of(&mut command).is_refused(2, &format!("repository {}: {READ_ONLY}", repository.display()));
+    assert!(world.content() == before, "the refusal left {:?}", world.names());
+    allow(&repository, 0o644);
+    world.completes(RUN, ENTRIES);
 }
 
 #[test]
@@ -109,14 +124,7 @@ fn a_repository_that_is_read_only_is_told_before_anything_is_done() {
     kept.remount("ro");
     let before = fs::read(world.file("kept/batch.db")).unwrap();
     let line = format!("{RUN} --repository kept/batch.db");
-    world.refuses(
-        &line,
-        2,
-        &format!(
-            "repository {}: is read-only: make the file and its folder writable, or name another",
-            world.file("kept/batch.db").display()
-        ),
-    );
+    world.refuses(&line, 2, &format!("repository {}: {READ_ONLY}", world.file("kept/batch.db").display()));
     // A look needs the file of shared memory beside it.
     let ended = world.ask(LEDGER, "executions --repository kept/batch.db");
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
