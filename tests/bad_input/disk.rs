@@ -17,7 +17,7 @@ pub(crate) fn mount(folder: &Path, size: &str) -> Option<Mount> {
     command.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder);
     let why = match command.output() {
         Ok(output) if output.status.success() => return Some(Mount(folder.to_owned())),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("mount").to_owned(),
         Err(error) => error.to_string(),
     };
     let place = std::panic::Location::caller();
