@@ -192,7 +192,7 @@ fn after_a_change(content: &str, changed: &str) -> Result<usize, String> {
 
 fn refused(byte: u64, problem: &str) -> Result<usize, String> {
     Err(format!(
-        "in.csv was changed since an earlier execution read it up to byte {byte}: {problem}; bring the old file back, or start a new instance"
+        "in.csv was changed since an earlier execution read it up to byte {byte}: {problem}; bring the old file back, or start a new instance (`--next`)"
     ))
 }
 

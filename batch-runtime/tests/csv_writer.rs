@@ -291,7 +291,7 @@ fn a_missing_folder_is_told() {
     let error = CsvWriter::<Row>::create(Path::new("/no/such/out.csv")).open(None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot open /no/such/out.csv.part: No such file or directory (os error 2)"
+        "cannot write /no/such/out.csv: the folder /no/such does not exist; create it, or name another file"
     );
 }
 

@@ -196,7 +196,7 @@ fn a_part_that_lost_committed_bytes_is_refused() {
     std::fs::write(folder.path("out.csv.part"), "id,name\n").unwrap();
     assert_eq!(
         restarted(&folder, &mut repository),
-        "out.csv.part has 8 bytes, but an earlier execution committed 24 bytes of out.csv; bring the file back, or start a new instance"
+        "out.csv.part has 8 bytes, but an earlier execution committed 24 bytes of out.csv; bring the file back, or start a new instance (`--next`)"
     );
 }
 
@@ -207,7 +207,7 @@ fn a_part_that_is_gone_is_missed() {
     std::fs::remove_file(folder.path("out.csv.part")).unwrap();
     assert_eq!(
         restarted(&folder, &mut repository),
-        "out.csv.part is missing: an earlier execution committed 24 bytes of out.csv; bring it back, or start a new instance"
+        "out.csv.part is missing: an earlier execution committed 24 bytes of out.csv; bring it back, or start a new instance (`--next`)"
     );
 }
 
@@ -220,7 +220,7 @@ fn a_finished_file_takes_no_more_items() {
     repository.chunks = CHUNKS - 1;
     assert_eq!(
         restarted(&folder, &mut repository),
-        "out.csv was finished by an earlier execution and cannot take more items; did the input grow? start a new instance"
+        "out.csv was finished by an earlier execution and cannot take more items; did the input grow? start a new instance (`--next`)"
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), EXPECTED);
 }

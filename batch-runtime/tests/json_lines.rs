@@ -173,7 +173,10 @@ fn a_line_over_the_limit_is_an_error_and_the_next_is_read() {
             reader.read().unwrap();
             let error = reader.read().unwrap_err();
             assert!(error.is_about_a_record());
-            assert!(error.to_string().ends_with("the record is longer than 100 bytes"), "{error}");
+            assert!(
+                error.to_string().ends_with("the record is longer than 100 bytes; is a line end missing?"),
+                "{error}"
+            );
             let mut restarted = Flights::open(&path).unwrap().longest_record(100);
             restarted.resume(stored(&reader)).unwrap();
             assert_eq!(rest(&mut reader), behind);

@@ -2,6 +2,7 @@
 
 use clap::ArgMatches;
 
+use super::console::Console;
 use super::parameter;
 use super::refusal::Refusal;
 use crate::definition::{Durability, ExecutionId, JobInfo};
@@ -121,17 +122,17 @@ impl RunArguments {
     pub(super) fn with_secrets(
         &self,
         job: &JobInfo,
-        environment: fn(&str) -> Option<String>,
-    ) -> Vec<(String, String)> {
+        console: &Console,
+    ) -> Result<Vec<(String, String)>, Refusal> {
         let mut given = self.given.clone();
         for spec in job.parameters.iter().filter(|spec| spec.secret) {
             if !given.iter().any(|(name, _)| name.replace('-', "_") == spec.name)
-                && let Some(text) = environment(&parameter::variable(spec))
+                && let Some(text) = console.variable(&parameter::variable(spec))?
             {
                 given.push((spec.name.to_owned(), text));
             }
         }
-        given
+        Ok(given)
     }
 }
 

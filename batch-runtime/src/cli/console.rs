@@ -1,10 +1,12 @@
 //! Receives: the process that the command line runs in. Gives: what of it the commands may touch: two streams, the
 //! environment, and whether a person sits at a terminal.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::refusal::Refusal;
 use crate::definition::StopSignal;
 
 /// A stream that several threads write whole lines to.
@@ -42,7 +44,7 @@ pub(super) struct Console {
     pub(super) out: Stream,
     pub(super) err: Stream,
     /// The value of an environment variable.
-    pub(super) environment: fn(&str) -> Option<String>,
+    pub(super) environment: fn(&str) -> Option<OsString>,
     /// May bars be drawn on standard error?
     pub(super) bars: bool,
     /// May help be coloured?
@@ -59,12 +61,22 @@ impl Console {
         Self {
             out: Stream::new(io::stdout()),
             err: Stream::new(io::stderr()),
-            environment: |name| std::env::var(name).ok(),
+            environment: |name| std::env::var_os(name),
             bars: io::stderr().is_terminal(),
             colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             width: (!io::stdout().is_terminal()).then_some(100),
             stop,
         }
+    }
+
+    /// The text of an environment variable.
+    pub(super) fn variable(&self, name: &str) -> Result<Option<String>, Refusal> {
+        let text = (self.environment)(name).map(OsString::into_string).transpose();
+        text.map_err(|_| {
+            Refusal::usage(format!(
+                "the environment variable {name} is not UTF-8: give it a text, or unset it"
+            ))
+        })
     }
 
     /// Two streams and nothing else.

@@ -310,12 +310,16 @@ pub(super) struct Refused {
 struct Error {
     kind: &'static str,
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     exit: u8,
 }
 
 impl From<&Refusal> for Refused {
     fn from(refusal: &Refusal) -> Self {
-        Self { error: Error { kind: refusal.kind, message: refusal.to_string(), exit: refusal.code } }
+        let Refusal { kind, code, .. } = *refusal;
+        let detail = refusal.detail.clone();
+        Self { error: Error { kind, message: refusal.to_string(), detail, exit: code } }
     }
 }
 

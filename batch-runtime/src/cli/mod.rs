@@ -22,7 +22,7 @@
 //! | `stop`, `abandon` | `execution`, `asked` |
 //! | `recover` | `recovered` |
 //! | `graph` | `job`, `format`, `graph` |
-//! | any that is refused | `error`: `kind`, `message`, `exit` |
+//! | any that is refused | `error`: `kind`, `message`, `exit`, and `detail` where a line does not hold it all |
 
 mod arguments;
 mod command;
@@ -110,7 +110,7 @@ fn answer<A: Into<OsString>>(
     let globals = Globals::of(&matches);
     let done = Invocation::of(&matches, &jobs)
         .and_then(|invocation| dispatch(&invocation, &globals, &jobs, console));
-    done.unwrap_or_else(|refusal| refuse(&refusal, console, globals.json))
+    done.unwrap_or_else(|refusal| refuse(&refusal, console, globals.json, globals.quiet))
 }
 
 fn dispatch(
@@ -120,7 +120,7 @@ fn dispatch(
     console: &Console,
 ) -> Result<u8, Refusal> {
     let operator = |how| {
-        let repository = repository::open(globals.repository.as_deref(), console.environment, how)?;
+        let repository = repository::open(globals.repository.as_deref(), console, how)?;
         Ok::<_, Refusal>(JobOperator::new(repository).with_jobs(jobs))
     };
     match invocation {
@@ -184,16 +184,19 @@ fn unparsed(
         }
         _ => {
             let of_run = arguments.iter().skip(1).any(|argument| argument == "run");
-            refuse(&Refusal::of_clap(error, jobs, of_run), console, wants_json)
+            refuse(&Refusal::of_clap(error, jobs, of_run), console, wants_json, true)
         }
     }
 }
 
-fn refuse(refusal: &Refusal, console: &Console, wants_json: bool) -> u8 {
+fn refuse(refusal: &Refusal, console: &Console, wants_json: bool, briefly: bool) -> u8 {
     if wants_json {
         print_json(&json::Refused::from(refusal), console);
     }
     console.err.line(format_args!("error: {}", crate::observe::words::line(&refusal.to_string(), 4_000)));
+    if let (Some(detail), false) = (&refusal.detail, wants_json || briefly) {
+        console.err.line(format_args!("\n{detail}"));
+    }
     refusal.code
 }
 

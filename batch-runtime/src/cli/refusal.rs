@@ -25,6 +25,8 @@ pub(super) struct Refusal {
     pub(super) code: u8,
     pub(super) kind: &'static str,
     message: String,
+    /// What does not go on a line: printed below it.
+    pub(super) detail: Option<String>,
 }
 
 impl fmt::Display for Refusal {
@@ -35,7 +37,7 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { code: exit::USAGE, kind: "usage", message: message.into() }
+        Self { code: exit::USAGE, kind: "usage", message: message.into(), detail: None }
     }
 
     /// The refusal of a job that had begun: what was lost is no mistake of the command line.
@@ -50,16 +52,17 @@ impl Refusal {
             | OperatorError::Job(JobError::Parameters(_))
             | OperatorError::RunIdGiven
             | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
+            OperatorError::ParameterGone { .. } => (exit::REFUSED, "parameter_gone"),
             OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
             OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
             OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),
         };
-        Self { code, kind, message: error.to_string() }
+        Self { code, kind, message: error.to_string(), detail: graphs(error) }
     }
 
     /// With what to type for a parameter that is missing.
     pub(super) fn of_parameters(error: &ParametersError, job: &JobInfo, restart: bool) -> Self {
-        let mut refusal = Self { code: exit::USAGE, kind: "parameters", message: error.to_string() };
+        let mut refusal = Self { kind: "parameters", ..Self::usage(error.to_string()) };
         if let ParametersError::Missing { name, .. } = error
             && let Some(spec) = job.parameters.iter().find(|spec| spec.name == name)
         {
@@ -129,6 +132,16 @@ impl From<OperatorError> for Refusal {
 impl From<RepositoryError> for Refusal {
     fn from(error: RepositoryError) -> Self {
         Self::of(&OperatorError::Repository(error))
+    }
+}
+
+/// Both graphs of a job that has changed.
+fn graphs(error: &OperatorError) -> Option<String> {
+    match error {
+        OperatorError::Repository(RepositoryError::GraphChanged { was, is, .. }) => {
+            Some(format!("as it was:\n{}\n\nas it is:\n{}", was.trim_end(), is.trim_end()))
+        }
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::console::Console;
 use super::refusal::Refusal;
 use crate::repository::Repository;
 use crate::repository::sqlite::SqliteRepository;
@@ -20,13 +21,12 @@ pub(super) enum Open {
 }
 
 /// Opens the repository that the command line or the environment names.
-pub(super) fn open(
-    flag: Option<&str>,
-    environment: fn(&str) -> Option<String>,
-    how: Open,
-) -> Result<Arc<dyn Repository>, Refusal> {
-    let named = environment("BATCH_REPOSITORY").filter(|url| !url.is_empty());
-    let url = flag.map(str::to_owned).or(named).unwrap_or_else(|| DEFAULT.to_owned());
+pub(super) fn open(flag: Option<&str>, console: &Console, how: Open) -> Result<Arc<dyn Repository>, Refusal> {
+    let named = match flag {
+        Some(url) => Some(url.to_owned()),
+        None => console.variable("BATCH_REPOSITORY")?.filter(|url| !url.is_empty()),
+    };
+    let url = named.unwrap_or_else(|| DEFAULT.to_owned());
     let path = path_of(&url)?;
     if how == Open::Existing && !Path::new(path).exists() {
         return Err(Refusal::usage(format!(

@@ -18,7 +18,7 @@ pub(super) fn launch(
     run: &RunArguments,
     console: &Console,
 ) -> Result<Launch, Refusal> {
-    parse_parameters(job, run.with_secrets(job, console.environment))
+    parse_parameters(job, run.with_secrets(job, console)?)
         .and_then(|given| resolve_parameters(job, &given).map(|_| Launch { job, parameters: given }))
         .map_err(|error| Refusal::of_parameters(&error, job, false))
 }
@@ -47,7 +47,7 @@ pub(super) fn restart(
 ) -> Result<u8, Refusal> {
     let name = operator.execution(execution)?.instance.job;
     let job = operator.job(&name)?;
-    let given = parse_parameters(job, arguments.with_secrets(job, console.environment))
+    let given = parse_parameters(job, arguments.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
     watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
 }

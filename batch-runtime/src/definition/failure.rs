@@ -147,7 +147,8 @@ impl fmt::Display for Failure {
         let mut last = parts.cause.to_string();
         while let Some(error) = source {
             let text = error.to_string();
-            if !last.contains(&text) {
+            // SQLite's error code says in general what the message above it says in particular.
+            if !last.contains(&text) && !error.is::<rusqlite::ffi::Error>() {
                 write!(f, ": {text}")?;
             }
             last = text;

@@ -69,7 +69,7 @@ impl States {
         let (_, value) = self.kept.remove(index);
         serde_json::from_value(value).map_err(|error| {
             Failure::new(format!(
-                "the state that an earlier execution saved is not of today's type: {error}; start a new instance, or bring the old type back"
+                "the state that an earlier execution saved is not of today's type: {error}; start a new instance (`--next`), or bring the old type back"
             ))
             .in_component(component)
         })

@@ -36,16 +36,26 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
 }
 
 fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Phase>) -> Result<(), Halt> {
-    let opening = |failure: Failure| Halt::Failed(failure.during(Phase::Open));
     let mut line = Line::new(
-        P::reader(&run.scope).map_err(opening)?,
-        P::processor(&run.scope).map_err(opening)?,
+        opening(run, "reader", || P::reader(&run.scope))?,
+        opening(run, "processor", || P::processor(&run.scope))?,
         run.info.options.chunk,
     );
-    let writer = P::writer(&run.scope).map_err(opening)?;
+    let writer = opening(run, "writer", || P::writer(&run.scope))?;
     let mut chunks = ChunkLoop { run, tally, phase, writer, last: Positions::default() };
-    chunks.resume(&mut line).map_err(opening)?;
+    chunks.resume(&mut line).map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
     chunks.drive(line)
+}
+
+/// Opens the components of one role; a panic is caught here, where the role is still known.
+fn opening<T>(
+    run: &StepRun<'_>,
+    role: &'static str,
+    open: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Halt> {
+    panic::catch(open)
+        .and_then(|opened| opened)
+        .map_err(|failure| Halt::Failed(run.of_role(failure, role).during(Phase::Open)))
 }
 
 /// Runs a pipe's processors over `reader`, chunk by chunk, and keeps what they put out: for tests, without a commit.
@@ -115,11 +125,11 @@ impl<W: Writer> ChunkLoop<'_, '_, W> {
         let inherited = &self.run.inherited;
         if let Some(text) = &inherited.reader {
             let position = checkpoint::decode(text)?;
-            line.reader.resume(position).map_err(Failure::new)?;
+            line.reader.resume(position).map_err(|error| self.run.of_role(Failure::new(error), "reader"))?;
         }
         line.processor.restore(&mut inherited.states.clone())?;
         let written = inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
-        self.writer.open(written).map_err(Failure::new)?;
+        self.writer.open(written).map_err(|error| self.run.of_role(Failure::new(error), "writer"))?;
         self.last = self.positions(&line.reader)?;
         // A position that cannot be read back must not first be found out at a restart.
         checkpoint::decode::<R::Position>(&self.last.reader)?;

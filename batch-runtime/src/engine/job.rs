@@ -36,11 +36,7 @@ pub(super) fn run(
             recovery: options.recovery,
             durability: options.durability,
             graph: &graph,
-            holds: &|entries, before| {
-                journal::holds(job.flow, entries).map_err(|what| {
-                    format!("{what}\nthe job as it was:\n{before}\nthe job as it is:\n{graph}")
-                })
-            },
+            holds: &|entries, _| journal::holds(job.flow, entries),
         })?;
     tracing::info!(
         job = job.name,

@@ -80,12 +80,16 @@ impl StepRun<'_> {
             Phase::Tasklet => "tasklet",
             Phase::Open | Phase::Decide => return failure.during(phase),
         };
+        self.of_role(failure, role).during(phase)
+    }
+
+    /// Names the component of that role, where there is only one.
+    pub(crate) fn of_role(&self, failure: Failure, role: &str) -> Failure {
         let mut of_role = self.info.components.iter().filter(|component| component.role == role);
         match (of_role.next(), of_role.next()) {
             (Some(only), None) => failure.in_component(only.name),
             _ => failure,
         }
-        .during(phase)
     }
 }
 

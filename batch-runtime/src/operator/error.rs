@@ -38,6 +38,18 @@ pub enum OperatorError {
         /// The identifying parameter that makes the difference.
         parameter: String,
     },
+    /// The job no longer takes an identifying parameter that the execution had.
+    #[error(
+        "execution {execution} cannot be restarted: job `{job}` no longer takes the parameter `{parameter}` that it had; finish it with the program it began with, or run the job anew"
+    )]
+    ParameterGone {
+        /// The execution.
+        execution: ExecutionId,
+        /// Its job.
+        job: String,
+        /// The identifying parameter.
+        parameter: String,
+    },
     /// `run.id` was given to a run that is to find the next one.
     #[error("parameter `run.id` is counted on by `--next`: give one of the two")]
     RunIdGiven,

@@ -192,6 +192,14 @@ impl JobOperator {
         let job = self.job(&stored.instance.job)?;
         let mut parameters = Parameters::new();
         for parameter in &stored.parameters {
+            let name = parameter.name.as_str();
+            if name != RUN_ID && job.parameters.iter().all(|spec| spec.name != name) {
+                if !parameter.identifying {
+                    continue;
+                }
+                let (job, parameter) = (job.name.to_owned(), name.to_owned());
+                return Err(OperatorError::ParameterGone { execution, job, parameter });
+            }
             let value = parameter.value.clone();
             let identifying = parameter.identifying;
             parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });

@@ -69,7 +69,11 @@ fn a_parameter_that_the_job_no_longer_has_is_named() {
     let first = operator.start(year(2013)).unwrap();
     let later = JobOperator { jobs: vec![RENAMED], ..operator };
     let error = later.restart(first.execution).unwrap_err();
-    assert_eq!(error.to_string(), "job `load` has no parameter `year`; it takes `month`");
+    assert_eq!(
+        error.to_string(),
+        "execution 1 cannot be restarted: job `load` no longer takes the parameter `year` that it had; \
+         finish it with the program it began with, or run the job anew"
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ pub enum ReadError {
     },
     /// A record is longer than a record may be.
     #[error("{resource}, line {line} (byte {byte}): the record is longer than {limit} bytes{}",
-        if *in_quotes { "; is the quote closed that it opens?" } else { "" })]
+        if *in_quotes { "; is the quote closed that it opens?" } else { "; is a line end missing?" })]
     TooLong {
         /// The input.
         resource: Arc<str>,
@@ -165,7 +165,7 @@ pub enum ReadError {
     /// The input is not the one of which an earlier execution read a part.
     #[error(
         "{resource} was changed since an earlier execution read it up to byte {byte}: {problem}; \
-        bring the old file back, or start a new instance"
+        bring the old file back, or start a new instance (`--next`)"
     )]
     Changed {
         /// The input.

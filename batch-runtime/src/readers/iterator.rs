@@ -8,7 +8,7 @@ use crate::definition::{Failure, Progress, Reader};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the input ended after {read} items, but {committed} were committed in an earlier execution; \
-     give the input it was started with, or start a new instance"
+     give the input it was started with, or start a new instance (`--next`)"
 )]
 #[non_exhaustive]
 pub struct EndedEarly {

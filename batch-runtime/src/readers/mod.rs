@@ -22,3 +22,4 @@ pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, Sqlit
 pub use vec::VecReader;
 
 pub(crate) use error::shown;
+pub(crate) use source::resource_name;

@@ -413,8 +413,12 @@ pub enum RepositoryError {
         job: String,
         /// The execution before.
         execution: ExecutionId,
-        /// What the graph no longer holds, and both graphs.
+        /// What the graph no longer holds.
         what: String,
+        /// The outline of the job as that execution began it.
+        was: Box<str>,
+        /// The outline of the job as it is.
+        is: Box<str>,
     },
     /// The step was started too often.
     #[error("step `{step}` was started {limit} times in this job instance, which is its `start_limit`")]

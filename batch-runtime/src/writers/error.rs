@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::readers::resource_name;
+
 /// Why writing failed.
 ///
 /// ```
@@ -18,26 +20,44 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum WriteError {
     /// A file of that name is there, and no execution of this instance has written it.
-    #[error("{} exists already and was not written by this job; move it away, or let the writer overwrite it", path.display())]
+    #[error(
+        "{} exists already and was not written by this job; move it away, or let the writer overwrite it",
+        Name(path)
+    )]
     Exists {
         /// The file.
         path: PathBuf,
     },
     /// A folder stands in the file's place.
-    #[error("{} is a folder: the name of a file was expected", path.display())]
+    #[error("{} is a folder: the name of a file was expected", Name(path))]
     Folder {
         /// The folder.
         path: PathBuf,
     },
+    /// The file's folder does not exist.
+    #[error(
+        "cannot write {}: the folder {} does not exist; create it, or name another file",
+        Name(path),
+        Name(folder)
+    )]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another process is writing the file.
-    #[error("{} is being written by another process; wait for it, or end it", path.display())]
+    #[error("{} is being written by another process; wait for it, or end it", Name(path))]
     Held {
         /// The unfinished file.
         path: PathBuf,
     },
     /// The unfinished file of an earlier execution is gone.
-    #[error("{} is missing: an earlier execution committed {committed} bytes of {}; bring it back, or start a new instance",
-        part.display(), path.display())]
+    #[error(
+        "{} is missing: an earlier execution committed {committed} bytes of {}; bring it back, or start a new instance (`--next`)",
+        Name(part),
+        Name(path)
+    )]
     Missing {
         /// The file to be written.
         path: PathBuf,
@@ -47,8 +67,11 @@ pub enum WriteError {
         committed: u64,
     },
     /// The unfinished file of an earlier execution lost committed bytes.
-    #[error("{} has {found} bytes, but an earlier execution committed {committed} bytes of {}; bring the file back, or start a new instance",
-        part.display(), path.display())]
+    #[error(
+        "{} has {found} bytes, but an earlier execution committed {committed} bytes of {}; bring the file back, or start a new instance (`--next`)",
+        Name(part),
+        Name(path)
+    )]
     Shorter {
         /// The file to be written.
         path: PathBuf,
@@ -60,13 +83,16 @@ pub enum WriteError {
         found: u64,
     },
     /// The file is finished, and yet more items came.
-    #[error("{} was finished by an earlier execution and cannot take more items; did the input grow? start a new instance", path.display())]
+    #[error(
+        "{} was finished by an earlier execution and cannot take more items; did the input grow? start a new instance (`--next`)",
+        Name(path)
+    )]
     Finished {
         /// The file.
         path: PathBuf,
     },
     /// There is no room.
-    #[error("no space left for {}; make room and restart: what is committed is kept", path.display())]
+    #[error("cannot write {}: {source}; make room and run it again: what is committed is kept", Name(path))]
     Full {
         /// The file.
         path: PathBuf,
@@ -74,7 +100,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The operating system could not do it.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", Name(path))]
     Io {
         /// What was tried: `write`.
         action: &'static str,
@@ -84,7 +110,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// An item does not fit the format.
-    #[error("{}, record {record}{}: {problem}", path.display(), Field(field.as_deref()))]
+    #[error("{}, record {record}{}: {problem}", Name(path), Field(field.as_deref()))]
     Item {
         /// The file.
         path: PathBuf,
@@ -96,7 +122,7 @@ pub enum WriteError {
         problem: String,
     },
     /// An option is not as it must be.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", Name(path))]
     Options {
         /// The file.
         path: PathBuf,
@@ -113,6 +139,15 @@ impl WriteError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path, source },
             _ => Self::Io { action, path, source },
         }
+    }
+}
+
+/// A file as messages call it: relative where it is below the working folder.
+struct Name<'a>(&'a Path);
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&resource_name(self.0))
     }
 }
 
@@ -133,7 +168,7 @@ mod tests {
         let error = WriteError::io("write", Path::new("out.csv.part"), io::ErrorKind::StorageFull.into());
         assert_eq!(
             error.to_string(),
-            "no space left for out.csv.part; make room and restart: what is committed is kept"
+            "cannot write out.csv.part: no storage space; make room and run it again: what is committed is kept"
         );
     }
 }

@@ -118,6 +118,10 @@ impl TransactionalFile {
 
     fn begin(&mut self) -> Result<(), WriteError> {
         self.refuse_what_is_there()?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+            return Err(WriteError::NoFolder { path: self.path.clone(), folder: folder.to_owned() });
+        }
         let file = lock(&self.part, OpenOptions::new().write(true).create(true).truncate(false))?;
         file.set_len(0).map_err(|error| WriteError::io("empty", &self.part, error))?;
         self.state = State::Open(file);

@@ -1,5 +1,6 @@
 //! Two programs written against the traits, as the attributes would write them, and a folder to run them in.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,7 +45,7 @@ impl Folder {
         &self,
         jobs: &[&'static JobInfo],
         line: &str,
-        environment: fn(&str) -> Option<String>,
+        environment: fn(&str) -> Option<OsString>,
     ) -> Answer {
         let repository = self.path("batch.db");
         let words = ["flights", "--repository", repository.to_str().unwrap()].into_iter();
@@ -90,7 +91,7 @@ impl Kept {
 pub(super) fn ask<'a>(
     words: impl IntoIterator<Item = &'a str>,
     jobs: &[&'static JobInfo],
-    environment: fn(&str) -> Option<String>,
+    environment: fn(&str) -> Option<OsString>,
 ) -> Answer {
     let (out, err) = (Kept::default(), Kept::default());
     let console = Console { environment, ..Console::of_streams(out.clone(), err.clone()) };

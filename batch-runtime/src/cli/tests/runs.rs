@@ -121,7 +121,7 @@ fn a_restart_asks_for_its_secret_again() {
 
 #[test]
 fn a_secret_may_come_from_the_environment() {
-    let environment = |name: &str| (name == "BATCH_PARAM_API_KEY").then(|| "hunter2".to_owned());
+    let environment = |name: &str| (name == "BATCH_PARAM_API_KEY").then(|| "hunter2".into());
     let folder = Folder::new();
     assert_eq!(folder.ask_with(JOBS, "run upload", environment).code, 3);
     assert_eq!(folder.ask_with(JOBS, "restart 1", environment).code, 0);
@@ -228,8 +228,8 @@ fn a_weaker_durability_is_named() {
 
 #[test]
 fn the_environment_names_the_repository_where_no_flag_does() {
-    fn nowhere(name: &str) -> Option<String> {
-        (name == "BATCH_REPOSITORY").then(|| "/nowhere/at/all.db".to_owned())
+    fn nowhere(name: &str) -> Option<std::ffi::OsString> {
+        (name == "BATCH_REPOSITORY").then(|| "/nowhere/at/all.db".into())
     }
     let answer = ask(["flights", "executions"], JOBS, nowhere);
     assert!(answer.err.contains("/nowhere/at/all.db"), "{}", answer.err);

@@ -55,7 +55,7 @@ pub enum SqliteReadError {
     },
     /// The position of an earlier execution belongs to another query.
     #[error(
-        "an earlier execution stopped at {position}, but the key is {key} now; bring the old key back, or start a new instance"
+        "an earlier execution stopped at {position}, but the key is {key} now; bring the old key back, or start a new instance (`--next`)"
     )]
     Position {
         /// Where it stopped.

@@ -391,7 +391,7 @@ fn a_position_of_another_key_is_refused() {
         .unwrap();
     assert_eq!(
         other.resume(stored(&first)).unwrap_err().to_string(),
-        "an earlier execution stopped at id = 10, but the key is `name` now; bring the old key back, or start a new instance"
+        "an earlier execution stopped at id = 10, but the key is `name` now; bring the old key back, or start a new instance (`--next`)"
     );
 }
 

@@ -57,6 +57,12 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
         Some(ErrorCode::DatabaseCorrupt) => {
             "is damaged: restore it from a backup, or name another file (`sqlite3 FILE '.recover'` saves what is left)"
         }
+        Some(ErrorCode::SystemIoFailure) => {
+            let what = format!(
+                "cannot be read or written ({error}): make sure that the disk is well and has room, and start again"
+            );
+            return unusable(path, what);
+        }
         _ => return RepositoryError::Sqlite { path: path.to_owned(), source: error },
     };
     unusable(path, what)

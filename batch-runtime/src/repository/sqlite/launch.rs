@@ -38,8 +38,13 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     };
     let mut context = ContextMap::new();
     if let Some(last) = &last {
-        (request.holds)(&journal, &graph_of(&transaction, last.id)?).map_err(|what| {
-            RepositoryError::GraphChanged { job: request.job.to_owned(), execution: last.id, what }
+        let was = graph_of(&transaction, last.id)?;
+        (request.holds)(&journal, &was).map_err(|what| RepositoryError::GraphChanged {
+            job: request.job.to_owned(),
+            execution: last.id,
+            what,
+            was: was.into(),
+            is: request.graph.into(),
         })?;
         context = job_context(&transaction, last.id)?;
     }

@@ -119,7 +119,10 @@ impl SqliteOptions {
         let connection = session.connection();
         let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
         if creates && connection.is_readonly("main").map_err(|error| explain(path, error))? {
-            return Err(unusable(path, "is read-only: make the file writable, or name another"));
+            return Err(unusable(
+                path,
+                "is read-only: make the file and its folder writable, or name another",
+            ));
         }
         let uuid =
             prepare(connection, path, creates, self.waits.other).map_err(|trouble| trouble.at(path))?;

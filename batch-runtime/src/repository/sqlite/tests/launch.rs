@@ -146,7 +146,8 @@ fn refusals_come_in_the_order_of_the_contract_and_write_nothing() {
     );
     let error = refusal(&repository, &LaunchRequest { restartable: true, ..never });
     assert!(
-        matches!(&error, RepositoryError::GraphChanged { what, .. } if what == "node `a` is gone"),
+        matches!(&error, RepositoryError::GraphChanged { what, was, is, .. }
+            if what == "node `a` is gone" && was == is),
         "{error}"
     );
     launch(&repository);

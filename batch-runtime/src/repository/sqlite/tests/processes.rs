@@ -251,7 +251,10 @@ fn what_this_user_may_not_write_is_refused() {
     let output = command.output().unwrap();
     set(&folder.0, 0o755);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("batch.db: is read-only: make the file writable, or name another"), "{text}");
+    assert!(
+        text.contains("batch.db: is read-only: make the file and its folder writable, or name another"),
+        "{text}"
+    );
     assert!(text.contains("new.db: cannot be opened: the file and its folder must be"), "{text}");
     assert!(!folder.0.join("new.db").exists());
 }

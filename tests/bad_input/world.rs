@@ -1,0 +1,171 @@
+//! Receives: the files of a case. Gives: a folder with them, the programs that run in it, and what they leave there.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rusqlite::{Connection, OpenFlags};
+
+pub(crate) const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
+/// The same job, rewritten.
+pub(crate) const LEDGER_CHANGED: &str = env!("CARGO_BIN_EXE_ledger_changed");
+pub(crate) const NUMBERS: &str = env!("CARGO_BIN_EXE_numbers");
+
+/// Five entries, which make chunks of 2, 2 and 1.
+pub(crate) const ENTRIES: &str = "account,cents,note\na,1,x\nb,2,y\nc,3,z\nd,4,w\ne,5,v\n";
+/// The copy of the first two chunks.
+pub(crate) const TWO_CHUNKS: &str = "account,cents,note\na,1,x\nb,2,y\nc,3,z\nd,4,w\n";
+/// The command of all cases that have no other.
+pub(crate) const RUN: &str = "run --input in.csv";
+
+const REMEDY: &str = "fix it and run the same command again: it goes on behind the last commit";
+
+/// A folder that vanishes with the test.
+pub(crate) struct World(tempfile::TempDir);
+
+/// How a process ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl World {
+    /// With the entries as `in.csv`.
+    pub(crate) fn new() -> Self {
+        let world = Self::empty();
+        world.write("in.csv", ENTRIES);
+        world
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// In which the entries were copied and booked, and the last step failed.
+    pub(crate) fn half_done() -> Self {
+        let world = Self::new();
+        assert_eq!(world.run(&format!("{RUN} --panics tasklet")).code, Some(1));
+        world
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.file(name), content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap()
+    }
+
+    pub(crate) fn command<A: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        words: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = Command::new(program);
+        command.args(words).current_dir(self.0.path()).stdin(Stdio::null());
+        // A backtrace is printed to whoever asks for it, and that is not the user of these tests.
+        for name in ["BATCH_REPOSITORY", "BATCH_PARAM_PIN", "RUST_BACKTRACE"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs the ledger to its end.
+    pub(crate) fn run(&self, line: &str) -> Ended {
+        self.ask(LEDGER, line)
+    }
+
+    pub(crate) fn ask(&self, program: &str, line: &str) -> Ended {
+        Ended::of(&mut self.command(program, line.split_whitespace()))
+    }
+
+    /// The names in the folder.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.content().into_keys().collect()
+    }
+
+    /// What is in the folder, to the byte.
+    pub(crate) fn content(&self) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(self.0.path()).unwrap().map(Result::unwrap);
+        let files = entries.map(|entry| {
+            let bytes = if entry.path().is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+            (entry.file_name().into_string().unwrap(), bytes)
+        });
+        files.collect()
+    }
+
+    /// The refusal leaves the folder as it was.
+    #[track_caller]
+    pub(crate) fn refuses(&self, line: &str, code: i32, message: &str) {
+        let before = self.content();
+        self.run(line).is_refused(code, message);
+        assert!(self.content() == before, "the refusal left {:?}", self.names());
+    }
+
+    /// The cause is one line, in front of what to do; the headline tells of the failure.
+    #[track_caller]
+    pub(crate) fn fails(&self, line: &str, cause: &str) {
+        let ended = self.run(line);
+        assert_eq!(ended.err, format!("{cause}\n{REMEDY}\n"));
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.out.starts_with("ledger failed after "), "{}", ended.out);
+    }
+
+    /// The command does the rest: every entry is copied and booked, and none twice.
+    #[track_caller]
+    pub(crate) fn completes(&self, line: &str, entries: &str) {
+        let ended = self.run(line);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
+        assert_eq!(self.read("copy.csv"), entries);
+        assert!(!self.names().contains(&"copy.csv.part".to_owned()));
+        assert_eq!(booked(&self.file("batch.db")), accounts(entries));
+    }
+}
+
+impl Ended {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// One line, and nothing else.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, code: i32, message: &str) {
+        assert_eq!(self.err, format!("error: {message}\n"));
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""));
+    }
+}
+
+pub(crate) fn look(repository: &Path) -> Connection {
+    Connection::open_with_flags(repository, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
+}
+
+/// The accounts in the order they were booked; none where nothing was.
+pub(crate) fn booked(repository: &Path) -> Vec<String> {
+    let database = look(repository);
+    let mut tables = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'booked'").unwrap();
+    if !tables.exists([]).unwrap() {
+        return Vec::new();
+    }
+    let mut query = database.prepare("SELECT account FROM booked ORDER BY rowid").unwrap();
+    query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Those of a CSV file.
+pub(crate) fn accounts(entries: &str) -> Vec<String> {
+    entries.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
+}
+
+/// The number of executions that the repository knows.
+pub(crate) fn executions(repository: &Path) -> u32 {
+    look(repository).query_row("SELECT count(*) FROM BATCH_JOB_EXECUTION", [], |row| row.get(0)).unwrap()
+}

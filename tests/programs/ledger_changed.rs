@@ -1,0 +1,20 @@
+//! The job of the program `ledger` as somebody rewrote it: it takes the same parameters, and goes another way.
+
+use batch_runtime::prelude::*;
+
+#[step]
+fn audit() {}
+
+/// Checks the books.
+#[job]
+fn ledger(
+    /// CSV file of entries: account, cents, note
+    input: PathBuf,
+    /// The financial year
+    #[param(default = 2024)]
+    year: u16,
+) {
+    audit;
+}
+
+batch_runtime::main!(ledger);
