@@ -105,6 +105,8 @@ pub mod writers;
 
 pub use definition::*;
 
+pub use jiff::civil::{Date, DateTime};
+
 pub use batch_macros::{
     ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, step, writer,
 };
@@ -126,6 +128,7 @@ pub mod prelude {
     pub use crate::{classifier, database, decider, flow, job, processor, reader, resource, step, writer};
     // The trait and the derive share a name.
     pub use crate::ParameterType;
+    pub use crate::{Date, DateTime};
     pub use rusqlite;
     pub use serde::{Deserialize, Serialize};
 }

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction};
 
-use crate::definition::{JobInfo, ParameterSpec, ParameterValue};
+use crate::definition::{JobInfo, ParameterSpec};
 
 /// The flags of the command itself: a parameter of such a name is given as `--param NAME=VALUE`.
 const TAKEN: [&str; 9] =
@@ -39,7 +39,7 @@ pub(super) fn usage(spec: &ParameterSpec) -> String {
 
 /// True if a run must be given it.
 pub(super) fn is_required(spec: &ParameterSpec) -> bool {
-    !spec.optional && default(spec).is_none()
+    !spec.optional && spec.default.is_none()
 }
 
 /// `input PATH` as the word behind a job in a list: required ones bare, others in brackets.
@@ -106,19 +106,15 @@ fn value_name(spec: &ParameterSpec) -> String {
     }
 }
 
-fn default(spec: &ParameterSpec) -> Option<ParameterValue> {
-    spec.default.and_then(|default| default())
-}
-
 /// `[u16; default: 2013; identifies the run]`
 fn facts(spec: &ParameterSpec) -> String {
     let mut facts = vec![type_name(spec).to_owned()];
     if !spec.values.is_empty() && type_name(spec) != "bool" {
         facts.push(format!("one of: {}", spec.values.join(", ")));
     }
-    match default(spec) {
+    match spec.default_value() {
         Some(_) if spec.secret => facts.push("has a default".to_owned()),
-        Some(value) => facts.push(format!("default: {}", shown(spec, &value))),
+        Some(value) => facts.push(format!("default: {}", value)),
         None if spec.optional => facts.push("optional".to_owned()),
         None => facts.push("required".to_owned()),
     }
@@ -130,19 +126,6 @@ fn facts(spec: &ParameterSpec) -> String {
         "does not identify the run".to_owned()
     });
     format!("[{}]", facts.join("; "))
-}
-
-/// A default path is absolute by now; help shows it as it was written, which is the same on every machine.
-fn shown(spec: &ParameterSpec, value: &ParameterValue) -> String {
-    let text = value.to_string();
-    if type_name(spec) != "PathBuf" {
-        return text;
-    }
-    let here = std::env::current_dir().ok();
-    here.and_then(|here| {
-        std::path::Path::new(&text).strip_prefix(here).ok().map(|path| path.display().to_string())
-    })
-    .unwrap_or(text)
 }
 
 /// A doc comment as text: without the blank that follows `///`.

@@ -11,6 +11,7 @@ mod need;
 mod output;
 mod parameter;
 mod parameter_types;
+mod path;
 mod processor;
 mod processor_fn;
 mod reader;
@@ -52,4 +53,5 @@ pub use writer::{Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
 pub(crate) use nearest::nearest;
+pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};

@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::{Date, DateTime};
+
+use super::resource_name;
 
 /// A type that may be the parameter of a job: `String`, the integers, `f64`, `bool`, `PathBuf`, [`Date`],
 /// [`DateTime`], `Option` of these, and enums that derive [`ParameterType`](derive@crate::ParameterType).
@@ -306,6 +309,19 @@ impl ParameterSpec {
             parse: T::parse,
             check: |value| T::from_value(value).map(|_| ()),
         }
+    }
+
+    /// The default as it was written, the same on every machine: a path is absolute by the time it is a value.
+    pub(crate) fn default_value(&self) -> Option<ParameterValue> {
+        let value = self.default.and_then(|default| default())?;
+        Some(match value {
+            ParameterValue::String(text)
+                if self.ty.of.unwrap_or(&self.ty).name == <PathBuf as ParameterType>::TYPE.name =>
+            {
+                ParameterValue::String(resource_name(Path::new(&text)))
+            }
+            value => value,
+        })
     }
 }
 

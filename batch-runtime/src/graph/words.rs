@@ -76,7 +76,7 @@ fn step_details(step: &StepInfo) -> Vec<String> {
 /// `input: PathBuf`, with what holds for the parameter.
 pub(super) fn parameter(spec: &ParameterSpec) -> String {
     let mut text = format!("{}: {}", spec.name, spec.ty);
-    if let Some(value) = spec.default.and_then(|default| default()) {
+    if let Some(value) = spec.default_value() {
         text.push_str(" = ");
         text.push_str(&constant(&value));
     }

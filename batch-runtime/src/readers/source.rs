@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReadError;
 use crate::Progress;
+use crate::definition::resource_name;
 
 /// How much of the front of a file its identity covers, in bytes.
 const FRONT: usize = 4096;
@@ -61,12 +62,6 @@ impl Read for Counted {
         self.read += count as u64;
         Ok(count)
     }
-}
-
-/// The name by which messages call a file: relative where it is below the working folder.
-pub(crate) fn resource_name(path: &Path) -> String {
-    let below = std::env::current_dir().ok().and_then(|folder| path.strip_prefix(folder).ok());
-    below.filter(|below| !below.as_os_str().is_empty()).unwrap_or(path).display().to_string()
 }
 
 impl Source {

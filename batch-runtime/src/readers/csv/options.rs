@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::CsvReader;
 use super::records::Syntax;
+use crate::definition::resource_name;
 use crate::readers::ReadError;
-use crate::readers::source::resource_name;
 
 /// The most bytes that a record may be allowed to have: places in the buffer are 32 bits.
 const LONGEST: usize = 1 << 30;
