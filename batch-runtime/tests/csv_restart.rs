@@ -204,6 +204,12 @@ fn a_file_that_has_grown_is_the_same() {
 }
 
 #[test]
+fn a_file_that_was_mended_behind_the_position_is_the_same_however_short_it_is() {
+    assert_eq!(after_a_change("a\n1\n2\nx\n4\n", "a\n1\n2\n30\n4\n"), Ok(2));
+    assert_eq!(after_a_change("a\n1\n2\nx\n4\n", "a\n1\n2\n"), Ok(0));
+}
+
+#[test]
 fn a_file_that_is_shorter_or_begins_otherwise_is_refused() {
     assert_eq!(after_a_change("a\n1\n2\n3\n", "a\n1\n"), refused(6, "it is shorter"));
     assert_eq!(
