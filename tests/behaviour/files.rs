@@ -71,6 +71,16 @@ fn an_unfinished_file_does_not_bear_its_name() {
 }
 
 #[test]
+fn a_processor_that_fails_is_told_of_with_the_place_of_its_item() {
+    let world = world_with_input();
+    for (bad, line) in [(2, 3), (8, 9)] {
+        let report = world.fails(&launch(&world, Some(bad)));
+        let text = &report.exit.description;
+        assert!(text.contains(&format!("in.csv, line {line}: item {bad} is bad")), "{text}");
+    }
+}
+
+#[test]
 fn a_restart_cuts_off_what_was_not_committed_and_ends_with_the_same_bytes() {
     let world = world_with_input();
     world.fails(&launch(&world, Some(5)));

@@ -114,7 +114,7 @@ fn facts(spec: &ParameterSpec) -> String {
     }
     match spec.default_value() {
         Some(_) if spec.secret => facts.push("has a default".to_owned()),
-        Some(value) => facts.push(format!("default: {}", value)),
+        Some(value) => facts.push(format!("default: {value}")),
         None if spec.optional => facts.push("optional".to_owned()),
         None => facts.push("required".to_owned()),
     }

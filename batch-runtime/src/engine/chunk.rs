@@ -191,13 +191,15 @@ impl<W: Writer> ChunkLoop<'_, '_, W> {
             let mut phases = Phases::default();
 
             let filled;
-            if measure == Measure::Staged {
-                filled = line.fill_staged(chunk, self.phase, &mut watch, &mut phases);
+            if measure == Measure::Items {
+                filled = line.fill_timed(chunk, self.phase, &mut phases);
+                watch.lap();
+                phases.fill = phases.read + phases.process;
             } else {
                 (line, filled) = line.fill(chunk, self.phase);
+                phases.fill = watch.lap();
             }
             let filled = filled.map_err(|fault| Halt::Failed(self.failure(fault, &line.reader)))?;
-            phases.fill = phases.read + watch.lap();
 
             if filled.read == 0 && !self.moved(&line.reader).map_err(Halt::Failed)? {
                 break;
@@ -222,13 +224,12 @@ impl<W: Writer> ChunkLoop<'_, '_, W> {
     fn failure<R: Reader>(&self, fault: Fault<R::Error>, reader: &R) -> Failure {
         let (failure, phase) = match fault {
             Fault::Read(error) => (Failure::new(error), Phase::Read),
-            Fault::Process(failure) => match reader.location() {
-                Some(location) => (failure.at(location), Phase::Process),
-                None => (failure, Phase::Process),
-            },
-            Fault::ProcessStaged(failure, item) => {
-                (failure.at(format!("item {item} of the chunk")), Phase::Process)
-            }
+            Fault::Process(failure) => (failure, Phase::Process),
+        };
+        // Most readers name the place in their errors themselves.
+        let failure = match reader.location() {
+            Some(location) if !failure.to_string().contains(&location) => failure.at(location),
+            _ => failure,
         };
         self.phase.set(phase);
         self.run.blame(failure, phase)

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use super::profile::{Phases, Watch};
+use super::profile::{Phases, Ticks};
 use crate::definition::{Failure, Phase, Process, Reader, Sink};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
@@ -68,8 +68,6 @@ pub(super) struct Filled {
 pub(super) enum Fault<E> {
     Read(E),
     Process(Failure),
-    /// The reader is ahead of the item, so it cannot name its place; the item's number in the chunk does.
-    ProcessStaged(Failure, u64),
 }
 
 /// Notes the phase if the call it stands beside panics; costs nothing if it does not.
@@ -146,47 +144,36 @@ impl<R: Reader, P: Process<R::Item>> Line<R, P> {
         (line, result)
     }
 
-    /// As [`fill`](Self::fill), with all items read before the first is processed, so that the two can be timed apart.
+    /// As [`fill`](Self::fill), reading the clock before and after each item is processed.
     #[inline(never)]
-    pub(super) fn fill_staged(
+    pub(super) fn fill_timed(
         &mut self,
         chunk: usize,
         phase: &Cell<Phase>,
-        watch: &mut Watch,
         phases: &mut Phases,
     ) -> Result<Filled, Fault<R::Error>> {
         let Self { reader, processor, batch } = self;
         let mut filled = Filled::default();
-        let mut staged = Vec::with_capacity(chunk.min(FIRST_CAPACITY));
-        let mut broken = None;
-        while staged.len() < chunk {
-            match noting(phase, Phase::Read, || reader.read()) {
-                Ok(Some(item)) => staged.push(item),
-                Ok(None) => {
-                    filled.ended = true;
-                    break;
-                }
-                Err(error) => {
-                    broken = Some(error);
-                    break;
-                }
-            }
-        }
-        phases.read = watch.lap();
-        let mut last = batch.items.len();
-        for item in staged {
+        let (mut last, limit) = (batch.items.len(), chunk as u64);
+        let mut ticks = Ticks::start();
+        while filled.read < limit {
+            let item = noting(phase, Phase::Read, || reader.read()).map_err(Fault::Read)?;
+            phases.read += ticks.lap();
+            let Some(item) = item else {
+                filled.ended = true;
+                break;
+            };
             batch.source = source_number(filled.read);
             filled.read += 1;
-            noting(phase, Phase::Process, || processor.process(item, batch))
-                .map_err(|failure| Fault::ProcessStaged(failure, filled.read))?;
+            noting(phase, Phase::Process, || processor.process(item, batch)).map_err(Fault::Process)?;
             let length = batch.items.len();
             filled.filtered += u64::from(length == last);
             last = length;
+            phases.process += ticks.lap();
         }
-        match broken {
-            Some(error) => Err(Fault::Read(error)),
-            None => self.flush(filled, phase),
-        }
+        let filled = self.flush(filled, phase);
+        phases.process += ticks.lap();
+        filled
     }
 
     fn flush(&mut self, mut filled: Filled, phase: &Cell<Phase>) -> Result<Filled, Fault<R::Error>> {

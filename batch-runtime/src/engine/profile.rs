@@ -9,8 +9,8 @@ use crate::repository::Profile;
 /// take this long.
 const WORTH_MEASURING: Duration = Duration::from_micros(20);
 
-/// Reading apart from processing needs the chunk's items staged between the two: done for one measured chunk in so many.
-const STAGED_ONE_IN: u32 = 16;
+/// Reading apart from processing needs the clock twice an item: done for one measured chunk in so many.
+const ITEMS_ONE_IN: u32 = 16;
 
 /// Decides which chunks are measured, and adds them up. An unmeasured chunk counts as the measured one before it.
 #[derive(Debug, Default)]
@@ -21,8 +21,9 @@ pub(crate) struct Profiler {
     weight: u32,
     measured: u32,
     fill: u64,
-    staged_read: u64,
-    staged_process: u64,
+    /// Of the chunks that were timed item by item.
+    item_read: u64,
+    item_process: u64,
     write: u64,
     commit: u64,
 }
@@ -34,8 +35,8 @@ pub(crate) enum Measure {
     No,
     /// Timed phase by phase.
     Phases,
-    /// Timed, with reading apart from processing.
-    Staged,
+    /// Timed, with reading apart from processing, item by item.
+    Items,
 }
 
 /// The phases of one measured chunk.
@@ -43,8 +44,10 @@ pub(crate) enum Measure {
 pub(crate) struct Phases {
     /// Reading and processing.
     pub(crate) fill: Duration,
-    /// Reading alone, in a staged chunk.
+    /// Reading alone, in a chunk that is timed item by item.
     pub(crate) read: Duration,
+    /// Processing alone, in such a chunk.
+    pub(crate) process: Duration,
     /// Writing.
     pub(crate) write: Duration,
     /// All else up to the end of the commit.
@@ -59,7 +62,7 @@ impl Profiler {
             self.wait -= 1;
             return Measure::No;
         }
-        if self.measured.is_multiple_of(STAGED_ONE_IN) { Measure::Staged } else { Measure::Phases }
+        if self.measured.is_multiple_of(ITEMS_ONE_IN) { Measure::Items } else { Measure::Phases }
     }
 
     pub(crate) fn add(&mut self, measure: Measure, phases: Phases) {
@@ -67,9 +70,9 @@ impl Profiler {
         self.fill += nanos(phases.fill) * weight;
         self.write += nanos(phases.write) * weight;
         self.commit += nanos(phases.commit) * weight;
-        if measure == Measure::Staged {
-            self.staged_read += nanos(phases.read);
-            self.staged_process += nanos(phases.fill.saturating_sub(phases.read));
+        if measure == Measure::Items {
+            self.item_read += nanos(phases.read);
+            self.item_process += nanos(phases.process);
         }
         self.measured = self.measured.wrapping_add(1);
         let took = (phases.fill + phases.write + phases.commit).max(Duration::from_nanos(1));
@@ -81,9 +84,9 @@ impl Profiler {
         let (measured, elapsed) = (self.fill + self.write + self.commit, nanos(elapsed));
         let scaled = |time: u64| if measured > elapsed { share(time, elapsed, measured) } else { time };
         let fill = scaled(self.fill);
-        let read = match self.staged_read + self.staged_process {
+        let read = match self.item_read + self.item_process {
             0 => fill,
-            staged => share(fill, self.staged_read, staged),
+            timed => share(fill, self.item_read, timed),
         };
         Profile { read, process: fill - read, write: scaled(self.write), commit: scaled(self.commit) }
     }
@@ -119,6 +122,29 @@ impl Watch {
     }
 }
 
+/// Laps so short that what reading the clock takes must be taken off.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticks {
+    last: Instant,
+    cost: Duration,
+}
+
+impl Ticks {
+    pub(crate) fn start() -> Self {
+        let cost = (0..8).map(|_| Instant::now().elapsed()).min().unwrap_or_default();
+        Self { last: Instant::now(), cost }
+    }
+
+    /// The time since the last lap, without what reading the clock took.
+    #[inline]
+    pub(crate) fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let lap = (now - self.last).saturating_sub(self.cost);
+        self.last = now;
+        lap
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,13 +153,14 @@ mod tests {
         Phases {
             fill: Duration::from_micros(fill),
             read: Duration::from_micros(read),
+            process: Duration::from_micros(fill - read),
             write: Duration::from_micros(1),
             commit: Duration::from_micros(2),
         }
     }
 
     #[test]
-    fn long_chunks_are_all_measured_and_split_as_the_staged_ones_are() {
+    fn long_chunks_are_all_measured_and_split_as_those_timed_item_by_item() {
         let mut profiler = Profiler::default();
         for _ in 0..3 {
             let measure = profiler.next();

@@ -22,4 +22,3 @@ pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, Sqlit
 pub use vec::VecReader;
 
 pub(crate) use error::shown;
-pub(crate) use source::resource_name;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::readers::resource_name;
+use crate::definition::resource_name;
 
 /// Why writing failed.
 ///
