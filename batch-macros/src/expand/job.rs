@@ -184,5 +184,6 @@ fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStre
     let unused = (!sound).then(|| quote!(#[allow(unused_variables, unused_mut)]));
     let mut block = TokenStream::new();
     function.block.brace_token.surround(&mut block, |inside| body.to_tokens(inside));
-    quote!(#(#attributes)* #unused #vis #sig #block)
+    // A job has as many parameters as it has.
+    quote!(#(#attributes)* #unused #[allow(clippy::too_many_arguments)] #vis #sig #block)
 }
