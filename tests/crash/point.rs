@@ -181,7 +181,7 @@ fn judge(fault: &Fault, ended: Ended, said: &str, outcome: &mut Outcome) {
         Ended::Code(4) if said.contains("is already COMPLETED") => {}
         Ended::Code(1 | 2) if !fault.is_deadly() => {
             outcome.failures += 1;
-            if !said.lines().any(|line| line.starts_with("error: ")) {
+            if !said.lines().any(|line| line.starts_with("error: ") || line.contains(" failed: ")) {
                 wrong.push(format!("it failed without a line that says why: {said:?}"));
             }
         }
