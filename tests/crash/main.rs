@@ -2,6 +2,8 @@
 //!
 //! It is a program of its own, without the test harness of Rust, so that what it counts is told whatever comes of it.
 
+mod anytime;
+mod paused;
 mod point;
 mod pool;
 mod process;
@@ -16,15 +18,16 @@ use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, thread};
 
+use anytime::Long;
 use point::{Outcome, Point, Reference, try_point};
 use random::Random;
-use sections::{Extent, Section};
+use sections::{Extent, Section, sections};
 use shape::{Inputs, SHAPES};
 
 /// Enough for a dozen chunks, and for a run of a few milliseconds.
 const ROWS: u32 = 30;
 
-/// What was found so far.
+/// What was found.
 #[derive(Debug, Default)]
 struct Sum {
     deaths: usize,
@@ -41,6 +44,78 @@ impl Sum {
         self.lost += outcome.damage.lost;
         self.doubled += outcome.damage.doubled;
         self.wrong += usize::from(!outcome.damage.is_none());
+    }
+}
+
+/// The run of all sections.
+struct Harness {
+    inputs: Inputs,
+    workers: usize,
+    sum: Sum,
+}
+
+impl Harness {
+    /// Tries all items of a section, and tells what came of them.
+    fn section<T: Sync>(&mut self, promise: &str, items: &[T], work: impl Fn(&T, &Inputs) -> Outcome + Sync) {
+        let begin = Instant::now();
+        let outcomes = pool::each(self.workers, items, |item| work(item, &self.inputs));
+        let mut part = Sum::default();
+        for outcome in &outcomes {
+            part.add(outcome);
+            self.sum.add(outcome);
+        }
+        println!(
+            "{promise}: {} tried, {} killed, {} failed, {} wrong ({:.0?})",
+            items.len(),
+            part.deaths,
+            part.failures,
+            part.wrong,
+            begin.elapsed()
+        );
+    }
+
+    fn all(&mut self, extent: Extent, seed: u64) {
+        let all: Vec<usize> = (0..SHAPES.len()).collect();
+        let mut references = pool::each(self.workers, &all, |shape| Reference::of(*shape, &self.inputs));
+        references.sort_by_key(|reference| reference.shape);
+        for Section { promise, points } in sections(&references, extent, &mut Random::new(seed)) {
+            self.section(promise, &points, |point, inputs| try_point(point, &references, inputs).0);
+        }
+
+        let pauses = paused::all(&references, &self.inputs, if extent == Extent::All { 1 } else { 4 });
+        self.section("taken over from while it is paused, it changes nothing more", &pauses, |pause, inputs| {
+            paused::try_pause(pause, &references, inputs)
+        });
+
+        let kills = number("CRASH_KILLS", if extent == Extent::All { 5_000 } else { 100 });
+        self.anytime(kills, seed);
+    }
+
+    /// Kills at random times until there were so many, a round of every shape at a time.
+    fn anytime(&mut self, kills: u64, seed: u64) {
+        let inputs = std::mem::replace(&mut self.inputs, Inputs::of(anytime::ROWS));
+        let all: Vec<usize> = (0..SHAPES.len()).collect();
+        let longs = pool::each(self.workers, &all, |shape| Long::of(*shape, &self.inputs));
+        let before = self.sum.deaths as u64;
+        let mut round = 0;
+        while self.sum.deaths as u64 - before < kills {
+            let seeded: Vec<(&Long, u64)> = longs.iter().map(|long| (long, seed + round)).collect();
+            self.section("killed at random times, it goes on exactly", &seeded, |(long, seed), inputs| {
+                anytime::try_round(long, *seed, inputs)
+            });
+            round += 1;
+        }
+        self.inputs = inputs;
+    }
+
+    /// Repeats one point, and leaves its folder there.
+    fn only(&mut self, point: Point) {
+        let references = [Reference::of(point.shape, &self.inputs)];
+        self.section("this point goes on exactly", &[point], |point, inputs| {
+            let (outcome, folder) = try_point(point, &references, inputs);
+            println!("kept in {}", folder.keep().display());
+            outcome
+        });
     }
 }
 
@@ -62,56 +137,18 @@ fn main() -> ExitCode {
     let workers = thread::available_parallelism().map_or(2, |cores| cores.get() + 1);
     println!("crash: seed {seed}, {workers} at a time");
 
-    let inputs = Inputs::of(ROWS);
-    let mut sum = Sum::default();
-    if let Ok(text) = env::var("CRASH_POINT") {
-        let point: Point = text.parse().expect("a point as it was printed");
-        let reference = Reference::of(point.shape, &inputs);
-        run(&[point], &[reference], &inputs, 1, &mut sum, true);
-    } else {
-        let all: Vec<usize> = (0..SHAPES.len()).collect();
-        let mut references = pool::each(workers, &all, |shape| Reference::of(*shape, &inputs));
-        references.sort_by_key(|reference| reference.shape);
-        for section in sections::sections(&references, extent, &mut Random::new(seed)) {
-            let Section { name, points } = section;
-            let (begin, mut part) = (Instant::now(), Sum::default());
-            run(&points, &references, &inputs, workers, &mut part, false);
-            println!(
-                "{name}: {} points, {} killed, {} failed, {} wrong ({:.0?})",
-                points.len(),
-                part.deaths,
-                part.failures,
-                part.wrong,
-                begin.elapsed()
-            );
-            sum.deaths += part.deaths;
-            sum.failures += part.failures;
-            sum.lost += part.lost;
-            sum.doubled += part.doubled;
-            sum.wrong += part.wrong;
-        }
+    let mut harness = Harness { inputs: Inputs::of(ROWS), workers, sum: Sum::default() };
+    match env::var("CRASH_POINT") {
+        Ok(text) => harness.only(text.parse().expect("a point as it was printed")),
+        Err(_) => harness.all(extent, seed),
     }
-    println!("crash points {}, lost {}, doubled {}", sum.deaths, sum.lost, sum.doubled);
-    if sum.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let Sum { deaths, lost, doubled, wrong, .. } = harness.sum;
+    println!("crash points {deaths}, lost {lost}, doubled {doubled}");
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// `cargo test NAME` hands the name to every test program.
 fn is_asked_for_something_else() -> bool {
     let mut arguments = env::args().skip(1);
     arguments.any(|argument| argument == "--list" || (!argument.starts_with('-') && !"crash".contains(&argument)))
-}
-
-fn run(points: &[Point], references: &[Reference], inputs: &Inputs, workers: usize, sum: &mut Sum, keep: bool) {
-    let outcomes = pool::each(workers, points, |point| {
-        let reference = references.iter().find(|reference| reference.shape == point.shape);
-        let (outcome, folder) = try_point(point, reference.expect("every shape has run"), inputs);
-        for what in &outcome.damage.contradictions {
-            println!("WRONG CRASH_POINT='{point}': {what}");
-        }
-        if keep {
-            println!("kept in {}", folder.keep().display());
-        }
-        outcome
-    });
-    outcomes.iter().for_each(|outcome| sum.add(outcome));
 }

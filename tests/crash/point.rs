@@ -132,6 +132,11 @@ impl Reference {
     pub(crate) fn of(shape: usize, inputs: &Inputs) -> Self {
         let folder = Folder::new(inputs);
         let calls = strace::calls(&folder, &SHAPES[shape]);
+        Self::read(shape, &folder, calls)
+    }
+
+    /// What stands in a folder that nothing happened to.
+    pub(crate) fn read(shape: usize, folder: &Folder, calls: Vec<Call>) -> Self {
         let state = State::of(&folder.world()).expect("what completed can be read");
         let wrong = repository::contradictions(&folder.world()).expect("what completed can be read");
         assert!(wrong.is_empty(), "{} undisturbed: {wrong:?}", SHAPES[shape].job);
@@ -153,7 +158,8 @@ pub(crate) fn complete(folder: &Folder, shape: &Shape, damage: &mut Damage) {
 }
 
 /// Tries it, and looks at what stands there in the end.
-pub(crate) fn try_point(point: &Point, reference: &Reference, inputs: &Inputs) -> (Outcome, Folder) {
+pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs) -> (Outcome, Folder) {
+    let reference = references.iter().find(|reference| reference.shape == point.shape).expect("every shape has run");
     let folder = Folder::new(inputs);
     let shape = &SHAPES[point.shape];
     let mut outcome = Outcome::default();
@@ -165,6 +171,9 @@ pub(crate) fn try_point(point: &Point, reference: &Reference, inputs: &Inputs) -
     }
     complete(&folder, shape, &mut outcome.damage);
     inspect(&folder, reference, &before, &mut outcome.damage);
+    for what in &outcome.damage.contradictions {
+        println!("WRONG CRASH_POINT='{point}': {what}");
+    }
     (outcome, folder)
 }
 

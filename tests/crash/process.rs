@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longer than a locked database is waited for.
-const HANG: Duration = Duration::from_secs(100);
+pub(crate) const HANG: Duration = Duration::from_secs(100);
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,15 +30,17 @@ fn how(status: ExitStatus) -> Ended {
 
 /// Runs it to its end.
 pub(crate) fn run(command: &mut Command) -> Ended {
-    // A group of its own, so that a tracer and what it traces end together.
-    let child = command.process_group(0).spawn().expect("the program can be started");
-    wait(child, HANG)
+    wait(start(command), HANG)
+}
+
+/// Starts it, in a group of its own, so that a tracer and what it traces end together.
+pub(crate) fn start(command: &mut Command) -> Child {
+    command.process_group(0).spawn().expect("the program can be started")
 }
 
 /// Runs it, and kills it after `delay`.
 pub(crate) fn run_at_most(command: &mut Command, delay: Duration) -> Ended {
-    let child = command.process_group(0).spawn().expect("the program can be started");
-    match wait(child, delay) {
+    match wait(start(command), delay) {
         Ended::Hung => KILLED,
         ended => ended,
     }

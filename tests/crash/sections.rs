@@ -5,8 +5,7 @@ use crate::random::Random;
 
 /// A family of points.
 pub(crate) struct Section {
-    /// What it promises.
-    pub(crate) name: &'static str,
+    pub(crate) promise: &'static str,
     pub(crate) points: Vec<Point>,
 }
 
@@ -23,27 +22,27 @@ const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EINTR", "EDQUOT"];
 pub(crate) fn sections(references: &[Reference], extent: Extent, random: &mut Random) -> Vec<Section> {
     vec![
         Section {
-            name: "killed before every durable call, it goes on exactly",
+            promise: "killed before every durable call, it goes on exactly",
             points: kills(references, extent),
         },
         Section {
-            name: "killed again while it goes on, it goes on exactly",
+            promise: "killed again while it goes on, it goes on exactly",
             points: second_kills(references, extent, random),
         },
         Section {
-            name: "killed in the middle of a write, it goes on exactly",
+            promise: "killed in the middle of a write, it goes on exactly",
             points: sizes(references, extent, Fault::Torn),
         },
         Section {
-            name: "after a call that fails it says so or goes on, and the next run is exact",
+            promise: "after a call that fails it says so or goes on, and the next run is exact",
             points: errors(references, extent),
         },
         Section {
-            name: "on a disk that stays full it says so, and with room the next run is exact",
+            promise: "on a disk that stays full it says so, and with room the next run is exact",
             points: full_disks(references, extent, random),
         },
         Section {
-            name: "after a write that is short and then fails it says so, and the next run is exact",
+            promise: "after a write that is short and then fails it says so, and the next run is exact",
             points: sizes(references, extent, Fault::Short),
         },
     ]
@@ -102,11 +101,10 @@ fn full_disks(references: &[Reference], extent: Extent, random: &mut Random) -> 
     for reference in references {
         for _ in 0..number {
             let from = random.below(reference.calls.len());
-            let full = ["pwrite64", "write", "fsync", "fdatasync"].map(|name| {
+            // Not `write`, by which the program also says why it failed.
+            let full = ["pwrite64", "ftruncate", "fsync", "fdatasync"].map(|name| {
                 let done = reference.calls[..from].iter().filter(|call| call.name == name).count();
-                // What goes to the terminal is no file.
-                let only = if name == "write" { "" } else { "+" };
-                format!("{name}:error=ENOSPC:when={}{only}", done + 1)
+                format!("{name}:error=ENOSPC:when={}+", done + 1)
             });
             points.push(point(reference, vec![Fault::Inject(full.to_vec())]));
         }

@@ -115,6 +115,13 @@ impl Folder {
         command.current_dir(self.world()).env_remove("BATCH_REPOSITORY").stdout(also).stderr(said)
     }
 
+    /// Puts what the command that still runs says aside, for another one to be run.
+    pub(crate) fn set_said_aside(&self) -> PathBuf {
+        let aside = self.beside("said before");
+        fs::rename(self.beside("said"), &aside).expect("a command runs");
+        aside
+    }
+
     /// What the last command said.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.beside("said")).unwrap_or_default()).into_owned()
