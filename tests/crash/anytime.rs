@@ -58,7 +58,10 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
             Ended::Code(4) if folder.said().contains("is already COMPLETED") => break,
             // So often killed before it did anything that it takes a person's word: here it is.
             Ended::Code(4) if folder.said().contains("--recovery force") => {
-                process::run_at_most(command(&folder, shape).args(["--recovery", "force"]), random.time(longest));
+                process::run_at_most(
+                    command(&folder, shape).args(["--recovery", "force"]),
+                    random.time(longest),
+                );
             }
             other => {
                 let what = format!("a restart ended with {other:?}: {}", folder.said());

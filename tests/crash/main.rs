@@ -38,6 +38,16 @@ struct Sum {
 }
 
 impl Sum {
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            deaths: self.deaths + other.deaths,
+            failures: self.failures + other.failures,
+            lost: self.lost + other.lost,
+            doubled: self.doubled + other.doubled,
+            wrong: self.wrong + other.wrong,
+        }
+    }
+
     fn add(&mut self, outcome: &Outcome) {
         self.deaths += outcome.deaths;
         self.failures += outcome.failures;
@@ -58,20 +68,23 @@ impl Harness {
     /// Tries all items of a section, and tells what came of them.
     fn section<T: Sync>(&mut self, promise: &str, items: &[T], work: impl Fn(&T, &Inputs) -> Outcome + Sync) {
         let begin = Instant::now();
-        let outcomes = pool::each(self.workers, items, |item| work(item, &self.inputs));
+        let part = self.try_all(items, work);
+        self.tell(promise, items.len(), &part, begin);
+    }
+
+    fn try_all<T: Sync>(&self, items: &[T], work: impl Fn(&T, &Inputs) -> Outcome + Sync) -> Sum {
         let mut part = Sum::default();
-        for outcome in &outcomes {
-            part.add(outcome);
-            self.sum.add(outcome);
+        for outcome in pool::each(self.workers, items, |item| work(item, &self.inputs)) {
+            part.add(&outcome);
         }
-        println!(
-            "{promise}: {} tried, {} killed, {} failed, {} wrong ({:.0?})",
-            items.len(),
-            part.deaths,
-            part.failures,
-            part.wrong,
-            begin.elapsed()
-        );
+        part
+    }
+
+    fn tell(&mut self, promise: &str, tried: usize, part: &Sum, begin: Instant) {
+        let Sum { deaths, failures, wrong, .. } = part;
+        let time = begin.elapsed();
+        println!("{promise}: {tried} tried, {deaths} killed, {failures} failed, {wrong} wrong ({time:.0?})");
+        self.sum = self.sum.and(part);
     }
 
     fn all(&mut self, extent: Extent, seed: u64) {
@@ -83,29 +96,29 @@ impl Harness {
         }
 
         let pauses = paused::all(&references, &self.inputs, if extent == Extent::All { 1 } else { 4 });
-        self.section("taken over from while it is paused, it changes nothing more", &pauses, |pause, inputs| {
+        self.section("paused and taken over from, it changes nothing more", &pauses, |pause, inputs| {
             paused::try_pause(pause, &references, inputs)
         });
 
-        let kills = number("CRASH_KILLS", if extent == Extent::All { 5_000 } else { 100 });
-        self.anytime(kills, seed);
+        let kills = number("CRASH_KILLS", if extent == Extent::All { 5_000 } else { 300 });
+        self.anytime(usize::try_from(kills).unwrap_or(usize::MAX), seed);
     }
 
     /// Kills at random times until there were so many, a round of every shape at a time.
-    fn anytime(&mut self, kills: u64, seed: u64) {
-        let inputs = std::mem::replace(&mut self.inputs, Inputs::of(anytime::ROWS));
+    fn anytime(&mut self, kills: usize, seed: u64) {
+        self.inputs = Inputs::of(anytime::ROWS);
         let all: Vec<usize> = (0..SHAPES.len()).collect();
         let longs = pool::each(self.workers, &all, |shape| Long::of(*shape, &self.inputs));
-        let before = self.sum.deaths as u64;
-        let mut round = 0;
-        while self.sum.deaths as u64 - before < kills {
-            let seeded: Vec<(&Long, u64)> = longs.iter().map(|long| (long, seed + round)).collect();
-            self.section("killed at random times, it goes on exactly", &seeded, |(long, seed), inputs| {
-                anytime::try_round(long, *seed, inputs)
-            });
-            round += 1;
+        let (begin, mut part, mut tried) = (Instant::now(), Sum::default(), 0);
+        for round in 0.. {
+            if part.deaths >= kills {
+                break;
+            }
+            let more = self.try_all(&longs, |long, inputs| anytime::try_round(long, seed + round, inputs));
+            part = part.and(&more);
+            tried += longs.len();
         }
-        self.inputs = inputs;
+        self.tell("killed at random times, it goes on exactly", tried, &part, begin);
     }
 
     /// Repeats one point, and leaves its folder there.
@@ -150,5 +163,6 @@ fn main() -> ExitCode {
 /// `cargo test NAME` hands the name to every test program.
 fn is_asked_for_something_else() -> bool {
     let mut arguments = env::args().skip(1);
-    arguments.any(|argument| argument == "--list" || (!argument.starts_with('-') && !"crash".contains(&argument)))
+    arguments
+        .any(|argument| argument == "--list" || (!argument.starts_with('-') && !"crash".contains(&argument)))
 }

@@ -12,7 +12,7 @@ use crate::process::{self, Ended, HANG};
 use crate::shape::{Folder, Inputs, PROGRAM, SHAPES};
 use crate::strace;
 
-/// An owner that sleeps before its `number`th lock.
+/// An owner that sleeps behind its `number`th lock.
 #[derive(Debug)]
 pub(crate) struct Pause {
     shape: usize,
@@ -22,7 +22,10 @@ pub(crate) struct Pause {
 /// Where each of them is about to begin a transaction.
 pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
     let shapes = references.iter().map(|reference| reference.shape);
-    shapes.filter(|shape| SHAPES[*shape].databases_only).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
+    shapes
+        .filter(|shape| SHAPES[*shape].databases_only)
+        .flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in))
+        .collect()
 }
 
 fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
@@ -30,10 +33,11 @@ fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
     let ended = process::run(&mut strace::command(&folder, &SHAPES[shape], "fcntl", &[]));
     assert_eq!(ended, Ended::Code(0), "{} undisturbed: {}", SHAPES[shape].job, folder.said());
     let lines = strace::lines(&folder).into_iter().filter(|line| line.starts_with("fcntl("));
-    // The lock of a writer in the write-ahead log: whoever asks for it holds nothing that others need.
+    // The lock of a writer in the write-ahead log. A stop, unlike a kill, comes behind the call that it is injected
+    // into, so that is the one before: whoever stops there holds nothing that others need.
     let asks = |line: &str| line.contains("F_WRLCK") && line.contains("l_start=120, l_len=1}");
-    let numbered = lines.enumerate().filter(|(_, line)| asks(line));
-    numbered.map(|(index, _)| Pause { shape, number: index + 1 }).collect()
+    let numbered = lines.enumerate().filter(|(index, line)| *index > 0 && asks(line));
+    numbered.map(|(index, _)| Pause { shape, number: index }).collect()
 }
 
 /// Stops the owner there, takes over, wakes it up, and looks at what stands there in the end.
@@ -64,12 +68,15 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
         // It had nothing more to write, or was not yet launched.
         Ended::Code(0) | Ended::Code(4) => {}
         Ended::Code(1) if said.contains("taken over") && !said.contains("panicked") => outcome.failures += 1,
-        other => outcome.damage.contradictions.push(format!("the owner woke up and ended with {other:?}: {said}")),
+        other => {
+            outcome.damage.contradictions.push(format!("the owner woke up and ended with {other:?}: {said}"))
+        }
     }
-    let reference = references.iter().find(|reference| reference.shape == shape).expect("every shape has run");
+    let reference =
+        references.iter().find(|reference| reference.shape == shape).expect("every shape has run");
     inspect(&folder, reference, &[], &mut outcome.damage);
     for what in &outcome.damage.contradictions {
-        println!("WRONG {} paused before lock {number}: {what}", SHAPES[shape].job);
+        println!("WRONG {} paused behind lock {number}: {what}", SHAPES[shape].job);
     }
     outcome
 }

@@ -159,7 +159,8 @@ pub(crate) fn complete(folder: &Folder, shape: &Shape, damage: &mut Damage) {
 
 /// Tries it, and looks at what stands there in the end.
 pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs) -> (Outcome, Folder) {
-    let reference = references.iter().find(|reference| reference.shape == point.shape).expect("every shape has run");
+    let reference =
+        references.iter().find(|reference| reference.shape == point.shape).expect("every shape has run");
     let folder = Folder::new(inputs);
     let shape = &SHAPES[point.shape];
     let mut outcome = Outcome::default();

@@ -116,7 +116,12 @@ fn full_disks(references: &[Reference], extent: Extent, random: &mut Random) -> 
 fn sizes(references: &[Reference], extent: Extent, fault: fn(u64) -> Fault) -> Vec<Point> {
     // No multiple of a page: the write is torn.
     let (step, most) = if extent == Extent::All { (4_507, 900_000) } else { (60_013, 900_000) };
-    let of = |reference| (1..).map(|number| number * step).take_while(|bytes| *bytes < most).map(move |bytes| point(reference, vec![fault(bytes)]));
+    let of = |reference| {
+        (1..)
+            .map(|number| number * step)
+            .take_while(|bytes| *bytes < most)
+            .map(move |bytes| point(reference, vec![fault(bytes)]))
+    };
     references.iter().flat_map(of).collect()
 }
 

@@ -61,7 +61,10 @@ impl Inputs {
         for id in 1..=rows {
             let cents = id * 7_919 % 1_000 + 1;
             table.push_str(&format!("{id},{},{cents}\n", regions[id as usize % 4]));
-            lines.push_str(&format!("{{\"id\":{id},\"region\":\"r\\u00e9gion {}\",\"cents\":{cents}}}\n", id % 3));
+            lines.push_str(&format!(
+                "{{\"id\":{id},\"region\":\"r\\u00e9gion {}\",\"cents\":{cents}}}\n",
+                id % 3
+            ));
         }
         let zstd = zstd::encode_all(table.as_bytes(), 1).expect("memory takes all");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -91,7 +94,8 @@ impl Folder {
     pub(crate) fn new(inputs: &Inputs) -> Self {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
-        let folder = tempfile::Builder::new().prefix("crash-").tempdir_in(parent).expect("a temporary folder");
+        let folder =
+            tempfile::Builder::new().prefix("crash-").tempdir_in(parent).expect("a temporary folder");
         let folder = Self(folder);
         fs::create_dir(folder.world()).expect("the folder is new");
         inputs.write(&folder.world());

@@ -53,7 +53,8 @@ pub(crate) fn rows(database: &Connection, sql: &str) -> rusqlite::Result<Vec<Str
     Ok(texts)
 }
 
-const COUNTERS: &str = "SELECT i.JOB_NAME, s.STEP_NAME, sum(READ_COUNT), sum(FILTER_COUNT), sum(WRITE_COUNT), sum(COMMIT_COUNT),
+const COUNTERS: &str =
+    "SELECT i.JOB_NAME, s.STEP_NAME, sum(READ_COUNT), sum(FILTER_COUNT), sum(WRITE_COUNT), sum(COMMIT_COUNT),
            sum(READ_SKIP_COUNT), sum(PROCESS_SKIP_COUNT), sum(WRITE_SKIP_COUNT)
     FROM BATCH_STEP_EXECUTION s JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
     JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
