@@ -66,10 +66,11 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
     let said = std::fs::read_to_string(owners).unwrap_or_default();
     match woken {
         // It had nothing more to write, or was not yet launched.
-        Ended::Code(0) | Ended::Code(4) => {}
+        Ended::Code(0 | 4) => {}
         Ended::Code(1) if said.contains("taken over") && !said.contains("panicked") => outcome.failures += 1,
         other => {
-            outcome.damage.contradictions.push(format!("the owner woke up and ended with {other:?}: {said}"))
+            let what = format!("the owner woke up and ended with {other:?}: {said}");
+            outcome.damage.contradictions.push(what);
         }
     }
     let reference =

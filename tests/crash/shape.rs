@@ -56,26 +56,19 @@ impl Inputs {
     /// Files of so many records.
     pub(crate) fn of(rows: u32) -> Self {
         let regions = ["north", "\"south, or so\"", "east", "\"the \"\"west\"\"\""];
-        let mut table = String::from("id,region,cents\n");
-        let mut lines = String::new();
+        let (mut table, mut lines) = (b"id,region,cents\n".to_vec(), Vec::new());
         for id in 1..=rows {
             let cents = id * 7_919 % 1_000 + 1;
-            table.push_str(&format!("{id},{},{cents}\n", regions[id as usize % 4]));
-            lines.push_str(&format!(
-                "{{\"id\":{id},\"region\":\"r\\u00e9gion {}\",\"cents\":{cents}}}\n",
-                id % 3
-            ));
+            let (region, place) = (regions[id as usize % 4], id % 3);
+            writeln!(table, "{id},{region},{cents}").expect("memory takes all");
+            let line = format!(r#"{{"id":{id},"region":"r\u00e9gion {place}","cents":{cents}}}"#);
+            writeln!(lines, "{line}").expect("memory takes all");
         }
-        let zstd = zstd::encode_all(table.as_bytes(), 1).expect("memory takes all");
+        let zstd = zstd::encode_all(table.as_slice(), 1).expect("memory takes all");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(lines.as_bytes()).expect("memory takes all");
+        gzip.write_all(&lines).expect("memory takes all");
         let gzip = gzip.finish().expect("memory takes all");
-        Self(vec![
-            ("in.csv", table.into_bytes()),
-            ("in.jsonl", lines.into_bytes()),
-            ("in.csv.zst", zstd),
-            ("in.jsonl.gz", gzip),
-        ])
+        Self(vec![("in.csv", table), ("in.jsonl", lines), ("in.csv.zst", zstd), ("in.jsonl.gz", gzip)])
     }
 
     fn write(&self, folder: &Path) {

@@ -20,7 +20,7 @@ fn sales(input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
 /// Leaves every seventh out.
 #[processor]
 fn most(sale: Sale) -> Option<Sale> {
-    (sale.id % 7 != 0).then_some(sale)
+    if sale.id.is_multiple_of(7) { None } else { Some(sale) }
 }
 
 // CSV to CSV
@@ -83,8 +83,8 @@ fn csv_to_table(input: PathBuf) {
 // CSV to another database
 
 #[database]
-fn warehouse(warehouse_path: PathBuf) -> Result<Sqlite, Failure> {
-    Ok(Sqlite::open(warehouse_path))
+fn warehouse(warehouse_path: PathBuf) -> Sqlite {
+    Sqlite::open(warehouse_path)
 }
 
 #[writer]

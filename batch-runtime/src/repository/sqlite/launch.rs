@@ -323,7 +323,7 @@ pub(super) fn finish(
     }
     // A step whose own end was refused by a database that takes this again.
     let why = rows::cut(&finish.exit.description);
-    takeover::fail_running_steps(&transaction, owner.execution, takeover::END_LOST, &why, &now)?;
+    takeover::fail_running_steps(&transaction, owner.execution, takeover::END_LOST, why, &now)?;
     transaction.commit()?;
     if !BatchStatus::is_running(finish.status) {
         guard(&shared.durabilities).remove(&owner.execution);

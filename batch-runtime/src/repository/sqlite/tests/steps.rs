@@ -60,7 +60,10 @@ fn a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_leaves_its
     commit(&mut step, 5).unwrap();
     fail(&repository, launched.ownership);
     assert_eq!(
-        rows(&folder.file(), "SELECT STATUS, EXIT_CODE, READ_COUNT, END_TIME IS NULL FROM BATCH_STEP_EXECUTION"),
+        rows(
+            &folder.file(),
+            "SELECT STATUS, EXIT_CODE, READ_COUNT, END_TIME IS NULL FROM BATCH_STEP_EXECUTION"
+        ),
         ["FAILED|END_LOST|5|0"]
     );
     assert_eq!(begin(&repository, launch(&repository).ownership).context, context(5));
