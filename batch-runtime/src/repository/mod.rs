@@ -285,7 +285,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::Fenced`] when the execution has another owner by now.
     fn record(&self, owner: Ownership, entry: &JournalEntry) -> Result<(), RepositoryError>;
 
-    /// Ends an execution.
+    /// Ends an execution. A step of it that still runs, because its own end could not be recorded, ends with it as FAILED
+    /// with exit `END_LOST`, and the next start goes on behind its last commit.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] when the execution has another owner by now.

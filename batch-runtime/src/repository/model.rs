@@ -85,7 +85,7 @@ impl FromStr for BatchStatus {
 /// How an execution ended, in words: a code and a description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitStatus {
-    /// `COMPLETED`, `FAILED`, `STOPPED`, `NOOP`, `OWNER_LOST`, or what `end!("CODE")` says.
+    /// `COMPLETED`, `FAILED`, `STOPPED`, `NOOP`, `OWNER_LOST`, `END_LOST`, or what `end!("CODE")` says.
     pub code: String,
     /// The reason, or empty.
     pub description: String,

@@ -304,6 +304,7 @@ pub(super) fn finish(
 ) -> Result<(), Trouble> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
+    let now = stamp(shared.now());
     let changed = transaction
         .prepare_cached(
             "UPDATE BATCH_JOB_EXECUTION
@@ -315,7 +316,7 @@ pub(super) fn finish(
             finish.status.as_str(),
             rows::cut(&finish.exit.code),
             rows::cut(&finish.exit.description),
-            stamp(shared.now()),
+            now,
             owner.execution.0,
             rows::int(owner.epoch),
         ])?;
@@ -325,6 +326,9 @@ pub(super) fn finish(
     if let Some(context) = &finish.context {
         rows::put_job_context(&transaction, owner.execution, &encode_context(context))?;
     }
+    // A step whose own end was refused by a database that takes this again.
+    let why = rows::cut(&finish.exit.description);
+    takeover::fail_running_steps(&transaction, owner.execution, takeover::END_LOST, why, &now)?;
     transaction.commit()?;
     if !BatchStatus::is_running(finish.status) {
         guard(&shared.durabilities).remove(&owner.execution);

@@ -131,8 +131,8 @@ fn insert(
     Ok(Begun { id, starts: earlier + 1, context, context_text, before })
 }
 
-/// The other database knows what the step execution before really committed, where its owner died before it could copy
-/// that here.
+/// The other database knows what the step execution before really committed, where its owner died or failed before it could
+/// copy that here.
 fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let Some(step) = checkpoint.step else { return Ok(()) };
     let counters = &checkpoint.counters;
@@ -141,7 +141,7 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             "UPDATE BATCH_STEP_EXECUTION
              SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
                  READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8
-             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE = ?10",
+             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE IN (?10, ?11)",
         )?
         .execute(params![
             int(counters.commit),
@@ -154,6 +154,7 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             int(counters.rollback),
             step.0,
             takeover::OWNER_LOST,
+            takeover::END_LOST,
         ])?;
     if corrected > 0 {
         rows::put_step_context(connection, step, &checkpoint.text)?;

@@ -14,6 +14,8 @@ use crate::repository::{BatchStatus, Owner, RepositoryError};
 
 /// The exit code of an execution whose owner died.
 pub(super) const OWNER_LOST: &str = "OWNER_LOST";
+/// The exit code of a step whose owner lives and could not record how it ended, as on a full disk.
+pub(super) const END_LOST: &str = "END_LOST";
 
 /// An execution that is running, as its row says.
 #[derive(Debug)]
@@ -123,14 +125,7 @@ pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Runn
     }
     let lost = format!("{} was lost", owner::in_words(running.owner.as_ref()));
     let now = stamp(shared.now());
-    connection
-        .prepare_cached(&format!(
-            "UPDATE BATCH_STEP_EXECUTION
-             SET VERSION = VERSION + 1, STATUS = 'FAILED', EXIT_CODE = ?1, EXIT_MESSAGE = ?2, END_TIME = ?3,
-                 LAST_UPDATED = ?3
-             WHERE JOB_EXECUTION_ID = ?4 AND STATUS IN {RUNNING}"
-        ))?
-        .execute(params![OWNER_LOST, lost, now, running.id.0])?;
+    fail_running_steps(connection, running.id, OWNER_LOST, &lost, &now)?;
     connection
         .prepare_cached(
             "UPDATE BATCH_JOB_EXECUTION
@@ -141,6 +136,25 @@ pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Runn
         .execute(params![OWNER_LOST, lost, now, running.id.0])?;
     guard(&shared.durabilities).remove(&running.id);
     Ok(())
+}
+
+/// Ends the steps of an execution that ends without them.
+pub(super) fn fail_running_steps(
+    connection: &Connection,
+    execution: ExecutionId,
+    exit_code: &str,
+    why: &str,
+    now: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "UPDATE BATCH_STEP_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'FAILED', EXIT_CODE = ?1, EXIT_MESSAGE = ?2, END_TIME = ?3,
+                 LAST_UPDATED = ?3
+             WHERE JOB_EXECUTION_ID = ?4 AND STATUS IN {RUNNING}"
+        ))?
+        .execute(params![exit_code, why, now, execution.0])
+        .map(|_| ())
 }
 
 pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {

@@ -300,3 +300,16 @@ fn many_threads_may_create_one_database() {
     });
     assert_eq!(warehouse.there("SELECT COUNT(*) FROM item"), ["8"]);
 }
+
+#[test]
+fn what_was_committed_there_is_brought_home_for_a_step_whose_end_could_not_be_recorded() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
+    commit(&mut step, 5).unwrap();
+    commit(&mut step, 9).unwrap();
+    drop(step);
+    fail(&warehouse.repository, launched.ownership);
+    let again = warehouse.begin(launch(&warehouse.repository).ownership).unwrap();
+    assert_eq!((again.before.read, again.context), (9, context(9)));
+}

@@ -51,6 +51,25 @@ fn a_failed_step_leaves_its_context_to_the_next_start_and_a_completed_one_does_n
 }
 
 #[test]
+fn a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_leaves_its_context() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    sql(&folder.file(), "CREATE TABLE item (n)");
+    let launched = launch(&repository);
+    let mut step = begin(&repository, launched.ownership);
+    commit(&mut step, 5).unwrap();
+    fail(&repository, launched.ownership);
+    assert_eq!(
+        rows(
+            &folder.file(),
+            "SELECT STATUS, EXIT_CODE, READ_COUNT, END_TIME IS NULL FROM BATCH_STEP_EXECUTION"
+        ),
+        ["FAILED|END_LOST|5|0"]
+    );
+    assert_eq!(begin(&repository, launch(&repository).ownership).context, context(5));
+}
+
+#[test]
 fn the_rows_of_a_step_are_those_that_spring_batch_reads() {
     let folder = Folder::new();
     let clock = Hands::at("2024-01-31T08:30:00Z");

@@ -1,0 +1,120 @@
+//! Receives: a repository whose job has completed, and what it was at a death before. Gives: the rows that contradict
+//! each other.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::shape::Folder;
+use crate::state::rows;
+
+/// Each finds what must not be.
+const NEVER: [(&str, &str); 9] = [
+    (
+        "an execution that did not end",
+        "SELECT JOB_EXECUTION_ID, STATUS, EXIT_CODE FROM BATCH_JOB_EXECUTION
+         WHERE STATUS NOT IN ('COMPLETED', 'FAILED', 'STOPPED') OR EXIT_CODE = 'EXECUTING' OR END_TIME IS NULL",
+    ),
+    (
+        "a step execution that did not end",
+        "SELECT STEP_NAME, STATUS, EXIT_CODE FROM BATCH_STEP_EXECUTION
+         WHERE STATUS NOT IN ('COMPLETED', 'FAILED', 'ABANDONED', 'STOPPED') OR EXIT_CODE = 'EXECUTING' OR END_TIME IS NULL",
+    ),
+    (
+        "an instance whose last execution, and no other, is not the one that completed",
+        "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE i
+         WHERE (SELECT group_concat(JOB_EXECUTION_ID) FROM BATCH_JOB_EXECUTION e
+                WHERE e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID AND STATUS = 'COMPLETED')
+            IS NOT (SELECT max(JOB_EXECUTION_ID) || '' FROM BATCH_JOB_EXECUTION e
+                    WHERE e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID)",
+    ),
+    (
+        "a step whose last execution, and no other, is not the one that counts",
+        "SELECT STEP_NAME, group_concat(s.STATUS)
+         FROM BATCH_STEP_EXECUTION s JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
+         GROUP BY JOB_INSTANCE_ID, STEP_NAME
+         HAVING coalesce(group_concat(STEP_EXECUTION_ID) FILTER (WHERE s.STATUS IN ('COMPLETED', 'ABANDONED')), '')
+             <> max(STEP_EXECUTION_ID) || ''",
+    ),
+    (
+        "a place that was passed twice",
+        "SELECT PATH, count(*) FROM BATCH_JOURNAL GROUP BY JOB_INSTANCE_ID, PATH HAVING count(*) > 1",
+    ),
+    (
+        "a step execution with fewer versions than commits",
+        "SELECT STEP_NAME, VERSION, COMMIT_COUNT FROM BATCH_STEP_EXECUTION
+         WHERE VERSION < 1 OR (VERSION <= COMMIT_COUNT AND STEP_NAME NOT IN ('fill', 'count_stock'))",
+    ),
+    (
+        "an epoch that did not rise",
+        "SELECT JOB_EXECUTION_ID, EPOCH FROM BATCH_JOB_OWNER o
+         WHERE EXISTS (SELECT 1 FROM BATCH_JOB_OWNER later WHERE later.JOB_INSTANCE_ID = o.JOB_INSTANCE_ID
+                       AND later.JOB_EXECUTION_ID > o.JOB_EXECUTION_ID AND later.EPOCH <= o.EPOCH)",
+    ),
+    ("a reference to nothing", "PRAGMA foreign_key_check"),
+    ("a damaged page", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+];
+
+/// What is committed in the other database, and what the repository says of it.
+const ELSEWHERE: &str = "SELECT STEP_EXECUTION_ID, COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT FROM";
+
+/// What contradicts what.
+pub(crate) fn contradictions(world: &Path) -> rusqlite::Result<Vec<String>> {
+    let repository = Connection::open(world.join("batch.db"))?;
+    let mut found = Vec::new();
+    for (what, sql) in NEVER {
+        found.extend(rows(&repository, sql)?.into_iter().map(|row| format!("{what}: {row}")));
+    }
+    let warehouse = world.join("warehouse.db");
+    if warehouse.exists() {
+        let warehouse = Connection::open(warehouse)?;
+        let here = rows(&repository, &format!("{ELSEWHERE} BATCH_STEP_EXECUTION"))?;
+        let there = rows(&warehouse, &format!("{ELSEWHERE} BATCH_STEP_CHECKPOINT"))?;
+        for row in there.into_iter().filter(|row| !here.contains(row)) {
+            found.push(format!("the other database has {row}, and the repository {here:?}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Versions and epochs at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Versions(Vec<(String, i64, i64)>);
+
+const VERSIONS: &str = "SELECT 'step', STEP_EXECUTION_ID, VERSION FROM BATCH_STEP_EXECUTION
+    UNION ALL SELECT 'execution', JOB_EXECUTION_ID, VERSION FROM BATCH_JOB_EXECUTION
+    UNION ALL SELECT 'owner', JOB_EXECUTION_ID, EPOCH FROM BATCH_JOB_OWNER
+    UNION ALL SELECT 'journal', JOB_INSTANCE_ID, count(*) FROM BATCH_JOURNAL GROUP BY JOB_INSTANCE_ID";
+
+impl Versions {
+    /// Those of a repository that a death left, read in a copy: to open it would repair it.
+    pub(crate) fn after_death(folder: &Folder) -> Self {
+        let copy = folder.beside("copy.db");
+        for suffix in ["", "-wal"] {
+            let target = format!("{}{suffix}", copy.display());
+            if fs::copy(folder.world().join(format!("batch.db{suffix}")), &target).is_err() {
+                let _ = fs::remove_file(target);
+            }
+        }
+        let _ = fs::remove_file(folder.beside("copy.db-shm"));
+        // There may be no repository yet, or none with tables.
+        Self::of(&copy).unwrap_or_default()
+    }
+
+    fn of(path: &Path) -> rusqlite::Result<Self> {
+        let repository = Connection::open(path)?;
+        let mut statement = repository.prepare(VERSIONS)?;
+        let versions = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        versions.collect::<rusqlite::Result<_>>().map(Self)
+    }
+
+    /// What went back since.
+    pub(crate) fn gone_back(&self, world: &Path) -> rusqlite::Result<Vec<String>> {
+        let Self(now) = Self::of(&world.join("batch.db"))?;
+        let back = self.0.iter().filter(|(what, id, before)| {
+            !now.iter().any(|(other, number, version)| (other, number) == (what, id) && version >= before)
+        });
+        Ok(back.map(|(what, id, before)| format!("{what} {id} went back from version {before}")).collect())
+    }
+}

@@ -1,0 +1,131 @@
+//! Receives: the program of shapes. Gives: each job with its inputs and its command line, and a folder to run it in.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A job of `tests/programs/shapes.rs`.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) job: &'static str,
+    /// Its parameters; every file lies in the folder it runs in.
+    arguments: &'static str,
+    /// True if all it writes lies in databases: an owner that sleeps then cannot hold on to a file.
+    pub(crate) databases_only: bool,
+}
+
+const fn shape(job: &'static str, arguments: &'static str) -> Shape {
+    Shape { job, arguments, databases_only: false }
+}
+
+const fn databases_only(job: &'static str, arguments: &'static str) -> Shape {
+    Shape { job, arguments, databases_only: true }
+}
+
+/// All of them.
+pub(crate) static SHAPES: [Shape; 11] = [
+    shape("csv_to_csv", "--input in.csv --output out.csv"),
+    databases_only("csv_to_table", "--input in.csv"),
+    databases_only("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
+    shape("json_lines", "--lines-input in.jsonl --output out.jsonl"),
+    shape("two_writers", "--input in.csv --output out.csv"),
+    shape("state", "--input in.csv --output out.csv"),
+    databases_only("repeat", ""),
+    databases_only("control_flow", "--input in.csv"),
+    shape("nested", "--input in.csv --output out.csv"),
+    shape("output", "--input in.csv --output out.csv"),
+    shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),
+];
+
+impl Shape {
+    /// The words behind the program's name.
+    pub(crate) fn words(&self) -> Vec<&'static str> {
+        ["run", self.job, "--quiet"].into_iter().chain(self.arguments.split_whitespace()).collect()
+    }
+}
+
+/// The compiled program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shapes");
+
+/// What the shapes read.
+#[derive(Debug)]
+pub(crate) struct Inputs(Vec<(&'static str, Vec<u8>)>);
+
+impl Inputs {
+    /// Files of so many records.
+    pub(crate) fn of(rows: u32) -> Self {
+        let regions = ["north", "\"south, or so\"", "east", "\"the \"\"west\"\"\""];
+        let (mut table, mut lines) = (b"id,region,cents\n".to_vec(), Vec::new());
+        for id in 1..=rows {
+            let cents = id * 7_919 % 1_000 + 1;
+            let (region, place) = (regions[id as usize % 4], id % 3);
+            writeln!(table, "{id},{region},{cents}").expect("memory takes all");
+            let line = format!(r#"{{"id":{id},"region":"r\u00e9gion {place}","cents":{cents}}}"#);
+            writeln!(lines, "{line}").expect("memory takes all");
+        }
+        let zstd = zstd::encode_all(table.as_slice(), 1).expect("memory takes all");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&lines).expect("memory takes all");
+        let gzip = gzip.finish().expect("memory takes all");
+        Self(vec![("in.csv", table), ("in.jsonl", lines), ("in.csv.zst", zstd), ("in.jsonl.gz", gzip)])
+    }
+
+    fn write(&self, folder: &Path) {
+        for (name, bytes) in &self.0 {
+            fs::write(folder.join(name), bytes).expect("the folder is writable");
+        }
+    }
+}
+
+/// The folder of one point, gone afterwards unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// In memory where the system has that: what a death of the machine would lose is not looked at here.
+    pub(crate) fn new(inputs: &Inputs) -> Self {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
+        let folder =
+            tempfile::Builder::new().prefix("crash-").tempdir_in(parent).expect("a temporary folder");
+        let folder = Self(folder);
+        fs::create_dir(folder.world()).expect("the folder is new");
+        inputs.write(&folder.world());
+        folder
+    }
+
+    /// Where the job runs.
+    pub(crate) fn world(&self) -> PathBuf {
+        self.0.path().join("world")
+    }
+
+    /// A file beside that.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Prepares a command to run in it; what it says goes into the file `said`.
+    pub(crate) fn enter<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let said = File::create(self.beside("said")).expect("the folder is writable");
+        let also = said.try_clone().expect("a file of our own");
+        command.current_dir(self.world()).env_remove("BATCH_REPOSITORY").stdout(also).stderr(said)
+    }
+
+    /// Puts what the command that still runs says aside, for another one to be run.
+    pub(crate) fn set_said_aside(&self) -> PathBuf {
+        let aside = self.beside("said before");
+        fs::rename(self.beside("said"), &aside).expect("a command runs");
+        aside
+    }
+
+    /// What the last command said.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.beside("said")).unwrap_or_default()).into_owned()
+    }
+
+    /// Leaves it there for somebody to look at.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.0.keep()
+    }
+}

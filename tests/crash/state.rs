@@ -1,0 +1,154 @@
+//! Receives: a folder in which a job has completed. Gives: what stands there, and how it differs from what should.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+/// What a job leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    /// By file and table: lines of files, rows of tables, in order.
+    rows: BTreeMap<String, Vec<String>>,
+    /// Of each step the counters, summed over its executions.
+    counters: Vec<String>,
+    /// What each job passed.
+    journal: Vec<String>,
+}
+
+/// What is wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Damage {
+    pub(crate) lost: usize,
+    pub(crate) doubled: usize,
+    pub(crate) contradictions: Vec<String>,
+}
+
+impl Damage {
+    pub(crate) fn is_none(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.contradictions.is_empty()
+    }
+}
+
+/// All rows of a query, each as one text.
+pub(crate) fn rows(database: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = database.prepare(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    let mut texts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut text = Vec::new();
+        for column in 0..columns {
+            text.push(match row.get_ref(column)? {
+                ValueRef::Null => "NULL".to_owned(),
+                ValueRef::Integer(number) => number.to_string(),
+                ValueRef::Real(number) => number.to_string(),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            });
+        }
+        texts.push(text.join("|"));
+    }
+    Ok(texts)
+}
+
+const COUNTERS: &str =
+    "SELECT i.JOB_NAME, s.STEP_NAME, sum(READ_COUNT), sum(FILTER_COUNT), sum(WRITE_COUNT), sum(COMMIT_COUNT),
+           sum(READ_SKIP_COUNT), sum(PROCESS_SKIP_COUNT), sum(WRITE_SKIP_COUNT)
+    FROM BATCH_STEP_EXECUTION s JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
+    JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    GROUP BY JOB_INSTANCE_ID, STEP_NAME ORDER BY JOB_NAME, STEP_NAME";
+
+const JOURNAL: &str = "SELECT i.JOB_NAME, j.SEQUENCE, j.PATH, j.OUTCOME, j.EXIT_CODE, j.OUTPUT
+    FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    ORDER BY JOB_NAME, JOB_INSTANCE_ID, SEQUENCE";
+
+impl State {
+    /// Of a folder whose job is complete.
+    pub(crate) fn of(world: &Path) -> rusqlite::Result<Self> {
+        let mut all = BTreeMap::new();
+        let mut names: Vec<String> = fs::read_dir(world)
+            .expect("the folder is there")
+            .map(|entry| entry.expect("the folder is readable").file_name().to_string_lossy().into_owned())
+            // SQLite removes them when it closes, if it is let.
+            .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))
+            .collect();
+        names.sort();
+        for name in names {
+            let path = world.join(&name);
+            if path.extension().is_some_and(|kind| kind == "db") {
+                let database = Connection::open(&path)?;
+                for table in tables(&database)? {
+                    let content = rows(&database, &format!("SELECT * FROM {table} ORDER BY rowid"))?;
+                    all.insert(format!("{name}/{table}"), content);
+                }
+            } else {
+                let bytes = fs::read(&path).expect("the file is readable");
+                // With their ends, so that a torn last line is another line.
+                let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+                all.insert(name, lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect());
+            }
+        }
+        let repository = Connection::open(world.join("batch.db"))?;
+        Ok(Self { rows: all, counters: rows(&repository, COUNTERS)?, journal: rows(&repository, JOURNAL)? })
+    }
+
+    /// What is wrong with it, this being right.
+    pub(crate) fn damage(&self, found: &Self) -> Damage {
+        let mut damage = Damage::default();
+        for (name, expected) in &self.rows {
+            match found.rows.get(name) {
+                None => {
+                    damage.lost += expected.len();
+                    damage.contradictions.push(format!("{name} is missing"));
+                }
+                Some(rows) if rows != expected => {
+                    let (lost, doubled) = difference(expected, rows);
+                    damage.lost += lost;
+                    damage.doubled += doubled;
+                    damage.contradictions.push(format!("{name}: {lost} lost, {doubled} doubled or other"));
+                }
+                Some(_) => {}
+            }
+        }
+        for name in found.rows.keys().filter(|name| !self.rows.contains_key(*name)) {
+            damage.contradictions.push(format!("{name} is left behind"));
+        }
+        for (what, expected, found) in
+            [("counters", &self.counters, &found.counters), ("journal", &self.journal, &found.journal)]
+        {
+            if expected != found {
+                let missing = expected.iter().filter(|line| !found.contains(line));
+                let other = found.iter().filter(|line| !expected.contains(line));
+                damage.contradictions.push(format!(
+                    "{what}: {:?} instead of {:?}",
+                    other.collect::<Vec<_>>(),
+                    missing.collect::<Vec<_>>()
+                ));
+            }
+        }
+        damage
+    }
+}
+
+fn tables(database: &Connection) -> rusqlite::Result<Vec<String>> {
+    rows(
+        database,
+        "SELECT name FROM sqlite_schema
+         WHERE type = 'table' AND name NOT LIKE 'BATCH_%' AND name NOT LIKE 'sqlite_%'",
+    )
+}
+
+/// How many are missing, and how many are too many.
+fn difference(expected: &[String], found: &[String]) -> (usize, usize) {
+    let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in expected {
+        *balance.entry(row).or_default() -= 1;
+    }
+    for row in found {
+        *balance.entry(row).or_default() += 1;
+    }
+    let sum = |sign: i64| balance.values().map(|count| count * sign).filter(|count| *count > 0).sum::<i64>();
+    (usize::try_from(sum(-1)).unwrap_or(0), usize::try_from(sum(1)).unwrap_or(0))
+}

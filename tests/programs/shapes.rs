@@ -1,0 +1,360 @@
+//! The shapes of jobs that the crash tests kill: one job a shape, each of them deterministic, so that a run that was
+//! killed and one that was not can be compared.
+
+use batch_runtime::prelude::*;
+use batch_runtime::readers::JsonLinesReader;
+use batch_runtime::writers::{JsonLinesWriter, SqliteTable};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sale {
+    id: u32,
+    region: String,
+    cents: i64,
+}
+
+#[reader]
+fn sales(input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
+    CsvReader::open(input)
+}
+
+/// Leaves every seventh out.
+#[processor]
+fn most(sale: Sale) -> Option<Sale> {
+    if sale.id.is_multiple_of(7) { None } else { Some(sale) }
+}
+
+// CSV to CSV
+
+#[writer]
+fn file(output: PathBuf) -> CsvWriter<Sale> {
+    CsvWriter::create(output)
+}
+
+#[step(chunk = 4)]
+fn copy() {
+    sales | most | file
+}
+
+/// A CSV file to a CSV file.
+#[job]
+fn csv_to_csv(input: PathBuf, output: PathBuf) {
+    copy;
+}
+
+// CSV to the repository's own file
+
+#[step]
+fn create_tables(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "CREATE TABLE sale (id INTEGER, region TEXT, cents INTEGER);
+         CREATE TABLE dear (id INTEGER, seen INTEGER)",
+    )
+}
+
+#[writer]
+fn table() -> SqliteTable<Sale> {
+    SqliteTable::into("sale")
+}
+
+#[step(chunk = 4)]
+fn load() {
+    sales | most | table
+}
+
+#[writer]
+fn save_dear(sales: &[Sale], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT INTO dear SELECT ?1, count(*) FROM dear")?;
+    sales.iter().try_for_each(|sale| insert.execute([sale.id]).map(drop))
+}
+
+#[step(chunk = 5)]
+fn load_dear() {
+    sales | save_dear
+}
+
+/// A CSV file to tables beside the repository's own: a row writer, then a function.
+#[job]
+fn csv_to_table(input: PathBuf) {
+    create_tables;
+    load;
+    load_dear;
+}
+
+// CSV to another database
+
+#[database]
+fn warehouse(warehouse_path: PathBuf) -> Sqlite {
+    Sqlite::open(warehouse_path)
+}
+
+#[writer]
+fn stock(sales: &[Sale], tx: &Transaction<'_, warehouse>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS stock (id INTEGER, cents INTEGER)")?;
+    let mut insert = tx.prepare_cached("INSERT INTO stock VALUES (?1, ?2)")?;
+    sales.iter().try_for_each(|sale| insert.execute((sale.id, sale.cents)).map(drop))
+}
+
+#[step(chunk = 4)]
+fn fill() {
+    sales | most | stock
+}
+
+/// In the other database, a call a transaction.
+#[step]
+fn count_stock(tx: &Transaction<'_, warehouse>, #[state] calls: &mut Calls) -> rusqlite::Result<Repeat> {
+    calls.0 += 1;
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS counted (call INTEGER, rows INTEGER)")?;
+    tx.execute("INSERT INTO counted SELECT ?1, count(*) FROM stock", [calls.0])?;
+    Ok(if calls.0 < 3 { Repeat::Again } else { Repeat::Done })
+}
+
+/// A CSV file to a database that is not the repository's.
+#[job]
+fn csv_to_warehouse(input: PathBuf, warehouse_path: PathBuf) {
+    fill;
+    count_stock;
+}
+
+// JSON lines to JSON lines
+
+#[reader]
+fn lines(lines_input: PathBuf) -> Result<JsonLinesReader<Sale>, ReadError> {
+    JsonLinesReader::open(lines_input)
+}
+
+#[writer]
+fn lines_file(output: PathBuf) -> JsonLinesWriter<Sale> {
+    JsonLinesWriter::create(output)
+}
+
+#[step(chunk = 3)]
+fn copy_lines() {
+    lines | most | lines_file
+}
+
+/// JSON lines to JSON lines.
+#[job]
+fn json_lines(lines_input: PathBuf, output: PathBuf) {
+    copy_lines;
+}
+
+// Two writers
+
+#[step(chunk = 5)]
+fn save_twice() {
+    sales | most | (file, table)
+}
+
+/// Each item to a file and to a table.
+#[job]
+fn two_writers(input: PathBuf, output: PathBuf) {
+    create_tables;
+    save_twice;
+}
+
+// State in a processor
+
+#[derive(Default, Serialize, Deserialize)]
+struct Running {
+    count: u32,
+    cents: i64,
+}
+
+/// The sum so far in place of the amount; of every third, twice.
+#[processor]
+fn add_up(sale: Sale, #[state] running: &mut Running) -> Many<Vec<Sale>> {
+    running.count += 1;
+    running.cents += sale.cents;
+    let summed = Sale { cents: running.cents, ..sale };
+    Many(if running.count.is_multiple_of(3) { vec![summed.clone(), summed] } else { vec![summed] })
+}
+
+#[step(chunk = 3)]
+fn sum() {
+    sales | most | add_up | (table, file)
+}
+
+/// A processor that remembers, and makes several of one.
+#[job]
+fn state(input: PathBuf, output: PathBuf) {
+    create_tables;
+    sum;
+}
+
+// A tasklet with many transactions
+
+#[derive(Default, Serialize, Deserialize)]
+struct Calls(i64);
+
+#[step]
+fn in_parts(tx: &Transaction<'_>, #[state] calls: &mut Calls) -> rusqlite::Result<Repeat> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS part (number INTEGER, before INTEGER)")?;
+    calls.0 += 1;
+    tx.execute("INSERT INTO part SELECT ?1, count(*) FROM part", [calls.0])?;
+    Ok(if calls.0 < 12 { Repeat::Again } else { Repeat::Done })
+}
+
+/// A tasklet that is called again and again, with state.
+#[job]
+fn repeat() {
+    in_parts;
+}
+
+// Control flow
+
+enum Size {
+    Small,
+    Large,
+}
+
+#[decider]
+fn size(connection: &Connection) -> rusqlite::Result<Size> {
+    let rows: u32 = connection.query_row("SELECT count(*) FROM sale", [], |row| row.get(0))?;
+    Ok(if rows < 10 { Size::Small } else { Size::Large })
+}
+
+#[processor]
+fn reject(sale: Sale) -> Result<Sale, String> {
+    if sale.id == 13 { Err("the thirteenth is never taken".to_owned()) } else { Ok(sale) }
+}
+
+/// Commits three chunks and fails in the fourth.
+#[step(chunk = 4)]
+fn fragile() {
+    sales | reject | table
+}
+
+#[step]
+fn mark(tx: &Transaction<'_>, what: &str) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS mark (what TEXT, before INTEGER)")?;
+    tx.execute("INSERT INTO mark SELECT ?1, count(*) FROM mark", [what]).map(drop)
+}
+
+#[decider]
+fn more(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) < 3 FROM mark WHERE what = 'page'", [], |row| row.get(0))
+}
+
+/// A value that also routes.
+#[step]
+fn grade(tx: &Transaction<'_>) -> rusqlite::Result<Size> {
+    tx.execute("INSERT INTO mark SELECT 'grade', count(*) FROM mark", [])?;
+    let rows: u32 = tx.query_row("SELECT count(*) FROM mark", [], |row| row.get(0))?;
+    Ok(if rows < 8 { Size::Small } else { Size::Large })
+}
+
+/// A decider, a failure that is handled, two loops, and a tasklet that routes by its value.
+#[job]
+fn control_flow(input: PathBuf) {
+    create_tables;
+    match fragile {
+        Completed => mark(what = "taken") as taken,
+        Failed => mark(what = "handled") as handled,
+    }
+    match size {
+        Size::Small => mark(what = "small") as small,
+        Size::Large => mark(what = "large") as large,
+    }
+    while more {
+        mark(what = "page") as page;
+    }
+    loop {
+        match grade {
+            Size::Small => {}
+            Size::Large => break,
+        }
+    }
+    mark(what = "end") as last;
+}
+
+// A nested job, and what a tasklet leaves
+
+#[job]
+fn inner(input: PathBuf, output: PathBuf) {
+    copy;
+    mark(what = "inner") as within;
+}
+
+/// A job as a step of another.
+#[job]
+fn nested(input: PathBuf, output: PathBuf) {
+    mark(what = "before") as before;
+    inner;
+    mark(what = "after") as after;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Total {
+    rows: u32,
+    cents: i64,
+}
+
+#[step]
+fn total(tx: &Transaction<'_>) -> rusqlite::Result<Total> {
+    tx.execute("INSERT INTO dear SELECT -1, count(*) FROM dear", [])?;
+    tx.query_row("SELECT count(*), sum(cents) FROM sale", [], |row| {
+        Ok(Total { rows: row.get(0)?, cents: row.get(1)? })
+    })
+}
+
+#[step]
+fn note_total(tx: &Transaction<'_>, total: &Output<total>) -> rusqlite::Result<()> {
+    tx.execute("INSERT INTO dear VALUES (?1, ?2)", (total.cents, total.rows)).map(drop)
+}
+
+#[processor]
+fn share(sale: Sale, total: &Output<total>) -> Sale {
+    Sale { cents: sale.cents * 1_000 / total.cents, ..sale }
+}
+
+#[step(chunk = 5)]
+fn shares() {
+    sales | share | file
+}
+
+/// What a tasklet leaves is used by two steps behind it.
+#[job]
+fn output(input: PathBuf, output: PathBuf) {
+    create_tables;
+    load;
+    total;
+    note_total;
+    shares;
+}
+
+// Compressed input
+
+#[reader]
+fn zipped(zipped_input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
+    CsvReader::open(zipped_input)
+}
+
+#[reader]
+fn zipped_lines(zipped_lines_input: PathBuf) -> Result<JsonLinesReader<Sale>, ReadError> {
+    JsonLinesReader::open(zipped_lines_input)
+}
+
+#[step(chunk = 5)]
+fn unzip() {
+    (zipped, zipped_lines) | most | file
+}
+
+/// A `.zst` and a `.gz` file, read one after the other.
+#[job]
+fn compressed(zipped_input: PathBuf, zipped_lines_input: PathBuf, output: PathBuf) {
+    unzip;
+}
+
+batch_runtime::main!(
+    csv_to_csv,
+    csv_to_table,
+    csv_to_warehouse,
+    json_lines,
+    two_writers,
+    state,
+    repeat,
+    control_flow,
+    nested,
+    output,
+    compressed
+);
