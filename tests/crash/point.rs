@@ -191,8 +191,9 @@ fn judge(fault: &Fault, ended: Ended, said: &str, outcome: &mut Outcome) {
         Ended::Code(4) if said.contains("is already COMPLETED") => {}
         Ended::Code(1 | 2) if !fault.is_deadly() => {
             outcome.failures += 1;
-            if !said.lines().any(|line| line.starts_with("error: ") || line.contains(" failed: ")) {
-                wrong.push(format!("it failed without a line that says why: {said:?}"));
+            let says_why = |line: &str| line.starts_with("error: ") || line.contains(" failed: ");
+            if said.lines().count() != 1 || !says_why(said) {
+                wrong.push(format!("it failed without one line that says why: {said:?}"));
             }
         }
         other => wrong.push(format!("it ended with {other:?}: {said}")),

@@ -163,6 +163,7 @@ impl Summary {
             .steps
             .iter()
             .filter(|step| step.status == BatchStatus::Failed && !step.exit.description.is_empty())
+            .filter(|step| !self.is_told_by_a_step_within(step))
             .map(|step| format!("{} failed: {}", step.name, step.exit.description))
             .collect();
         let reason = self.exit.description.as_str();
@@ -180,6 +181,15 @@ impl Summary {
             causes.push(format!("{} {verb}: {reason}", self.job));
         }
         causes.iter().map(|cause| words::line(cause, 2_500)).collect()
+    }
+
+    /// A nested job repeats what failed it.
+    fn is_told_by_a_step_within(&self, nested: &StepLine) -> bool {
+        self.steps.iter().any(|step| {
+            step.name.strip_prefix(&nested.name).is_some_and(|rest| rest.starts_with('/'))
+                && !step.exit.description.is_empty()
+                && nested.exit.description.contains(&step.exit.description)
+        })
     }
 
     fn work(&self) -> Table {
@@ -316,6 +326,23 @@ load_delays     61 %         9 %     12 %        18 %
             ..report(vec![step])
         };
         assert_eq!(Summary::from(&report).causes(), [format!("load_delays failed: {why}")]);
+    }
+
+    #[test]
+    fn the_cause_of_a_nested_jobs_failure_is_told_once() {
+        let step = |name: &str, why: &str| StepReport {
+            name: name.to_owned(),
+            status: BatchStatus::Failed,
+            exit: failed(why),
+            ..load()
+        };
+        let steps = vec![step("nightly/load", "bad line"), step("nightly", "step `nightly/load`: bad line")];
+        let report = JobReport {
+            status: BatchStatus::Failed,
+            exit: failed("step `nightly`: step `nightly/load`: bad line"),
+            ..report(steps)
+        };
+        assert_eq!(Summary::from(&report).causes(), ["nightly/load failed: bad line"]);
     }
 
     #[test]
