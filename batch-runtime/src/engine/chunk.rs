@@ -226,10 +226,11 @@ impl<W: Writer> ChunkLoop<'_, '_, W> {
             Fault::Read(error) => (Failure::new(error), Phase::Read),
             Fault::Process(failure) => (failure, Phase::Process),
         };
-        // Most readers name the place in their errors themselves.
         let failure = match reader.location() {
-            Some(location) if !failure.to_string().contains(&location) => failure.at(location),
-            _ => failure,
+            // Most readers name the place in their errors themselves.
+            Some(location) if phase == Phase::Read && failure.to_string().contains(&location) => failure,
+            Some(location) => failure.at(location),
+            None => failure,
         };
         self.phase.set(phase);
         self.run.blame(failure, phase)
