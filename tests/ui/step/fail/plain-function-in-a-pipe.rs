@@ -13,7 +13,7 @@ fn flights() -> impl Iterator<Item = Flight> {
     [Flight { minutes: 3.0 }].into_iter()
 }
 
-fn late(flight: Flight) -> Option<Delay> {
+fn overdue(flight: Flight) -> Option<Delay> {
     (flight.minutes > 0.0).then_some(Delay { minutes: flight.minutes })
 }
 
@@ -24,7 +24,7 @@ fn save(delays: &[Delay]) {
 
 #[step(chunk = 100)]
 fn load() {
-    flights | late | save
+    flights | overdue | save
 }
 
 fn main() {}
