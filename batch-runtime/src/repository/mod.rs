@@ -11,15 +11,16 @@
 
 mod clock;
 mod encoding;
+mod error;
 mod key;
 mod model;
 pub mod sqlite;
 
 use std::fmt;
-use std::path::PathBuf;
 
 pub use clock::{Clock, SystemClock};
 pub use encoding::{decode_context, encode_context};
+pub use error::{ChunkError, RepositoryError};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, Owner, Profile,
@@ -177,18 +178,6 @@ pub struct Committed {
     pub stop_requested: bool,
 }
 
-/// Why a chunk was not committed. Everything is rolled back.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChunkError {
-    /// The work inside the transaction failed.
-    #[error(transparent)]
-    Work(Failure),
-    /// The repository, or the other database, failed.
-    #[error(transparent)]
-    Repository(#[from] RepositoryError),
-}
-
 /// Where the chunks of one step execution are committed: the one place for it. An enum and no trait object, so that
 /// the work inside is a static call.
 #[derive(Debug)]
@@ -341,138 +330,4 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the repository cannot be read.
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError>;
-}
-
-/// Why the repository refused, or failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RepositoryError {
-    /// The instance has a running execution.
-    #[error(
-        "job `{job}` is already running as execution {execution} ({owner}); wait for it, stop it with `stop {execution}`, or run other parameters"
-    )]
-    AlreadyRunning {
-        /// The job.
-        job: String,
-        /// The running execution.
-        execution: ExecutionId,
-        /// Its owner in words: process and host.
-        owner: String,
-    },
-    /// The outcome of the last execution is not known.
-    #[error(
-        "execution {execution} of job `{job}` ended in status UNKNOWN: look at what it did, then `abandon {execution}`"
-    )]
-    NeedsRecovery {
-        /// The job.
-        job: String,
-        /// The execution.
-        execution: ExecutionId,
-    },
-    /// The owner died too often.
-    #[error(
-        "instance {instance} of job `{job}` died {times} times in a row before it had committed anything: find out what kills it, then start it with `--recovery force`"
-    )]
-    TooManyRecoveries {
-        /// The job.
-        job: String,
-        /// The instance.
-        instance: InstanceId,
-        /// How often.
-        times: u32,
-    },
-    /// The instance is complete, or given up.
-    #[error(
-        "job `{job}` with these parameters is already {status}: execution {execution}; run it with other parameters, or with `--next`"
-    )]
-    AlreadyComplete {
-        /// The job.
-        job: String,
-        /// The execution that completed it.
-        execution: ExecutionId,
-        /// COMPLETED or ABANDONED.
-        status: BatchStatus,
-    },
-    /// The job may not be started again.
-    #[error(
-        "job `{job}` is not restartable, and execution {execution} ended as {status}; run it with other parameters, or with `--next`"
-    )]
-    NotRestartable {
-        /// The job.
-        job: String,
-        /// The execution before.
-        execution: ExecutionId,
-        /// How it ended.
-        status: BatchStatus,
-    },
-    /// The job's body changed so that the instance cannot go on.
-    #[error(
-        "job `{job}` has changed since execution {execution}: {what}; finish the instance with the program it began with, or run it with `--next`"
-    )]
-    GraphChanged {
-        /// The job.
-        job: String,
-        /// The execution before.
-        execution: ExecutionId,
-        /// What the graph no longer holds.
-        what: String,
-        /// The outline of the job as that execution began it.
-        was: Box<str>,
-        /// The outline of the job as it is.
-        is: Box<str>,
-    },
-    /// The step was started too often.
-    #[error("step `{step}` was started {limit} times in this job instance, which is its `start_limit`")]
-    StartLimit {
-        /// The step.
-        step: String,
-        /// The limit.
-        limit: u32,
-    },
-    /// Another owner took the execution over.
-    #[error(
-        "execution {execution} was taken over by another process: this one stops and changes nothing more"
-    )]
-    Fenced {
-        /// The execution.
-        execution: ExecutionId,
-    },
-    /// There is no such execution.
-    #[error("there is no execution {0}; `executions` lists them")]
-    NoSuchExecution(ExecutionId),
-    /// The execution does not run.
-    #[error("execution {execution} is not running: it is {status}")]
-    NotRunning {
-        /// The execution.
-        execution: ExecutionId,
-        /// Where it stands.
-        status: BatchStatus,
-    },
-    /// The repository cannot be used as it is.
-    #[error("repository {path}: {what}")]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and what to do.
-        what: String,
-    },
-    /// A component committed or rolled back the transaction that belongs to the engine.
-    #[error("a component ended the transaction of the chunk; leave `COMMIT` and `ROLLBACK` to the engine")]
-    TransactionEnded,
-    /// The database failed.
-    #[error("repository {path}: {source}")]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
-    /// What is stored cannot be understood.
-    #[error("repository {path}: {what}")]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What cannot be.
-        what: String,
-    },
 }
