@@ -92,7 +92,6 @@ fn close(panics: Part) {
 
 /// Copies the entries of a file and books them.
 #[job]
-#[expect(clippy::too_many_arguments, reason = "parameters of many types")]
 fn ledger(
     /// CSV file of entries: account, cents, note
     input: PathBuf,
