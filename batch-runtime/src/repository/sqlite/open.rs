@@ -154,13 +154,9 @@ fn absolute(path: &Path) -> Result<PathBuf, RepositoryError> {
 
 /// Brings the schema up to date; gives the repository's own name.
 fn prepare(connection: &Connection, path: &Path, creates: bool, wait: Duration) -> Result<String, Trouble> {
-    let uuid = present(connection, path)?;
+    let uuid = present(connection, path, creates)?;
     if !creates {
         return uuid.ok_or_else(|| unusable(path, "holds no repository: `run` creates one").into());
-    }
-    if uuid.is_none() && table_exists(connection, "BATCH_JOB_INSTANCE")? {
-        let what = "holds the tables of another batch framework: name another file";
-        return Err(unusable(path, what).into());
     }
     use_wal(connection, path, wait)?;
     if let Some(uuid) = uuid {
@@ -168,7 +164,7 @@ fn prepare(connection: &Connection, path: &Path, creates: bool, wait: Duration) 
     }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    if let Some(uuid) = present(&transaction, path)? {
+    if let Some(uuid) = present(&transaction, path, creates)? {
         return Ok(uuid);
     }
     transaction.execute_batch(include_str!("../schema/sqlite.sql"))?;
@@ -179,9 +175,20 @@ fn prepare(connection: &Connection, path: &Path, creates: bool, wait: Duration) 
     Ok(uuid)
 }
 
-/// The name of the repository that is there already.
-fn present(connection: &Connection, path: &Path) -> Result<Option<String>, Trouble> {
-    if !table_exists(connection, "BATCH_SCHEMA")? {
+/// The name of the repository that is there already; tables of another framework are refused to who would create one.
+fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<String>, Trouble> {
+    // One statement: between two of them another process may create the whole repository.
+    let (ours, any): (bool, bool) = connection.query_row(
+        "SELECT COALESCE(MAX(name = 'BATCH_SCHEMA'), 0), COUNT(*) FROM sqlite_schema
+         WHERE type = 'table' AND name IN ('BATCH_SCHEMA', 'BATCH_JOB_INSTANCE')",
+        [],
+        |row| Ok((row.get(0)?, row.get::<_, i64>(1)? > 0)),
+    )?;
+    if !ours && any && creates {
+        let what = "holds the tables of another batch framework: name another file";
+        return Err(unusable(path, what).into());
+    }
+    if !ours {
         return Ok(None);
     }
     let row = connection
@@ -201,14 +208,6 @@ fn present(connection: &Connection, path: &Path) -> Result<Option<String>, Troub
         Some((version, _)) => Err(Trouble::Corrupt(format!("there is no schema of version {version}"))),
         None => Err(Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned())),
     }
-}
-
-fn table_exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
-    connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
-        [table],
-        |row| row.get(0),
-    )
 }
 
 /// `SQLite` does not always wait by itself for the lock that this change takes.

@@ -90,17 +90,19 @@ fn a_repository_that_is_there_keeps_its_name() {
 
 #[test]
 fn many_threads_may_create_one_repository() {
-    let folder = Folder::new();
-    let barrier = std::sync::Barrier::new(8);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                barrier.wait();
-                folder.open();
-            });
-        }
-    });
-    assert_eq!(rows(&folder.file(), "SELECT COUNT(*) FROM BATCH_SCHEMA"), ["1"]);
+    for _ in 0..20 {
+        let folder = Folder::new();
+        let barrier = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    folder.open();
+                });
+            }
+        });
+        assert_eq!(rows(&folder.file(), "SELECT COUNT(*) FROM BATCH_SCHEMA"), ["1"]);
+    }
 }
 
 #[test]
