@@ -43,14 +43,14 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
         #runs
         #[cfg(not(rust_analyzer))]
         const _: () = {
-            const __WIRING: __wiring::Wiring = __wiring::Wiring {
+            const __WIRING: &__wiring::Wiring = &__wiring::Wiring {
                 noun: "flow",
                 name: #text,
                 parameters: ::core::option::Option::None,
                 nodes: __NODES,
                 complete: #complete,
             };
-            const __PLACE_0: usize = 0;
+            const __PLACE_0: __wiring::Place = __wiring::Place::FIRST;
             #checks
         };
     };

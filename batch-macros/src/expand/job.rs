@@ -72,14 +72,14 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
         #decides
         #[cfg(not(rust_analyzer))]
         const _: () = {
-            const __WIRING: __wiring::Wiring = __wiring::Wiring {
+            const __WIRING: &__wiring::Wiring = &__wiring::Wiring {
                 noun: "job",
                 name: #text,
                 parameters: ::core::option::Option::Some(__PARAMETERS),
                 nodes: __NODES,
                 complete: #complete,
             };
-            const __PLACE_0: usize = 0;
+            const __PLACE_0: __wiring::Place = __wiring::Place::FIRST;
             #checks
         };
     };

@@ -175,18 +175,23 @@ impl<'f> Parts<'f> {
             alias = next;
         }
         let name = part.name();
-        let bound = bindings::constant(&part.bindings);
-        let bindings_name = self.alias("BINDINGS_", Span::call_site());
         let needs = quote!(<#alias as #definition>::NEEDS);
-        self.types.extend(quote!(const #bindings_name: &[__batch::Binding] = #bound;));
+        let (bound, scope) = if part.bindings.is_empty() {
+            (quote!(&[]), quote!(__scope))
+        } else {
+            let constant = self.alias("BINDINGS_", Span::call_site());
+            let bound = bindings::constant(&part.bindings);
+            self.types.extend(quote!(const #constant: &[__batch::Binding] = #bound;));
+            let constant = quote!(#constant);
+            let whose = format!("{role} `{name}`");
+            self.checks.extend(bindings::checks(&part.bindings, &whose, &needs, &constant));
+            let scope = quote!(&__scope.bound(#constant));
+            (constant, scope)
+        };
         self.uses.extend(quote! {
-            __batch::ComponentUse { role: #role, name: #name, needs: #needs, bindings: #bindings_name },
+            __batch::ComponentUse { role: #role, name: #name, needs: #needs, bindings: #bound },
         });
         self.spans.push(span);
-        let constant = quote!(#bindings_name);
-        self.checks.extend(bindings::checks(&part.bindings, &format!("{role} `{name}`"), &needs, &constant));
-        let scope =
-            if part.bindings.is_empty() { quote!(__scope) } else { quote!(&__scope.bound(#bindings_name)) };
         Placed { alias, scope }
     }
 
@@ -278,13 +283,11 @@ impl<'f> Parts<'f> {
         let (name, checks) = (self.function.sig.ident.to_string(), &self.checks);
         let databases = self.spans.iter().enumerate().skip(1).map(|(index, span)| {
             quote_spanned! { *span=>
-                const _: () = {
-                    if let ::core::option::Option::Some(message) =
-                        __batch::wiring::second_database(#name, __COMPONENTS, #index)
-                    {
-                        ::core::panic!("{}", message.as_str())
-                    }
-                };
+                if let ::core::option::Option::Some(message) =
+                    __batch::wiring::second_database(#name, __COMPONENTS, #index)
+                {
+                    ::core::panic!("{}", message.as_str())
+                }
             }
         });
         quote! {

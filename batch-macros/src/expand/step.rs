@@ -2,8 +2,8 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::ItemFn;
 use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, ItemFn, Lit};
 
 use super::frame::{implement, marker_name};
 use super::{pipe, tasklet};
@@ -70,7 +70,9 @@ pub(crate) fn definition(
 fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     let mut constants = TokenStream::new();
     let mut built = quote!(__batch::StepOptions::DEFAULT);
-    if let Some(chunk) = &options.chunk {
+    if let Some(chunk) = options.chunk.as_ref().filter(|chunk| is_positive(chunk)) {
+        built = quote!(#built.chunk(#chunk));
+    } else if let Some(chunk) = &options.chunk {
         constants.extend(quote_spanned! { chunk.span()=>
             const __CHUNK: usize = #chunk;
             const _: () = {
@@ -95,6 +97,16 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         built = quote!(#built.allow_start_if_complete(__ALLOW));
     }
     (constants, built)
+}
+
+/// Is it a number for which nothing is left to be checked? Each constant costs every build of the user's.
+fn is_positive(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => {
+            int.suffix().is_empty() && int.base10_parse::<u32>().is_ok_and(|value| value > 0)
+        }
+        _ => false,
+    }
 }
 
 /// A step that can be matched on by how it ended.

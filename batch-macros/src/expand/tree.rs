@@ -1,5 +1,7 @@
 //! Receives: a body. Gives: it as a constant tree, and the checks of what its names are, each at the user's word.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, Lit};
@@ -53,6 +55,8 @@ struct Growing {
     items: TokenStream,
     checks: TokenStream,
     names: usize,
+    /// The words that stand for names.
+    written: HashSet<String>,
 }
 
 /// The constants of one name.
@@ -88,7 +92,7 @@ impl Growing {
         Some(match &statement.kind {
             Kind::Run(name) => {
                 let used = self.name(name, Purpose::Run, conditions).used;
-                quote!(__batch::Node::Run(#used))
+                quote!(__batch::Node::Run(*#used))
             }
             Kind::Match(r#match) => self.r#match(r#match, conditions),
             Kind::While { negated, decider, body } => {
@@ -96,7 +100,7 @@ impl Growing {
                 let body = self.nodes(body, conditions);
                 quote! {
                     __batch::Node::While {
-                        decider: __wiring::decider_or_unknown(#decides), used: #used, negated: #negated, body: #body,
+                        decider: __wiring::decider_or_unknown(#decides), used: *#used, negated: #negated, body: #body,
                     }
                 }
             }
@@ -167,7 +171,7 @@ impl Growing {
             .collect();
         quote! {
             __batch::Node::Match {
-                subject: __wiring::subject_or_unknown(#decides), used: #used, arms: &[#(#arms),*], route: #route,
+                subject: __wiring::subject_or_unknown(#decides), used: *#used, arms: &[#(#arms),*], route: #route,
             }
         }
     }
@@ -206,13 +210,10 @@ impl Growing {
             #(#conditions)*
             const #decides: ::core::option::Option<__batch::Subject> = __wiring::Probe::<#alias>::DECIDES;
             #(#conditions)*
-            const #used: __batch::Use = {
-                let activity = #activity;
-                __batch::Use {
-                    name: __wiring::name_of(&activity, #given, #word),
-                    activity,
-                    bindings: #bound,
-                }
+            const #used: &__batch::Use = &__batch::Use {
+                name: __wiring::name_of(&#activity, #given, #word),
+                activity: #activity,
+                bindings: #bound,
             };
         });
         self.check(name, purpose, &constants, conditions);
@@ -224,9 +225,11 @@ impl Growing {
         let (at, word) = (name.span(), name.word());
         let place = format_ident!("__PLACE_{index}");
         let next = format_ident!("__PLACE_{}", index + 1);
-        let advance = quote!(#place + __wiring::places(&#used.activity));
+        let written = name.alias.as_ref().map_or_else(|| word.clone(), plain);
+        let first = self.written.insert(written.clone());
+        let advance = quote!(#place.behind(#used, #written));
         self.checks.extend(if conditions.is_empty() {
-            quote!(const #next: usize = #advance;)
+            quote!(const #next: __wiring::Place = #advance;)
         } else {
             let all = conditions
                 .iter()
@@ -235,61 +238,61 @@ impl Growing {
             let all = quote!(all(#(#all),*));
             quote! {
                 #[cfg(#all)]
-                const #next: usize = #advance;
+                const #next: __wiring::Place = #advance;
                 #[cfg(not(#all))]
-                const #next: usize = #place;
+                const #next: __wiring::Place = #place;
             }
         });
         let fits = match purpose {
             // A `match` says it by its type.
-            Purpose::Match => TokenStream::new(),
-            Purpose::Run => panic_at(
-                at,
-                conditions,
-                quote!(__wiring::why_not_run(#word, #runs, #decides, &[
-                    __wiring::Probe::<#alias>::READER,
-                    __wiring::Probe::<#alias>::PROCESSOR,
-                    __wiring::Probe::<#alias>::WRITER,
-                    __wiring::Probe::<#alias>::CLASSIFIER,
-                    __wiring::Probe::<#alias>::RESOURCE,
-                ])),
-            ),
-            Purpose::While => panic_at(
-                at,
-                conditions,
-                quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO)),
-            ),
+            Purpose::Match => quote!(::core::option::Option::None),
+            Purpose::Run => quote!(__wiring::why_not_run(#word, #runs, #decides, &[
+                __wiring::Probe::<#alias>::READER,
+                __wiring::Probe::<#alias>::PROCESSOR,
+                __wiring::Probe::<#alias>::WRITER,
+                __wiring::Probe::<#alias>::CLASSIFIER,
+                __wiring::Probe::<#alias>::RESOURCE,
+            ])),
+            Purpose::While => {
+                quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO))
+            }
         };
-        self.checks.extend(fits);
-        if name.sound {
-            self.checks.extend(panic_at(
-                at,
-                conditions,
-                quote!(__wiring::missing(&__WIRING, &#used, #place)),
-            ));
+        // In one constant, as each costs the user's builds: what does not fit asks for nothing.
+        let message = if name.sound {
+            quote! {
+                match #fits {
+                    ::core::option::Option::None => __wiring::missing(__WIRING, #used, #place),
+                    wrong => wrong,
+                }
+            }
+        } else {
+            fits
+        };
+        if name.sound || purpose != Purpose::Match {
+            self.checks.extend(panic_at(at, conditions, message));
         }
         self.checks.extend(panic_at(
             at,
             conditions,
-            quote!(__wiring::unsure_output(&__WIRING, &#used, #place)),
+            quote!(__wiring::unsure_output(__WIRING, #used, #place)),
         ));
         let named_at = name.alias.as_ref().map_or(at, Ident::span);
         if name.sound {
             self.checks.extend(panic_at(
                 named_at,
                 conditions,
-                quote!(__wiring::repeated(&__WIRING, &#used, #place)),
+                quote!(__wiring::repeated(__WIRING, #used, #place, #first, #next)),
             ));
         }
         if let Some(alias) = &name.alias {
-            self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(&#used))));
+            self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(#used))));
         }
         for binding in &name.bindings {
             let argument = plain(&binding.argument);
             self.checks.extend(panic_at(
                 binding.argument.span(),
                 conditions,
-                quote!(__wiring::unknown_argument(&#used, #argument)),
+                quote!(__wiring::unknown_argument(#used, #argument)),
             ));
             let number = match &binding.to {
                 BoundTo::Constant(value) if matches!(literal(value), Some((_, Lit::Int(_)))) => {
@@ -300,7 +303,7 @@ impl Growing {
             self.checks.extend(panic_at(
                 binding.to.span(),
                 conditions,
-                quote!(__wiring::ill_bound(&__WIRING, &#used, #argument, #number)),
+                quote!(__wiring::ill_bound(__WIRING, #used, #argument, #number)),
             ));
         }
     }

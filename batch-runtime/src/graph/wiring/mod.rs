@@ -15,7 +15,7 @@ pub use probe::{
     Nothing, Probe, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
     why_not_asked, why_not_ended, why_not_run,
 };
-pub use ways::places;
+pub use ways::Place;
 
 use std::any::Any;
 
@@ -51,9 +51,20 @@ pub const fn name_of(
     }
 }
 
-/// What a name that is run twice is told.
+/// What a name that is run twice is told. `first`: does no name before it read the same?
 #[must_use]
-pub const fn repeated(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
+pub const fn repeated(
+    wiring: &Wiring,
+    used: &Use,
+    place: Place,
+    first: bool,
+    behind: Place,
+) -> Option<Message> {
+    // To compare all with all takes the compiler long, and where names are what they read as there is no need.
+    if first && behind.is_as_written() {
+        return None;
+    }
+    let place = place.number();
     if probe::is_unknown(&used.activity) || matches!(used.activity, Activity::Decider(_)) {
         return None;
     }

@@ -5,11 +5,12 @@ use crate::graph::{Activity, Use};
 
 use super::Wiring;
 use super::message::{Message, same};
-use super::ways::{surely_completed, use_at};
+use super::ways::{Place, surely_completed, use_at};
 
 /// What is told to a step that asks for the output of a step which not every way to it leads through.
 #[must_use]
-pub const fn unsure_output(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
+pub const fn unsure_output(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
+    let place = place.number();
     if !wiring.complete {
         return None;
     }

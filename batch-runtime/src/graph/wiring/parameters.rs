@@ -8,7 +8,7 @@ use crate::graph::{Activity, Use};
 use super::Wiring;
 use super::message::{Message, is_near, same, same_type};
 use super::needs::{Asked, asked, bound};
-use super::ways::{places, use_at};
+use super::ways::{Place, places, use_at};
 
 const fn declared(parameters: &'static [ParameterSpec], name: &str) -> Option<&'static ParameterSpec> {
     let mut at = 0;
@@ -82,7 +82,8 @@ const fn fault(parameters: &'static [ParameterSpec], asked: &Asked) -> bool {
 /// What is told to a use whose parameters are missing in the job, or declared with another type. A parameter that an
 /// earlier use misses as well is reported there.
 #[must_use]
-pub const fn missing(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
+pub const fn missing(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
+    let place = place.number();
     let Some(parameters) = wiring.parameters else {
         return None;
     };

@@ -160,9 +160,40 @@ pub(super) const fn perhaps_run(nodes: &'static [Node], place: usize, name: &'st
     ask(nodes, place, Question::Perhaps(name))
 }
 
+/// Where a name stands in a body, and what is known of those before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    number: usize,
+    as_written: bool,
+}
+
+impl Place {
+    /// Of a body's first name.
+    pub const FIRST: Self = Self { number: 0, as_written: true };
+
+    /// Behind a name that is written so.
+    #[must_use]
+    pub const fn behind(self, used: &Use, written: &str) -> Self {
+        Self {
+            number: self.number + places(&used.activity),
+            as_written: self.as_written
+                && !matches!(used.activity, Activity::Flow(_))
+                && same(used.name, written),
+        }
+    }
+
+    pub(super) const fn number(self) -> usize {
+        self.number
+    }
+
+    /// Is every name before this place the very word that is written there, with nothing hidden in a flow?
+    pub(super) const fn is_as_written(self) -> bool {
+        self.as_written
+    }
+}
+
 /// How many places an activity takes: one, and those of what a flow holds.
-#[must_use]
-pub const fn places(activity: &Activity) -> usize {
+pub(super) const fn places(activity: &Activity) -> usize {
     match activity {
         Activity::Flow(flow) => 1 + places_in(flow.nodes),
         _ => 1,
