@@ -12,7 +12,7 @@ use crate::definition::{
     ParameterType, Parameters, Pipe, Piped, Scope, StepContext, StepDefinition, StepEnvironment,
     StepExecutionId, StopSignal, Transaction, Values,
 };
-use crate::engine::{self, JobError, RunOptions, StepRun};
+use crate::engine::{self, JobError, Retrying, RunOptions, Sleep, StepRun};
 use crate::observe::{JobReport, StepLive};
 use crate::repository::sqlite::SqliteRepository;
 use crate::repository::{ChunkStore, Counters, Profile, Repository};
@@ -136,14 +136,16 @@ impl<S: StepDefinition> StepTest<S> {
             values: Values::default(),
         };
         let environment = Environment::new(job, None);
-        let own = StepEnvironment::new(Some(StepContext {
+        let context = StepContext {
             step: info.name.to_owned(),
             id: StepExecutionId(0),
             execution: ExecutionId(0),
             starts: 1,
             stop: StopSignal::new(),
             values: Values::default(),
-        }));
+        };
+        let retrying = Retrying::new(info.options.faults, Arc::new(Sleep), StopSignal::new());
+        let own = StepEnvironment::new(Some(context), Some(retrying));
         run(&StepRun {
             info,
             environment: &environment,

@@ -55,7 +55,8 @@ fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
         impl __batch::IsProcessor for #name {}
         impl<T: 'static> __batch::ProcessorDefinition<T> for #name {
             #constants
-            const BY_REFERENCE: bool = true;
+            type Passing = __batch::AtOnce;
+            type State = ();
             type Out = #erroneous;
             fn bind<'s>(_: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Process<T, Out = Self::Out> + 's + use<'s, T>, __batch::Failure>

@@ -40,7 +40,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let state_pattern = if asked.state.is_some() { quote!(__state) } else { quote!(_) };
     let Shape { item, out, kind, by_reference } = &shape;
     let kind_name = kind_tokens(kind);
-    let handed = if *by_reference && !bulk { quote!(&__item) } else { quote!(__item) };
+    let handed = quote!(__item);
     let called = as_result(&component, &call(&component, Some(&handed), pass));
     let called = if matches!(kind, Yield::Fallible(_)) {
         each_outcome(&called, component.returns.value.span())
@@ -58,12 +58,32 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             )
         }
     } else {
+        let (adapter, taken) = if *by_reference {
+            (quote!(ReferenceFn), quote!(&#item))
+        } else {
+            (quote!(ProcessorFn), quote!(#item))
+        };
         quote! {
-            __batch::ProcessorFn::<#state, _, #kind_name>::new(
+            __batch::#adapter::<#state, _, #kind_name>::new(
                 #text,
-                move |#state_pattern: &mut #state, __item: #item| #called,
+                move |#state_pattern: &mut #state, __item: #taken| #called,
             )
         }
+    };
+    let adapted = if asked.state.is_some() {
+        quote! {
+            #adapted.copying({
+                use __batch::faults::{Copied as _, NotCopied as _};
+                (&__batch::faults::Copier::<#state>::OF).copier()
+            })
+        }
+    } else {
+        adapted
+    };
+    let passing = match (bulk, by_reference) {
+        (true, _) => quote!(AtOnce),
+        (false, true) => quote!(ByReference),
+        (false, false) => quote!(ByValue),
     };
     let definition = implement(
         quote!(__batch::ProcessorDefinition<#item>),
@@ -71,7 +91,8 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
-            const BY_REFERENCE: bool = #by_reference;
+            type Passing = __batch::#passing;
+            type State = #state;
             #out_type
             fn bind<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Process<#item, Out = Self::Out> + 's + use<'s>, __batch::Failure>

@@ -48,10 +48,12 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     let item = slice_element(component.function);
     let called = as_result(component, &call(component, Some(&quote!(__items)), pass));
     let text = name.to_string();
-    let tx = if asked.transactional { quote!(__tx) } else { quote!(_) };
+    // What it does with the transaction is undone with it; what it does without one is not.
+    let (constructor, tx) =
+        if asked.transactional { (quote!(in_transaction), quote!(__tx)) } else { (quote!(new), quote!(_)) };
     let body = quote! {
         #fetch
-        ::core::result::Result::Ok(__batch::FunctionWriter::new(
+        ::core::result::Result::Ok(__batch::FunctionWriter::#constructor(
             #text,
             move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #called },
         ))

@@ -4,12 +4,13 @@
 
 mod broken;
 pub mod failure;
+pub mod faults;
 mod message;
 mod proof;
 pub mod wiring;
 
 pub use crate::definition::*;
-pub use crate::engine::{StepEnd, StepRun, run_chunks, run_tasklet};
+pub use crate::engine::{Retried, StepEnd, StepRun, run_chunks, run_tasklet};
 pub use crate::graph::*;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
 pub use crate::writers::{Both, FunctionWriter, Route};

@@ -122,6 +122,27 @@ impl Failure {
         self.0.panicked
     }
 
+    /// The error of that type, where it is the user's own or one of its sources.
+    ///
+    /// ```
+    /// use batch_runtime::Failure;
+    ///
+    /// let failure = Failure::new(std::io::Error::other("gone"));
+    /// assert!(failure.find::<std::io::Error>().is_some());
+    /// assert!(failure.find::<std::fmt::Error>().is_none());
+    /// ```
+    #[must_use]
+    pub fn find<E: Error + 'static>(&self) -> Option<&E> {
+        let mut next: Option<&(dyn Error + 'static)> = Some(self.cause());
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
     /// The user's own error.
     #[must_use]
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {

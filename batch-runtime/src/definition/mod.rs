@@ -4,8 +4,10 @@ mod classifier;
 mod context;
 mod database;
 mod failure;
+mod faults;
 mod fitness;
 mod job;
+mod listener;
 mod nearest;
 mod need;
 mod output;
@@ -15,11 +17,13 @@ mod path;
 mod processor;
 mod processor_fn;
 mod reader;
+mod reference_fn;
 mod resolve;
 mod resource;
 mod scope;
 mod slots;
 mod state;
+mod state_cell;
 mod step;
 mod writer;
 
@@ -29,19 +33,25 @@ pub use database::{
     ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
 };
 pub use failure::{BoxError, Failure, Phase};
+pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
     ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
     Reads, Shared,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
+pub use listener::{Listeners, StepListener};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
 pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
-pub use processor::{Many, Process, ProcessorDefinition, Sink, Then, Through};
+pub use processor::{
+    AtOnce, ByReference, ByValue, Holdable, Many, Process, ProcessorDefinition, Repeats, Sink, Slot, Then,
+    Through,
+};
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use reader::{Progress, Reader, ReaderDefinition};
+pub use reference_fn::ReferenceFn;
 pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
@@ -49,7 +59,7 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
 };
-pub use writer::{Durability, Writer, WriterDefinition};
+pub use writer::{Arranged, Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
 pub(crate) use nearest::nearest;

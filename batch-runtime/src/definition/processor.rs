@@ -31,6 +31,15 @@ pub trait Sink<T> {
 
     /// Says that what is pushed next stems from the item of that number (a bulk processor's flush).
     fn set_source(&mut self, source: u32);
+
+    /// Takes the failure of the item of [`source`](Self::source), and gives it back where nothing else can be done with it: a bulk
+    /// processor hands on what became of the other items.
+    ///
+    /// # Errors
+    /// The failure, where it fails the chunk.
+    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
+        Err(failure)
+    }
 }
 
 /// A processor with its arguments bound: one item in, any number out.
@@ -55,6 +64,20 @@ pub trait Process<In> {
         Ok(())
     }
 
+    /// Processes an item that the caller keeps; asked only of processors that take it [`ByReference`].
+    ///
+    /// # Errors
+    /// What the user's function returned.
+    fn process_ref(&mut self, _item: &In, _out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        unreachable!("asked only of processors that take a reference")
+    }
+
+    /// Keeps a copy of its state, until the next [`hold`](Self::hold) of that slot.
+    fn hold(&mut self, _slot: Slot) {}
+
+    /// Goes back to the state that was kept: what happened since is undone.
+    fn put_back(&mut self, _slot: Slot) {}
+
     /// Adds its state to the checkpoint.
     ///
     /// # Errors
@@ -71,6 +94,105 @@ pub trait Process<In> {
         Ok(())
     }
 }
+
+/// What a kept state belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// The item that is read: it may be skipped.
+    Item,
+    /// One call of one processor: it may be repeated.
+    Call,
+}
+
+/// The processor takes the item itself, and needs a clone of it to be called again.
+#[derive(Debug, Clone, Copy)]
+pub enum ByValue {}
+
+/// The processor takes a reference.
+#[derive(Debug, Clone, Copy)]
+pub enum ByReference {}
+
+/// The processor takes the items of a chunk at once, by reference.
+#[derive(Debug, Clone, Copy)]
+pub enum AtOnce {}
+
+/// How a call that failed is repeated; implemented for the ways in which a processor takes its item.
+#[diagnostic::on_unimplemented(
+    message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is no `Clone`",
+    label = "`retry` calls this processor again",
+    note = "let the processor take `&{In}`, which needs nothing; or derive `Clone` for it; or drop `retry`"
+)]
+pub trait Repeats<In> {
+    /// Calls the processor until it succeeds or `again` says no.
+    ///
+    /// # Errors
+    /// The failure of the last call.
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut S,
+        again: impl FnMut(&mut P, &S, &Failure) -> bool,
+    ) -> Result<(), Failure>;
+}
+
+impl<In: Clone> Repeats<In> for ByValue {
+    #[inline]
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut S,
+        mut again: impl FnMut(&mut P, &S, &Failure) -> bool,
+    ) -> Result<(), Failure> {
+        loop {
+            match processor.process(item.clone(), out) {
+                Err(failure) if again(processor, out, &failure) => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+impl<In> Repeats<In> for ByReference {
+    #[inline]
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut S,
+        mut again: impl FnMut(&mut P, &S, &Failure) -> bool,
+    ) -> Result<(), Failure> {
+        loop {
+            match processor.process_ref(&item, out) {
+                Err(failure) if again(processor, out, &failure) => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+impl<In> Repeats<In> for AtOnce {
+    #[inline]
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut S,
+        _again: impl FnMut(&mut P, &S, &Failure) -> bool,
+    ) -> Result<(), Failure> {
+        processor.process(item, out)
+    }
+}
+
+/// The state of a processor that can be kept while an item is processed.
+#[diagnostic::on_unimplemented(
+    message = "the state `{Self}` cannot be put back when an item fails: it is no `Clone`",
+    label = "keeps `{Self}` as its `#[state]`",
+    note = "derive `Clone` for `{Self}`, or drop `skip` and `retry`"
+)]
+pub trait Holdable {
+    /// Named by checks.
+    const IS: () = ();
+}
+
+impl<S: Clone> Holdable for S {}
 
 /// No processor: items pass as they are.
 #[derive(Debug, Default, Clone, Copy)]
@@ -117,6 +239,10 @@ impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
     fn set_source(&mut self, source: u32) {
         self.out.set_source(source);
     }
+
+    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.out.reject(failure)
+    }
 }
 
 impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
@@ -132,6 +258,17 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         self.first.flush(&mut Into2nd { second: &mut self.second, out })?;
         self.second.flush(out)
+    }
+
+    #[inline]
+    fn hold(&mut self, slot: Slot) {
+        self.first.hold(slot);
+        self.second.hold(slot);
+    }
+
+    fn put_back(&mut self, slot: Slot) {
+        self.first.put_back(slot);
+        self.second.put_back(slot);
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {
@@ -156,8 +293,10 @@ pub trait ProcessorDefinition<In> {
     const NAME: &'static str;
     /// What its arguments ask for.
     const NEEDS: &'static [Need];
-    /// True if the function takes the item by reference: it can be called again without a clone.
-    const BY_REFERENCE: bool;
+    /// How it takes the item: [`ByValue`], [`ByReference`] or [`AtOnce`].
+    type Passing;
+    /// Its `#[state]`; `()` without.
+    type State;
     /// What it puts out.
     type Out;
 

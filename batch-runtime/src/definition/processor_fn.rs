@@ -4,7 +4,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Failure, Many, Phase, Process, Sink, State, States};
+use super::state_cell::StateCell;
+use super::{Failure, Many, Phase, Process, Sink, Slot, State, States};
 
 /// How what a processor returned becomes items: [`One`], [`Maybe`], [`Several`] or [`Fallible`].
 ///
@@ -76,13 +77,8 @@ impl<R, K: Yields<R>> Yields<Result<R, Failure>> for Fallible<K> {
 }
 
 #[cold]
-fn failed(failure: Failure, name: &'static str) -> Failure {
+pub(super) fn failed(failure: Failure, name: &'static str) -> Failure {
     failure.in_component(name).during(Phase::Process)
-}
-
-/// A state without content (`()`, a unit struct) is not stored: its default is all there is.
-const fn is_kept<S>() -> bool {
-    size_of::<S>() != 0
 }
 
 /// A function that takes one item, with its state `S` (`()` without one); `K` says what it returns.
@@ -111,7 +107,7 @@ const fn is_kept<S>() -> bool {
 /// ```
 pub struct ProcessorFn<S, F, K> {
     name: &'static str,
-    state: S,
+    state: StateCell<S>,
     call: F,
     kind: PhantomData<K>,
 }
@@ -123,7 +119,14 @@ impl<S: Default, F, K> ProcessorFn<S, F, K> {
         F: FnMut(&mut S, In) -> Result<R, Failure>,
         K: Yields<R>,
     {
-        Self { name, state: S::default(), call, kind: PhantomData }
+        Self { name, state: StateCell::default(), call, kind: PhantomData }
+    }
+
+    /// With that way to copy its state, so that a failed item can be undone.
+    #[must_use]
+    pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
+        self.state.copied_by(copy);
+        self
     }
 }
 
@@ -134,21 +137,27 @@ impl<In, R, S: State, F: FnMut(&mut S, In) -> Result<R, Failure>, K: Yields<R>> 
 
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
-        match (self.call)(&mut self.state, item) {
+        match (self.call)(&mut self.state.state, item) {
             Ok(returned) => K::put(returned, out),
             Err(failure) => Err(failed(failure, self.name)),
         }
     }
 
+    #[inline]
+    fn hold(&mut self, slot: Slot) {
+        self.state.hold(slot);
+    }
+
+    fn put_back(&mut self, slot: Slot) {
+        self.state.put_back(slot);
+    }
+
     fn save(&self, states: &mut States) -> Result<(), Failure> {
-        if is_kept::<S>() { states.save(self.name, &self.state) } else { Ok(()) }
+        self.state.save(self.name, states)
     }
 
     fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
-        if is_kept::<S>() {
-            self.state = states.restore(self.name)?;
-        }
-        Ok(())
+        self.state.restore(self.name, states)
     }
 }
 
@@ -156,14 +165,15 @@ impl<S: fmt::Debug, F, K> fmt::Debug for ProcessorFn<S, F, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProcessorFn")
             .field("name", &self.name)
-            .field("state", &self.state)
+            .field("state", &self.state.state)
             .finish_non_exhaustive()
     }
 }
 
 /// A function that takes the items of a chunk at once and returns one outcome an item, in their order.
 ///
-/// An error, of the call or of one outcome, drops what the chunk still held: nothing of it comes out later.
+/// After an error of the call it still holds the chunk's items, and [`flush`](Process::flush) calls it again. An error of one
+/// outcome is [rejected](Sink::reject), and the others come out where the chunk goes on.
 ///
 /// ```
 /// use batch_runtime::{BulkFn, Failure, One, Process, Sink};
@@ -190,7 +200,7 @@ impl<S: fmt::Debug, F, K> fmt::Debug for ProcessorFn<S, F, K> {
 /// ```
 pub struct BulkFn<In, S, F, K> {
     name: &'static str,
-    state: S,
+    state: StateCell<S>,
     call: F,
     items: Vec<In>,
     sources: Vec<u32>,
@@ -204,7 +214,21 @@ impl<In, S: Default, F, K> BulkFn<In, S, F, K> {
         F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>,
         K: Yields<R>,
     {
-        Self { name, state: S::default(), call, items: Vec::new(), sources: Vec::new(), kind: PhantomData }
+        Self {
+            name,
+            state: StateCell::default(),
+            call,
+            items: Vec::new(),
+            sources: Vec::new(),
+            kind: PhantomData,
+        }
+    }
+
+    /// With that way to copy its state, so that a failed item can be undone.
+    #[must_use]
+    pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
+        self.state.copied_by(copy);
+        self
     }
 }
 
@@ -226,38 +250,48 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
         if self.items.is_empty() {
             return Ok(());
         }
-        let returned = (self.call)(&mut self.state, &self.items);
+        // Until the call succeeds the items stay: it may be repeated.
+        let outcomes =
+            (self.call)(&mut self.state.state, &self.items).map_err(|failure| failed(failure, self.name))?;
         let given = self.items.len();
         self.items.clear();
-        let result = returned.and_then(|outcomes| {
-            if outcomes.len() != given {
-                return Err(Failure::new(format!(
-                    "it was given {given} items and returned {} outcomes; return one for each item, in their order",
-                    outcomes.len()
-                )));
+        let sources = std::mem::take(&mut self.sources);
+        if outcomes.len() != given {
+            let failure = Failure::new(format!(
+                "it was given {given} items and returned {} outcomes; return one for each item, in their order",
+                outcomes.len()
+            ));
+            return Err(failed(failure, self.name));
+        }
+        for (source, outcome) in sources.iter().zip(outcomes) {
+            out.set_source(*source);
+            if let Err(failure) = K::put(outcome, out) {
+                out.reject(failed(failure, self.name))?;
             }
-            for (source, outcome) in self.sources.iter().zip(outcomes) {
-                out.set_source(*source);
-                K::put(outcome, out)?;
-            }
-            Ok(())
-        });
+        }
+        self.sources = sources;
         self.sources.clear();
-        result.map_err(|failure| failed(failure, self.name))
+        Ok(())
+    }
+
+    #[inline]
+    fn hold(&mut self, slot: Slot) {
+        self.state.hold(slot);
+    }
+
+    fn put_back(&mut self, slot: Slot) {
+        self.state.put_back(slot);
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {
-        if is_kept::<S>() { states.save(self.name, &self.state) } else { Ok(()) }
+        self.state.save(self.name, states)
     }
 
     fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
         // What a given-up chunk left behind is read again.
         self.items.clear();
         self.sources.clear();
-        if is_kept::<S>() {
-            self.state = states.restore(self.name)?;
-        }
-        Ok(())
+        self.state.restore(self.name, states)
     }
 }
 
@@ -265,7 +299,7 @@ impl<In, S: fmt::Debug, F, K> fmt::Debug for BulkFn<In, S, F, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BulkFn")
             .field("name", &self.name)
-            .field("state", &self.state)
+            .field("state", &self.state.state)
             .field("held", &self.items.len())
             .finish_non_exhaustive()
     }

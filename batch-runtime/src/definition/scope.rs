@@ -15,6 +15,7 @@ use super::output::{Output, Produces};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::{Failure, ParameterType, ParameterValue};
+use crate::engine::Retrying;
 
 /// What belongs to one job execution: shared by all its steps and their threads.
 pub(crate) struct Environment {
@@ -57,12 +58,14 @@ impl fmt::Debug for Environment {
 pub(crate) struct StepEnvironment {
     /// `None` for a decider, which belongs to no step.
     pub(crate) context: Option<StepContext>,
+    /// `None` for a decider, which is not repeated.
+    pub(crate) retrying: Option<Retrying>,
     local: Slots<dyn Any>,
 }
 
 impl StepEnvironment {
-    pub(crate) fn new(context: Option<StepContext>) -> Self {
-        Self { context, local: Slots::new() }
+    pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
+        Self { context, retrying, local: Slots::new() }
     }
 }
 
@@ -76,6 +79,13 @@ pub struct Scope<'s> {
 }
 
 impl<'s> Scope<'s> {
+    /// What decides whether calls of the step's components are repeated.
+    pub(crate) fn retrying(&self) -> &'s Retrying {
+        self.step
+            .and_then(|step| step.retrying.as_ref())
+            .expect("a component of a step is bound in the step's scope")
+    }
+
     pub(crate) fn of_job(job: &'s Environment) -> Self {
         Self { job, step: None, bindings: Vec::new() }
     }

@@ -2,6 +2,10 @@
 //! step with its static types ([`Pipe`]), the call of a tasklet ([`Tasklet`]), and both as constants
 //! ([`StepInfo`]).
 
+use std::time::Duration;
+
+use super::faults::Faults;
+use super::listener::StepListener;
 use super::need::ComponentUse;
 use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};
@@ -45,11 +49,27 @@ pub struct StepOptions {
     pub start_limit: Option<u32>,
     /// Is it run again by a restart although it completed?
     pub allow_start_if_complete: bool,
+    /// Which errors are skipped, and which calls repeated.
+    pub faults: &'static Faults,
+    /// How long a step execution may take: looked at between chunks, and before an attempt is repeated.
+    pub timeout: Option<Duration>,
+    /// How long a chunk is filled at most before what there is of it is committed.
+    pub chunk_time: Option<Duration>,
+    /// May parts of a chunk be written twice to find a bad item, where the writer cannot go back?
+    pub isolate: bool,
 }
 
 impl StepOptions {
     /// One item a chunk, no limits.
-    pub const DEFAULT: Self = Self { chunk: 1, start_limit: None, allow_start_if_complete: false };
+    pub const DEFAULT: Self = Self {
+        chunk: 1,
+        start_limit: None,
+        allow_start_if_complete: false,
+        faults: Faults::NONE,
+        timeout: None,
+        chunk_time: None,
+        isolate: false,
+    };
 
     /// With that many items read for one commit.
     #[must_use]
@@ -63,6 +83,39 @@ impl StepOptions {
     pub const fn start_limit(mut self, starts: u32) -> Self {
         self.start_limit = Some(starts);
         self
+    }
+
+    /// With rules for what fails.
+    #[must_use]
+    pub const fn faults(mut self, faults: &'static Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// With a bound on how long it may take.
+    #[must_use]
+    pub const fn timeout(mut self, bound: Duration) -> Self {
+        self.timeout = Some(bound);
+        self
+    }
+
+    /// With a bound on how long a chunk is filled.
+    #[must_use]
+    pub const fn chunk_time(mut self, bound: Duration) -> Self {
+        self.chunk_time = Some(bound);
+        self
+    }
+
+    /// With the consent to parts that are written twice.
+    #[must_use]
+    pub const fn isolate(mut self, yes: bool) -> Self {
+        self.isolate = yes;
+        self
+    }
+
+    /// Does an item of a chunk have to be told from the others, because it may be skipped, or because time counts?
+    pub(crate) const fn is_careful(&self) -> bool {
+        !self.faults.skip.is_empty() || !self.faults.retry.is_empty() || self.chunk_time.is_some()
     }
 
     /// Run again by every restart.
@@ -110,6 +163,21 @@ pub trait Pipe: StepDefinition {
     /// # Errors
     /// What the component returned.
     fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Self::Out> + 's + use<'s, Self>, Failure>;
+
+    /// Binds the listeners, joined into one.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn listener<'s>(
+        _scope: &Scope<'s>,
+    ) -> Result<impl StepListener<Self::In, Self::Out> + 's + use<'s, Self>, Failure> {
+        Ok(())
+    }
+
+    /// An item that cannot be written as JSON, where its type serialises: kept with the record of the skip.
+    fn item_json(_item: &Self::Out) -> Option<String> {
+        None
+    }
 }
 
 /// A step whose pipe is `P`.

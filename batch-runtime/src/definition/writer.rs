@@ -1,6 +1,8 @@
 //! Receives: what a `#[writer]` function is or returns. Gives: the trait a custom writer implements
 //! ([`Writer`]) and the one that the attribute implements for the function's marker ([`WriterDefinition`]).
 
+use std::ops::Range;
+
 use super::{BoxError, ChunkTransaction, Failure, Need, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -55,6 +57,11 @@ pub trait Writer {
     /// Why writing failed.
     type Error: Into<BoxError>;
 
+    /// Does [`rollback`](Self::rollback), together with that of the chunk's transaction, undo all that was written since? If not,
+    /// what it writes is written at least once: a crash, or the search for a bad item, may write it again. The search therefore
+    /// needs the consent of the step: `isolate = allow`.
+    const GOES_BACK: bool = false;
+
     /// Gets ready: `from` is the last committed position on a restart, else `None`.
     ///
     /// # Errors
@@ -70,7 +77,7 @@ pub trait Writer {
     fn write(&mut self, items: &[Self::Item], tx: &ChunkTransaction<'_>) -> Result<(), Self::Error>;
 
     /// Puts `items` into the order in which [`write`](Self::write) wants them, before a chunk is written.
-    fn arrange(&mut self, _items: &mut [Self::Item]) {}
+    fn arrange(&mut self, _items: &mut Arranged<'_, Self::Item>) {}
 
     /// Makes what was written as durable as `durability` asks: called once a chunk, right before the commit.
     ///
@@ -115,6 +122,61 @@ pub trait Writer {
     /// When it cannot be published.
     fn finish(&mut self, _durability: Durability) -> Result<(), Self::Error> {
         Ok(())
+    }
+}
+
+/// The items of a chunk while a writer puts them into its order.
+///
+/// ```
+/// use batch_runtime::Arranged;
+///
+/// let mut items = ['a', 'b', 'c'];
+/// let mut arranged = Arranged::new(&mut items);
+/// arranged.swap(0, 2);
+/// assert_eq!(arranged.items(), ['c', 'b', 'a']);
+/// ```
+#[derive(Debug)]
+pub struct Arranged<'i, T> {
+    items: &'i mut [T],
+    /// The number of the item that each stems from; empty where nobody asks for it.
+    sources: &'i mut [u32],
+}
+
+impl<'i, T> Arranged<'i, T> {
+    /// These items.
+    pub fn new(items: &'i mut [T]) -> Self {
+        Self { items, sources: &mut [] }
+    }
+
+    /// These items, and beside each the number of what it stems from, if they are known.
+    pub(crate) fn with_sources(items: &'i mut [T], sources: &'i mut [u32]) -> Self {
+        Self { items, sources }
+    }
+
+    /// The items as they stand now.
+    #[must_use]
+    pub fn items(&self) -> &[T] {
+        self.items
+    }
+
+    /// Exchanges two items.
+    ///
+    /// # Panics
+    /// When there are not so many items.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        self.items.swap(a, b);
+        if !self.sources.is_empty() {
+            self.sources.swap(a, b);
+        }
+    }
+
+    /// Some of the items, to be put in order among themselves.
+    ///
+    /// # Panics
+    /// When there are not so many items.
+    pub fn part(&mut self, range: Range<usize>) -> Arranged<'_, T> {
+        let sources = if self.sources.is_empty() { &mut [] } else { &mut self.sources[range.clone()] };
+        Arranged { items: &mut self.items[range], sources }
     }
 }
 

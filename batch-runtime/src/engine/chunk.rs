@@ -11,7 +11,9 @@ use super::fill::{Fault, Filled, Line, noting};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::step::{Done, Halt, StepEnd, StepRun};
-use crate::definition::{ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, Writer};
+use crate::definition::{
+    Arranged, ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, Writer,
+};
 use crate::repository::{ChunkRecord, ChunkStore, Counters};
 
 /// Runs a chunk step.
@@ -270,7 +272,7 @@ impl<W: Writer> ChunkLoop<'_, '_, W> {
             phases.commit += watch.lap();
             let wrote = noting(phase, Phase::Write, || {
                 if !batch.items.is_empty() {
-                    writer.arrange(&mut batch.items);
+                    writer.arrange(&mut Arranged::new(&mut batch.items));
                     writer.write(&batch.items, tx).map_err(Failure::new)?;
                 }
                 write_time = watch.lap();

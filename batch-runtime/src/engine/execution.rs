@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
+use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
 use crate::definition::resolve_parameters;
@@ -86,14 +87,17 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
     let end = match inherited {
         Err(failure) => failed(failure),
         Ok(inherited) => {
-            let own = StepEnvironment::new(Some(StepContext {
+            let step_context = StepContext {
                 step: request.path.to_owned(),
                 id,
                 execution: request.ownership.execution,
                 starts,
                 stop: request.options.stop.clone(),
                 values: Values::new(context),
-            }));
+            };
+            let (pause, stop) = (Arc::clone(&request.options.pause), request.options.stop.clone());
+            let retrying = Retrying::new(step.options.faults, pause, stop);
+            let own = StepEnvironment::new(Some(step_context), Some(retrying));
             let run = StepRun {
                 info: step,
                 environment: request.environment,

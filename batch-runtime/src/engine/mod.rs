@@ -8,7 +8,9 @@ mod flow;
 mod job;
 mod journal;
 mod panic;
+mod pause;
 mod profile;
+mod retry;
 mod runner;
 mod step;
 mod tasklet;
@@ -16,6 +18,8 @@ mod tasklet;
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
 pub use chunk::run_chunks;
+pub use pause::{Pause, Sleep};
+pub use retry::{Retried, Retrying};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
 
@@ -27,7 +31,7 @@ use crate::observe::{JobReport, Observer};
 use crate::repository::{Recovery, Repository, RepositoryError};
 
 /// How to run a job.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RunOptions {
     /// What to do with a running execution of the instance whose owner may be dead.
     pub recovery: Recovery,
@@ -37,6 +41,20 @@ pub struct RunOptions {
     pub stop: StopSignal,
     /// Watches the run.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Waits before what failed is tried again.
+    pub pause: Arc<dyn Pause>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            recovery: Recovery::default(),
+            durability: Durability::default(),
+            stop: StopSignal::default(),
+            observer: None,
+            pause: Arc::new(Sleep),
+        }
+    }
 }
 
 /// Why a job was not run. A job that ran and failed is no error but a [`JobReport`].

@@ -230,7 +230,7 @@ impl Runner<'_> {
     }
 
     fn decide(&self, place: &Place<'_>, decider: &DeciderInfo) -> Result<Box<dyn Any>, Halt> {
-        let own = StepEnvironment::new(None);
+        let own = StepEnvironment::new(None, None);
         let scope = place
             .bindings
             .iter()

@@ -93,6 +93,8 @@ impl<T: Clone> Writer for Collector<T> {
     type Position = u64;
     type Error = std::convert::Infallible;
 
+    const GOES_BACK: bool = true;
+
     fn open(&mut self, from: Option<u64>) -> Result<(), Self::Error> {
         self.staged.clear();
         self.published = from.unwrap_or(0);

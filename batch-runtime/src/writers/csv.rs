@@ -198,6 +198,8 @@ impl<T: Serialize> Writer for CsvWriter<T> {
     type Position = FilePosition;
     type Error = WriteError;
 
+    const GOES_BACK: bool = true;
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(problem) = self.problem() {
             let path = self.file.path().to_path_buf();

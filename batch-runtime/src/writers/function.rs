@@ -19,30 +19,42 @@ use crate::definition::{ChunkTransaction, Failure, Phase, Writer};
 /// let mut connection = rusqlite::Connection::open_in_memory().map_err(Failure::new)?;
 /// connection.execute_batch("CREATE TABLE number (n INTEGER)").map_err(Failure::new)?;
 ///
-/// let mut writer = FunctionWriter::new("save", |numbers: &[u32], chunk: &ChunkTransaction<'_>| {
+/// let mut writer = FunctionWriter::in_transaction("save", |numbers: &[u32], chunk: &ChunkTransaction<'_>| {
 ///     save(numbers, &chunk.of::<Sqlite>()?).map_err(Failure::new)
 /// });
 /// let tx = connection.transaction().map_err(Failure::new)?;
 /// writer.write(&[1, 2], &ChunkTransaction::sqlite(&tx))?;
 /// # Ok::<(), Failure>(())
 /// ```
-pub struct FunctionWriter<T, F> {
+pub struct FunctionWriter<T, F, const GOES_BACK: bool = false> {
     name: &'static str,
     call: F,
     item: PhantomData<fn(&[T])>,
 }
 
 impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> FunctionWriter<T, F> {
-    /// The writer `name`, which calls `call` with the items of a chunk.
+    /// The writer `name`, which calls `call` with the items of a chunk; what that does outside the transaction is done at least
+    /// once.
     pub const fn new(name: &'static str, call: F) -> Self {
         Self { name, call, item: PhantomData }
     }
 }
 
-impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> Writer for FunctionWriter<T, F> {
+impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> FunctionWriter<T, F, true> {
+    /// The writer `name`, whose `call` asks for the chunk's transaction and does all its work there.
+    pub const fn in_transaction(name: &'static str, call: F) -> Self {
+        Self { name, call, item: PhantomData }
+    }
+}
+
+impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const GOES_BACK: bool> Writer
+    for FunctionWriter<T, F, GOES_BACK>
+{
     type Item = T;
     type Position = ();
     type Error = Failure;
+
+    const GOES_BACK: bool = GOES_BACK;
 
     fn write(&mut self, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
         (self.call)(items, tx).map_err(|failure| failure.in_component(self.name).during(Phase::Write))
@@ -51,7 +63,7 @@ impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> Writer for
     fn position(&self) {}
 }
 
-impl<T, F> fmt::Debug for FunctionWriter<T, F> {
+impl<T, F, const GOES_BACK: bool> fmt::Debug for FunctionWriter<T, F, GOES_BACK> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FunctionWriter").field("name", &self.name).finish_non_exhaustive()
     }
@@ -73,13 +85,14 @@ mod tests {
     fn what_it_wrote_goes_and_comes_with_the_transaction() {
         let mut connection = rusqlite::Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE number (n INTEGER)").unwrap();
-        let mut writer = FunctionWriter::new("save", |numbers: &[u32], chunk: &ChunkTransaction<'_>| {
-            let tx = chunk.of::<crate::definition::Sqlite>()?;
-            for number in numbers {
-                tx.execute("INSERT INTO number VALUES (?1)", [number]).map_err(Failure::new)?;
-            }
-            Ok(())
-        });
+        let mut writer =
+            FunctionWriter::in_transaction("save", |numbers: &[u32], chunk: &ChunkTransaction<'_>| {
+                let tx = chunk.of::<crate::definition::Sqlite>()?;
+                for number in numbers {
+                    tx.execute("INSERT INTO number VALUES (?1)", [number]).map_err(Failure::new)?;
+                }
+                Ok(())
+            });
         // The second transaction is given up, as by a kill; a restart has no position to go on from.
         for keep in [true, false] {
             let tx = connection.transaction().unwrap();

@@ -87,6 +87,8 @@ impl<T: Serialize> Writer for JsonLinesWriter<T> {
     type Position = FilePosition;
     type Error = WriteError;
 
+    const GOES_BACK: bool = true;
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.file.open(from)
     }

@@ -1,6 +1,6 @@
 //! Receives: `(save, audit)` in the writer's place. Gives: one writer that hands every item to both.
 
-use crate::definition::{BoxError, ChunkTransaction, Durability, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Writer};
 
 /// Writes each chunk with both writers, in one transaction; more are nested: `Both::new(a, Both::new(b, c))`.
 ///
@@ -33,6 +33,8 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     type Position = (A::Position, B::Position);
     type Error = BoxError;
 
+    const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
+
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
         let (first, second) = from.unzip();
         self.first.open(first).map_err(Into::into)?;
@@ -45,7 +47,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     }
 
     /// Where both want an order, the second has the last word.
-    fn arrange(&mut self, items: &mut [A::Item]) {
+    fn arrange(&mut self, items: &mut Arranged<'_, A::Item>) {
         self.first.arrange(items);
         self.second.arrange(items);
     }
@@ -94,7 +96,7 @@ mod tests {
         let mut writer = Both::new(Logged::new("a", &calls), Logged::new("b", &calls));
         let position = writer.position();
         writer.open(None).unwrap();
-        writer.arrange(&mut [1]);
+        writer.arrange(&mut Arranged::new(&mut [1]));
         writer.write(&[1], &ChunkTransaction::none()).unwrap();
         writer.prepare(Durability::Machine).unwrap();
         writer.committed().unwrap();

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::definition::{BoxError, ChunkTransaction, Durability, Failure, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Failure, Writer};
 
 /// Hands each item to one of several writers, all in one transaction.
 ///
@@ -15,14 +15,14 @@ use crate::definition::{BoxError, ChunkTransaction, Durability, Failure, Writer}
 /// its. The classifier is asked when a chunk is put in order and again when it is written.
 ///
 /// ```
-/// use batch_runtime::{ChunkTransaction, Writer};
+/// use batch_runtime::{Arranged, ChunkTransaction, Writer};
 /// use batch_runtime::writers::{Collector, Route};
 ///
 /// let (even, odd) = (Collector::new(), Collector::new());
 /// let mut writer = Route::new(|n: &usize| Ok(n % 2), (even.clone(), (odd.clone(), ())));
 ///
 /// let mut chunk = [1, 2, 3, 4];
-/// writer.arrange(&mut chunk);
+/// writer.arrange(&mut Arranged::new(&mut chunk));
 /// assert_eq!(chunk, [2, 4, 1, 3]);
 /// writer.write(&chunk, &ChunkTransaction::none())?;
 /// writer.committed()?;
@@ -81,11 +81,13 @@ impl<T, C, A> fmt::Debug for Route<T, C, A> {
 pub trait Arms<T> {
     /// How many there are.
     const COUNT: usize;
+    /// Do all go back?
+    const GOES_BACK: bool;
     /// The positions of the arms, nested as the arms are.
     type Position: Serialize + DeserializeOwned;
 
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
-    fn arrange(&mut self, arm: usize, items: &mut [T]);
+    fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>);
     fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError>;
     fn prepare(&mut self, durability: Durability) -> Result<(), BoxError>;
     fn position(&self) -> Self::Position;
@@ -97,13 +99,14 @@ pub trait Arms<T> {
 
 impl<T> Arms<T> for () {
     const COUNT: usize = 0;
+    const GOES_BACK: bool = true;
     type Position = ();
 
     fn open(&mut self, _from: Option<()>) -> Result<(), BoxError> {
         Ok(())
     }
 
-    fn arrange(&mut self, _arm: usize, _items: &mut [T]) {}
+    fn arrange(&mut self, _arm: usize, _items: &mut Arranged<'_, T>) {}
 
     fn write(&mut self, _arm: usize, _items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
         Ok(())
@@ -134,6 +137,7 @@ impl<T> Arms<T> for () {
 
 impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
+    const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
     type Position = (W::Position, R::Position);
 
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
@@ -142,7 +146,7 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
         self.1.open(rest)
     }
 
-    fn arrange(&mut self, arm: usize, items: &mut [T]) {
+    fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>) {
         match arm.checked_sub(1) {
             None => self.0.arrange(items),
             Some(behind) => self.1.arrange(behind, items),
@@ -216,7 +220,7 @@ fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
 }
 
 /// Puts each item in its place, cycle by cycle; `chosen` follows.
-fn permute<T>(items: &mut [T], chosen: &mut [usize], places: &mut [usize]) {
+fn permute<T>(items: &mut Arranged<'_, T>, chosen: &mut [usize], places: &mut [usize]) {
     for index in 0..places.len() {
         while places[index] != index {
             let place = places[index];
@@ -232,6 +236,8 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     type Position = A::Position;
     type Error = BoxError;
 
+    const GOES_BACK: bool = A::GOES_BACK;
+
     fn open(&mut self, from: Option<A::Position>) -> Result<(), BoxError> {
         self.arms.open(from)
     }
@@ -246,9 +252,9 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
         Ok(())
     }
 
-    fn arrange(&mut self, items: &mut [T]) {
+    fn arrange(&mut self, items: &mut Arranged<'_, T>) {
         // `write` meets the same error, and can return it.
-        if self.choose(items).is_err() {
+        if self.choose(items.items()).is_err() {
             return;
         }
         if !self.chosen.is_sorted() {
@@ -256,7 +262,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
             permute(items, &mut self.chosen, &mut self.places);
         }
         for (arm, run) in runs(&self.chosen) {
-            self.arms.arrange(arm, &mut items[run]);
+            self.arms.arrange(arm, &mut items.part(run));
         }
     }
 
@@ -308,7 +314,7 @@ mod tests {
         let calls = Calls::default();
         let mut writer = by_digit(&calls);
         let mut chunk = [12, 1, 20, 11, 2, 21, 10, 31];
-        writer.arrange(&mut chunk);
+        writer.arrange(&mut Arranged::new(&mut chunk));
         assert_eq!(chunk, [20, 10, 1, 11, 21, 31, 12, 2]);
         calls.take();
         write(&mut writer, &chunk).unwrap();
@@ -320,7 +326,7 @@ mod tests {
         let calls = Calls::default();
         let mut writer = by_digit(&calls);
         let mut chunk = [2, 12];
-        writer.arrange(&mut chunk);
+        writer.arrange(&mut Arranged::new(&mut chunk));
         write(&mut writer, &chunk).unwrap();
         assert_eq!(calls.take(), ["c arrange [2, 12]", "c write [2, 12]"]);
     }
@@ -330,7 +336,7 @@ mod tests {
         let calls = Calls::default();
         let mut writer = by_digit(&calls);
         let mut chunk = [2, 1, 12, 0];
-        writer.arrange(&mut chunk);
+        writer.arrange(&mut Arranged::new(&mut chunk));
         calls.take();
         write(&mut writer, &chunk[1..3]).unwrap();
         write(&mut writer, &[1, 2, 11]).unwrap();
@@ -355,7 +361,7 @@ mod tests {
             let mut chosen: Vec<_> = items.iter().map(|(arm, _)| *arm).collect();
             let mut places = Vec::new();
             places_by_arm(&chosen, 4, &mut places);
-            permute(&mut items, &mut chosen, &mut places);
+            permute(&mut Arranged::new(&mut items), &mut chosen, &mut places);
             assert_eq!(items, expected);
             assert!(chosen.is_sorted());
         }
@@ -366,7 +372,7 @@ mod tests {
         let calls = Calls::default();
         let mut writer = by_digit(&calls);
         let mut chunk = [2, 100, 1];
-        writer.arrange(&mut chunk);
+        writer.arrange(&mut Arranged::new(&mut chunk));
         assert_eq!(write(&mut writer, &chunk).unwrap_err().to_string(), "100 is too large");
         assert_eq!(calls.take(), Vec::<String>::new(), "nothing was written");
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::definition::{ChunkTransaction, Durability, Writer};
+use crate::definition::{Arranged, ChunkTransaction, Durability, Writer};
 
 /// The calls of all writers that share it, in order.
 #[derive(Default, Clone)]
@@ -48,8 +48,8 @@ impl Writer for Logged {
         Ok(())
     }
 
-    fn arrange(&mut self, items: &mut [u32]) {
-        self.note(&format!("arrange {items:?}"));
+    fn arrange(&mut self, items: &mut Arranged<'_, u32>) {
+        self.note(&format!("arrange {:?}", items.items()));
     }
 
     fn prepare(&mut self, _durability: Durability) -> Result<(), String> {

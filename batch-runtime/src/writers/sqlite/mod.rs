@@ -296,6 +296,8 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
     type Position = ();
     type Error = SqliteWriteError;
 
+    const GOES_BACK: bool = true;
+
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), SqliteWriteError> {
         let table = &*self.table;
         let tx = chunk

@@ -1,0 +1,111 @@
+//! Receives: types that generated code knows. Gives: what can be done with them, picked by method lookup: a way to copy a state,
+//! an item as JSON, a policy's answer.
+
+use std::error::Error;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+/// A state's type.
+#[derive(Debug)]
+pub struct Copier<S>(PhantomData<S>);
+
+impl<S> Copier<S> {
+    pub const OF: Self = Self(PhantomData);
+}
+
+/// States that are `Clone`.
+pub trait Copied<S> {
+    fn copier(&self) -> Option<fn(&S) -> S>;
+}
+
+impl<S: Clone> Copied<S> for Copier<S> {
+    fn copier(&self) -> Option<fn(&S) -> S> {
+        Some(S::clone)
+    }
+}
+
+/// All others.
+pub trait NotCopied<S> {
+    fn copier(&self) -> Option<fn(&S) -> S>;
+}
+
+impl<S> NotCopied<S> for &Copier<S> {
+    fn copier(&self) -> Option<fn(&S) -> S> {
+        None
+    }
+}
+
+/// An item that is skipped.
+#[derive(Debug)]
+pub struct Shown<'i, T>(pub &'i T);
+
+/// Items that serialise.
+pub trait AsItem {
+    fn item_json(&self) -> Option<String>;
+}
+
+impl<T: Serialize> AsItem for Shown<'_, T> {
+    fn item_json(&self) -> Option<String> {
+        serde_json::to_string(self.0).ok()
+    }
+}
+
+/// All others.
+pub trait NoItem {
+    fn item_json(&self) -> Option<String>;
+}
+
+impl<T> NoItem for &Shown<'_, T> {
+    fn item_json(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What `#[skip_policy]` implements for the marker of the annotated function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a skip policy",
+    label = "decides nothing about skips",
+    note = "put `#[skip_policy]` on a function `fn name(error: &MyError, skipped: u64) -> bool`"
+)]
+pub trait SkipPolicy {
+    /// See [`Covers`](crate::definition::Covers).
+    fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
+}
+
+/// What `#[retry_policy]` implements for the marker of the annotated function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a retry policy",
+    label = "decides nothing about repeating",
+    note = "put `#[retry_policy]` on a function `fn name(error: &MyError, repeated: u64) -> bool`"
+)]
+pub trait RetryPolicy {
+    /// See [`Covers`](crate::definition::Covers).
+    fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
+}
+
+/// All errors of a type: what a rule that names a type asks.
+#[must_use]
+pub fn is_of<E: Error + 'static>(error: &(dyn Error + 'static), _so_far: u64) -> Option<bool> {
+    error.is::<E>().then_some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    #[expect(unused_imports, reason = "which of the two applies is what is tested")]
+    use super::{AsItem as _, Copied as _, Copier, NoItem as _, NotCopied as _, Shown};
+
+    struct Plain;
+
+    #[test]
+    fn only_a_state_that_is_clone_is_copied() {
+        assert!((&Copier::<u32>::OF).copier().is_some());
+        assert!((&Copier::<Plain>::OF).copier().is_none());
+    }
+
+    #[test]
+    fn only_an_item_that_serialises_is_shown() {
+        assert_eq!((&Shown(&7)).item_json().as_deref(), Some("7"));
+        assert!((&Shown(&Plain)).item_json().is_none());
+    }
+}

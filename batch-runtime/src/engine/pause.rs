@@ -1,0 +1,61 @@
+//! Receives: a wait before a call is repeated. Gives: it slept, unless the job is to stop; and the random numbers that spread
+//! such waits. Tests bring their own.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::definition::StopSignal;
+
+/// How often a sleeper looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How a step waits between attempts.
+pub trait Pause: Send + Sync + fmt::Debug {
+    /// Waits so long; false if `stop` was raised before.
+    fn pause(&self, wait: Duration, stop: &StopSignal) -> bool;
+
+    /// A number of 0..1, for the jitter of a backoff.
+    fn random(&self) -> f64;
+}
+
+/// Sleeps, and looks for a stop fifty times a second.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Sleep;
+
+impl Pause for Sleep {
+    fn pause(&self, wait: Duration, stop: &StopSignal) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            if stop.is_raised() {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(LOOK));
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "52 bits are all a jitter needs")]
+    fn random(&self) -> f64 {
+        (uuid::Uuid::new_v4().as_u128() >> 76) as f64 / (1_u64 << 52) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_ends_at_once_when_the_job_is_to_stop() {
+        let stop = StopSignal::new();
+        stop.raise();
+        assert!(!Sleep.pause(Duration::from_secs(3600), &stop));
+    }
+
+    #[test]
+    fn random_numbers_are_between_nought_and_one() {
+        assert!((0..1000).map(|_| Sleep.random()).all(|random| (0.0..1.0).contains(&random)));
+    }
+}
