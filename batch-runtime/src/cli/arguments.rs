@@ -39,6 +39,7 @@ pub(super) enum Invocation {
     Recover,
     Executions { job: Option<String>, running: bool, limit: u32 },
     Show(ExecutionId),
+    Skipped { execution: ExecutionId, csv: bool },
     Graph { job: &'static JobInfo, format: GraphFormat },
 }
 
@@ -73,6 +74,9 @@ impl Invocation {
                 running: matches.get_flag("running"),
                 limit: matches.get_one::<u32>("limit").copied().unwrap_or(20),
             },
+            "show" if matches.get_flag("skipped") => {
+                Self::Skipped { execution: execution(matches), csv: matches.get_flag("csv") }
+            }
             "show" => Self::Show(execution(matches)),
             "graph" => {
                 let name = matches.get_one::<String>("job").map(String::as_str);

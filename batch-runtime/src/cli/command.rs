@@ -34,9 +34,7 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
                 .about("Ends running executions whose process is dead, so that they can be started again"),
             executions(),
             graph(),
-            Command::new("show")
-                .about("Shows an execution: its parameters, its steps, and why it failed")
-                .arg(execution()),
+            show(),
         ]);
     match width {
         Some(width) => command.term_width(width),
@@ -116,6 +114,22 @@ fn executions() -> Command {
                 .help_heading(OPTIONS)
                 .display_order(2)
                 .help("Those that are running only"),
+        )
+}
+
+fn show() -> Command {
+    let flag = |name, order| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help_heading(OPTIONS).display_order(order)
+    };
+    Command::new("show")
+        .about("Shows an execution: its parameters, its steps, and why it failed")
+        .arg(execution())
+        .arg(flag("skipped", 1).help("Shows the items that its steps skipped, and why"))
+        .arg(
+            flag("csv", 2)
+                .requires("skipped")
+                .conflicts_with("json")
+                .help("Prints the skipped items as CSV, whole"),
         )
 }
 

@@ -19,6 +19,7 @@
 //! | `run`, `restart` | `job`, `instance`, `execution`, `continues`, `recovered_from`, `status`, `exit_code`, `exit_description`, `durability`, `elapsed_seconds`, `steps`, `already_complete` |
 //! | `executions` | `executions`, `more` |
 //! | `show` | those of an entry of `executions`, and `continues`, `steps` |
+//! | `show --skipped` | `execution`, `skipped` |
 //! | `stop`, `abandon` | `execution`, `asked` |
 //! | `recover` | `recovered` |
 //! | `graph` | `job`, `format`, `graph` |
@@ -34,6 +35,7 @@ mod refusal;
 mod repository;
 mod run;
 mod signals;
+mod skipped;
 #[cfg(test)]
 mod tests;
 
@@ -156,6 +158,9 @@ fn dispatch(
         }
         Invocation::Show(execution) => {
             look::show(&operator(Open::Existing)?, *execution, globals, console)?;
+        }
+        Invocation::Skipped { execution, csv } => {
+            skipped::show(&operator(Open::Existing)?, *execution, *csv, globals, console)?;
         }
     }
     Ok(exit::COMPLETED)

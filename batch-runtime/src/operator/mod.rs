@@ -17,7 +17,9 @@ use crate::definition::{
 };
 use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
-use crate::repository::{ExecutionFilter, JobExecution, Recovery, Repository, RepositoryError, job_key};
+use crate::repository::{
+    ExecutionFilter, JobExecution, Recovery, Repository, RepositoryError, SkippedRow, job_key,
+};
 
 /// Starts jobs and looks after them: all that the generated command line does, as a library.
 ///
@@ -262,6 +264,26 @@ impl JobOperator {
     /// When there is no such execution, or the repository cannot be read.
     pub fn show(&self, execution: ExecutionId) -> Result<ExecutionDetails, OperatorError> {
         Ok(ExecutionDetails::of(&*self.repository, execution)?)
+    }
+
+    /// What the steps of an execution skipped, by step execution and in the order of the input.
+    ///
+    /// # Errors
+    /// When there is no such execution, or the repository cannot be read.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::ExecutionId;
+    /// use batch_runtime::operator::JobOperator;
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// let error = operator.skipped(ExecutionId(7)).unwrap_err();
+    /// assert!(error.to_string().starts_with("there is no execution 7"));
+    /// ```
+    pub fn skipped(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, OperatorError> {
+        Ok(self.repository.skipped_items(execution)?)
     }
 
     fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {

@@ -24,7 +24,7 @@ pub use error::{ChunkError, RepositoryError};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, Owner, Profile,
-    StepExecution, StoredParameter,
+    SkipPhase, SkippedItem, SkippedRow, StepExecution, StoredParameter,
 };
 
 use crate::definition::{
@@ -169,6 +169,8 @@ pub struct ChunkRecord {
     pub context: String,
     /// The job's whole context, where a component changed it; written in the same way.
     pub job_context: Option<String>,
+    /// What this chunk skipped, in the order of the input; stored with it. Whoever commits the next chunk empties it.
+    pub skipped: Vec<SkippedItem>,
 }
 
 /// What the commit of a chunk tells.
@@ -324,6 +326,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the repository cannot be read.
     fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError>;
+
+    /// What the steps of an execution skipped, by step execution and in the order of the input.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError>;
 
     /// The greatest identifying `run.id` of the job's instances: `--next` counts on from it.
     ///

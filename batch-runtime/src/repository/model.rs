@@ -179,6 +179,75 @@ impl std::ops::AddAssign for Counters {
     }
 }
 
+/// What was being done with an item when it was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SkipPhase {
+    /// The reader could not make an item of the record.
+    Read,
+    /// A processor failed on the item.
+    Process,
+    /// A writer failed on the item.
+    Write,
+}
+
+impl SkipPhase {
+    /// As the column `PHASE` holds it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "READ",
+            Self::Process => "PROCESS",
+            Self::Write => "WRITE",
+        }
+    }
+}
+
+impl fmt::Display for SkipPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for SkipPhase {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Read, Self::Process, Self::Write]
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is no phase of a skip"))
+    }
+}
+
+/// An item that was left out because it failed. Committed with the chunk whose checkpoint covers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedItem {
+    /// What was being done with it.
+    pub phase: SkipPhase,
+    /// Where the reader finds it again: JSON, as `{"v":1,"at":<position of a commit>,"ahead":<records behind it>}`.
+    pub position: String,
+    /// The place for people, as `flights.csv, line 7`, where the reader knows it.
+    pub location: Option<String>,
+    /// Why it failed, with the causes; stored up to 2,500 characters.
+    pub error: String,
+    /// The item as JSON, where it was still in hand and serialises.
+    pub item: Option<String>,
+}
+
+/// A skipped item as the repository holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedRow {
+    /// The step execution that skipped it.
+    pub step_execution: StepExecutionId,
+    /// The step's name in the job.
+    pub step: String,
+    /// Counts the skipped items of the step execution from 1, in the order of the input.
+    pub sequence: u64,
+    /// What was skipped, and why.
+    pub item: SkippedItem,
+}
+
 /// Where the time of a step went, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {

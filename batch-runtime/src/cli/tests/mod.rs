@@ -4,4 +4,5 @@ mod fixture;
 mod help;
 mod looks;
 mod runs;
+mod skipped;
 mod words;

@@ -9,8 +9,9 @@ use super::connections::{Lent, Shared};
 use super::elsewhere::Elsewhere;
 use super::error::Trouble;
 use super::rows::{ContextColumns, int, put_job_context, stamp};
+use super::skipped;
 use crate::definition::{ChunkTransaction, Durability, Failure, StepExecutionId};
-use crate::repository::{ChunkError, ChunkRecord, Committed, Ownership, RepositoryError};
+use crate::repository::{ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkippedItem};
 
 /// Where the chunks of one step execution are committed.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ enum Place {
     /// The repository's own file.
     Own(Lent),
     /// Another file, which the repository follows.
-    Elsewhere { database: Box<Elsewhere>, durability: Durability, mirrored: Mirrored },
+    Elsewhere { database: Box<Elsewhere>, durability: Durability, mirrored: Box<Mirrored> },
 }
 
 /// What the repository was told of another database, and when.
@@ -36,6 +37,8 @@ struct Mirrored {
     stop_requested: bool,
     /// What the repository was not told yet.
     job_context: Option<String>,
+    /// So many skipped items it was told.
+    skipped: u64,
 }
 
 /// The row of a step execution, and the right to write it.
@@ -44,15 +47,30 @@ pub(super) struct Target {
     owner: Ownership,
     step: StepExecutionId,
     version: i64,
+    /// So many items it has skipped and committed.
+    skipped: u64,
 }
 
 impl Target {
     pub(super) fn new(owner: Ownership, step: StepExecutionId) -> Self {
-        Self { owner, step, version: 0 }
+        Self { owner, step, version: 0, skipped: 0 }
     }
 
     fn fenced(&self) -> RepositoryError {
         RepositoryError::Fenced { execution: self.owner.execution }
+    }
+
+    /// The items that the record skips, numbered.
+    fn numbered<'r>(
+        &self,
+        record: &'r ChunkRecord,
+    ) -> impl Iterator<Item = (u64, &'r SkippedItem)> + use<'r> {
+        (self.skipped + 1..).zip(&record.skipped)
+    }
+
+    /// The record is committed.
+    fn committed(&mut self, record: &ChunkRecord) {
+        self.skipped += record.skipped.len() as u64;
     }
 
     /// Writes counters and contexts, guarded; true if a stop is requested.
@@ -122,8 +140,9 @@ impl ChunkStore {
         let now = Instant::now();
         // The first chunk is copied at once, so that the repository knows of progress however soon the owner dies.
         let copied = now.checked_sub(shared.waits.mirror).unwrap_or(now);
-        let mirrored = Mirrored { copied, polled: now, stop_requested: false, job_context: None };
-        let place = Place::Elsewhere { database: Box::new(database), durability, mirrored };
+        let mirrored = Mirrored { copied, polled: now, stop_requested: false, job_context: None, skipped: 0 };
+        let place =
+            Place::Elsewhere { database: Box::new(database), durability, mirrored: Box::new(mirrored) };
         Self { shared: Arc::clone(shared), target, place }
     }
 
@@ -135,23 +154,35 @@ impl ChunkStore {
         let (shared, target) = (&self.shared, &mut self.target);
         match &mut self.place {
             Place::Own(connection) => {
+                let name = |trouble: Trouble| trouble.at(&shared.path);
                 let write = |record: &ChunkRecord| {
-                    target
+                    let stop_requested = target
                         .write(connection, record, record.job_context.as_deref(), &stamp(shared.now()))
-                        .map_err(|trouble| trouble.at(&shared.path))
+                        .map_err(name)?;
+                    for (sequence, item) in target.numbered(record) {
+                        skipped::insert(connection, target.step, sequence, item)
+                            .map_err(|error| name(error.into()))?;
+                    }
+                    Ok(stop_requested)
                 };
-                let stop_requested =
-                    transact(connection, |trouble| trouble.at(&shared.path), record, work, write)?;
+                let stop_requested = transact(connection, name, record, work, write)?;
                 target.version += 1;
+                target.committed(record);
                 Ok(Committed { stop_requested })
             }
             Place::Elsewhere { database, durability, mirrored } => {
                 let mut there = database.lock();
-                let write = |record: &ChunkRecord| database.write(&there, target.step, record);
+                let write = |record: &ChunkRecord| {
+                    database.write(&there, target.step, record)?;
+                    target
+                        .numbered(record)
+                        .try_for_each(|(sequence, item)| database.skip(&there, target.step, sequence, item))
+                };
                 transact(there.connection(), |trouble| database.named(trouble), record, work, write)?;
                 there.committed(target.step);
                 drop(there);
-                let stop_requested = mirrored.follow(shared, target, record, *durability)?;
+                target.committed(record);
+                let stop_requested = mirrored.follow(shared, target, database, record, *durability)?;
                 Ok(Committed { stop_requested })
             }
         }
@@ -184,6 +215,7 @@ impl Mirrored {
         &mut self,
         shared: &Arc<Shared>,
         target: &mut Target,
+        database: &Elsewhere,
         record: &ChunkRecord,
         durability: Durability,
     ) -> Result<bool, RepositoryError> {
@@ -194,7 +226,15 @@ impl Mirrored {
         // The job's context has no place in the other database.
         let followed = if now - self.copied >= shared.waits.mirror || self.job_context.is_some() {
             (self.copied, self.polled) = (now, now);
-            let copied = copy(shared, target, record, self.job_context.as_deref(), durability);
+            let skipped = if target.skipped > self.skipped {
+                skipped::follow(shared, target.owner, database, target.step)
+            } else {
+                Ok(())
+            };
+            let copied = skipped.and_then(|()| {
+                self.skipped = target.skipped;
+                copy(shared, target, record, self.job_context.as_deref(), durability)
+            });
             if copied.is_ok() {
                 target.version += 1;
                 self.job_context = None;

@@ -9,9 +9,10 @@ use rusqlite::{OptionalExtension, params};
 use super::connections::{Lent, Session, Shared, guard, synchronous};
 use super::error::{Trouble, unusable};
 use super::rows::{self, COUNTERS, int, stamp};
+use super::skipped;
 use crate::definition::{Durability, Sqlite, StepExecutionId};
 use crate::repository::{
-    ChunkRecord, Clock, ContextMap, Counters, Ownership, RepositoryError, decode_context,
+    ChunkRecord, Clock, ContextMap, Counters, Ownership, RepositoryError, SkippedItem, decode_context,
 };
 
 /// The row of one step there. Clones share the connection.
@@ -147,7 +148,7 @@ impl Elsewhere {
         let mut there = self.lock();
         let settled = match changed {
             Some(context) => {
-                let record = ChunkRecord { counters: *counters, context, job_context: None };
+                let record = ChunkRecord { counters: *counters, context, ..ChunkRecord::default() };
                 self.write(&there, step, &record).map(|()| {
                     there.committed(step);
                     Some(record.context)
@@ -219,6 +220,64 @@ impl Elsewhere {
             })
             .map_err(|error| self.named(error.into()))?;
         if changed == 0 { Err(self.fenced()) } else { Ok(()) }
+    }
+
+    /// Writes what a chunk skipped, in the transaction that is open and behind [`write`](Self::write), which guards it.
+    pub(super) fn skip(
+        &self,
+        there: &There,
+        step: StepExecutionId,
+        sequence: u64,
+        item: &SkippedItem,
+    ) -> Result<(), RepositoryError> {
+        there
+            .connection
+            .prepare_cached(&format!(
+                "INSERT INTO BATCH_STEP_SKIPPED_ITEM (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, {})
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                skipped::COLUMNS
+            ))
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    self.key.repository,
+                    self.key.owner.instance.0,
+                    self.key.step,
+                    step.0,
+                    int(sequence),
+                    item.phase.as_str(),
+                    item.position,
+                    item.location,
+                    rows::cut(&item.error),
+                    item.item,
+                ])
+            })
+            .map(|_| ())
+            .map_err(|error| self.named(error.into()))
+    }
+
+    /// What a step execution skipped behind the sequence `known`, in order and at most `limit`.
+    pub(super) fn skipped_behind(
+        &self,
+        step: StepExecutionId,
+        known: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, SkippedItem)>, RepositoryError> {
+        let there = self.lock();
+        there
+            .connection
+            .prepare_cached(&format!(
+                "SELECT {} FROM BATCH_STEP_SKIPPED_ITEM
+                 WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND STEP_EXECUTION_ID = ?4
+                   AND SEQUENCE > ?5
+                 ORDER BY SEQUENCE LIMIT ?6",
+                skipped::COLUMNS
+            ))
+            .and_then(|mut select| {
+                let key = &self.key;
+                let key = params![key.repository, key.owner.instance.0, key.step, step.0, int(known), limit];
+                select.query_map(key, |row| skipped::item(row, 0))?.collect()
+            })
+            .map_err(|error| self.named(error.into()))
     }
 
     pub(super) fn named(&self, trouble: Trouble) -> RepositoryError {

@@ -8,7 +8,7 @@ use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
 use super::rows::{self, stamp};
 use super::takeover::{self, Running};
-use super::{journal, owner};
+use super::{journal, owner, schema};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::{
     BatchStatus, ContextMap, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
@@ -18,6 +18,7 @@ use crate::repository::{
 pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
     let connection = shared.lend(request.durability)?;
     let transaction = connection.begin()?;
+    schema::migrate(&transaction, &shared.path)?;
     let key = job_key(request.parameters);
     let found = find_instance(&transaction, request.job, &key)?;
 

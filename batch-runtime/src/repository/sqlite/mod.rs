@@ -15,6 +15,8 @@ mod open;
 mod owner;
 mod queries;
 mod rows;
+mod schema;
+mod skipped;
 mod steps;
 mod takeover;
 
@@ -31,7 +33,7 @@ pub use open::SqliteOptions;
 
 use super::{
     BegunStep, ExecutionFilter, ExecutionFinish, JobExecution, JournalEntry, LaunchRequest, Launched,
-    Ownership, Repository, RepositoryError, StepExecution, StepFinish, StepStart,
+    Ownership, Repository, RepositoryError, SkippedRow, StepExecution, StepFinish, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -147,6 +149,10 @@ impl Repository for SqliteRepository {
 
     fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError> {
         self.named(queries::steps(&self.shared, execution))
+    }
+
+    fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
+        self.named(skipped::of(&self.shared, execution))
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::OpenFlags;
 
 use super::SqliteRepository;
 use super::connections::{Session, Shared, Waits, create, existing};
-use super::error::{Trouble, explain, unusable};
+use super::error::{explain, unusable};
 use super::filesystem;
 use super::lock::Locks;
+use super::schema;
 use crate::repository::{Clock, RepositoryError, SystemClock};
-
-/// The version of the schema that this program writes.
-const VERSION: i64 = 1;
 
 /// How a repository is opened.
 ///
@@ -124,8 +122,8 @@ impl SqliteOptions {
                 "is read-only: make the file and its folder writable, or name another",
             ));
         }
-        let uuid =
-            prepare(connection, path, creates, self.waits.other).map_err(|trouble| trouble.at(path))?;
+        let uuid = schema::prepare(connection, path, creates, self.waits.other)
+            .map_err(|trouble| trouble.at(path))?;
         if self.temporary {
             session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
         }
@@ -150,82 +148,4 @@ impl SqliteOptions {
 
 fn absolute(path: &Path) -> Result<PathBuf, RepositoryError> {
     std::path::absolute(path).map_err(|error| unusable(path, format!("is no path: {error}")))
-}
-
-/// Brings the schema up to date; gives the repository's own name.
-fn prepare(connection: &Connection, path: &Path, creates: bool, wait: Duration) -> Result<String, Trouble> {
-    let uuid = present(connection, path, creates)?;
-    if !creates {
-        return uuid.ok_or_else(|| unusable(path, "holds no repository: `run` creates one").into());
-    }
-    use_wal(connection, path, wait)?;
-    if let Some(uuid) = uuid {
-        return Ok(uuid);
-    }
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
-    if let Some(uuid) = present(&transaction, path, creates)? {
-        return Ok(uuid);
-    }
-    transaction.execute_batch(include_str!("../schema/sqlite.sql"))?;
-    let uuid = uuid::Uuid::new_v4().to_string();
-    transaction
-        .execute("INSERT INTO BATCH_SCHEMA (VERSION, REPOSITORY) VALUES (?1, ?2)", (VERSION, &uuid))?;
-    transaction.commit()?;
-    Ok(uuid)
-}
-
-/// The name of the repository that is there already; tables of another framework are refused to who would create one.
-fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<String>, Trouble> {
-    // One statement: between two of them another process may create the whole repository.
-    let (ours, any): (bool, bool) = connection.query_row(
-        "SELECT COALESCE(MAX(name = 'BATCH_SCHEMA'), 0), COUNT(*) FROM sqlite_schema
-         WHERE type = 'table' AND name IN ('BATCH_SCHEMA', 'BATCH_JOB_INSTANCE')",
-        [],
-        |row| Ok((row.get(0)?, row.get::<_, i64>(1)? > 0)),
-    )?;
-    if !ours && any && creates {
-        let what = "holds the tables of another batch framework: name another file";
-        return Err(unusable(path, what).into());
-    }
-    if !ours {
-        return Ok(None);
-    }
-    let row = connection
-        .query_row("SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get(1)?))
-        })
-        .optional()?;
-    match row {
-        Some((version, _)) if version > VERSION => Err(unusable(
-            path,
-            format!(
-                "has a schema of version {version}, and this program knows version {VERSION} at most: use the newer program, or another file"
-            ),
-        )
-        .into()),
-        Some((VERSION, uuid)) => Ok(Some(uuid)),
-        Some((version, _)) => Err(Trouble::Corrupt(format!("there is no schema of version {version}"))),
-        None => Err(Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned())),
-    }
-}
-
-/// `SQLite` does not always wait by itself for the lock that this change takes.
-fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), Trouble> {
-    let until = Instant::now() + wait;
-    loop {
-        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
-            Ok(mode) if mode == "wal" => return Ok(()),
-            Ok(_) => {
-                return Err(unusable(path, "lies where SQLite has no WAL: put it on a local disk").into());
-            }
-            Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
-                    && Instant::now() < until =>
-            {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::connections::{Lent, Session, Shared, guard};
 use super::elsewhere::{Checkpoint, Elsewhere};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{filesystem, journal, takeover};
+use super::{filesystem, journal, skipped, takeover};
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::{
     self, BatchStatus, BegunStep, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish,
@@ -49,6 +49,9 @@ pub(super) fn begin(
     };
     // There first: from then on the owner before cannot move the checkpoint any more.
     let truth = other.as_ref().map(Elsewhere::raise_epoch).transpose()?;
+    if let (Some(elsewhere), Some(Checkpoint { step: Some(last), .. })) = (&other, &truth) {
+        skipped::follow(shared, owner, elsewhere, *last)?;
+    }
 
     let begun = insert(shared, owner, step, truth.as_ref())?;
     let target = Target::new(owner, begun.id);
@@ -216,6 +219,16 @@ pub(super) fn finish(
     let mut context = finish.context.as_ref().map(encode_context);
     if let Some(elsewhere) = &elsewhere {
         context = elsewhere.settle(step, &finish.counters, context)?;
+        // A step that starts again brings them; one that is complete would never.
+        match skipped::follow(shared, owner, elsewhere, step).map_err(|trouble| trouble.at(&shared.path)) {
+            Err(error)
+                if finish.status != BatchStatus::Completed
+                    && !matches!(error, RepositoryError::Fenced { .. }) =>
+            {
+                tracing::warn!(%error, "the end of a step is recorded without its last skips");
+            }
+            followed => followed?,
+        }
     }
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;

@@ -8,6 +8,7 @@ mod opening;
 #[cfg(unix)]
 mod processes;
 mod queries;
+mod skipped;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parame
 use crate::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
     ExecutionFinish, ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, Recovery, Repository,
-    RepositoryError, StepFinish, StepStart, encode_context,
+    RepositoryError, SkipPhase, SkippedItem, StepFinish, StepStart, encode_context,
 };
 
 /// A folder that is removed in the end.
@@ -132,7 +133,7 @@ fn record(position: i64) -> ChunkRecord {
     ChunkRecord {
         counters: Counters { read, write: read, commit: 1, ..Counters::default() },
         context: encode_context(&context(position)),
-        job_context: None,
+        ..ChunkRecord::default()
     }
 }
 

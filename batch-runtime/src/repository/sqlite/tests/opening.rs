@@ -63,6 +63,75 @@ fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
     assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["99"]);
 }
 
+/// A repository as the first version of this program left it, with one failed execution of one step.
+fn of_version_1(folder: &Folder) {
+    sql(&folder.file(), include_str!("../../schema/sqlite_1.sql"));
+    sql(
+        &folder.file(),
+        "PRAGMA journal_mode = WAL;
+         INSERT INTO BATCH_SCHEMA VALUES (1, 'b2a1c0de-0000-4000-8000-000000000000');
+         INSERT INTO BATCH_JOB_INSTANCE VALUES (1, 0, 'other', 'key');
+         INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, CREATE_TIME, STATUS)
+             VALUES (1, 0, 1, '2024-01-31 08:30:00.123', 'FAILED');
+         INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, VERSION, STEP_NAME, JOB_EXECUTION_ID, CREATE_TIME, STATUS)
+             VALUES (1, 0, 'step', 1, '2024-01-31 08:30:00.123', 'FAILED');
+         INSERT INTO BATCH_JOB_EXECUTION_SEQ VALUES (1);
+         INSERT INTO BATCH_JOB_INSTANCE_SEQ VALUES (1);
+         INSERT INTO BATCH_STEP_EXECUTION_SEQ VALUES (1);",
+    );
+}
+
+#[test]
+fn a_repository_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_held() {
+    let new = Folder::new();
+    drop(new.open());
+    let tables = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
+    for open in [SqliteRepository::open, SqliteRepository::open_existing] {
+        let folder = Folder::new();
+        of_version_1(&folder);
+        let repository = open(folder.file()).unwrap();
+        assert_eq!(rows(&folder.file(), tables), rows(&new.file(), tables));
+        let schema = rows(&folder.file(), "SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA");
+        assert_eq!(schema, ["2|b2a1c0de-0000-4000-8000-000000000000"]);
+        assert_eq!(repository.execution(ExecutionId(1)).unwrap().status, BatchStatus::Failed);
+        assert_eq!(launch(&repository).ownership.execution, ExecutionId(2));
+    }
+}
+
+#[test]
+fn many_processes_may_bring_one_repository_up_to_date() {
+    let folder = Folder::new();
+    of_version_1(&folder);
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (folder, barrier) = (&folder, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                let repository = folder.open();
+                repository.launch(&request(&parameters(&number.to_string()))).unwrap();
+            });
+        }
+    });
+    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["2"]);
+}
+
+#[test]
+fn a_repository_of_the_first_version_that_is_locked_answers_questions_and_the_next_launch_brings_it_up_to_date()
+ {
+    let folder = Folder::new();
+    of_version_1(&folder);
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let options = SqliteOptions::new().wait(std::time::Duration::ZERO);
+    let repository = options.open_existing(folder.file()).unwrap();
+    assert_eq!(repository.steps(ExecutionId(1)).unwrap().len(), 1);
+    assert!(repository.skipped_items(ExecutionId(1)).unwrap().is_empty());
+    other.execute_batch("ROLLBACK").unwrap();
+    launch(&repository);
+    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["2"]);
+}
+
 #[test]
 fn tables_of_another_framework_are_left_alone() {
     let folder = Folder::new();

@@ -1,3 +1,6 @@
+-- Version 1 of the schema. It stands as it is: what came later is in `sqlite_2.sql` and the files behind it, which are
+-- executed in their order, for a new file as for an old one.
+
 -- The tables of Spring Batch 6, as its own schema for SQLite has them.
 
 CREATE TABLE BATCH_JOB_INSTANCE (

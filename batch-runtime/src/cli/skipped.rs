@@ -1,0 +1,129 @@
+//! Receives: what the steps of an execution skipped. Gives: it as a table for people, as JSON, and as CSV.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::arguments::Globals;
+use super::console::Console;
+use super::print_json;
+use super::refusal::Refusal;
+use crate::definition::{ExecutionId, StepExecutionId};
+use crate::observe::table::{Align, Table};
+use crate::observe::words;
+use crate::operator::JobOperator;
+use crate::repository::{SkipPhase, SkippedRow};
+
+/// `show --skipped`
+pub(super) fn show(
+    operator: &JobOperator,
+    execution: ExecutionId,
+    csv: bool,
+    globals: &Globals,
+    console: &Console,
+) -> Result<(), Refusal> {
+    let rows = operator.skipped(execution)?;
+    if globals.json {
+        print_json(&Document { execution, skipped: rows.iter().map(Skipped::from).collect() }, console);
+    } else if csv {
+        console.out.put(csv_of(&rows));
+    } else if rows.is_empty() {
+        console.out.line(format_args!("execution {execution} has skipped nothing"));
+    } else {
+        console.out.put(table_of(&rows));
+    }
+    Ok(())
+}
+
+fn table_of(rows: &[SkippedRow]) -> Table {
+    let mut table = Table::new(&[
+        ("step", Align::Left),
+        ("no", Align::Right),
+        ("while", Align::Left),
+        ("where", Align::Left),
+        ("why", Align::Left),
+        ("item", Align::Left),
+    ]);
+    for SkippedRow { step, sequence, item, .. } in rows {
+        let phase = match item.phase {
+            SkipPhase::Read => "reading",
+            SkipPhase::Process => "processing",
+            SkipPhase::Write => "writing",
+        };
+        table.row([
+            words::line(step, 100),
+            sequence.to_string(),
+            phase.to_owned(),
+            words::line(item.location.as_deref().unwrap_or_default(), 200),
+            words::line(&item.error, 200),
+            words::line(item.item.as_deref().unwrap_or_default(), 100),
+        ]);
+    }
+    table
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    execution: ExecutionId,
+    skipped: Vec<Skipped<'a>>,
+}
+
+#[derive(Serialize)]
+struct Skipped<'a> {
+    step: &'a str,
+    step_execution: StepExecutionId,
+    sequence: u64,
+    phase: SkipPhase,
+    position: Value,
+    location: Option<&'a str>,
+    error: &'a str,
+    item: Option<Value>,
+}
+
+/// What is stored as JSON, as itself; anything else as a text.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+impl<'a> From<&'a SkippedRow> for Skipped<'a> {
+    fn from(row: &'a SkippedRow) -> Self {
+        Self {
+            step: &row.step,
+            step_execution: row.step_execution,
+            sequence: row.sequence,
+            phase: row.item.phase,
+            position: value(&row.item.position),
+            location: row.item.location.as_deref(),
+            error: &row.item.error,
+            item: row.item.item.as_deref().map(value),
+        }
+    }
+}
+
+/// As RFC 4180 has it: line ends of two characters, and quotes where a field needs them.
+fn csv_of(rows: &[SkippedRow]) -> String {
+    let mut csv = String::from("step,step_execution,sequence,phase,position,location,error,item\r\n");
+    for SkippedRow { step_execution, step, sequence, item } in rows {
+        let (execution, sequence) = (step_execution.to_string(), sequence.to_string());
+        let fields = [
+            step,
+            execution.as_str(),
+            sequence.as_str(),
+            item.phase.as_str(),
+            item.position.as_str(),
+            item.location.as_deref().unwrap_or_default(),
+            item.error.as_str(),
+            item.item.as_deref().unwrap_or_default(),
+        ];
+        csv.push_str(&fields.map(field).join(","));
+        csv.push_str("\r\n");
+    }
+    csv
+}
+
+fn field(text: &str) -> String {
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,86 @@
+//! What an execution skipped, as people and programs are shown it.
+
+use serde_json::json;
+
+use super::fixture::*;
+
+const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
+
+/// A folder with a run that skipped: a record that was no item, and an item with what CSV has to quote.
+fn skipping_run() -> Folder {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
+    let insert = "INSERT INTO BATCH_SKIPPED_ITEM VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)";
+    let none: Option<&str> = None;
+    let at = |ahead: u8| format!(r#"{{"v":1,"at":7,"ahead":{ahead}}}"#);
+    connection.execute(insert, (1, "READ", at(0), "/flights.csv, line 8", "3 columns, not 4", none)).unwrap();
+    connection
+        .execute(insert, (2, "WRITE", at(1), none, "no \"carrier\",\nnone", r#"{"carrier":"","delay":7}"#))
+        .unwrap();
+    folder
+}
+
+#[test]
+fn skipped_items_are_shown_as_a_table() {
+    let answer = skipping_run().ask(JOBS, "show 1 --skipped");
+    let table = "\
+step         no  while    where                 why                 item
+load_delays   1  reading  /flights.csv, line 8  3 columns, not 4
+load_delays   2  writing                        no \"carrier\", none  {\"carrier\":\"\",\"delay\":7}
+";
+    assert_eq!((answer.code, answer.err.as_str(), answer.out.as_str()), (0, "", table));
+}
+
+#[test]
+fn skipped_items_are_shown_as_json_with_what_was_stored_as_json() {
+    let skipped = json!({
+        "execution": 1,
+        "skipped": [
+            {
+                "step": "load_delays", "step_execution": 1, "sequence": 1, "phase": "READ",
+                "position": { "v": 1, "at": 7, "ahead": 0 }, "location": "/flights.csv, line 8",
+                "error": "3 columns, not 4", "item": null,
+            },
+            {
+                "step": "load_delays", "step_execution": 1, "sequence": 2, "phase": "WRITE",
+                "position": { "v": 1, "at": 7, "ahead": 1 }, "location": null,
+                "error": "no \"carrier\",\nnone", "item": { "carrier": "", "delay": 7 },
+            },
+        ],
+    });
+    assert_eq!(skipping_run().json(JOBS, "show 1 --skipped"), skipped);
+}
+
+#[test]
+fn skipped_items_are_printed_as_csv_that_other_programs_read() {
+    let answer = skipping_run().ask(JOBS, "show 1 --skipped --csv");
+    assert!(answer.out.lines().count() > 3 && answer.out.ends_with("\r\n"), "{}", answer.out);
+    let mut reader = csv::Reader::from_reader(answer.out.as_bytes());
+    let header = ["step", "step_execution", "sequence", "phase", "position", "location", "error", "item"];
+    assert_eq!(reader.headers().unwrap(), header.as_slice());
+    let records: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+    assert_eq!(records.len(), 2);
+    let first = ["load_delays", "1", "1", "READ", r#"{"v":1,"at":7,"ahead":0}"#, "/flights.csv, line 8"];
+    assert_eq!(records[0].iter().take(6).collect::<Vec<_>>(), first);
+    assert_eq!(&records[1][6], "no \"carrier\",\nnone");
+    assert_eq!(&records[1][7], r#"{"carrier":"","delay":7}"#);
+}
+
+#[test]
+fn an_execution_that_skipped_nothing_says_so() {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    assert_eq!(folder.ask(JOBS, "show 1 --skipped").out, "execution 1 has skipped nothing\n");
+    assert_eq!(folder.ask(JOBS, "show 1 --skipped --csv").out.lines().count(), 1);
+    assert_eq!(folder.json(JOBS, "show 1 --skipped"), json!({ "execution": 1, "skipped": [] }));
+    assert_eq!(folder.ask(JOBS, "show 2 --skipped").code, 4);
+}
+
+#[test]
+fn csv_is_of_skipped_items_only_and_no_json() {
+    let folder = skipping_run();
+    for line in ["show 1 --csv", "show 1 --skipped --csv --json"] {
+        assert_eq!(folder.ask(JOBS, line).code, 2, "{line}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Receives: an open file. Gives: it with today's tables, brought there version by version, or why it cannot be.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::error::{Trouble, unusable};
+
+/// What makes each version out of the one before it; the first stands for itself. A new file goes the same way as an
+/// old one, so both end with the same tables.
+const MIGRATIONS: [(u16, &str); 2] =
+    [(1, include_str!("../schema/sqlite_1.sql")), (2, include_str!("../schema/sqlite_2.sql"))];
+
+/// The version of the schema that this program writes.
+const VERSION: u16 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// The repository in a file: its own name, and the version of its tables.
+struct Present {
+    uuid: String,
+    version: u16,
+}
+
+/// Brings the schema up to date; gives the repository's own name.
+pub(super) fn prepare(
+    connection: &Connection,
+    path: &Path,
+    creates: bool,
+    wait: Duration,
+) -> Result<String, Trouble> {
+    let present = present(connection, path, creates)?;
+    if !creates {
+        let Some(present) = present else {
+            return Err(unusable(path, "holds no repository: `run` creates one").into());
+        };
+        if present.version < VERSION {
+            migrate_if_possible(connection, path)?;
+        }
+        return Ok(present.uuid);
+    }
+    use_wal(connection, path, wait)?;
+    if let Some(Present { uuid, version: VERSION }) = present {
+        return Ok(uuid);
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let uuid = create_or_migrate(&transaction, path)?;
+    transaction.commit()?;
+    Ok(uuid)
+}
+
+/// Called inside a transaction that writes: another process may have been faster.
+fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, Trouble> {
+    let present = present(connection, path, true)?;
+    let version = present.as_ref().map_or(0, |present| present.version);
+    for (_, migration) in MIGRATIONS.iter().filter(|(makes, _)| *makes > version) {
+        connection.execute_batch(migration)?;
+    }
+    if let Some(Present { uuid, version }) = present {
+        if version < VERSION {
+            connection.execute("UPDATE BATCH_SCHEMA SET VERSION = ?1", [VERSION])?;
+        }
+        return Ok(uuid);
+    }
+    let uuid = uuid::Uuid::new_v4().to_string();
+    connection.execute("INSERT INTO BATCH_SCHEMA (VERSION, REPOSITORY) VALUES (?1, ?2)", (VERSION, &uuid))?;
+    Ok(uuid)
+}
+
+/// Brings an older repository up to date where it can be written now. Where it cannot, it still answers questions, and
+/// the next launch tries again.
+fn migrate_if_possible(connection: &Connection, path: &Path) -> Result<(), Trouble> {
+    if connection.is_readonly("main")? {
+        return Ok(());
+    }
+    let transaction = match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    create_or_migrate(&transaction, path)?;
+    Ok(transaction.commit()?)
+}
+
+/// Brings an older repository up to date inside a transaction that writes.
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), Trouble> {
+    let version: u16 =
+        connection.prepare_cached("SELECT VERSION FROM BATCH_SCHEMA")?.query_row([], |row| row.get(0))?;
+    if version < VERSION { create_or_migrate(connection, path).map(|_| ()) } else { Ok(()) }
+}
+
+/// The repository that is there already; tables of another framework are refused to who would create one.
+fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<Present>, Trouble> {
+    // One statement: between two of them another process may create the whole repository.
+    let (ours, any): (bool, bool) = connection.query_row(
+        "SELECT COALESCE(MAX(name = 'BATCH_SCHEMA'), 0), COUNT(*) FROM sqlite_schema
+         WHERE type = 'table' AND name IN ('BATCH_SCHEMA', 'BATCH_JOB_INSTANCE')",
+        [],
+        |row| Ok((row.get(0)?, row.get::<_, i64>(1)? > 0)),
+    )?;
+    if !ours && any && creates {
+        let what = "holds the tables of another batch framework: name another file";
+        return Err(unusable(path, what).into());
+    }
+    if !ours {
+        return Ok(None);
+    }
+    let row = connection
+        .query_row("SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((version, uuid)) = row else {
+        return Err(Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned()));
+    };
+    match u16::try_from(version) {
+        Ok(version @ 1..=VERSION) => Ok(Some(Present { uuid, version })),
+        _ if version > 0 => Err(unusable(
+            path,
+            format!(
+                "has a schema of version {version}, and this program knows version {VERSION} at most: use the newer program, or another file"
+            ),
+        )
+        .into()),
+        _ => Err(Trouble::Corrupt(format!("there is no schema of version {version}"))),
+    }
+}
+
+/// `SQLite` does not always wait by itself for the lock that this change takes.
+fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), Trouble> {
+    let until = Instant::now() + wait;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => {
+                return Err(unusable(path, "lies where SQLite has no WAL: put it on a local disk").into());
+            }
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

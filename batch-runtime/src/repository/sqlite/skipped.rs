@@ -1,0 +1,118 @@
+//! Receives: what a chunk skipped. Gives: it in the table of the repository, in order, and back.
+
+use std::sync::Arc;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::connections::Shared;
+use super::elsewhere::Elsewhere;
+use super::error::Trouble;
+use super::rows::{self, int};
+use super::steps::check_owner;
+use crate::definition::{Durability, ExecutionId, StepExecutionId};
+use crate::repository::{Ownership, RepositoryError, SkippedItem, SkippedRow};
+
+/// The columns of an item, in the order of [`item`].
+pub(super) const COLUMNS: &str = "SEQUENCE, PHASE, SOURCE_POSITION, LOCATION, ERROR, ITEM";
+
+/// So many are copied in one transaction.
+const PAGE: u32 = 1_000;
+
+/// An item with its sequence, from the columns that begin at `first`.
+pub(super) fn item(row: &Row<'_>, first: usize) -> rusqlite::Result<(u64, SkippedItem)> {
+    let bad = |why: String| rusqlite::Error::FromSqlConversionFailure(first + 1, Type::Text, why.into());
+    let item = SkippedItem {
+        phase: row.get_ref(first + 1)?.as_str()?.parse().map_err(bad)?,
+        position: row.get(first + 2)?,
+        location: row.get(first + 3)?,
+        error: row.get(first + 4)?,
+        item: row.get(first + 5)?,
+    };
+    Ok((rows::count(row, first)?, item))
+}
+
+/// Inserts an item; nothing happens where it is there already.
+pub(super) fn insert(
+    connection: &Connection,
+    step: StepExecutionId,
+    sequence: u64,
+    item: &SkippedItem,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO BATCH_SKIPPED_ITEM (STEP_EXECUTION_ID, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (STEP_EXECUTION_ID, SEQUENCE) DO NOTHING"
+        ))?
+        .execute(params![
+            step.0,
+            int(sequence),
+            item.phase.as_str(),
+            item.position,
+            item.location,
+            rows::cut(&item.error),
+            item.item,
+        ])
+        .map(|_| ())
+}
+
+/// Copies what the step execution skipped in another database and the repository does not know yet. A crash in between
+/// is made good by the next call: what is there already is not copied again.
+pub(super) fn follow(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    elsewhere: &Elsewhere,
+    step: StepExecutionId,
+) -> Result<(), Trouble> {
+    let connection = shared.lend_to(owner.execution)?;
+    let known = connection
+        .prepare_cached(
+            "SELECT (SELECT MAX(SEQUENCE) FROM BATCH_SKIPPED_ITEM WHERE STEP_EXECUTION_ID = ?1)
+             FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = ?1",
+        )?
+        .query_row([step.0], |row| rows::count(row, 0))
+        .optional()?;
+    // A repository that was restored from a backup does not know what was begun since.
+    let Some(mut known) = known else { return Ok(()) };
+    loop {
+        // Outside the transaction: a database that makes us wait must not make the repository's other users wait.
+        let page = elsewhere.skipped_behind(step, known, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        known = *last;
+        let transaction = connection.begin()?;
+        check_owner(&transaction, owner)?;
+        for (sequence, item) in &page {
+            insert(&transaction, step, *sequence, item)?;
+        }
+        transaction.commit()?;
+    }
+}
+
+pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<SkippedRow>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let transaction = connection.unchecked_transaction()?;
+    let (known, kept): (bool, bool) = transaction
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?1),
+                    EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'BATCH_SKIPPED_ITEM')",
+        )?
+        .query_row([execution.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if !known {
+        return Err(RepositoryError::NoSuchExecution(execution).into());
+    }
+    // A file of an older version that cannot be written.
+    if !kept {
+        return Ok(Vec::new());
+    }
+    let mut select = transaction.prepare_cached(&format!(
+        "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, {} FROM BATCH_STEP_EXECUTION s
+         JOIN BATCH_SKIPPED_ITEM i ON i.STEP_EXECUTION_ID = s.STEP_EXECUTION_ID
+         WHERE s.JOB_EXECUTION_ID = ?1 ORDER BY s.STEP_EXECUTION_ID, i.SEQUENCE",
+        COLUMNS.split(", ").map(|column| format!("i.{column}")).collect::<Vec<_>>().join(", ")
+    ))?;
+    let rows = select.query_map([execution.0], |row| {
+        let (sequence, item) = item(row, 2)?;
+        Ok(SkippedRow { step_execution: StepExecutionId(row.get(0)?), step: row.get(1)?, sequence, item })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,207 @@
+//! Skipped items: committed with their chunk, never lost, never doubled.
+
+use std::time::Duration;
+
+use super::*;
+use crate::definition::{DatabaseHandle, Sqlite};
+
+fn skipped(name: &str) -> SkippedItem {
+    SkippedItem {
+        phase: SkipPhase::Process,
+        position: r#"{"v":1,"at":5,"ahead":2}"#.to_owned(),
+        location: Some(format!("flights.csv, line {name}")),
+        error: format!("no carrier in {name}"),
+        item: Some(format!("\"{name}\"")),
+    }
+}
+
+/// Commits a chunk that skips.
+fn skip(step: &mut BegunStep, names: &[&str]) -> Result<Committed, ChunkError> {
+    let skipped = names.iter().copied().map(skipped).collect();
+    step.chunks.commit(&mut ChunkRecord { skipped, ..record(1) }, |_, _| Ok(()))
+}
+
+fn names(repository: &SqliteRepository, owner: Ownership) -> Vec<String> {
+    let rows = repository.skipped_items(owner.execution).unwrap();
+    rows.into_iter().map(|row| format!("{} {}", row.sequence, row.item.item.unwrap())).collect()
+}
+
+#[test]
+fn skipped_items_are_committed_with_their_chunk_and_come_back_whole() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    let launched = launch(&repository);
+    let mut step = begin(&repository, launched.ownership);
+    skip(&mut step, &["a"]).unwrap();
+    let read = SkippedItem { phase: SkipPhase::Read, location: None, item: None, ..skipped("b") };
+    let both = ChunkRecord { skipped: vec![read.clone(), skipped("c")], ..record(2) };
+    step.chunks.commit(&mut both.clone(), |_, _| Ok(())).unwrap();
+
+    let rows = repository.skipped_items(launched.ownership.execution).unwrap();
+    assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(rows.iter().all(|row| row.step == "step" && row.step_execution == step.id));
+    assert_eq!(rows.into_iter().map(|row| row.item).collect::<Vec<_>>(), [skipped("a"), read, skipped("c")]);
+}
+
+#[test]
+fn what_a_given_up_chunk_skipped_is_not_kept_and_its_numbers_are_used_again() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    let launched = launch(&repository);
+    let mut step = begin(&repository, launched.ownership);
+    let mut given_up = ChunkRecord { skipped: vec![skipped("a")], ..record(1) };
+    step.chunks.commit(&mut given_up, |_, _| Err(Failure::new("no"))).unwrap_err();
+    sql(
+        &folder.file(),
+        "CREATE TRIGGER no BEFORE INSERT ON BATCH_SKIPPED_ITEM BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    skip(&mut step, &["b"]).unwrap_err();
+    sql(&folder.file(), "DROP TRIGGER no");
+    assert!(names(&repository, launched.ownership).is_empty());
+    assert_eq!(repository.steps(launched.ownership.execution).unwrap()[0].counters.commit, 0);
+    skip(&mut step, &["c"]).unwrap();
+    assert_eq!(names(&repository, launched.ownership), [r#"1 "c""#]);
+}
+
+#[test]
+fn a_fenced_owner_records_no_skips() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    let first = launch(&repository);
+    let mut step = begin(&repository, first.ownership);
+    let parameters = parameters("a");
+    let force = LaunchRequest { recovery: Recovery::Force, ..request(&parameters) };
+    let _second = repository.launch(&force).unwrap();
+    skip(&mut step, &["a"]).unwrap_err();
+    assert!(names(&repository, first.ownership).is_empty());
+}
+
+#[test]
+fn an_error_without_an_end_is_cut() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    let launched = launch(&repository);
+    let mut step = begin(&repository, launched.ownership);
+    let long = SkippedItem { error: "ä".repeat(3_000), ..skipped("a") };
+    step.chunks.commit(&mut ChunkRecord { skipped: vec![long], ..record(1) }, |_, _| Ok(())).unwrap();
+    let rows = repository.skipped_items(launched.ownership.execution).unwrap();
+    assert_eq!(rows[0].item.error, "ä".repeat(2_500));
+}
+
+#[test]
+fn what_an_execution_skipped_that_is_not_there_is_no_empty_answer() {
+    let folder = Folder::new();
+    let error = folder.open().skipped_items(ExecutionId(7)).unwrap_err();
+    assert!(matches!(error, RepositoryError::NoSuchExecution(ExecutionId(7))), "{error}");
+}
+
+struct Warehouse {
+    folder: Folder,
+    repository: SqliteRepository,
+    handle: DatabaseHandle,
+}
+
+/// A repository that follows the other database so often.
+fn warehouse(mirror: Duration) -> Warehouse {
+    let folder = Folder::new();
+    let repository = SqliteOptions::new().intervals(mirror, mirror).open(folder.file()).unwrap();
+    let handle = DatabaseHandle::Sqlite(Sqlite::open(folder.0.join("warehouse.db")));
+    Warehouse { folder, repository, handle }
+}
+
+const NEVER: Duration = Duration::from_hours(1);
+
+impl Warehouse {
+    fn begin(&self, owner: Ownership) -> BegunStep {
+        let elsewhere = Some(("warehouse", &self.handle));
+        self.repository.begin_step(owner, &StepStart { elsewhere, ..start("step") }).unwrap()
+    }
+
+    fn there(&self) -> Vec<String> {
+        let query = "SELECT STEP_EXECUTION_ID, SEQUENCE, ITEM FROM BATCH_STEP_SKIPPED_ITEM ORDER BY 1, 2";
+        rows(&self.folder.0.join("warehouse.db"), query)
+    }
+
+    fn forbid_here(&self) {
+        sql(
+            &self.folder.file(),
+            "CREATE TRIGGER no BEFORE INSERT ON BATCH_SKIPPED_ITEM BEGIN SELECT RAISE(ABORT, 'no'); END",
+        );
+    }
+
+    fn allow_here(&self) {
+        sql(&self.folder.file(), "DROP TRIGGER no");
+    }
+}
+
+#[test]
+fn another_database_takes_the_skips_with_the_rows_and_the_repository_follows() {
+    let warehouse = warehouse(Duration::ZERO);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership);
+    skip(&mut step, &["a", "b"]).unwrap();
+    skip(&mut step, &["c"]).unwrap();
+    assert_eq!(warehouse.there(), [r#"1|1|"a""#, r#"1|2|"b""#, r#"1|3|"c""#]);
+    let here = names(&warehouse.repository, launched.ownership);
+    assert_eq!(here, [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
+}
+
+#[test]
+fn the_end_of_a_step_brings_the_skips_that_the_repository_was_not_told() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership);
+    for name in ["a", "b", "c"] {
+        skip(&mut step, &[name]).unwrap();
+    }
+    assert_eq!(names(&warehouse.repository, launched.ownership), [r#"1 "a""#]);
+    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
+    warehouse.repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+    assert_eq!(names(&warehouse.repository, launched.ownership), [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
+}
+
+#[test]
+fn a_takeover_brings_the_skips_of_a_dead_owner_once() {
+    let warehouse = warehouse(NEVER);
+    let first = launch(&warehouse.repository);
+    let mut step = warehouse.begin(first.ownership);
+    for name in ["a", "b", "c"] {
+        skip(&mut step, &[name]).unwrap();
+    }
+    drop(first.lock);
+    let mut owner = first.ownership;
+    for _ in 0..2 {
+        let launched = launch(&warehouse.repository);
+        owner = launched.ownership;
+        warehouse.begin(owner);
+        assert_eq!(names(&warehouse.repository, first.ownership), [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
+    }
+    assert!(names(&warehouse.repository, owner).is_empty());
+}
+
+#[test]
+fn a_step_that_could_not_bring_its_skips_home_is_not_complete_and_its_next_start_does() {
+    let warehouse = warehouse(NEVER);
+    let first = launch(&warehouse.repository);
+    let mut step = warehouse.begin(first.ownership);
+    warehouse.forbid_here();
+    skip(&mut step, &["a"]).unwrap();
+    let finish =
+        |status| warehouse.repository.finish_step(first.ownership, step.id, &finish_step(status, "X"));
+    assert!(finish(BatchStatus::Completed).is_err());
+    finish(BatchStatus::Failed).unwrap();
+    fail(&warehouse.repository, first.ownership);
+    assert!(names(&warehouse.repository, first.ownership).is_empty());
+    warehouse.allow_here();
+    warehouse.begin(launch(&warehouse.repository).ownership);
+    assert_eq!(names(&warehouse.repository, first.ownership), [r#"1 "a""#]);
+}
+
+#[test]
+fn more_skips_than_a_page_holds_are_all_brought() {
+    let warehouse = warehouse(NEVER);
+    let launched = launch(&warehouse.repository);
+    let mut step = warehouse.begin(launched.ownership);
+    skip(&mut step, &vec!["a"; 2_500]).unwrap();
+    assert_eq!(names(&warehouse.repository, launched.ownership).len(), 2_500);
+}
