@@ -52,7 +52,7 @@ pub trait Reader {
     ///
     /// # Errors
     /// When the input is bad or out of reach. After an error about one record (a bad line), the next
-    /// call goes on behind that record.
+    /// call goes on behind that record; after any other, [`steps_over`](Self::steps_over) is false.
     fn read(&mut self) -> Result<Option<Self::Item>, Self::Error>;
 
     /// The position behind the last item that was read.
@@ -71,6 +71,30 @@ pub trait Reader {
     /// When that could not be done; the step then fails, and what was committed stays so.
     fn committed(&mut self, _position: &Self::Position) -> Result<(), Self::Error> {
         Ok(())
+    }
+
+    /// Does the next [`read`](Self::read) go on behind the record that `error` is about?
+    ///
+    /// Asked of the error that `read` gave last. If it is true, that record is behind
+    /// [`position`](Self::position), and a step may skip it. If not (the input is out of reach, the query
+    /// failed), `position` is still that behind the last item: to try again, the reader is opened anew and
+    /// [resumes](Self::resume) there, which repeats nothing and loses nothing.
+    ///
+    /// ```
+    /// use batch_runtime::Reader;
+    /// use batch_runtime::readers::{CsvReader, ReadError};
+    ///
+    /// let path = std::env::temp_dir().join("doc-steps-over.csv");
+    /// std::fs::write(&path, "minutes\nlate\n12\n")?;
+    ///
+    /// let mut minutes = CsvReader::<u32>::open(&path)?;
+    /// let error = minutes.read().unwrap_err();
+    /// assert!(minutes.steps_over(&error), "`late` is no number, but the line behind it can be read");
+    /// assert_eq!(minutes.read()?, Some(12));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn steps_over(&self, _error: &Self::Error) -> bool {
+        true
     }
 
     /// How much of the input is read, and how much there is, in one unit (bytes, items); for the

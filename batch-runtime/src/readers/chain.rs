@@ -7,7 +7,8 @@ use crate::definition::{BoxError, Progress, Reader};
 /// Reads one reader to its end, then another; more are nested: `Chain::new(a, Chain::new(b, c))`.
 ///
 /// The position says which of the two is being read and where that one stands, so a restart does not
-/// touch a reader that was read to its end.
+/// touch a reader that was read to its end. Behind which errors reading goes on, the reader says that gave
+/// them.
 ///
 /// ```
 /// use batch_runtime::Reader;
@@ -30,6 +31,8 @@ pub struct Chain<A, B> {
     first: A,
     second: B,
     on: On,
+    /// What the reader said of the error that it gave last, before that was boxed.
+    steps_over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,7 @@ pub enum ChainPosition<P, Q> {
 impl<A, B> Chain<A, B> {
     /// Reads `first`, then `second`.
     pub const fn new(first: A, second: B) -> Self {
-        Self { first, second, on: On::First }
+        Self { first, second, on: On::First, steps_over: true }
     }
 }
 
@@ -65,12 +68,23 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     #[inline]
     fn read(&mut self) -> Result<Option<A::Item>, BoxError> {
         if self.on == On::First {
-            if let Some(item) = self.first.read().map_err(Into::into)? {
+            let read = self.first.read().map_err(|error| {
+                self.steps_over = self.first.steps_over(&error);
+                error.into()
+            });
+            if let Some(item) = read? {
                 return Ok(Some(item));
             }
             self.on = On::SecondUntold;
         }
-        self.second.read().map_err(Into::into)
+        self.second.read().map_err(|error| {
+            self.steps_over = self.second.steps_over(&error);
+            error.into()
+        })
+    }
+
+    fn steps_over(&self, _error: &BoxError) -> bool {
+        self.steps_over
     }
 
     fn position(&self) -> Self::Position {
@@ -197,6 +211,43 @@ mod tests {
         fn committed(&mut self, position: &u32) -> Result<(), Self::Error> {
             self.1.push(*position);
             Ok(())
+        }
+    }
+
+    /// Fails with every read; by what is said, the next would go on behind it.
+    struct Bad(bool);
+
+    impl Reader for Bad {
+        type Item = u32;
+        type Position = u32;
+        type Error = &'static str;
+
+        fn read(&mut self) -> Result<Option<u32>, Self::Error> {
+            Err("bad")
+        }
+
+        fn steps_over(&self, _error: &Self::Error) -> bool {
+            self.0
+        }
+
+        fn position(&self) -> u32 {
+            0
+        }
+
+        fn resume(&mut self, _position: u32) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn behind_an_error_reading_goes_on_where_the_reader_says_so_that_gave_it() {
+        for goes_on in [true, false] {
+            let mut first = Chain::new(Bad(goes_on), Bad(!goes_on));
+            let error = first.read().unwrap_err();
+            assert_eq!(first.steps_over(&error), goes_on);
+            let mut second = Chain::new(VecReader::new([]), Chain::new(Bad(goes_on), Bad(!goes_on)));
+            let error = second.read().unwrap_err();
+            assert_eq!(second.steps_over(&error), goes_on);
         }
     }
 

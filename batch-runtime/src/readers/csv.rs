@@ -10,6 +10,9 @@ mod records;
 mod row;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -40,6 +43,10 @@ pub use options::CsvOptions;
 /// looks like (a number, `true`, a text), as serde does not tell what is asked for.
 ///
 /// A restart seeks in a plain file; in a compressed file it decompresses what lies before.
+///
+/// Reading goes on behind an error about one record ([`ReadError::is_about_a_record`]): a bad value, a wrong number
+/// of fields, invalid UTF-8, a record that is too long, a quote that is never closed. It does not behind a header that
+/// lacks a column of the item, a failure of the operating system or a damaged compressed file.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::CsvReader};
@@ -163,8 +170,18 @@ impl<T: DeserializeOwned> Reader for CsvReader<T> {
         };
         match self.decoder.decode(record, text) {
             Ok(item) => Ok(Some(item)),
-            Err(refusal) => Err(self.refused(record, text, &refusal)),
+            Err(refusal) => {
+                let error = self.refused(record, text, &refusal);
+                if !error.is_about_a_record() {
+                    self.records.put_back(found);
+                }
+                Err(error)
+            }
         }
+    }
+
+    fn steps_over(&self, error: &ReadError) -> bool {
+        error.is_about_a_record()
     }
 
     fn position(&self) -> CsvPosition {

@@ -39,6 +39,9 @@ pub(crate) struct Source {
     given: u64,
     /// What broke the stream: a decompressor that failed may give anything when it is asked again.
     broken: Option<(io::ErrorKind, String)>,
+    /// Where a test lets the operating system fail.
+    #[cfg(test)]
+    pub(crate) fails_at: Option<u64>,
 }
 
 enum Stream {
@@ -80,7 +83,17 @@ impl Source {
         let front = front(&mut file).map_err(open)?;
         let identity = Identity { length, front: front.len() as u64, hash: hash(&front) };
         let stream = Stream::new(path, file, &resource)?;
-        Ok(Self { resource, stream, length, identity, front, given: 0, broken: None })
+        Ok(Self {
+            resource,
+            stream,
+            length,
+            identity,
+            front,
+            given: 0,
+            broken: None,
+            #[cfg(test)]
+            fails_at: None,
+        })
     }
 
     /// The name for messages.
@@ -156,6 +169,15 @@ impl Source {
         if let Some((kind, message)) = &self.broken {
             return Err(self.error(io::Error::new(*kind, message.clone())));
         }
+        #[cfg(test)]
+        let into = match self.fails_at {
+            Some(byte) if byte <= self.given => return Err(self.error(io::Error::other("unplugged"))),
+            Some(byte) => {
+                let room = into.len().min(usize::try_from(byte - self.given).unwrap());
+                &mut into[..room]
+            }
+            None => into,
+        };
         loop {
             let read = match &mut self.stream {
                 Stream::Plain(file) => file.read(into),

@@ -21,6 +21,9 @@ pub(super) struct Place {
 impl Records {
     /// The place behind the last record.
     pub(super) fn place(&self) -> Place {
+        if let Some(held) = self.held {
+            return held;
+        }
         let at = self.at - usize::from(self.completed && self.at == self.filled);
         let tail = at.min(TAIL);
         Place {
@@ -37,6 +40,7 @@ impl Records {
         let Some(target) = place.byte.checked_sub(place.tail) else {
             return Err(self.source.changed(place.byte, "the position is damaged"));
         };
+        self.held = None;
         let tail = usize::try_from(place.tail).unwrap_or(usize::MAX).min(TAIL);
         let in_buffer = target.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
         if let Some(offset) = in_buffer.filter(|offset| *offset <= self.filled) {

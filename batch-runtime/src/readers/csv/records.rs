@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::index;
-use super::place::TAIL;
+use super::place::{Place, TAIL};
 use crate::readers::ReadError;
 use crate::readers::source::Source;
 
@@ -75,6 +75,8 @@ pub(super) struct Records {
     pub(super) ended: bool,
     /// The last line had no end, and one was put into the buffer.
     pub(super) completed: bool,
+    /// The place behind the last record, where `at` is already behind it: what lies between is dropped as it is read.
+    pub(super) held: Option<Place>,
     scratch: Vec<u8>,
     scratch_ends: Vec<u32>,
 }
@@ -104,6 +106,7 @@ impl Records {
             record_line: 1,
             ended: false,
             completed: false,
+            held: None,
             scratch: Vec::new(),
             scratch_ends: Vec::new(),
         }
@@ -198,6 +201,13 @@ impl Records {
         }
     }
 
+    /// Makes the record that was just found the next one again.
+    #[cold]
+    pub(super) fn put_back(&mut self, found: Found) {
+        (self.at, self.line) = (found.start, found.line);
+        self.find_marks();
+    }
+
     /// True if a comment line was skipped, or more of the input is there to look at.
     fn skip_comment(&mut self) -> Result<bool, ReadError> {
         if self.at == self.filled {
@@ -213,8 +223,10 @@ impl Records {
         loop {
             let Some(place) = self.index.get(self.next) else {
                 // What was seen of it is dropped, so that a comment may have any length.
+                self.held = Some(self.place());
                 self.at = self.filled;
                 if self.ended {
+                    self.held = None;
                     return Ok(true);
                 }
                 self.fill()?;
@@ -225,6 +237,7 @@ impl Records {
             if self.buffer[place] == b'\n' {
                 self.at = place + 1;
                 self.line += 1;
+                self.held = None;
                 return Ok(true);
             }
         }
@@ -328,6 +341,7 @@ impl Records {
         let Syntax { delimiter, quote, .. } = self.syntax;
         let mut quotation = Quotation::FieldBegins;
         let mut in_quotes = None;
+        self.held = Some(self.place());
         loop {
             let unread = &self.buffer[self.at..self.filled];
             let mut end = None;
@@ -349,6 +363,7 @@ impl Records {
             let in_quotes = *in_quotes.get_or_insert(quotation == Quotation::Inside);
             self.at = end.map_or(self.filled, |end| self.at + end);
             if end.is_some() || self.ended {
+                self.held = None;
                 self.find_marks();
                 return Ok(in_quotes);
             }

@@ -17,7 +17,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a source.
 pub(super) struct Lines {
-    source: Source,
+    pub(super) source: Source,
     /// Holds up to [`TAIL`] bytes before `at`, and what is read ahead.
     buffer: Vec<u8>,
     /// The offset of the buffer's begin in the input.
@@ -29,6 +29,8 @@ pub(super) struct Lines {
     /// The number of the next line, from 1.
     line: u64,
     pub(super) longest: usize,
+    /// The position behind the last line, while the next one is dropped as it is read.
+    held: Option<LinePosition>,
 }
 
 /// Where a line was found.
@@ -51,6 +53,7 @@ impl Lines {
             ended: false,
             line: 1,
             longest: 16 * 1024 * 1024,
+            held: None,
         }
     }
 
@@ -111,6 +114,7 @@ impl Lines {
     #[cold]
     fn skip_line(&mut self, mut end: Option<usize>) -> Result<ReadError, ReadError> {
         let (line, byte) = (self.line, self.byte());
+        self.held = Some(self.position());
         while end.is_none() {
             self.at = self.filled;
             if self.ended {
@@ -119,6 +123,7 @@ impl Lines {
             self.fill()?;
             end = memchr::memchr(b'\n', &self.buffer[self.at..self.filled]).map(|found| self.at + found);
         }
+        self.held = None;
         self.at = end.map_or(self.filled, |end| end + 1);
         self.line += 1;
         let (resource, limit) = (self.resource(), self.longest);
@@ -153,6 +158,9 @@ impl Lines {
     }
 
     pub(super) fn position(&self) -> LinePosition {
+        if let Some(held) = &self.held {
+            return held.clone();
+        }
         let tail = &self.buffer[self.at.saturating_sub(TAIL)..self.at];
         let byte = self.byte();
         LinePosition {
@@ -168,6 +176,7 @@ impl Lines {
     pub(super) fn go_to(&mut self, position: &LinePosition) -> Result<(), ReadError> {
         let LinePosition { byte, line, tail, hash, input } = *position;
         self.source.check(input, byte)?;
+        self.held = None;
         let tail = usize::try_from(tail).unwrap_or(usize::MAX).min(TAIL);
         let Some(target) = byte.checked_sub(tail as u64) else {
             return Err(self.source.changed(byte, "the position is damaged"));

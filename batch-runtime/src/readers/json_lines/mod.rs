@@ -20,6 +20,9 @@ use crate::{Progress, Reader};
 /// end. A file named `.gz` or `.zst` is decompressed. A restart seeks in a plain file; in a compressed file it
 /// decompresses what lies before.
 ///
+/// Reading goes on behind an error about one line ([`ReadError::is_about_a_record`]): no JSON, not the item's,
+/// invalid UTF-8, too long. It does not behind a failure of the operating system or a damaged compressed file.
+///
 /// ```
 /// use batch_runtime::{Reader, readers::JsonLinesReader};
 /// use serde::Deserialize;
@@ -93,6 +96,10 @@ impl<T: DeserializeOwned> Reader for JsonLinesReader<T> {
             };
         }
         Ok(None)
+    }
+
+    fn steps_over(&self, error: &ReadError) -> bool {
+        error.is_about_a_record()
     }
 
     fn position(&self) -> LinePosition {
@@ -173,5 +180,45 @@ impl fmt::Display for Short<'_> {
         let (begin, end) =
             (text.floor_char_boundary(SHOWN_CHARACTERS), text.ceil_char_boundary(text.len() - 60));
         write!(f, "{}…{}", &text[..begin], &text[end..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_on(reader: &mut JsonLinesReader<u32>) -> (Vec<Result<u32, String>>, Option<ReadError>) {
+        let mut outcomes = Vec::new();
+        loop {
+            match reader.read() {
+                Ok(Some(item)) => outcomes.push(Ok(item)),
+                Ok(None) => return (outcomes, None),
+                Err(error) if reader.steps_over(&error) => outcomes.push(Err(error.to_string())),
+                Err(error) => return (outcomes, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_that_failed_is_opened_anew_at_its_position_wherever_that_was() {
+        let text = format!("1\n\n2\n{}\nbad\n3\n{}4\n5", "9".repeat(500_000), " ".repeat(900));
+        let path = std::env::temp_dir().join(format!("batch-json-unplugged-{}.jsonl", std::process::id()));
+        std::fs::write(&path, &text).unwrap();
+        let open = || JsonLinesReader::<u32>::open(&path).unwrap().longest_record(1_000);
+        let (whole, error) = read_on(&mut open());
+        assert!(error.is_none());
+        assert_eq!(whole.iter().filter(|outcome| outcome.is_err()).count(), 2, "{whole:?}");
+        for byte in (0..text.len()).step_by(4_999).chain([1, 2, 3, 5, 6, text.len() - 1, text.len()]) {
+            let mut reader = open();
+            reader.lines.source.fails_at = Some(byte as u64);
+            let (mut outcomes, error) = read_on(&mut reader);
+            assert!(matches!(error, Some(ReadError::Io { .. })), "{error:?}");
+            let position = serde_json::to_string(&reader.position()).unwrap();
+            let mut anew = open();
+            anew.resume(serde_json::from_str(&position).unwrap()).unwrap();
+            outcomes.extend(read_on(&mut anew).0);
+            assert_eq!(outcomes, whole, "unplugged at {byte}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -40,6 +40,9 @@ enum RowError {
 /// checkpointed while a long step runs. Rows that are changed meanwhile are seen as they are when their page is
 /// read.
 ///
+/// Reading goes on behind a row that is no item, or on which the closure failed
+/// ([`SqliteReadError::is_about_a_row`]). It does not behind a query that failed, or a key that is `NULL` or not unique.
+///
 /// ```
 /// use batch_runtime::Reader;
 /// use batch_runtime::readers::{SqliteReadError, SqliteReader};
@@ -180,11 +183,7 @@ impl<'c, T> SqliteReader<'c, T> {
         statement.raw_bind_parameter(LIMIT, limit)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
-            let found = self.key_of(row).and_then(|key| {
-                let last = self.buffer.last().map_or(&self.after, |(key, _)| key);
-                self.check_order(last, &key).map(|()| key)
-            });
-            let key = match found {
+            let key = match self.key_of(row) {
                 Ok(key) => key,
                 Err(error) => {
                     // The rows before it are good.
@@ -192,6 +191,13 @@ impl<'c, T> SqliteReader<'c, T> {
                     break;
                 }
             };
+            let last = self.buffer.last().map_or(&self.after, |(key, _)| key);
+            if let Err(error) = self.check_order(last, &key) {
+                // Nor is the row before it given: who goes on behind that would never see this one.
+                self.buffer.pop();
+                self.behind = Some(error);
+                break;
+            }
             if self.buffer.len() == self.page.rows {
                 break;
             }
@@ -273,6 +279,10 @@ impl<T> Reader for SqliteReader<'_, T> {
         self.after = key;
         self.read += 1;
         item.map(Some)
+    }
+
+    fn steps_over(&self, error: &SqliteReadError) -> bool {
+        error.is_about_a_row()
     }
 
     fn position(&self) -> SqlitePosition {

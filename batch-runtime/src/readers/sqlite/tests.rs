@@ -144,13 +144,69 @@ fn a_key_that_comes_twice_is_named_wherever_the_page_ends() {
             .rows_as::<(String, i64)>()
             .unwrap();
         reader.read().unwrap();
-        reader.read().unwrap();
         assert_eq!(
             reader.read().unwrap_err().to_string(),
             "key `day`: it is not unique: day = 'tu' comes more than once; add columns to the key until it is unique"
         );
         assert_eq!(reader.read().unwrap(), None, "the error ends the input");
     }
+}
+
+#[test]
+fn behind_a_key_that_comes_twice_no_restart_goes_on() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE t (day TEXT, id INTEGER)").unwrap();
+    connection.execute_batch("INSERT INTO t VALUES ('mo', 1), ('tu', 2), ('tu', 3), ('we', 4)").unwrap();
+    for page in 1..=4 {
+        let days = || SqliteReader::query(&connection, "SELECT * FROM t").key("day").page(page);
+        let mut reader = days().rows_as::<(String, i64)>().unwrap();
+        reader.read().unwrap();
+        let error = reader.read().unwrap_err();
+        assert!(!reader.steps_over(&error));
+        let mut restarted = days().rows_as::<(String, i64)>().unwrap();
+        restarted.resume(stored(&reader)).unwrap();
+        assert_eq!(restarted.read().unwrap_err().to_string(), error.to_string());
+    }
+}
+
+#[test]
+fn a_query_that_failed_is_opened_anew_behind_the_last_good_row() {
+    let connection = database(7);
+    for page in [1, 2, 3, 10] {
+        for good in 0..7 {
+            // The query fails when it comes to the row behind `good`: what was fetched before it on its page is lost.
+            let sql = format!(
+                "SELECT CASE WHEN id = {} THEN abs(-9223372036854775808) ELSE id END AS id FROM person",
+                (good + 1) * 10
+            );
+            let mut reader =
+                SqliteReader::query(&connection, sql).key("id").page(page).rows_as::<i64>().unwrap();
+            let mut items = Vec::new();
+            let error = loop {
+                match reader.read() {
+                    Ok(item) => items.extend(item),
+                    Err(error) => break error,
+                }
+            };
+            assert!(!reader.steps_over(&error), "{error}");
+            let mut anew = ids(&connection, page);
+            anew.resume(stored(&reader)).unwrap();
+            items.extend(rest(&mut anew));
+            assert_eq!(items, [10, 20, 30, 40, 50, 60, 70]);
+        }
+    }
+}
+
+#[test]
+fn reading_goes_on_behind_a_row_that_is_no_item() {
+    let connection = database(3);
+    connection.execute("UPDATE person SET name = x'ff' WHERE id = 20", []).unwrap();
+    let mut reader =
+        SqliteReader::query(&connection, "SELECT * FROM person").key("id").rows_as::<Person>().unwrap();
+    reader.read().unwrap();
+    let error = reader.read().unwrap_err();
+    assert!(reader.steps_over(&error));
+    assert_eq!(reader.read().unwrap().unwrap().id, 30);
 }
 
 #[test]
@@ -165,7 +221,6 @@ fn keys_that_only_the_collation_makes_equal_are_found() {
     let read =
         |sql: &str| SqliteReader::query(&connection, sql).key("k").page(1).rows_as::<String>().unwrap();
     let mut loose = read("SELECT k FROM loose");
-    loose.read().unwrap();
     assert!(loose.read().unwrap_err().to_string().contains("not unique"));
     assert_eq!(rest(&mut read("SELECT k FROM strict")), ["A", "a"]);
 }
