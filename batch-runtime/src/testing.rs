@@ -144,7 +144,7 @@ impl<S: StepDefinition> StepTest<S> {
             stop: StopSignal::new(),
             values: Values::default(),
         };
-        let retrying = Retrying::new(info.options.faults, Arc::new(Sleep), StopSignal::new());
+        let retrying = Retrying::new(&info.options, Arc::new(Sleep), StopSignal::new());
         let own = StepEnvironment::new(Some(context), Some(retrying));
         run(&StepRun {
             info,
@@ -154,6 +154,7 @@ impl<S: StepDefinition> StepTest<S> {
             store: RefCell::new(ChunkStore::Nowhere),
             inherited: engine::checkpoint_at(self.position),
             durability: crate::definition::Durability::Process,
+            before: Counters::default(),
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
             route: None,
         })

@@ -55,6 +55,10 @@ struct Parts {
     phase: Option<Phase>,
     location: Option<String>,
     panicked: bool,
+    interrupted: bool,
+    fatal: bool,
+    /// What was tried, or could be done.
+    notes: Vec<String>,
     cause: BoxError,
 }
 
@@ -64,9 +68,16 @@ impl Failure {
         // A failure that passes a second boundary stays one failure.
         match cause.into().downcast::<Failure>() {
             Ok(failure) => *failure,
-            Err(cause) => {
-                Self(Box::new(Parts { component: None, phase: None, location: None, panicked: false, cause }))
-            }
+            Err(cause) => Self(Box::new(Parts {
+                component: None,
+                phase: None,
+                location: None,
+                panicked: false,
+                interrupted: false,
+                fatal: false,
+                notes: Vec::new(),
+                cause,
+            })),
         }
     }
 
@@ -96,6 +107,33 @@ impl Failure {
     pub fn at(mut self, location: impl Into<String>) -> Self {
         self.0.location.get_or_insert_with(|| location.into());
         self
+    }
+
+    /// Adds what was tried before it failed, or what can be done: told behind the cause.
+    #[must_use]
+    pub fn noting(mut self, note: impl Into<String>) -> Self {
+        self.0.notes.push(note.into());
+        self
+    }
+
+    /// Whatever the rules of the step say, it fails the step.
+    pub(crate) fn fatal(mut self) -> Self {
+        self.0.fatal = true;
+        self
+    }
+
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.0.fatal || self.0.panicked
+    }
+
+    /// It would have been tried again, had the job not been asked to stop.
+    pub(crate) fn interrupted(mut self) -> Self {
+        self.0.interrupted = true;
+        self
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.0.interrupted
     }
 
     /// The component that failed, where it is known.
@@ -175,7 +213,7 @@ impl fmt::Display for Failure {
             last = text;
             source = error.source();
         }
-        Ok(())
+        self.0.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }
 

@@ -46,8 +46,7 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holdable, Many, Process, ProcessorDefinition, Repeats, Sink, Slot, Then,
-    Through,
+    AtOnce, ByReference, ByValue, Holdable, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
 };
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use reader::{Progress, Reader, ReaderDefinition};

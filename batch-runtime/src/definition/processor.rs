@@ -78,6 +78,9 @@ pub trait Process<In> {
     /// Goes back to the state that was kept: what happened since is undone.
     fn put_back(&mut self, _slot: Slot) {}
 
+    /// Keeps a new copy for [`Slot::Item`], where there is one: the next of several items comes out of a bulk processor.
+    fn hold_next(&mut self) {}
+
     /// Adds its state to the checkpoint.
     ///
     /// # Errors
@@ -115,71 +118,6 @@ pub enum ByReference {}
 /// The processor takes the items of a chunk at once, by reference.
 #[derive(Debug, Clone, Copy)]
 pub enum AtOnce {}
-
-/// How a call that failed is repeated; implemented for the ways in which a processor takes its item.
-#[diagnostic::on_unimplemented(
-    message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is no `Clone`",
-    label = "`retry` calls this processor again",
-    note = "let the processor take `&{In}`, which needs nothing; or derive `Clone` for it; or drop `retry`"
-)]
-pub trait Repeats<In> {
-    /// Calls the processor until it succeeds or `again` says no.
-    ///
-    /// # Errors
-    /// The failure of the last call.
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut S,
-        again: impl FnMut(&mut P, &S, &Failure) -> bool,
-    ) -> Result<(), Failure>;
-}
-
-impl<In: Clone> Repeats<In> for ByValue {
-    #[inline]
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut S,
-        mut again: impl FnMut(&mut P, &S, &Failure) -> bool,
-    ) -> Result<(), Failure> {
-        loop {
-            match processor.process(item.clone(), out) {
-                Err(failure) if again(processor, out, &failure) => {}
-                done => return done,
-            }
-        }
-    }
-}
-
-impl<In> Repeats<In> for ByReference {
-    #[inline]
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut S,
-        mut again: impl FnMut(&mut P, &S, &Failure) -> bool,
-    ) -> Result<(), Failure> {
-        loop {
-            match processor.process_ref(&item, out) {
-                Err(failure) if again(processor, out, &failure) => {}
-                done => return done,
-            }
-        }
-    }
-}
-
-impl<In> Repeats<In> for AtOnce {
-    #[inline]
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut S,
-        _again: impl FnMut(&mut P, &S, &Failure) -> bool,
-    ) -> Result<(), Failure> {
-        processor.process(item, out)
-    }
-}
 
 /// The state of a processor that can be kept while an item is processed.
 #[diagnostic::on_unimplemented(
@@ -237,10 +175,12 @@ impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
     }
 
     fn set_source(&mut self, source: u32) {
+        self.second.hold_next();
         self.out.set_source(source);
     }
 
     fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.second.put_back(Slot::Item);
         self.out.reject(failure)
     }
 }
@@ -269,6 +209,11 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     fn put_back(&mut self, slot: Slot) {
         self.first.put_back(slot);
         self.second.put_back(slot);
+    }
+
+    fn hold_next(&mut self) {
+        self.first.hold_next();
+        self.second.hold_next();
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {

@@ -152,6 +152,10 @@ impl<In, R, S: State, F: FnMut(&mut S, In) -> Result<R, Failure>, K: Yields<R>> 
         self.state.put_back(slot);
     }
 
+    fn hold_next(&mut self) {
+        self.state.hold_next();
+    }
+
     fn save(&self, states: &mut States) -> Result<(), Failure> {
         self.state.save(self.name, states)
     }
@@ -281,6 +285,10 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
 
     fn put_back(&mut self, slot: Slot) {
         self.state.put_back(slot);
+    }
+
+    fn hold_next(&mut self) {
+        self.state.hold_next();
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {

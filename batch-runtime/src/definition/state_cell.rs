@@ -41,6 +41,12 @@ impl<S> StateCell<S> {
         }
     }
 
+    pub(super) fn hold_next(&mut self) {
+        if self.of_item.is_some() {
+            self.hold(Slot::Item);
+        }
+    }
+
     pub(super) fn put_back(&mut self, slot: Slot) {
         if Self::HAS_CONTENT
             && let Some(copy) = self.copy

@@ -170,6 +170,20 @@ impl<'i, T> Arranged<'i, T> {
         }
     }
 
+    /// Puts the items into the order of what they stem from.
+    pub(crate) fn sort_by_source(&mut self) {
+        let mut places: Vec<usize> = (0..self.sources.len()).collect();
+        places.sort_by_key(|&place| self.sources[place]);
+        // `places` says which item belongs where; each swap puts one in its place.
+        for index in 0..places.len() {
+            let mut from = places[index];
+            while from < index {
+                from = places[from];
+            }
+            self.swap(index, from);
+        }
+    }
+
     /// Some of the items, to be put in order among themselves.
     ///
     /// # Panics

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::definition::{Failure, States};
+use crate::definition::{Failure, Reader, States};
 use crate::repository::ContextMap;
 
 /// The keys of ours in a step's context; all else is the user's.
@@ -18,29 +18,67 @@ const TASKLET: &str = "batch.tasklet";
 struct Versioned<P> {
     v: u32,
     at: P,
+    /// Records behind `at`: read and dropped by who goes on there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    ahead: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 const VERSION: u32 = 1;
 
 /// Encodes a position as the string that is stored.
 pub(crate) fn encode<P: Serialize>(position: &P) -> Result<String, Failure> {
-    serde_json::to_string(&Versioned { v: VERSION, at: position })
+    serde_json::to_string(&Versioned { v: VERSION, at: position, ahead: 0 })
         .map_err(|error| Failure::new(format!("its position does not serialise: {error}")))
 }
 
-/// Decodes a stored position.
+/// The place so many records behind an encoded position.
+pub(crate) fn ahead_of(position: &str, records: u32) -> Result<String, Failure> {
+    let mut versioned: Versioned<Value> = serde_json::from_str(position).map_err(Failure::new)?;
+    versioned.ahead += u64::from(records);
+    serde_json::to_string(&versioned).map_err(Failure::new)
+}
+
+/// Decodes a stored position that is that of a commit.
 pub(crate) fn decode<P: DeserializeOwned>(text: &str) -> Result<P, Failure> {
+    decode_ahead(text).map(|(at, _)| at)
+}
+
+/// Decodes a stored position: that of a commit, and how many records behind it.
+pub(crate) fn decode_ahead<P: DeserializeOwned>(text: &str) -> Result<(P, u64), Failure> {
     let refuse = |why: String| {
         Failure::new(format!(
             "the position that an earlier execution stored cannot be read ({why}): {text}; finish the instance with the program it began with, or run it anew with `--next`"
         ))
     };
-    let Versioned { v, at } =
+    let Versioned { v, at, ahead } =
         serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
     if v != VERSION {
         return Err(refuse(format!("its version is {v}, this program knows {VERSION}")));
     }
-    serde_json::from_value(at).map_err(|error| refuse(error.to_string()))
+    let at = serde_json::from_value(at).map_err(|error| refuse(error.to_string()))?;
+    Ok((at, ahead))
+}
+
+/// Reads and drops so many records: what could not be read counts as well, as it did when they were counted.
+pub(crate) fn pass<R: Reader>(reader: &mut R, records: u64) -> Result<(), Failure> {
+    for _ in 0..records {
+        match reader.read() {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                return Err(Failure::new(format!(
+                    "the input ends before the {records} records behind the position that an earlier execution stored"
+                )));
+            }
+            Err(error) if reader.steps_over(&error) => {}
+            Err(error) => return Err(Failure::new(error)),
+        }
+    }
+    Ok(())
 }
 
 /// What a step goes on with.
@@ -111,6 +149,13 @@ mod tests {
         let mut context = checkpoint.clone().into_context(values.clone()).unwrap();
         assert_eq!(Checkpoint::take(&mut context).unwrap(), checkpoint);
         assert_eq!(context, values);
+    }
+
+    #[test]
+    fn a_place_behind_a_position_counts_its_records() {
+        let at = encode(&"somewhere").unwrap();
+        let behind = ahead_of(&ahead_of(&at, 2).unwrap(), 3).unwrap();
+        assert_eq!(decode_ahead::<String>(&behind).unwrap(), ("somewhere".to_owned(), 5));
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 values: Values::new(context),
             };
             let (pause, stop) = (Arc::clone(&request.options.pause), request.options.stop.clone());
-            let retrying = Retrying::new(step.options.faults, pause, stop);
+            let retrying = Retrying::new(&step.options, pause, stop);
             let own = StepEnvironment::new(Some(step_context), Some(retrying));
             let run = StepRun {
                 info: step,
@@ -106,6 +106,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 store: RefCell::new(chunks),
                 inherited,
                 durability: request.options.durability,
+                before,
                 live: Arc::clone(&live),
                 route: request.route,
             };

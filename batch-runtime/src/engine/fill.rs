@@ -4,42 +4,68 @@
 
 use std::cell::Cell;
 use std::mem;
+use std::time::Instant;
 
 use super::profile::{Phases, Ticks};
-use crate::definition::{Failure, Phase, Process, Reader, Sink};
+use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepListener};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
 const FIRST_CAPACITY: usize = 64 * 1024;
 
 /// The outputs of one chunk.
-pub(super) struct Batch<In, P: Process<In>> {
+///
+/// `CAREFUL` where an item may have to be told from the others, because the step skips or repeats or is listened to: each output is
+/// then kept with the number of the record it stems from.
+pub(super) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     pub(super) items: Vec<P::Out>,
-    /// The number, within the chunk, of the item that is being processed.
+    /// The number of the record that each item stems from, counted from the last commit.
+    pub(super) sources: Vec<u32>,
+    /// What bulk processors said of single records, in their order.
+    pub(super) rejected: Vec<(u32, Failure)>,
+    /// The number of the record that is being processed.
     source: u32,
     /// The number that something came out for last, and how many there were; counted only where processors hold items
     /// back, as else the length tells.
     last_source: Option<u32>,
-    sources: u64,
+    produced: u64,
 }
 
-impl<In, P: Process<In>> Batch<In, P> {
+impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
     fn with_capacity(items: usize) -> Self {
-        Self { items: Vec::with_capacity(items), source: 0, last_source: None, sources: 0 }
+        Self {
+            items: Vec::with_capacity(items),
+            sources: Vec::with_capacity(if CAREFUL { items } else { 0 }),
+            rejected: Vec::new(),
+            source: 0,
+            last_source: None,
+            produced: 0,
+        }
     }
 
     /// Ready for the next chunk.
     pub(super) fn clear(&mut self) {
         self.items.clear();
-        (self.last_source, self.sources) = (None, 0);
+        self.sources.clear();
+        self.rejected.clear();
+        (self.last_source, self.produced) = (None, 0);
+    }
+
+    /// Takes back what came out for the record that is being processed.
+    pub(super) fn take_back(&mut self) {
+        let kept = self.sources.iter().rposition(|&source| source != self.source).map_or(0, |last| last + 1);
+        self.items.truncate(kept);
+        self.sources.truncate(kept);
     }
 }
 
-impl<In, P: Process<In>> Sink<P::Out> for Batch<In, P> {
+impl<In, P: Process<In>, const CAREFUL: bool> Sink<P::Out> for Batch<In, P, CAREFUL> {
     #[inline]
     fn push(&mut self, item: P::Out) -> Result<(), Failure> {
-        if P::BUFFERS && self.last_source != Some(self.source) {
+        if CAREFUL {
+            self.sources.push(self.source);
+        } else if P::BUFFERS && self.last_source != Some(self.source) {
             self.last_source = Some(self.source);
-            self.sources += 1;
+            self.produced += 1;
         }
         self.items.push(item);
         Ok(())
@@ -54,20 +80,52 @@ impl<In, P: Process<In>> Sink<P::Out> for Batch<In, P> {
     fn set_source(&mut self, source: u32) {
         self.source = source;
     }
+
+    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
+        if !CAREFUL {
+            return Err(failure);
+        }
+        self.take_back();
+        self.rejected.push((self.source, failure));
+        Ok(())
+    }
 }
 
 /// What reading and processing one chunk gave.
-#[derive(Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Filled {
+    /// Items that were handed out.
     pub(super) read: u64,
+    /// Items that nothing came out for.
     pub(super) filtered: u64,
+    /// Records behind the reader since the last commit: the items, and what could not be read and was stepped over. Counted only
+    /// where care is taken.
+    pub(super) records: u32,
+    /// Of the items, those that are skipped.
+    pub(super) skipped: u64,
+    /// The input is at its end.
     pub(super) ended: bool,
 }
 
 /// Why a chunk could not be filled.
 pub(super) enum Fault<E> {
+    /// Reading failed.
     Read(E),
+    /// Processing the last item failed.
     Process(Failure),
+    /// Processing the chunk as a whole failed.
+    Flush(Failure),
+    /// A listener did not let it go on.
+    Listener(Failure),
+}
+
+/// How far a chunk is filled.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// That many items.
+    pub(super) items: u64,
+    /// Until then, once there is an item. Looked at only where care is taken.
+    pub(super) until: Option<Instant>,
 }
 
 /// Notes the phase if the call it stands beside panics; costs nothing if it does not.
@@ -88,44 +146,76 @@ pub(super) fn noting<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce() 
 }
 
 /// A reader, what processes its items, and the buffer that takes them.
-pub(super) struct Line<R: Reader, P: Process<R::Item>> {
+pub(super) struct Line<R: Reader, P: Process<R::Item>, const CAREFUL: bool> {
     pub(super) reader: R,
     pub(super) processor: P,
-    pub(super) batch: Batch<R::Item, P>,
+    pub(super) batch: Batch<R::Item, P, CAREFUL>,
 }
 
-impl<R: Reader, P: Process<R::Item>> Line<R, P> {
+type FilledLine<R, P, const CAREFUL: bool> =
+    (Line<R, P, CAREFUL>, Filled, Result<(), Fault<<R as Reader>::Error>>);
+
+impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
     pub(super) fn new(reader: R, processor: P, chunk: usize) -> Self {
         Self { reader, processor, batch: Batch::with_capacity(chunk.min(FIRST_CAPACITY)) }
     }
 
-    /// Reads and processes one chunk, item by item.
-    ///
+    /// Reads and processes one chunk, item by item; goes on from what is `filled` already.
+    #[inline]
+    pub(super) fn fill<L: StepListener<R::Item, P::Out>>(
+        self,
+        extent: Extent,
+        filled: Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+    ) -> FilledLine<R, P, CAREFUL> {
+        self.run::<L, false>(extent, filled, listener, phase, &mut Phases::default())
+    }
+
+    /// As [`fill`](Self::fill), reading the clock before and after each item is processed.
+    #[inline(never)]
+    pub(super) fn fill_timed<L: StepListener<R::Item, P::Out>>(
+        self,
+        extent: Extent,
+        filled: Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+        phases: &mut Phases,
+    ) -> FilledLine<R, P, CAREFUL> {
+        self.run::<L, true>(extent, filled, listener, phase, phases)
+    }
+
     /// The line comes by value and goes back so: in locals whose address nobody else has, the compiler keeps what
     /// reader, processor and buffer count in registers. Behind a reference it writes all of it to memory for every item.
     #[inline]
-    pub(super) fn fill(self, chunk: usize, phase: &Cell<Phase>) -> (Self, Result<Filled, Fault<R::Error>>) {
+    fn run<L: StepListener<R::Item, P::Out>, const TIMED: bool>(
+        self,
+        extent: Extent,
+        mut filled: Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+        phases: &mut Phases,
+    ) -> FilledLine<R, P, CAREFUL> {
         let Self { mut reader, mut processor, mut batch } = self;
-        let mut filled = Filled::default();
-        let (mut last, limit) = (batch.items.len(), chunk as u64);
+        let mut last = batch.items.len();
+        let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
-        while filled.read < limit {
-            match noting(phase, Phase::Read, || reader.read()) {
-                Ok(Some(item)) => {
-                    if P::BUFFERS {
-                        batch.source = source_number(filled.read);
-                    }
-                    filled.read += 1;
-                    if let Err(failure) =
-                        noting(phase, Phase::Process, || processor.process(item, &mut batch))
-                    {
-                        fault = Some(Fault::Process(failure));
-                        break;
-                    }
-                    let length = batch.items.len();
-                    filled.filtered += u64::from(length == last);
-                    last = length;
-                }
+        while filled.read < extent.items && !filled.ended {
+            if CAREFUL
+                && let Some(until) = extent.until
+                && filled.read > 0
+                && Instant::now() >= until
+            {
+                break;
+            }
+            if L::HEARS_ITEMS
+                && let Err(failure) = listener.before_read()
+            {
+                fault = Some(Fault::Listener(failure));
+                break;
+            }
+            let item = match noting(phase, Phase::Read, || reader.read()) {
+                Ok(Some(item)) => item,
                 Ok(None) => {
                     filled.ended = true;
                     break;
@@ -134,55 +224,80 @@ impl<R: Reader, P: Process<R::Item>> Line<R, P> {
                     fault = Some(Fault::Read(error));
                     break;
                 }
+            };
+            if let Some(ticks) = &mut ticks {
+                phases.read += ticks.lap();
+            }
+            if CAREFUL {
+                batch.source = filled.records;
+                filled.records = filled.records.saturating_add(1);
+                processor.hold(Slot::Item);
+            } else if P::BUFFERS {
+                batch.source = source_number(filled.read);
+            }
+            filled.read += 1;
+            if L::HEARS_ITEMS {
+                told(listener.after_read(&item));
+                if let Err(failure) = listener.before_process(&item) {
+                    fault = Some(Fault::Listener(failure));
+                    break;
+                }
+            }
+            if let Err(failure) = noting(phase, Phase::Process, || processor.process(item, &mut batch)) {
+                fault = Some(Fault::Process(failure));
+                break;
+            }
+            let length = batch.items.len();
+            filled.filtered += u64::from(length == last);
+            if L::HEARS_ITEMS {
+                for item in &batch.items[last..] {
+                    told(listener.after_process(item));
+                }
+            }
+            last = length;
+            if let Some(ticks) = &mut ticks {
+                phases.process += ticks.lap();
             }
         }
         let mut line = Self { reader, processor, batch };
         let result = match fault {
             Some(fault) => Err(fault),
-            None => line.flush(filled, phase),
+            None => line.flush(&mut filled, listener, phase),
         };
-        (line, result)
-    }
-
-    /// As [`fill`](Self::fill), reading the clock before and after each item is processed.
-    #[inline(never)]
-    pub(super) fn fill_timed(
-        &mut self,
-        chunk: usize,
-        phase: &Cell<Phase>,
-        phases: &mut Phases,
-    ) -> Result<Filled, Fault<R::Error>> {
-        let Self { reader, processor, batch } = self;
-        let mut filled = Filled::default();
-        let (mut last, limit) = (batch.items.len(), chunk as u64);
-        let mut ticks = Ticks::start();
-        while filled.read < limit {
-            let item = noting(phase, Phase::Read, || reader.read()).map_err(Fault::Read)?;
-            phases.read += ticks.lap();
-            let Some(item) = item else {
-                filled.ended = true;
-                break;
-            };
-            batch.source = source_number(filled.read);
-            filled.read += 1;
-            noting(phase, Phase::Process, || processor.process(item, batch)).map_err(Fault::Process)?;
-            let length = batch.items.len();
-            filled.filtered += u64::from(length == last);
-            last = length;
+        if let Some(ticks) = &mut ticks {
             phases.process += ticks.lap();
         }
-        let filled = self.flush(filled, phase);
-        phases.process += ticks.lap();
-        filled
+        (line, filled, result)
     }
 
-    fn flush(&mut self, mut filled: Filled, phase: &Cell<Phase>) -> Result<Filled, Fault<R::Error>> {
-        if P::BUFFERS {
-            let Self { processor, batch, .. } = self;
-            noting(phase, Phase::Process, || processor.flush(batch)).map_err(Fault::Process)?;
-            filled.filtered = filled.read - batch.sources;
+    fn flush<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        filled: &mut Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+    ) -> Result<(), Fault<R::Error>> {
+        if !P::BUFFERS {
+            return Ok(());
         }
-        Ok(filled)
+        let Self { processor, batch, .. } = self;
+        let before = batch.items.len();
+        noting(phase, Phase::Process, || processor.flush(batch)).map_err(Fault::Flush)?;
+        if L::HEARS_ITEMS {
+            for item in &batch.items[before..] {
+                told(listener.after_process(item));
+            }
+        }
+        let produced =
+            if CAREFUL { batch.sources.chunk_by(PartialEq::eq).count() as u64 } else { batch.produced };
+        filled.filtered = filled.read - filled.skipped - batch.rejected.len() as u64 - produced;
+        Ok(())
+    }
+}
+
+/// What a listener of something that has happened failed with: it is reported, and changes nothing.
+pub(super) fn told(result: Result<(), Failure>) {
+    if let Err(failure) = result {
+        tracing::warn!(%failure, "a listener failed");
     }
 }
 

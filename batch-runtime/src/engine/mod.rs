@@ -1,13 +1,17 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread. `README.md` beside this file walks one chunk through.
 
+mod absorb;
 mod checkpoint;
 mod chunk;
 mod execution;
 mod fill;
 mod flow;
+mod isolate;
 mod job;
 mod journal;
+mod judge;
 mod panic;
+mod parts;
 mod pause;
 mod profile;
 mod retry;
@@ -19,7 +23,7 @@ pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
 pub use chunk::run_chunks;
 pub use pause::{Pause, Sleep};
-pub use retry::{Retried, Retrying};
+pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
 

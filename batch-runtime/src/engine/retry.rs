@@ -3,10 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::pause::Pause;
-use crate::definition::{Failure, Faults, Process, Repeats, Scope, Sink, Slot, States, StopSignal};
+use crate::definition::{
+    AtOnce, ByReference, ByValue, Failure, Faults, Process, Scope, Sink, Slot, States, StepOptions,
+    StopSignal,
+};
 
 /// Decides whether a call is repeated, and waits before it is. Shared by what runs the step.
 #[derive(Clone)]
@@ -14,22 +17,78 @@ pub struct Retrying {
     faults: &'static Faults,
     pause: Arc<dyn Pause>,
     stop: StopSignal,
-    repeats: Arc<AtomicU64>,
+    /// When the step has taken too long: nothing is waited for beyond it.
+    deadline: Option<Instant>,
+}
+
+/// What becomes of a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It is repeated; the wait is over.
+    Yes,
+    /// No rule says so, or not any more.
+    No,
+    /// It would be, but the job is to stop.
+    Stopped,
 }
 
 impl Retrying {
-    pub(crate) fn new(faults: &'static Faults, pause: Arc<dyn Pause>, stop: StopSignal) -> Self {
-        Self { faults, pause, stop, repeats: Arc::default() }
+    /// For a step that begins now.
+    pub(crate) fn new(options: &StepOptions, pause: Arc<dyn Pause>, stop: StopSignal) -> Self {
+        let deadline = options.timeout.and_then(|bound| Instant::now().checked_add(bound));
+        Self { faults: options.faults, pause, stop, deadline }
+    }
+
+    /// Has the step taken longer than it may?
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Is the call to be repeated, once it was so often? Waits as the rule says; a stop ends the wait, and the repeating.
     #[cold]
-    pub(crate) fn again(&self, failure: &Failure, repeated: u32) -> bool {
-        let Some(rule) = self.faults.repeated_by(failure.cause(), repeated) else { return false };
+    pub(crate) fn again(&self, failure: &Failure, repeated: u32) -> Again {
+        if failure.is_fatal() {
+            return Again::No;
+        }
+        let Some(rule) = self.faults.repeated_by(failure.cause(), repeated) else { return Again::No };
         let wait = rule.backoff.delay(repeated, self.pause.random());
+        if self.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
+            return Again::No;
+        }
         tracing::debug!(%failure, ?wait, "a call is repeated");
-        self.repeats.fetch_add(1, Ordering::Relaxed);
-        self.pause.pause(wait, &self.stop)
+        if self.pause.pause(wait, &self.stop) { Again::Yes } else { Again::Stopped }
+    }
+
+    /// Calls until it succeeds or no rule says to call again; `between` undoes what a failed call left behind, and says whether
+    /// the failure is one to repeat at all.
+    #[inline]
+    pub(crate) fn repeat<C, T>(
+        &self,
+        context: &mut C,
+        mut call: impl FnMut(&mut C) -> Result<T, Failure>,
+        mut between: impl FnMut(&mut C, &Failure) -> bool,
+    ) -> Result<T, Failure> {
+        let mut repeated = 0;
+        loop {
+            let failure = match call(context) {
+                Err(failure) if between(context, &failure) => failure,
+                done => return done,
+            };
+            match self.again(&failure, repeated) {
+                Again::Yes => repeated += 1,
+                Again::No => return Err(after(failure, repeated)),
+                Again::Stopped => return Err(failure.interrupted()),
+            }
+        }
+    }
+}
+
+/// The failure, with how often the call was made.
+#[cold]
+pub(crate) fn after(failure: Failure, repeated: u32) -> Failure {
+    match repeated {
+        0 => failure,
+        _ => failure.noting(format!("tried {} times", repeated + 1)),
     }
 }
 
@@ -54,10 +113,83 @@ impl<P, How> Retried<P, How> {
     }
 }
 
-/// Tells a failure of what stands behind the processor from one of its own.
-struct Behind<'s, S> {
+/// Tells a failure of what stands behind the processor from one of its own: what stands behind repeats its own calls.
+#[derive(Debug)]
+pub struct Behind<'s, S> {
     out: &'s mut S,
     failed: bool,
+}
+
+/// How a call that failed is repeated; implemented for the ways in which a processor takes its item.
+#[diagnostic::on_unimplemented(
+    message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is no `Clone`",
+    label = "`retry` calls this processor again",
+    note = "let the processor take `&{In}`, which needs nothing; or derive `Clone` for it; or drop `retry`"
+)]
+pub trait Repeats<In> {
+    /// Named by checks.
+    const IS: () = ();
+
+    /// Calls the processor until it succeeds, or is not to be called again.
+    ///
+    /// # Errors
+    /// The failure of the last call.
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut Behind<'_, S>,
+        retrying: &Retrying,
+    ) -> Result<(), Failure>;
+}
+
+fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Behind<'_, S>) -> bool {
+    processor.put_back(Slot::Call);
+    !out.failed
+}
+
+impl<In: Clone> Repeats<In> for ByValue {
+    #[inline]
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut Behind<'_, S>,
+        retrying: &Retrying,
+    ) -> Result<(), Failure> {
+        retrying.repeat(
+            &mut (processor, out),
+            |(processor, out)| processor.process(item.clone(), *out),
+            |(processor, out), _| undo(*processor, out),
+        )
+    }
+}
+
+impl<In> Repeats<In> for ByReference {
+    #[inline]
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut Behind<'_, S>,
+        retrying: &Retrying,
+    ) -> Result<(), Failure> {
+        retrying.repeat(
+            &mut (processor, out),
+            |(processor, out)| processor.process_ref(&item, *out),
+            |(processor, out), _| undo(*processor, out),
+        )
+    }
+}
+
+/// The call is made, and repeated, at the end of the chunk.
+impl<In> Repeats<In> for AtOnce {
+    #[inline]
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut Behind<'_, S>,
+        _retrying: &Retrying,
+    ) -> Result<(), Failure> {
+        processor.process(item, out)
+    }
 }
 
 impl<T, S: Sink<T>> Sink<T> for Behind<'_, S> {
@@ -86,33 +218,22 @@ impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
 
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let mut out = Behind { out, failed: false };
-        let mut repeated = 0;
-        self.inner.hold(Slot::Call);
-        How::repeat(&mut self.inner, item, &mut out, |processor, out, failure| {
-            // What stands behind repeats its own calls.
-            if out.failed || !self.retrying.again(failure, repeated) {
-                return false;
-            }
-            repeated += 1;
-            processor.put_back(Slot::Call);
-            true
-        })
+        let Self { inner, retrying, .. } = self;
+        inner.hold(Slot::Call);
+        How::repeat(inner, item, &mut Behind { out, failed: false }, retrying)
     }
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let mut out = Behind { out, failed: false };
-        let mut repeated = 0;
-        self.inner.hold(Slot::Call);
-        loop {
-            match self.inner.flush(&mut out) {
-                Err(failure) if !out.failed && self.retrying.again(&failure, repeated) => {
-                    repeated += 1;
-                    self.inner.put_back(Slot::Call);
-                }
-                done => return done,
-            }
-        }
+        let Self { inner, retrying, .. } = self;
+        inner.hold(Slot::Call);
+        retrying.repeat(
+            &mut (inner, Behind { out, failed: false }),
+            |(inner, out)| inner.flush(out),
+            |(inner, out), _| {
+                inner.put_back(Slot::Call);
+                !out.failed
+            },
+        )
     }
 
     #[inline]
@@ -122,6 +243,10 @@ impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
 
     fn put_back(&mut self, slot: Slot) {
         self.inner.put_back(slot);
+    }
+
+    fn hold_next(&mut self) {
+        self.inner.hold_next();
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {

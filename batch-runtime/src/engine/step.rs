@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
+use super::retry::Retrying;
 use crate::definition::{
     Durability, Environment, Failure, Phase, Scope, StepContext, StepEnvironment, StepInfo,
 };
@@ -38,6 +39,8 @@ pub struct StepRun<'r> {
     pub(crate) store: RefCell<ChunkStore>,
     pub(crate) inherited: Checkpoint,
     pub(crate) durability: Durability,
+    /// What the step did in earlier executions of the instance.
+    pub(crate) before: Counters,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
 }
@@ -51,6 +54,23 @@ impl fmt::Debug for StepRun<'_> {
 impl StepRun<'_> {
     pub(crate) fn context(&self) -> &StepContext {
         self.own.context.as_ref().expect("a step runs with its context")
+    }
+
+    pub(crate) fn retrying(&self) -> &Retrying {
+        self.own.retrying.as_ref().expect("a step runs with its rules")
+    }
+
+    /// Fails what has taken too long.
+    pub(crate) fn check_time(&self) -> Result<(), Halt> {
+        match self.info.options.timeout {
+            Some(bound) if self.retrying().is_late() => {
+                let why = format!(
+                    "the step has taken longer than its `timeout` of {bound:?}; a restart goes on where it is"
+                );
+                Err(Halt::Failed(Failure::new(why)))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -136,7 +156,8 @@ pub(crate) enum Halt {
 impl From<ChunkError> for Halt {
     fn from(error: ChunkError) -> Self {
         match error {
-            ChunkError::Work(failure) => Self::Failed(failure),
+            ChunkError::Work(failure) if failure.is_interrupted() => Self::Stopped,
+            ChunkError::Work(failure) | ChunkError::Refused(failure) => Self::Failed(failure),
             // The component broke its own transaction; the repository is well.
             ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {
                 Self::Failed(Failure::new(error))

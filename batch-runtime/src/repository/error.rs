@@ -12,6 +12,9 @@ pub enum ChunkError {
     /// The work inside the transaction failed.
     #[error(transparent)]
     Work(Failure),
+    /// The database refused the commit because of what was written, as a constraint that is checked last.
+    #[error(transparent)]
+    Refused(Failure),
     /// The repository, or the other database, failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),

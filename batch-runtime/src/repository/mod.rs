@@ -192,6 +192,11 @@ pub enum ChunkStore {
 }
 
 impl ChunkStore {
+    /// Is anything kept of what a step commits?
+    pub(crate) const fn keeps(&self) -> bool {
+        !matches!(self, Self::Nowhere)
+    }
+
     /// Commits one chunk: begins the transaction, lets `work` write the rows and fill the record in, adds counters,
     /// context and guard, and commits.
     ///

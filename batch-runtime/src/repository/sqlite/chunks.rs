@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::connections::{Lent, Shared};
 use super::elsewhere::Elsewhere;
 use super::error::Trouble;
 use super::rows::{ContextColumns, int, put_job_context, stamp};
 use super::skipped;
-use crate::definition::{ChunkTransaction, Durability, Failure, StepExecutionId};
+use crate::definition::{ChunkTransaction, Durability, Failure, Phase, StepExecutionId};
 use crate::repository::{ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkippedItem};
 
 /// Where the chunks of one step execution are committed.
@@ -204,8 +204,14 @@ fn transact<T>(
         return Err(RepositoryError::TransactionEnded.into());
     }
     let written = write(record)?;
-    connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).map_err(failed)?;
-    Ok(written)
+    match connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+        Ok(_) => Ok(written),
+        // A deferred constraint: the rows are at fault, and the database is well.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Err(ChunkError::Refused(Failure::new(error).during(Phase::Write)))
+        }
+        Err(error) => Err(failed(error)),
+    }
 }
 
 impl Mirrored {

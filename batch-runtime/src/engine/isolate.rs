@@ -1,0 +1,168 @@
+//! Receives: the items of a chunk and its open transaction. Gives: them written, without those that cannot be and that the step
+//! skips.
+//!
+//! After an error the transaction goes back to its begin, and all is tried again as the step's `retry` says. Then the culprits are
+//! looked for by halves, each in a savepoint: of n items, k bad ones cost at most 2k(log2(n/k) + 2) calls of the writer. The
+//! transaction stays one, so the chunk is committed once, with its checkpoint and its skips.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::fill::{noting, told};
+use super::judge::{Judge, Unwritten};
+use super::retry::{Again, after};
+use super::step::StepRun;
+use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
+use crate::repository::SkipPhase;
+
+/// What it takes to write a chunk.
+pub(super) struct Writing<'w, 'r, In, W: Writer, L> {
+    pub(super) run: &'w StepRun<'r>,
+    pub(super) writer: &'w mut W,
+    pub(super) listener: &'w mut L,
+    pub(super) judge: &'w mut Judge<'r>,
+    pub(super) tx: &'w ChunkTransaction<'w>,
+    pub(super) phase: &'w Cell<Phase>,
+    /// Where the writer stood when the transaction began.
+    pub(super) begin: &'w W::Position,
+    /// The number of the record that each item stems from; empty where no care is taken.
+    pub(super) sources: &'w mut [u32],
+    /// The place of the first item in its chunk.
+    pub(super) first: usize,
+    pub(super) json: fn(&W::Item) -> Option<String>,
+    /// Transactions given up on the way.
+    pub(super) rollbacks: &'w mut u64,
+    /// What the step reads: only its listeners know it.
+    pub(super) read: PhantomData<fn(In)>,
+}
+
+impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
+    /// Writes the items and makes them as durable as the step asks; gives how many were written.
+    pub(super) fn write(mut self, items: &mut [W::Item], careful: bool) -> Result<usize, Failure> {
+        if items.is_empty() {
+            return self.prepare().map(|()| 0);
+        }
+        self.writer.arrange(&mut Arranged::with_sources(items, self.sources));
+        let all = 0..items.len();
+        match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
+            Ok(()) => Ok(items.len()),
+            Err(failure) if careful => self.recover(items, failure),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        let Self { run, writer, phase, .. } = self;
+        noting(phase, Phase::Write, || writer.prepare(run.durability))
+            .map_err(|error| run.blame(Failure::new(error), Phase::Write))
+    }
+
+    /// One call of the writer.
+    fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
+        let Self { run, writer, phase, listener, tx, .. } = self;
+        let items = &items[part];
+        noting(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
+        let written = noting(phase, Phase::Write, || writer.write(items, tx))
+            .map_err(|error| run.blame(Failure::new(error), Phase::Write));
+        match &written {
+            Ok(()) => told(listener.after_write(items)),
+            Err(failure) => told(listener.on_write_error(items, failure)),
+        }
+        written
+    }
+
+    /// Goes back to the begin of the transaction, with nothing locked.
+    fn give_up(&mut self) -> Result<(), Failure> {
+        self.tx.give_up()?;
+        self.writer.rollback(self.begin).map_err(Failure::new)
+    }
+
+    fn begin_again(&mut self) -> Result<(), Failure> {
+        self.tx.begin_again()?;
+        *self.rollbacks += 1;
+        Ok(())
+    }
+
+    /// After the first failure: again as a whole, then by parts.
+    #[cold]
+    fn recover(&mut self, items: &[W::Item], mut failure: Failure) -> Result<usize, Failure> {
+        let all = 0..items.len();
+        let mut repeated = 0;
+        loop {
+            self.give_up()?;
+            match self.judge.retrying.again(&failure, repeated) {
+                Again::No => break,
+                Again::Stopped => return Err(failure.interrupted()),
+                Again::Yes => {}
+            }
+            repeated += 1;
+            told(self.listener.on_retry(&failure, repeated));
+            self.begin_again()?;
+            match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
+                Ok(()) => return Ok(items.len()),
+                Err(again) => failure = again,
+            }
+        }
+        let failure = self.judge.allows(after(failure, repeated))?;
+        if items.len() > 1 && !W::GOES_BACK && !self.run.info.options.isolate {
+            return Err(failure.noting(
+                "the bad item is not looked for, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
+            ));
+        }
+        self.begin_again()?;
+        let mut kept = Vec::new();
+        self.isolate(items, all, failure, &mut kept)?;
+        self.prepare()?;
+        Ok(kept.iter().map(ExactSizeIterator::len).sum())
+    }
+
+    /// Finds what cannot be written in a part that failed as a whole; nothing of the part is in the transaction. `kept` is what
+    /// is, part by part.
+    fn isolate(
+        &mut self,
+        items: &[W::Item],
+        part: Range<usize>,
+        failure: Failure,
+        kept: &mut Vec<Range<usize>>,
+    ) -> Result<(), Failure> {
+        if part.len() == 1 {
+            let index = part.start;
+            let item = Unwritten { index: self.first + index, json: (self.json)(&items[index]) };
+            let source = self.sources.get(index).copied().unwrap_or_default();
+            return self.judge.skip(SkipPhase::Write, source, failure, Some(item));
+        }
+        let middle = part.start + part.len() / 2;
+        for half in [part.start..middle, middle..part.end] {
+            match self.part(items, half.clone(), kept) {
+                Ok(()) => kept.push(half),
+                Err(failure) => {
+                    let failure = self.judge.allows(failure)?;
+                    self.isolate(items, half, failure, kept)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a part in a savepoint; where that fails, all is as before it.
+    fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
+        let before = self.writer.position();
+        self.tx.begin_part()?;
+        let Err(failure) = self.attempt(items, part) else {
+            return self.tx.keep_part();
+        };
+        if self.tx.is_alive() {
+            self.tx.take_part_back()?;
+            self.writer.rollback(&before).map_err(Failure::new)?;
+        } else {
+            // The database rolled all of it back: what was good is written anew.
+            self.give_up()?;
+            self.begin_again()?;
+            for part in kept {
+                self.attempt(items, part.clone())?;
+            }
+        }
+        Err(failure)
+    }
+}

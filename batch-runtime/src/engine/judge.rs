@@ -1,0 +1,138 @@
+//! Receives: what failed while a chunk was made. Gives: whether the step skips it, and the record of what it skips, kept until the
+//! chunk is committed.
+
+use std::ops::Range;
+
+use super::checkpoint;
+use super::retry::Retrying;
+use crate::definition::{Failure, Faults};
+use crate::repository::{Counters, SkipPhase, SkippedItem};
+
+/// Something that is skipped with the chunk.
+#[derive(Debug)]
+pub(super) struct Skip {
+    pub(super) phase: SkipPhase,
+    /// The number of its record, counted from the last commit.
+    pub(super) source: u32,
+    pub(super) failure: Failure,
+    /// What could not be written.
+    pub(super) item: Option<Unwritten>,
+}
+
+/// An item that could not be written.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    /// Its place in the chunk.
+    pub(super) index: usize,
+    pub(super) json: Option<String>,
+}
+
+impl Skip {
+    fn record(&self, base: &str) -> Result<SkippedItem, Failure> {
+        Ok(SkippedItem {
+            phase: self.phase,
+            position: checkpoint::ahead_of(base, self.source)?,
+            location: self.failure.location().map(str::to_owned),
+            error: self.failure.to_string(),
+            item: self.item.as_ref().and_then(|item| item.json.clone()),
+        })
+    }
+}
+
+/// Decides about faults, and keeps the skips of the chunk at hand.
+#[derive(Debug)]
+pub(super) struct Judge<'r> {
+    faults: &'static Faults,
+    pub(super) retrying: &'r Retrying,
+    /// What the step skipped in earlier executions of the instance.
+    before: u64,
+    /// What it skipped in this one, and committed.
+    committed: u64,
+    skips: Vec<Skip>,
+}
+
+impl<'r> Judge<'r> {
+    pub(super) fn new(faults: &'static Faults, retrying: &'r Retrying, before: &Counters) -> Self {
+        Self { faults, retrying, before: before.skips(), committed: 0, skips: Vec::new() }
+    }
+
+    fn so_far(&self) -> u64 {
+        self.before + self.committed + self.skips.len() as u64
+    }
+
+    /// Does a rule skip it, and is its limit not reached? The failure comes back, with what forbids it.
+    pub(super) fn allows(&self, failure: Failure) -> Result<Failure, Failure> {
+        if failure.is_interrupted() || failure.is_fatal() {
+            return Err(failure);
+        }
+        let so_far = self.so_far();
+        match self.faults.skipped_by(failure.cause(), so_far) {
+            None => Err(failure),
+            Some(rule) => match rule.limit {
+                Some(limit) if so_far >= limit => {
+                    let skipped = rule.what;
+                    Err(failure.noting(format!(
+                        "`{skipped}` is skipped, but the step has skipped the {limit} that it may"
+                    )))
+                }
+                _ => Ok(failure),
+            },
+        }
+    }
+
+    /// Skips it, or gives the failure back.
+    #[cold]
+    pub(super) fn skip(
+        &mut self,
+        phase: SkipPhase,
+        source: u32,
+        failure: Failure,
+        item: Option<Unwritten>,
+    ) -> Result<(), Failure> {
+        let failure = self.allows(failure)?;
+        tracing::info!(%failure, "skipped");
+        self.skips.push(Skip { phase, source, failure, item });
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.skips.len()
+    }
+
+    /// Takes back what was skipped since there were `len`.
+    pub(super) fn forget(&mut self, len: usize) {
+        self.skips.truncate(len);
+    }
+
+    /// The skips of the records of a range, in the order of the input.
+    pub(super) fn of(&self, records: &Range<u32>) -> Vec<&Skip> {
+        let mut skips: Vec<&Skip> = self.skips.iter().filter(|skip| records.contains(&skip.source)).collect();
+        skips.sort_by_key(|skip| skip.source);
+        skips
+    }
+
+    /// As they are stored; `base` is the position of the last commit.
+    pub(super) fn records(skips: &[&Skip], base: &str) -> Result<Vec<SkippedItem>, Failure> {
+        skips.iter().map(|skip| skip.record(base)).collect()
+    }
+
+    /// Adds the skips to the counters.
+    pub(super) fn count(skips: &[&Skip], counters: &mut Counters) {
+        for skip in skips {
+            match skip.phase {
+                SkipPhase::Read => counters.read_skip += 1,
+                SkipPhase::Process => counters.process_skip += 1,
+                SkipPhase::Write => counters.write_skip += 1,
+            }
+        }
+    }
+
+    /// The skips of the range are committed; gives them.
+    pub(super) fn settle(&mut self, records: &Range<u32>) -> Vec<Skip> {
+        let (settled, left): (Vec<Skip>, Vec<Skip>) =
+            std::mem::take(&mut self.skips).into_iter().partition(|skip| records.contains(&skip.source));
+        self.skips = left;
+        self.committed += settled.len() as u64;
+        settled
+    }
+}
