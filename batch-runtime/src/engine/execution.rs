@@ -117,9 +117,8 @@ fn begin(
     elsewhere: Option<(&str, &DatabaseHandle)>,
 ) -> Result<BegunStep, RepositoryError> {
     tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
-    request
-        .repository
-        .begin_step(request.ownership, &StepStart { name: request.path, start_limit, elsewhere })
+    let start = StepStart { name: request.path, start_limit, elsewhere, stop: &request.options.stop };
+    request.repository.begin_step(request.ownership, &start)
 }
 
 fn failed(failure: Failure) -> StepEnd {

@@ -137,6 +137,7 @@ impl From<ChunkError> for Halt {
     fn from(error: ChunkError) -> Self {
         match error {
             ChunkError::Work(failure) => Self::Failed(failure),
+            ChunkError::Stopped => Self::Stopped,
             // The component broke its own transaction; the repository is well.
             ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {
                 Self::Failed(Failure::new(error))

@@ -12,6 +12,9 @@ pub enum ChunkError {
     /// The work inside the transaction failed.
     #[error(transparent)]
     Work(Failure),
+    /// The job was asked to stop while the chunk waited for a lock.
+    #[error("the job was asked to stop while the chunk waited for a locked database")]
+    Stopped,
     /// The repository, or the other database, failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
