@@ -152,6 +152,7 @@ impl<S: StepDefinition> StepTest<S> {
             store: RefCell::new(ChunkStore::Nowhere),
             inherited: engine::checkpoint_at(self.position),
             durability: crate::definition::Durability::Process,
+            forced: false,
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
             route: None,
         })

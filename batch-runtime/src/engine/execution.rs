@@ -15,7 +15,7 @@ use crate::definition::{
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
 use crate::repository::{
-    BatchStatus, BegunStep, Counters, Ownership, Repository, RepositoryError, StepStart,
+    BatchStatus, BegunStep, Counters, Ownership, Recovery, Repository, RepositoryError, StepStart,
 };
 
 /// What is to be executed, and where.
@@ -102,6 +102,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 store: RefCell::new(chunks),
                 inherited,
                 durability: request.options.durability,
+                forced: request.options.recovery == Recovery::Force,
                 live: Arc::clone(&live),
                 route: request.route,
             };

@@ -38,6 +38,8 @@ pub struct StepRun<'r> {
     pub(crate) store: RefCell<ChunkStore>,
     pub(crate) inherited: Checkpoint,
     pub(crate) durability: Durability,
+    /// Taken over by force, so that an owner before may hold on to what its writers write.
+    pub(crate) forced: bool,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
 }

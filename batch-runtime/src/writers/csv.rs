@@ -198,6 +198,10 @@ impl<T: Serialize> Writer for CsvWriter<T> {
     type Position = FilePosition;
     type Error = WriteError;
 
+    fn take_over(&mut self) {
+        self.file.take_over();
+    }
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(problem) = self.problem() {
             let path = self.file.path().to_path_buf();

@@ -87,6 +87,10 @@ impl<T: Serialize> Writer for JsonLinesWriter<T> {
     type Position = FilePosition;
     type Error = WriteError;
 
+    fn take_over(&mut self) {
+        self.file.take_over();
+    }
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.file.open(from)
     }

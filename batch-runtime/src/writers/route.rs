@@ -84,6 +84,7 @@ pub trait Arms<T> {
     /// The positions of the arms, nested as the arms are.
     type Position: Serialize + DeserializeOwned;
 
+    fn take_over(&mut self);
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
     fn arrange(&mut self, arm: usize, items: &mut [T]);
     fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError>;
@@ -98,6 +99,8 @@ pub trait Arms<T> {
 impl<T> Arms<T> for () {
     const COUNT: usize = 0;
     type Position = ();
+
+    fn take_over(&mut self) {}
 
     fn open(&mut self, _from: Option<()>) -> Result<(), BoxError> {
         Ok(())
@@ -135,6 +138,11 @@ impl<T> Arms<T> for () {
 impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
     type Position = (W::Position, R::Position);
+
+    fn take_over(&mut self) {
+        self.0.take_over();
+        self.1.take_over();
+    }
 
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
         let (first, rest) = from.unzip();
@@ -231,6 +239,10 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     type Item = T;
     type Position = A::Position;
     type Error = BoxError;
+
+    fn take_over(&mut self) {
+        self.arms.take_over();
+    }
 
     fn open(&mut self, from: Option<A::Position>) -> Result<(), BoxError> {
         self.arms.open(from)

@@ -187,23 +187,24 @@ fn a_locked_database_is_waited_for_and_then_named() {
     assert_eq!(chunks.items(), ["1"]);
 }
 
-/// A step whose chunks wait an hour for a locked database, unless `stop` is raised.
-fn patient(folder: &Folder, stop: &StopSignal) -> (SqliteRepository, Launched, BegunStep) {
+/// A step whose chunks wait an hour for a locked database, unless `signal` is raised.
+fn patient(folder: &Folder, signal: &StopSignal) -> (SqliteRepository, Launched, BegunStep) {
     let repository = SqliteOptions::new().wait(Duration::from_hours(1)).open(folder.file()).unwrap();
     sql(&folder.file(), "CREATE TABLE item (n)");
     let launched = launch(&repository);
-    let step = repository.begin_step(launched.ownership, &StepStart { stop, ..start("step") }).unwrap();
+    let step =
+        repository.begin_step(launched.ownership, &StepStart { stop: signal, ..start("step") }).unwrap();
     (repository, launched, step)
 }
 
 #[test]
 fn a_chunk_that_waits_for_a_lock_is_given_up_when_the_job_is_to_stop() {
     let folder = Folder::new();
-    let stop = StopSignal::new();
-    let (_repository, _launched, mut step) = patient(&folder, &stop);
+    let signal = StopSignal::new();
+    let (_repository, _launched, mut step) = patient(&folder, &signal);
     let locker = Connection::open(folder.file()).unwrap();
     locker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    stop.raise();
+    signal.raise();
     assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
     locker.execute_batch("ROLLBACK").unwrap();
     assert!(rows(&folder.file(), "SELECT n FROM item").is_empty());
@@ -215,20 +216,20 @@ fn a_chunk_that_waits_for_a_lock_is_given_up_when_the_job_is_to_stop() {
 #[test]
 fn a_chunk_that_waits_for_a_lock_learns_of_a_stop_that_the_repository_was_asked_for() {
     let folder = Folder::new();
-    let stop = StopSignal::new();
-    let (repository, launched, mut step) = patient(&folder, &stop);
+    let signal = StopSignal::new();
+    let (repository, launched, mut step) = patient(&folder, &signal);
     repository.request_stop(launched.ownership.execution).unwrap();
     let locker = Connection::open(folder.file()).unwrap();
     locker.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
-    assert!(stop.is_raised());
+    assert!(signal.is_raised());
 }
 
 #[test]
 fn a_chunk_that_waits_for_a_lock_commits_once_it_is_free() {
     let folder = Folder::new();
-    let stop = StopSignal::new();
-    let (_repository, _launched, mut step) = patient(&folder, &stop);
+    let signal = StopSignal::new();
+    let (_repository, _launched, mut step) = patient(&folder, &signal);
     let locker = Connection::open(folder.file()).unwrap();
     locker.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::scope(|scope| {
@@ -252,14 +253,14 @@ fn a_commit_that_waits_for_readers_of_a_database_without_wal_is_given_up_when_th
         crate::Sqlite::open(&path)
             .on_connect(|connection| connection.execute_batch("PRAGMA journal_mode = DELETE")),
     );
-    let stop = StopSignal::new();
-    let start = StepStart { stop: &stop, elsewhere: Some(("warehouse", &handle)), ..start("step") };
+    let signal = StopSignal::new();
+    let start = StepStart { stop: &signal, elsewhere: Some(("warehouse", &handle)), ..start("step") };
     let mut step = repository.begin_step(launched.ownership, &start).unwrap();
     assert_eq!(rows(&path, "PRAGMA journal_mode"), ["delete"]);
 
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT * FROM item").unwrap();
-    stop.raise();
+    signal.raise();
     assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
     reader.execute_batch("ROLLBACK").unwrap();
     assert!(rows(&path, "SELECT n FROM item").is_empty());
