@@ -155,6 +155,7 @@ impl<S: StepDefinition> StepTest<S> {
             inherited: engine::checkpoint_at(self.position),
             durability: crate::definition::Durability::Process,
             before: Counters::default(),
+            forced: false,
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
             route: None,
         })

@@ -1,7 +1,11 @@
 //! Rows that go to another database are committed there together with the checkpoint, which is the truth.
 
+use std::sync::{LazyLock, Mutex};
+
+use batch_runtime::StopSignal;
+use batch_runtime::engine::RunOptions;
 use batch_runtime::prelude::*;
-use batch_runtime::repository::Counters;
+use batch_runtime::repository::{BatchStatus, Counters};
 
 use crate::support::{World, step};
 
@@ -107,4 +111,48 @@ fn a_database_that_cannot_be_opened_fails_the_step_and_names_it() {
     let report = world.fails(&stocking(world.path("no/such/folder.db"), None));
     assert!(report.exit.description.contains("folder.db"), "{}", report.exit.description);
     assert_eq!(step(&report, "fill").counters, Counters::default());
+}
+
+/// The lock that somebody else holds on the warehouse, and the signal that stops the job.
+static SOMEBODY: Mutex<Option<rusqlite::Connection>> = Mutex::new(None);
+static STOP: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
+
+#[processor]
+fn until_locked(number: i64, warehouse_path: &Path, lock_at: Option<i64>) -> rusqlite::Result<i64> {
+    if lock_at == Some(number) {
+        let somebody = rusqlite::Connection::open(warehouse_path)?;
+        somebody.execute_batch("BEGIN IMMEDIATE")?;
+        *SOMEBODY.lock().unwrap() = Some(somebody);
+        STOP.raise();
+    }
+    Ok(number)
+}
+
+#[step(chunk = 10)]
+fn fill_until_locked() {
+    numbers | until_locked | stock
+}
+
+#[job]
+fn locked_out(
+    warehouse_path: PathBuf,
+    #[param(identifying = false)] lock_at: Option<i64>,
+    #[param(identifying = false)] fail_at: Option<i64>,
+) {
+    fill_until_locked;
+}
+
+#[test]
+fn a_job_that_waits_for_a_locked_database_is_stopped_and_goes_on_exactly() {
+    let world = World::new();
+    let launch = |lock_at| locked_out(world.path("warehouse.db"), lock_at, None);
+    let options = RunOptions { stop: STOP.clone(), ..RunOptions::default() };
+    let report = batch_runtime::engine::run(&world.repository, &launch(Some(17)), &options).unwrap();
+    assert_eq!(report.status, BatchStatus::Stopped);
+    let stopped = step(&report, "fill_until_locked");
+    assert_eq!((stopped.status, stopped.counters.read), (BatchStatus::Stopped, 10));
+    *SOMEBODY.lock().unwrap() = None;
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=10).collect::<Vec<_>>());
+    world.completes(&launch(None));
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
 }

@@ -19,7 +19,7 @@ pub enum Durability {
 
 /// Writes the items of a chunk, inside or beside the chunk's transaction.
 ///
-/// The engine calls, in this order: [`open`](Self::open) once; then, a chunk, [`write`](Self::write) any
+/// The engine calls, in this order: [`take_over`](Self::take_over) where it applies; [`open`](Self::open) once; then, a chunk, [`write`](Self::write) any
 /// number of times, [`prepare`](Self::prepare), the commit, [`committed`](Self::committed) — or
 /// [`rollback`](Self::rollback) where the chunk is given up; at the end of the step
 /// [`seal`](Self::seal), a commit of the position it gives, and [`finish`](Self::finish).
@@ -61,6 +61,10 @@ pub trait Writer {
     /// what it writes is written at least once: a crash, or the search for a bad item, may write it again. The search therefore
     /// needs the consent of the step: `isolate = allow`.
     const GOES_BACK: bool = false;
+
+    /// Told before [`open`](Self::open) where the launch takes over by force: an owner before may be paused, hold on to
+    /// the target, and wake up. A target outside the chunk's transaction has to be made one that he cannot reach.
+    fn take_over(&mut self) {}
 
     /// Gets ready: `from` is the last committed position on a restart, else `None`.
     ///

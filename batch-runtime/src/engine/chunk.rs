@@ -214,6 +214,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
         line.processor.restore(&mut inherited.states.clone())?;
         let written = inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
+        if self.run.forced {
+            self.writer.take_over();
+        }
         self.writer.open(written).map_err(|error| self.run.of_role(Failure::new(error), "writer"))?;
         self.last = self.positions(&line.reader)?;
         // A position that cannot be read back must not first be found out at a restart.

@@ -16,7 +16,7 @@ use crate::definition::{
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
 use crate::repository::{
-    BatchStatus, BegunStep, Counters, Ownership, Repository, RepositoryError, StepStart,
+    BatchStatus, BegunStep, Counters, Ownership, Recovery, Repository, RepositoryError, StepStart,
 };
 
 /// What is to be executed, and where.
@@ -107,6 +107,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 inherited,
                 durability: request.options.durability,
                 before,
+                forced: request.options.recovery == Recovery::Force,
                 live: Arc::clone(&live),
                 route: request.route,
             };
@@ -122,9 +123,8 @@ fn begin(
     elsewhere: Option<(&str, &DatabaseHandle)>,
 ) -> Result<BegunStep, RepositoryError> {
     tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
-    request
-        .repository
-        .begin_step(request.ownership, &StepStart { name: request.path, start_limit, elsewhere })
+    let start = StepStart { name: request.path, start_limit, elsewhere, stop: &request.options.stop };
+    request.repository.begin_step(request.ownership, &start)
 }
 
 fn failed(failure: Failure) -> StepEnd {

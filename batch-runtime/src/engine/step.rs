@@ -41,6 +41,9 @@ pub struct StepRun<'r> {
     pub(crate) durability: Durability,
     /// What the step did in earlier executions of the instance.
     pub(crate) before: Counters,
+
+    /// Taken over by force, so that an owner before may hold on to what its writers write.
+    pub(crate) forced: bool,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
 }
@@ -158,6 +161,7 @@ impl From<ChunkError> for Halt {
         match error {
             ChunkError::Work(failure) if failure.is_interrupted() => Self::Stopped,
             ChunkError::Work(failure) | ChunkError::Refused(failure) => Self::Failed(failure),
+            ChunkError::Stopped => Self::Stopped,
             // The component broke its own transaction; the repository is well.
             ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {
                 Self::Failed(Failure::new(error))

@@ -15,6 +15,10 @@ pub enum ChunkError {
     /// The database refused the commit because of what was written, as a constraint that is checked last.
     #[error(transparent)]
     Refused(Failure),
+
+    /// The job was asked to stop while the chunk waited for a lock.
+    #[error("the job was asked to stop while the chunk waited for a locked database")]
+    Stopped,
     /// The repository, or the other database, failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),

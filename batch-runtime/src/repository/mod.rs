@@ -29,7 +29,7 @@ pub use model::{
 
 use crate::definition::{
     ChunkTransaction, DatabaseHandle, Durability, ExecutionId, Failure, InstanceId, Parameters,
-    StepExecutionId,
+    StepExecutionId, StopSignal,
 };
 
 /// The right to write on behalf of an execution, and proof of it: number and epoch.
@@ -124,6 +124,8 @@ pub struct StepStart<'a> {
     pub start_limit: Option<u32>,
     /// The other database that its chunks are committed in, and its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
+    /// Ends the wait of a chunk for a locked database.
+    pub stop: &'a StopSignal,
 }
 
 /// A step execution that has begun.
@@ -201,7 +203,7 @@ impl ChunkStore {
     /// context and guard, and commits.
     ///
     /// # Errors
-    /// When `work` failed, or the commit did. In both cases nothing of the chunk stays in the database.
+    /// When `work` failed, or the commit did, or the job was asked to stop while a lock was waited for. In all cases nothing of the chunk stays in the database.
     pub fn commit(
         &mut self,
         record: &mut ChunkRecord,

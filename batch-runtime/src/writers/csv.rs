@@ -200,6 +200,10 @@ impl<T: Serialize> Writer for CsvWriter<T> {
 
     const GOES_BACK: bool = true;
 
+    fn take_over(&mut self) {
+        self.file.take_over();
+    }
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(problem) = self.problem() {
             let path = self.file.path().to_path_buf();

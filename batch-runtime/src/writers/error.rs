@@ -47,8 +47,17 @@ pub enum WriteError {
         folder: PathBuf,
     },
     /// Another process is writing the file.
-    #[error("{} is being written by another process; wait for it, or end it", Name(path))]
+    #[error(
+        "{} is being written by another process; wait for it, or end it (where it is a paused run of this instance, `--recovery force` goes on without it)",
+        Name(path)
+    )]
     Held {
+        /// The unfinished file.
+        path: PathBuf,
+    },
+    /// Another owner took the file over by force.
+    #[error("{} was taken over by another process: this one publishes nothing", Name(path))]
+    Lost {
         /// The unfinished file.
         path: PathBuf,
     },

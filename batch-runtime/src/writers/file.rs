@@ -9,6 +9,18 @@
 //! While it is written `.part` is locked, and the lock ends with the process. So a `.part` that a start without a
 //! position finds is either locked, and then somebody's (refused), or left by an execution that died before its
 //! first commit or was given up (replaced).
+//!
+//! A launch that takes over by force finds the lock held where the owner before it is paused. It goes on with a copy of
+//! what is committed, which takes the place of `.part` in one rename: the owner before, when it wakes up, writes into a
+//! file that has no name any more. Moved aside first and copied then, a death between the two would leave no `.part` at
+//! all, and a file aside that somebody has to find. That the owner before publishes nothing:
+//! - Not yet sealed, it has to commit the sealed position first, and that commit is refused.
+//! - Sealed, it writes nothing any more; so no copy is made, and whoever comes first renames the same file.
+//! - What is renamed is looked at before: a `.part` that is another file by now is left alone.
+
+mod copy;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -41,6 +53,8 @@ pub(crate) struct TransactionalFile {
     path: PathBuf,
     part: PathBuf,
     overwrite: bool,
+    /// True if an owner before, who may still hold the file, has lost the right to it.
+    takes_over: bool,
     state: State,
     /// What is not yet in the file.
     buffer: Vec<u8>,
@@ -72,6 +86,7 @@ impl TransactionalFile {
             path,
             part: part.into(),
             overwrite: false,
+            takes_over: false,
             state: State::Closed,
             buffer: Vec::new(),
             written: 0,
@@ -86,6 +101,11 @@ impl TransactionalFile {
     /// Lets a fresh start replace a file of that name, at the end.
     pub(crate) fn overwrite(&mut self, yes: bool) {
         self.overwrite = yes;
+    }
+
+    /// Goes on with a copy where somebody else holds the file: his right to it was taken away.
+    pub(crate) fn take_over(&mut self) {
+        self.takes_over = true;
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -111,9 +131,13 @@ impl TransactionalFile {
     pub(crate) fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.buffer.clear();
         match from {
-            None => self.begin(),
-            Some(position) => self.go_on(position),
+            None => self.begin()?,
+            Some(position) => self.go_on(position)?,
         }
+        if let State::Open(_) = self.state {
+            copy::clear(&self.part);
+        }
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), WriteError> {
@@ -122,7 +146,11 @@ impl TransactionalFile {
         if let Some(folder) = folder.filter(|folder| !folder.exists()) {
             return Err(WriteError::NoFolder { path: self.path.clone(), folder: folder.to_owned() });
         }
-        let file = lock(&self.part, OpenOptions::new().write(true).create(true).truncate(false))?;
+        let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
+        let file = match lock(&self.part, &options, self.takes_over) {
+            Err(WriteError::Held { .. }) if self.takes_over => copy::replace(&self.path, &self.part, 0)?,
+            locked => locked?,
+        };
         file.set_len(0).map_err(|error| WriteError::io("empty", &self.part, error))?;
         self.state = State::Open(file);
         Ok(())
@@ -141,8 +169,16 @@ impl TransactionalFile {
     fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
         let FilePosition { length: committed, records, finishing } = position;
         (self.written, self.records, self.sealed) = (committed, records, finishing);
-        let mut file = match lock(&self.part, OpenOptions::new().write(true)) {
+        let options = OpenOptions::new().write(true).clone();
+        let mut file = match lock(&self.part, &options, self.takes_over) {
             Ok(file) => file,
+            Err(WriteError::Held { .. }) if self.takes_over && finishing => {
+                options.open(&self.part).map_err(|error| WriteError::io("open", &self.part, error))?
+            }
+            Err(WriteError::Held { .. }) if self.takes_over => {
+                self.entry_durable = true;
+                copy::replace(&self.path, &self.part, committed)?
+            }
             Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return self.go_on_without_part(position);
             }
@@ -284,27 +320,50 @@ impl TransactionalFile {
 
     /// Gives the file its name; nothing happens when it has it.
     pub(crate) fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
-        if let State::Open(_) = self.state {
-            // Somebody may have put a file there since the start.
-            self.refuse_what_is_there()?;
-            std::fs::rename(&self.part, &self.path)
-                .map_err(|error| WriteError::io("rename to its name", &self.part, error))?;
+        if let State::Open(file) = &self.state {
+            self.publish(file)?;
             self.state = State::Published;
         }
         // Again after a crash too: the rename may have been done and not have reached the disk.
         if durability == Durability::Machine { sync_folder(&self.path) } else { Ok(()) }
     }
+
+    fn publish(&self, file: &File) -> Result<(), WriteError> {
+        let is_at =
+            |path: &Path| is_still(path, file).map_err(|error| WriteError::io("look at", path, error));
+        if !is_at(&self.part)? {
+            // An owner before, or the one behind, was faster with the same file.
+            return if is_at(&self.path)? {
+                Ok(())
+            } else {
+                Err(WriteError::Lost { path: self.part.clone() })
+            };
+        }
+        // Somebody may have put a file there since the start.
+        let renamed = self.refuse_what_is_there().and_then(|()| {
+            std::fs::rename(&self.part, &self.path)
+                .map_err(|error| WriteError::io("rename to its name", &self.part, error))
+        });
+        match renamed {
+            Err(_) if is_at(&self.path)? => Ok(()),
+            renamed => renamed,
+        }
+    }
 }
 
-/// Opens and locks the file; it is the file of that name, not one that was renamed in between.
-fn lock(path: &Path, options: &OpenOptions) -> Result<File, WriteError> {
+/// Opens and locks the file; it is the file of that name, not one that was renamed in between. Where the file system
+/// knows no locks, `surely` takes it for held.
+fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<File, WriteError> {
     loop {
         let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
             // A file system without locks: the execution's own lock has to do.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported && !surely => {}
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                return Err(WriteError::Held { path: path.to_path_buf() });
+            }
             Err(TryLockError::Error(error)) => return Err(WriteError::io("lock", path, error)),
         }
         if is_still(path, &file).map_err(|error| WriteError::io("look at", path, error))? {

@@ -89,6 +89,10 @@ impl<T: Serialize> Writer for JsonLinesWriter<T> {
 
     const GOES_BACK: bool = true;
 
+    fn take_over(&mut self) {
+        self.file.take_over();
+    }
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.file.open(from)
     }

@@ -35,6 +35,11 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
 
     const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
 
+    fn take_over(&mut self) {
+        self.first.take_over();
+        self.second.take_over();
+    }
+
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
         let (first, second) = from.unzip();
         self.first.open(first).map_err(Into::into)?;
@@ -95,6 +100,7 @@ mod tests {
         let calls = Calls::default();
         let mut writer = Both::new(Logged::new("a", &calls), Logged::new("b", &calls));
         let position = writer.position();
+        writer.take_over();
         writer.open(None).unwrap();
         writer.arrange(&mut Arranged::new(&mut [1]));
         writer.write(&[1], &ChunkTransaction::none()).unwrap();
@@ -103,8 +109,17 @@ mod tests {
         writer.rollback(&position).unwrap();
         writer.seal(Durability::Machine).unwrap();
         writer.finish(Durability::Machine).unwrap();
-        let each =
-            ["open None", "arrange [1]", "write [1]", "prepare", "committed", "rollback 0", "seal", "finish"];
+        let each = [
+            "take over",
+            "open None",
+            "arrange [1]",
+            "write [1]",
+            "prepare",
+            "committed",
+            "rollback 0",
+            "seal",
+            "finish",
+        ];
         let both: Vec<_> = each.iter().flat_map(|call| [format!("a {call}"), format!("b {call}")]).collect();
         assert_eq!(calls.take(), both);
     }

@@ -86,6 +86,7 @@ pub trait Arms<T> {
     /// The positions of the arms, nested as the arms are.
     type Position: Serialize + DeserializeOwned;
 
+    fn take_over(&mut self);
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
     fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>);
     fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError>;
@@ -101,6 +102,8 @@ impl<T> Arms<T> for () {
     const COUNT: usize = 0;
     const GOES_BACK: bool = true;
     type Position = ();
+
+    fn take_over(&mut self) {}
 
     fn open(&mut self, _from: Option<()>) -> Result<(), BoxError> {
         Ok(())
@@ -139,6 +142,11 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
     const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
     type Position = (W::Position, R::Position);
+
+    fn take_over(&mut self) {
+        self.0.take_over();
+        self.1.take_over();
+    }
 
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
         let (first, rest) = from.unzip();
@@ -237,6 +245,10 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     type Error = BoxError;
 
     const GOES_BACK: bool = A::GOES_BACK;
+
+    fn take_over(&mut self) {
+        self.arms.take_over();
+    }
 
     fn open(&mut self, from: Option<A::Position>) -> Result<(), BoxError> {
         self.arms.open(from)

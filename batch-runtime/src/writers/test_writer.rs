@@ -37,6 +37,10 @@ impl Writer for Logged {
     type Position = u64;
     type Error = String;
 
+    fn take_over(&mut self) {
+        self.note("take over");
+    }
+
     fn open(&mut self, from: Option<u64>) -> Result<(), String> {
         self.note(&format!("open {from:?}"));
         Ok(())

@@ -9,8 +9,8 @@ use super::connections::{Lent, Shared};
 use super::elsewhere::Elsewhere;
 use super::error::Trouble;
 use super::rows::{ContextColumns, int, put_job_context, stamp};
-use super::skipped;
-use crate::definition::{ChunkTransaction, Durability, Failure, Phase, StepExecutionId};
+use super::{queries, skipped};
+use crate::definition::{ChunkTransaction, Durability, Failure, Phase, StepExecutionId, StopSignal};
 use crate::repository::{ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkippedItem};
 
 /// Where the chunks of one step execution are committed.
@@ -19,12 +19,13 @@ pub struct ChunkStore {
     shared: Arc<Shared>,
     target: Target,
     place: Place,
+    stop: StopSignal,
 }
 
 #[derive(Debug)]
 enum Place {
     /// The repository's own file.
-    Own(Lent),
+    Own(Box<Lent>),
     /// Another file, which the repository follows.
     Elsewhere { database: Box<Elsewhere>, durability: Durability, mirrored: Box<Mirrored> },
 }
@@ -127,8 +128,8 @@ impl Target {
 }
 
 impl ChunkStore {
-    pub(super) fn own(shared: &Arc<Shared>, target: Target, connection: Lent) -> Self {
-        Self { shared: Arc::clone(shared), target, place: Place::Own(connection) }
+    pub(super) fn own(shared: &Arc<Shared>, target: Target, connection: Lent, stop: StopSignal) -> Self {
+        Self { shared: Arc::clone(shared), target, place: Place::Own(Box::new(connection)), stop }
     }
 
     pub(super) fn elsewhere(
@@ -136,6 +137,7 @@ impl ChunkStore {
         target: Target,
         database: Elsewhere,
         durability: Durability,
+        stop: StopSignal,
     ) -> Self {
         let now = Instant::now();
         // The first chunk is copied at once, so that the repository knows of progress however soon the owner dies.
@@ -143,7 +145,7 @@ impl ChunkStore {
         let mirrored = Mirrored { copied, polled: now, stop_requested: false, job_context: None, skipped: 0 };
         let place =
             Place::Elsewhere { database: Box::new(database), durability, mirrored: Box::new(mirrored) };
-        Self { shared: Arc::clone(shared), target, place }
+        Self { shared: Arc::clone(shared), target, place, stop }
     }
 
     pub(in crate::repository) fn commit(
@@ -152,6 +154,8 @@ impl ChunkStore {
         work: impl FnOnce(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure>,
     ) -> Result<Committed, ChunkError> {
         let (shared, target) = (&self.shared, &mut self.target);
+        let owner = target.owner;
+        let wanted = || is_wanted(shared, owner, &self.stop);
         match &mut self.place {
             Place::Own(connection) => {
                 let name = |trouble: Trouble| trouble.at(&shared.path);
@@ -165,7 +169,7 @@ impl ChunkStore {
                     }
                     Ok(stop_requested)
                 };
-                let stop_requested = transact(connection, name, record, work, write)?;
+                let stop_requested = transact(connection, name, wanted, record, work, write)?;
                 target.version += 1;
                 target.committed(record);
                 Ok(Committed { stop_requested })
@@ -178,7 +182,8 @@ impl ChunkStore {
                         .numbered(record)
                         .try_for_each(|(sequence, item)| database.skip(&there, target.step, sequence, item))
                 };
-                transact(there.connection(), |trouble| database.named(trouble), record, work, write)?;
+                let name = |trouble| database.named(trouble);
+                transact(there.connection(), name, wanted, record, work, write)?;
                 there.committed(target.step);
                 drop(there);
                 target.committed(record);
@@ -193,24 +198,46 @@ impl ChunkStore {
 fn transact<T>(
     connection: &Lent,
     name: impl Fn(Trouble) -> RepositoryError,
+    wanted: impl Fn() -> Result<bool, Trouble>,
     record: &mut ChunkRecord,
     work: impl FnOnce(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure>,
     write: impl FnOnce(&ChunkRecord) -> Result<T, RepositoryError>,
 ) -> Result<T, ChunkError> {
-    let failed = |error: rusqlite::Error| ChunkError::Repository(name(error.into()));
-    let transaction = connection.begin().map_err(failed)?;
+    let failed = |trouble: Trouble| ChunkError::Repository(name(trouble));
+    let begun = connection.patiently(|| connection.begin(), &wanted).map_err(failed)?;
+    let transaction = begun.ok_or(ChunkError::Stopped)?;
     work(&ChunkTransaction::sqlite(&transaction), record).map_err(ChunkError::Work)?;
     if connection.is_autocommit() {
         return Err(RepositoryError::TransactionEnded.into());
     }
     let written = write(record)?;
-    match connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
-        Ok(_) => Ok(written),
+    // In a database without WAL readers hold this up too.
+    let commit = || connection.prepare_cached("COMMIT")?.execute([]);
+    match connection.patiently(commit, wanted) {
+        Ok(Some(_)) => Ok(written),
+        Ok(None) => Err(ChunkError::Stopped),
         // A deferred constraint: the rows are at fault, and the database is well.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+        Err(Trouble::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             Err(ChunkError::Refused(Failure::new(error).during(Phase::Write)))
         }
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// Is a chunk that waits for a lock still to be waited for? Asked only then.
+fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSignal) -> Result<bool, Trouble> {
+    if stop.is_raised() {
+        return Ok(false);
+    }
+    match queries::stop_requested(shared, owner) {
+        Ok(true) => {
+            stop.raise();
+            Ok(false)
+        }
+        Ok(false) => Ok(true),
+        Err(fenced @ Trouble::Known(RepositoryError::Fenced { .. })) => Err(fenced),
+        // The repository may be what is locked.
+        Err(_) => Ok(true),
     }
 }
 
@@ -248,7 +275,7 @@ impl Mirrored {
             copied
         } else if now - self.polled >= shared.waits.poll {
             self.polled = now;
-            super::queries::stop_requested(shared, target.owner)
+            queries::stop_requested(shared, target.owner)
         } else {
             return Ok(self.stop_requested);
         };

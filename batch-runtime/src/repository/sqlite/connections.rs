@@ -1,18 +1,22 @@
 //! Receives: the open file. Gives: connections to it, lent and given back, so that a step does not pay for opening one.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::elsewhere::Elsewhere;
 use super::lock::{Locks, with_suffix};
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
 use crate::repository::Clock;
+
+/// Between two looks whether a locked database is still to be waited for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// How long a locked database is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +54,7 @@ pub(super) struct Shared {
 pub(super) struct Session {
     connection: Connection,
     synchronous: &'static str,
-    wait: Duration,
+    wait: Cell<Duration>,
 }
 
 impl Session {
@@ -60,14 +64,14 @@ impl Session {
         connection.busy_timeout(wait)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch("PRAGMA foreign_keys = ON")?;
-        Ok(Self { connection, synchronous: "", wait })
+        Ok(Self { connection, synchronous: "", wait: Cell::new(wait) })
     }
 
     /// A connection that was opened by somebody else.
     pub(super) fn adopt(connection: Connection, wait: Duration) -> rusqlite::Result<Self> {
         connection.busy_timeout(wait)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, synchronous: "", wait })
+        Ok(Self { connection, synchronous: "", wait: Cell::new(wait) })
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -82,10 +86,10 @@ impl Session {
         Ok(())
     }
 
-    fn set_wait(&mut self, wait: Duration) -> rusqlite::Result<()> {
-        if self.wait != wait {
+    fn set_wait(&self, wait: Duration) -> rusqlite::Result<()> {
+        if self.wait.get() != wait {
             self.connection.busy_timeout(wait)?;
-            self.wait = wait;
+            self.wait.set(wait);
         }
         Ok(())
     }
@@ -184,6 +188,40 @@ impl Lent {
         Self { owner: None, session: Some(session) }
     }
 
+    /// Does what may have to wait for a lock as long as the connection waits, and asks now and then whether that is still
+    /// wanted; `None` where it is not.
+    pub(super) fn patiently<T, E: From<rusqlite::Error>>(
+        &self,
+        attempt: impl Fn() -> rusqlite::Result<T>,
+        wanted: impl Fn() -> Result<bool, E>,
+    ) -> Result<Option<T>, E> {
+        let session = self.session();
+        let wait = session.wait.get();
+        session.set_wait(wait.min(BETWEEN_LOOKS))?;
+        let began = Instant::now();
+        let done = loop {
+            match attempt() {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && began.elapsed() < wait =>
+                {
+                    match wanted() {
+                        Ok(true) => {}
+                        Ok(false) => break Ok(None),
+                        Err(error) => break Err(error),
+                    }
+                }
+                done => break done.map(Some).map_err(E::from),
+            }
+        };
+        session.set_wait(wait)?;
+        done
+    }
+
+    fn session(&self) -> &Session {
+        self.session.as_ref().expect("there until the loan ends")
+    }
+
     /// Begins a transaction that writes.
     pub(super) fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
         Transaction::new_unchecked(self, TransactionBehavior::Immediate)
@@ -194,7 +232,7 @@ impl Deref for Lent {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.session.as_ref().expect("there until the loan ends").connection()
+        self.session().connection()
     }
 }
 

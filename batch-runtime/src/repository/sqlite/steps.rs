@@ -59,9 +59,12 @@ pub(super) fn begin(
         Some(elsewhere) => {
             elsewhere.start(begun.id, &begun.context_text)?;
             guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
-            ChunkStore::elsewhere(shared, target, elsewhere, durability)
+            ChunkStore::elsewhere(shared, target, elsewhere, durability, step.stop.clone())
         }
-        None => ChunkStore::own(shared, target, own_connection(shared, own, owner.execution)?),
+        None => {
+            let connection = own_connection(shared, own, owner.execution)?;
+            ChunkStore::own(shared, target, connection, step.stop.clone())
+        }
     };
     Ok(BegunStep {
         id: begun.id,

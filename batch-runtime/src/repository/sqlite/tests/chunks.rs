@@ -187,6 +187,87 @@ fn a_locked_database_is_waited_for_and_then_named() {
     assert_eq!(chunks.items(), ["1"]);
 }
 
+/// A step whose chunks wait an hour for a locked database, unless `signal` is raised.
+fn patient(folder: &Folder, signal: &StopSignal) -> (SqliteRepository, Launched, BegunStep) {
+    let repository = SqliteOptions::new().wait(Duration::from_hours(1)).open(folder.file()).unwrap();
+    sql(&folder.file(), "CREATE TABLE item (n)");
+    let launched = launch(&repository);
+    let step =
+        repository.begin_step(launched.ownership, &StepStart { stop: signal, ..start("step") }).unwrap();
+    (repository, launched, step)
+}
+
+#[test]
+fn a_chunk_that_waits_for_a_lock_is_given_up_when_the_job_is_to_stop() {
+    let folder = Folder::new();
+    let signal = StopSignal::new();
+    let (_repository, _launched, mut step) = patient(&folder, &signal);
+    let locker = Connection::open(folder.file()).unwrap();
+    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    signal.raise();
+    assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
+    locker.execute_batch("ROLLBACK").unwrap();
+    assert!(rows(&folder.file(), "SELECT n FROM item").is_empty());
+    // Whoever need not wait is not stopped here, but behind the chunk.
+    commit(&mut step, 2).unwrap();
+    assert_eq!(rows(&folder.file(), "SELECT n FROM item"), ["2"]);
+}
+
+#[test]
+fn a_chunk_that_waits_for_a_lock_learns_of_a_stop_that_the_repository_was_asked_for() {
+    let folder = Folder::new();
+    let signal = StopSignal::new();
+    let (repository, launched, mut step) = patient(&folder, &signal);
+    repository.request_stop(launched.ownership.execution).unwrap();
+    let locker = Connection::open(folder.file()).unwrap();
+    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
+    assert!(signal.is_raised());
+}
+
+#[test]
+fn a_chunk_that_waits_for_a_lock_commits_once_it_is_free() {
+    let folder = Folder::new();
+    let signal = StopSignal::new();
+    let (_repository, _launched, mut step) = patient(&folder, &signal);
+    let locker = Connection::open(folder.file()).unwrap();
+    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| commit(&mut step, 1));
+        // Longer than the time between two looks.
+        std::thread::sleep(Duration::from_millis(200));
+        locker.execute_batch("ROLLBACK").unwrap();
+        waits.join().unwrap().unwrap();
+    });
+    assert_eq!(rows(&folder.file(), "SELECT n FROM item"), ["1"]);
+}
+
+#[test]
+fn a_commit_that_waits_for_readers_of_a_database_without_wal_is_given_up_when_the_job_is_to_stop() {
+    let folder = Folder::new();
+    let path = folder.0.join("warehouse.db");
+    sql(&path, "PRAGMA journal_mode = DELETE; CREATE TABLE item (n)");
+    let repository = SqliteOptions::new().wait(Duration::from_hours(1)).open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let handle = crate::definition::DatabaseHandle::Sqlite(
+        crate::Sqlite::open(&path)
+            .on_connect(|connection| connection.execute_batch("PRAGMA journal_mode = DELETE")),
+    );
+    let signal = StopSignal::new();
+    let start = StepStart { stop: &signal, elsewhere: Some(("warehouse", &handle)), ..start("step") };
+    let mut step = repository.begin_step(launched.ownership, &start).unwrap();
+    assert_eq!(rows(&path, "PRAGMA journal_mode"), ["delete"]);
+
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM item").unwrap();
+    signal.raise();
+    assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
+    reader.execute_batch("ROLLBACK").unwrap();
+    assert!(rows(&path, "SELECT n FROM item").is_empty());
+    commit(&mut step, 2).unwrap();
+    assert_eq!(rows(&path, "SELECT n FROM item"), ["2"]);
+}
+
 #[test]
 fn a_full_disk_is_named_and_leaves_nothing_of_the_chunk() {
     let mut chunks = chunks();

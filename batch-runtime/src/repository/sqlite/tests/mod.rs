@@ -12,15 +12,15 @@ mod skipped;
 mod steps;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::lock::Locks;
 use super::{SqliteOptions, SqliteRepository};
-use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters};
+use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters, StopSignal};
 use crate::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
     ExecutionFinish, ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, Recovery, Repository,
@@ -97,7 +97,8 @@ fn launch(repository: &SqliteRepository) -> Launched {
 }
 
 fn start(name: &str) -> StepStart<'_> {
-    StepStart { name, start_limit: None, elsewhere: None }
+    static NEVER: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
+    StepStart { name, start_limit: None, elsewhere: None, stop: &NEVER }
 }
 
 fn begin(repository: &SqliteRepository, owner: Ownership) -> BegunStep {
