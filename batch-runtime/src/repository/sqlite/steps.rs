@@ -224,7 +224,7 @@ pub(super) fn finish(
         rows::put_step_context(&transaction, step, context)?;
     }
     if let Some(context) = &finish.job_context {
-        rows::put_job_context(&transaction, owner.execution, &encode_context(context))?;
+        rows::change_job_context(&transaction, owner.execution, &encode_context(context))?;
     }
     if let Some(profile) = &finish.profile {
         insert_profile(&transaction, step, profile)?;
