@@ -1,4 +1,4 @@
-//! Receives: a launch. Gives: the job's run, on the caller's thread. `README.md` beside this file walks one chunk through.
+//! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
 mod checkpoint;
 mod chunk;
@@ -10,6 +10,7 @@ mod journal;
 mod panic;
 mod profile;
 mod runner;
+mod split;
 mod step;
 mod tasklet;
 
@@ -63,7 +64,7 @@ pub enum JobError {
     Repository(#[from] RepositoryError),
 }
 
-/// Runs a job to its end, on this thread.
+/// Runs a job to its end, on this thread and those of its splits, none of which outlives them.
 ///
 /// # Errors
 /// When it could not be launched, or the repository was lost on the way. A job that failed is a report.
