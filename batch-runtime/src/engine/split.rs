@@ -11,7 +11,7 @@ use super::flow::Branch;
 use super::runner::{Halt, Runner};
 use crate::definition::Environment;
 use crate::observe::StepReport;
-use crate::repository::{ExitStatus, RepositoryError};
+use crate::repository::RepositoryError;
 
 /// What came of a branch.
 struct Walked {
@@ -92,8 +92,8 @@ fn worst(a: Result<(), Halt>, b: Result<(), Halt>) -> Result<(), Halt> {
 /// The worse of two; of two alike the first, with what both say.
 fn worse(a: Halt, b: Halt) -> Halt {
     match (a, b) {
-        (Halt::Failed(a), Halt::Failed(b)) => Halt::Failed(both(a, b)),
-        (Halt::Stopped(a), Halt::Stopped(b)) => Halt::Stopped(both(a, b)),
+        (Halt::Failed(a), Halt::Failed(b)) => Halt::Failed(a.and(&b)),
+        (Halt::Stopped(a), Halt::Stopped(b)) => Halt::Stopped(a.and(&b)),
         (Halt::Lost(_), b @ Halt::Lost(RepositoryError::Fenced { .. })) => b,
         (a, b) if rank(&b) > rank(&a) => b,
         (a, _) => a,
@@ -109,18 +109,11 @@ fn rank(halt: &Halt) -> u8 {
     }
 }
 
-fn both(a: ExitStatus, b: ExitStatus) -> ExitStatus {
-    if a.description == b.description {
-        return a;
-    }
-    let description = format!("{}; {}", a.description, b.description);
-    a.because(description)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::definition::ExecutionId;
+    use crate::repository::ExitStatus;
 
     fn failed(why: &str) -> Result<(), Halt> {
         Err(Halt::Failed(ExitStatus::code("FAILED").because(why)))
