@@ -16,7 +16,7 @@ static RAN: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 static MORE: Condvar = Condvar::new();
 
 /// Longer than any machine takes, so that a test that would hang fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn note(tag: &str, what: impl Into<String>) {
     RAN.lock().unwrap().entry(tag.to_owned()).or_default().push(what.into());

@@ -262,17 +262,17 @@ struct Parts {
 
 impl Parts {
     const fn of(node: &'static Node) -> Self {
-        let none = Self { used: None, arms: &[], branches: &[], body: &[] };
+        let empty = Self { used: None, arms: &[], branches: &[], body: &[] };
         match node {
             Node::Run(used) => match &used.activity {
-                Activity::Flow(flow) => Self { used: Some(used), body: flow.nodes, ..none },
-                _ => Self { used: Some(used), ..none },
+                Activity::Flow(flow) => Self { used: Some(used), body: flow.nodes, ..empty },
+                _ => Self { used: Some(used), ..empty },
             },
-            Node::Match { used, arms, .. } => Self { used: Some(used), arms, ..none },
-            Node::While { used, body, .. } => Self { used: Some(used), body, ..none },
-            Node::Loop(body) => Self { body, ..none },
-            Node::Split { branches, .. } => Self { branches, ..none },
-            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => none,
+            Node::Match { used, arms, .. } => Self { used: Some(used), arms, ..empty },
+            Node::While { used, body, .. } => Self { used: Some(used), body, ..empty },
+            Node::Loop(body) => Self { body, ..empty },
+            Node::Split { branches, .. } => Self { branches, ..empty },
+            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => empty,
         }
     }
 

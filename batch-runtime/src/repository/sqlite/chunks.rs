@@ -23,7 +23,7 @@ pub struct ChunkStore {
 #[derive(Debug)]
 enum Place {
     /// The repository's own file.
-    Own(Lent),
+    Own(Box<Lent>),
     /// Another file, which the repository follows.
     Elsewhere { database: Box<Elsewhere>, durability: Durability, mirrored: Mirrored },
 }
@@ -110,7 +110,7 @@ impl Target {
 
 impl ChunkStore {
     pub(super) fn own(shared: &Arc<Shared>, target: Target, connection: Lent) -> Self {
-        Self { shared: Arc::clone(shared), target, place: Place::Own(connection) }
+        Self { shared: Arc::clone(shared), target, place: Place::Own(Box::new(connection)) }
     }
 
     pub(super) fn elsewhere(

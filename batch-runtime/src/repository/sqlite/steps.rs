@@ -78,7 +78,7 @@ fn own_connection(
     let Some(database) = database else { return Ok(shared.lend_to(execution)?) };
     let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
     session.set_synchronous(shared.synchronous(shared.durability_of(execution)))?;
-    Ok(Lent::own(session))
+    Ok(Lent::own(session, Arc::clone(&shared.queue)))
 }
 
 struct Begun {
