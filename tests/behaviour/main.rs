@@ -15,4 +15,5 @@ mod launching;
 mod panics;
 mod restarts;
 mod routing;
+mod splits;
 mod support;

@@ -7,9 +7,9 @@
     reason = "components take and return what the language has them take and return"
 )]
 
-use batch_runtime::JobDefinition;
 use batch_runtime::graph::{GraphFormat, render};
 use batch_runtime::prelude::*;
+use batch_runtime::{JobDefinition, JobInfo};
 
 #[reader]
 fn flights(input: PathBuf) -> impl Iterator<Item = u32> {
@@ -100,8 +100,31 @@ fn etl(
     archive as archive_all;
 }
 
+#[job]
+fn side_by_side(yesterday: PathBuf, region: String) {
+    split! {
+        load,
+        { clean; publish },
+    }
+    while more {
+        split! {
+            max = 2;
+            page,
+            match quality {
+                Quality::Good => {}
+                Quality::Bad { .. } => fail!("the file is damaged"),
+            },
+            archive,
+        }
+    }
+}
+
 fn assert_golden(file: &str, format: GraphFormat) {
-    let drawn = render(<etl as JobDefinition>::INFO, format);
+    assert_golden_of(<etl as JobDefinition>::INFO, file, format);
+}
+
+fn assert_golden_of(job: &JobInfo, file: &str, format: GraphFormat) {
+    let drawn = render(job, format);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graph").join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &drawn).unwrap();
@@ -122,6 +145,14 @@ fn a_job_is_drawn_as_a_mermaid_flowchart() {
 #[test]
 fn a_job_is_drawn_in_the_language_of_graphviz() {
     assert_golden("etl.dot", GraphFormat::Dot);
+}
+
+#[test]
+fn branches_are_drawn_between_a_split_and_a_join() {
+    let job = <side_by_side as JobDefinition>::INFO;
+    assert_golden_of(job, "side_by_side.txt", GraphFormat::Text);
+    assert_golden_of(job, "side_by_side.mmd", GraphFormat::Mermaid);
+    assert_golden_of(job, "side_by_side.dot", GraphFormat::Dot);
 }
 
 #[test]

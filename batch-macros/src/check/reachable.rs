@@ -24,12 +24,20 @@ impl Leaves {
     }
 }
 
-/// Checks the body of a job or flow.
-pub(crate) fn check(body: &Body, errors: &mut Errors) {
-    leaves(body, false, errors);
+/// What a `break` would leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    Loop,
+    Branch,
 }
 
-fn leaves(body: &Body, in_loop: bool, errors: &mut Errors) -> Leaves {
+/// Checks the body of a job or flow.
+pub(crate) fn check(body: &Body, errors: &mut Errors) {
+    leaves(body, Around::Nothing, errors);
+}
+
+fn leaves(body: &Body, around: Around, errors: &mut Errors) -> Leaves {
     let mut all = Leaves::ON;
     let mut told = false;
     for (at, statement) in body.iter().enumerate() {
@@ -37,7 +45,7 @@ fn leaves(body: &Body, in_loop: bool, errors: &mut Errors) -> Leaves {
             errors.at_span(span(statement), unreachable(&body[at - 1]));
             told = true;
         }
-        let mut one = of(statement, in_loop, errors);
+        let mut one = of(statement, around, errors);
         if !statement.conditions.is_empty() {
             // Where the condition does not hold, the statement is not there.
             one.on = true;
@@ -47,17 +55,23 @@ fn leaves(body: &Body, in_loop: bool, errors: &mut Errors) -> Leaves {
     all
 }
 
-fn of(statement: &Statement, in_loop: bool, errors: &mut Errors) -> Leaves {
+fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
     match &statement.kind {
         Kind::Run(_) | Kind::Stop(_) => Leaves::ON,
         // It may have been meant to be anything.
         Kind::Broken => Leaves { on: true, out: true, end: true },
         Kind::Break => {
-            if !in_loop {
-                errors.at_span(
-                    statement.span,
-                    "`break` leaves a loop, and there is none around it; a job ends by `end!()`",
-                );
+            let misplaced = match around {
+                Around::Loop => None,
+                Around::Nothing => {
+                    Some("`break` leaves a loop, and there is none around it; a job ends by `end!()`")
+                }
+                Around::Branch => Some(
+                    "`break` leaves a loop, and there is none around it in this branch, which cannot leave the `split!` before the others; let a step return what to do, and `match` on that behind the `split!`",
+                ),
+            };
+            if let Some(message) = misplaced {
+                errors.at_span(statement.span, message);
                 return Leaves { on: true, out: false, end: true };
             }
             Leaves { on: false, out: true, end: false }
@@ -65,14 +79,21 @@ fn of(statement: &Statement, in_loop: bool, errors: &mut Errors) -> Leaves {
         Kind::End(_) | Kind::Fail(_) => Leaves { on: false, out: false, end: true },
         Kind::Match(r#match) => {
             let nothing = Leaves { on: r#match.arms.is_empty(), out: false, end: false };
-            r#match.arms.iter().fold(nothing, |all, arm| all.or(leaves(&arm.body, in_loop, errors)))
+            r#match.arms.iter().fold(nothing, |all, arm| all.or(leaves(&arm.body, around, errors)))
         }
         Kind::While { body, .. } => {
-            let body = leaves(body, true, errors);
+            let body = leaves(body, Around::Loop, errors);
             Leaves { on: true, out: false, end: body.end }
         }
+        Kind::Split(split) => {
+            split.branches.iter().fold(Leaves::ON, |all, branch| {
+                let one = leaves(branch, Around::Branch, errors);
+                // All are awaited: nothing comes behind where one ends the job.
+                Leaves { on: all.on && one.on, ..all.or(one) }
+            })
+        }
         Kind::Loop(body) => {
-            let inside = leaves(body, true, errors);
+            let inside = leaves(body, Around::Loop, errors);
             if !inside.out && !inside.end {
                 errors.at_span(
                     statement.span,
@@ -95,6 +116,7 @@ fn unreachable(before: &Statement) -> String {
         Kind::Fail(_) => "`fail!` before it ends the job",
         Kind::Break => "`break` before it leaves the loop",
         Kind::Loop(_) => "the `loop` before it has no `break`",
+        Kind::Split(_) => "a branch of the `split!` before it ends the job",
         Kind::Match(_) => "every arm of the `match` before it leads elsewhere",
         _ => "what stands before it leads elsewhere",
     };

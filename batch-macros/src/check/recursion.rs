@@ -29,6 +29,11 @@ pub(crate) fn check(noun: &str, name: &Ident, body: &mut Body, errors: &mut Erro
                 }
             }
             Kind::While { body, .. } | Kind::Loop(body) => check(noun, name, body, errors),
+            Kind::Split(split) => {
+                for branch in &mut split.branches {
+                    check(noun, name, branch, errors);
+                }
+            }
             _ => {}
         }
     }

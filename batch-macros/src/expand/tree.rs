@@ -33,6 +33,7 @@ pub(crate) fn is_complete(body: &Body) -> bool {
         Kind::Broken => false,
         Kind::Match(r#match) => r#match.arms.iter().all(|arm| is_complete(&arm.body)),
         Kind::While { body, .. } | Kind::Loop(body) => is_complete(body),
+        Kind::Split(split) => split.branches.iter().all(is_complete),
         _ => true,
     })
 }
@@ -107,6 +108,15 @@ impl Growing {
             Kind::Loop(body) => {
                 let body = self.nodes(body, conditions);
                 quote!(__batch::Node::Loop(#body))
+            }
+            Kind::Split(split) => {
+                let branches: Vec<TokenStream> =
+                    split.branches.iter().map(|branch| self.nodes(branch, conditions)).collect();
+                let max = split.max.map_or_else(
+                    || quote!(::core::option::Option::None),
+                    |max| quote!(::core::option::Option::Some(#max)),
+                );
+                quote!(__batch::Node::Split { branches: &[#(#branches),*], max: #max })
             }
             Kind::Break => quote!(__batch::Node::Break),
             Kind::End(code) => quote!(__batch::Node::End(#code)),

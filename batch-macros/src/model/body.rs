@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Block, Expr, ExprMatch, Macro, Pat, Path, Stmt, Token, Type, UnOp};
 
 use super::pattern;
+use super::split::{self, Split};
 use super::types::shown;
 use crate::errors::Errors;
 use crate::syntax::binding::{self, Binding};
@@ -38,6 +39,8 @@ pub(crate) enum Kind {
     },
     /// `loop { .. }`
     Loop(Body),
+    /// `split! { a, { b; c } }`
+    Split(Split),
     Break,
     End(String),
     Fail(String),
@@ -142,7 +145,7 @@ fn with_attributes(attributes: &[Attribute], kind: Kind, span: Span, errors: &mu
     Statement { conditions, kind, span }
 }
 
-fn statement(expr: &Expr, errors: &mut Errors) -> Statement {
+pub(super) fn statement(expr: &Expr, errors: &mut Errors) -> Statement {
     match expr {
         Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) => {
             let attributes = attributes(expr);
@@ -349,7 +352,7 @@ fn no_label(label: Option<&syn::Lifetime>, errors: &mut Errors) {
 
 const COMMANDS: [&str; 4] = ["end", "fail", "stop", "split"];
 
-/// `end!()`, `fail!("why")`, `stop!("why")`.
+/// `end!()`, `fail!("why")`, `stop!("why")`, `split! { a, b }`.
 fn command(mac: &Macro, errors: &mut Errors) -> Kind {
     let name = mac.path.get_ident().map(plain).unwrap_or_default();
     match name.as_str() {
@@ -362,20 +365,14 @@ fn command(mac: &Macro, errors: &mut Errors) -> Kind {
             .map_or(Kind::Broken, Kind::Fail),
         "stop" => text(mac, "why in quotes, as `stop!(\"waits for approval\")`", errors)
             .map_or(Kind::Broken, Kind::Stop),
-        "split" => {
-            errors.at(
-                &mac.path,
-                "`split!` is not supported yet in this version; run the branches one after the other",
-            );
-            Kind::Broken
-        }
+        "split" => split::split(mac, errors),
         other => {
             errors.at(
                 &mac.path,
                 match nearest(other, COMMANDS) {
                     Some(near) => format!("a job knows no `{other}!`; did you mean `{near}!`?"),
                     None => format!(
-                        "a job knows no `{}!`; it knows `end!()`, `fail!(\"why\")` and `stop!(\"why\")`; other work is done by a step",
+                        "a job knows no `{}!`; it knows `split! {{ a, b }}`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`; other work is done by a step",
                         shown(&mac.path)
                     ),
                 },
@@ -407,7 +404,7 @@ fn text(mac: &Macro, wanted: &str, errors: &mut Errors) -> Option<String> {
     }
 }
 
-const EXPECTED: &str = "a job's body holds names of steps, `match`, `while`, `loop`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
+const EXPECTED: &str = "a job's body holds names of steps, `match`, `while`, `loop`, `split! { a, b }`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
 
 /// Where and why an expression cannot be a statement.
 fn refused(expr: &Expr) -> (Span, String) {

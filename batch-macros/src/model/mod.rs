@@ -7,5 +7,6 @@ pub(crate) mod item;
 pub(crate) mod job;
 pub(crate) mod pattern;
 pub(crate) mod returns;
+pub(crate) mod split;
 pub(crate) mod step;
 pub(crate) mod types;

@@ -64,22 +64,41 @@ impl StopSignal {
     }
 }
 
-/// The values of a context: as the components see them, and as they were last committed.
+/// The values of a context: those that are committed, and what was put since.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
-    now: Mutex<BTreeMap<String, Value>>,
-    committed: Mutex<BTreeMap<String, Value>>,
+    /// One for all branches of a split.
+    committed: Arc<Mutex<BTreeMap<String, Value>>>,
+    put: Mutex<BTreeMap<String, Value>>,
     changed: AtomicBool,
 }
 
 impl Values {
-    pub(crate) fn new(map: BTreeMap<String, Value>) -> Self {
-        Self { committed: Mutex::new(map.clone()), now: Mutex::new(map), changed: AtomicBool::new(false) }
+    pub(crate) fn new(committed: BTreeMap<String, Value>) -> Self {
+        Self { committed: Arc::new(Mutex::new(committed)), ..Self::default() }
+    }
+
+    /// The values as a branch of a split sees them: what another branch puts once that is committed, so that none
+    /// commits what another may yet give up.
+    pub(crate) fn branch(&self) -> Self {
+        Self {
+            committed: Arc::clone(&self.committed),
+            put: Mutex::new(lock(&self.put).clone()),
+            changed: AtomicBool::new(self.changed()),
+        }
+    }
+
+    /// Takes over what a branch has put and not committed.
+    pub(crate) fn join(&self, branch: &Self) {
+        if branch.changed() {
+            lock(&self.put).append(&mut lock(&branch.put));
+            self.changed.store(true, Ordering::Release);
+        }
     }
 
     fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        let value = lock(&self.now).get(key).cloned();
-        value
+        let put = lock(&self.put).get(key).cloned();
+        put.or_else(|| lock(&self.committed).get(key).cloned())
             .map(serde_json::from_value)
             .transpose()
             .map_err(|error| Failure::new(format!("context value `{key}` is of another type: {error}")))
@@ -93,14 +112,21 @@ impl Values {
         }
         let value = serde_json::to_value(value)
             .map_err(|error| Failure::new(format!("context value `{key}` does not serialise: {error}")))?;
-        lock(&self.now).insert(key.to_owned(), value);
+        lock(&self.put).insert(key.to_owned(), value);
         self.changed.store(true, Ordering::Release);
         Ok(())
     }
 
-    /// All values, for the next commit.
+    /// All values.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, Value> {
-        lock(&self.now).clone()
+        let mut all = lock(&self.committed).clone();
+        all.extend(self.changes());
+        all
+    }
+
+    /// What was put since the last commit.
+    pub(crate) fn changes(&self) -> BTreeMap<String, Value> {
+        lock(&self.put).clone()
     }
 
     /// Was something put since the last commit?
@@ -108,18 +134,19 @@ impl Values {
         self.changed.load(Ordering::Acquire)
     }
 
-    /// The values are committed as they are.
+    /// What was put is committed.
     pub(crate) fn settle(&self) {
         // Looked at first: a swap costs as much as ten items, and mostly nothing has changed.
         if self.changed() && self.changed.swap(false, Ordering::AcqRel) {
-            *lock(&self.committed) = self.snapshot();
+            let mut put = lock(&self.put);
+            lock(&self.committed).append(&mut put);
         }
     }
 
     /// Back to the values of the last commit: what a given-up chunk put never was.
     pub(crate) fn revert(&self) {
         if self.changed.swap(false, Ordering::AcqRel) {
-            *lock(&self.now) = lock(&self.committed).clone();
+            lock(&self.put).clear();
         }
     }
 }
@@ -172,7 +199,8 @@ impl JobContext {
         self.values.get(key)
     }
 
-    /// Keeps a value for the steps that follow, saved with the next commit.
+    /// Keeps a value for the steps that follow, saved with the next commit. Other branches of a `split!` see it from that
+    /// commit on; of what two of them put under one key, the one committed last stays.
     ///
     /// # Errors
     /// When it does not serialise, or the key begins with `batch.`.
@@ -237,5 +265,49 @@ impl StepContext {
     /// When it does not serialise, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         self.values.put(key, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        let values = Values::default();
+        values.put("a", &1).unwrap();
+        values.settle();
+        values
+    }
+
+    #[test]
+    fn what_is_given_up_never_was_and_what_is_settled_stays() {
+        let values = values();
+        values.put("a", &2).unwrap();
+        assert_eq!(values.get("a").unwrap(), Some(2));
+        values.revert();
+        assert_eq!(values.get("a").unwrap(), Some(1));
+        assert!(!values.changed());
+    }
+
+    #[test]
+    fn a_branch_neither_commits_nor_gives_up_what_another_has_put() {
+        let values = values();
+        let (one, two) = (values.branch(), values.branch());
+        one.put("one", &1).unwrap();
+        two.put("two", &2).unwrap();
+        assert_eq!(one.changes().into_keys().collect::<Vec<_>>(), ["one"]);
+        two.revert();
+        one.settle();
+        assert_eq!(two.get("one").unwrap(), Some(1));
+        assert_eq!(values.snapshot().into_keys().collect::<Vec<_>>(), ["a", "one"]);
+    }
+
+    #[test]
+    fn what_a_branch_has_put_and_not_committed_is_committed_behind_the_join() {
+        let values = values();
+        let branch = values.branch();
+        branch.put("b", &2).unwrap();
+        values.join(&branch);
+        assert_eq!(values.changes().into_keys().collect::<Vec<_>>(), ["b"]);
     }
 }

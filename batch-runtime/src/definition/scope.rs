@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
@@ -22,6 +22,11 @@ pub(crate) struct Environment {
     pub(crate) job: JobContext,
     /// The repository's own database, where components may use it.
     pub(crate) own: Option<DatabaseHandle>,
+    common: Arc<Common>,
+}
+
+/// What all branches of a split share.
+struct Common {
     resources: Slots<dyn Any + Send + Sync>,
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// What steps left behind, as JSON, by the step's id.
@@ -30,21 +35,33 @@ pub(crate) struct Environment {
 
 impl Environment {
     pub(crate) fn new(job: JobContext, own: Option<DatabaseHandle>) -> Self {
-        Self {
-            job,
-            own,
+        let common = Common {
             resources: Slots::new(),
             databases: Mutex::new(BTreeMap::new()),
             outputs: Mutex::new(BTreeMap::new()),
-        }
+        };
+        Self { job, own, common: Arc::new(common) }
+    }
+
+    /// The same for a branch of a split, which has values of its own until they are committed.
+    pub(crate) fn branch(&self) -> Self {
+        let job = JobContext {
+            job: self.job.job.clone(),
+            instance: self.job.instance,
+            execution: self.job.execution,
+            parameters: self.job.parameters.clone(),
+            stop: self.job.stop.clone(),
+            values: self.job.values.branch(),
+        };
+        Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }
     }
 
     pub(crate) fn leave_output(&self, step: &str, json: String) {
-        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), json);
+        self.common.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), json);
     }
 
     fn output(&self, step: &str) -> Option<String> {
-        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).get(step).cloned()
+        self.common.outputs.lock().unwrap_or_else(PoisonError::into_inner).get(step).cloned()
     }
 }
 
@@ -144,7 +161,8 @@ impl<'s> Scope<'s> {
     /// What its function returned.
     pub fn resource<R: ResourceDefinition>(&self) -> Result<&'s R::Value, Failure> {
         let job = self.job;
-        job.resources
+        job.common
+            .resources
             .shared::<R, R::Value, Failure>(|| R::build(&Scope::of_job(job)))
             .map_err(|failure| failure.in_component(R::NAME))
     }
@@ -212,7 +230,7 @@ impl<'s> Scope<'s> {
                 .clone()
                 .ok_or_else(|| Failure::new("there is no repository whose database could be used"));
         };
-        let mut databases = self.job.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut databases = self.job.common.databases.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = databases.get(info.id) {
             return Ok(handle.clone());
         }

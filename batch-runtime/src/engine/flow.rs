@@ -42,6 +42,9 @@ pub(super) trait Driver {
     /// Asks a decider of a loop.
     fn ask(&mut self, place: &Place<'_>, decider: &'static DeciderInfo) -> Result<bool, Self::Halt>;
 
+    /// Walks the branches of a split, at most `max` at once.
+    fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Self::Halt>;
+
     /// `stop!` at that place; `Ok` where an earlier execution stopped there.
     fn stop(&mut self, path: &str, why: &'static str) -> Result<(), Self::Halt>;
 
@@ -84,6 +87,7 @@ impl Numbering {
                     self.skip(body);
                 }
                 Node::Loop(body) => self.skip(body),
+                Node::Split { branches, .. } => branches.iter().for_each(|branch| self.skip(branch)),
                 Node::Stop(_) => {
                     self.number(STOP.to_owned());
                 }
@@ -107,6 +111,24 @@ fn match_name(used: &Use) -> String {
 
 fn while_name(used: &Use) -> String {
     format!("while {}", used.name)
+}
+
+/// A branch of a split, to be walked by whoever takes it. Its places have the names that they would have if the branches
+/// stood one behind the other, so they are the same in whatever order these come to them.
+pub(super) struct Branch<'w> {
+    nodes: &'static [Node],
+    numbering: Numbering,
+    iterations: &'w [u32],
+    bindings: &'w [&'static [Binding]],
+}
+
+impl Branch<'_> {
+    /// Walks it from its beginning to its end, or to where the driver halts.
+    pub(super) fn walk<D: Driver>(&self, driver: &mut D) -> Result<(), D::Halt> {
+        let (iterations, bindings) = (self.iterations.to_vec(), self.bindings.to_vec());
+        // No `break` leads out of a branch.
+        Walk { driver, iterations, bindings }.nodes(self.nodes, &mut self.numbering.clone()).map(|_| ())
+    }
 }
 
 enum Flowing {
@@ -160,6 +182,15 @@ impl<D: Driver> Walk<'_, D> {
                 })?;
             }
             Node::Loop(body) => self.iterate(body, numbering, |_| Ok(true))?,
+            Node::Split { branches, max } => {
+                let mut ahead = Vec::with_capacity(branches.len());
+                for nodes in *branches {
+                    let (iterations, bindings) = (&*self.iterations, &*self.bindings);
+                    ahead.push(Branch { nodes, numbering: numbering.clone(), iterations, bindings });
+                    numbering.skip(nodes);
+                }
+                self.driver.split(&ahead, *max)?;
+            }
             Node::Break => return Ok(Flowing::Broken),
             Node::End(code) => return Err(self.driver.end(code)),
             Node::Fail(why) => return Err(self.driver.fail(why)),

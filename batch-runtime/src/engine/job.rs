@@ -65,12 +65,13 @@ pub(super) fn run(
         },
         repository.database(),
     );
+    let journal = Journal::new(journal);
     let mut runner = Runner {
         repository,
         ownership,
         environment: &environment,
         options,
-        journal: Journal::new(journal),
+        journal: &journal,
         within,
         steps: Vec::new(),
         passed: Vec::new(),
@@ -94,7 +95,7 @@ pub(super) fn run(
         }
     };
     let values = &environment.job.values;
-    let finish = ExecutionFinish { status, exit, context: values.changed().then(|| values.snapshot()) };
+    let finish = ExecutionFinish { status, exit, context: values.changed().then(|| values.changes()) };
     repository.finish(ownership, &finish)?;
     drop(lock);
     tracing::info!(job = job.name, execution = ownership.execution.0, %status, "job ended");
@@ -151,6 +152,7 @@ fn steps(nodes: &'static [Node]) -> Vec<&'static StepInfo> {
                 found
             }
             Node::While { body, .. } | Node::Loop(body) => steps(body),
+            Node::Split { branches, .. } => branches.iter().flat_map(|branch| steps(branch)).collect(),
             Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => Vec::new(),
         })
         .collect()

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flow::{Driver, Place, walk};
+use super::flow::{Branch, Driver, Place, walk};
 use super::step::Route;
 use crate::definition::DeciderInfo;
 use crate::graph::{Node, Subject};
@@ -98,6 +98,18 @@ impl Driver for Replay<'_> {
         self.meet(&place.path).map(|entry| entry.outcome == "true")
     }
 
+    fn split(&mut self, branches: &[Branch<'_>], _: Option<u32>) -> Result<(), Halt> {
+        let mut front = false;
+        for branch in branches {
+            match branch.walk(self) {
+                // The others may have come further.
+                Err(Halt::Front) => front = true,
+                walked => walked?,
+            }
+        }
+        if front { Err(Halt::Front) } else { Ok(()) }
+    }
+
     fn stop(&mut self, path: &str, _: &'static str) -> Result<(), Halt> {
         self.meet(path).map(|_| ())
     }
@@ -188,6 +200,39 @@ mod tests {
         for length in 0..=passed.len() {
             assert_eq!(holds(BODY, &entries(&passed[..length])), Ok(()), "{length}");
         }
+    }
+
+    static SPLIT: &[Node] = &[
+        Node::Split {
+            branches: &[
+                &[choice(&QUALITY, &[Arm { label: "Good", body: &[] }]), run(&LOAD)],
+                &[choice(&QUALITY, &[Arm { label: "Bad", body: &[] }]), run(&CLEAN)],
+            ],
+            max: None,
+        },
+        choice(&QUALITY, &[Arm { label: "Enough", body: &[] }]),
+        run(&PAGE),
+    ];
+
+    #[test]
+    fn a_split_holds_what_its_branches_have_passed_in_whatever_order() {
+        let (one, two) = (
+            [("match quality", "Good"), ("load", COMPLETED)],
+            [("match quality#2", "Bad"), ("clean", COMPLETED)],
+        );
+        let orders = [[one[0], two[0], one[1], two[1]], [two[0], two[1], one[0], one[1]]];
+        for mut passed in orders.map(Vec::from) {
+            passed.extend([("match quality#3", "Enough"), ("page", COMPLETED)]);
+            for length in 0..=passed.len() {
+                assert_eq!(holds(SPLIT, &entries(&passed[..length])), Ok(()), "{:?}", &passed[..length]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_split_is_not_reached_before_all_branches_are() {
+        let refused = holds(SPLIT, &entries(&[("match quality", "Good"), ("page", COMPLETED)])).unwrap_err();
+        assert!(refused.contains("`page`"), "{refused}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Receives: a launch. Gives: the job's run, on the caller's thread. `README.md` beside this file walks one chunk through.
+//! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
 mod absorb;
 mod checkpoint;
@@ -16,6 +16,7 @@ mod pause;
 mod profile;
 mod retry;
 mod runner;
+mod split;
 mod step;
 mod tasklet;
 
@@ -85,7 +86,7 @@ pub enum JobError {
     Repository(#[from] RepositoryError),
 }
 
-/// Runs a job to its end, on this thread.
+/// Runs a job to its end, on this thread and those of its splits, none of which outlives them.
 ///
 /// # Errors
 /// When it could not be launched, or the repository was lost on the way. A job that failed is a report.

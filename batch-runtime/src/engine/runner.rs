@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::flow::{Driver, Place};
+use super::flow::{Branch, Driver, Place};
 use super::journal::{self, Journal};
 use super::panic;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
@@ -47,7 +47,7 @@ pub(super) struct Runner<'r> {
     pub(super) ownership: Ownership,
     pub(super) environment: &'r Environment,
     pub(super) options: &'r RunOptions,
-    pub(super) journal: Journal,
+    pub(super) journal: &'r Journal,
     pub(super) within: Option<&'r str>,
     pub(super) steps: Vec<StepReport>,
     pub(super) passed: Vec<String>,
@@ -158,7 +158,7 @@ impl Runner<'_> {
             // The route stands as it was taken the first time; what the step left behind is today's.
             journal: entries.into_iter().take(if again { 1 } else { usize::MAX }).collect(),
             context: None,
-            job_context: values.changed().then(|| values.snapshot()),
+            job_context: values.changed().then(|| values.changes()),
         };
         let finished = self.repository.finish_step(self.ownership, id, &finish);
         if let Some(error) = lost {
@@ -290,6 +290,10 @@ impl Driver for Runner<'_> {
             JournalEntry { path: place.path.clone(), outcome: more.to_string(), exit: None, output: None };
         self.repository.record(self.ownership, &entry)?;
         Ok(more)
+    }
+
+    fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Halt> {
+        self.walk_all(branches, max)
     }
 
     fn stop(&mut self, path: &str, why: &'static str) -> Result<(), Halt> {

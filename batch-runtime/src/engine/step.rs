@@ -80,11 +80,11 @@ impl StepRun<'_> {
         self.environment.job.stop.is_raised()
     }
 
-    /// The step's whole context as it is stored, and the job's where a component changed it.
+    /// The step's whole context as it is stored, and what a component changed of the job's.
     pub(crate) fn contexts(&self, checkpoint: Checkpoint) -> Result<(String, Option<String>), Failure> {
         let step = checkpoint.into_context(self.context().values.snapshot())?;
         let job = &self.environment.job.values;
-        let job = job.changed().then(|| encode_context(&job.snapshot()));
+        let job = job.changed().then(|| encode_context(&job.changes()));
         Ok((encode_context(&step), job))
     }
 

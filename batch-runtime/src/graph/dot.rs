@@ -29,6 +29,8 @@ fn item(out: &mut String, item: &Item, depth: usize) {
                 Shape::Step => "shape=box",
                 Shape::Job => "shape=box, peripheries=2",
                 Shape::Decision => "shape=diamond",
+                Shape::Fork => "shape=trapezium",
+                Shape::Join => "shape=invtrapezium",
                 Shape::Junction => "shape=point",
             };
             let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();

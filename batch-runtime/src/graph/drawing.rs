@@ -1,6 +1,6 @@
 //! Receives: a job's body. Gives: it as boxes and arrows, which the formats only have to spell.
 
-use super::words::{details, title};
+use super::words::{details, split, title};
 use super::{Activity, Node, Subject, Use};
 use crate::definition::JobInfo;
 
@@ -27,6 +27,10 @@ pub(super) enum Shape {
     Decision,
     /// Where a loop begins.
     Junction,
+    /// Where branches begin.
+    Fork,
+    /// Where branches end.
+    Join,
 }
 
 /// From one box to another.
@@ -126,6 +130,17 @@ impl Pen {
                 let again = self.nodes(body, items, vec![Loose { from, label: None }]);
                 self.tie(again, from);
                 self.breaks.pop().unwrap_or_default()
+            }
+            Node::Split { branches, max } => {
+                let from = self.put(items, Shape::Fork, vec![split(*max)], loose);
+                let mut ends = Vec::new();
+                for branch in *branches {
+                    ends.extend(self.nodes(branch, items, vec![Loose { from, label: None }]));
+                }
+                if ends.is_empty() {
+                    return ends;
+                }
+                vec![Loose { from: self.put(items, Shape::Join, vec!["join".to_owned()], ends), label: None }]
             }
             Node::Break => {
                 if let Some(innermost) = self.breaks.last_mut() {

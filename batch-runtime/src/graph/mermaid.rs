@@ -30,6 +30,8 @@ fn item(out: &mut String, item: &Item, depth: usize) {
                 Shape::Step => writeln!(out, "{indent}n{id}[\"{text}\"]"),
                 Shape::Job => writeln!(out, "{indent}n{id}[[\"{text}\"]]"),
                 Shape::Decision => writeln!(out, "{indent}n{id}{{\"{text}\"}}"),
+                Shape::Fork => writeln!(out, "{indent}n{id}[/\"{text}\"\\]"),
+                Shape::Join => writeln!(out, "{indent}n{id}[\\\"{text}\"/]"),
                 Shape::Junction => writeln!(out, "{indent}n{id}((\" \"))"),
             }
         }

@@ -35,6 +35,13 @@ pub enum Node {
     },
     /// `loop { .. }`
     Loop(&'static [Node]),
+    /// `split! { a, { b; c } }`: side by side, joined before what follows.
+    Split {
+        /// The branches, in order.
+        branches: &'static [&'static [Node]],
+        /// How many run at once; all, where it is not said.
+        max: Option<u32>,
+    },
     /// `break`: out of the innermost loop.
     Break,
     /// `end!()`, `end!("CODE")`: the job completes here, with that exit code.

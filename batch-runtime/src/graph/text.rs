@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::words::{details, parameter, title};
+use super::words::{details, parameter, split, title};
 use super::{Activity, Node, Subject, Use};
 use crate::definition::JobInfo;
 
@@ -59,6 +59,13 @@ impl Outline {
             Node::Loop(body) => {
                 self.line(depth, "loop");
                 self.nodes(body, depth + 1);
+            }
+            Node::Split { branches, max } => {
+                self.line(depth, &split(*max));
+                for branch in *branches {
+                    self.line(depth + 1, "branch");
+                    self.nodes(branch, depth + 2);
+                }
             }
             Node::Break => self.line(depth, "break"),
             Node::End(code) => self.line(depth, &format!("end {code}")),

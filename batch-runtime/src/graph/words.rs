@@ -73,6 +73,11 @@ fn step_details(step: &StepInfo) -> Vec<String> {
     lines
 }
 
+/// What a split is called.
+pub(super) fn split(max: Option<u32>) -> String {
+    max.map_or_else(|| "split".to_owned(), |max| format!("split, {max} at a time"))
+}
+
 /// `input: PathBuf`, with what holds for the parameter.
 pub(super) fn parameter(spec: &ParameterSpec) -> String {
     let mut text = format!("{}: {}", spec.name, spec.ty);

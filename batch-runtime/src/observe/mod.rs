@@ -95,7 +95,7 @@ pub struct JobReport {
     pub exit: ExitStatus,
     /// What its commits survive.
     pub durability: Durability,
-    /// The steps that ran in this execution, in the order they ended.
+    /// The steps that ran in this execution, in the order they ended; those of a split branch by branch.
     pub steps: Vec<StepReport>,
     /// The steps that were complete already.
     pub passed: Vec<String>,

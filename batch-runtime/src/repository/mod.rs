@@ -158,7 +158,7 @@ pub struct StepFinish {
     pub journal: Vec<JournalEntry>,
     /// The step's context, where it changed since the last chunk.
     pub context: Option<ContextMap>,
-    /// The job's context, where it changed.
+    /// What changed of the job's context; the other values stay.
     pub job_context: Option<ContextMap>,
 }
 
@@ -169,7 +169,8 @@ pub struct ChunkRecord {
     pub counters: Counters,
     /// The step's whole context with the checkpoint, as [`encode_context`] writes it.
     pub context: String,
-    /// The job's whole context, where a component changed it; written in the same way.
+    /// What a component changed of the job's context, written in the same way. The other values stay: branches of a split
+    /// commit side by side.
     pub job_context: Option<String>,
     /// What this chunk skipped, in the order of the input; stored with it. Whoever commits the next chunk empties it.
     pub skipped: Vec<SkippedItem>,
@@ -226,7 +227,7 @@ pub struct ExecutionFinish {
     pub status: BatchStatus,
     /// In words.
     pub exit: ExitStatus,
-    /// The job's context, where it changed.
+    /// What changed of the job's context; the other values stay.
     pub context: Option<ContextMap>,
 }
 

@@ -199,8 +199,21 @@ impl Search {
                     None => self.nodes(body, around),
                 },
                 Node::Loop(body) => self.nodes(body, around),
+                Node::Split { branches, .. } => self.branches(branches, around),
                 Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => None,
             };
+            if asked.is_some() {
+                return asked;
+            }
+            at += 1;
+        }
+        None
+    }
+
+    const fn branches(&mut self, branches: &'static [&'static [Node]], around: Around) -> Option<Asked> {
+        let mut at = 0;
+        while at < branches.len() {
+            let asked = self.nodes(branches[at], around);
             if asked.is_some() {
                 return asked;
             }

@@ -5,7 +5,7 @@ use crate::graph::{Activity, Use};
 
 use super::Wiring;
 use super::message::{Message, same};
-use super::ways::{Place, surely_completed, use_at};
+use super::ways::{Place, runs_beside, surely_completed, use_at};
 
 /// What is told to a step that asks for the output of a step which not every way to it leads through.
 #[must_use]
@@ -54,6 +54,19 @@ const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
 const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: usize) -> Option<Message> {
     let mut at = 0;
     while at < needs.len() {
+        if let NeedKind::Output { step, name, .. } = needs[at].kind
+            && runs_beside(wiring.nodes, place, step)
+        {
+            let message = Message::of(used.activity.noun()).and(" ").code(used.name);
+            return Some(
+                message
+                    .and(" asks for the output of ")
+                    .code(name)
+                    .and(", which runs beside it in another branch of the `split!`; put `")
+                    .and(name)
+                    .and(";` before the `split!`"),
+            );
+        }
         if let NeedKind::Output { step, name, optional: false } = needs[at].kind
             && !surely_completed(wiring.nodes, place, step)
         {

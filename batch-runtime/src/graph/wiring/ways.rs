@@ -105,11 +105,42 @@ impl Walk {
                 let body = self.nodes(body, state);
                 End { on: body.out, out: None }
             }
+            Node::Split { branches, .. } => End { on: self.branches(branches, state), out: None },
             Node::Break => End { on: None, out: Some(state) },
             Node::End(_) | Node::Fail(_) => End { on: None, out: None },
             // A restart goes on behind it.
             Node::Stop(_) => End { on: Some(state), out: None },
         }
+    }
+
+    /// All branches begin where the split does and are passed, so a way behind it has passed what one of them passes.
+    const fn branches(&mut self, branches: &'static [&'static [Node]], state: bool) -> Option<bool> {
+        let mut on = Some(state);
+        let mut entered = state;
+        let mut at = 0;
+        while at < branches.len() {
+            let branch = self.nodes(branches[at], entered);
+            on = match (on, branch.on) {
+                (Some(all), Some(one)) => Some(all || one),
+                _ => None,
+            };
+            // Nothing in a branch is before its neighbours, and no name is free there that another branch runs.
+            entered = entered || (matches!(self.question, Question::Perhaps(_)) && self.runs(branches[at]));
+            at += 1;
+        }
+        on
+    }
+
+    /// Does something in there answer the question?
+    const fn runs(&self, nodes: &'static [Node]) -> bool {
+        let mut at = 0;
+        while let Some(used) = use_at(nodes, at) {
+            if !matches!(used.activity, Activity::Flow(_)) && self.after(used, false) {
+                return true;
+            }
+            at += 1;
+        }
+        false
     }
 
     const fn arms(&mut self, arms: &'static [Arm], subject: &Subject, used: &Use, state: bool) -> End {
@@ -204,24 +235,59 @@ const fn places_in(nodes: &'static [Node]) -> usize {
     let mut count = 0;
     let mut at = 0;
     while at < nodes.len() {
-        count += match &nodes[at] {
-            Node::Run(used) => places(&used.activity),
-            Node::Match { arms, .. } => {
-                let mut inside = 1;
-                let mut arm = 0;
-                while arm < arms.len() {
-                    inside += places_in(arms[arm].body);
-                    arm += 1;
-                }
-                inside
-            }
-            Node::While { body, .. } => 1 + places_in(body),
-            Node::Loop(body) => places_in(body),
-            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => 0,
-        };
+        count += places_of(&nodes[at]);
         at += 1;
     }
     count
+}
+
+const fn places_of(node: &'static Node) -> usize {
+    let parts = Parts::of(node);
+    let mut count = parts.used.is_some() as usize;
+    let mut at = 0;
+    while let Some(part) = parts.part(at) {
+        count += places_in(part);
+        at += 1;
+    }
+    count
+}
+
+/// What a statement is made of: a name, and bodies behind it.
+struct Parts {
+    used: Option<&'static Use>,
+    arms: &'static [Arm],
+    branches: &'static [&'static [Node]],
+    body: &'static [Node],
+}
+
+impl Parts {
+    const fn of(node: &'static Node) -> Self {
+        let empty = Self { used: None, arms: &[], branches: &[], body: &[] };
+        match node {
+            Node::Run(used) => match &used.activity {
+                Activity::Flow(flow) => Self { used: Some(used), body: flow.nodes, ..empty },
+                _ => Self { used: Some(used), ..empty },
+            },
+            Node::Match { used, arms, .. } => Self { used: Some(used), arms, ..empty },
+            Node::While { used, body, .. } => Self { used: Some(used), body, ..empty },
+            Node::Loop(body) => Self { body, ..empty },
+            Node::Split { branches, .. } => Self { branches, ..empty },
+            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => empty,
+        }
+    }
+
+    /// The bodies in order.
+    const fn part(&self, at: usize) -> Option<&'static [Node]> {
+        if at < self.arms.len() {
+            Some(self.arms[at].body)
+        } else if at < self.branches.len() {
+            Some(self.branches[at])
+        } else if at == 0 && !self.body.is_empty() {
+            Some(self.body)
+        } else {
+            None
+        }
+    }
 }
 
 /// The use at a place, counted from the first of `nodes`.
@@ -229,40 +295,66 @@ pub(super) const fn use_at(nodes: &'static [Node], place: usize) -> Option<&'sta
     let mut first = 0;
     let mut at = 0;
     while at < nodes.len() {
-        let node = &nodes[at];
-        let (used, arms, body): (Option<&Use>, &[Arm], &[Node]) = match node {
-            Node::Run(used) => match used.activity {
-                Activity::Flow(flow) => (Some(used), &[], flow.nodes),
-                _ => (Some(used), &[], &[]),
-            },
-            Node::Match { used, arms, .. } => (Some(used), arms, &[]),
-            Node::While { used, body, .. } => (Some(used), &[], body),
-            Node::Loop(body) => (None, &[], body),
-            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => (None, &[], &[]),
-        };
-        if let Some(used) = used {
+        let parts = Parts::of(&nodes[at]);
+        if let Some(used) = parts.used {
             if first == place {
                 return Some(used);
             }
             first += 1;
         }
-        let mut size = places_in(body);
-        if place < first + size {
-            return use_at(body, place - first);
-        }
-        first += size;
-        let mut arm = 0;
-        while arm < arms.len() {
-            size = places_in(arms[arm].body);
+        let mut inside = 0;
+        while let Some(part) = parts.part(inside) {
+            let size = places_in(part);
             if place < first + size {
-                return use_at(arms[arm].body, place - first);
+                return use_at(part, place - first);
             }
             first += size;
-            arm += 1;
+            inside += 1;
         }
         at += 1;
     }
     None
+}
+
+/// Does the step of that module and name run in another branch of a split around the place?
+pub(super) const fn runs_beside(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
+    let mut first = 0;
+    let mut at = 0;
+    while at < nodes.len() {
+        let parts = Parts::of(&nodes[at]);
+        if parts.used.is_some() {
+            if first == place {
+                return false;
+            }
+            first += 1;
+        }
+        let mut inside = 0;
+        while let Some(part) = parts.part(inside) {
+            let size = places_in(part);
+            if place < first + size {
+                return runs_in_another(parts.branches, inside, id) || runs_beside(part, place - first, id);
+            }
+            first += size;
+            inside += 1;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn runs_in_another(branches: &'static [&'static [Node]], one: usize, id: &'static str) -> bool {
+    let mut other = 0;
+    while other < branches.len() {
+        let mut at = 0;
+        while let Some(used) = use_at(branches[other], at) {
+            if other != one && same(used.activity.id(), id) {
+                return true;
+            }
+            at += 1;
+        }
+        other += 1;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -372,5 +464,33 @@ mod tests {
         assert_eq!(places(&Activity::Flow(&FLOW)), 2);
         assert!(surely_completed(NODES, 2, "a"));
         assert_eq!(use_at(NODES, 1).map(|used| used.name), Some("a"));
+    }
+
+    #[test]
+    fn behind_a_split_the_steps_of_all_branches_are_completed_and_in_a_branch_only_its_own() {
+        const NODES: &[Node] =
+            &[Node::Split { branches: &[&[run(&A)], &[run(&B), run(&B)]], max: None }, run(&B)];
+        assert_eq!(places_in(NODES), 4);
+        assert!(surely_completed(NODES, 3, "a") && surely_completed(NODES, 3, "b"));
+        assert!(!surely_completed(NODES, 1, "a"));
+        assert!(surely_completed(NODES, 2, "b"));
+    }
+
+    #[test]
+    fn a_name_of_one_branch_is_not_free_in_another_also_where_the_job_ends_in_that() {
+        const NODES: &[Node] =
+            &[Node::Split { branches: &[&[run(&A), Node::End("E")], &[run(&B)]], max: None }];
+        assert!(perhaps_run(NODES, 1, "a"));
+    }
+
+    #[test]
+    fn a_step_of_another_branch_runs_beside_and_one_of_the_same_branch_does_not() {
+        const NODES: &[Node] = &[
+            run(&A),
+            Node::Split { branches: &[&[run(&A)], &[Node::Loop(&[run(&B)]), run(&B)]], max: None },
+            run(&B),
+        ];
+        assert!(runs_beside(NODES, 2, "a") && runs_beside(NODES, 3, "a") && runs_beside(NODES, 1, "b"));
+        assert!(!runs_beside(NODES, 3, "b") && !runs_beside(NODES, 0, "b") && !runs_beside(NODES, 4, "a"));
     }
 }

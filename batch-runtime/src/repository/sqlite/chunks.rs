@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::connections::{Lent, Shared};
 use super::elsewhere::Elsewhere;
 use super::error::Trouble;
-use super::rows::{ContextColumns, int, put_job_context, stamp};
+use super::rows::{self, ContextColumns, int, stamp};
 use super::{queries, skipped};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase, StepExecutionId, StopSignal};
 use crate::repository::{ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkippedItem};
@@ -121,7 +121,7 @@ impl Target {
             )?
             .execute(params![columns.short, columns.serialized, self.step.0])?;
         if let Some(context) = job_context {
-            put_job_context(connection, self.owner.execution, context)?;
+            rows::change_job_context(connection, self.owner.execution, context)?;
         }
         Ok(stop_requested)
     }
@@ -253,8 +253,10 @@ impl Mirrored {
         durability: Durability,
     ) -> Result<bool, RepositoryError> {
         let now = Instant::now();
-        if record.job_context.is_some() {
-            self.job_context.clone_from(&record.job_context);
+        if let Some(changes) = &record.job_context {
+            let before = rows::context(self.job_context.take(), None);
+            let all = before.and_then(|before| rows::merged(before, changes));
+            self.job_context = Some(all.map_err(|trouble| trouble.at(&shared.path))?);
         }
         // The job's context has no place in the other database.
         let followed = if now - self.copied >= shared.waits.mirror || self.job_context.is_some() {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::elsewhere::Elsewhere;
 use super::lock::{Locks, with_suffix};
+use super::queue::{Queue, Queues, Turn};
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
 use crate::repository::Clock;
 
@@ -43,6 +44,10 @@ pub(super) struct Shared {
     /// Removed with the last handle.
     pub(super) temporary: bool,
     pub(super) idle: Mutex<Vec<Session>>,
+    /// In which this process writes, the file itself and others.
+    pub(super) queues: Queues,
+    /// That of the file itself.
+    pub(super) queue: Arc<Queue>,
     /// Of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
     /// The running steps whose chunks are committed in another database.
@@ -135,7 +140,7 @@ impl Shared {
         };
         session.set_wait(wait)?;
         session.set_synchronous(self.synchronous(durability))?;
-        Ok(Lent { owner: Some(Arc::clone(self)), session: Some(session) })
+        Ok(Lent { owner: Some(Arc::clone(self)), session: Some(session), queue: Arc::clone(&self.queue) })
     }
 
     /// `PRAGMA synchronous` for the repository's own file.
@@ -180,12 +185,13 @@ pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Lent {
     owner: Option<Arc<Shared>>,
     session: Option<Session>,
+    queue: Arc<Queue>,
 }
 
 impl Lent {
-    /// A connection that belongs to nobody else and is closed in the end.
-    pub(super) fn own(session: Session) -> Self {
-        Self { owner: None, session: Some(session) }
+    /// A connection that belongs to nobody else and is closed in the end; the queue is that of its file.
+    pub(super) fn own(session: Session, queue: Arc<Queue>) -> Self {
+        Self { owner: None, session: Some(session), queue }
     }
 
     /// Does what may have to wait for a lock as long as the connection waits, and asks now and then whether that is still
@@ -218,13 +224,20 @@ impl Lent {
         done
     }
 
-    fn session(&self) -> &Session {
-        self.session.as_ref().expect("there until the loan ends")
+    /// The turn to write, for a statement that is a transaction of its own.
+    pub(super) fn turn(&self) -> Turn<'_> {
+        self.queue.turn(self.session().wait.get())
     }
 
-    /// Begins a transaction that writes.
-    pub(super) fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
-        Transaction::new_unchecked(self, TransactionBehavior::Immediate)
+    /// Begins a transaction that writes, in turn.
+    pub(super) fn begin(&self) -> rusqlite::Result<Writing<'_>> {
+        let turn = self.turn();
+        let transaction = Transaction::new_unchecked(self, TransactionBehavior::Immediate)?;
+        Ok(Writing { transaction, turn })
+    }
+
+    fn session(&self) -> &Session {
+        self.session.as_ref().expect("there until the loan ends")
     }
 }
 
@@ -233,6 +246,30 @@ impl Deref for Lent {
 
     fn deref(&self) -> &Connection {
         self.session().connection()
+    }
+}
+
+/// A transaction that writes, rolled back unless it is committed. The turn ends behind it.
+#[derive(Debug)]
+pub(super) struct Writing<'l> {
+    transaction: Transaction<'l>,
+    turn: Turn<'l>,
+}
+
+impl Writing<'_> {
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        let Self { transaction, turn } = self;
+        let committed = transaction.commit();
+        drop(turn);
+        committed
+    }
+}
+
+impl<'l> Deref for Writing<'l> {
+    type Target = Transaction<'l>;
+
+    fn deref(&self) -> &Transaction<'l> {
+        &self.transaction
     }
 }
 

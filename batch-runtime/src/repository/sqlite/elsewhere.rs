@@ -80,7 +80,8 @@ impl Elsewhere {
             .map_err(named)?;
         session.set_synchronous(synchronous(durability)).map_err(named)?;
         session.connection().execute_batch(include_str!("../schema/sqlite_checkpoint.sql")).map_err(named)?;
-        let there = There { connection: Lent::own(session), step: 0, version: 0 };
+        let queue = shared.queues.of(database.path());
+        let there = There { connection: Lent::own(session, queue), step: 0, version: 0 };
         let key = Key {
             database,
             repository: shared.uuid.clone(),
@@ -94,6 +95,7 @@ impl Elsewhere {
     /// Fences every owner before this one there; gives what the step has committed.
     pub(super) fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
         let mut there = self.lock();
+        let turn = there.connection.turn();
         let row = there
             .connection
             .prepare_cached(&format!(
@@ -122,7 +124,9 @@ impl Elsewhere {
                     )
                     .optional()
             })
-            .map_err(|error| self.named(error.into()))?;
+            .map_err(|error| self.named(error.into()));
+        drop(turn);
+        let row = row?;
         let checkpoint;
         (there.step, there.version, checkpoint) = row.ok_or_else(|| self.fenced())?;
         Ok(checkpoint)
@@ -132,7 +136,7 @@ impl Elsewhere {
     pub(super) fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError> {
         let record = ChunkRecord { context: context.to_owned(), ..ChunkRecord::default() };
         let mut there = self.lock();
-        self.write(&there, step, &record)?;
+        self.write_alone(&there, step, &record)?;
         there.committed(step);
         Ok(())
     }
@@ -149,7 +153,7 @@ impl Elsewhere {
         let settled = match changed {
             Some(context) => {
                 let record = ChunkRecord { counters: *counters, context, ..ChunkRecord::default() };
-                self.write(&there, step, &record).map(|()| {
+                self.write_alone(&there, step, &record).map(|()| {
                     there.committed(step);
                     Some(record.context)
                 })
@@ -177,6 +181,17 @@ impl Elsewhere {
     /// The connection, for one chunk.
     pub(super) fn lock(&self) -> MutexGuard<'_, There> {
         guard(&self.there)
+    }
+
+    /// Writes a record in a transaction of its own.
+    fn write_alone(
+        &self,
+        there: &There,
+        step: StepExecutionId,
+        record: &ChunkRecord,
+    ) -> Result<(), RepositoryError> {
+        let _turn = there.connection.turn();
+        self.write(there, step, record)
     }
 
     /// Writes the record of a chunk, guarded, in the transaction that is open.

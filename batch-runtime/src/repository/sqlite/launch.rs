@@ -47,7 +47,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
             was: was.into(),
             is: request.graph.into(),
         })?;
-        context = job_context(&transaction, last.id)?;
+        context = rows::job_context(&transaction, last.id)?;
     }
 
     let instance = match found {
@@ -287,17 +287,6 @@ fn graph_of(connection: &Connection, execution: ExecutionId) -> rusqlite::Result
         .map(Option::unwrap_or_default)
 }
 
-fn job_context(connection: &Connection, execution: ExecutionId) -> Result<ContextMap, Trouble> {
-    let columns = connection
-        .prepare_cached(
-            "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT WHERE JOB_EXECUTION_ID = ?1",
-        )?
-        .query_row([execution.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (short, serialized) = columns.unwrap_or_default();
-    rows::context(short, serialized)
-}
-
 pub(super) fn finish(
     shared: &Arc<Shared>,
     owner: Ownership,
@@ -325,7 +314,7 @@ pub(super) fn finish(
         return Err(RepositoryError::Fenced { execution: owner.execution }.into());
     }
     if let Some(context) = &finish.context {
-        rows::put_job_context(&transaction, owner.execution, &encode_context(context))?;
+        rows::change_job_context(&transaction, owner.execution, &encode_context(context))?;
     }
     // A step whose own end was refused by a database that takes this again.
     let why = rows::cut(&finish.exit.description);

@@ -14,6 +14,7 @@ mod lock;
 mod open;
 mod owner;
 mod queries;
+mod queue;
 mod rows;
 mod schema;
 mod skipped;

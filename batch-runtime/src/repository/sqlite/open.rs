@@ -11,6 +11,7 @@ use super::connections::{Session, Shared, Waits, create, existing};
 use super::error::{explain, unusable};
 use super::filesystem;
 use super::lock::Locks;
+use super::queue::Queues;
 use super::schema;
 use crate::repository::{Clock, RepositoryError, SystemClock};
 
@@ -130,8 +131,11 @@ impl SqliteOptions {
         // Through links, so that all names of the file have one lock.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
+        let queues = Queues::default();
         Ok(SqliteRepository {
             shared: Arc::new(Shared {
+                queue: queues.of(&path),
+                queues,
                 path,
                 uuid,
                 locks,

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Trouble;
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
-use crate::repository::{BatchStatus, ContextMap, Counters, Owner, decode_context};
+use crate::repository::{BatchStatus, ContextMap, Counters, Owner, decode_context, encode_context};
 
 /// What `STATUS IN` holds for running executions: the condition of the partial index, word by word.
 pub(super) const RUNNING: &str = "('STARTING', 'STARTED', 'STOPPING')";
@@ -81,6 +81,35 @@ pub(super) fn context(short: Option<String>, serialized: Option<String>) -> Resu
         Some(text) => decode_context(&text)
             .map_err(|why| Trouble::Corrupt(format!("an execution context cannot be read: {why}"))),
     }
+}
+
+/// The context of a job execution.
+pub(super) fn job_context(connection: &Connection, execution: ExecutionId) -> Result<ContextMap, Trouble> {
+    let columns = connection
+        .prepare_cached(
+            "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT WHERE JOB_EXECUTION_ID = ?1",
+        )?
+        .query_row([execution.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (short, serialized) = columns.unwrap_or_default();
+    context(short, serialized)
+}
+
+/// Two contexts in one, the values of `over` before those of `under`.
+pub(super) fn merged(under: ContextMap, over: &str) -> Result<String, Trouble> {
+    let mut all = under;
+    all.extend(context(Some(over.to_owned()), None)?);
+    Ok(encode_context(&all))
+}
+
+/// Changes values of the context of a job execution, and leaves the others.
+pub(super) fn change_job_context(
+    connection: &Connection,
+    execution: ExecutionId,
+    changes: &str,
+) -> Result<(), Trouble> {
+    let all = merged(job_context(connection, execution)?, changes)?;
+    Ok(put_job_context(connection, execution, &all)?)
 }
 
 pub(super) fn put_job_context(

@@ -84,7 +84,7 @@ fn own_connection(
     let Some(database) = database else { return Ok(shared.lend_to(execution)?) };
     let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
     session.set_synchronous(shared.synchronous(shared.durability_of(execution)))?;
-    Ok(Lent::own(session))
+    Ok(Lent::own(session, Arc::clone(&shared.queue)))
 }
 
 struct Begun {
@@ -240,7 +240,7 @@ pub(super) fn finish(
         rows::put_step_context(&transaction, step, context)?;
     }
     if let Some(context) = &finish.job_context {
-        rows::put_job_context(&transaction, owner.execution, &encode_context(context))?;
+        rows::change_job_context(&transaction, owner.execution, &encode_context(context))?;
     }
     if let Some(profile) = &finish.profile {
         insert_profile(&transaction, step, profile)?;

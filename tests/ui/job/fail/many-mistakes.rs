@@ -36,7 +36,7 @@ fn first(#[param(secert)] token: String, region: String, mut day: u32, name: &st
     archive;
     quality;
     let total = 3;
-    split! { a, b }
+    split! { load; archive }
     archive();
     if true {}
     match quality {

@@ -7,7 +7,7 @@ fn report() {}
 
 #[job]
 fn etl() {
-    split! { load, report }
+    split! { load report }
 }
 
 fn main() {}

@@ -1,0 +1,16 @@
+use batch_runtime::prelude::*;
+
+#[step]
+fn load() {}
+#[step]
+fn report() {}
+
+#[job]
+fn etl() {
+    split! {
+        { load; end!() },
+        { report; load },
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use batch_runtime::prelude::*;
+
+#[step]
+fn load() {}
+#[step]
+fn report() {}
+
+#[job]
+fn etl() {
+    load;
+    split! {}
+    report;
+}
+
+fn main() {}
