@@ -121,7 +121,7 @@ pub mod prelude {
     };
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;
-    pub use crate::readers::ReadError;
+    pub use crate::readers::{ReadError, ReaderExt};
     #[cfg(feature = "csv")]
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;

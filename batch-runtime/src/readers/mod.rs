@@ -1,6 +1,7 @@
 //! Where items come from: one file a format or source. Each gives items, a position that a restart goes on
 //! from, and errors that name the place.
 
+mod adaptors;
 mod chain;
 #[cfg(feature = "csv")]
 mod csv;
@@ -11,6 +12,10 @@ mod source;
 mod sqlite;
 mod vec;
 
+#[cfg(test)]
+mod tests;
+
+pub use adaptors::{Limit, LimitPosition, Peekable, Prefetch, ReaderExt, SkipTo, Synchronized};
 pub use chain::{Chain, ChainPosition};
 #[cfg(feature = "csv")]
 pub use csv::{CsvOptions, CsvPosition, CsvReader};

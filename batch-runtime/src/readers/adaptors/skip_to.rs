@@ -1,0 +1,100 @@
+//! Receives: a reader and a position of it. Gives: the reader from there on.
+
+use crate::definition::{Progress, Reader};
+
+/// Begins at a position; made by [`skip_to`](super::ReaderExt::skip_to).
+///
+/// A checkpoint of an earlier execution is stronger: a restart goes on behind what was committed. A position is
+/// what [`position`](Reader::position) gave; as every position it may have been stored as JSON.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+/// use batch_runtime::readers::VecReader;
+///
+/// let mut reader = VecReader::new(["a", "b", "c"]).skip_to(1);
+/// assert_eq!(reader.read()?, Some("b"));
+///
+/// let mut restarted = VecReader::new(["a", "b", "c"]).skip_to(1);
+/// restarted.resume(reader.position())?;
+/// assert_eq!(restarted.read()?, Some("c"));
+/// # Ok::<(), batch_runtime::readers::EndedEarly>(())
+/// ```
+#[derive(Debug)]
+pub struct SkipTo<R: Reader> {
+    inner: R,
+    /// Where it begins; `None` once it is there or behind.
+    start: Option<R::Position>,
+}
+
+impl<R: Reader> SkipTo<R> {
+    pub(super) fn new(inner: R, start: R::Position) -> Self {
+        Self { inner, start: Some(start) }
+    }
+}
+
+impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
+    type Item = R::Item;
+    type Position = R::Position;
+    type Error = R::Error;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
+        // Not earlier: a reader resumes at most once, and a checkpoint may come first.
+        if let Some(start) = &self.start {
+            self.inner.resume(start.clone())?;
+            self.start = None;
+        }
+        self.inner.read()
+    }
+
+    fn position(&self) -> R::Position {
+        self.start.clone().unwrap_or_else(|| self.inner.position())
+    }
+
+    fn resume(&mut self, position: R::Position) -> Result<(), R::Error> {
+        self.start = None;
+        self.inner.resume(position)
+    }
+
+    fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
+        self.inner.committed(position)
+    }
+
+    /// False also for the error of a position that the input does not have.
+    fn steps_over(&self, error: &R::Error) -> bool {
+        self.start.is_none() && self.inner.steps_over(error)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.inner.progress()
+    }
+
+    fn location(&self) -> Option<String> {
+        self.inner.location()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::Reader;
+    use crate::readers::tests::restarts_everywhere;
+    use crate::readers::{ReaderExt, VecReader};
+
+    #[test]
+    fn it_begins_at_the_position_and_restarts_behind_what_was_read() {
+        restarts_everywhere(|| VecReader::new([0, 1, 2, 3]).skip_to(2), &[2, 3]);
+    }
+
+    #[test]
+    fn before_the_first_item_the_position_is_where_it_begins() {
+        assert_eq!(VecReader::new([0, 1, 2, 3]).skip_to(2).position(), 2);
+    }
+
+    #[test]
+    fn behind_a_position_that_the_input_lacks_reading_does_not_go_on() {
+        let mut reader = VecReader::new([0, 1]).skip_to(3);
+        let error = reader.read().unwrap_err();
+        assert!(!reader.steps_over(&error));
+        assert_eq!(reader.position(), 3);
+    }
+}

@@ -1,0 +1,192 @@
+//! Receives: a reader. Gives: it for several threads, which take batches of items under one lock.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::definition::{Progress, Reader};
+
+/// A reader that several threads can read; made by [`synchronized`](super::ReaderExt::synchronized).
+///
+/// Each item goes to one thread. A thread takes a batch at a time ([`read_batch`](Self::read_batch)), so the lock costs
+/// next to nothing an item. The position is that behind everything that was handed out, to whichever thread: items
+/// that a thread still works on are behind it. A step with `threads` has one reader already and keeps its own account
+/// of that; this is for sharing a reader within code of your own, as between the threads of a tasklet or of a
+/// reader that merges others.
+///
+/// A panic of the reader inside is one of the thread that read; the others can go on.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+/// use batch_runtime::readers::VecReader;
+///
+/// let reader = VecReader::new((1..=1_000).collect::<Vec<u64>>()).synchronized();
+/// let sum_up = || {
+///     let (mut sum, mut batch) = (0, Vec::new());
+///     while reader.read_batch(64, &mut batch).unwrap() > 0 {
+///         sum += batch.drain(..).sum::<u64>();
+///     }
+///     sum
+/// };
+/// let sum = std::thread::scope(|threads| {
+///     let other = threads.spawn(sum_up);
+///     sum_up() + other.join().unwrap()
+/// });
+/// assert_eq!(sum, 500_500);
+/// ```
+pub struct Synchronized<R> {
+    reading: Mutex<Reading<R>>,
+}
+
+struct Reading<R> {
+    inner: R,
+    /// The end was seen by one of the threads: the reader is not asked again.
+    ended: bool,
+}
+
+impl<R: Reader> Reading<R> {
+    #[inline]
+    fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let item = self.inner.read()?;
+        self.ended = item.is_none();
+        Ok(item)
+    }
+}
+
+impl<R> Synchronized<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { reading: Mutex::new(Reading { inner, ended: false }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading<R>> {
+        // The reader changes nothing here but itself, so a panic of it leaves nothing half done.
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own(&mut self) -> &mut Reading<R> {
+        self.reading.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Reader> Synchronized<R> {
+    /// Appends up to `most` items to `into`, in the order of the input, and gives their number: 0 at the end of the
+    /// input, if `most` is not 0.
+    ///
+    /// # Errors
+    /// As [`read`](Reader::read). The items before it are in `into`; behind it, the next call of any thread goes on.
+    pub fn read_batch(&self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
+        let mut reading = self.lock();
+        for count in 0..most {
+            match reading.read()? {
+                Some(item) => into.push(item),
+                None => return Ok(count),
+            }
+        }
+        Ok(most)
+    }
+
+    /// The reader inside, when no thread shares it any more.
+    pub fn into_inner(self) -> R {
+        self.reading.into_inner().unwrap_or_else(PoisonError::into_inner).inner
+    }
+}
+
+impl<R: Reader> Reader for Synchronized<R> {
+    type Item = R::Item;
+    type Position = R::Position;
+    type Error = R::Error;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
+        self.own().read()
+    }
+
+    fn position(&self) -> R::Position {
+        self.lock().inner.position()
+    }
+
+    fn resume(&mut self, position: R::Position) -> Result<(), R::Error> {
+        self.own().inner.resume(position)
+    }
+
+    fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
+        self.own().inner.committed(position)
+    }
+
+    fn steps_over(&self, error: &R::Error) -> bool {
+        self.lock().inner.steps_over(error)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.lock().inner.progress()
+    }
+
+    fn location(&self) -> Option<String> {
+        self.lock().inner.location()
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for Synchronized<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Synchronized").field("inner", &self.lock().inner).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use crate::definition::Reader;
+    use crate::readers::tests::{Faulty, restarts_everywhere};
+    use crate::readers::{ReaderExt, Synchronized, VecReader};
+
+    #[test]
+    fn alone_it_reads_and_restarts_as_the_reader_inside() {
+        restarts_everywhere(|| VecReader::new([0, 1, 2, 3]).synchronized(), &[0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn threads_that_take_batches_share_out_every_item_once_and_in_order() {
+        let reader = VecReader::new((0..10_000).collect::<Vec<u32>>()).synchronized();
+        let take = |most| {
+            let mut taken = Vec::new();
+            while reader.read_batch(most, &mut taken).unwrap() > 0 {}
+            taken
+        };
+        let mut all = std::thread::scope(|threads| {
+            let others = [1, 7, 64].map(|most| threads.spawn(move || take(most)));
+            let mut all = take(3);
+            for other in others {
+                let taken = other.join().unwrap();
+                assert!(taken.is_sorted());
+                all.extend(taken);
+            }
+            all
+        });
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..10_000));
+        assert_eq!(reader.position(), 10_000);
+    }
+
+    #[test]
+    fn an_error_leaves_the_items_before_it_and_the_next_batch_goes_on() {
+        let (reader, mut items) = (Faulty::new("12x34").synchronized(), Vec::new());
+        let error = reader.read_batch(10, &mut items).unwrap_err();
+        assert!(reader.steps_over(&error));
+        assert_eq!((items.as_slice(), reader.position()), ([1, 2].as_slice(), 3));
+        assert_eq!(reader.read_batch(10, &mut items).unwrap(), 2);
+        assert_eq!(items, [1, 2, 3, 4]);
+        assert_eq!(reader.read_batch(10, &mut items).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_panic_of_the_reader_poisons_nothing() {
+        let reader: Synchronized<Faulty> = Faulty::new("1p2").synchronized();
+        let mut items = Vec::new();
+        assert!(catch_unwind(AssertUnwindSafe(|| reader.read_batch(10, &mut items))).is_err());
+        assert_eq!(reader.read_batch(10, &mut items).unwrap(), 1);
+        assert_eq!(items, [1, 2]);
+    }
+}

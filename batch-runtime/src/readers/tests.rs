@@ -1,0 +1,109 @@
+//! Receives: a reader under test. Gives: the proof that it restarts behind every item, and a reader that fails when it
+//! is told to.
+
+use std::fmt::Debug;
+
+use crate::definition::Reader;
+
+/// A position as a restart gets it.
+pub(crate) fn stored<R: Reader>(reader: &R) -> R::Position {
+    serde_json::from_str(&serde_json::to_string(&reader.position()).unwrap()).unwrap()
+}
+
+/// All items that are left; errors behind which reading goes on are passed.
+pub(crate) fn rest<R: Reader<Error: Debug>>(reader: &mut R) -> Vec<R::Item> {
+    let mut items = Vec::new();
+    loop {
+        match reader.read() {
+            Ok(Some(item)) => items.push(item),
+            Ok(None) => return items,
+            Err(error) => assert!(reader.steps_over(&error), "{error:?}"),
+        }
+    }
+}
+
+/// Reads `expected`, and a restart after any number of its items reads what is left.
+pub(crate) fn restarts_everywhere<R>(open: impl Fn() -> R, expected: &[R::Item])
+where
+    R: Reader<Item: PartialEq + Debug, Error: Debug>,
+{
+    assert_eq!(rest(&mut open()), expected);
+    for read in 0..=expected.len() {
+        let mut first = open();
+        let mut items = 0;
+        while items < read {
+            match first.read() {
+                Ok(item) => items += usize::from(item.is_some()),
+                Err(error) => assert!(first.steps_over(&error), "{error:?}"),
+            }
+        }
+        let mut restarted = open();
+        restarted.resume(stored(&first)).unwrap();
+        assert_eq!(rest(&mut restarted), expected[read..], "after {read} items");
+        drop(first);
+    }
+    let mut ended = open();
+    rest(&mut ended);
+    let mut restarted = open();
+    restarted.resume(stored(&ended)).unwrap();
+    assert_eq!(rest(&mut restarted), [], "after the end");
+}
+
+/// Reads a script: digits are items, `x` is an error about a record, `!` one behind which reading does not go on (but
+/// would again, the next time), `p` a panic.
+#[derive(Debug, Clone)]
+pub(crate) struct Faulty {
+    script: Vec<u8>,
+    at: usize,
+    failed: bool,
+    /// Up to where it was told to be committed.
+    pub(crate) told: Vec<usize>,
+}
+
+impl Faulty {
+    pub(crate) fn new(script: &str) -> Self {
+        Self { script: script.into(), at: 0, failed: false, told: Vec::new() }
+    }
+}
+
+impl Reader for Faulty {
+    type Item = u32;
+    type Position = usize;
+    type Error = String;
+
+    fn read(&mut self) -> Result<Option<u32>, String> {
+        let Some(word) = self.script.get(self.at) else { return Ok(None) };
+        if *word == b'!' && !std::mem::replace(&mut self.failed, true) {
+            return Err(format!("unplugged at {}", self.at));
+        }
+        self.at += 1;
+        match word {
+            b'x' => Err(format!("bad record {}", self.at)),
+            b'p' => panic!("the reader fell over at {}", self.at),
+            b'!' => self.read(),
+            digit => Ok(Some(u32::from(digit - b'0'))),
+        }
+    }
+
+    fn steps_over(&self, error: &String) -> bool {
+        error.starts_with("bad record")
+    }
+
+    fn position(&self) -> usize {
+        self.at
+    }
+
+    fn resume(&mut self, position: usize) -> Result<(), String> {
+        self.at = position;
+        Ok(())
+    }
+
+    fn committed(&mut self, position: &usize) -> Result<(), String> {
+        self.told.push(*position);
+        if self.script.get(*position) == Some(&b'9') { Err("not archived".into()) } else { Ok(()) }
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("word {}", self.at))
+    }
+}
