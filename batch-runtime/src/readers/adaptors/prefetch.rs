@@ -5,7 +5,7 @@ mod ahead;
 use std::fmt;
 use std::vec::IntoIter;
 
-use self::ahead::{Ahead, Batch, Outcome};
+use self::ahead::{Ahead, Batch, End, Outcome};
 use crate::definition::{Progress, Reader};
 
 /// Reads ahead on a thread of its own; made by [`prefetch`](super::ReaderExt::prefetch).
@@ -54,7 +54,7 @@ struct Reading<R: Reader> {
     batch: IntoIter<Outcome<R>>,
     /// How many items the batch had, and where it ends.
     size: usize,
-    end: Option<String>,
+    end: Option<End>,
     /// Behind what was handed out last.
     position: R::Position,
     progress: Option<Progress>,
@@ -106,17 +106,19 @@ impl<R: Reader<Position: Clone>> Reading<R> {
             return Ok(None);
         }
         if self.batch.len() == 0 {
-            let Batch { outcomes, progress, end } = self.ahead.next();
+            let Batch { outcomes, end } = self.ahead.next();
             self.size = outcomes.len();
             self.batch = outcomes.into_iter();
-            (self.progress, self.end) = (progress, end);
+            self.end = end;
         }
         let Some(Outcome { read, position }) = self.batch.next() else { return Ok(None) };
         self.position = position;
         self.behind += 1;
         if self.batch.len() == 0 {
             self.ahead.release(self.size);
-            (self.location, self.behind) = (self.end.take(), 0);
+            if let Some(End { progress, location }) = self.end.take() {
+                (self.progress, self.location, self.behind) = (progress, location, 0);
+            }
         }
         match read {
             Ok(item) => {

@@ -28,9 +28,14 @@ pub(super) struct Fault<E> {
 /// What is handed over at once; never empty.
 pub(super) struct Batch<R: Reader> {
     pub(super) outcomes: Vec<Outcome<R>>,
+    /// What the reader said behind the last one; `None` where it is still reading the next.
+    pub(super) end: Option<End>,
+}
+
+/// Where the reader stands.
+pub(super) struct End {
     pub(super) progress: Option<Progress>,
-    /// The location of the last one.
-    pub(super) end: Option<String>,
+    pub(super) location: Option<String>,
 }
 
 /// The side that takes. Dropping it ends the thread.
@@ -41,6 +46,9 @@ pub(super) struct Ahead<R: Reader> {
 
 struct Shared<R: Reader> {
     state: Mutex<State<R>>,
+    /// The batch that is being filled: who waits takes it as it is, as the next item may be long in coming. Locked for a moment,
+    /// and never before `state` by who locks both.
+    partial: Mutex<Vec<Outcome<R>>>,
     /// For the thread: there is room, something to do, or an end to it.
     wanted: Condvar,
     /// For the side that takes: there is a batch, an answer, or nobody who would give one.
@@ -81,6 +89,10 @@ impl<R: Reader> Shared<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn partial(&self) -> MutexGuard<'_, Vec<Outcome<R>>> {
+        self.partial.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wait<'s>(&self, on: &Condvar, state: MutexGuard<'s, State<R>>) -> MutexGuard<'s, State<R>> {
         on.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,6 +116,7 @@ where
                 commit_error: None,
                 panic: None,
             }),
+            partial: Mutex::default(),
             wanted: Condvar::new(),
             given: Condvar::new(),
             attention: AtomicBool::new(false),
@@ -130,16 +143,22 @@ impl<R: Reader> Ahead<R> {
                 state.hungry = false;
                 return batch;
             }
+            // First said, then looked: an item that comes meanwhile is handed over by the thread.
+            if !state.hungry {
+                state.hungry = true;
+                attention.store(true, Ordering::Relaxed);
+                wanted.notify_one();
+            }
+            let partial = std::mem::take(&mut *self.shared.partial());
+            if !partial.is_empty() {
+                state.hungry = false;
+                return Batch { outcomes: partial, end: None };
+            }
             if let Some(message) = &state.panic {
                 let message = message.clone();
                 drop(state);
                 // The hook has seen it on its own thread.
                 resume_unwind(Box::new(message));
-            }
-            if !state.hungry {
-                state.hungry = true;
-                attention.store(true, Ordering::Relaxed);
-                wanted.notify_one();
             }
             state = self.shared.wait(given, state);
         }
@@ -190,9 +209,9 @@ fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize) {
     while let Some(room) = wait_for_room(shared, &mut reader, rest, most) {
         let room = room.min(size);
         shared.lock().ahead += room;
-        let mut outcomes = Vec::with_capacity(room);
+        let mut count = 0;
         rest = Rest::No;
-        while outcomes.len() < room && rest == Rest::No {
+        while count < room && rest == Rest::No {
             let read = reader.read();
             rest = match &read {
                 Ok(Some(_)) => Rest::No,
@@ -204,15 +223,19 @@ fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize) {
                 let (steps_over, location) = (rest == Rest::No, reader.location());
                 Fault { error, steps_over, location }
             });
-            outcomes.push(Outcome { read, position: reader.position() });
+            shared.partial().push(Outcome { read, position: reader.position() });
+            count += 1;
             if shared.attention.load(Ordering::Relaxed) {
                 break;
             }
         }
-        let batch = Batch { progress: reader.progress(), end: reader.location(), outcomes };
+        let end = End { progress: reader.progress(), location: reader.location() };
         let mut state = shared.lock();
-        state.ahead -= room - batch.outcomes.len();
-        state.batches.push_back(batch);
+        state.ahead -= room - count;
+        let outcomes = std::mem::take(&mut *shared.partial());
+        if !outcomes.is_empty() {
+            state.batches.push_back(Batch { outcomes, end: Some(end) });
+        }
         state.resting = rest != Rest::No;
         shared.given.notify_all();
     }
