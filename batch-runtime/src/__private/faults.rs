@@ -69,6 +69,9 @@ impl<T> NoItem for &Shown<'_, T> {
     note = "put `#[skip_policy]` on a function `fn name(error: &MyError, skipped: u64) -> bool`"
 )]
 pub trait SkipPolicy {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+
     /// See [`Covers`](crate::definition::Covers).
     fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 }
@@ -80,6 +83,9 @@ pub trait SkipPolicy {
     note = "put `#[retry_policy]` on a function `fn name(error: &MyError, repeated: u64) -> bool`"
 )]
 pub trait RetryPolicy {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+
     /// See [`Covers`](crate::definition::Covers).
     fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 }

@@ -1,6 +1,7 @@
 //! Receives: what `skip(..)`, `no_skip(..)` and `retry(..)` of a step name. Gives: the rules as constants, and the one that an
 //! error falls under.
 
+use std::any::TypeId;
 use std::error::Error;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub type Covers = fn(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>
 pub struct SkipRule {
     /// What it names, as the user wrote it.
     pub what: &'static str,
+    /// The error's type; `None` for a policy.
+    pub of: Option<fn() -> TypeId>,
     /// How narrowly.
     pub rank: Rank,
     /// Which errors it is about.
@@ -53,6 +56,8 @@ pub struct SkipRule {
 pub struct RetryRule {
     /// What it names, as the user wrote it.
     pub what: &'static str,
+    /// The error's type; `None` for a policy.
+    pub of: Option<fn() -> TypeId>,
     /// How narrowly.
     pub rank: Rank,
     /// Which errors it is about.
@@ -230,7 +235,7 @@ mod tests {
     const IO: Covers = |error, _| error.is::<std::io::Error>().then_some(true);
 
     const fn skip(rank: Rank, covers: Covers, skips: bool) -> SkipRule {
-        SkipRule { what: "it", rank, covers, skips, limit: None }
+        SkipRule { what: "it", of: None, rank, covers, skips, limit: None }
     }
 
     fn is_skipped(rules: &'static [SkipRule], error: &Load) -> bool {
@@ -287,6 +292,7 @@ mod tests {
             skip: &[],
             retry: &[RetryRule {
                 what: "Load",
+                of: None,
                 rank: Rank::Type,
                 covers: LOAD,
                 limit: 2,

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod chunk;
+mod declared;
 mod execution;
 mod fill;
 mod flow;
