@@ -78,6 +78,6 @@ fn a_pipe_with_rules_for_errors_is_checked_and_repeats() {
         "faults",
         super::step,
         "chunk = 10, skip(LoadError::BadRow { .. }, limit = 5), retry(Busy, limit = 3, backoff = fixed(\"1s\"))",
-        "fn load() { flights | late | save }",
+        "fn load() { flights | late | match kind { Kind::A => save, _ => audit } }",
     );
 }

@@ -22,7 +22,7 @@ pub(crate) struct Faults {
 
 /// What a rule is about.
 pub(crate) enum What {
-    Error(NamedError),
+    Error(Box<NamedError>),
     /// `policy = lenient`
     Policy(Path),
 }
@@ -146,7 +146,7 @@ impl Read {
         let before = errors.count();
         let clause = clause(&arguments.inside, errors);
         let mut read = Self {
-            what: clause.named.into_iter().map(What::Error).collect(),
+            what: clause.named.into_iter().map(|named| What::Error(Box::new(named))).collect(),
             limit: None,
             backoff: Backoff::None,
         };
