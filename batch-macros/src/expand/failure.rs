@@ -11,9 +11,9 @@ use crate::model::types::{impl_trait, last_segment, type_arguments, with_static_
 
 /// `__error` as a failure. `span` is where an error type that cannot be one is reported.
 pub(crate) fn failure(span: Span) -> TokenStream {
-    let convert = quote_spanned!(span=> (&&&&Thrown::of(&__error)).failure(__error));
+    let convert = quote_spanned!(span=> (&&&&&&Thrown::of(&__error)).failure(__error));
     quote! {{
-        use __batch::failure::{AsChain as _, AsError as _, AsText as _, NoError as _, Thrown};
+        use __batch::failure::{AsBoxed as _, AsCarrier as _, AsError as _, AsLocal as _, AsText as _, NoError as _, Thrown};
         #convert
     }}
 }
@@ -21,8 +21,8 @@ pub(crate) fn failure(span: Span) -> TokenStream {
 /// The same, for an error type that [`error_check`] has looked at.
 fn checked_failure() -> TokenStream {
     quote! {{
-        use __batch::failure::{AsChain as _, AsError as _, AsText as _, Reported as _, Thrown};
-        (&&&&Thrown::of(&__error)).failure(__error)
+        use __batch::failure::{AsBoxed as _, AsCarrier as _, AsError as _, AsLocal as _, AsText as _, Reported as _, Thrown};
+        (&&&&&&Thrown::of(&__error)).failure(__error)
     }}
 }
 

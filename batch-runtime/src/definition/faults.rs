@@ -5,6 +5,8 @@ use std::any::TypeId;
 use std::error::Error;
 use std::time::Duration;
 
+use super::local_error;
+
 /// The rules of a step, in the order in which they are written.
 #[derive(Debug, Clone, Copy)]
 pub struct Faults {
@@ -164,21 +166,23 @@ fn deciding<'r, R: Rule>(
     error: &(dyn Error + 'static),
     so_far: u64,
 ) -> Option<(&'r R, bool)> {
-    let mut found: Option<(&R, bool)> = None;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        next = error.source();
-        let here = rules
-            .iter()
-            .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
-            .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best });
-        if let Some((rule, says)) = here
-            && found.is_none_or(|(other, _)| rule.rank() > other.rank())
-        {
-            found = Some((rule, says));
+    local_error::look(error, |error| {
+        let mut found: Option<(&R, bool)> = None;
+        let mut next = Some(error);
+        while let Some(error) = next {
+            next = error.source();
+            let here = rules
+                .iter()
+                .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
+                .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best });
+            if let Some((rule, says)) = here
+                && found.is_none_or(|(other, _)| rule.rank() > other.rank())
+            {
+                found = Some((rule, says));
+            }
         }
-    }
-    found
+        found
+    })
 }
 
 impl Faults {

@@ -8,6 +8,7 @@ mod faults;
 mod fitness;
 mod job;
 mod listener;
+mod local_error;
 mod nearest;
 mod need;
 mod output;
@@ -64,6 +65,7 @@ pub use step::{
 pub use writer::{Arranged, Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
+pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
