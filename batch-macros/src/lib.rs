@@ -49,6 +49,18 @@ pub fn database(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("database", options, item, expand::database)
 }
 
+/// Marks a function that says whether an item whose error it is shown is skipped: `skip(policy = lenient)`.
+#[proc_macro_attribute]
+pub fn skip_policy(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("skip_policy", options, item, expand::skip_policy)
+}
+
+/// Marks a function that says whether a call whose error it is shown is repeated: `retry(policy = transient, limit = 3)`.
+#[proc_macro_attribute]
+pub fn retry_policy(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("retry_policy", options, item, expand::retry_policy)
+}
+
 /// Marks a step: a pipe of components, or a tasklet.
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -108,7 +108,8 @@ pub use definition::*;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
-    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, step, writer,
+    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, retry_policy,
+    skip_policy, step, writer,
 };
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
@@ -125,7 +126,10 @@ pub mod prelude {
     #[cfg(feature = "csv")]
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
-    pub use crate::{classifier, database, decider, flow, job, processor, reader, resource, step, writer};
+    pub use crate::{
+        classifier, database, decider, flow, job, processor, reader, resource, retry_policy, skip_policy,
+        step, writer,
+    };
     // The trait and the derive share a name.
     pub use crate::ParameterType;
     pub use crate::{Date, DateTime};

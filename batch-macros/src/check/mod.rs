@@ -2,8 +2,10 @@
 
 pub(crate) mod classifier;
 pub(crate) mod decider;
+pub(crate) mod fault;
 pub(crate) mod injection;
 pub(crate) mod parameter_type;
+pub(crate) mod policy;
 pub(crate) mod processor;
 pub(crate) mod reachable;
 pub(crate) mod reader;

@@ -3,11 +3,9 @@
 use syn::{GenericParam, ItemFn};
 
 use crate::errors::Errors;
-use crate::model::argument::Role;
 
-pub(crate) fn check(role: Role, function: &ItemFn, errors: &mut Errors) {
+pub(crate) fn check(noun: &str, function: &ItemFn, errors: &mut Errors) {
     let sig = &function.sig;
-    let noun = role.noun();
     for parameter in &sig.generics.params {
         match parameter {
             GenericParam::Lifetime(_) => {}

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 
 use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{error_check, value_or_return};
+use super::failure::{raises, value_or_return};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -32,12 +32,14 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
     let called = value_or_return(&component, &call(&component, Some(&quote!(__item)), pass));
     let (kind, text) = (&component.returns.value, name.to_string());
     let kind_type = quote_spanned!(kind.span()=> type Kind = #kind;);
+    let raises = raises(&component.returns);
     let definition = implement(
         quote!(__batch::ClassifierDefinition<#item>),
         name,
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
+            #raises
             #kind_type
             fn bind<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
                 impl FnMut(&#item) -> ::core::result::Result<Self::Kind, __batch::Failure> + 's + use<'s>,
@@ -48,7 +50,6 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
             }
         },
     );
-    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsClassifier), name, quote!());
-    frame(function, plain(function), quote!(#aliases #error #role #definition))
+    frame(function, plain(function), quote!(#aliases #role #definition))
 }

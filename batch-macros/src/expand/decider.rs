@@ -17,7 +17,7 @@ use crate::model::types::with_static_lifetimes;
 use crate::syntax::component;
 use crate::syntax::options::{self, Table};
 
-const DECIDER: Table = Table { attribute: "decider", known: &[], later: &[] };
+const DECIDER: Table = Table::new("decider", &[], &[]);
 
 /// Expands `#[decider]`.
 pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {

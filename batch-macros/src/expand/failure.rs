@@ -7,13 +7,13 @@ use syn::spanned::Spanned;
 
 use crate::model::component::Component;
 use crate::model::returns::Returns;
-use crate::model::types::{last_segment, type_arguments, with_static_lifetimes};
+use crate::model::types::{impl_trait, last_segment, type_arguments, with_static_lifetimes};
 
 /// `__error` as a failure. `span` is where an error type that cannot be one is reported.
 pub(crate) fn failure(span: Span) -> TokenStream {
-    let convert = quote_spanned!(span=> (&&&&Thrown::of(&__error)).failure(__error));
+    let convert = quote_spanned!(span=> (&&&&&&Thrown::of(&__error)).failure(__error));
     quote! {{
-        use __batch::failure::{AsChain as _, AsError as _, AsText as _, NoError as _, Thrown};
+        use __batch::failure::{AsBoxed as _, AsCarrier as _, AsError as _, AsLocal as _, AsText as _, NoError as _, Thrown};
         #convert
     }}
 }
@@ -21,8 +21,8 @@ pub(crate) fn failure(span: Span) -> TokenStream {
 /// The same, for an error type that [`error_check`] has looked at.
 fn checked_failure() -> TokenStream {
     quote! {{
-        use __batch::failure::{AsChain as _, AsError as _, AsText as _, Reported as _, Thrown};
-        (&&&&Thrown::of(&__error)).failure(__error)
+        use __batch::failure::{AsBoxed as _, AsCarrier as _, AsError as _, AsLocal as _, AsText as _, Reported as _, Thrown};
+        (&&&&&&Thrown::of(&__error)).failure(__error)
     }}
 }
 
@@ -39,6 +39,39 @@ pub(crate) fn error_check(returns: &Returns) -> TokenStream {
         #[cfg(not(rust_analyzer))]
         const _: () = { let _ = <#error as __batch::IsError>::IS; };
     }
+}
+
+/// The constant that says how a component can fail; its error type is checked where it is written.
+pub(crate) fn raises(returns: &Returns) -> TokenStream {
+    if !returns.fallible {
+        return raises_constant(&quote!(__batch::Raises::Nothing));
+    }
+    let known = |error: TokenStream, check: TokenStream| {
+        raises_constant(&quote!({
+            #check
+            use __batch::RaisesAny as _;
+            __batch::RaisesOf::<#error>::IS
+        }))
+    };
+    if let Some(error) = written_error(returns).map(with_static_lifetimes) {
+        let check = quote_spanned! { error.span()=>
+            #[cfg(not(rust_analyzer))]
+            let _ = <#error as __batch::IsError>::IS;
+        };
+        return known(quote!(#error), check);
+    }
+    match returns.written.as_ref().filter(|written| impl_trait(written).is_none()) {
+        Some(written) => {
+            let written = with_static_lifetimes(written);
+            known(quote!(<#written as __batch::ResultOf>::Error), quote!())
+        }
+        None => TokenStream::new(),
+    }
+}
+
+/// The constant, where more is known than the default says.
+pub(crate) fn raises_constant(raises: &TokenStream) -> TokenStream {
+    quote!(const RAISES: __batch::Raises = #raises;)
 }
 
 fn conversion(returns: &Returns) -> TokenStream {

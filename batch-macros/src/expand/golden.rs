@@ -71,3 +71,13 @@ fn a_tasklet_is_called_in_its_transaction() {
         "fn tally(tx: &Transaction<'_>, total: &Output<count>) -> rusqlite::Result<Total> { todo!() }",
     );
 }
+
+#[test]
+fn a_pipe_with_rules_for_errors_is_checked_and_repeats() {
+    check(
+        "faults",
+        super::step,
+        "chunk = 10, skip(LoadError::BadRow { .. }, limit = 5), retry(Busy, limit = 3, backoff = fixed(\"1s\"))",
+        "fn load() { flights | late | match kind { Kind::A => save, _ => audit } }",
+    );
+}

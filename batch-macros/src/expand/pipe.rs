@@ -34,7 +34,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             return frame(function, emitted, quote!(#definition #ended));
         }
     };
-    let mut parts = Parts::new(function);
+    let mut parts = Parts::new(function, options);
     let (item, reader) = parts.readers(&pipe.readers);
     let (out, processor) = parts.processors(&pipe.processors, &item);
     let writer = parts.writer(&pipe.writer, &out);
@@ -50,6 +50,14 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         }
         impl __batch::Piped<__Pipe> for #name {}
     };
+    let shown = (!options.faults.skip.is_empty()).then(|| {
+        quote! {
+            fn item_json(__item: &Self::Out) -> ::core::option::Option<::std::string::String> {
+                use __batch::faults::{AsItem as _, NoItem as _, Shown};
+                (&Shown(__item)).item_json()
+            }
+        }
+    });
     let body = implement(
         quote!(__batch::Pipe),
         &Ident::new("__Pipe", name.span()),
@@ -72,6 +80,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             {
                 ::core::result::Result::Ok(#writer)
             }
+            #shown
         },
     );
     let checks = parts.checks();
@@ -122,6 +131,7 @@ fn emitted(function: &ItemFn) -> TokenStream {
 
 struct Parts<'f> {
     function: &'f ItemFn,
+    options: &'f StepOptions,
     types: TokenStream,
     uses: TokenStream,
     spans: Vec<Span>,
@@ -138,9 +148,10 @@ struct Placed {
 }
 
 impl<'f> Parts<'f> {
-    fn new(function: &'f ItemFn) -> Self {
+    fn new(function: &'f ItemFn, options: &'f StepOptions) -> Self {
         Self {
             function,
+            options,
             types: TokenStream::new(),
             uses: TokenStream::new(),
             spans: Vec::new(),
@@ -188,8 +199,13 @@ impl<'f> Parts<'f> {
             let scope = quote!(&__scope.bound(#constant));
             (constant, scope)
         };
+        let raises = if self.options.faults.is_empty() {
+            quote!(__batch::Raises::Unknown)
+        } else {
+            quote!(<#alias as #definition>::RAISES)
+        };
         self.uses.extend(quote! {
-            __batch::ComponentUse { role: #role, name: #name, needs: #needs, bindings: #bound },
+            __batch::ComponentUse { role: #role, name: #name, needs: #needs, bindings: #bound, raises: #raises },
         });
         self.spans.push(span);
         Placed { alias, scope }
@@ -222,11 +238,41 @@ impl<'f> Parts<'f> {
                 self.place(part, "processor", &definition, &[(&role, "IS"), (&definition, "NAME")]);
             let out = self.alias("Item", Span::call_site());
             self.types.extend(quote!(type #out = <#alias as #definition>::Out;));
-            bound.push(quote!(<#alias as #definition>::bind(#scope)?));
+            bound.push(self.bound(part, &alias, &scope, &definition, &item));
             item = out;
         }
         let joined = bound.into_iter().reduce(|first, second| quote!(__batch::Then::new(#first, #second)));
         (item, joined.unwrap_or_else(|| quote!(__batch::Through)))
+    }
+
+    /// The processor with its arguments; where calls are repeated or items skipped, what that takes is checked.
+    fn bound(
+        &mut self,
+        part: &Part,
+        alias: &Ident,
+        scope: &TokenStream,
+        definition: &TokenStream,
+        item: &Ident,
+    ) -> TokenStream {
+        let (faults, span) = (&self.options.faults, part.span());
+        if faults.is_empty() {
+            return quote!(<#alias as #definition>::bind(#scope)?);
+        }
+        let retries = !faults.retry.is_empty();
+        let fits = self.alias("Part", span);
+        let respanned = respan(definition, span);
+        let mut check =
+            quote_spanned!(span=> let _ = <() as __batch::Holds<<#alias as #respanned>::State>>::IS;);
+        if retries {
+            check.extend(quote_spanned!(span=> let _ = <<#alias as #respanned>::Passing as __batch::Repeats<#item>>::IS;));
+        }
+        self.types.extend(checked(&fits, alias, check));
+        let bound = quote!(<#fits as #definition>::bind(#scope)?);
+        if retries {
+            quote!(__batch::Retried::<_, <#fits as #definition>::Passing>::new(#bound, __scope))
+        } else {
+            bound
+        }
     }
 
     fn writer(&mut self, element: &Element, item: &Ident) -> TokenStream {
@@ -290,10 +336,17 @@ impl<'f> Parts<'f> {
                 }
             }
         });
+        let fallible = self.options.faults.first.as_ref().map(|option| {
+            quote_spanned! { option.span()=>
+                if let ::core::option::Option::Some(message) = __batch::wiring::nothing_fails(#name, __COMPONENTS) {
+                    ::core::panic!("{}", message.as_str())
+                }
+            }
+        });
         quote! {
             #checks
             #[cfg(not(rust_analyzer))]
-            const _: () = { #(#databases)* };
+            const _: () = { #(#databases)* #fallible };
         }
     }
 }

@@ -7,7 +7,7 @@ use syn::{ItemFn, Type};
 
 use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{as_result, error_check, failure};
+use super::failure::{as_result, error_check, failure, raises};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -80,6 +80,11 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     } else {
         adapted
     };
+    // The outcomes of single items may fail where the call does not.
+    let (error, raises) = match kind {
+        Yield::Fallible(_) => (error_check(&component.returns), quote!()),
+        _ => (quote!(), raises(&component.returns)),
+    };
     let passing = match (bulk, by_reference) {
         (true, _) => quote!(AtOnce),
         (false, true) => quote!(ByReference),
@@ -91,6 +96,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
+            #raises
             type Passing = __batch::#passing;
             type State = #state;
             #out_type
@@ -102,7 +108,6 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
-    let error = error_check(&component.returns);
     let role = implement(quote!(__batch::IsProcessor), name, quote!());
     frame(function, plain(function), quote!(#aliases #error #role #definition))
 }

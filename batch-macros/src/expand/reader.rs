@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 
 use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{error_check, failure, value_or_return};
+use super::failure::{error_check, failure, raises_constant, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -34,12 +34,17 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let text = name.to_string();
     // Where the item is private and the function is not, rustc says so here.
     let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
+    let raises = match (source(&component.returns.value), component.returns.fallible) {
+        (Source::Iterator { .. }, false) => raises_constant(&quote!(__batch::Raises::Nothing)),
+        _ => quote!(),
+    };
     let definition = implement(
         quote!(__batch::ReaderDefinition),
         name,
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
+            #raises
             #item_type
             fn open<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>

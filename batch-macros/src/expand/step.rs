@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ItemFn, Lit};
 
 use super::frame::{implement, marker_name};
-use super::{pipe, tasklet};
+use super::{faults, pipe, tasklet};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::step::{StepOptions, is_pipe_step};
@@ -25,6 +25,7 @@ pub(crate) fn step(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     if mentions_chunk || is_pipe_step(&given, function) {
         pipe::pipe(&read, function, errors)
     } else {
+        check::fault::on_tasklet(&read, errors);
         tasklet::tasklet(&read, function, errors)
     }
 }
@@ -95,6 +96,19 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     if let Some(yes) = &options.allow_start_if_complete {
         constants.extend(quote_spanned!(yes.span()=> const __ALLOW: bool = #yes;));
         built = quote!(#built.allow_start_if_complete(__ALLOW));
+    }
+    if !options.faults.is_empty() {
+        constants.extend(faults::constant(&options.faults));
+        built = quote!(#built.faults(__FAULTS));
+    }
+    if let Some(bound) = options.timeout.map(faults::duration) {
+        built = quote!(#built.timeout(#bound));
+    }
+    if let Some(bound) = options.chunk_time.map(faults::duration) {
+        built = quote!(#built.chunk_time(#bound));
+    }
+    if options.isolate {
+        built = quote!(#built.isolate(true));
     }
     (constants, built)
 }

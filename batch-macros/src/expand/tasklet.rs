@@ -32,7 +32,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let (aliases, needs) = (&asked.aliases, &asked.needs);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
     let components = quote! {
-        &[__batch::ComponentUse { role: "tasklet", name: #text, needs: &[#needs], bindings: &[] }]
+        &[__batch::ComponentUse { role: "tasklet", name: #text, needs: &[#needs], bindings: &[], raises: __batch::Raises::Unknown }]
     };
     let definition =
         definition(function, &kind, options, &components, &quote!(__batch::run_tasklet::<#name>));

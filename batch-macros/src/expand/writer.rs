@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{as_result, error_check, value_or_return};
+use super::failure::{as_result, error_check, raises, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
@@ -58,7 +58,10 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
             move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #called },
         ))
     };
-    definition(component, &asked.aliases, &asked.needs, &quote!(#item), &body)
+    // What it wrote may be refused when the transaction is committed.
+    let known = component.returns.fallible || !asked.transactional;
+    let raises = if known { raises(&component.returns) } else { TokenStream::new() };
+    definition(component, &asked.aliases, &asked.needs, &raises, &quote!(#item), &body)
 }
 
 fn object_writer(component: &Component<'_>) -> TokenStream {
@@ -85,13 +88,15 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
         ::core::result::Result::Ok(#writer)
     };
     let aliases = &asked.aliases;
-    definition(component, &quote!(#aliases #types), &asked.needs, &item, &body)
+    let error = error_check(&component.returns);
+    definition(component, &quote!(#aliases #types #error), &asked.needs, &quote!(), &item, &body)
 }
 
 fn definition(
     component: &Component<'_>,
     aliases: &TokenStream,
     needs: &TokenStream,
+    raises: &TokenStream,
     item: &TokenStream,
     body: &TokenStream,
 ) -> TokenStream {
@@ -102,6 +107,7 @@ fn definition(
         quote! {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
+            #raises
             fn bind<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Writer<Item = #item> + 's + use<'s>, __batch::Failure>
             {
@@ -110,6 +116,5 @@ fn definition(
         },
     );
     let role = implement(quote!(__batch::IsWriter), name, quote!());
-    let error = error_check(&component.returns);
-    quote!(#aliases #error #role #definition)
+    quote!(#aliases #role #definition)
 }

@@ -9,13 +9,10 @@ use crate::errors::Errors;
 use crate::syntax::component::doc;
 use crate::syntax::options::{self, Given, Table};
 
-const JOB: Table = Table {
-    attribute: "job",
-    known: &["restartable", "exclusive", "max_recoveries"],
-    later: &["incrementer", "listeners"],
-};
-const FLOW: Table = Table { attribute: "flow", known: &[], later: &[] };
-const PARAM: Table = Table { attribute: "param", known: &["default", "identifying", "secret"], later: &[] };
+const JOB: Table =
+    Table::new("job", &["restartable", "exclusive", "max_recoveries"], &["incrementer", "listeners"]);
+const FLOW: Table = Table::new("flow", &[], &[]);
+const PARAM: Table = Table::new("param", &["default", "identifying", "secret"], &[]);
 
 /// A job.
 pub(crate) struct Job {

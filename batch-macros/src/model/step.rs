@@ -1,8 +1,11 @@
 //! Receives: a `#[step]` function and its options. Gives: the pipe or the tasklet it is.
 
+use proc_macro2::Ident;
 use syn::{Expr, ItemFn};
 
+use super::fault::{Faults, duration};
 use crate::errors::Errors;
+use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
 use crate::syntax::step::{Element, Part, is_pipe, pipe};
 
@@ -12,12 +15,21 @@ pub(crate) struct StepOptions {
     pub(crate) chunk: Option<Expr>,
     pub(crate) start_limit: Option<Expr>,
     pub(crate) allow_start_if_complete: Option<Expr>,
+    pub(crate) faults: Faults,
+    /// In nanoseconds.
+    pub(crate) timeout: Option<u64>,
+    /// In nanoseconds.
+    pub(crate) chunk_time: Option<u64>,
+    pub(crate) isolate: bool,
+    /// The names of all that are given.
+    pub(crate) given: Vec<Ident>,
 }
 
 impl StepOptions {
     pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
         let mut read = Self::default();
         for option in given {
+            read.given.push(option.name.clone());
             match option.name.to_string().as_str() {
                 "chunk" => read.chunk = options::value(option, "chunk = 100", errors),
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
@@ -27,11 +39,41 @@ impl StepOptions {
                         Some(value) => Some(value.clone()),
                     };
                 }
+                "skip" => read.faults.add_skip(option, true, errors),
+                "no_skip" => read.faults.add_skip(option, false, errors),
+                "retry" => read.faults.add_retry(option, errors),
+                "timeout" => read.timeout = time(option, "timeout = \"1h\"", errors),
+                "chunk_time" => read.chunk_time = time(option, "chunk_time = \"10s\"", errors),
+                "isolate" => read.isolate = isolate(option, errors),
                 _ => {}
             }
         }
         read
     }
+}
+
+fn time(option: &Given, example: &str, errors: &mut Errors) -> Option<u64> {
+    duration(&options::value(option, example, errors)?, example, errors)
+}
+
+/// Consent is the one thing there is to say.
+fn isolate(option: &Given, errors: &mut Errors) -> bool {
+    let Some(value) = options::value(option, "isolate = allow", errors) else { return false };
+    let word = match &value {
+        Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
+        _ => None,
+    };
+    match word.as_deref() {
+        Some("allow") => return true,
+        Some(word) if nearest(word, ["allow"]).is_some() => {
+            errors.at(&value, format!("`isolate` knows no `{word}`; did you mean `allow`?"));
+        }
+        _ => errors.at(
+            &value,
+            "`isolate = allow` lets parts of a chunk be written twice to find a bad item: write it so, or leave it out",
+        ),
+    }
+    false
 }
 
 /// `flights | late | save`.

@@ -148,6 +148,7 @@ pub(crate) fn shown(tokens: &impl ToTokens) -> String {
         (" ;", ";"),
         (" (", "("),
         (" : ", ": "),
+        (" ..= ", "..="),
     ] {
         text = text.replace(spaced, tight);
     }

@@ -14,33 +14,46 @@ pub(crate) struct Table {
     pub(crate) attribute: &'static str,
     /// What it takes.
     pub(crate) known: &'static [&'static str],
+    /// What of it may stand several times.
+    pub(crate) repeated: &'static [&'static str],
     /// What later versions take.
     pub(crate) later: &'static [&'static str],
 }
 
-pub(crate) const READER: Table = Table { attribute: "reader", known: &[], later: &["concurrent"] };
-pub(crate) const PROCESSOR: Table =
-    Table { attribute: "processor", known: &["bulk"], later: &["concurrency"] };
-pub(crate) const WRITER: Table = Table { attribute: "writer", known: &[], later: &["at_least_once"] };
-pub(crate) const CLASSIFIER: Table = Table { attribute: "classifier", known: &[], later: &[] };
-pub(crate) const RESOURCE: Table = Table { attribute: "resource", known: &[], later: &[] };
-pub(crate) const DATABASE: Table = Table { attribute: "database", known: &[], later: &[] };
+impl Table {
+    /// Takes these options, each once.
+    pub(crate) const fn new(
+        attribute: &'static str,
+        known: &'static [&'static str],
+        later: &'static [&'static str],
+    ) -> Self {
+        Self { attribute, known, repeated: &[], later }
+    }
+}
+
+pub(crate) const READER: Table = Table::new("reader", &[], &["concurrent"]);
+pub(crate) const PROCESSOR: Table = Table::new("processor", &["bulk"], &["concurrency"]);
+pub(crate) const WRITER: Table = Table::new("writer", &[], &["at_least_once"]);
+pub(crate) const CLASSIFIER: Table = Table::new("classifier", &[], &[]);
+pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);
+pub(crate) const DATABASE: Table = Table::new("database", &[], &[]);
+pub(crate) const SKIP_POLICY: Table = Table::new("skip_policy", &[], &[]);
+pub(crate) const RETRY_POLICY: Table = Table::new("retry_policy", &[], &[]);
 pub(crate) const STEP: Table = Table {
     attribute: "step",
-    known: &["chunk", "start_limit", "allow_start_if_complete"],
-    later: &[
-        "threads",
-        "partitions",
-        "partitioner",
+    known: &[
+        "chunk",
         "skip",
         "no_skip",
         "retry",
         "timeout",
-        "listeners",
-        "order",
         "chunk_time",
         "isolate",
+        "start_limit",
+        "allow_start_if_complete",
     ],
+    repeated: &["skip", "no_skip", "retry"],
+    later: &["threads", "partitions", "partitioner", "listeners", "order"],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.
@@ -48,7 +61,13 @@ pub(crate) struct Given {
     pub(crate) name: Ident,
     pub(crate) value: Option<Expr>,
     /// `(..)` behind the name.
-    pub(crate) arguments: Option<Span>,
+    pub(crate) arguments: Option<Arguments>,
+}
+
+/// What stands between the parentheses behind an option's name.
+pub(crate) struct Arguments {
+    pub(crate) span: Span,
+    pub(crate) inside: TokenStream,
 }
 
 impl Parse for Given {
@@ -67,8 +86,7 @@ impl Parse for Given {
         } else if input.peek(syn::token::Paren) {
             let content;
             let paren = syn::parenthesized!(content in input);
-            content.parse::<TokenStream>()?;
-            given.arguments = Some(paren.span.join());
+            given.arguments = Some(Arguments { span: paren.span.join(), inside: content.parse()? });
         }
         Ok(given)
     }
@@ -90,7 +108,9 @@ pub(crate) fn read(table: &Table, tokens: TokenStream, errors: &mut Errors) -> V
             errors.at(&option.name, format!("`{name}` is not supported yet in this version; leave it out"));
         } else if !table.known.contains(&name.as_str()) {
             errors.at(&option.name, unknown(table, &name));
-        } else if read.iter().any(|earlier| earlier.name == option.name) {
+        } else if !table.repeated.contains(&name.as_str())
+            && read.iter().any(|earlier| earlier.name == option.name)
+        {
             errors.at(&option.name, format!("`{name}` is given twice; keep one of the two"));
         } else {
             read.push(option);
@@ -100,7 +120,7 @@ pub(crate) fn read(table: &Table, tokens: TokenStream, errors: &mut Errors) -> V
 }
 
 fn unknown(table: &Table, name: &str) -> String {
-    let Table { attribute, known, later } = table;
+    let Table { attribute, known, later, .. } = table;
     if known.is_empty() {
         return format!("unknown option `{name}`: `#[{attribute}]` takes none; write `#[{attribute}]` alone");
     }
@@ -128,8 +148,23 @@ pub(crate) fn value(option: &Given, example: &str, errors: &mut Errors) -> Optio
     option.value.clone()
 }
 
+/// The option has parentheses behind its name.
+pub(crate) fn arguments<'o>(option: &'o Given, example: &str, errors: &mut Errors) -> Option<&'o Arguments> {
+    match (&option.arguments, &option.value) {
+        (Some(arguments), _) if !arguments.inside.is_empty() => return Some(arguments),
+        (None, Some(value)) => {
+            errors.at(value, format!("`{}` takes parentheses: write `{example}`", option.name));
+        }
+        _ => errors.at(
+            &option.name,
+            format!("`{}` says what it is about in parentheses: write `{example}`", option.name),
+        ),
+    }
+    None
+}
+
 fn no_arguments(option: &Given, remedy: &str, errors: &mut Errors) {
-    if let Some(span) = option.arguments {
-        errors.at_span(span, format!("`{}` takes no parentheses: {remedy}", option.name));
+    if let Some(arguments) = &option.arguments {
+        errors.at_span(arguments.span, format!("`{}` takes no parentheses: {remedy}", option.name));
     }
 }

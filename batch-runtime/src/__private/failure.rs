@@ -1,8 +1,9 @@
 //! Receives: what a user's function returned, of whatever type. Gives: an error as a [`Failure`], a value as JSON.
 //!
-//! The way is picked by method lookup: generated code calls `(&&&&Thrown::of(&error)).failure(error)`, and of the
+//! The way is picked by method lookup: generated code calls `(&&&&&&Thrown::of(&error)).failure(error)`, and of the
 //! traits below the one on the most references applies whose bound the type fulfils.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::definition::{BoxError, Failure, IsError};
+use crate::definition::{BoxError, Failure, IsError, LocalError};
 
 /// The type of an error.
 #[derive(Debug)]
@@ -23,27 +24,56 @@ impl<E> Thrown<E> {
     }
 }
 
-/// Errors that keep their type: `Error + Send + Sync`, `anyhow::Error`, strings, boxed errors.
+/// What carries an error: `anyhow::Error`, `Box<dyn Error + Send + Sync>`.
+pub trait AsCarrier<E> {
+    fn failure(&self, error: E) -> Failure;
+}
+
+impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> AsCarrier<E> for &&&&&Thrown<E> {
+    #[cold]
+    fn failure(&self, error: E) -> Failure {
+        let mut error = Some(error);
+        let boxed = (&mut error as &mut dyn Any).downcast_mut::<Option<BoxError>>();
+        if let Some(boxed) = boxed.and_then(Option::take) {
+            return Failure::new(boxed);
+        }
+        Failure::holding(error.expect("what is not taken is there"))
+    }
+}
+
+/// Errors that keep their type: `Error + Send + Sync`, and strings.
 pub trait AsError<E> {
     fn failure(&self, error: E) -> Failure;
 }
 
-impl<E: Into<BoxError>> AsError<E> for &&&Thrown<E> {
+impl<E: Into<BoxError>> AsError<E> for &&&&Thrown<E> {
     #[cold]
     fn failure(&self, error: E) -> Failure {
         Failure::new(error)
     }
 }
 
-/// Errors that cannot be sent to another thread: their messages are kept.
-pub trait AsChain<E> {
+/// Errors that cannot be sent to another thread.
+pub trait AsLocal<E> {
     fn failure(&self, error: E) -> Failure;
 }
 
-impl<E: AsRef<dyn Error>> AsChain<E> for &&Thrown<E> {
+impl<E: Error + 'static> AsLocal<E> for &&&Thrown<E> {
     #[cold]
     fn failure(&self, error: E) -> Failure {
-        Failure::new(Chain::of(error.as_ref()))
+        Failure::new(LocalError::new(Box::new(error)))
+    }
+}
+
+/// The same, boxed already.
+pub trait AsBoxed<E> {
+    fn failure(&self, error: E) -> Failure;
+}
+
+impl<E: Into<Box<dyn Error>>> AsBoxed<E> for &&Thrown<E> {
+    #[cold]
+    fn failure(&self, error: E) -> Failure {
+        Failure::new(LocalError::new(error.into()))
     }
 }
 
@@ -86,31 +116,6 @@ impl<E> NoError<E> for Thrown<E> {
     }
 }
 
-/// The messages of an error and its sources.
-#[derive(Debug)]
-struct Chain {
-    message: String,
-    source: Option<Box<Chain>>,
-}
-
-impl Chain {
-    fn of(error: &(dyn Error + 'static)) -> Self {
-        Self { message: error.to_string(), source: error.source().map(|source| Box::new(Self::of(source))) }
-    }
-}
-
-impl fmt::Display for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for Chain {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
 /// The value of a tasklet.
 #[derive(Debug)]
 pub struct Left<'v, V>(pub &'v V);
@@ -148,7 +153,7 @@ mod tests {
     macro_rules! failure {
         ($error:expr) => {{
             let error = $error;
-            (&&&&Thrown::of(&error)).failure(error)
+            (&&&&&&Thrown::of(&error)).failure(error)
         }};
     }
 
@@ -177,6 +182,71 @@ mod tests {
     fn an_error_that_stays_on_its_thread_keeps_its_messages() {
         let error: Box<dyn Error> = Box::new(Own);
         assert_eq!(failure!(error).to_string(), "mine");
+    }
+
+    #[derive(Debug)]
+    struct Outer(Own);
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("outer")
+        }
+    }
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn an_error_inside_anyhow_is_found() {
+        use anyhow::Context as _;
+        let plain = failure!(anyhow::Error::from(Own));
+        assert_eq!(plain.find::<Own>(), Some(&Own));
+        assert_eq!(plain.to_string(), "mine");
+        let source = failure!(anyhow::Error::from(Outer(Own)));
+        assert_eq!(source.find::<Own>(), Some(&Own));
+        let told = failure!(Err::<(), _>(Own).context("loading").context("today").unwrap_err());
+        assert_eq!(told.find::<Own>(), Some(&Own));
+        assert_eq!(told.to_string(), "today: loading: mine");
+    }
+
+    #[test]
+    fn an_error_that_stays_on_its_thread_falls_under_its_rule() {
+        use crate::definition::{Faults, Rank, SkipRule};
+        const RULES: &Faults = &Faults {
+            skip: &[SkipRule {
+                what: "Own",
+                of: None,
+                rank: Rank::Type,
+                covers: crate::__private::faults::is_of::<Own>,
+                skips: true,
+                limit: None,
+            }],
+            retry: &[],
+        };
+        let is_skipped = |failure: &Failure| RULES.skipped_by(failure.cause(), 0).is_some();
+        assert!(is_skipped(&failure!(Box::<dyn Error>::from(Own))));
+        assert!(is_skipped(&failure!(Box::<dyn Error>::from(Outer(Own)))));
+        assert!(!is_skipped(&failure!(Box::<dyn Error>::from("mine"))));
+    }
+
+    #[test]
+    fn an_error_that_is_not_send_keeps_its_type_on_its_thread() {
+        #[derive(Debug)]
+        struct Bound(std::rc::Rc<Own>);
+        impl fmt::Display for Bound {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+        impl Error for Bound {}
+        assert!(failure!(Bound(std::rc::Rc::new(Own))).look(|error| error.is::<Bound>()));
+    }
+
+    #[test]
+    fn a_failure_that_was_boxed_stays_one_failure() {
+        let failure = failure!(BoxError::from(Failure::new(Own).in_component("late")));
+        assert_eq!(failure.component(), Some("late"));
     }
 
     #[test]

@@ -69,6 +69,9 @@ impl<T> NoItem for &Shown<'_, T> {
     note = "put `#[skip_policy]` on a function `fn name(error: &MyError, skipped: u64) -> bool`"
 )]
 pub trait SkipPolicy {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+
     /// See [`Covers`](crate::definition::Covers).
     fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 }
@@ -80,6 +83,9 @@ pub trait SkipPolicy {
     note = "put `#[retry_policy]` on a function `fn name(error: &MyError, repeated: u64) -> bool`"
 )]
 pub trait RetryPolicy {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+
     /// See [`Covers`](crate::definition::Covers).
     fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 }
@@ -92,7 +98,6 @@ pub fn is_of<E: Error + 'static>(error: &(dyn Error + 'static), _so_far: u64) ->
 
 #[cfg(test)]
 mod tests {
-    #[expect(unused_imports, reason = "which of the two applies is what is tested")]
     use super::{AsItem as _, Copied as _, Copier, NoItem as _, NotCopied as _, Shown};
 
     struct Plain;

@@ -3,7 +3,7 @@
 
 use super::message::{Message, distance, is_near, same_text};
 use crate::definition::{
-    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, TypeName,
+    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, Raises, TypeName,
 };
 
 /// The type of a constant that is bound.
@@ -233,4 +233,21 @@ pub const fn second_database(step: &str, components: &[ComponentUse], index: usi
         i += 1;
     }
     None
+}
+
+/// What is wrong with a rule about errors in a step where there are none.
+#[must_use]
+pub const fn nothing_fails(step: &str, components: &[ComponentUse]) -> Option<Message> {
+    let mut i = 0;
+    while i < components.len() {
+        if !matches!(components[i].raises, Raises::Nothing) {
+            return None;
+        }
+        i += 1;
+    }
+    Some(
+        Message::of("no component of step `")
+            .and(step)
+            .and("` can fail; leave this out, or let the component that may fail return a `Result`"),
+    )
 }

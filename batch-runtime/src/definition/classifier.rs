@@ -1,6 +1,6 @@
 //! Receives: a `#[classifier]` function. Gives: the trait by which a step routes items to writers.
 
-use super::{Failure, Need, Scope};
+use super::{Failure, Need, Raises, Scope};
 
 /// What `#[classifier]` implements for the marker of the annotated function, for the one item type it looks at.
 ///
@@ -15,6 +15,8 @@ pub trait ClassifierDefinition<Item> {
     const NAME: &'static str;
     /// What its arguments ask for.
     const NEEDS: &'static [Need];
+    /// How it can fail.
+    const RAISES: Raises = Raises::Unknown;
     /// What it returns.
     type Kind;
 

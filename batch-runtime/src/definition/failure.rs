@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use super::local_error;
+
 /// A user's error once it has crossed the boundary of its component.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
@@ -59,8 +61,17 @@ struct Parts {
     fatal: bool,
     /// What was tried, or could be done.
     notes: Vec<String>,
-    cause: BoxError,
+    cause: Cause,
 }
+
+/// The user's own error.
+enum Cause {
+    Boxed(BoxError),
+    /// What is no error by itself, as `anyhow::Error`, and hides the type of the one it carries where it is boxed.
+    Held(Box<dyn AsRef<Inner> + Send + Sync>),
+}
+
+type Inner = dyn Error + Send + Sync + 'static;
 
 impl Failure {
     /// Wraps an error; strings are errors too.
@@ -68,17 +79,26 @@ impl Failure {
         // A failure that passes a second boundary stays one failure.
         match cause.into().downcast::<Failure>() {
             Ok(failure) => *failure,
-            Err(cause) => Self(Box::new(Parts {
-                component: None,
-                phase: None,
-                location: None,
-                panicked: false,
-                interrupted: false,
-                fatal: false,
-                notes: Vec::new(),
-                cause,
-            })),
+            Err(cause) => Self::of(Cause::Boxed(cause)),
         }
+    }
+
+    /// Keeps what carries an error as it is.
+    pub(crate) fn holding(cause: impl AsRef<Inner> + Send + Sync + 'static) -> Self {
+        Self::of(Cause::Held(Box::new(cause)))
+    }
+
+    fn of(cause: Cause) -> Self {
+        Self(Box::new(Parts {
+            component: None,
+            phase: None,
+            location: None,
+            panicked: false,
+            interrupted: false,
+            fatal: false,
+            notes: Vec::new(),
+            cause,
+        }))
     }
 
     /// The failure of a component that panicked with `message`.
@@ -160,7 +180,8 @@ impl Failure {
         self.0.panicked
     }
 
-    /// The error of that type, where it is the user's own or one of its sources.
+    /// The error of that type, where it is the user's own or one of its sources. One that cannot be sent to another thread
+    /// (a `Box<dyn Error>`) is not given out: [`look`](Self::look) shows it.
     ///
     /// ```
     /// use batch_runtime::Failure;
@@ -181,10 +202,26 @@ impl Failure {
         None
     }
 
+    /// Shows the user's own error. One that cannot be sent to another thread (a `Box<dyn Error>`) is itself on the thread that
+    /// it came from only; elsewhere an error with its messages stands for it.
+    ///
+    /// ```
+    /// use batch_runtime::Failure;
+    ///
+    /// let failure = Failure::new(std::io::Error::other("gone"));
+    /// assert!(failure.look(|error| error.is::<std::io::Error>()));
+    /// ```
+    pub fn look<R>(&self, look: impl FnOnce(&(dyn Error + 'static)) -> R) -> R {
+        local_error::look(self.cause(), look)
+    }
+
     /// The user's own error.
     #[must_use]
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0.cause
+        match &self.0.cause {
+            Cause::Boxed(error) => &**error,
+            Cause::Held(error) => (**error).as_ref(),
+        }
     }
 }
 
@@ -200,10 +237,11 @@ impl fmt::Display for Failure {
         if let Some(location) = &parts.location {
             write!(f, "{location}: ")?;
         }
-        write!(f, "{}", parts.cause)?;
-        let mut source = parts.cause.source();
+        let cause = self.cause();
+        write!(f, "{cause}")?;
+        let mut source = cause.source();
         // Wrappers often print their source themselves; it is not printed twice.
-        let mut last = parts.cause.to_string();
+        let mut last = cause.to_string();
         while let Some(error) = source {
             let text = error.to_string();
             // SQLite's error code says in general what the message above it says in particular.
@@ -223,13 +261,13 @@ impl fmt::Debug for Failure {
             .field("component", &self.0.component)
             .field("phase", &self.0.phase)
             .field("location", &self.0.location)
-            .field("cause", &self.0.cause)
+            .field("cause", &self.cause())
             .finish()
     }
 }
 
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0.cause)
+        Some(self.cause())
     }
 }

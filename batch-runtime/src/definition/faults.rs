@@ -1,8 +1,11 @@
 //! Receives: what `skip(..)`, `no_skip(..)` and `retry(..)` of a step name. Gives: the rules as constants, and the one that an
 //! error falls under.
 
+use std::any::TypeId;
 use std::error::Error;
 use std::time::Duration;
+
+use super::local_error;
 
 /// The rules of a step, in the order in which they are written.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,8 @@ pub type Covers = fn(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>
 pub struct SkipRule {
     /// What it names, as the user wrote it.
     pub what: &'static str,
+    /// The error's type; `None` for a policy.
+    pub of: Option<fn() -> TypeId>,
     /// How narrowly.
     pub rank: Rank,
     /// Which errors it is about.
@@ -53,6 +58,8 @@ pub struct SkipRule {
 pub struct RetryRule {
     /// What it names, as the user wrote it.
     pub what: &'static str,
+    /// The error's type; `None` for a policy.
+    pub of: Option<fn() -> TypeId>,
     /// How narrowly.
     pub rank: Rank,
     /// Which errors it is about.
@@ -159,21 +166,23 @@ fn deciding<'r, R: Rule>(
     error: &(dyn Error + 'static),
     so_far: u64,
 ) -> Option<(&'r R, bool)> {
-    let mut found: Option<(&R, bool)> = None;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        next = error.source();
-        let here = rules
-            .iter()
-            .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
-            .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best });
-        if let Some((rule, says)) = here
-            && found.is_none_or(|(other, _)| rule.rank() > other.rank())
-        {
-            found = Some((rule, says));
+    local_error::look(error, |error| {
+        let mut found: Option<(&R, bool)> = None;
+        let mut next = Some(error);
+        while let Some(error) = next {
+            next = error.source();
+            let here = rules
+                .iter()
+                .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
+                .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best });
+            if let Some((rule, says)) = here
+                && found.is_none_or(|(other, _)| rule.rank() > other.rank())
+            {
+                found = Some((rule, says));
+            }
         }
-    }
-    found
+        found
+    })
 }
 
 impl Faults {
@@ -230,7 +239,7 @@ mod tests {
     const IO: Covers = |error, _| error.is::<std::io::Error>().then_some(true);
 
     const fn skip(rank: Rank, covers: Covers, skips: bool) -> SkipRule {
-        SkipRule { what: "it", rank, covers, skips, limit: None }
+        SkipRule { what: "it", of: None, rank, covers, skips, limit: None }
     }
 
     fn is_skipped(rules: &'static [SkipRule], error: &Load) -> bool {
@@ -287,6 +296,7 @@ mod tests {
             skip: &[],
             retry: &[RetryRule {
                 what: "Load",
+                of: None,
                 rank: Rank::Type,
                 covers: LOAD,
                 limit: 2,

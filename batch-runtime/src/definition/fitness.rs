@@ -146,3 +146,17 @@ pub trait IsError {
 
 #[diagnostic::do_not_recommend]
 impl<E: std::fmt::Display> IsError for E {}
+
+/// What `skip(..)` and `retry(..)` of a step can name: every error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error",
+    label = "`skip` and `retry` name errors",
+    note = "name a type that implements `std::error::Error`: derive `thiserror::Error` for it;\nof an `anyhow::Error` or `Box<dyn Error>` name what is inside"
+)]
+pub trait NamedError {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: std::error::Error + 'static> NamedError for E {}

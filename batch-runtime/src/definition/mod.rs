@@ -8,6 +8,7 @@ mod faults;
 mod fitness;
 mod job;
 mod listener;
+mod local_error;
 mod nearest;
 mod need;
 mod output;
@@ -16,6 +17,7 @@ mod parameter_types;
 mod path;
 mod processor;
 mod processor_fn;
+mod raises;
 mod reader;
 mod reference_fn;
 mod resolve;
@@ -36,7 +38,7 @@ pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
     ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
-    Reads, Shared,
+    NamedError, Reads, Shared,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use listener::{Listeners, StepListener};
@@ -46,9 +48,10 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holdable, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
+    AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
 };
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
+pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use reference_fn::ReferenceFn;
 pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
@@ -61,6 +64,7 @@ pub use step::{
 pub use writer::{Arranged, Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
+pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};

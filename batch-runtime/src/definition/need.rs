@@ -3,6 +3,7 @@
 
 use super::database::DatabaseInfo;
 use super::parameter::{ParameterValue, TypeName};
+use super::raises::Raises;
 
 /// Something that a component asks for by an argument.
 #[derive(Debug, Clone, Copy)]
@@ -71,4 +72,6 @@ pub struct ComponentUse {
     pub needs: &'static [Need],
     /// What is bound here.
     pub bindings: &'static [Binding],
+    /// How it can fail; told in steps that have rules for it.
+    pub raises: Raises,
 }

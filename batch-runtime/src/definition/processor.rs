@@ -2,7 +2,7 @@
 //! ([`Process`]), the combinator that joins two without a buffer ([`Then`]), and the trait the attribute
 //! implements for the function's marker ([`ProcessorDefinition`]).
 
-use super::{Failure, Need, Scope, States};
+use super::{Failure, Need, Raises, Scope, States};
 
 /// What a `#[processor]` returns to make several items, or none, of one: only `Many` multiplies, so that a
 /// `Vec<u8>` can be an item.
@@ -119,18 +119,20 @@ pub enum ByReference {}
 #[derive(Debug, Clone, Copy)]
 pub enum AtOnce {}
 
-/// The state of a processor that can be kept while an item is processed.
+/// A step that can keep a state of type `S` while an item is processed; implemented for `()`, as a reference to a state
+/// that is no `Clone` is one.
 #[diagnostic::on_unimplemented(
-    message = "the state `{Self}` cannot be put back when an item fails: it is no `Clone`",
-    label = "keeps `{Self}` as its `#[state]`",
-    note = "derive `Clone` for `{Self}`, or drop `skip` and `retry`"
+    message = "the state `{S}` cannot be put back when an item fails: it is no `Clone`",
+    label = "keeps `{S}` as its `#[state]`",
+    note = "derive `Clone` for `{S}`, or drop `skip` and `retry`"
 )]
-pub trait Holdable {
-    /// Named by checks.
+pub trait Holds<S> {
+    /// Named by generated code, to ask whether the trait holds.
     const IS: () = ();
 }
 
-impl<S: Clone> Holdable for S {}
+#[diagnostic::do_not_recommend]
+impl<S: Clone> Holds<S> for () {}
 
 /// No processor: items pass as they are.
 #[derive(Debug, Default, Clone, Copy)]
@@ -238,6 +240,8 @@ pub trait ProcessorDefinition<In> {
     const NAME: &'static str;
     /// What its arguments ask for.
     const NEEDS: &'static [Need];
+    /// How it can fail.
+    const RAISES: Raises = Raises::Unknown;
     /// How it takes the item: [`ByValue`], [`ByReference`] or [`AtOnce`].
     type Passing;
     /// Its `#[state]`; `()` without.

@@ -1,7 +1,7 @@
 //! Receives: what a `#[reader]` function returns. Gives: the trait a custom reader implements
 //! ([`Reader`]) and the one that the attribute implements for the function's marker ([`ReaderDefinition`]).
 
-use super::{BoxError, Failure, Need, Scope};
+use super::{BoxError, Failure, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Reads items one after another, says where it stands, and goes on from such a position.
@@ -130,6 +130,8 @@ pub trait ReaderDefinition {
     const NAME: &'static str;
     /// What its arguments ask for.
     const NEEDS: &'static [Need];
+    /// How it can fail.
+    const RAISES: Raises = Raises::Unknown;
     /// What is read.
     type Item;
 

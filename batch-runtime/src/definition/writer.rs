@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{BoxError, ChunkTransaction, Failure, Need, Scope};
+use super::{BoxError, ChunkTransaction, Failure, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What a committed chunk survives.
@@ -209,6 +209,8 @@ pub trait WriterDefinition<Item> {
     const NAME: &'static str;
     /// What its arguments ask for.
     const NEEDS: &'static [Need];
+    /// How it can fail.
+    const RAISES: Raises = Raises::Unknown;
 
     /// Binds the injected arguments, or calls the function for its writer object.
     ///

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::declared::warn_of_undeclared;
 use super::flow::walk;
 use super::journal::{self, Journal};
 use super::runner::{Halt, Runner};
@@ -25,6 +26,7 @@ pub(super) fn run(
 ) -> Result<JobReport, JobError> {
     let began = Instant::now();
     check_databases(repository, job)?;
+    warn_of_undeclared(job.name, &steps(job.flow));
     let graph = render_text(job);
     let Launched { ownership, restarted_from, recovered, journal, context, lock } =
         repository.launch(&LaunchRequest {

@@ -3,6 +3,7 @@
 mod absorb;
 mod checkpoint;
 mod chunk;
+mod declared;
 mod execution;
 mod fill;
 mod flow;

@@ -147,6 +147,7 @@ fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Behind<'_, S>) -> bool {
     !out.failed
 }
 
+#[diagnostic::do_not_recommend]
 impl<In: Clone> Repeats<In> for ByValue {
     #[inline]
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
@@ -163,6 +164,7 @@ impl<In: Clone> Repeats<In> for ByValue {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<In> Repeats<In> for ByReference {
     #[inline]
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
@@ -180,6 +182,7 @@ impl<In> Repeats<In> for ByReference {
 }
 
 /// The call is made, and repeated, at the end of the chunk.
+#[diagnostic::do_not_recommend]
 impl<In> Repeats<In> for AtOnce {
     #[inline]
     fn repeat<P: Process<In>, S: Sink<P::Out>>(

@@ -1,0 +1,21 @@
+//! The options that are about single items of a pipe do not stand on a tasklet.
+
+use crate::errors::Errors;
+use crate::model::step::StepOptions;
+
+pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
+    for name in &options.given {
+        let message = match name.to_string().as_str() {
+            "skip" | "no_skip" => {
+                "skips single items of a pipe, `reader | processor | writer`; a tasklet has none and handles its errors itself"
+            }
+            "retry" => {
+                "repeats the calls of a pipe's components; a tasklet repeats what it does itself, or returns `Repeat::Again`"
+            }
+            "chunk_time" => "bounds how long a chunk of a pipe is filled; a tasklet has no chunks",
+            "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
+            _ => continue,
+        };
+        errors.at(name, format!("`{name}` {message}: leave `{name}` out"));
+    }
+}

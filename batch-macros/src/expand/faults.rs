@@ -1,0 +1,164 @@
+//! `skip(ParseError, limit = 10), retry(Busy, limit = 3, backoff = fixed("1s"))`
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Ident, Lit, Pat, Path};
+
+use super::frame::checked;
+use crate::model::fault::{Backoff, Faults, What};
+use crate::syntax::fault::{NamedError, Only};
+
+/// The rules as the constant `__FAULTS`, with the types they name; each is named once.
+pub(crate) fn constant(faults: &Faults) -> TokenStream {
+    let mut out = Rules::default();
+    let skip: Vec<_> = faults
+        .skip
+        .iter()
+        .map(|rule| {
+            let fields = out.fields(&rule.what, &quote!(__batch::faults::SkipPolicy));
+            let skips = rule.skips;
+            let limit = match &rule.limit {
+                None => quote!(::core::option::Option::None),
+                Some(limit) => {
+                    let limit = out.limit(limit, &quote!(u64));
+                    quote!(::core::option::Option::Some(#limit))
+                }
+            };
+            quote!(__batch::SkipRule { #fields skips: #skips, limit: #limit })
+        })
+        .collect();
+    let retry: Vec<_> = faults
+        .retry
+        .iter()
+        .map(|rule| {
+            let fields = out.fields(&rule.what, &quote!(__batch::faults::RetryPolicy));
+            let (limit, backoff) = (out.limit(&rule.limit, &quote!(u32)), backoff(rule.backoff));
+            quote!(__batch::RetryRule { #fields limit: #limit, backoff: #backoff })
+        })
+        .collect();
+    let items = out.items;
+    quote! {
+        #items
+        #[allow(unused_variables)]
+        const __FAULTS: &__batch::Faults = &__batch::Faults { skip: &[#(#skip),*], retry: &[#(#retry),*] };
+    }
+}
+
+#[derive(Default)]
+struct Rules {
+    items: TokenStream,
+    aliases: usize,
+}
+
+impl Rules {
+    /// The alias of what the user wrote, and the one that stands for it where the check holds.
+    fn alias(&mut self, path: &impl ToTokens, what: &What, check: &TokenStream) -> (Ident, Ident) {
+        let span = what.span();
+        let user = format_ident!("__Named{}", self.aliases, span = span);
+        let alias = format_ident!("__Error{}", self.aliases);
+        self.aliases += 1;
+        let check = quote_spanned!(span=> let _ = <#user as #check>::IS;);
+        self.items.extend(quote!(type #user = #path;));
+        self.items.extend(checked(&alias, &user, check));
+        (user, alias)
+    }
+
+    /// What rules of both kinds have.
+    fn fields(&mut self, what: &What, policy: &TokenStream) -> TokenStream {
+        let text = what.text();
+        let (of, rank, covers) = match what {
+            What::Policy(path) => {
+                let (_, alias) = self.alias(path, what, policy);
+                (quote!(None), quote!(Policy), quote!(<#alias as #policy>::covers))
+            }
+            What::Error(named) => {
+                let (user, alias) = self.alias(&named.ty, what, &quote!(__batch::NamedError));
+                let of = quote!(Some(::core::any::TypeId::of::<#alias>));
+                match pattern(named, &user) {
+                    None => (of, quote!(Type), quote!(__batch::faults::is_of::<#alias>)),
+                    Some(pattern) => {
+                        let covers = quote! {
+                            |__error, _| {
+                                let __error = __error.downcast_ref::<#alias>()?;
+                                ::core::matches!(__error, #pattern).then_some(true)
+                            }
+                        };
+                        (of, quote!(Variant), covers)
+                    }
+                }
+            }
+        };
+        quote! {
+            what: #text,
+            of: ::core::option::Option::#of,
+            rank: __batch::Rank::#rank,
+            covers: #covers,
+        }
+    }
+
+    /// The number: where it is no literal, under a name, so that a wrong one is reported once.
+    fn limit(&mut self, limit: &Expr, ty: &TokenStream) -> TokenStream {
+        if matches!(limit, Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.suffix().is_empty()) {
+            return limit.to_token_stream();
+        }
+        let name = format_ident!("__LIMIT_{}", self.aliases);
+        self.items.extend(quote_spanned! { limit.span()=>
+            const #name: #ty = #limit;
+            const _: () = {
+                if #name == 0 { ::core::panic!("a limit of zero allows nothing: `limit` must be 1 or more") }
+            };
+        });
+        quote!(#name)
+    }
+}
+
+/// The pattern, its type named by the alias.
+fn pattern(named: &NamedError, alias: &Ident) -> Option<TokenStream> {
+    match named.only.as_ref()? {
+        Only::Variant(variant) => Some(at(alias, variant)),
+        Only::Pattern { pattern, variant: true } => {
+            let mut pattern = pattern.clone();
+            if let Pat::Struct(syn::PatStruct { path, .. })
+            | Pat::TupleStruct(syn::PatTupleStruct { path, .. }) = &mut *pattern
+                && let Some(last) = path.segments.last().cloned()
+            {
+                let alias = Ident::new(&alias.to_string(), last.ident.span());
+                *path = Path::from(alias);
+                path.segments.push(last);
+            }
+            Some(pattern.to_token_stream())
+        }
+        Only::Pattern { pattern, variant: false } => Some(pattern.to_token_stream()),
+    }
+}
+
+fn at(alias: &Ident, variant: &Ident) -> TokenStream {
+    let alias = Ident::new(&alias.to_string(), variant.span());
+    quote_spanned!(variant.span()=> #alias::#variant)
+}
+
+fn backoff(backoff: Backoff) -> TokenStream {
+    match backoff {
+        Backoff::None => quote!(__batch::Backoff::None),
+        Backoff::Fixed(delay) => {
+            let delay = duration(delay);
+            quote!(__batch::Backoff::Fixed(#delay))
+        }
+        Backoff::Exponential { first, max, jitter } => {
+            let first = duration(first);
+            let max = match max.map(duration) {
+                None => quote!(None),
+                Some(max) => quote!(Some(#max)),
+            };
+            quote! {
+                __batch::Backoff::Exponential { first: #first, max: ::core::option::Option::#max, jitter: #jitter }
+            }
+        }
+    }
+}
+
+/// A duration as a constant.
+pub(crate) fn duration(nanoseconds: u64) -> TokenStream {
+    quote!(::core::time::Duration::from_nanos(#nanoseconds))
+}

@@ -1,0 +1,327 @@
+//! Receives: the clauses `skip(..)`, `no_skip(..)` and `retry(..)` of a step. Gives: one rule for each error they name.
+
+use proc_macro2::{Ident, Span};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprCall, ExprLit, Lit, Path, Token};
+
+use super::types::shown;
+use crate::errors::Errors;
+use crate::syntax::duration::nanoseconds;
+use crate::syntax::fault::{NamedError, clause};
+use crate::syntax::nearest::nearest;
+use crate::syntax::options::{self, Given};
+
+/// The rules of a step, as they are written.
+#[derive(Default)]
+pub(crate) struct Faults {
+    pub(crate) skip: Vec<SkipRule>,
+    pub(crate) retry: Vec<RetryRule>,
+    /// The name of the first clause.
+    pub(crate) first: Option<Ident>,
+}
+
+/// What a rule is about.
+pub(crate) enum What {
+    Error(Box<NamedError>),
+    /// `policy = lenient`
+    Policy(Path),
+}
+
+impl What {
+    /// As the user wrote it.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Error(named) => shown(&named.tokens),
+            Self::Policy(path) => format!("policy = {}", shown(path)),
+        }
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Error(named) => named.span(),
+            Self::Policy(path) => path.segments.last().map_or_else(Span::call_site, |last| last.ident.span()),
+        }
+    }
+}
+
+pub(crate) struct SkipRule {
+    pub(crate) what: What,
+    /// False for `no_skip`.
+    pub(crate) skips: bool,
+    pub(crate) limit: Option<Expr>,
+}
+
+pub(crate) struct RetryRule {
+    pub(crate) what: What,
+    pub(crate) limit: Expr,
+    pub(crate) backoff: Backoff,
+}
+
+/// How long to wait, in nanoseconds.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Backoff {
+    #[default]
+    None,
+    Fixed(u64),
+    Exponential {
+        first: u64,
+        max: Option<u64>,
+        jitter: bool,
+    },
+}
+
+const SKIP: &str = "skip(ParseError, limit = 10)";
+const NO_SKIP: &str = "no_skip(ParseError)";
+const RETRY: &str = "retry(Busy, limit = 3)";
+const BACKOFF: &str =
+    "`backoff = none`, `backoff = fixed(\"1s\")` or `backoff = exponential(\"100ms\", max = \"5s\", jitter)`";
+
+impl Faults {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.skip.is_empty() && self.retry.is_empty()
+    }
+
+    /// Adds the rules of `skip(..)` or `no_skip(..)`.
+    pub(crate) fn add_skip(&mut self, option: &Given, skips: bool, errors: &mut Errors) {
+        let before = errors.count();
+        let example = if skips { SKIP } else { NO_SKIP };
+        let known: &[&str] = if skips { &["limit", "policy"] } else { &[] };
+        let Some(read) = Read::of(option, example, known, errors) else { return };
+        if errors.count() > before {
+            return;
+        }
+        for what in read.what {
+            let text = what.text();
+            if let Some(other) = self.skip.iter().find(|other| other.what.text() == text) {
+                errors.at_span(
+                    what.span(),
+                    if other.skips == skips {
+                        format!("`{text}` is named twice in `{}`; keep one of the two", option.name)
+                    } else {
+                        format!("`{text}` stands in `skip` and in `no_skip`; leave one of the two out")
+                    },
+                );
+                continue;
+            }
+            self.skip.push(SkipRule { what, skips, limit: read.limit.clone() });
+        }
+        self.first.get_or_insert_with(|| option.name.clone());
+    }
+
+    /// Adds the rules of `retry(..)`.
+    pub(crate) fn add_retry(&mut self, option: &Given, errors: &mut Errors) {
+        let before = errors.count();
+        let Some(read) = Read::of(option, RETRY, &["limit", "backoff", "policy"], errors) else { return };
+        if errors.count() > before {
+            return;
+        }
+        let Some(limit) = read.limit else {
+            let named: Vec<_> = read.what.iter().map(What::text).collect();
+            errors.at(&option.name, format!("say how often: write `retry({}, limit = 3)`", named.join(", ")));
+            return;
+        };
+        for what in read.what {
+            let text = what.text();
+            if self.retry.iter().any(|other| other.what.text() == text) {
+                errors
+                    .at_span(what.span(), format!("`{text}` is named twice in `retry`; keep one of the two"));
+                continue;
+            }
+            self.retry.push(RetryRule { what, limit: limit.clone(), backoff: read.backoff });
+        }
+        self.first.get_or_insert_with(|| option.name.clone());
+    }
+}
+
+/// A clause, in its meaning.
+struct Read {
+    what: Vec<What>,
+    limit: Option<Expr>,
+    backoff: Backoff,
+}
+
+impl Read {
+    fn of(option: &Given, example: &str, known: &[&str], errors: &mut Errors) -> Option<Self> {
+        let arguments = options::arguments(option, example, errors)?;
+        let before = errors.count();
+        let clause = clause(&arguments.inside, errors);
+        let mut read = Self {
+            what: clause.named.into_iter().map(|named| What::Error(Box::new(named))).collect(),
+            limit: None,
+            backoff: Backoff::None,
+        };
+        let mut seen: Vec<Ident> = Vec::new();
+        for (name, value) in clause.settings {
+            if seen.contains(&name) {
+                errors.at(&name, format!("`{name}` is given twice; keep one of the two"));
+                continue;
+            }
+            read.set(option, known, &name, value, errors);
+            seen.push(name);
+        }
+        if read.what.is_empty() && errors.count() == before {
+            errors.at(&option.name, format!("name the errors it is about: write `{example}`"));
+        }
+        Some(read)
+    }
+
+    fn set(&mut self, option: &Given, known: &[&str], name: &Ident, value: Expr, errors: &mut Errors) {
+        let word = name.to_string();
+        if !known.contains(&word.as_str()) {
+            errors.at(name, unknown(&option.name, &word, known));
+            return;
+        }
+        match word.as_str() {
+            "limit" => {
+                check_limit(&option.name, &value, errors);
+                self.limit = Some(value);
+            }
+            "backoff" => self.backoff = backoff(&value, errors).unwrap_or_default(),
+            _ => match value {
+                Expr::Path(path) if path.qself.is_none() => self.what.push(What::Policy(path.path)),
+                other => errors.at(
+                    other,
+                    format!(
+                        "name the function: write `policy = lenient`, with `#[{}_policy]` on `fn lenient`",
+                        option.name
+                    ),
+                ),
+            },
+        }
+    }
+}
+
+fn unknown(option: &Ident, word: &str, known: &[&str]) -> String {
+    if option == "no_skip" && word == "limit" {
+        return "what `no_skip` names is never skipped: leave `limit` out".to_owned();
+    }
+    if option == "no_skip" && word == "policy" {
+        return "a policy itself says what is not skipped: write `skip(policy = ..)`".to_owned();
+    }
+    if option == "skip" && word == "backoff" {
+        return "what is skipped is not waited for: leave `backoff` out, or write it in `retry(..)`"
+            .to_owned();
+    }
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("`{option}` knows no `{word}`; did you mean `{near}`?"),
+        None if known.is_empty() => format!("`{option}` names errors alone: leave `{word}` out"),
+        None => {
+            let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+            format!("`{option}` knows no `{word}`; beside errors it takes {}", known.join(", "))
+        }
+    }
+}
+
+fn check_limit(option: &Ident, value: &Expr, errors: &mut Errors) {
+    let zero = if option == "retry" {
+        "a call that may never be repeated needs no `retry`: write `limit = 1` or more"
+    } else {
+        "nothing would ever be skipped: write `limit = 1` or more, or leave `limit` out for any number"
+    };
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.base10_digits() == "0" => errors.at(int, zero),
+        Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => {}
+        Expr::Lit(ExprLit { lit, .. }) => {
+            errors.at(lit, format!("`limit` is a number: write `{option}(.., limit = 3)`"));
+        }
+        Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => errors.at(unary, zero),
+        _ => {}
+    }
+}
+
+/// A text that says how long; anything else is reported.
+pub(crate) fn duration(value: &Expr, example: &str, errors: &mut Errors) -> Option<u64> {
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
+        errors.at(value, format!("how long is written as a text with a unit: write `{example}`"));
+        return None;
+    };
+    match nanoseconds(&text.value()) {
+        Some(0) => {
+            errors.at(text, format!("this is no time at all: write a longer one, as `{example}`"));
+            None
+        }
+        None => {
+            errors.at(
+                text,
+                format!(
+                    "`{}` is no duration: write whole numbers with the units d, h, m, s, ms, us, ns, the longer unit first, as `\"1h30m\"` or `\"100ms\"`",
+                    text.value()
+                ),
+            );
+            None
+        }
+        some => some,
+    }
+}
+
+fn backoff(value: &Expr, errors: &mut Errors) -> Option<Backoff> {
+    match value {
+        Expr::Path(path) if path.path.is_ident("none") => return Some(Backoff::None),
+        Expr::Call(call) => {
+            let name = match &*call.func {
+                Expr::Path(path) => path.path.get_ident().map(ToString::to_string).unwrap_or_default(),
+                _ => String::new(),
+            };
+            match name.as_str() {
+                "fixed" => return fixed(call, errors),
+                "exponential" => return exponential(&call.args, call, errors),
+                _ => {}
+            }
+            if let Some(near) = nearest(&name, ["fixed", "exponential"]) {
+                errors.at(&call.func, format!("no backoff is called `{name}`; did you mean `{near}`?"));
+                return None;
+            }
+        }
+        Expr::Path(path) => {
+            let name = shown(path);
+            if let Some(near) = nearest(&name, ["none", "fixed", "exponential"]) {
+                let remedy = match near {
+                    "none" => "none",
+                    "fixed" => "fixed(\"1s\")",
+                    _ => "exponential(\"100ms\", max = \"5s\")",
+                };
+                errors.at(value, format!("how long is the wait? write `backoff = {remedy}`"));
+                return None;
+            }
+        }
+        _ => {}
+    }
+    errors.at(value, format!("how long to wait is {BACKOFF}"));
+    None
+}
+
+fn fixed(call: &ExprCall, errors: &mut Errors) -> Option<Backoff> {
+    if let (Some(delay), 1) = (call.args.first(), call.args.len()) {
+        return duration(delay, "fixed(\"1s\")", errors).map(Backoff::Fixed);
+    }
+    errors.at(call, "a fixed backoff has one length: write `fixed(\"1s\")`");
+    None
+}
+
+fn exponential(given: &Punctuated<Expr, Token![,]>, call: &ExprCall, errors: &mut Errors) -> Option<Backoff> {
+    const EXAMPLE: &str = "exponential(\"100ms\", max = \"5s\", jitter)";
+    let before = errors.count();
+    let mut given = given.iter();
+    let Some(first) = given.next() else {
+        errors.at(call, format!("say how long the first wait is: write `{EXAMPLE}`"));
+        return None;
+    };
+    let first_wait = duration(first, EXAMPLE, errors);
+    let (mut max, mut jitter) = (None, false);
+    for argument in given {
+        match argument {
+            Expr::Path(path) if path.path.is_ident("jitter") => jitter = true,
+            Expr::Assign(assign) if matches!(&*assign.left, Expr::Path(path) if path.path.is_ident("max")) => {
+                max = duration(&assign.right, EXAMPLE, errors);
+                if let (Some(max), Some(first_wait)) = (max, first_wait)
+                    && max < first_wait
+                {
+                    errors.at(&assign.right, "`max` is shorter than the first wait: write a longer one");
+                }
+            }
+            other => errors
+                .at(other, format!("an exponential backoff takes `max` and `jitter`: write `{EXAMPLE}`")),
+        }
+    }
+    (errors.count() == before).then_some(Backoff::Exponential { first: first_wait?, max, jitter })
+}

@@ -1,0 +1,52 @@
+//! Receives: a text as `"1h30m"`. Gives: the nanoseconds it stands for.
+
+/// The units, the longest first, and how many nanoseconds each has.
+const UNITS: [(&str, u64); 7] = [
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
+/// Numbers with units, the longer unit first; `None` where it is anything else, or does not fit.
+pub(crate) fn nanoseconds(text: &str) -> Option<u64> {
+    let mut rest = text.trim();
+    let mut units = UNITS.iter();
+    let mut total: u64 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        let behind = &rest[digits..];
+        let end = behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len());
+        // What was passed over is gone: no unit stands twice, or behind a shorter one.
+        let (_, nanoseconds) = units.find(|(unit, _)| *unit == &behind[..end])?;
+        total = total.checked_add(number.checked_mul(*nanoseconds)?)?;
+        rest = behind[end..].trim_start();
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_are_added() {
+        assert_eq!(nanoseconds("100ms"), Some(100_000_000));
+        assert_eq!(nanoseconds("1h30m"), Some(5_400_000_000_000));
+        assert_eq!(nanoseconds("2m 5s"), Some(125_000_000_000));
+    }
+
+    #[test]
+    fn anything_else_is_no_duration() {
+        for text in ["", "5", "s", "5 s", "5sec", "1s1s", "1s1m", "-1s", "1.5s", "1h,5m", "99999999d"] {
+            assert_eq!(nanoseconds(text), None, "{text}");
+        }
+    }
+}
