@@ -7,9 +7,9 @@
     reason = "components take and return what the language has them take and return"
 )]
 
-use batch_runtime::{JobDefinition, JobInfo};
 use batch_runtime::graph::{GraphFormat, render};
 use batch_runtime::prelude::*;
+use batch_runtime::{JobDefinition, JobInfo};
 
 #[reader]
 fn flights(input: PathBuf) -> impl Iterator<Item = u32> {
