@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use batch_runtime::engine::{self, RunOptions};
+use batch_runtime::engine::{self, JobError, RunOptions};
 use batch_runtime::prelude::*;
-use batch_runtime::repository::BatchStatus;
+use batch_runtime::repository::{BatchStatus, RepositoryError};
 use batch_runtime::{StopSignal, observe::JobReport};
 
 use crate::support::{World, step};
@@ -473,6 +474,45 @@ fn a_panic_in_a_branch_is_a_failure_of_its_step() {
     let report = world.fails(&panicking("panicking".to_owned(), Some("yes".to_owned())));
     assert!(report.exit.description.contains("the branch is sawn off"), "{}", report.exit.description);
     assert_eq!(step(&report, "beside").status, BatchStatus::Completed);
+}
+
+/// Does what another process does that takes the execution over.
+#[step]
+fn takes_over(batch: &Path) -> rusqlite::Result<()> {
+    rusqlite::Connection::open(batch)?.execute("UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH + 1", []).map(drop)
+}
+
+/// Ends when it is asked to, and never else.
+#[step]
+fn until_stopped(step: &StepContext) -> Result<(), String> {
+    let began = Instant::now();
+    while !step.is_stopping() {
+        if began.elapsed() > PATIENCE {
+            return Err("nobody asked to stop".to_owned());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+#[job]
+fn until_stopped_within() {
+    until_stopped as within;
+}
+
+#[job]
+fn lost(batch: PathBuf) {
+    split! { takes_over, until_stopped, until_stopped_within }
+}
+
+#[test]
+fn a_branch_that_was_taken_over_from_ends_the_others_and_does_not_raise_the_signal_of_the_caller() {
+    let world = World::new();
+    let stop = StopSignal::new();
+    let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+    let ended = engine::run(&world.repository, &lost(world.path("batch.db")), &options);
+    assert!(matches!(ended, Err(JobError::Repository(RepositoryError::Fenced { .. }))), "{ended:?}");
+    assert!(!stop.is_raised());
 }
 
 /// Two branches to one table of the repository's own file, and two to files.
