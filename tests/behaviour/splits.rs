@@ -554,3 +554,43 @@ fn two_branches_that_write_one_table_are_each_exact() {
         assert_eq!(numbers, (0..200).collect::<Vec<i64>>());
     }
 }
+
+#[database]
+fn store(store_path: PathBuf) -> Sqlite {
+    Sqlite::open(store_path)
+}
+
+#[writer]
+fn insert_there(numbers: &[u32], branch: &str, tx: &Transaction<'_, store>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS row (branch TEXT, number INTEGER)")?;
+    let mut insert = tx.prepare_cached("INSERT INTO row VALUES (?1, ?2)")?;
+    numbers.iter().try_for_each(|number| insert.execute((branch, number)).map(drop))
+}
+
+#[step(chunk = 1)]
+fn fill_left() {
+    rows | insert_there(branch = "left")
+}
+
+#[step(chunk = 1)]
+fn fill_right() {
+    rows | insert_there(branch = "right")
+}
+
+#[job]
+fn one_table_elsewhere(store_path: PathBuf) {
+    split! { fill_left, fill_right }
+}
+
+#[test]
+fn two_branches_that_write_one_table_of_another_database_are_each_exact() {
+    let world = World::new();
+    let report = world.completes(&one_table_elsewhere(world.path("store.db")));
+    let there = rusqlite::Connection::open(world.path("store.db")).unwrap();
+    for name in ["left", "right"] {
+        assert_eq!(step(&report, &format!("fill_{name}")).counters.commit, 200);
+        let mut numbers = there.prepare("SELECT number FROM row WHERE branch = ?1 ORDER BY rowid").unwrap();
+        let numbers: Result<Vec<u32>, _> = numbers.query_map([name], |row| row.get(0)).unwrap().collect();
+        assert_eq!(numbers.unwrap(), (0..200).collect::<Vec<_>>());
+    }
+}
