@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use batch_runtime::engine::{self, RunOptions};
+use batch_runtime::engine::{self, JobError, RunOptions};
 use batch_runtime::prelude::*;
-use batch_runtime::repository::BatchStatus;
+use batch_runtime::repository::{BatchStatus, RepositoryError};
 use batch_runtime::{StopSignal, observe::JobReport};
 
 use crate::support::{World, step};
@@ -475,6 +476,45 @@ fn a_panic_in_a_branch_is_a_failure_of_its_step() {
     assert_eq!(step(&report, "beside").status, BatchStatus::Completed);
 }
 
+/// Does what another process does that takes the execution over.
+#[step]
+fn takes_over(batch: &Path) -> rusqlite::Result<()> {
+    rusqlite::Connection::open(batch)?.execute("UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH + 1", []).map(drop)
+}
+
+/// Ends when it is asked to, and never else.
+#[step]
+fn until_stopped(step: &StepContext) -> Result<(), String> {
+    let began = Instant::now();
+    while !step.is_stopping() {
+        if began.elapsed() > PATIENCE {
+            return Err("nobody asked to stop".to_owned());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+#[job]
+fn until_stopped_within() {
+    until_stopped as within;
+}
+
+#[job]
+fn lost(batch: PathBuf) {
+    split! { takes_over, until_stopped, until_stopped_within }
+}
+
+#[test]
+fn a_branch_that_was_taken_over_from_ends_the_others_and_does_not_raise_the_signal_of_the_caller() {
+    let world = World::new();
+    let stop = StopSignal::new();
+    let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+    let ended = engine::run(&world.repository, &lost(world.path("batch.db")), &options);
+    assert!(matches!(ended, Err(JobError::Repository(RepositoryError::Fenced { .. }))), "{ended:?}");
+    assert!(!stop.is_raised());
+}
+
 /// Two branches to one table of the repository's own file, and two to files.
 #[step]
 fn create(tx: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -512,5 +552,45 @@ fn two_branches_that_write_one_table_are_each_exact() {
         let numbers =
             world.numbers(&format!("SELECT number FROM row WHERE branch = '{name}' ORDER BY rowid"));
         assert_eq!(numbers, (0..200).collect::<Vec<i64>>());
+    }
+}
+
+#[database]
+fn store(store_path: PathBuf) -> Sqlite {
+    Sqlite::open(store_path)
+}
+
+#[writer]
+fn insert_there(numbers: &[u32], branch: &str, tx: &Transaction<'_, store>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS row (branch TEXT, number INTEGER)")?;
+    let mut insert = tx.prepare_cached("INSERT INTO row VALUES (?1, ?2)")?;
+    numbers.iter().try_for_each(|number| insert.execute((branch, number)).map(drop))
+}
+
+#[step(chunk = 1)]
+fn fill_left() {
+    rows | insert_there(branch = "left")
+}
+
+#[step(chunk = 1)]
+fn fill_right() {
+    rows | insert_there(branch = "right")
+}
+
+#[job]
+fn one_table_elsewhere(store_path: PathBuf) {
+    split! { fill_left, fill_right }
+}
+
+#[test]
+fn two_branches_that_write_one_table_of_another_database_are_each_exact() {
+    let world = World::new();
+    let report = world.completes(&one_table_elsewhere(world.path("store.db")));
+    let there = rusqlite::Connection::open(world.path("store.db")).unwrap();
+    for name in ["left", "right"] {
+        assert_eq!(step(&report, &format!("fill_{name}")).counters.commit, 200);
+        let mut numbers = there.prepare("SELECT number FROM row WHERE branch = ?1 ORDER BY rowid").unwrap();
+        let numbers: Result<Vec<u32>, _> = numbers.query_map([name], |row| row.get(0)).unwrap().collect();
+        assert_eq!(numbers.unwrap(), (0..200).collect::<Vec<_>>());
     }
 }

@@ -22,7 +22,7 @@ use anytime::Long;
 use point::{Outcome, Point, Reference, try_point};
 use random::Random;
 use sections::{Extent, Section, sections};
-use shape::{Inputs, SHAPES};
+use shape::{Inputs, chosen};
 
 /// Enough for a dozen chunks, and for a run of a few milliseconds.
 const ROWS: u32 = 30;
@@ -88,7 +88,7 @@ impl Harness {
     }
 
     fn all(&mut self, extent: Extent, seed: u64) {
-        let all: Vec<usize> = (0..SHAPES.len()).collect();
+        let all = chosen();
         let mut references = pool::each(self.workers, &all, |shape| Reference::of(*shape, &self.inputs));
         references.sort_by_key(|reference| reference.shape);
         for Section { promise, points } in sections(&references, extent, &mut Random::new(seed)) {
@@ -107,7 +107,7 @@ impl Harness {
     /// Kills at random times until there were so many, a round of every shape at a time.
     fn anytime(&mut self, kills: usize, seed: u64) {
         self.inputs = Inputs::of(anytime::ROWS);
-        let all: Vec<usize> = (0..SHAPES.len()).collect();
+        let all = chosen();
         let longs = pool::each(self.workers, &all, |shape| Long::of(*shape, &self.inputs));
         let (begin, mut part, mut tried) = (Instant::now(), Sum::default(), 0);
         for round in 0.. {

@@ -137,7 +137,7 @@ impl Reference {
 
     /// What stands in a folder that nothing happened to.
     pub(crate) fn read(shape: usize, folder: &Folder, calls: Vec<Call>) -> Self {
-        let state = State::of(&folder.world()).expect("what completed can be read");
+        let state = State::of(&folder.world(), &SHAPES[shape]).expect("what completed can be read");
         let wrong = repository::contradictions(&folder.world()).expect("what completed can be read");
         assert!(wrong.is_empty(), "{} undisturbed: {wrong:?}", SHAPES[shape].job);
         Self { shape, calls, state }
@@ -205,7 +205,7 @@ const SIGXFSZ: i32 = 25;
 /// Compares what stands in the folder with what should.
 pub(crate) fn inspect(folder: &Folder, reference: &Reference, before: &[Versions], damage: &mut Damage) {
     let world = folder.world();
-    let looked = State::of(&world).and_then(|state| {
+    let looked = State::of(&world, &SHAPES[reference.shape]).and_then(|state| {
         let mut found = reference.state.damage(&state);
         found.contradictions.extend(repository::contradictions(&world)?);
         for versions in before {

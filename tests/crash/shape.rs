@@ -13,18 +13,24 @@ pub(crate) struct Shape {
     arguments: &'static str,
     /// True if all it writes lies in databases: an owner that sleeps then cannot hold on to a file.
     pub(crate) databases_only: bool,
+    /// True if steps run side by side: what each of them passes is then in order, but not what all of them do.
+    pub(crate) side_by_side: bool,
 }
 
 const fn shape(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { job, arguments, databases_only: false }
+    Shape { job, arguments, databases_only: false, side_by_side: false }
 }
 
 const fn databases_only(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { job, arguments, databases_only: true }
+    Shape { databases_only: true, ..shape(job, arguments) }
+}
+
+const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
+    Shape { side_by_side: true, ..shape(job, arguments) }
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 11] = [
+pub(crate) static SHAPES: [Shape; 12] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     databases_only("csv_to_table", "--input in.csv"),
     databases_only("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -36,7 +42,15 @@ pub(crate) static SHAPES: [Shape; 11] = [
     shape("nested", "--input in.csv --output out.csv"),
     shape("output", "--input in.csv --output out.csv"),
     shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),
+    side_by_side("split", "--input in.csv --output out.csv --lines-input in.jsonl --lines-output out.jsonl"),
 ];
+
+/// The numbers of those that are asked for by name in `CRASH_SHAPES`: all, unless it is set.
+pub(crate) fn chosen() -> Vec<usize> {
+    let names = std::env::var("CRASH_SHAPES").unwrap_or_default();
+    let is_asked = |shape: &Shape| names.is_empty() || names.split(',').any(|name| name == shape.job);
+    (0..SHAPES.len()).filter(|shape| is_asked(&SHAPES[*shape])).collect()
+}
 
 impl Shape {
     /// The words behind the program's name.

@@ -7,6 +7,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use crate::shape::Shape;
+
 /// What a job leaves behind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
@@ -64,9 +66,13 @@ const JOURNAL: &str = "SELECT i.JOB_NAME, j.SEQUENCE, j.PATH, j.OUTCOME, j.EXIT_
     FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, SEQUENCE";
 
+const JOURNAL_BY_PLACE: &str = "SELECT i.JOB_NAME, j.PATH, j.OUTCOME, j.EXIT_CODE, j.OUTPUT
+    FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    ORDER BY JOB_NAME, JOB_INSTANCE_ID, PATH";
+
 impl State {
     /// Of a folder whose job is complete.
-    pub(crate) fn of(world: &Path) -> rusqlite::Result<Self> {
+    pub(crate) fn of(world: &Path, shape: &Shape) -> rusqlite::Result<Self> {
         let mut all = BTreeMap::new();
         let mut names: Vec<String> = fs::read_dir(world)
             .expect("the folder is there")
@@ -91,7 +97,8 @@ impl State {
             }
         }
         let repository = Connection::open(world.join("batch.db"))?;
-        Ok(Self { rows: all, counters: rows(&repository, COUNTERS)?, journal: rows(&repository, JOURNAL)? })
+        let journal = if shape.side_by_side { JOURNAL_BY_PLACE } else { JOURNAL };
+        Ok(Self { rows: all, counters: rows(&repository, COUNTERS)?, journal: rows(&repository, journal)? })
     }
 
     /// What is wrong with it, this being right.

@@ -345,6 +345,60 @@ fn compressed(zipped_input: PathBuf, zipped_lines_input: PathBuf, output: PathBu
     unzip;
 }
 
+// Branches
+
+/// Where a row lies does not depend on which branch comes first.
+#[writer]
+fn save_shared(sales: &[Sale], lane: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT INTO shared VALUES (?1, ?2)")?;
+    sales.iter().try_for_each(|sale| insert.execute((i64::from(sale.id) * 2 + lane, sale.cents)).map(drop))
+}
+
+#[step(chunk = 4)]
+fn load_shared() {
+    sales | most | save_shared
+}
+
+#[step]
+fn create_shared(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE shared (id INTEGER PRIMARY KEY, cents INTEGER)")
+}
+
+/// Counts what both branches have left.
+#[step]
+fn count_shared(tx: &Transaction<'_>, lane: &Output<count_lane>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE joined (rows INTEGER, lane INTEGER)")?;
+    tx.execute("INSERT INTO joined SELECT count(*), ?1 FROM shared", [lane.0]).map(drop)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Lane(i64);
+
+#[step]
+fn count_lane(tx: &Transaction<'_>) -> rusqlite::Result<Lane> {
+    tx.query_row("SELECT count(*) FROM shared WHERE id % 2 = 1", [], |row| row.get(0)).map(Lane)
+}
+
+/// Branches that write one table, others that write files, and one that fails in the middle, which it handles.
+#[job]
+fn split(input: PathBuf, output: PathBuf, lines_input: PathBuf, lines_output: PathBuf) {
+    create_tables;
+    create_shared;
+    split! {
+        match fragile {
+            Completed => mark(what = "taken") as taken,
+            Failed => mark(what = "handled") as handled,
+        },
+        { load_shared(lane = 0) as load_left; copy; },
+        {
+            load_shared(lane = 1) as load_right;
+            split! { count_lane, copy_lines(output = lines_output) }
+        },
+    }
+    count_shared;
+    mark(what = "end") as last;
+}
+
 batch_runtime::main!(
     csv_to_csv,
     csv_to_table,
@@ -356,5 +410,6 @@ batch_runtime::main!(
     control_flow,
     nested,
     output,
-    compressed
+    compressed,
+    split
 );

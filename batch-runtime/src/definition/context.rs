@@ -37,7 +37,11 @@ ids! {
 
 /// Asks a running job to stop at the next chunk boundary. Clones are one signal.
 #[derive(Debug, Clone, Default)]
-pub struct StopSignal(Arc<AtomicBool>);
+pub struct StopSignal {
+    flag: Arc<AtomicBool>,
+    /// That of the job, where this is a signal of the branches of a split.
+    outer: Option<Arc<StopSignal>>,
+}
 
 impl StopSignal {
     /// A signal that is not raised.
@@ -49,18 +53,31 @@ impl StopSignal {
     /// A signal that is raised by setting `flag`.
     #[must_use]
     pub fn from_flag(flag: Arc<AtomicBool>) -> Self {
-        Self(flag)
+        Self { flag, outer: None }
+    }
+
+    /// A signal of the branches of a split, raised with this one, and by [`give_up`](Self::give_up) without it.
+    pub(crate) fn of_branches(&self) -> Self {
+        Self { flag: Arc::default(), outer: Some(Arc::new(self.clone())) }
     }
 
     /// Asks to stop.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        match &self.outer {
+            Some(outer) => outer.raise(),
+            None => self.flag.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Stops the branches of a split, and nothing else.
+    pub(crate) fn give_up(&self) {
+        self.flag.store(true, Ordering::Relaxed);
     }
 
     /// Was it asked?
     #[must_use]
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.flag.load(Ordering::Relaxed) || self.outer.as_ref().is_some_and(|outer| outer.is_raised())
     }
 }
 
@@ -271,6 +288,16 @@ impl StepContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn branches_stop_with_the_job_and_are_given_up_without_it() {
+        let (job, other) = (StopSignal::new(), StopSignal::new());
+        let (branches, inner) = (job.of_branches(), job.of_branches().of_branches());
+        branches.give_up();
+        assert!(branches.is_raised() && !job.is_raised() && !inner.is_raised());
+        inner.raise();
+        assert!(job.is_raised() && inner.is_raised() && !other.is_raised());
+    }
 
     fn values() -> Values {
         let values = Values::default();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::context::{JobContext, StepContext};
+use super::context::{JobContext, StepContext, StopSignal};
 use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
@@ -44,13 +44,13 @@ impl Environment {
     }
 
     /// The same for a branch of a split, which has values of its own until they are committed.
-    pub(crate) fn branch(&self) -> Self {
+    pub(crate) fn branch(&self, stop: &StopSignal) -> Self {
         let job = JobContext {
             job: self.job.job.clone(),
             instance: self.job.instance,
             execution: self.job.execution,
             parameters: self.job.parameters.clone(),
-            stop: self.job.stop.clone(),
+            stop: stop.clone(),
             values: self.job.values.branch(),
         };
         Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }

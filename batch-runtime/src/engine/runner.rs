@@ -77,11 +77,10 @@ impl Runner<'_> {
 
     fn check_stop(&self) -> Result<(), Halt> {
         let stop = &self.environment.job.stop;
-        if stop.is_raised() || self.repository.stop_requested(self.ownership)? {
+        if !stop.is_raised() && self.repository.stop_requested(self.ownership)? {
             stop.raise();
-            return Err(stopped());
         }
-        Ok(())
+        if stop.is_raised() { Err(stopped()) } else { Ok(()) }
     }
 
     /// Passes a step or nested job: replays it where it is journalled, else executes it. Gives the label of the arm that

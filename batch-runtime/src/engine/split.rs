@@ -1,12 +1,13 @@
 //! Receives: the branches of a split. Gives: all of them walked, side by side on threads, and the worst of how they ended.
 //!
 //! No thread outlives the split, and none is given up: what one branch comes to ends that branch alone, and the job behind
-//! the join. Only a lost repository raises the stop, as the other branches could commit nothing any more.
+//! the join. Only where the repository is lost the others are given up, as they could commit nothing any more.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::RunOptions;
 use super::flow::Branch;
 use super::runner::{Halt, Runner};
 use crate::definition::Environment;
@@ -24,7 +25,10 @@ impl Runner<'_> {
     /// Walks all branches, at most `max` at once, beginning with the first. What they leave is put together in the order
     /// of the body.
     pub(super) fn walk_all(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Halt> {
-        let environments: Vec<Environment> = branches.iter().map(|_| self.environment.branch()).collect();
+        let stop = self.options.stop.of_branches();
+        let environments: Vec<Environment> =
+            branches.iter().map(|_| self.environment.branch(&stop)).collect();
+        let options = RunOptions { stop, ..self.options.clone() };
         let walked: Vec<Mutex<Option<Walked>>> = branches.iter().map(|_| Mutex::new(None)).collect();
         let next = AtomicUsize::new(0);
         let this: &Runner<'_> = self;
@@ -32,7 +36,7 @@ impl Runner<'_> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(branch) = branches.get(index) else { return };
-                let done = this.walk_one(branch, &environments[index]);
+                let done = this.walk_one(branch, &environments[index], &options);
                 *walked[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
             }
         };
@@ -62,12 +66,12 @@ impl Runner<'_> {
         result
     }
 
-    fn walk_one(&self, branch: &Branch<'_>, environment: &Environment) -> Walked {
+    fn walk_one(&self, branch: &Branch<'_>, environment: &Environment, options: &RunOptions) -> Walked {
         let mut runner = Runner {
             repository: self.repository,
             ownership: self.ownership,
             environment,
-            options: self.options,
+            options,
             journal: self.journal,
             within: self.within,
             steps: Vec::new(),
@@ -75,7 +79,7 @@ impl Runner<'_> {
         };
         let result = branch.walk(&mut runner);
         if let Err(Halt::Lost(_)) = result {
-            environment.job.stop.raise();
+            options.stop.give_up();
         }
         let Runner { steps, passed, .. } = runner;
         Walked { result, steps, passed }

@@ -35,7 +35,11 @@ pub enum Node {
     },
     /// `loop { .. }`
     Loop(&'static [Node]),
-    /// `split! { a, { b; c } }`: side by side, joined before what follows.
+    /// `split! { a, { b; c } }`: side by side on threads, joined before what follows.
+    ///
+    /// All branches are awaited, also where one fails or says `fail!`, `end!` or `stop!`: that ends the branch, and the job
+    /// behind the join, with the worst of them: failed before stopped before ended. A failure that its branch handles by
+    /// `match` is none. A restart runs what is not complete; behind a `stop!` it goes on in that branch.
     Split {
         /// The branches, in order.
         branches: &'static [&'static [Node]],

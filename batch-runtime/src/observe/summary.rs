@@ -177,10 +177,25 @@ impl Summary {
             .steps
             .iter()
             .any(|step| !step.exit.description.is_empty() && reason.contains(&step.exit.description));
-        if !reason.is_empty() && !told {
-            causes.push(format!("{} {verb}: {reason}", self.job));
+        let rest = if told { self.said_beside_the_steps() } else { reason.to_owned() };
+        if !rest.is_empty() {
+            causes.push(format!("{} {verb}: {rest}", self.job));
         }
         causes.iter().map(|cause| words::line(cause, 2_500)).collect()
+    }
+
+    /// What the job's description holds beside those of its steps: branches of a split may end for several reasons.
+    fn said_beside_the_steps(&self) -> String {
+        let failed = self.steps.iter().filter(|step| step.status == BatchStatus::Failed);
+        let mut told: Vec<_> =
+            failed.map(|step| format!("step `{}`: {}", step.name, step.exit.description)).collect();
+        // A nested job before what it repeats.
+        told.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        let rest = told.iter().fold(self.exit.description.clone(), |rest, text| rest.replace(text, ""));
+        if rest == self.exit.description {
+            return String::new();
+        }
+        rest.split("; ").filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 
     /// A nested job repeats what failed it.
@@ -343,6 +358,20 @@ load_delays     61 %         9 %     12 %        18 %
             ..report(steps)
         };
         assert_eq!(Summary::from(&report).causes(), ["nightly/load failed: bad line"]);
+    }
+
+    #[test]
+    fn what_failed_another_branch_is_told_beside_the_step_that_failed() {
+        let step = StepReport { status: BatchStatus::Failed, exit: failed("bad line; and more"), ..load() };
+        let report = JobReport {
+            status: BatchStatus::Failed,
+            exit: failed("step `load_delays`: bad line; and more; too many are late"),
+            ..report(vec![step])
+        };
+        assert_eq!(
+            Summary::from(&report).causes(),
+            ["load_delays failed: bad line; and more", "flight_delays failed: too many are late"]
+        );
     }
 
     #[test]

@@ -309,6 +309,28 @@ mod tests {
     }
 
     #[test]
+    fn of_steps_that_run_side_by_side_each_has_its_line_until_it_has_ended() {
+        let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
+        let other = Arc::new(StepLive::new("publish".to_owned(), Counters::default()));
+        progress.step_started(&other);
+        progress.shared.tick(live.began().max(other.began()) + LINE_EVERY);
+        progress.step_ended(&StepReport {
+            name: "load".to_owned(),
+            id: crate::definition::StepExecutionId(1),
+            status: crate::repository::BatchStatus::Completed,
+            exit: crate::repository::ExitStatus::code("COMPLETED"),
+            counters: Counters::default(),
+            before: Counters::default(),
+            profile: None,
+            elapsed: Duration::ZERO,
+        });
+        progress.shared.tick(live.began().max(other.began()) + LINE_EVERY * 3);
+        let text = kept.text();
+        let names: Vec<_> = text.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(names, ["load", "publish", "publish"]);
+    }
+
+    #[test]
     fn a_step_that_has_ended_is_told_of_no_more() {
         let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
         progress.finish();
