@@ -227,10 +227,9 @@ fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSignal) -> Resul
             stop.raise();
             Ok(false)
         }
-        Ok(false) => Ok(true),
         Err(fenced @ Trouble::Known(RepositoryError::Fenced { .. })) => Err(fenced),
         // The repository may be what is locked.
-        Err(_) => Ok(true),
+        Ok(false) | Err(_) => Ok(true),
     }
 }
 

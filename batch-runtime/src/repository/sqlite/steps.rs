@@ -55,16 +55,13 @@ pub(super) fn begin(
 
     let begun = insert(shared, owner, step, truth.as_ref())?;
     let target = Target::new(owner, begun.id);
-    let chunks = match other {
-        Some(elsewhere) => {
-            elsewhere.start(begun.id, &begun.context_text)?;
-            guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
-            ChunkStore::elsewhere(shared, target, elsewhere, durability, step.stop.clone())
-        }
-        None => {
-            let connection = own_connection(shared, own, owner.execution)?;
-            ChunkStore::own(shared, target, connection, step.stop.clone())
-        }
+    let signal = step.stop.clone();
+    let chunks = if let Some(elsewhere) = other {
+        elsewhere.start(begun.id, &begun.context_text)?;
+        guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
+        ChunkStore::elsewhere(shared, target, elsewhere, durability, signal)
+    } else {
+        ChunkStore::own(shared, target, own_connection(shared, own, owner.execution)?, signal)
     };
     Ok(BegunStep {
         id: begun.id,
