@@ -124,7 +124,7 @@ pub struct StepStart<'a> {
     pub start_limit: Option<u32>,
     /// The other database that its chunks are committed in, and its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
-    /// Ends the wait of a chunk for a locked database.
+    /// Ends the wait for a locked database: of the step that begins, and of its chunks.
     pub stop: &'a StopSignal,
 }
 
@@ -258,7 +258,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance.
     ///
     /// # Errors
-    /// [`RepositoryError::StartLimit`] when it was started too often.
+    /// [`RepositoryError::StartLimit`] when it was started too often; [`RepositoryError::Stopped`] when the job was asked
+    /// to stop while a lock was waited for.
     fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError>;
 
     /// Ends a step execution and records it in the journal.
