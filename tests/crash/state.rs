@@ -14,6 +14,8 @@ pub(crate) struct State {
     rows: BTreeMap<String, Vec<String>>,
     /// Of each step the counters, summed over its executions.
     counters: Vec<String>,
+    /// What each step skipped, in order.
+    skipped: Vec<String>,
     /// What each job passed.
     journal: Vec<String>,
 }
@@ -64,6 +66,12 @@ const JOURNAL: &str = "SELECT i.JOB_NAME, j.SEQUENCE, j.PATH, j.OUTCOME, j.EXIT_
     FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, SEQUENCE";
 
+const SKIPPED: &str =
+    "SELECT i.JOB_NAME, s.STEP_NAME, k.PHASE, k.SOURCE_POSITION, k.LOCATION, k.ERROR, k.ITEM
+    FROM BATCH_SKIPPED_ITEM k JOIN BATCH_STEP_EXECUTION s USING (STEP_EXECUTION_ID)
+    JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
+
 impl State {
     /// Of a folder whose job is complete.
     pub(crate) fn of(world: &Path) -> rusqlite::Result<Self> {
@@ -91,7 +99,8 @@ impl State {
             }
         }
         let repository = Connection::open(world.join("batch.db"))?;
-        Ok(Self { rows: all, counters: rows(&repository, COUNTERS)?, journal: rows(&repository, JOURNAL)? })
+        let look = |sql| rows(&repository, sql);
+        Ok(Self { rows: all, counters: look(COUNTERS)?, skipped: look(SKIPPED)?, journal: look(JOURNAL)? })
     }
 
     /// What is wrong with it, this being right.
@@ -115,9 +124,11 @@ impl State {
         for name in found.rows.keys().filter(|name| !self.rows.contains_key(*name)) {
             damage.contradictions.push(format!("{name} is left behind"));
         }
-        for (what, expected, found) in
-            [("counters", &self.counters, &found.counters), ("journal", &self.journal, &found.journal)]
-        {
+        for (what, expected, found) in [
+            ("counters", &self.counters, &found.counters),
+            ("skipped items", &self.skipped, &found.skipped),
+            ("journal", &self.journal, &found.journal),
+        ] {
             if expected != found {
                 let missing = expected.iter().filter(|line| !found.contains(line));
                 let other = found.iter().filter(|line| !expected.contains(line));
