@@ -6,7 +6,7 @@
 //!   [`RepositoryError::Fenced`] where the stored epoch is another: a paused owner that wakes up after a takeover
 //!   changes nothing.
 //! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (where they live in the
-//!   same database), counters, context with the checkpoint, and the guard, in one transaction.
+//!   same database), counters, context with the checkpoint, skipped items, and the guard, in one transaction.
 //! - A step's end and the journal's entry of it are one transaction, and so are a launch and its lock.
 
 mod clock;
