@@ -306,7 +306,7 @@ fn a_part_that_is_being_written_is_refused_and_one_left_behind_is_replaced() {
     let error = CsvWriter::<u8>::create(&path).open(None).unwrap_err();
     assert_eq!(
         message(&error, &folder),
-        "out.csv.part is being written by another process; wait for it, or end it"
+        "out.csv.part is being written by another process; wait for it, or end it; `--recovery force` goes on without a paused run of this instance"
     );
     assert_eq!(std::fs::read_to_string(folder.path("out.csv.part")).unwrap(), "1\n2\n3\n");
     drop(dead);

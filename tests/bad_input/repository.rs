@@ -49,11 +49,11 @@ fn a_folder_that_does_not_exist_is_named() {
 fn a_newer_schema_is_not_written_with_old_eyes() {
     let world = World::half_done();
     let database = look(&world.file("batch.db"));
-    database.execute("UPDATE BATCH_SCHEMA SET VERSION = 2", []).unwrap();
+    database.execute("UPDATE BATCH_SCHEMA SET VERSION = 99", []).unwrap();
     database.close().unwrap();
     refused(
         &world,
-        "has a schema of version 2, and this program knows version 1 at most: use the newer program, or another file",
+        "has a schema of version 99, and this program knows version 2 at most: use the newer program, or another file",
     );
 }
 

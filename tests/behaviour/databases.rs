@@ -156,3 +156,25 @@ fn a_job_that_waits_for_a_locked_database_is_stopped_and_goes_on_exactly() {
     world.completes(&launch(None));
     assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_step_that_waits_for_a_locked_database_to_begin_is_stopped_and_begins_at_the_restart() {
+    let world = World::new();
+    let launch = stocking(world.path("warehouse.db"), None);
+    let somebody = rusqlite::Connection::open(world.path("warehouse.db")).unwrap();
+    somebody.execute_batch("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE").unwrap();
+    let options = RunOptions::default();
+    let report = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // By then the step waits; sooner, the job stops before it.
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            options.stop.raise();
+        });
+        batch_runtime::engine::run(&world.repository, &launch, &options).unwrap()
+    });
+    assert_eq!(report.status, BatchStatus::Stopped);
+    assert!(report.steps.is_empty());
+    drop(somebody);
+    world.completes(&launch);
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
+}

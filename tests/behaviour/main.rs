@@ -8,6 +8,7 @@
 )]
 
 mod chunks;
+mod clocks;
 mod control_flow;
 mod databases;
 mod files;

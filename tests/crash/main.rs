@@ -99,6 +99,10 @@ impl Harness {
         self.section("paused and taken over from, it changes nothing more", &pauses, |pause, inputs| {
             paused::try_pause(pause, &references, inputs)
         });
+        let pauses = paused::all_twice(&references, &self.inputs, if extent == Extent::All { 1 } else { 8 });
+        self.section("who took over is killed and taken over from too", &pauses, |pause, inputs| {
+            paused::try_pause(pause, &references, inputs)
+        });
 
         let kills = number("CRASH_KILLS", if extent == Extent::All { 5_000 } else { 300 });
         self.anytime(usize::try_from(kills).unwrap_or(usize::MAX), seed);

@@ -1,31 +1,47 @@
-//! Receives: shapes that write into databases only. Gives: what comes of it when their owner is stopped where it is
-//! about to begin a transaction, somebody else takes over by force and completes, and the owner wakes up.
-//!
-//! A paused owner of a file is not looked at: it holds the file's lock, and the takeover is refused.
+//! Receives: the shapes. Gives: what comes of it when their owner is stopped where it is about to begin a transaction, or
+//! has just committed one, somebody else takes over by force and completes, and the owner wakes up.
 
 use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
 use crate::point::{Outcome, Reference, complete, inspect};
-use crate::process::{self, Ended, HANG};
+use crate::process::{self, Ended, HANG, KILLED};
 use crate::shape::{Folder, Inputs, PROGRAM, SHAPES};
 use crate::strace;
 
-/// An owner that sleeps behind its `number`th lock.
+/// An owner that sleeps behind its `number`th call that locks or unlocks.
 #[derive(Debug)]
 pub(crate) struct Pause {
     shape: usize,
     number: usize,
+    /// Kills the one who takes over, who then is taken over from as well.
+    kill: Option<&'static str>,
 }
 
-/// Where each of them is about to begin a transaction.
+/// Where a copy of an unfinished file is made and put in its place.
+const KILLS: [&str; 5] = [
+    "copy_file_range:signal=SIGKILL:when=1",
+    "fsync:signal=SIGKILL:when=1",
+    "fsync:signal=SIGKILL:when=2",
+    "rename:signal=SIGKILL:when=1",
+    "rename:signal=SIGKILL:when=2",
+];
+
+/// Where each of them holds no lock that others wait for.
 pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
     let shapes = references.iter().map(|reference| reference.shape);
-    shapes
-        .filter(|shape| SHAPES[*shape].databases_only)
-        .flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in))
-        .collect()
+    shapes.flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
+}
+
+/// The same for those that write a file, and whoever takes over is killed there.
+pub(crate) fn all_twice(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
+    let shapes = references.iter().map(|reference| reference.shape);
+    let shapes = shapes.filter(|shape| SHAPES[*shape].words().contains(&"--output"));
+    let pauses = shapes.flat_map(|shape| of(shape, inputs));
+    let killed =
+        pauses.zip(KILLS.into_iter().cycle()).map(|(pause, kill)| Pause { kill: Some(kill), ..pause });
+    killed.step_by(one_in).collect()
 }
 
 fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
@@ -34,15 +50,21 @@ fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
     assert_eq!(ended, Ended::Code(0), "{} undisturbed: {}", SHAPES[shape].job, folder.said());
     let lines = strace::lines(&folder).into_iter().filter(|line| line.starts_with("fcntl("));
     // The lock of a writer in the write-ahead log. A stop, unlike a kill, comes behind the call that it is injected
-    // into, so that is the one before: whoever stops there holds nothing that others need.
-    let asks = |line: &str| line.contains("F_WRLCK") && line.contains("l_start=120, l_len=1}");
-    let numbered = lines.enumerate().filter(|(index, line)| *index > 0 && asks(line));
-    numbered.map(|(index, _)| Pause { shape, number: index }).collect()
+    // into: behind the one before the writer is locked, and behind the one that unlocks it. Whoever stops there holds
+    // nothing that others need, and behind the last of them has a file yet to rename.
+    let numbers = lines.enumerate().filter(|(_, line)| line.contains("l_start=120, l_len=1}")).filter_map(
+        |(index, line)| match () {
+            () if line.contains("F_WRLCK") && index > 0 => Some(index),
+            () if line.contains("F_UNLCK") => Some(index + 1),
+            () => None,
+        },
+    );
+    numbers.map(|number| Pause { shape, number, kill: None }).collect()
 }
 
 /// Stops the owner there, takes over, wakes it up, and looks at what stands there in the end.
 pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs) -> Outcome {
-    let Pause { shape, number } = *pause;
+    let Pause { shape, number, kill } = *pause;
     let mut outcome = Outcome::default();
     let folder = Folder::new(inputs);
     let stop = format!("fcntl:signal=SIGSTOP:when={number}");
@@ -53,13 +75,26 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
         return outcome;
     };
 
+    let owners = folder.set_said_aside();
+    if let Some(kill) = kill {
+        // `strace` counts from its own start, and its notes go beside those of the owner.
+        let mut forced = Command::new("strace");
+        forced.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=copy_file_range,fsync,rename"]);
+        forced.arg("-e").arg(format!("inject={kill}")).arg(PROGRAM);
+        forced.args(SHAPES[shape].words()).args(["--recovery", "force"]);
+        if process::run(folder.enter(&mut forced)) == KILLED {
+            outcome.deaths += 1;
+        }
+    }
     let mut forced = Command::new(PROGRAM);
     forced.args(SHAPES[shape].words()).args(["--recovery", "force"]);
-    let owners = folder.set_said_aside();
-    let ended = process::run(folder.enter(&mut forced));
-    if ended != Ended::Code(0) {
-        let what = format!("the takeover ended with {ended:?}: {}", folder.said());
-        outcome.damage.contradictions.push(what);
+    match process::run(folder.enter(&mut forced)) {
+        Ended::Code(0) => {}
+        Ended::Code(4) if folder.said().contains("is already COMPLETED") => {}
+        ended => {
+            let what = format!("the takeover ended with {ended:?}: {}", folder.said());
+            outcome.damage.contradictions.push(what);
+        }
     }
     process::send("-CONT", &sleeping);
     let woken = process::wait(owner, HANG);

@@ -10,7 +10,7 @@ use crate::shape::Folder;
 use crate::state::rows;
 
 /// Each finds what must not be.
-const NEVER: [(&str, &str); 9] = [
+const NEVER: [(&str, &str); 10] = [
     (
         "an execution that did not end",
         "SELECT JOB_EXECUTION_ID, STATUS, EXIT_CODE FROM BATCH_JOB_EXECUTION
@@ -51,6 +51,15 @@ const NEVER: [(&str, &str); 9] = [
         "SELECT JOB_EXECUTION_ID, EPOCH FROM BATCH_JOB_OWNER o
          WHERE EXISTS (SELECT 1 FROM BATCH_JOB_OWNER later WHERE later.JOB_INSTANCE_ID = o.JOB_INSTANCE_ID
                        AND later.JOB_EXECUTION_ID > o.JOB_EXECUTION_ID AND later.EPOCH <= o.EPOCH)",
+    ),
+    (
+        "a step execution whose skips are not its skipped items",
+        "SELECT STEP_NAME, READ_SKIP_COUNT, PROCESS_SKIP_COUNT, WRITE_SKIP_COUNT, group_concat(PHASE)
+         FROM BATCH_STEP_EXECUTION LEFT JOIN BATCH_SKIPPED_ITEM USING (STEP_EXECUTION_ID)
+         GROUP BY STEP_EXECUTION_ID
+         HAVING READ_SKIP_COUNT <> coalesce(sum(PHASE = 'READ'), 0)
+             OR PROCESS_SKIP_COUNT <> coalesce(sum(PHASE = 'PROCESS'), 0)
+             OR WRITE_SKIP_COUNT <> coalesce(sum(PHASE = 'WRITE'), 0)",
     ),
     ("a reference to nothing", "PRAGMA foreign_key_check"),
     ("a damaged page", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),

@@ -11,18 +11,12 @@ pub(crate) struct Shape {
     pub(crate) job: &'static str,
     /// Its parameters; every file lies in the folder it runs in.
     arguments: &'static str,
-    /// True if all it writes lies in databases: an owner that sleeps then cannot hold on to a file.
-    pub(crate) databases_only: bool,
     /// True if steps run side by side: what each of them passes is then in order, but not what all of them do.
     pub(crate) side_by_side: bool,
 }
 
 const fn shape(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { job, arguments, databases_only: false, side_by_side: false }
-}
-
-const fn databases_only(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { databases_only: true, ..shape(job, arguments) }
+    Shape { job, arguments, side_by_side: false }
 }
 
 const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
@@ -32,13 +26,13 @@ const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
 /// All of them.
 pub(crate) static SHAPES: [Shape; 12] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
-    databases_only("csv_to_table", "--input in.csv"),
-    databases_only("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
+    shape("csv_to_table", "--input in.csv"),
+    shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
     shape("json_lines", "--lines-input in.jsonl --output out.jsonl"),
     shape("two_writers", "--input in.csv --output out.csv"),
     shape("state", "--input in.csv --output out.csv"),
-    databases_only("repeat", ""),
-    databases_only("control_flow", "--input in.csv"),
+    shape("repeat", ""),
+    shape("control_flow", "--input in.csv"),
     shape("nested", "--input in.csv --output out.csv"),
     shape("output", "--input in.csv --output out.csv"),
     shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),

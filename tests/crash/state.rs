@@ -16,6 +16,8 @@ pub(crate) struct State {
     rows: BTreeMap<String, Vec<String>>,
     /// Of each step the counters, summed over its executions.
     counters: Vec<String>,
+    /// What each step skipped, in order.
+    skipped: Vec<String>,
     /// What each job passed.
     journal: Vec<String>,
 }
@@ -69,6 +71,11 @@ const JOURNAL: &str = "SELECT i.JOB_NAME, j.SEQUENCE, j.PATH, j.OUTCOME, j.EXIT_
 const JOURNAL_BY_PLACE: &str = "SELECT i.JOB_NAME, j.PATH, j.OUTCOME, j.EXIT_CODE, j.OUTPUT
     FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, PATH";
+const SKIPPED: &str =
+    "SELECT i.JOB_NAME, s.STEP_NAME, k.PHASE, k.SOURCE_POSITION, k.LOCATION, k.ERROR, k.ITEM
+    FROM BATCH_SKIPPED_ITEM k JOIN BATCH_STEP_EXECUTION s USING (STEP_EXECUTION_ID)
+    JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
 
 impl State {
     /// Of a folder whose job is complete.
@@ -97,8 +104,9 @@ impl State {
             }
         }
         let repository = Connection::open(world.join("batch.db"))?;
+        let look = |sql| rows(&repository, sql);
         let journal = if shape.side_by_side { JOURNAL_BY_PLACE } else { JOURNAL };
-        Ok(Self { rows: all, counters: rows(&repository, COUNTERS)?, journal: rows(&repository, journal)? })
+        Ok(Self { rows: all, counters: look(COUNTERS)?, skipped: look(SKIPPED)?, journal: look(journal)? })
     }
 
     /// What is wrong with it, this being right.
@@ -122,9 +130,11 @@ impl State {
         for name in found.rows.keys().filter(|name| !self.rows.contains_key(*name)) {
             damage.contradictions.push(format!("{name} is left behind"));
         }
-        for (what, expected, found) in
-            [("counters", &self.counters, &found.counters), ("journal", &self.journal, &found.journal)]
-        {
+        for (what, expected, found) in [
+            ("counters", &self.counters, &found.counters),
+            ("skipped items", &self.skipped, &found.skipped),
+            ("journal", &self.journal, &found.journal),
+        ] {
             if expected != found {
                 let missing = expected.iter().filter(|line| !found.contains(line));
                 let other = found.iter().filter(|line| !expected.contains(line));

@@ -1,5 +1,7 @@
 //! What a program promises as a process: signals, pipes, and other processes beside it.
 
+mod crowd;
+
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 

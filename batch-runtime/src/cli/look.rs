@@ -110,6 +110,11 @@ pub(super) fn show(
                 console.out.put(format_args!("\n{}\n", part.trim_end()));
             }
         }
+        let skips: u64 = details.steps.iter().map(|step| step.counters.skips()).sum();
+        if skips > 0 {
+            let skips = words::count(skips);
+            console.out.line(format_args!("\nskipped {skips}: `show {execution} --skipped` lists them"));
+        }
     }
     Ok(())
 }

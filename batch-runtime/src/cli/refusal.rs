@@ -157,6 +157,7 @@ fn kind(error: &RepositoryError) -> (u8, &'static str) {
         RepositoryError::NoSuchExecution(_) => (exit::REFUSED, "no_such_execution"),
         RepositoryError::NotRunning { .. } => (exit::REFUSED, "not_running"),
         RepositoryError::Fenced { .. } => (exit::FAILED, "fenced"),
+        RepositoryError::Stopped => (exit::STOPPED, "stopped"),
         RepositoryError::TransactionEnded => (exit::FAILED, "transaction_ended"),
         RepositoryError::Unusable { .. }
         | RepositoryError::Sqlite { .. }

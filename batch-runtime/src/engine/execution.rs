@@ -66,9 +66,11 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
         Some((_, Err(failure))) => (begin(request, limit, None)?, Some(failure.to_string())),
         Some((info, Ok(handle))) => match begin(request, limit, Some((info.name, handle))) {
             Ok(begun) => (begun, None),
-            Err(error @ (RepositoryError::Fenced { .. } | RepositoryError::StartLimit { .. })) => {
-                return Err(error);
-            }
+            Err(
+                error @ (RepositoryError::Fenced { .. }
+                | RepositoryError::StartLimit { .. }
+                | RepositoryError::Stopped),
+            ) => return Err(error),
             Err(error) => (begin(request, limit, None)?, Some(error.to_string())),
         },
     };

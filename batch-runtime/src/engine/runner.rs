@@ -36,6 +36,7 @@ impl From<RepositoryError> for Halt {
             RepositoryError::StartLimit { .. } => {
                 Self::Failed(ExitStatus::code("FAILED").because(error.to_string()))
             }
+            RepositoryError::Stopped => stopped(),
             error => Self::Lost(error),
         }
     }

@@ -118,6 +118,9 @@ pub enum RepositoryError {
         /// The execution.
         execution: ExecutionId,
     },
+    /// The job was asked to stop while a step waited for a lock to begin.
+    #[error("the job was asked to stop while it waited for a locked database")]
+    Stopped,
     /// There is no such execution.
     #[error("there is no execution {0}; `executions` lists them")]
     NoSuchExecution(ExecutionId),

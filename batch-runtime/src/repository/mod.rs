@@ -6,7 +6,7 @@
 //!   [`RepositoryError::Fenced`] where the stored epoch is another: a paused owner that wakes up after a takeover
 //!   changes nothing.
 //! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (where they live in the
-//!   same database), counters, context with the checkpoint, and the guard, in one transaction.
+//!   same database), counters, context with the checkpoint, skipped items, and the guard, in one transaction.
 //! - A step's end and the journal's entry of it are one transaction, and so are a launch and its lock.
 
 mod clock;
@@ -124,7 +124,7 @@ pub struct StepStart<'a> {
     pub start_limit: Option<u32>,
     /// The other database that its chunks are committed in, and its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
-    /// Ends the wait of a chunk for a locked database.
+    /// Ends the wait for a locked database: of the step that begins, and of its chunks.
     pub stop: &'a StopSignal,
 }
 
@@ -264,7 +264,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance.
     ///
     /// # Errors
-    /// [`RepositoryError::StartLimit`] when it was started too often.
+    /// [`RepositoryError::StartLimit`] when it was started too often; [`RepositoryError::Stopped`] when the job was asked
+    /// to stop while a lock was waited for.
     fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError>;
 
     /// Ends a step execution and records it in the journal.

@@ -48,7 +48,7 @@ pub enum WriteError {
     },
     /// Another process is writing the file.
     #[error(
-        "{} is being written by another process; wait for it, or end it (where it is a paused run of this instance, `--recovery force` goes on without it)",
+        "{} is being written by another process; wait for it, or end it; `--recovery force` goes on without a paused run of this instance",
         Name(path)
     )]
     Held {

@@ -16,6 +16,9 @@ fn skipping_run() -> Folder {
     let at = |ahead: u8| format!(r#"{{"v":1,"at":7,"ahead":{ahead}}}"#);
     connection.execute(insert, (1, "READ", at(0), "/flights.csv, line 8", "3 columns, not 4", none)).unwrap();
     connection
+        .execute_batch("UPDATE BATCH_STEP_EXECUTION SET READ_SKIP_COUNT = 1, WRITE_SKIP_COUNT = 1 WHERE STEP_EXECUTION_ID = 1")
+        .unwrap();
+    connection
         .execute(insert, (2, "WRITE", at(1), none, "no \"carrier\",\nnone", r#"{"carrier":"","delay":7}"#))
         .unwrap();
     folder
@@ -83,4 +86,10 @@ fn csv_is_of_skipped_items_only_and_no_json() {
     for line in ["show 1 --csv", "show 1 --skipped --csv --json"] {
         assert_eq!(folder.ask(JOBS, line).code, 2, "{line}");
     }
+}
+
+#[test]
+fn an_execution_that_skipped_says_where_to_look() {
+    let shown = skipping_run().ask(JOBS, "show 1").out;
+    assert_eq!(shown.lines().last(), Some("skipped 2: `show 1 --skipped` lists them"));
 }

@@ -155,7 +155,7 @@ impl ChunkStore {
     ) -> Result<Committed, ChunkError> {
         let (shared, target) = (&self.shared, &mut self.target);
         let owner = target.owner;
-        let wanted = || is_wanted(shared, owner, &self.stop);
+        let wanted = || queries::is_wanted(shared, owner, &self.stop);
         match &mut self.place {
             Place::Own(connection) => {
                 let name = |trouble: Trouble| trouble.at(&shared.path);
@@ -221,23 +221,6 @@ fn transact<T>(
             Err(ChunkError::Refused(Failure::new(error).during(Phase::Write)))
         }
         Err(error) => Err(failed(error)),
-    }
-}
-
-/// Is a chunk that waits for a lock still to be waited for? Asked only then.
-fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSignal) -> Result<bool, Trouble> {
-    if stop.is_raised() {
-        return Ok(false);
-    }
-    match queries::stop_requested(shared, owner) {
-        Ok(true) => {
-            stop.raise();
-            Ok(false)
-        }
-        Ok(false) => Ok(true),
-        Err(fenced @ Trouble::Known(RepositoryError::Fenced { .. })) => Err(fenced),
-        // The repository may be what is locked.
-        Err(_) => Ok(true),
     }
 }
 

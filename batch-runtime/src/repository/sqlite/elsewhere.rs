@@ -10,9 +10,10 @@ use super::connections::{Lent, Session, Shared, guard, synchronous};
 use super::error::{Trouble, unusable};
 use super::rows::{self, COUNTERS, int, stamp};
 use super::skipped;
-use crate::definition::{Durability, Sqlite, StepExecutionId};
+use crate::definition::{Sqlite, StepExecutionId};
 use crate::repository::{
-    ChunkRecord, Clock, ContextMap, Counters, Ownership, RepositoryError, SkippedItem, decode_context,
+    ChunkRecord, Clock, ContextMap, Counters, Ownership, RepositoryError, SkippedItem, StepStart,
+    decode_context,
 };
 
 /// The row of one step there. Clones share the connection.
@@ -63,70 +64,73 @@ impl Elsewhere {
     pub(super) fn open(
         shared: &Shared,
         owner: Ownership,
-        step: &str,
+        step: &StepStart<'_>,
         name: &str,
         database: Sqlite,
-        durability: Durability,
+        wanted: impl Fn() -> Result<bool, Trouble>,
     ) -> Result<Self, RepositoryError> {
-        let named = |error: rusqlite::Error| match Trouble::from(error).at(database.path()) {
+        let of_trouble = |trouble: Trouble| match trouble.at(database.path()) {
             RepositoryError::Unusable { path, what } => {
                 unusable(&path, format!("(database `{name}`) {what}"))
             }
             error => error,
         };
+        let named = |error: rusqlite::Error| of_trouble(error.into());
         let mut session = database
             .connect()
             .and_then(|connection| Session::adopt(connection, shared.waits.commit))
             .map_err(named)?;
-        session.set_synchronous(synchronous(durability)).map_err(named)?;
-        session.connection().execute_batch(include_str!("../schema/sqlite_checkpoint.sql")).map_err(named)?;
-        let queue = shared.queues.of(database.path());
-        let there = There { connection: Lent::own(session, queue), step: 0, version: 0 };
+        session.set_synchronous(synchronous(shared.durability_of(owner.execution))).map_err(named)?;
+        let connection = Lent::own(session, shared.queues.of(database.path()));
+        let tables = || connection.execute_batch(include_str!("../schema/sqlite_checkpoint.sql"));
+        connection.patiently(tables, wanted).map_err(of_trouble)?.ok_or(RepositoryError::Stopped)?;
+        let there = There { connection, step: 0, version: 0 };
         let key = Key {
             database,
             repository: shared.uuid.clone(),
             owner,
-            step: step.to_owned(),
+            step: step.name.to_owned(),
             clock: Arc::clone(&shared.clock),
         };
         Ok(Self { key: Arc::new(key), there: Arc::new(Mutex::new(there)) })
     }
 
     /// Fences every owner before this one there; gives what the step has committed.
-    pub(super) fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
+    pub(super) fn raise_epoch(
+        &self,
+        wanted: impl Fn() -> Result<bool, Trouble>,
+    ) -> Result<Checkpoint, RepositoryError> {
         let mut there = self.lock();
         let turn = there.connection.turn();
-        let row = there
-            .connection
-            .prepare_cached(&format!(
+        let raise = || {
+            let mut raise = there.connection.prepare_cached(&format!(
                 "INSERT INTO BATCH_STEP_CHECKPOINT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, EPOCH, STEP_EXECUTION_ID,
                                                     VERSION, {COUNTERS}, CONTEXT, LAST_UPDATED)
                  VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ?5)
                  ON CONFLICT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
                      DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = VERSION + 1 WHERE EPOCH <= excluded.EPOCH
                  RETURNING STEP_EXECUTION_ID, VERSION, CONTEXT, {COUNTERS}"
-            ))
-            .and_then(|mut raise| {
-                let key = &self.key;
-                let now = stamp(key.clock.now());
-                raise
-                    .query_row(
-                        params![key.repository, key.owner.instance.0, key.step, int(key.owner.epoch), now],
-                        |row| {
-                            let step: i64 = row.get(0)?;
-                            let checkpoint = Checkpoint {
-                                step: (step != 0).then_some(StepExecutionId(step)),
-                                text: row.get(2)?,
-                                counters: rows::counters(row, 3)?,
-                            };
-                            Ok((step, row.get(1)?, checkpoint))
-                        },
-                    )
-                    .optional()
-            })
-            .map_err(|error| self.named(error.into()));
+            ))?;
+            let key = &self.key;
+            let now = stamp(key.clock.now());
+            raise
+                .query_row(
+                    params![key.repository, key.owner.instance.0, key.step, int(key.owner.epoch), now],
+                    |row| {
+                        let step: i64 = row.get(0)?;
+                        let checkpoint = Checkpoint {
+                            step: (step != 0).then_some(StepExecutionId(step)),
+                            text: row.get(2)?,
+                            counters: rows::counters(row, 3)?,
+                        };
+                        Ok((step, row.get(1)?, checkpoint))
+                    },
+                )
+                .optional()
+        };
+        let row = there.connection.patiently(raise, wanted).map_err(|trouble| self.named(trouble));
         drop(turn);
-        let row = row?;
+        let row = row?.ok_or(RepositoryError::Stopped)?;
         let checkpoint;
         (there.step, there.version, checkpoint) = row.ok_or_else(|| self.fenced())?;
         Ok(checkpoint)

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::connections::Shared;
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, RUNNING, int};
-use crate::definition::{Durability, ExecutionId, InstanceId, ParameterValue, StepExecutionId};
+use crate::definition::{Durability, ExecutionId, InstanceId, ParameterValue, StepExecutionId, StopSignal};
 use crate::repository::{
     ExecutionFilter, ExitStatus, JobExecution, JobInstance, Ownership, Profile, RepositoryError,
     StepExecution, StoredParameter,
@@ -24,6 +24,22 @@ pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<b
         .query_row(params![owner.execution.0, int(owner.epoch)], |row| row.get(0))
         .optional()?
         .ok_or_else(|| RepositoryError::Fenced { execution: owner.execution }.into())
+}
+
+/// Is what waits for a lock still to be waited for? Asked only then.
+pub(super) fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSignal) -> Result<bool, Trouble> {
+    if stop.is_raised() {
+        return Ok(false);
+    }
+    match stop_requested(shared, owner) {
+        Ok(true) => {
+            stop.raise();
+            Ok(false)
+        }
+        Err(fenced @ Trouble::Known(RepositoryError::Fenced { .. })) => Err(fenced),
+        // The repository may be what is locked.
+        Ok(false) | Err(_) => Ok(true),
+    }
 }
 
 fn select(rest: &str) -> String {

@@ -9,7 +9,7 @@ use super::connections::{Lent, Session, Shared, guard};
 use super::elsewhere::{Checkpoint, Elsewhere};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{filesystem, journal, skipped, takeover};
+use super::{filesystem, journal, queries, skipped, takeover};
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::{
     self, BatchStatus, BegunStep, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish,
@@ -35,36 +35,33 @@ pub(super) fn begin(
     step: &StepStart<'_>,
 ) -> Result<BegunStep, Trouble> {
     let durability = shared.durability_of(owner.execution);
+    let wanted = || queries::is_wanted(shared, owner, step.stop);
     let (own, other) = match step.elsewhere {
         None => (None, None),
         Some((name, DatabaseHandle::Sqlite(database))) => {
             if filesystem::is_repository(&shared.path, database.path())? {
                 (Some(database), None)
             } else {
-                let elsewhere =
-                    Elsewhere::open(shared, owner, step.name, name, database.clone(), durability)?;
+                let elsewhere = Elsewhere::open(shared, owner, step, name, database.clone(), wanted)?;
                 (None, Some(elsewhere))
             }
         }
     };
     // There first: from then on the owner before cannot move the checkpoint any more.
-    let truth = other.as_ref().map(Elsewhere::raise_epoch).transpose()?;
+    let truth = other.as_ref().map(|elsewhere| elsewhere.raise_epoch(wanted)).transpose()?;
     if let (Some(elsewhere), Some(Checkpoint { step: Some(last), .. })) = (&other, &truth) {
         skipped::follow(shared, owner, elsewhere, *last)?;
     }
 
     let begun = insert(shared, owner, step, truth.as_ref())?;
     let target = Target::new(owner, begun.id);
-    let chunks = match other {
-        Some(elsewhere) => {
-            elsewhere.start(begun.id, &begun.context_text)?;
-            guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
-            ChunkStore::elsewhere(shared, target, elsewhere, durability, step.stop.clone())
-        }
-        None => {
-            let connection = own_connection(shared, own, owner.execution)?;
-            ChunkStore::own(shared, target, connection, step.stop.clone())
-        }
+    let signal = step.stop.clone();
+    let chunks = if let Some(elsewhere) = other {
+        elsewhere.start(begun.id, &begun.context_text)?;
+        guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
+        ChunkStore::elsewhere(shared, target, elsewhere, durability, signal)
+    } else {
+        ChunkStore::own(shared, target, own_connection(shared, own, owner.execution)?, signal)
     };
     Ok(BegunStep {
         id: begun.id,
@@ -103,7 +100,8 @@ fn insert(
     truth: Option<&Checkpoint>,
 ) -> Result<Begun, Trouble> {
     let connection = shared.lend_to(owner.execution)?;
-    let transaction = connection.begin()?;
+    let wanted = || queries::is_wanted(shared, owner, step.stop);
+    let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
     if let Some(checkpoint) = truth {
         correct(&transaction, checkpoint)?;

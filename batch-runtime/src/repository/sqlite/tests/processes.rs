@@ -98,7 +98,7 @@ fn begin_counting(repository: &SqliteRepository, owner: Ownership, elsewhere: bo
     repository.begin_step(owner, &StepStart { elsewhere, ..start("step") }).unwrap()
 }
 
-/// Writes one number after another, from the checkpoint on.
+/// Writes one number after another, from the checkpoint on, and skips something with every third.
 fn counting_owner(elsewhere: bool) -> bool {
     let Some(path) = std::env::var_os(OWNER_OF) else { return false };
     let options = SqliteOptions::new().intervals(Duration::from_millis(3), Duration::from_millis(1));
@@ -107,9 +107,20 @@ fn counting_owner(elsewhere: bool) -> bool {
     let launched = repository.launch(&LaunchRequest { max_recoveries: 99, ..request(&parameters) }).unwrap();
     let mut step = begin_counting(&repository, launched.ownership, elsewhere);
     let position = step.context.get("position").map_or(0, |position| position.as_i64().unwrap());
+    let mut process_skip = 0;
     for (read, position) in (1..).zip(position + 1..) {
         let mut record = record(position);
-        record.counters = Counters { read, ..Counters::default() };
+        if position % 3 == 0 {
+            process_skip += 1;
+            record.skipped.push(SkippedItem {
+                phase: SkipPhase::Process,
+                position: String::new(),
+                location: None,
+                error: String::new(),
+                item: Some(position.to_string()),
+            });
+        }
+        record.counters = Counters { read, process_skip, ..Counters::default() };
         step.chunks
             .commit(&mut record, |chunk, _| {
                 let tx = chunk.of::<Sqlite>()?;
@@ -144,6 +155,12 @@ fn kill_and_restart(test: &str, elsewhere: bool) {
     assert_eq!(
         rows(&file, "SELECT COUNT(*), COUNT(DISTINCT n), MIN(n), MAX(n) FROM item"),
         [format!("{last}|{last}|1|{last}")]
+    );
+    let skips = last / 3;
+    assert_eq!(step.before.process_skip, skips);
+    assert_eq!(
+        rows(&folder.file(), "SELECT COUNT(*), COUNT(DISTINCT ITEM), MAX(0 + ITEM) FROM BATCH_SKIPPED_ITEM"),
+        [format!("{skips}|{skips}|{}", skips * 3)]
     );
 }
 

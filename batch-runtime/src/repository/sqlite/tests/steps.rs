@@ -179,3 +179,24 @@ fn an_owner_that_was_taken_over_from_writes_nothing() {
     }
     assert_eq!(dump(), before);
 }
+
+#[test]
+fn a_step_that_waits_for_a_lock_to_begin_does_not_begin_when_the_job_is_to_stop() {
+    let folder = Folder::new();
+    let wait = std::time::Duration::from_hours(1);
+    let repository = SqliteOptions::new().wait(wait).open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let warehouse = folder.0.join("warehouse.db");
+    let handle = crate::definition::DatabaseHandle::Sqlite(crate::Sqlite::open(&warehouse));
+    let signal = StopSignal::new();
+    signal.raise();
+    let elsewhere = Some(("warehouse", &handle));
+    for (locked, elsewhere) in [(folder.file(), None), (folder.file(), elsewhere), (warehouse, elsewhere)] {
+        let locker = Connection::open(locked).unwrap();
+        locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let step = StepStart { stop: &signal, elsewhere, ..start("step") };
+        let error = repository.begin_step(launched.ownership, &step).unwrap_err();
+        assert!(matches!(error, RepositoryError::Stopped), "{error}");
+    }
+    assert!(repository.steps(launched.ownership.execution).unwrap().is_empty());
+}
