@@ -117,7 +117,7 @@ pub mod prelude {
 
     pub use crate::definition::{
         Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Progress,
-        Reader, Repeat, Sqlite, StepContext, Transaction, Writer,
+        Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;

@@ -19,6 +19,7 @@ mod resolve;
 mod resource;
 mod scope;
 mod slots;
+mod splitting;
 mod state;
 mod step;
 mod writer;
@@ -45,6 +46,7 @@ pub use reader::{Progress, Reader, ReaderDefinition};
 pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
+pub use splitting::Splittable;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
@@ -55,3 +57,4 @@ pub(crate) use context::Values;
 pub(crate) use nearest::nearest;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
+pub(crate) use splitting::evenly;

@@ -18,12 +18,12 @@ mod tests;
 pub use adaptors::{Limit, LimitPosition, Peekable, Prefetch, ReaderExt, SkipTo, Synchronized};
 pub use chain::{Chain, ChainPosition};
 #[cfg(feature = "csv")]
-pub use csv::{CsvOptions, CsvPosition, CsvReader};
+pub use csv::{CsvOptions, CsvPart, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
-pub use json_lines::{JsonLinesReader, LinePosition};
+pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use source::Identity;
 pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
-pub use vec::VecReader;
+pub use vec::{VecPart, VecReader};
 
 pub(crate) use error::shown;

@@ -5,7 +5,7 @@ mod ahead;
 use std::fmt;
 use std::vec::IntoIter;
 
-use self::ahead::{Ahead, Batch, Outcome};
+use self::ahead::{Ahead, Mark, Outcome};
 use crate::definition::{Progress, Reader};
 
 /// Reads ahead on a thread of its own; made by [`prefetch`](super::ReaderExt::prefetch).
@@ -52,9 +52,8 @@ enum Side<R: Reader> {
 struct Reading<R: Reader> {
     ahead: Ahead<R>,
     batch: IntoIter<Outcome<R>>,
-    /// How many items the batch had, and where it ends.
+    /// How many outcomes the batch had.
     size: usize,
-    end: Option<String>,
     /// Behind what was handed out last.
     position: R::Position,
     progress: Option<Progress>,
@@ -86,7 +85,6 @@ where
                 ahead: Ahead::start(inner, self.items),
                 batch: Vec::new().into_iter(),
                 size: 0,
-                end: None,
                 location: None,
                 behind: 0,
                 steps_over: true,
@@ -106,17 +104,21 @@ impl<R: Reader<Position: Clone>> Reading<R> {
             return Ok(None);
         }
         if self.batch.len() == 0 {
-            let Batch { outcomes, progress, end } = self.ahead.next();
+            let outcomes = self.ahead.take();
             self.size = outcomes.len();
             self.batch = outcomes.into_iter();
-            (self.progress, self.end) = (progress, end);
         }
-        let Some(Outcome { read, position }) = self.batch.next() else { return Ok(None) };
+        let Some(Outcome { read, position, mark }) = self.batch.next() else { return Ok(None) };
         self.position = position;
         self.behind += 1;
         if self.batch.len() == 0 {
             self.ahead.release(self.size);
-            (self.location, self.behind) = (self.end.take(), 0);
+        }
+        if let Some(Mark { location, progress }) = mark {
+            self.progress = progress;
+            if location.is_some() {
+                (self.location, self.behind) = (location, 0);
+            }
         }
         match read {
             Ok(item) => {
@@ -125,19 +127,18 @@ impl<R: Reader<Position: Clone>> Reading<R> {
             }
             Err(fault) => {
                 self.steps_over = fault.steps_over;
-                (self.location, self.behind) = (fault.location, 0);
                 Err(fault.error)
             }
         }
     }
 
-    fn location(&self) -> Option<String> {
+    fn location(&self) -> String {
         let Self { location, behind, .. } = self;
         match (location, behind) {
-            (None, behind) => Some(format!("item {behind} of this execution")),
-            (Some(location), 0) => Some(location.clone()),
-            (Some(location), 1) => Some(format!("1 item behind {location}")),
-            (Some(location), behind) => Some(format!("{behind} items behind {location}")),
+            (None, behind) => format!("item {behind} of this execution"),
+            (Some(location), 0) => location.clone(),
+            (Some(location), 1) => format!("1 item behind {location}"),
+            (Some(location), behind) => format!("{behind} items behind {location}"),
         }
     }
 }
@@ -197,7 +198,7 @@ where
     fn location(&self) -> Option<String> {
         match &self.side {
             Side::Here(inner) => inner.location(),
-            Side::Ahead(reading) => reading.location(),
+            Side::Ahead(reading) => Some(reading.location()),
             Side::Gone => None,
         }
     }
