@@ -60,6 +60,10 @@ where
             };
             let mut first = narrowed();
             let mut read = 0;
+            // Restarts behind every record are costly: not for every number.
+            while ![1, 2, 3, 7, 20].contains(&number) && next(&mut first).is_some() {
+                read += 1;
+            }
             loop {
                 let mut restarted = narrowed();
                 restarted.resume(stored(&first.position())).unwrap();

@@ -8,6 +8,7 @@ mod csv;
 mod error;
 mod iterator;
 mod json_lines;
+mod paging;
 mod source;
 mod sqlite;
 mod vec;
@@ -22,8 +23,9 @@ pub use csv::{CsvOptions, CsvPart, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
+pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
 pub use source::Identity;
-pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
+pub use sqlite::{KeyColumns, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
 pub use vec::{VecPart, VecReader};
 
 pub(crate) use error::shown;
