@@ -6,6 +6,7 @@ mod chain;
 #[cfg(feature = "csv")]
 mod csv;
 mod error;
+mod files;
 mod iterator;
 mod json_lines;
 mod paging;
@@ -17,10 +18,11 @@ mod vec;
 mod tests;
 
 pub use adaptors::{Limit, LimitPosition, Peekable, Prefetch, ReaderExt, SkipTo, Synchronized};
-pub use chain::{Chain, ChainPosition};
+pub use chain::{Chain, ChainPart, ChainPosition};
 #[cfg(feature = "csv")]
 pub use csv::{CsvOptions, CsvPart, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};
+pub use files::{FilePart, FilesError, FilesPosition, FilesReader, files};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};

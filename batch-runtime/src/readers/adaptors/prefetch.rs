@@ -6,7 +6,7 @@ use std::fmt;
 use std::vec::IntoIter;
 
 use self::ahead::{Ahead, Mark, Outcome};
-use crate::definition::{Progress, Reader};
+use crate::definition::{BoxError, Progress, Reader, Splittable};
 
 /// Reads ahead on a thread of its own; made by [`prefetch`](super::ReaderExt::prefetch).
 ///
@@ -201,6 +201,31 @@ where
             Side::Ahead(reading) => Some(reading.location()),
             Side::Gone => None,
         }
+    }
+}
+
+impl<R> Splittable for Prefetch<R>
+where
+    R: Splittable<Item: Send, Position: Clone + Send, Error: Send> + Send + 'static,
+{
+    type Part = R::Part;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<R::Part>, BoxError> {
+        match &mut self.side {
+            Side::Here(inner) => inner.split(parts),
+            Side::Ahead(_) | Side::Gone => panic!("a reader is split before the first item"),
+        }
+    }
+
+    fn narrow(&mut self, part: R::Part) -> Result<(), BoxError> {
+        match &mut self.side {
+            Side::Here(inner) => inner.narrow(part),
+            Side::Ahead(_) | Side::Gone => panic!("a reader is narrowed before the first item"),
+        }
+    }
+
+    fn part_name(part: &R::Part) -> Option<String> {
+        R::part_name(part)
     }
 }
 
