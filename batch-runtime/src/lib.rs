@@ -67,6 +67,8 @@
 //! | to | write |
 //! |---|---|
 //! | read items | [`#[reader]`](macro@reader): a function that returns an iterator, one of [`readers`], or your own [`Reader`] |
+//! | read some of them only, ahead, or by several threads | a method of [`readers::ReaderExt`] |
+//! | read an interface page by page, or many files | [`readers::PagingReader`], [`readers::files`] |
 //! | change or filter them one by one | [`#[processor]`](macro@processor) returning `T` or `Option<T>` |
 //! | make several of one | [`#[processor]`](macro@processor) returning [`Many`] |
 //! | look at a whole chunk at once | `#[processor(bulk)]` |

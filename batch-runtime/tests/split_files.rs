@@ -132,7 +132,9 @@ fn the_parts_of_a_file_that_is_longer_than_any_buffer_are_the_whole() {
     let mut text = String::from("a,b\n");
     for _ in 0..8 {
         let long = "y\n,\"\"".repeat(usize::try_from(random.below(20_000)).unwrap());
-        text += &format!("{},\"{long}\"\n", random.below(100));
+        text += "1,\"";
+        text += &long;
+        text += "\"\n";
     }
     let path = folder.file("long.csv", &text);
     let open = || CsvReader::<Vec<String>>::options().longest_record(60_000).open(&path).unwrap();

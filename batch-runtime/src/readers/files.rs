@@ -79,6 +79,8 @@ pub struct FilesReader<R: Reader, O> {
     open: O,
     /// The number of the file that is read, or is next.
     at: usize,
+    /// A hash of the paths before that.
+    hash: u64,
     current: Option<R>,
     /// Files that are read to their end, of which their readers were not yet told that it is committed.
     untold: VecDeque<Ended<R>>,
@@ -162,7 +164,7 @@ where
     /// A reader of these files, in this order.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>, open: O) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
-        Self { paths, open, at: 0, current: None, untold: VecDeque::new(), steps_over: true }
+        Self { paths, open, at: 0, hash: 0, current: None, untold: VecDeque::new(), steps_over: true }
     }
 
     fn opened(&mut self, file: usize) -> Result<R, BoxError> {
@@ -176,19 +178,15 @@ where
         }
         let end = reader.position();
         self.untold.push_back(Ended { file: self.at, reader: Some(reader), end });
+        self.hash = self.hash_behind(self.hash, self.at);
         self.at += 1;
     }
 }
 
 impl<R: Reader, O> FilesReader<R, O> {
-    /// A hash of the paths before that of a file.
-    fn hash(&self, before: usize) -> u64 {
-        let paths: Vec<u8> = self.paths[..before]
-            .iter()
-            .flat_map(|path| path.as_os_str().as_encoded_bytes().iter().chain(b"\0"))
-            .copied()
-            .collect();
-        source::hash(&paths)
+    /// The hash of the paths up to a file, of those before it.
+    fn hash_behind(&self, before: u64, file: usize) -> u64 {
+        source::hash(&[&before.to_le_bytes(), self.paths[file].as_os_str().as_encoded_bytes()].concat())
     }
 
     fn name(&self, file: usize) -> Option<String> {
@@ -234,7 +232,7 @@ where
     fn position(&self) -> Self::Position {
         FilesPosition {
             before: self.at as u64,
-            hash: self.hash(self.at),
+            hash: self.hash,
             file: self.current.as_ref().and_then(|_| self.name(self.at)),
             inner: self.current.as_ref().map(R::position),
         }
@@ -242,12 +240,14 @@ where
 
     fn resume(&mut self, position: Self::Position) -> Result<(), BoxError> {
         let FilesPosition { before, hash, file, inner } = position;
-        let at = usize::try_from(before).ok().filter(|at| *at <= self.paths.len() && self.hash(*at) == hash);
+        let at = usize::try_from(before).ok().filter(|at| {
+            *at <= self.paths.len() && (0..*at).fold(0, |before, file| self.hash_behind(before, file)) == hash
+        });
         let Some(at) = at.filter(|at| file.is_none() || file == self.name(*at)) else {
             let file = file.unwrap_or_else(|| format!("{before} files"));
             return Err(FilesError::Changed { file: file.into() }.into());
         };
-        self.at = at;
+        (self.at, self.hash) = (at, hash);
         if let Some(inner) = inner {
             let mut reader = self.opened(at)?;
             reader.resume(inner).map_err(Into::into)?;
