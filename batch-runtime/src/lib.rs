@@ -67,6 +67,8 @@
 //! | to | write |
 //! |---|---|
 //! | read items | [`#[reader]`](macro@reader): a function that returns an iterator, one of [`readers`], or your own [`Reader`] |
+//! | read some of them only, ahead, or by several threads | a method of [`readers::ReaderExt`] |
+//! | read an interface page by page, or many files | [`readers::PagingReader`], [`readers::files`] |
 //! | change or filter them one by one | [`#[processor]`](macro@processor) returning `T` or `Option<T>` |
 //! | make several of one | [`#[processor]`](macro@processor) returning [`Many`] |
 //! | look at a whole chunk at once | `#[processor(bulk)]` |
@@ -119,7 +121,7 @@ pub mod prelude {
 
     pub use crate::definition::{
         Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Progress,
-        Reader, Repeat, Sqlite, StepContext, Transaction, Writer,
+        Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;

@@ -28,16 +28,19 @@ const KILLS: [&str; 5] = [
     "rename:signal=SIGKILL:when=2",
 ];
 
+/// A thread that sleeps beside another may hold the lock of the writer: only shapes of one thread are paused.
+fn of_one_thread(references: &[Reference]) -> impl Iterator<Item = usize> {
+    references.iter().map(|reference| reference.shape).filter(|shape| !SHAPES[*shape].side_by_side)
+}
+
 /// Where each of them holds no lock that others wait for.
 pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
-    let shapes = references.iter().map(|reference| reference.shape);
-    shapes.flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
+    of_one_thread(references).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
 }
 
 /// The same for those that write a file, and whoever takes over is killed there.
 pub(crate) fn all_twice(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
-    let shapes = references.iter().map(|reference| reference.shape);
-    let shapes = shapes.filter(|shape| SHAPES[*shape].words().contains(&"--output"));
+    let shapes = of_one_thread(references).filter(|shape| SHAPES[*shape].words().contains(&"--output"));
     let pauses = shapes.flat_map(|shape| of(shape, inputs));
     let killed =
         pauses.zip(KILLS.into_iter().cycle()).map(|(pause, kill)| Pause { kill: Some(kill), ..pause });

@@ -24,6 +24,7 @@ mod resolve;
 mod resource;
 mod scope;
 mod slots;
+mod splitting;
 mod state;
 mod state_cell;
 mod step;
@@ -57,6 +58,7 @@ pub use reference_fn::ReferenceFn;
 pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
+pub use splitting::Splittable;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
@@ -68,3 +70,4 @@ pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
+pub(crate) use splitting::evenly;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{BoxError, Progress, Reader};
+use crate::definition::{BoxError, Progress, Reader, Splittable};
 
 /// Reads one reader to its end, then another; more are nested: `Chain::new(a, Chain::new(b, c))`.
 ///
@@ -31,6 +31,9 @@ pub struct Chain<A, B> {
     first: A,
     second: B,
     on: On,
+    /// The part that is read has nothing of the first, or of the second.
+    without_first: bool,
+    without_second: bool,
     /// What the reader said of the error that it gave last, before that was boxed.
     steps_over: bool,
 }
@@ -41,6 +44,13 @@ enum On {
     /// The first is at its end, which it was not yet told to be committed.
     SecondUntold,
     Second,
+}
+
+/// A part of a [`Chain`]: one of the first, one of the second, or the whole of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainPart<P, Q> {
+    first: Option<P>,
+    second: Option<Q>,
 }
 
 /// The reader being read, and where it stands.
@@ -56,7 +66,7 @@ pub enum ChainPosition<P, Q> {
 impl<A, B> Chain<A, B> {
     /// Reads `first`, then `second`.
     pub const fn new(first: A, second: B) -> Self {
-        Self { first, second, on: On::First, steps_over: true }
+        Self { first, second, on: On::First, without_first: false, without_second: false, steps_over: true }
     }
 }
 
@@ -74,6 +84,9 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
             });
             if let Some(item) = read? {
                 return Ok(Some(item));
+            }
+            if self.without_second {
+                return Ok(None);
             }
             self.on = On::SecondUntold;
         }
@@ -119,6 +132,12 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     }
 
     fn progress(&self) -> Option<Progress> {
+        if self.without_second {
+            return self.first.progress();
+        }
+        if self.without_first {
+            return self.second.progress();
+        }
         let (first, second) = (self.first.progress()?, self.second.progress()?);
         // A first that a restart passed by was not moved and would say that nothing of it is done.
         let done = if self.on == On::First { first.done } else { first.total };
@@ -128,6 +147,52 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     fn location(&self) -> Option<String> {
         if self.on == On::First { self.first.location() } else { self.second.location() }
     }
+}
+
+/// The parts of the first, then those of the second; as many of each as it has to do, if both tell that in their
+/// [progress](Reader::progress).
+impl<A: Splittable, B: Splittable<Item = A::Item>> Splittable for Chain<A, B> {
+    type Part = ChainPart<A::Part, B::Part>;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<Self::Part>, BoxError> {
+        if parts < 2 {
+            let (mut first, mut second) = (self.first.split(1)?, self.second.split(1)?);
+            if let ([_], [_]) = (&*first, &*second) {
+                return Ok(vec![ChainPart { first: first.pop(), second: second.pop() }]);
+            }
+            return Ok(joined(first, second));
+        }
+        let weight = |progress: Option<Progress>| progress.map(|progress| u128::from(progress.total));
+        let (first, second) =
+            weight(self.first.progress()).zip(weight(self.second.progress())).unwrap_or((1, 1));
+        let share = (parts as u128 * first).checked_div(first + second).unwrap_or_default();
+        let share = usize::try_from(share).unwrap_or(parts).clamp(1, parts - 1);
+        Ok(joined(self.first.split(share)?, self.second.split(parts - share)?))
+    }
+
+    fn narrow(&mut self, part: Self::Part) -> Result<(), BoxError> {
+        let ChainPart { first, second } = part;
+        (self.without_first, self.without_second) = (first.is_none(), second.is_none());
+        match first {
+            Some(first) => self.first.narrow(first)?,
+            // It is not read, so there is no end of it to be told.
+            None => self.on = On::Second,
+        }
+        second.map_or(Ok(()), |second| self.second.narrow(second))
+    }
+
+    fn part_name(part: &Self::Part) -> Option<String> {
+        match (&part.first, &part.second) {
+            (Some(first), None) => A::part_name(first),
+            (None, Some(second)) => B::part_name(second),
+            _ => None,
+        }
+    }
+}
+
+fn joined<P, Q>(first: Vec<P>, second: Vec<Q>) -> Vec<ChainPart<P, Q>> {
+    let first = first.into_iter().map(|part| ChainPart { first: Some(part), second: None });
+    first.chain(second.into_iter().map(|part| ChainPart { first: None, second: Some(part) })).collect()
 }
 
 #[cfg(test)]
@@ -212,6 +277,19 @@ mod tests {
             self.1.push(*position);
             Ok(())
         }
+    }
+
+    #[test]
+    fn its_parts_are_the_whole_and_restart_everywhere() {
+        for (first, second) in [(0, 0), (0, 3), (3, 0), (2, 9), (9, 2)] {
+            let vec = |items: u32| VecReader::new((0..items).collect::<Vec<u32>>());
+            crate::readers::tests::splits_everywhere(|| Chain::new(vec(first), vec(second)));
+        }
+        assert_eq!(Chain::new(VecReader::new([1]), VecReader::new([2])).split(1).unwrap().len(), 1);
+        assert_eq!(
+            Chain::new(VecReader::new([1, 2]), VecReader::new([3, 4, 5, 6])).split(3).unwrap().len(),
+            3
+        );
     }
 
     /// Fails with every read; by what is said, the next would go on behind it.

@@ -8,6 +8,7 @@ mod options;
 mod place;
 mod records;
 mod row;
+mod split;
 mod value;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use self::decode::{Decoder, Refusal};
 use self::place::Place;
 use self::records::{Record, Records};
+use self::split::Bounds;
 use self::value::Problem;
 use super::error::shown;
 use super::source::Source;
@@ -29,6 +31,7 @@ use super::{Identity, ReadError};
 use crate::{Progress, Reader};
 
 pub use options::CsvOptions;
+pub use split::CsvPart;
 
 /// Reads the records of a CSV file, one item each.
 ///
@@ -74,6 +77,7 @@ pub struct CsvReader<T> {
     flexible: bool,
     /// The number of columns: the header's, or that of the first record.
     columns: Option<usize>,
+    bounds: Bounds,
     item: PhantomData<fn() -> T>,
 }
 
@@ -114,6 +118,7 @@ impl<T: DeserializeOwned> CsvReader<T> {
             decoder: Decoder::new(header, options.trim, options.nulls),
             records,
             flexible: options.flexible,
+            bounds: Bounds::NONE,
             item: PhantomData,
         })
     }
@@ -149,6 +154,9 @@ impl<T: DeserializeOwned> Reader for CsvReader<T> {
     type Error = ReadError;
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
+        if self.records.byte() >= self.bounds.end {
+            return Ok(None);
+        }
         let Some(found) = self.records.advance()? else { return Ok(None) };
         let record = self.records.record(found);
         let fields = record.ends.len();
@@ -207,7 +215,12 @@ impl<T: DeserializeOwned> Reader for CsvReader<T> {
     }
 
     fn progress(&self) -> Option<Progress> {
-        Some(self.records.source().progress())
+        let whole = self.records.source().progress();
+        Some(if self.bounds.narrowed {
+            self.bounds.progress(self.records.byte(), whole.total)
+        } else {
+            whole
+        })
     }
 
     fn location(&self) -> Option<String> {

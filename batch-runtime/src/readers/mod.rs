@@ -6,8 +6,10 @@ mod chain;
 #[cfg(feature = "csv")]
 mod csv;
 mod error;
+mod files;
 mod iterator;
 mod json_lines;
+mod paging;
 mod source;
 mod sqlite;
 mod vec;
@@ -16,14 +18,16 @@ mod vec;
 mod tests;
 
 pub use adaptors::{Limit, LimitPosition, Peekable, Prefetch, ReaderExt, SkipTo, Synchronized};
-pub use chain::{Chain, ChainPosition};
+pub use chain::{Chain, ChainPart, ChainPosition};
 #[cfg(feature = "csv")]
-pub use csv::{CsvOptions, CsvPosition, CsvReader};
+pub use csv::{CsvOptions, CsvPart, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};
+pub use files::{FilePart, FilesError, FilesPosition, FilesReader, files};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
-pub use json_lines::{JsonLinesReader, LinePosition};
+pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
+pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
 pub use source::Identity;
-pub use sqlite::{KeyColumns, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
-pub use vec::VecReader;
+pub use sqlite::{KeyColumns, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
+pub use vec::{VecPart, VecReader};
 
 pub(crate) use error::shown;

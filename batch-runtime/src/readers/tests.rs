@@ -3,7 +3,9 @@
 
 use std::fmt::Debug;
 
-use crate::definition::Reader;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::definition::{Reader, Splittable};
 
 /// A position as a restart gets it.
 pub(crate) fn stored<R: Reader>(reader: &R) -> R::Position {
@@ -47,6 +49,35 @@ where
     let mut restarted = open();
     restarted.resume(stored(&ended)).unwrap();
     assert_eq!(rest(&mut restarted), [], "after the end");
+}
+
+fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+/// In however many parts it is read, they are the whole one after the other, and each restarts behind every item.
+pub(crate) fn splits_everywhere<R>(open: impl Fn() -> R)
+where
+    R: Splittable<Item: PartialEq + Debug, Error: Debug>,
+{
+    let whole = rest(&mut open());
+    for number in 1..=20 {
+        let parts = open().split(number).unwrap();
+        assert!(!parts.is_empty());
+        let mut begin = 0;
+        for part in parts {
+            let narrowed = || {
+                let mut reader = open();
+                reader.narrow(through_json(&part)).unwrap();
+                reader
+            };
+            let items = rest(&mut narrowed()).len();
+            assert!(begin + items <= whole.len());
+            restarts_everywhere(narrowed, &whole[begin..begin + items]);
+            begin += items;
+        }
+        assert_eq!(begin, whole.len(), "in {number} parts");
+    }
 }
 
 /// Reads a script: digits are items, `x` is an error about a record, `!` one behind which reading does not go on (but

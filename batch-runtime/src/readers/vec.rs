@@ -3,8 +3,10 @@
 use std::fmt;
 use std::vec::IntoIter;
 
+use serde::{Deserialize, Serialize};
+
 use super::EndedEarly;
-use crate::definition::{Progress, Reader};
+use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 
 /// Reads the items of a `Vec`.
 ///
@@ -21,7 +23,16 @@ use crate::definition::{Progress, Reader};
 /// ```
 pub struct VecReader<T> {
     items: IntoIter<T>,
-    total: usize,
+    /// Where the items begin and end that are read: all, or a part.
+    begin: usize,
+    end: usize,
+}
+
+/// A part of the items of a [`VecReader`]: from an index up to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VecPart {
+    begin: usize,
+    end: usize,
 }
 
 impl<T> VecReader<T> {
@@ -29,11 +40,11 @@ impl<T> VecReader<T> {
     #[must_use]
     pub fn new(items: impl Into<Vec<T>>) -> Self {
         let items = items.into();
-        Self { total: items.len(), items: items.into_iter() }
+        Self { begin: 0, end: items.len(), items: items.into_iter() }
     }
 
     fn index(&self) -> usize {
-        self.total - self.items.len()
+        self.end - self.items.len()
     }
 }
 
@@ -60,16 +71,17 @@ impl<T> Reader for VecReader<T> {
 
     fn resume(&mut self, position: u64) -> Result<(), EndedEarly> {
         match usize::try_from(position) {
-            Ok(index) if index <= self.total => {
-                self.items.by_ref().take(index).for_each(drop);
+            Ok(index) if index <= self.end => {
+                let behind = index.saturating_sub(self.index());
+                self.items.by_ref().take(behind).for_each(drop);
                 Ok(())
             }
-            _ => Err(EndedEarly { read: self.total as u64, committed: position }),
+            _ => Err(EndedEarly { read: self.end as u64, committed: position }),
         }
     }
 
     fn progress(&self) -> Option<Progress> {
-        Some(Progress { done: self.position(), total: self.total as u64 })
+        Some(Progress { done: (self.index() - self.begin) as u64, total: (self.end - self.begin) as u64 })
     }
 
     fn location(&self) -> Option<String> {
@@ -77,11 +89,34 @@ impl<T> Reader for VecReader<T> {
     }
 }
 
+impl<T> Splittable for VecReader<T> {
+    type Part = VecPart;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<VecPart>, BoxError> {
+        let begins = evenly(self.end as u64, parts).map(usize::try_from).collect::<Result<Vec<_>, _>>()?;
+        let ends = begins.iter().skip(1).chain([&self.end]);
+        Ok(begins.iter().zip(ends).map(|(&begin, &end)| VecPart { begin, end }).collect())
+    }
+
+    fn narrow(&mut self, part: VecPart) -> Result<(), BoxError> {
+        let VecPart { begin, end } = part;
+        if begin > end || end > self.end {
+            return Err(EndedEarly { read: self.end as u64, committed: end as u64 }.into());
+        }
+        let mut items: Vec<T> = std::mem::take(&mut self.items).collect();
+        items.truncate(end);
+        self.items = items.into_iter();
+        self.items.by_ref().take(begin).for_each(drop);
+        (self.begin, self.end) = (begin, end);
+        Ok(())
+    }
+}
+
 impl<T> fmt::Debug for VecReader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VecReader")
             .field("index", &self.index())
-            .field("total", &self.total)
+            .field("end", &self.end)
             .finish_non_exhaustive()
     }
 }
@@ -89,6 +124,7 @@ impl<T> fmt::Debug for VecReader<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::readers::tests::splits_everywhere;
 
     #[test]
     fn a_restart_goes_on_behind_the_committed_items() {
@@ -101,6 +137,32 @@ mod tests {
         assert_eq!(restarted.read(), Ok(Some(3)));
         assert_eq!(restarted.read(), Ok(None));
         assert_eq!(restarted.position(), 3);
+    }
+
+    #[test]
+    fn its_parts_are_the_whole_and_restart_everywhere() {
+        for items in 0..7 {
+            splits_everywhere(|| VecReader::new((0..items).collect::<Vec<u32>>()));
+        }
+        assert_eq!(VecReader::new([1, 2, 3]).split(2).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn progress_and_location_of_a_part_are_right() {
+        let mut reader = VecReader::new([1, 2, 3, 4]);
+        let part = reader.split(2).unwrap().pop().unwrap();
+        reader.narrow(part).unwrap();
+        assert_eq!(reader.progress(), Some(Progress { done: 0, total: 2 }));
+        reader.read().unwrap();
+        assert_eq!(reader.progress(), Some(Progress { done: 1, total: 2 }));
+        assert_eq!(reader.location().unwrap(), "item 3");
+    }
+
+    #[test]
+    fn a_part_behind_the_end_is_refused() {
+        let part = VecReader::new([1, 2, 3]).split(1).unwrap().remove(0);
+        let error = VecReader::new([1, 2]).narrow(part).unwrap_err();
+        assert!(error.is::<EndedEarly>(), "{error}");
     }
 
     #[test]

@@ -46,12 +46,11 @@ impl<R: Reader> Peekable<R> {
     /// As `read`: an error is given once, and reading goes on behind it, or not, as
     /// [`steps_over`](Reader::steps_over) says.
     pub fn peek(&mut self) -> Result<Option<&R::Item>, R::Error> {
-        let peeked = match self.peeked.take() {
-            Some(peeked) => peeked,
-            None => {
-                let (position, location) = (self.inner.position(), self.inner.location());
-                Peeked { item: self.inner.read()?, position, location }
-            }
+        let peeked = if let Some(peeked) = self.peeked.take() {
+            peeked
+        } else {
+            let (position, location) = (self.inner.position(), self.inner.location());
+            Peeked { item: self.inner.read()?, position, location }
         };
         Ok(self.peeked.insert(peeked).item.as_ref())
     }

@@ -5,8 +5,8 @@ mod ahead;
 use std::fmt;
 use std::vec::IntoIter;
 
-use self::ahead::{Ahead, Batch, End, Outcome};
-use crate::definition::{Progress, Reader};
+use self::ahead::{Ahead, Mark, Outcome};
+use crate::definition::{BoxError, Progress, Reader, Splittable};
 
 /// Reads ahead on a thread of its own; made by [`prefetch`](super::ReaderExt::prefetch).
 ///
@@ -52,9 +52,8 @@ enum Side<R: Reader> {
 struct Reading<R: Reader> {
     ahead: Ahead<R>,
     batch: IntoIter<Outcome<R>>,
-    /// How many items the batch had, and where it ends.
+    /// How many outcomes the batch had.
     size: usize,
-    end: Option<End>,
     /// Behind what was handed out last.
     position: R::Position,
     progress: Option<Progress>,
@@ -86,7 +85,6 @@ where
                 ahead: Ahead::start(inner, self.items),
                 batch: Vec::new().into_iter(),
                 size: 0,
-                end: None,
                 location: None,
                 behind: 0,
                 steps_over: true,
@@ -106,18 +104,20 @@ impl<R: Reader<Position: Clone>> Reading<R> {
             return Ok(None);
         }
         if self.batch.len() == 0 {
-            let Batch { outcomes, end } = self.ahead.next();
+            let outcomes = self.ahead.take();
             self.size = outcomes.len();
             self.batch = outcomes.into_iter();
-            self.end = end;
         }
-        let Some(Outcome { read, position }) = self.batch.next() else { return Ok(None) };
+        let Some(Outcome { read, position, mark }) = self.batch.next() else { return Ok(None) };
         self.position = position;
         self.behind += 1;
         if self.batch.len() == 0 {
             self.ahead.release(self.size);
-            if let Some(End { progress, location }) = self.end.take() {
-                (self.progress, self.location, self.behind) = (progress, location, 0);
+        }
+        if let Some(Mark { location, progress }) = mark {
+            self.progress = progress;
+            if location.is_some() {
+                (self.location, self.behind) = (location, 0);
             }
         }
         match read {
@@ -127,19 +127,18 @@ impl<R: Reader<Position: Clone>> Reading<R> {
             }
             Err(fault) => {
                 self.steps_over = fault.steps_over;
-                (self.location, self.behind) = (fault.location, 0);
                 Err(fault.error)
             }
         }
     }
 
-    fn location(&self) -> Option<String> {
+    fn location(&self) -> String {
         let Self { location, behind, .. } = self;
         match (location, behind) {
-            (None, behind) => Some(format!("item {behind} of this execution")),
-            (Some(location), 0) => Some(location.clone()),
-            (Some(location), 1) => Some(format!("1 item behind {location}")),
-            (Some(location), behind) => Some(format!("{behind} items behind {location}")),
+            (None, behind) => format!("item {behind} of this execution"),
+            (Some(location), 0) => location.clone(),
+            (Some(location), 1) => format!("1 item behind {location}"),
+            (Some(location), behind) => format!("{behind} items behind {location}"),
         }
     }
 }
@@ -199,9 +198,34 @@ where
     fn location(&self) -> Option<String> {
         match &self.side {
             Side::Here(inner) => inner.location(),
-            Side::Ahead(reading) => reading.location(),
+            Side::Ahead(reading) => Some(reading.location()),
             Side::Gone => None,
         }
+    }
+}
+
+impl<R> Splittable for Prefetch<R>
+where
+    R: Splittable<Item: Send, Position: Clone + Send, Error: Send> + Send + 'static,
+{
+    type Part = R::Part;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<R::Part>, BoxError> {
+        match &mut self.side {
+            Side::Here(inner) => inner.split(parts),
+            Side::Ahead(_) | Side::Gone => panic!("a reader is split before the first item"),
+        }
+    }
+
+    fn narrow(&mut self, part: R::Part) -> Result<(), BoxError> {
+        match &mut self.side {
+            Side::Here(inner) => inner.narrow(part),
+            Side::Ahead(_) | Side::Gone => panic!("a reader is narrowed before the first item"),
+        }
+    }
+
+    fn part_name(part: &R::Part) -> Option<String> {
+        R::part_name(part)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::definition::{Progress, Reader};
+use crate::definition::{BoxError, Progress, Reader, Splittable};
 
 /// A reader that several threads can read; made by [`synchronized`](super::ReaderExt::synchronized).
 ///
@@ -128,6 +128,22 @@ impl<R: Reader> Reader for Synchronized<R> {
     }
 }
 
+impl<R: Splittable> Splittable for Synchronized<R> {
+    type Part = R::Part;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<R::Part>, BoxError> {
+        self.own().inner.split(parts)
+    }
+
+    fn narrow(&mut self, part: R::Part) -> Result<(), BoxError> {
+        self.own().inner.narrow(part)
+    }
+
+    fn part_name(part: &R::Part) -> Option<String> {
+        R::part_name(part)
+    }
+}
+
 impl<R: fmt::Debug> fmt::Debug for Synchronized<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Synchronized").field("inner", &self.lock().inner).finish_non_exhaustive()
@@ -139,12 +155,13 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use crate::definition::Reader;
-    use crate::readers::tests::{Faulty, restarts_everywhere};
+    use crate::readers::tests::{Faulty, restarts_everywhere, splits_everywhere};
     use crate::readers::{ReaderExt, Synchronized, VecReader};
 
     #[test]
     fn alone_it_reads_and_restarts_as_the_reader_inside() {
         restarts_everywhere(|| VecReader::new([0, 1, 2, 3]).synchronized(), &[0, 1, 2, 3]);
+        splits_everywhere(|| VecReader::new([0, 1, 2, 3]).synchronized());
     }
 
     #[test]

@@ -120,6 +120,12 @@ impl Records {
         self.source.resource().clone()
     }
 
+    /// The offset in the input behind the last record; at the end of an input without a last line end, one more.
+    #[inline]
+    pub(super) fn byte(&self) -> u64 {
+        self.base + self.at as u64
+    }
+
     /// The line of the record that was found last.
     pub(super) fn record_line(&self) -> u64 {
         self.record_line

@@ -75,7 +75,7 @@ impl Lines {
         self.line - 1
     }
 
-    fn byte(&self) -> u64 {
+    pub(super) fn byte(&self) -> u64 {
         self.base + self.at as u64
     }
 

@@ -2,6 +2,7 @@
 //! serde type.
 
 mod lines;
+mod split;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,6 +14,8 @@ use self::lines::{Line, Lines};
 use super::source::Source;
 use super::{Identity, ReadError, SHOWN_CHARACTERS, shown};
 use crate::{Progress, Reader};
+
+pub use split::LinePart;
 
 /// Reads a file with a JSON value a line (JSON Lines, NDJSON), one item each.
 ///
@@ -45,6 +48,8 @@ use crate::{Progress, Reader};
 /// ```
 pub struct JsonLinesReader<T> {
     lines: Lines,
+    /// The range of bytes that is read, if it is a part.
+    part: Option<(u64, u64)>,
     item: PhantomData<fn() -> T>,
 }
 
@@ -67,7 +72,7 @@ impl<T: DeserializeOwned> JsonLinesReader<T> {
     /// # Errors
     /// When it cannot be opened, or is a folder.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
-        Ok(Self { lines: Lines::new(Source::open(path.as_ref())?), item: PhantomData })
+        Ok(Self { lines: Lines::new(Source::open(path.as_ref())?), part: None, item: PhantomData })
     }
 
     /// The most bytes that a line may have; 16 MiB if it is not said.
@@ -84,7 +89,10 @@ impl<T: DeserializeOwned> Reader for JsonLinesReader<T> {
     type Error = ReadError;
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
-        while let Some(line) = self.lines.advance()? {
+        let end = self.part.map_or(u64::MAX, |(_, end)| end);
+        while self.lines.byte() < end
+            && let Some(line) = self.lines.advance()?
+        {
             let bytes = self.lines.bytes(&line);
             if bytes.trim_ascii().is_empty() {
                 continue;
@@ -111,7 +119,10 @@ impl<T: DeserializeOwned> Reader for JsonLinesReader<T> {
     }
 
     fn progress(&self) -> Option<Progress> {
-        Some(self.lines.source().progress())
+        let whole = self.lines.source().progress();
+        let Some((begin, end)) = self.part else { return Some(whole) };
+        let end = end.min(whole.total).max(begin);
+        Some(Progress { done: self.lines.byte().clamp(begin, end) - begin, total: end - begin })
     }
 
     fn location(&self) -> Option<String> {

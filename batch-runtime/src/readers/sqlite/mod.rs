@@ -5,6 +5,7 @@ mod error;
 mod key;
 mod query;
 mod row;
+mod split;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use row::NoItem;
 pub use error::SqliteReadError;
 pub use key::{KeyColumns, SqlitePosition};
 pub use query::SqliteQuery;
+pub use split::SqlitePart;
 
 /// Makes an item of a row, whose columns have these names.
 type MakeItem<'c, T> = Box<dyn FnMut(&Row<'_>, &[String]) -> Result<T, RowError> + 'c>;
@@ -103,6 +105,8 @@ pub struct SqliteReader<'c, T> {
     buffer: Vec<(Vec<KeyValue>, Result<T, SqliteReadError>)>,
     /// The key of the last row read; empty before the first.
     after: Vec<KeyValue>,
+    /// Behind which key the part begins that is read.
+    begin: Option<Vec<KeyValue>>,
     /// What is wrong behind the last row of the page.
     behind: Option<SqliteReadError>,
     read: u64,
@@ -120,6 +124,8 @@ struct Page {
     after: Vec<(String, usize)>,
     /// Their values for the first page.
     start: Vec<Value>,
+    /// The key of the last row of the part that is read; empty if it is the whole, or the last.
+    up_to: Vec<KeyValue>,
 }
 
 impl<'c, T> SqliteReader<'c, T> {
@@ -141,6 +147,7 @@ impl<'c, T> SqliteReader<'c, T> {
             page,
             buffer,
             after,
+            begin: None,
             behind: None,
             read: 0,
             total: None,
@@ -149,8 +156,10 @@ impl<'c, T> SqliteReader<'c, T> {
     }
 
     fn count(&mut self) -> Result<(), SqliteReadError> {
-        let mut statement = self.source.prepare(&self.page.sql.count)?;
-        self.page.bind(&mut statement, &[])?;
+        let after: &[KeyValue] = self.begin.as_deref().unwrap_or_default();
+        let sql = if after.is_empty() { &self.page.sql.count } else { &self.page.sql.count_later };
+        let mut statement = self.source.prepare(sql)?;
+        self.page.bind(&mut statement, after)?;
         let mut rows = statement.raw_query();
         if let Some(row) = rows.next()? {
             let total: i64 = row.get(0)?;

@@ -172,7 +172,8 @@ impl<'c> SqliteQuery<'c> {
             bound.push((name, value?));
         }
         check_parameters(&source.prepare(&sql)?, &bound, &after)?;
-        let page = Page { sql: Sql::new(&sql, &key), rows: page, parameters: bound, after, start };
+        let sql = Sql::new(&sql, &key, false);
+        let page = Page { sql, rows: page, parameters: bound, after, start, up_to: Vec::new() };
         let mut reader = SqliteReader::new(source, item, names, key, key_columns, page);
         // The SQL of a later page is a superset of that of the first.
         reader.source.prepare(&reader.page.sql.later)?;
@@ -271,8 +272,13 @@ pub(super) struct Sql {
     pub(super) first: String,
     pub(super) later: String,
     pub(super) count: String,
+    pub(super) count_later: String,
+    /// The keys of all rows.
+    pub(super) keys: String,
     /// How many rows have one key.
     pub(super) same: String,
+    /// The user's own.
+    pub(super) query: String,
 }
 
 /// The parameter of a key's column, and of the page's rows, in the SQL around the user's.
@@ -280,24 +286,41 @@ pub(super) fn key_parameter(column: usize) -> String {
     format!(":batch_key_{column}")
 }
 
+/// The parameter of a column of the key with which a part ends.
+fn last_parameter(column: usize) -> String {
+    format!(":batch_last_{column}")
+}
+
 pub(super) const LIMIT: &str = ":batch_limit";
 
 impl Sql {
-    fn new(query: &str, key: &[String]) -> Self {
+    /// The SQL of the whole query, or of a part of it that ends with a key.
+    pub(super) fn new(query: &str, key: &[String], ends: bool) -> Self {
         // The line break ends a comment at the query's end.
-        let from = format!("FROM (\n{query}\n)");
+        let whole = format!("FROM (\n{query}\n)");
         let columns = key
             .iter()
             .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
             .collect::<Vec<_>>()
             .join(", ");
         let values = (0..key.len()).map(key_parameter).collect::<Vec<_>>().join(", ");
-        let order = format!("ORDER BY {columns} LIMIT {LIMIT}");
+        let order = format!("ORDER BY {columns}");
+        let limited = format!("{order} LIMIT {LIMIT}");
+        let last = (0..key.len()).map(last_parameter).collect::<Vec<_>>().join(", ");
+        let (first, later) = if ends {
+            let up_to = format!("({columns}) <= ({last})");
+            (format!("{whole} WHERE {up_to}"), format!("{whole} WHERE ({columns}) > ({values}) AND {up_to}"))
+        } else {
+            (whole.clone(), format!("{whole} WHERE ({columns}) > ({values})"))
+        };
         Self {
-            first: format!("SELECT * {from} {order}"),
-            later: format!("SELECT * {from} WHERE ({columns}) > ({values}) {order}"),
-            count: format!("SELECT count(*) {from}"),
-            same: format!("SELECT count(*) {from} WHERE ({columns}) = ({values})"),
+            count: format!("SELECT count(*) {first}"),
+            count_later: format!("SELECT count(*) {later}"),
+            keys: format!("SELECT * {whole} {order}"),
+            first: format!("SELECT * {first} {limited}"),
+            later: format!("SELECT * {later} {limited}"),
+            same: format!("SELECT count(*) {whole} WHERE ({columns}) = ({values})"),
+            query: query.to_owned(),
         }
     }
 }
@@ -316,6 +339,12 @@ impl Page {
         }
         for (column, value) in after.iter().enumerate() {
             let name = key_parameter(column);
+            if statement.parameter_index(&name)?.is_some() {
+                statement.raw_bind_parameter(name.as_str(), value)?;
+            }
+        }
+        for (column, value) in self.up_to.iter().enumerate() {
+            let name = last_parameter(column);
             if statement.parameter_index(&name)?.is_some() {
                 statement.raw_bind_parameter(name.as_str(), value)?;
             }

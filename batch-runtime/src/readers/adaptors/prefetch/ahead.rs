@@ -1,67 +1,61 @@
-//! Receives: a reader. Gives: the thread that reads it ahead, and the hand-over of batches, in which every wait has one
-//! who wakes it.
+//! Receives: a reader. Gives: the thread that reads it ahead, and the hand-over of what it read, in which every wait has
+//! one who ends it.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::definition::{Progress, Reader};
 
-/// The most items handed over at once: enough for the lock to cost nothing an item.
+/// The most items taken at once: enough for a wait to cost next to nothing an item.
 const BATCH: usize = 256;
+
+/// How long the taking side waits for more than one item: to be woken costs more than to read most items.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// What a call of `read` gave, and the position behind it.
 pub(super) struct Outcome<R: Reader> {
     pub(super) read: Result<Option<R::Item>, Fault<R::Error>>,
     pub(super) position: R::Position,
+    /// Now and then, and behind every error.
+    pub(super) mark: Option<Mark>,
 }
 
 pub(super) struct Fault<E> {
     pub(super) error: E,
     pub(super) steps_over: bool,
+}
+
+/// What the reader said behind an item.
+pub(super) struct Mark {
     pub(super) location: Option<String>,
-}
-
-/// What is handed over at once; never empty.
-pub(super) struct Batch<R: Reader> {
-    pub(super) outcomes: Vec<Outcome<R>>,
-    /// What the reader said behind the last one; `None` where it is still reading the next.
-    pub(super) end: Option<End>,
-}
-
-/// Where the reader stands.
-pub(super) struct End {
     pub(super) progress: Option<Progress>,
-    pub(super) location: Option<String>,
 }
 
 /// The side that takes. Dropping it ends the thread.
 pub(super) struct Ahead<R: Reader> {
     shared: Arc<Shared<R>>,
     thread: Option<JoinHandle<()>>,
+    batch: usize,
 }
 
 struct Shared<R: Reader> {
     state: Mutex<State<R>>,
-    /// The batch that is being filled: who waits takes it as it is, as the next item may be long in coming. Locked for a moment,
-    /// and never before `state` by who locks both.
-    partial: Mutex<Vec<Outcome<R>>>,
     /// For the thread: there is room, something to do, or an end to it.
     wanted: Condvar,
-    /// For the side that takes: there is a batch, an answer, or nobody who would give one.
+    /// For the side that takes: there is something, an answer, or nobody who would give one.
     given: Condvar,
-    /// The thread should look at the state before it fills its batch.
-    attention: AtomicBool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "any of them may hold at once")]
 struct State<R: Reader> {
-    batches: VecDeque<Batch<R>>,
+    outcomes: VecDeque<Outcome<R>>,
     /// Items that are read or being read, and not handed out.
     ahead: usize,
-    /// The taking side waits for a batch.
+    /// The taking side waits for any one.
     hungry: bool,
     /// The thread reads nothing more, or not before it is asked again.
     resting: bool,
@@ -88,14 +82,10 @@ impl<R: Reader> Shared<R> {
         // User code never runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn partial(&self) -> MutexGuard<'_, Vec<Outcome<R>>> {
-        self.partial.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'s>(&self, on: &Condvar, state: MutexGuard<'s, State<R>>) -> MutexGuard<'s, State<R>> {
-        on.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
+fn wait<'s, R: Reader>(on: &Condvar, state: MutexGuard<'s, State<R>>) -> MutexGuard<'s, State<R>> {
+    on.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<R> Ahead<R>
@@ -106,7 +96,7 @@ where
     pub(super) fn start(reader: R, most: usize) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                batches: VecDeque::new(),
+                outcomes: VecDeque::new(),
                 ahead: 0,
                 hungry: false,
                 resting: false,
@@ -116,43 +106,38 @@ where
                 commit_error: None,
                 panic: None,
             }),
-            partial: Mutex::default(),
             wanted: Condvar::new(),
             given: Condvar::new(),
-            attention: AtomicBool::new(false),
         });
+        // A part of it, so that reading goes on while a batch is handed out.
+        let batch = (most / 4).clamp(1, BATCH);
         let its = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
-            let read = catch_unwind(AssertUnwindSafe(|| read_ahead(&its, reader, most)));
+            let read = catch_unwind(AssertUnwindSafe(|| read_ahead(&its, reader, most, batch)));
             if let Err(payload) = read {
                 its.lock().panic = Some(message(&*payload));
             }
             its.given.notify_all();
         });
-        Self { shared, thread: Some(thread) }
+        Self { shared, thread: Some(thread), batch }
     }
 }
 
 impl<R: Reader> Ahead<R> {
-    /// Waits for the next batch.
-    pub(super) fn next(&self) -> Batch<R> {
-        let Shared { given, wanted, attention, .. } = &*self.shared;
+    /// Waits for what comes next, one outcome at least.
+    pub(super) fn take(&self) -> Vec<Outcome<R>> {
+        let given = &self.shared.given;
         let mut state = self.shared.lock();
+        let settled = |state: &mut State<R>| state.resting || state.panic.is_some();
+        if state.outcomes.len() < self.batch && !settled(&mut state) {
+            let enough = |state: &mut State<R>| state.outcomes.len() < self.batch && !settled(state);
+            state =
+                given.wait_timeout_while(state, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner).0;
+        }
         loop {
-            if let Some(batch) = state.batches.pop_front() {
-                state.hungry = false;
-                return batch;
-            }
-            // First said, then looked: an item that comes meanwhile is handed over by the thread.
-            if !state.hungry {
-                state.hungry = true;
-                attention.store(true, Ordering::Relaxed);
-                wanted.notify_one();
-            }
-            let partial = std::mem::take(&mut *self.shared.partial());
-            if !partial.is_empty() {
-                state.hungry = false;
-                return Batch { outcomes: partial, end: None };
+            if !state.outcomes.is_empty() {
+                let batch = self.batch.min(state.outcomes.len());
+                return state.outcomes.drain(..batch).collect();
             }
             if let Some(message) = &state.panic {
                 let message = message.clone();
@@ -160,7 +145,9 @@ impl<R: Reader> Ahead<R> {
                 // The hook has seen it on its own thread.
                 resume_unwind(Box::new(message));
             }
-            state = self.shared.wait(given, state);
+            state.hungry = true;
+            self.shared.wanted.notify_one();
+            state = wait(given, state);
         }
     }
 
@@ -177,12 +164,11 @@ impl<R: Reader> Ahead<R> {
             return Err(error);
         }
         state.commit = Some(position);
-        self.shared.attention.store(true, Ordering::Relaxed);
         self.shared.wanted.notify_one();
         while state.resting && state.panic.is_none() && (state.commit.is_some() || state.telling) {
-            state = self.shared.wait(&self.shared.given, state);
+            state = wait(&self.shared.given, state);
         }
-        if let Some(message) = state.panic.clone().filter(|_| state.batches.is_empty()) {
+        if let Some(message) = state.panic.clone().filter(|_| state.outcomes.is_empty()) {
             drop(state);
             resume_unwind(Box::new(message));
         }
@@ -193,7 +179,6 @@ impl<R: Reader> Ahead<R> {
 impl<R: Reader> Drop for Ahead<R> {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.attention.store(true, Ordering::Relaxed);
         self.shared.wanted.notify_one();
         if let Some(thread) = self.thread.take() {
             // Its panics are caught and told of there.
@@ -202,48 +187,45 @@ impl<R: Reader> Drop for Ahead<R> {
     }
 }
 
-fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize) {
-    // A part of it, so that reading goes on while a batch is handed out.
-    let size = (most / 4).clamp(1, BATCH);
+fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize, batch: usize) {
     let mut rest = Rest::No;
-    while let Some(room) = wait_for_room(shared, &mut reader, rest, most) {
-        let room = room.min(size);
-        shared.lock().ahead += room;
-        let mut count = 0;
-        rest = Rest::No;
-        while count < room && rest == Rest::No {
-            let read = reader.read();
-            rest = match &read {
-                Ok(Some(_)) => Rest::No,
-                Ok(None) => Rest::Ended,
-                Err(error) if reader.steps_over(error) => Rest::No,
-                Err(_) => Rest::Failed,
-            };
-            let read = read.map_err(|error| {
-                let (steps_over, location) = (rest == Rest::No, reader.location());
-                Fault { error, steps_over, location }
-            });
-            shared.partial().push(Outcome { read, position: reader.position() });
-            count += 1;
-            if shared.attention.load(Ordering::Relaxed) {
-                break;
-            }
-        }
-        let end = End { progress: reader.progress(), location: reader.location() };
-        let mut state = shared.lock();
-        state.ahead -= room - count;
-        let outcomes = std::mem::take(&mut *shared.partial());
-        if !outcomes.is_empty() {
-            state.batches.push_back(Batch { outcomes, end: Some(end) });
-        }
+    let mut unmarked = 0;
+    let mut state = shared.lock();
+    loop {
+        let Some(free) = wait_for_room(shared, state, &mut reader, rest, most) else { return };
+        drop(free);
+        let read = reader.read();
+        rest = match &read {
+            Ok(Some(_)) => Rest::No,
+            Ok(None) => Rest::Ended,
+            Err(error) if reader.steps_over(error) => Rest::No,
+            Err(_) => Rest::Failed,
+        };
+        unmarked += 1;
+        let mark = (unmarked == batch || read.is_err()).then(|| {
+            unmarked = 0;
+            Mark { location: reader.location(), progress: reader.progress() }
+        });
+        let read = read.map_err(|error| Fault { error, steps_over: rest == Rest::No });
+        let outcome = Outcome { read, position: reader.position(), mark };
+        state = shared.lock();
+        state.outcomes.push_back(outcome);
         state.resting = rest != Rest::No;
-        shared.given.notify_all();
+        if state.hungry || state.resting || state.outcomes.len() == batch {
+            state.hungry = false;
+            shared.given.notify_all();
+        }
     }
 }
 
 /// Waits until there is something to read, telling the reader of commits meanwhile; `None` when it is all over.
-fn wait_for_room<R: Reader>(shared: &Shared<R>, reader: &mut R, rest: Rest, most: usize) -> Option<usize> {
-    let mut state = shared.lock();
+fn wait_for_room<'s, R: Reader>(
+    shared: &'s Shared<R>,
+    mut state: MutexGuard<'s, State<R>>,
+    reader: &mut R,
+    rest: Rest,
+    most: usize,
+) -> Option<MutexGuard<'s, State<R>>> {
     loop {
         if state.closed {
             return None;
@@ -266,11 +248,11 @@ fn wait_for_room<R: Reader>(shared: &Shared<R>, reader: &mut R, rest: Rest, most
             Rest::Ended => false,
         };
         if reads && state.ahead < most {
+            state.ahead += 1;
             state.resting = false;
-            shared.attention.store(state.hungry, Ordering::Relaxed);
-            return Some(most - state.ahead);
+            return Some(state);
         }
-        state = shared.wait(&shared.wanted, state);
+        state = wait(&shared.wanted, state);
     }
 }
 

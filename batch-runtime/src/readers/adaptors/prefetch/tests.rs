@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::Prefetch;
 use crate::definition::Reader;
-use crate::readers::tests::{Faulty, restarts_everywhere, stored};
+use crate::readers::tests::{Faulty, restarts_everywhere, splits_everywhere, stored};
 use crate::readers::{ReaderExt, VecReader};
 
 #[test]
@@ -15,6 +15,11 @@ fn items_are_the_same_and_a_restart_goes_on_behind_every_one_however_much_is_rea
         restarts_everywhere(|| VecReader::new(items.clone()).prefetch(ahead), &items);
         restarts_everywhere(|| Faulty::new("1xx23x").prefetch(ahead), &[1, 2, 3]);
     }
+}
+
+#[test]
+fn it_is_split_as_the_reader_inside() {
+    splits_everywhere(|| VecReader::new([0, 1, 2, 3]).prefetch(3));
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! Receives: a CSV file and a number of parts. Gives: the parts, cut between records only.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{CsvPosition, CsvReader};
+use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
+
+/// A part of a CSV file: the records from one place up to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvPart {
+    begin: CsvPosition,
+    /// The offset behind its last record; `None` in the last part.
+    end: Option<u64>,
+}
+
+/// The range of bytes that a reader keeps to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) begin: u64,
+    pub(super) end: u64,
+    /// A range was given.
+    pub(super) narrowed: bool,
+}
+
+impl Bounds {
+    pub(super) const NONE: Self = Self { begin: 0, end: u64::MAX, narrowed: false };
+
+    /// How much of the part lies before `byte`, in a file of `length`.
+    pub(super) fn progress(self, byte: u64, length: u64) -> Progress {
+        let end = self.end.min(length).max(self.begin);
+        Progress { done: byte.clamp(self.begin, end) - self.begin, total: end - self.begin }
+    }
+}
+
+impl<T: DeserializeOwned> CsvReader<T> {
+    /// Goes behind the next record, whatever is in it; false at the end.
+    fn pass_a_record(&mut self) -> Result<bool, BoxError> {
+        match self.records.advance() {
+            Ok(None) => Ok(false),
+            Ok(Some(found)) => {
+                if !self.flexible {
+                    self.columns.get_or_insert(self.records.record(found).ends.len());
+                }
+                Ok(true)
+            }
+            Err(error) if error.is_about_a_record() => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// By ranges of bytes, cut between records: a record with line ends in quotes stays whole, and every part knows the
+/// header and its line numbers. The file is looked through once for that, from the beginning, as only so it is known
+/// what is in quotes. A compressed file is one part: to go anywhere in it is to decompress what lies before.
+impl<T: DeserializeOwned> Splittable for CsvReader<T> {
+    type Part = CsvPart;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<CsvPart>, BoxError> {
+        let mut begins = vec![self.position()];
+        if self.records.source().is_plain() && parts > 1 {
+            let begin = self.records.byte();
+            let length = self.records.source().progress().total;
+            for target in evenly(length.saturating_sub(begin), parts).skip(1) {
+                let mut more = true;
+                while more && self.records.byte() < begin + target {
+                    more = self.pass_a_record()?;
+                }
+                if !more || self.records.byte() >= length {
+                    break;
+                }
+                if begins.last().is_none_or(|last| last.byte < self.records.byte()) {
+                    begins.push(self.position());
+                }
+            }
+        }
+        let ends: Vec<_> = begins.iter().skip(1).map(|next| Some(next.byte)).chain([None]).collect();
+        Ok(begins.into_iter().zip(ends).map(|(begin, end)| CsvPart { begin, end }).collect())
+    }
+
+    fn narrow(&mut self, part: CsvPart) -> Result<(), BoxError> {
+        let CsvPart { begin, end } = part;
+        let first = begin.byte;
+        self.resume(begin)?;
+        self.bounds = Bounds { begin: first, end: end.unwrap_or(u64::MAX), narrowed: true };
+        Ok(())
+    }
+}

@@ -1,0 +1,424 @@
+//! Receives: a function that reads a page of items. Gives: [`PagingReader`], which reads them one after the other, with
+//! positions, and in parts where the number of pages is known.
+
+use std::fmt;
+use std::ops::Range;
+use std::vec::IntoIter;
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
+
+/// An input that gives its items a page at a time, as most HTTP interfaces do.
+///
+/// Only [`read_page`](Self::read_page) has to be written; [`PagingReader`] makes a reader of it.
+///
+/// ```
+/// use batch_runtime::Reader;
+/// use batch_runtime::readers::{Pages, PagingReader};
+///
+/// struct Companies;
+///
+/// impl Pages for Companies {
+///     type Item = String;
+///     type Error = std::io::Error;
+///
+///     fn read_page(&mut self, page: u64) -> Result<Vec<String>, std::io::Error> {
+///         // A request, in earnest.
+///         let companies = ["Gaumont", "Pathé", "Ufa"];
+///         Ok(companies.iter().skip(page as usize * 2).take(2).map(|&name| name.to_owned()).collect())
+///     }
+/// }
+///
+/// let mut reader = PagingReader::new(Companies);
+/// reader.read()?;
+/// reader.read()?;
+///
+/// let mut restarted = PagingReader::new(Companies);
+/// restarted.resume(reader.position())?;
+/// assert_eq!(restarted.read()?.as_deref(), Some("Ufa"));
+/// assert_eq!(restarted.read()?, None, "the page behind it is empty");
+/// # Ok::<(), batch_runtime::readers::PagingError>(())
+/// ```
+pub trait Pages {
+    /// What a page has several of.
+    type Item;
+    /// Why a page could not be read.
+    type Error: Into<BoxError>;
+
+    /// The items of a page, counted from 0. An empty page ends the input.
+    ///
+    /// A page must give the same items in the same order in every execution; after a restart in its middle it is read
+    /// again.
+    ///
+    /// # Errors
+    /// When the page cannot be had. It is asked for again when the reader is opened anew, or read again.
+    fn read_page(&mut self, page: u64) -> Result<Vec<Self::Item>, Self::Error>;
+
+    /// How many items a page has that is not the last one, where that is known: a shorter one then ends the input, and
+    /// the empty one behind it is not asked for.
+    fn page_size(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// Pages of which the number is known: they can be read in parts.
+pub trait CountedPages: Pages {
+    /// The number of pages.
+    ///
+    /// # Errors
+    /// When it has to be asked for, and cannot be had.
+    fn count(&mut self) -> Result<u64, Self::Error>;
+}
+
+/// Reads page after page.
+///
+/// The position is the page and the index in it. Errors of a page are not stepped over
+/// ([`steps_over`](Reader::steps_over)): the position stays before that page.
+/// [`prefetch`](super::ReaderExt::prefetch) reads the next pages while the items of one are processed.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+/// use batch_runtime::readers::PagingReader;
+///
+/// // 351 pages, of two items each.
+/// let request = |page: u64| Ok::<_, std::io::Error>(vec![2 * page, 2 * page + 1]);
+/// let open = || PagingReader::from_fn(request).pages(351);
+///
+/// let parts = open().split(10)?;
+/// let mut last = open();
+/// last.narrow(parts.into_iter().last().unwrap())?;
+/// assert_eq!(last.progress(), Some(Progress { done: 0, total: 36 }));
+/// assert_eq!(last.read()?, Some(630));
+/// # Ok::<(), batch_runtime::BoxError>(())
+/// ```
+pub struct PagingReader<P: Pages> {
+    pages: P,
+    page: u64,
+    /// The index of the next item in the page.
+    index: u64,
+    /// The page is read; its items that are left, and their number at first.
+    items: Option<(IntoIter<P::Item>, usize)>,
+    /// The pages that are read, of which the end may not be known.
+    range: Range<u64>,
+}
+
+/// Where a [`PagingReader`] stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PagePosition {
+    page: u64,
+    /// The items of the page that were read.
+    index: u64,
+}
+
+/// Some of the pages of a [`PagingReader`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PagePart {
+    first: u64,
+    /// Behind the last.
+    end: u64,
+}
+
+/// Why a page was not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PagingError {
+    /// Its own error.
+    #[error("page {page}: {source}")]
+    Page {
+        /// The page, from 0.
+        page: u64,
+        /// What [`Pages::read_page`] says.
+        source: BoxError,
+    },
+    /// It has fewer items than an earlier execution read and committed.
+    #[error(
+        "page {page} has {read} items, but {committed} of it were committed in an earlier execution; \
+         the pages must stay the same until the job is complete; or start a new instance (`--next`)"
+    )]
+    Shrunk {
+        /// The page, from 0.
+        page: u64,
+        /// Its items now.
+        read: u64,
+        /// Those of it that were committed.
+        committed: u64,
+    },
+}
+
+/// A closure that reads a page; made by [`PagingReader::from_fn`].
+#[derive(Debug, Clone)]
+pub struct PagesFn<F>(F);
+
+impl<T, E: Into<BoxError>, F: FnMut(u64) -> Result<Vec<T>, E>> Pages for PagesFn<F> {
+    type Item = T;
+    type Error = E;
+
+    fn read_page(&mut self, page: u64) -> Result<Vec<T>, E> {
+        (self.0)(page)
+    }
+}
+
+/// Pages with their number; made by [`PagingReader::pages`].
+#[derive(Debug, Clone)]
+pub struct Counted<P> {
+    pages: P,
+    count: u64,
+}
+
+impl<P: Pages> Pages for Counted<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn read_page(&mut self, page: u64) -> Result<Vec<P::Item>, P::Error> {
+        self.pages.read_page(page)
+    }
+
+    fn page_size(&self) -> Option<usize> {
+        self.pages.page_size()
+    }
+}
+
+impl<P: Pages> CountedPages for Counted<P> {
+    fn count(&mut self) -> Result<u64, P::Error> {
+        Ok(self.count)
+    }
+}
+
+impl<T, E, F> PagingReader<PagesFn<F>>
+where
+    E: Into<BoxError>,
+    F: FnMut(u64) -> Result<Vec<T>, E>,
+{
+    /// A reader of the pages that a closure reads, from page 0 to the first that is empty.
+    pub fn from_fn(read_page: F) -> Self {
+        Self::new(PagesFn(read_page))
+    }
+}
+
+impl<P: Pages> PagingReader<P> {
+    /// A reader of these pages, from page 0 to the first that is empty.
+    pub fn new(pages: P) -> Self {
+        Self { pages, page: 0, index: 0, items: None, range: 0..u64::MAX }
+    }
+
+    /// Says how many pages there are: no more are read, and they can be read in parts.
+    pub fn pages(self, count: u64) -> PagingReader<Counted<P>> {
+        let Self { pages, page, index, items, .. } = self;
+        PagingReader { pages: Counted { pages, count }, page, index, items, range: 0..count }
+    }
+
+    /// Asks for the number of pages at once, for the progress bar.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn counted(mut self) -> Result<Self, P::Error>
+    where
+        P: CountedPages,
+    {
+        self.range.end = self.pages.count()?;
+        Ok(self)
+    }
+
+    /// Reads the page that the next item is on.
+    fn turn(&mut self) -> Result<(), PagingError> {
+        let page = self.page;
+        let items =
+            self.pages.read_page(page).map_err(|source| PagingError::Page { page, source: source.into() })?;
+        let read = items.len();
+        let Some(behind) = usize::try_from(self.index).ok().filter(|index| *index <= read) else {
+            return Err(PagingError::Shrunk { page, read: read as u64, committed: self.index });
+        };
+        let mut items = items.into_iter();
+        items.by_ref().take(behind).for_each(drop);
+        self.items = Some((items, read));
+        Ok(())
+    }
+
+    /// Is a page of so many items the last one?
+    fn is_last(&self, items: usize) -> bool {
+        items == 0 || self.pages.page_size().is_some_and(|size| items < size)
+    }
+}
+
+impl<P: Pages> Reader for PagingReader<P> {
+    type Item = P::Item;
+    type Position = PagePosition;
+    type Error = PagingError;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<P::Item>, PagingError> {
+        loop {
+            if self.items.is_none() {
+                if self.page >= self.range.end {
+                    return Ok(None);
+                }
+                self.turn()?;
+            }
+            let Some((items, size)) = &mut self.items else { return Ok(None) };
+            let size = *size;
+            let item = items.next();
+            let at_its_end = items.len() == 0;
+            self.index += u64::from(item.is_some());
+            if at_its_end && !self.is_last(size) {
+                // A restart need not read a page again that has nothing more to give.
+                (self.page, self.index, self.items) = (self.page + 1, 0, None);
+            }
+            if item.is_some() || self.items.is_some() {
+                return Ok(item);
+            }
+        }
+    }
+
+    fn position(&self) -> PagePosition {
+        PagePosition { page: self.page, index: self.index }
+    }
+
+    fn resume(&mut self, position: PagePosition) -> Result<(), PagingError> {
+        (self.page, self.index, self.items) = (position.page, position.index, None);
+        Ok(())
+    }
+
+    fn steps_over(&self, _error: &PagingError) -> bool {
+        false
+    }
+
+    /// In pages, where their number is known.
+    fn progress(&self) -> Option<Progress> {
+        let Range { start, end } = self.range;
+        (end != u64::MAX).then(|| Progress { done: self.page.clamp(start, end) - start, total: end - start })
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(match (self.index, self.page) {
+            (0, 0) => "page 0".to_owned(),
+            (0, page) => format!("the last item of page {}", page - 1),
+            (index, page) => format!("page {page}, item {index}"),
+        })
+    }
+}
+
+/// By ranges of pages. The number of pages is asked for once: pages that are added later are not read.
+impl<P: CountedPages> Splittable for PagingReader<P> {
+    type Part = PagePart;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<PagePart>, BoxError> {
+        let count = self.pages.count().map_err(Into::into)?;
+        let begins: Vec<u64> = evenly(count, parts).collect();
+        let ends = begins.iter().skip(1).chain([&count]);
+        Ok(begins.iter().zip(ends).map(|(&first, &end)| PagePart { first, end }).collect())
+    }
+
+    fn narrow(&mut self, part: PagePart) -> Result<(), BoxError> {
+        self.range = part.first..part.end;
+        (self.page, self.index, self.items) = (part.first, 0, None);
+        Ok(())
+    }
+}
+
+impl<P: Pages + fmt::Debug> fmt::Debug for PagingReader<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PagingReader")
+            .field("pages", &self.pages)
+            .field("position", &self.position())
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readers::ReaderExt;
+    use crate::readers::tests::{restarts_everywhere, splits_everywhere};
+
+    /// Numbers on pages; counts the requests, and fails those it is told to.
+    #[derive(Debug, Default)]
+    struct Numbers {
+        count: usize,
+        size: usize,
+        declared: bool,
+        requests: Vec<u64>,
+        fails_at: Option<usize>,
+    }
+
+    impl Pages for Numbers {
+        type Item = usize;
+        type Error = String;
+
+        fn read_page(&mut self, page: u64) -> Result<Vec<usize>, String> {
+            self.requests.push(page);
+            if self.fails_at == Some(self.requests.len()) {
+                return Err("503".into());
+            }
+            let first = usize::try_from(page).unwrap() * self.size;
+            Ok((first..self.count).take(self.size).collect())
+        }
+
+        fn page_size(&self) -> Option<usize> {
+            self.declared.then_some(self.size)
+        }
+    }
+
+    impl CountedPages for Numbers {
+        fn count(&mut self) -> Result<u64, String> {
+            Ok(self.count.div_ceil(self.size) as u64)
+        }
+    }
+
+    fn numbers(count: usize, size: usize, declared: bool) -> PagingReader<Numbers> {
+        PagingReader::new(Numbers { count, size, declared, ..Numbers::default() })
+    }
+
+    #[test]
+    fn every_item_is_read_once_and_a_restart_goes_on_behind_every_one_in_parts_too() {
+        for (count, declared) in [(0, true), (1, false), (6, true), (6, false), (7, true), (7, false)] {
+            let all: Vec<usize> = (0..count).collect();
+            restarts_everywhere(|| numbers(count, 3, declared), &all);
+            restarts_everywhere(|| numbers(count, 3, declared).prefetch(4), &all);
+            splits_everywhere(|| numbers(count, 3, declared));
+            splits_everywhere(|| numbers(count, 3, declared).counted().unwrap());
+        }
+    }
+
+    #[test]
+    fn no_page_is_asked_for_twice_nor_one_behind_a_short_one() {
+        let mut declared = numbers(7, 3, true);
+        while declared.read().unwrap().is_some() {}
+        assert_eq!(declared.pages.requests, [0, 1, 2]);
+        let mut unknown = numbers(6, 3, false);
+        while unknown.read().unwrap().is_some() {}
+        assert_eq!(unknown.pages.requests, [0, 1, 2], "the empty one ends it");
+        let mut counted = numbers(6, 3, false).counted().unwrap();
+        while counted.read().unwrap().is_some() {}
+        assert_eq!(counted.pages.requests, [0, 1]);
+        let mut restarted = numbers(6, 3, false);
+        restarted.resume(PagePosition { page: 1, index: 0 }).unwrap();
+        restarted.read().unwrap();
+        assert_eq!(restarted.pages.requests, [1]);
+    }
+
+    #[test]
+    fn a_page_that_failed_is_read_when_it_is_opened_anew() {
+        let mut reader = numbers(7, 3, true);
+        reader.pages.fails_at = Some(2);
+        for _ in 0..3 {
+            reader.read().unwrap();
+        }
+        let error = reader.read().unwrap_err();
+        assert_eq!(error.to_string(), "page 1: 503");
+        assert!(!reader.steps_over(&error));
+        let mut anew = numbers(7, 3, true);
+        anew.resume(reader.position()).unwrap();
+        assert_eq!(anew.read().unwrap(), Some(3));
+        assert_eq!(reader.read().unwrap(), Some(3), "and when it is read again");
+    }
+
+    #[test]
+    fn a_page_that_lost_items_that_were_committed_is_refused() {
+        let mut reader = numbers(4, 3, true);
+        reader.resume(PagePosition { page: 1, index: 2 }).unwrap();
+        let error = reader.read().unwrap_err().to_string();
+        assert!(error.starts_with("page 1 has 1 items, but 2 of it were committed"), "{error}");
+    }
+}
