@@ -1,10 +1,10 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
-mod absorb;
 mod checkpoint;
 mod chunk;
 mod declared;
 mod execution;
+mod feed;
 mod fill;
 mod flow;
 mod isolate;
@@ -17,6 +17,7 @@ mod pause;
 mod profile;
 mod retry;
 mod runner;
+mod sequential;
 mod split;
 mod step;
 mod tasklet;
