@@ -8,7 +8,7 @@ use crate::graph::{Activity, Use};
 use super::Wiring;
 use super::message::{Message, is_near, same, same_type};
 use super::needs::{Asked, asked, bound};
-use super::ways::{Place, places, use_at};
+use super::places::{Place, places, use_at};
 
 const fn declared(parameters: &'static [ParameterSpec], name: &str) -> Option<&'static ParameterSpec> {
     let mut at = 0;
