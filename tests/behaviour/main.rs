@@ -12,6 +12,7 @@ mod control_flow;
 mod databases;
 mod files;
 mod launching;
+mod listeners;
 mod panics;
 mod restarts;
 mod routing;

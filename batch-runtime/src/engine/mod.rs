@@ -8,6 +8,7 @@ mod fill;
 mod flow;
 mod job;
 mod journal;
+mod listeners;
 mod panic;
 mod pause;
 mod profile;
