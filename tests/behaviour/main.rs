@@ -13,6 +13,7 @@ mod databases;
 mod files;
 mod launching;
 mod listeners;
+mod naming_errors;
 mod panics;
 mod restarts;
 mod routing;

@@ -80,6 +80,8 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
 
 fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {
     if matches!(role, Role::Decider | Role::Resource | Role::Database | Role::JobListener) {
-        errors.at(&argument.ty, format!("a {} belongs to no step: ask for `&JobContext`", role.noun()));
+        let whose = if role == Role::JobListener { " of a job" } else { "" };
+        errors
+            .at(&argument.ty, format!("a {}{whose} belongs to no step: ask for `&JobContext`", role.noun()));
     }
 }
