@@ -111,11 +111,14 @@ pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
     ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, retry_policy,
-    skip_policy, step, writer,
+    skip_policy, writer,
 };
 
 #[doc = include_str!("../docs/listeners.md")]
 pub use batch_macros::listener;
+
+#[doc = include_str!("../docs/step.md")]
+pub use batch_macros::step;
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
 pub mod prelude {

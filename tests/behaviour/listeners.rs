@@ -109,7 +109,7 @@ fn begins(heard: &Path, context: &StepContext) {
 #[listener(after_step)]
 fn ends(counters: &Counters, failure: Option<&Failure>, heard: &Path) {
     let why = failure.map(ToString::to_string).unwrap_or_default();
-    note(heard, &format!("ends after {} commits {why}", counters.commit).trim_end().to_owned());
+    note(heard, format!("ends after {} commits {why}", counters.commit).trim_end());
 }
 
 #[step(listeners(begins, ends))]
