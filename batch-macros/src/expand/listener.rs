@@ -127,8 +127,10 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let is = implement(quote!(__batch::IsListener), name, quote!());
     let of_steps = event.is_of_step().then(|| implement(quote!(__batch::HearsSteps), name, quote!()));
     let at = name.span();
-    let hears_read = quote_spanned!(at=> impl<#any_read> __batch::HearsRead<#read> for #name {});
-    let hears_written = quote_spanned!(at=> impl<#any_written> __batch::HearsWritten<#written> for #name {});
+    let of = |parameter: &Option<Ident>| parameter.as_ref().map(|parameter| quote!(<#parameter>));
+    let (of_read, of_written) = (of(&any_read), of(&any_written));
+    let hears_read = quote_spanned!(at=> impl #of_read __batch::HearsRead<#read> for #name {});
+    let hears_written = quote_spanned!(at=> impl #of_written __batch::HearsWritten<#written> for #name {});
     quote! {
         #item
         #types
