@@ -13,6 +13,8 @@ mod control_flow;
 mod databases;
 mod files;
 mod launching;
+mod listeners;
+mod naming_errors;
 mod panics;
 mod restarts;
 mod routing;

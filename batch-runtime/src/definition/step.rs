@@ -246,6 +246,14 @@ pub trait Tasklet: StepDefinition {
         state: &mut Self::State,
     ) -> Result<TaskletCall<Self::Value>, Failure>;
 
+    /// Binds the listeners, joined into one.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn listener<'s>(_scope: &Scope<'s>) -> Result<impl StepListener<(), ()> + 's + use<'s, Self>, Failure> {
+        Ok(())
+    }
+
     /// The value as JSON, where its type is a serde type: what `&Output<step>` reads.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod isolate;
 mod job;
 mod journal;
 mod judge;
+mod listeners;
 mod panic;
 mod parts;
 mod pause;
