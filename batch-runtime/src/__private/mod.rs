@@ -10,7 +10,7 @@ mod proof;
 pub mod wiring;
 
 pub use crate::definition::*;
-pub use crate::engine::{Repeats, Retried, StepEnd, StepRun, run_chunks, run_tasklet};
+pub use crate::engine::{Repeats, Retried, StepEnd, StepRun, run_chunks, run_tasklet, run_threaded};
 pub use crate::graph::*;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
 pub use crate::repository::Counters;

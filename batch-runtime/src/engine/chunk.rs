@@ -15,18 +15,28 @@ use super::judge::{Judge, Skip};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::sequential::Sequential;
-use super::step::{Done, Halt, StepEnd, StepRun};
+use super::step::{Done, Halt, StepEnd, StepRun, of_role};
+use super::threads;
 use crate::definition::{
-    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepListener, Writer,
+    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepInfo, StepListener, Writer,
 };
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
-/// Runs a chunk step.
+/// Runs a chunk step on this thread.
 pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, OneThread>(run)
+}
+
+/// Runs a chunk step with `threads`: reading, processing and writing each on their own.
+pub fn run_threaded<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, SeveralThreads>(run)
+}
+
+fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
-    let result = panic::catch(|| open_and_drive::<P>(run, &mut tally, &phase))
+    let result = panic::catch(|| open_and_drive::<P, M>(run, &mut tally, &phase))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
     StepEnd {
@@ -39,10 +49,14 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
     }
 }
 
-fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Phase>) -> Result<(), Halt> {
+fn open_and_drive<P: Pipe, M: Mode<P>>(
+    run: &StepRun<'_>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+) -> Result<(), Halt> {
     let mut listener = opening(run, "listener", || P::listener(&run.scope))?;
     listener.before_step().map_err(Halt::Failed)?;
-    let result = panic::catch(|| heard::<P, _>(run, tally, phase, &mut listener))
+    let result = panic::catch(|| heard::<P, M, _>(run, tally, phase, &mut listener))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
         Err(Halt::Failed(failure)) => Some(failure),
@@ -59,33 +73,68 @@ fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Ph
 }
 
 /// With the type of what listens, and whether care is taken: both are known when the program is compiled.
-fn heard<P: Pipe, L: StepListener<P::In, P::Out>>(
+fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     run: &StepRun<'_>,
     tally: &mut Tally,
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
-        drive::<P, L, true>(run, tally, phase, listener)
+        M::drive::<L, true>(run, tally, phase, listener)
     } else {
-        drive::<P, L, false>(run, tally, phase, listener)
+        M::drive::<L, false>(run, tally, phase, listener)
     }
 }
 
-fn drive<P: Pipe, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
-    run: &StepRun<'_>,
-    tally: &mut Tally,
-    phase: &Cell<Phase>,
-    listener: &mut L,
-) -> Result<(), Halt> {
-    let reader = opening(run, "reader", || P::reader(&run.scope))?;
-    let processor = opening(run, "processor", || P::processor(&run.scope))?;
-    let writer = opening(run, "writer", || P::writer(&run.scope))?;
-    let desk = Desk::new(run, phase, listener);
-    let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
-    let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
-    let line = resume(run, line).map_err(during_open)?;
-    chunks.drive(Sequential::new(line, || P::reader(&run.scope), phase))
+/// Who fills the chunks of a step.
+trait Mode<P: Pipe> {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt>;
+}
+
+/// The thread that writes.
+enum OneThread {}
+
+impl<P: Pipe> Mode<P> for OneThread {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let reader = opening(run, "reader", || P::reader(&run.scope))?;
+        let processor = opening(run, "processor", || P::processor(&run.scope))?;
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        let desk = Desk::new(run, phase, listener);
+        let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
+        let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
+        let line = resume(run, line).map_err(during_open)?;
+        chunks.drive(Sequential::new(line, || P::reader(&run.scope), phase))
+    }
+}
+
+/// One that reads, several that process, and this one, which writes.
+enum SeveralThreads {}
+
+impl<P: Pipe<In: Send, Out: Send>> Mode<P> for SeveralThreads {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        std::thread::scope(|threads| {
+            let anew = || P::reader(&run.scope);
+            let feed = threads::start::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
+            let desk = Desk::new(run, phase, listener);
+            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+        })
+    }
 }
 
 fn during_open(failure: Failure) -> Halt {
@@ -97,17 +146,21 @@ fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
     mut line: Line<R, P, CAREFUL>,
 ) -> Result<Line<R, P, CAREFUL>, Failure> {
-    resume_reader(run, &mut line.reader)?;
+    resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
     line.processor.restore(&mut run.inherited.states.clone())?;
     Ok(line)
 }
 
 /// Takes the reader to where the last commit left it.
-pub(super) fn resume_reader<R: Reader>(run: &StepRun<'_>, reader: &mut R) -> Result<(), Failure> {
-    if let Some(text) = &run.inherited.reader {
+pub(super) fn resume_reader<R: Reader>(
+    info: &StepInfo,
+    inherited: Option<&str>,
+    reader: &mut R,
+) -> Result<(), Failure> {
+    if let Some(text) = inherited {
         let (position, ahead) = checkpoint::decode_ahead(text)?;
-        reader.resume(position).map_err(|error| run.of_role(Failure::new(error), "reader"))?;
-        checkpoint::pass(reader, ahead).map_err(|failure| run.of_role(failure, "reader"))?;
+        reader.resume(position).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
+        checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
     }
     // A position that cannot be read back must not first be found out at a restart.
     checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?).map(drop)

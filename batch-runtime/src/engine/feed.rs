@@ -5,7 +5,6 @@
 //! reader stands behind them, and what could not be read or processed.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use super::fill::{Extent, Filled};
 use super::judge::Judge;
@@ -74,9 +73,7 @@ impl<'l, 'r, L> Desk<'l, 'r, L> {
 
     /// How far a chunk that begins now is filled.
     pub(super) fn extent(&self) -> Extent {
-        let options = &self.run.info.options;
-        let until = options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
-        Extent { items: options.chunk as u64, until }
+        Extent::of(self.run.info)
     }
 
     /// The failure of a call in that phase.

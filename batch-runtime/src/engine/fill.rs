@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::feed::Outputs;
 use super::profile::{Phases, Ticks};
-use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepListener};
+use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, StepListener};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
 const FIRST_CAPACITY: usize = 64 * 1024;
@@ -126,6 +126,19 @@ pub(super) struct Extent {
     pub(super) until: Option<Instant>,
 }
 
+impl Extent {
+    /// Of a chunk of that step which begins now.
+    pub(super) fn of(step: &StepInfo) -> Self {
+        let until = step.options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
+        Self { items: step.options.chunk as u64, until }
+    }
+
+    /// Is its time over?
+    pub(super) fn is_over(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 /// Notes the phase if the call it stands beside panics; costs nothing if it does not.
 struct Unwinding<'p>(&'p Cell<Phase>, Phase);
 
@@ -199,11 +212,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
         let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
         while filled.read < extent.items && !filled.ended {
-            if CAREFUL
-                && let Some(until) = extent.until
-                && filled.read > 0
-                && Instant::now() >= until
-            {
+            if CAREFUL && filled.read > 0 && extent.is_over() {
                 break;
             }
             if L::HEARS_ITEMS

@@ -22,10 +22,11 @@ mod sequential;
 mod split;
 mod step;
 mod tasklet;
+mod threads;
 
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
-pub use chunk::run_chunks;
+pub use chunk::{run_chunks, run_threaded};
 pub use pause::{Pause, Sleep};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
