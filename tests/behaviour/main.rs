@@ -20,3 +20,4 @@ mod restarts;
 mod routing;
 mod splits;
 mod support;
+mod threads;

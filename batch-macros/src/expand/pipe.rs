@@ -40,9 +40,11 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let writer = parts.writer(&pipe.writer, &out);
     let listener = parts.listeners(&item, &out);
     let name = &function.sig.ident;
+    parts.crossing(&pipe, &item, &out);
     let (types, uses) = (&parts.types, &parts.uses);
-    let definition =
-        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<__Pipe>));
+    let run = if options.threads.is_some() { quote!(run_threaded) } else { quote!(run_chunks) };
+    let run = quote!(__batch::#run::<__Pipe>);
+    let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
         enum __Pipe {}
@@ -257,6 +259,12 @@ impl<'f> Parts<'f> {
         item: &Ident,
     ) -> TokenStream {
         let (faults, span) = (&self.options.faults, part.span());
+        if self.options.threads.is_some() {
+            let respanned = respan(definition, span);
+            self.checks.extend(stands(
+                quote_spanned!(span=> let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;),
+            ));
+        }
         if faults.is_empty() {
             return quote!(<#alias as #definition>::bind(#scope)?);
         }
@@ -329,14 +337,17 @@ impl<'f> Parts<'f> {
     /// The method that binds them, where there are any.
     fn listeners(&mut self, item: &Ident, out: &Ident) -> Option<TokenStream> {
         let definition = quote!(__batch::ListenerDefinition<#item, #out>);
-        let is = quote!(__batch::IsListener);
+        let (is, of_chunks) = (quote!(__batch::IsListener), quote!(__batch::HearsChunks));
         let (read, written) = (quote!(__batch::HearsRead<#item>), quote!(__batch::HearsWritten<#out>));
         let bound: Vec<_> = self
             .options
             .listeners
             .iter()
             .map(|part| {
-                let checks = [(&is, "IS"), (&read, "IS"), (&written, "IS")];
+                let mut checks = vec![(&is, "IS"), (&read, "IS"), (&written, "IS")];
+                if self.options.threads.is_some() {
+                    checks.push((&of_chunks, "IS"));
+                }
                 let Placed { alias, scope } = self.place(part, "listener", &definition, &checks);
                 quote!(<#alias as #definition>::bind(#scope)?)
             })
@@ -352,6 +363,19 @@ impl<'f> Parts<'f> {
                 }
             }
         })
+    }
+
+    /// With `threads`, what is read and what is put out crosses from one to another.
+    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) {
+        if self.options.threads.is_none() {
+            return;
+        }
+        let read = pipe.readers.first().map(|part| (part.span(), item));
+        let put_out = pipe.processors.last().map(|part| (part.span(), out));
+        for (span, item) in read.into_iter().chain(put_out) {
+            let item = Ident::new(&item.to_string(), span);
+            self.checks.extend(stands(quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;)));
+        }
     }
 
     /// The checks that compare constants, at the user's words.
@@ -378,6 +402,14 @@ impl<'f> Parts<'f> {
             #[cfg(not(rust_analyzer))]
             const _: () = { #(#databases)* #fallible };
         }
+    }
+}
+
+/// A check that stands by itself.
+fn stands(check: TokenStream) -> TokenStream {
+    quote! {
+        #[cfg(not(rust_analyzer))]
+        const _: () = { #check };
     }
 }
 

@@ -82,6 +82,19 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         });
         built = quote!(#built.chunk(__CHUNK));
     }
+    if let Some(threads) = options.threads.as_ref().filter(|threads| is_positive(threads)) {
+        built = quote!(#built.threads(#threads));
+    } else if let Some(threads) = &options.threads {
+        constants.extend(quote_spanned! { threads.span()=>
+            const __THREADS: usize = #threads;
+            const _: () = {
+                if __THREADS == 0 {
+                    ::core::panic!("at least one thread processes: `threads` must be 1 or more; leave it out for a step of one thread")
+                }
+            };
+        });
+        built = quote!(#built.threads(__THREADS));
+    }
     if let Some(limit) = &options.start_limit {
         constants.extend(quote_spanned! { limit.span()=>
             const __START_LIMIT: u32 = #limit;

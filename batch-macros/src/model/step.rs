@@ -13,6 +13,7 @@ use crate::syntax::step::{Element, Part, is_pipe, pipe};
 #[derive(Default)]
 pub(crate) struct StepOptions {
     pub(crate) chunk: Option<Expr>,
+    pub(crate) threads: Option<Expr>,
     pub(crate) start_limit: Option<Expr>,
     pub(crate) allow_start_if_complete: Option<Expr>,
     pub(crate) faults: Faults,
@@ -33,6 +34,7 @@ impl StepOptions {
             read.given.push(option.name.clone());
             match option.name.to_string().as_str() {
                 "chunk" => read.chunk = options::value(option, "chunk = 100", errors),
+                "threads" => read.threads = options::value(option, "threads = 4", errors),
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
                 "allow_start_if_complete" => {
                     read.allow_start_if_complete = match &option.value {

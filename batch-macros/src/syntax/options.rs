@@ -44,6 +44,7 @@ pub(crate) const STEP: Table = Table {
     attribute: "step",
     known: &[
         "chunk",
+        "threads",
         "skip",
         "no_skip",
         "retry",
@@ -55,7 +56,7 @@ pub(crate) const STEP: Table = Table {
         "allow_start_if_complete",
     ],
     repeated: &["skip", "no_skip", "retry"],
-    later: &["threads", "partitions", "partitioner", "order"],
+    later: &["partitions", "partitioner", "order"],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.

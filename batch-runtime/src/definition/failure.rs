@@ -239,14 +239,14 @@ impl fmt::Display for Failure {
             (None, Some(component)) => write!(f, "`{component}`: ")?,
             (None, None) => {}
         }
-        if let Some(location) = &parts.location {
+        let cause = self.cause();
+        // Most readers name the place in their errors, and wrappers print their source: neither is printed twice.
+        let mut last = cause.to_string();
+        if let Some(location) = parts.location.as_ref().filter(|location| !last.contains(*location)) {
             write!(f, "{location}: ")?;
         }
-        let cause = self.cause();
-        write!(f, "{cause}")?;
+        f.write_str(&last)?;
         let mut source = cause.source();
-        // Wrappers often print their source themselves; it is not printed twice.
-        let mut last = cause.to_string();
         while let Some(error) = source {
             let text = error.to_string();
             // SQLite's error code says in general what the message above it says in particular.

@@ -40,8 +40,8 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
-    NamedError, Reads, Shared,
+    ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept,
+    Leaves, NamedError, Reads, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -52,7 +52,7 @@ pub use listener_fn::{
     BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnReadError, OnRetry, OnSkipInProcess,
     OnSkipInRead, OnSkipInWrite, OnWriteError, find_error,
 };
-pub use listener_fn::{HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
+pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
 pub use parameter::{

@@ -360,6 +360,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 run.environment.job.stop.raise();
             }
         }
+        feed.close().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
         self.finish(&feed, &mut record)
     }
 
