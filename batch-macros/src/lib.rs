@@ -61,6 +61,12 @@ pub fn retry_policy(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("retry_policy", options, item, expand::retry_policy)
 }
 
+/// Marks a function that hears of one event of a step or job: `#[listener(after_step)]`.
+#[proc_macro_attribute]
+pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("listener", options, item, expand::listener)
+}
+
 /// Marks a step: a pipe of components, or a tasklet.
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -14,6 +14,8 @@ mod databases;
 mod faults;
 mod files;
 mod launching;
+mod listeners;
+mod naming_errors;
 mod panics;
 mod restarts;
 mod routing;

@@ -167,7 +167,7 @@ pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs
     let mut before = Vec::new();
     for fault in &point.faults {
         let ended = process::run(&mut fault.command(&folder, shape));
-        judge(fault, ended, &folder.said(), &mut outcome);
+        judge(fault, shape, ended, &folder.said(), &mut outcome);
         before.push(Versions::after_death(&folder));
     }
     complete(&folder, shape, &mut outcome.damage);
@@ -179,7 +179,7 @@ pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs
 }
 
 /// Did the run end as one may that meets this?
-fn judge(fault: &Fault, ended: Ended, said: &str, outcome: &mut Outcome) {
+fn judge(fault: &Fault, shape: &Shape, ended: Ended, said: &str, outcome: &mut Outcome) {
     let wrong = &mut outcome.damage.contradictions;
     if said.contains("panicked") {
         wrong.push(format!("it panicked: {said}"));
@@ -192,7 +192,9 @@ fn judge(fault: &Fault, ended: Ended, said: &str, outcome: &mut Outcome) {
         Ended::Code(1 | 2) if !fault.is_deadly() => {
             outcome.failures += 1;
             let says_why = |line: &str| line.starts_with("error: ") || line.contains(" failed: ");
-            if said.lines().count() != 1 || !says_why(said) {
+            // A line a branch: what keeps one from writing may keep others.
+            let most = if shape.side_by_side { 3 } else { 1 };
+            if !(1..=most).contains(&said.lines().count()) || !said.lines().all(says_why) {
                 wrong.push(format!("it failed without one line that says why: {said:?}"));
             }
         }

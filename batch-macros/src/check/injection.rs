@@ -44,6 +44,10 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                     ),
                 );
             }
+            Asks::Connection(_) | Asks::Output { .. } if role == Role::JobListener => errors.at(
+                &argument.ty,
+                "a listener of a job belongs to no step: it takes parameters, resources and `&JobContext`",
+            ),
             Asks::JobContext | Asks::Resource if role == Role::Database => errors.at(
                 &argument.ty,
                 "a database is opened before the job's first step: it takes parameters alone",
@@ -65,6 +69,8 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
         Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
+        Role::Listener => "a listener only watches: ask for `&Connection` to read, and write in a writer",
+        Role::JobListener => "a listener of a job runs outside of all steps: write in a step of the job",
         Role::Resource | Role::Database => {
             "it is made before any transaction begins; ask for the transaction in a writer or tasklet"
         }
@@ -73,7 +79,9 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
 }
 
 fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {
-    if matches!(role, Role::Decider | Role::Resource | Role::Database) {
-        errors.at(&argument.ty, format!("a {} belongs to no step: ask for `&JobContext`", role.noun()));
+    if matches!(role, Role::Decider | Role::Resource | Role::Database | Role::JobListener) {
+        let whose = if role == Role::JobListener { " of a job" } else { "" };
+        errors
+            .at(&argument.ty, format!("a {}{whose} belongs to no step: ask for `&JobContext`", role.noun()));
     }
 }

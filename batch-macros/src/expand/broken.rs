@@ -20,6 +20,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Classifier => classifier(&name, &errors.take_first_as_type()),
         Role::Resource => resource(&name, &errors.take_first_as_type()),
         Role::Database => database(&name),
+        Role::Listener | Role::JobListener => listener(&name),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
     frame(function, plain(function), body)
@@ -116,6 +117,33 @@ fn database(name: &Ident) -> TokenStream {
         impl __batch::Database for #name {
             type Driver = __batch::Sqlite;
             const INFO: ::core::option::Option<&'static __batch::DatabaseInfo> = ::core::option::Option::None;
+        }
+    }
+}
+
+/// Hears whatever is asked for, of steps and of jobs.
+fn listener(name: &Ident) -> TokenStream {
+    let constants = constants(name);
+    let text = name.to_string();
+    quote! {
+        impl __batch::IsListener for #name {}
+        impl __batch::HearsSteps for #name {}
+        impl<T> __batch::HearsRead<T> for #name {}
+        impl<T> __batch::HearsWritten<T> for #name {}
+        impl<In, Out> __batch::ListenerDefinition<In, Out> for #name {
+            #constants
+            fn bind<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::StepListener<In, Out> + 's + use<'s, In, Out>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(())
+            }
+        }
+        impl __batch::JobListenerDefinition for #name {
+            const LISTENER: __batch::JobListener = __batch::JobListener {
+                name: #text,
+                needs: &[],
+                hears: __batch::JobEvent::Before(|_| ::core::result::Result::Ok(())),
+            };
         }
     }
 }

@@ -63,6 +63,16 @@ fn a_pipe_names_each_component_once() {
 }
 
 #[test]
+fn a_listener_hears_one_event_of_steps_over_any_other_items() {
+    check(
+        "listener",
+        super::listener,
+        "on_skip_in_write",
+        "fn report(row: &Row, error: &Failure, log: PathBuf) { todo!() }",
+    );
+}
+
+#[test]
 fn a_tasklet_is_called_in_its_transaction() {
     check(
         "tasklet",

@@ -14,6 +14,7 @@ mod frame;
 #[cfg(test)]
 mod golden;
 mod job;
+mod listener;
 mod parameter_type;
 mod pipe;
 mod policy;
@@ -31,6 +32,7 @@ pub(crate) use database::database;
 pub(crate) use decider::decider;
 pub(crate) use flow::flow;
 pub(crate) use job::job;
+pub(crate) use listener::listener;
 pub(crate) use parameter_type::parameter_type;
 pub(crate) use policy::{retry_policy, skip_policy};
 pub(crate) use processor::processor;

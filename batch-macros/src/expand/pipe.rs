@@ -38,6 +38,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let (item, reader) = parts.readers(&pipe.readers);
     let (out, processor) = parts.processors(&pipe.processors, &item);
     let writer = parts.writer(&pipe.writer, &out);
+    let listener = parts.listeners(&item, &out);
     let name = &function.sig.ident;
     let (types, uses) = (&parts.types, &parts.uses);
     let definition =
@@ -80,6 +81,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             {
                 ::core::result::Result::Ok(#writer)
             }
+            #listener
             #shown
         },
     );
@@ -199,7 +201,7 @@ impl<'f> Parts<'f> {
             let scope = quote!(&__scope.bound(#constant));
             (constant, scope)
         };
-        let raises = if self.options.faults.is_empty() {
+        let raises = if self.options.faults.is_empty() || role == "listener" {
             quote!(__batch::Raises::Unknown)
         } else {
             quote!(<#alias as #definition>::RAISES)
@@ -322,6 +324,34 @@ impl<'f> Parts<'f> {
                 #arms,
             )
         }}
+    }
+
+    /// The method that binds them, where there are any.
+    fn listeners(&mut self, item: &Ident, out: &Ident) -> Option<TokenStream> {
+        let definition = quote!(__batch::ListenerDefinition<#item, #out>);
+        let is = quote!(__batch::IsListener);
+        let (read, written) = (quote!(__batch::HearsRead<#item>), quote!(__batch::HearsWritten<#out>));
+        let bound: Vec<_> = self
+            .options
+            .listeners
+            .iter()
+            .map(|part| {
+                let checks = [(&is, "IS"), (&read, "IS"), (&written, "IS")];
+                let Placed { alias, scope } = self.place(part, "listener", &definition, &checks);
+                quote!(<#alias as #definition>::bind(#scope)?)
+            })
+            .collect();
+        (!bound.is_empty()).then(|| {
+            let joined = nested(bound, &quote!(__batch::Listeners::new));
+            quote! {
+                fn listener<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
+                    impl __batch::StepListener<Self::In, Self::Out> + 's + use<'s>,
+                    __batch::Failure,
+                > {
+                    ::core::result::Result::Ok(#joined)
+                }
+            }
+        })
     }
 
     /// The checks that compare constants, at the user's words.

@@ -7,13 +7,14 @@ use syn::spanned::Spanned;
 
 use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{error_check, failure, raises_constant, value_or_return};
+use super::failure::{error_check, failure, raises_constant, raises_each, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::{Source, source};
+use crate::model::returns::item_of_impl;
 use crate::model::types::with_static_lifetimes;
 use crate::syntax::component::plain;
 use crate::syntax::options;
@@ -36,6 +37,8 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
     let raises = match (source(&component.returns.value), component.returns.fallible) {
         (Source::Iterator { .. }, false) => raises_constant(&quote!(__batch::Raises::Nothing)),
+        (Source::FallibleIterator { .. }, false) => item_of_impl(&component.returns.value, "Iterator")
+            .map_or_else(TokenStream::new, |each| raises_each(&each)),
         _ => quote!(),
     };
     let definition = implement(

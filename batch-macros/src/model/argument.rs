@@ -22,6 +22,9 @@ pub(crate) enum Role {
     Database,
     Decider,
     Tasklet,
+    /// Of a step.
+    Listener,
+    JobListener,
 }
 
 impl Role {
@@ -36,16 +39,17 @@ impl Role {
             Self::Database => "database",
             Self::Decider => "decider",
             Self::Tasklet => "tasklet",
+            Self::Listener | Self::JobListener => "listener",
         }
     }
 
     /// Is the function called again and again with the arguments that were bound once?
     pub(crate) fn is_repeated(self) -> bool {
-        matches!(self, Self::Processor | Self::Writer | Self::Classifier)
+        matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Listener)
     }
 
-    fn takes_items(self) -> bool {
-        self.is_repeated()
+    pub(crate) fn takes_items(self) -> bool {
+        matches!(self, Self::Processor | Self::Writer | Self::Classifier)
     }
 }
 
@@ -92,13 +96,13 @@ const BY_TYPE: [(&str, &str); 5] = [
     ("Output", "&Output<step>"),
 ];
 
-/// Classifies the injected arguments of a function: all, but for the items that stand first.
-pub(crate) fn arguments(role: Role, function: &ItemFn, errors: &mut Errors) -> Vec<Argument> {
+/// Classifies the injected arguments of a function: all, but for the `first` ones.
+pub(crate) fn arguments(role: Role, function: &ItemFn, first: usize, errors: &mut Errors) -> Vec<Argument> {
     function
         .sig
         .inputs
         .iter()
-        .skip(usize::from(role.takes_items()))
+        .skip(first)
         .filter_map(|input| match input {
             // rustc itself refuses `self` outside an impl.
             FnArg::Receiver(_) => None,

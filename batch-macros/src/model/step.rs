@@ -21,6 +21,7 @@ pub(crate) struct StepOptions {
     /// In nanoseconds.
     pub(crate) chunk_time: Option<u64>,
     pub(crate) isolate: bool,
+    pub(crate) listeners: Vec<Part>,
     /// The names of all that are given.
     pub(crate) given: Vec<Ident>,
 }
@@ -44,6 +45,11 @@ impl StepOptions {
                 "retry" => read.faults.add_retry(option, errors),
                 "timeout" => read.timeout = time(option, "timeout = \"1h\"", errors),
                 "chunk_time" => read.chunk_time = time(option, "chunk_time = \"10s\"", errors),
+                "listeners" => {
+                    let names = options::names(option, "listeners(report)", errors);
+                    read.listeners =
+                        names.into_iter().map(|path| Part { path, bindings: Vec::new() }).collect();
+                }
                 "isolate" => read.isolate = isolate(option, errors),
                 _ => {}
             }

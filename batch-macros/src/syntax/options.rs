@@ -3,10 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Token};
+use syn::{Expr, Ident, Path, Token};
 
 use super::nearest::nearest;
 use crate::errors::Errors;
+use crate::model::types::shown;
 
 /// The options of one attribute.
 pub(crate) struct Table {
@@ -49,11 +50,12 @@ pub(crate) const STEP: Table = Table {
         "timeout",
         "chunk_time",
         "isolate",
+        "listeners",
         "start_limit",
         "allow_start_if_complete",
     ],
     repeated: &["skip", "no_skip", "retry"],
-    later: &["threads", "partitions", "partitioner", "listeners", "order"],
+    later: &["threads", "partitions", "partitioner", "order"],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.
@@ -167,4 +169,33 @@ fn no_arguments(option: &Given, remedy: &str, errors: &mut Errors) {
     if let Some(arguments) = &option.arguments {
         errors.at_span(arguments.span, format!("`{}` takes no parentheses: {remedy}", option.name));
     }
+}
+
+/// The functions that an option names: `listeners(a, b)`.
+pub(crate) fn names(option: &Given, example: &str, errors: &mut Errors) -> Vec<Path> {
+    let Some(given) = arguments(option, example, errors) else { return Vec::new() };
+    let given = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(given.inside.clone()) {
+        Ok(given) => given,
+        Err(error) => {
+            errors.push(error);
+            return Vec::new();
+        }
+    };
+    let mut names: Vec<Path> = Vec::new();
+    for name in given {
+        match name {
+            Expr::Path(path) if path.qself.is_none() => {
+                if names.iter().any(|name| shown(name) == shown(&path.path)) {
+                    errors.at(&path, "this one is named already; keep one of the two");
+                } else {
+                    names.push(path.path);
+                }
+            }
+            Expr::Call(call) => {
+                errors.at(call, format!("functions are named here, not called: write `{example}`"));
+            }
+            other => errors.at(other, format!("name functions: write `{example}`")),
+        }
+    }
+    names
 }

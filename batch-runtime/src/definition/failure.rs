@@ -156,6 +156,11 @@ impl Failure {
         self.0.interrupted
     }
 
+    /// Says on which item, where that is not known yet.
+    pub(crate) fn place(&mut self, location: String) {
+        self.0.location.get_or_insert(location);
+    }
+
     /// The component that failed, where it is known.
     #[must_use]
     pub fn component(&self) -> Option<&'static str> {

@@ -150,7 +150,7 @@ impl<E: std::fmt::Display> IsError for E {}
 /// What `skip(..)` and `retry(..)` of a step can name: every error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error",
-    label = "`skip` and `retry` name errors",
+    label = "does not implement `std::error::Error`",
     note = "name a type that implements `std::error::Error`: derive `thiserror::Error` for it;\nof an `anyhow::Error` or `Box<dyn Error>` name what is inside"
 )]
 pub trait NamedError {

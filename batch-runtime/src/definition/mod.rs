@@ -7,7 +7,9 @@ mod failure;
 mod faults;
 mod fitness;
 mod job;
+mod job_listener;
 mod listener;
+mod listener_fn;
 mod local_error;
 mod nearest;
 mod need;
@@ -42,7 +44,15 @@ pub use fitness::{
     NamedError, Reads, Shared,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
+pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
 pub use listener::{Listeners, StepListener};
+#[doc(hidden)]
+pub use listener_fn::{
+    AfterChunk, AfterProcess, AfterRead, AfterStep, AfterWrite, BeforeChunk, BeforeProcess, BeforeRead,
+    BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnReadError, OnRetry, OnSkipInProcess,
+    OnSkipInRead, OnSkipInWrite, OnWriteError, find_error,
+};
+pub use listener_fn::{HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
 pub use parameter::{

@@ -74,7 +74,7 @@ impl fmt::Debug for Environment {
 /// What belongs to one step execution, or one decision, on one thread.
 pub(crate) struct StepEnvironment {
     /// `None` for a decider, which belongs to no step.
-    pub(crate) context: Option<StepContext>,
+    pub(crate) context: Option<Arc<StepContext>>,
     /// `None` for a decider, which is not repeated.
     pub(crate) retrying: Option<Retrying>,
     local: Slots<dyn Any>,
@@ -82,7 +82,12 @@ pub(crate) struct StepEnvironment {
 
 impl StepEnvironment {
     pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
-        Self { context, retrying, local: Slots::new() }
+        Self { context: context.map(Arc::new), retrying, local: Slots::new() }
+    }
+
+    /// The same step on another thread, with connections of its own.
+    pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying) -> Self {
+        Self { context: Some(context), retrying: Some(retrying), local: Slots::new() }
     }
 }
 
@@ -101,6 +106,20 @@ impl<'s> Scope<'s> {
         self.step
             .and_then(|step| step.retrying.as_ref())
             .expect("a component of a step is bound in the step's scope")
+    }
+
+    /// What another thread makes a scope of its own of.
+    pub(crate) fn bindings(&self) -> Vec<&'s [Binding]> {
+        self.bindings.clone()
+    }
+
+    /// The scope of a step on another thread.
+    pub(crate) fn of_thread(
+        job: &'s Environment,
+        step: &'s StepEnvironment,
+        bindings: Vec<&'s [Binding]>,
+    ) -> Self {
+        Self { job, step: Some(step), bindings }
     }
 
     pub(crate) fn of_job(job: &'s Environment) -> Self {
@@ -198,7 +217,7 @@ impl<'s> Scope<'s> {
     /// # Errors
     /// When there is none: a decider belongs to no step.
     pub fn step_context(&self) -> Result<&'s StepContext, Failure> {
-        self.step()?.context.as_ref().ok_or_else(|| Failure::new("a decider belongs to no step"))
+        self.step()?.context.as_deref().ok_or_else(|| Failure::new("a decider belongs to no step"))
     }
 
     /// The running job.

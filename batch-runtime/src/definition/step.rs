@@ -45,6 +45,8 @@ pub enum StepKind {
 pub struct StepOptions {
     /// Items read for one commit.
     pub chunk: usize,
+    /// Threads that process; 1 for none but the step's own.
+    pub threads: usize,
     /// How often the step may be started in one instance (in a loop: one iteration).
     pub start_limit: Option<u32>,
     /// Is it run again by a restart although it completed?
@@ -63,6 +65,7 @@ impl StepOptions {
     /// One item a chunk, no limits.
     pub const DEFAULT: Self = Self {
         chunk: 1,
+        threads: 1,
         start_limit: None,
         allow_start_if_complete: false,
         faults: Faults::NONE,
@@ -75,6 +78,13 @@ impl StepOptions {
     #[must_use]
     pub const fn chunk(mut self, items: usize) -> Self {
         self.chunk = items;
+        self
+    }
+
+    /// With so many threads that process.
+    #[must_use]
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -245,6 +255,14 @@ pub trait Tasklet: StepDefinition {
         tx: &ChunkTransaction<'_>,
         state: &mut Self::State,
     ) -> Result<TaskletCall<Self::Value>, Failure>;
+
+    /// Binds the listeners, joined into one.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn listener<'s>(_scope: &Scope<'s>) -> Result<impl StepListener<(), ()> + 's + use<'s, Self>, Failure> {
+        Ok(())
+    }
 
     /// The value as JSON, where its type is a serde type: what `&Output<step>` reads.
     ///

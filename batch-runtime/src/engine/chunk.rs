@@ -7,25 +7,36 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::absorb::ReadRepeats;
 use super::checkpoint::{self, Checkpoint};
-use super::fill::{Batch, Extent, Filled, Line, noting, told};
+use super::feed::{Desk, Feed, Outputs};
+use super::fill::{Filled, Line, noting, told};
 use super::isolate::Writing;
 use super::judge::{Judge, Skip};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
-use super::step::{Done, Halt, StepEnd, StepRun};
+use super::sequential::Sequential;
+use super::step::{Done, Halt, StepEnd, StepRun, of_role};
+use super::threads;
 use crate::definition::{
-    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepListener, Writer,
+    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepInfo, StepListener, Writer,
 };
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
-/// Runs a chunk step.
+/// Runs a chunk step on this thread.
 pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, OneThread>(run)
+}
+
+/// Runs a chunk step with `threads`: reading, processing and writing each on their own.
+pub fn run_threaded<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, SeveralThreads>(run)
+}
+
+fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
-    let result = panic::catch(|| open_and_drive::<P>(run, &mut tally, &phase))
+    let result = panic::catch(|| open_and_drive::<P, M>(run, &mut tally, &phase))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
     StepEnd {
@@ -38,10 +49,14 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
     }
 }
 
-fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Phase>) -> Result<(), Halt> {
+fn open_and_drive<P: Pipe, M: Mode<P>>(
+    run: &StepRun<'_>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+) -> Result<(), Halt> {
     let mut listener = opening(run, "listener", || P::listener(&run.scope))?;
     listener.before_step().map_err(Halt::Failed)?;
-    let result = panic::catch(|| heard::<P, _>(run, tally, phase, &mut listener))
+    let result = panic::catch(|| heard::<P, M, _>(run, tally, phase, &mut listener))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
         Err(Halt::Failed(failure)) => Some(failure),
@@ -58,34 +73,97 @@ fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Ph
 }
 
 /// With the type of what listens, and whether care is taken: both are known when the program is compiled.
-fn heard<P: Pipe, L: StepListener<P::In, P::Out>>(
+fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     run: &StepRun<'_>,
     tally: &mut Tally,
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
-        drive::<P, L, true>(run, tally, phase, listener)
+        M::drive::<L, true>(run, tally, phase, listener)
     } else {
-        drive::<P, L, false>(run, tally, phase, listener)
+        M::drive::<L, false>(run, tally, phase, listener)
     }
 }
 
-fn drive<P: Pipe, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+/// Who fills the chunks of a step.
+trait Mode<P: Pipe> {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt>;
+}
+
+/// The thread that writes.
+enum OneThread {}
+
+impl<P: Pipe> Mode<P> for OneThread {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let reader = opening(run, "reader", || P::reader(&run.scope))?;
+        let processor = opening(run, "processor", || P::processor(&run.scope))?;
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        let desk = Desk::new(run, phase, listener);
+        let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
+        let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
+        let line = resume(run, line).map_err(during_open)?;
+        chunks.drive(Sequential::new(line, || P::reader(&run.scope), phase))
+    }
+}
+
+/// One that reads, several that process, and this one, which writes.
+enum SeveralThreads {}
+
+impl<P: Pipe<In: Send, Out: Send>> Mode<P> for SeveralThreads {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        std::thread::scope(|threads| {
+            let anew = || P::reader(&run.scope);
+            let feed = threads::start::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
+            let desk = Desk::new(run, phase, listener);
+            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+        })
+    }
+}
+
+fn during_open(failure: Failure) -> Halt {
+    Halt::Failed(failure.during(Phase::Open))
+}
+
+/// Takes reader and processors to where the last commit left them.
+fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
-    tally: &mut Tally,
-    phase: &Cell<Phase>,
-    listener: &mut L,
-) -> Result<(), Halt> {
-    let line = Line::<_, _, CAREFUL>::new(
-        opening(run, "reader", || P::reader(&run.scope))?,
-        opening(run, "processor", || P::processor(&run.scope))?,
-        run.info.options.chunk,
-    );
-    let writer = opening(run, "writer", || P::writer(&run.scope))?;
-    let mut chunks = ChunkLoop::new(run, tally, phase, writer, listener, P::item_json);
-    let line = chunks.resume(line).map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
-    chunks.drive(line, || P::reader(&run.scope))
+    mut line: Line<R, P, CAREFUL>,
+) -> Result<Line<R, P, CAREFUL>, Failure> {
+    resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
+    line.processor.restore(&mut run.inherited.states.clone())?;
+    Ok(line)
+}
+
+/// Takes the reader to where the last commit left it.
+pub(super) fn resume_reader<R: Reader>(
+    info: &StepInfo,
+    inherited: Option<&str>,
+    reader: &mut R,
+) -> Result<(), Failure> {
+    if let Some(text) = inherited {
+        let (position, ahead) = checkpoint::decode_ahead(text)?;
+        reader.resume(position).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
+        checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
+    }
+    // A position that cannot be read back must not first be found out at a restart.
+    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?).map(drop)
 }
 
 /// Opens the components of one role; a panic is caught here, where the role is still known.
@@ -109,9 +187,10 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     let collected = panic::catch(|| {
         let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
         let (writer, mut listener) = (Discard(PhantomData), ());
-        let mut chunks = ChunkLoop::new(run, &mut tally, &phase, writer, &mut listener, |_| None);
-        let line = chunks.resume(line)?;
-        chunks.collect(line)
+        let desk = Desk::new(run, &phase, &mut listener);
+        let mut chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
+        let anew = || Err(Failure::new("a reader of a test is not opened anew"));
+        chunks.collect(Sequential::new(resume(run, line)?, anew, &phase))
     });
     let items = collected.unwrap_or_else(|panicked| Err(run.blame(panicked, phase.get())))?;
     Ok((items, tally.counters))
@@ -159,106 +238,58 @@ pub(super) struct Portion {
 }
 
 pub(super) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
-    pub(super) run: &'l StepRun<'r>,
+    pub(super) desk: Desk<'l, 'r, L>,
     pub(super) tally: &'l mut Tally,
-    /// What user code is being called: read after a panic.
-    pub(super) phase: &'l Cell<Phase>,
     pub(super) writer: W,
-    pub(super) listener: &'l mut L,
-    pub(super) judge: Judge<'l>,
     /// Where the last whole chunk left everyone.
     pub(super) last: Positions,
     pub(super) json: fn(&W::Item) -> Option<String>,
-    pub(super) repeats: ReadRepeats,
     read: PhantomData<fn(In)>,
 }
 
 impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ChunkLoop<'l, 'r, In, W, L, CAREFUL>
 {
-    fn new(
-        run: &'l StepRun<'r>,
+    pub(super) fn new(
+        desk: Desk<'l, 'r, L>,
         tally: &'l mut Tally,
-        phase: &'l Cell<Phase>,
         writer: W,
-        listener: &'l mut L,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        let judge = Judge::new(run.info.options.faults, run.retrying(), &run.before);
-        Self {
-            run,
-            tally,
-            phase,
-            writer,
-            listener,
-            judge,
-            last: Positions::default(),
-            json,
-            repeats: ReadRepeats::default(),
-            read: PhantomData,
-        }
+        Self { desk, tally, writer, last: Positions::default(), json, read: PhantomData }
     }
 
-    /// Takes everyone to where the last commit left them.
-    fn resume<R, P>(&mut self, mut line: Line<R, P, CAREFUL>) -> Result<Line<R, P, CAREFUL>, Failure>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
-        let inherited = &self.run.inherited;
-        if let Some(text) = &inherited.reader {
-            let (position, ahead) = checkpoint::decode_ahead(text)?;
-            let reader = &mut line.reader;
-            reader.resume(position).map_err(|error| self.run.of_role(Failure::new(error), "reader"))?;
-            checkpoint::pass(reader, ahead).map_err(|failure| self.run.of_role(failure, "reader"))?;
-        }
-        line.processor.restore(&mut inherited.states.clone())?;
-        let written = inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
-        if self.run.forced {
+    /// Takes the writer to where the last commit left it.
+    fn open<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Failure> {
+        let run = self.desk.run;
+        let written = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
+        if run.forced {
             self.writer.take_over();
         }
-        self.writer.open(written).map_err(|error| self.run.of_role(Failure::new(error), "writer"))?;
-        self.last = self.positions(&line.reader)?;
-        // A position that cannot be read back must not first be found out at a restart.
-        checkpoint::decode::<R::Position>(&self.last.reader)?;
-        checkpoint::decode::<W::Position>(&self.last.writer)?;
-        Ok(line)
+        self.writer.open(written).map_err(|error| run.of_role(Failure::new(error), "writer"))?;
+        self.last = self.positions(feed)?;
+        checkpoint::decode::<W::Position>(&self.last.writer).map(drop)
     }
 
-    fn positions<R: Reader>(&self, reader: &R) -> Result<Positions, Failure> {
-        Ok(Positions {
-            reader: checkpoint::encode(&reader.position())?,
-            writer: checkpoint::encode(&self.writer.position())?,
-        })
+    fn positions<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<Positions, Failure> {
+        Ok(Positions { reader: feed.position()?, writer: checkpoint::encode(&self.writer.position())? })
     }
 
-    fn extent(&self) -> Extent {
-        let options = &self.run.info.options;
-        let until = options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
-        Extent { items: options.chunk as u64, until }
-    }
-
-    fn collect<R, P>(&mut self, mut line: Line<R, P, CAREFUL>) -> Result<Vec<W::Item>, Failure>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
+    fn collect<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<Vec<W::Item>, Failure> {
         let mut all = Vec::new();
         loop {
-            let filled;
-            let anew = || Err(Failure::new("a reader of a test is not opened anew"));
-            (line, filled) = self.fill(line, None, anew).map_err(|halt| match halt {
+            let filled = feed.fill(&mut self.desk, None).map_err(|halt| match halt {
                 Halt::Failed(failure) => failure,
                 other => Failure::new(format!("{other:?}")),
             })?;
+            let outputs = feed.outputs();
             if filled.records > 0 {
-                let portion = Self::whole(filled, line.batch.items.len());
-                let skips = self.judge.of(&portion.records);
+                let portion = Self::whole(filled, outputs.items.len());
+                let skips = self.desk.judge.of(&portion.records);
                 self.tally.counters = self.counters_with(&portion, portion.items.len(), &skips);
-                self.judge.settle(&portion.records);
+                self.desk.judge.settle(&portion.records);
             }
-            all.append(&mut line.batch.items);
-            line.batch.clear();
+            all.append(&mut outputs.items);
             if filled.ended {
                 return Ok(all);
             }
@@ -286,165 +317,114 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         counters
     }
 
-    fn drive<R, P>(
-        &mut self,
-        mut line: Line<R, P, CAREFUL>,
-        mut anew: impl FnMut() -> Result<R, Failure>,
-    ) -> Result<(), Halt>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
+    /// Commits chunk after chunk.
+    pub(super) fn drive<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<(), Halt> {
+        self.open(&feed).map_err(during_open)?;
+        let run = self.desk.run;
         let mut record = ChunkRecord::default();
         loop {
-            if self.run.is_stopping() {
+            if run.is_stopping() {
                 return Err(Halt::Stopped);
             }
-            self.run.check_time()?;
+            run.check_time()?;
             let measure = self.tally.profiler.next();
             let mut watch = Watch::start(measure);
             let mut phases = Phases::default();
-            self.listener.before_chunk().map_err(Halt::Failed)?;
+            self.desk.listener.before_chunk().map_err(Halt::Failed)?;
 
-            let filled;
-            if measure == Measure::Items {
-                (line, filled) = self.fill(line, Some(&mut phases), &mut anew)?;
+            let filled = if measure == Measure::Items {
+                let filled = feed.fill(&mut self.desk, Some(&mut phases))?;
                 watch.lap();
                 phases.fill = phases.read + phases.process;
+                filled
             } else {
-                (line, filled) = self.fill(line, None, &mut anew)?;
+                let filled = feed.fill(&mut self.desk, None)?;
                 phases.fill = watch.lap();
-            }
+                filled
+            };
 
-            let is_empty = filled.read == 0 && self.judge.len() == 0;
-            if is_empty && !self.moved(&line.reader).map_err(Halt::Failed)? {
+            let is_empty = filled.read == 0 && self.desk.judge.len() == 0;
+            if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
                 break;
             }
-            let stop_requested = self.commit(filled, &mut line, &mut record, &mut watch, &mut phases)?;
+            let stop_requested = self.commit(filled, &mut feed, &mut record, &mut watch, &mut phases)?;
             phases.commit += watch.lap();
             if measure != Measure::No {
                 self.tally.profiler.add(measure, phases);
-                self.run.live.show(&self.tally.counters, line.reader.progress());
+                run.live.show(&self.tally.counters, feed.progress());
             }
             if filled.ended {
                 break;
             }
             if stop_requested {
-                self.run.environment.job.stop.raise();
+                run.environment.job.stop.raise();
             }
         }
-        self.finish(&line, &mut record)
-    }
-
-    /// Fills a chunk, over what fails on the way and is skipped or repeated.
-    fn fill<R, P>(
-        &mut self,
-        mut line: Line<R, P, CAREFUL>,
-        mut timed: Option<&mut Phases>,
-        mut anew: impl FnMut() -> Result<R, Failure>,
-    ) -> Result<(Line<R, P, CAREFUL>, Filled), Halt>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
-        let (extent, mut filled) = (self.extent(), Filled::default());
-        loop {
-            let result;
-            (line, filled, result) = match &mut timed {
-                Some(phases) => line.fill_timed(extent, filled, self.listener, self.phase, phases),
-                None => line.fill(extent, filled, self.listener, self.phase),
-            };
-            match result {
-                Ok(()) => break,
-                Err(fault) => line = self.absorb(line, fault, &mut filled, &mut anew)?,
-            }
-        }
-        if CAREFUL {
-            for (source, failure) in std::mem::take(&mut line.batch.rejected) {
-                let failure = self.processing(failure);
-                filled.skipped += 1;
-                self.judge.skip(SkipPhase::Process, source, failure, None).map_err(Halt::Failed)?;
-            }
-        }
-        Ok((line, filled))
+        self.finish(&feed, &mut record)
     }
 
     /// Did the reader move although it handed nothing out (comments at the end of a file)?
-    fn moved<R: Reader>(&self, reader: &R) -> Result<bool, Failure> {
-        let keeps = self.run.store.borrow().keeps();
-        Ok(keeps && checkpoint::encode(&reader.position())? != self.last.reader)
+    fn moved<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<bool, Failure> {
+        let keeps = self.desk.run.store.borrow().keeps();
+        Ok(keeps && feed.position()? != self.last.reader)
     }
 
     /// Writes the chunk and commits it with the checkpoint; true if somebody asked for a stop.
-    fn commit<R, P>(
+    fn commit<F: Feed<In, W::Item>>(
         &mut self,
         filled: Filled,
-        line: &mut Line<R, P, CAREFUL>,
+        feed: &mut F,
         record: &mut ChunkRecord,
         watch: &mut Watch,
         phases: &mut Phases,
-    ) -> Result<bool, Halt>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
-        let whole = Self::whole(filled, line.batch.items.len());
-        let stop_requested = match self.commit_portion(&whole, line, record, watch, phases) {
+    ) -> Result<bool, Halt> {
+        let whole = Self::whole(filled, feed.outputs().items.len());
+        let stop_requested = match self.commit_portion(&whole, feed, record, watch, phases) {
             Err(ChunkError::Refused(failure)) if CAREFUL => {
-                self.commit_in_parts(filled, line, record, failure)?
+                self.commit_in_parts(filled, feed, record, failure)?
             }
             committed => committed?,
         };
-        self.last.reader = checkpoint::encode(&line.reader.position()).map_err(Halt::Failed)?;
-        line.batch.clear();
-        let Self { run, phase, .. } = self;
-        let reader = &mut line.reader;
-        noting(phase, Phase::Read, || reader.committed(&reader.position()))
-            .map_err(|error| Halt::Failed(run.blame(Failure::new(error), Phase::Read)))?;
-        told(self.listener.after_chunk(&self.tally.counters));
+        feed.outputs().clear();
+        feed.committed().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
+        told(self.desk.listener.after_chunk(&self.tally.counters));
         Ok(stop_requested)
     }
 
     /// Writes a portion of the chunk and commits it with its checkpoint.
-    pub(super) fn commit_portion<R, P>(
+    pub(super) fn commit_portion<F: Feed<In, W::Item>>(
         &mut self,
         portion: &Portion,
-        line: &mut Line<R, P, CAREFUL>,
+        feed: &mut F,
         record: &mut ChunkRecord,
         watch: &mut Watch,
         phases: &mut Phases,
-    ) -> Result<bool, ChunkError>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
-        let Line { reader, processor, batch } = line;
+    ) -> Result<bool, ChunkError> {
+        let run = self.desk.run;
         let before = self.writer.position();
-        let skipped = self.judge.len();
+        let skipped = self.desk.judge.len();
         let mut reached = None;
-        let mut store = self.run.store.borrow_mut();
+        let mut store = run.store.borrow_mut();
         let keeps = store.keeps();
         let mut write_time = Duration::ZERO;
         let committed = store.commit(record, |tx, record| {
             // What it takes to begin the transaction belongs to the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, batch, tx, &before)?;
+            let written = self.write(portion, feed.outputs(), tx, &before)?;
             write_time = watch.lap();
-            let skips = self.judge.of(&portion.records);
+            let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
             if keeps {
                 record.skipped = Judge::records(&skips, &self.last.reader)?;
                 let at = Positions {
                     reader: if portion.is_last {
-                        checkpoint::encode(&reader.position())?
+                        feed.position()?
                     } else {
                         checkpoint::ahead_of(&self.last.reader, portion.records.end)?
                     },
                     writer: checkpoint::encode(&self.writer.position())?,
                 };
-                let mut states = States::new();
-                processor.save(&mut states)?;
-                fill_record(self.run, record, &at, states)?;
+                fill_record(run, record, &at, feed.states()?)?;
                 reached = Some(at);
             }
             Ok(())
@@ -454,13 +434,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let committed = match committed {
             Ok(committed) => committed,
             Err(error) => {
-                self.phase.set(Phase::Write);
-                self.judge.forget(skipped);
+                self.desk.phase.set(Phase::Write);
+                self.desk.judge.forget(skipped);
                 // The chunk's own failure is the one to tell; a writer that cannot go back is found out at the
                 // restart, which goes back itself.
                 if let Err(error) = self.writer.rollback(&before) {
                     let failure = Failure::new(error);
-                    tracing::warn!(step = self.run.context().step(), %failure, "a writer could not go back");
+                    tracing::warn!(step = run.context().step(), %failure, "a writer could not go back");
                 }
                 return Err(error);
             }
@@ -469,39 +449,39 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         self.tally.counters = record.counters;
         if let Some(reached) = reached {
             self.last.writer = reached.writer;
+            if portion.is_last {
+                self.last.reader = reached.reader;
+            }
         }
-        self.run.settle();
+        run.settle();
         tracing::debug!(
-            step = self.run.context().step(),
+            step = run.context().step(),
             read = record.counters.read,
             written = record.counters.write,
             commits = record.counters.commit,
             "chunk committed"
         );
         if CAREFUL {
-            self.tell_skips(portion, &batch.items);
+            self.tell_skips(portion, &feed.outputs().items);
         }
-        let Self { run, phase, writer, .. } = self;
+        let Self { desk: Desk { phase, .. }, writer, .. } = self;
         noting(phase, Phase::Write, || writer.committed())
             .map_err(|error| ChunkError::Work(run.blame(Failure::new(error), Phase::Write).fatal()))?;
         Ok(committed.stop_requested)
     }
 
-    fn write<P: Process<In, Out = W::Item>>(
+    fn write(
         &mut self,
         portion: &Portion,
-        batch: &mut Batch<In, P, CAREFUL>,
+        outputs: &mut Outputs<W::Item>,
         tx: &ChunkTransaction<'_>,
         begin: &W::Position,
     ) -> Result<usize, Failure> {
-        let sources = if CAREFUL { &mut batch.sources[portion.items.clone()] } else { &mut [] };
+        let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {
-            run: self.run,
+            desk: &mut self.desk,
             writer: &mut self.writer,
-            listener: self.listener,
-            judge: &mut self.judge,
             tx,
-            phase: self.phase,
             begin,
             sources,
             first: portion.items.start,
@@ -509,41 +489,37 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             rollbacks: &mut self.tally.counters.rollback,
             read: PhantomData,
         };
-        let written = writing.write(&mut batch.items[portion.items.clone()], CAREFUL);
-        written.inspect_err(|_| self.phase.set(Phase::Write))
+        let written = writing.write(&mut outputs.items[portion.items.clone()], CAREFUL);
+        written.inspect_err(|_| self.desk.phase.set(Phase::Write))
     }
 
     /// Tells of the skips that are committed.
     #[inline]
     fn tell_skips(&mut self, portion: &Portion, items: &[W::Item]) {
-        if self.judge.len() == 0 {
+        let Desk { judge, listener, .. } = &mut self.desk;
+        if judge.len() == 0 {
             return;
         }
-        for skip in self.judge.settle(&portion.records) {
+        for skip in judge.settle(&portion.records) {
             told(match (skip.phase, &skip.item) {
-                (SkipPhase::Read, _) => self.listener.on_skip_in_read(&skip.failure),
+                (SkipPhase::Read, _) => listener.on_skip_in_read(&skip.failure),
                 (SkipPhase::Write, Some(unwritten)) => {
-                    self.listener.on_skip_in_write(&items[unwritten.index], &skip.failure)
+                    listener.on_skip_in_write(&items[unwritten.index], &skip.failure)
                 }
-                _ => self.listener.on_skip_in_process(&skip.failure),
+                _ => listener.on_skip_in_process(&skip.failure),
             });
         }
     }
 
     /// Seals what the writer has, commits that it is sealed, and publishes it.
-    fn finish<R, P>(&mut self, line: &Line<R, P, CAREFUL>, record: &mut ChunkRecord) -> Result<(), Halt>
-    where
-        R: Reader<Item = In>,
-        P: Process<In, Out = W::Item>,
-    {
-        let run = self.run;
+    fn finish<F: Feed<In, W::Item>>(&mut self, feed: &F, record: &mut ChunkRecord) -> Result<(), Halt> {
+        let run = self.desk.run;
         let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Write));
-        let (phase, writer) = (self.phase, &mut self.writer);
+        let (phase, writer) = (self.desk.phase, &mut self.writer);
         noting(phase, Phase::Write, || writer.seal(run.durability)).map_err(Failure::new).map_err(failed)?;
-        let sealed = self.positions(&line.reader).map_err(failed)?;
+        let sealed = self.positions(feed).map_err(failed)?;
         if run.store.borrow().keeps() && sealed != self.last {
-            let mut states = States::new();
-            line.processor.save(&mut states).map_err(failed)?;
+            let states = feed.states().map_err(failed)?;
             record.counters = self.tally.counters;
             run.store.borrow_mut().commit(record, |_, record| fill_record(run, record, &sealed, states))?;
             self.last = sealed;
@@ -552,7 +528,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         noting(phase, Phase::Write, || writer.finish(run.durability))
             .map_err(Failure::new)
             .map_err(failed)?;
-        run.live.show(&self.tally.counters, line.reader.progress());
+        run.live.show(&self.tally.counters, feed.progress());
         Ok(())
     }
 }

@@ -6,8 +6,9 @@ use std::cell::Cell;
 use std::mem;
 use std::time::Instant;
 
+use super::feed::Outputs;
 use super::profile::{Phases, Ticks};
-use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepListener};
+use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, StepListener};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
 const FIRST_CAPACITY: usize = 64 * 1024;
@@ -17,9 +18,7 @@ const FIRST_CAPACITY: usize = 64 * 1024;
 /// `CAREFUL` where an item may have to be told from the others, because the step skips or repeats or is listened to: each output is
 /// then kept with the number of the record it stems from.
 pub(super) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
-    pub(super) items: Vec<P::Out>,
-    /// The number of the record that each item stems from, counted from the last commit.
-    pub(super) sources: Vec<u32>,
+    pub(super) outputs: Outputs<P::Out>,
     /// What bulk processors said of single records, in their order.
     pub(super) rejected: Vec<(u32, Failure)>,
     /// The number of the record that is being processed.
@@ -33,8 +32,7 @@ pub(super) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
 impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
     fn with_capacity(items: usize) -> Self {
         Self {
-            items: Vec::with_capacity(items),
-            sources: Vec::with_capacity(if CAREFUL { items } else { 0 }),
+            outputs: Outputs::with_capacity(items, if CAREFUL { items } else { 0 }),
             rejected: Vec::new(),
             source: 0,
             last_source: None,
@@ -44,17 +42,17 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
 
     /// Ready for the next chunk.
     pub(super) fn clear(&mut self) {
-        self.items.clear();
-        self.sources.clear();
+        self.outputs.clear();
         self.rejected.clear();
         (self.last_source, self.produced) = (None, 0);
     }
 
     /// Takes back what came out for the record that is being processed.
     pub(super) fn take_back(&mut self) {
-        let kept = self.sources.iter().rposition(|&source| source != self.source).map_or(0, |last| last + 1);
-        self.items.truncate(kept);
-        self.sources.truncate(kept);
+        let Outputs { items, sources } = &mut self.outputs;
+        let kept = sources.iter().rposition(|&source| source != self.source).map_or(0, |last| last + 1);
+        items.truncate(kept);
+        sources.truncate(kept);
     }
 }
 
@@ -62,12 +60,12 @@ impl<In, P: Process<In>, const CAREFUL: bool> Sink<P::Out> for Batch<In, P, CARE
     #[inline]
     fn push(&mut self, item: P::Out) -> Result<(), Failure> {
         if CAREFUL {
-            self.sources.push(self.source);
+            self.outputs.sources.push(self.source);
         } else if P::BUFFERS && self.last_source != Some(self.source) {
             self.last_source = Some(self.source);
             self.produced += 1;
         }
-        self.items.push(item);
+        self.outputs.items.push(item);
         Ok(())
     }
 
@@ -126,6 +124,19 @@ pub(super) struct Extent {
     pub(super) items: u64,
     /// Until then, once there is an item. Looked at only where care is taken.
     pub(super) until: Option<Instant>,
+}
+
+impl Extent {
+    /// Of a chunk of that step which begins now.
+    pub(super) fn of(step: &StepInfo) -> Self {
+        let until = step.options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
+        Self { items: step.options.chunk as u64, until }
+    }
+
+    /// Is its time over?
+    pub(super) fn is_over(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// Notes the phase if the call it stands beside panics; costs nothing if it does not.
@@ -197,15 +208,11 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
         phases: &mut Phases,
     ) -> FilledLine<R, P, CAREFUL> {
         let Self { mut reader, mut processor, mut batch } = self;
-        let mut last = batch.items.len();
+        let mut last = batch.outputs.items.len();
         let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
         while filled.read < extent.items && !filled.ended {
-            if CAREFUL
-                && let Some(until) = extent.until
-                && filled.read > 0
-                && Instant::now() >= until
-            {
+            if CAREFUL && filled.read > 0 && extent.is_over() {
                 break;
             }
             if L::HEARS_ITEMS
@@ -247,10 +254,10 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
                 fault = Some(Fault::Process(failure));
                 break;
             }
-            let length = batch.items.len();
+            let length = batch.outputs.items.len();
             filled.filtered += u64::from(length == last);
             if L::HEARS_ITEMS {
-                for item in &batch.items[last..] {
+                for item in &batch.outputs.items[last..] {
                     told(listener.after_process(item));
                 }
             }
@@ -280,15 +287,18 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
             return Ok(());
         }
         let Self { processor, batch, .. } = self;
-        let before = batch.items.len();
+        let before = batch.outputs.items.len();
         noting(phase, Phase::Process, || processor.flush(batch)).map_err(Fault::Flush)?;
         if L::HEARS_ITEMS {
-            for item in &batch.items[before..] {
+            for item in &batch.outputs.items[before..] {
                 told(listener.after_process(item));
             }
         }
-        let produced =
-            if CAREFUL { batch.sources.chunk_by(PartialEq::eq).count() as u64 } else { batch.produced };
+        let produced = if CAREFUL {
+            batch.outputs.sources.chunk_by(PartialEq::eq).count() as u64
+        } else {
+            batch.produced
+        };
         filled.filtered = filled.read - filled.skipped - batch.rejected.len() as u64 - produced;
         Ok(())
     }

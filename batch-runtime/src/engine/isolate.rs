@@ -5,25 +5,21 @@
 //! looked for by halves, each in a savepoint: of n items, k bad ones cost at most 2k(log2(n/k) + 2) calls of the writer. The
 //! transaction stays one, so the chunk is committed once, with its checkpoint and its skips.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::feed::Desk;
 use super::fill::{noting, told};
-use super::judge::{Judge, Unwritten};
+use super::judge::Unwritten;
 use super::retry::{Again, after};
-use super::step::StepRun;
 use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
 use crate::repository::SkipPhase;
 
 /// What it takes to write a chunk.
-pub(super) struct Writing<'w, 'r, In, W: Writer, L> {
-    pub(super) run: &'w StepRun<'r>,
+pub(super) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
+    pub(super) desk: &'w mut Desk<'d, 'r, L>,
     pub(super) writer: &'w mut W,
-    pub(super) listener: &'w mut L,
-    pub(super) judge: &'w mut Judge<'r>,
     pub(super) tx: &'w ChunkTransaction<'w>,
-    pub(super) phase: &'w Cell<Phase>,
     /// Where the writer stood when the transaction began.
     pub(super) begin: &'w W::Position,
     /// The number of the record that each item stems from; empty where no care is taken.
@@ -37,7 +33,7 @@ pub(super) struct Writing<'w, 'r, In, W: Writer, L> {
     pub(super) read: PhantomData<fn(In)>,
 }
 
-impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
+impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> {
     /// Writes the items and makes them as durable as the step asks; gives how many were written.
     pub(super) fn write(mut self, items: &mut [W::Item], careful: bool) -> Result<usize, Failure> {
         if items.is_empty() {
@@ -53,14 +49,14 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {
-        let Self { run, writer, phase, .. } = self;
+        let Self { desk: Desk { run, phase, .. }, writer, .. } = self;
         noting(phase, Phase::Write, || writer.prepare(run.durability))
             .map_err(|error| run.blame(Failure::new(error), Phase::Write))
     }
 
     /// One call of the writer.
     fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
-        let Self { run, writer, phase, listener, tx, .. } = self;
+        let Self { desk: Desk { run, phase, listener, .. }, writer, tx, .. } = self;
         let items = &items[part];
         noting(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
         let written = noting(phase, Phase::Write, || writer.write(items, tx))
@@ -91,21 +87,21 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
         let mut repeated = 0;
         loop {
             self.give_up()?;
-            match self.judge.retrying.again(&failure, repeated) {
+            match self.desk.judge.retrying.again(&failure, repeated) {
                 Again::No => break,
                 Again::Stopped => return Err(failure.interrupted()),
                 Again::Yes => {}
             }
             repeated += 1;
-            told(self.listener.on_retry(&failure, repeated));
+            told(self.desk.listener.on_retry(&failure, repeated));
             self.begin_again()?;
             match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
                 Ok(()) => return Ok(items.len()),
                 Err(again) => failure = again,
             }
         }
-        let failure = self.judge.allows(after(failure, repeated))?;
-        if items.len() > 1 && !W::GOES_BACK && !self.run.info.options.isolate {
+        let failure = self.desk.judge.allows(after(failure, repeated))?;
+        if items.len() > 1 && !W::GOES_BACK && !self.desk.run.info.options.isolate {
             return Err(failure.noting(
                 "the bad item is not looked for, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
             ));
@@ -130,7 +126,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
             let index = part.start;
             let item = Unwritten { index: self.first + index, json: (self.json)(&items[index]) };
             let source = self.sources.get(index).copied().unwrap_or_default();
-            return self.judge.skip(SkipPhase::Write, source, failure, Some(item));
+            return self.desk.judge.skip(SkipPhase::Write, source, failure, Some(item));
         }
         let middle = part.start + part.len() / 2;
         for half in [part.start..middle, middle..part.end] {
@@ -140,7 +136,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
                     kept.push(half);
                     break;
                 };
-                match self.judge.allows(after(failure, repeated)) {
+                match self.desk.judge.allows(after(failure, repeated)) {
                     Ok(failure) => {
                         self.isolate(items, half, failure, kept)?;
                         break;
@@ -163,12 +159,12 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, In, W, L> {
         kept: &[Range<usize>],
     ) -> Result<(), Failure> {
         self.give_up()?;
-        match self.judge.retrying.again(&failure, repeated) {
+        match self.desk.judge.retrying.again(&failure, repeated) {
             Again::No => return Err(failure),
             Again::Stopped => return Err(failure.interrupted()),
             Again::Yes => {}
         }
-        told(self.listener.on_retry(&failure, repeated + 1));
+        told(self.desk.listener.on_retry(&failure, repeated + 1));
         self.begin_anew(items, kept)
     }
 

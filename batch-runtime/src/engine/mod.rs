@@ -1,29 +1,32 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
-mod absorb;
 mod checkpoint;
 mod chunk;
 mod declared;
 mod execution;
+mod feed;
 mod fill;
 mod flow;
 mod isolate;
 mod job;
 mod journal;
 mod judge;
+mod listeners;
 mod panic;
 mod parts;
 mod pause;
 mod profile;
 mod retry;
 mod runner;
+mod sequential;
 mod split;
 mod step;
 mod tasklet;
+mod threads;
 
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
-pub use chunk::run_chunks;
+pub use chunk::{run_chunks, run_threaded};
 pub use pause::{Pause, Sleep};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};

@@ -96,23 +96,33 @@ impl StepRun<'_> {
 
     /// Says which component it was, where the step has only one of that role.
     pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
-        let role = match phase {
-            Phase::Read => "reader",
-            Phase::Process => "processor",
-            Phase::Write => "writer",
-            Phase::Tasklet => "tasklet",
-            Phase::Open | Phase::Decide => return failure.during(phase),
-        };
-        self.of_role(failure, role).during(phase)
+        blame(self.info, failure, phase)
     }
 
     /// Names the component of that role, where there is only one.
     pub(crate) fn of_role(&self, failure: Failure, role: &str) -> Failure {
-        let mut of_role = self.info.components.iter().filter(|component| component.role == role);
-        match (of_role.next(), of_role.next()) {
-            (Some(only), None) => failure.in_component(only.name),
-            _ => failure,
-        }
+        of_role(self.info, failure, role)
+    }
+}
+
+/// Says which component of a step it was, where the step has only one of that role.
+pub(crate) fn blame(step: &StepInfo, failure: Failure, phase: Phase) -> Failure {
+    let role = match phase {
+        Phase::Read => "reader",
+        Phase::Process => "processor",
+        Phase::Write => "writer",
+        Phase::Tasklet => "tasklet",
+        Phase::Open | Phase::Decide => return failure.during(phase),
+    };
+    of_role(step, failure, role).during(phase)
+}
+
+/// Names the component of that role, where there is only one.
+pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure {
+    let mut of_role = step.components.iter().filter(|component| component.role == role);
+    match (of_role.next(), of_role.next()) {
+        (Some(only), None) => failure.in_component(only.name),
+        _ => failure,
     }
 }
 

@@ -5,17 +5,18 @@ mod message;
 mod needs;
 mod outputs;
 mod parameters;
+mod places;
 mod probe;
 mod ways;
 
 pub use message::{Message, same};
 pub use outputs::unsure_output;
-pub use parameters::{ill_bound, missing, unknown_argument};
+pub use parameters::{ill_bound, missing, missing_for_listener, unknown_argument};
+pub use places::Place;
 pub use probe::{
     Nothing, Probe, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
     why_not_asked, why_not_ended, why_not_run,
 };
-pub use ways::Place;
 
 use std::any::Any;
 
@@ -88,7 +89,7 @@ pub const fn repeated(
         );
     };
     let mut inside = 0;
-    while let Some(inner) = ways::use_at(flow.nodes, inside) {
+    while let Some(inner) = places::use_at(flow.nodes, inside) {
         inside += 1;
         if !matches!(inner.activity, Activity::Step(_) | Activity::Job(_)) {
             continue;

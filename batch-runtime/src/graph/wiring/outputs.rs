@@ -5,7 +5,8 @@ use crate::graph::{Activity, Use};
 
 use super::Wiring;
 use super::message::{Message, same};
-use super::ways::{Place, runs_beside, surely_completed, use_at};
+use super::places::{Place, runs_beside, use_at};
+use super::ways::surely_completed;
 
 /// What is told to a step that asks for the output of a step which not every way to it leads through.
 #[must_use]

@@ -1,0 +1,89 @@
+//! Receives: a step that wants chunks. Gives: the two sides of it: what fills a chunk ([`Feed`]) and what every part of the step works
+//! with ([`Desk`]).
+//!
+//! The commit knows chunks alone: whoever fills them, on whatever threads, says in the same words what is in them, where the
+//! reader stands behind them, and what could not be read or processed.
+
+use std::cell::Cell;
+
+use super::fill::{Extent, Filled};
+use super::judge::Judge;
+use super::profile::Phases;
+use super::step::{Halt, StepRun};
+use crate::definition::{Failure, Phase, Progress, States, StepListener};
+
+/// The items of one chunk, and the number of the record that each stems from, counted from the last commit (empty where no care is
+/// taken).
+#[derive(Debug)]
+pub(super) struct Outputs<T> {
+    pub(super) items: Vec<T>,
+    pub(super) sources: Vec<u32>,
+}
+
+impl<T> Outputs<T> {
+    pub(super) fn with_capacity(items: usize, sources: usize) -> Self {
+        Self { items: Vec::with_capacity(items), sources: Vec::with_capacity(sources) }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.sources.clear();
+    }
+}
+
+/// Reads and processes, chunk by chunk.
+pub(super) trait Feed<In, Out> {
+    /// Fills the next chunk; what is skipped is left with the judge.
+    fn fill<L: StepListener<In, Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, L>,
+        timed: Option<&mut Phases>,
+    ) -> Result<Filled, Halt>;
+
+    /// What is in it.
+    fn outputs(&mut self) -> &mut Outputs<Out>;
+
+    /// The position of the reader behind it, encoded.
+    fn position(&self) -> Result<String, Failure>;
+
+    /// The states of the processors behind it.
+    fn states(&self) -> Result<States, Failure>;
+
+    /// Told when it is committed.
+    fn committed(&mut self) -> Result<(), Failure>;
+
+    /// How far the reader is.
+    fn progress(&self) -> Option<Progress>;
+}
+
+/// What reading, processing and writing share.
+pub(super) struct Desk<'l, 'r, L> {
+    pub(super) run: &'l StepRun<'r>,
+    /// What user code is being called: read after a panic.
+    pub(super) phase: &'l Cell<Phase>,
+    pub(super) listener: &'l mut L,
+    pub(super) judge: Judge<'l>,
+}
+
+impl<'l, 'r, L> Desk<'l, 'r, L> {
+    pub(super) fn new(run: &'l StepRun<'r>, phase: &'l Cell<Phase>, listener: &'l mut L) -> Self {
+        let judge = Judge::new(run.info.options.faults, run.retrying(), &run.before);
+        Self { run, phase, listener, judge }
+    }
+
+    /// How far a chunk that begins now is filled.
+    pub(super) fn extent(&self) -> Extent {
+        Extent::of(self.run.info)
+    }
+
+    /// The failure of a call in that phase.
+    pub(super) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
+        self.phase.set(phase);
+        self.run.blame(failure, phase)
+    }
+}
+
+/// How a step ends by a failure.
+pub(super) fn halt(failure: Failure) -> Halt {
+    if failure.is_interrupted() { Halt::Stopped } else { Halt::Failed(failure) }
+}

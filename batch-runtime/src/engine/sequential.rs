@@ -1,0 +1,248 @@
+//! Receives: a reader and processors on this thread. Gives: chunks of what they make, over what fails on the way and is skipped or
+//! repeated.
+
+use std::cell::Cell;
+
+use super::checkpoint;
+use super::feed::{Desk, Feed, Outputs, halt};
+use super::fill::{Fault, Filled, Line, noting, told};
+use super::profile::Phases;
+use super::retry::{Again, after};
+use super::step::Halt;
+use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States, StepListener};
+use crate::repository::SkipPhase;
+
+/// Reads and processes on the thread that writes.
+pub(super) struct Sequential<'p, R: Reader, P: Process<R::Item>, A, const CAREFUL: bool> {
+    /// Always there but while it is filled, or its reader opened anew.
+    line: Option<Line<R, P, CAREFUL>>,
+    /// Opens the reader once more.
+    anew: A,
+    repeats: ReadRepeats,
+    phase: &'p Cell<Phase>,
+}
+
+impl<'p, R, P, A, const CAREFUL: bool> Sequential<'p, R, P, A, CAREFUL>
+where
+    R: Reader,
+    P: Process<R::Item>,
+    A: FnMut() -> Result<R, Failure>,
+{
+    pub(super) fn new(line: Line<R, P, CAREFUL>, anew: A, phase: &'p Cell<Phase>) -> Self {
+        Self { line: Some(line), anew, repeats: ReadRepeats::default(), phase }
+    }
+
+    fn line(&self) -> &Line<R, P, CAREFUL> {
+        self.line.as_ref().expect("a line that could not be filled ends the step")
+    }
+}
+
+impl<R, P, A, const CAREFUL: bool> Feed<R::Item, P::Out> for Sequential<'_, R, P, A, CAREFUL>
+where
+    R: Reader,
+    P: Process<R::Item>,
+    A: FnMut() -> Result<R, Failure>,
+{
+    #[inline]
+    fn fill<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, L>,
+        mut timed: Option<&mut Phases>,
+    ) -> Result<Filled, Halt> {
+        let (extent, mut filled) = (desk.extent(), Filled::default());
+        let mut line = self.line.take().expect("a line that could not be filled ends the step");
+        line.batch.clear();
+        loop {
+            let result;
+            (line, filled, result) = match &mut timed {
+                Some(phases) => line.fill_timed(extent, filled, desk.listener, desk.phase, phases),
+                None => line.fill(extent, filled, desk.listener, desk.phase),
+            };
+            match result {
+                Ok(()) => break,
+                Err(fault) => line = self.absorb(line, fault, &mut filled, desk)?,
+            }
+        }
+        if CAREFUL {
+            for (source, failure) in std::mem::take(&mut line.batch.rejected) {
+                let failure = desk.blame(failure, Phase::Process);
+                told(desk.listener.on_process_error(&failure));
+                filled.skipped += 1;
+                desk.judge.skip(SkipPhase::Process, source, failure, None).map_err(halt)?;
+            }
+        }
+        self.line = Some(line);
+        Ok(filled)
+    }
+
+    fn outputs(&mut self) -> &mut Outputs<P::Out> {
+        let line = self.line.as_mut().expect("a line that could not be filled ends the step");
+        &mut line.batch.outputs
+    }
+
+    fn position(&self) -> Result<String, Failure> {
+        checkpoint::encode(&self.line().reader.position())
+    }
+
+    fn states(&self) -> Result<States, Failure> {
+        let mut states = States::new();
+        self.line().processor.save(&mut states)?;
+        Ok(states)
+    }
+
+    fn committed(&mut self) -> Result<(), Failure> {
+        let phase = self.phase;
+        let line = self.line.as_mut().expect("a line that could not be filled ends the step");
+        let reader = &mut line.reader;
+        noting(phase, Phase::Read, || reader.committed(&reader.position())).map_err(Failure::new)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.line().reader.progress()
+    }
+}
+
+impl<R, P, A, const CAREFUL: bool> Sequential<'_, R, P, A, CAREFUL>
+where
+    R: Reader,
+    P: Process<R::Item>,
+    A: FnMut() -> Result<R, Failure>,
+{
+    /// Judges a fault; gives the line that goes on behind it.
+    #[cold]
+    fn absorb<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        mut line: Line<R, P, CAREFUL>,
+        fault: Fault<R::Error>,
+        filled: &mut Filled,
+        desk: &mut Desk<'_, '_, L>,
+    ) -> Result<Line<R, P, CAREFUL>, Halt> {
+        match fault {
+            Fault::Listener(failure) => Err(halt(failure)),
+            Fault::Flush(failure) => {
+                let failure = desk.blame(failure, Phase::Process);
+                told(desk.listener.on_process_error(&failure));
+                Err(halt(failure))
+            }
+            Fault::Process(failure) => {
+                let failure = desk.blame(located(failure, &line.reader, Phase::Process), Phase::Process);
+                told(desk.listener.on_process_error(&failure));
+                if !CAREFUL {
+                    return Err(halt(failure));
+                }
+                line.batch.take_back();
+                line.processor.put_back(Slot::Item);
+                filled.skipped += 1;
+                let source = filled.records - 1;
+                desk.judge.skip(SkipPhase::Process, source, failure, None).map_err(halt)?;
+                Ok(line)
+            }
+            Fault::Read(error) => {
+                let steps_over = line.reader.steps_over(&error);
+                let failure =
+                    desk.blame(located(Failure::new(error), &line.reader, Phase::Read), Phase::Read);
+                told(desk.listener.on_read_error(&failure));
+                if !CAREFUL {
+                    return Err(halt(failure));
+                }
+                if !steps_over {
+                    return self.read_again(line, failure, desk);
+                }
+                let source = filled.records;
+                filled.records = filled.records.saturating_add(1);
+                desk.judge.skip(SkipPhase::Read, source, failure, None).map_err(halt)?;
+                Ok(line)
+            }
+        }
+    }
+
+    /// Opens the reader anew where it stands, as often as the rules say.
+    fn read_again<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        line: Line<R, P, CAREFUL>,
+        failure: Failure,
+        desk: &mut Desk<'_, '_, L>,
+    ) -> Result<Line<R, P, CAREFUL>, Halt> {
+        let Line { reader, processor, batch } = line;
+        let position = checkpoint::encode(&reader.position()).map_err(Halt::Failed)?;
+        // What it holds (a connection, a lock) is given back before it is taken again.
+        drop(reader);
+        let Self { repeats, anew, .. } = self;
+        let Desk { judge, listener, run, phase } = desk;
+        let reader = repeats.reopen(&position, failure, anew, judge.retrying, |event| match event {
+            Reopening::Repeats(failure, repeat) => told(listener.on_retry(failure, repeat)),
+            Reopening::Failed => phase.set(Phase::Read),
+        });
+        match reader {
+            Ok(reader) => Ok(Line { reader, processor, batch }),
+            Err(failure) => Err(halt(run.blame(failure, Phase::Read))),
+        }
+    }
+}
+
+/// What happens while a reader is opened anew.
+pub(super) enum Reopening<'f> {
+    /// It is tried for the time of that number, from 1.
+    Repeats(&'f Failure, u32),
+    /// It could not be opened.
+    Failed,
+}
+
+/// The last item that could not be read, and how often it was tried.
+#[derive(Debug, Default)]
+pub(super) struct ReadRepeats {
+    position: String,
+    count: u32,
+}
+
+impl ReadRepeats {
+    /// Opens a reader anew at a position, as often as the rules say.
+    pub(super) fn reopen<R: Reader>(
+        &mut self,
+        position: &str,
+        mut failure: Failure,
+        mut anew: impl FnMut() -> Result<R, Failure>,
+        retrying: &super::retry::Retrying,
+        mut tell: impl FnMut(Reopening<'_>),
+    ) -> Result<R, Failure> {
+        loop {
+            let repeated = self.count(position);
+            match retrying.again(&failure, repeated) {
+                Again::Yes => {}
+                Again::No => return Err(after(failure, repeated)),
+                Again::Stopped => return Err(failure.interrupted()),
+            }
+            tell(Reopening::Repeats(&failure, repeated + 1));
+            let opened = anew().and_then(|mut reader| {
+                reader.resume(checkpoint::decode(position)?).map_err(Failure::new)?;
+                Ok(reader)
+            });
+            match opened {
+                Ok(reader) => return Ok(reader),
+                Err(error) => {
+                    tell(Reopening::Failed);
+                    failure = error;
+                }
+            }
+        }
+    }
+
+    /// How often the reader was opened anew at that position; counts this time.
+    fn count(&mut self, position: &str) -> u32 {
+        if self.position != position {
+            position.clone_into(&mut self.position);
+            self.count = 0;
+        }
+        self.count += 1;
+        self.count - 1
+    }
+}
+
+pub(super) fn located<R: Reader>(failure: Failure, reader: &R, phase: Phase) -> Failure {
+    match reader.location() {
+        // Most readers name the place in their errors themselves.
+        Some(location) if phase == Phase::Read && failure.to_string().contains(&location) => failure,
+        Some(location) => failure.at(location),
+        None => failure,
+    }
+}
