@@ -11,6 +11,7 @@ mod chunks;
 mod clocks;
 mod control_flow;
 mod databases;
+mod faults;
 mod files;
 mod launching;
 mod listeners;
