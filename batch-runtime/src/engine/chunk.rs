@@ -15,7 +15,7 @@ use super::judge::{Judge, Skip};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::sequential::Sequential;
-use super::step::{Done, Halt, StepEnd, StepRun, of_role};
+use super::step::{Done, Halt, PutSoFar, StepEnd, StepRun, of_role};
 use super::threads;
 use crate::definition::{
     ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepInfo, StepListener, Writer,
@@ -323,6 +323,8 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let run = self.desk.run;
         let mut record = ChunkRecord::default();
         loop {
+            // A fault of the chunk before was skipped.
+            self.desk.phase.set(Phase::Open);
             if run.is_stopping() {
                 return Err(Halt::Stopped);
             }
@@ -403,6 +405,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ) -> Result<bool, ChunkError> {
         let run = self.desk.run;
         let before = self.writer.position();
+        let put = if CAREFUL { run.put_so_far() } else { PutSoFar::default() };
         let skipped = self.desk.judge.len();
         let mut reached = None;
         let mut store = run.store.borrow_mut();
@@ -411,7 +414,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let committed = store.commit(record, |tx, record| {
             // What it takes to begin the transaction belongs to the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, feed.outputs(), tx, &before)?;
+            let written = self.write(portion, feed.outputs(), tx, &before, &put)?;
             write_time = watch.lap();
             let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
@@ -437,6 +440,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             Err(error) => {
                 self.desk.phase.set(Phase::Write);
                 self.desk.judge.forget(skipped);
+                if CAREFUL {
+                    run.take_back(&put);
+                }
                 // The chunk's own failure is the one to tell; a writer that cannot go back is found out at the
                 // restart, which goes back itself.
                 if let Err(error) = self.writer.rollback(&before) {
@@ -477,6 +483,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         outputs: &mut Outputs<W::Item>,
         tx: &ChunkTransaction<'_>,
         begin: &W::Position,
+        put: &PutSoFar,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {
@@ -484,6 +491,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             writer: &mut self.writer,
             tx,
             begin,
+            put,
             sources,
             first: portion.items.start,
             json: self.json,
