@@ -12,6 +12,7 @@ use super::context::{JobContext, StepContext, StopSignal};
 use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
+use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::{Failure, ParameterType, ParameterValue};
@@ -77,12 +78,18 @@ pub(crate) struct StepEnvironment {
     pub(crate) context: Option<StepContext>,
     /// `None` for a decider, which is not repeated.
     pub(crate) retrying: Option<Retrying>,
+    /// `None` for what is no partition of a step.
+    assigned: Option<Assigned>,
     local: Slots<dyn Any>,
 }
 
 impl StepEnvironment {
     pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
-        Self { context, retrying, local: Slots::new() }
+        Self { context, retrying, assigned: None, local: Slots::new() }
+    }
+
+    pub(crate) fn of_partition(self, assigned: Option<Assigned>) -> Self {
+        Self { assigned, ..self }
     }
 }
 
@@ -109,6 +116,26 @@ impl<'s> Scope<'s> {
 
     pub(crate) fn of_step(job: &'s Environment, step: &'s StepEnvironment) -> Self {
         Self { step: Some(step), ..Self::of_job(job) }
+    }
+
+    /// What is bound on the way to it, outermost first.
+    pub(crate) fn bindings(&self) -> &[&'s [Binding]] {
+        &self.bindings
+    }
+
+    /// The partition that the step execution works on.
+    pub(crate) fn assigned(&self) -> Option<&'s Assigned> {
+        self.step.and_then(|step| step.assigned.as_ref())
+    }
+
+    /// The partition that the step execution works on, with its range.
+    ///
+    /// # Errors
+    /// When the step runs without partitions, as in a test of its own, or the range is of another type.
+    pub fn partition<T: DeserializeOwned>(&self) -> Result<Partition<T>, Failure> {
+        self.assigned()
+            .ok_or_else(|| Failure::new("the step runs without partitions, and a component asks for one"))?
+            .partition()
     }
 
     /// The same scope inside a step.

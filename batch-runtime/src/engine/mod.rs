@@ -12,6 +12,7 @@ mod job;
 mod journal;
 mod judge;
 mod panic;
+mod partitions;
 mod parts;
 mod pause;
 mod profile;
@@ -24,6 +25,7 @@ mod tasklet;
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
 pub use chunk::run_chunks;
+pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
@@ -49,6 +51,8 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits before what failed is tried again.
     pub pause: Arc<dyn Pause>,
+    /// Runs the partitions of steps.
+    pub partitions: Arc<dyn PartitionHandler>,
 }
 
 impl Default for RunOptions {
@@ -59,6 +63,7 @@ impl Default for RunOptions {
             stop: StopSignal::default(),
             observer: None,
             pause: Arc::new(Sleep),
+            partitions: Arc::new(Threads),
         }
     }
 }
