@@ -16,6 +16,7 @@ mod need;
 mod output;
 mod parameter;
 mod parameter_types;
+mod partition;
 mod path;
 mod processor;
 mod processor_fn;
@@ -58,6 +59,10 @@ pub use output::{Output, Produces};
 pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
+pub use partition::{
+    Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
+    partitions_of, split,
+};
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
 };
@@ -73,11 +78,12 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
 };
-pub use writer::{Arranged, Durability, Writer, WriterDefinition};
+pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
+pub(crate) use partition::Assigned;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

@@ -5,18 +5,20 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
+use super::partitions::PartitionedRun;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
 use crate::definition::resolve_parameters;
 use crate::definition::{
-    DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter, ParameterValue,
-    Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
+    Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter,
+    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
 };
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
 use crate::repository::{
-    BatchStatus, BegunStep, Counters, Ownership, Recovery, Repository, RepositoryError, StepStart,
+    BatchStatus, BegunStep, Counters, Ownership, PartitionExecution, Recovery, Repository, RepositoryError,
+    StepStart,
 };
 
 /// What is to be executed, and where.
@@ -35,6 +37,18 @@ pub(super) struct Request<'r> {
     pub(super) route: Option<Route>,
     /// It completed in an earlier execution, and begins anew.
     pub(super) again: bool,
+    /// Where it is a partition of the step.
+    pub(super) partition: Option<Share<'r>>,
+}
+
+/// A partition, and what it has from the step that it is one of.
+pub(super) struct Share<'r> {
+    pub(super) partition: &'r PartitionExecution,
+    pub(super) retrying: Retrying,
+    /// What the step, with all its partitions, did before.
+    pub(super) before: Counters,
+    /// That of the step.
+    pub(super) live: &'r Arc<StepLive>,
 }
 
 /// A step execution that has ended and is not yet recorded so.
@@ -78,8 +92,13 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
     if request.again {
         context.clear();
     }
-    let live = Arc::new(StepLive::new(request.name.to_owned(), before));
-    if let Some(observer) = &request.options.observer {
+    let share = request.partition.as_ref();
+    let live = match share {
+        None => StepLive::new(request.name.to_owned(), before),
+        Some(share) => StepLive::of_partition(request.name.to_owned(), before, share.live),
+    };
+    let live = Arc::new(live);
+    if let (Some(observer), None) = (&request.options.observer, share) {
         observer.step_started(&live);
     }
     let inherited = match unopened {
@@ -98,8 +117,16 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 values: Values::new(context),
             };
             let (pause, stop) = (Arc::clone(&request.options.pause), request.options.stop.clone());
-            let retrying = Retrying::new(&step.options, pause, stop);
-            let own = StepEnvironment::new(Some(step_context), Some(retrying));
+            let retrying = match share {
+                None => Retrying::new(&step.options, pause, stop),
+                Some(share) => share.retrying.of_partition(stop),
+            };
+            let assigned = share.map(|share| Assigned {
+                number: share.partition.number,
+                name: share.partition.name.clone(),
+                part: share.partition.part.clone(),
+            });
+            let own = StepEnvironment::new(Some(step_context), Some(retrying)).of_partition(assigned);
             let run = StepRun {
                 info: step,
                 environment: request.environment,
@@ -108,12 +135,15 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 store: RefCell::new(chunks),
                 inherited,
                 durability: request.options.durability,
-                before,
+                before: share.map_or(before, |share| share.before),
                 forced: request.options.recovery == Recovery::Force,
                 live: Arc::clone(&live),
                 route: request.route,
             };
-            (step.run)(&run)
+            match (step.options.partitioning, share) {
+                (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
+                _ => (step.run)(&run),
+            }
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new() })
@@ -126,7 +156,10 @@ fn begin(
 ) -> Result<BegunStep, RepositoryError> {
     tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
     let start = StepStart { name: request.path, start_limit, elsewhere, stop: &request.options.stop };
-    request.repository.begin_step(request.ownership, &start)
+    match &request.partition {
+        None => request.repository.begin_step(request.ownership, &start),
+        Some(share) => request.repository.begin_partition(request.ownership, share.partition.id, &start),
+    }
 }
 
 fn failed(failure: Failure) -> StepEnd {

@@ -39,6 +39,11 @@ impl Retrying {
         Self { faults: options.faults, pause, stop, deadline }
     }
 
+    /// The same for a partition of the step, which is stopped by another signal.
+    pub(crate) fn of_partition(&self, stop: StopSignal) -> Self {
+        Self { stop, ..self.clone() }
+    }
+
     /// Has the step taken longer than it may?
     pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)

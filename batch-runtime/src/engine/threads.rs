@@ -133,7 +133,7 @@ where
         environment: run.environment,
         context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
         retrying: run.retrying().clone(),
-        bindings: run.scope.bindings(),
+        bindings: run.scope.bindings().to_vec(),
         over: AtomicBool::new(false),
     });
     let under_way = workers + 2;
