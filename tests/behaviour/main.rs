@@ -17,6 +17,7 @@ mod launching;
 mod listeners;
 mod naming_errors;
 mod panics;
+mod replays;
 mod restarts;
 mod routing;
 mod splits;

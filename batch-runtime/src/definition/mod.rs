@@ -70,7 +70,7 @@ pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yield
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use reference_fn::ReferenceFn;
-pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
+pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use splitting::Splittable;

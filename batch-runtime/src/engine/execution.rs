@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::partitions::PartitionedRun;
+use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
 use crate::definition::resolve_parameters;
 use crate::definition::{
     Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter,
-    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
+    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, StepKind,
+    Values,
 };
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
@@ -92,6 +94,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
     if request.again {
         context.clear();
     }
+    let replayed = replayed(request, step)?;
     let share = request.partition.as_ref();
     let live = match share {
         None => StepLive::new(request.name.to_owned(), before),
@@ -137,16 +140,26 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 durability: request.options.durability,
                 before: share.map_or(before, |share| share.before),
                 forced: request.options.recovery == Recovery::Force,
+                replayed,
                 live: Arc::clone(&live),
                 route: request.route,
             };
-            match (step.options.partitioning, share) {
+            match (step.options.partitioning.filter(|_| run.replayed.is_none()), share) {
                 (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
                 _ => (step.run)(&run),
             }
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new() })
+}
+
+/// The places of what the step reads, where the job replays an execution.
+fn replayed(request: &Request<'_>, step: &'static StepInfo) -> Result<Option<Vec<String>>, RepositoryError> {
+    if step.kind != StepKind::Chunk {
+        return Ok(None);
+    }
+    let places = replay::places(request.repository, &request.environment.job.parameters)?;
+    Ok(places.map(|mut places| places.remove(request.path).unwrap_or_default()))
 }
 
 fn begin(

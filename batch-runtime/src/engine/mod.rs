@@ -17,6 +17,7 @@ mod partitions;
 mod parts;
 mod pause;
 mod profile;
+mod replay;
 mod retry;
 mod runner;
 mod sequential;
