@@ -12,7 +12,9 @@ use crate::definition::{
 };
 use crate::graph::Arm;
 use crate::observe::StepLive;
-use crate::repository::{ChunkError, ChunkStore, ContextMap, Counters, Profile, RepositoryError, encode_context};
+use crate::repository::{
+    ChunkError, ChunkStore, ContextMap, Counters, Profile, RepositoryError, encode_context,
+};
 use crate::testing::Ran;
 
 /// The arms of the `match` that a step stands in, and which of them takes an outcome.
