@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod launching;
 mod listeners;
+mod model;
 mod naming_errors;
 mod panics;
 mod replays;
