@@ -79,6 +79,7 @@
 //! | do one thing that is no pipe | [`#[step]`](macro@step) without `chunk`: a tasklet; [`Repeat`] for many transactions |
 //! | hand a result to later steps | return a serde value, and ask for [`Output`] |
 //! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
+//! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
 //! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
 //! | share a part of a body | [`#[flow]`](macro@flow) |
 //! | share an expensive thing | [`#[resource]`](macro@resource) |
@@ -111,8 +112,8 @@ pub use definition::*;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
-    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, retry_policy,
-    skip_policy, step, writer,
+    ParameterType, classifier, database, decider, flow, job, main, partitioner, processor, reader, resource,
+    retry_policy, skip_policy, step, writer,
 };
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
@@ -120,8 +121,8 @@ pub mod prelude {
     pub use std::path::{Path, PathBuf};
 
     pub use crate::definition::{
-        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Progress,
-        Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
+        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Partition,
+        Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;
@@ -130,8 +131,8 @@ pub mod prelude {
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
     pub use crate::{
-        classifier, database, decider, flow, job, processor, reader, resource, retry_policy, skip_policy,
-        step, writer,
+        classifier, database, decider, flow, job, partitioner, processor, reader, resource, retry_policy,
+        skip_policy, step, writer,
     };
     // The trait and the derive share a name.
     pub use crate::ParameterType;

@@ -14,6 +14,7 @@ mod databases;
 mod files;
 mod launching;
 mod panics;
+mod partitions;
 mod restarts;
 mod routing;
 mod splits;

@@ -33,6 +33,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                 }
                 transaction_seen.get_or_insert(of);
             }
+            Asks::Partition { .. } => check_partition(role, argument, errors),
             Asks::StepContext => check_step_context(role, argument, errors),
             Asks::Connection(_) | Asks::Output { .. } if matches!(role, Role::Resource | Role::Database) => {
                 errors.at(
@@ -64,12 +65,25 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         Role::WriterObject => {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
+        Role::Partitioner => "a partitioner runs before any chunk: ask for `&Connection` to read",
         Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
         Role::Resource | Role::Database => {
             "it is made before any transaction begins; ask for the transaction in a writer or tasklet"
         }
     };
     errors.at(&argument.ty, remedy);
+}
+
+fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
+    let why = match role {
+        Role::Reader | Role::Processor | Role::Writer | Role::WriterObject | Role::Classifier => return,
+        Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
+        Role::Tasklet => "a tasklet has no partitions: a pipe with `partitioner = f` has",
+        Role::Decider | Role::Resource | Role::Database => {
+            "a partition belongs to a step: ask for it in the step's reader"
+        }
+    };
+    errors.at(&argument.ty, why);
 }
 
 fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {

@@ -22,6 +22,7 @@ pub(crate) enum Role {
     Database,
     Decider,
     Tasklet,
+    Partitioner,
 }
 
 impl Role {
@@ -36,6 +37,7 @@ impl Role {
             Self::Database => "database",
             Self::Decider => "decider",
             Self::Tasklet => "tasklet",
+            Self::Partitioner => "partitioner",
         }
     }
 
@@ -73,6 +75,11 @@ pub(crate) enum Asks {
     Output {
         step: Type,
         optional: bool,
+    },
+    /// `Partition<Range>`, or that behind a reference.
+    Partition {
+        range: Type,
+        by_reference: bool,
     },
     /// The job's parameter of the argument's name, of that owned type.
     Parameter {
@@ -166,6 +173,9 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
     {
         return Some(Asks::Output { step: step.clone(), optional: true });
     }
+    if let Some(range) = only_argument(ty, "Partition") {
+        return Some(Asks::Partition { range: range.clone(), by_reference: false });
+    }
     if let Some(segment) = last_segment(ty)
         && let Some((word, written)) = BY_TYPE.iter().find(|(word, _)| segment.ident == word)
     {
@@ -221,6 +231,9 @@ fn behind_reference(
             "JobContext" => return Some(Asks::JobContext),
             "Transaction" => return Some(Asks::Transaction(argument)),
             "Connection" => return Some(Asks::Connection(argument)),
+            "Partition" if argument.is_some() => {
+                return argument.map(|range| Asks::Partition { range, by_reference: true });
+            }
             "Output" => {
                 if argument.is_none() {
                     errors.leave_to_rustc();

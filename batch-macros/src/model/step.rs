@@ -4,6 +4,7 @@ use proc_macro2::Ident;
 use syn::{Expr, ItemFn};
 
 use super::fault::{Faults, duration};
+use super::partitions::Partitions;
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
@@ -21,13 +22,14 @@ pub(crate) struct StepOptions {
     /// In nanoseconds.
     pub(crate) chunk_time: Option<u64>,
     pub(crate) isolate: bool,
+    pub(crate) partitions: Option<Partitions>,
     /// The names of all that are given.
     pub(crate) given: Vec<Ident>,
 }
 
 impl StepOptions {
     pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
-        let mut read = Self::default();
+        let mut read = Self { partitions: Partitions::read(given, errors), ..Self::default() };
         for option in given {
             read.given.push(option.name.clone());
             match option.name.to_string().as_str() {

@@ -37,6 +37,7 @@ pub(crate) const WRITER: Table = Table::new("writer", &[], &["at_least_once"]);
 pub(crate) const CLASSIFIER: Table = Table::new("classifier", &[], &[]);
 pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);
 pub(crate) const DATABASE: Table = Table::new("database", &[], &[]);
+pub(crate) const PARTITIONER: Table = Table::new("partitioner", &[], &[]);
 pub(crate) const SKIP_POLICY: Table = Table::new("skip_policy", &[], &[]);
 pub(crate) const RETRY_POLICY: Table = Table::new("retry_policy", &[], &[]);
 pub(crate) const STEP: Table = Table {
@@ -49,11 +50,14 @@ pub(crate) const STEP: Table = Table {
         "timeout",
         "chunk_time",
         "isolate",
+        "partitions",
+        "partitioner",
+        "threads",
         "start_limit",
         "allow_start_if_complete",
     ],
     repeated: &["skip", "no_skip", "retry"],
-    later: &["threads", "partitions", "partitioner", "listeners", "order"],
+    later: &["listeners", "order"],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.
