@@ -18,6 +18,7 @@ mod listeners;
 mod model;
 mod naming_errors;
 mod panics;
+mod partitions;
 mod replays;
 mod restarts;
 mod routing;

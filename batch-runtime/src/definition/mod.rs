@@ -60,7 +60,7 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use partition::{
-    Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
+    IsRange, Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
     partitions_of, split,
 };
 pub use processor::{

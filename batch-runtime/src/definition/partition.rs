@@ -117,6 +117,20 @@ pub trait TakesPartition<Range> {
     const IS: () = ();
 }
 
+/// What can be the range of a partition: every serde type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the range of a partition",
+    label = "the range of a partition is stored as JSON",
+    note = "write `#[derive(Serialize, Deserialize)]` above `{Self}`"
+)]
+pub trait IsRange {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> IsRange for T {}
+
 /// The options of a step with `partitions`.
 #[derive(Clone, Copy)]
 pub struct Partitioning {
@@ -124,6 +138,8 @@ pub struct Partitioning {
     pub partitions: Option<u32>,
     /// How many of them run at once at most.
     pub threads: Option<u32>,
+    /// Does a partitioner make them?
+    pub has_partitioner: bool,
     /// Runs the step: makes the partitions, has them run, and puts together what they wrote.
     pub run: fn(&PartitionedRun<'_>) -> StepEnd,
 }
@@ -158,7 +174,10 @@ pub trait Partitioned: Pipe {
 ///
 /// # Errors
 /// When the input no longer has that part.
-pub fn narrowed<R: Splittable>(mut reader: R, scope: &Scope<'_>) -> Result<R, Failure> {
+pub fn narrowed<'s, R: Splittable + 's>(
+    mut reader: R,
+    scope: &Scope<'_>,
+) -> Result<impl Splittable<Item = R::Item> + 's + use<'s, R>, Failure> {
     if let Some(assigned) = scope.assigned() {
         reader.narrow(decoded(&assigned.part)?).map_err(Failure::new)?;
     }
@@ -166,10 +185,10 @@ pub fn narrowed<R: Splittable>(mut reader: R, scope: &Scope<'_>) -> Result<R, Fa
 }
 
 /// The writer, as that of the partition of the scope where there is one.
-///
-/// # Errors
-/// When the writer refuses.
-pub fn apart<W: Partitionable>(mut writer: W, scope: &Scope<'_>) -> W {
+pub fn apart<'s, W: Partitionable + 's>(
+    mut writer: W,
+    scope: &Scope<'_>,
+) -> impl Partitionable<Item = W::Item> + 's + use<'s, W> {
     if let Some(assigned) = scope.assigned() {
         writer.of_partition(assigned.number);
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
-use super::partitions::PartitionedRun;
+use super::partitions::{PartitionedRun, SkipCount};
 use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
@@ -46,9 +46,9 @@ pub(super) struct Request<'r> {
 /// A partition, and what it has from the step that it is one of.
 pub(super) struct Share<'r> {
     pub(super) partition: &'r PartitionExecution,
-    pub(super) retrying: Retrying,
-    /// What the step, with all its partitions, did before.
-    pub(super) before: Counters,
+    pub(super) retrying: &'r Retrying,
+    /// What the step, with all its partitions, has skipped.
+    pub(super) skipped: &'r SkipCount,
     /// That of the step.
     pub(super) live: &'r Arc<StepLive>,
 }
@@ -122,7 +122,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
             let (pause, stop) = (Arc::clone(&request.options.pause), request.options.stop.clone());
             let retrying = match share {
                 None => Retrying::new(&step.options, pause, stop),
-                Some(share) => share.retrying.of_partition(stop),
+                Some(share) => share.retrying.of_partition(stop, share.skipped.clone()),
             };
             let assigned = share.map(|share| Assigned {
                 number: share.partition.number,
@@ -138,7 +138,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 store: RefCell::new(chunks),
                 inherited,
                 durability: request.options.durability,
-                before: share.map_or(before, |share| share.before),
+                before,
                 forced: request.options.recovery == Recovery::Force,
                 replayed,
                 live: Arc::clone(&live),

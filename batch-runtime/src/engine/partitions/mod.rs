@@ -6,9 +6,11 @@
 
 mod handler;
 mod merge;
+mod skip_count;
 mod work;
 
 pub use handler::{PartitionHandler, Threads};
+pub(super) use skip_count::SkipCount;
 pub use work::PartitionWork;
 
 use super::execution::Request;

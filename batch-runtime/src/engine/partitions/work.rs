@@ -1,18 +1,19 @@
 //! Receives: a stored partition. Gives: it run to its end on the caller's thread, and that end recorded.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use super::super::RunOptions;
 use super::super::execution::{self, Begun, Request, Share};
 use super::super::retry::Retrying;
 use super::super::step::{Halt, StepEnd, StepRun};
+use super::skip_count::SkipCount;
 use crate::definition::{Binding, Environment, Scope, StepInfo};
 use crate::graph::Activity;
 use crate::observe::StepLive;
 use crate::repository::{
-    BatchStatus, Counters, ExitStatus, Ownership, PartitionExecution, Repository, RepositoryError, StepFinish,
+    BatchStatus, ExitStatus, Ownership, PartitionExecution, Repository, RepositoryError, StepFinish,
 };
 
 /// As many as this machine runs at the same time.
@@ -30,8 +31,7 @@ pub struct PartitionWork<'w> {
     path: &'w str,
     bindings: Vec<&'w [Binding]>,
     retrying: Retrying,
-    /// What the step did before, and its partitions since.
-    done: Mutex<Counters>,
+    skipped: SkipCount,
     live: &'w Arc<StepLive>,
 }
 
@@ -53,7 +53,7 @@ impl<'w> PartitionWork<'w> {
             path: request.path,
             bindings: request.scope.bindings().to_vec(),
             retrying: run.retrying().clone(),
-            done: Mutex::new(run.before),
+            skipped: SkipCount::new(run.before.skips()),
             live: &run.live,
         }
     }
@@ -95,7 +95,6 @@ impl<'w> PartitionWork<'w> {
     pub fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError> {
         let environment = self.environment.branch(&self.options.stop);
         let scope = self.bindings.iter().fold(Scope::of_job(&environment), |scope, b| scope.bound(b));
-        let before = *self.done();
         let begun = execution::execute(&Request {
             repository: self.repository,
             ownership: self.ownership,
@@ -107,7 +106,12 @@ impl<'w> PartitionWork<'w> {
             scope,
             route: None,
             again: false,
-            partition: Some(Share { partition, retrying: self.retrying.clone(), before, live: self.live }),
+            partition: Some(Share {
+                partition,
+                retrying: &self.retrying,
+                skipped: &self.skipped,
+                live: self.live,
+            }),
         });
         match begun {
             Ok(begun) => self.end(partition, begun, &environment),
@@ -139,7 +143,6 @@ impl<'w> PartitionWork<'w> {
                 (BatchStatus::Failed, exit, Some(error))
             }
         };
-        *self.done() += counters;
         let finish = StepFinish {
             status,
             exit,
@@ -157,9 +160,5 @@ impl<'w> PartitionWork<'w> {
         values.settle();
         tracing::info!(step = partition.step, %status, read = counters.read, written = counters.write, "partition ended");
         Ok(status)
-    }
-
-    fn done(&self) -> std::sync::MutexGuard<'_, Counters> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
