@@ -24,7 +24,7 @@ const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 12] = [
+pub(crate) static SHAPES: [Shape; 14] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -37,6 +37,8 @@ pub(crate) static SHAPES: [Shape; 12] = [
     shape("output", "--input in.csv --output out.csv"),
     shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),
     side_by_side("split", "--input in.csv --output out.csv --lines-input in.jsonl --lines-output out.jsonl"),
+    shape("partitions", "--input in.csv --output out.csv"),
+    side_by_side("partitions_at_once", "--input in.csv --output out.csv"),
 ];
 
 /// The numbers of those that are asked for by name in `CRASH_SHAPES`: all, unless it is set.

@@ -34,9 +34,16 @@ impl std::fmt::Debug for PartitionedRun<'_> {
 
 /// Runs a step with partitions.
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
-    let mut counters = Counters::default();
-    let result = panic::catch(|| step.drive::<P>(&mut counters))
+    let mut result = panic::catch(|| step.drive::<P>())
         .unwrap_or_else(|panicked| Err(Halt::Failed(panicked.during(Phase::Open))));
+    // However it ended: what the partitions have committed counts.
+    let counters = match step.partitions() {
+        Ok(partitions) => step.sum(&partitions),
+        Err(error) => {
+            result = result.and(Err(Halt::Lost(error)));
+            Counters::default()
+        }
+    };
     step.run.live.show(&counters, None);
     let route = step.run.route;
     StepEnd {
@@ -53,7 +60,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
 const TOLD: usize = 5;
 
 impl PartitionedRun<'_> {
-    fn drive<P: Partitioned>(&self, counters: &mut Counters) -> Result<(), Halt> {
+    fn drive<P: Partitioned>(&self) -> Result<(), Halt> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
         let writer =
@@ -70,19 +77,12 @@ impl PartitionedRun<'_> {
         }
         drop(left);
 
-        let partitions = repository.partitions(owner, path).map_err(Halt::Lost)?;
-        *counters = partitions.iter().filter(|partition| partition.execution == owner.execution).fold(
-            Counters::default(),
-            |mut sum, partition| {
-                sum += partition.counters;
-                sum
-            },
-        );
+        let partitions = self.partitions().map_err(Halt::Lost)?;
         if !partitions.iter().all(is_complete) {
             repository.end_partitions(owner, path).map_err(Halt::Lost)?;
             return Err(self.worst(&partitions));
         }
-        merging.finish(run, *counters, &partitions, |partition| {
+        merging.finish(run, self.sum(&partitions), &partitions, |partition| {
             repository.partition_context(owner, partition.id)
         })
     }
@@ -91,7 +91,7 @@ impl PartitionedRun<'_> {
     fn begin<P: Partitioned>(&self) -> Result<Vec<PartitionExecution>, Halt> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
-        let stored = repository.partitions(owner, path).map_err(Halt::Lost)?;
+        let stored = self.partitions().map_err(Halt::Lost)?;
         let new = if stored.is_empty() || request.again {
             let wanted = run.info.options.partitioning.and_then(|options| options.partitions);
             let wanted = wanted.map_or_else(work::cores, |wanted| wanted as usize);
@@ -105,6 +105,20 @@ impl PartitionedRun<'_> {
             RepositoryError::Stopped => Halt::Stopped,
             error => Halt::Lost(error),
         })
+    }
+
+    fn partitions(&self) -> Result<Vec<PartitionExecution>, RepositoryError> {
+        self.request.repository.partitions(self.request.ownership, self.request.path)
+    }
+
+    /// What they did in this execution.
+    fn sum(&self, partitions: &[PartitionExecution]) -> Counters {
+        let execution = self.request.ownership.execution;
+        let mut sum = Counters::default();
+        for partition in partitions.iter().filter(|partition| partition.execution == execution) {
+            sum += partition.counters;
+        }
+        sum
     }
 
     fn opening(&self, failure: Failure, role: &'static str) -> Failure {
