@@ -28,6 +28,8 @@ mod splitting;
 mod state;
 mod state_cell;
 mod step;
+#[cfg(feature = "async")]
+mod timed_out;
 mod writer;
 
 pub use classifier::ClassifierDefinition;
@@ -49,7 +51,7 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
+    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
 };
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
@@ -63,6 +65,8 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
 };
+#[cfg(feature = "async")]
+pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Writer, WriterDefinition};
 
 pub(crate) use context::Values;

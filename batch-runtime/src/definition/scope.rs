@@ -15,6 +15,8 @@ use super::output::{Output, Produces};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::{Failure, ParameterType, ParameterValue};
+#[cfg(feature = "async")]
+use crate::engine::JobRuntime;
 use crate::engine::Retrying;
 
 /// What belongs to one job execution: shared by all its steps and their threads.
@@ -31,6 +33,8 @@ struct Common {
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// What steps left behind, as JSON, by the step's id.
     outputs: Mutex<BTreeMap<String, String>>,
+    #[cfg(feature = "async")]
+    runtime: JobRuntime,
 }
 
 impl Environment {
@@ -39,8 +43,19 @@ impl Environment {
             resources: Slots::new(),
             databases: Mutex::new(BTreeMap::new()),
             outputs: Mutex::new(BTreeMap::new()),
+            #[cfg(feature = "async")]
+            runtime: JobRuntime::default(),
         };
         Self { job, own, common: Arc::new(common) }
+    }
+
+    /// With that tokio runtime; called before anything is shared.
+    #[cfg(feature = "async")]
+    pub(crate) fn in_runtime(mut self, runtime: Option<tokio::runtime::Handle>) -> Self {
+        if let Some(common) = Arc::get_mut(&mut self.common) {
+            common.runtime = JobRuntime::new(runtime);
+        }
+        self
     }
 
     /// The same for a branch of a split, which has values of its own until they are committed.
@@ -101,6 +116,12 @@ impl<'s> Scope<'s> {
         self.step
             .and_then(|step| step.retrying.as_ref())
             .expect("a component of a step is bound in the step's scope")
+    }
+
+    /// The tokio runtime of the job.
+    #[cfg(feature = "async")]
+    pub(crate) fn runtime(&self) -> Result<tokio::runtime::Handle, Failure> {
+        self.job.common.runtime.handle()
     }
 
     pub(crate) fn of_job(job: &'s Environment) -> Self {

@@ -1,7 +1,10 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod checkpoint;
 mod chunk;
+mod concurrent;
 mod declared;
 mod execution;
 mod feed;
@@ -14,6 +17,7 @@ mod judge;
 mod panic;
 mod parts;
 mod pause;
+mod pool;
 mod profile;
 mod retry;
 mod runner;
@@ -21,11 +25,17 @@ mod sequential;
 mod split;
 mod step;
 mod tasklet;
+mod window;
 
+#[cfg(feature = "async")]
+pub(crate) use asynchronous::JobRuntime;
+#[cfg(feature = "async")]
+pub use asynchronous::{Taking, asynchronous};
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
 pub use chunk::run_chunks;
 pub use pause::{Pause, Sleep};
+pub use pool::{pooled, pooled_by_reference};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
@@ -50,6 +60,10 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits before what failed is tried again.
     pub pause: Arc<dyn Pause>,
+    /// The tokio runtime that `async` processors run in; without one, the job starts one of its own when a step needs it. It
+    /// must be driven by other threads, as every multi-threaded runtime is.
+    #[cfg(feature = "async")]
+    pub runtime: Option<tokio::runtime::Handle>,
 }
 
 impl Default for RunOptions {
@@ -60,6 +74,8 @@ impl Default for RunOptions {
             stop: StopSignal::default(),
             observer: None,
             pause: Arc::new(Sleep),
+            #[cfg(feature = "async")]
+            runtime: None,
         }
     }
 }
