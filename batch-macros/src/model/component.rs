@@ -21,6 +21,9 @@ impl<'f> Component<'f> {
     /// Reads a function, with the checks that hold for every component.
     pub(crate) fn read(role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
         check::signature::check(role.noun(), function, errors);
+        if role != Role::Processor {
+            check::signature::not_async(role.noun(), function, errors);
+        }
         let arguments = arguments(role, function, errors);
         check::injection::check(role, &arguments, errors);
         Self { role, function, name: &function.sig.ident, arguments, returns: returns(function) }

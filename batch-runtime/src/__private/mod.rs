@@ -10,9 +10,11 @@ mod proof;
 pub mod wiring;
 
 pub use crate::definition::*;
+pub use crate::engine::{
+    Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_tasklet,
+};
 #[cfg(feature = "async")]
 pub use crate::engine::{Taking, asynchronous};
-pub use crate::engine::{pooled, pooled_by_reference, Repeats, Retried, StepEnd, StepRun, run_chunks, run_tasklet};
 pub use crate::graph::*;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
 pub use crate::writers::{Both, FunctionWriter, Route};

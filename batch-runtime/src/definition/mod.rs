@@ -40,8 +40,8 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
-    NamedError, Reads, Shared,
+    ChangesThreads, ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject,
+    Kept, Leaves, NamedError, Reads, Shared,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use listener::{Listeners, StepListener};
@@ -51,7 +51,8 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
+    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
+    Through,
 };
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};

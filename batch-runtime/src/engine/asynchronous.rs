@@ -99,12 +99,8 @@ where
 {
     let (retrying, give_up) = scope.retrying().given_up_by();
     let Taking { hold, copy } = taking;
-    let attempts = Arc::new(Attempts {
-        call,
-        copy: copy.filter(|_| retrying.has_rules()),
-        timeout,
-        retrying,
-    });
+    let attempts =
+        Arc::new(Attempts { call, copy: copy.filter(|_| retrying.has_rules()), timeout, retrying });
     let begin = move |number, item| {
         let attempts = Arc::clone(&attempts);
         let held = hold(item);

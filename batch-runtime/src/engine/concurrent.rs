@@ -19,9 +19,7 @@ use super::profile::{Phases, Watch};
 use super::sequential::{ReadRepeats, Reopening, located};
 use super::step::{Halt, StepRun};
 use super::{checkpoint, panic};
-use crate::definition::{
-    Failure, Phase, Process, Progress, Reader, Sink, Slot, States, StepListener,
-};
+use crate::definition::{Failure, Phase, Process, Progress, Reader, Sink, Slot, States, StepListener};
 use crate::repository::SkipPhase;
 
 /// How often one who waits for a call looks whether the job is to stop.
@@ -94,7 +92,10 @@ struct Ahead<Position> {
 
 enum Stuck {
     /// What cannot be stepped over.
-    Read { failure: Failure, opens_anew: bool },
+    Read {
+        failure: Failure,
+        opens_anew: bool,
+    },
     Panicked(Failure),
     Listener(Failure),
 }
@@ -145,11 +146,7 @@ impl<T, const CAREFUL: bool> Gathered<T, CAREFUL> {
 
     /// Items that something came out for.
     fn produced(&self) -> u64 {
-        if CAREFUL {
-            self.outputs.sources.chunk_by(PartialEq::eq).count() as u64
-        } else {
-            self.produced
-        }
+        if CAREFUL { self.outputs.sources.chunk_by(PartialEq::eq).count() as u64 } else { self.produced }
     }
 }
 

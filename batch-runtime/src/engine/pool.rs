@@ -9,7 +9,7 @@ use std::thread;
 use super::panic;
 use super::retry::Retrying;
 use super::window::{Calls, Window};
-use crate::definition::{Failure, Process, Scope, StopSignal, Yields};
+use crate::definition::{ChangesThreads, Failure, Process, Scope, StopSignal, Yields};
 
 /// The processor `name`, which calls `call` on `concurrency` threads; `copy` makes the items that calls are repeated with.
 pub fn pooled<In, R, K>(
@@ -20,8 +20,8 @@ pub fn pooled<In, R, K>(
     scope: &Scope<'_>,
 ) -> impl Process<In, Out = K::Out>
 where
-    In: Send,
-    R: Send,
+    In: ChangesThreads,
+    R: ChangesThreads,
     K: Yields<R>,
 {
     let repeated = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
@@ -39,8 +39,8 @@ pub fn pooled_by_reference<In, R, K>(
     scope: &Scope<'_>,
 ) -> impl Process<In, Out = K::Out>
 where
-    In: Send,
-    R: Send,
+    In: ChangesThreads,
+    R: ChangesThreads,
     K: Yields<R>,
 {
     let repeated =
@@ -139,7 +139,9 @@ where
             thread::Builder::new()
                 .name("batch-pool".to_owned())
                 .spawn_scoped(threads, move || shared.work(&results))
-                .map_err(|error| Failure::new(format!("its {count} threads could not be started: {error}")))?;
+                .map_err(|error| {
+                    Failure::new(format!("its {count} threads could not be started: {error}"))
+                })?;
         }
         Ok(())
     }

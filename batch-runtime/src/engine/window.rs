@@ -51,7 +51,9 @@ enum SlotState<R> {
     Running,
     Done(Result<R, Failure>),
     /// The record has failed elsewhere while the call was under way.
-    Discarded { running: bool },
+    Discarded {
+        running: bool,
+    },
 }
 
 impl<R> Slot<R> {
@@ -121,8 +123,8 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
     fn oldest_group(&self) -> Option<(u32, usize)> {
         let source = self.slots.front()?.source;
         let length = self.slots.iter().take_while(|slot| slot.source == source).count();
-        let is_whole = length < self.slots.len()
-            || self.waiting.front().is_none_or(|(waiting, _)| *waiting != source);
+        let is_whole =
+            length < self.slots.len() || self.waiting.front().is_none_or(|(waiting, _)| *waiting != source);
         let is_done = !self.slots.iter().take(length).any(Slot::is_running);
         (is_whole && is_done).then_some((source, length))
     }
@@ -200,9 +202,7 @@ impl<In, R, K: Yields<R>, C: Calls<In, R>> Process<In> for Window<In, R, K, C> {
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.is_empty()
-            && self.running < self.concurrency
-            && self.slots.len() < self.concurrency * 2
+        self.waiting.is_empty() && self.running < self.concurrency && self.slots.len() < self.concurrency * 2
     }
 
     fn window(&self) -> usize {
