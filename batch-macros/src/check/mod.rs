@@ -1,6 +1,7 @@
 //! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
 
 pub(crate) mod classifier;
+pub(crate) mod concurrency;
 pub(crate) mod decider;
 pub(crate) mod fault;
 pub(crate) mod injection;

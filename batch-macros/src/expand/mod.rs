@@ -5,6 +5,7 @@ mod arguments;
 mod bindings;
 mod broken;
 mod classifier;
+mod concurrent;
 mod database;
 mod decider;
 mod failure;

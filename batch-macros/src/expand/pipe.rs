@@ -409,7 +409,7 @@ impl<'f> Parts<'f> {
         let databases = self.spans.iter().enumerate().skip(1).map(|(index, span)| {
             quote_spanned! { *span=>
                 if let ::core::option::Option::Some(message) =
-                    __batch::wiring::second_database(#name, __COMPONENTS, #index)
+                    __batch::wiring::out_of_place(#name, __COMPONENTS, #index)
                 {
                     ::core::panic!("{}", message.as_str())
                 }

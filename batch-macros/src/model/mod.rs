@@ -3,6 +3,7 @@
 pub(crate) mod argument;
 pub(crate) mod body;
 pub(crate) mod component;
+pub(crate) mod concurrency;
 pub(crate) mod fault;
 pub(crate) mod item;
 pub(crate) mod job;

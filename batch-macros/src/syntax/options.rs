@@ -33,7 +33,7 @@ impl Table {
 }
 
 pub(crate) const READER: Table = Table::new("reader", &[], &["concurrent"]);
-pub(crate) const PROCESSOR: Table = Table::new("processor", &["bulk"], &["concurrency"]);
+pub(crate) const PROCESSOR: Table = Table::new("processor", &["bulk", "concurrency", "timeout"], &[]);
 pub(crate) const WRITER: Table = Table::new("writer", &[], &["at_least_once"]);
 pub(crate) const CLASSIFIER: Table = Table::new("classifier", &[], &[]);
 pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);

@@ -31,6 +31,8 @@ mod splitting;
 mod state;
 mod state_cell;
 mod step;
+#[cfg(feature = "async")]
+mod timed_out;
 mod writer;
 
 pub use classifier::ClassifierDefinition;
@@ -41,8 +43,8 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept,
-    Leaves, NamedError, Reads, Shared, Shares,
+    ChangesThreads, ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter,
+    IsWriterObject, Kept, Leaves, NamedError, Reads, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -64,7 +66,8 @@ pub use partition::{
     partitions_of, split,
 };
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
+    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
+    Through,
 };
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
@@ -78,6 +81,8 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
 };
+#[cfg(feature = "async")]
+pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;

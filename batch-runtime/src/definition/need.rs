@@ -38,6 +38,10 @@ pub enum NeedKind {
     Partition,
     /// A resource, with what that asks for in turn.
     Resource(&'static [Need]),
+    /// Nothing of the job's: the component works on several items at once, so that those before it run ahead of what is committed.
+    Ahead,
+    /// Nothing of the job's: the component keeps that from item to item.
+    Keeps(&'static str),
 }
 
 /// What one argument of a component is bound to where it is used: `flights(input = yesterday)`.

@@ -16,6 +16,8 @@ use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::{Failure, ParameterType, ParameterValue};
+#[cfg(feature = "async")]
+use crate::engine::JobRuntime;
 use crate::engine::Retrying;
 
 /// What belongs to one job execution: shared by all its steps and their threads.
@@ -32,6 +34,8 @@ struct Common {
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// What steps left behind, as JSON, by the step's id.
     outputs: Mutex<BTreeMap<String, String>>,
+    #[cfg(feature = "async")]
+    runtime: JobRuntime,
 }
 
 impl Environment {
@@ -40,8 +44,19 @@ impl Environment {
             resources: Slots::new(),
             databases: Mutex::new(BTreeMap::new()),
             outputs: Mutex::new(BTreeMap::new()),
+            #[cfg(feature = "async")]
+            runtime: JobRuntime::default(),
         };
         Self { job, own, common: Arc::new(common) }
+    }
+
+    /// With that tokio runtime; called before anything is shared.
+    #[cfg(feature = "async")]
+    pub(crate) fn in_runtime(mut self, runtime: Option<tokio::runtime::Handle>) -> Self {
+        if let Some(common) = Arc::get_mut(&mut self.common) {
+            common.runtime = JobRuntime::new(runtime);
+        }
+        self
     }
 
     /// The same for a branch of a split, which has values of its own until they are committed.
@@ -122,6 +137,12 @@ impl<'s> Scope<'s> {
         bindings: Vec<&'s [Binding]>,
     ) -> Self {
         Self { job, step: Some(step), bindings }
+    }
+
+    /// The tokio runtime of the job.
+    #[cfg(feature = "async")]
+    pub(crate) fn runtime(&self) -> Result<tokio::runtime::Handle, Failure> {
+        self.job.common.runtime.handle()
     }
 
     pub(crate) fn of_job(job: &'s Environment) -> Self {

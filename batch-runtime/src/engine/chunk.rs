@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Checkpoint};
+use super::concurrent::{self, Concurrent};
 use super::feed::{Desk, Feed, Outputs};
 use super::fill::{Filled, Line, noting, told};
 use super::isolate::Writing;
@@ -109,9 +110,34 @@ fn replay<P: Pipe, L: StepListener<P::In, P::Out>>(
     let desk = Desk::new(run, phase, listener);
     let mut chunks = ChunkLoop::<_, _, _, true>::new(desk, tally, writer, P::item_json);
     let reader = open().map_err(during_open)?;
-    let line = Line::<_, _, true>::new(reader, processor, run.info.options.chunk);
+    fed(run, reader, processor, open, phase, &mut chunks)
+}
+
+/// Drives the chunks with the feed that the processors want.
+fn fed<R, Q, W, L, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    reader: R,
+    processor: Q,
+    anew: impl FnMut() -> Result<R, Failure>,
+    phase: &Cell<Phase>,
+    chunks: &mut ChunkLoop<'_, '_, R::Item, W, L, CAREFUL>,
+) -> Result<(), Halt>
+where
+    R: Reader,
+    Q: Process<R::Item, Out = W::Item>,
+    W: Writer,
+    L: StepListener<R::Item, W::Item>,
+{
+    let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
     let line = resume(run, line).map_err(during_open)?;
-    chunks.drive(Sequential::new(line, open, phase))
+    if const { Q::CONCURRENT } {
+        let Line { reader, processor, .. } = line;
+        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, CAREFUL>| {
+            chunks.drive(feed)
+        })
+    } else {
+        chunks.drive(Sequential::new(line, anew, phase))
+    }
 }
 
 /// Who fills the chunks of a step.
@@ -139,9 +165,7 @@ impl<P: Pipe> Mode<P> for OneThread {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         let desk = Desk::new(run, phase, listener);
         let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
-        let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
-        let line = resume(run, line).map_err(during_open)?;
-        chunks.drive(Sequential::new(line, || P::reader(&run.scope), phase))
+        fed(run, reader, processor, || P::reader(&run.scope), phase, &mut chunks)
     }
 }
 
@@ -213,15 +237,45 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     let phase = Cell::new(Phase::Open);
     let mut tally = Tally::default();
     let collected = panic::catch(|| {
-        let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
+        let processor = P::processor(&run.scope)?;
         let (writer, mut listener) = (Discard(PhantomData), ());
         let desk = Desk::new(run, &phase, &mut listener);
         let mut chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
         let anew = || Err(Failure::new("a reader of a test is not opened anew"));
-        chunks.collect(Sequential::new(resume(run, line)?, anew, &phase))
+        collect_fed(run, reader, processor, anew, &phase, &mut chunks)
     });
     let items = collected.unwrap_or_else(|panicked| Err(run.blame(panicked, phase.get())))?;
     Ok((items, tally.counters))
+}
+
+fn collect_fed<R, Q, W, L>(
+    run: &StepRun<'_>,
+    reader: R,
+    processor: Q,
+    anew: impl FnMut() -> Result<R, Failure>,
+    phase: &Cell<Phase>,
+    chunks: &mut ChunkLoop<'_, '_, R::Item, W, L, true>,
+) -> Result<Vec<W::Item>, Failure>
+where
+    R: Reader,
+    Q: Process<R::Item, Out = W::Item>,
+    W: Writer,
+    L: StepListener<R::Item, W::Item>,
+{
+    let line = Line::<_, _, true>::new(reader, processor, run.info.options.chunk);
+    let line = resume(run, line)?;
+    if const { Q::CONCURRENT } {
+        let Line { reader, processor, .. } = line;
+        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, true>| {
+            chunks.collect(feed).map_err(Halt::Failed)
+        })
+        .map_err(|halt| match halt {
+            Halt::Failed(failure) => failure,
+            other => Failure::new(format!("{other:?}")),
+        })
+    } else {
+        chunks.collect(Sequential::new(line, anew, phase))
+    }
 }
 
 /// The writer of what is collected instead.

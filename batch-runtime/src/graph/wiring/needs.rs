@@ -174,7 +174,9 @@ impl Search {
                 NeedKind::Transaction(None)
                 | NeedKind::Connection(None)
                 | NeedKind::Output { .. }
-                | NeedKind::Partition => None,
+                | NeedKind::Partition
+                | NeedKind::Ahead
+                | NeedKind::Keeps(_) => None,
             };
             if asked.is_some() {
                 return asked;
