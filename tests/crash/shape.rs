@@ -30,7 +30,7 @@ const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 15] = [
+pub(crate) static SHAPES: [Shape; 17] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -43,6 +43,8 @@ pub(crate) static SHAPES: [Shape; 15] = [
     shape("output", "--input in.csv --output out.csv"),
     shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),
     side_by_side("split", "--input in.csv --output out.csv --lines-input in.jsonl --lines-output out.jsonl"),
+    shape("partitions", "--input in.csv --output out.csv"),
+    side_by_side("partitions_at_once", "--input in.csv --output out.csv"),
     shape("skip", "--bad-input bad.csv --output out.csv"),
     shape("retry", "--input in.csv --output out.csv"),
     in_parts("parts", "--bad-input bad.csv --output out.csv"),

@@ -399,6 +399,34 @@ fn split(input: PathBuf, output: PathBuf, lines_input: PathBuf, lines_output: Pa
     mark(what = "end") as last;
 }
 
+// Partitions
+
+#[step(chunk = 4, partitions = 3, threads = 1)]
+fn copy_in_turn() {
+    sales | most | (file, save_shared(lane = 0))
+}
+
+/// Ranges of bytes one after the other, to one file and one table.
+#[job]
+fn partitions(input: PathBuf, output: PathBuf) {
+    create_shared;
+    copy_in_turn;
+    mark(what = "end") as last;
+}
+
+#[step(chunk = 4, partitions = 3, threads = 3)]
+fn copy_at_once() {
+    sales | most | (file, save_shared(lane = 0))
+}
+
+/// The same at the same time.
+#[job]
+fn partitions_at_once(input: PathBuf, output: PathBuf) {
+    create_shared;
+    copy_at_once;
+    mark(what = "end") as last;
+}
+
 // Bad items
 
 /// Why a sale is not taken.
@@ -611,6 +639,8 @@ batch_runtime::main!(
     output,
     compressed,
     split,
+    partitions,
+    partitions_at_once,
     skip,
     retry,
     parts

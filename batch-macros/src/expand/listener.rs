@@ -126,6 +126,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let adaptor = Ident::new(event.adaptor, name.span());
     let is = implement(quote!(__batch::IsListener), name, quote!());
     let of_steps = event.is_of_step().then(|| implement(quote!(__batch::HearsSteps), name, quote!()));
+    let of_chunks = (!event.is_of_items()).then(|| implement(quote!(__batch::HearsChunks), name, quote!()));
     let at = name.span();
     let of = |parameter: &Option<Ident>| parameter.as_ref().map(|parameter| quote!(<#parameter>));
     let (of_read, of_written) = (of(&any_read), of(&any_written));
@@ -136,6 +137,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
         #types
         #is
         #of_steps
+        #of_chunks
         #hears_read
         #hears_written
         impl<#(#generics),*> __batch::ListenerDefinition<#read, #written> for #name {

@@ -10,6 +10,7 @@ use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
+use super::partitions::{Partitioned, apart, narrowed, partitioned};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
@@ -35,14 +36,30 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         }
     };
     let mut parts = Parts::new(function, options);
-    let (item, reader) = parts.readers(&pipe.readers);
+    let partitions = options.partitions.as_ref();
+    let partitioner =
+        partitions.and_then(|options| options.partitioner.as_ref()).map(|part| parts.partitioner(part));
+    let (item, mut reader) = parts.readers(&pipe.readers, partitioner.as_ref());
     let (out, processor) = parts.processors(&pipe.processors, &item);
-    let writer = parts.writer(&pipe.writer, &out);
+    let mut writer = parts.writer(&pipe.writer, &out);
+    let partitioned = partitions.map(|options| {
+        if partitioner.is_none() {
+            reader = narrowed(options, &reader, pipe.readers[0].span());
+        }
+        writer = apart(options, &writer, pipe.writer.span());
+        partitioned(options, partitioner.as_ref())
+    });
     let listener = parts.listeners(&item, &out);
+    let (reads, writes, beside) = match partitioned {
+        Some(Partitioned { reader, writer, beside }) => (reader, writer, beside),
+        None => (quote!(__batch::Reader), quote!(__batch::Writer), quote!()),
+    };
     let name = &function.sig.ident;
+    parts.crossing(&pipe, &item, &out);
     let (types, uses) = (&parts.types, &parts.uses);
-    let definition =
-        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<__Pipe>));
+    let run = if options.threads.is_some() { quote!(run_threaded) } else { quote!(run_chunks) };
+    let run = quote!(__batch::#run::<__Pipe>);
+    let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
         enum __Pipe {}
@@ -66,7 +83,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             type In = #item;
             type Out = #out;
             fn reader<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::In> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #reads<Item = Self::In> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#reader)
             }
@@ -77,7 +94,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
                 ::core::result::Result::Ok(#processor)
             }
             fn writer<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = Self::Out> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #writes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#writer)
             }
@@ -95,6 +112,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #definition
             #key
             #body
+            #beside
             #ended
             #checks
         },
@@ -213,15 +231,24 @@ impl<'f> Parts<'f> {
         Placed { alias, scope }
     }
 
-    fn readers(&mut self, readers: &[Part]) -> (Ident, TokenStream) {
+    fn partitioner(&mut self, part: &Part) -> Ident {
+        let definition = quote!(__batch::PartitionerDefinition);
+        self.place(part, "partitioner", &definition, &[(&definition, "NAME")]).alias
+    }
+
+    fn readers(&mut self, readers: &[Part], partitioner: Option<&Ident>) -> (Ident, TokenStream) {
         let item = format_ident!("__Item");
         let definition = quote!(__batch::ReaderDefinition);
         let mut opened = Vec::new();
         for (index, part) in readers.iter().enumerate() {
             let reads = quote!(__batch::Reads<#item>);
-            let checks: &[(&TokenStream, &str)] =
-                if index == 0 { &[(&definition, "NAME")] } else { &[(&definition, "NAME"), (&reads, "IS")] };
-            let Placed { alias, scope } = self.place(part, "reader", &definition, checks);
+            let takes = partitioner.map(|partitioner| {
+                quote!(__batch::TakesPartition<<#partitioner as __batch::PartitionerDefinition>::Range>)
+            });
+            let mut checks = vec![(&definition, "NAME")];
+            checks.extend((index > 0).then_some((&reads, "IS")));
+            checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
+            let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
             if index == 0 {
                 self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
             }
@@ -257,6 +284,12 @@ impl<'f> Parts<'f> {
         item: &Ident,
     ) -> TokenStream {
         let (faults, span) = (&self.options.faults, part.span());
+        if self.options.threads.is_some() {
+            let respanned = respan(definition, span);
+            self.checks.extend(stands(
+                quote_spanned!(span=> let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;),
+            ));
+        }
         if faults.is_empty() {
             return quote!(<#alias as #definition>::bind(#scope)?);
         }
@@ -329,14 +362,17 @@ impl<'f> Parts<'f> {
     /// The method that binds them, where there are any.
     fn listeners(&mut self, item: &Ident, out: &Ident) -> Option<TokenStream> {
         let definition = quote!(__batch::ListenerDefinition<#item, #out>);
-        let is = quote!(__batch::IsListener);
+        let (is, of_chunks) = (quote!(__batch::IsListener), quote!(__batch::HearsChunks));
         let (read, written) = (quote!(__batch::HearsRead<#item>), quote!(__batch::HearsWritten<#out>));
         let bound: Vec<_> = self
             .options
             .listeners
             .iter()
             .map(|part| {
-                let checks = [(&is, "IS"), (&read, "IS"), (&written, "IS")];
+                let mut checks = vec![(&is, "IS"), (&read, "IS"), (&written, "IS")];
+                if self.options.threads.is_some() {
+                    checks.push((&of_chunks, "IS"));
+                }
                 let Placed { alias, scope } = self.place(part, "listener", &definition, &checks);
                 quote!(<#alias as #definition>::bind(#scope)?)
             })
@@ -352,6 +388,19 @@ impl<'f> Parts<'f> {
                 }
             }
         })
+    }
+
+    /// With `threads`, what is read and what is put out crosses from one to another.
+    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) {
+        if self.options.threads.is_none() {
+            return;
+        }
+        let read = pipe.readers.first().map(|part| (part.span(), item));
+        let put_out = pipe.processors.last().map(|part| (part.span(), out));
+        for (span, item) in read.into_iter().chain(put_out) {
+            let item = Ident::new(&item.to_string(), span);
+            self.checks.extend(stands(quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;)));
+        }
     }
 
     /// The checks that compare constants, at the user's words.
@@ -378,6 +427,14 @@ impl<'f> Parts<'f> {
             #[cfg(not(rust_analyzer))]
             const _: () = { #(#databases)* #fallible };
         }
+    }
+}
+
+/// A check that stands by itself.
+fn stands(check: TokenStream) -> TokenStream {
+    quote! {
+        #[cfg(not(rust_analyzer))]
+        const _: () = { #check };
     }
 }
 

@@ -63,6 +63,11 @@ impl Event {
     pub(crate) fn is_of_step(&self) -> bool {
         self.name.ends_with("_step")
     }
+
+    /// Is it told of single items while they are read and processed?
+    pub(crate) fn is_of_items(&self) -> bool {
+        ["before_read", "after_read", "before_process", "after_process"].contains(&self.name)
+    }
 }
 
 static EVENTS: [Event; 20] = [

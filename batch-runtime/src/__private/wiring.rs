@@ -24,6 +24,7 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Parameter(_) => return None,
                 NeedKind::Resource(_) => "a resource, which is found by its name",
                 NeedKind::Output { .. } => "the output of a step",
+                NeedKind::Partition => "a partition, which the step's partitioner makes",
                 NeedKind::Transaction(_) => "the chunk's transaction",
                 NeedKind::Connection(_) => "a connection",
             };

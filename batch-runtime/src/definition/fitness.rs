@@ -27,6 +27,34 @@ pub trait IsWriter {
     const IS: () = ();
 }
 
+/// Items that one thread hands to another.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot go from one thread to another, and `threads` hands it on",
+    label = "gives `{Self}`",
+    note = "make `{Self}` of what is `Send` (`Arc` for `Rc`, owned values for references); or drop `threads`, or use `partitions`"
+)]
+pub trait Crosses {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send> Crosses for T {}
+
+/// Processors whose state is `S` and that several threads run; implemented for `()`, as a reference to any other is none.
+#[diagnostic::on_unimplemented(
+    message = "the state `{S}` cannot be kept by several threads: each would have its own",
+    label = "keeps `{S}` as its `#[state]`",
+    note = "use `partitions`, each of which keeps its own; or share what all need as a `#[resource]`; or drop `threads`"
+)]
+pub trait Shares<S> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl Shares<()> for () {}
+
 /// What `#[classifier]` implements: whatever the items, a step can `match` on it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a classifier",

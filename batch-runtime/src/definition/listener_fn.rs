@@ -48,6 +48,17 @@ pub trait HearsSteps {
     const IS: () = ();
 }
 
+/// What `#[listener]` implements where the function is not told of single items while they are read and processed.
+#[diagnostic::on_unimplemented(
+    message = "listener `{Self}` hears of single items, which `threads` read and process side by side",
+    label = "would be told by several threads at once",
+    note = "leave it out, or let it hear of chunks, writes, errors or skips, which come in order; or drop `threads`"
+)]
+pub trait HearsChunks {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
 /// What `#[listener]` implements for the items of a step's reader.
 #[diagnostic::on_unimplemented(
     message = "listener `{Self}` does not observe `{Item}`, which this step reads",

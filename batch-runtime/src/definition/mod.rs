@@ -16,6 +16,7 @@ mod need;
 mod output;
 mod parameter;
 mod parameter_types;
+mod partition;
 mod path;
 mod processor;
 mod processor_fn;
@@ -40,8 +41,8 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves,
-    NamedError, Reads, Shared,
+    ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept,
+    Leaves, NamedError, Reads, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -52,11 +53,15 @@ pub use listener_fn::{
     BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnReadError, OnRetry, OnSkipInProcess,
     OnSkipInRead, OnSkipInWrite, OnWriteError, find_error,
 };
-pub use listener_fn::{HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
+pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
 pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
+};
+pub use partition::{
+    IsRange, Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
+    partitions_of, split,
 };
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
@@ -65,7 +70,7 @@ pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yield
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use reference_fn::ReferenceFn;
-pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
+pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use splitting::Splittable;
@@ -73,11 +78,12 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
 };
-pub use writer::{Arranged, Durability, Writer, WriterDefinition};
+pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
+pub(crate) use partition::Assigned;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

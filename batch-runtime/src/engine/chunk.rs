@@ -14,6 +14,7 @@ use super::isolate::Writing;
 use super::judge::{Judge, Skip};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
+use super::replay::Replayed;
 use super::sequential::Sequential;
 use super::step::{Done, Halt, PutSoFar, StepEnd, StepRun, of_role};
 use super::threads;
@@ -36,8 +37,10 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
-    let result = panic::catch(|| open_and_drive::<P, M>(run, &mut tally, &phase))
-        .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
+    let nothing = run.replayed.as_ref().is_some_and(Vec::is_empty);
+    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, &mut tally, &phase) };
+    let result =
+        panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
     StepEnd {
         result: result.map(|()| Done {
@@ -79,11 +82,36 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
+    if const { !P::INFO.options.faults.skip.is_empty() }
+        && let Some(places) = &run.replayed
+    {
+        return replay::<P, L>(run, places, tally, phase, listener);
+    }
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
         M::drive::<L, true>(run, tally, phase, listener)
     } else {
         M::drive::<L, false>(run, tally, phase, listener)
     }
+}
+
+/// Runs the pipe over the records of certain places, on one thread.
+#[inline(never)]
+fn replay<P: Pipe, L: StepListener<P::In, P::Out>>(
+    run: &StepRun<'_>,
+    places: &[String],
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+    listener: &mut L,
+) -> Result<(), Halt> {
+    let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
+    let processor = opening(run, "processor", || P::processor(&run.scope))?;
+    let writer = opening(run, "writer", || P::writer(&run.scope))?;
+    let desk = Desk::new(run, phase, listener);
+    let mut chunks = ChunkLoop::<_, _, _, true>::new(desk, tally, writer, P::item_json);
+    let reader = open().map_err(during_open)?;
+    let line = Line::<_, _, true>::new(reader, processor, run.info.options.chunk);
+    let line = resume(run, line).map_err(during_open)?;
+    chunks.drive(Sequential::new(line, open, phase))
 }
 
 /// Who fills the chunks of a step.
@@ -362,6 +390,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 run.environment.job.stop.raise();
             }
         }
+        feed.close().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
         self.finish(&feed, &mut record)
     }
 

@@ -52,6 +52,11 @@ pub(super) trait Feed<In, Out> {
     /// Told when it is committed.
     fn committed(&mut self) -> Result<(), Failure>;
 
+    /// Told behind the last chunk: the reader has heard of every commit when it returns.
+    fn close(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// How far the reader is.
     fn progress(&self) -> Option<Progress>;
 }

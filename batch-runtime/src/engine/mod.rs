@@ -13,9 +13,11 @@ mod journal;
 mod judge;
 mod listeners;
 mod panic;
+mod partitions;
 mod parts;
 mod pause;
 mod profile;
+mod replay;
 mod retry;
 mod runner;
 mod sequential;
@@ -27,6 +29,7 @@ mod threads;
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
 pub use chunk::{run_chunks, run_threaded};
+pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
@@ -52,6 +55,8 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits before what failed is tried again.
     pub pause: Arc<dyn Pause>,
+    /// Runs the partitions of steps.
+    pub partitions: Arc<dyn PartitionHandler>,
 }
 
 impl Default for RunOptions {
@@ -62,6 +67,7 @@ impl Default for RunOptions {
             stop: StopSignal::default(),
             observer: None,
             pause: Arc::new(Sleep),
+            partitions: Arc::new(Threads),
         }
     }
 }

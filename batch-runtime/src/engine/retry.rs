@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::partitions::SkipCount;
 use super::pause::Pause;
 use crate::definition::{
     AtOnce, ByReference, ByValue, Failure, Faults, Process, Scope, Sink, Slot, States, StepOptions,
@@ -19,6 +20,8 @@ pub struct Retrying {
     stop: StopSignal,
     /// When the step has taken too long: nothing is waited for beyond it.
     deadline: Option<Instant>,
+    /// Of a partition: what the step, with all its partitions, has skipped.
+    skipped: Option<SkipCount>,
 }
 
 /// What becomes of a call that failed.
@@ -36,7 +39,17 @@ impl Retrying {
     /// For a step that begins now.
     pub(crate) fn new(options: &StepOptions, pause: Arc<dyn Pause>, stop: StopSignal) -> Self {
         let deadline = options.timeout.and_then(|bound| Instant::now().checked_add(bound));
-        Self { faults: options.faults, pause, stop, deadline }
+        Self { faults: options.faults, pause, stop, deadline, skipped: None }
+    }
+
+    /// The same for a partition of the step, which is stopped by another signal.
+    pub(super) fn of_partition(&self, stop: StopSignal, skipped: SkipCount) -> Self {
+        Self { stop, skipped: Some(skipped), ..self.clone() }
+    }
+
+    /// What the step has skipped: `before`, unless others count too.
+    pub(super) fn skipped(&self, before: u64) -> SkipCount {
+        self.skipped.clone().unwrap_or_else(|| SkipCount::new(before))
     }
 
     /// Has the step taken longer than it may?

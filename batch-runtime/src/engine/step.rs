@@ -46,6 +46,8 @@ pub struct StepRun<'r> {
 
     /// Taken over by force, so that an owner before may hold on to what its writers write.
     pub(crate) forced: bool,
+    /// The places of what it reads, where it is replayed: that and nothing else.
+    pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
 }

@@ -104,6 +104,8 @@ pub(super) struct Threaded<'p, 's, In, Out, A> {
     /// Chunks that came before their turn.
     early: BTreeMap<u64, Done<Out>>,
     next: u64,
+    /// Commits that the reader has not heard of yet.
+    untold: usize,
     outputs: Outputs<Out>,
     position: String,
     progress: Option<Progress>,
@@ -131,7 +133,7 @@ where
         environment: run.environment,
         context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
         retrying: run.retrying().clone(),
-        bindings: run.scope.bindings(),
+        bindings: run.scope.bindings().to_vec(),
         over: AtomicBool::new(false),
     });
     let under_way = workers + 2;
@@ -149,6 +151,7 @@ where
         commits: tell_commit,
         early: BTreeMap::new(),
         next: 0,
+        untold: 0,
         outputs: Outputs::with_capacity(0, 0),
         position: String::new(),
         progress: None,
@@ -191,14 +194,23 @@ impl<In, Out, A> Threaded<'_, '_, In, Out, A> {
                 self.next += 1;
                 return Ok(done);
             }
-            match self.said.recv() {
-                Ok(Said::Done(done)) => drop(self.early.insert(done.number, done)),
-                Ok(Said::Told(told)) => told?,
-                Ok(Said::Ready(_)) => {}
-                Ok(Said::NotReady(failure)) => return Err(failure),
-                Err(_) => return Err(gone()),
-            }
+            self.hear()?;
         }
+    }
+
+    /// Waits for whatever a thread says next.
+    fn hear(&mut self) -> Result<(), Failure> {
+        match self.said.recv() {
+            Ok(Said::Done(done)) => drop(self.early.insert(done.number, done)),
+            Ok(Said::Told(told)) => {
+                self.untold -= 1;
+                told?;
+            }
+            Ok(Said::Ready(_)) => {}
+            Ok(Said::NotReady(failure)) => return Err(failure),
+            Err(_) => return Err(gone()),
+        }
+        Ok(())
     }
 }
 
@@ -262,9 +274,18 @@ where
     }
 
     fn committed(&mut self) -> Result<(), Failure> {
-        // The reader may be gone, at the end of its input.
-        let _ = self.commits.send(());
+        // Where the reader is gone, the next wait for it tells why.
+        if self.commits.send(()).is_ok() {
+            self.untold += 1;
+        }
         let _ = self.permits.send(());
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        while self.untold > 0 {
+            self.hear()?;
+        }
         Ok(())
     }
 
@@ -411,7 +432,7 @@ impl<In, Out> Reading<'_, In, Out> {
                 }
                 Err(error) => {
                     let steps_over = CAREFUL && reader.steps_over(&error);
-                    let failure = located(Failure::new(error), &reader, Phase::Read);
+                    let failure = located(Failure::new(error), &reader);
                     let failure = self.common.blame(failure, Phase::Read);
                     if steps_over {
                         records.push(Err(failure));
