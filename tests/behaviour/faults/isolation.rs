@@ -37,7 +37,10 @@ fn bad_items_of_a_thousand_cost_a_logarithm_of_calls_each_and_one_commit() {
     for bad in [&[1][..], &[500], &[1000], &[1, 1000], &[500, 501], &ten_apart, &ten_together] {
         let (calls, commits) = cost(bad);
         let bound = 2.0 * bad.len() as f64 * ((1000.0 / bad.len() as f64).log2() + 2.0);
-        println!("{} bad of 1000 ({bad:?}): {calls} calls of the writer (at most {bound:.1}), {commits} commit", bad.len());
+        println!(
+            "{} bad of 1000 ({bad:?}): {calls} calls of the writer (at most {bound:.1}), {commits} commit",
+            bad.len()
+        );
         assert!(calls as f64 <= bound, "{calls} calls for {bad:?}");
         assert_eq!(commits, 1);
     }
@@ -62,7 +65,10 @@ fn a_writer_that_cannot_go_back_is_not_searched_and_the_remedy_is_told() {
     let failed = step(&report, "notify");
     assert!(failed.exit.description.contains("11 is bad"), "{}", failed.exit.description);
     assert!(failed.exit.description.contains("`isolate = allow`"), "{}", failed.exit.description);
-    assert_eq!(failed.counters, Counters { read: 8, write: 8, commit: 1, rollback: 1, ..Counters::default() });
+    assert_eq!(
+        failed.counters,
+        Counters { read: 8, write: 8, commit: 1, rollback: 1, ..Counters::default() }
+    );
     assert_eq!(calls(Place::Write), [8, 8]);
 }
 

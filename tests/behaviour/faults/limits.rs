@@ -32,7 +32,10 @@ fn one_more_fails_the_step_and_the_limit_is_told() {
     assert_eq!((failed.counters.process_skip, failed.counters.read), (2, 8));
     let text = &failed.exit.description;
     assert!(text.contains("number 12: 12 is bad"), "{text}");
-    assert!(text.contains("`Trouble::Bad(..)` is skipped, but the step has skipped the 3 that it may"), "{text}");
+    assert!(
+        text.contains("`Trouble::Bad(..)` is skipped, but the step has skipped the 3 that it may"),
+        "{text}"
+    );
     assert_eq!(skipped(&world).len(), 2);
 }
 

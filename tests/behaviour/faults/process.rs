@@ -22,10 +22,7 @@ fn a_bad_item_is_left_out_counted_and_recorded_without_a_rollback() {
     fails(Place::Process, Trouble::Bad, [3, 7, 8], ALWAYS);
     let report = world.completes(&by_value_job());
     let counters = step(&report, "by_value").counters;
-    assert_eq!(
-        counters,
-        Counters { read: 20, write: 17, process_skip: 3, commit: 4, ..Counters::default() }
-    );
+    assert_eq!(counters, Counters { read: 20, write: 17, process_skip: 3, commit: 4, ..Counters::default() });
     assert_adds_up(counters, 20);
     assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[3, 7, 8]));
     let first = Skipped {
@@ -39,11 +36,7 @@ fn a_bad_item_is_left_out_counted_and_recorded_without_a_rollback() {
     assert_eq!(all[0], first);
     assert_eq!(
         all.iter().map(|skipped| skipped.position.as_str()).collect::<Vec<_>>(),
-        [
-            r#"{"v":1,"at":1,"ahead":2}"#,
-            r#"{"v":1,"at":6,"ahead":1}"#,
-            r#"{"v":1,"at":6,"ahead":2}"#
-        ]
+        [r#"{"v":1,"at":1,"ahead":2}"#, r#"{"v":1,"at":6,"ahead":1}"#, r#"{"v":1,"at":6,"ahead":2}"#]
     );
 }
 
@@ -131,10 +124,7 @@ fn a_chunk_of_nothing_but_bad_items_is_committed_and_the_writer_not_called() {
     input(8);
     fails(Place::Process, Trouble::Bad, 5..=8, ALWAYS);
     let counters = step(&world.completes(&only_bad_job()), "only_bad").counters;
-    assert_eq!(
-        counters,
-        Counters { read: 8, write: 4, process_skip: 4, commit: 2, ..Counters::default() }
-    );
+    assert_eq!(counters, Counters { read: 8, write: 4, process_skip: 4, commit: 2, ..Counters::default() });
     assert_eq!(calls(Place::Write), [4]);
     assert_eq!(skipped(&world).len(), 4);
 }
@@ -162,7 +152,10 @@ fn of_the_outcomes_of_a_bulk_processor_the_bad_ones_are_left_out() {
     fails(Place::Process, Trouble::Bad, [1, 7, 17], ALWAYS);
     let counters = step(&world.completes(&at_once_job()), "at_once").counters;
     let filtered = [4, 8, 12, 16, 20, 5, 10, 15];
-    assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[&filtered[..], &[1, 7, 17]].concat()));
+    assert_eq!(
+        world.numbers("SELECT number FROM saved"),
+        without(20, &[&filtered[..], &[1, 7, 17]].concat())
+    );
     assert_eq!(
         counters,
         Counters { read: 20, filter: 8, write: 9, process_skip: 3, commit: 2, ..Counters::default() }
@@ -170,11 +163,7 @@ fn of_the_outcomes_of_a_bulk_processor_the_bad_ones_are_left_out() {
     let positions: Vec<_> = skipped(&world).into_iter().map(|skipped| skipped.position).collect();
     assert_eq!(
         positions,
-        [
-            r#"{"v":1,"at":1}"#,
-            r#"{"v":1,"at":1,"ahead":6}"#,
-            r#"{"v":1,"at":11,"ahead":6}"#
-        ]
+        [r#"{"v":1,"at":1}"#, r#"{"v":1,"at":1,"ahead":6}"#, r#"{"v":1,"at":11,"ahead":6}"#]
     );
 }
 

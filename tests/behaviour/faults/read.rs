@@ -45,7 +45,8 @@ fn bad_lines_are_left_out_and_each_chunk_is_full_all_the_same() {
     assert_eq!(counters, Counters { read: 6, write: 6, read_skip: 4, commit: 2, ..Counters::default() });
     assert_adds_up(counters, 10);
     let all = skipped(&world);
-    let lines: Vec<_> = all.iter().map(|skipped| skipped.location.clone().unwrap_or(skipped.error.clone())).collect();
+    let lines: Vec<_> =
+        all.iter().map(|skipped| skipped.location.clone().unwrap_or(skipped.error.clone())).collect();
     for (line, told) in [3, 6, 10, 11].iter().zip(&lines) {
         assert!(told.contains("in.csv") && told.contains(&format!("line {line}")), "{told}");
     }
@@ -99,7 +100,10 @@ fn a_reader_that_never_comes_back_fails_the_step_and_says_how_often_it_was_tried
     fails(Place::Read, Trouble::Busy, [10], ALWAYS);
     let report = world.fails(&count_job());
     let failed = step(&report, "count");
-    assert_eq!(failed.counters, Counters { read: 8, write: 8, commit: 2, rollback: 1, ..Counters::default() });
+    assert_eq!(
+        failed.counters,
+        Counters { read: 8, write: 8, commit: 2, rollback: 1, ..Counters::default() }
+    );
     let text = &failed.exit.description;
     assert!(text.contains("10 is busy") && text.contains("tried 3 times"), "{text}");
     heal();

@@ -102,7 +102,9 @@ pub(super) fn called(place: Place, items: usize) {
 
 /// With how many items it was called, call by call.
 pub(super) fn calls(of: Place) -> Vec<usize> {
-    CALLS.with_borrow(|calls| calls.iter().filter(|(place, _)| *place == of).map(|(_, items)| *items).collect())
+    CALLS.with_borrow(|calls| {
+        calls.iter().filter(|(place, _)| *place == of).map(|(_, items)| *items).collect()
+    })
 }
 
 /// How often the reader was opened.

@@ -144,7 +144,8 @@ fn what_a_writer_put_into_a_context_goes_with_what_it_wrote() {
     let (_, options) = Waits::default().options();
     let report = world.run_with(&noting_job(), &options);
     assert_eq!(report.exit.description, "");
-    let context = world.texts("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT ORDER BY STEP_EXECUTION_ID");
+    let context =
+        world.texts("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT ORDER BY STEP_EXECUTION_ID");
     assert!(context[0].contains(r#""noted":["java.lang.Long",18]"#), "{context:?}");
     assert!(context[0].contains(r#""seen":["java.lang.Long",20]"#), "{context:?}");
 }

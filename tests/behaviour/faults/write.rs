@@ -118,7 +118,11 @@ fn of_two_writers_neither_keeps_what_the_other_cannot_write() {
     fails(Place::Write, Trouble::Bad, [3, 4, 17], ALWAYS);
     let counters = step(&world.completes(&both_job()), "both").counters;
     for table in ["saved", "audited"] {
-        assert_eq!(world.numbers(&format!("SELECT number FROM {table}")), without(20, &[3, 4, 17]), "{table}");
+        assert_eq!(
+            world.numbers(&format!("SELECT number FROM {table}")),
+            without(20, &[3, 4, 17]),
+            "{table}"
+        );
     }
     assert_eq!((counters.write, counters.write_skip, counters.commit), (17, 3, 3));
 }
@@ -154,7 +158,10 @@ fn items_that_are_routed_keep_their_places_in_the_input() {
     let counters = step(&world.completes(&routed_job()), "routed").counters;
     let even = |number: &i64| number % 2 == 0;
     let left = without(20, &[2, 6, 10]);
-    assert_eq!(world.numbers("SELECT number FROM saved"), left.iter().copied().filter(even).collect::<Vec<_>>());
+    assert_eq!(
+        world.numbers("SELECT number FROM saved"),
+        left.iter().copied().filter(even).collect::<Vec<_>>()
+    );
     assert_eq!(world.numbers("SELECT count(*) FROM audited"), [10]);
     assert_eq!((counters.write, counters.write_skip, counters.commit), (17, 3, 3));
     let all = skipped(&world);
@@ -252,7 +259,15 @@ fn of_an_item_that_became_several_only_what_cannot_be_written_is_left_out() {
     assert_eq!(world.numbers("SELECT number FROM saved"), [1, 2, 200, 4, 5]);
     assert_eq!(
         counters,
-        Counters { read: 6, filter: 2, write: 5, write_skip: 1, commit: 1, rollback: 1, ..Counters::default() }
+        Counters {
+            read: 6,
+            filter: 2,
+            write: 5,
+            write_skip: 1,
+            commit: 1,
+            rollback: 1,
+            ..Counters::default()
+        }
     );
     assert_eq!(skipped(&world)[0].position, r#"{"v":1,"at":1,"ahead":4}"#);
 }
