@@ -114,6 +114,16 @@ pub(crate) fn csv_to_csv_trying_with_rules(input: PathBuf, output: PathBuf) {
     try_copy_sales_with_rules;
 }
 
+#[step(chunk = 1_000, threads = 2)]
+fn copy_sales_on_threads() {
+    sales | charge | file
+}
+
+#[step(chunk = 1_000, threads = 2)]
+fn load_sales_on_threads() {
+    sales | charge | table
+}
+
 /// From file to file.
 #[job]
 pub(crate) fn csv_to_csv(input: PathBuf, output: PathBuf) {
@@ -124,6 +134,74 @@ pub(crate) fn csv_to_csv(input: PathBuf, output: PathBuf) {
 #[job]
 pub(crate) fn csv_to_sqlite(input: PathBuf) {
     load_sales;
+}
+
+/// From file to file, with threads.
+#[job]
+pub(crate) fn csv_to_csv_on_threads(input: PathBuf, output: PathBuf) {
+    copy_sales_on_threads;
+}
+
+/// From file to table, with threads.
+#[job]
+pub(crate) fn csv_to_sqlite_on_threads(input: PathBuf) {
+    load_sales_on_threads;
+}
+
+#[processor]
+fn grind(number: u64, turns: u32) -> u64 {
+    memory::grind(number, turns)
+}
+
+#[step(chunk = 100)]
+fn grind_numbers() {
+    numbers | grind | add_up
+}
+
+#[step(chunk = 100, threads = 2)]
+fn grind_numbers_on_threads() {
+    numbers | grind | add_up
+}
+
+/// Arithmetic on one thread.
+#[job]
+pub(crate) fn grinding(items: u64, turns: u32) {
+    grind_numbers;
+}
+
+/// Arithmetic on two.
+#[job]
+pub(crate) fn grinding_on_threads(items: u64, turns: u32) {
+    grind_numbers_on_threads;
+}
+
+#[step(chunk = 10_000, threads = 2)]
+pub(crate) fn scramble_numbers_on_threads() {
+    numbers | scramble | add_up
+}
+
+/// Sales as they are made, without a file.
+#[reader]
+fn made(rows: u64) -> impl Iterator<Item = Sale> {
+    data::sales(rows)
+}
+
+/// Slower than what makes them.
+#[writer]
+fn slowly(sales: &[Sale]) {
+    black_box(sales);
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+#[step(chunk = 1_000, threads = 8)]
+fn press_sales() {
+    made | charge | slowly
+}
+
+/// Eight threads that have to wait for one.
+#[job]
+pub(crate) fn slow_writer(rows: u64) {
+    press_sales;
 }
 
 /// Chunks before the clock is started: by then the write-ahead log has got its size and is written over, as in a long job.

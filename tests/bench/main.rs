@@ -21,6 +21,7 @@ mod peers;
 mod places;
 mod process;
 mod report;
+mod threads;
 
 use std::error::Error;
 use std::fmt;
@@ -71,7 +72,7 @@ impl Plan {
 
 type Benchmark = fn(&Plan, &'static str) -> Outcome<Row>;
 
-const BENCHMARKS: [(&str, Benchmark); 12] = [
+const BENCHMARKS: [(&str, Benchmark); 18] = [
     ("in_memory", numbers::in_memory),
     ("csv_to_csv_memory", files::csv_to_csv_in_memory),
     ("csv_to_sqlite_memory", files::csv_to_sqlite_in_memory),
@@ -84,6 +85,12 @@ const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),
     ("memory_growth", process::memory_growth),
+    ("threads_cpu", threads::cpu),
+    ("threads_csv_to_csv", files::csv_to_csv_on_threads),
+    ("threads_csv_to_sqlite", files::csv_to_sqlite_on_threads),
+    ("threads_trivial", threads::trivial),
+    ("synchronized", threads::synchronized),
+    ("threads_memory", process::memory_growth_on_threads),
 ];
 
 fn main() -> ExitCode {

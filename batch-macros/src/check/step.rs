@@ -18,6 +18,14 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
             errors,
         );
     }
+    if let Some(threads) = &options.threads {
+        number(
+            threads,
+            "at least one thread processes: write `threads = 4`, or leave it out for a step of one thread",
+            "`threads` is a number of threads: write `threads = 4`",
+            errors,
+        );
+    }
     if let Some(limit) = &options.start_limit {
         number(
             limit,

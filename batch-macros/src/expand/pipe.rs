@@ -55,10 +55,13 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         None => (quote!(__batch::Reader), quote!(__batch::Writer), quote!()),
     };
     let name = &function.sig.ident;
-    parts.crossing(&pipe, &item, &out);
+    let run = if options.threads.is_some() {
+        let (read, put_out) = parts.crossing(&pipe, &item, &out);
+        quote!(__batch::run_threaded::<__Pipe, #read, #put_out>)
+    } else {
+        quote!(__batch::run_chunks::<__Pipe>)
+    };
     let (types, uses) = (&parts.types, &parts.uses);
-    let run = if options.threads.is_some() { quote!(run_threaded) } else { quote!(run_chunks) };
-    let run = quote!(__batch::#run::<__Pipe>);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
@@ -390,17 +393,22 @@ impl<'f> Parts<'f> {
         })
     }
 
-    /// With `threads`, what is read and what is put out crosses from one to another.
-    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) {
-        if self.options.threads.is_none() {
-            return;
-        }
-        let read = pipe.readers.first().map(|part| (part.span(), item));
-        let put_out = pipe.processors.last().map(|part| (part.span(), out));
-        for (span, item) in read.into_iter().chain(put_out) {
+    /// With `threads`, what is read and what is put out crosses from one to another: the aliases that stand for both where
+    /// they can.
+    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
+        let mut crosses = |part: Option<&Part>, item: &Ident| {
+            // Without a processor, what is put out is what was read, and was looked at there.
+            let Some(span) = part.map(Part::span) else { return None };
+            let alias = self.alias("Crossing", span);
             let item = Ident::new(&item.to_string(), span);
-            self.checks.extend(stands(quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;)));
-        }
+            let check = quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;);
+            self.types.extend(checked(&alias, &item, check));
+            Some(alias)
+        };
+        let read = crosses(pipe.readers.first(), item);
+        let put_out = crosses(pipe.processors.last(), out);
+        let read = read.unwrap_or_else(|| item.clone());
+        (read.clone(), put_out.unwrap_or(read))
     }
 
     /// The checks that compare constants, at the user's words.

@@ -53,7 +53,12 @@ pub trait Shares<S> {
 }
 
 #[diagnostic::do_not_recommend]
-impl Shares<()> for () {}
+impl<S: Stateless> Shares<S> for () {}
+
+/// The state of a processor that keeps none.
+pub trait Stateless {}
+
+impl Stateless for () {}
 
 /// What `#[classifier]` implements: whatever the items, a step can `match` on it.
 #[diagnostic::on_unimplemented(

@@ -29,8 +29,14 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
     run_as::<P, OneThread>(run)
 }
 
-/// Runs a chunk step with `threads`: reading, processing and writing each on their own.
-pub fn run_threaded<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>) -> StepEnd {
+/// Runs a chunk step with `threads`: reading, processing and writing each on their own. Its items are named beside it, so that
+/// generated code says where they come from.
+pub fn run_threaded<P, In, Out>(run: &StepRun<'_>) -> StepEnd
+where
+    P: Pipe<In = In, Out = Out>,
+    In: Send,
+    Out: Send,
+{
     run_as::<P, SeveralThreads>(run)
 }
 

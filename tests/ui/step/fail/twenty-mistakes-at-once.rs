@@ -83,8 +83,8 @@ fn unknown() {
     flights | late | save
 }
 
-#[step(chunk = 10, threads = 4)]
-fn threads() {
+#[step(chunk = 10, partitions = 4)]
+fn partitions() {
     flights | late | save
 }
 
