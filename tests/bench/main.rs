@@ -10,6 +10,8 @@
 
 mod builds;
 mod commits;
+#[cfg(feature = "async")]
+mod concurrent;
 mod data;
 mod files;
 mod jobs;
@@ -57,12 +59,14 @@ impl Plan {
 
 type Benchmark = fn(&Plan, &'static str) -> Outcome<Row>;
 
-const BENCHMARKS: [(&str, Benchmark); 9] = [
+const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("in_memory", numbers::in_memory),
     ("csv_to_csv_memory", files::csv_to_csv_in_memory),
     ("csv_to_sqlite_memory", files::csv_to_sqlite_in_memory),
     ("csv_to_csv_disk", files::csv_to_csv_on_disk),
     ("csv_to_sqlite_disk", files::csv_to_sqlite_on_disk),
+    #[cfg(feature = "async")]
+    ("async_window", concurrent::async_window),
     ("empty_chunk_commit", commits::empty_chunk),
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),
