@@ -9,6 +9,7 @@
 
 mod chunks;
 mod clocks;
+mod concurrent;
 mod control_flow;
 mod databases;
 mod faults;

@@ -10,6 +10,8 @@
 
 mod builds;
 mod commits;
+#[cfg(feature = "async")]
+mod concurrent;
 mod data;
 mod faults;
 mod files;
@@ -72,7 +74,7 @@ impl Plan {
 
 type Benchmark = fn(&Plan, &'static str) -> Outcome<Row>;
 
-const BENCHMARKS: [(&str, Benchmark); 18] = [
+const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("in_memory", numbers::in_memory),
     ("csv_to_csv_memory", files::csv_to_csv_in_memory),
     ("csv_to_sqlite_memory", files::csv_to_sqlite_in_memory),
@@ -81,6 +83,8 @@ const BENCHMARKS: [(&str, Benchmark); 18] = [
     ("faults_good_path", faults::good_path),
     ("faults_good_path_instructions", faults::instructions),
     ("faults_by_value", faults::by_value),
+    #[cfg(feature = "async")]
+    ("async_window", concurrent::async_window),
     ("empty_chunk_commit", commits::empty_chunk),
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),

@@ -30,11 +30,13 @@ const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 17] = [
+pub(crate) static SHAPES: [Shape; 19] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
     shape("json_lines", "--lines-input in.jsonl --output out.jsonl"),
+    shape("async_calls", "--input in.csv --output out.csv"),
+    shape("thread_pool", "--input in.csv --output out.csv"),
     shape("two_writers", "--input in.csv --output out.csv"),
     shape("state", "--input in.csv --output out.csv"),
     shape("repeat", ""),

@@ -138,6 +138,55 @@ fn json_lines(lines_input: PathBuf, output: PathBuf) {
     copy_lines;
 }
 
+// Several items at once
+
+#[derive(Debug, thiserror::Error)]
+#[error("no price for {0}")]
+struct Unpriced(u32);
+
+/// Some take longer than others; every ninth is not priced.
+#[processor(concurrency = 5)]
+async fn price(sale: Sale) -> Result<Sale, Unpriced> {
+    for _ in 0..sale.id % 4 {
+        tokio::task::yield_now().await;
+    }
+    if sale.id.is_multiple_of(9) {
+        Err(Unpriced(sale.id))
+    } else {
+        Ok(Sale { cents: sale.cents * 2, ..sale })
+    }
+}
+
+#[step(chunk = 4, skip(Unpriced))]
+fn load_priced() {
+    sales | price | most | (file, table)
+}
+
+/// Calls of several chunks under way while one is committed.
+#[job]
+fn async_calls(input: PathBuf, output: PathBuf) {
+    create_tables;
+    load_priced;
+}
+
+/// Every ninth is not priced, on threads.
+#[processor(concurrency = 3)]
+fn price_on_threads(sale: &Sale) -> Result<Sale, Unpriced> {
+    if sale.id.is_multiple_of(9) { Err(Unpriced(sale.id)) } else { Ok(sale.clone()) }
+}
+
+#[step(chunk = 4, skip(Unpriced))]
+fn load_on_threads() {
+    sales | price_on_threads | most | (file, table)
+}
+
+/// The same on a pool of threads.
+#[job]
+fn thread_pool(input: PathBuf, output: PathBuf) {
+    create_tables;
+    load_on_threads;
+}
+
 // Two writers
 
 #[step(chunk = 5)]
@@ -631,6 +680,8 @@ batch_runtime::main!(
     csv_to_table,
     csv_to_warehouse,
     json_lines,
+    async_calls,
+    thread_pool,
     two_writers,
     state,
     repeat,

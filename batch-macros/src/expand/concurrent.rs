@@ -75,12 +75,12 @@ impl Concurrent<'_> {
         if by_reference {
             let pooled = quote_spanned!(span=> pooled_by_reference);
             quote! {
-                __batch::#pooled::<#item, _, #kind>(#name, #concurrency, move |__item: &#item| #called, __scope)
+                __batch::#pooled::<#item, _, #kind, _>(#name, #concurrency, move |__item: &#item| #called, __scope)
             }
         } else {
             let pooled = quote_spanned!(span=> pooled);
             quote! {
-                __batch::#pooled::<#item, _, #kind>(
+                __batch::#pooled::<#item, _, #kind, _>(
                     #name,
                     #concurrency,
                     #copier,

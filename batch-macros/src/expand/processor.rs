@@ -96,6 +96,8 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     // The outcomes of single items may fail where the call does not.
     let (error, raises) = match kind {
         Yield::Fallible(_) => (error_check(&component.returns), quote!()),
+        // What takes too long fails as well.
+        _ if options.timeout.is_some() => (error_check(&component.returns), quote!()),
         _ => (quote!(), raises(&component.returns)),
     };
     let passing = match (bulk, by_reference) {

@@ -12,17 +12,18 @@ use super::window::{Calls, Window};
 use crate::definition::{ChangesThreads, Failure, Process, Scope, StopSignal, Yields};
 
 /// The processor `name`, which calls `call` on `concurrency` threads; `copy` makes the items that calls are repeated with.
-pub fn pooled<In, R, K>(
+pub fn pooled<In, R, K, F>(
     name: &'static str,
     concurrency: usize,
     copy: Option<fn(&In) -> In>,
-    call: impl Fn(In) -> Result<R, Failure> + Send + Sync,
+    call: F,
     scope: &Scope<'_>,
-) -> impl Process<In, Out = K::Out>
+) -> impl Process<In, Out = K::Out> + use<In, R, K, F>
 where
     In: ChangesThreads,
     R: ChangesThreads,
     K: Yields<R>,
+    F: Fn(In) -> Result<R, Failure> + Send + Sync,
 {
     let repeated = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
         Some(copy) => retrying.repeat(&mut (), |()| call(copy(&item)), |(), _| true),
@@ -32,16 +33,17 @@ where
 }
 
 /// The same for a function that takes its item by reference.
-pub fn pooled_by_reference<In, R, K>(
+pub fn pooled_by_reference<In, R, K, F>(
     name: &'static str,
     concurrency: usize,
-    call: impl Fn(&In) -> Result<R, Failure> + Send + Sync,
+    call: F,
     scope: &Scope<'_>,
-) -> impl Process<In, Out = K::Out>
+) -> impl Process<In, Out = K::Out> + use<In, R, K, F>
 where
     In: ChangesThreads,
     R: ChangesThreads,
     K: Yields<R>,
+    F: Fn(&In) -> Result<R, Failure> + Send + Sync,
 {
     let repeated =
         move |item: In, retrying: &Retrying| retrying.repeat(&mut (), |()| call(&item), |(), _| true);
