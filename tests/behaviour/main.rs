@@ -16,6 +16,7 @@ mod faults;
 mod files;
 mod launching;
 mod listeners;
+mod listeners_of_chunks;
 mod model;
 mod naming_errors;
 mod panics;

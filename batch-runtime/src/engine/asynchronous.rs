@@ -171,6 +171,7 @@ where
             }
             item = again;
             repeated += 1;
+            self.retrying.note(failure, repeated);
         }
     }
 

@@ -422,16 +422,14 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             let mut phases = Phases::default();
             self.desk.listener.before_chunk().map_err(Halt::Failed)?;
 
-            let filled = if measure == Measure::Items {
-                let filled = feed.fill(&mut self.desk, Some(&mut phases))?;
-                watch.lap();
-                phases.fill = phases.read + phases.process;
-                filled
-            } else {
-                let filled = feed.fill(&mut self.desk, None)?;
-                phases.fill = watch.lap();
-                filled
-            };
+            let timed = (measure == Measure::Items).then_some(&mut phases);
+            let filled = feed.fill(&mut self.desk, timed);
+            if CAREFUL {
+                self.desk.tell_repeats::<In, W::Item>();
+            }
+            let filled = filled?;
+            let lap = watch.lap();
+            phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
 
             let is_empty = filled.read == 0 && self.desk.judge.len() == 0;
             if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
