@@ -16,6 +16,7 @@ mod jobs;
 mod measure;
 mod memory;
 mod numbers;
+mod partitions;
 mod peers;
 mod places;
 mod process;
@@ -57,12 +58,18 @@ impl Plan {
 
 type Benchmark = fn(&Plan, &'static str) -> Outcome<Row>;
 
-const BENCHMARKS: [(&str, Benchmark); 9] = [
+const BENCHMARKS: [(&str, Benchmark); 15] = [
     ("in_memory", numbers::in_memory),
     ("csv_to_csv_memory", files::csv_to_csv_in_memory),
     ("csv_to_sqlite_memory", files::csv_to_sqlite_in_memory),
     ("csv_to_csv_disk", files::csv_to_csv_on_disk),
     ("csv_to_sqlite_disk", files::csv_to_sqlite_on_disk),
+    ("csv_to_sqlite_partitions", files::csv_to_sqlite_in_partitions),
+    ("csv_to_csv_partitions", files::csv_to_csv_in_partitions),
+    ("partitions_1000_first", partitions::first_of_a_thousand),
+    ("partitions_1000_total", partitions::all_of_a_thousand),
+    ("partitions_10000_first", partitions::first_of_ten_thousand),
+    ("partitions_10000_total", partitions::all_of_ten_thousand),
     ("empty_chunk_commit", commits::empty_chunk),
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),

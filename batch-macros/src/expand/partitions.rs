@@ -117,14 +117,9 @@ fn number(value: Option<&syn::Expr>, constant: &str, option: &str, why: &str) ->
     (quote!(::core::option::Option::Some(#constant)), check)
 }
 
-/// The reader, kept to its partition. What cannot be split is reported at the reader, and the option beside it.
-pub(crate) fn narrowed(options: &Partitions, reader: &TokenStream, at: Span) -> TokenStream {
-    let narrowed = Ident::new("narrowed", options.word.span());
-    quote_spanned!(at=> __batch::#narrowed(#reader, __scope)?)
-}
-
-/// The writer, as that of its partition.
-pub(crate) fn apart(options: &Partitions, writer: &TokenStream, at: Span) -> TokenStream {
-    let apart = Ident::new("apart", options.word.span());
-    quote_spanned!(at=> __batch::#apart(#writer, __scope))
+/// Asks whether the function splits what it opens, or shares what it binds: `what` is the name of the question. Where not, that is
+/// reported at the component, and the option beside it.
+pub(crate) fn question(options: &Partitions, what: &str, function: &TokenStream, at: Span) -> TokenStream {
+    let what = Ident::new(what, options.word.span());
+    quote_spanned!(at=> __batch::#what(#function);)
 }

@@ -10,7 +10,7 @@ use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
-use super::partitions::{Partitioned, apart, narrowed, partitioned};
+use super::partitions::{Partitioned, partitioned, question};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
@@ -44,9 +44,9 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let mut writer = parts.writer(&pipe.writer, &out);
     let partitioned = partitions.map(|options| {
         if partitioner.is_none() {
-            reader = narrowed(options, &reader, pipe.readers[0].span());
+            reader = quote!(__batch::narrowed(#reader, __scope)?);
         }
-        writer = apart(options, &writer, pipe.writer.span());
+        writer = quote!(__batch::apart(#writer, __scope));
         partitioned(options, partitioner.as_ref())
     });
     let (reads, writes, beside) = match partitioned {
@@ -245,12 +245,34 @@ impl<'f> Parts<'f> {
             checks.extend((index > 0).then_some((&reads, "IS")));
             checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
             let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
+            let alias = match partitioner {
+                None => self.partitioned(part, alias, "splits", &definition, "open"),
+                Some(_) => alias,
+            };
             if index == 0 {
                 self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
             }
             opened.push(quote!(<#alias as #definition>::open(#scope)?));
         }
         (item, nested(opened, &quote!(__batch::Chain::new)))
+    }
+
+    /// In a step with partitions, checks that the component has what that takes.
+    fn partitioned(
+        &mut self,
+        part: &Part,
+        alias: Ident,
+        what: &str,
+        definition: &TokenStream,
+        function: &str,
+    ) -> Ident {
+        let Some(options) = &self.options.partitions else { return alias };
+        let span = part.span();
+        let (fits, function) = (self.alias("Part", span), Ident::new(function, span));
+        let definition = respan(definition, span);
+        let function = quote_spanned!(span=> <#alias as #definition>::#function);
+        self.types.extend(checked(&fits, &alias, question(options, what, &function, span)));
+        fits
     }
 
     fn processors(&mut self, processors: &[Part], item: &Ident) -> (Ident, TokenStream) {
@@ -307,6 +329,7 @@ impl<'f> Parts<'f> {
                 let role = quote!(__batch::IsWriter);
                 let Placed { alias, scope } =
                     self.place(part, "writer", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+                let alias = self.partitioned(part, alias, "is_shared", &definition, "bind");
                 quote!(<#alias as #definition>::bind(#scope)?)
             }
             Element::All(elements, _) => {
