@@ -37,21 +37,20 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     };
     let mut parts = Parts::new(function, options);
     let partitions = options.partitions.as_ref();
-    let partitioner =
-        partitions.and_then(|options| options.partitioner.as_ref()).map(|part| parts.partitioner(part));
-    let (item, mut reader) = parts.readers(&pipe.readers, partitioner.as_ref());
+    let part = partitions.and_then(|options| options.partitioner.as_ref());
+    let made_by = part.map(|part| parts.partitioner(part));
+    let (item, mut reader) = parts.readers(&pipe.readers, made_by.as_ref());
     let (out, processor) = parts.processors(&pipe.processors, &item);
     let mut writer = parts.writer(&pipe.writer, &out);
-    let partitioned = partitions.map(|options| {
-        if partitioner.is_none() {
-            reader = quote!(__batch::narrowed(#reader, __scope)?);
+    let Partitioned { reads, takes, beside } = match partitions {
+        None => Partitioned::not(),
+        Some(options) => {
+            if made_by.is_none() {
+                reader = quote!(__batch::narrowed(#reader, __scope)?);
+            }
+            writer = quote!(__batch::apart(#writer, __scope));
+            partitioned(options, made_by.as_ref())
         }
-        writer = quote!(__batch::apart(#writer, __scope));
-        partitioned(options, partitioner.as_ref())
-    });
-    let (reads, writes, beside) = match partitioned {
-        Some(Partitioned { reader, writer, beside }) => (reader, writer, beside),
-        None => (quote!(__batch::Reader), quote!(__batch::Writer), quote!()),
     };
     let name = &function.sig.ident;
     let (types, uses) = (&parts.types, &parts.uses);
@@ -91,7 +90,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
                 ::core::result::Result::Ok(#processor)
             }
             fn writer<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl #writes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #takes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#writer)
             }
