@@ -62,8 +62,8 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use partition::{
-    IsRange, Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
-    partitions_of, split,
+    IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
+    apart, is_shared, narrowed, partitions_of, split, splits,
 };
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,

@@ -131,6 +131,34 @@ pub trait IsRange {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> IsRange for T {}
 
+/// A reader that a step with `partitions` can split: every [`Splittable`].
+#[diagnostic::on_unimplemented(
+    message = "this reader cannot be split into partitions",
+    label = "can be read in one piece only",
+    note = "read with `CsvReader`, `JsonLinesReader`, a `SqliteReader` with a key, `PagingReader`, `files` or `VecReader`, which split by themselves,\nor return a type of your own that implements `batch_runtime::Splittable`, or `impl Splittable<Item = ..>`;\nor write `partitioner = f` with a function that makes the partitions; or drop `partitions`"
+)]
+pub trait Splits {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Splittable> Splits for R {}
+
+/// A writer that the partitions of a step may each have one of: every [`Partitionable`].
+#[diagnostic::on_unimplemented(
+    message = "this writer cannot be shared by partitions",
+    label = "all partitions would write to one target at once",
+    note = "write with a function over `&[Item]`, with `SqliteTable`, or to a file with `CsvWriter` or `JsonLinesWriter`,\nor return a type of your own that implements `batch_runtime::Partitionable`, or `impl Partitionable<Item = ..>`;\nor drop `partitions`"
+)]
+pub trait IsShared {}
+
+#[diagnostic::do_not_recommend]
+impl<W: Partitionable> IsShared for W {}
+
+/// Named by generated code, to ask whether what opens a reader opens one that splits.
+pub const fn splits<'s, R: Splits, F: Copy + FnOnce(&Scope<'s>) -> Result<R, Failure>>(_: F) {}
+
+/// Named by generated code, to ask whether what binds a writer binds one that partitions share.
+pub const fn is_shared<'s, W: IsShared, F: Copy + FnOnce(&Scope<'s>) -> Result<W, Failure>>(_: F) {}
+
 /// The options of a step with `partitions`.
 #[derive(Clone, Copy)]
 pub struct Partitioning {

@@ -15,22 +15,31 @@ fn place(path: &Path, number: u32) -> PathBuf {
     place.into()
 }
 
+/// The file that the files of partitions are put together to. Once it is there, nothing is to be written to them: an owner that
+/// was taken over from begins none anew.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) path: PathBuf,
+    pub(super) overwrite: bool,
+}
+
 impl TransactionalFile {
     /// Writes apart what a partition has. A file that is left of another instance is replaced: the name is ours.
     pub(crate) fn of_partition(&mut self, number: u32) {
-        let takes_over = self.takes_over;
-        *self = Self::new(place(&self.path, number));
-        (self.overwrite, self.takes_over, self.is_of_partition) = (true, takes_over, true);
+        let part = Self::new(place(&self.path, number));
+        let Self { path, overwrite, takes_over, .. } = std::mem::replace(self, part);
+        (self.overwrite, self.takes_over) = (true, takes_over);
+        self.whole = Some(Whole { path, overwrite });
     }
 
     /// Is it that of a partition, to which no footer belongs?
     pub(crate) fn is_of_partition(&self) -> bool {
-        self.is_of_partition
+        self.whole.is_some()
     }
 
     /// What is in it so far is the header.
     pub(crate) fn end_header(&mut self) {
-        if self.is_of_partition {
+        if self.is_of_partition() {
             self.header = self.buffer.len() as u64;
         }
     }
