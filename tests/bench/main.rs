@@ -162,7 +162,7 @@ fn run(arguments: Vec<String>) -> Outcome {
         rows.extend(builds::all(&plan)?);
     }
     if rows.is_empty() {
-        let names = BENCHMARKS.map(|(name, _)| name).join(", ");
+        let names = BENCHMARKS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         return Err(format!(
             "no benchmark has such a name: there are {names}, and with --builds {}",
             builds::NAMES.join(", ")

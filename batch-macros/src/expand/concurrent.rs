@@ -1,11 +1,12 @@
 //! `#[processor(concurrency = 64)] async fn enrich(..)`, and a plain `fn` on several threads
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::faults::duration;
+use super::frame::checked;
 use crate::model::argument::Asks;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;
@@ -25,6 +26,20 @@ impl Concurrent<'_> {
     /// What the function is handed of `__item`.
     pub(crate) fn handed(is_async: bool, by_reference: bool) -> TokenStream {
         if is_async && by_reference { quote!(&*__item) } else { quote!(__item) }
+    }
+
+    /// What passes between threads, each type checked where it is written.
+    pub(crate) fn aliases(&self) -> TokenStream {
+        if self.component.function.sig.asyncness.is_some() {
+            return TokenStream::new();
+        }
+        let alias = |name: &str, ty: &Type| {
+            let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::ChangesThreads>::IS;);
+            checked(&Ident::new(name, Span::call_site()), ty, check)
+        };
+        let (taken, returned) =
+            (alias("__Taken", self.item), alias("__Returned", &self.component.returns.value));
+        quote!(#taken #returned)
     }
 
     /// The processor.
@@ -71,23 +86,19 @@ impl Concurrent<'_> {
                 )?
             };
         }
-        let span = item.span();
-        if by_reference {
-            let pooled = quote_spanned!(span=> pooled_by_reference);
-            quote! {
-                __batch::#pooled::<#item, _, #kind, _>(#name, #concurrency, move |__item: &#item| #called, __scope)
-            }
+        let (call, copier, taken) = if by_reference {
+            (quote!(pooled_by_reference), quote!(), quote!(&__Taken))
         } else {
-            let pooled = quote_spanned!(span=> pooled);
-            quote! {
-                __batch::#pooled::<#item, _, #kind, _>(
-                    #name,
-                    #concurrency,
-                    #copier,
-                    move |__item: #item| #called,
-                    __scope,
-                )
-            }
+            (quote!(pooled), quote!(#copier,), quote!(__Taken))
+        };
+        quote! {
+            __batch::#call::<__Taken, __Returned, #kind, _>(
+                #name,
+                #concurrency,
+                #copier
+                move |__item: #taken| -> ::core::result::Result<__Returned, __batch::Failure> { #called },
+                __scope,
+            )
         }
     }
 }

@@ -53,16 +53,18 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let text = name.to_string();
     // Where the item is private and the function is not, rustc says so here.
     let out_type = quote_spanned!(component.returns.value.span()=> type Out = #out;);
+    let concurrent = Concurrent {
+        component: &component,
+        options: &options,
+        item,
+        kind: &kind_name,
+        by_reference: *by_reference,
+        called: &called,
+    };
+    let mut aliases = aliases.clone();
     let adapted = if let Some(concurrency) = &options.concurrency {
-        Concurrent {
-            component: &component,
-            options: &options,
-            item,
-            kind: &kind_name,
-            by_reference: *by_reference,
-            called: &called,
-        }
-        .adapted(concurrency)
+        aliases.extend(concurrent.aliases());
+        concurrent.adapted(concurrency)
     } else if bulk {
         quote! {
             __batch::BulkFn::<#item, #state, _, #kind_name>::new(
