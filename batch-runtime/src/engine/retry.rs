@@ -39,6 +39,12 @@ impl Retrying {
         Self { faults: options.faults, pause, stop, deadline }
     }
 
+    /// The same for threads of the step, and the signal that ends their waits, also without that of the job.
+    pub(crate) fn on_threads(&self) -> (Self, StopSignal) {
+        let stop = self.stop.of_branches();
+        (Self { stop: stop.clone(), ..self.clone() }, stop)
+    }
+
     /// Has the step taken longer than it may?
     pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
