@@ -13,6 +13,7 @@ mod control_flow;
 mod databases;
 mod faults;
 mod files;
+mod interleavings;
 mod launching;
 mod listeners;
 mod naming_errors;
