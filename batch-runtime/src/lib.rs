@@ -80,6 +80,7 @@
 //! | hand a result to later steps | return a serde value, and ask for [`Output`] |
 //! | skip bad items, repeat what failed | `skip(..)` and `retry(..)` of [`#[step]`](macro@step); [`#[skip_policy]`](macro@skip_policy) and [`#[retry_policy]`](macro@retry_policy) where that is a question |
 //! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
+//! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
 //! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
 //! | share a part of a body | [`#[flow]`](macro@flow) |
 //! | share an expensive thing | [`#[resource]`](macro@resource) |
@@ -113,8 +114,8 @@ pub use definition::*;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
-    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, retry_policy,
-    skip_policy, writer,
+    ParameterType, classifier, database, decider, flow, job, main, partitioner, processor, reader, resource,
+    retry_policy, skip_policy, writer,
 };
 
 #[doc = include_str!("../docs/listeners.md")]
@@ -129,7 +130,7 @@ pub mod prelude {
 
     pub use crate::definition::{
         Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, JobEnd, Many, Output,
-        Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
+        Partition, Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;
@@ -138,8 +139,8 @@ pub mod prelude {
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
     pub use crate::{
-        classifier, database, decider, flow, job, listener, processor, reader, resource, retry_policy,
-        skip_policy, step, writer,
+        classifier, database, decider, flow, job, listener, partitioner, processor, reader, resource,
+        retry_policy, skip_policy, step, writer,
     };
     // The trait and the derive share a name.
     pub use crate::ParameterType;

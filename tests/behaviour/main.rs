@@ -9,6 +9,7 @@
 
 mod chunks;
 mod clocks;
+mod concurrent;
 mod control_flow;
 mod databases;
 mod faults;
@@ -16,8 +17,11 @@ mod files;
 mod interleavings;
 mod launching;
 mod listeners;
+mod model;
 mod naming_errors;
 mod panics;
+mod partitions;
+mod replays;
 mod restarts;
 mod routing;
 mod splits;

@@ -74,6 +74,46 @@ fn load_sales() {
     sales | charge | table
 }
 
+/// As `copy_sales`, with rules for what may fail.
+#[step(chunk = 1_000, skip(ReadError, WriteError, limit = 10), retry(std::io::Error, limit = 3, backoff = exponential("100ms", jitter)))]
+fn copy_sales_with_rules() {
+    sales | charge | file
+}
+
+/// A processor that may fail, and is given the item itself.
+#[processor]
+fn try_charge(sale: Sale) -> Result<Option<Sale>, std::io::Error> {
+    Ok(data::charge(sale))
+}
+
+#[step(chunk = 1_000)]
+fn try_copy_sales() {
+    sales | try_charge | file
+}
+
+#[step(chunk = 1_000, skip(ReadError, WriteError, limit = 10), retry(std::io::Error, limit = 3))]
+fn try_copy_sales_with_rules() {
+    sales | try_charge | file
+}
+
+/// From file to file, with rules.
+#[job]
+pub(crate) fn csv_to_csv_with_rules(input: PathBuf, output: PathBuf) {
+    copy_sales_with_rules;
+}
+
+/// From file to file, by a processor that may fail.
+#[job]
+pub(crate) fn csv_to_csv_trying(input: PathBuf, output: PathBuf) {
+    try_copy_sales;
+}
+
+/// The same with rules.
+#[job]
+pub(crate) fn csv_to_csv_trying_with_rules(input: PathBuf, output: PathBuf) {
+    try_copy_sales_with_rules;
+}
+
 #[step(chunk = 1_000, threads = 2)]
 fn copy_sales_on_threads() {
     sales | charge | file

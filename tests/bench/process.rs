@@ -26,6 +26,7 @@ pub(crate) fn child() -> Option<ExitCode> {
     let code = batch_runtime::cli::main(&[
         <jobs::first_item as JobDefinition>::INFO,
         <jobs::csv_to_csv as JobDefinition>::INFO,
+        <jobs::csv_to_csv_with_rules as JobDefinition>::INFO,
         <jobs::csv_to_sqlite as JobDefinition>::INFO,
         <jobs::csv_to_csv_on_threads as JobDefinition>::INFO,
         <jobs::csv_to_sqlite_on_threads as JobDefinition>::INFO,
@@ -43,7 +44,7 @@ fn peak_memory() -> Outcome<String> {
     Ok(peak.trim().trim_end_matches(" kB").to_owned())
 }
 
-fn child_process(job: &str, repository: &Path, tells: &str) -> Outcome<Command> {
+pub(crate) fn child_process(job: &str, repository: &Path, tells: &str) -> Outcome<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.env(CHILD, tells).args(["run", job, "--quiet", "--repository"]).arg(repository);
     command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -15,3 +15,9 @@ fn the_programs_nearest_to_the_mistakes_compile_and_run() {
         cases.pass(format!("ui/{area}/pass/*.rs"));
     }
 }
+
+#[cfg(not(feature = "async"))]
+#[test]
+fn an_async_processor_asks_for_the_feature() {
+    trybuild::TestCases::new().compile_fail("ui/component/without-async/*.rs");
+}

@@ -14,6 +14,9 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
             }
             "threads" => "spreads the processors of a pipe over threads; a tasklet has none",
             "chunk_time" => "bounds how long a chunk of a pipe is filled; a tasklet has no chunks",
+            "partitions" | "partitioner" => {
+                "is about the input of a pipe, `reader | processor | writer`; a tasklet reads what it wants by itself"
+            }
             "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
             _ => continue,
         };

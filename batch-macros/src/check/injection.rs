@@ -33,6 +33,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                 }
                 transaction_seen.get_or_insert(of);
             }
+            Asks::Partition { .. } => check_partition(role, argument, errors),
             Asks::StepContext => check_step_context(role, argument, errors),
             Asks::Connection(_) | Asks::Output { .. } if matches!(role, Role::Resource | Role::Database) => {
                 errors.at(
@@ -68,6 +69,7 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         Role::WriterObject => {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
+        Role::Partitioner => "a partitioner runs before any chunk: ask for `&Connection` to read",
         Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
         Role::Listener => "a listener only watches: ask for `&Connection` to read, and write in a writer",
         Role::JobListener => "a listener of a job runs outside of all steps: write in a step of the job",
@@ -76,6 +78,19 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         }
     };
     errors.at(&argument.ty, remedy);
+}
+
+fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
+    let why = match role {
+        Role::Reader | Role::Processor | Role::Writer | Role::WriterObject | Role::Classifier => return,
+        Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
+        Role::Listener | Role::JobListener => "a listener hears of all partitions of a step: leave this out",
+        Role::Tasklet => "a tasklet has no partitions: a pipe with `partitioner = f` has",
+        Role::Decider | Role::Resource | Role::Database => {
+            "a partition belongs to a step: ask for it in the step's reader"
+        }
+    };
+    errors.at(&argument.ty, why);
 }
 
 fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {

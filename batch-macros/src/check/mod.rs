@@ -1,10 +1,12 @@
 //! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
 
 pub(crate) mod classifier;
+pub(crate) mod concurrency;
 pub(crate) mod decider;
 pub(crate) mod fault;
 pub(crate) mod injection;
 pub(crate) mod parameter_type;
+pub(crate) mod partitioner;
 pub(crate) mod policy;
 pub(crate) mod processor;
 pub(crate) mod reachable;

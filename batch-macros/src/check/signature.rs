@@ -19,13 +19,20 @@ pub(crate) fn check(noun: &str, function: &ItemFn, errors: &mut Errors) {
             ),
         }
     }
-    if let Some(keyword) = &sig.asyncness {
-        errors.at(keyword, format!("a {noun} cannot be `async` yet in this version: write a plain `fn`"));
-    }
     if let syn::Safety::Unsafe(keyword) = &sig.safety {
         errors.at(keyword, format!("a {noun} is called by safe code: leave `unsafe` out"));
     }
     if let Some(abi) = &sig.abi {
         errors.at(abi, format!("a {noun} is a plain Rust function: leave the `extern` out"));
+    }
+}
+
+/// For all but processors: these wait for nothing that could go on beside them.
+pub(crate) fn not_async(noun: &str, function: &ItemFn, errors: &mut Errors) {
+    if let Some(keyword) = &function.sig.asyncness {
+        errors.at(
+            keyword,
+            format!("a {noun} cannot be `async`: write a plain `fn`; processors can, with `concurrency`"),
+        );
     }
 }

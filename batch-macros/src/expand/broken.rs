@@ -21,6 +21,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Resource => resource(&name, &errors.take_first_as_type()),
         Role::Database => database(&name),
         Role::Listener | Role::JobListener => listener(&name),
+        Role::Partitioner => partitioner(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
     frame(function, plain(function), body)
@@ -41,12 +42,13 @@ fn reader(name: &Ident, erroneous: &TokenStream) -> TokenStream {
             #constants
             type Item = #erroneous;
             fn open<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<__batch::Broken<Self::Item>, __batch::Failure>
             {
                 ::core::result::Result::Ok(__batch::Broken::new())
             }
         }
         impl<T> __batch::Reads<T> for #name {}
+        impl<T> __batch::TakesPartition<T> for #name {}
     }
 }
 
@@ -75,9 +77,9 @@ fn writer(name: &Ident) -> TokenStream {
         impl<T: 'static> __batch::WriterDefinition<T> for #name {
             #constants
             fn bind<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = T> + 's + use<'s, T>, __batch::Failure>
+                -> ::core::result::Result<__batch::Broken<T>, __batch::Failure>
             {
-                ::core::result::Result::<__batch::Broken<T>, __batch::Failure>::Ok(__batch::Broken::new())
+                ::core::result::Result::Ok(__batch::Broken::new())
             }
         }
     }
@@ -106,6 +108,22 @@ fn resource(name: &Ident, erroneous: &TokenStream) -> TokenStream {
             #constants
             type Value = #erroneous;
             fn build(_: &__batch::Scope<'_>) -> ::core::result::Result<Self::Value, __batch::Failure> {
+                ::core::unimplemented!()
+            }
+        }
+    }
+}
+
+fn partitioner(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::PartitionerDefinition for #name {
+            #constants
+            type Range = #erroneous;
+            fn partitions(_: &__batch::Scope<'_>) -> ::core::result::Result<
+                ::std::vec::Vec<(::std::string::String, Self::Range)>,
+                __batch::Failure,
+            > {
                 ::core::unimplemented!()
             }
         }

@@ -91,3 +91,13 @@ fn a_pipe_with_rules_for_errors_is_checked_and_repeats() {
         "fn load() { flights | late | match kind { Kind::A => save, _ => audit } }",
     );
 }
+
+#[test]
+fn a_processor_on_several_threads_is_bound_to_a_pool() {
+    check(
+        "concurrent",
+        super::processor,
+        "concurrency = 8",
+        "fn check(order: &Order, region: &str, client: &Client) -> Result<Option<Order>, Refused> { todo!() }",
+    );
+}

@@ -10,6 +10,7 @@ use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
+use super::partitions::{Partitioned, apart, narrowed, partitioned};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
@@ -35,10 +36,24 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         }
     };
     let mut parts = Parts::new(function, options);
-    let (item, reader) = parts.readers(&pipe.readers);
+    let partitions = options.partitions.as_ref();
+    let partitioner =
+        partitions.and_then(|options| options.partitioner.as_ref()).map(|part| parts.partitioner(part));
+    let (item, mut reader) = parts.readers(&pipe.readers, partitioner.as_ref());
     let (out, processor) = parts.processors(&pipe.processors, &item);
-    let writer = parts.writer(&pipe.writer, &out);
+    let mut writer = parts.writer(&pipe.writer, &out);
+    let partitioned = partitions.map(|options| {
+        if partitioner.is_none() {
+            reader = narrowed(options, &reader, pipe.readers[0].span());
+        }
+        writer = apart(options, &writer, pipe.writer.span());
+        partitioned(options, partitioner.as_ref())
+    });
     let listener = parts.listeners(&item, &out);
+    let (reads, writes, beside) = match partitioned {
+        Some(Partitioned { reader, writer, beside }) => (reader, writer, beside),
+        None => (quote!(__batch::Reader), quote!(__batch::Writer), quote!()),
+    };
     let name = &function.sig.ident;
     let run = if options.threads.is_some() {
         let (read, put_out) = parts.crossing(&pipe, &item, &out);
@@ -71,7 +86,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             type In = #item;
             type Out = #out;
             fn reader<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::In> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #reads<Item = Self::In> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#reader)
             }
@@ -82,7 +97,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
                 ::core::result::Result::Ok(#processor)
             }
             fn writer<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = Self::Out> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #writes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#writer)
             }
@@ -100,6 +115,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #definition
             #key
             #body
+            #beside
             #ended
             #checks
         },
@@ -218,15 +234,24 @@ impl<'f> Parts<'f> {
         Placed { alias, scope }
     }
 
-    fn readers(&mut self, readers: &[Part]) -> (Ident, TokenStream) {
+    fn partitioner(&mut self, part: &Part) -> Ident {
+        let definition = quote!(__batch::PartitionerDefinition);
+        self.place(part, "partitioner", &definition, &[(&definition, "NAME")]).alias
+    }
+
+    fn readers(&mut self, readers: &[Part], partitioner: Option<&Ident>) -> (Ident, TokenStream) {
         let item = format_ident!("__Item");
         let definition = quote!(__batch::ReaderDefinition);
         let mut opened = Vec::new();
         for (index, part) in readers.iter().enumerate() {
             let reads = quote!(__batch::Reads<#item>);
-            let checks: &[(&TokenStream, &str)] =
-                if index == 0 { &[(&definition, "NAME")] } else { &[(&definition, "NAME"), (&reads, "IS")] };
-            let Placed { alias, scope } = self.place(part, "reader", &definition, checks);
+            let takes = partitioner.map(|partitioner| {
+                quote!(__batch::TakesPartition<<#partitioner as __batch::PartitionerDefinition>::Range>)
+            });
+            let mut checks = vec![(&definition, "NAME")];
+            checks.extend((index > 0).then_some((&reads, "IS")));
+            checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
+            let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
             if index == 0 {
                 self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
             }
@@ -392,7 +417,7 @@ impl<'f> Parts<'f> {
         let databases = self.spans.iter().enumerate().skip(1).map(|(index, span)| {
             quote_spanned! { *span=>
                 if let ::core::option::Option::Some(message) =
-                    __batch::wiring::second_database(#name, __COMPONENTS, #index)
+                    __batch::wiring::out_of_place(#name, __COMPONENTS, #index)
                 {
                     ::core::panic!("{}", message.as_str())
                 }

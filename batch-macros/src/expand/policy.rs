@@ -49,6 +49,7 @@ fn policy(
 ) -> TokenStream {
     options::read(table, given, errors);
     check::signature::check(noun, function, errors);
+    check::signature::not_async(noun, function, errors);
     let error = check::policy::check(noun, count, function, errors).filter(|_| errors.is_empty());
     let name = &function.sig.ident;
     let counts = function.sig.inputs.len() > 1;

@@ -7,12 +7,14 @@ use syn::{ItemFn, Type};
 
 use super::arguments::{call, injected};
 use super::broken;
+use super::concurrent::Concurrent;
 use super::failure::{as_result, error_check, failure, raises};
 use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
+use crate::model::concurrency::ProcessorOptions;
 use crate::model::item::{Yield, bulk_outcome, first_argument, slice_element, taken, yielded};
 use crate::model::types::only_argument;
 use crate::syntax::component::plain;
@@ -21,11 +23,10 @@ use crate::syntax::options;
 /// Expands `#[processor]`.
 pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let given = options::read(&options::PROCESSOR, given, errors);
-    for option in &given {
-        options::flag(option, errors);
-    }
-    let bulk = !given.is_empty();
+    let options = ProcessorOptions::read(&given, errors);
+    let bulk = options.bulk.is_some();
     let component = Component::read(Role::Processor, function, errors);
+    check::concurrency::check(&component, &options, errors);
     check::processor::check(&component, bulk, errors);
     if !errors.is_empty() {
         return broken::component(Role::Processor, function, errors);
@@ -35,13 +36,15 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     };
     let name = component.name;
     let asked = injected(Role::Processor, &component.described(), &component.arguments);
-    let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
+    let (aliases, fetch, pass) = (&asked.aliases, &asked.fetch, &asked.pass);
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
     let state_pattern = if asked.state.is_some() { quote!(__state) } else { quote!(_) };
     let Shape { item, out, kind, by_reference } = &shape;
     let kind_name = kind_tokens(kind);
-    let handed = quote!(__item);
-    let called = as_result(&component, &call(&component, Some(&handed), pass));
+    let is_async = function.sig.asyncness.is_some();
+    let handed = Concurrent::handed(is_async, *by_reference);
+    let called = call(&component, Some(&handed), pass);
+    let called = as_result(&component, &if is_async { quote!(#called.await) } else { called });
     let called = if matches!(kind, Yield::Fallible(_)) {
         each_outcome(&called, component.returns.value.span())
     } else {
@@ -50,7 +53,17 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let text = name.to_string();
     // Where the item is private and the function is not, rustc says so here.
     let out_type = quote_spanned!(component.returns.value.span()=> type Out = #out;);
-    let adapted = if bulk {
+    let adapted = if let Some(concurrency) = &options.concurrency {
+        Concurrent {
+            component: &component,
+            options: &options,
+            item,
+            kind: &kind_name,
+            by_reference: *by_reference,
+            called: &called,
+        }
+        .adapted(concurrency)
+    } else if bulk {
         quote! {
             __batch::BulkFn::<#item, #state, _, #kind_name>::new(
                 #text,
@@ -83,6 +96,8 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     // The outcomes of single items may fail where the call does not.
     let (error, raises) = match kind {
         Yield::Fallible(_) => (error_check(&component.returns), quote!()),
+        // What takes too long fails as well.
+        _ if options.timeout.is_some() => (error_check(&component.returns), quote!()),
         _ => (quote!(), raises(&component.returns)),
     };
     let passing = match (bulk, by_reference) {
@@ -90,6 +105,19 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         (false, true) => quote!(ByReference),
         (false, false) => quote!(ByValue),
     };
+    let passing = quote!(__batch::#passing);
+    let needs = &mut asked.needs.clone();
+    let passing = if options.concurrency.is_some() {
+        needs.extend(mark(&component, &quote!(Ahead)));
+        quote!(__batch::InWindow<#passing>)
+    } else {
+        passing
+    };
+    if bulk {
+        needs.extend(mark(&component, &quote!(Keeps("the items of a chunk"))));
+    } else if asked.state.is_some() {
+        needs.extend(mark(&component, &quote!(Keeps("a `#[state]`"))));
+    }
     let definition = implement(
         quote!(__batch::ProcessorDefinition<#item>),
         name,
@@ -97,7 +125,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
             #raises
-            type Passing = __batch::#passing;
+            type Passing = #passing;
             type State = #state;
             #out_type
             fn bind<'s>(__scope: &__batch::Scope<'s>)
@@ -110,6 +138,12 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     );
     let role = implement(quote!(__batch::IsProcessor), name, quote!());
     frame(function, plain(function), quote!(#aliases #error #role #definition))
+}
+
+/// Says of a component what matters for where it stands.
+fn mark(component: &Component<'_>, kind: &TokenStream) -> TokenStream {
+    let asked_by = component.described();
+    quote!(__batch::Need { name: "", asked_by: #asked_by, kind: __batch::NeedKind::#kind },)
 }
 
 struct Shape {

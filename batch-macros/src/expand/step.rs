@@ -123,11 +123,14 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     if options.isolate {
         built = quote!(#built.isolate(true));
     }
+    if options.partitions.is_some() {
+        built = quote!(#built.partitioning(__PARTITIONING));
+    }
     (constants, built)
 }
 
 /// Is it a number for which nothing is left to be checked? Each constant costs every build of the user's.
-fn is_positive(value: &Expr) -> bool {
+pub(crate) fn is_positive(value: &Expr) -> bool {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => {
             int.suffix().is_empty() && int.base10_parse::<u32>().is_ok_and(|value| value > 0)

@@ -25,6 +25,7 @@ pub(crate) enum Role {
     /// Of a step.
     Listener,
     JobListener,
+    Partitioner,
 }
 
 impl Role {
@@ -40,6 +41,7 @@ impl Role {
             Self::Decider => "decider",
             Self::Tasklet => "tasklet",
             Self::Listener | Self::JobListener => "listener",
+            Self::Partitioner => "partitioner",
         }
     }
 
@@ -77,6 +79,11 @@ pub(crate) enum Asks {
     Output {
         step: Type,
         optional: bool,
+    },
+    /// `Partition<Range>`, or that behind a reference.
+    Partition {
+        range: Type,
+        by_reference: bool,
     },
     /// The job's parameter of the argument's name, of that owned type.
     Parameter {
@@ -170,6 +177,9 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
     {
         return Some(Asks::Output { step: step.clone(), optional: true });
     }
+    if let Some(range) = only_argument(ty, "Partition") {
+        return Some(Asks::Partition { range: range.clone(), by_reference: false });
+    }
     if let Some(segment) = last_segment(ty)
         && let Some((word, written)) = BY_TYPE.iter().find(|(word, _)| segment.ident == word)
     {
@@ -225,6 +235,9 @@ fn behind_reference(
             "JobContext" => return Some(Asks::JobContext),
             "Transaction" => return Some(Asks::Transaction(argument)),
             "Connection" => return Some(Asks::Connection(argument)),
+            "Partition" if argument.is_some() => {
+                return argument.map(|range| Asks::Partition { range, by_reference: true });
+            }
             "Output" => {
                 if argument.is_none() {
                     errors.leave_to_rustc();

@@ -26,6 +26,9 @@ impl<'f> Component<'f> {
     /// The same for a function whose first arguments are not injected.
     pub(crate) fn read_behind(first: usize, role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
         check::signature::check(role.noun(), function, errors);
+        if role != Role::Processor {
+            check::signature::not_async(role.noun(), function, errors);
+        }
         let arguments = arguments(role, function, first, errors);
         check::injection::check(role, &arguments, errors);
         Self { role, function, name: &function.sig.ident, arguments, returns: returns(function) }

@@ -3,10 +3,12 @@
 pub(crate) mod argument;
 pub(crate) mod body;
 pub(crate) mod component;
+pub(crate) mod concurrency;
 pub(crate) mod fault;
 pub(crate) mod item;
 pub(crate) mod job;
 pub(crate) mod listener;
+pub(crate) mod partitions;
 pub(crate) mod pattern;
 pub(crate) mod returns;
 pub(crate) mod split;

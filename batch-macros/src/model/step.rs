@@ -4,6 +4,7 @@ use proc_macro2::Ident;
 use syn::{Expr, ItemFn};
 
 use super::fault::{Faults, duration};
+use super::partitions::Partitions;
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
@@ -23,18 +24,22 @@ pub(crate) struct StepOptions {
     pub(crate) chunk_time: Option<u64>,
     pub(crate) isolate: bool,
     pub(crate) listeners: Vec<Part>,
+    pub(crate) partitions: Option<Partitions>,
     /// The names of all that are given.
     pub(crate) given: Vec<Ident>,
 }
 
 impl StepOptions {
     pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
-        let mut read = Self::default();
+        let mut read = Self { partitions: Partitions::read(given, errors), ..Self::default() };
         for option in given {
             read.given.push(option.name.clone());
             match option.name.to_string().as_str() {
                 "chunk" => read.chunk = options::value(option, "chunk = 100", errors),
-                "threads" => read.threads = options::value(option, "threads = 4", errors),
+                // With partitions it says how many of them run at once.
+                "threads" if read.partitions.is_none() => {
+                    read.threads = options::value(option, "threads = 4", errors)
+                }
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
                 "allow_start_if_complete" => {
                     read.allow_start_if_complete = match &option.value {

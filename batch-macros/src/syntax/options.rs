@@ -33,11 +33,12 @@ impl Table {
 }
 
 pub(crate) const READER: Table = Table::new("reader", &[], &["concurrent"]);
-pub(crate) const PROCESSOR: Table = Table::new("processor", &["bulk"], &["concurrency"]);
+pub(crate) const PROCESSOR: Table = Table::new("processor", &["bulk", "concurrency", "timeout"], &[]);
 pub(crate) const WRITER: Table = Table::new("writer", &[], &["at_least_once"]);
 pub(crate) const CLASSIFIER: Table = Table::new("classifier", &[], &[]);
 pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);
 pub(crate) const DATABASE: Table = Table::new("database", &[], &[]);
+pub(crate) const PARTITIONER: Table = Table::new("partitioner", &[], &[]);
 pub(crate) const SKIP_POLICY: Table = Table::new("skip_policy", &[], &[]);
 pub(crate) const RETRY_POLICY: Table = Table::new("retry_policy", &[], &[]);
 pub(crate) const STEP: Table = Table {
@@ -52,11 +53,13 @@ pub(crate) const STEP: Table = Table {
         "chunk_time",
         "isolate",
         "listeners",
+        "partitions",
+        "partitioner",
         "start_limit",
         "allow_start_if_complete",
     ],
     repeated: &["skip", "no_skip", "retry"],
-    later: &["partitions", "partitioner", "order"],
+    later: &["order"],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.

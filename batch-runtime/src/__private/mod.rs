@@ -10,10 +10,15 @@ mod proof;
 pub mod wiring;
 
 pub use crate::definition::*;
-pub use crate::engine::{Repeats, Retried, StepEnd, StepRun, run_chunks, run_tasklet, run_threaded};
+pub use crate::engine::{
+    Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_partitions, run_tasklet,
+    run_threaded,
+};
+#[cfg(feature = "async")]
+pub use crate::engine::{Taking, asynchronous};
 pub use crate::graph::*;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
-pub use crate::repository::Counters;
+pub use crate::repository::{Counters, NewPartition};
 pub use crate::writers::{Both, FunctionWriter, Route};
 
 pub use broken::{Broken, never_run};

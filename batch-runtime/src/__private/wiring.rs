@@ -24,8 +24,10 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Parameter(_) => return None,
                 NeedKind::Resource(_) => "a resource, which is found by its name",
                 NeedKind::Output { .. } => "the output of a step",
+                NeedKind::Partition => "a partition, which the step's partitioner makes",
                 NeedKind::Transaction(_) => "the chunk's transaction",
                 NeedKind::Connection(_) => "a connection",
+                NeedKind::Ahead | NeedKind::Keeps(_) => "no argument",
             };
             return Some(
                 Message::of("`")
@@ -211,9 +213,64 @@ const fn database_id(database: Option<&'static DatabaseInfo>) -> &'static str {
     }
 }
 
-/// What is wrong where the component at `index` writes to another database than one before it.
+/// What is wrong with a component at `index`, given those before it.
 #[must_use]
-pub const fn second_database(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
+pub const fn out_of_place(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
+    match runs_ahead(components, index) {
+        None => second_database(step, components, index),
+        message => message,
+    }
+}
+
+/// What is wrong where the component at `index` works on several items at once.
+const fn runs_ahead(components: &[ComponentUse], index: usize) -> Option<Message> {
+    if !is_ahead(&components[index]) {
+        return None;
+    }
+    let mut i = 0;
+    while i < index {
+        if let Some(what) = kept(&components[i]) {
+            return Some(
+                Message::of("`")
+                    .and(components[i].name)
+                    .and("` stands before `")
+                    .and(components[index].name)
+                    .and("`, which works on several items at once: it would be ahead of what is committed, and it keeps ")
+                    .and(what)
+                    .and("; put it behind `")
+                    .and(components[index].name)
+                    .and("`, or drop `concurrency`"),
+            );
+        }
+        i += 1;
+    }
+    None
+}
+
+const fn is_ahead(component: &ComponentUse) -> bool {
+    let mut i = 0;
+    while i < component.needs.len() {
+        if let NeedKind::Ahead = component.needs[i].kind {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+const fn kept(component: &ComponentUse) -> Option<&'static str> {
+    let mut i = 0;
+    while i < component.needs.len() {
+        if let NeedKind::Keeps(what) = component.needs[i].kind {
+            return Some(what);
+        }
+        i += 1;
+    }
+    None
+}
+
+/// What is wrong where the component at `index` writes to another database than one before it.
+const fn second_database(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
     let Some(database) = transaction_of(&components[index]) else { return None };
     let mut i = 0;
     while i < index {

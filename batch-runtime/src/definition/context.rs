@@ -160,6 +160,14 @@ impl Values {
         }
     }
 
+    /// Back to what was put at some moment since the last commit, as [`changes`](Self::changes) gave it.
+    pub(crate) fn go_back(&self, to: &BTreeMap<String, Value>) {
+        if self.changed() {
+            lock(&self.put).clone_from(to);
+            self.changed.store(!to.is_empty(), Ordering::Release);
+        }
+    }
+
     /// Back to the values of the last commit: what a given-up chunk put never was.
     pub(crate) fn revert(&self) {
         if self.changed.swap(false, Ordering::AcqRel) {

@@ -242,8 +242,10 @@ impl fmt::Display for Failure {
         let cause = self.cause();
         // Most readers name the place in their errors, and wrappers print their source: neither is printed twice.
         let mut last = cause.to_string();
-        if let Some(location) = parts.location.as_ref().filter(|location| !last.contains(*location)) {
-            write!(f, "{location}: ")?;
+        match &parts.location {
+            Some(location) if parts.phase == Some(Phase::Read) && last.contains(location) => {}
+            Some(location) => write!(f, "{location}: ")?,
+            None => {}
         }
         f.write_str(&last)?;
         let mut source = cause.source();

@@ -124,6 +124,20 @@ pub trait Shared {
 #[diagnostic::do_not_recommend]
 impl<T: Send + Sync + 'static> Shared for T {}
 
+/// What a processor on several threads may take and return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be handed to another thread",
+    label = "passes between the threads of `concurrency`",
+    note = "an item is `Send` there: use `Arc` for `Rc`; or drop `concurrency`"
+)]
+pub trait ChangesThreads: Send {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send> ChangesThreads for T {}
+
 /// What a `#[database]` function may return: every [`Driver`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not how to connect to a database",

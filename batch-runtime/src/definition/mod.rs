@@ -16,6 +16,7 @@ mod need;
 mod output;
 mod parameter;
 mod parameter_types;
+mod partition;
 mod path;
 mod processor;
 mod processor_fn;
@@ -30,6 +31,8 @@ mod splitting;
 mod state;
 mod state_cell;
 mod step;
+#[cfg(feature = "async")]
+mod timed_out;
 mod writer;
 
 pub use classifier::ClassifierDefinition;
@@ -40,8 +43,8 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept,
-    Leaves, NamedError, Reads, Shared, Shares,
+    ChangesThreads, ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter,
+    IsWriterObject, Kept, Leaves, NamedError, Reads, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -58,14 +61,19 @@ pub use output::{Output, Produces};
 pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
+pub use partition::{
+    IsRange, Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
+    partitions_of, split,
+};
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
+    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
+    Through,
 };
 pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use reference_fn::ReferenceFn;
-pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
+pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use splitting::Splittable;
@@ -73,11 +81,14 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
 };
-pub use writer::{Arranged, Durability, Writer, WriterDefinition};
+#[cfg(feature = "async")]
+pub use timed_out::TimedOut;
+pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
+pub(crate) use partition::Assigned;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

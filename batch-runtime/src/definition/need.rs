@@ -34,8 +34,14 @@ pub enum NeedKind {
     Transaction(Option<&'static DatabaseInfo>),
     /// A connection for reading: to the repository's own database, or to another.
     Connection(Option<&'static DatabaseInfo>),
+    /// The partition that the step execution works on, `Partition<Range>`.
+    Partition,
     /// A resource, with what that asks for in turn.
     Resource(&'static [Need]),
+    /// Nothing of the job's: the component works on several items at once, so that those before it run ahead of what is committed.
+    Ahead,
+    /// Nothing of the job's: the component keeps that from item to item.
+    Keeps(&'static str),
 }
 
 /// What one argument of a component is bound to where it is used: `flights(input = yesterday)`.

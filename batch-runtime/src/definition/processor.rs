@@ -2,6 +2,9 @@
 //! ([`Process`]), the combinator that joins two without a buffer ([`Then`]), and the trait the attribute
 //! implements for the function's marker ([`ProcessorDefinition`]).
 
+use std::task::Context;
+use std::thread;
+
 use super::{Failure, Need, Raises, Scope, States};
 
 /// What a `#[processor]` returns to make several items, or none, of one: only `Many` multiplies, so that a
@@ -40,6 +43,12 @@ pub trait Sink<T> {
     fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
         Err(failure)
     }
+
+    /// Can it take what stems from the item of that number now? Asked by what may as well wait: a processor that is
+    /// [concurrent](Process::CONCURRENT).
+    fn takes(&self, _source: u32) -> bool {
+        true
+    }
 }
 
 /// A processor with its arguments bound: one item in, any number out.
@@ -49,6 +58,10 @@ pub trait Process<In> {
 
     /// True if items may come out at [`flush`](Self::flush) instead of at once.
     const BUFFERS: bool = false;
+
+    /// True if calls may be under way when [`process`](Self::process) has returned, also at the end of a chunk. What they return
+    /// comes out of [`advance`](Self::advance), in the order of the items, under the numbers that the items came with.
+    const CONCURRENT: bool = false;
 
     /// Processes one item.
     ///
@@ -80,6 +93,48 @@ pub trait Process<In> {
 
     /// Keeps a new copy for [`Slot::Item`], where there is one: the next of several items comes out of a bulk processor.
     fn hold_next(&mut self) {}
+
+    /// Starts the threads that its calls run on; called once, before the first item.
+    ///
+    /// # Errors
+    /// When the system has no more threads.
+    fn start<'t>(&mut self, _threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
+    where
+        Self: 't,
+    {
+        Ok(())
+    }
+
+    /// Goes on with the calls that are under way, and puts out what `out` [takes](Sink::takes); true if anything went on. If not,
+    /// the context's waker is called when something can.
+    ///
+    /// # Errors
+    /// What `out` could do nothing about.
+    fn advance(
+        &mut self,
+        _context: &mut Context<'_>,
+        _out: &mut impl Sink<Self::Out>,
+    ) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    /// The number of the oldest item that it has not put out.
+    fn oldest(&self) -> Option<u32> {
+        None
+    }
+
+    /// Can it begin with one more item?
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// The calls that can be under way at once.
+    fn window(&self) -> usize {
+        0
+    }
+
+    /// Forgets what it holds of the item of that number, which has failed elsewhere.
+    fn discard(&mut self, _source: u32) {}
 
     /// Adds its state to the checkpoint.
     ///
@@ -118,6 +173,10 @@ pub enum ByReference {}
 /// The processor takes the items of a chunk at once, by reference.
 #[derive(Debug, Clone, Copy)]
 pub enum AtOnce {}
+
+/// The processor works on several items at once, each of which it takes as `How` says.
+#[derive(Debug, Clone, Copy)]
+pub struct InWindow<How>(std::marker::PhantomData<How>);
 
 /// A step that can keep a state of type `S` while an item is processed; implemented for `()`, as a reference to a state
 /// that is no `Clone` is one.
@@ -224,7 +283,14 @@ impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
 
     fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
         self.second.put_back(Slot::Item);
+        if B::CONCURRENT {
+            self.second.discard(self.out.source());
+        }
         self.out.reject(failure)
+    }
+
+    fn takes(&self, source: u32) -> bool {
+        if B::CONCURRENT { self.second.has_room() } else { self.out.takes(source) }
     }
 }
 
@@ -232,6 +298,7 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     type Out = B::Out;
 
     const BUFFERS: bool = A::BUFFERS || B::BUFFERS;
+    const CONCURRENT: bool = A::CONCURRENT || B::CONCURRENT;
 
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
@@ -257,6 +324,42 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     fn hold_next(&mut self) {
         self.first.hold_next();
         self.second.hold_next();
+    }
+
+    fn start<'t>(&mut self, threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
+    where
+        Self: 't,
+    {
+        self.first.start(threads)?;
+        self.second.start(threads)
+    }
+
+    fn advance(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut impl Sink<Self::Out>,
+    ) -> Result<bool, Failure> {
+        let second = self.second.advance(context, out)?;
+        let first = self.first.advance(context, &mut Into2nd { second: &mut self.second, out })?;
+        Ok(first || second)
+    }
+
+    fn oldest(&self) -> Option<u32> {
+        // What has come through the first was read before what has not.
+        self.second.oldest().or_else(|| self.first.oldest())
+    }
+
+    fn has_room(&self) -> bool {
+        if A::CONCURRENT { self.first.has_room() } else { self.second.has_room() }
+    }
+
+    fn window(&self) -> usize {
+        self.first.window() + self.second.window()
+    }
+
+    fn discard(&mut self, source: u32) {
+        self.first.discard(source);
+        self.second.discard(source);
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {

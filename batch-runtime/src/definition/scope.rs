@@ -12,9 +12,12 @@ use super::context::{JobContext, StepContext, StopSignal};
 use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
+use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::{Failure, ParameterType, ParameterValue};
+#[cfg(feature = "async")]
+use crate::engine::JobRuntime;
 use crate::engine::Retrying;
 
 /// What belongs to one job execution: shared by all its steps and their threads.
@@ -31,6 +34,8 @@ struct Common {
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// What steps left behind, as JSON, by the step's id.
     outputs: Mutex<BTreeMap<String, String>>,
+    #[cfg(feature = "async")]
+    runtime: JobRuntime,
 }
 
 impl Environment {
@@ -39,8 +44,19 @@ impl Environment {
             resources: Slots::new(),
             databases: Mutex::new(BTreeMap::new()),
             outputs: Mutex::new(BTreeMap::new()),
+            #[cfg(feature = "async")]
+            runtime: JobRuntime::default(),
         };
         Self { job, own, common: Arc::new(common) }
+    }
+
+    /// With that tokio runtime; called before anything is shared.
+    #[cfg(feature = "async")]
+    pub(crate) fn in_runtime(mut self, runtime: Option<tokio::runtime::Handle>) -> Self {
+        if let Some(common) = Arc::get_mut(&mut self.common) {
+            common.runtime = JobRuntime::new(runtime);
+        }
+        self
     }
 
     /// The same for a branch of a split, which has values of its own until they are committed.
@@ -77,17 +93,23 @@ pub(crate) struct StepEnvironment {
     pub(crate) context: Option<Arc<StepContext>>,
     /// `None` for a decider, which is not repeated.
     pub(crate) retrying: Option<Retrying>,
+    /// `None` for what is no partition of a step.
+    assigned: Option<Assigned>,
     local: Slots<dyn Any>,
 }
 
 impl StepEnvironment {
     pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
-        Self { context: context.map(Arc::new), retrying, local: Slots::new() }
+        Self { context: context.map(Arc::new), retrying, assigned: None, local: Slots::new() }
     }
 
     /// The same step on another thread, with connections of its own.
     pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying) -> Self {
-        Self { context: Some(context), retrying: Some(retrying), local: Slots::new() }
+        Self { context: Some(context), retrying: Some(retrying), assigned: None, local: Slots::new() }
+    }
+
+    pub(crate) fn of_partition(self, assigned: Option<Assigned>) -> Self {
+        Self { assigned, ..self }
     }
 }
 
@@ -108,11 +130,6 @@ impl<'s> Scope<'s> {
             .expect("a component of a step is bound in the step's scope")
     }
 
-    /// What another thread makes a scope of its own of.
-    pub(crate) fn bindings(&self) -> Vec<&'s [Binding]> {
-        self.bindings.clone()
-    }
-
     /// The scope of a step on another thread.
     pub(crate) fn of_thread(
         job: &'s Environment,
@@ -122,12 +139,38 @@ impl<'s> Scope<'s> {
         Self { job, step: Some(step), bindings }
     }
 
+    /// The tokio runtime of the job.
+    #[cfg(feature = "async")]
+    pub(crate) fn runtime(&self) -> Result<tokio::runtime::Handle, Failure> {
+        self.job.common.runtime.handle()
+    }
+
     pub(crate) fn of_job(job: &'s Environment) -> Self {
         Self { job, step: None, bindings: Vec::new() }
     }
 
     pub(crate) fn of_step(job: &'s Environment, step: &'s StepEnvironment) -> Self {
         Self { step: Some(step), ..Self::of_job(job) }
+    }
+
+    /// What is bound on the way to it, outermost first.
+    pub(crate) fn bindings(&self) -> &[&'s [Binding]] {
+        &self.bindings
+    }
+
+    /// The partition that the step execution works on.
+    pub(crate) fn assigned(&self) -> Option<&'s Assigned> {
+        self.step.and_then(|step| step.assigned.as_ref())
+    }
+
+    /// The partition that the step execution works on, with its range.
+    ///
+    /// # Errors
+    /// When the step runs without partitions, as in a test of its own, or the range is of another type.
+    pub fn partition<T: DeserializeOwned>(&self) -> Result<Partition<T>, Failure> {
+        self.assigned()
+            .ok_or_else(|| Failure::new("the step runs without partitions, and a component asks for one"))?
+            .partition()
     }
 
     /// The same scope inside a step.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::faults::Faults;
 use super::listener::StepListener;
 use super::need::ComponentUse;
+use super::partition::Partitioning;
 use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};
 
@@ -59,6 +60,8 @@ pub struct StepOptions {
     pub chunk_time: Option<Duration>,
     /// May parts of a chunk be written twice to find a bad item, where the writer cannot go back?
     pub isolate: bool,
+    /// Is its input read in partitions?
+    pub partitioning: Option<&'static Partitioning>,
 }
 
 impl StepOptions {
@@ -72,6 +75,7 @@ impl StepOptions {
         timeout: None,
         chunk_time: None,
         isolate: false,
+        partitioning: None,
     };
 
     /// With that many items read for one commit.
@@ -120,6 +124,13 @@ impl StepOptions {
     #[must_use]
     pub const fn isolate(mut self, yes: bool) -> Self {
         self.isolate = yes;
+        self
+    }
+
+    /// With partitions.
+    #[must_use]
+    pub const fn partitioning(mut self, partitioning: &'static Partitioning) -> Self {
+        self.partitioning = Some(partitioning);
         self
     }
 

@@ -8,14 +8,16 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Checkpoint};
+use super::concurrent::{self, Concurrent};
 use super::feed::{Desk, Feed, Outputs};
 use super::fill::{Filled, Line, noting, told};
 use super::isolate::Writing;
 use super::judge::{Judge, Skip};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
+use super::replay::Replayed;
 use super::sequential::Sequential;
-use super::step::{Done, Halt, StepEnd, StepRun, of_role};
+use super::step::{Done, Halt, PutSoFar, StepEnd, StepRun, of_role};
 use super::threads;
 use crate::definition::{
     ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepInfo, StepListener, Writer,
@@ -42,8 +44,10 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
-    let result = panic::catch(|| open_and_drive::<P, M>(run, &mut tally, &phase))
-        .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
+    let nothing = run.replayed.as_ref().is_some_and(Vec::is_empty);
+    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, &mut tally, &phase) };
+    let result =
+        panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
     StepEnd {
         result: result.map(|()| Done {
@@ -85,10 +89,60 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
+    if const { !P::INFO.options.faults.skip.is_empty() }
+        && let Some(places) = &run.replayed
+    {
+        return replay::<P, L>(run, places, tally, phase, listener);
+    }
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
         M::drive::<L, true>(run, tally, phase, listener)
     } else {
         M::drive::<L, false>(run, tally, phase, listener)
+    }
+}
+
+/// Runs the pipe over the records of certain places, on one thread.
+#[inline(never)]
+fn replay<P: Pipe, L: StepListener<P::In, P::Out>>(
+    run: &StepRun<'_>,
+    places: &[String],
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+    listener: &mut L,
+) -> Result<(), Halt> {
+    let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
+    let processor = opening(run, "processor", || P::processor(&run.scope))?;
+    let writer = opening(run, "writer", || P::writer(&run.scope))?;
+    let desk = Desk::new(run, phase, listener);
+    let mut chunks = ChunkLoop::<_, _, _, true>::new(desk, tally, writer, P::item_json);
+    let reader = open().map_err(during_open)?;
+    fed(run, reader, processor, open, phase, &mut chunks)
+}
+
+/// Drives the chunks with the feed that the processors want.
+fn fed<R, Q, W, L, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    reader: R,
+    processor: Q,
+    anew: impl FnMut() -> Result<R, Failure>,
+    phase: &Cell<Phase>,
+    chunks: &mut ChunkLoop<'_, '_, R::Item, W, L, CAREFUL>,
+) -> Result<(), Halt>
+where
+    R: Reader,
+    Q: Process<R::Item, Out = W::Item>,
+    W: Writer,
+    L: StepListener<R::Item, W::Item>,
+{
+    let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
+    let line = resume(run, line).map_err(during_open)?;
+    if const { Q::CONCURRENT } {
+        let Line { reader, processor, .. } = line;
+        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, CAREFUL>| {
+            chunks.drive(feed)
+        })
+    } else {
+        chunks.drive(Sequential::new(line, anew, phase))
     }
 }
 
@@ -117,9 +171,7 @@ impl<P: Pipe> Mode<P> for OneThread {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         let desk = Desk::new(run, phase, listener);
         let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
-        let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
-        let line = resume(run, line).map_err(during_open)?;
-        chunks.drive(Sequential::new(line, || P::reader(&run.scope), phase))
+        fed(run, reader, processor, || P::reader(&run.scope), phase, &mut chunks)
     }
 }
 
@@ -191,15 +243,45 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     let phase = Cell::new(Phase::Open);
     let mut tally = Tally::default();
     let collected = panic::catch(|| {
-        let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
+        let processor = P::processor(&run.scope)?;
         let (writer, mut listener) = (Discard(PhantomData), ());
         let desk = Desk::new(run, &phase, &mut listener);
         let mut chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
         let anew = || Err(Failure::new("a reader of a test is not opened anew"));
-        chunks.collect(Sequential::new(resume(run, line)?, anew, &phase))
+        collect_fed(run, reader, processor, anew, &phase, &mut chunks)
     });
     let items = collected.unwrap_or_else(|panicked| Err(run.blame(panicked, phase.get())))?;
     Ok((items, tally.counters))
+}
+
+fn collect_fed<R, Q, W, L>(
+    run: &StepRun<'_>,
+    reader: R,
+    processor: Q,
+    anew: impl FnMut() -> Result<R, Failure>,
+    phase: &Cell<Phase>,
+    chunks: &mut ChunkLoop<'_, '_, R::Item, W, L, true>,
+) -> Result<Vec<W::Item>, Failure>
+where
+    R: Reader,
+    Q: Process<R::Item, Out = W::Item>,
+    W: Writer,
+    L: StepListener<R::Item, W::Item>,
+{
+    let line = Line::<_, _, true>::new(reader, processor, run.info.options.chunk);
+    let line = resume(run, line)?;
+    if const { Q::CONCURRENT } {
+        let Line { reader, processor, .. } = line;
+        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, true>| {
+            chunks.collect(feed).map_err(Halt::Failed)
+        })
+        .map_err(|halt| match halt {
+            Halt::Failed(failure) => failure,
+            other => Failure::new(format!("{other:?}")),
+        })
+    } else {
+        chunks.collect(Sequential::new(line, anew, phase))
+    }
 }
 
 /// The writer of what is collected instead.
@@ -329,6 +411,8 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let run = self.desk.run;
         let mut record = ChunkRecord::default();
         loop {
+            // A fault of the chunk before was skipped.
+            self.desk.phase.set(Phase::Open);
             if run.is_stopping() {
                 return Err(Halt::Stopped);
             }
@@ -409,6 +493,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ) -> Result<bool, ChunkError> {
         let run = self.desk.run;
         let before = self.writer.position();
+        let put = if CAREFUL { run.put_so_far() } else { PutSoFar::default() };
         let skipped = self.desk.judge.len();
         let mut reached = None;
         let mut store = run.store.borrow_mut();
@@ -417,7 +502,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let committed = store.commit(record, |tx, record| {
             // What it takes to begin the transaction belongs to the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, feed.outputs(), tx, &before)?;
+            let written = self.write(portion, feed.outputs(), tx, &before, &put)?;
             write_time = watch.lap();
             let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
@@ -443,6 +528,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             Err(error) => {
                 self.desk.phase.set(Phase::Write);
                 self.desk.judge.forget(skipped);
+                if CAREFUL {
+                    run.take_back(&put);
+                }
                 // The chunk's own failure is the one to tell; a writer that cannot go back is found out at the
                 // restart, which goes back itself.
                 if let Err(error) = self.writer.rollback(&before) {
@@ -483,6 +571,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         outputs: &mut Outputs<W::Item>,
         tx: &ChunkTransaction<'_>,
         begin: &W::Position,
+        put: &PutSoFar,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {
@@ -490,6 +579,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             writer: &mut self.writer,
             tx,
             begin,
+            put,
             sources,
             first: portion.items.start,
             json: self.json,

@@ -12,6 +12,7 @@ use super::feed::Desk;
 use super::fill::{noting, told};
 use super::judge::Unwritten;
 use super::retry::{Again, after};
+use super::step::PutSoFar;
 use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
 use crate::repository::SkipPhase;
 
@@ -22,6 +23,8 @@ pub(super) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(super) tx: &'w ChunkTransaction<'w>,
     /// Where the writer stood when the transaction began.
     pub(super) begin: &'w W::Position,
+    /// What was in the contexts by then.
+    pub(super) put: &'w PutSoFar,
     /// The number of the record that each item stems from; empty where no care is taken.
     pub(super) sources: &'w mut [u32],
     /// The place of the first item in its chunk.
@@ -71,6 +74,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     /// Goes back to the begin of the transaction, with nothing locked.
     fn give_up(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
+        self.desk.run.take_back(self.put);
         self.writer.rollback(self.begin).map_err(Failure::new)
     }
 
@@ -176,13 +180,14 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
 
     /// Writes a part in a savepoint; where that fails, all is as before it.
     fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
-        let before = self.writer.position();
+        let (before, put) = (self.writer.position(), self.desk.run.put_so_far());
         // Where the transaction itself cannot go on, no rule for items applies.
         self.tx.begin_part().map_err(Failure::fatal)?;
         let Err(failure) = self.attempt(items, part) else {
             return self.tx.keep_part().map_err(Failure::fatal);
         };
         let back = if self.tx.is_alive() {
+            self.desk.run.take_back(&put);
             let taken = self.tx.take_part_back();
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {

@@ -67,6 +67,8 @@ pub(super) fn run(
         },
         repository.database(),
     );
+    #[cfg(feature = "async")]
+    let environment = environment.in_runtime(options.runtime.clone());
     let journal = Journal::new(journal);
     let mut runner = Runner {
         repository,

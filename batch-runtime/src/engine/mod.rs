@@ -1,7 +1,10 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod checkpoint;
 mod chunk;
+mod concurrent;
 mod declared;
 mod execution;
 mod feed;
@@ -13,9 +16,12 @@ mod journal;
 mod judge;
 mod listeners;
 mod panic;
+mod partitions;
 mod parts;
 mod pause;
+mod pool;
 mod profile;
+mod replay;
 mod retry;
 mod runner;
 mod sequential;
@@ -23,11 +29,18 @@ mod split;
 mod step;
 mod tasklet;
 mod threads;
+mod window;
 
+#[cfg(feature = "async")]
+pub(crate) use asynchronous::JobRuntime;
+#[cfg(feature = "async")]
+pub use asynchronous::{Taking, asynchronous};
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
 pub use chunk::{run_chunks, run_threaded};
+pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};
+pub use pool::{pooled, pooled_by_reference};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
@@ -52,6 +65,12 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits before what failed is tried again.
     pub pause: Arc<dyn Pause>,
+    /// Runs the partitions of steps.
+    pub partitions: Arc<dyn PartitionHandler>,
+    /// The tokio runtime that `async` processors run in; without one, the job starts one of its own when a step needs it. It
+    /// must be driven by other threads, as every multi-threaded runtime is.
+    #[cfg(feature = "async")]
+    pub runtime: Option<tokio::runtime::Handle>,
 }
 
 impl Default for RunOptions {
@@ -62,6 +81,9 @@ impl Default for RunOptions {
             stop: StopSignal::default(),
             observer: None,
             pause: Arc::new(Sleep),
+            partitions: Arc::new(Threads),
+            #[cfg(feature = "async")]
+            runtime: None,
         }
     }
 }

@@ -111,6 +111,11 @@ impl Watch {
         Self((measure != Measure::No).then(Instant::now))
     }
 
+    /// One that reads it always.
+    pub(crate) fn started() -> Self {
+        Self(Some(Instant::now()))
+    }
+
     /// The time since the last lap.
     #[inline]
     pub(crate) fn lap(&mut self) -> Duration {

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::Context;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::partitions::SkipCount;
 use super::pause::Pause;
 use crate::definition::{
-    AtOnce, ByReference, ByValue, Failure, Faults, Process, Scope, Sink, Slot, States, StepOptions,
+    AtOnce, ByReference, ByValue, Failure, Faults, InWindow, Process, Scope, Sink, Slot, States, StepOptions,
     StopSignal,
 };
 
@@ -19,6 +22,8 @@ pub struct Retrying {
     stop: StopSignal,
     /// When the step has taken too long: nothing is waited for beyond it.
     deadline: Option<Instant>,
+    /// Of a partition: what the step, with all its partitions, has skipped.
+    skipped: Option<SkipCount>,
 }
 
 /// What becomes of a call that failed.
@@ -36,13 +41,17 @@ impl Retrying {
     /// For a step that begins now.
     pub(crate) fn new(options: &StepOptions, pause: Arc<dyn Pause>, stop: StopSignal) -> Self {
         let deadline = options.timeout.and_then(|bound| Instant::now().checked_add(bound));
-        Self { faults: options.faults, pause, stop, deadline }
+        Self { faults: options.faults, pause, stop, deadline, skipped: None }
     }
 
-    /// The same for threads of the step, and the signal that ends their waits, also without that of the job.
-    pub(crate) fn on_threads(&self) -> (Self, StopSignal) {
-        let stop = self.stop.of_branches();
-        (Self { stop: stop.clone(), ..self.clone() }, stop)
+    /// The same for a partition of the step, which is stopped by another signal.
+    pub(super) fn of_partition(&self, stop: StopSignal, skipped: SkipCount) -> Self {
+        Self { stop, skipped: Some(skipped), ..self.clone() }
+    }
+
+    /// What the step has skipped: `before`, unless others count too.
+    pub(super) fn skipped(&self, before: u64) -> SkipCount {
+        self.skipped.clone().unwrap_or_else(|| SkipCount::new(before))
     }
 
     /// Has the step taken longer than it may?
@@ -53,16 +62,42 @@ impl Retrying {
     /// Is the call to be repeated, once it was so often? Waits as the rule says; a stop ends the wait, and the repeating.
     #[cold]
     pub(crate) fn again(&self, failure: &Failure, repeated: u32) -> Again {
-        if failure.is_fatal() {
-            return Again::No;
+        match self.wait_for(failure, repeated) {
+            None => Again::No,
+            Some(wait) if self.pause(wait) => Again::Yes,
+            Some(_) => Again::Stopped,
         }
-        let Some(rule) = self.faults.repeated_by(failure.cause(), repeated) else { return Again::No };
+    }
+
+    /// How long to wait before the call is repeated; `None` where it is not.
+    #[cold]
+    pub(crate) fn wait_for(&self, failure: &Failure, repeated: u32) -> Option<Duration> {
+        if failure.is_fatal() {
+            return None;
+        }
+        let rule = self.faults.repeated_by(failure.cause(), repeated)?;
         let wait = rule.backoff.delay(repeated, self.pause.random());
         if self.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
-            return Again::No;
+            return None;
         }
         tracing::debug!(%failure, ?wait, "a call is repeated");
-        if self.pause.pause(wait, &self.stop) { Again::Yes } else { Again::Stopped }
+        Some(wait)
+    }
+
+    /// Waits; false if a stop ended it.
+    pub(crate) fn pause(&self, wait: Duration) -> bool {
+        self.pause.pause(wait, &self.stop)
+    }
+
+    /// Is there a rule that repeats anything?
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.faults.retry.is_empty()
+    }
+
+    /// The same, and a signal that ends its waits, and nothing else.
+    pub(crate) fn given_up_by(&self) -> (Self, StopSignal) {
+        let stop = self.stop.of_branches();
+        (Self { stop: stop.clone(), ..self.clone() }, stop)
     }
 
     /// Calls until it succeeds or no rule says to call again; `between` undoes what a failed call left behind, and says whether
@@ -187,6 +222,19 @@ impl<In> Repeats<In> for ByReference {
     }
 }
 
+/// The call is made, and repeated, beside others.
+#[diagnostic::do_not_recommend]
+impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {
+    fn repeat<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: In,
+        out: &mut Behind<'_, S>,
+        _retrying: &Retrying,
+    ) -> Result<(), Failure> {
+        processor.process(item, out)
+    }
+}
+
 /// The call is made, and repeated, at the end of the chunk.
 #[diagnostic::do_not_recommend]
 impl<In> Repeats<In> for AtOnce {
@@ -218,12 +266,17 @@ impl<T, S: Sink<T>> Sink<T> for Behind<'_, S> {
     fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
         self.out.reject(failure).inspect_err(|_| self.failed = true)
     }
+
+    fn takes(&self, source: u32) -> bool {
+        self.out.takes(source)
+    }
 }
 
 impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
     type Out = P::Out;
 
     const BUFFERS: bool = P::BUFFERS;
+    const CONCURRENT: bool = P::CONCURRENT;
 
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
@@ -256,6 +309,37 @@ impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
 
     fn hold_next(&mut self) {
         self.inner.hold_next();
+    }
+
+    fn start<'t>(&mut self, threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
+    where
+        Self: 't,
+    {
+        self.inner.start(threads)
+    }
+
+    fn advance(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut impl Sink<Self::Out>,
+    ) -> Result<bool, Failure> {
+        self.inner.advance(context, out)
+    }
+
+    fn oldest(&self) -> Option<u32> {
+        self.inner.oldest()
+    }
+
+    fn has_room(&self) -> bool {
+        self.inner.has_room()
+    }
+
+    fn window(&self) -> usize {
+        self.inner.window()
+    }
+
+    fn discard(&mut self, source: u32) {
+        self.inner.discard(source);
     }
 
     fn save(&self, states: &mut States) -> Result<(), Failure> {

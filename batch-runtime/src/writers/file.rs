@@ -19,6 +19,7 @@
 //! - What is renamed is looked at before: a `.part` that is another file by now is left alone.
 
 mod copy;
+mod partition;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,14 @@ pub struct FilePosition {
     pub(crate) records: u64,
     /// True if it is whole, and only the rename may be missing.
     pub(crate) finishing: bool,
+    /// Of the file of a partition: so many bytes of it are the header.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) header: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A file that is written in chunks and published at the end.
@@ -63,6 +72,8 @@ pub(crate) struct TransactionalFile {
     /// True if a write failed, so that there may be more in the file than `written`.
     torn: bool,
     records: u64,
+    header: u64,
+    is_of_partition: bool,
     sealed: bool,
     /// True if the file holds what was not yet forced to the disk.
     unforced: bool,
@@ -92,6 +103,8 @@ impl TransactionalFile {
             written: 0,
             torn: false,
             records: 0,
+            header: 0,
+            is_of_partition: false,
             sealed: false,
             unforced: false,
             entry_durable: false,
@@ -167,8 +180,8 @@ impl TransactionalFile {
     }
 
     fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
-        let FilePosition { length: committed, records, finishing } = position;
-        (self.written, self.records, self.sealed) = (committed, records, finishing);
+        let FilePosition { length: committed, records, finishing, header } = position;
+        (self.written, self.records, self.sealed, self.header) = (committed, records, finishing, header);
         let options = OpenOptions::new().write(true).clone();
         let mut file = match lock(&self.part, &options, self.takes_over) {
             Ok(file) => file,
@@ -284,12 +297,13 @@ impl TransactionalFile {
             length: self.written + self.buffer.len() as u64,
             records: self.records,
             finishing: self.sealed,
+            header: self.header,
         }
     }
 
     /// Goes back to a position of this execution.
     pub(crate) fn rollback(&mut self, to: FilePosition) -> Result<(), WriteError> {
-        (self.records, self.sealed) = (to.records, to.finishing);
+        (self.records, self.sealed, self.header) = (to.records, to.finishing, to.header);
         if let Some(kept) = to.length.checked_sub(self.written) {
             self.buffer.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         } else {

@@ -161,13 +161,13 @@ where
     R: Reader<Item = P::In>,
     A: FnMut() -> Result<R, Failure>,
 {
-    let (retrying, give_up) = run.retrying().on_threads();
+    let (retrying, give_up) = run.retrying().given_up_by();
     let common = Arc::new(Common {
         info: run.info,
         environment: run.environment,
         context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
         retrying,
-        bindings: run.scope.bindings(),
+        bindings: run.scope.bindings().to_vec(),
         over: AtomicBool::new(false),
         give_up,
     });

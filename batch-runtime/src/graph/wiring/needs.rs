@@ -171,7 +171,12 @@ impl Search {
                 NeedKind::Transaction(Some(database)) | NeedKind::Connection(Some(database)) => {
                     self.needs(database.needs, false, noun, user, Around::NOTHING, true)
                 }
-                NeedKind::Transaction(None) | NeedKind::Connection(None) | NeedKind::Output { .. } => None,
+                NeedKind::Transaction(None)
+                | NeedKind::Connection(None)
+                | NeedKind::Output { .. }
+                | NeedKind::Partition
+                | NeedKind::Ahead
+                | NeedKind::Keeps(_) => None,
             };
             if asked.is_some() {
                 return asked;

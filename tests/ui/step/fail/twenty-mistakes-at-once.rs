@@ -83,7 +83,7 @@ fn unknown() {
     flights | late | save
 }
 
-#[step(chunk = 10, partitions = 4)]
+#[step(chunk = 10, order = none)]
 fn partitions() {
     flights | late | save
 }

@@ -1,0 +1,108 @@
+//! `#[processor(concurrency = 64)] async fn enrich(..)`, and a plain `fn` on several threads
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Type};
+
+use super::faults::duration;
+use crate::model::argument::Asks;
+use crate::model::component::Component;
+use crate::model::concurrency::ProcessorOptions;
+
+/// What is put together.
+pub(crate) struct Concurrent<'c> {
+    pub(crate) component: &'c Component<'c>,
+    pub(crate) options: &'c ProcessorOptions,
+    pub(crate) item: &'c Type,
+    pub(crate) kind: &'c TokenStream,
+    pub(crate) by_reference: bool,
+    /// The call of the function, with `__item`, as a `Result<_, Failure>`.
+    pub(crate) called: &'c TokenStream,
+}
+
+impl Concurrent<'_> {
+    /// What the function is handed of `__item`.
+    pub(crate) fn handed(is_async: bool, by_reference: bool) -> TokenStream {
+        if is_async && by_reference { quote!(&*__item) } else { quote!(__item) }
+    }
+
+    /// The processor.
+    pub(crate) fn adapted(&self, concurrency: &Expr) -> TokenStream {
+        let Self { component, options, item, called, by_reference, .. } = *self;
+        let (name, kind) = (component.name.to_string(), self.kind);
+        let concurrency = bounded(concurrency);
+        let copier = quote! {{
+            use __batch::faults::{Copied as _, NotCopied as _};
+            (&__batch::faults::Copier::<#item>::OF).copier()
+        }};
+        if component.function.sig.asyncness.is_some() {
+            let timeout = match options.timeout.as_ref().and_then(|timeout| timeout.nanoseconds) {
+                Some(nanoseconds) => {
+                    let bound = duration(nanoseconds);
+                    quote!(::core::option::Option::Some(#bound))
+                }
+                None => quote!(::core::option::Option::None),
+            };
+            // Each future owns what it was given of the parameters.
+            let parameters = component.arguments.iter().enumerate();
+            let copies = parameters
+                .filter(|(_, argument)| matches!(argument.asks, Asks::Parameter { .. }))
+                .map(|(index, _)| {
+                    let local = format_ident!("__a{index}");
+                    quote!(let #local = ::core::clone::Clone::clone(&#local);)
+                });
+            let (taking, held) = if by_reference {
+                (quote!(by_reference()), quote!(::std::sync::Arc<#item>))
+            } else {
+                (quote!(by_value(#copier)), quote!(#item))
+            };
+            return quote! {
+                __batch::asynchronous::<#item, _, _, #kind, _, _>(
+                    #name,
+                    #concurrency,
+                    #timeout,
+                    __batch::Taking::#taking,
+                    move |__item: #held| {
+                        #(#copies)*
+                        async move { #called }
+                    },
+                    __scope,
+                )?
+            };
+        }
+        let span = item.span();
+        if by_reference {
+            let pooled = quote_spanned!(span=> pooled_by_reference);
+            quote! {
+                __batch::#pooled::<#item, _, #kind, _>(#name, #concurrency, move |__item: &#item| #called, __scope)
+            }
+        } else {
+            let pooled = quote_spanned!(span=> pooled);
+            quote! {
+                __batch::#pooled::<#item, _, #kind, _>(
+                    #name,
+                    #concurrency,
+                    #copier,
+                    move |__item: #item| #called,
+                    __scope,
+                )
+            }
+        }
+    }
+}
+
+fn bounded(concurrency: &Expr) -> TokenStream {
+    if let Expr::Lit(_) = concurrency {
+        return quote!(#concurrency);
+    }
+    quote_spanned! { concurrency.span()=> {
+        const __CONCURRENCY: usize = #concurrency;
+        const _: () = {
+            if __CONCURRENCY == 0 {
+                ::core::panic!("a processor works on at least one item: `concurrency` must be 1 or more")
+            }
+        };
+        __CONCURRENCY
+    }}
+}

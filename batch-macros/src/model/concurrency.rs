@@ -1,0 +1,46 @@
+//! Receives: the options of `#[processor(..)]`. Gives: whether it takes a chunk at once, and how many calls of it are under way.
+
+use proc_macro2::Ident;
+use syn::Expr;
+
+use super::fault::duration;
+use crate::errors::Errors;
+use crate::syntax::options::{self, Given};
+
+/// The options of a processor, in their meaning.
+#[derive(Default)]
+pub(crate) struct ProcessorOptions {
+    pub(crate) bulk: Option<Ident>,
+    pub(crate) concurrency: Option<Expr>,
+    pub(crate) timeout: Option<Timeout>,
+}
+
+/// How long a call may take.
+pub(crate) struct Timeout {
+    pub(crate) option: Ident,
+    /// `None` where it is no duration, which is reported.
+    pub(crate) nanoseconds: Option<u64>,
+}
+
+impl ProcessorOptions {
+    pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
+        let mut read = Self::default();
+        for option in given {
+            match option.name.to_string().as_str() {
+                "bulk" => {
+                    options::flag(option, errors);
+                    read.bulk = Some(option.name.clone());
+                }
+                "concurrency" => read.concurrency = options::value(option, "concurrency = 32", errors),
+                "timeout" => {
+                    let example = "timeout = \"2s\"";
+                    let nanoseconds = options::value(option, example, errors)
+                        .and_then(|value| duration(&value, example, errors));
+                    read.timeout = Some(Timeout { option: option.name.clone(), nanoseconds });
+                }
+                _ => {}
+            }
+        }
+        read
+    }
+}

@@ -1,0 +1,566 @@
+//! Receives: a reader, and processors that work on several items at once. Gives: the chunks that one item after the other would
+//! have given, while calls go on beside each other across the ends of chunks.
+//!
+//! Items are read ahead, as far as the windows of the processors reach. What is read, and where a chunk ends, depends on the
+//! reader alone. What fails is a value with the number of its record, and is judged when all before it is done: what was read
+//! ahead is never counted.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::feed::{Desk, Feed, Outputs, halt};
+use super::fill::{Extent, Filled, noting, told};
+use super::profile::{Phases, Watch};
+use super::sequential::{ReadRepeats, Reopening, located};
+use super::step::{Halt, StepRun};
+use super::{checkpoint, panic};
+use crate::definition::{Failure, Phase, Process, Progress, Reader, Sink, Slot, States, StepListener};
+use crate::repository::SkipPhase;
+
+/// How often one who waits for a call looks whether the job is to stop.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
+const FIRST_CAPACITY: usize = 1024;
+
+/// Starts what runs beside this thread, and ends it behind `work`.
+pub(super) fn with<R, P, A, T, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    reader: R,
+    mut processor: P,
+    anew: A,
+    phase: &Cell<Phase>,
+    work: impl FnOnce(Concurrent<'_, R, P, A, CAREFUL>) -> Result<T, Halt>,
+) -> Result<T, Halt>
+where
+    R: Reader,
+    P: Process<R::Item>,
+    A: FnMut() -> Result<R, Failure>,
+{
+    thread::scope(|threads| {
+        processor
+            .start(threads)
+            .map_err(|failure| Halt::Failed(run.of_role(failure, "processor").during(Phase::Open)))?;
+        // Gone behind `work`, also where it panics: else the scope would wait for threads that wait for more.
+        work(Concurrent::new(reader, processor, anew, phase, run.info.options.chunk))
+    })
+}
+
+/// Is a record before another? Numbers wrap, and what is under way is never half of all numbers apart.
+fn is_before(record: u32, other: u32) -> bool {
+    record.wrapping_sub(other) > u32::MAX / 2
+}
+
+/// Reads ahead, and lets the calls of several items go on at once.
+pub(super) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFUL: bool> {
+    /// Always there but while it is opened anew.
+    reader: Option<R>,
+    processor: P,
+    gathered: Gathered<P::Out, CAREFUL>,
+    /// The chunk at hand, and those that are read ahead.
+    chunks: VecDeque<Ahead<R::Position>>,
+    /// The position behind the chunk that was filled last.
+    at: R::Position,
+    /// Where items are from, as far as they are not settled.
+    locations: VecDeque<(u32, String)>,
+    /// What keeps it from reading on; told when all before it is done.
+    stuck: Option<Stuck>,
+    ended: bool,
+    /// The number of the next record.
+    next: u32,
+    anew: A,
+    repeats: ReadRepeats,
+    phase: &'p Cell<Phase>,
+    awaken: Arc<Awaken>,
+}
+
+/// A chunk as it is read.
+struct Ahead<Position> {
+    /// The number of its first record, and that behind its last.
+    first: u32,
+    end: u32,
+    read: u64,
+    /// The position behind it, once it is known where it ends.
+    closed: Option<Position>,
+    ended: bool,
+}
+
+enum Stuck {
+    /// What cannot be stepped over.
+    Read {
+        failure: Failure,
+        opens_anew: bool,
+    },
+    Panicked(Failure),
+    Listener(Failure),
+}
+
+/// What the processors have put out for the chunk at hand, and what failed.
+struct Gathered<T, const CAREFUL: bool> {
+    outputs: Outputs<T>,
+    /// The number of the record that is being processed.
+    source: u32,
+    /// The records of the chunk at hand.
+    first: u32,
+    end: u32,
+    last_source: Option<u32>,
+    produced: u64,
+    /// In the order of the records; not settled yet.
+    faults: VecDeque<Fault>,
+}
+
+struct Fault {
+    source: u32,
+    phase: SkipPhase,
+    failure: Failure,
+}
+
+impl<T, const CAREFUL: bool> Gathered<T, CAREFUL> {
+    /// One fault a record: it is not processed beyond the first.
+    fn fault(&mut self, source: u32, phase: SkipPhase, failure: Failure) {
+        let place = self.faults.partition_point(|fault| is_before(fault.source, source));
+        if self.faults.get(place).is_none_or(|fault| fault.source != source) {
+            self.faults.insert(place, Fault { source, phase, failure });
+        }
+    }
+
+    /// The first fault of a record before that one.
+    fn fault_before(&mut self, settled: u32) -> Option<Fault> {
+        self.faults.pop_front_if(|fault| is_before(fault.source, settled))
+    }
+
+    /// The number within the chunk at hand.
+    fn within(&self, source: u32) -> u32 {
+        source.wrapping_sub(self.first)
+    }
+
+    fn begin(&mut self, first: u32) {
+        self.outputs.clear();
+        (self.first, self.last_source, self.produced) = (first, None, 0);
+    }
+
+    /// Items that something came out for.
+    fn produced(&self) -> u64 {
+        if CAREFUL { self.outputs.sources.chunk_by(PartialEq::eq).count() as u64 } else { self.produced }
+    }
+}
+
+impl<T, const CAREFUL: bool> Sink<T> for Gathered<T, CAREFUL> {
+    fn push(&mut self, item: T) -> Result<(), Failure> {
+        if CAREFUL {
+            self.outputs.sources.push(self.within(self.source));
+        } else if self.last_source != Some(self.source) {
+            self.last_source = Some(self.source);
+            self.produced += 1;
+        }
+        self.outputs.items.push(item);
+        Ok(())
+    }
+
+    fn source(&self) -> u32 {
+        self.source
+    }
+
+    fn set_source(&mut self, source: u32) {
+        self.source = source;
+    }
+
+    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
+        let (failed, Outputs { items, sources }) = (self.within(self.source), &mut self.outputs);
+        let kept = sources.iter().rposition(|&source| source != failed).map_or(0, |last| last + 1);
+        if CAREFUL {
+            items.truncate(kept);
+            sources.truncate(kept);
+        }
+        self.fault(self.source, SkipPhase::Process, failure);
+        Ok(())
+    }
+
+    fn takes(&self, source: u32) -> bool {
+        is_before(source, self.end)
+    }
+}
+
+/// Awakens the thread that waits for a call.
+struct Awaken {
+    thread: Thread,
+    called: AtomicBool,
+}
+
+impl Awaken {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { thread: thread::current(), called: AtomicBool::new(false) })
+    }
+
+    /// Waits until it is called, or so long. User code may have taken the thread's own mark away, so there is another.
+    fn wait(&self, at_most: Duration) {
+        if !self.called.swap(false, Ordering::Acquire) {
+            thread::park_timeout(at_most);
+            self.called.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Wake for Awaken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.called.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+impl<'p, R, P, A, const CAREFUL: bool> Concurrent<'p, R, P, A, CAREFUL>
+where
+    R: Reader,
+    P: Process<R::Item>,
+    A: FnMut() -> Result<R, Failure>,
+{
+    fn new(reader: R, processor: P, anew: A, phase: &'p Cell<Phase>, chunk: usize) -> Self {
+        let capacity = chunk.min(FIRST_CAPACITY);
+        let outputs = Outputs::with_capacity(capacity, if CAREFUL { capacity } else { 0 });
+        Self {
+            at: reader.position(),
+            reader: Some(reader),
+            processor,
+            gathered: Gathered {
+                outputs,
+                source: 0,
+                first: 0,
+                end: 0,
+                last_source: None,
+                produced: 0,
+                faults: VecDeque::new(),
+            },
+            chunks: VecDeque::new(),
+            locations: VecDeque::new(),
+            stuck: None,
+            ended: false,
+            next: 0,
+            anew,
+            repeats: ReadRepeats::default(),
+            phase,
+            awaken: Awaken::new(),
+        }
+    }
+
+    fn reader(&self) -> &R {
+        self.reader.as_ref().expect("a reader that could not be opened anew ends the step")
+    }
+
+    /// The chunk at hand.
+    fn front(&mut self) -> &mut Ahead<R::Position> {
+        if self.chunks.is_empty() {
+            self.chunks.push_back(Ahead::at(self.next));
+        }
+        &mut self.chunks[0]
+    }
+
+    /// Reads what there is room for; true if it read anything.
+    fn read_ahead<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, L>,
+        extent: Extent,
+    ) -> bool {
+        let mut any = false;
+        let bound = (self.processor.window() as u64).saturating_add(extent.items);
+        while self.stuck.is_none() && !self.ended && self.processor.has_room() {
+            let front = self.front();
+            let is_open = front.closed.is_none();
+            let end = front.end;
+            if !is_open && u64::from(self.next.wrapping_sub(end)) >= bound {
+                break;
+            }
+            self.read_one(desk, extent);
+            any = true;
+        }
+        any
+    }
+
+    fn read_one<L: StepListener<R::Item, P::Out>>(&mut self, desk: &mut Desk<'_, '_, L>, extent: Extent) {
+        if L::HEARS_ITEMS
+            && let Err(failure) = desk.listener.before_read()
+        {
+            self.stuck = Some(Stuck::Listener(failure));
+            return;
+        }
+        if self.chunks.back().is_none_or(|chunk| chunk.closed.is_some()) {
+            self.chunks.push_back(Ahead::at(self.next));
+        }
+        let reader = self.reader.as_mut().expect("a reader that could not be opened anew ends the step");
+        let chunk = self.chunks.back_mut().expect("was just seen or pushed");
+        let source = self.next;
+        // What is done with what came before it counts, so a panic waits as well.
+        let read = match panic::catch(|| reader.read()) {
+            Ok(read) => read,
+            Err(panicked) => {
+                self.stuck = Some(Stuck::Panicked(panicked));
+                return;
+            }
+        };
+        let item = match read {
+            Ok(Some(item)) => item,
+            Ok(None) => {
+                chunk.closed = Some(reader.position());
+                chunk.ended = true;
+                self.ended = true;
+                return;
+            }
+            Err(error) => {
+                let steps_over = reader.steps_over(&error);
+                let failure = located(Failure::new(error), reader);
+                if CAREFUL && steps_over {
+                    self.next = self.next.wrapping_add(1);
+                    chunk.end = self.next;
+                    self.gathered.fault(source, SkipPhase::Read, failure);
+                } else {
+                    self.stuck = Some(Stuck::Read { failure, opens_anew: CAREFUL });
+                }
+                return;
+            }
+        };
+        self.next = self.next.wrapping_add(1);
+        chunk.end = self.next;
+        chunk.read += 1;
+        if chunk.read >= extent.items {
+            chunk.closed = Some(reader.position());
+        }
+        if let Some(location) = reader.location() {
+            self.locations.push_back((source, location));
+        }
+        if L::HEARS_ITEMS {
+            told(desk.listener.after_read(&item));
+            if let Err(failure) = desk.listener.before_process(&item) {
+                self.stuck = Some(Stuck::Listener(failure));
+                return;
+            }
+        }
+        let Self { processor, gathered, .. } = self;
+        gathered.source = source;
+        let processed = panic::catch(|| processor.process(item, gathered)).unwrap_or_else(Err);
+        if let Err(failure) = processed {
+            processor.discard(source);
+            gathered.fault(source, SkipPhase::Process, failure);
+        }
+    }
+
+    /// Lets the calls go on; true if any did.
+    fn advance<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, L>,
+        heard: &mut usize,
+    ) -> Result<bool, Halt> {
+        let end = self.front().end;
+        let waker = Waker::from(Arc::clone(&self.awaken));
+        let Self { processor, gathered, phase, .. } = self;
+        gathered.end = end;
+        let went_on =
+            noting(phase, Phase::Process, || processor.advance(&mut Context::from_waker(&waker), gathered));
+        if L::HEARS_ITEMS {
+            for item in gathered.outputs.items.iter().skip(*heard) {
+                told(desk.listener.after_process(item));
+            }
+            *heard = gathered.outputs.items.len();
+        }
+        went_on.map_err(|failure| halt(desk.blame(failure, Phase::Process)))
+    }
+
+    /// The number of the first record of the chunk at hand, or behind it, that is not done.
+    fn settled(&self) -> u32 {
+        let end = self.chunks.front().map_or(self.next, |chunk| chunk.end);
+        self.processor.oldest().filter(|oldest| is_before(*oldest, end)).unwrap_or(end)
+    }
+
+    /// Judges what failed, where all before it is done.
+    fn judge<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, L>,
+        filled: &mut Filled,
+    ) -> Result<(), Halt> {
+        let settled = self.settled();
+        while let Some(Fault { source, phase, failure }) = self.gathered.fault_before(settled) {
+            let failure = match phase {
+                SkipPhase::Read => {
+                    let failure = desk.blame(failure, Phase::Read);
+                    told(desk.listener.on_read_error(&failure));
+                    failure
+                }
+                _ => {
+                    let place = self.locations.iter().find(|(located, _)| *located == source);
+                    let failure = match place {
+                        Some((_, location)) => failure.at(location.as_str()),
+                        None => failure,
+                    };
+                    let failure = desk.blame(failure, Phase::Process);
+                    told(desk.listener.on_process_error(&failure));
+                    filled.skipped += 1;
+                    failure
+                }
+            };
+            if !CAREFUL {
+                return Err(halt(failure));
+            }
+            desk.judge.skip(phase, self.gathered.within(source), failure, None).map_err(halt)?;
+        }
+        Ok(())
+    }
+
+    /// Does what must be done about what keeps it from reading on, all before it being done.
+    fn unstick<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        stuck: Stuck,
+        desk: &mut Desk<'_, '_, L>,
+    ) -> Result<(), Halt> {
+        let (failure, opens_anew) = match stuck {
+            Stuck::Listener(failure) => return Err(halt(failure)),
+            Stuck::Panicked(failure) => return Err(Halt::Failed(desk.blame(failure, Phase::Read))),
+            Stuck::Read { failure, opens_anew } => (desk.blame(failure, Phase::Read), opens_anew),
+        };
+        told(desk.listener.on_read_error(&failure));
+        if !opens_anew {
+            return Err(halt(failure));
+        }
+        let position = checkpoint::encode(&self.reader().position()).map_err(Halt::Failed)?;
+        // What it holds (a connection, a lock) is given back before it is taken again.
+        self.reader = None;
+        let Desk { judge, listener, run, phase } = desk;
+        let reopened =
+            self.repeats.reopen(&position, failure, &mut self.anew, judge.retrying, |event| match event {
+                Reopening::Repeats(failure, repeat) => told(listener.on_retry(failure, repeat)),
+                Reopening::Failed => phase.set(Phase::Read),
+            });
+        self.reader = Some(reopened.map_err(|failure| halt(run.blame(failure, Phase::Read)))?);
+        Ok(())
+    }
+
+    /// Closes the chunk at hand, if its time is over and nothing is read behind it.
+    fn close_in_time(&mut self, extent: Extent) {
+        if CAREFUL
+            && let Some(until) = extent.until
+            && Instant::now() >= until
+        {
+            let position = self.reader().position();
+            let front = self.front();
+            if front.closed.is_none() && front.read > 0 {
+                front.closed = Some(position);
+            }
+        }
+    }
+
+    /// Is all of the chunk at hand done?
+    fn is_done(&mut self) -> bool {
+        let front = self.front();
+        let (is_closed, end) = (front.closed.is_some(), front.end);
+        is_closed && self.settled() == end
+    }
+}
+
+impl<Position> Ahead<Position> {
+    fn at(record: u32) -> Self {
+        Self { first: record, end: record, read: 0, closed: None, ended: false }
+    }
+}
+
+impl<R, P, A, const CAREFUL: bool> Feed<R::Item, P::Out> for Concurrent<'_, R, P, A, CAREFUL>
+where
+    R: Reader,
+    P: Process<R::Item>,
+    A: FnMut() -> Result<R, Failure>,
+{
+    fn fill<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, L>,
+        timed: Option<&mut Phases>,
+    ) -> Result<Filled, Halt> {
+        let (extent, mut filled) = (desk.extent(), Filled::default());
+        let mut untimed = Phases::default();
+        let phases = timed.unwrap_or(&mut untimed);
+        let mut watch = Watch::started();
+        let first = self.front().first;
+        self.gathered.begin(first);
+        if CAREFUL {
+            self.processor.hold(Slot::Item);
+        }
+        let mut heard = 0;
+        loop {
+            let mut moved = self.read_ahead(desk, extent);
+            phases.read += watch.lap();
+            moved |= self.advance(desk, &mut heard)?;
+            phases.process += watch.lap();
+            self.judge(desk, &mut filled)?;
+            self.close_in_time(extent);
+            // Also when the chunk is done: while it is committed, what is read ahead is under way.
+            if moved {
+                continue;
+            }
+            if self.is_done() {
+                break;
+            }
+            if self.front().closed.is_none()
+                && self.settled() == self.next
+                && let Some(stuck) = self.stuck.take()
+            {
+                self.unstick(stuck, desk)?;
+                continue;
+            }
+            if desk.run.is_stopping() {
+                return Err(Halt::Stopped);
+            }
+            self.awaken.wait(LOOK);
+        }
+        let Self { processor, gathered, .. } = self;
+        if P::BUFFERS {
+            if let Err(failure) = noting(self.phase, Phase::Process, || processor.flush(gathered)) {
+                let failure = desk.blame(failure, Phase::Process);
+                told(desk.listener.on_process_error(&failure));
+                return Err(halt(failure));
+            }
+            if L::HEARS_ITEMS {
+                for item in gathered.outputs.items.iter().skip(heard) {
+                    told(desk.listener.after_process(item));
+                }
+            }
+            self.judge(desk, &mut filled)?;
+        }
+        let chunk = self.chunks.pop_front().expect("the chunk at hand is done");
+        self.at = chunk.closed.expect("what is done is closed");
+        let settled = self.locations.partition_point(|(source, _)| is_before(*source, chunk.end));
+        self.locations.drain(..settled);
+        filled.read = chunk.read;
+        filled.records = chunk.end.wrapping_sub(chunk.first);
+        filled.filtered = chunk.read - filled.skipped - self.gathered.produced();
+        filled.ended = chunk.ended;
+        Ok(filled)
+    }
+
+    fn outputs(&mut self) -> &mut Outputs<P::Out> {
+        &mut self.gathered.outputs
+    }
+
+    fn position(&self) -> Result<String, Failure> {
+        checkpoint::encode(&self.at)
+    }
+
+    fn states(&self) -> Result<States, Failure> {
+        let mut states = States::new();
+        self.processor.save(&mut states)?;
+        Ok(states)
+    }
+
+    fn committed(&mut self) -> Result<(), Failure> {
+        let Self { phase, reader, at, .. } = self;
+        let reader = reader.as_mut().expect("a reader that could not be opened anew ends the step");
+        noting(phase, Phase::Read, || reader.committed(at)).map_err(Failure::new)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.reader().progress()
+    }
+}
