@@ -11,7 +11,7 @@ use super::profile::{Phases, Ticks};
 use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, StepListener};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
-const FIRST_CAPACITY: usize = 64 * 1024;
+pub(super) const FIRST_CAPACITY: usize = 64 * 1024;
 
 /// The outputs of one chunk.
 ///
@@ -31,13 +31,16 @@ pub(super) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
 
 impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
     fn with_capacity(items: usize) -> Self {
-        Self {
-            outputs: Outputs::with_capacity(items, if CAREFUL { items } else { 0 }),
-            rejected: Vec::new(),
-            source: 0,
-            last_source: None,
-            produced: 0,
+        Self::within(Outputs::with_capacity(0, 0), items)
+    }
+
+    /// In buffers that are there already, with room for so many items.
+    pub(super) fn within(mut outputs: Outputs<P::Out>, items: usize) -> Self {
+        outputs.items.reserve(items);
+        if CAREFUL {
+            outputs.sources.reserve(items);
         }
+        Self { outputs, rejected: Vec::new(), source: 0, last_source: None, produced: 0 }
     }
 
     /// Ready for the next chunk.
