@@ -51,7 +51,7 @@ fn agrees(case: &Case) -> Result<(), TestCaseError> {
     let mut model = Model::new(shape.rules, case.records, &case.faults);
     for execution in 0..=EXECUTIONS {
         if execution == EXECUTIONS {
-            subject.heal();
+            Subject::heal();
             model.heal();
         }
         let stopped_wait = if execution == 0 { case.stopped_wait } else { None };
