@@ -328,7 +328,13 @@ impl<'f> Parts<'f> {
         self.types.extend(checked(&fits, alias, check));
         let bound = quote!(<#fits as #definition>::bind(#scope)?);
         if retries {
-            quote!(__batch::Retried::<_, <#fits as #definition>::Passing>::new(#bound, __scope))
+            quote! {
+                __batch::Retried::<
+                    _,
+                    <#fits as #definition>::Passing,
+                    { <#fits as #definition>::RAISES.is_something() },
+                >::new(#bound, __scope)
+            }
         } else {
             bound
         }

@@ -159,15 +159,16 @@ impl fmt::Debug for Retrying {
     }
 }
 
-/// A processor whose failed calls are repeated; `How` is the way it takes its item.
+/// A processor whose failed calls are repeated; `How` is the way it takes its item. One that never `FAILS` is called as it is: no
+/// copy of the item or the state is kept for it.
 #[derive(Debug)]
-pub struct Retried<P, How> {
+pub struct Retried<P, How, const FAILS: bool> {
     inner: P,
     retrying: Retrying,
     how: PhantomData<How>,
 }
 
-impl<P, How> Retried<P, How> {
+impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
     /// Repeats as the rules of the scope's step say.
     pub fn new(inner: P, scope: &Scope<'_>) -> Self {
         Self { inner, retrying: scope.retrying().clone(), how: PhantomData }
@@ -292,7 +293,7 @@ impl<T, S: Sink<T>> Sink<T> for Behind<'_, S> {
     }
 }
 
-impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
+impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Retried<P, How, FAILS> {
     type Out = P::Out;
 
     const BUFFERS: bool = P::BUFFERS;
@@ -301,12 +302,18 @@ impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         let Self { inner, retrying, .. } = self;
+        if !FAILS {
+            return inner.process(item, out);
+        }
         inner.hold(Slot::Call);
         How::repeat(inner, item, &mut Behind { out, failed: false }, retrying)
     }
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         let Self { inner, retrying, .. } = self;
+        if !FAILS {
+            return inner.flush(out);
+        }
         inner.hold(Slot::Call);
         retrying.repeat(
             &mut (inner, Behind { out, failed: false }),

@@ -246,7 +246,7 @@ impl TransactionalFile {
     }
 
     fn flush(&mut self) -> Result<(), WriteError> {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && !self.torn {
             return Ok(());
         }
         let (written, torn) = (self.written, self.torn);
