@@ -51,7 +51,6 @@ pub use parameter::{
 };
 pub use partition::{
     IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
-    apart, is_shared, narrowed, partitions_of, split, splits,
 };
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, Many, Process, ProcessorDefinition, Sink, Slot, Then, Through,
@@ -73,7 +72,7 @@ pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
-pub(crate) use partition::Assigned;
+pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;
