@@ -63,7 +63,6 @@ pub use parameter::{
 };
 pub use partition::{
     IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
-    apart, is_shared, narrowed, partitions_of, split, splits,
 };
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
@@ -88,7 +87,7 @@ pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
-pub(crate) use partition::Assigned;
+pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

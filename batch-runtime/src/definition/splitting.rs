@@ -33,7 +33,7 @@ use super::{BoxError, Reader};
 ///     }
 ///     read.push(items);
 /// }
-/// assert_eq!(read, [vec!["a", "b"], vec!["c"]]);
+/// assert_eq!(read, [vec!["a"], vec!["b", "c"]]);
 /// # Ok::<(), batch_runtime::BoxError>(())
 /// ```
 pub trait Splittable: Reader {
