@@ -34,7 +34,12 @@ enum Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+        match self {
+            Self::Bad(item) => write!(f, "{item} is bad"),
+            Self::Busy(item) => write!(f, "{item} is busy"),
+            Self::Fatal(item) => write!(f, "{item} is fatal"),
+            Self::Sql(error) => write!(f, "{error}"),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod panic;
 mod partitions;
 mod parts;
 mod pause;
+mod places;
 mod pool;
 mod profile;
 mod replay;

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use super::checkpoint;
 use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Fault, Filled, Line, noting, told};
+use super::places;
 use super::profile::Phases;
 use super::retry::{Again, after};
 use super::step::Halt;
@@ -52,6 +53,9 @@ where
         let (extent, mut filled) = (desk.extent(), Filled::default());
         let mut line = self.line.take().expect("a line that could not be filled ends the step");
         line.batch.clear();
+        // What a bulk processor rejects is found out when the reader is past it.
+        let base =
+            if CAREFUL && P::BUFFERS { checkpoint::encode(&line.reader.position()).ok() } else { None };
         loop {
             let result;
             (line, filled, result) = match &mut timed {
@@ -64,7 +68,12 @@ where
             }
         }
         if CAREFUL {
-            for (source, failure) in std::mem::take(&mut line.batch.rejected) {
+            let mut rejected = std::mem::take(&mut line.batch.rejected);
+            if let Some(base) = base.filter(|_| !rejected.is_empty()) {
+                let unplaced = rejected.iter_mut().map(|(source, failure)| (*source, failure));
+                places::locate(unplaced, &base, &mut self.anew);
+            }
+            for (source, failure) in rejected {
                 let failure = desk.blame(failure, Phase::Process);
                 told(desk.listener.on_process_error(&failure));
                 filled.skipped += 1;

@@ -14,7 +14,6 @@ mod reading;
 mod working;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -23,10 +22,9 @@ use std::thread::{Builder, Scope as Threads};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::checkpoint;
 use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Filled, told};
-use super::panic;
+use super::places;
 use super::profile::Phases;
 use super::retry::Retrying;
 use super::step::{Halt, StepRun, blame};
@@ -289,7 +287,9 @@ where
             halt(failure)
         })?;
         let mut faults = done.faults;
-        self.locate(&mut faults);
+        // The reader is far ahead by now.
+        let unplaced = faults.iter_mut().map(|(_, source, failure)| (*source, failure));
+        places::locate(unplaced, &self.position, &mut self.anew);
         for (phase, source, failure) in faults {
             match phase {
                 SkipPhase::Read => told(desk.listener.on_read_error(&failure)),
@@ -347,43 +347,5 @@ where
 
     fn progress(&self) -> Option<Progress> {
         self.progress
-    }
-}
-
-impl<In, Out, R, A> Threaded<'_, '_, In, Out, A>
-where
-    R: Reader<Item = In>,
-    A: FnMut() -> Result<R, Failure>,
-{
-    /// Finds the places of items that could not be processed: their chunk is read once more, as the reader is far ahead by now.
-    fn locate(&mut self, faults: &mut [(SkipPhase, u32, Failure)]) {
-        let unplaced = |fault: &(SkipPhase, u32, Failure)| fault.2.location().is_none();
-        if !faults.iter().any(unplaced) {
-            return;
-        }
-        let places = || -> Result<BTreeMap<u32, String>, Failure> {
-            let mut reader = (self.anew)()?;
-            reader.resume(checkpoint::decode(&self.position)?).map_err(Failure::new)?;
-            let mut places = BTreeMap::new();
-            let mut passed = 0;
-            let wanted: BTreeSet<u32> =
-                faults.iter().filter(|fault| unplaced(fault)).map(|fault| fault.1).collect();
-            for source in wanted {
-                checkpoint::pass(&mut reader, u64::from(source + 1 - passed))?;
-                passed = source + 1;
-                places.extend(reader.location().map(|place| (source, place)));
-            }
-            Ok(places)
-        };
-        match panic::catch(places).and_then(|places| places) {
-            Err(failure) => tracing::debug!(%failure, "the places of faults are not known"),
-            Ok(mut places) => {
-                for (_, source, failure) in faults.iter_mut().filter(|fault| unplaced(fault)) {
-                    if let Some(place) = places.remove(source) {
-                        failure.place(place);
-                    }
-                }
-            }
-        }
     }
 }
