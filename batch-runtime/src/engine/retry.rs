@@ -299,7 +299,8 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
     const BUFFERS: bool = P::BUFFERS;
     const CONCURRENT: bool = P::CONCURRENT;
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         let Self { inner, retrying, .. } = self;
         if !FAILS {
