@@ -96,8 +96,9 @@ fn second() {
 /// Keeps a core busy: the name goes through a hash `rounds` times.
 #[processor]
 fn seal(customer: Customer, rounds: u32) -> Seal {
-    let start = customer.name.bytes().fold(7, |seal, byte| seal * 31 + i64::from(byte));
-    let seal = (0..rounds).fold(start, |seal, _| (seal * 48_271 + 11) % 2_147_483_647);
+    const PRIME: i64 = 2_147_483_647;
+    let start = customer.name.bytes().fold(7, |seal, byte| (seal * 31 + i64::from(byte)) % PRIME);
+    let seal = (0..rounds).fold(start, |seal, _| (seal * 48_271 + 11) % PRIME);
     Seal { id: customer.id, seal }
 }
 

@@ -163,7 +163,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Some(load) = report.steps.iter().find(|step| step.name.starts_with("load_")) else { continue };
         let limit = delay.mul_f64(f64::from(u32::try_from(pages)?) / f64::from(partitions));
         println!(
-            "{name}: {} companies in {:.0?}, {:.1} % above the limit of {limit:.0?} = {pages} pages × {delay:?} / {partitions}; {} pages asked for again",
+            "{name}: {} companies in {:.2?}, {:.1} % above the limit of {limit:.2?} = {pages} pages × {delay:?} / {partitions}; {} pages asked for again",
             load.counters.write,
             load.elapsed,
             100.0 * (load.elapsed.as_secs_f64() / limit.as_secs_f64() - 1.0),

@@ -11,7 +11,7 @@ fn expected(customers: i64, rounds: u32) -> Vec<Line> {
         let points = if cents < 10_000 { None } else { Some((cents / 100) % 97) };
         let mut seal = 7;
         for letter in format!("customer {id}").bytes() {
-            seal = 31 * seal + i64::from(letter);
+            seal = (31 * seal + i64::from(letter)).rem_euclid(i64::from(i32::MAX));
         }
         for _ in 0..rounds {
             seal = (48_271 * seal + 11).rem_euclid(i64::from(i32::MAX));
