@@ -15,7 +15,7 @@ use std::time::Duration;
 use batch_runtime::prelude::*;
 use batch_runtime::readers::{SqliteReadError, SqliteReader};
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Customer {
     id: i64,
     name: String,
@@ -95,7 +95,7 @@ fn second() {
 
 /// Keeps a core busy: the name goes through a hash `rounds` times.
 #[processor]
-fn seal(customer: Customer, rounds: u32) -> Seal {
+fn seal(customer: &Customer, rounds: u32) -> Seal {
     const PRIME: i64 = 2_147_483_647;
     let start = customer.name.bytes().fold(7, |seal, byte| (seal * 31 + i64::from(byte)) % PRIME);
     let seal = (0..rounds).fold(start, |seal, _| (seal * 48_271 + 11) % PRIME);

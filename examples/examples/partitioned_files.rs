@@ -17,8 +17,8 @@ struct Payment {
 
 /// Makes the files that are not there yet: `month-01.csv` and so on, with quoted commas and line ends in them.
 #[step]
-fn make_files(folder: PathBuf, months: u32, records: u32) -> io::Result<()> {
-    std::fs::create_dir_all(&folder)?;
+fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
     for month in 1..=months {
         let path = folder.join(format!("month-{month:02}.csv"));
         if path.exists() {
@@ -32,7 +32,7 @@ fn make_files(folder: PathBuf, months: u32, records: u32) -> io::Result<()> {
             let random =
                 (u64::from(month) << 32 | u64::from(record)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
             let (number, cents) = (random % 200, random / 200 % 100_000);
-            // Seven in ten digits make the check digit right.
+            // Seven accounts in ten have the check digit that they must have.
             let check = if random % 10 < 7 { check_digit(number) } else { number % 10 };
             writeln!(file, "{number:06}{check},\"payment {record},\nmonth {month}\",{cents}")?;
         }
@@ -66,7 +66,9 @@ fn create_totals(tx: &Transaction<'_>) -> rusqlite::Result<()> {
 /// The records of all files of the folder, in the order of their names.
 #[reader]
 fn payments(folder: PathBuf) -> Result<impl Splittable<Item = Payment>, FilesError> {
-    files(folder.join("*.csv").display().to_string(), |path| CsvReader::<Payment>::open(path))
+    let mut pattern = folder;
+    pattern.push("*.csv");
+    files(pattern.display().to_string(), |path| CsvReader::<Payment>::open(path))
 }
 
 /// Leaves out accounts that were mistyped.
