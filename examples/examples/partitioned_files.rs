@@ -42,14 +42,10 @@ fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// The digits weighted 3, 1, 3, 1 .., from the last one on; with it the sum is a multiple of ten.
-fn check_digit(mut number: u64) -> u64 {
-    let (mut sum, mut weight) = (0, 3);
-    while number > 0 {
-        sum += number % 10 * weight;
-        (number, weight) = (number / 10, 4 - weight);
-    }
-    (10 - sum % 10) % 10
+/// What follows the number in an account: it takes about a microsecond to make or to check, so the files take longer to
+/// check than the disk to keep the totals.
+fn check_digit(number: u64) -> u64 {
+    (0..100).fold(number + 7, |hash, _| (hash * 48_271 + 11) % 2_147_483_647) % 10
 }
 
 /// Begins with empty tables.
@@ -96,13 +92,13 @@ fn add(payments: &[Payment], table: &str, tx: &Transaction<'_>) -> rusqlite::Res
 }
 
 /// Before: one file after the other.
-#[step(chunk = 5_000)]
+#[step(chunk = 20_000)]
 fn one_by_one() {
     payments | checked | add(table = "total_one_by_one")
 }
 
 /// After: each file is a partition, whatever their number is, and two run at a time. Each has a checkpoint of its own.
-#[step(chunk = 5_000, partitions = 12, threads = 2)]
+#[step(chunk = 20_000, partitions = 12, threads = 2)]
 fn by_files() {
     payments | checked | add(table = "total_by_files")
 }
