@@ -55,6 +55,16 @@ pub fn database(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("database", options, item, expand::database)
 }
 
+/// Marks a function that makes the partitions of a step: `#[step(chunk = 100, partitioner = regions)]`.
+///
+/// It returns them with their names, as `Vec<(String, Range)>` or that in a `Result`, and the step's reader asks for the one
+/// that it is to read as `Partition<Range>`. It is called once an instance: what it returns is stored, and a restart
+/// runs the partitions that are not complete.
+#[proc_macro_attribute]
+pub fn partitioner(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("partitioner", options, item, expand::partitioner)
+}
+
 /// Marks a function that says whether an item whose error it is shown is skipped: `skip(policy = lenient)`.
 #[proc_macro_attribute]
 pub fn skip_policy(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -67,7 +77,21 @@ pub fn retry_policy(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("retry_policy", options, item, expand::retry_policy)
 }
 
+/// Marks a function that hears of one event of a step or job: `#[listener(after_step)]`.
+#[proc_macro_attribute]
+pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("listener", options, item, expand::listener)
+}
+
 /// Marks a step: a pipe of components, or a tasklet.
+///
+/// With `partitions = 8` the input is read in about eight parts, several at once: as many as the machine has cores, or
+/// `threads = 4`. The reader splits its input by itself (`batch_runtime::Splittable`: files by ranges of bytes, tables by
+/// ranges of keys, pages, several files); for another reader `partitioner = f` names a function with
+/// [`#[partitioner]`](macro@partitioner). The parts are stored when the step first starts. Each is a step execution of its own,
+/// `load:partition3`, with counters, checkpoint and skips; `skip(.., limit = 10)` counts across all of them. After a failure no
+/// further partition begins, those that run are awaited, and a restart runs the rest. What partitions write to one file is
+/// put together in their order when all are complete.
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("step", options, item, expand::step)

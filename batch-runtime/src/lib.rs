@@ -79,11 +79,14 @@
 //! | put these together | [`#[step(chunk = 100)]`](macro@step) over a pipe |
 //! | do one thing that is no pipe | [`#[step]`](macro@step) without `chunk`: a tasklet; [`Repeat`] for many transactions |
 //! | hand a result to later steps | return a serde value, and ask for [`Output`] |
+//! | skip bad items, repeat what failed | `skip(..)` and `retry(..)` of [`#[step]`](macro@step); [`#[skip_policy]`](macro@skip_policy) and [`#[retry_policy]`](macro@retry_policy) where that is a question |
 //! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
+//! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
 //! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
 //! | share a part of a body | [`#[flow]`](macro@flow) |
 //! | share an expensive thing | [`#[resource]`](macro@resource) |
 //! | write to another database | [`#[database]`](macro@database) |
+//! | hear what happens | [`#[listener(event)]`](macro@listener), named in `listeners(..)` of a step or job |
 //! | run it | [`main!`], or [`operator::JobOperator`] in a program with its own `main` |
 //! | test it | [`testing`] |
 //!
@@ -112,17 +115,23 @@ pub use definition::*;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
-    ParameterType, classifier, database, decider, flow, job, main, processor, reader, resource, retry_policy,
-    skip_policy, step, writer,
+    ParameterType, classifier, database, decider, flow, job, main, partitioner, processor, reader, resource,
+    retry_policy, skip_policy, writer,
 };
+
+#[doc = include_str!("../docs/listeners.md")]
+pub use batch_macros::listener;
+
+#[doc = include_str!("../docs/step.md")]
+pub use batch_macros::step;
 
 /// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
 pub mod prelude {
     pub use std::path::{Path, PathBuf};
 
     pub use crate::definition::{
-        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, Many, Output, Progress,
-        Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
+        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, JobEnd, Many, Output,
+        Partition, Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;
@@ -131,11 +140,12 @@ pub mod prelude {
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
     pub use crate::{
-        classifier, database, decider, flow, job, processor, reader, resource, retry_policy, skip_policy,
-        step, writer,
+        classifier, database, decider, flow, job, listener, partitioner, processor, reader, resource,
+        retry_policy, skip_policy, step, writer,
     };
     // The trait and the derive share a name.
     pub use crate::ParameterType;
+    pub use crate::repository::Counters;
     pub use crate::{Date, DateTime};
     pub use rusqlite;
     pub use serde::{Deserialize, Serialize};

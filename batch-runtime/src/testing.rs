@@ -156,6 +156,7 @@ impl<S: StepDefinition> StepTest<S> {
             durability: crate::definition::Durability::Process,
             before: Counters::default(),
             forced: false,
+            replayed: None,
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
             route: None,
         })

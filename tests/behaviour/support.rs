@@ -7,7 +7,7 @@ use batch_runtime::Launch;
 use batch_runtime::engine::{self, JobError, RunOptions};
 use batch_runtime::observe::{JobReport, StepReport};
 use batch_runtime::repository::sqlite::SqliteRepository;
-use batch_runtime::repository::{BatchStatus, Repository};
+use batch_runtime::repository::{BatchStatus, Counters, Repository};
 
 /// A folder with a repository in it, gone at the end of the test.
 pub(crate) struct World {
@@ -32,6 +32,10 @@ impl World {
 
     pub(crate) fn try_run(&self, launch: &Launch) -> Result<JobReport, JobError> {
         engine::run(&self.repository, launch, &RunOptions::default())
+    }
+
+    pub(crate) fn run_with(&self, launch: &Launch, options: &RunOptions) -> JobReport {
+        engine::run(&self.repository, launch, options).expect("the launch is not refused")
     }
 
     pub(crate) fn run(&self, launch: &Launch) -> JobReport {
@@ -68,6 +72,13 @@ impl World {
         let rows = statement.query_map([], |row| row.get(0)).expect("the query runs");
         rows.map(|row| row.expect("a text")).collect()
     }
+}
+
+/// What a step did in all executions of its instance.
+pub(crate) fn summed(step: &StepReport) -> Counters {
+    let mut all = step.before;
+    all += step.counters;
+    all
 }
 
 /// The report of the step of that name.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use batch_runtime::Launch;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -12,6 +13,7 @@ use crate::measure::{self, Pair, Spread, interleaved};
 use crate::places::{self, Folder};
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, data, peers};
+use batch_runtime::Launch;
 
 /// The files of one comparison.
 struct Files {
@@ -62,6 +64,7 @@ impl Files {
 fn csv_to_csv(
     plan: &Plan,
     folder: &Folder,
+    launch: fn(PathBuf, PathBuf) -> Launch,
     by_hand: impl Fn(&Files) -> Outcome,
 ) -> Outcome<(Files, Vec<Pair>)> {
     let files = Files::of(plan, folder)?;
@@ -69,7 +72,7 @@ fn csv_to_csv(
     let ours = || {
         places::remove(&[&files.repository, &files.ours])?;
         measure::time(|| {
-            let launch = jobs::csv_to_csv(files.input.clone(), files.ours.clone());
+            let launch = launch(files.input.clone(), files.ours.clone());
             jobs::run(&files.repository, &launch).map(drop)
         })
     };
@@ -90,18 +93,25 @@ fn csv_to_csv(
 /// In memory, against a loop that keeps nothing to restart from.
 pub(crate) fn csv_to_csv_in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
-    let (files, pairs) = csv_to_csv(plan, &plan.memory, by_hand)?;
+    let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.0, 0.80)))
 }
 
 /// On the disk, against a loop that could be restarted as well.
 pub(crate) fn csv_to_csv_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv_durably(&files.input, &files.by_hand, &files.progress);
-    let (files, pairs) = csv_to_csv(plan, &plan.disk, by_hand)?;
+    let (files, pairs) = csv_to_csv(plan, &plan.disk, jobs::csv_to_csv, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
 }
 
-fn csv_to_sqlite(plan: &Plan, folder: &Folder) -> Outcome<(Files, Vec<Pair>)> {
+/// In memory, read, processed and written on threads of their own, against the loop on one.
+pub(crate) fn csv_to_csv_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_on_threads, by_hand)?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(0.65, 0.50)))
+}
+
+fn csv_to_sqlite(plan: &Plan, folder: &Folder, launch: fn(PathBuf) -> Launch) -> Outcome<(Files, Vec<Pair>)> {
     let files = Files::of(plan, folder)?;
     files.remove_outputs()?;
     let table = |database: &Path| -> Outcome {
@@ -111,7 +121,7 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder) -> Outcome<(Files, Vec<Pair>)> {
     };
     let ours = || {
         table(&files.ours)?;
-        measure::time(|| jobs::run(&files.ours, &jobs::csv_to_sqlite(files.input.clone())).map(drop))
+        measure::time(|| jobs::run(&files.ours, &launch(files.input.clone())).map(drop))
     };
     let theirs = || {
         table(&files.by_hand)?;
@@ -125,7 +135,8 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder) -> Outcome<(Files, Vec<Pair>)> {
 
 fn same_rows(ours: &Path, by_hand: &Path, read: u64) -> Outcome {
     let (ours, by_hand) = (Connection::open(ours)?, Connection::open(by_hand)?);
-    let query = "SELECT * FROM sale ORDER BY rowid";
+    // Partitions are loaded side by side.
+    let query = "SELECT * FROM sale ORDER BY id";
     let (mut ours, mut by_hand) = (ours.prepare(query)?, by_hand.prepare(query)?);
     let columns = ours.column_count();
     let (mut ours, mut by_hand) = (ours.query([])?, by_hand.query([])?);
@@ -153,12 +164,31 @@ fn same_rows(ours: &Path, by_hand: &Path, read: u64) -> Outcome {
 
 /// In memory, with the metadata in the file of the rows.
 pub(crate) fn csv_to_sqlite_in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let (files, pairs) = csv_to_sqlite(plan, &plan.memory)?;
+    let (files, pairs) = csv_to_sqlite(plan, &plan.memory, jobs::csv_to_sqlite)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(0.95, 0.75)))
 }
 
 /// On the disk; a commit a chunk is on both sides all that the guarantee takes.
 pub(crate) fn csv_to_sqlite_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let (files, pairs) = csv_to_sqlite(plan, &plan.disk)?;
+    let (files, pairs) = csv_to_sqlite(plan, &plan.disk, jobs::csv_to_sqlite)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
+}
+
+/// In memory, read and processed beside the thread that writes, against the loop on one thread.
+pub(crate) fn csv_to_sqlite_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let (files, pairs) = csv_to_sqlite(plan, &plan.memory, jobs::csv_to_sqlite_on_threads)?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(0.75, 0.60)))
+}
+
+/// Two partitions, in memory, against the loop on one thread.
+pub(crate) fn csv_to_sqlite_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let (files, pairs) = csv_to_sqlite(plan, &plan.memory, jobs::csv_to_sqlite_in_partitions)?;
+    Ok(files.row(name, &pairs, Target::SHOWN))
+}
+
+/// Two partitions, in memory, put together to one file, against the loop on one thread.
+pub(crate) fn csv_to_csv_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_in_partitions, by_hand)?;
+    Ok(files.row(name, &pairs, Target::SHOWN))
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use batch_runtime::engine::{self, RunOptions};
@@ -74,6 +74,56 @@ fn load_sales() {
     sales | charge | table
 }
 
+/// As `copy_sales`, with rules for what may fail.
+#[step(chunk = 1_000, skip(ReadError, WriteError, limit = 10), retry(std::io::Error, limit = 3, backoff = exponential("100ms", jitter)))]
+fn copy_sales_with_rules() {
+    sales | charge | file
+}
+
+/// A processor that may fail, and is given the item itself.
+#[processor]
+fn try_charge(sale: Sale) -> Result<Option<Sale>, std::io::Error> {
+    Ok(data::charge(sale))
+}
+
+#[step(chunk = 1_000)]
+fn try_copy_sales() {
+    sales | try_charge | file
+}
+
+#[step(chunk = 1_000, skip(ReadError, WriteError, limit = 10), retry(std::io::Error, limit = 3))]
+fn try_copy_sales_with_rules() {
+    sales | try_charge | file
+}
+
+/// From file to file, with rules.
+#[job]
+pub(crate) fn csv_to_csv_with_rules(input: PathBuf, output: PathBuf) {
+    copy_sales_with_rules;
+}
+
+/// From file to file, by a processor that may fail.
+#[job]
+pub(crate) fn csv_to_csv_trying(input: PathBuf, output: PathBuf) {
+    try_copy_sales;
+}
+
+/// The same with rules.
+#[job]
+pub(crate) fn csv_to_csv_trying_with_rules(input: PathBuf, output: PathBuf) {
+    try_copy_sales_with_rules;
+}
+
+#[step(chunk = 1_000, threads = 2)]
+fn copy_sales_on_threads() {
+    sales | charge | file
+}
+
+#[step(chunk = 1_000, threads = 2)]
+fn load_sales_on_threads() {
+    sales | charge | table
+}
+
 /// From file to file.
 #[job]
 pub(crate) fn csv_to_csv(input: PathBuf, output: PathBuf) {
@@ -84,6 +134,130 @@ pub(crate) fn csv_to_csv(input: PathBuf, output: PathBuf) {
 #[job]
 pub(crate) fn csv_to_sqlite(input: PathBuf) {
     load_sales;
+}
+
+/// From file to file, with threads.
+#[job]
+pub(crate) fn csv_to_csv_on_threads(input: PathBuf, output: PathBuf) {
+    copy_sales_on_threads;
+}
+
+/// From file to table, with threads.
+#[job]
+pub(crate) fn csv_to_sqlite_on_threads(input: PathBuf) {
+    load_sales_on_threads;
+}
+
+#[processor]
+fn grind(number: u64, turns: u32) -> u64 {
+    memory::grind(number, turns)
+}
+
+#[step(chunk = 100)]
+fn grind_numbers() {
+    numbers | grind | add_up
+}
+
+#[step(chunk = 100, threads = 2)]
+fn grind_numbers_on_threads() {
+    numbers | grind | add_up
+}
+
+/// Arithmetic on one thread.
+#[job]
+pub(crate) fn grinding(items: u64, turns: u32) {
+    grind_numbers;
+}
+
+/// Arithmetic on two.
+#[job]
+pub(crate) fn grinding_on_threads(items: u64, turns: u32) {
+    grind_numbers_on_threads;
+}
+
+#[step(chunk = 10_000, threads = 2)]
+pub(crate) fn scramble_numbers_on_threads() {
+    numbers | scramble | add_up
+}
+
+/// Sales as they are made, without a file.
+#[reader]
+fn made(rows: u64) -> impl Iterator<Item = Sale> {
+    data::sales(rows)
+}
+
+/// Slower than what makes them.
+#[writer]
+fn slowly(sales: &[Sale]) {
+    black_box(sales);
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+#[step(chunk = 1_000, threads = 8)]
+fn press_sales() {
+    made | charge | slowly
+}
+
+/// Eight threads that have to wait for one.
+#[job]
+pub(crate) fn slow_writer(rows: u64) {
+    press_sales;
+}
+
+#[step(chunk = 1_000, partitions = 2)]
+fn load_sales_in_partitions() {
+    sales | charge | table
+}
+
+/// From file to table, in two partitions.
+#[job]
+pub(crate) fn csv_to_sqlite_in_partitions(input: PathBuf) {
+    load_sales_in_partitions;
+}
+
+#[step(chunk = 1_000, partitions = 2)]
+fn copy_sales_in_partitions() {
+    sales | charge | file
+}
+
+/// From file to file, in two partitions.
+#[job]
+pub(crate) fn csv_to_csv_in_partitions(input: PathBuf, output: PathBuf) {
+    copy_sales_in_partitions;
+}
+
+/// When the first item of a step with partitions was written.
+static FIRST_WRITTEN: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// When `many_partitions` wrote its first item, once.
+pub(crate) fn first_written() -> Option<Instant> {
+    FIRST_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+#[partitioner]
+fn singles(items: u64) -> Vec<(String, u64)> {
+    (0..items).map(|number| (number.to_string(), number)).collect()
+}
+
+#[reader]
+fn single(number: Partition<u64>) -> impl Iterator<Item = u64> {
+    std::iter::once(*number)
+}
+
+#[writer]
+fn note_first(_numbers: &[u64]) {
+    FIRST_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+}
+
+#[step(chunk = 10, partitioner = singles)]
+fn write_singles() {
+    single | note_first
+}
+
+/// A partition an item.
+#[job]
+pub(crate) fn many_partitions(items: u64) {
+    write_singles;
 }
 
 /// Chunks before the clock is started: by then the write-ahead log has got its size and is written over, as in a long job.

@@ -1,6 +1,7 @@
 //! Receives: numbers. Gives: what both in-memory loops do to them.
 
 use std::cell::Cell;
+use std::hint::black_box;
 
 /// Items a chunk, and in the buffer of the hand loop.
 pub(crate) const CHUNK: usize = 100;
@@ -14,6 +15,11 @@ thread_local! {
 #[inline]
 pub(crate) fn scramble(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number >> 7)
+}
+
+/// A processor that takes its time.
+pub(crate) fn grind(number: u64, turns: u32) -> u64 {
+    (0..turns).fold(number, |number, _| scramble(black_box(number)))
 }
 
 /// The writer.

@@ -1,6 +1,7 @@
 //! Receives: this program, started again as a child. Gives: how long a process takes to its first item, and how much memory it
 //! comes to use.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -25,7 +26,11 @@ pub(crate) fn child() -> Option<ExitCode> {
     let code = batch_runtime::cli::main(&[
         <jobs::first_item as JobDefinition>::INFO,
         <jobs::csv_to_csv as JobDefinition>::INFO,
+        <jobs::csv_to_csv_with_rules as JobDefinition>::INFO,
         <jobs::csv_to_sqlite as JobDefinition>::INFO,
+        <jobs::csv_to_csv_on_threads as JobDefinition>::INFO,
+        <jobs::csv_to_sqlite_on_threads as JobDefinition>::INFO,
+        <jobs::slow_writer as JobDefinition>::INFO,
     ]);
     if child == TELLS_MEMORY {
         println!("{}", peak_memory().unwrap_or_else(|error| error.to_string()));
@@ -39,7 +44,7 @@ fn peak_memory() -> Outcome<String> {
     Ok(peak.trim().trim_end_matches(" kB").to_owned())
 }
 
-fn child_process(job: &str, repository: &Path, tells: &str) -> Outcome<Command> {
+pub(crate) fn child_process(job: &str, repository: &Path, tells: &str) -> Outcome<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.env(CHILD, tells).args(["run", job, "--quiet", "--repository"]).arg(repository);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -92,14 +97,12 @@ fn start(name: &'static str, took: Vec<f64>) -> Row {
     Row { name, unit: "ms", value: Spread::of(took), target: Target::must_and_aim(15.0, 5.0), detail }
 }
 
-/// The most memory, in MB, that copying so many rows takes.
-fn peak_of_copying(plan: &Plan, rows: u64) -> Outcome<f64> {
-    let input = plan.memory.file("growth.csv");
-    let (output, repository) = (plan.memory.file("growth-out.csv"), plan.memory.file("growth.db"));
-    data::write_csv(&input, rows)?;
-    let mut command = child_process("csv_to_csv", &repository, TELLS_MEMORY)?;
-    let child = command.arg("--input").arg(&input).arg("--output").arg(&output).output()?;
-    places::remove(&[&input, &output, &repository])?;
+/// The most memory, in MB, that a job takes.
+fn peak_of(job: &str, repository: &Path, arguments: &[(&str, &OsStr)]) -> Outcome<f64> {
+    let mut command = child_process(job, repository, TELLS_MEMORY)?;
+    command.args(arguments.iter().flat_map(|(name, value)| [OsStr::new(name), value]));
+    let child = command.output()?;
+    places::remove(&[repository])?;
     if !child.status.success() {
         return Err("the child failed".into());
     }
@@ -108,20 +111,49 @@ fn peak_of_copying(plan: &Plan, rows: u64) -> Outcome<f64> {
     Ok(kilobytes / 1024.0)
 }
 
+fn peak_of_copying(plan: &Plan, rows: u64) -> Outcome<f64> {
+    let (input, output) = (plan.memory.file("growth.csv"), plan.memory.file("growth-out.csv"));
+    data::write_csv(&input, rows)?;
+    let arguments = [("--input", input.as_os_str()), ("--output", output.as_os_str())];
+    let peak = peak_of("csv_to_csv", &plan.memory.file("growth.db"), &arguments);
+    places::remove(&[&input, &output])?;
+    peak
+}
+
+fn peak_of_a_slow_writer(plan: &Plan, rows: u64) -> Outcome<f64> {
+    let rows = rows.to_string();
+    peak_of("slow_writer", &plan.memory.file("slow.db"), &[("--rows", rows.as_ref())])
+}
+
 /// How much more memory ten times the rows take.
-pub(crate) fn memory_growth(plan: &Plan, name: &'static str) -> Outcome<Row> {
+fn growth(
+    plan: &Plan,
+    name: &'static str,
+    target: Target,
+    peak: fn(&Plan, u64) -> Outcome<f64>,
+) -> Outcome<Row> {
     let (few, many) = (plan.size(1_000_000), plan.size(10_000_000));
     let mut growth = Vec::new();
     let mut peaks = (0.0, 0.0);
     for _ in 0..plan.rounds(3) {
-        peaks = (peak_of_copying(plan, few)?, peak_of_copying(plan, many)?);
+        peaks = (peak(plan, few)?, peak(plan, many)?);
         growth.push(peaks.1 - peaks.0);
     }
     Ok(Row {
         name,
         unit: "MB",
         value: Spread::of(growth),
-        target: Target::must_and_aim(1.0, 0.0),
+        target,
         detail: format!("{:.1} MB with {few} rows, {:.1} MB with {many}", peaks.0, peaks.1),
     })
+}
+
+/// On one thread, copying.
+pub(crate) fn memory_growth(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    growth(plan, name, Target::must_and_aim(1.0, 0.0), peak_of_copying)
+}
+
+/// On eight, all of them held back by a slow writer.
+pub(crate) fn memory_growth_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    growth(plan, name, Target::must_and_aim(2.0, 0.0), peak_of_a_slow_writer)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::measure::Spread;
 
-/// What a row of the table is held to; smaller is better.
+/// What a row of the table is held to; smaller is better, unless the aim is the larger of the two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) must: Option<f64>,
@@ -16,6 +16,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Held to nothing.
+    pub(crate) const SHOWN: Self = Self { must: None, aim: None };
+
     pub(crate) const fn must(must: f64) -> Self {
         Self { must: Some(must), aim: None }
     }
@@ -25,9 +28,11 @@ impl Target {
     }
 
     fn verdict(self, value: f64) -> &'static str {
+        let larger_is_better = self.must.zip(self.aim).is_some_and(|(must, aim)| aim > must);
+        let keeps = |bound: f64| if larger_is_better { value >= bound } else { value <= bound };
         match self {
-            Self { must: Some(must), .. } if value.is_nan() || value > must => "MISSES must",
-            Self { aim: Some(aim), .. } if value <= aim => "meets aim",
+            Self { must: Some(must), .. } if !keeps(must) => "MISSES must",
+            Self { aim: Some(aim), .. } if keeps(aim) => "meets aim",
             Self { must: Some(_), .. } => "ok",
             Self { must: None, .. } => "",
         }

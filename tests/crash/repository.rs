@@ -10,7 +10,7 @@ use crate::shape::Folder;
 use crate::state::rows;
 
 /// Each finds what must not be.
-const NEVER: [(&str, &str); 10] = [
+const NEVER: [(&str, &str); 12] = [
     (
         "an execution that did not end",
         "SELECT JOB_EXECUTION_ID, STATUS, EXIT_CODE FROM BATCH_JOB_EXECUTION
@@ -44,7 +44,8 @@ const NEVER: [(&str, &str); 10] = [
     (
         "a step execution with fewer versions than commits",
         "SELECT STEP_NAME, VERSION, COMMIT_COUNT FROM BATCH_STEP_EXECUTION
-         WHERE VERSION < 1 OR (VERSION <= COMMIT_COUNT AND STEP_NAME NOT IN ('fill', 'count_stock'))",
+         WHERE VERSION < 1 OR (VERSION <= COMMIT_COUNT AND STEP_NAME NOT IN ('fill', 'count_stock')
+                            AND STEP_NAME NOT IN (SELECT STEP_NAME FROM BATCH_PARTITION))",
     ),
     (
         "an epoch that did not rise",
@@ -60,6 +61,24 @@ const NEVER: [(&str, &str); 10] = [
          HAVING READ_SKIP_COUNT <> coalesce(sum(PHASE = 'READ'), 0)
              OR PROCESS_SKIP_COUNT <> coalesce(sum(PHASE = 'PROCESS'), 0)
              OR WRITE_SKIP_COUNT <> coalesce(sum(PHASE = 'WRITE'), 0)",
+    ),
+    (
+        "a step execution that does not count what its partitions count",
+        "SELECT s.STEP_NAME, s.JOB_EXECUTION_ID, s.READ_COUNT, s.FILTER_COUNT, s.WRITE_COUNT, s.COMMIT_COUNT
+         FROM BATCH_STEP_EXECUTION s
+         WHERE s.STEP_NAME IN (SELECT STEP_NAME FROM BATCH_PARTITION)
+           AND (s.READ_COUNT, s.FILTER_COUNT, s.WRITE_COUNT, s.COMMIT_COUNT) IS NOT (
+               SELECT coalesce(sum(READ_COUNT), 0), coalesce(sum(FILTER_COUNT), 0), coalesce(sum(WRITE_COUNT), 0),
+                      coalesce(sum(COMMIT_COUNT), 0)
+               FROM BATCH_STEP_EXECUTION p
+               WHERE p.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID AND p.STEP_NAME LIKE s.STEP_NAME || ':partition%')",
+    ),
+    (
+        "a partition whose last step execution is not the one that it names",
+        "SELECT STEP_NAME, PARTITION, STEP_EXECUTION_ID FROM BATCH_PARTITION p
+         WHERE STEP_EXECUTION_ID IS NOT (
+             SELECT max(s.STEP_EXECUTION_ID) FROM BATCH_STEP_EXECUTION s JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
+             WHERE JOB_INSTANCE_ID = p.JOB_INSTANCE_ID AND s.STEP_NAME = p.STEP_NAME || ':partition' || p.PARTITION)",
     ),
     ("a reference to nothing", "PRAGMA foreign_key_check"),
     ("a damaged page", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),

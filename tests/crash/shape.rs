@@ -13,18 +13,24 @@ pub(crate) struct Shape {
     arguments: &'static str,
     /// True if steps run side by side: what each of them passes is then in order, but not what all of them do.
     pub(crate) side_by_side: bool,
+    /// True if a death may cut the chunks otherwise: what is in them stays, but not how many there are.
+    pub(crate) in_parts: bool,
 }
 
 const fn shape(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { job, arguments, side_by_side: false }
+    Shape { job, arguments, side_by_side: false, in_parts: false }
 }
 
 const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
     Shape { side_by_side: true, ..shape(job, arguments) }
 }
 
+const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
+    Shape { in_parts: true, ..shape(job, arguments) }
+}
+
 /// All of them.
-pub(crate) static SHAPES: [Shape; 14] = [
+pub(crate) static SHAPES: [Shape; 19] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -39,6 +45,11 @@ pub(crate) static SHAPES: [Shape; 14] = [
     shape("output", "--input in.csv --output out.csv"),
     shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),
     side_by_side("split", "--input in.csv --output out.csv --lines-input in.jsonl --lines-output out.jsonl"),
+    shape("partitions", "--input in.csv --output out.csv"),
+    side_by_side("partitions_at_once", "--input in.csv --output out.csv"),
+    shape("skip", "--bad-input bad.csv --output out.csv"),
+    shape("retry", "--input in.csv --output out.csv"),
+    in_parts("parts", "--bad-input bad.csv --output out.csv"),
 ];
 
 /// The numbers of those that are asked for by name in `CRASH_SHAPES`: all, unless it is set.
@@ -66,11 +77,14 @@ impl Inputs {
     /// Files of so many records.
     pub(crate) fn of(rows: u32) -> Self {
         let regions = ["north", "\"south, or so\"", "east", "\"the \"\"west\"\"\""];
-        let (mut table, mut lines) = (b"id,region,cents\n".to_vec(), Vec::new());
+        let header = b"id,region,cents\n".to_vec();
+        let (mut table, mut bad, mut lines) = (header.clone(), header, Vec::new());
         for id in 1..=rows {
             let cents = id * 7_919 % 1_000 + 1;
             let (region, place) = (regions[id as usize % 4], id % 3);
             writeln!(table, "{id},{region},{cents}").expect("memory takes all");
+            let cents = if id % 9 == 2 { "many".to_owned() } else { cents.to_string() };
+            writeln!(bad, "{id},{region},{cents}").expect("memory takes all");
             let line = format!(r#"{{"id":{id},"region":"r\u00e9gion {place}","cents":{cents}}}"#);
             writeln!(lines, "{line}").expect("memory takes all");
         }
@@ -78,7 +92,13 @@ impl Inputs {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&lines).expect("memory takes all");
         let gzip = gzip.finish().expect("memory takes all");
-        Self(vec![("in.csv", table), ("in.jsonl", lines), ("in.csv.zst", zstd), ("in.jsonl.gz", gzip)])
+        Self(vec![
+            ("bad.csv", bad),
+            ("in.csv", table),
+            ("in.jsonl", lines),
+            ("in.csv.zst", zstd),
+            ("in.jsonl.gz", gzip),
+        ])
     }
 
     fn write(&self, folder: &Path) {

@@ -64,6 +64,13 @@ const COUNTERS: &str =
     JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     GROUP BY JOB_INSTANCE_ID, STEP_NAME ORDER BY JOB_NAME, STEP_NAME";
 
+const COUNTERS_WITHOUT_COMMITS: &str =
+    "SELECT i.JOB_NAME, s.STEP_NAME, sum(READ_COUNT), sum(FILTER_COUNT), sum(WRITE_COUNT),
+           sum(READ_SKIP_COUNT), sum(PROCESS_SKIP_COUNT), sum(WRITE_SKIP_COUNT)
+    FROM BATCH_STEP_EXECUTION s JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
+    JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    GROUP BY JOB_INSTANCE_ID, STEP_NAME ORDER BY JOB_NAME, STEP_NAME";
+
 const JOURNAL: &str = "SELECT i.JOB_NAME, j.SEQUENCE, j.PATH, j.OUTCOME, j.EXIT_CODE, j.OUTPUT
     FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, SEQUENCE";
@@ -71,8 +78,15 @@ const JOURNAL: &str = "SELECT i.JOB_NAME, j.SEQUENCE, j.PATH, j.OUTCOME, j.EXIT_
 const JOURNAL_BY_PLACE: &str = "SELECT i.JOB_NAME, j.PATH, j.OUTCOME, j.EXIT_CODE, j.OUTPUT
     FROM BATCH_JOURNAL j JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, PATH";
+
 const SKIPPED: &str =
     "SELECT i.JOB_NAME, s.STEP_NAME, k.PHASE, k.SOURCE_POSITION, k.LOCATION, k.ERROR, k.ITEM
+    FROM BATCH_SKIPPED_ITEM k JOIN BATCH_STEP_EXECUTION s USING (STEP_EXECUTION_ID)
+    JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+    ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
+
+/// A position counts from the commit before it, and that may be another one.
+const SKIPPED_WITHOUT_POSITION: &str = "SELECT i.JOB_NAME, s.STEP_NAME, k.PHASE, k.LOCATION, k.ERROR, k.ITEM
     FROM BATCH_SKIPPED_ITEM k JOIN BATCH_STEP_EXECUTION s USING (STEP_EXECUTION_ID)
     JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
@@ -106,7 +120,12 @@ impl State {
         let repository = Connection::open(world.join("batch.db"))?;
         let look = |sql| rows(&repository, sql);
         let journal = if shape.side_by_side { JOURNAL_BY_PLACE } else { JOURNAL };
-        Ok(Self { rows: all, counters: look(COUNTERS)?, skipped: look(SKIPPED)?, journal: look(journal)? })
+        let (counters, skipped) = if shape.in_parts {
+            (COUNTERS_WITHOUT_COMMITS, SKIPPED_WITHOUT_POSITION)
+        } else {
+            (COUNTERS, SKIPPED)
+        };
+        Ok(Self { rows: all, counters: look(counters)?, skipped: look(skipped)?, journal: look(journal)? })
     }
 
     /// What is wrong with it, this being right.

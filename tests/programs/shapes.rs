@@ -203,7 +203,7 @@ fn two_writers(input: PathBuf, output: PathBuf) {
 
 // State in a processor
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Clone, Serialize, Deserialize)]
 struct Running {
     count: u32,
     cents: i64,
@@ -448,6 +448,233 @@ fn split(input: PathBuf, output: PathBuf, lines_input: PathBuf, lines_output: Pa
     mark(what = "end") as last;
 }
 
+// Partitions
+
+#[step(chunk = 4, partitions = 3, threads = 1)]
+fn copy_in_turn() {
+    sales | most | (file, save_shared(lane = 0))
+}
+
+/// Ranges of bytes one after the other, to one file and one table.
+#[job]
+fn partitions(input: PathBuf, output: PathBuf) {
+    create_shared;
+    copy_in_turn;
+    mark(what = "end") as last;
+}
+
+#[step(chunk = 4, partitions = 3, threads = 3)]
+fn copy_at_once() {
+    sales | most | (file, save_shared(lane = 0))
+}
+
+/// The same at the same time.
+#[job]
+fn partitions_at_once(input: PathBuf, output: PathBuf) {
+    create_shared;
+    copy_at_once;
+    mark(what = "end") as last;
+}
+
+// Bad items
+
+/// Why a sale is not taken.
+#[derive(Debug)]
+enum Refused {
+    Id(u32),
+    Sql(rusqlite::Error),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "sale {id} is not taken"),
+            Self::Sql(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// The sales of a file with bad lines.
+#[reader]
+fn bad_sales(bad_input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
+    CsvReader::open(bad_input)
+}
+
+/// Counts in its state what it takes.
+#[processor]
+fn check(sale: Sale, #[state] running: &mut Running) -> Result<Sale, Refused> {
+    running.count += 1;
+    if sale.id % 7 == 3 {
+        Err(Refused::Id(sale.id))
+    } else {
+        Ok(Sale { cents: i64::from(running.count), ..sale })
+    }
+}
+
+/// Refuses some when they are in the table.
+#[writer]
+fn checked_table(sales: &[Sale], tx: &Transaction<'_>) -> Result<(), Refused> {
+    let mut insert = tx.prepare_cached("INSERT INTO sale VALUES (?1, ?2, ?3)")?;
+    for sale in sales {
+        insert.execute((sale.id, &sale.region, sale.cents))?;
+        if sale.id % 10 == 5 {
+            return Err(Refused::Id(sale.id));
+        }
+    }
+    Ok(())
+}
+
+#[step(chunk = 8, skip(ReadError, Refused::Id(..)))]
+fn skip_some() {
+    bad_sales | most | check | (file, checked_table)
+}
+
+/// Lines that cannot be read, items that cannot be processed, and rows that cannot be written.
+#[job]
+fn skip(bad_input: PathBuf, output: PathBuf) {
+    create_tables;
+    skip_some;
+}
+
+// What fails twice, and then no more
+
+/// How often a thing was tried in this process.
+fn attempt(of: &'static str, id: u32) -> u32 {
+    static ATTEMPTS: std::sync::Mutex<std::collections::BTreeMap<(&str, u32), u32>> =
+        std::sync::Mutex::new(std::collections::BTreeMap::new());
+    let mut attempts = ATTEMPTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let attempt = attempts.entry((of, id)).or_default();
+    *attempt += 1;
+    *attempt
+}
+
+/// Somebody is busy, but not for long.
+#[derive(Debug)]
+struct Busy;
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("busy")
+    }
+}
+
+impl std::error::Error for Busy {}
+
+fn passes(of: &'static str, id: u32) -> Result<(), Busy> {
+    if attempt(of, id) < 3 { Err(Busy) } else { Ok(()) }
+}
+
+/// Sales from a place that is out of reach now and then, twice each time.
+struct Remote {
+    sales: CsvReader<Sale>,
+    handed_out: u32,
+}
+
+impl Reader for Remote {
+    type Item = Sale;
+    type Position = (<CsvReader<Sale> as Reader>::Position, u32);
+    type Error = Failure;
+
+    fn read(&mut self) -> Result<Option<Sale>, Failure> {
+        if self.handed_out % 9 == 5 {
+            passes("read", self.handed_out).map_err(Failure::new)?;
+        }
+        let sale = self.sales.read().map_err(Failure::new)?;
+        self.handed_out += u32::from(sale.is_some());
+        Ok(sale)
+    }
+
+    fn position(&self) -> Self::Position {
+        (self.sales.position(), self.handed_out)
+    }
+
+    fn resume(&mut self, (sales, handed_out): Self::Position) -> Result<(), Failure> {
+        self.handed_out = handed_out;
+        self.sales.resume(sales).map_err(Failure::new)
+    }
+
+    fn steps_over(&self, _error: &Failure) -> bool {
+        false
+    }
+}
+
+#[reader]
+fn remote_sales(input: PathBuf) -> Result<Remote, ReadError> {
+    Ok(Remote { sales: CsvReader::open(input)?, handed_out: 0 })
+}
+
+/// Has counted by the time it fails.
+#[processor]
+fn count_slowly(sale: &Sale, #[state] running: &mut Running) -> Result<Sale, Busy> {
+    running.count += 1;
+    if sale.id % 11 == 5 {
+        passes("process", sale.id)?;
+    }
+    Ok(Sale { cents: i64::from(running.count), ..sale.clone() })
+}
+
+#[writer]
+fn busy_table(sales: &[Sale], tx: &Transaction<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let mut insert = tx.prepare_cached("INSERT INTO sale VALUES (?1, ?2, ?3)")?;
+    for sale in sales {
+        insert.execute((sale.id, &sale.region, sale.cents))?;
+        if sale.id % 13 == 6 {
+            passes("write", sale.id)?;
+        }
+    }
+    Ok(())
+}
+
+#[step(chunk = 5, retry(Busy, limit = 6))]
+fn retry_all() {
+    remote_sales | most | count_slowly | (file, busy_table)
+}
+
+/// A reader, a processor and a writer that each fail twice.
+#[job]
+fn retry(input: PathBuf, output: PathBuf) {
+    create_tables;
+    retry_all;
+}
+
+// A commit that is refused
+
+#[step]
+fn create_known(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "CREATE TABLE known (id INTEGER PRIMARY KEY);
+         CREATE TABLE booked (id INTEGER REFERENCES known (id) DEFERRABLE INITIALLY DEFERRED);
+         WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 3000)
+         INSERT INTO known SELECT id FROM n WHERE id % 8 <> 6",
+    )
+}
+
+#[writer]
+fn book(sales: &[Sale], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT INTO booked VALUES (?1)")?;
+    sales.iter().try_for_each(|sale| insert.execute([sale.id]).map(drop))
+}
+
+#[step(chunk = 7, skip(rusqlite::Error, ReadError))]
+fn book_known() {
+    bad_sales | most | (file, book)
+}
+
+/// What only the commit refuses: chunks are committed in parts.
+#[job]
+fn parts(bad_input: PathBuf, output: PathBuf) {
+    create_known;
+    book_known;
+}
+
 batch_runtime::main!(
     csv_to_csv,
     csv_to_table,
@@ -462,5 +689,10 @@ batch_runtime::main!(
     nested,
     output,
     compressed,
-    split
+    split,
+    partitions,
+    partitions_at_once,
+    skip,
+    retry,
+    parts
 );

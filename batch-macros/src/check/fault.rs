@@ -1,4 +1,4 @@
-//! The options that are about single items of a pipe do not stand on a tasklet.
+//! The options that are about the items of a pipe do not stand on a tasklet.
 
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
@@ -12,7 +12,11 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
             "retry" => {
                 "repeats the calls of a pipe's components; a tasklet repeats what it does itself, or returns `Repeat::Again`"
             }
+            "threads" => "spreads the processors of a pipe over threads; a tasklet has none",
             "chunk_time" => "bounds how long a chunk of a pipe is filled; a tasklet has no chunks",
+            "partitions" | "partitioner" => {
+                "is about the input of a pipe, `reader | processor | writer`; a tasklet reads what it wants by itself"
+            }
             "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
             _ => continue,
         };

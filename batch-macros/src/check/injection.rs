@@ -33,6 +33,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                 }
                 transaction_seen.get_or_insert(of);
             }
+            Asks::Partition { .. } => check_partition(role, argument, errors),
             Asks::StepContext => check_step_context(role, argument, errors),
             Asks::Connection(_) | Asks::Output { .. } if matches!(role, Role::Resource | Role::Database) => {
                 errors.at(
@@ -44,6 +45,10 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                     ),
                 );
             }
+            Asks::Connection(_) | Asks::Output { .. } if role == Role::JobListener => errors.at(
+                &argument.ty,
+                "a listener of a job belongs to no step: it takes parameters, resources and `&JobContext`",
+            ),
             Asks::JobContext | Asks::Resource if role == Role::Database => errors.at(
                 &argument.ty,
                 "a database is opened before the job's first step: it takes parameters alone",
@@ -64,7 +69,10 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         Role::WriterObject => {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
+        Role::Partitioner => "a partitioner runs before any chunk: ask for `&Connection` to read",
         Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
+        Role::Listener => "a listener only watches: ask for `&Connection` to read, and write in a writer",
+        Role::JobListener => "a listener of a job runs outside of all steps: write in a step of the job",
         Role::Resource | Role::Database => {
             "it is made before any transaction begins; ask for the transaction in a writer or tasklet"
         }
@@ -72,8 +80,23 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
     errors.at(&argument.ty, remedy);
 }
 
+fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
+    let why = match role {
+        Role::Reader | Role::Processor | Role::Writer | Role::WriterObject | Role::Classifier => return,
+        Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
+        Role::Listener | Role::JobListener => "a listener hears of all partitions of a step: leave this out",
+        Role::Tasklet => "a tasklet has no partitions: a pipe with `partitioner = f` has",
+        Role::Decider | Role::Resource | Role::Database => {
+            "a partition belongs to a step: ask for it in the step's reader"
+        }
+    };
+    errors.at(&argument.ty, why);
+}
+
 fn check_step_context(role: Role, argument: &Argument, errors: &mut Errors) {
-    if matches!(role, Role::Decider | Role::Resource | Role::Database) {
-        errors.at(&argument.ty, format!("a {} belongs to no step: ask for `&JobContext`", role.noun()));
+    if matches!(role, Role::Decider | Role::Resource | Role::Database | Role::JobListener) {
+        let whose = if role == Role::JobListener { " of a job" } else { "" };
+        errors
+            .at(&argument.ty, format!("a {}{whose} belongs to no step: ask for `&JobContext`", role.noun()));
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod decider;
 pub(crate) mod fault;
 pub(crate) mod injection;
 pub(crate) mod parameter_type;
+pub(crate) mod partitioner;
 pub(crate) mod policy;
 pub(crate) mod processor;
 pub(crate) mod reachable;

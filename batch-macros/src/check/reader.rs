@@ -20,7 +20,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     }
     let value = &returns.value;
     match source(value) {
-        Source::Iterator { item } | Source::FallibleIterator { item } | Source::OpaqueReader { item } => {
+        Source::Iterator { item } | Source::FallibleIterator { item } | Source::OpaqueReader { item, .. } => {
             check_owned(&item, errors);
         }
         Source::Reader => {
@@ -57,6 +57,16 @@ fn check_kept(component: &Component<'_>, errors: &mut Errors) {
         return;
     }
     for argument in &component.arguments {
+        if let Asks::Partition { range, by_reference: true } = &argument.asks {
+            errors.at(
+                &argument.ty,
+                format!(
+                    "a reader lives longer than this reference: write `{}: Partition<{}>`",
+                    argument.name,
+                    shown(range)
+                ),
+            );
+        }
         if let Asks::Parameter { owned, by_reference: true } = &argument.asks {
             let owned = shown(owned);
             let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();

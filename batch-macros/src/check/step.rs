@@ -18,6 +18,14 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
             errors,
         );
     }
+    if let Some(threads) = &options.threads {
+        number(
+            threads,
+            "at least one thread processes: write `threads = 4`, or leave it out for a step of one thread",
+            "`threads` is a number of threads: write `threads = 4`",
+            errors,
+        );
+    }
     if let Some(limit) = &options.start_limit {
         number(
             limit,
@@ -25,6 +33,24 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
             "`start_limit` is a number of starts: write `start_limit = 3`",
             errors,
         );
+    }
+    if let Some(partitions) = &options.partitions {
+        if let Some(count) = &partitions.count {
+            number(
+                count,
+                "a step has at least one partition: write `partitions = 8`, or leave it out",
+                "`partitions` is a number: write `partitions = 8`",
+                errors,
+            );
+        }
+        if let Some(threads) = &partitions.threads {
+            number(
+                threads,
+                "partitions run on at least one thread: write `threads = 4`, or leave it out",
+                "`threads` is a number: write `threads = 4`",
+                errors,
+            );
+        }
     }
     if let Some(Expr::Lit(ExprLit { lit, .. })) = &options.allow_start_if_complete
         && !matches!(lit, Lit::Bool(_))

@@ -27,6 +27,8 @@ pub(crate) struct Injected {
     /// The alias of the state's type.
     pub(crate) state: Option<Ident>,
     pub(crate) transactional: bool,
+    /// The alias of the range of the partition that is asked for.
+    pub(crate) partition: Option<Ident>,
 }
 
 /// Expands arguments.
@@ -102,6 +104,18 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
                 (false, true) => quote_spanned!(ty_span=> ::core::clone::Clone::clone(&#local)),
                 (false, false) => quote!(#local),
             });
+        }
+        Asks::Partition { range, by_reference } => {
+            let check = quote_spanned!(range.span()=> let _ = <#range as __batch::IsRange>::IS;);
+            out.aliases.extend(checked(&alias, range, check));
+            need(quote!(__batch::NeedKind::Partition));
+            out.fetch.extend(quote!(let #local = __scope.partition::<#alias>()?;));
+            out.pass.push(match (by_reference, role.is_repeated()) {
+                (true, _) => quote!(&#local),
+                (false, true) => quote_spanned!(ty_span=> ::core::clone::Clone::clone(&#local)),
+                (false, false) => quote!(#local),
+            });
+            out.partition = Some(alias);
         }
         Asks::Resource => {
             let resource = &argument.name;

@@ -20,6 +20,8 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Classifier => classifier(&name, &errors.take_first_as_type()),
         Role::Resource => resource(&name, &errors.take_first_as_type()),
         Role::Database => database(&name),
+        Role::Listener | Role::JobListener => listener(&name),
+        Role::Partitioner => partitioner(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
     frame(function, plain(function), body)
@@ -40,12 +42,13 @@ fn reader(name: &Ident, erroneous: &TokenStream) -> TokenStream {
             #constants
             type Item = #erroneous;
             fn open<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<__batch::Broken<Self::Item>, __batch::Failure>
             {
                 ::core::result::Result::Ok(__batch::Broken::new())
             }
         }
         impl<T> __batch::Reads<T> for #name {}
+        impl<T> __batch::TakesPartition<T> for #name {}
     }
 }
 
@@ -74,9 +77,9 @@ fn writer(name: &Ident) -> TokenStream {
         impl<T: 'static> __batch::WriterDefinition<T> for #name {
             #constants
             fn bind<'s>(_: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = T> + 's + use<'s, T>, __batch::Failure>
+                -> ::core::result::Result<__batch::Broken<T>, __batch::Failure>
             {
-                ::core::result::Result::<__batch::Broken<T>, __batch::Failure>::Ok(__batch::Broken::new())
+                ::core::result::Result::Ok(__batch::Broken::new())
             }
         }
     }
@@ -111,11 +114,54 @@ fn resource(name: &Ident, erroneous: &TokenStream) -> TokenStream {
     }
 }
 
+fn partitioner(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::PartitionerDefinition for #name {
+            #constants
+            type Range = #erroneous;
+            fn partitions(_: &__batch::Scope<'_>) -> ::core::result::Result<
+                ::std::vec::Vec<(::std::string::String, Self::Range)>,
+                __batch::Failure,
+            > {
+                ::core::unimplemented!()
+            }
+        }
+    }
+}
+
 fn database(name: &Ident) -> TokenStream {
     quote! {
         impl __batch::Database for #name {
             type Driver = __batch::Sqlite;
             const INFO: ::core::option::Option<&'static __batch::DatabaseInfo> = ::core::option::Option::None;
+        }
+    }
+}
+
+/// Hears whatever is asked for, of steps and of jobs.
+fn listener(name: &Ident) -> TokenStream {
+    let constants = constants(name);
+    let text = name.to_string();
+    quote! {
+        impl __batch::IsListener for #name {}
+        impl __batch::HearsSteps for #name {}
+        impl<T> __batch::HearsRead<T> for #name {}
+        impl<T> __batch::HearsWritten<T> for #name {}
+        impl<In, Out> __batch::ListenerDefinition<In, Out> for #name {
+            #constants
+            fn bind<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::StepListener<In, Out> + 's + use<'s, In, Out>, __batch::Failure>
+            {
+                ::core::result::Result::Ok(())
+            }
+        }
+        impl __batch::JobListenerDefinition for #name {
+            const LISTENER: __batch::JobListener = __batch::JobListener {
+                name: #text,
+                needs: &[],
+                hears: __batch::JobEvent::Before(|_| ::core::result::Result::Ok(())),
+            };
         }
     }
 }

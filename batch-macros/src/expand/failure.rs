@@ -46,27 +46,32 @@ pub(crate) fn raises(returns: &Returns) -> TokenStream {
     if !returns.fallible {
         return raises_constant(&quote!(__batch::Raises::Nothing));
     }
-    let known = |error: TokenStream, check: TokenStream| {
-        raises_constant(&quote!({
-            #check
-            use __batch::RaisesAny as _;
-            __batch::RaisesOf::<#error>::IS
-        }))
-    };
     if let Some(error) = written_error(returns).map(with_static_lifetimes) {
         let check = quote_spanned! { error.span()=>
             #[cfg(not(rust_analyzer))]
             let _ = <#error as __batch::IsError>::IS;
         };
-        return known(quote!(#error), check);
+        return known(&quote!(#error), &check);
     }
     match returns.written.as_ref().filter(|written| impl_trait(written).is_none()) {
-        Some(written) => {
-            let written = with_static_lifetimes(written);
-            known(quote!(<#written as __batch::ResultOf>::Error), quote!())
-        }
+        Some(written) => raises_each(written),
         None => TokenStream::new(),
     }
+}
+
+/// The constant for an error of that type, behind its check.
+fn known(error: &TokenStream, check: &TokenStream) -> TokenStream {
+    raises_constant(&quote!({
+        #check
+        use __batch::RaisesAny as _;
+        __batch::RaisesOf::<#error>::IS
+    }))
+}
+
+/// The constant for what hands out `Result<_, E>`s.
+pub(crate) fn raises_each(outcome: &Type) -> TokenStream {
+    let outcome = with_static_lifetimes(outcome);
+    known(&quote!(<#outcome as __batch::ResultOf>::Error), &TokenStream::new())
 }
 
 /// The constant, where more is known than the default says.

@@ -16,7 +16,7 @@ pub(crate) fn frame(function: &ItemFn, emitted: impl ToTokens, body: impl ToToke
         #marker
         #(#conditions)*
         #[doc(hidden)]
-        #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, clippy::all, clippy::pedantic)]
+        #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, refining_impl_trait, clippy::all, clippy::pedantic)]
         const _: () = {
             use ::batch_runtime::__private as __batch;
             #body

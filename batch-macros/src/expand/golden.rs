@@ -53,12 +53,32 @@ fn a_processor_is_bound_with_its_state_and_resource() {
 }
 
 #[test]
+fn a_pipe_in_partitions_is_split_and_merged() {
+    check(
+        "partitions",
+        super::step,
+        "chunk = 100, partitions = 8, threads = 2",
+        "fn load() { flights | save }",
+    );
+}
+
+#[test]
 fn a_pipe_names_each_component_once() {
     check(
         "pipe",
         super::step,
         "chunk = 100",
         "/// Loads.\npub fn load() { flights(input = yesterday) | late | match kind { Kind::A => save, _ => (save, audit) } }",
+    );
+}
+
+#[test]
+fn a_listener_hears_one_event_of_steps_over_any_other_items() {
+    check(
+        "listener",
+        super::listener,
+        "on_skip_in_write",
+        "fn report(row: &Row, error: &Failure, log: PathBuf) { todo!() }",
     );
 }
 

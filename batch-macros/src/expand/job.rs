@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ExprLit, ItemFn, Lit, Type};
 
-use super::frame::{frame, implement};
-use super::tree::{Tree, is_complete, tree};
+use super::frame::{checked, frame, implement};
+use super::tree::{Tree, is_complete, panic_at, tree};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::body::plain;
@@ -24,6 +24,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let Tree { items, nodes, checks } = tree(&job.body);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
+    let (listeners, heard) = listeners(&job.options);
     let options = options(&job.options);
     let (aliases, specs) = parameters(&job.parameters);
     let mention = sound.then(|| quote!(let _ = #name;));
@@ -65,6 +66,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
         use __wiring::Nothing as _;
         #aliases
         const __PARAMETERS: &'static [__batch::ParameterSpec] = &[#(#specs),*];
+        #listeners
         #items
         const __NODES: &'static [__batch::Node] = #nodes;
         #definition
@@ -81,6 +83,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
             };
             const __PLACE_0: __wiring::Place = __wiring::Place::FIRST;
             #checks
+            #heard
         };
     };
     frame(function, launch(function, &job.parameters, sound), body)
@@ -93,7 +96,34 @@ fn options(options: &Options) -> TokenStream {
         let typed = quote_spanned!(times.span()=> u32);
         quote!(.max_recoveries({ const TIMES: #typed = #times; TIMES }))
     });
-    quote!(__batch::JobOptions::DEFAULT #restartable #exclusive #max_recoveries)
+    let listeners = (!options.listeners.is_empty()).then(|| quote!(.listeners(__LISTENERS)));
+    quote!(__batch::JobOptions::DEFAULT #restartable #exclusive #max_recoveries #listeners)
+}
+
+/// The listeners as a constant, and the checks of what they ask for.
+fn listeners(options: &Options) -> (TokenStream, TokenStream) {
+    let (mut types, mut checks, mut each) = (TokenStream::new(), TokenStream::new(), Vec::new());
+    for (index, path) in options.listeners.iter().enumerate() {
+        let last = path.segments.last().map(|segment| &segment.ident);
+        let span = last.map_or_else(|| path.span(), Ident::span);
+        let name = last.map(plain).unwrap_or_default();
+        let user = format_ident!("__Hears{index}", span = span);
+        let alias = format_ident!("__Listener{index}");
+        let is = quote_spanned!(span=> let _ = <#user as __batch::JobListenerDefinition>::LISTENER;);
+        types.extend(quote!(type #user = #path;));
+        types.extend(checked(&alias, &user, is));
+        let listener = quote!(<#alias as __batch::JobListenerDefinition>::LISTENER);
+        checks.extend(panic_at(
+            span,
+            &[],
+            quote!(__wiring::missing_for_listener(__WIRING, #name, #listener.needs)),
+        ));
+        each.push(listener);
+    }
+    if !each.is_empty() {
+        types.extend(quote!(const __LISTENERS: &[__batch::JobListener] = &[#(#each),*];));
+    }
+    (types, checks)
 }
 
 /// The aliases of the types, and the specs.

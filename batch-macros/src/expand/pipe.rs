@@ -10,6 +10,7 @@ use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
+use super::partitions::{Partitioned, partitioned, question};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
@@ -35,13 +36,32 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         }
     };
     let mut parts = Parts::new(function, options);
-    let (item, reader) = parts.readers(&pipe.readers);
+    let partitions = options.partitions.as_ref();
+    let part = partitions.and_then(|options| options.partitioner.as_ref());
+    let made_by = part.map(|part| parts.partitioner(part));
+    let (item, mut reader) = parts.readers(&pipe.readers, made_by.as_ref());
     let (out, processor) = parts.processors(&pipe.processors, &item);
-    let writer = parts.writer(&pipe.writer, &out);
+    let mut writer = parts.writer(&pipe.writer, &out);
+    let Partitioned { reads, takes, beside } = match partitions {
+        None => Partitioned::not(),
+        Some(options) => {
+            if made_by.is_none() {
+                reader = quote!(__batch::narrowed(#reader, __scope)?);
+            }
+            writer = quote!(__batch::apart(#writer, __scope));
+            partitioned(options, made_by.as_ref())
+        }
+    };
+    let listener = parts.listeners(&item, &out);
     let name = &function.sig.ident;
+    let run = if options.threads.is_some() {
+        let (read, put_out) = parts.crossing(&pipe, &item, &out);
+        quote!(__batch::run_threaded::<__Pipe, #read, #put_out>)
+    } else {
+        quote!(__batch::run_chunks::<__Pipe>)
+    };
     let (types, uses) = (&parts.types, &parts.uses);
-    let definition =
-        definition(function, &kind, options, &quote!(__COMPONENTS), &quote!(__batch::run_chunks::<__Pipe>));
+    let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
         enum __Pipe {}
@@ -65,7 +85,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             type In = #item;
             type Out = #out;
             fn reader<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::In> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #reads<Item = Self::In> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#reader)
             }
@@ -76,10 +96,11 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
                 ::core::result::Result::Ok(#processor)
             }
             fn writer<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = Self::Out> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #takes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#writer)
             }
+            #listener
             #shown
         },
     );
@@ -93,6 +114,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #definition
             #key
             #body
+            #beside
             #ended
             #checks
         },
@@ -199,7 +221,7 @@ impl<'f> Parts<'f> {
             let scope = quote!(&__scope.bound(#constant));
             (constant, scope)
         };
-        let raises = if self.options.faults.is_empty() {
+        let raises = if self.options.faults.is_empty() || role == "listener" {
             quote!(__batch::Raises::Unknown)
         } else {
             quote!(<#alias as #definition>::RAISES)
@@ -211,21 +233,52 @@ impl<'f> Parts<'f> {
         Placed { alias, scope }
     }
 
-    fn readers(&mut self, readers: &[Part]) -> (Ident, TokenStream) {
+    fn partitioner(&mut self, part: &Part) -> Ident {
+        let definition = quote!(__batch::PartitionerDefinition);
+        self.place(part, "partitioner", &definition, &[(&definition, "NAME")]).alias
+    }
+
+    fn readers(&mut self, readers: &[Part], partitioner: Option<&Ident>) -> (Ident, TokenStream) {
         let item = format_ident!("__Item");
         let definition = quote!(__batch::ReaderDefinition);
         let mut opened = Vec::new();
         for (index, part) in readers.iter().enumerate() {
             let reads = quote!(__batch::Reads<#item>);
-            let checks: &[(&TokenStream, &str)] =
-                if index == 0 { &[(&definition, "NAME")] } else { &[(&definition, "NAME"), (&reads, "IS")] };
-            let Placed { alias, scope } = self.place(part, "reader", &definition, checks);
+            let takes = partitioner.map(|partitioner| {
+                quote!(__batch::TakesPartition<<#partitioner as __batch::PartitionerDefinition>::Range>)
+            });
+            let mut checks = vec![(&definition, "NAME")];
+            checks.extend((index > 0).then_some((&reads, "IS")));
+            checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
+            let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
+            let alias = match partitioner {
+                None => self.partitioned(part, alias, "splits", &definition, "open"),
+                Some(_) => alias,
+            };
             if index == 0 {
                 self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
             }
             opened.push(quote!(<#alias as #definition>::open(#scope)?));
         }
         (item, nested(opened, &quote!(__batch::Chain::new)))
+    }
+
+    /// In a step with partitions, checks that the component has what that takes.
+    fn partitioned(
+        &mut self,
+        part: &Part,
+        alias: Ident,
+        what: &str,
+        definition: &TokenStream,
+        function: &str,
+    ) -> Ident {
+        let Some(options) = &self.options.partitions else { return alias };
+        let span = part.span();
+        let (fits, function) = (self.alias("Part", span), Ident::new(function, span));
+        let definition = respan(definition, span);
+        let function = quote_spanned!(span=> <#alias as #definition>::#function);
+        self.types.extend(checked(&fits, &alias, question(options, what, &function, span)));
+        fits
     }
 
     fn processors(&mut self, processors: &[Part], item: &Ident) -> (Ident, TokenStream) {
@@ -255,6 +308,13 @@ impl<'f> Parts<'f> {
         item: &Ident,
     ) -> TokenStream {
         let (faults, span) = (&self.options.faults, part.span());
+        if self.options.threads.is_some() {
+            let respanned = respan(definition, span);
+            self.checks.extend(stands(quote_spanned! {span=>
+                let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;
+                let _ = <<#alias as #respanned>::Passing as __batch::OneByOne>::IS;
+            }));
+        }
         if faults.is_empty() {
             return quote!(<#alias as #definition>::bind(#scope)?);
         }
@@ -269,7 +329,13 @@ impl<'f> Parts<'f> {
         self.types.extend(checked(&fits, alias, check));
         let bound = quote!(<#fits as #definition>::bind(#scope)?);
         if retries {
-            quote!(__batch::Retried::<_, <#fits as #definition>::Passing>::new(#bound, __scope))
+            quote! {
+                __batch::Retried::<
+                    _,
+                    <#fits as #definition>::Passing,
+                    { <#fits as #definition>::RAISES.is_something() },
+                >::new(#bound, __scope)
+            }
         } else {
             bound
         }
@@ -282,6 +348,7 @@ impl<'f> Parts<'f> {
                 let role = quote!(__batch::IsWriter);
                 let Placed { alias, scope } =
                     self.place(part, "writer", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+                let alias = self.partitioned(part, alias, "is_shared", &definition, "bind");
                 quote!(<#alias as #definition>::bind(#scope)?)
             }
             Element::All(elements, _) => {
@@ -324,6 +391,55 @@ impl<'f> Parts<'f> {
         }}
     }
 
+    /// The method that binds them, where there are any.
+    fn listeners(&mut self, item: &Ident, out: &Ident) -> Option<TokenStream> {
+        let definition = quote!(__batch::ListenerDefinition<#item, #out>);
+        let (is, of_chunks) = (quote!(__batch::IsListener), quote!(__batch::HearsChunks));
+        let (read, written) = (quote!(__batch::HearsRead<#item>), quote!(__batch::HearsWritten<#out>));
+        let bound: Vec<_> = self
+            .options
+            .listeners
+            .iter()
+            .map(|part| {
+                let mut checks = vec![(&is, "IS"), (&read, "IS"), (&written, "IS")];
+                if self.options.threads.is_some() {
+                    checks.push((&of_chunks, "IS"));
+                }
+                let Placed { alias, scope } = self.place(part, "listener", &definition, &checks);
+                quote!(<#alias as #definition>::bind(#scope)?)
+            })
+            .collect();
+        (!bound.is_empty()).then(|| {
+            let joined = nested(bound, &quote!(__batch::Listeners::new));
+            quote! {
+                fn listener<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
+                    impl __batch::StepListener<Self::In, Self::Out> + 's + use<'s>,
+                    __batch::Failure,
+                > {
+                    ::core::result::Result::Ok(#joined)
+                }
+            }
+        })
+    }
+
+    /// With `threads`, what is read and what is put out crosses from one to another: the aliases that stand for both where
+    /// they can.
+    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
+        let mut crosses = |part: Option<&Part>, item: &Ident| {
+            // Without a processor, what is put out is what was read, and was looked at there.
+            let Some(span) = part.map(Part::span) else { return None };
+            let alias = self.alias("Crossing", span);
+            let item = Ident::new(&item.to_string(), span);
+            let check = quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;);
+            self.types.extend(checked(&alias, &item, check));
+            Some(alias)
+        };
+        let read = crosses(pipe.readers.first(), item);
+        let put_out = crosses(pipe.processors.last(), out);
+        let read = read.unwrap_or_else(|| item.clone());
+        (read.clone(), put_out.unwrap_or(read))
+    }
+
     /// The checks that compare constants, at the user's words.
     fn checks(&self) -> TokenStream {
         let (name, checks) = (self.function.sig.ident.to_string(), &self.checks);
@@ -348,6 +464,14 @@ impl<'f> Parts<'f> {
             #[cfg(not(rust_analyzer))]
             const _: () = { #(#databases)* #fallible };
         }
+    }
+}
+
+/// A check that stands by itself.
+fn stands(check: TokenStream) -> TokenStream {
+    quote! {
+        #[cfg(not(rust_analyzer))]
+        const _: () = { #check };
     }
 }
 

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ItemFn;
 use syn::spanned::Spanned;
-use syn::{ItemFn, Type, TypeParamBound};
 
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
+use crate::model::listener::is_any_error;
 use crate::syntax::component::plain;
 use crate::syntax::options::{self, Table};
 
@@ -64,13 +65,14 @@ fn policy(
         Some(error) => {
             let so_far = counts.then(|| quote!(, __so_far));
             let unused = (!counts).then(|| quote!(let _ = __so_far;));
-            if is_any(&error) {
+            if is_any_error(&error) {
                 (quote!(), quote!({ #unused ::core::option::Option::Some(#name(__error #so_far)) }))
             } else {
                 let alias = format_ident!("__Error");
-                let check = quote_spanned!(error.span()=> let _ = <#error as __batch::NamedError>::IS;);
+                let check = quote_spanned!(error.span()=> let _ = <__Seen as __batch::NamedError>::IS;);
                 let covers = quote!({ #unused __error.downcast_ref::<#alias>().map(|__error| #name(__error #so_far)) });
-                (checked(&alias, &error, check), covers)
+                let checked = checked(&alias, quote!(__Seen), check);
+                (quote!(type __Seen = #error; #checked), covers)
             }
         }
     };
@@ -84,15 +86,4 @@ fn policy(
         },
     );
     frame(function, plain(function), quote!(#types #implemented))
-}
-
-/// `dyn Error`
-fn is_any(error: &Type) -> bool {
-    match error {
-        Type::Paren(paren) => is_any(&paren.elem),
-        Type::TraitObject(object) => object.bounds.iter().any(|bound| {
-            matches!(bound, TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == "Error"))
-        }),
-        _ => false,
-    }
 }

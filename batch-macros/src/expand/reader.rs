@@ -7,14 +7,15 @@ use syn::spanned::Spanned;
 
 use super::arguments::{call, injected};
 use super::broken;
-use super::failure::{error_check, failure, raises_constant, value_or_return};
+use super::failure::{error_check, failure, raises_constant, raises_each, value_or_return};
 use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::{Source, source};
-use crate::model::types::with_static_lifetimes;
+use crate::model::returns::item_of_impl;
+use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
 use crate::syntax::component::plain;
 use crate::syntax::options;
 
@@ -30,12 +31,14 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let asked = injected(Role::Reader, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
     let value = value_or_return(&component, &call(&component, None, pass));
-    let (types, item, opened) = source_parts(&component);
+    let Opened { types, item, made, reader } = source_parts(&component);
     let text = name.to_string();
     // Where the item is private and the function is not, rustc says so here.
     let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
     let raises = match (source(&component.returns.value), component.returns.fallible) {
         (Source::Iterator { .. }, false) => raises_constant(&quote!(__batch::Raises::Nothing)),
+        (Source::FallibleIterator { .. }, false) => item_of_impl(&component.returns.value, "Iterator")
+            .map_or_else(TokenStream::new, |each| raises_each(&each)),
         _ => quote!(),
     };
     let definition = implement(
@@ -47,44 +50,69 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
             #raises
             #item_type
             fn open<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Reader<Item = Self::Item> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<#reader, __batch::Failure>
             {
                 #fetch
                 let __source = #value;
-                ::core::result::Result::Ok(#opened)
+                ::core::result::Result::Ok(#made)
             }
         },
     );
     let reads = implement(quote!(__batch::Reads<#item>), name, quote!());
+    let takes = asked
+        .partition
+        .as_ref()
+        .map(|range| implement(quote!(__batch::TakesPartition<#range>), name, quote!()));
     let error = error_check(&component.returns);
-    frame(function, plain(function), quote!(#aliases #types #error #definition #reads))
+    frame(function, plain(function), quote!(#aliases #types #error #definition #reads #takes))
 }
 
-/// Aliases, the item's type, and the reader made of `__source`.
-fn source_parts(component: &Component<'_>) -> (TokenStream, TokenStream, TokenStream) {
+/// How a reader is opened.
+struct Opened {
+    types: TokenStream,
+    item: TokenStream,
+    /// The reader made of `__source`.
+    made: TokenStream,
+    /// Its type, where that has a name: then a step sees what it can do beside reading.
+    reader: TokenStream,
+}
+
+fn source_parts(component: &Component<'_>) -> Opened {
     let value = &component.returns.value;
+    let reader = quote!(impl __batch::Reader<Item = Self::Item> + 's + use<'s>);
     match source(value) {
-        Source::Iterator { item } => {
-            (quote!(), quote!(#item), quote!(__batch::IteratorReader::new(__source)))
-        }
+        Source::Iterator { item } => Opened {
+            types: quote!(),
+            item: quote!(#item),
+            made: quote!(__batch::IteratorReader::new(__source)),
+            reader,
+        },
         Source::FallibleIterator { item } => {
             let failure = failure(value.span());
-            let opened = quote!(__batch::FallibleIteratorReader::new(__source, |__error| #failure));
-            (quote!(), quote!(#item), opened)
+            let made = quote!(__batch::FallibleIteratorReader::new(__source, |__error| #failure));
+            Opened { types: quote!(), item: quote!(#item), made, reader }
         }
-        Source::OpaqueReader { item } => (quote!(), quote!(#item), quote!(__source)),
+        Source::OpaqueReader { item, splits } => {
+            let reader = if splits {
+                quote!(impl __batch::Splittable<Item = Self::Item> + 's + use<'s>)
+            } else {
+                reader
+            };
+            Opened { types: quote!(), item: quote!(#item), made: quote!(__source), reader }
+        }
         Source::Reader => {
             let ty = with_static_lifetimes(value);
             let alias = format_ident!("__Reader");
             let check = quote_spanned!(value.span()=> let _ = <#ty as __batch::IsReaderObject>::IS;);
             let item = quote!(<__Reader as __batch::Reader>::Item);
-            let opened = if crate::model::types::borrowed_part(value).is_some() {
-                quote!(__source)
+            let (made, reader) = if borrowed_part(value).is_some() {
+                let reader = with_scope_lifetimes(value);
+                (quote!(__source), quote!(#reader))
             } else {
                 // Passed as the checked type, so that a type that is no reader is reported once.
-                quote!(__batch::same::<__Reader>(__source))
+                (quote!(__batch::same::<__Reader>(__source)), quote!(__Reader))
             };
-            (checked(&alias, &ty, check), item, opened)
+            Opened { types: checked(&alias, &ty, check), item, made, reader }
         }
     }
 }

@@ -82,6 +82,19 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         });
         built = quote!(#built.chunk(__CHUNK));
     }
+    if let Some(threads) = options.threads.as_ref().filter(|threads| is_positive(threads)) {
+        built = quote!(#built.threads(#threads));
+    } else if let Some(threads) = &options.threads {
+        constants.extend(quote_spanned! { threads.span()=>
+            const __THREADS: usize = #threads;
+            const _: () = {
+                if __THREADS == 0 {
+                    ::core::panic!("at least one thread processes: `threads` must be 1 or more; leave it out for a step of one thread")
+                }
+            };
+        });
+        built = quote!(#built.threads(__THREADS));
+    }
     if let Some(limit) = &options.start_limit {
         constants.extend(quote_spanned! { limit.span()=>
             const __START_LIMIT: u32 = #limit;
@@ -110,11 +123,14 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     if options.isolate {
         built = quote!(#built.isolate(true));
     }
+    if options.partitions.is_some() {
+        built = quote!(#built.partitioning(__PARTITIONING));
+    }
     (constants, built)
 }
 
 /// Is it a number for which nothing is left to be checked? Each constant costs every build of the user's.
-fn is_positive(value: &Expr) -> bool {
+pub(crate) fn is_positive(value: &Expr) -> bool {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => {
             int.suffix().is_empty() && int.base10_parse::<u32>().is_ok_and(|value| value > 0)

@@ -1,12 +1,12 @@
 //! `#[step] fn tally(tx: &Transaction<'_>, #[state] seen: &mut Seen) -> rusqlite::Result<Total>`
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 
 use super::arguments::{call, injected};
 use super::failure::{error_check, value_or_return};
-use super::frame::{frame, implement};
+use super::frame::{checked, frame, implement};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
@@ -31,8 +31,12 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let asked = injected(Role::Tasklet, &described, &component.arguments);
     let (aliases, needs) = (&asked.aliases, &asked.needs);
     let (fetch, each, pass) = (&asked.fetch, &asked.fetch_each, &asked.pass);
+    let Listeners { types, uses, method } = listeners(options);
     let components = quote! {
-        &[__batch::ComponentUse { role: "tasklet", name: #text, needs: &[#needs], bindings: &[], raises: __batch::Raises::Unknown }]
+        &[
+            __batch::ComponentUse { role: "tasklet", name: #text, needs: &[#needs], bindings: &[], raises: __batch::Raises::Unknown },
+            #uses
+        ]
     };
     let definition =
         definition(function, &kind, options, &components, &quote!(__batch::run_tasklet::<#name>));
@@ -63,6 +67,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
             {
                 #output
             }
+            #method
         },
     );
     let error = error_check(&component.returns);
@@ -70,7 +75,55 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
         Returned::Value { value, .. } => value_outcome(function, value),
         _ => decides_by_end(function),
     };
-    frame(function, plain(function), quote!(#aliases #error #definition #tasklet #outcome))
+    frame(function, plain(function), quote!(#aliases #types #error #definition #tasklet #outcome))
+}
+
+#[derive(Default)]
+struct Listeners {
+    types: TokenStream,
+    uses: TokenStream,
+    method: Option<TokenStream>,
+}
+
+/// Those of a tasklet hear how it begins and ends.
+fn listeners(options: &StepOptions) -> Listeners {
+    let mut out = Listeners::default();
+    let definition = quote!(__batch::ListenerDefinition<(), ()>);
+    let mut bound = Vec::new();
+    for (index, part) in options.listeners.iter().enumerate() {
+        let (span, name, path) = (part.span(), part.name(), &part.path);
+        let user = format_ident!("__Named{index}", span = span);
+        let (listener, alias) =
+            (format_ident!("__Hears{index}", span = span), format_ident!("__Listener{index}"));
+        out.types.extend(quote!(type #user = #path;));
+        let is = quote_spanned!(span=> let _ = <#user as __batch::IsListener>::IS;);
+        out.types.extend(checked(&listener, &user, is));
+        let steps = quote_spanned!(span=> let _ = <#listener as __batch::HearsSteps>::IS;);
+        out.types.extend(checked(&alias, &listener, steps));
+        out.uses.extend(quote! {
+            __batch::ComponentUse {
+                role: "listener",
+                name: #name,
+                needs: <#alias as #definition>::NEEDS,
+                bindings: &[],
+                raises: __batch::Raises::Unknown,
+            },
+        });
+        bound.push(quote!(<#alias as #definition>::bind(__scope)?));
+    }
+    let joined =
+        bound.into_iter().rev().reduce(|behind, first| quote!(__batch::Listeners::new(#first, #behind)));
+    out.method = joined.map(|joined| {
+        quote! {
+            fn listener<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
+                impl __batch::StepListener<(), ()> + 's + use<'s>,
+                __batch::Failure,
+            > {
+                ::core::result::Result::Ok(#joined)
+            }
+        }
+    });
+    out
 }
 
 enum Returned {

@@ -16,7 +16,7 @@ use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::slice_element;
 use crate::model::returns::item_of_impl;
-use crate::model::types::{borrowed_part, with_static_lifetimes};
+use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
 use crate::syntax::component::plain;
 use crate::syntax::options;
 
@@ -61,7 +61,8 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     // What it wrote may be refused when the transaction is committed.
     let known = component.returns.fallible || !asked.transactional;
     let raises = if known { raises(&component.returns) } else { TokenStream::new() };
-    definition(component, &asked.aliases, &asked.needs, &raises, &quote!(#item), &body)
+    let writer = quote!(impl __batch::Partitionable<Item = #item> + 's + use<'s>);
+    definition(component, &asked.aliases, &asked.needs, &raises, &quote!(#item), &writer, &body)
 }
 
 fn object_writer(component: &Component<'_>) -> TokenStream {
@@ -69,18 +70,23 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     let (fetch, pass) = (&asked.fetch, &asked.pass);
     let value = value_or_return(component, &call(component, None, pass));
     let returned = &component.returns.value;
-    let (types, item, writer) = if let Some(item) = item_of_impl(returned, "Writer") {
-        (quote!(), quote!(#item), quote!(__writer))
+    let (types, item, writer, ty) = if let Some(item) = item_of_impl(returned, "Writer") {
+        let ty = quote!(impl __batch::Writer<Item = #item> + 's + use<'s>);
+        (quote!(), quote!(#item), quote!(__writer), ty)
+    } else if let Some(item) = item_of_impl(returned, "Partitionable") {
+        let ty = quote!(impl __batch::Partitionable<Item = #item> + 's + use<'s>);
+        (quote!(), quote!(#item), quote!(__writer), ty)
     } else {
         let ty = with_static_lifetimes(returned);
         let check = quote_spanned!(returned.span()=> let _ = <#ty as __batch::IsWriterObject>::IS;);
-        let writer = if borrowed_part(returned).is_some() {
-            quote!(__writer)
+        let (writer, seen) = if borrowed_part(returned).is_some() {
+            let seen = with_scope_lifetimes(returned);
+            (quote!(__writer), quote!(#seen))
         } else {
-            quote!(__batch::same::<__Writer>(__writer))
+            (quote!(__batch::same::<__Writer>(__writer)), quote!(__Writer))
         };
         let types = checked(&format_ident!("__Writer"), &ty, check);
-        (types, quote!(<__Writer as __batch::Writer>::Item), writer)
+        (types, quote!(<__Writer as __batch::Writer>::Item), writer, seen)
     };
     let body = quote! {
         #fetch
@@ -89,7 +95,7 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     };
     let aliases = &asked.aliases;
     let error = error_check(&component.returns);
-    definition(component, &quote!(#aliases #types #error), &asked.needs, &quote!(), &item, &body)
+    definition(component, &quote!(#aliases #types #error), &asked.needs, &quote!(), &item, &ty, &body)
 }
 
 fn definition(
@@ -98,6 +104,7 @@ fn definition(
     needs: &TokenStream,
     raises: &TokenStream,
     item: &TokenStream,
+    writer: &TokenStream,
     body: &TokenStream,
 ) -> TokenStream {
     let (name, text) = (component.name, component.name.to_string());
@@ -109,7 +116,7 @@ fn definition(
             const NEEDS: &'static [__batch::Need] = &[#needs];
             #raises
             fn bind<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl __batch::Writer<Item = #item> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<#writer, __batch::Failure>
             {
                 #body
             }

@@ -22,6 +22,10 @@ pub(crate) enum Role {
     Database,
     Decider,
     Tasklet,
+    /// Of a step.
+    Listener,
+    JobListener,
+    Partitioner,
 }
 
 impl Role {
@@ -36,16 +40,18 @@ impl Role {
             Self::Database => "database",
             Self::Decider => "decider",
             Self::Tasklet => "tasklet",
+            Self::Listener | Self::JobListener => "listener",
+            Self::Partitioner => "partitioner",
         }
     }
 
     /// Is the function called again and again with the arguments that were bound once?
     pub(crate) fn is_repeated(self) -> bool {
-        matches!(self, Self::Processor | Self::Writer | Self::Classifier)
+        matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Listener)
     }
 
-    fn takes_items(self) -> bool {
-        self.is_repeated()
+    pub(crate) fn takes_items(self) -> bool {
+        matches!(self, Self::Processor | Self::Writer | Self::Classifier)
     }
 }
 
@@ -74,6 +80,11 @@ pub(crate) enum Asks {
         step: Type,
         optional: bool,
     },
+    /// `Partition<Range>`, or that behind a reference.
+    Partition {
+        range: Type,
+        by_reference: bool,
+    },
     /// The job's parameter of the argument's name, of that owned type.
     Parameter {
         owned: Type,
@@ -92,13 +103,13 @@ const BY_TYPE: [(&str, &str); 5] = [
     ("Output", "&Output<step>"),
 ];
 
-/// Classifies the injected arguments of a function: all, but for the items that stand first.
-pub(crate) fn arguments(role: Role, function: &ItemFn, errors: &mut Errors) -> Vec<Argument> {
+/// Classifies the injected arguments of a function: all, but for the `first` ones.
+pub(crate) fn arguments(role: Role, function: &ItemFn, first: usize, errors: &mut Errors) -> Vec<Argument> {
     function
         .sig
         .inputs
         .iter()
-        .skip(usize::from(role.takes_items()))
+        .skip(first)
         .filter_map(|input| match input {
             // rustc itself refuses `self` outside an impl.
             FnArg::Receiver(_) => None,
@@ -166,6 +177,9 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
     {
         return Some(Asks::Output { step: step.clone(), optional: true });
     }
+    if let Some(range) = only_argument(ty, "Partition") {
+        return Some(Asks::Partition { range: range.clone(), by_reference: false });
+    }
     if let Some(segment) = last_segment(ty)
         && let Some((word, written)) = BY_TYPE.iter().find(|(word, _)| segment.ident == word)
     {
@@ -221,6 +235,9 @@ fn behind_reference(
             "JobContext" => return Some(Asks::JobContext),
             "Transaction" => return Some(Asks::Transaction(argument)),
             "Connection" => return Some(Asks::Connection(argument)),
+            "Partition" if argument.is_some() => {
+                return argument.map(|range| Asks::Partition { range, by_reference: true });
+            }
             "Output" => {
                 if argument.is_none() {
                     errors.leave_to_rustc();

@@ -20,11 +20,16 @@ pub(crate) struct Component<'f> {
 impl<'f> Component<'f> {
     /// Reads a function, with the checks that hold for every component.
     pub(crate) fn read(role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
+        Self::read_behind(usize::from(role.takes_items()), role, function, errors)
+    }
+
+    /// The same for a function whose first arguments are not injected.
+    pub(crate) fn read_behind(first: usize, role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
         check::signature::check(role.noun(), function, errors);
         if role != Role::Processor {
             check::signature::not_async(role.noun(), function, errors);
         }
-        let arguments = arguments(role, function, errors);
+        let arguments = arguments(role, function, first, errors);
         check::injection::check(role, &arguments, errors);
         Self { role, function, name: &function.sig.ident, arguments, returns: returns(function) }
     }

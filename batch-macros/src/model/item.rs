@@ -90,8 +90,8 @@ pub(crate) enum Source {
     Iterator { item: Type },
     /// `impl Iterator<Item = Result<T, E>>`.
     FallibleIterator { item: Type },
-    /// `impl Reader<Item = T>`.
-    OpaqueReader { item: Type },
+    /// `impl Reader<Item = T>`, `impl Splittable<Item = T>`.
+    OpaqueReader { item: Type, splits: bool },
     /// A type that implements `Reader`.
     Reader,
 }
@@ -103,8 +103,10 @@ pub(crate) fn source(value: &Type) -> Source {
             Some(inside) => Source::FallibleIterator { item: inside.clone() },
             None => Source::Iterator { item },
         }
+    } else if let Some(item) = item_of_impl(value, "Splittable") {
+        Source::OpaqueReader { item, splits: true }
     } else if let Some(item) = item_of_impl(value, "Reader") {
-        Source::OpaqueReader { item }
+        Source::OpaqueReader { item, splits: false }
     } else {
         Source::Reader
     }

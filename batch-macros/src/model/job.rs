@@ -1,7 +1,7 @@
 //! Receives: a `#[job]` or `#[flow]` function. Gives: what it declares: parameters, options, body.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Expr, ExprLit, FnArg, ItemFn, Lit, Pat, PatType, ReturnType, Type};
+use syn::{Expr, ExprLit, FnArg, ItemFn, Lit, Pat, PatType, Path, ReturnType, Type};
 
 use super::body::{self, Body, plain};
 use super::types::{as_reference, impl_trait, is_named, only_argument, shown};
@@ -10,7 +10,7 @@ use crate::syntax::component::doc;
 use crate::syntax::options::{self, Given, Table};
 
 const JOB: Table =
-    Table::new("job", &["restartable", "exclusive", "max_recoveries"], &["incrementer", "listeners"]);
+    Table::new("job", &["restartable", "exclusive", "max_recoveries", "listeners"], &["incrementer"]);
 const FLOW: Table = Table::new("flow", &[], &[]);
 const PARAM: Table = Table::new("param", &["default", "identifying", "secret"], &[]);
 
@@ -27,6 +27,7 @@ pub(crate) struct Options {
     pub(crate) restartable: Option<bool>,
     pub(crate) exclusive: bool,
     pub(crate) max_recoveries: Option<Expr>,
+    pub(crate) listeners: Vec<Path>,
 }
 
 /// An argument of a job.
@@ -104,6 +105,7 @@ fn job_options(given: &[Given], errors: &mut Errors) -> Options {
                 options::flag(option, errors);
                 read.exclusive = true;
             }
+            "listeners" => read.listeners = options::names(option, "listeners(report)", errors),
             _ => read.max_recoveries = count(option, errors),
         }
     }

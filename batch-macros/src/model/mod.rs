@@ -7,6 +7,8 @@ pub(crate) mod concurrency;
 pub(crate) mod fault;
 pub(crate) mod item;
 pub(crate) mod job;
+pub(crate) mod listener;
+pub(crate) mod partitions;
 pub(crate) mod pattern;
 pub(crate) mod returns;
 pub(crate) mod split;

@@ -4,6 +4,7 @@ use proc_macro2::Ident;
 use syn::{Expr, ItemFn};
 
 use super::fault::{Faults, duration};
+use super::partitions::Partitions;
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
@@ -13,6 +14,7 @@ use crate::syntax::step::{Element, Part, is_pipe, pipe};
 #[derive(Default)]
 pub(crate) struct StepOptions {
     pub(crate) chunk: Option<Expr>,
+    pub(crate) threads: Option<Expr>,
     pub(crate) start_limit: Option<Expr>,
     pub(crate) allow_start_if_complete: Option<Expr>,
     pub(crate) faults: Faults,
@@ -21,17 +23,23 @@ pub(crate) struct StepOptions {
     /// In nanoseconds.
     pub(crate) chunk_time: Option<u64>,
     pub(crate) isolate: bool,
+    pub(crate) listeners: Vec<Part>,
+    pub(crate) partitions: Option<Partitions>,
     /// The names of all that are given.
     pub(crate) given: Vec<Ident>,
 }
 
 impl StepOptions {
     pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
-        let mut read = Self::default();
+        let mut read = Self { partitions: Partitions::read(given, errors), ..Self::default() };
         for option in given {
             read.given.push(option.name.clone());
             match option.name.to_string().as_str() {
                 "chunk" => read.chunk = options::value(option, "chunk = 100", errors),
+                // With partitions it says how many of them run at once.
+                "threads" if read.partitions.is_none() => {
+                    read.threads = options::value(option, "threads = 4", errors)
+                }
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
                 "allow_start_if_complete" => {
                     read.allow_start_if_complete = match &option.value {
@@ -44,6 +52,11 @@ impl StepOptions {
                 "retry" => read.faults.add_retry(option, errors),
                 "timeout" => read.timeout = time(option, "timeout = \"1h\"", errors),
                 "chunk_time" => read.chunk_time = time(option, "chunk_time = \"10s\"", errors),
+                "listeners" => {
+                    let names = options::names(option, "listeners(report)", errors);
+                    read.listeners =
+                        names.into_iter().map(|path| Part { path, bindings: Vec::new() }).collect();
+                }
                 "isolate" => read.isolate = isolate(option, errors),
                 _ => {}
             }

@@ -130,6 +130,29 @@ pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
     ty
 }
 
+/// The type with every lifetime that is not `'static` made `'s`, that of the scope.
+pub(crate) fn with_scope_lifetimes(ty: &Type) -> Type {
+    struct Replace;
+    impl VisitMut for Replace {
+        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+            if !is_static(reference.lifetime.as_ref()) {
+                reference.lifetime = Some(Lifetime::new("'s", reference.and_token.span));
+            }
+            visit_mut::visit_type_reference_mut(self, reference);
+        }
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            if lifetime.ident != "static" {
+                *lifetime = Lifetime::new("'s", lifetime.span());
+            }
+        }
+        // Their lifetimes are their own.
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+    }
+    let mut ty = ty.clone();
+    Replace.visit_type_mut(&mut ty);
+    ty
+}
+
 /// The type as a user would write it in a message.
 pub(crate) fn shown(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();

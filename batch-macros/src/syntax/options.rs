@@ -3,10 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Token};
+use syn::{Expr, Ident, Path, Token};
 
 use super::nearest::nearest;
 use crate::errors::Errors;
+use crate::model::types::shown;
 
 /// The options of one attribute.
 pub(crate) struct Table {
@@ -37,23 +38,28 @@ pub(crate) const WRITER: Table = Table::new("writer", &[], &["at_least_once"]);
 pub(crate) const CLASSIFIER: Table = Table::new("classifier", &[], &[]);
 pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);
 pub(crate) const DATABASE: Table = Table::new("database", &[], &[]);
+pub(crate) const PARTITIONER: Table = Table::new("partitioner", &[], &[]);
 pub(crate) const SKIP_POLICY: Table = Table::new("skip_policy", &[], &[]);
 pub(crate) const RETRY_POLICY: Table = Table::new("retry_policy", &[], &[]);
 pub(crate) const STEP: Table = Table {
     attribute: "step",
     known: &[
         "chunk",
+        "threads",
         "skip",
         "no_skip",
         "retry",
         "timeout",
         "chunk_time",
         "isolate",
+        "listeners",
+        "partitions",
+        "partitioner",
         "start_limit",
         "allow_start_if_complete",
     ],
     repeated: &["skip", "no_skip", "retry"],
-    later: &["threads", "partitions", "partitioner", "listeners", "order"],
+    later: &["order"],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.
@@ -167,4 +173,33 @@ fn no_arguments(option: &Given, remedy: &str, errors: &mut Errors) {
     if let Some(arguments) = &option.arguments {
         errors.at_span(arguments.span, format!("`{}` takes no parentheses: {remedy}", option.name));
     }
+}
+
+/// The functions that an option names: `listeners(a, b)`.
+pub(crate) fn names(option: &Given, example: &str, errors: &mut Errors) -> Vec<Path> {
+    let Some(given) = arguments(option, example, errors) else { return Vec::new() };
+    let given = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(given.inside.clone()) {
+        Ok(given) => given,
+        Err(error) => {
+            errors.push(error);
+            return Vec::new();
+        }
+    };
+    let mut names: Vec<Path> = Vec::new();
+    for name in given {
+        match name {
+            Expr::Path(path) if path.qself.is_none() => {
+                if names.iter().any(|name| shown(name) == shown(&path.path)) {
+                    errors.at(&path, "this one is named already; keep one of the two");
+                } else {
+                    names.push(path.path);
+                }
+            }
+            Expr::Call(call) => {
+                errors.at(call, format!("functions are named here, not called: write `{example}`"));
+            }
+            other => errors.at(other, format!("name functions: write `{example}`")),
+        }
+    }
+    names
 }

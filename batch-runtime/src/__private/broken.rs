@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::definition::{ChunkTransaction, Failure, Process, Reader, Sink, Writer};
+use crate::definition::{
+    BoxError, ChunkTransaction, Failure, Partitionable, Process, Reader, Sink, Splittable, Writer,
+};
 use crate::engine::{StepEnd, StepRun};
 
 /// Reads, processes and writes whatever is asked for; a program with it does not compile.
@@ -35,6 +37,18 @@ impl<T> Reader for Broken<T> {
     }
 }
 
+impl<T> Splittable for Broken<T> {
+    type Part = ();
+
+    fn split(&mut self, _parts: usize) -> Result<Vec<()>, BoxError> {
+        Err(NEVER.into())
+    }
+
+    fn narrow(&mut self, (): ()) -> Result<(), BoxError> {
+        Err(NEVER.into())
+    }
+}
+
 impl<In, Out> Process<In> for Broken<Out> {
     type Out = Out;
 
@@ -54,6 +68,8 @@ impl<T> Writer for Broken<T> {
 
     fn position(&self) {}
 }
+
+impl<T> Partitionable for Broken<T> {}
 
 /// Stands for the run of a step with a mistake.
 #[must_use]

@@ -11,12 +11,14 @@ pub mod wiring;
 
 pub use crate::definition::*;
 pub use crate::engine::{
-    Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_tasklet,
+    Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_partitions, run_tasklet,
+    run_threaded,
 };
 #[cfg(feature = "async")]
 pub use crate::engine::{Taking, asynchronous};
 pub use crate::graph::*;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
+pub use crate::repository::{Counters, NewPartition};
 pub use crate::writers::{Both, FunctionWriter, Route};
 
 pub use broken::{Broken, never_run};

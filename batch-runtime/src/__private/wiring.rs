@@ -24,6 +24,7 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Parameter(_) => return None,
                 NeedKind::Resource(_) => "a resource, which is found by its name",
                 NeedKind::Output { .. } => "the output of a step",
+                NeedKind::Partition => "a partition, which the step's partitioner makes",
                 NeedKind::Transaction(_) => "the chunk's transaction",
                 NeedKind::Connection(_) => "a connection",
                 NeedKind::Ahead | NeedKind::Keeps(_) => "no argument",
@@ -296,7 +297,8 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
 pub const fn nothing_fails(step: &str, components: &[ComponentUse]) -> Option<Message> {
     let mut i = 0;
     while i < components.len() {
-        if !matches!(components[i].raises, Raises::Nothing) {
+        // What a listener fails with falls under no rule.
+        if !same_text(components[i].role, "listener") && !matches!(components[i].raises, Raises::Nothing) {
             return None;
         }
         i += 1;

@@ -33,6 +33,7 @@ pub(super) struct RunArguments {
 pub(super) enum Invocation {
     Jobs,
     Run { job: &'static JobInfo, next: bool, run: RunArguments },
+    Replay { execution: ExecutionId, run: RunArguments },
     Restart { execution: ExecutionId, run: RunArguments },
     Stop(ExecutionId),
     Abandon(ExecutionId),
@@ -89,6 +90,11 @@ impl Invocation {
 
     fn run(matches: &ArgMatches, jobs: &[&'static JobInfo]) -> Result<Self, Refusal> {
         let (name, inner) = matches.subcommand().unzip();
+        let replayed = inner.unwrap_or(matches).get_one::<i64>("replay").copied().map(ExecutionId);
+        if let (Some(execution), None, true) = (replayed, name, jobs.len() > 1) {
+            let run = RunArguments::of(matches, named(matches)?);
+            return Ok(Self::Replay { execution, run });
+        }
         let job = named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
         // In front of the job's name flags are known only where the job is the only one.
@@ -101,6 +107,9 @@ impl Invocation {
             given.extend(named(matches)?);
         }
         let run = RunArguments::of(inner.unwrap_or(matches), given);
+        if let Some(execution) = replayed {
+            return Ok(Self::Replay { execution, run });
+        }
         Ok(Self::Run { job, next: inner.unwrap_or(matches).get_flag("next"), run })
     }
 }

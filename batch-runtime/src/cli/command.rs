@@ -63,7 +63,16 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .help_heading(OPTIONS)
         .display_order(1)
         .help("Runs a new instance, whatever ran before, by counting `run.id` on");
-    run.args([next, durability().global(true), recovery().global(true)])
+    let replay = Arg::new("replay")
+        .long("replay")
+        .global(true)
+        .value_name("ID")
+        .conflicts_with("next")
+        .value_parser(clap::value_parser!(i64))
+        .help_heading(OPTIONS)
+        .display_order(1)
+        .help("Runs a new instance that reads what this execution has skipped, with its parameters");
+    run.args([next, replay, durability().global(true), recovery().global(true)])
 }
 
 /// The command with the parameters of a job.

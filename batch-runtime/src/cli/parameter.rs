@@ -5,8 +5,8 @@ use clap::{Arg, ArgAction};
 use crate::definition::{JobInfo, ParameterSpec};
 
 /// The flags of the command itself: a parameter of such a name is given as `--param NAME=VALUE`.
-const TAKEN: [&str; 9] =
-    ["repository", "json", "quiet", "verbose", "help", "next", "durability", "recovery", "param"];
+const TAKEN: [&str; 10] =
+    ["repository", "json", "quiet", "verbose", "help", "next", "replay", "durability", "recovery", "param"];
 
 /// True if the parameter has a flag of its own.
 pub(super) fn has_flag(spec: &ParameterSpec) -> bool {

@@ -53,6 +53,8 @@ impl Refusal {
             | OperatorError::RunIdGiven
             | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
             OperatorError::ParameterGone { .. } => (exit::REFUSED, "parameter_gone"),
+            OperatorError::NothingSkipped(..) => (exit::REFUSED, "nothing_skipped"),
+            OperatorError::SkippedInPartition { .. } => (exit::REFUSED, "skipped_in_partition"),
             OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
             OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
             OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),

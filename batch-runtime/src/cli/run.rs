@@ -52,6 +52,21 @@ pub(super) fn restart(
     watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
 }
 
+/// `run --replay`
+pub(super) fn replay(
+    operator: JobOperator,
+    execution: ExecutionId,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let name = operator.execution(execution)?.instance.job;
+    let job = operator.job(&name)?;
+    let given = parse_parameters(job, arguments.with_secrets(job, console)?)
+        .map_err(|error| Refusal::of_parameters(&error, job, true))?;
+    watched(operator, job, arguments, globals, console, |operator| operator.replay(execution, &given))
+}
+
 fn watched(
     operator: JobOperator,
     job: &'static JobInfo,

@@ -39,7 +39,7 @@ ids! {
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal {
     flag: Arc<AtomicBool>,
-    /// That of the job, where this is a signal of the branches of a split.
+    /// That of the job, where this is a signal of the branches of a split, or of the threads of a step.
     outer: Option<Arc<StopSignal>>,
 }
 
@@ -56,7 +56,7 @@ impl StopSignal {
         Self { flag, outer: None }
     }
 
-    /// A signal of the branches of a split, raised with this one, and by [`give_up`](Self::give_up) without it.
+    /// A signal of the branches of a split or the threads of a step, raised with this one, and by [`give_up`](Self::give_up) without it.
     pub(crate) fn of_branches(&self) -> Self {
         Self { flag: Arc::default(), outer: Some(Arc::new(self.clone())) }
     }
@@ -69,7 +69,7 @@ impl StopSignal {
         }
     }
 
-    /// Stops the branches of a split, and nothing else.
+    /// Stops those branches or threads, and nothing else.
     pub(crate) fn give_up(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
@@ -157,6 +157,14 @@ impl Values {
         if self.changed() && self.changed.swap(false, Ordering::AcqRel) {
             let mut put = lock(&self.put);
             lock(&self.committed).append(&mut put);
+        }
+    }
+
+    /// Back to what was put at some moment since the last commit, as [`changes`](Self::changes) gave it.
+    pub(crate) fn go_back(&self, to: &BTreeMap<String, Value>) {
+        if self.changed() {
+            lock(&self.put).clone_from(to);
+            self.changed.store(!to.is_empty(), Ordering::Release);
         }
     }
 

@@ -156,6 +156,11 @@ impl Failure {
         self.0.interrupted
     }
 
+    /// Says on which item, where that is not known yet.
+    pub(crate) fn place(&mut self, location: String) {
+        self.0.location.get_or_insert(location);
+    }
+
     /// The component that failed, where it is known.
     #[must_use]
     pub fn component(&self) -> Option<&'static str> {
@@ -234,14 +239,16 @@ impl fmt::Display for Failure {
             (None, Some(component)) => write!(f, "`{component}`: ")?,
             (None, None) => {}
         }
-        if let Some(location) = &parts.location {
-            write!(f, "{location}: ")?;
-        }
         let cause = self.cause();
-        write!(f, "{cause}")?;
-        let mut source = cause.source();
-        // Wrappers often print their source themselves; it is not printed twice.
+        // Most readers name the place in their errors, and wrappers print their source: neither is printed twice.
         let mut last = cause.to_string();
+        match &parts.location {
+            Some(location) if parts.phase == Some(Phase::Read) && last.contains(location) => {}
+            Some(location) => write!(f, "{location}: ")?,
+            None => {}
+        }
+        f.write_str(&last)?;
+        let mut source = cause.source();
         while let Some(error) = source {
             let text = error.to_string();
             // SQLite's error code says in general what the message above it says in particular.

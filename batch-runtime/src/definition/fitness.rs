@@ -3,7 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Driver, Reader, State, Writer};
+use super::{AtOnce, ByReference, ByValue, Driver, Reader, State, Writer};
 
 /// What `#[processor]` implements: whatever the items, it stands between reader and writer.
 #[diagnostic::on_unimplemented(
@@ -26,6 +26,54 @@ pub trait IsWriter {
     /// Named by generated code, to ask whether the trait holds.
     const IS: () = ();
 }
+
+/// Items that one thread hands to another.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot go from one thread to another, and `threads` hands it on",
+    label = "gives `{Self}`",
+    note = "make `{Self}` of what is `Send` (`Arc` for `Rc`, owned values for references); or drop `threads`, or use `partitions`"
+)]
+pub trait Crosses {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send> Crosses for T {}
+
+/// Processors that have one call under way on each thread of a step; implemented for the ways in which they take their items.
+#[diagnostic::on_unimplemented(
+    message = "a step has `threads`, or processors with `concurrency`, not both",
+    label = "works on several items at once by itself",
+    note = "drop `threads`: what stands around this processor runs beside its calls; or use `partitions`, each of which has a window of its own"
+)]
+pub trait OneByOne {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+impl OneByOne for ByValue {}
+impl OneByOne for ByReference {}
+impl OneByOne for AtOnce {}
+
+/// Processors whose state is `S` and that several threads run; implemented for `()`, as a reference to any other is none.
+#[diagnostic::on_unimplemented(
+    message = "the state `{S}` cannot be kept by several threads: each would have its own",
+    label = "keeps `{S}` as its `#[state]`",
+    note = "use `partitions`, each of which keeps its own; or share what all need as a `#[resource]`; or drop `threads`"
+)]
+pub trait Shares<S> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Stateless> Shares<S> for () {}
+
+/// The state of a processor that keeps none.
+pub trait Stateless {}
+
+impl Stateless for () {}
 
 /// What `#[classifier]` implements: whatever the items, a step can `match` on it.
 #[diagnostic::on_unimplemented(
@@ -164,7 +212,7 @@ impl<E: std::fmt::Display> IsError for E {}
 /// What `skip(..)` and `retry(..)` of a step can name: every error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error",
-    label = "`skip` and `retry` name errors",
+    label = "does not implement `std::error::Error`",
     note = "name a type that implements `std::error::Error`: derive `thiserror::Error` for it;\nof an `anyhow::Error` or `Box<dyn Error>` name what is inside"
 )]
 pub trait NamedError {

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 
+use super::job_listener::JobListener;
 use super::need::Need;
 use super::parameter::{Parameter, ParameterSpec, ParameterType, Parameters};
 use super::{Failure, Scope};
@@ -35,11 +36,13 @@ pub struct JobOptions {
     pub exclusive: bool,
     /// How often in a row one instance may lose its owner without having committed anything before a person must look.
     pub max_recoveries: u32,
+    /// Who hears how it begins and ends, in the order in which they are written.
+    pub listeners: &'static [JobListener],
 }
 
 impl JobOptions {
     /// Restartable, not exclusive, three recoveries.
-    pub const DEFAULT: Self = Self { restartable: true, exclusive: false, max_recoveries: 3 };
+    pub const DEFAULT: Self = Self { restartable: true, exclusive: false, max_recoveries: 3, listeners: &[] };
 
     /// May it be started again?
     #[must_use]
@@ -52,6 +55,13 @@ impl JobOptions {
     #[must_use]
     pub const fn exclusive(mut self, yes: bool) -> Self {
         self.exclusive = yes;
+        self
+    }
+
+    /// With listeners.
+    #[must_use]
+    pub const fn listeners(mut self, listeners: &'static [JobListener]) -> Self {
+        self.listeners = listeners;
         self
     }
 

@@ -7,13 +7,16 @@ mod failure;
 mod faults;
 mod fitness;
 mod job;
+mod job_listener;
 mod listener;
+mod listener_fn;
 mod local_error;
 mod nearest;
 mod need;
 mod output;
 mod parameter;
 mod parameter_types;
+mod partition;
 mod path;
 mod processor;
 mod processor_fn;
@@ -40,15 +43,27 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ChangesThreads, ConnectsTo, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter, IsWriterObject,
-    Kept, Leaves, NamedError, Reads, Shared,
+    ChangesThreads, ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter,
+    IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
+pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
 pub use listener::{Listeners, StepListener};
+#[doc(hidden)]
+pub use listener_fn::{
+    AfterChunk, AfterProcess, AfterRead, AfterStep, AfterWrite, BeforeChunk, BeforeProcess, BeforeRead,
+    BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnReadError, OnRetry, OnSkipInProcess,
+    OnSkipInRead, OnSkipInWrite, OnWriteError, find_error,
+};
+pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
 pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
+};
+pub use partition::{
+    IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
+    apart, is_shared, narrowed, partitions_of, split, splits,
 };
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
@@ -58,7 +73,7 @@ pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yield
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use reference_fn::ReferenceFn;
-pub use resolve::{ParametersError, RUN_ID, parse_parameters, resolve_parameters};
+pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use splitting::Splittable;
@@ -68,11 +83,12 @@ pub use step::{
 };
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;
-pub use writer::{Arranged, Durability, Writer, WriterDefinition};
+pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
+pub(crate) use partition::Assigned;
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

@@ -34,6 +34,8 @@ pub enum NeedKind {
     Transaction(Option<&'static DatabaseInfo>),
     /// A connection for reading: to the repository's own database, or to another.
     Connection(Option<&'static DatabaseInfo>),
+    /// The partition that the step execution works on, `Partition<Range>`.
+    Partition,
     /// A resource, with what that asks for in turn.
     Resource(&'static [Need]),
     /// Nothing of the job's: the component works on several items at once, so that those before it run ahead of what is committed.

@@ -193,6 +193,47 @@ pub trait Holds<S> {
 #[diagnostic::do_not_recommend]
 impl<S: Clone> Holds<S> for () {}
 
+/// A processor that is lent.
+impl<In, P: Process<In>> Process<In> for &mut P {
+    type Out = P::Out;
+
+    const BUFFERS: bool = P::BUFFERS;
+
+    #[inline]
+    fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        (**self).process(item, out)
+    }
+
+    fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        (**self).flush(out)
+    }
+
+    fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        (**self).process_ref(item, out)
+    }
+
+    #[inline]
+    fn hold(&mut self, slot: Slot) {
+        (**self).hold(slot);
+    }
+
+    fn put_back(&mut self, slot: Slot) {
+        (**self).put_back(slot);
+    }
+
+    fn hold_next(&mut self) {
+        (**self).hold_next();
+    }
+
+    fn save(&self, states: &mut States) -> Result<(), Failure> {
+        (**self).save(states)
+    }
+
+    fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
+        (**self).restore(states)
+    }
+}
+
 /// No processor: items pass as they are.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Through;

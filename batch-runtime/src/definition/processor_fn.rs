@@ -208,6 +208,8 @@ pub struct BulkFn<In, S, F, K> {
     call: F,
     items: Vec<In>,
     sources: Vec<u32>,
+    /// How many items there were when a [`Slot::Item`] was last kept: those behind are of an item that may turn out bad.
+    held: usize,
     kind: PhantomData<K>,
 }
 
@@ -224,6 +226,7 @@ impl<In, S: Default, F, K> BulkFn<In, S, F, K> {
             call,
             items: Vec::new(),
             sources: Vec::new(),
+            held: 0,
             kind: PhantomData,
         }
     }
@@ -267,9 +270,15 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
             ));
             return Err(failed(failure, self.name));
         }
+        let (mut last, mut is_rejected) = (None, false);
         for (source, outcome) in sources.iter().zip(outcomes) {
-            out.set_source(*source);
-            if let Err(failure) = K::put(outcome, out) {
+            if last != Some(source) {
+                (last, is_rejected) = (Some(source), false);
+                out.set_source(*source);
+            }
+            // One bad outcome is enough for all that stems from the same item.
+            if !is_rejected && let Err(failure) = K::put(outcome, out) {
+                is_rejected = true;
                 out.reject(failed(failure, self.name))?;
             }
         }
@@ -280,14 +289,22 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
 
     #[inline]
     fn hold(&mut self, slot: Slot) {
+        if slot == Slot::Item {
+            self.held = self.items.len();
+        }
         self.state.hold(slot);
     }
 
     fn put_back(&mut self, slot: Slot) {
+        if slot == Slot::Item {
+            self.items.truncate(self.held);
+            self.sources.truncate(self.held);
+        }
         self.state.put_back(slot);
     }
 
     fn hold_next(&mut self) {
+        self.held = self.items.len();
         self.state.hold_next();
     }
 

@@ -8,6 +8,15 @@ use super::{JobInfo, Parameter, ParameterSpec, ParameterValue, Parameters};
 /// The identifying parameter that tells the runs of `--next` apart. No job declares it; every job takes it.
 pub const RUN_ID: &str = "run.id";
 
+/// The identifying parameter that makes an instance the replay of an execution: it reads what that has skipped. No job
+/// declares it; every job takes it.
+pub const REPLAY: &str = "batch.replay";
+
+/// The parameter of ours that has this name: both are whole numbers that identify.
+fn of_ours(name: &str) -> Option<&'static str> {
+    [RUN_ID, REPLAY].into_iter().find(|ours| *ours == name)
+}
+
 /// What is wrong with the parameters of a launch. Values of secrets are in no message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -130,9 +139,9 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
     let mut parameters = Parameters::new();
     for (name, text) in given {
         let (name, text) = (name.as_ref(), text.as_ref());
-        let (name, parameter) = if name == RUN_ID {
-            let number = text.parse().map_err(|_| run_id_error(job, text))?;
-            (RUN_ID, Parameter { value: ParameterValue::Long(number), identifying: true, secret: false })
+        let (name, parameter) = if let Some(name) = of_ours(name) {
+            let number = text.parse().map_err(|_| no_number(job, name, text))?;
+            (name, Parameter { value: ParameterValue::Long(number), identifying: true, secret: false })
         } else {
             let spec = spec_of(job, name)?;
             let value = (spec.parse)(text).map_err(|expected| invalid(job, spec, expected, text))?;
@@ -154,11 +163,11 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
 pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameters, ParametersError> {
     let mut all = Parameters::new();
     for (name, parameter) in given.iter() {
-        if name == RUN_ID {
+        if let Some(name) = of_ours(name) {
             let ParameterValue::Long(_) = parameter.value else {
-                return Err(run_id_error(job, &parameter.value.to_string()));
+                return Err(no_number(job, name, &parameter.value.to_string()));
             };
-            all.insert(RUN_ID, Parameter { identifying: true, secret: false, ..parameter.clone() });
+            all.insert(name, Parameter { identifying: true, secret: false, ..parameter.clone() });
             continue;
         }
         let spec = spec_of(job, name)?;
@@ -205,10 +214,10 @@ fn checked(
     }
 }
 
-fn run_id_error(job: &JobInfo, text: &str) -> ParametersError {
+fn no_number(job: &JobInfo, name: &str, text: &str) -> ParametersError {
     ParametersError::Invalid {
         job: job.name.to_owned(),
-        name: RUN_ID.to_owned(),
+        name: name.to_owned(),
         expected: "a whole number is expected".to_owned(),
         value: Some(text.chars().take(100).collect()),
     }

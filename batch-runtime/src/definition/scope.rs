@@ -12,6 +12,7 @@ use super::context::{JobContext, StepContext, StopSignal};
 use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
+use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::{Failure, ParameterType, ParameterValue};
@@ -89,15 +90,26 @@ impl fmt::Debug for Environment {
 /// What belongs to one step execution, or one decision, on one thread.
 pub(crate) struct StepEnvironment {
     /// `None` for a decider, which belongs to no step.
-    pub(crate) context: Option<StepContext>,
+    pub(crate) context: Option<Arc<StepContext>>,
     /// `None` for a decider, which is not repeated.
     pub(crate) retrying: Option<Retrying>,
+    /// `None` for what is no partition of a step.
+    assigned: Option<Assigned>,
     local: Slots<dyn Any>,
 }
 
 impl StepEnvironment {
     pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
-        Self { context, retrying, local: Slots::new() }
+        Self { context: context.map(Arc::new), retrying, assigned: None, local: Slots::new() }
+    }
+
+    /// The same step on another thread, with connections of its own.
+    pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying) -> Self {
+        Self { context: Some(context), retrying: Some(retrying), assigned: None, local: Slots::new() }
+    }
+
+    pub(crate) fn of_partition(self, assigned: Option<Assigned>) -> Self {
+        Self { assigned, ..self }
     }
 }
 
@@ -118,6 +130,15 @@ impl<'s> Scope<'s> {
             .expect("a component of a step is bound in the step's scope")
     }
 
+    /// The scope of a step on another thread.
+    pub(crate) fn of_thread(
+        job: &'s Environment,
+        step: &'s StepEnvironment,
+        bindings: Vec<&'s [Binding]>,
+    ) -> Self {
+        Self { job, step: Some(step), bindings }
+    }
+
     /// The tokio runtime of the job.
     #[cfg(feature = "async")]
     pub(crate) fn runtime(&self) -> Result<tokio::runtime::Handle, Failure> {
@@ -130,6 +151,26 @@ impl<'s> Scope<'s> {
 
     pub(crate) fn of_step(job: &'s Environment, step: &'s StepEnvironment) -> Self {
         Self { step: Some(step), ..Self::of_job(job) }
+    }
+
+    /// What is bound on the way to it, outermost first.
+    pub(crate) fn bindings(&self) -> &[&'s [Binding]] {
+        &self.bindings
+    }
+
+    /// The partition that the step execution works on.
+    pub(crate) fn assigned(&self) -> Option<&'s Assigned> {
+        self.step.and_then(|step| step.assigned.as_ref())
+    }
+
+    /// The partition that the step execution works on, with its range.
+    ///
+    /// # Errors
+    /// When the step runs without partitions, as in a test of its own, or the range is of another type.
+    pub fn partition<T: DeserializeOwned>(&self) -> Result<Partition<T>, Failure> {
+        self.assigned()
+            .ok_or_else(|| Failure::new("the step runs without partitions, and a component asks for one"))?
+            .partition()
     }
 
     /// The same scope inside a step.
@@ -219,7 +260,7 @@ impl<'s> Scope<'s> {
     /// # Errors
     /// When there is none: a decider belongs to no step.
     pub fn step_context(&self) -> Result<&'s StepContext, Failure> {
-        self.step()?.context.as_ref().ok_or_else(|| Failure::new("a decider belongs to no step"))
+        self.step()?.context.as_deref().ok_or_else(|| Failure::new("a decider belongs to no step"))
     }
 
     /// The running job.

@@ -36,11 +36,6 @@ use super::{BoxError, Reader};
 /// assert_eq!(read, [vec!["a", "b"], vec!["c"]]);
 /// # Ok::<(), batch_runtime::BoxError>(())
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "the reader `{Self}` cannot be split into parts",
-    label = "cannot be split",
-    note = "add `partitioner = f` with a function that returns the parts, or drop `partitions`"
-)]
 pub trait Splittable: Reader {
     /// What is to be read of the input: any serde type. It is stored as JSON, so keep its fields stable.
     type Part: Serialize + DeserializeOwned;

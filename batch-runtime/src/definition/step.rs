@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::faults::Faults;
 use super::listener::StepListener;
 use super::need::ComponentUse;
+use super::partition::Partitioning;
 use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};
 
@@ -45,6 +46,8 @@ pub enum StepKind {
 pub struct StepOptions {
     /// Items read for one commit.
     pub chunk: usize,
+    /// Threads that process; 1 for none but the step's own.
+    pub threads: usize,
     /// How often the step may be started in one instance (in a loop: one iteration).
     pub start_limit: Option<u32>,
     /// Is it run again by a restart although it completed?
@@ -57,24 +60,35 @@ pub struct StepOptions {
     pub chunk_time: Option<Duration>,
     /// May parts of a chunk be written twice to find a bad item, where the writer cannot go back?
     pub isolate: bool,
+    /// Is its input read in partitions?
+    pub partitioning: Option<&'static Partitioning>,
 }
 
 impl StepOptions {
     /// One item a chunk, no limits.
     pub const DEFAULT: Self = Self {
         chunk: 1,
+        threads: 1,
         start_limit: None,
         allow_start_if_complete: false,
         faults: Faults::NONE,
         timeout: None,
         chunk_time: None,
         isolate: false,
+        partitioning: None,
     };
 
     /// With that many items read for one commit.
     #[must_use]
     pub const fn chunk(mut self, items: usize) -> Self {
         self.chunk = items;
+        self
+    }
+
+    /// With so many threads that process.
+    #[must_use]
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -110,6 +124,13 @@ impl StepOptions {
     #[must_use]
     pub const fn isolate(mut self, yes: bool) -> Self {
         self.isolate = yes;
+        self
+    }
+
+    /// With partitions.
+    #[must_use]
+    pub const fn partitioning(mut self, partitioning: &'static Partitioning) -> Self {
+        self.partitioning = Some(partitioning);
         self
     }
 
@@ -245,6 +266,14 @@ pub trait Tasklet: StepDefinition {
         tx: &ChunkTransaction<'_>,
         state: &mut Self::State,
     ) -> Result<TaskletCall<Self::Value>, Failure>;
+
+    /// Binds the listeners, joined into one.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn listener<'s>(_scope: &Scope<'s>) -> Result<impl StepListener<(), ()> + 's + use<'s, Self>, Failure> {
+        Ok(())
+    }
 
     /// The value as JSON, where its type is a serde type: what `&Output<step>` reads.
     ///

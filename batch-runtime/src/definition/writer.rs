@@ -129,6 +129,56 @@ pub trait Writer {
     }
 }
 
+/// A writer that each partition of a step may have one of.
+///
+/// Where all of them may write to one target at the same time (a table), there is nothing to do:
+///
+/// ```
+/// use batch_runtime::{ChunkTransaction, Partitionable, Writer};
+///
+/// struct Print;
+///
+/// impl Writer for Print {
+///     // ...
+/// #    type Item = String;
+/// #    type Position = ();
+/// #    type Error = std::io::Error;
+/// #    fn write(&mut self, items: &[String], _tx: &ChunkTransaction<'_>) -> Result<(), Self::Error> {
+/// #        items.iter().for_each(|item| println!("{item}"));
+/// #        Ok(())
+/// #    }
+/// #    fn position(&self) {}
+/// }
+/// impl Partitionable for Print {}
+/// ```
+///
+/// Where not (a file), each partition [writes apart](Self::of_partition). One more writer is [opened](Writer::open) by the step
+/// itself before any partition begins, so that a target that cannot be written is refused at once. When all partitions
+/// are complete it [merges](Self::merge) what they wrote, in their order; then follow [`seal`](Writer::seal), the commit of its
+/// position, [`finish`](Writer::finish) and [`clear`](Self::clear). A crash before that commit begins anew with
+/// `open(None)` and `merge`; one behind it goes on with `open` at the sealed position and `finish`.
+pub trait Partitionable: Writer {
+    /// Told before [`open`](Writer::open): it writes what that partition has, beside the writers of the others.
+    fn of_partition(&mut self, _number: u32) {}
+
+    /// Appends what the partitions wrote, in their order; to each belongs the position that its writer was
+    /// [sealed](Writer::seal) at, `None` where it committed nothing.
+    ///
+    /// # Errors
+    /// When what a partition wrote is missing, or the target cannot take it.
+    fn merge(&mut self, _partitions: Vec<Option<Self::Position>>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Removes what the writers of so many partitions wrote apart. May be called again after a crash.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn clear(&mut self, _partitions: u32) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
 /// The items of a chunk while a writer puts them into its order.
 ///
 /// ```

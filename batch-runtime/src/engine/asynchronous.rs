@@ -174,6 +174,7 @@ where
             }
             item = again;
             repeated += 1;
+            self.retrying.note(failure, repeated);
         }
     }
 

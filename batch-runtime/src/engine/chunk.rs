@@ -15,20 +15,39 @@ use super::isolate::Writing;
 use super::judge::{Judge, Skip};
 use super::panic;
 use super::profile::{Measure, Phases, Profiler, Watch};
+use super::replay::Replayed;
 use super::sequential::Sequential;
-use super::step::{Done, Halt, StepEnd, StepRun};
+use super::step::{Done, Halt, PutSoFar, StepEnd, StepRun, of_role};
+use super::threads;
 use crate::definition::{
-    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepListener, Writer,
+    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, States, StepInfo, StepListener, Writer,
 };
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
-/// Runs a chunk step.
+/// Runs a chunk step on this thread.
 pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, OneThread>(run)
+}
+
+/// Runs a chunk step with `threads`: reading, processing and writing each on their own. Its items are named beside it, so that
+/// generated code says where they come from.
+pub fn run_threaded<P, In, Out>(run: &StepRun<'_>) -> StepEnd
+where
+    P: Pipe<In = In, Out = Out>,
+    In: Send,
+    Out: Send,
+{
+    run_as::<P, SeveralThreads>(run)
+}
+
+fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
-    let result = panic::catch(|| open_and_drive::<P>(run, &mut tally, &phase))
-        .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
+    let nothing = run.replayed.as_ref().is_some_and(Vec::is_empty);
+    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, &mut tally, &phase) };
+    let result =
+        panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
     StepEnd {
         result: result.map(|()| Done {
@@ -40,10 +59,14 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
     }
 }
 
-fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Phase>) -> Result<(), Halt> {
+fn open_and_drive<P: Pipe, M: Mode<P>>(
+    run: &StepRun<'_>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+) -> Result<(), Halt> {
     let mut listener = opening(run, "listener", || P::listener(&run.scope))?;
     listener.before_step().map_err(Halt::Failed)?;
-    let result = panic::catch(|| heard::<P, _>(run, tally, phase, &mut listener))
+    let result = panic::catch(|| heard::<P, M, _>(run, tally, phase, &mut listener))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
         Err(Halt::Failed(failure)) => Some(failure),
@@ -60,32 +83,40 @@ fn open_and_drive<P: Pipe>(run: &StepRun<'_>, tally: &mut Tally, phase: &Cell<Ph
 }
 
 /// With the type of what listens, and whether care is taken: both are known when the program is compiled.
-fn heard<P: Pipe, L: StepListener<P::In, P::Out>>(
+fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     run: &StepRun<'_>,
     tally: &mut Tally,
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
+    if const { !P::INFO.options.faults.skip.is_empty() }
+        && let Some(places) = &run.replayed
+    {
+        return replay::<P, L>(run, places, tally, phase, listener);
+    }
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
-        drive::<P, L, true>(run, tally, phase, listener)
+        M::drive::<L, true>(run, tally, phase, listener)
     } else {
-        drive::<P, L, false>(run, tally, phase, listener)
+        M::drive::<L, false>(run, tally, phase, listener)
     }
 }
 
-fn drive<P: Pipe, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+/// Runs the pipe over the records of certain places, on one thread.
+#[inline(never)]
+fn replay<P: Pipe, L: StepListener<P::In, P::Out>>(
     run: &StepRun<'_>,
+    places: &[String],
     tally: &mut Tally,
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
-    let reader = opening(run, "reader", || P::reader(&run.scope))?;
+    let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
     let processor = opening(run, "processor", || P::processor(&run.scope))?;
     let writer = opening(run, "writer", || P::writer(&run.scope))?;
     let desk = Desk::new(run, phase, listener);
-    let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
-    let anew = || P::reader(&run.scope);
-    fed(run, reader, processor, anew, phase, &mut chunks)
+    let mut chunks = ChunkLoop::<_, _, _, true>::new(desk, tally, writer, P::item_json);
+    let reader = open().map_err(during_open)?;
+    fed(run, reader, processor, open, phase, &mut chunks)
 }
 
 /// Drives the chunks with the feed that the processors want.
@@ -115,6 +146,55 @@ where
     }
 }
 
+/// Who fills the chunks of a step.
+trait Mode<P: Pipe> {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt>;
+}
+
+/// The thread that writes.
+enum OneThread {}
+
+impl<P: Pipe> Mode<P> for OneThread {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let reader = opening(run, "reader", || P::reader(&run.scope))?;
+        let processor = opening(run, "processor", || P::processor(&run.scope))?;
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        let desk = Desk::new(run, phase, listener);
+        let mut chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
+        fed(run, reader, processor, || P::reader(&run.scope), phase, &mut chunks)
+    }
+}
+
+/// One that reads, several that process, and this one, which writes.
+enum SeveralThreads {}
+
+impl<P: Pipe<In: Send, Out: Send>> Mode<P> for SeveralThreads {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        std::thread::scope(|threads| {
+            let anew = || P::reader(&run.scope);
+            let feed = threads::start::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
+            let desk = Desk::new(run, phase, listener);
+            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+        })
+    }
+}
+
 fn during_open(failure: Failure) -> Halt {
     Halt::Failed(failure.during(Phase::Open))
 }
@@ -124,17 +204,21 @@ fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
     mut line: Line<R, P, CAREFUL>,
 ) -> Result<Line<R, P, CAREFUL>, Failure> {
-    resume_reader(run, &mut line.reader)?;
+    resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
     line.processor.restore(&mut run.inherited.states.clone())?;
     Ok(line)
 }
 
 /// Takes the reader to where the last commit left it.
-pub(super) fn resume_reader<R: Reader>(run: &StepRun<'_>, reader: &mut R) -> Result<(), Failure> {
-    if let Some(text) = &run.inherited.reader {
+pub(super) fn resume_reader<R: Reader>(
+    info: &StepInfo,
+    inherited: Option<&str>,
+    reader: &mut R,
+) -> Result<(), Failure> {
+    if let Some(text) = inherited {
         let (position, ahead) = checkpoint::decode_ahead(text)?;
-        reader.resume(position).map_err(|error| run.of_role(Failure::new(error), "reader"))?;
-        checkpoint::pass(reader, ahead).map_err(|failure| run.of_role(failure, "reader"))?;
+        reader.resume(position).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
+        checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
     }
     // A position that cannot be read back must not first be found out at a restart.
     checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?).map(drop)
@@ -327,6 +411,8 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let run = self.desk.run;
         let mut record = ChunkRecord::default();
         loop {
+            // A fault of the chunk before was skipped.
+            self.desk.phase.set(Phase::Open);
             if run.is_stopping() {
                 return Err(Halt::Stopped);
             }
@@ -336,16 +422,14 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             let mut phases = Phases::default();
             self.desk.listener.before_chunk().map_err(Halt::Failed)?;
 
-            let filled = if measure == Measure::Items {
-                let filled = feed.fill(&mut self.desk, Some(&mut phases))?;
-                watch.lap();
-                phases.fill = phases.read + phases.process;
-                filled
-            } else {
-                let filled = feed.fill(&mut self.desk, None)?;
-                phases.fill = watch.lap();
-                filled
-            };
+            let timed = (measure == Measure::Items).then_some(&mut phases);
+            let filled = feed.fill(&mut self.desk, timed);
+            if CAREFUL {
+                self.desk.tell_repeats::<In, W::Item>();
+            }
+            let filled = filled?;
+            let lap = watch.lap();
+            phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
 
             let is_empty = filled.read == 0 && self.desk.judge.len() == 0;
             if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
@@ -364,6 +448,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 run.environment.job.stop.raise();
             }
         }
+        feed.close().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
         self.finish(&feed, &mut record)
     }
 
@@ -406,6 +491,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ) -> Result<bool, ChunkError> {
         let run = self.desk.run;
         let before = self.writer.position();
+        let put = if CAREFUL { run.put_so_far() } else { PutSoFar::default() };
         let skipped = self.desk.judge.len();
         let mut reached = None;
         let mut store = run.store.borrow_mut();
@@ -414,7 +500,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let committed = store.commit(record, |tx, record| {
             // What it takes to begin the transaction belongs to the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, feed.outputs(), tx, &before)?;
+            let written = self.write(portion, feed.outputs(), tx, &before, &put)?;
             write_time = watch.lap();
             let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
@@ -440,13 +526,22 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             Err(error) => {
                 self.desk.phase.set(Phase::Write);
                 self.desk.judge.forget(skipped);
-                // The chunk's own failure is the one to tell; a writer that cannot go back is found out at the
-                // restart, which goes back itself.
-                if let Err(error) = self.writer.rollback(&before) {
-                    let failure = Failure::new(error);
-                    tracing::warn!(step = run.context().step(), %failure, "a writer could not go back");
+                if CAREFUL {
+                    run.take_back(&put);
                 }
-                return Err(error);
+                let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
+                let stuck = Failure::new(stuck);
+                return Err(match error {
+                    // With a writer that is not where it was nothing can be committed in parts.
+                    ChunkError::Refused(refused) => {
+                        ChunkError::Work(refused.noting(format!("the writer could not go back: {stuck}")))
+                    }
+                    // The chunk's own failure is the one to tell; the restart goes back itself.
+                    error => {
+                        tracing::warn!(step = run.context().step(), %stuck, "a writer could not go back");
+                        error
+                    }
+                });
             }
         };
         record.skipped.clear();
@@ -480,6 +575,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         outputs: &mut Outputs<W::Item>,
         tx: &ChunkTransaction<'_>,
         begin: &W::Position,
+        put: &PutSoFar,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {
@@ -487,6 +583,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             writer: &mut self.writer,
             tx,
             begin,
+            put,
             sources,
             first: portion.items.start,
             json: self.json,

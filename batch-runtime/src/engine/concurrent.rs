@@ -181,7 +181,7 @@ where
             }
             Err(error) => {
                 let steps_over = reader.steps_over(&error);
-                let failure = located(Failure::new(error), reader, Phase::Read);
+                let failure = located(Failure::new(error), reader);
                 if CAREFUL && steps_over {
                     self.next = self.next.wrapping_add(1);
                     chunk.end = self.next;

@@ -15,7 +15,7 @@ pub(super) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
 /// One text for each rule whose error is none that a component of the step returns.
 fn undeclared(step: &StepInfo) -> Vec<String> {
     let mut declared = Vec::new();
-    for component in step.components {
+    for component in step.components.iter().filter(|component| component.role != "listener") {
         match component.raises {
             Raises::Nothing => {}
             Raises::Type { id, name } => declared.push((id(), name())),

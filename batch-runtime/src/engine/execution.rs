@@ -5,18 +5,22 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
+use super::partitions::{PartitionedRun, SkipCount};
+use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
 use crate::definition::resolve_parameters;
 use crate::definition::{
-    DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter, ParameterValue,
-    Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
+    Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter,
+    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, StepKind,
+    Values,
 };
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
 use crate::repository::{
-    BatchStatus, BegunStep, Counters, Ownership, Recovery, Repository, RepositoryError, StepStart,
+    BatchStatus, BegunStep, Counters, Ownership, PartitionExecution, Recovery, Repository, RepositoryError,
+    StepStart,
 };
 
 /// What is to be executed, and where.
@@ -35,6 +39,18 @@ pub(super) struct Request<'r> {
     pub(super) route: Option<Route>,
     /// It completed in an earlier execution, and begins anew.
     pub(super) again: bool,
+    /// Where it is a partition of the step.
+    pub(super) partition: Option<Share<'r>>,
+}
+
+/// A partition, and what it has from the step that it is one of.
+pub(super) struct Share<'r> {
+    pub(super) partition: &'r PartitionExecution,
+    pub(super) retrying: &'r Retrying,
+    /// What the step, with all its partitions, has skipped.
+    pub(super) skipped: &'r SkipCount,
+    /// That of the step.
+    pub(super) live: &'r Arc<StepLive>,
 }
 
 /// A step execution that has ended and is not yet recorded so.
@@ -78,8 +94,14 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
     if request.again {
         context.clear();
     }
-    let live = Arc::new(StepLive::new(request.name.to_owned(), before));
-    if let Some(observer) = &request.options.observer {
+    let replayed = replayed(request, step)?;
+    let share = request.partition.as_ref();
+    let live = match share {
+        None => StepLive::new(request.name.to_owned(), before),
+        Some(share) => StepLive::of_partition(request.name.to_owned(), before, share.live),
+    };
+    let live = Arc::new(live);
+    if let (Some(observer), None) = (&request.options.observer, share) {
         observer.step_started(&live);
     }
     let inherited = match unopened {
@@ -98,8 +120,16 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 values: Values::new(context),
             };
             let (pause, stop) = (Arc::clone(&request.options.pause), request.options.stop.clone());
-            let retrying = Retrying::new(&step.options, pause, stop);
-            let own = StepEnvironment::new(Some(step_context), Some(retrying));
+            let retrying = match share {
+                None => Retrying::new(&step.options, pause, stop),
+                Some(share) => share.retrying.of_partition(stop, share.skipped.clone()),
+            };
+            let assigned = share.map(|share| Assigned {
+                number: share.partition.number,
+                name: share.partition.name.clone(),
+                part: share.partition.part.clone(),
+            });
+            let own = StepEnvironment::new(Some(step_context), Some(retrying)).of_partition(assigned);
             let run = StepRun {
                 info: step,
                 environment: request.environment,
@@ -110,13 +140,26 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 durability: request.options.durability,
                 before,
                 forced: request.options.recovery == Recovery::Force,
+                replayed,
                 live: Arc::clone(&live),
                 route: request.route,
             };
-            (step.run)(&run)
+            match (step.options.partitioning.filter(|_| run.replayed.is_none()), share) {
+                (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
+                _ => (step.run)(&run),
+            }
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new() })
+}
+
+/// The places of what the step reads, where the job replays an execution.
+fn replayed(request: &Request<'_>, step: &'static StepInfo) -> Result<Option<Vec<String>>, RepositoryError> {
+    if step.kind != StepKind::Chunk {
+        return Ok(None);
+    }
+    let places = replay::places(request.repository, &request.environment.job.parameters)?;
+    Ok(places.map(|mut places| places.remove(request.path).unwrap_or_default()))
 }
 
 fn begin(
@@ -126,7 +169,10 @@ fn begin(
 ) -> Result<BegunStep, RepositoryError> {
     tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
     let start = StepStart { name: request.path, start_limit, elsewhere, stop: &request.options.stop };
-    request.repository.begin_step(request.ownership, &start)
+    match &request.partition {
+        None => request.repository.begin_step(request.ownership, &start),
+        Some(share) => request.repository.begin_partition(request.ownership, share.partition.id, &start),
+    }
 }
 
 fn failed(failure: Failure) -> StepEnd {

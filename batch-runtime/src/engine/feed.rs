@@ -5,9 +5,8 @@
 //! reader stands behind them, and what could not be read or processed.
 
 use std::cell::Cell;
-use std::time::Instant;
 
-use super::fill::{Extent, Filled};
+use super::fill::{Extent, Filled, told};
 use super::judge::Judge;
 use super::profile::Phases;
 use super::step::{Halt, StepRun};
@@ -53,6 +52,11 @@ pub(super) trait Feed<In, Out> {
     /// Told when it is committed.
     fn committed(&mut self) -> Result<(), Failure>;
 
+    /// Told behind the last chunk: the reader has heard of every commit when it returns.
+    fn close(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// How far the reader is.
     fn progress(&self) -> Option<Progress>;
 }
@@ -74,9 +78,17 @@ impl<'l, 'r, L> Desk<'l, 'r, L> {
 
     /// How far a chunk that begins now is filled.
     pub(super) fn extent(&self) -> Extent {
-        let options = &self.run.info.options;
-        let until = options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
-        Extent { items: options.chunk as u64, until }
+        Extent::of(self.run.info)
+    }
+
+    /// Tells of the calls of processors that were repeated.
+    pub(super) fn tell_repeats<In, Out>(&mut self)
+    where
+        L: StepListener<In, Out>,
+    {
+        for (failure, repeat) in self.judge.retrying.take_noted() {
+            told(self.listener.on_retry(&failure, repeat));
+        }
     }
 
     /// The failure of a call in that phase.

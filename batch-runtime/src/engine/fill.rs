@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use super::feed::Outputs;
 use super::profile::{Phases, Ticks};
-use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepListener};
+use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, StepListener};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
-const FIRST_CAPACITY: usize = 64 * 1024;
+pub(super) const FIRST_CAPACITY: usize = 64 * 1024;
 
 /// The outputs of one chunk.
 ///
@@ -31,13 +31,16 @@ pub(super) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
 
 impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
     fn with_capacity(items: usize) -> Self {
-        Self {
-            outputs: Outputs::with_capacity(items, if CAREFUL { items } else { 0 }),
-            rejected: Vec::new(),
-            source: 0,
-            last_source: None,
-            produced: 0,
+        Self::within(Outputs::with_capacity(0, 0), items)
+    }
+
+    /// In buffers that are there already, with room for so many items.
+    pub(super) fn within(mut outputs: Outputs<P::Out>, items: usize) -> Self {
+        outputs.items.reserve(items);
+        if CAREFUL {
+            outputs.sources.reserve(items);
         }
+        Self { outputs, rejected: Vec::new(), source: 0, last_source: None, produced: 0 }
     }
 
     /// Ready for the next chunk.
@@ -126,6 +129,19 @@ pub(super) struct Extent {
     pub(super) until: Option<Instant>,
 }
 
+impl Extent {
+    /// Of a chunk of that step which begins now.
+    pub(super) fn of(step: &StepInfo) -> Self {
+        let until = step.options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
+        Self { items: step.options.chunk as u64, until }
+    }
+
+    /// Is its time over?
+    pub(super) fn is_over(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 /// Notes the phase if the call it stands beside panics; costs nothing if it does not.
 struct Unwinding<'p>(&'p Cell<Phase>, Phase);
 
@@ -199,11 +215,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
         let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
         while filled.read < extent.items && !filled.ended {
-            if CAREFUL
-                && let Some(until) = extent.until
-                && filled.read > 0
-                && Instant::now() >= until
-            {
+            if CAREFUL && filled.read > 0 && extent.is_over() {
                 break;
             }
             if L::HEARS_ITEMS

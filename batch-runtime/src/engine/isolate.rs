@@ -12,6 +12,7 @@ use super::feed::Desk;
 use super::fill::{noting, told};
 use super::judge::Unwritten;
 use super::retry::{Again, after};
+use super::step::PutSoFar;
 use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
 use crate::repository::SkipPhase;
 
@@ -22,6 +23,8 @@ pub(super) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(super) tx: &'w ChunkTransaction<'w>,
     /// Where the writer stood when the transaction began.
     pub(super) begin: &'w W::Position,
+    /// What was in the contexts by then.
+    pub(super) put: &'w PutSoFar,
     /// The number of the record that each item stems from; empty where no care is taken.
     pub(super) sources: &'w mut [u32],
     /// The place of the first item in its chunk.
@@ -71,6 +74,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     /// Goes back to the begin of the transaction, with nothing locked.
     fn give_up(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
+        self.desk.run.take_back(self.put);
         self.writer.rollback(self.begin).map_err(Failure::new)
     }
 
@@ -130,35 +134,67 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         }
         let middle = part.start + part.len() / 2;
         for half in [part.start..middle, middle..part.end] {
-            match self.part(items, half.clone(), kept) {
-                Ok(()) => kept.push(half),
-                Err(failure) => {
-                    let failure = self.desk.judge.allows(failure)?;
-                    self.isolate(items, half, failure, kept)?;
+            let mut repeated = 0;
+            loop {
+                let Err(failure) = self.part(items, half.clone(), kept) else {
+                    kept.push(half);
+                    break;
+                };
+                match self.desk.judge.allows(after(failure, repeated)) {
+                    Ok(failure) => {
+                        self.isolate(items, half, failure, kept)?;
+                        break;
+                    }
+                    // What passes is waited out; only what is skipped is looked for.
+                    Err(failure) => self.wait_out(items, failure, repeated, kept)?,
                 }
+                repeated += 1;
             }
         }
         Ok(())
     }
 
+    /// Waits with nothing locked, where a rule says that a part is tried again.
+    fn wait_out(
+        &mut self,
+        items: &[W::Item],
+        failure: Failure,
+        repeated: u32,
+        kept: &[Range<usize>],
+    ) -> Result<(), Failure> {
+        self.give_up()?;
+        match self.desk.judge.retrying.again(&failure, repeated) {
+            Again::No => return Err(failure),
+            Again::Stopped => return Err(failure.interrupted()),
+            Again::Yes => {}
+        }
+        told(self.desk.listener.on_retry(&failure, repeated + 1));
+        self.begin_anew(items, kept)
+    }
+
+    /// Begins the transaction again, with what was good.
+    fn begin_anew(&mut self, items: &[W::Item], kept: &[Range<usize>]) -> Result<(), Failure> {
+        self.begin_again()?;
+        kept.iter().try_for_each(|part| self.attempt(items, part.clone()))
+    }
+
     /// Writes a part in a savepoint; where that fails, all is as before it.
     fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
-        let before = self.writer.position();
-        self.tx.begin_part()?;
+        let (before, put) = (self.writer.position(), self.desk.run.put_so_far());
+        // Where the transaction itself cannot go on, no rule for items applies.
+        self.tx.begin_part().map_err(Failure::fatal)?;
         let Err(failure) = self.attempt(items, part) else {
-            return self.tx.keep_part();
+            return self.tx.keep_part().map_err(Failure::fatal);
         };
-        if self.tx.is_alive() {
-            self.tx.take_part_back()?;
-            self.writer.rollback(&before).map_err(Failure::new)?;
+        let back = if self.tx.is_alive() {
+            self.desk.run.take_back(&put);
+            let taken = self.tx.take_part_back();
+            taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {
-            // The database rolled all of it back: what was good is written anew.
-            self.give_up()?;
-            self.begin_again()?;
-            for part in kept {
-                self.attempt(items, part.clone())?;
-            }
-        }
+            // The database rolled all of it back.
+            self.give_up().and_then(|()| self.begin_anew(items, kept))
+        };
+        back.map_err(Failure::fatal)?;
         Err(failure)
     }
 }

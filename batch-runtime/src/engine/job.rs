@@ -7,8 +7,8 @@ use super::declared::warn_of_undeclared;
 use super::flow::walk;
 use super::journal::{self, Journal};
 use super::runner::{Halt, Runner};
-use super::{JobError, RunOptions};
-use crate::definition::{Environment, JobContext, JobInfo, NeedKind, Parameters, StepInfo, Values};
+use super::{JobError, RunOptions, listeners};
+use crate::definition::{Environment, JobContext, JobEnd, JobInfo, NeedKind, Parameters, StepInfo, Values};
 use crate::graph::{Activity, Node, render_text};
 use crate::observe::{JobReport, JobStarted};
 use crate::repository::{
@@ -80,7 +80,10 @@ pub(super) fn run(
         steps: Vec::new(),
         passed: Vec::new(),
     };
-    let walked = walk(job.flow, &mut runner);
+    let walked = match listeners::before(job, &environment) {
+        Ok(()) => walk(job.flow, &mut runner),
+        Err(failure) => Err(Halt::Failed(ExitStatus::code("FAILED").because(failure.to_string()))),
+    };
     let Runner { steps, passed, .. } = runner;
     let (status, exit) = match walked {
         Ok(()) => (BatchStatus::Completed, ExitStatus::code("COMPLETED")),
@@ -98,6 +101,9 @@ pub(super) fn run(
             return Err(error.into());
         }
     };
+    let end = JobEnd { status, exit };
+    listeners::after(job, &environment, &end);
+    let JobEnd { status, exit } = end;
     let values = &environment.job.values;
     let finish = ExecutionFinish { status, exit, context: values.changed().then(|| values.changes()) };
     repository.finish(ownership, &finish)?;

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::checkpoint;
+use super::partitions::SkipCount;
 use super::retry::Retrying;
 use crate::definition::{Failure, Faults};
 use crate::repository::{Counters, SkipPhase, SkippedItem};
@@ -44,28 +45,25 @@ impl Skip {
 pub(super) struct Judge<'r> {
     faults: &'static Faults,
     pub(super) retrying: &'r Retrying,
-    /// What the step skipped in earlier executions of the instance.
-    before: u64,
-    /// What it skipped in this one, and committed.
-    committed: u64,
+    /// What the step skipped, in earlier executions of the instance and in other partitions too, `skips` included.
+    skipped: SkipCount,
     skips: Vec<Skip>,
 }
 
 impl<'r> Judge<'r> {
     pub(super) fn new(faults: &'static Faults, retrying: &'r Retrying, before: &Counters) -> Self {
-        Self { faults, retrying, before: before.skips(), committed: 0, skips: Vec::new() }
-    }
-
-    fn so_far(&self) -> u64 {
-        self.before + self.committed + self.skips.len() as u64
+        Self { faults, retrying, skipped: retrying.skipped(before.skips()), skips: Vec::new() }
     }
 
     /// Does a rule skip it, and is its limit not reached? The failure comes back, with what forbids it.
     pub(super) fn allows(&self, failure: Failure) -> Result<Failure, Failure> {
+        self.allows_after(self.skipped.get(), failure)
+    }
+
+    fn allows_after(&self, so_far: u64, failure: Failure) -> Result<Failure, Failure> {
         if failure.is_interrupted() || failure.is_fatal() {
             return Err(failure);
         }
-        let so_far = self.so_far();
         match self.faults.skipped_by(failure.cause(), so_far) {
             None => Err(failure),
             Some(rule) => match rule.limit {
@@ -89,7 +87,14 @@ impl<'r> Judge<'r> {
         failure: Failure,
         item: Option<Unwritten>,
     ) -> Result<(), Failure> {
-        let failure = self.allows(failure)?;
+        let mut failure = failure;
+        loop {
+            let so_far = self.skipped.get();
+            failure = self.allows_after(so_far, failure)?;
+            if self.skipped.add(so_far) {
+                break;
+            }
+        }
         tracing::info!(%failure, "skipped");
         self.skips.push(Skip { phase, source, failure, item });
         Ok(())
@@ -101,6 +106,7 @@ impl<'r> Judge<'r> {
 
     /// Takes back what was skipped since there were `len`.
     pub(super) fn forget(&mut self, len: usize) {
+        self.skipped.take_back(self.skips.len().saturating_sub(len));
         self.skips.truncate(len);
     }
 
@@ -132,7 +138,13 @@ impl<'r> Judge<'r> {
         let (settled, left): (Vec<Skip>, Vec<Skip>) =
             std::mem::take(&mut self.skips).into_iter().partition(|skip| records.contains(&skip.source));
         self.skips = left;
-        self.committed += settled.len() as u64;
         settled
+    }
+}
+
+/// What is not committed was not skipped.
+impl Drop for Judge<'_> {
+    fn drop(&mut self) {
+        self.skipped.take_back(self.skips.len());
     }
 }

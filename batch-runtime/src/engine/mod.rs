@@ -16,17 +16,21 @@ mod isolate;
 mod job;
 mod journal;
 mod judge;
+mod listeners;
 mod panic;
+mod partitions;
 mod parts;
 mod pause;
 mod pool;
 mod profile;
+mod replay;
 mod retry;
 mod runner;
 mod sequential;
 mod split;
 mod step;
 mod tasklet;
+mod threads;
 mod window;
 
 #[cfg(feature = "async")]
@@ -35,7 +39,8 @@ pub(crate) use asynchronous::JobRuntime;
 pub use asynchronous::{Taking, asynchronous};
 pub(crate) use checkpoint::encode as encode_position;
 pub(crate) use chunk::collect;
-pub use chunk::run_chunks;
+pub use chunk::{run_chunks, run_threaded};
+pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};
 pub use pool::{pooled, pooled_by_reference};
 pub use retry::{Behind, Repeats, Retried, Retrying};
@@ -62,6 +67,8 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits before what failed is tried again.
     pub pause: Arc<dyn Pause>,
+    /// Runs the partitions of steps.
+    pub partitions: Arc<dyn PartitionHandler>,
     /// The tokio runtime that `async` processors run in; without one, the job starts one of its own when a step needs it. It
     /// must be driven by other threads, as every multi-threaded runtime is.
     #[cfg(feature = "async")]
@@ -76,6 +83,7 @@ impl Default for RunOptions {
             stop: StopSignal::default(),
             observer: None,
             pause: Arc::new(Sleep),
+            partitions: Arc::new(Threads),
             #[cfg(feature = "async")]
             runtime: None,
         }

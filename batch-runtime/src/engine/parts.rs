@@ -52,8 +52,6 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             )));
         }
         self.tally.counters.rollback += 1;
-        let Outputs { items, sources } = feed.outputs();
-        Arranged::with_sources(items, sources).sort_by_source();
         self.parts(0..filled.records, filled.records, refused, feed, record)
     }
 
@@ -78,6 +76,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     ) -> Result<bool, Halt> {
         let Outputs { items: all, sources } = feed.outputs();
         let items = stemming_from(&records, sources);
+        // The writer has put what was refused into its own order.
+        Arranged::with_sources(&mut all[items.clone()], &mut sources[items.clone()]).sort_by_source();
         let sources = &sources[items.clone()];
         let middle = sources[sources.len() / 2];
         // Between two records: what one record gave stays together.
@@ -118,7 +118,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     }
 }
 
-/// The items that stem from these records; `sources` is in the order of the input.
+/// The items that stem from these records; `sources` is in the order of the input, save within parts that the writer has ordered.
 fn stemming_from(records: &Range<u32>, sources: &[u32]) -> Range<usize> {
     let place = |record: u32| sources.partition_point(|&source| source < record);
     place(records.start)..place(records.end)

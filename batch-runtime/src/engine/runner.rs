@@ -127,6 +127,7 @@ impl Runner<'_> {
             scope,
             route: choice.map(|choice| choice.route),
             again,
+            partition: None,
         })?;
         self.steps.extend(nested);
         let StepEnd { result, counters, profile } = end;

@@ -125,7 +125,7 @@ where
                 Err(halt(failure))
             }
             Fault::Process(failure) => {
-                let failure = desk.blame(located(failure, &line.reader, Phase::Process), Phase::Process);
+                let failure = desk.blame(located(failure, &line.reader), Phase::Process);
                 told(desk.listener.on_process_error(&failure));
                 if !CAREFUL {
                     return Err(halt(failure));
@@ -139,8 +139,7 @@ where
             }
             Fault::Read(error) => {
                 let steps_over = line.reader.steps_over(&error);
-                let failure =
-                    desk.blame(located(Failure::new(error), &line.reader, Phase::Read), Phase::Read);
+                let failure = desk.blame(located(Failure::new(error), &line.reader), Phase::Read);
                 told(desk.listener.on_read_error(&failure));
                 if !CAREFUL {
                     return Err(halt(failure));
@@ -238,10 +237,9 @@ impl ReadRepeats {
     }
 }
 
-pub(super) fn located<R: Reader>(failure: Failure, reader: &R, phase: Phase) -> Failure {
+/// With the place of the record that was read last.
+pub(super) fn located<R: Reader>(failure: Failure, reader: &R) -> Failure {
     match reader.location() {
-        // Most readers name the place in their errors themselves.
-        Some(location) if phase == Phase::Read && failure.to_string().contains(&location) => failure,
         Some(location) => failure.at(location),
         None => failure,
     }

@@ -12,7 +12,9 @@ use crate::definition::{
 };
 use crate::graph::Arm;
 use crate::observe::StepLive;
-use crate::repository::{ChunkError, ChunkStore, Counters, Profile, RepositoryError, encode_context};
+use crate::repository::{
+    ChunkError, ChunkStore, ContextMap, Counters, Profile, RepositoryError, encode_context,
+};
 use crate::testing::Ran;
 
 /// The arms of the `match` that a step stands in, and which of them takes an outcome.
@@ -44,6 +46,8 @@ pub struct StepRun<'r> {
 
     /// Taken over by force, so that an owner before may hold on to what its writers write.
     pub(crate) forced: bool,
+    /// The places of what it reads, where it is replayed: that and nothing else.
+    pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
 }
@@ -88,6 +92,17 @@ impl StepRun<'_> {
         Ok((encode_context(&step), job))
     }
 
+    /// What components have put into the contexts and is not committed.
+    pub(crate) fn put_so_far(&self) -> PutSoFar {
+        PutSoFar { step: self.context().values.changes(), job: self.environment.job.values.changes() }
+    }
+
+    /// Takes back what was put since.
+    pub(crate) fn take_back(&self, since: &PutSoFar) {
+        self.context().values.go_back(&since.step);
+        self.environment.job.values.go_back(&since.job);
+    }
+
     /// The contexts are committed.
     pub(crate) fn settle(&self) {
         self.context().values.settle();
@@ -96,24 +111,41 @@ impl StepRun<'_> {
 
     /// Says which component it was, where the step has only one of that role.
     pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
-        let role = match phase {
-            Phase::Read => "reader",
-            Phase::Process => "processor",
-            Phase::Write => "writer",
-            Phase::Tasklet => "tasklet",
-            Phase::Open | Phase::Decide => return failure.during(phase),
-        };
-        self.of_role(failure, role).during(phase)
+        blame(self.info, failure, phase)
     }
 
     /// Names the component of that role, where there is only one.
     pub(crate) fn of_role(&self, failure: Failure, role: &str) -> Failure {
-        let mut of_role = self.info.components.iter().filter(|component| component.role == role);
-        match (of_role.next(), of_role.next()) {
-            (Some(only), None) => failure.in_component(only.name),
-            _ => failure,
-        }
+        of_role(self.info, failure, role)
     }
+}
+
+/// Says which component of a step it was, where the step has only one of that role.
+pub(crate) fn blame(step: &StepInfo, failure: Failure, phase: Phase) -> Failure {
+    let role = match phase {
+        Phase::Read => "reader",
+        Phase::Process => "processor",
+        Phase::Write => "writer",
+        Phase::Tasklet => "tasklet",
+        Phase::Open | Phase::Decide => return failure.during(phase),
+    };
+    of_role(step, failure, role).during(phase)
+}
+
+/// Names the component of that role, where there is only one.
+pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure {
+    let mut of_role = step.components.iter().filter(|component| component.role == role);
+    match (of_role.next(), of_role.next()) {
+        (Some(only), None) => failure.in_component(only.name),
+        _ => failure,
+    }
+}
+
+/// The values in the contexts of a step and its job that are not committed, at some moment.
+#[derive(Debug, Default)]
+pub(crate) struct PutSoFar {
+    step: ContextMap,
+    job: ContextMap,
 }
 
 /// How a step execution ended.

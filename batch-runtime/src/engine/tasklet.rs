@@ -5,19 +5,36 @@ use std::cell::Cell;
 use super::checkpoint::{Checkpoint, TaskletDone};
 use super::panic;
 use super::step::{Done, Halt, StepEnd, StepRun};
-use crate::definition::{ChunkTransaction, Failure, Phase, Tasklet, TaskletCall};
+use crate::definition::{ChunkTransaction, Failure, Phase, StepListener as _, Tasklet, TaskletCall};
 use crate::repository::{ChunkRecord, Counters};
 
 /// Runs a tasklet.
 pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
     let counters = Cell::new(Counters::default());
-    let result = panic::catch(|| drive::<T>(run, &counters))
+    let result = panic::catch(|| listened::<T>(run, &counters))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, Phase::Tasklet))));
     let mut counters = counters.get();
     if matches!(result, Err(Halt::Failed(_))) {
         counters.rollback += 1;
     }
     StepEnd { result, counters, profile: None }
+}
+
+/// Tells the step's listeners how it begins and ends.
+fn listened<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
+    let mut listener = T::listener(&run.scope).map_err(Halt::Failed)?;
+    listener.before_step().map_err(Halt::Failed)?;
+    let result = panic::catch(|| drive::<T>(run, counters))
+        .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, Phase::Tasklet))));
+    let failure = match &result {
+        Err(Halt::Failed(failure)) => Some(failure),
+        _ => None,
+    };
+    let told = panic::catch(|| listener.after_step(&counters.get(), failure)).unwrap_or_else(Err);
+    if let Err(failure) = told {
+        tracing::warn!(step = run.info.name, %failure, "a listener failed; the step ends as it would have");
+    }
+    result
 }
 
 fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {

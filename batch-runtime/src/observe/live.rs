@@ -1,5 +1,6 @@
 //! Receives: the counters of a running step, once a chunk. Gives: them to another thread, without a lock.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -19,7 +20,12 @@ pub struct StepLive {
     commit: AtomicU64,
     done: AtomicU64,
     total: AtomicU64,
+    /// That of the step, where this is that of a partition.
+    step: Option<Arc<StepLive>>,
 }
+
+/// How much of the whole a partition is, whatever its unit.
+const SHARE: u64 = 1_000;
 
 impl StepLive {
     pub(crate) fn new(name: String, before: Counters) -> Self {
@@ -34,10 +40,25 @@ impl StepLive {
             commit: AtomicU64::new(0),
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
+            step: None,
         }
     }
 
+    /// Of a partition: what it shows is added to what its step shows.
+    pub(crate) fn of_partition(name: String, before: Counters, step: &Arc<Self>) -> Self {
+        Self { step: Some(Arc::clone(step)), ..Self::new(name, before) }
+    }
+
+    /// So many partitions are to be read, and so many are.
+    pub(crate) fn begin_partitions(&self, partitions: u64, complete: u64) {
+        self.total.store(partitions * SHARE, Ordering::Relaxed);
+        self.done.store(complete * SHARE, Ordering::Relaxed);
+    }
+
     pub(crate) fn show(&self, counters: &Counters, progress: Option<Progress>) {
+        if let Some(step) = &self.step {
+            self.add_to(step, counters, progress);
+        }
         self.read.store(counters.read, Ordering::Relaxed);
         self.filter.store(counters.filter, Ordering::Relaxed);
         self.write.store(counters.write, Ordering::Relaxed);
@@ -46,6 +67,24 @@ impl StepLive {
         if let Some(Progress { done, total }) = progress {
             self.done.store(done, Ordering::Relaxed);
             self.total.store(total, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds what has come since it was shown last.
+    fn add_to(&self, step: &Self, counters: &Counters, progress: Option<Progress>) {
+        let add = |to: &AtomicU64, shown: &AtomicU64, now: u64| {
+            to.fetch_add(now.saturating_sub(shown.load(Ordering::Relaxed)), Ordering::Relaxed);
+        };
+        add(&step.read, &self.read, counters.read);
+        add(&step.filter, &self.filter, counters.filter);
+        add(&step.write, &self.write, counters.write);
+        add(&step.skip, &self.skip, counters.skips());
+        add(&step.commit, &self.commit, counters.commit);
+        let share = |done: u64, total: u64| (u128::from(done) * u128::from(SHARE)).checked_div(total.into());
+        if let Some(Progress { done, total }) = progress {
+            let shown = share(self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
+            let more = share(done, total).unwrap_or_default().saturating_sub(shown.unwrap_or_default());
+            step.done.fetch_add(u64::try_from(more).unwrap_or_default(), Ordering::Relaxed);
         }
     }
 

@@ -26,6 +26,21 @@ pub enum OperatorError {
     /// A parameter is missing, unknown, or does not fit its type.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
+    /// There is nothing to replay.
+    #[error(
+        "execution {0} of job `{1}` skipped nothing, so there is nothing to replay; `show {0}` tells what it did"
+    )]
+    NothingSkipped(ExecutionId, String),
+    /// What partitions skipped is found by who reads the same partition.
+    #[error(
+        "execution {execution} cannot be replayed: step `{step}` skipped it in a partition; run the step without `partitions`, or correct the input and run it anew"
+    )]
+    SkippedInPartition {
+        /// The execution.
+        execution: ExecutionId,
+        /// The partition's step execution.
+        step: String,
+    },
     /// The execution's parameters no longer make the instance that it belongs to.
     #[error(
         "execution {execution} cannot be restarted: with today's parameters job `{job}` is another instance, as `{parameter}` differs; give the value that the execution had, or run the job anew"

@@ -12,8 +12,8 @@ pub use error::OperatorError;
 use std::sync::Arc;
 
 use crate::definition::{
-    Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, RUN_ID, StopSignal,
-    nearest, resolve_parameters,
+    Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, REPLAY, RUN_ID,
+    StopSignal, nearest, resolve_parameters,
 };
 use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
@@ -224,6 +224,37 @@ impl JobOperator {
             return Err(OperatorError::OtherInstance { execution, job: job.name.to_owned(), parameter });
         }
         self.run(job, parameters)
+    }
+
+    /// Runs a new instance that reads what an execution has skipped, through the same steps, with the parameters of the execution
+    /// and those given here. Steps that skipped nothing read nothing; tasklets run as ever. A replay that was cut short goes
+    /// on where it was, as any instance; what it skips itself can be replayed in turn.
+    ///
+    /// # Errors
+    /// As [`restart_with`](Self::restart_with), and when the execution skipped nothing, or in a partition.
+    pub fn replay(&self, execution: ExecutionId, given: &Parameters) -> Result<JobReport, OperatorError> {
+        let stored = self.execution(execution)?;
+        let job = self.job(&stored.instance.job)?;
+        let skipped = self.skipped(execution)?;
+        if skipped.is_empty() {
+            return Err(OperatorError::NothingSkipped(execution, job.name.to_owned()));
+        }
+        if let Some(row) = skipped.into_iter().find(|row| row.step.contains(":partition")) {
+            return Err(OperatorError::SkippedInPartition { execution, step: row.step });
+        }
+        let mut parameters = Parameters::new();
+        for parameter in &stored.parameters {
+            if job.parameters.iter().any(|spec| spec.name == parameter.name) {
+                let (value, identifying) = (parameter.value.clone(), parameter.identifying);
+                parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });
+            }
+        }
+        for (name, parameter) in given.iter() {
+            parameters.insert(name, parameter.clone());
+        }
+        let value = ParameterValue::Long(execution.0);
+        parameters.insert(REPLAY, Parameter { value, identifying: true, secret: false });
+        self.run(job, resolve_parameters(job, &parameters)?)
     }
 
     /// Asks a running execution, of whatever process, to stop at its next chunk boundary.

@@ -23,8 +23,8 @@ pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};
 pub use key::job_key;
 pub use model::{
-    BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, Owner, Profile,
-    SkipPhase, SkippedItem, SkippedRow, StepExecution, StoredParameter,
+    BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
+    Owner, PartitionExecution, Profile, SkipPhase, SkippedItem, SkippedRow, StepExecution, StoredParameter,
 };
 
 use crate::definition::{
@@ -267,6 +267,53 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::StartLimit`] when it was started too often; [`RepositoryError::Stopped`] when the job was asked
     /// to stop while a lock was waited for.
     fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError>;
+
+    /// The partitions of a step of the instance, as they were made when it first started; none where it has not.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn partitions(&self, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, RepositoryError>;
+
+    /// Makes the partitions of a step where `new` gives them, and a step execution as STARTING for each; else one for each
+    /// that is not COMPLETED, with the context of its last. All of them in one transaction; gives all partitions.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now; [`RepositoryError::Stopped`] when the
+    /// job was asked to stop while a lock was waited for.
+    fn begin_partitions(
+        &self,
+        owner: Ownership,
+        step: &StepStart<'_>,
+        new: Option<&[NewPartition]>,
+    ) -> Result<Vec<PartitionExecution>, RepositoryError>;
+
+    /// Begins the step execution of a partition; at most once.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] when it was begun already, or the execution has another owner by now;
+    /// [`RepositoryError::Stopped`] as for [`begin_step`](Self::begin_step).
+    fn begin_partition(
+        &self,
+        owner: Ownership,
+        partition: StepExecutionId,
+        step: &StepStart<'_>,
+    ) -> Result<BegunStep, RepositoryError>;
+
+    /// The context that a partition has committed.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn partition_context(
+        &self,
+        owner: Ownership,
+        partition: StepExecutionId,
+    ) -> Result<ContextMap, RepositoryError>;
+
+    /// Ends the partitions of a step that were not begun in this execution as STOPPED.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    fn end_partitions(&self, owner: Ownership, step: &str) -> Result<(), RepositoryError>;
 
     /// Ends a step execution and records it in the journal.
     ///

@@ -356,6 +356,38 @@ pub struct StepExecution {
     pub context: ContextMap,
 }
 
+/// A part of a step's input, to be made a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPartition {
+    /// What people call it, where it has a name.
+    pub name: Option<String>,
+    /// The part, as JSON.
+    pub part: String,
+}
+
+/// A partition of a step, with its last step execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionExecution {
+    /// Counts the partitions of the step from 0, in the order of the input.
+    pub number: u32,
+    /// The name of its step executions: `load:partition3`.
+    pub step: String,
+    /// What people call it, where it has a name.
+    pub name: Option<String>,
+    /// The part of the input, as JSON.
+    pub part: String,
+    /// Its last step execution.
+    pub id: StepExecutionId,
+    /// The job execution of that.
+    pub execution: ExecutionId,
+    /// Where that stands.
+    pub status: BatchStatus,
+    /// How that ended.
+    pub exit: ExitStatus,
+    /// What that did.
+    pub counters: Counters,
+}
+
 /// An execution context: plain JSON values by key.
 pub type ContextMap = BTreeMap<String, Value>;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::definition::{ChunkTransaction, Writer};
+use crate::definition::{ChunkTransaction, Partitionable, Writer};
 
 /// Collects items in memory: for tests, and for results that the program itself goes on with.
 ///
@@ -123,6 +123,8 @@ impl<T: Clone> Writer for Collector<T> {
         Ok(())
     }
 }
+
+impl<T: Clone> Partitionable for Collector<T> {}
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use self::field::{Format, ItemError};
 use self::record::Columns;
 use super::file::TransactionalFile;
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Writer};
+use crate::{ChunkTransaction, Durability, Partitionable, Writer};
 
 /// Writes items to a CSV file, a line each, under a header with the names of the item's fields.
 ///
@@ -162,6 +162,7 @@ impl<T: Serialize> CsvWriter<T> {
             let columns = Columns { count: names.len(), names: Vec::new() };
             let line = record::append(names, &self.format, &columns, self.file.buffer()?);
             line.map_err(|error| self.refused(0, &error))?;
+            self.file.end_header();
         }
         Ok(())
     }
@@ -247,7 +248,9 @@ impl<T: Serialize> Writer for CsvWriter<T> {
             return Ok(());
         }
         self.begin()?;
-        if let Some(footer) = &self.footer {
+        if let Some(footer) = &self.footer
+            && !self.file.is_of_partition()
+        {
             let footer = footer(self.file.records());
             let out = self.file.buffer()?;
             out.extend_from_slice(footer.as_bytes());
@@ -258,6 +261,22 @@ impl<T: Serialize> Writer for CsvWriter<T> {
 
     fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
         self.file.finish(durability)
+    }
+}
+
+/// Each partition writes `NAME.partition0`, `NAME.partition1` …; in the end they stand in NAME one after the other, under one
+/// header and before one footer, as if the file had been written in one piece. Until then that takes twice the room.
+impl<T: Serialize> Partitionable for CsvWriter<T> {
+    fn of_partition(&mut self, number: u32) {
+        self.file.of_partition(number);
+    }
+
+    fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
+        self.file.merge(partitions)
+    }
+
+    fn clear(&mut self, partitions: u32) -> Result<(), WriteError> {
+        self.file.clear(partitions)
     }
 }
 

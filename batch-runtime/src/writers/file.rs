@@ -19,6 +19,7 @@
 //! - What is renamed is looked at before: a `.part` that is another file by now is left alone.
 
 mod copy;
+mod partition;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::partition::Whole;
 use super::WriteError;
 use crate::Durability;
 
@@ -44,6 +46,14 @@ pub struct FilePosition {
     pub(crate) records: u64,
     /// True if it is whole, and only the rename may be missing.
     pub(crate) finishing: bool,
+    /// Of the file of a partition: so many bytes of it are the header.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) header: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A file that is written in chunks and published at the end.
@@ -63,6 +73,9 @@ pub(crate) struct TransactionalFile {
     /// True if a write failed, so that there may be more in the file than `written`.
     torn: bool,
     records: u64,
+    header: u64,
+    /// What it is a part of, where a partition writes it.
+    whole: Option<Whole>,
     sealed: bool,
     /// True if the file holds what was not yet forced to the disk.
     unforced: bool,
@@ -92,6 +105,8 @@ impl TransactionalFile {
             written: 0,
             torn: false,
             records: 0,
+            header: 0,
+            whole: None,
             sealed: false,
             unforced: false,
             entry_durable: false,
@@ -157,18 +172,15 @@ impl TransactionalFile {
     }
 
     fn refuse_what_is_there(&self) -> Result<(), WriteError> {
-        match std::fs::symlink_metadata(&self.path) {
-            Ok(found) if found.is_dir() => Err(WriteError::Folder { path: self.path.clone() }),
-            Ok(_) if !self.overwrite => Err(WriteError::Exists { path: self.path.clone() }),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(WriteError::io("look at", &self.path, error)),
+        if let Some(Whole { path, overwrite }) = &self.whole {
+            refuse(path, *overwrite)?;
         }
+        refuse(&self.path, self.overwrite)
     }
 
     fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
-        let FilePosition { length: committed, records, finishing } = position;
-        (self.written, self.records, self.sealed) = (committed, records, finishing);
+        let FilePosition { length: committed, records, finishing, header } = position;
+        (self.written, self.records, self.sealed, self.header) = (committed, records, finishing, header);
         let options = OpenOptions::new().write(true).clone();
         let mut file = match lock(&self.part, &options, self.takes_over) {
             Ok(file) => file,
@@ -234,7 +246,7 @@ impl TransactionalFile {
     }
 
     fn flush(&mut self) -> Result<(), WriteError> {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && !self.torn {
             return Ok(());
         }
         let (written, torn) = (self.written, self.torn);
@@ -284,12 +296,13 @@ impl TransactionalFile {
             length: self.written + self.buffer.len() as u64,
             records: self.records,
             finishing: self.sealed,
+            header: self.header,
         }
     }
 
     /// Goes back to a position of this execution.
     pub(crate) fn rollback(&mut self, to: FilePosition) -> Result<(), WriteError> {
-        (self.records, self.sealed) = (to.records, to.finishing);
+        (self.records, self.sealed, self.header) = (to.records, to.finishing, to.header);
         if let Some(kept) = to.length.checked_sub(self.written) {
             self.buffer.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         } else {
@@ -348,6 +361,16 @@ impl TransactionalFile {
             Err(_) if is_at(&self.path)? => Ok(()),
             renamed => renamed,
         }
+    }
+}
+
+fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => Err(WriteError::Folder { path: path.to_path_buf() }),
+        Ok(_) if !overwrite => Err(WriteError::Exists { path: path.to_path_buf() }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(WriteError::io("look at", path, error)),
     }
 }
 

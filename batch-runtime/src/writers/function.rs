@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::definition::{ChunkTransaction, Failure, Phase, Writer};
+use crate::definition::{ChunkTransaction, Failure, Partitionable, Phase, Writer};
 
 /// A function that writes items.
 ///
@@ -61,6 +61,11 @@ impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const GOES
     }
 
     fn position(&self) {}
+}
+
+impl<T, F, const GOES_BACK: bool> Partitionable for FunctionWriter<T, F, GOES_BACK> where
+    F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>
+{
 }
 
 impl<T, F, const GOES_BACK: bool> fmt::Debug for FunctionWriter<T, F, GOES_BACK> {

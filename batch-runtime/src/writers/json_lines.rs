@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::file::TransactionalFile;
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Writer};
+use crate::{ChunkTransaction, Durability, Partitionable, Writer};
 
 /// Writes items to a file, each as JSON on a line of its own (JSON Lines, NDJSON).
 ///
@@ -77,6 +77,7 @@ impl<T: Serialize> JsonLinesWriter<T> {
             let out = self.file.buffer()?;
             out.extend_from_slice(header.as_bytes());
             out.push(b'\n');
+            self.file.end_header();
         }
         Ok(())
     }
@@ -135,7 +136,9 @@ impl<T: Serialize> Writer for JsonLinesWriter<T> {
             return Ok(());
         }
         self.begin()?;
-        if let Some(footer) = &self.footer {
+        if let Some(footer) = &self.footer
+            && !self.file.is_of_partition()
+        {
             let footer = footer(self.file.records());
             let out = self.file.buffer()?;
             out.extend_from_slice(footer.as_bytes());
@@ -146,6 +149,22 @@ impl<T: Serialize> Writer for JsonLinesWriter<T> {
 
     fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
         self.file.finish(durability)
+    }
+}
+
+/// Each partition writes `NAME.partition0`, `NAME.partition1` …; in the end they stand in NAME one after the other, under one
+/// header and before one footer, as if the file had been written in one piece. Until then that takes twice the room.
+impl<T: Serialize> Partitionable for JsonLinesWriter<T> {
+    fn of_partition(&mut self, number: u32) {
+        self.file.of_partition(number);
+    }
+
+    fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
+        self.file.merge(partitions)
+    }
+
+    fn clear(&mut self, partitions: u32) -> Result<(), WriteError> {
+        self.file.clear(partitions)
     }
 }
 

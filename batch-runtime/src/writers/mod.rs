@@ -22,5 +22,5 @@ pub use file::FilePosition;
 pub use function::FunctionWriter;
 pub use json_lines::JsonLinesWriter;
 pub use pair::Both;
-pub use route::{Arms, Route};
+pub use route::{Arms, PartitionableArms, Route};
 pub use sqlite::{Rows, SqliteTable, SqliteWriteError};

@@ -1,6 +1,6 @@
 //! Receives: `(save, audit)` in the writer's place. Gives: one writer that hands every item to both.
 
-use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Partitionable, Writer};
 
 /// Writes each chunk with both writers, in one transaction; more are nested: `Both::new(a, Both::new(b, c))`.
 ///
@@ -87,6 +87,24 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     fn finish(&mut self, durability: Durability) -> Result<(), BoxError> {
         self.first.finish(durability).map_err(Into::into)?;
         self.second.finish(durability).map_err(Into::into)
+    }
+}
+
+impl<A: Partitionable, B: Partitionable<Item = A::Item>> Partitionable for Both<A, B> {
+    fn of_partition(&mut self, number: u32) {
+        self.first.of_partition(number);
+        self.second.of_partition(number);
+    }
+
+    fn merge(&mut self, partitions: Vec<Option<Self::Position>>) -> Result<(), BoxError> {
+        let (first, second) = partitions.into_iter().map(Option::unzip).unzip();
+        self.first.merge(first).map_err(Into::into)?;
+        self.second.merge(second).map_err(Into::into)
+    }
+
+    fn clear(&mut self, partitions: u32) -> Result<(), BoxError> {
+        self.first.clear(partitions).map_err(Into::into)?;
+        self.second.clear(partitions).map_err(Into::into)
     }
 }
 

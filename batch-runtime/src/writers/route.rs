@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Failure, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Failure, Partitionable, Writer};
 
 /// Hands each item to one of several writers, all in one transaction.
 ///
@@ -199,6 +199,45 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     }
 }
 
+/// The arms of a [`Route`] whose writers partitions may each have one of.
+#[expect(missing_docs, reason = "each method is that of `Partitionable`, for all arms")]
+#[expect(clippy::missing_errors_doc, reason = "each error is that of the arm's writer")]
+pub trait PartitionableArms<T>: Arms<T> {
+    fn of_partition(&mut self, number: u32);
+    fn merge(&mut self, partitions: Vec<Option<Self::Position>>) -> Result<(), BoxError>;
+    fn clear(&mut self, partitions: u32) -> Result<(), BoxError>;
+}
+
+impl<T> PartitionableArms<T> for () {
+    fn of_partition(&mut self, _number: u32) {}
+
+    fn merge(&mut self, _partitions: Vec<Option<()>>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn clear(&mut self, _partitions: u32) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<T, W: Partitionable<Item = T>, R: PartitionableArms<T>> PartitionableArms<T> for (W, R) {
+    fn of_partition(&mut self, number: u32) {
+        self.0.of_partition(number);
+        self.1.of_partition(number);
+    }
+
+    fn merge(&mut self, partitions: Vec<Option<Self::Position>>) -> Result<(), BoxError> {
+        let (first, rest) = partitions.into_iter().map(Option::unzip).unzip();
+        self.0.merge(first).map_err(Into::into)?;
+        self.1.merge(rest)
+    }
+
+    fn clear(&mut self, partitions: u32) -> Result<(), BoxError> {
+        self.0.clear(partitions).map_err(Into::into)?;
+        self.1.clear(partitions)
+    }
+}
+
 /// The runs of equal values: `(value, from, to)`.
 fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
     let mut from = 0;
@@ -300,6 +339,24 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
 
     fn finish(&mut self, durability: Durability) -> Result<(), BoxError> {
         self.arms.finish(durability)
+    }
+}
+
+impl<T, C, A> Partitionable for Route<T, C, A>
+where
+    C: FnMut(&T) -> Result<usize, Failure>,
+    A: PartitionableArms<T>,
+{
+    fn of_partition(&mut self, number: u32) {
+        self.arms.of_partition(number);
+    }
+
+    fn merge(&mut self, partitions: Vec<Option<A::Position>>) -> Result<(), BoxError> {
+        self.arms.merge(partitions)
+    }
+
+    fn clear(&mut self, partitions: u32) -> Result<(), BoxError> {
+        self.arms.clear(partitions)
     }
 }
 

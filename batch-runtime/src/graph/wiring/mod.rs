@@ -11,7 +11,7 @@ mod ways;
 
 pub use message::{Message, same};
 pub use outputs::unsure_output;
-pub use parameters::{ill_bound, missing, unknown_argument};
+pub use parameters::{ill_bound, missing, missing_for_listener, unknown_argument};
 pub use places::Place;
 pub use probe::{
     Nothing, Probe, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,

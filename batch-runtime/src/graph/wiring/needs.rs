@@ -174,6 +174,7 @@ impl Search {
                 NeedKind::Transaction(None)
                 | NeedKind::Connection(None)
                 | NeedKind::Output { .. }
+                | NeedKind::Partition
                 | NeedKind::Ahead
                 | NeedKind::Keeps(_) => None,
             };
@@ -237,6 +238,16 @@ impl Search {
         }
         None
     }
+}
+
+/// The parameter that a listener of the job asks for after `before` others.
+#[must_use]
+pub(super) const fn asked_by_listener(
+    name: &'static str,
+    needs: &'static [Need],
+    before: usize,
+) -> Option<Asked> {
+    Search { before }.needs(needs, true, "listener", name, Around::NOTHING, true)
 }
 
 /// The parameter that `used` asks for after `before` others, by the name it has before the bindings of `used` itself.

@@ -2,12 +2,12 @@
 //! type, and whether what is bound there exists and fits.
 
 use crate::__private::wiring::{fits as fits_constant, in_range, named as described};
-use crate::definition::{BoundTo, ParameterSpec, TypeName};
+use crate::definition::{BoundTo, Need, ParameterSpec, TypeName};
 use crate::graph::{Activity, Use};
 
 use super::Wiring;
 use super::message::{Message, is_near, same, same_type};
-use super::needs::{Asked, asked, bound};
+use super::needs::{Asked, asked, asked_by_listener, bound};
 use super::places::{Place, places, use_at};
 
 const fn declared(parameters: &'static [ParameterSpec], name: &str) -> Option<&'static ParameterSpec> {
@@ -204,6 +204,27 @@ const fn tell(
         .and(" does not keep it secret, as ")
         .code(asked.user)
         .and(" does; put `#[param(secret)]` on it there, too")
+}
+
+/// What is told to a listener of the job whose parameters are missing there, or declared with another type.
+#[must_use]
+pub const fn missing_for_listener(
+    wiring: &Wiring,
+    name: &'static str,
+    needs: &'static [Need],
+) -> Option<Message> {
+    const ALONE: &Use = &Use { name: "", activity: super::probe::UNKNOWN, bindings: &[] };
+    let Some(parameters) = wiring.parameters else {
+        return None;
+    };
+    let mut before = 0;
+    while let Some(next) = asked_by_listener(name, needs, before) {
+        if fault(parameters, &next) {
+            return Some(tell(Message::new(), wiring, parameters, ALONE, &next));
+        }
+        before += 1;
+    }
+    None
 }
 
 /// What is told to a binding of an argument that nothing has.

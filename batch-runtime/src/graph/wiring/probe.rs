@@ -75,7 +75,7 @@ components! {
 impl<T: ?Sized> Nothing for Probe<T> {}
 
 /// What stands for a name that is no step, so that the rest of the job can be checked.
-const UNKNOWN: Activity = Activity::Step(&StepInfo {
+pub(super) const UNKNOWN: Activity = Activity::Step(&StepInfo {
     id: "",
     name: "",
     doc: "",

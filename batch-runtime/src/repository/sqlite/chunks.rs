@@ -53,8 +53,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(owner: Ownership, step: StepExecutionId) -> Self {
-        Self { owner, step, version: 0, skipped: 0 }
+    pub(super) fn new(owner: Ownership, step: StepExecutionId, version: i64) -> Self {
+        Self { owner, step, version, skipped: 0 }
     }
 
     fn fenced(&self) -> RepositoryError {

@@ -127,6 +127,11 @@ impl Shared {
         self.lend_with(self.durability_of(execution), self.waits.commit)
     }
 
+    /// The same for what may be lost with the machine.
+    pub(super) fn lend_fast(self: &Arc<Self>) -> rusqlite::Result<Lent> {
+        self.lend_with(Durability::Process, self.waits.commit)
+    }
+
     /// A connection for everything else.
     pub(super) fn lend(self: &Arc<Self>, durability: Durability) -> rusqlite::Result<Lent> {
         self.lend_with(durability, self.waits.other)

@@ -13,6 +13,7 @@ mod launch;
 mod lock;
 mod open;
 mod owner;
+mod partitions;
 mod queries;
 mod queue;
 mod rows;
@@ -33,8 +34,9 @@ use error::Trouble;
 pub use open::SqliteOptions;
 
 use super::{
-    BegunStep, ExecutionFilter, ExecutionFinish, JobExecution, JournalEntry, LaunchRequest, Launched,
-    Ownership, Repository, RepositoryError, SkippedRow, StepExecution, StepFinish, StepStart,
+    BegunStep, ContextMap, ExecutionFilter, ExecutionFinish, JobExecution, JournalEntry, LaunchRequest,
+    Launched, NewPartition, Ownership, PartitionExecution, Repository, RepositoryError, SkippedRow,
+    StepExecution, StepFinish, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -104,7 +106,41 @@ impl Repository for SqliteRepository {
     }
 
     fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError> {
-        self.named(steps::begin(&self.shared, owner, step))
+        self.named(steps::begin(&self.shared, owner, step, None))
+    }
+
+    fn partitions(&self, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, RepositoryError> {
+        self.named(partitions::of(&self.shared, owner, step))
+    }
+
+    fn begin_partitions(
+        &self,
+        owner: Ownership,
+        step: &StepStart<'_>,
+        new: Option<&[NewPartition]>,
+    ) -> Result<Vec<PartitionExecution>, RepositoryError> {
+        self.named(partitions::begin(&self.shared, owner, step, new))
+    }
+
+    fn begin_partition(
+        &self,
+        owner: Ownership,
+        partition: StepExecutionId,
+        step: &StepStart<'_>,
+    ) -> Result<BegunStep, RepositoryError> {
+        self.named(steps::begin(&self.shared, owner, step, Some(partition)))
+    }
+
+    fn partition_context(
+        &self,
+        owner: Ownership,
+        partition: StepExecutionId,
+    ) -> Result<ContextMap, RepositoryError> {
+        self.named(partitions::context(&self.shared, owner, partition))
+    }
+
+    fn end_partitions(&self, owner: Ownership, step: &str) -> Result<(), RepositoryError> {
+        self.named(partitions::end(&self.shared, owner, step))
     }
 
     fn finish_step(

@@ -216,6 +216,14 @@ pub(super) fn next_id(connection: &Connection, table: &str) -> rusqlite::Result<
     Ok(id)
 }
 
+/// The first of the next `many` numbers of a sequence.
+pub(super) fn next_ids(connection: &Connection, table: &str, many: usize) -> rusqlite::Result<i64> {
+    let first = next_id(connection, table)?;
+    let more = i64::try_from(many).unwrap_or(i64::MAX).saturating_sub(1).max(0);
+    connection.execute(&format!("UPDATE {table} SET ID = ID + ?1"), [more])?;
+    Ok(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use super::connections::{Lent, Session, Shared, guard};
 use super::elsewhere::{Checkpoint, Elsewhere};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{filesystem, journal, queries, skipped, takeover};
+use super::{filesystem, journal, partitions, queries, skipped, takeover};
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::{
     self, BatchStatus, BegunStep, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish,
@@ -29,10 +29,12 @@ pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(
     }
 }
 
+/// Begins a step; where its step execution is there already, as that of a partition is, begins that.
 pub(super) fn begin(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &StepStart<'_>,
+    created: Option<StepExecutionId>,
 ) -> Result<BegunStep, Trouble> {
     let durability = shared.durability_of(owner.execution);
     let wanted = || queries::is_wanted(shared, owner, step.stop);
@@ -53,8 +55,11 @@ pub(super) fn begin(
         skipped::follow(shared, owner, elsewhere, *last)?;
     }
 
-    let begun = insert(shared, owner, step, truth.as_ref())?;
-    let target = Target::new(owner, begun.id);
+    let begun = match created {
+        None => insert(shared, owner, step, truth.as_ref())?,
+        Some(id) => start(shared, owner, step, id, truth.as_ref())?,
+    };
+    let target = Target::new(owner, begun.id, begun.version);
     let signal = step.stop.clone();
     let chunks = if let Some(elsewhere) = other {
         elsewhere.start(begun.id, &begun.context_text)?;
@@ -86,6 +91,7 @@ fn own_connection(
 
 struct Begun {
     id: StepExecutionId,
+    version: i64,
     starts: u32,
     context: ContextMap,
     context_text: String,
@@ -132,22 +138,66 @@ fn insert(
         .execute(params![id.0, step.name, owner.execution.0, stamp(shared.now())])?;
     rows::put_step_context(&transaction, id, &context_text)?;
     transaction.commit()?;
-    Ok(Begun { id, starts: earlier + 1, context, context_text, before })
+    Ok(Begun { id, version: 0, starts: earlier + 1, context, context_text, before })
+}
+
+/// Starts a step execution that is there. Nothing is lost with this transaction: where the machine dies the step
+/// execution was not started, so it need not reach the disk.
+fn start(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    step: &StepStart<'_>,
+    id: StepExecutionId,
+    truth: Option<&Checkpoint>,
+) -> Result<Begun, Trouble> {
+    let connection = shared.lend_fast()?;
+    let wanted = || queries::is_wanted(shared, owner, step.stop);
+    let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
+    check_owner(&transaction, owner)?;
+    if let Some(checkpoint) = truth
+        && let Some(corrected) = correct(&transaction, checkpoint)?
+    {
+        partitions::sum_up(&transaction, corrected)?;
+    }
+    let (before, earlier) = sums(&transaction, owner, step.name)?;
+    let started = transaction
+        .prepare_cached(
+            "UPDATE BATCH_STEP_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'STARTED', START_TIME = ?1, LAST_UPDATED = ?1
+             WHERE STEP_EXECUTION_ID = ?2 AND STATUS = 'STARTING' RETURNING VERSION",
+        )?
+        .query_row(params![stamp(shared.now()), id.0], |row| row.get(0))
+        .optional()?;
+    // Somebody else runs it.
+    let version = started.ok_or(RepositoryError::Fenced { execution: owner.execution })?;
+    let context = match truth {
+        None => context_of(&transaction, id)?,
+        Some(checkpoint) => checkpoint.context()?,
+    };
+    let context_text = encode_context(&context);
+    if truth.is_some() {
+        rows::put_step_context(&transaction, id, &context_text)?;
+    }
+    transaction.commit()?;
+    Ok(Begun { id, version, starts: earlier + 1, context, context_text, before })
 }
 
 /// The other database knows what the step execution before really committed, where its owner died or failed before it could
 /// copy that here.
-fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let Some(step) = checkpoint.step else { return Ok(()) };
+///
+/// Gives the execution whose step was corrected.
+fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<Option<ExecutionId>> {
+    let Some(step) = checkpoint.step else { return Ok(None) };
     let counters = &checkpoint.counters;
     let corrected = connection
         .prepare_cached(
             "UPDATE BATCH_STEP_EXECUTION
              SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
                  READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8
-             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE IN (?10, ?11)",
+             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE IN (?10, ?11) RETURNING JOB_EXECUTION_ID",
         )?
-        .execute(params![
+        .query_row(
+            params![
             int(counters.commit),
             int(counters.read),
             int(counters.filter),
@@ -159,11 +209,12 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             step.0,
             takeover::OWNER_LOST,
             takeover::END_LOST,
-        ])?;
-    if corrected > 0 {
+        ], |row| row.get(0).map(ExecutionId))
+        .optional()?;
+    if corrected.is_some() {
         rows::put_step_context(connection, step, &checkpoint.text)?;
     }
-    Ok(())
+    Ok(corrected)
 }
 
 /// The counters of the step in the instance so far, and how often it was started.
@@ -175,7 +226,7 @@ fn sums(connection: &Connection, owner: Ownership, name: &str) -> rusqlite::Resu
         .join(", ");
     connection
         .prepare_cached(&format!(
-            "SELECT {sums}, COUNT(*) FROM BATCH_JOB_EXECUTION e
+            "SELECT {sums}, COUNT(s.START_TIME) FROM BATCH_JOB_EXECUTION e
              JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND s.STEP_NAME = ?2
              WHERE e.JOB_INSTANCE_ID = ?1"
         ))?
@@ -199,7 +250,7 @@ fn last(
         .optional()
 }
 
-fn context_of(connection: &Connection, step: StepExecutionId) -> Result<ContextMap, Trouble> {
+pub(super) fn context_of(connection: &Connection, step: StepExecutionId) -> Result<ContextMap, Trouble> {
     let columns = connection
         .prepare_cached(
             "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID = ?1",

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
 use super::launch::next_epoch;
-use super::owner;
 use super::rows::{self, RUNNING, stamp};
+use super::{owner, partitions};
 use crate::definition::{Durability, ExecutionId, InstanceId};
 use crate::repository::{BatchStatus, Owner, RepositoryError};
 
@@ -146,6 +146,7 @@ pub(super) fn fail_running_steps(
     why: &str,
     now: &str,
 ) -> rusqlite::Result<()> {
+    partitions::sum_up(connection, execution)?;
     connection
         .prepare_cached(&format!(
             "UPDATE BATCH_STEP_EXECUTION

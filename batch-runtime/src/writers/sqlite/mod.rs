@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::definition::{BoxError, ChunkTransaction, Database, Sqlite, Writer};
+use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Sqlite, Writer};
 
 use cells::Cells;
 use insert::{Conflict, Insert, Statements};
@@ -328,6 +328,8 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
 
     fn position(&self) {}
 }
+
+impl<T, D: Database<Driver = Sqlite>> Partitionable for SqliteTable<T, D> {}
 
 /// An error of ours passes the user's closure as it is.
 #[cold]

@@ -23,7 +23,7 @@ fn save(delays: &[Delay]) {
     println!("{}", delays.iter().map(|delay| delay.minutes).sum::<f64>());
 }
 
-#[step(chunk = 100, threads = 4)]
+#[step(chunk = 100, order = none)]
 fn load() {
     flights | late | save
 }

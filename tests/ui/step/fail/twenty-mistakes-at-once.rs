@@ -83,8 +83,8 @@ fn unknown() {
     flights | late | save
 }
 
-#[step(chunk = 10, threads = 4)]
-fn threads() {
+#[step(chunk = 10, order = none)]
+fn partitions() {
     flights | late | save
 }
 

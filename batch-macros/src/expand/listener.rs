@@ -1,0 +1,183 @@
+//! `#[listener(on_skip_in_write)] fn report(row: &Row, error: &LoadError, log: PathBuf)`
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ItemFn;
+use syn::spanned::Spanned;
+
+use super::arguments::{Injected, call, injected};
+use super::broken;
+use super::failure::{as_result, error_check};
+use super::frame::{checked, frame, implement};
+use crate::errors::Errors;
+use crate::model::argument::Role;
+use crate::model::component::Component;
+use crate::model::listener::{self, Event, Observed, Seen, Shows};
+use crate::model::types::is_unit;
+use crate::syntax::component::plain;
+
+/// Expands `#[listener]`.
+pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let Some(event) = listener::event(function, given, errors) else {
+        return broken::component(Role::Listener, function, errors);
+    };
+    let role = if event.is_of_job() { Role::JobListener } else { Role::Listener };
+    let observed = listener::observed(event, function, errors);
+    if !errors.is_empty() {
+        return broken::component(role, function, errors);
+    }
+    let component = Component::read_behind(event.shows.len(), role, function, errors);
+    if !is_unit(&component.returns.value) {
+        errors.at(&component.returns.value, "a listener returns nothing, or `Result<(), ..>`");
+    }
+    if !errors.is_empty() {
+        return broken::component(role, function, errors);
+    }
+    let asked = injected(role, &component.described(), &component.arguments);
+    let aliases = &asked.aliases;
+    let error = error_check(&component.returns);
+    let body = if event.is_of_job() {
+        of_job(&component, event, &asked)
+    } else {
+        of_step(&component, event, &observed, &asked)
+    };
+    frame(function, plain(function), quote!(#aliases #error #body))
+}
+
+/// The call as a `Result<(), Failure>` that names the listener.
+fn called(component: &Component<'_>, handed: &TokenStream, asked: &Injected) -> TokenStream {
+    let handed = (!handed.is_empty()).then_some(handed);
+    let called = as_result(component, &call(component, handed, &asked.pass));
+    if !component.returns.fallible {
+        return called;
+    }
+    let text = component.name.to_string();
+    quote! {{
+        let __told: ::core::result::Result<(), __batch::Failure> = #called;
+        __told.map_err(|__failure| __batch::Failure::in_component(__failure, #text))
+    }}
+}
+
+fn of_job(component: &Component<'_>, event: &Event, asked: &Injected) -> TokenStream {
+    let (name, text) = (component.name, component.name.to_string());
+    let variant = Ident::new(event.adaptor, name.span());
+    let (needs, fetch) = (&asked.needs, &asked.fetch);
+    let ends = !event.shows.is_empty();
+    let (end, handed) =
+        if ends { (quote!(, __end: &__batch::JobEnd), quote!(__end)) } else { (quote!(), quote!()) };
+    let called = called(component, &handed, asked);
+    let definition = implement(
+        quote!(__batch::JobListenerDefinition),
+        name,
+        quote! {
+            const LISTENER: __batch::JobListener = __batch::JobListener {
+                name: #text,
+                needs: &[#needs],
+                hears: __batch::JobEvent::#variant(__hear),
+            };
+        },
+    );
+    quote! {
+        fn __hear(__scope: &__batch::Scope<'_> #end) -> ::core::result::Result<(), __batch::Failure> {
+            #fetch
+            #called
+        }
+        #definition
+    }
+}
+
+fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked: &Injected) -> TokenStream {
+    let (name, text) = (component.name, component.name.to_string());
+    let (needs, fetch) = (&asked.needs, &asked.fetch);
+    let item = observed.item.as_ref().map(|item| quote!(type __Item = #item;));
+    let (mut taken, mut handed) = (Vec::new(), Vec::new());
+    let (mut read, mut written) = (quote!(__In), quote!(__Out));
+    for shows in event.shows {
+        let (argument, passed) = match shows {
+            Shows::Read => {
+                read = quote!(__Item);
+                (quote!(__item: &__Item), quote!(__item))
+            }
+            Shows::Written => {
+                written = quote!(__Item);
+                (quote!(__item: &__Item), quote!(__item))
+            }
+            Shows::Items => {
+                written = quote!(__Item);
+                (quote!(__items: &[__Item]), quote!(__items))
+            }
+            Shows::Counters => (quote!(__counters: &__batch::Counters), quote!(__counters)),
+            Shows::Failure => {
+                (quote!(__failure: ::core::option::Option<&__batch::Failure>), quote!(__failure))
+            }
+            Shows::Error => (quote!(__failure: &__batch::Failure), error_passed(observed)),
+            Shows::Repeat => (quote!(__repeat: u32), quote!(__repeat)),
+            Shows::End => continue,
+        };
+        taken.push(argument);
+        handed.push(passed);
+    }
+    let (types, told) = told(observed, called(component, &quote!(#(#handed),*), asked));
+    let generic = |parameter: &str, ty: &TokenStream| {
+        (ty.to_string() == parameter).then(|| format_ident!("{parameter}"))
+    };
+    let (any_read, any_written) = (generic("__In", &read), generic("__Out", &written));
+    let generics: Vec<_> = any_read.iter().chain(&any_written).collect();
+    let adaptor = Ident::new(event.adaptor, name.span());
+    let is = implement(quote!(__batch::IsListener), name, quote!());
+    let of_steps = event.is_of_step().then(|| implement(quote!(__batch::HearsSteps), name, quote!()));
+    let of_chunks = (!event.is_of_items()).then(|| implement(quote!(__batch::HearsChunks), name, quote!()));
+    let at = name.span();
+    let of = |parameter: &Option<Ident>| parameter.as_ref().map(|parameter| quote!(<#parameter>));
+    let (of_read, of_written) = (of(&any_read), of(&any_written));
+    let hears_read = quote_spanned!(at=> impl #of_read __batch::HearsRead<#read> for #name {});
+    let hears_written = quote_spanned!(at=> impl #of_written __batch::HearsWritten<#written> for #name {});
+    quote! {
+        #item
+        #types
+        #is
+        #of_steps
+        #of_chunks
+        #hears_read
+        #hears_written
+        impl<#(#generics),*> __batch::ListenerDefinition<#read, #written> for #name {
+            const NAME: &'static str = #text;
+            const NEEDS: &'static [__batch::Need] = &[#needs];
+            fn bind<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
+                impl __batch::StepListener<#read, #written> + 's + use<'s, #(#generics),*>,
+                __batch::Failure,
+            > {
+                #fetch
+                ::core::result::Result::Ok(__batch::#adaptor(
+                    move |#(#taken),*| -> ::core::result::Result<(), __batch::Failure> { #told },
+                ))
+            }
+        }
+    }
+}
+
+fn error_passed(observed: &Observed) -> TokenStream {
+    match observed.error {
+        Some(Seen::Failure) | None => quote!(__failure),
+        Some(Seen::Any | Seen::Type(_)) => quote!(__error),
+    }
+}
+
+/// The call with the error as the function sees it.
+fn told(observed: &Observed, called: TokenStream) -> (TokenStream, TokenStream) {
+    match &observed.error {
+        Some(Seen::Failure) | None => (quote!(), called),
+        Some(Seen::Any) => (quote!(), quote!(__failure.look(|__error| #called))),
+        Some(Seen::Type(ty)) => {
+            let check = quote_spanned!(ty.span()=> let _ = <__Seen as __batch::NamedError>::IS;);
+            let alias = checked(&format_ident!("__Error"), quote!(__Seen), check);
+            let told = quote! {
+                __failure.look(|__error| match __batch::find_error::<__Error>(__error) {
+                    ::core::option::Option::Some(__error) => #called,
+                    ::core::option::Option::None => ::core::result::Result::Ok(()),
+                })
+            };
+            (quote!(type __Seen = #ty; #alias), told)
+        }
+    }
+}

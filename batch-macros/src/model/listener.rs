@@ -1,0 +1,233 @@
+//! Receives: the event that a `#[listener(..)]` hears, and its first arguments. Gives: what the event shows, as the function
+//! wants to see it.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{FnArg, ItemFn, Type, TypeParamBound};
+
+use super::item::taken;
+use super::types::{as_reference, is_named, only_argument, shown};
+use crate::errors::Errors;
+use crate::syntax::nearest::nearest;
+
+/// What an event shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// The item that was read.
+    Read,
+    /// The item that is written.
+    Written,
+    /// Items that are written.
+    Items,
+    Counters,
+    /// The failure, where there is one.
+    Failure,
+    Error,
+    /// For the how many-th time.
+    Repeat,
+    /// How a job ended.
+    End,
+}
+
+impl Shows {
+    /// As an argument.
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Read | Self::Written => "item: &Item",
+            Self::Items => "items: &[Item]",
+            Self::Counters => "counters: &Counters",
+            Self::Failure => "failure: Option<&Failure>",
+            Self::Error => "error: &Failure",
+            Self::Repeat => "repeat: u32",
+            Self::End => "end: &JobEnd",
+        }
+    }
+}
+
+/// Something that happens.
+pub(crate) struct Event {
+    pub(crate) name: &'static str,
+    /// The adaptor in the runtime; the variant for events of jobs.
+    pub(crate) adaptor: &'static str,
+    pub(crate) shows: &'static [Shows],
+}
+
+impl Event {
+    const fn new(name: &'static str, adaptor: &'static str, shows: &'static [Shows]) -> Self {
+        Self { name, adaptor, shows }
+    }
+
+    pub(crate) fn is_of_job(&self) -> bool {
+        self.name.ends_with("_job")
+    }
+
+    pub(crate) fn is_of_step(&self) -> bool {
+        self.name.ends_with("_step")
+    }
+
+    /// Is it told of single items while they are read and processed?
+    pub(crate) fn is_of_items(&self) -> bool {
+        ["before_read", "after_read", "before_process", "after_process"].contains(&self.name)
+    }
+}
+
+static EVENTS: [Event; 20] = [
+    Event::new("before_job", "Before", &[]),
+    Event::new("after_job", "After", &[Shows::End]),
+    Event::new("before_step", "BeforeStep", &[]),
+    Event::new("after_step", "AfterStep", &[Shows::Counters, Shows::Failure]),
+    Event::new("before_chunk", "BeforeChunk", &[]),
+    Event::new("after_chunk", "AfterChunk", &[Shows::Counters]),
+    Event::new("on_chunk_error", "OnChunkError", &[Shows::Error]),
+    Event::new("before_read", "BeforeRead", &[]),
+    Event::new("after_read", "AfterRead", &[Shows::Read]),
+    Event::new("on_read_error", "OnReadError", &[Shows::Error]),
+    Event::new("before_process", "BeforeProcess", &[Shows::Read]),
+    Event::new("after_process", "AfterProcess", &[Shows::Written]),
+    Event::new("on_process_error", "OnProcessError", &[Shows::Error]),
+    Event::new("before_write", "BeforeWrite", &[Shows::Items]),
+    Event::new("after_write", "AfterWrite", &[Shows::Items]),
+    Event::new("on_write_error", "OnWriteError", &[Shows::Items, Shows::Error]),
+    Event::new("on_skip_in_read", "OnSkipInRead", &[Shows::Error]),
+    Event::new("on_skip_in_process", "OnSkipInProcess", &[Shows::Error]),
+    Event::new("on_skip_in_write", "OnSkipInWrite", &[Shows::Written, Shows::Error]),
+    Event::new("on_retry", "OnRetry", &[Shows::Error, Shows::Repeat]),
+];
+
+/// The event of that name; what is wrong is reported.
+pub(crate) fn event(function: &ItemFn, given: TokenStream, errors: &mut Errors) -> Option<&'static Event> {
+    if given.is_empty() {
+        errors.at(
+            &function.sig.ident,
+            "say what the listener hears: write `#[listener(after_step)]`, or another event",
+        );
+        return None;
+    }
+    let Ok(word) = syn::parse2::<Ident>(given.clone()) else {
+        errors.at(
+            given,
+            "a listener hears one event: write `#[listener(after_step)]`, and a second function for a second event",
+        );
+        return None;
+    };
+    let name = word.to_string();
+    let found = EVENTS.iter().find(|event| event.name == name);
+    if found.is_none() {
+        let known = EVENTS.iter().map(|event| event.name);
+        let message = if let Some(near) = nearest(&name, known.clone()) {
+            format!("no event is called `{name}`; did you mean `{near}`?")
+        } else {
+            let all: Vec<_> = known.map(|known| format!("`{known}`")).collect();
+            format!("no event is called `{name}`; there are {}", all.join(", "))
+        };
+        errors.at(word, message);
+    }
+    found
+}
+
+/// How a function sees an error.
+pub(crate) enum Seen {
+    /// `&Failure`
+    Failure,
+    /// `&dyn Error`
+    Any,
+    /// `&LoadError`: it is called where that is found.
+    Type(Box<Type>),
+}
+
+/// What a listener observes.
+#[derive(Default)]
+pub(crate) struct Observed {
+    /// The item's type, where one is shown.
+    pub(crate) item: Option<Type>,
+    pub(crate) error: Option<Seen>,
+}
+
+/// Reads the first arguments; what is wrong is reported.
+pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) -> Observed {
+    let mut observed = Observed::default();
+    let mut arguments = function.sig.inputs.iter();
+    for shows in event.shows {
+        let Some(FnArg::Typed(typed)) = arguments.next() else {
+            let all: Vec<_> = event.shows.iter().map(|shows| shows.argument()).collect();
+            let name = &function.sig.ident;
+            errors.at(
+                name,
+                format!(
+                    "`{}` is shown to its listeners as `fn {name}({})`: write these arguments first",
+                    event.name,
+                    all.join(", ")
+                ),
+            );
+            return observed;
+        };
+        see(*shows, &typed.ty, event, &mut observed, errors);
+    }
+    observed
+}
+
+fn see(shows: Shows, ty: &Type, event: &Event, observed: &mut Observed, errors: &mut Errors) {
+    let behind =
+        as_reference(ty).filter(|reference| reference.mutability.is_none()).map(|reference| &*reference.elem);
+    let fits = match (shows, behind) {
+        (Shows::Read | Shows::Written, Some(_)) => {
+            observed.item = Some(taken(ty).item);
+            true
+        }
+        (Shows::Items, Some(Type::Slice(slice))) => {
+            observed.item = Some((*slice.elem).clone());
+            true
+        }
+        (Shows::Counters, Some(behind)) => is_named(behind, "Counters"),
+        (Shows::End, Some(behind)) => is_named(behind, "JobEnd"),
+        (Shows::Failure, None) => only_argument(ty, "Option")
+            .and_then(as_reference)
+            .is_some_and(|reference| is_named(&reference.elem, "Failure")),
+        (Shows::Repeat, None) => is_named(ty, "u32"),
+        (Shows::Error, Some(behind)) => {
+            observed.error = Some(seen(behind));
+            true
+        }
+        _ => false,
+    };
+    if !fits {
+        let remedy = match shows {
+            Shows::Read | Shows::Written => format!("item: &{}", bare(ty)),
+            Shows::Items => format!("items: &[{}]", bare(ty)),
+            Shows::Error => format!("error: &{}", bare(ty)),
+            other => other.argument().to_owned(),
+        };
+        errors.at(ty, format!("`{}` shows something else here: write `{remedy}`", event.name));
+    }
+}
+
+/// The type without what stands around it.
+fn bare(ty: &Type) -> String {
+    match as_reference(ty).map_or(ty, |reference| &*reference.elem) {
+        Type::Slice(slice) => shown(&slice.elem),
+        other => only_argument(other, "Vec").map_or_else(|| shown(other), shown),
+    }
+}
+
+fn seen(ty: &Type) -> Seen {
+    if is_named(ty, "Failure") {
+        Seen::Failure
+    } else if is_any_error(ty) {
+        Seen::Any
+    } else {
+        Seen::Type(Box::new(ty.clone()))
+    }
+}
+
+/// `dyn Error`, in parentheses or not.
+pub(crate) fn is_any_error(ty: &Type) -> bool {
+    match ty {
+        Type::Paren(paren) => is_any_error(&paren.elem),
+        Type::TraitObject(object) => object.bounds.iter().any(|bound| match bound {
+            TypeParamBound::Trait(bound) => {
+                bound.path.segments.last().is_some_and(|segment| segment.ident == "Error")
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,173 @@
+//! Receives: a `#[listener(event)]` function as a closure. Gives: it as a [`StepListener`] that hears this one event; and the
+//! trait the attribute implements for the function's marker ([`ListenerDefinition`]).
+
+use std::error::Error;
+
+use super::{Failure, Need, Scope, StepListener};
+use crate::repository::Counters;
+
+/// What `#[listener]` implements for the marker of the annotated function: for every type of item that it does not observe.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a listener of a step that reads `{In}` and writes `{Out}`",
+    label = "observes other items"
+)]
+pub trait ListenerDefinition<In, Out> {
+    /// The function's name.
+    const NAME: &'static str;
+    /// What its arguments ask for.
+    const NEEDS: &'static [Need];
+
+    /// Binds the injected arguments.
+    ///
+    /// # Errors
+    /// When an argument cannot be had.
+    fn bind<'s>(
+        scope: &Scope<'s>,
+    ) -> Result<impl StepListener<In, Out> + 's + use<'s, Self, In, Out>, Failure>;
+}
+
+/// What `#[listener]` implements, whatever the items: the function hears of a step.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a listener of a step",
+    label = "a step tells its listeners",
+    note = "put `#[listener(after_step)]`, or another event, on the function of this name;\nwhat hears `before_job` or `after_job` is named in `#[job(listeners(..))]`"
+)]
+pub trait IsListener {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[listener]` implements where the function hears of whole steps.
+#[diagnostic::on_unimplemented(
+    message = "listener `{Self}` hears of chunks or items, and a tasklet has none",
+    label = "is told nothing by a tasklet",
+    note = "leave it out, or let it hear `before_step` or `after_step`"
+)]
+pub trait HearsSteps {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[listener]` implements where the function is not told of single items while they are read and processed.
+#[diagnostic::on_unimplemented(
+    message = "listener `{Self}` hears of single items, which `threads` read and process side by side",
+    label = "would be told by several threads at once",
+    note = "leave it out, or let it hear of chunks, writes, errors or skips, which come in order; or drop `threads`"
+)]
+pub trait HearsChunks {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[listener]` implements for the items of a step's reader.
+#[diagnostic::on_unimplemented(
+    message = "listener `{Self}` does not observe `{Item}`, which this step reads",
+    label = "is told of `{Item}` here",
+    note = "change what the listener observes to `&{Item}`, or leave it out of this step"
+)]
+pub trait HearsRead<Item> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What `#[listener]` implements for the items of a step's writer.
+#[diagnostic::on_unimplemented(
+    message = "listener `{Self}` does not observe `{Item}`, which this step writes",
+    label = "is told of `{Item}` here",
+    note = "change what the listener observes to `{Item}`, or leave it out of this step"
+)]
+pub trait HearsWritten<Item> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// The error of that type among an error and its sources.
+#[must_use]
+pub fn find_error<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+macro_rules! events {
+    ($($(#[$closely:meta])? $adaptor:ident: $event:ident($($argument:ident: $ty:ty),*);)*) => {$(
+        #[doc = concat!("Hears `", stringify!($event), "`.")]
+        #[derive(Debug)]
+        pub struct $adaptor<F>(pub F);
+
+        impl<In, Out, F: FnMut($($ty),*) -> Result<(), Failure>> StepListener<In, Out> for $adaptor<F> {
+            const HEARS_ITEMS: bool = events!(@closely $($closely)?);
+
+            #[inline]
+            fn $event(&mut self, $($argument: $ty),*) -> Result<(), Failure> {
+                (self.0)($($argument),*)
+            }
+        }
+    )*};
+    (@closely) => { false };
+    (@closely $closely:meta) => { true };
+}
+
+events! {
+    BeforeStep: before_step();
+    AfterStep: after_step(counters: &Counters, failure: Option<&Failure>);
+    BeforeChunk: before_chunk();
+    AfterChunk: after_chunk(counters: &Counters);
+    OnChunkError: on_chunk_error(error: &Failure);
+    #[closely] BeforeRead: before_read();
+    #[closely] AfterRead: after_read(item: &In);
+    OnReadError: on_read_error(error: &Failure);
+    #[closely] BeforeProcess: before_process(item: &In);
+    #[closely] AfterProcess: after_process(item: &Out);
+    OnProcessError: on_process_error(error: &Failure);
+    BeforeWrite: before_write(items: &[Out]);
+    AfterWrite: after_write(items: &[Out]);
+    OnWriteError: on_write_error(items: &[Out], error: &Failure);
+    OnSkipInRead: on_skip_in_read(error: &Failure);
+    OnSkipInProcess: on_skip_in_process(error: &Failure);
+    OnSkipInWrite: on_skip_in_write(item: &Out, error: &Failure);
+    OnRetry: on_retry(error: &Failure, repeat: u32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_hears_its_event_alone() {
+        let mut heard = Vec::new();
+        let mut listener = AfterRead(|item: &u32| {
+            heard.push(*item);
+            Ok(())
+        });
+        let told: &mut dyn StepListenerOfNumbers = &mut listener;
+        told.tell();
+        assert_eq!(heard, [7]);
+    }
+
+    trait StepListenerOfNumbers {
+        fn tell(&mut self);
+    }
+
+    impl<L: StepListener<u32, String>> StepListenerOfNumbers for L {
+        fn tell(&mut self) {
+            self.before_step().unwrap();
+            self.before_process(&3).unwrap();
+            self.after_read(&7).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_who_hears_of_reading_and_processing_hears_items() {
+        const fn hears<L: StepListener<u32, u32>>(_: &L) -> bool {
+            L::HEARS_ITEMS
+        }
+        assert!(hears(&AfterRead(|_: &u32| Ok(()))));
+        assert!(!hears(&OnSkipInWrite(|_: &u32, _: &Failure| Ok(()))));
+    }
+}

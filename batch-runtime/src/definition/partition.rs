@@ -1,0 +1,282 @@
+//! Receives: a step with `partitions`. Gives: what its options are as a constant ([`Partitioning`]), what its pipe can do beside
+//! ([`Partitioned`]), and what a partitioner makes and a reader asks for ([`Partition`]).
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Failure, Need, Partitionable, Pipe, Scope, Splittable};
+use crate::engine::{PartitionedRun, StepEnd};
+use crate::repository::NewPartition;
+
+/// The partition that a step execution works on, asked for as `Partition<Range>` in a step with `partitioner = f`, where `f`
+/// makes ranges of that type.
+///
+/// It dereferences to the range.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Years { first: u16, last: u16 }
+///
+/// #[partitioner]
+/// fn decades(until: u16) -> Vec<(String, Years)> {
+///     (1990..until).step_by(10).map(|first| (format!("{first}s"), Years { first, last: first + 9 })).collect()
+/// }
+///
+/// #[reader]
+/// fn years(decade: Partition<Years>) -> impl Iterator<Item = u16> {
+///     decade.first..=decade.last
+/// }
+/// # #[writer]
+/// # fn print(years: &[u16]) { println!("{years:?}") }
+///
+/// #[step(chunk = 5, partitioner = decades)]
+/// fn all_years() {
+///     years | print
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition<T> {
+    name: String,
+    number: u32,
+    range: T,
+}
+
+impl<T> Partition<T> {
+    /// A partition as the engine makes it: for the unit test of a reader.
+    ///
+    /// ```
+    /// use batch_runtime::Partition;
+    ///
+    /// let january = Partition::new("january", 0, 1..=31);
+    /// assert_eq!((january.name(), january.end()), ("january", &31));
+    /// ```
+    pub fn new(name: impl Into<String>, number: u32, range: T) -> Self {
+        Self { name: name.into(), number, range }
+    }
+
+    /// What the partitioner calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counts the partitions of the step from 0.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The range itself.
+    #[must_use]
+    pub fn into_range(self) -> T {
+        self.range
+    }
+}
+
+impl<T> Deref for Partition<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.range
+    }
+}
+
+/// What `#[partitioner]` implements for the marker of the annotated function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a partitioner",
+    label = "makes no partitions",
+    note = "put `#[partitioner]` on a function `fn {Self}() -> Vec<(String, Range)>`"
+)]
+pub trait PartitionerDefinition: 'static {
+    /// The function's name.
+    const NAME: &'static str;
+    /// What its arguments ask for.
+    const NEEDS: &'static [Need];
+    /// What it makes of the input.
+    type Range;
+
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// When an argument cannot be had, or the function returned an error.
+    fn partitions(scope: &Scope<'_>) -> Result<Vec<(String, Self::Range)>, Failure>;
+}
+
+/// What `#[reader]` implements for the type of the partition that it asks for.
+#[diagnostic::on_unimplemented(
+    message = "reader `{Self}` does not ask for a `Partition<{Range}>`",
+    label = "would read all of its input in each partition",
+    note = "give it an argument of the type `Partition<{Range}>`, which is what the partitioner makes"
+)]
+pub trait TakesPartition<Range> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+/// What can be the range of a partition: every serde type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the range of a partition",
+    label = "the range of a partition is stored as JSON",
+    note = "write `#[derive(Serialize, Deserialize)]` above `{Self}`"
+)]
+pub trait IsRange {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> IsRange for T {}
+
+/// A reader that a step with `partitions` can split: every [`Splittable`].
+#[diagnostic::on_unimplemented(
+    message = "this reader cannot be split into partitions",
+    label = "can be read in one piece only",
+    note = "read with `CsvReader`, `JsonLinesReader`, a `SqliteReader` with a key, `PagingReader`, `files` or `VecReader`, which split by themselves,\nor return a type of your own that implements `batch_runtime::Splittable`, or `impl Splittable<Item = ..>`;\nor write `partitioner = f` with a function that makes the partitions; or drop `partitions`"
+)]
+pub trait Splits {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Splittable> Splits for R {}
+
+/// A writer that the partitions of a step may each have one of: every [`Partitionable`].
+#[diagnostic::on_unimplemented(
+    message = "this writer cannot be shared by partitions",
+    label = "all partitions would write to one target at once",
+    note = "write with a function over `&[Item]`, with `SqliteTable`, or to a file with `CsvWriter` or `JsonLinesWriter`,\nor return a type of your own that implements `batch_runtime::Partitionable`, or `impl Partitionable<Item = ..>`;\nor drop `partitions`"
+)]
+pub trait IsShared {}
+
+#[diagnostic::do_not_recommend]
+impl<W: Partitionable> IsShared for W {}
+
+/// Named by generated code, to ask whether what opens a reader opens one that splits.
+pub const fn splits<'s, R: Splits, F: Copy + FnOnce(&Scope<'s>) -> Result<R, Failure>>(_: F) {}
+
+/// Named by generated code, to ask whether what binds a writer binds one that partitions share.
+pub const fn is_shared<'s, W: IsShared, F: Copy + FnOnce(&Scope<'s>) -> Result<W, Failure>>(_: F) {}
+
+/// The options of a step with `partitions`.
+#[derive(Clone, Copy)]
+pub struct Partitioning {
+    /// How many partitions the reader is asked for.
+    pub partitions: Option<u32>,
+    /// How many of them run at once at most.
+    pub threads: Option<u32>,
+    /// Does a partitioner make them?
+    pub has_partitioner: bool,
+    /// Runs the step: makes the partitions, has them run, and puts together what they wrote.
+    pub run: fn(&PartitionedRun<'_>) -> StepEnd,
+}
+
+impl fmt::Debug for Partitioning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partitioning")
+            .field("partitions", &self.partitions)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pipe of a step with `partitions`: its reader keeps to the partition of the scope, and so does its writer.
+pub trait Partitioned: Pipe {
+    /// Makes the partitions.
+    ///
+    /// # Errors
+    /// When the input cannot be looked through, or the partitioner returned an error.
+    fn split(scope: &Scope<'_>, partitions: usize) -> Result<Vec<NewPartition>, Failure>;
+
+    /// Binds the writer as one that puts together what the partitions wrote.
+    ///
+    /// # Errors
+    /// What the component returned.
+    fn merger<'s>(
+        scope: &Scope<'s>,
+    ) -> Result<impl Partitionable<Item = Self::Out> + 's + use<'s, Self>, Failure>;
+}
+
+/// The reader, kept to the partition of the scope where there is one.
+///
+/// # Errors
+/// When the input no longer has that part.
+pub fn narrowed<'s, R: Splittable + 's>(
+    mut reader: R,
+    scope: &Scope<'_>,
+) -> Result<impl Splittable<Item = R::Item> + 's + use<'s, R>, Failure> {
+    if let Some(assigned) = scope.assigned() {
+        reader.narrow(decoded(&assigned.part)?).map_err(Failure::new)?;
+    }
+    Ok(reader)
+}
+
+/// The writer, as that of the partition of the scope where there is one.
+pub fn apart<'s, W: Partitionable + 's>(
+    mut writer: W,
+    scope: &Scope<'_>,
+) -> impl Partitionable<Item = W::Item> + 's + use<'s, W> {
+    if let Some(assigned) = scope.assigned() {
+        writer.of_partition(assigned.number);
+    }
+    writer
+}
+
+/// The parts of a reader's input, as they are stored.
+///
+/// # Errors
+/// When the input cannot be looked through.
+pub fn split<R: Splittable>(mut reader: R, partitions: usize) -> Result<Vec<NewPartition>, Failure> {
+    let parts = reader.split(partitions).map_err(Failure::new)?;
+    parts
+        .into_iter()
+        .map(|part| Ok(NewPartition { name: R::part_name(&part), part: encoded(&part)? }))
+        .collect()
+}
+
+/// What a partitioner makes, as it is stored.
+///
+/// # Errors
+/// When it fails, or two partitions have one name.
+pub fn partitions_of<P: PartitionerDefinition<Range: Serialize>>(
+    scope: &Scope<'_>,
+) -> Result<Vec<NewPartition>, Failure> {
+    let made = P::partitions(scope).map_err(|failure| failure.in_component(P::NAME))?;
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some((name, _)) = made.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+        let why = format!("two partitions are called `{name}`, and nothing could tell them apart");
+        return Err(Failure::new(why).in_component(P::NAME));
+    }
+    made.into_iter()
+        .map(|(name, range)| Ok(NewPartition { name: Some(name), part: encoded(&range)? }))
+        .collect()
+}
+
+/// The partition that a step execution works on, as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Assigned {
+    pub(crate) number: u32,
+    pub(crate) name: Option<String>,
+    pub(crate) part: String,
+}
+
+impl Assigned {
+    pub(crate) fn partition<T: DeserializeOwned>(&self) -> Result<Partition<T>, Failure> {
+        let name = self.name.clone().unwrap_or_default();
+        Ok(Partition { name, number: self.number, range: decoded(&self.part)? })
+    }
+}
+
+fn encoded<T: Serialize>(part: &T) -> Result<String, Failure> {
+    serde_json::to_string(part)
+        .map_err(|error| Failure::new(format!("a partition does not serialise: {error}")))
+}
+
+fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
+    serde_json::from_str(part).map_err(|error| {
+        Failure::new(format!(
+            "the partition that an earlier execution stored cannot be read ({error}): {part}; finish the instance with the program it began with, or run it anew with `--next`"
+        ))
+    })
+}

@@ -1,0 +1,160 @@
+//! Receives: a step with `partitions` that the control flow came to. Gives: its input in partitions, made once and stored, all
+//! of them run, and what they wrote put together.
+//!
+//! A partition is a step execution of its own, `load:partition3`, and runs the step's own code: only its reader and its writer
+//! know of it. Where it runs is left to a [`PartitionHandler`]; what came of it stands in the repository.
+
+mod handler;
+mod merge;
+mod skip_count;
+mod work;
+
+pub use handler::{PartitionHandler, Threads};
+pub(super) use skip_count::SkipCount;
+pub use work::PartitionWork;
+
+use super::execution::Request;
+use super::panic;
+use super::step::{Done, Halt, StepEnd, StepRun};
+use crate::definition::{Ended, Failure, Partitioned, Phase};
+use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
+use merge::Merging;
+
+/// A step with partitions, about to run: what generated code is handed, and hands on to [`run_partitions`].
+pub struct PartitionedRun<'r> {
+    pub(super) request: &'r Request<'r>,
+    pub(super) run: &'r StepRun<'r>,
+}
+
+impl std::fmt::Debug for PartitionedRun<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartitionedRun").field("run", self.run).finish_non_exhaustive()
+    }
+}
+
+/// Runs a step with partitions.
+pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
+    let mut result = panic::catch(|| step.drive::<P>())
+        .unwrap_or_else(|panicked| Err(Halt::Failed(panicked.during(Phase::Open))));
+    // However it ended: what the partitions have committed counts.
+    let counters = match step.partitions() {
+        Ok(partitions) => step.sum(&partitions),
+        Err(error) => {
+            result = result.and(Err(Halt::Lost(error)));
+            Counters::default()
+        }
+    };
+    step.run.live.show(&counters, None);
+    let route = step.run.route;
+    StepEnd {
+        result: result.map(|()| Done {
+            arm: route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
+            output: None,
+        }),
+        counters,
+        profile: None,
+    }
+}
+
+/// More of the failures than this say nothing new.
+const TOLD: usize = 5;
+
+impl PartitionedRun<'_> {
+    fn drive<P: Partitioned>(&self) -> Result<(), Halt> {
+        let Self { request, run } = self;
+        let (repository, owner, path) = (request.repository, request.ownership, request.path);
+        let writer =
+            P::merger(&run.scope).map_err(|failure| Halt::Failed(self.opening(failure, "writer")))?;
+        let merging = Merging::open(run, writer).map_err(Halt::Failed)?;
+
+        let partitions = self.begin::<P>()?;
+        let complete = partitions.iter().filter(|partition| is_complete(partition)).count();
+        run.live.begin_partitions(partitions.len() as u64, complete as u64);
+        let left: Vec<_> = partitions.into_iter().filter(|partition| !is_complete(partition)).collect();
+        let work = PartitionWork::new(request, run);
+        if !left.is_empty() {
+            request.options.partitions.handle(&work, &left).map_err(Halt::Lost)?;
+        }
+        drop(left);
+
+        let partitions = self.partitions().map_err(Halt::Lost)?;
+        if !partitions.iter().all(is_complete) {
+            repository.end_partitions(owner, path).map_err(Halt::Lost)?;
+            return Err(self.worst(&partitions));
+        }
+        merging.finish(run, self.sum(&partitions), &partitions, |partition| {
+            repository.partition_context(owner, partition.id)
+        })
+    }
+
+    /// The partitions, with a step execution for each that is not complete.
+    fn begin<P: Partitioned>(&self) -> Result<Vec<PartitionExecution>, Halt> {
+        let Self { request, run } = self;
+        let (repository, owner, path) = (request.repository, request.ownership, request.path);
+        let stored = self.partitions().map_err(Halt::Lost)?;
+        let new = if stored.is_empty() || request.again {
+            let wanted = run.info.options.partitioning.and_then(|options| options.partitions);
+            let wanted = wanted.map_or_else(work::cores, |wanted| wanted as usize);
+            let made = panic::catch(|| P::split(&run.scope, wanted)).and_then(|made| made);
+            Some(made.map_err(|failure| Halt::Failed(self.opening(failure, "reader")))?)
+        } else {
+            None
+        };
+        let start = StepStart { name: path, start_limit: None, elsewhere: None, stop: &request.options.stop };
+        repository.begin_partitions(owner, &start, new.as_deref()).map_err(|error| match error {
+            RepositoryError::Stopped => Halt::Stopped,
+            error => Halt::Lost(error),
+        })
+    }
+
+    fn partitions(&self) -> Result<Vec<PartitionExecution>, RepositoryError> {
+        self.request.repository.partitions(self.request.ownership, self.request.path)
+    }
+
+    /// What they did in this execution.
+    fn sum(&self, partitions: &[PartitionExecution]) -> Counters {
+        let execution = self.request.ownership.execution;
+        let mut sum = Counters::default();
+        for partition in partitions.iter().filter(|partition| partition.execution == execution) {
+            sum += partition.counters;
+        }
+        sum
+    }
+
+    fn opening(&self, failure: Failure, role: &'static str) -> Failure {
+        self.run.of_role(failure, role).during(Phase::Open)
+    }
+
+    /// What the step comes to where not all partitions are complete.
+    fn worst(&self, partitions: &[PartitionExecution]) -> Halt {
+        let failed: Vec<_> =
+            partitions.iter().filter(|partition| partition.status == BatchStatus::Failed).collect();
+        if failed.is_empty() && self.run.is_stopping() {
+            return Halt::Stopped;
+        }
+        let mut told: Vec<String> = failed
+            .iter()
+            .take(TOLD)
+            .map(|partition| format!("{}: {}", shown(partition), partition.exit.description))
+            .collect();
+        if failed.len() > TOLD {
+            told.push(format!("and {} more", failed.len() - TOLD));
+        }
+        if told.is_empty() {
+            let left = partitions.iter().filter(|partition| !is_complete(partition)).count();
+            told.push(format!("{left} of {} partitions were not run to their ends", partitions.len()));
+        }
+        Halt::Failed(Failure::new(told.join("; ")))
+    }
+}
+
+fn is_complete(partition: &PartitionExecution) -> bool {
+    partition.status == BatchStatus::Completed
+}
+
+fn shown(partition: &PartitionExecution) -> String {
+    match &partition.name {
+        Some(name) => format!("partition {} `{name}`", partition.number),
+        None => format!("partition {}", partition.number),
+    }
+}

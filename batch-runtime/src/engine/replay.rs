@@ -1,0 +1,145 @@
+//! Receives: the skipped items of an execution. Gives: where the readers of their steps find them again, and a reader that reads
+//! those alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::checkpoint;
+use crate::definition::{BoxError, ExecutionId, Failure, ParameterValue, Parameters, REPLAY, Reader};
+use crate::repository::{Repository, RepositoryError};
+
+/// The places of what is replayed, by the step's name in its job.
+pub(crate) type Places = BTreeMap<String, Vec<String>>;
+
+/// What an execution with those parameters replays; `None` for any other.
+pub(super) fn places(
+    repository: &Arc<dyn Repository>,
+    parameters: &Parameters,
+) -> Result<Option<Places>, RepositoryError> {
+    match parameters.get(REPLAY).map(|parameter| &parameter.value) {
+        Some(ParameterValue::Long(execution)) => of(repository, ExecutionId(*execution)).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The places of what an execution skipped.
+fn of(repository: &Arc<dyn Repository>, execution: ExecutionId) -> Result<Places, RepositoryError> {
+    let mut places = Places::new();
+    for row in repository.skipped_items(execution)? {
+        places.entry(row.step).or_default().push(row.item.position);
+    }
+    let replayed =
+        repository.execution(execution)?.parameters.into_iter().find_map(|parameter| match parameter.value {
+            ParameterValue::Long(execution) if parameter.name == REPLAY => Some(ExecutionId(execution)),
+            _ => None,
+        });
+    if let Some(replayed) = replayed {
+        // It counted in the places of what it replayed itself.
+        let inner = of(repository, replayed)?;
+        for (step, places) in &mut places {
+            let inner = inner.get(step).map(Vec::as_slice).unwrap_or_default();
+            for place in places {
+                let found = checkpoint::decode_ahead::<u64>(place)
+                    .ok()
+                    .and_then(|(at, ahead)| inner.get(usize::try_from(at + ahead).ok()?));
+                if let Some(found) = found {
+                    place.clone_from(found);
+                }
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// Reads the records at certain places of a reader's input, and no others.
+pub(super) struct Replayed<'p, R, A> {
+    places: &'p [String],
+    next: usize,
+    /// Opens the reader once more.
+    anew: A,
+    /// The reader of the last place, the position that it was opened at, and how many records behind it it is.
+    open: Option<(R, String, u64)>,
+}
+
+impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
+    pub(super) fn new(places: &'p [String], anew: A) -> Self {
+        Self { places, next: 0, anew, open: None }
+    }
+
+    /// The reader, right before the record of a place.
+    fn at(&mut self, place: &str) -> Result<&mut R, Failure> {
+        let (at, ahead) = checkpoint::decode_ahead::<R::Position>(place)?;
+        let base = checkpoint::encode(&at)?;
+        let is_on_the_way =
+            self.open.as_ref().is_some_and(|(_, opened, passed)| *opened == base && *passed <= ahead);
+        if !is_on_the_way {
+            self.open = None;
+            let mut reader = (self.anew)()?;
+            reader.resume(at).map_err(Failure::new)?;
+            self.open = Some((reader, base, 0));
+        }
+        let (reader, _, passed) = self.open.as_mut().expect("was just opened");
+        checkpoint::pass(reader, ahead - *passed)?;
+        *passed = ahead + 1;
+        Ok(reader)
+    }
+}
+
+impl<R: Reader, A: FnMut() -> Result<R, Failure>> Reader for Replayed<'_, R, A> {
+    type Item = R::Item;
+    /// How many places were read.
+    type Position = u64;
+    type Error = BoxError;
+
+    fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
+        let Some(place) = self.places.get(self.next) else { return Ok(None) };
+        let places = self.places;
+        let reader = self.at(&places[self.next])?;
+        let read = reader.read();
+        self.next += 1;
+        match read.map_err(Into::into)? {
+            Some(item) => Ok(Some(item)),
+            None => Err(format!("the input has no record any more where {place} says").into()),
+        }
+    }
+
+    fn position(&self) -> u64 {
+        self.next as u64
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), BoxError> {
+        self.next = usize::try_from(position)?;
+        Ok(())
+    }
+
+    fn location(&self) -> Option<String> {
+        self.open.as_ref().and_then(|(reader, ..)| reader.location())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readers::VecReader;
+
+    #[test]
+    fn the_records_of_the_places_are_read_and_no_others() {
+        let behind = |at: u64, ahead| checkpoint::ahead_of(&checkpoint::encode(&at).unwrap(), ahead).unwrap();
+        let places = [behind(10, 0), behind(10, 3), behind(20, 5), behind(20, 5), behind(90, 9)];
+        let mut reader = Replayed::new(&places, || Ok(VecReader::new((0..100).collect::<Vec<u32>>())));
+        let mut read = Vec::new();
+        while let Some(number) = reader.read().unwrap() {
+            read.push(number);
+        }
+        assert_eq!(read, [10, 13, 25, 25, 99]);
+    }
+
+    #[test]
+    fn a_replay_goes_on_behind_its_last_commit() {
+        let places: Vec<String> = (0..5_u64).map(|at| checkpoint::encode(&(at * 7)).unwrap()).collect();
+        let mut reader = Replayed::new(&places, || Ok(VecReader::new((0..100).collect::<Vec<u32>>())));
+        reader.resume(3).unwrap();
+        assert_eq!(reader.read().unwrap(), Some(21));
+        assert_eq!(reader.position(), 4);
+    }
+}

@@ -1,0 +1,198 @@
+//! Receives: chunks of records. Gives: what the processors make of each, and what failed on the way, as values.
+
+use std::cell::Cell;
+use std::mem;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{Buffers, Common, Done, Said, Unit};
+use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot};
+use crate::engine::feed::Outputs;
+use crate::engine::fill::{Batch, Extent, Fault, Filled, Line};
+use crate::engine::panic;
+use crate::engine::step::of_role;
+use crate::repository::SkipPhase;
+
+/// A thread that processes.
+pub(super) struct Working<'s, In, Out> {
+    pub(super) common: Arc<Common<'s>>,
+    pub(super) work: Receiver<Unit<In, Out>>,
+    pub(super) say: Sender<Said<In, Out>>,
+}
+
+impl<In, Out> Working<'_, In, Out> {
+    pub(super) fn run<P: Pipe<In = In, Out = Out>, const CAREFUL: bool>(self) {
+        let own = self.common.own();
+        let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
+        match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
+            Ok(processor) => {
+                let _ = self.say.send(Said::Processes(Ok(())));
+                self.process_all::<_, CAREFUL>(processor);
+            }
+            Err(failure) => {
+                let failure = of_role(self.common.info, failure, "processor").during(Phase::Open);
+                let _ = self.say.send(Said::Processes(Err(failure)));
+            }
+        }
+    }
+
+    fn process_all<P: Process<In, Out = Out>, const CAREFUL: bool>(&self, mut processor: P) {
+        for unit in &self.work {
+            let (done, processor_behind) = self.process::<P, CAREFUL>(unit, processor);
+            if self.common.is_over() || self.say.send(Said::Done(done)).is_err() {
+                return;
+            }
+            // Behind a panic nothing else is wanted.
+            let Some(open) = processor_behind else { return };
+            processor = open;
+        }
+    }
+
+    /// Processes a chunk. The processor is gone where it panicked.
+    fn process<P: Process<In, Out = Out>, const CAREFUL: bool>(
+        &self,
+        unit: Unit<In, Out>,
+        processor: P,
+    ) -> (Done<In, Out>, Option<P>) {
+        let Unit { number, mut buffers, mut end } = unit;
+        let mut faults = Vec::new();
+        let Buffers { records, unread, outputs } = &mut buffers;
+        let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
+        let reader = Records {
+            items: records.drain(..),
+            handed_out: 0,
+            unread: mem::take(unread).into_iter().peekable(),
+            fatal: end.fatal.take(),
+            has_failed: false,
+            common: &self.common,
+        };
+        let line = Line::<_, _, CAREFUL> { reader, processor, batch };
+        let processed = panic::catch(|| {
+            line.process_all(&mut faults, |failure| self.common.blame(failure, Phase::Process))
+        });
+        let (filled, processor) = match processed {
+            Ok(Processed { processor, outputs, filled, fatal }) => {
+                buffers.outputs = outputs;
+                end.fatal = fatal;
+                (filled, Some(processor))
+            }
+            Err(panicked) => {
+                end.fatal = Some(self.common.blame(panicked, Phase::Process));
+                (Filled::default(), None)
+            }
+        };
+        (Done { number, buffers, filled, faults, end }, processor)
+    }
+}
+
+/// The records of a chunk, read from memory.
+struct Records<'c, 's, In> {
+    items: std::vec::Drain<'c, In>,
+    /// How many of them were handed out.
+    handed_out: usize,
+    /// What could not be read, and how many items stand before it.
+    unread: std::iter::Peekable<std::vec::IntoIter<(usize, Failure)>>,
+    /// Why nothing could be read behind the last of them.
+    fatal: Option<Failure>,
+    /// The last error was the end of it.
+    has_failed: bool,
+    common: &'c Common<'s>,
+}
+
+impl<In> Records<'_, '_, In> {
+    #[cold]
+    fn fail(&mut self, failure: Failure) -> Result<Option<In>, Failure> {
+        self.has_failed = true;
+        Err(failure)
+    }
+}
+
+impl<In> Reader for Records<'_, '_, In> {
+    type Item = In;
+    type Position = ();
+    type Error = Failure;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<In>, Failure> {
+        if self.common.is_over() {
+            return self.fail(Failure::new("the step is over"));
+        }
+        if let Some((_, failure)) = self.unread.next_if(|(before, _)| *before == self.handed_out) {
+            return Err(failure);
+        }
+        self.handed_out += 1;
+        match self.items.next() {
+            Some(item) => Ok(Some(item)),
+            None => match self.fatal.take() {
+                // No end of the chunk: nothing is made of all that came before.
+                Some(failure) => self.fail(failure),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn position(&self) {}
+
+    fn resume(&mut self, (): ()) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// What became of a chunk without a panic.
+struct Processed<P, Out> {
+    processor: P,
+    outputs: Outputs<Out>,
+    filled: Filled,
+    /// Why it did not come to its end.
+    fatal: Option<Failure>,
+}
+
+impl<'c, 's, In, P, const CAREFUL: bool> Line<Records<'c, 's, In>, P, CAREFUL>
+where
+    P: Process<In>,
+{
+    /// Processes all that the reader has, and keeps what fails as values, in the order in which one thread would judge them.
+    fn process_all(
+        mut self,
+        faults: &mut Vec<(SkipPhase, u32, Failure)>,
+        blame: impl Fn(Failure) -> Failure,
+    ) -> Processed<P, P::Out> {
+        let extent = Extent { items: u64::MAX, until: None };
+        let phase = Cell::new(Phase::Process);
+        let mut filled = Filled::default();
+        let fatal = loop {
+            let result;
+            (self, filled, result) = self.fill(extent, filled, &mut (), &phase);
+            match result {
+                Ok(()) => break None,
+                Err(Fault::Read(failure)) if self.reader.has_failed => break Some(failure),
+                Err(Fault::Read(failure)) => {
+                    faults.push((SkipPhase::Read, filled.records, failure));
+                    filled.records = filled.records.saturating_add(1);
+                }
+                Err(Fault::Process(failure)) if CAREFUL => {
+                    self.batch.take_back();
+                    self.processor.put_back(Slot::Item);
+                    filled.skipped += 1;
+                    faults.push((SkipPhase::Process, filled.records - 1, blame(failure)));
+                }
+                Err(Fault::Process(failure)) => {
+                    // Nothing is skipped here; as a fault it gets its place.
+                    let source = u32::try_from(filled.read - 1).unwrap_or(u32::MAX);
+                    faults.push((SkipPhase::Process, source, blame(failure)));
+                    break None;
+                }
+                Err(Fault::Flush(failure) | Fault::Listener(failure)) => break Some(blame(failure)),
+            }
+        };
+        if fatal.is_none() {
+            for (source, failure) in mem::take(&mut self.batch.rejected) {
+                filled.skipped += 1;
+                faults.push((SkipPhase::Process, source, blame(failure)));
+            }
+        }
+        let Self { processor, batch, .. } = self;
+        Processed { processor, outputs: batch.outputs, filled, fatal }
+    }
+}

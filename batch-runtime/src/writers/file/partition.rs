@@ -1,0 +1,116 @@
+//! Receives: the files that the partitions of a step wrote. Gives: them in one file, in the order of the partitions, under one
+//! header.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::{FilePosition, State, TransactionalFile, WriteError};
+
+/// Where a partition writes what belongs into `path`.
+fn place(path: &Path, number: u32) -> PathBuf {
+    let mut place: OsString = path.to_owned().into();
+    place.push(format!(".partition{number}"));
+    place.into()
+}
+
+/// The file that the files of partitions are put together to. Once it is there, nothing is to be written to them: an owner that
+/// was taken over from begins none anew.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) path: PathBuf,
+    pub(super) overwrite: bool,
+}
+
+impl TransactionalFile {
+    /// Writes apart what a partition has. A file that is left of another instance is replaced: the name is ours.
+    pub(crate) fn of_partition(&mut self, number: u32) {
+        let part = Self::new(place(&self.path, number));
+        let Self { path, overwrite, takes_over, .. } = std::mem::replace(self, part);
+        (self.overwrite, self.takes_over) = (true, takes_over);
+        self.whole = Some(Whole { path, overwrite });
+    }
+
+    /// Is it that of a partition, to which no footer belongs?
+    pub(crate) fn is_of_partition(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// What is in it so far is the header.
+    pub(crate) fn end_header(&mut self) {
+        if self.is_of_partition() {
+            self.header = self.buffer.len() as u64;
+        }
+    }
+
+    /// Appends what the partitions wrote apart.
+    pub(crate) fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
+        let mut header: Option<Vec<u8>> = None;
+        for (number, position) in (0..).zip(partitions) {
+            let place = place(&self.path, number);
+            let position = position.unwrap_or_default();
+            let mut from = self.whole(&place, position)?;
+            if position.header > 0 {
+                let mut found = Vec::new();
+                let read = (&mut from).take(position.header).read_to_end(&mut found);
+                read.map_err(|error| WriteError::io("read", &place, error))?;
+                match &header {
+                    None => self.buffer.extend_from_slice(header.insert(found)),
+                    Some(header) if *header == found => {}
+                    Some(_) => {
+                        let problem = format!(
+                            "the header of partition {number} is not that of the partitions before it"
+                        );
+                        return Err(WriteError::Options { path: self.path.clone(), problem });
+                    }
+                }
+            }
+            self.append(&mut from)?;
+            self.records += position.records;
+        }
+        Ok(())
+    }
+
+    /// The file of a partition, if it is as it was committed.
+    fn whole(&self, place: &Path, position: FilePosition) -> Result<File, WriteError> {
+        let committed = position.length;
+        let (path, part) = (self.path.clone(), place.to_path_buf());
+        let file = match File::open(place) {
+            Ok(file) if position.finishing => file,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(WriteError::io("open", place, error));
+            }
+            _ => return Err(WriteError::Missing { path, part, committed }),
+        };
+        let found = file.metadata().map_err(|error| WriteError::io("look at", place, error))?.len();
+        if found == committed { Ok(file) } else { Err(WriteError::Shorter { path, part, committed, found }) }
+    }
+
+    fn append(&mut self, from: &mut File) -> Result<(), WriteError> {
+        self.flush()?;
+        let State::Open(file) = &mut self.state else {
+            return Err(WriteError::io("write", &self.part, io::Error::other("it was not opened")));
+        };
+        // The system copies from file to file by itself.
+        let copied = io::copy(from, file);
+        self.torn = copied.is_err();
+        self.written += copied.map_err(|error| WriteError::io("write", &self.part, error))?;
+        self.unforced = true;
+        Ok(())
+    }
+
+    /// Removes what so many partitions wrote apart.
+    pub(crate) fn clear(&self, partitions: u32) -> Result<(), WriteError> {
+        for number in 0..partitions {
+            let place = place(&self.path, number);
+            match fs::remove_file(&place) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(WriteError::io("remove", &place, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! Faults in user code: what is skipped, what is repeated, and that nothing else is lost or doubled by it.
+
+mod elsewhere;
+mod files;
+mod isolation;
+mod limits;
+mod parts;
+mod process;
+mod read;
+mod retry;
+mod rules;
+mod script;
+mod state;
+mod stop;
+mod time;
+mod write;

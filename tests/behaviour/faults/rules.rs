@@ -1,0 +1,252 @@
+//! Which rule decides about an error.
+
+use std::error::Error;
+use std::fmt;
+
+use batch_runtime::prelude::*;
+
+use super::script::*;
+use crate::support::{World, step};
+
+#[step(chunk = 4, skip(Trouble), no_skip(Trouble::Fatal(..)))]
+fn but_fatal() {
+    numbers | take | save
+}
+
+#[job]
+fn but_fatal_job() {
+    but_fatal;
+}
+
+#[test]
+fn a_variant_decides_before_its_type() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [1], ALWAYS);
+    fails(Place::Process, Trouble::Busy, [2], ALWAYS);
+    fails(Place::Process, Trouble::Fatal, [9], ALWAYS);
+    let report = world.fails(&but_fatal_job());
+    assert!(step(&report, "but_fatal").exit.description.contains("9 is fatal"));
+    assert_eq!(errors(&world).len(), 2);
+}
+
+#[step(chunk = 4, no_skip(Trouble), skip(Trouble::Bad(1..=9)))]
+fn only_small() {
+    numbers | take | save
+}
+
+#[job]
+fn only_small_job() {
+    only_small;
+}
+
+#[test]
+fn a_pattern_within_a_variant_is_looked_at() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [3, 13], ALWAYS);
+    let report = world.fails(&only_small_job());
+    assert!(step(&report, "only_small").exit.description.contains("13 is bad"));
+    assert_eq!(errors(&world).len(), 1);
+}
+
+/// Wraps the trouble, as an application does with errors of its layers.
+#[derive(Debug)]
+struct Wrapped {
+    number: i64,
+    source: Trouble,
+}
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "number {} went wrong", self.number)
+    }
+}
+
+impl Error for Wrapped {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+#[processor]
+fn wrapping(number: i64) -> Result<i64, Wrapped> {
+    trip(Place::Process, number).map(|()| number).map_err(|source| Wrapped { number, source })
+}
+
+#[step(chunk = 4, skip(Trouble::Bad(..)))]
+fn wrapped() {
+    numbers | wrapping | save
+}
+
+#[job]
+fn wrapped_job() {
+    wrapped;
+}
+
+#[test]
+fn the_source_of_an_error_is_found() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [2], ALWAYS);
+    world.completes(&wrapped_job());
+    assert_eq!(errors(&world), ["PROCESS processing in `wrapping`: number 2: number 2 went wrong: 2 is bad"]);
+}
+
+#[step(chunk = 4, no_skip(Wrapped), skip(Trouble))]
+fn outermost() {
+    numbers | wrapping | save
+}
+
+#[job]
+fn outermost_job() {
+    outermost;
+}
+
+#[test]
+fn of_rules_as_narrow_that_about_the_outermost_error_decides() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [2], ALWAYS);
+    world.fails(&outermost_job());
+}
+
+#[processor]
+fn in_context(number: i64) -> anyhow::Result<i64> {
+    use anyhow::Context as _;
+    trip(Place::Process, number).with_context(|| format!("while looking at {number}"))?;
+    Ok(number)
+}
+
+#[writer]
+fn boxed(numbers: &[i64], tx: &Transaction<'_>) -> Result<(), Box<dyn Error>> {
+    insert("saved", numbers, tx)?;
+    for number in numbers {
+        trip(Place::Write, *number)?;
+    }
+    Ok(())
+}
+
+#[step(chunk = 4, skip(Trouble::Bad(..)))]
+fn carried() {
+    numbers | in_context | boxed
+}
+
+#[job]
+fn carried_job() {
+    carried;
+}
+
+#[test]
+fn an_error_carried_by_anyhow_or_a_box_is_found() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [2], ALWAYS);
+    fails(Place::Write, Trouble::Bad, [7], ALWAYS);
+    world.completes(&carried_job());
+    assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[2, 7]));
+    fails(Place::Process, Trouble::Fatal, [1], ALWAYS);
+    World::new().fails(&carried_job());
+}
+
+#[skip_policy]
+fn at_first(error: &Trouble, skipped: u64) -> bool {
+    skipped < 2 && matches!(error, Trouble::Bad(_))
+}
+
+#[step(chunk = 4, skip(policy = at_first))]
+fn by_policy() {
+    numbers | take | save
+}
+
+#[job]
+fn by_policy_job() {
+    by_policy;
+}
+
+#[test]
+fn a_policy_is_asked_with_how_many_were_skipped() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [2, 7, 12], ALWAYS);
+    let report = world.fails(&by_policy_job());
+    assert!(step(&report, "by_policy").exit.description.contains("12 is bad"));
+    assert_eq!(errors(&world).len(), 2);
+}
+
+#[step(chunk = 4, skip(policy = at_first), no_skip(Trouble::Bad(2)))]
+fn policy_and_variant() {
+    numbers | take | save
+}
+
+#[job]
+fn policy_and_variant_job() {
+    policy_and_variant;
+}
+
+#[test]
+fn a_rule_that_names_errors_decides_before_a_policy() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [1, 2], ALWAYS);
+    let report = world.fails(&policy_and_variant_job());
+    assert!(step(&report, "policy_and_variant").exit.description.contains("2 is bad"));
+}
+
+#[processor]
+fn panicking(number: i64) -> Result<i64, Trouble> {
+    assert!(number != 6, "six is a panic");
+    trip(Place::Process, number).map(|()| number)
+}
+
+#[skip_policy]
+fn everything(_error: &(dyn Error + 'static)) -> bool {
+    true
+}
+
+#[retry_policy]
+fn always(_error: &(dyn Error + 'static)) -> bool {
+    true
+}
+
+#[step(chunk = 4, skip(policy = everything), skip(Trouble), retry(policy = always, limit = 3))]
+fn panics() {
+    numbers | panicking | save
+}
+
+#[job]
+fn panics_job() {
+    panics;
+}
+
+#[test]
+fn a_panic_is_neither_skipped_nor_repeated() {
+    let world = World::new();
+    let (waits, options) = Waits::default().options();
+    let report = world.run_with(&panics_job(), &options);
+    let failed = step(&report, "panics");
+    assert!(failed.exit.description.contains("six is a panic"), "{}", failed.exit.description);
+    assert_eq!((failed.counters.read, failed.counters.skips()), (4, 0));
+    assert!(waits.milliseconds().is_empty());
+}
+
+#[writer]
+fn panicking_writer(numbers: &[i64], tx: &Transaction<'_>) -> Result<(), Trouble> {
+    insert("saved", numbers, tx)?;
+    numbers.iter().try_for_each(|number| trip(Place::Write, *number))?;
+    assert!(!numbers.contains(&6), "six is a panic");
+    Ok(())
+}
+
+#[step(chunk = 4, skip(policy = everything), skip(Trouble))]
+fn panics_in_writing() {
+    numbers | panicking_writer
+}
+
+#[job]
+fn panics_in_writing_job() {
+    panics_in_writing;
+}
+
+#[test]
+fn a_panic_while_a_bad_item_is_looked_for_takes_the_chunk_back() {
+    let world = World::new();
+    fails(Place::Write, Trouble::Bad, [8], ALWAYS);
+    let report = world.fails(&panics_in_writing_job());
+    assert!(step(&report, "panics_in_writing").exit.description.contains("six is a panic"));
+    assert_eq!(world.numbers("SELECT number FROM saved"), [1, 2, 3, 4]);
+    assert!(skipped(&world).is_empty());
+}

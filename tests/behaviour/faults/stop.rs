@@ -1,0 +1,76 @@
+//! A stop while a step waits to try something again.
+
+use batch_runtime::prelude::*;
+use batch_runtime::repository::BatchStatus;
+
+use super::script::*;
+use crate::support::{World, step, summed};
+
+#[step(chunk = 4, skip(Trouble), retry(Trouble::Busy(..), limit = 5, backoff = fixed("1h")))]
+fn load() {
+    numbers | take | save
+}
+
+#[job]
+fn load_job() {
+    load;
+}
+
+/// Stopped at the second wait, it has committed nothing of the chunk, and a restart is exact.
+fn is_stopped_in_the_wait(place: Place) {
+    let world = World::new();
+    fails(place, Trouble::Busy, [7], ALWAYS);
+    let (waits, options) = Waits { stop_at: Some(2), ..Waits::default() }.options();
+    let report = world.run_with(&load_job(), &options);
+    assert_eq!(waits.milliseconds(), [3_600_000; 2]);
+    assert_eq!((report.status, report.exit.code.as_str()), (BatchStatus::Stopped, "STOPPED"));
+    let stopped = step(&report, "load");
+    assert_eq!(stopped.status, BatchStatus::Stopped);
+    assert_eq!((stopped.counters.read, stopped.counters.write, stopped.counters.skips()), (4, 4, 0));
+    assert_eq!(world.numbers("SELECT number FROM saved"), [1, 2, 3, 4]);
+    heal();
+    let report = world.completes(&load_job());
+    assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[]));
+    let all = summed(step(&report, "load"));
+    assert_eq!((all.read, all.write, all.skips()), (20, 20, 0));
+}
+
+#[test]
+fn before_a_processor_is_called_again_it_leaves_no_half_chunk() {
+    is_stopped_in_the_wait(Place::Process);
+}
+
+#[test]
+fn before_a_chunk_is_written_again_it_leaves_no_half_chunk() {
+    is_stopped_in_the_wait(Place::Write);
+}
+
+#[test]
+fn before_a_reader_is_opened_anew_it_leaves_no_half_chunk() {
+    is_stopped_in_the_wait(Place::Read);
+}
+
+#[step(chunk = 8, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 5, backoff = fixed("1h")))]
+fn search() {
+    numbers | save
+}
+
+#[job]
+fn search_job() {
+    search;
+}
+
+#[test]
+fn while_a_bad_item_is_looked_for_it_leaves_no_half_chunk() {
+    let world = World::new();
+    fails(Place::Write, Trouble::Bad, [1], ALWAYS);
+    fails(Place::Write, Trouble::Busy, [8], ALWAYS);
+    let (_, options) = Waits { stop_at: Some(1), ..Waits::default() }.options();
+    let report = world.run_with(&search_job(), &options);
+    assert_eq!(report.status, BatchStatus::Stopped);
+    assert_eq!(step(&report, "search").counters.read, 0);
+    heal();
+    let report = world.completes(&search_job());
+    assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[]));
+    assert_eq!(summed(step(&report, "search")).skips(), 0);
+}

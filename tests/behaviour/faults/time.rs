@@ -1,0 +1,101 @@
+//! Bounds of time.
+
+use std::time::Duration;
+
+use batch_runtime::prelude::*;
+
+use super::script::*;
+use crate::support::{World, step, summed};
+
+#[processor]
+fn slow(number: i64) -> i64 {
+    std::thread::sleep(Duration::from_millis(5));
+    number
+}
+
+#[step(chunk = 1_000_000, chunk_time = "20ms")]
+fn often() {
+    numbers | slow | save
+}
+
+#[job]
+fn often_job() {
+    often;
+}
+
+#[test]
+fn a_chunk_that_fills_slowly_is_committed_when_its_time_is_up() {
+    let world = World::new();
+    let counters = step(&world.completes(&often_job()), "often").counters;
+    // A hundred milliseconds of work at least.
+    assert!(counters.commit >= 2, "{counters:?}");
+    assert_eq!((counters.read, counters.write), (20, 20));
+}
+
+#[step(chunk = 4, chunk_time = "1ns")]
+fn at_once() {
+    numbers | save
+}
+
+#[job]
+fn at_once_job() {
+    at_once;
+}
+
+#[test]
+fn a_chunk_whose_time_is_up_at_once_still_takes_an_item() {
+    let world = World::new();
+    let counters = step(&world.completes(&at_once_job()), "at_once").counters;
+    assert_eq!((counters.read, counters.write, counters.commit), (20, 20, 20));
+}
+
+#[step(chunk = 2, timeout = "12ms", skip(Trouble::Bad(..)))]
+fn bounded() {
+    numbers | slow | take | save
+}
+
+#[job]
+fn bounded_job() {
+    bounded;
+}
+
+#[test]
+fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_goes_on() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [1], ALWAYS);
+    let report = world.fails(&bounded_job());
+    let failed = step(&report, "bounded");
+    assert!(failed.exit.description.contains("`timeout` of 12ms"), "{}", failed.exit.description);
+    assert_eq!(failed.counters.rollback, 0, "nothing is taken back");
+    let mut all = summed(failed);
+    assert!(all.read < 20 && all.read.is_multiple_of(2));
+    for _ in 0..20 {
+        let report = world.run(&bounded_job());
+        all = summed(step(&report, "bounded"));
+        if all.read == 20 {
+            break;
+        }
+    }
+    assert_eq!((all.read, all.write, all.process_skip), (20, 19, 1));
+    assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[1]));
+}
+
+#[step(chunk = 4, timeout = "1h", retry(Trouble::Busy(..), limit = 9, backoff = exponential("25m")))]
+fn patient() {
+    numbers | take | save
+}
+
+#[job]
+fn patient_job() {
+    patient;
+}
+
+#[test]
+fn nothing_is_waited_for_that_would_end_behind_the_timeout() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Busy, [1], ALWAYS);
+    let (waits, options) = Waits::default().options();
+    let report = world.run_with(&patient_job(), &options);
+    assert_eq!(waits.milliseconds(), [25 * 60_000, 50 * 60_000]);
+    assert!(step(&report, "patient").exit.description.contains("1 is busy; tried 3 times"));
+}

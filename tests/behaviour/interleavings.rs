@@ -1,0 +1,366 @@
+//! Small jobs that are drawn, with faults in every component and processors that dawdle: with `threads` they leave what they leave
+//! without.
+//!
+//! `INTERLEAVINGS=2000` draws so many in place of a hundred, `INTERLEAVINGS_SEED=7` begins with that one.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{env, fmt, thread};
+
+use batch_runtime::Launch;
+use batch_runtime::observe::JobReport;
+use batch_runtime::prelude::*;
+use batch_runtime::repository::BatchStatus;
+
+use crate::support::World;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Read,
+    Process,
+    Second,
+    Write,
+}
+
+#[derive(Debug)]
+enum Trouble {
+    Bad(u64),
+    Busy(u64),
+    Fatal(u64),
+    Sql(rusqlite::Error),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl Error for Trouble {}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// The splitmix64 sequence.
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// What fails in a run, the same whenever it is asked, and how often it has failed.
+struct Plan {
+    seed: u64,
+    /// Only what is bad fails still.
+    healed: bool,
+    tried: Mutex<BTreeMap<(Place, u64), u64>>,
+}
+
+impl Plan {
+    fn drawn(&self, salt: u64, item: u64) -> u64 {
+        mixed(mixed(self.seed ^ (salt << 56)) ^ item)
+    }
+
+    fn items(&self) -> u64 {
+        self.drawn(1, 0) % 40
+    }
+
+    fn trip(&self, place: Place, item: u64) -> Result<(), Trouble> {
+        let drawn = self.drawn(2 + place as u64, item);
+        // Some inputs are mostly good, others not at all.
+        let rarity = 8 + self.drawn(7, 0) % 80;
+        let kind = if drawn.is_multiple_of(rarity) { (drawn / rarity) % 20 } else { return Ok(()) };
+        match kind {
+            0..9 => return Err(Trouble::Bad(item)),
+            _ if self.healed => {}
+            9..17 => {
+                let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+                let tried = tried.entry((place, item)).or_default();
+                *tried += 1;
+                // Three times are more than the rules repeat it.
+                if *tried <= (drawn / rarity / 20) % 4 {
+                    return Err(Trouble::Busy(item));
+                }
+            }
+            17..19 => return Err(Trouble::Fatal(item)),
+            _ => panic!("{item} is too much in {place:?}"),
+        }
+        Ok(())
+    }
+
+    fn dawdle(&self, item: u64) {
+        match self.drawn(9, item) % 12 {
+            0 => thread::sleep(Duration::from_micros(self.drawn(10, item) % 300)),
+            1..4 => (0..self.drawn(10, item) % 20).for_each(|_| thread::yield_now()),
+            _ => {}
+        }
+    }
+}
+
+#[resource]
+fn plan(seed: u64, healed: bool) -> Arc<Plan> {
+    Arc::new(Plan { seed, healed, tried: Mutex::default() })
+}
+
+/// The numbers of the plan.
+struct Numbers {
+    plan: Arc<Plan>,
+    next: u64,
+}
+
+impl Reader for Numbers {
+    type Item = u64;
+    type Position = u64;
+    type Error = Trouble;
+
+    fn read(&mut self) -> Result<Option<u64>, Trouble> {
+        if self.next >= self.plan.items() {
+            return Ok(None);
+        }
+        let read = self.plan.trip(Place::Read, self.next);
+        self.next += u64::from(!matches!(read, Err(Trouble::Busy(_) | Trouble::Fatal(_))));
+        read.map(|()| Some(self.next - 1))
+    }
+
+    fn position(&self) -> u64 {
+        self.next
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), Trouble> {
+        self.next = position;
+        Ok(())
+    }
+
+    fn steps_over(&self, error: &Trouble) -> bool {
+        matches!(error, Trouble::Bad(_))
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("number {}", self.next.checked_sub(1)?))
+    }
+}
+
+#[reader]
+fn numbers(plan: &Arc<Plan>) -> Numbers {
+    Numbers { plan: Arc::clone(plan), next: 0 }
+}
+
+/// Leaves some out, makes several of others.
+#[processor]
+fn several(number: &u64, plan: &Arc<Plan>) -> Result<Many<Vec<u64>>, Trouble> {
+    plan.dawdle(*number);
+    plan.trip(Place::Process, *number)?;
+    Ok(Many((0..[1, 1, 0, 1, 2, 1, 3][*number as usize % 7]).map(|part| number * 10 + part).collect()))
+}
+
+#[processor]
+fn single(number: u64, plan: &Arc<Plan>) -> Result<Option<u64>, Trouble> {
+    plan.dawdle(number + 1_000);
+    plan.trip(Place::Second, number)?;
+    Ok((!number.is_multiple_of(11)).then_some(number))
+}
+
+#[processor(bulk)]
+fn all_at_once(numbers: &[u64], plan: &Arc<Plan>) -> Result<Vec<Result<Option<u64>, Trouble>>, Trouble> {
+    if let Some(number) = numbers.iter().find(|number| number.is_multiple_of(97)) {
+        plan.dawdle(*number);
+    }
+    let outcome = |number: &u64| match plan.trip(Place::Second, *number) {
+        Ok(()) => Ok(Ok((!number.is_multiple_of(11)).then_some(*number))),
+        Err(Trouble::Bad(number)) => Ok(Err(Trouble::Bad(number))),
+        Err(error) => Err(error),
+    };
+    numbers.iter().map(outcome).collect()
+}
+
+#[writer]
+fn save(numbers: &[u64], plan: &Arc<Plan>, tx: &Transaction<'_>) -> Result<(), Trouble> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS saved (n INTEGER)")?;
+    for number in numbers {
+        plan.trip(Place::Write, *number)?;
+        tx.execute("INSERT INTO saved VALUES (?1)", [number.cast_signed()])?;
+    }
+    Ok(())
+}
+
+/// What the listeners of a run heard.
+static HEARD: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+fn hear(run: u64, what: String) {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().push(what);
+}
+
+#[listener(on_process_error)]
+fn errors(error: &Failure, run: u64) {
+    hear(run, format!("could not process: {error}"));
+}
+
+#[listener(on_skip_in_read)]
+fn unread(error: &Failure, run: u64) {
+    hear(run, format!("skipped unread: {error}"));
+}
+
+#[listener(on_skip_in_process)]
+fn unprocessed(error: &Failure, run: u64) {
+    hear(run, format!("skipped unprocessed: {error}"));
+}
+
+#[listener(after_chunk)]
+fn chunks(counters: &Counters, run: u64) {
+    hear(run, format!("{counters:?}"));
+}
+
+/// The same step and job under another number of threads, in a module of its own.
+macro_rules! job {
+    ($name:ident, ($($options:tt)*), ($($pipe:tt)*)) => {
+        mod $name {
+            use super::super::*;
+
+            #[step($($options)*)]
+            fn load() {
+                $($pipe)*
+            }
+
+            #[job]
+            pub(super) fn drawn(
+                seed: u64,
+                #[param(identifying = false)] healed: bool,
+                #[param(identifying = false)] run: u64,
+            ) {
+                load;
+            }
+        }
+    };
+}
+
+macro_rules! jobs {
+    ($name:ident, $options:tt, $pipe:tt) => {
+        mod $name {
+            jobs!(@ alone, $options, (), $pipe);
+            jobs!(@ by_one, $options, (, threads = 1), $pipe);
+            jobs!(@ by_two, $options, (, threads = 2), $pipe);
+            jobs!(@ by_three, $options, (, threads = 3), $pipe);
+            jobs!(@ by_four, $options, (, threads = 4), $pipe);
+
+            pub(super) const ALL: super::Jobs =
+                [alone::drawn, by_one::drawn, by_two::drawn, by_three::drawn, by_four::drawn];
+        }
+    };
+    (@ $name:ident, ($($options:tt)*), ($($threads:tt)*), $pipe:tt) => {
+        job!($name, ($($options)* $($threads)*), $pipe);
+    };
+}
+
+/// A job on one thread, and on one, two, three and four beside those that read and write.
+type Jobs = [fn(u64, bool, u64) -> Launch; 5];
+
+jobs!(
+    plain,
+    (chunk = 3, listeners(errors, unread, unprocessed, chunks)),
+    (numbers | several | single | save)
+);
+jobs!(
+    limited,
+    (
+        chunk = 1,
+        skip(Trouble::Bad(..), limit = 3),
+        retry(Trouble::Busy(..), limit = 2),
+        listeners(errors, unread, unprocessed, chunks)
+    ),
+    (numbers | several | single | save)
+);
+jobs!(
+    lenient,
+    (
+        chunk = 5,
+        skip(Trouble::Bad(..)),
+        skip(Trouble::Busy(..)),
+        retry(Trouble::Busy(..), limit = 2),
+        listeners(errors, unread, unprocessed, chunks)
+    ),
+    (numbers | several | single | save)
+);
+jobs!(
+    bulk,
+    (chunk = 4, listeners(errors, unread, unprocessed, chunks)),
+    (numbers | several | all_at_once | save)
+);
+jobs!(
+    bulk_and_lenient,
+    (
+        chunk = 4,
+        skip(Trouble::Bad(..), limit = 6),
+        retry(Trouble::Busy(..), limit = 2),
+        listeners(errors, unread, unprocessed, chunks)
+    ),
+    (numbers | several | all_at_once | save)
+);
+
+const KINDS: [Jobs; 5] = [plain::ALL, limited::ALL, lenient::ALL, bulk::ALL, bulk_and_lenient::ALL];
+
+/// All that a run leaves behind, and how it ended.
+fn left(world: &World, report: &JobReport, run: u64) -> Vec<String> {
+    let step = &report.steps[0];
+    let mut left = vec![
+        format!("{:?} {:?}", report.status, step.counters),
+        step.exit.description.clone(),
+        format!("{:?}", HEARD.lock().unwrap_or_else(PoisonError::into_inner).remove(&run)),
+    ];
+    left.extend(
+        world.texts("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT ORDER BY STEP_EXECUTION_ID"),
+    );
+    left.extend(world.texts(
+        "SELECT PHASE || ' ' || SOURCE_POSITION || ' ' || COALESCE(LOCATION, '-') || ' ' || ERROR || ' ' || COALESCE(ITEM, '-')
+        FROM BATCH_SKIPPED_ITEM ORDER BY STEP_EXECUTION_ID, SEQUENCE",
+    ));
+    if world.numbers("SELECT COUNT(*) FROM sqlite_master WHERE name = 'saved'") == [1] {
+        left.push(format!("{:?}", world.numbers("SELECT n FROM saved ORDER BY rowid")));
+    }
+    left
+}
+
+/// A first run, and where it failed another one on that many threads, over the same input without most of its faults.
+fn twice(
+    seed: u64,
+    first: fn(u64, bool, u64) -> Launch,
+    second: fn(u64, bool, u64) -> Launch,
+    run: u64,
+) -> Vec<String> {
+    let world = World::new();
+    let report = world.run(&first(seed, false, run));
+    let mut all = left(&world, &report, run);
+    if report.status != BatchStatus::Completed {
+        let report = world.run(&second(seed, true, run));
+        all.extend(left(&world, &report, run));
+    }
+    all
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn whatever_fails_and_dawdles_threads_leave_what_one_leaves() {
+    let (runs, begin) = (number("INTERLEAVINGS", 100), number("INTERLEAVINGS_SEED", 1));
+    let (mut restarted, mut skipping) = (0, 0);
+    for seed in begin..begin + runs {
+        let drawn = mixed(seed) as usize;
+        let jobs = KINDS[drawn % KINDS.len()];
+        let (first, second) = (1 + drawn / 8 % 4, drawn / 32 % 5);
+        let alone = twice(seed, jobs[0], jobs[0], 2 * seed);
+        let together = twice(seed, jobs[first], jobs[second], 2 * seed + 1);
+        let kind = drawn % KINDS.len();
+        assert_eq!(alone, together, "seed {seed}: kind {kind}, first on {first} threads, then on {second}");
+        restarted += u32::from(!alone[0].starts_with("Completed"));
+        skipping += u32::from(alone[2].contains("skipped"));
+    }
+    println!("{runs} runs from seed {begin}: {restarted} failed and were restarted, {skipping} skipped");
+    assert!(runs < 100 || (restarted > 0 && skipping > 0), "the runs are drawn too tame to show anything");
+}

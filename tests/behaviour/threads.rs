@@ -1,0 +1,389 @@
+//! A step with `threads` does what it does without.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::ThreadId;
+
+use batch_runtime::engine::{self, RunOptions};
+use batch_runtime::prelude::*;
+use batch_runtime::readers::ReadError;
+use batch_runtime::repository::BatchStatus;
+use batch_runtime::writers::{CsvWriter, WriteError};
+
+use crate::support::{World, step};
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    number: u64,
+    weight: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Weighed {
+    number: u64,
+    kilos: u64,
+}
+
+#[derive(Debug)]
+struct TooHeavy(u64);
+
+impl fmt::Display for TooHeavy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is too heavy", self.0)
+    }
+}
+
+impl std::error::Error for TooHeavy {}
+
+#[reader]
+fn entries(input: PathBuf) -> Result<CsvReader<Entry>, ReadError> {
+    CsvReader::open(input)
+}
+
+/// Leaves every fifth out, fails on the heaviest, and takes longer for some than for others.
+#[processor]
+fn weigh(entry: Entry) -> Result<Option<Weighed>, TooHeavy> {
+    let turns = (entry.number.wrapping_mul(2_654_435_761) % 64) * 50;
+    std::hint::black_box((0..turns).fold(0_u64, |sum, turn| sum ^ turn));
+    if entry.weight > 990 {
+        return Err(TooHeavy(entry.weight));
+    }
+    Ok((entry.weight % 5 != 0).then_some(Weighed { number: entry.number, kilos: entry.weight }))
+}
+
+#[writer]
+fn scales(output: PathBuf) -> Result<CsvWriter<Weighed>, WriteError> {
+    Ok(CsvWriter::create(output))
+}
+
+#[step(chunk = 7, skip(TooHeavy, ReadError))]
+fn by_one() {
+    entries | weigh | scales
+}
+
+#[step(chunk = 7, skip(TooHeavy, ReadError), threads = 4)]
+fn by_four() {
+    entries | weigh | scales
+}
+
+#[step(chunk = 7, skip(TooHeavy, limit = 3), skip(ReadError), threads = 4)]
+fn by_four_up_to_a_limit() {
+    entries | weigh | scales
+}
+
+#[step(chunk = 7, skip(TooHeavy, limit = 3), skip(ReadError))]
+fn by_one_up_to_a_limit() {
+    entries | weigh | scales
+}
+
+#[job]
+fn one(input: PathBuf, output: PathBuf) {
+    by_one;
+}
+
+#[job]
+fn four(input: PathBuf, output: PathBuf) {
+    by_four;
+}
+
+#[job]
+fn four_up_to_a_limit(input: PathBuf, output: PathBuf) {
+    by_four_up_to_a_limit;
+}
+
+#[job]
+fn one_up_to_a_limit(input: PathBuf, output: PathBuf) {
+    by_one_up_to_a_limit;
+}
+
+/// Entries of all kinds, bad lines among them.
+fn write_entries(world: &World, count: u64) -> PathBuf {
+    let mut text = String::from("number,weight\n");
+    for number in 0..count {
+        let weight = number.wrapping_mul(48_271) % 1_000;
+        match weight {
+            100..110 => text.push_str("no number,at all\n"),
+            _ => text.push_str(&format!("{number},{weight}\n")),
+        }
+    }
+    let path = world.path("in.csv");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+const SKIPPED: &str =
+    "SELECT PHASE || ' ' || SOURCE_POSITION || ' ' || COALESCE(LOCATION, '-') || ' ' || ERROR
+    FROM BATCH_SKIPPED_ITEM ORDER BY SEQUENCE";
+const CHECKPOINT: &str = "SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT";
+
+#[test]
+fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
+    let (alone, together) = (World::new(), World::new());
+    let reports = [&alone, &together].map(|world| {
+        let (input, output) = (write_entries(world, 3_000), world.path("out.csv"));
+        let launch = if std::ptr::eq(world, &alone) { one(input, output) } else { four(input, output) };
+        world.completes(&launch)
+    });
+    assert_eq!(step(&reports[0], "by_one").counters, step(&reports[1], "by_four").counters);
+    assert!(step(&reports[1], "by_four").counters.read_skip > 0);
+    assert!(step(&reports[1], "by_four").counters.process_skip > 0);
+    assert_eq!(
+        std::fs::read(alone.path("out.csv")).unwrap(),
+        std::fs::read(together.path("out.csv")).unwrap()
+    );
+    let in_its_folder = |world: &World, sql| -> Vec<String> {
+        let folder = world.folder().display().to_string();
+        world.texts(sql).into_iter().map(|text| text.replace(&folder, "")).collect()
+    };
+    assert_eq!(in_its_folder(&alone, SKIPPED), in_its_folder(&together, SKIPPED));
+    assert_eq!(in_its_folder(&alone, CHECKPOINT), in_its_folder(&together, CHECKPOINT));
+}
+
+#[test]
+fn a_limit_of_skips_is_reached_at_the_same_item() {
+    let (alone, together) = (World::new(), World::new());
+    let reports = [&alone, &together].map(|world| {
+        let (input, output) = (write_entries(world, 3_000), world.path("out.csv"));
+        let launch = if std::ptr::eq(world, &alone) {
+            one_up_to_a_limit(input, output)
+        } else {
+            four_up_to_a_limit(input, output)
+        };
+        world.fails(&launch)
+    });
+    let [one, four] = [&reports[0].steps[0], &reports[1].steps[0]];
+    assert_eq!(one.counters, four.counters);
+    let told = |world: &World, text: &str| text.replace(&world.folder().display().to_string(), "");
+    assert_eq!(told(&alone, &one.exit.description), told(&together, &four.exit.description));
+}
+
+/// Waits until two threads are here at once.
+#[derive(Default)]
+struct Meeting {
+    here: Mutex<BTreeSet<String>>,
+    came: Condvar,
+}
+
+impl Meeting {
+    fn come(&self, thread: ThreadId) {
+        let mut here = self.here.lock().unwrap();
+        here.insert(format!("{thread:?}"));
+        self.came.notify_all();
+        drop(self.came.wait_while(here, |here| here.len() < 2).unwrap());
+    }
+}
+
+#[resource]
+fn meeting() -> Meeting {
+    Meeting::default()
+}
+
+#[reader]
+fn numbers(count: u64) -> impl Iterator<Item = u64> {
+    0..count
+}
+
+#[processor]
+fn meet(number: u64, meeting: &Meeting) -> u64 {
+    meeting.come(std::thread::current().id());
+    number
+}
+
+#[writer]
+fn forget(_: &[u64]) {}
+
+#[step(chunk = 1, threads = 2)]
+fn meeting_step() {
+    numbers | meet | forget
+}
+
+#[job]
+fn meetings(count: u64) {
+    meeting_step;
+}
+
+#[test]
+fn chunks_are_processed_at_the_same_time() {
+    World::new().completes(&meetings(8));
+}
+
+/// What has been read and written so far.
+#[derive(Default)]
+struct Flow(Mutex<(u64, u64, u64)>);
+
+#[resource]
+fn flow() -> Flow {
+    Flow::default()
+}
+
+#[processor]
+fn pass(number: u64, flow: &Flow) -> u64 {
+    let mut flow = flow.0.lock().unwrap();
+    flow.0 += 1;
+    flow.2 = flow.2.max(flow.0 - flow.1);
+    number
+}
+
+#[writer]
+fn slowly(numbers: &[u64], flow: &Flow) {
+    std::thread::yield_now();
+    flow.0.lock().unwrap().1 += numbers.len() as u64;
+}
+
+#[step(chunk = 10, threads = 3)]
+fn pressed() {
+    numbers | pass | slowly
+}
+
+#[step]
+fn most_under_way(flow: &Flow) -> u64 {
+    flow.0.lock().unwrap().2
+}
+
+#[job]
+fn pressure(count: u64) {
+    pressed;
+    most_under_way;
+}
+
+#[test]
+fn a_slow_writer_holds_the_reader_back() {
+    let world = World::new();
+    world.completes(&pressure(2_000));
+    let most =
+        world.numbers("SELECT CAST(OUTPUT AS INTEGER) FROM BATCH_JOURNAL WHERE PATH = 'most_under_way'");
+    assert!(most[0] <= 50, "{most:?} items under way, and five chunks of ten are allowed");
+}
+
+#[processor]
+fn panics_late(number: u64) -> u64 {
+    assert!(number != 500, "five hundred");
+    number
+}
+
+#[step(chunk = 10, threads = 3)]
+fn with_a_panic() {
+    numbers | panics_late | save
+}
+
+#[writer]
+fn save(numbers: &[u64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute("CREATE TABLE IF NOT EXISTS saved (n INTEGER)", [])?;
+    numbers.iter().try_for_each(|n| tx.execute("INSERT INTO saved VALUES (?1)", [n.cast_signed()]).map(drop))
+}
+
+#[job]
+fn panicking(count: u64) {
+    with_a_panic;
+}
+
+#[test]
+fn a_panic_in_one_thread_fails_the_step_behind_what_was_before_it() {
+    let world = World::new();
+    let report = world.fails(&panicking(1_000));
+    assert!(report.exit.description.contains("five hundred"), "{}", report.exit.description);
+    assert_eq!(world.numbers("SELECT COUNT(*) FROM saved"), [500]);
+    assert_eq!(world.numbers("SELECT MAX(n) FROM saved"), [499]);
+}
+
+#[processor]
+fn stops_the_job(number: u64) -> u64 {
+    if number == 300 {
+        STOP.get().expect("set before the run").raise();
+    }
+    number
+}
+
+static STOP: std::sync::OnceLock<batch_runtime::StopSignal> = std::sync::OnceLock::new();
+
+#[step(chunk = 10, threads = 3)]
+fn stopped_once() {
+    numbers | stops_the_job | save
+}
+
+#[job]
+fn stopping(count: u64) {
+    stopped_once;
+}
+
+#[test]
+fn a_step_that_is_stopped_goes_on_where_it_was() {
+    let world = World::new();
+    let options = RunOptions::default();
+    STOP.set(options.stop.clone()).expect("one test uses it");
+    let report = engine::run(&world.repository, &stopping(1_000), &options).unwrap();
+    assert_eq!(report.status, BatchStatus::Stopped);
+    let saved = world.numbers("SELECT COUNT(*) FROM saved")[0];
+    assert!((0..1_000).contains(&saved) && saved % 10 == 0, "{saved} saved");
+    world.completes(&stopping(1_000));
+    assert_eq!(world.numbers("SELECT COUNT(DISTINCT n) FROM saved"), [1_000]);
+    assert_eq!(world.numbers("SELECT COUNT(*) FROM saved"), [1_000]);
+}
+
+/// Told of each commit, on its own thread.
+struct Acknowledging {
+    next: u64,
+    acknowledged: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Reader for Acknowledging {
+    type Item = u64;
+    type Position = u64;
+    type Error = std::convert::Infallible;
+
+    fn read(&mut self) -> Result<Option<u64>, Self::Error> {
+        Ok((self.next < 50).then(|| {
+            self.next += 1;
+            self.next
+        }))
+    }
+
+    fn position(&self) -> u64 {
+        self.next
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), Self::Error> {
+        self.next = position;
+        Ok(())
+    }
+
+    fn committed(&mut self, position: &u64) -> Result<(), Self::Error> {
+        self.acknowledged.lock().unwrap().push(*position);
+        Ok(())
+    }
+}
+
+#[resource]
+fn acknowledged() -> Arc<Mutex<Vec<u64>>> {
+    Arc::default()
+}
+
+#[reader]
+fn queue(acknowledged: &Arc<Mutex<Vec<u64>>>) -> Acknowledging {
+    Acknowledging { next: 0, acknowledged: Arc::clone(acknowledged) }
+}
+
+#[step(chunk = 10, threads = 2)]
+fn acknowledging() {
+    queue | forget
+}
+
+#[step]
+fn what_was_acknowledged(acknowledged: &Arc<Mutex<Vec<u64>>>) -> Vec<u64> {
+    acknowledged.lock().unwrap().clone()
+}
+
+#[job]
+fn acknowledges() {
+    acknowledging;
+    what_was_acknowledged;
+}
+
+#[test]
+fn the_reader_is_told_of_every_commit_in_order() {
+    let world = World::new();
+    world.completes(&acknowledges());
+    let told = world.texts("SELECT OUTPUT FROM BATCH_JOURNAL WHERE PATH = 'what_was_acknowledged'");
+    assert_eq!(told, ["[10,20,30,40,50]"]);
+}
