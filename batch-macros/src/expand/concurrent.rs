@@ -52,16 +52,14 @@ impl Concurrent<'_> {
             (&__batch::faults::Copier::<#item>::OF).copier()
         }};
         if component.function.sig.asyncness.is_some() {
-            let timeout = match options.timeout.as_ref().and_then(|timeout| timeout.nanoseconds) {
-                Some(nanoseconds) => {
-                    let bound = duration(nanoseconds);
-                    quote!(::core::option::Option::Some(#bound))
-                }
-                None => quote!(::core::option::Option::None),
-            };
+            let nanoseconds = options.timeout.as_ref().and_then(|timeout| timeout.nanoseconds);
+            let timeout = nanoseconds.map(duration).map_or_else(
+                || quote!(::core::option::Option::None),
+                |bound| quote!(::core::option::Option::Some(#bound)),
+            );
             // Each future owns what it was given of the parameters.
             let parameters = component.arguments.iter().enumerate();
-            let copies = parameters
+            let given = parameters
                 .filter(|(_, argument)| matches!(argument.asks, Asks::Parameter { .. }))
                 .map(|(index, _)| {
                     let local = format_ident!("__a{index}");
@@ -79,7 +77,7 @@ impl Concurrent<'_> {
                     #timeout,
                     __batch::Taking::#taking,
                     move |__item: #held| {
-                        #(#copies)*
+                        #(#given)*
                         async move { #called }
                     },
                     __scope,

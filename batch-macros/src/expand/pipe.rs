@@ -310,9 +310,10 @@ impl<'f> Parts<'f> {
         let (faults, span) = (&self.options.faults, part.span());
         if self.options.threads.is_some() {
             let respanned = respan(definition, span);
-            self.checks.extend(stands(
-                quote_spanned!(span=> let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;),
-            ));
+            self.checks.extend(stands(quote_spanned! {span=>
+                let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;
+                let _ = <<#alias as #respanned>::Passing as __batch::OneByOne>::IS;
+            }));
         }
         if faults.is_empty() {
             return quote!(<#alias as #definition>::bind(#scope)?);
