@@ -20,6 +20,12 @@ pub fn reader(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Marks a function that turns one item into another, filters it, or makes many of it.
+///
+/// `#[processor(concurrency = 64)]` works on so many items at once: an `async fn` (with the feature `async`) has so many futures
+/// under way, a plain function is called on so many threads. Nothing else changes: the order of the items, what is filtered,
+/// skipped, repeated and counted is as with one item after the other. What it does outside may happen for items that are
+/// read ahead, and again after a restart. It has no `#[state]`, and no processor before it has one. `timeout = "2s"` bounds
+/// each call of an `async fn`: one that takes longer is dropped and fails with `batch_runtime::TimedOut`.
 #[proc_macro_attribute]
 pub fn processor(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("processor", options, item, expand::processor)

@@ -72,6 +72,7 @@
 //! | change or filter them one by one | [`#[processor]`](macro@processor) returning `T` or `Option<T>` |
 //! | make several of one | [`#[processor]`](macro@processor) returning [`Many`] |
 //! | look at a whole chunk at once | `#[processor(bulk)]` |
+//! | work on many items at once | `#[processor(concurrency = 64)]`, on an `async fn` (feature `async`) or a plain one |
 //! | remember something between items | a `#[state]` argument |
 //! | write them | [`#[writer]`](macro@writer): a function over `&[T]`, one of [`writers`], or your own [`Writer`] |
 //! | write with several writers, or with one of several | `(a, b)`, or `match kind { .. }` on a [`#[classifier]`](macro@classifier) |

@@ -17,6 +17,7 @@ mod files;
 mod interleavings;
 mod launching;
 mod listeners;
+mod listeners_of_chunks;
 mod model;
 mod naming_errors;
 mod panics;

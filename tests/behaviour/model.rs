@@ -51,7 +51,7 @@ fn agrees(case: &Case) -> Result<(), TestCaseError> {
     let mut model = Model::new(shape.rules, case.records, &case.faults);
     for execution in 0..=EXECUTIONS {
         if execution == EXECUTIONS {
-            subject.heal();
+            Subject::heal();
             model.heal();
         }
         let stopped_wait = if execution == 0 { case.stopped_wait } else { None };
@@ -65,14 +65,14 @@ fn agrees(case: &Case) -> Result<(), TestCaseError> {
         let said = &report.exit.description;
         prop_assert_eq!(report.status, expected, "execution {}: {}", execution, said);
         let found = subject.counters();
-        prop_assert_eq!(&found, &model.counters, "execution {}: {}", execution, said);
-        prop_assert_eq!(subject.rows(), &model.rows[..], "execution {}: {}", execution, said);
-        prop_assert_eq!(subject.skipped(), model.skipped(), "execution {}: {}", execution, said);
+        prop_assert_eq!(&found, &model.done.counters, "execution {}: {}", execution, said);
+        prop_assert_eq!(subject.rows(), &model.done.rows[..], "execution {}: {}", execution, said);
+        prop_assert_eq!(subject.skipped(), &model.done.skipped[..], "execution {}: {}", execution, said);
         if outcome == Outcome::Completed {
             break;
         }
     }
-    let all = &model.counters;
+    let all = &model.done.counters;
     prop_assert_eq!(all.read + all.read_skip, case.records.unsigned_abs(), "all records are accounted for");
     Ok(())
 }

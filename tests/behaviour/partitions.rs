@@ -444,3 +444,130 @@ fn a_limit_of_skips_counts_across_partitions() {
     let report = world.fails(&seven_skipped(input));
     assert!(report.exit.description.contains("the 7 that it may"), "{}", report.exit.description);
 }
+
+// Another database
+
+#[database]
+fn warehouse(warehouse_path: PathBuf) -> Sqlite {
+    Sqlite::open(warehouse_path)
+}
+
+#[writer]
+fn stock(notes: &[Note], tx: &Transaction<'_, warehouse>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS stock (id INTEGER PRIMARY KEY)")?;
+    notes.iter().try_for_each(|note| tx.execute("INSERT INTO stock VALUES (?1)", [note.id]).map(drop))
+}
+
+#[step(chunk = 3, partitions = 4, threads = 2)]
+fn load_stock() {
+    notes | check | stock
+}
+
+#[job]
+fn stocked(input: PathBuf, warehouse_path: PathBuf, #[param(identifying = false)] bad: Option<u32>) {
+    load_stock;
+}
+
+#[test]
+fn partitions_commit_in_another_database() {
+    let (world, input) = world_with_notes(40);
+    let path = world.path("warehouse.db");
+    let failed = world.fails(&stocked(input.clone(), path.clone(), Some(25)));
+    let report = world.completes(&stocked(input, path.clone(), None));
+    let both = step(&failed, "load_stock").counters.write + step(&report, "load_stock").counters.write;
+    assert_eq!(both, 40);
+    let stock = rusqlite::Connection::open(path).unwrap();
+    let count: i64 = stock.query_row("SELECT count(*) FROM stock", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 40);
+}
+
+// Started again although complete
+
+#[step(chunk = 3, partitions = 3, allow_start_if_complete)]
+fn load_again() {
+    notes | note_table
+}
+
+#[step]
+fn fail_once(fail: bool) -> Result<(), String> {
+    if fail { Err("told to".to_owned()) } else { Ok(()) }
+}
+
+#[job]
+fn again(input: PathBuf, #[param(identifying = false, default = false)] fail: bool) {
+    create_notes;
+    load_again;
+    fail_once;
+}
+
+#[test]
+fn a_step_that_starts_again_although_it_completed_makes_its_partitions_anew() {
+    let (world, input) = world_with_notes(12);
+    world.fails(&again(input.clone(), true));
+    let report = world.completes(&again(input, false));
+    assert_eq!(step(&report, "load_again").counters.write, 12);
+    assert_eq!(world.numbers("SELECT count(*) FROM note"), [24]);
+}
+
+// Branches and nested jobs
+
+#[step(chunk = 2, partitions = 4, threads = 2)]
+fn load_unchecked() {
+    notes | note_table
+}
+
+#[job]
+fn beside(input: PathBuf) {
+    create_notes;
+    split! {
+        load_unchecked as left,
+        load_again as right,
+    }
+}
+
+#[test]
+fn steps_with_partitions_run_side_by_side() {
+    let (world, input) = world_with_notes(30);
+    let report = world.completes(&beside(input));
+    assert_eq!(step(&report, "left").counters.write + step(&report, "right").counters.write, 60);
+    assert_eq!(world.numbers("SELECT count(*) FROM BATCH_PARTITION"), [7]);
+}
+
+// Contexts
+
+#[processor]
+fn remember(note: Note, step: &StepContext, job: &JobContext) -> Result<Note, Failure> {
+    let seen: u32 = step.get("seen")?.unwrap_or(0);
+    step.put("seen", &(seen + 1))?;
+    job.put(step.step(), &(seen + 1))?;
+    Ok(note)
+}
+
+#[step(chunk = 3, partitions = 3)]
+fn remembering() {
+    notes | remember | note_table
+}
+
+#[job]
+fn remembered(input: PathBuf) {
+    create_notes;
+    remembering;
+}
+
+#[test]
+fn each_partition_has_a_context_of_its_own_and_all_share_the_jobs() {
+    let (world, input) = world_with_notes(30);
+    world.completes(&remembered(input));
+    let of_steps = world.numbers(
+        "SELECT json_extract(SHORT_CONTEXT, '$.seen[1]') FROM BATCH_STEP_EXECUTION_CONTEXT
+         JOIN BATCH_STEP_EXECUTION USING (STEP_EXECUTION_ID) WHERE STEP_NAME LIKE 'remembering:%' ORDER BY STEP_NAME",
+    );
+    assert_eq!((of_steps.len(), of_steps.iter().sum::<i64>()), (3, 30));
+    let of_job = world.texts("SELECT SHORT_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT").concat();
+    for (number, seen) in of_steps.iter().enumerate() {
+        assert!(
+            of_job.contains(&format!("remembering:partition{number}")) && of_job.contains(&seen.to_string()),
+            "{of_job}"
+        );
+    }
+}

@@ -29,7 +29,7 @@ async fn ask(number: u64) -> u64 {
 fn save(answers: &[u64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch("CREATE TABLE IF NOT EXISTS answer (number INTEGER)")?;
     let mut insert = tx.prepare_cached("INSERT INTO answer VALUES (?1)")?;
-    answers.iter().try_for_each(|answer| insert.execute([answer]).map(drop))
+    answers.iter().try_for_each(|answer| insert.execute([answer.cast_signed()]).map(drop))
 }
 
 #[step(chunk = 100)]
@@ -78,7 +78,7 @@ pub(crate) fn async_window(plan: &Plan, name: &'static str) -> Outcome<Row> {
         name,
         unit: "of serial",
         value,
-        target: Target::must_and_aim(1.0 / 50.0, 1.0 / 60.0),
+        target: Target::must_and_aim(0.02, 0.0167),
         detail: format!(
             "{:.1}x, the ceiling is {:.1}x; {:.3} s, serial {:.1} s",
             1.0 / value.median,

@@ -13,6 +13,7 @@ use crate::measure::{self, Pair, Spread, interleaved};
 use crate::places::{self, Folder};
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, data, peers};
+use batch_runtime::Launch;
 
 /// The files of one comparison.
 struct Files {
@@ -63,7 +64,7 @@ impl Files {
 fn csv_to_csv(
     plan: &Plan,
     folder: &Folder,
-    job: fn(PathBuf, PathBuf) -> Launch,
+    launch: fn(PathBuf, PathBuf) -> Launch,
     by_hand: impl Fn(&Files) -> Outcome,
 ) -> Outcome<(Files, Vec<Pair>)> {
     let files = Files::of(plan, folder)?;
@@ -71,7 +72,7 @@ fn csv_to_csv(
     let ours = || {
         places::remove(&[&files.repository, &files.ours])?;
         measure::time(|| {
-            let launch = job(files.input.clone(), files.ours.clone());
+            let launch = launch(files.input.clone(), files.ours.clone());
             jobs::run(&files.repository, &launch).map(drop)
         })
     };
@@ -110,7 +111,7 @@ pub(crate) fn csv_to_csv_on_threads(plan: &Plan, name: &'static str) -> Outcome<
     Ok(files.row(name, &pairs, Target::must_and_aim(0.65, 0.50)))
 }
 
-fn csv_to_sqlite(plan: &Plan, folder: &Folder, job: fn(PathBuf) -> Launch) -> Outcome<(Files, Vec<Pair>)> {
+fn csv_to_sqlite(plan: &Plan, folder: &Folder, launch: fn(PathBuf) -> Launch) -> Outcome<(Files, Vec<Pair>)> {
     let files = Files::of(plan, folder)?;
     files.remove_outputs()?;
     let table = |database: &Path| -> Outcome {
@@ -120,7 +121,7 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder, job: fn(PathBuf) -> Launch) -> Ou
     };
     let ours = || {
         table(&files.ours)?;
-        measure::time(|| jobs::run(&files.ours, &job(files.input.clone())).map(drop))
+        measure::time(|| jobs::run(&files.ours, &launch(files.input.clone())).map(drop))
     };
     let theirs = || {
         table(&files.by_hand)?;
@@ -134,7 +135,8 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder, job: fn(PathBuf) -> Launch) -> Ou
 
 fn same_rows(ours: &Path, by_hand: &Path, read: u64) -> Outcome {
     let (ours, by_hand) = (Connection::open(ours)?, Connection::open(by_hand)?);
-    let query = "SELECT * FROM sale ORDER BY rowid";
+    // Partitions are loaded side by side.
+    let query = "SELECT * FROM sale ORDER BY id";
     let (mut ours, mut by_hand) = (ours.prepare(query)?, by_hand.prepare(query)?);
     let columns = ours.column_count();
     let (mut ours, mut by_hand) = (ours.query([])?, by_hand.query([])?);
@@ -176,4 +178,17 @@ pub(crate) fn csv_to_sqlite_on_disk(plan: &Plan, name: &'static str) -> Outcome<
 pub(crate) fn csv_to_sqlite_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (files, pairs) = csv_to_sqlite(plan, &plan.memory, jobs::csv_to_sqlite_on_threads)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(0.75, 0.60)))
+}
+
+/// Two partitions, in memory, against the loop on one thread.
+pub(crate) fn csv_to_sqlite_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let (files, pairs) = csv_to_sqlite(plan, &plan.memory, jobs::csv_to_sqlite_in_partitions)?;
+    Ok(files.row(name, &pairs, Target::SHOWN))
+}
+
+/// Two partitions, in memory, put together to one file, against the loop on one thread.
+pub(crate) fn csv_to_csv_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_in_partitions, by_hand)?;
+    Ok(files.row(name, &pairs, Target::SHOWN))
 }

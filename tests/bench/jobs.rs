@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use batch_runtime::engine::{self, RunOptions};
@@ -202,6 +202,62 @@ fn press_sales() {
 #[job]
 pub(crate) fn slow_writer(rows: u64) {
     press_sales;
+}
+
+#[step(chunk = 1_000, partitions = 2)]
+fn load_sales_in_partitions() {
+    sales | charge | table
+}
+
+/// From file to table, in two partitions.
+#[job]
+pub(crate) fn csv_to_sqlite_in_partitions(input: PathBuf) {
+    load_sales_in_partitions;
+}
+
+#[step(chunk = 1_000, partitions = 2)]
+fn copy_sales_in_partitions() {
+    sales | charge | file
+}
+
+/// From file to file, in two partitions.
+#[job]
+pub(crate) fn csv_to_csv_in_partitions(input: PathBuf, output: PathBuf) {
+    copy_sales_in_partitions;
+}
+
+/// When the first item of a step with partitions was written.
+static FIRST_WRITTEN: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// When `many_partitions` wrote its first item, once.
+pub(crate) fn first_written() -> Option<Instant> {
+    FIRST_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+#[partitioner]
+fn singles(items: u64) -> Vec<(String, u64)> {
+    (0..items).map(|number| (number.to_string(), number)).collect()
+}
+
+#[reader]
+fn single(number: Partition<u64>) -> impl Iterator<Item = u64> {
+    std::iter::once(*number)
+}
+
+#[writer]
+fn note_first(_numbers: &[u64]) {
+    FIRST_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+}
+
+#[step(chunk = 10, partitioner = singles)]
+fn write_singles() {
+    single | note_first
+}
+
+/// A partition an item.
+#[job]
+pub(crate) fn many_partitions(items: u64) {
+    write_singles;
 }
 
 /// Chunks before the clock is started: by then the write-ahead log has got its size and is written over, as in a long job.

@@ -19,6 +19,7 @@ mod jobs;
 mod measure;
 mod memory;
 mod numbers;
+mod partitions;
 mod peers;
 mod places;
 mod process;
@@ -85,6 +86,12 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("faults_by_value", faults::by_value),
     #[cfg(feature = "async")]
     ("async_window", concurrent::async_window),
+    ("csv_to_sqlite_partitions", files::csv_to_sqlite_in_partitions),
+    ("csv_to_csv_partitions", files::csv_to_csv_in_partitions),
+    ("partitions_1000_first", partitions::first_of_a_thousand),
+    ("partitions_1000_total", partitions::all_of_a_thousand),
+    ("partitions_10000_first", partitions::first_of_ten_thousand),
+    ("partitions_10000_total", partitions::all_of_ten_thousand),
     ("empty_chunk_commit", commits::empty_chunk),
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),
@@ -155,7 +162,7 @@ fn run(arguments: Vec<String>) -> Outcome {
         rows.extend(builds::all(&plan)?);
     }
     if rows.is_empty() {
-        let names = BENCHMARKS.map(|(name, _)| name).join(", ");
+        let names = BENCHMARKS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         return Err(format!(
             "no benchmark has such a name: there are {names}, and with --builds {}",
             builds::NAMES.join(", ")

@@ -16,6 +16,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Held to nothing.
+    pub(crate) const SHOWN: Self = Self { must: None, aim: None };
+
     pub(crate) const fn must(must: f64) -> Self {
         Self { must: Some(must), aim: None }
     }

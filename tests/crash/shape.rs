@@ -94,8 +94,8 @@ impl Inputs {
             let cents = id * 7_919 % 1_000 + 1;
             let (region, place) = (regions[id as usize % 4], id % 3);
             writeln!(table, "{id},{region},{cents}").expect("memory takes all");
-            let cents = if id % 9 == 2 { "many".to_owned() } else { cents.to_string() };
-            writeln!(bad, "{id},{region},{cents}").expect("memory takes all");
+            let amount = if id % 9 == 2 { "many".to_owned() } else { cents.to_string() };
+            writeln!(bad, "{id},{region},{amount}").expect("memory takes all");
             let line = format!(r#"{{"id":{id},"region":"r\u00e9gion {place}","cents":{cents}}}"#);
             writeln!(lines, "{line}").expect("memory takes all");
         }

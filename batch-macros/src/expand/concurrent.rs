@@ -1,11 +1,12 @@
 //! `#[processor(concurrency = 64)] async fn enrich(..)`, and a plain `fn` on several threads
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::faults::duration;
+use super::frame::checked;
 use crate::model::argument::Asks;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;
@@ -27,6 +28,20 @@ impl Concurrent<'_> {
         if is_async && by_reference { quote!(&*__item) } else { quote!(__item) }
     }
 
+    /// What passes between threads, each type checked where it is written.
+    pub(crate) fn aliases(&self) -> TokenStream {
+        if self.component.function.sig.asyncness.is_some() {
+            return TokenStream::new();
+        }
+        let alias = |name: &str, ty: &Type| {
+            let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::ChangesThreads>::IS;);
+            checked(&Ident::new(name, Span::call_site()), ty, check)
+        };
+        let (taken, returned) =
+            (alias("__Taken", self.item), alias("__Returned", &self.component.returns.value));
+        quote!(#taken #returned)
+    }
+
     /// The processor.
     pub(crate) fn adapted(&self, concurrency: &Expr) -> TokenStream {
         let Self { component, options, item, called, by_reference, .. } = *self;
@@ -37,16 +52,14 @@ impl Concurrent<'_> {
             (&__batch::faults::Copier::<#item>::OF).copier()
         }};
         if component.function.sig.asyncness.is_some() {
-            let timeout = match options.timeout.as_ref().and_then(|timeout| timeout.nanoseconds) {
-                Some(nanoseconds) => {
-                    let bound = duration(nanoseconds);
-                    quote!(::core::option::Option::Some(#bound))
-                }
-                None => quote!(::core::option::Option::None),
-            };
+            let nanoseconds = options.timeout.as_ref().and_then(|timeout| timeout.nanoseconds);
+            let timeout = nanoseconds.map(duration).map_or_else(
+                || quote!(::core::option::Option::None),
+                |bound| quote!(::core::option::Option::Some(#bound)),
+            );
             // Each future owns what it was given of the parameters.
             let parameters = component.arguments.iter().enumerate();
-            let copies = parameters
+            let given = parameters
                 .filter(|(_, argument)| matches!(argument.asks, Asks::Parameter { .. }))
                 .map(|(index, _)| {
                     let local = format_ident!("__a{index}");
@@ -64,30 +77,26 @@ impl Concurrent<'_> {
                     #timeout,
                     __batch::Taking::#taking,
                     move |__item: #held| {
-                        #(#copies)*
+                        #(#given)*
                         async move { #called }
                     },
                     __scope,
                 )?
             };
         }
-        let span = item.span();
-        if by_reference {
-            let pooled = quote_spanned!(span=> pooled_by_reference);
-            quote! {
-                __batch::#pooled::<#item, _, #kind, _>(#name, #concurrency, move |__item: &#item| #called, __scope)
-            }
+        let (call, copier, taken) = if by_reference {
+            (quote!(pooled_by_reference), quote!(), quote!(&__Taken))
         } else {
-            let pooled = quote_spanned!(span=> pooled);
-            quote! {
-                __batch::#pooled::<#item, _, #kind, _>(
-                    #name,
-                    #concurrency,
-                    #copier,
-                    move |__item: #item| #called,
-                    __scope,
-                )
-            }
+            (quote!(pooled), quote!(#copier,), quote!(__Taken))
+        };
+        quote! {
+            __batch::#call::<__Taken, __Returned, #kind, _>(
+                #name,
+                #concurrency,
+                #copier
+                move |__item: #taken| -> ::core::result::Result<__Returned, __batch::Failure> { #called },
+                __scope,
+            )
         }
     }
 }

@@ -53,6 +53,16 @@ fn a_processor_is_bound_with_its_state_and_resource() {
 }
 
 #[test]
+fn a_pipe_in_partitions_is_split_and_merged() {
+    check(
+        "partitions",
+        super::step,
+        "chunk = 100, partitions = 8, threads = 2",
+        "fn load() { flights | save }",
+    );
+}
+
+#[test]
 fn a_pipe_names_each_component_once() {
     check(
         "pipe",

@@ -56,12 +56,19 @@ pub(crate) fn partitioner(given: TokenStream, function: &ItemFn, errors: &mut Er
 
 /// What the pipe of a step with partitions has beside.
 pub(crate) struct Partitioned {
-    /// The trait that `Pipe::reader` gives.
-    pub(crate) reader: TokenStream,
-    /// The trait that `Pipe::writer` gives.
-    pub(crate) writer: TokenStream,
+    /// The trait of what `Pipe::reader` gives.
+    pub(crate) reads: TokenStream,
+    /// The trait of what `Pipe::writer` gives.
+    pub(crate) takes: TokenStream,
     /// What is implemented beside `Pipe`, and the constant that the options refer to.
     pub(crate) beside: TokenStream,
+}
+
+impl Partitioned {
+    /// Of a step without partitions.
+    pub(crate) fn not() -> Self {
+        Self { reads: quote!(__batch::Reader), takes: quote!(__batch::Writer), beside: quote!() }
+    }
 }
 
 /// Expands the options of a step with partitions; `partitioner` is the alias of the partitioner.
@@ -71,11 +78,12 @@ pub(crate) fn partitioned(options: &Partitions, partitioner: Option<&Ident>) -> 
     let (threads, check_threads) =
         number(options.threads.as_ref(), "THREADS", "threads", "partitions run on at least one thread");
     let has_partitioner = partitioner.is_some();
-    let split = match partitioner {
-        Some(partitioner) => quote!(__batch::partitions_of::<#partitioner>(__scope)),
-        None => quote!(__batch::split(<Self as __batch::Pipe>::reader(__scope)?, __partitions)),
+    let (reads, split) = if let Some(partitioner) = partitioner {
+        (quote!(__batch::Reader), quote!(__batch::partitions_of::<#partitioner>(__scope)))
+    } else {
+        let split = quote!(__batch::split(<Self as __batch::Pipe>::reader(__scope)?, __partitions));
+        (quote!(__batch::Splittable), split)
     };
-    let reader = if has_partitioner { quote!(__batch::Reader) } else { quote!(__batch::Splittable) };
     let beside = quote! {
         #check_count
         #check_threads
@@ -99,7 +107,7 @@ pub(crate) fn partitioned(options: &Partitions, partitioner: Option<&Ident>) -> 
             }
         }
     };
-    Partitioned { reader, writer: quote!(__batch::Partitionable), beside }
+    Partitioned { reads, takes: quote!(__batch::Partitionable), beside }
 }
 
 /// An option as `Some(4)`, and what is left to be checked of it.
@@ -117,14 +125,9 @@ fn number(value: Option<&syn::Expr>, constant: &str, option: &str, why: &str) ->
     (quote!(::core::option::Option::Some(#constant)), check)
 }
 
-/// The reader, kept to its partition. What cannot be split is reported at the reader, and the option beside it.
-pub(crate) fn narrowed(options: &Partitions, reader: &TokenStream, at: Span) -> TokenStream {
-    let narrowed = Ident::new("narrowed", options.word.span());
-    quote_spanned!(at=> __batch::#narrowed(#reader, __scope)?)
-}
-
-/// The writer, as that of its partition.
-pub(crate) fn apart(options: &Partitions, writer: &TokenStream, at: Span) -> TokenStream {
-    let apart = Ident::new("apart", options.word.span());
-    quote_spanned!(at=> __batch::#apart(#writer, __scope))
+/// Asks whether the function splits what it opens, or shares what it binds: `what` is the name of the question. Where not, that is
+/// reported at the component, and the option beside it.
+pub(crate) fn question(options: &Partitions, what: &str, function: &TokenStream, at: Span) -> TokenStream {
+    let what = Ident::new(what, options.word.span());
+    quote_spanned!(at=> __batch::#what(#function);)
 }

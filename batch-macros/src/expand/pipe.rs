@@ -10,7 +10,7 @@ use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::bindings;
 use super::frame::{checked, frame, implement};
-use super::partitions::{Partitioned, apart, narrowed, partitioned};
+use super::partitions::{Partitioned, partitioned, question};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
@@ -37,23 +37,22 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     };
     let mut parts = Parts::new(function, options);
     let partitions = options.partitions.as_ref();
-    let partitioner =
-        partitions.and_then(|options| options.partitioner.as_ref()).map(|part| parts.partitioner(part));
-    let (item, mut reader) = parts.readers(&pipe.readers, partitioner.as_ref());
+    let part = partitions.and_then(|options| options.partitioner.as_ref());
+    let made_by = part.map(|part| parts.partitioner(part));
+    let (item, mut reader) = parts.readers(&pipe.readers, made_by.as_ref());
     let (out, processor) = parts.processors(&pipe.processors, &item);
     let mut writer = parts.writer(&pipe.writer, &out);
-    let partitioned = partitions.map(|options| {
-        if partitioner.is_none() {
-            reader = narrowed(options, &reader, pipe.readers[0].span());
+    let Partitioned { reads, takes, beside } = match partitions {
+        None => Partitioned::not(),
+        Some(options) => {
+            if made_by.is_none() {
+                reader = quote!(__batch::narrowed(#reader, __scope)?);
+            }
+            writer = quote!(__batch::apart(#writer, __scope));
+            partitioned(options, made_by.as_ref())
         }
-        writer = apart(options, &writer, pipe.writer.span());
-        partitioned(options, partitioner.as_ref())
-    });
-    let listener = parts.listeners(&item, &out);
-    let (reads, writes, beside) = match partitioned {
-        Some(Partitioned { reader, writer, beside }) => (reader, writer, beside),
-        None => (quote!(__batch::Reader), quote!(__batch::Writer), quote!()),
     };
+    let listener = parts.listeners(&item, &out);
     let name = &function.sig.ident;
     let run = if options.threads.is_some() {
         let (read, put_out) = parts.crossing(&pipe, &item, &out);
@@ -97,7 +96,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
                 ::core::result::Result::Ok(#processor)
             }
             fn writer<'s>(__scope: &__batch::Scope<'s>)
-                -> ::core::result::Result<impl #writes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
+                -> ::core::result::Result<impl #takes<Item = Self::Out> + 's + use<'s>, __batch::Failure>
             {
                 ::core::result::Result::Ok(#writer)
             }
@@ -252,12 +251,34 @@ impl<'f> Parts<'f> {
             checks.extend((index > 0).then_some((&reads, "IS")));
             checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
             let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
+            let alias = match partitioner {
+                None => self.partitioned(part, alias, "splits", &definition, "open"),
+                Some(_) => alias,
+            };
             if index == 0 {
                 self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
             }
             opened.push(quote!(<#alias as #definition>::open(#scope)?));
         }
         (item, nested(opened, &quote!(__batch::Chain::new)))
+    }
+
+    /// In a step with partitions, checks that the component has what that takes.
+    fn partitioned(
+        &mut self,
+        part: &Part,
+        alias: Ident,
+        what: &str,
+        definition: &TokenStream,
+        function: &str,
+    ) -> Ident {
+        let Some(options) = &self.options.partitions else { return alias };
+        let span = part.span();
+        let (fits, function) = (self.alias("Part", span), Ident::new(function, span));
+        let definition = respan(definition, span);
+        let function = quote_spanned!(span=> <#alias as #definition>::#function);
+        self.types.extend(checked(&fits, &alias, question(options, what, &function, span)));
+        fits
     }
 
     fn processors(&mut self, processors: &[Part], item: &Ident) -> (Ident, TokenStream) {
@@ -289,9 +310,10 @@ impl<'f> Parts<'f> {
         let (faults, span) = (&self.options.faults, part.span());
         if self.options.threads.is_some() {
             let respanned = respan(definition, span);
-            self.checks.extend(stands(
-                quote_spanned!(span=> let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;),
-            ));
+            self.checks.extend(stands(quote_spanned! {span=>
+                let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;
+                let _ = <<#alias as #respanned>::Passing as __batch::OneByOne>::IS;
+            }));
         }
         if faults.is_empty() {
             return quote!(<#alias as #definition>::bind(#scope)?);
@@ -307,7 +329,13 @@ impl<'f> Parts<'f> {
         self.types.extend(checked(&fits, alias, check));
         let bound = quote!(<#fits as #definition>::bind(#scope)?);
         if retries {
-            quote!(__batch::Retried::<_, <#fits as #definition>::Passing>::new(#bound, __scope))
+            quote! {
+                __batch::Retried::<
+                    _,
+                    <#fits as #definition>::Passing,
+                    { <#fits as #definition>::RAISES.is_something() },
+                >::new(#bound, __scope)
+            }
         } else {
             bound
         }
@@ -320,6 +348,7 @@ impl<'f> Parts<'f> {
                 let role = quote!(__batch::IsWriter);
                 let Placed { alias, scope } =
                     self.place(part, "writer", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+                let alias = self.partitioned(part, alias, "is_shared", &definition, "bind");
                 quote!(<#alias as #definition>::bind(#scope)?)
             }
             Element::All(elements, _) => {

@@ -53,16 +53,18 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let text = name.to_string();
     // Where the item is private and the function is not, rustc says so here.
     let out_type = quote_spanned!(component.returns.value.span()=> type Out = #out;);
+    let concurrent = Concurrent {
+        component: &component,
+        options: &options,
+        item,
+        kind: &kind_name,
+        by_reference: *by_reference,
+        called: &called,
+    };
+    let mut aliases = aliases.clone();
     let adapted = if let Some(concurrency) = &options.concurrency {
-        Concurrent {
-            component: &component,
-            options: &options,
-            item,
-            kind: &kind_name,
-            by_reference: *by_reference,
-            called: &called,
-        }
-        .adapted(concurrency)
+        aliases.extend(concurrent.aliases());
+        concurrent.adapted(concurrency)
     } else if bulk {
         quote! {
             __batch::BulkFn::<#item, #state, _, #kind_name>::new(
@@ -100,24 +102,8 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         _ if options.timeout.is_some() => (error_check(&component.returns), quote!()),
         _ => (quote!(), raises(&component.returns)),
     };
-    let passing = match (bulk, by_reference) {
-        (true, _) => quote!(AtOnce),
-        (false, true) => quote!(ByReference),
-        (false, false) => quote!(ByValue),
-    };
-    let passing = quote!(__batch::#passing);
-    let needs = &mut asked.needs.clone();
-    let passing = if options.concurrency.is_some() {
-        needs.extend(mark(&component, &quote!(Ahead)));
-        quote!(__batch::InWindow<#passing>)
-    } else {
-        passing
-    };
-    if bulk {
-        needs.extend(mark(&component, &quote!(Keeps("the items of a chunk"))));
-    } else if asked.state.is_some() {
-        needs.extend(mark(&component, &quote!(Keeps("a `#[state]`"))));
-    }
+    let (passing, mut needs) = (passing(&options, *by_reference), asked.needs.clone());
+    needs.extend(marks(&component, &options, asked.state.is_some()));
     let definition = implement(
         quote!(__batch::ProcessorDefinition<#item>),
         name,
@@ -140,8 +126,26 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     frame(function, plain(function), quote!(#aliases #error #role #definition))
 }
 
-/// Says of a component what matters for where it stands.
-fn mark(component: &Component<'_>, kind: &TokenStream) -> TokenStream {
+fn passing(options: &ProcessorOptions, by_reference: bool) -> TokenStream {
+    let passing = match (&options.bulk, by_reference) {
+        (Some(_), _) => quote!(__batch::AtOnce),
+        (None, true) => quote!(__batch::ByReference),
+        (None, false) => quote!(__batch::ByValue),
+    };
+    if options.concurrency.is_some() { quote!(__batch::InWindow<#passing>) } else { passing }
+}
+
+/// What it says among its needs that matters for where it stands.
+fn marks(component: &Component<'_>, options: &ProcessorOptions, has_state: bool) -> TokenStream {
+    let kind = if options.concurrency.is_some() {
+        quote!(Ahead)
+    } else if options.bulk.is_some() {
+        quote!(Keeps("the items of a chunk"))
+    } else if has_state {
+        quote!(Keeps("a `#[state]`"))
+    } else {
+        return TokenStream::new();
+    };
     let asked_by = component.described();
     quote!(__batch::Need { name: "", asked_by: #asked_by, kind: __batch::NeedKind::#kind },)
 }

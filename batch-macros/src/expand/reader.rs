@@ -31,7 +31,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let asked = injected(Role::Reader, &component.described(), &component.arguments);
     let (aliases, needs, fetch, pass) = (&asked.aliases, &asked.needs, &asked.fetch, &asked.pass);
     let value = value_or_return(&component, &call(&component, None, pass));
-    let Opened { types, item, opened, reader } = source_parts(&component);
+    let Opened { types, item, made, reader } = source_parts(&component);
     let text = name.to_string();
     // Where the item is private and the function is not, rustc says so here.
     let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
@@ -54,7 +54,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
             {
                 #fetch
                 let __source = #value;
-                ::core::result::Result::Ok(#opened)
+                ::core::result::Result::Ok(#made)
             }
         },
     );
@@ -72,7 +72,7 @@ struct Opened {
     types: TokenStream,
     item: TokenStream,
     /// The reader made of `__source`.
-    opened: TokenStream,
+    made: TokenStream,
     /// Its type, where that has a name: then a step sees what it can do beside reading.
     reader: TokenStream,
 }
@@ -84,13 +84,13 @@ fn source_parts(component: &Component<'_>) -> Opened {
         Source::Iterator { item } => Opened {
             types: quote!(),
             item: quote!(#item),
-            opened: quote!(__batch::IteratorReader::new(__source)),
+            made: quote!(__batch::IteratorReader::new(__source)),
             reader,
         },
         Source::FallibleIterator { item } => {
             let failure = failure(value.span());
-            let opened = quote!(__batch::FallibleIteratorReader::new(__source, |__error| #failure));
-            Opened { types: quote!(), item: quote!(#item), opened, reader }
+            let made = quote!(__batch::FallibleIteratorReader::new(__source, |__error| #failure));
+            Opened { types: quote!(), item: quote!(#item), made, reader }
         }
         Source::OpaqueReader { item, splits } => {
             let reader = if splits {
@@ -98,21 +98,21 @@ fn source_parts(component: &Component<'_>) -> Opened {
             } else {
                 reader
             };
-            Opened { types: quote!(), item: quote!(#item), opened: quote!(__source), reader }
+            Opened { types: quote!(), item: quote!(#item), made: quote!(__source), reader }
         }
         Source::Reader => {
             let ty = with_static_lifetimes(value);
             let alias = format_ident!("__Reader");
             let check = quote_spanned!(value.span()=> let _ = <#ty as __batch::IsReaderObject>::IS;);
             let item = quote!(<__Reader as __batch::Reader>::Item);
-            let (opened, reader) = if borrowed_part(value).is_some() {
+            let (made, reader) = if borrowed_part(value).is_some() {
                 let reader = with_scope_lifetimes(value);
                 (quote!(__source), quote!(#reader))
             } else {
                 // Passed as the checked type, so that a type that is no reader is reported once.
                 (quote!(__batch::same::<__Reader>(__source)), quote!(__Reader))
             };
-            Opened { types: checked(&alias, &ty, check), item, opened, reader }
+            Opened { types: checked(&alias, &ty, check), item, made, reader }
         }
     }
 }

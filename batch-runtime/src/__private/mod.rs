@@ -6,6 +6,7 @@ mod broken;
 pub mod failure;
 pub mod faults;
 mod message;
+mod partitions;
 mod proof;
 pub mod wiring;
 
@@ -23,4 +24,5 @@ pub use crate::writers::{Both, FunctionWriter, Route};
 
 pub use broken::{Broken, never_run};
 pub use message::{Message, distance, is_near, same_text};
+pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits};
 pub use proof::{If, same};

@@ -3,7 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Driver, Reader, State, Writer};
+use super::{AtOnce, ByReference, ByValue, Driver, Reader, State, Writer};
 
 /// What `#[processor]` implements: whatever the items, it stands between reader and writer.
 #[diagnostic::on_unimplemented(
@@ -40,6 +40,21 @@ pub trait Crosses {
 
 #[diagnostic::do_not_recommend]
 impl<T: Send> Crosses for T {}
+
+/// Processors that have one call under way on each thread of a step; implemented for the ways in which they take their items.
+#[diagnostic::on_unimplemented(
+    message = "a step has `threads`, or processors with `concurrency`, not both",
+    label = "works on several items at once by itself",
+    note = "drop `threads`: what stands around this processor runs beside its calls; or use `partitions`, each of which has a window of its own"
+)]
+pub trait OneByOne {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+impl OneByOne for ByValue {}
+impl OneByOne for ByReference {}
+impl OneByOne for AtOnce {}
 
 /// Processors whose state is `S` and that several threads run; implemented for `()`, as a reference to any other is none.
 #[diagnostic::on_unimplemented(

@@ -103,7 +103,8 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// A call is about to be repeated, for the time of that number, from 1.
+    /// A call is repeated for the time of that number, from 1. Of reading and writing it is told before; of processing, which other
+    /// threads may do, once the chunk is filled.
     fn on_retry(&mut self, error: &Failure, repeat: u32) -> Result<(), Failure> {
         Ok(())
     }

@@ -44,7 +44,7 @@ pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
     ChangesThreads, ConnectsTo, Crosses, IsClassifier, IsError, IsProcessor, IsReaderObject, IsWriter,
-    IsWriterObject, Kept, Leaves, NamedError, Reads, Shared, Shares,
+    IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -62,8 +62,7 @@ pub use parameter::{
     ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
 };
 pub use partition::{
-    IsRange, Partition, Partitioned, PartitionerDefinition, Partitioning, TakesPartition, apart, narrowed,
-    partitions_of, split,
+    IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
 };
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
@@ -88,7 +87,7 @@ pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
-pub(crate) use partition::Assigned;
+pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::resource_name;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

@@ -131,6 +131,28 @@ pub trait IsRange {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> IsRange for T {}
 
+/// A reader that a step with `partitions` can split: every [`Splittable`].
+#[diagnostic::on_unimplemented(
+    message = "this reader cannot be split into partitions",
+    label = "can be read in one piece only",
+    note = "read with `CsvReader`, `JsonLinesReader`, a `SqliteReader` with a key, `PagingReader`, `files` or `VecReader`, which split by themselves,\nor return a type of your own that implements `batch_runtime::Splittable`, or `impl Splittable<Item = ..>`;\nor write `partitioner = f` with a function that makes the partitions; or drop `partitions`"
+)]
+pub trait Splits {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Splittable> Splits for R {}
+
+/// A writer that the partitions of a step may each have one of: every [`Partitionable`].
+#[diagnostic::on_unimplemented(
+    message = "this writer cannot be shared by partitions",
+    label = "all partitions would write to one target at once",
+    note = "write with a function over `&[Item]`, with `SqliteTable`, or to a file with `CsvWriter` or `JsonLinesWriter`,\nor return a type of your own that implements `batch_runtime::Partitionable`, or `impl Partitionable<Item = ..>`;\nor drop `partitions`"
+)]
+pub trait IsShared {}
+
+#[diagnostic::do_not_recommend]
+impl<W: Partitionable> IsShared for W {}
+
 /// The options of a step with `partitions`.
 #[derive(Clone, Copy)]
 pub struct Partitioning {
@@ -170,61 +192,6 @@ pub trait Partitioned: Pipe {
     ) -> Result<impl Partitionable<Item = Self::Out> + 's + use<'s, Self>, Failure>;
 }
 
-/// The reader, kept to the partition of the scope where there is one.
-///
-/// # Errors
-/// When the input no longer has that part.
-pub fn narrowed<'s, R: Splittable + 's>(
-    mut reader: R,
-    scope: &Scope<'_>,
-) -> Result<impl Splittable<Item = R::Item> + 's + use<'s, R>, Failure> {
-    if let Some(assigned) = scope.assigned() {
-        reader.narrow(decoded(&assigned.part)?).map_err(Failure::new)?;
-    }
-    Ok(reader)
-}
-
-/// The writer, as that of the partition of the scope where there is one.
-pub fn apart<'s, W: Partitionable + 's>(
-    mut writer: W,
-    scope: &Scope<'_>,
-) -> impl Partitionable<Item = W::Item> + 's + use<'s, W> {
-    if let Some(assigned) = scope.assigned() {
-        writer.of_partition(assigned.number);
-    }
-    writer
-}
-
-/// The parts of a reader's input, as they are stored.
-///
-/// # Errors
-/// When the input cannot be looked through.
-pub fn split<R: Splittable>(mut reader: R, partitions: usize) -> Result<Vec<NewPartition>, Failure> {
-    let parts = reader.split(partitions).map_err(Failure::new)?;
-    parts
-        .into_iter()
-        .map(|part| Ok(NewPartition { name: R::part_name(&part), part: encoded(&part)? }))
-        .collect()
-}
-
-/// What a partitioner makes, as it is stored.
-///
-/// # Errors
-/// When it fails, or two partitions have one name.
-pub fn partitions_of<P: PartitionerDefinition<Range: Serialize>>(
-    scope: &Scope<'_>,
-) -> Result<Vec<NewPartition>, Failure> {
-    let made = P::partitions(scope).map_err(|failure| failure.in_component(P::NAME))?;
-    let mut seen = std::collections::BTreeSet::new();
-    if let Some((name, _)) = made.iter().find(|(name, _)| !seen.insert(name.as_str())) {
-        let why = format!("two partitions are called `{name}`, and nothing could tell them apart");
-        return Err(Failure::new(why).in_component(P::NAME));
-    }
-    made.into_iter()
-        .map(|(name, range)| Ok(NewPartition { name: Some(name), part: encoded(&range)? }))
-        .collect()
-}
-
 /// The partition that a step execution works on, as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Assigned {
@@ -240,12 +207,12 @@ impl Assigned {
     }
 }
 
-fn encoded<T: Serialize>(part: &T) -> Result<String, Failure> {
+pub(crate) fn encoded<T: Serialize>(part: &T) -> Result<String, Failure> {
     serde_json::to_string(part)
         .map_err(|error| Failure::new(format!("a partition does not serialise: {error}")))
 }
 
-fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
+pub(crate) fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
     serde_json::from_str(part).map_err(|error| {
         Failure::new(format!(
             "the partition that an earlier execution stored cannot be read ({error}): {part}; finish the instance with the program it began with, or run it anew with `--next`"

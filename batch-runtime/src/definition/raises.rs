@@ -21,6 +21,14 @@ pub enum Raises {
     Unknown,
 }
 
+impl Raises {
+    /// May it fail?
+    #[must_use]
+    pub const fn is_something(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
 impl fmt::Debug for Raises {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -33,14 +33,9 @@ use super::{BoxError, Reader};
 ///     }
 ///     read.push(items);
 /// }
-/// assert_eq!(read, [vec!["a", "b"], vec!["c"]]);
+/// assert_eq!(read, [vec!["a"], vec!["b", "c"]]);
 /// # Ok::<(), batch_runtime::BoxError>(())
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "this reader cannot be split into partitions",
-    label = "can be read in one piece only",
-    note = "return a reader that splits, as `CsvReader`, `JsonLinesReader`, a `SqliteReader` by key, a `PagingReader`, `files` or a `VecReader`,\nor a type of your own that implements `batch_runtime::Splittable`; a function that returns a reader as `impl ..` says `impl Splittable<Item = ..>`;\nor add `partitioner = f` with a function that makes the partitions; or drop `partitions`"
-)]
 pub trait Splittable: Reader {
     /// What is to be read of the input: any serde type. It is stored as JSON, so keep its fields stable.
     type Part: Serialize + DeserializeOwned;

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// A step names it as any other error:
 ///
-/// ```ignore
+/// ```text
 /// #[step(chunk = 100, retry(TimedOut, limit = 2), skip(TimedOut, limit = 10))]
 /// ```
 ///

@@ -157,11 +157,6 @@ pub trait Writer {
 /// are complete it [merges](Self::merge) what they wrote, in their order; then follow [`seal`](Writer::seal), the commit of its
 /// position, [`finish`](Writer::finish) and [`clear`](Self::clear). A crash before that commit begins anew with
 /// `open(None)` and `merge`; one behind it goes on with `open` at the sealed position and `finish`.
-#[diagnostic::on_unimplemented(
-    message = "this writer cannot be shared by the partitions of a step",
-    label = "the partitions would all write to one target at once",
-    note = "write to a table or with a function over `&[Item]`, or to one of the files of `batch_runtime::writers`;\nof a writer of your own return the type itself and implement `batch_runtime::Partitionable` for it;\nor drop `partitions`"
-)]
 pub trait Partitionable: Writer {
     /// Told before [`open`](Writer::open): it writes what that partition has, beside the writers of the others.
     fn of_partition(&mut self, _number: u32) {}

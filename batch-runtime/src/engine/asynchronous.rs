@@ -58,20 +58,23 @@ impl Drop for JobRuntime {
 }
 
 /// How a call takes its item, so that it can be repeated with it.
+#[derive(Debug, Clone, Copy)]
 pub struct Taking<In, Held> {
     hold: fn(In) -> Held,
     copy: Option<fn(&Held) -> Held>,
 }
 
-impl<In> Taking<In, In> {
+impl<Item> Taking<Item, Item> {
     /// By value: repeated with what `copy` makes.
-    pub const fn by_value(copy: Option<fn(&In) -> In>) -> Self {
+    #[must_use]
+    pub const fn by_value(copy: Option<fn(&Item) -> Item>) -> Self {
         Self { hold: |item| item, copy }
     }
 }
 
-impl<In> Taking<In, Arc<In>> {
+impl<Item> Taking<Item, Arc<Item>> {
     /// By reference.
+    #[must_use]
     pub const fn by_reference() -> Self {
         Self { hold: Arc::new, copy: Some(Arc::clone) }
     }
@@ -171,6 +174,7 @@ where
             }
             item = again;
             repeated += 1;
+            self.retrying.note(failure, repeated);
         }
     }
 

@@ -422,16 +422,14 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             let mut phases = Phases::default();
             self.desk.listener.before_chunk().map_err(Halt::Failed)?;
 
-            let filled = if measure == Measure::Items {
-                let filled = feed.fill(&mut self.desk, Some(&mut phases))?;
-                watch.lap();
-                phases.fill = phases.read + phases.process;
-                filled
-            } else {
-                let filled = feed.fill(&mut self.desk, None)?;
-                phases.fill = watch.lap();
-                filled
-            };
+            let timed = (measure == Measure::Items).then_some(&mut phases);
+            let filled = feed.fill(&mut self.desk, timed);
+            if CAREFUL {
+                self.desk.tell_repeats::<In, W::Item>();
+            }
+            let filled = filled?;
+            let lap = watch.lap();
+            phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
 
             let is_empty = filled.read == 0 && self.desk.judge.len() == 0;
             if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
@@ -531,13 +529,19 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 if CAREFUL {
                     run.take_back(&put);
                 }
-                // The chunk's own failure is the one to tell; a writer that cannot go back is found out at the
-                // restart, which goes back itself.
-                if let Err(error) = self.writer.rollback(&before) {
-                    let failure = Failure::new(error);
-                    tracing::warn!(step = run.context().step(), %failure, "a writer could not go back");
-                }
-                return Err(error);
+                let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
+                let stuck = Failure::new(stuck);
+                return Err(match error {
+                    // With a writer that is not where it was nothing can be committed in parts.
+                    ChunkError::Refused(refused) => {
+                        ChunkError::Work(refused.noting(format!("the writer could not go back: {stuck}")))
+                    }
+                    // The chunk's own failure is the one to tell; the restart goes back itself.
+                    error => {
+                        tracing::warn!(step = run.context().step(), %stuck, "a writer could not go back");
+                        error
+                    }
+                });
             }
         };
         record.skipped.clear();

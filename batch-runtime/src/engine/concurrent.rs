@@ -8,25 +8,23 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use super::awaken::Awaken;
 use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Extent, Filled, noting, told};
+use super::gathered::{Fault, Gathered, is_before};
 use super::profile::{Phases, Watch};
 use super::sequential::{ReadRepeats, Reopening, located};
 use super::step::{Halt, StepRun};
 use super::{checkpoint, panic};
-use crate::definition::{Failure, Phase, Process, Progress, Reader, Sink, Slot, States, StepListener};
+use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States, StepListener};
 use crate::repository::SkipPhase;
 
 /// How often one who waits for a call looks whether the job is to stop.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
-const FIRST_CAPACITY: usize = 1024;
 
 /// Starts what runs beside this thread, and ends it behind `work`.
 pub(super) fn with<R, P, A, T, const CAREFUL: bool>(
@@ -49,11 +47,6 @@ where
         // Gone behind `work`, also where it panics: else the scope would wait for threads that wait for more.
         work(Concurrent::new(reader, processor, anew, phase, run.info.options.chunk))
     })
-}
-
-/// Is a record before another? Numbers wrap, and what is under way is never half of all numbers apart.
-fn is_before(record: u32, other: u32) -> bool {
-    record.wrapping_sub(other) > u32::MAX / 2
 }
 
 /// Reads ahead, and lets the calls of several items go on at once.
@@ -100,123 +93,6 @@ enum Stuck {
     Listener(Failure),
 }
 
-/// What the processors have put out for the chunk at hand, and what failed.
-struct Gathered<T, const CAREFUL: bool> {
-    outputs: Outputs<T>,
-    /// The number of the record that is being processed.
-    source: u32,
-    /// The records of the chunk at hand.
-    first: u32,
-    end: u32,
-    last_source: Option<u32>,
-    produced: u64,
-    /// In the order of the records; not settled yet.
-    faults: VecDeque<Fault>,
-}
-
-struct Fault {
-    source: u32,
-    phase: SkipPhase,
-    failure: Failure,
-}
-
-impl<T, const CAREFUL: bool> Gathered<T, CAREFUL> {
-    /// One fault a record: it is not processed beyond the first.
-    fn fault(&mut self, source: u32, phase: SkipPhase, failure: Failure) {
-        let place = self.faults.partition_point(|fault| is_before(fault.source, source));
-        if self.faults.get(place).is_none_or(|fault| fault.source != source) {
-            self.faults.insert(place, Fault { source, phase, failure });
-        }
-    }
-
-    /// The first fault of a record before that one.
-    fn fault_before(&mut self, settled: u32) -> Option<Fault> {
-        self.faults.pop_front_if(|fault| is_before(fault.source, settled))
-    }
-
-    /// The number within the chunk at hand.
-    fn within(&self, source: u32) -> u32 {
-        source.wrapping_sub(self.first)
-    }
-
-    fn begin(&mut self, first: u32) {
-        self.outputs.clear();
-        (self.first, self.last_source, self.produced) = (first, None, 0);
-    }
-
-    /// Items that something came out for.
-    fn produced(&self) -> u64 {
-        if CAREFUL { self.outputs.sources.chunk_by(PartialEq::eq).count() as u64 } else { self.produced }
-    }
-}
-
-impl<T, const CAREFUL: bool> Sink<T> for Gathered<T, CAREFUL> {
-    fn push(&mut self, item: T) -> Result<(), Failure> {
-        if CAREFUL {
-            self.outputs.sources.push(self.within(self.source));
-        } else if self.last_source != Some(self.source) {
-            self.last_source = Some(self.source);
-            self.produced += 1;
-        }
-        self.outputs.items.push(item);
-        Ok(())
-    }
-
-    fn source(&self) -> u32 {
-        self.source
-    }
-
-    fn set_source(&mut self, source: u32) {
-        self.source = source;
-    }
-
-    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
-        let (failed, Outputs { items, sources }) = (self.within(self.source), &mut self.outputs);
-        let kept = sources.iter().rposition(|&source| source != failed).map_or(0, |last| last + 1);
-        if CAREFUL {
-            items.truncate(kept);
-            sources.truncate(kept);
-        }
-        self.fault(self.source, SkipPhase::Process, failure);
-        Ok(())
-    }
-
-    fn takes(&self, source: u32) -> bool {
-        is_before(source, self.end)
-    }
-}
-
-/// Awakens the thread that waits for a call.
-struct Awaken {
-    thread: Thread,
-    called: AtomicBool,
-}
-
-impl Awaken {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { thread: thread::current(), called: AtomicBool::new(false) })
-    }
-
-    /// Waits until it is called, or so long. User code may have taken the thread's own mark away, so there is another.
-    fn wait(&self, at_most: Duration) {
-        if !self.called.swap(false, Ordering::Acquire) {
-            thread::park_timeout(at_most);
-            self.called.store(false, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Wake for Awaken {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.called.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-}
-
 impl<'p, R, P, A, const CAREFUL: bool> Concurrent<'p, R, P, A, CAREFUL>
 where
     R: Reader,
@@ -224,21 +100,11 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     fn new(reader: R, processor: P, anew: A, phase: &'p Cell<Phase>, chunk: usize) -> Self {
-        let capacity = chunk.min(FIRST_CAPACITY);
-        let outputs = Outputs::with_capacity(capacity, if CAREFUL { capacity } else { 0 });
         Self {
             at: reader.position(),
             reader: Some(reader),
             processor,
-            gathered: Gathered {
-                outputs,
-                source: 0,
-                first: 0,
-                end: 0,
-                last_source: None,
-                produced: 0,
-                faults: VecDeque::new(),
-            },
+            gathered: Gathered::new(chunk),
             chunks: VecDeque::new(),
             locations: VecDeque::new(),
             stuck: None,
@@ -386,23 +252,20 @@ where
     ) -> Result<(), Halt> {
         let settled = self.settled();
         while let Some(Fault { source, phase, failure }) = self.gathered.fault_before(settled) {
-            let failure = match phase {
-                SkipPhase::Read => {
-                    let failure = desk.blame(failure, Phase::Read);
-                    told(desk.listener.on_read_error(&failure));
-                    failure
-                }
-                _ => {
-                    let place = self.locations.iter().find(|(located, _)| *located == source);
-                    let failure = match place {
-                        Some((_, location)) => failure.at(location.as_str()),
-                        None => failure,
-                    };
-                    let failure = desk.blame(failure, Phase::Process);
-                    told(desk.listener.on_process_error(&failure));
-                    filled.skipped += 1;
-                    failure
-                }
+            let failure = if phase == SkipPhase::Read {
+                let failure = desk.blame(failure, Phase::Read);
+                told(desk.listener.on_read_error(&failure));
+                failure
+            } else {
+                let place = self.locations.iter().find(|(located, _)| *located == source);
+                let failure = match place {
+                    Some((_, location)) => failure.at(location.as_str()),
+                    None => failure,
+                };
+                let failure = desk.blame(failure, Phase::Process);
+                told(desk.listener.on_process_error(&failure));
+                filled.skipped += 1;
+                failure
             };
             if !CAREFUL {
                 return Err(halt(failure));

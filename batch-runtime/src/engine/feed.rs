@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::fill::{Extent, Filled};
+use super::fill::{Extent, Filled, told};
 use super::judge::Judge;
 use super::profile::Phases;
 use super::step::{Halt, StepRun};
@@ -79,6 +79,16 @@ impl<'l, 'r, L> Desk<'l, 'r, L> {
     /// How far a chunk that begins now is filled.
     pub(super) fn extent(&self) -> Extent {
         Extent::of(self.run.info)
+    }
+
+    /// Tells of the calls of processors that were repeated.
+    pub(super) fn tell_repeats<In, Out>(&mut self)
+    where
+        L: StepListener<In, Out>,
+    {
+        for (failure, repeat) in self.judge.retrying.take_noted() {
+            told(self.listener.on_retry(&failure, repeat));
+        }
     }
 
     /// The failure of a call in that phase.

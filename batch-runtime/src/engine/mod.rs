@@ -2,6 +2,7 @@
 
 #[cfg(feature = "async")]
 mod asynchronous;
+mod awaken;
 mod checkpoint;
 mod chunk;
 mod concurrent;
@@ -10,6 +11,7 @@ mod execution;
 mod feed;
 mod fill;
 mod flow;
+mod gathered;
 mod isolate;
 mod job;
 mod journal;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub struct Retrying {
     deadline: Option<Instant>,
     /// Of a partition: what the step, with all its partitions, has skipped.
     skipped: Option<SkipCount>,
+    /// What was repeated and is not told yet: listeners hear of it on the thread of the step.
+    repeated: Arc<Mutex<Vec<(Failure, u32)>>>,
 }
 
 /// What becomes of a call that failed.
@@ -41,12 +43,12 @@ impl Retrying {
     /// For a step that begins now.
     pub(crate) fn new(options: &StepOptions, pause: Arc<dyn Pause>, stop: StopSignal) -> Self {
         let deadline = options.timeout.and_then(|bound| Instant::now().checked_add(bound));
-        Self { faults: options.faults, pause, stop, deadline, skipped: None }
+        Self { faults: options.faults, pause, stop, deadline, skipped: None, repeated: Arc::default() }
     }
 
     /// The same for a partition of the step, which is stopped by another signal.
     pub(super) fn of_partition(&self, stop: StopSignal, skipped: SkipCount) -> Self {
-        Self { stop, skipped: Some(skipped), ..self.clone() }
+        Self { stop, skipped: Some(skipped), repeated: Arc::default(), ..self.clone() }
     }
 
     /// What the step has skipped: `before`, unless others count too.
@@ -89,6 +91,21 @@ impl Retrying {
         self.pause.pause(wait, &self.stop)
     }
 
+    /// A processor's call was repeated after this failure, for the time of that number.
+    #[cold]
+    pub(crate) fn note(&self, failure: Failure, repeat: u32) {
+        self.lock().push((failure, repeat));
+    }
+
+    /// What was repeated since this was asked last.
+    pub(super) fn take_noted(&self) -> Vec<(Failure, u32)> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Failure, u32)>> {
+        self.repeated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Is there a rule that repeats anything?
     pub(crate) fn has_rules(&self) -> bool {
         !self.faults.retry.is_empty()
@@ -116,7 +133,10 @@ impl Retrying {
                 done => return done,
             };
             match self.again(&failure, repeated) {
-                Again::Yes => repeated += 1,
+                Again::Yes => {
+                    repeated += 1;
+                    self.note(failure, repeated);
+                }
                 Again::No => return Err(after(failure, repeated)),
                 Again::Stopped => return Err(failure.interrupted()),
             }
@@ -139,15 +159,16 @@ impl fmt::Debug for Retrying {
     }
 }
 
-/// A processor whose failed calls are repeated; `How` is the way it takes its item.
+/// A processor whose failed calls are repeated; `How` is the way it takes its item. One that never `FAILS` is called as it is: no
+/// copy of the item or the state is kept for it.
 #[derive(Debug)]
-pub struct Retried<P, How> {
+pub struct Retried<P, How, const FAILS: bool> {
     inner: P,
     retrying: Retrying,
     how: PhantomData<How>,
 }
 
-impl<P, How> Retried<P, How> {
+impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
     /// Repeats as the rules of the scope's step say.
     pub fn new(inner: P, scope: &Scope<'_>) -> Self {
         Self { inner, retrying: scope.retrying().clone(), how: PhantomData }
@@ -272,21 +293,28 @@ impl<T, S: Sink<T>> Sink<T> for Behind<'_, S> {
     }
 }
 
-impl<In, P: Process<In>, How: Repeats<In>> Process<In> for Retried<P, How> {
+impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Retried<P, How, FAILS> {
     type Out = P::Out;
 
     const BUFFERS: bool = P::BUFFERS;
     const CONCURRENT: bool = P::CONCURRENT;
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         let Self { inner, retrying, .. } = self;
+        if !FAILS {
+            return inner.process(item, out);
+        }
         inner.hold(Slot::Call);
         How::repeat(inner, item, &mut Behind { out, failed: false }, retrying)
     }
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         let Self { inner, retrying, .. } = self;
+        if !FAILS {
+            return inner.flush(out);
+        }
         inner.hold(Slot::Call);
         retrying.repeat(
             &mut (inner, Behind { out, failed: false }),

@@ -103,6 +103,15 @@ impl JobOperator {
         self
     }
 
+    /// The tokio runtime that `async` processors run in, in place of one of each job's own; it must be driven by other
+    /// threads, as every multi-threaded runtime is.
+    #[cfg(feature = "async")]
+    #[must_use]
+    pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.options.runtime = Some(runtime);
+        self
+    }
+
     /// The jobs it can start by name.
     #[must_use]
     pub fn jobs(&self) -> &[&'static JobInfo] {

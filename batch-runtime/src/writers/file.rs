@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::partition::Whole;
 use super::WriteError;
 use crate::Durability;
 
@@ -73,7 +74,8 @@ pub(crate) struct TransactionalFile {
     torn: bool,
     records: u64,
     header: u64,
-    is_of_partition: bool,
+    /// What it is a part of, where a partition writes it.
+    whole: Option<Whole>,
     sealed: bool,
     /// True if the file holds what was not yet forced to the disk.
     unforced: bool,
@@ -104,7 +106,7 @@ impl TransactionalFile {
             torn: false,
             records: 0,
             header: 0,
-            is_of_partition: false,
+            whole: None,
             sealed: false,
             unforced: false,
             entry_durable: false,
@@ -170,13 +172,10 @@ impl TransactionalFile {
     }
 
     fn refuse_what_is_there(&self) -> Result<(), WriteError> {
-        match std::fs::symlink_metadata(&self.path) {
-            Ok(found) if found.is_dir() => Err(WriteError::Folder { path: self.path.clone() }),
-            Ok(_) if !self.overwrite => Err(WriteError::Exists { path: self.path.clone() }),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(WriteError::io("look at", &self.path, error)),
+        if let Some(Whole { path, overwrite }) = &self.whole {
+            refuse(path, *overwrite)?;
         }
+        refuse(&self.path, self.overwrite)
     }
 
     fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
@@ -247,7 +246,7 @@ impl TransactionalFile {
     }
 
     fn flush(&mut self) -> Result<(), WriteError> {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && !self.torn {
             return Ok(());
         }
         let (written, torn) = (self.written, self.torn);
@@ -362,6 +361,16 @@ impl TransactionalFile {
             Err(_) if is_at(&self.path)? => Ok(()),
             renamed => renamed,
         }
+    }
+}
+
+fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => Err(WriteError::Folder { path: path.to_path_buf() }),
+        Ok(_) if !overwrite => Err(WriteError::Exists { path: path.to_path_buf() }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(WriteError::io("look at", path, error)),
     }
 }
 

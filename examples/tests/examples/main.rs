@@ -3,11 +3,14 @@
 
 mod control_flow;
 mod custom_reader;
+mod customer_parallel;
 mod embedded;
 mod flight_delays;
 mod flights;
 mod hello_job;
 mod killed;
+mod movie_companies;
+mod partitioned_files;
 mod program;
 mod readme;
 mod state;

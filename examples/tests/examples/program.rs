@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs};
+use std::time::Duration;
+use std::{env, fs, thread};
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
@@ -46,6 +47,36 @@ impl Folder {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// Runs the example, kills it as soon as a query of its database gives a number but 0, and runs it to its end.
+    ///
+    /// Where the kill came too late for that to be still true, it begins anew.
+    #[track_caller]
+    pub(crate) fn killed_and_run_again(&self, example: &str, arguments: &[&str], when: &str) {
+        for _ in 0..8 {
+            for file in ["batch.db", "batch.db-wal", "batch.db-shm"] {
+                fs::remove_file(self.file(file)).ok();
+            }
+            let mut command = self.command(example);
+            let mut child = command.args(arguments).stdout(Stdio::null()).spawn().unwrap();
+            while child.try_wait().unwrap().is_none() && !self.holds(when) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            child.kill().unwrap();
+            if child.wait().unwrap().code().is_none() && self.holds(when) {
+                self.run(example, arguments).ended_with(0);
+                return;
+            }
+        }
+        panic!("it was always too far when it was killed");
+    }
+
+    /// Is the answer of the query a number but 0? It is not before there is a database.
+    fn holds(&self, query: &str) -> bool {
+        let database = Connection::open_with_flags(self.file("batch.db"), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let answer = database.and_then(|database| database.query_row(query, [], |row| row.get::<_, u32>(0)));
+        answer.is_ok_and(|answer| answer > 0)
     }
 }
 

@@ -68,7 +68,7 @@ fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_goes_on() {
     assert!(failed.exit.description.contains("`timeout` of 12ms"), "{}", failed.exit.description);
     assert_eq!(failed.counters.rollback, 0, "nothing is taken back");
     let mut all = summed(failed);
-    assert!(all.read < 20 && all.read % 2 == 0);
+    assert!(all.read < 20 && all.read.is_multiple_of(2));
     for _ in 0..20 {
         let report = world.run(&bounded_job());
         all = summed(step(&report, "bounded"));

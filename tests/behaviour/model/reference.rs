@@ -1,7 +1,6 @@
 //! What has to come out: the rules in their shortest form, without a database, a file or a checkpoint.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use batch_runtime::repository::Counters;
 
@@ -14,57 +13,37 @@ pub(super) enum Outcome {
     Stopped,
 }
 
+/// What is committed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Done {
+    records: i64,
+    processed: i64,
+    pub(super) counters: Counters,
+    pub(super) rows: Vec<i64>,
+    /// Phase and record.
+    pub(super) skipped: Vec<(String, i64)>,
+}
+
 /// What is committed, and what is still to fail.
 pub(super) struct Model {
     rules: Rules,
     records: i64,
     faults: BTreeMap<(Place, i64), (What, u32)>,
-    pub(super) counters: Counters,
-    pub(super) rows: Vec<i64>,
-    /// Phase and record.
-    skipped: Vec<(&'static str, i64)>,
-    next: i64,
-    processed: i64,
+    pub(super) done: Done,
     stopping: bool,
     waits: u32,
     stopped_wait: Option<u32>,
 }
 
-/// A chunk under way.
-struct Chunk {
-    next: i64,
-    processed: i64,
-    items: Vec<(i64, i64)>,
-    skips: Vec<(&'static str, i64)>,
-    counters: Counters,
-    ended: bool,
-}
-
 impl Model {
     pub(super) fn new(rules: Rules, records: i64, faults: &[Fault]) -> Self {
-        let faults =
-            faults.iter().map(|fault| ((fault.place, fault.item), (fault.what, fault.times))).collect();
-        Self {
-            rules,
-            records,
-            faults,
-            counters: Counters::default(),
-            rows: Vec::new(),
-            skipped: Vec::new(),
-            next: 1,
-            processed: 0,
-            stopping: false,
-            waits: 0,
-            stopped_wait: None,
-        }
+        let faults = faults.iter().map(|it| ((it.place, it.item), (it.what, it.times))).collect();
+        let done = Done::default();
+        Self { rules, records, faults, done, stopping: false, waits: 0, stopped_wait: None }
     }
 
     pub(super) fn heal(&mut self) {
         self.faults.clear();
-    }
-
-    pub(super) fn skipped(&self) -> Vec<(String, i64)> {
-        self.skipped.iter().map(|(phase, record)| ((*phase).to_owned(), *record)).collect()
     }
 
     pub(super) fn run(&mut self, stopped_wait: Option<u32>) -> Outcome {
@@ -73,53 +52,42 @@ impl Model {
             if self.stopping {
                 return Outcome::Stopped;
             }
-            let mut chunk = Chunk {
-                next: self.next,
-                processed: self.processed,
-                items: Vec::new(),
-                skips: Vec::new(),
-                counters: self.counters,
-                ended: false,
-            };
-            if let Err(outcome) = self.fill(&mut chunk).and_then(|()| self.write(&mut chunk)) {
-                return outcome;
-            }
-            if chunk.next > self.next {
-                (self.next, self.processed) = (chunk.next, chunk.processed);
-                self.counters = chunk.counters;
-                self.counters.commit += 1;
-                chunk.skips.sort_by_key(|(_, record)| *record);
-                self.skipped.append(&mut chunk.skips);
-            }
-            if chunk.ended {
-                return Outcome::Completed;
+            let mut done = self.done.clone();
+            match self.chunk(&mut done) {
+                Err(outcome) => return outcome,
+                Ok(ended) if done.records == self.done.records && ended => return Outcome::Completed,
+                Ok(ended) => {
+                    done.counters.commit += 1;
+                    done.skipped[self.done.skipped.len()..].sort_by_key(|(_, record)| *record);
+                    self.done = done;
+                    if ended {
+                        return Outcome::Completed;
+                    }
+                }
             }
         }
     }
 
     /// Does it fail now? What happens so many times happens once less.
     fn trip(&mut self, place: Place, item: i64) -> Result<(), What> {
-        let Some((what, times)) = self.faults.get_mut(&(place, item)).filter(|(_, times)| *times > 0) else {
-            return Ok(());
-        };
-        *times -= u32::from(*times != u32::MAX);
-        if *what == What::Stop {
-            self.stopping = true;
-            return Ok(());
+        match self.faults.get_mut(&(place, item)) {
+            Some((what, times)) if *times > 0 => {
+                *times -= u32::from(*times != u32::MAX);
+                self.stopping |= *what == What::Stop;
+                if *what == What::Stop { Ok(()) } else { Err(*what) }
+            }
+            _ => Ok(()),
         }
-        Err(*what)
     }
 
-    /// Calls until it succeeds or the rules do not say to try again.
+    /// Calls until it succeeds, or fails with what is not tried again.
     fn repeat(
         &mut self,
         mut call: impl FnMut(&mut Self) -> Result<(), What>,
     ) -> Result<Result<(), What>, Outcome> {
-        let mut repeated = 0;
-        loop {
+        for repeated in 0.. {
             match call(self) {
                 Err(What::Busy) if repeated < self.rules.retry => {
-                    repeated += 1;
                     self.waits += 1;
                     self.stopping |= self.stopped_wait == Some(self.waits);
                     if self.stopping {
@@ -129,103 +97,89 @@ impl Model {
                 done => return Ok(done),
             }
         }
+        unreachable!("an attempt is the last")
     }
 
-    fn allows(&self, what: What, chunk: &Chunk) -> Result<(), Outcome> {
-        let is_skipped = what == What::Bad || (what == What::Busy && self.rules.skips_busy);
-        let so_far = self.counters.skips() + chunk.skips.len() as u64;
-        if is_skipped && so_far < self.rules.skip { Ok(()) } else { Err(Outcome::Failed) }
+    fn is_skipped(&self, what: What, done: &Done) -> bool {
+        (what == What::Bad || (what == What::Busy && self.rules.skips_busy))
+            && (done.skipped.len() as u64) < self.rules.skip
     }
 
-    fn fill(&mut self, chunk: &mut Chunk) -> Result<(), Outcome> {
-        let full = chunk.counters.read + self.rules.chunk;
-        while chunk.counters.read < full {
-            if chunk.next > self.records {
-                chunk.ended = true;
-                break;
-            }
-            let record = chunk.next;
+    fn skip(&self, phase: &str, record: i64, what: What, done: &mut Done) -> Result<(), Outcome> {
+        if !self.is_skipped(what, done) {
+            return Err(Outcome::Failed);
+        }
+        done.skipped.push((phase.to_owned(), record));
+        Ok(())
+    }
+
+    /// Reads, processes and writes a chunk; true at the end of the input.
+    fn chunk(&mut self, done: &mut Done) -> Result<bool, Outcome> {
+        let full = done.counters.read + self.rules.chunk;
+        let mut items = Vec::new();
+        while done.counters.read < full && done.records < self.records {
+            let record = done.records + 1;
             match self.repeat(|model| model.trip(Place::Read, record))? {
-                Ok(()) => {}
-                Err(What::Bad) => {
-                    self.allows(What::Bad, chunk)?;
-                    chunk.skips.push(("READ", record));
-                    chunk.counters.read_skip += 1;
-                    chunk.next += 1;
+                Err(What::Busy) => return Err(Outcome::Failed),
+                Err(what) => {
+                    self.skip("READ", record, what, done)?;
+                    done.counters.read_skip += 1;
+                    done.records = record;
                     continue;
                 }
-                Err(_) => return Err(Outcome::Failed),
+                Ok(()) => done.records = record,
             }
-            chunk.next += 1;
-            chunk.counters.read += 1;
-            match self.repeat(|model| model.trip(Place::Process, record))? {
-                Ok(()) => {
-                    chunk.processed += 1;
-                    let outputs = outputs(chunk.processed, record);
-                    chunk.counters.filter += u64::from(outputs.is_empty());
-                    chunk.items.extend(outputs.into_iter().map(|output| (record, output)));
-                }
-                Err(what) => {
-                    self.allows(what, chunk)?;
-                    chunk.skips.push(("PROCESS", record));
-                    chunk.counters.process_skip += 1;
-                }
+            done.counters.read += 1;
+            if let Err(what) = self.repeat(|model| model.trip(Place::Process, record))? {
+                self.skip("PROCESS", record, what, done)?;
+                done.counters.process_skip += 1;
+                continue;
             }
+            done.processed += 1;
+            let outputs = outputs(done.processed, record);
+            done.counters.filter += u64::from(outputs.is_empty());
+            items.extend(outputs.into_iter().map(|output| (record, output)));
         }
-        Ok(())
+        let ended = done.counters.read < full;
+        match self.repeat(|model| model.attempt(&items))? {
+            Ok(()) => keep(&items, done),
+            Err(what) => self.halve(&items, what, done)?,
+        }
+        Ok(ended)
     }
 
     fn attempt(&mut self, items: &[(i64, i64)]) -> Result<(), What> {
         items.iter().try_for_each(|(record, _)| self.trip(Place::Write, *record))
     }
 
-    fn write(&mut self, chunk: &mut Chunk) -> Result<(), Outcome> {
-        let items = std::mem::take(&mut chunk.items);
-        let mut kept = Vec::new();
-        match self.repeat(|model| model.attempt(&items))? {
-            Ok(()) => kept.extend(&items),
-            Err(what) => {
-                self.allows(what, chunk)?;
-                self.halve(&items, 0..items.len(), chunk, &mut kept)?;
-            }
+    /// Looks in what failed for what is skipped; only what is not skipped is waited out.
+    fn halve(&mut self, items: &[(i64, i64)], what: What, done: &mut Done) -> Result<(), Outcome> {
+        if !self.is_skipped(what, done) {
+            return Err(Outcome::Failed);
         }
-        chunk.counters.write += kept.len() as u64;
-        self.rows.extend(kept.iter().map(|(_, output)| output));
-        Ok(())
-    }
-
-    /// Of a part that failed and whose failure is skipped.
-    fn halve(
-        &mut self,
-        items: &[(i64, i64)],
-        part: Range<usize>,
-        chunk: &mut Chunk,
-        kept: &mut Vec<(i64, i64)>,
-    ) -> Result<(), Outcome> {
-        if part.len() == 1 {
-            chunk.skips.push(("WRITE", items[part.start].0));
-            chunk.counters.write_skip += 1;
-            return Ok(());
+        if let [(record, _)] = items {
+            done.counters.write_skip += 1;
+            return self.skip("WRITE", *record, what, done);
         }
-        let middle = part.start + part.len() / 2;
-        for half in [part.start..middle, middle..part.end] {
-            // What is skipped is looked for; only what is not is waited out.
-            let mut what = What::Bad;
+        let (left, right) = items.split_at(items.len() / 2);
+        for half in [left, right] {
+            let mut why = None;
             let written = self.repeat(|model| {
-                let written = model.attempt(&items[half.clone()]);
-                written.map_err(|why| {
-                    what = why;
-                    if model.allows(why, chunk).is_ok() { What::Bad } else { why }
-                })
+                let written = model.attempt(half);
+                why = written.err().filter(|what| model.is_skipped(*what, done));
+                if why.is_some() { Ok(()) } else { written }
             })?;
-            match written {
-                Ok(()) => kept.extend(&items[half]),
-                Err(_) => {
-                    self.allows(what, chunk)?;
-                    self.halve(items, half, chunk, kept)?;
-                }
+            match (written, why) {
+                (Ok(()), None) => keep(half, done),
+                (Ok(()), Some(what)) => self.halve(half, what, done)?,
+                (Err(_), _) => return Err(Outcome::Failed),
             }
         }
         Ok(())
     }
+}
+
+fn keep(items: &[(i64, i64)], done: &mut Done) {
+    done.counters.write += items.len() as u64;
+    done.rows.extend(items.iter().map(|(_, output)| output));
 }

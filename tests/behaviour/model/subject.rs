@@ -289,7 +289,7 @@ impl Subject {
         Self { world, launch, file: shape.file, counters: Cell::default() }
     }
 
-    pub(super) fn heal(&self) {
+    pub(super) fn heal() {
         FAULTS.with_borrow_mut(BTreeMap::clear);
     }
 

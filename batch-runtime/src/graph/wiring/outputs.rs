@@ -1,6 +1,7 @@
-//! Receives: a place in a job's body. Gives: whether every `&Output<step>` that is asked for there has been left behind.
+//! Receives: a place in a job's body. Gives: whether every `&Output<step>` that is asked for there has been left behind,
+//! and every `Partition<Range>` is made.
 
-use crate::definition::{Need, NeedKind};
+use crate::definition::{Need, NeedKind, Partitioning, StepInfo};
 use crate::graph::{Activity, Use};
 
 use super::Wiring;
@@ -36,6 +37,10 @@ pub const fn unsure_output(wiring: &Wiring, used: &Use, place: Place) -> Option<
 const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
     match &used.activity {
         Activity::Step(step) => {
+            let message = unpartitioned(step, used);
+            if message.is_some() {
+                return message;
+            }
             let mut at = 0;
             while at < step.components.len() {
                 let message = of_needs(wiring, step.components[at].needs, used, place);
@@ -50,6 +55,29 @@ const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
         // A nested job judges its own.
         Activity::Job(_) | Activity::Flow(_) => None,
     }
+}
+
+/// A partition is asked for, and nothing makes any.
+const fn unpartitioned(step: &StepInfo, used: &Use) -> Option<Message> {
+    if let Some(Partitioning { has_partitioner: true, .. }) = step.options.partitioning {
+        return None;
+    }
+    let mut component = 0;
+    while component < step.components.len() {
+        let needs = step.components[component].needs;
+        let mut at = 0;
+        while at < needs.len() {
+            if let NeedKind::Partition = needs[at].kind {
+                let message = Message::of("step ").code(used.name).and(" has no partitioner, and ");
+                return Some(message.and(needs[at].asked_by).and(
+                    " asks for a partition; write `#[step(.., partitioner = f)]` with a function that makes partitions",
+                ));
+            }
+            at += 1;
+        }
+        component += 1;
+    }
+    None
 }
 
 const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: usize) -> Option<Message> {

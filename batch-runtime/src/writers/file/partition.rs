@@ -15,22 +15,31 @@ fn place(path: &Path, number: u32) -> PathBuf {
     place.into()
 }
 
+/// The file that the files of partitions are put together to. Once it is there, nothing is to be written to them: an owner that
+/// was taken over from begins none anew.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) path: PathBuf,
+    pub(super) overwrite: bool,
+}
+
 impl TransactionalFile {
     /// Writes apart what a partition has. A file that is left of another instance is replaced: the name is ours.
     pub(crate) fn of_partition(&mut self, number: u32) {
-        let takes_over = self.takes_over;
-        *self = Self::new(place(&self.path, number));
-        (self.overwrite, self.takes_over, self.is_of_partition) = (true, takes_over, true);
+        let part = Self::new(place(&self.path, number));
+        let Self { path, overwrite, takes_over, .. } = std::mem::replace(self, part);
+        (self.overwrite, self.takes_over) = (true, takes_over);
+        self.whole = Some(Whole { path, overwrite });
     }
 
     /// Is it that of a partition, to which no footer belongs?
     pub(crate) fn is_of_partition(&self) -> bool {
-        self.is_of_partition
+        self.whole.is_some()
     }
 
     /// What is in it so far is the header.
     pub(crate) fn end_header(&mut self) {
-        if self.is_of_partition {
+        if self.is_of_partition() {
             self.header = self.buffer.len() as u64;
         }
     }
@@ -103,5 +112,100 @@ impl TransactionalFile {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Durability::Machine;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("batch-merge-{}", uuid::Uuid::new_v4()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn whole(&self) -> TransactionalFile {
+            let mut whole = TransactionalFile::new(self.0.join("out.txt"));
+            whole.open(None).unwrap();
+            whole
+        }
+
+        /// A partition that wrote `header` and `text`, and is complete.
+        fn part(&self, number: u32, header: &str, text: &str) -> Option<FilePosition> {
+            let mut part = TransactionalFile::new(self.0.join("out.txt"));
+            part.of_partition(number);
+            part.open(None).unwrap();
+            part.buffer().unwrap().extend_from_slice(header.as_bytes());
+            part.end_header();
+            part.buffer().unwrap().extend_from_slice(text.as_bytes());
+            part.added(1).unwrap();
+            part.seal(Machine).unwrap();
+            part.finish(Machine).unwrap();
+            Some(part.position())
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn parts_stand_behind_each_other_under_one_header() {
+        let folder = Folder::new();
+        let mut whole = folder.whole();
+        let parts = vec![folder.part(0, "", ""), folder.part(1, "h\n", "a\n"), folder.part(2, "h\n", "b\n")];
+        whole.merge(parts).unwrap();
+        assert_eq!(whole.records(), 3);
+        whole.seal(Machine).unwrap();
+        whole.finish(Machine).unwrap();
+        whole.clear(3).unwrap();
+        whole.clear(3).unwrap();
+        assert_eq!(fs::read_to_string(folder.0.join("out.txt")).unwrap(), "h\na\nb\n");
+        assert_eq!(folder.names(), ["out.txt"]);
+    }
+
+    #[test]
+    fn a_part_that_is_missing_or_was_changed_is_refused() {
+        let folder = Folder::new();
+        let part = folder.part(0, "", "abc");
+        fs::write(folder.0.join("out.txt.partition0"), "ab").unwrap();
+        let refused = folder.whole().merge(vec![part]).unwrap_err();
+        assert!(matches!(refused, WriteError::Shorter { committed: 3, found: 2, .. }), "{refused}");
+        fs::remove_file(folder.0.join("out.txt.partition0")).unwrap();
+        let refused = folder.whole().merge(vec![part]).unwrap_err();
+        assert!(matches!(refused, WriteError::Missing { committed: 3, .. }), "{refused}");
+    }
+
+    #[test]
+    fn parts_under_different_headers_are_refused() {
+        let folder = Folder::new();
+        let parts = vec![folder.part(0, "h\n", ""), folder.part(1, "g\n", "")];
+        let refused = folder.whole().merge(parts).unwrap_err().to_string();
+        assert!(refused.contains("the header of partition 1"), "{refused}");
+    }
+
+    #[test]
+    fn a_part_is_not_begun_once_the_whole_is_there() {
+        let folder = Folder::new();
+        fs::write(folder.0.join("out.txt"), "whole").unwrap();
+        let mut part = TransactionalFile::new(folder.0.join("out.txt"));
+        part.of_partition(0);
+        assert!(matches!(part.open(None), Err(WriteError::Exists { .. })));
+        assert_eq!(folder.names(), ["out.txt"]);
     }
 }

@@ -210,3 +210,20 @@ fn a_held_file_that_lost_committed_bytes_is_refused_and_left_alone() {
     assert!(matches!(error, WriteError::Shorter { committed: 10, found: 4, .. }), "{error}");
     folder.holds(&[("out.txt.part", "comm")]);
 }
+
+#[test]
+fn what_could_not_be_cut_off_when_it_was_given_up_is_cut_off_before_the_file_is_whole() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    writer.open(None).unwrap();
+    let committed = write(&mut writer, "committed");
+    write(&mut writer, "given up");
+    // A file that nothing can be done to, as on a disk that fails for a while.
+    let read_only = State::Open(File::open(&writer.part).unwrap());
+    let open = std::mem::replace(&mut writer.state, read_only);
+    writer.rollback(committed).unwrap_err();
+    writer.state = open;
+    seal(&mut writer);
+    finish(&mut writer).unwrap();
+    folder.holds(&[("out.txt", "committed")]);
+}

@@ -5,11 +5,4 @@ fn length(line: String) -> usize {
     line.len()
 }
 
-const NONE: usize = 0;
-
-#[processor(concurrency = NONE)]
-fn words(line: String) -> usize {
-    line.split(' ').count()
-}
-
 fn main() {}

@@ -5,6 +5,7 @@ mod contexts;
 mod elsewhere;
 mod launch;
 mod opening;
+mod partitions;
 #[cfg(unix)]
 mod processes;
 mod queries;

@@ -1,0 +1,178 @@
+//! `first; split! { second, third }; fourth`: scores customers by a slow service and seals their letters side by side.
+//!
+//! `run before_and_after` does the same work one after the other first; the summary shows the time of each step.
+//!
+//! What runs at the same time: `second` and `third`, each on a thread of its own with a cursor of its own over the same
+//! rows; the calls of the service, 64 at once; the seals, two at once.
+//!
+//! A step with `threads` opens its one reader on a thread of its own and hands the items on, so any reader will do and
+//! the order stays that of the rows: `SqliteReader`, which must not pass from one thread to another, needs no lock.
+//! `.synchronized()` is for code that hands one reader to several threads itself, as a tasklet that starts threads
+//! would; the reader has to be `Send` there.
+
+use std::time::Duration;
+
+use batch_runtime::prelude::*;
+use batch_runtime::readers::{SqliteReadError, SqliteReader};
+
+#[derive(Debug, Deserialize)]
+struct Customer {
+    id: i64,
+    name: String,
+    cents: i64,
+}
+
+#[derive(Debug)]
+struct Score {
+    id: i64,
+    points: i64,
+}
+
+#[derive(Debug)]
+struct Seal {
+    id: i64,
+    seal: i64,
+}
+
+/// Makes the customers, and empty tables for what is found out about them.
+#[step]
+fn first(customers: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS customer;
+         DROP TABLE IF EXISTS score;
+         DROP TABLE IF EXISTS letter;
+         CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, cents INTEGER);
+         CREATE TABLE score (customer INTEGER, points INTEGER);
+         CREATE TABLE letter (customer INTEGER, seal INTEGER)",
+    )?;
+    tx.execute(
+        "INSERT INTO customer
+         WITH RECURSIVE number(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM number WHERE id < ?1)
+         SELECT id, 'customer ' || id, id * 7919 % 100000 FROM number",
+        [customers],
+    )?;
+    Ok(())
+}
+
+/// The customers, by their key: a restart goes on behind the last that was committed.
+#[reader]
+fn customers_by_id(connection: &Connection) -> Result<SqliteReader<'_, Customer>, SqliteReadError> {
+    SqliteReader::query(connection, "SELECT id, name, cents FROM customer").key("id").page(100).rows_as()
+}
+
+/// What a service would answer. It knows nothing of customers who have less than 100.00.
+async fn ask(customer: Customer, wait_ms: u64) -> Option<Score> {
+    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    (customer.cents >= 10_000).then_some(Score { id: customer.id, points: customer.cents / 100 % 97 })
+}
+
+#[processor(concurrency = 1)]
+async fn score_alone(customer: Customer, wait_ms: u64) -> Option<Score> {
+    ask(customer, wait_ms).await
+}
+
+/// Up to 64 customers are waited for at once; what comes out keeps their order.
+#[processor(concurrency = 64)]
+async fn score(customer: Customer, wait_ms: u64) -> Option<Score> {
+    ask(customer, wait_ms).await
+}
+
+#[writer]
+fn save_scores(scores: &[Score], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT INTO score VALUES (?1, ?2)")?;
+    scores.iter().try_for_each(|score| insert.execute((score.id, score.points)).map(drop))
+}
+
+#[step(chunk = 50)]
+fn second_alone() {
+    customers_by_id | score_alone | save_scores
+}
+
+#[step(chunk = 50)]
+fn second() {
+    customers_by_id | score | save_scores
+}
+
+/// Keeps a core busy: the name goes through a hash `rounds` times.
+#[processor]
+fn seal(customer: &Customer, rounds: u32) -> Seal {
+    const PRIME: i64 = 2_147_483_647;
+    let start = customer.name.bytes().fold(7, |seal, byte| (seal * 31 + i64::from(byte)) % PRIME);
+    let seal = (0..rounds).fold(start, |seal, _| (seal * 48_271 + 11) % PRIME);
+    Seal { id: customer.id, seal }
+}
+
+#[writer]
+fn save_letters(seals: &[Seal], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT INTO letter VALUES (?1, ?2)")?;
+    seals.iter().try_for_each(|seal| insert.execute((seal.id, seal.seal)).map(drop))
+}
+
+#[step(chunk = 50)]
+fn third_alone() {
+    customers_by_id | seal | save_letters
+}
+
+#[step(chunk = 50, threads = 2)]
+fn third() {
+    customers_by_id | seal | save_letters
+}
+
+/// Puts together what both branches found out.
+#[step]
+fn fourth(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS report;
+         CREATE TABLE report AS
+             SELECT customer.id, points, seal FROM customer
+             JOIN letter ON letter.customer = customer.id
+             LEFT JOIN score ON score.customer = customer.id
+             ORDER BY customer.id",
+    )
+}
+
+/// One after the other: a customer at a time.
+#[job]
+fn customer_serial(customers: i64, wait_ms: u64, rounds: u32) {
+    first;
+    second_alone;
+    third_alone;
+    fourth;
+}
+
+/// Scores and seals the customers side by side.
+#[job]
+fn customer_parallel(
+    /// Customers that are made
+    #[param(default = 1_000)]
+    customers: i64,
+    /// Milliseconds that the service takes for a customer
+    #[param(default = 5)]
+    wait_ms: u64,
+    /// Rounds of hashing for a seal
+    #[param(default = 200_000)]
+    rounds: u32,
+) {
+    first;
+    split! { second, third };
+    fourth;
+}
+
+/// The same work one after the other, then side by side.
+#[job]
+fn before_and_after(
+    /// Customers that are made
+    #[param(default = 1_000)]
+    customers: i64,
+    /// Milliseconds that the service takes for a customer
+    #[param(default = 5)]
+    wait_ms: u64,
+    /// Rounds of hashing for a seal
+    #[param(default = 200_000)]
+    rounds: u32,
+) {
+    customer_serial;
+    customer_parallel;
+}
+
+batch_runtime::main!(customer_parallel, before_and_after);

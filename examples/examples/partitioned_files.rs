@@ -1,0 +1,136 @@
+//! Adds up the payments of a year for each account: from files one after the other, and from two of them at a time.
+//!
+//! `run before_and_after` makes the files and does both; the summary shows the time of each step.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+
+use batch_runtime::prelude::*;
+use batch_runtime::readers::{FilesError, files};
+
+#[derive(Debug, Deserialize)]
+struct Payment {
+    account: String,
+    cents: i64,
+}
+
+/// Makes the files that are not there yet: `month-01.csv` and so on, with quoted commas and line ends in them.
+#[step]
+fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for month in 1..=months {
+        let path = folder.join(format!("month-{month:02}.csv"));
+        if path.exists() {
+            continue;
+        }
+        // Under another name until it is whole: a killed run leaves no half of a file behind.
+        let unfinished = path.with_extension("part");
+        let mut file = BufWriter::new(File::create(&unfinished)?);
+        writeln!(file, "account,memo,cents")?;
+        for record in 0..records {
+            let random =
+                (u64::from(month) << 32 | u64::from(record)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+            let (number, cents) = (random % 200, random / 200 % 100_000);
+            // Seven accounts in ten have the check digit that they must have.
+            let check = if random % 10 < 7 { check_digit(number) } else { number % 10 };
+            writeln!(file, "{number:06}{check},\"payment {record},\nmonth {month}\",{cents}")?;
+        }
+        file.into_inner()?.sync_all()?;
+        std::fs::rename(&unfinished, &path)?;
+    }
+    Ok(())
+}
+
+/// What follows the number in an account: it takes about a microsecond to make or to check, so the files take longer to
+/// check than the disk to keep the totals.
+fn check_digit(number: u64) -> u64 {
+    (0..100).fold(number + 7, |hash, _| (hash * 48_271 + 11) % 2_147_483_647) % 10
+}
+
+/// Begins with empty tables.
+#[step]
+fn create_totals(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    ["total_one_by_one", "total_by_files"].iter().try_for_each(|table| {
+        tx.execute_batch(&format!(
+            "DROP TABLE IF EXISTS {table};
+             CREATE TABLE {table} (account TEXT PRIMARY KEY, payments INTEGER, cents INTEGER)"
+        ))
+    })
+}
+
+/// The records of all files of the folder, in the order of their names.
+#[reader]
+fn payments(folder: PathBuf) -> Result<impl Splittable<Item = Payment>, FilesError> {
+    let mut pattern = folder;
+    pattern.push("*.csv");
+    files(pattern.display().to_string(), |path| CsvReader::<Payment>::open(path))
+}
+
+/// Leaves out accounts that were mistyped.
+#[processor]
+fn checked(payment: Payment) -> Option<Payment> {
+    let number: u64 = payment.account.parse().ok()?;
+    (check_digit(number / 10) == number % 10).then_some(payment)
+}
+
+/// Adds a chunk to the totals. A chunk is first added up in memory, so that two partitions that write to the same table
+/// keep each other waiting for a few rows only.
+#[writer]
+fn add(payments: &[Payment], table: &str, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut totals = BTreeMap::<&str, (u32, i64)>::new();
+    for payment in payments {
+        let (count, cents) = totals.entry(&payment.account).or_default();
+        *count += 1;
+        *cents += payment.cents;
+    }
+    let mut add = tx.prepare_cached(&format!(
+        "INSERT INTO {table} VALUES (?1, ?2, ?3) ON CONFLICT (account) DO UPDATE
+         SET payments = payments + excluded.payments, cents = cents + excluded.cents"
+    ))?;
+    totals.iter().try_for_each(|(account, (count, cents))| add.execute((account, count, cents)).map(drop))
+}
+
+/// Before: one file after the other.
+#[step(chunk = 20_000)]
+fn one_by_one() {
+    payments | checked | add(table = "total_one_by_one")
+}
+
+/// After: each file is a partition, whatever their number is, and two run at a time. Each has a checkpoint of its own.
+#[step(chunk = 20_000, partitions = 12, threads = 2)]
+fn by_files() {
+    payments | checked | add(table = "total_by_files")
+}
+
+/// Adds up the files of a folder, two at a time.
+#[job]
+fn partitioned_files(
+    /// Folder of CSV files
+    #[param(default = "payments")]
+    folder: PathBuf,
+) {
+    create_totals;
+    by_files;
+}
+
+/// Makes files where there are none, and adds them up one after the other, then two at a time.
+#[job]
+fn before_and_after(
+    /// Folder of CSV files
+    #[param(default = "payments")]
+    folder: PathBuf,
+    /// Files that are made
+    #[param(default = 12)]
+    months: u32,
+    /// Records of each
+    #[param(default = 100_000)]
+    records: u32,
+) {
+    make_files;
+    create_totals;
+    one_by_one;
+    by_files;
+}
+
+batch_runtime::main!(partitioned_files, before_and_after);

@@ -1,0 +1,6 @@
+use batch_runtime::prelude::*;
+
+#[partitioner]
+fn ranges() {}
+
+fn main() {}

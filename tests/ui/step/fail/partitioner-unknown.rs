@@ -1,0 +1,18 @@
+use batch_runtime::prelude::*;
+
+#[reader]
+fn numbers() -> impl Iterator<Item = u32> {
+    0..10
+}
+
+#[writer]
+fn save(numbers: &[u32]) {
+    println!("{numbers:?}");
+}
+
+#[step(chunk = 10, partitioner = regions)]
+fn load() {
+    numbers | save
+}
+
+fn main() {}
