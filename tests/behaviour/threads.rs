@@ -287,6 +287,92 @@ fn a_panic_in_one_thread_fails_the_step_behind_what_was_before_it() {
     assert_eq!(world.numbers("SELECT MAX(n) FROM saved"), [499]);
 }
 
+#[reader]
+fn numbers_to_a_panic(count: u64) -> impl Iterator<Item = u64> {
+    (0..count).inspect(|number| assert!(*number != 25, "twenty-five"))
+}
+
+#[step(chunk = 10, threads = 3)]
+fn read_to_a_panic() {
+    numbers_to_a_panic | pass | save
+}
+
+#[job]
+fn panicking_reader(count: u64) {
+    read_to_a_panic;
+}
+
+#[test]
+fn a_panic_of_the_reader_fails_the_step_behind_what_was_read_before_it() {
+    let world = World::new();
+    let report = world.fails(&panicking_reader(100));
+    assert!(report.exit.description.contains("twenty-five"), "{}", report.exit.description);
+    assert_eq!(report.steps[0].counters.rollback, 1);
+    assert_eq!(world.numbers("SELECT MAX(n) FROM saved"), [19]);
+}
+
+/// Where one thread waits for another to fail.
+#[derive(Default)]
+struct Fallen(Mutex<bool>, Condvar);
+
+#[resource]
+fn fallen() -> Fallen {
+    Fallen::default()
+}
+
+/// The first item fails as soon as the second is waited for.
+#[processor]
+fn falls(number: u64, fallen: &Fallen) -> Result<u64, TooHeavy> {
+    if number == 1 {
+        *fallen.0.lock().unwrap() = true;
+        fallen.1.notify_all();
+        return Err(TooHeavy(1));
+    }
+    drop(fallen.1.wait_while(fallen.0.lock().unwrap(), |fallen| !*fallen).unwrap());
+    panic!("the first");
+}
+
+#[step(chunk = 1, threads = 2, retry(TooHeavy, limit = 9, backoff = fixed("1d")))]
+fn waiting_for_a_day() {
+    numbers | falls | save
+}
+
+#[job]
+fn falling(count: u64) {
+    waiting_for_a_day;
+}
+
+#[test]
+fn a_failure_ends_the_waits_of_the_other_threads() {
+    let report = World::new().fails(&falling(2));
+    assert!(report.exit.description.contains("the first"), "{}", report.exit.description);
+}
+
+#[processor]
+fn place_me(entry: Entry) -> Result<Weighed, TooHeavy> {
+    if entry.number == 40 { Err(TooHeavy(40)) } else { Ok(Weighed { number: entry.number, kilos: 0 }) }
+}
+
+#[step(chunk = 7, threads = 2)]
+fn fails_at_a_line() {
+    entries | place_me | scales
+}
+
+#[job]
+fn failing_at_a_line(input: PathBuf, output: PathBuf) {
+    fails_at_a_line;
+}
+
+#[test]
+fn what_fails_the_step_is_told_with_its_line() {
+    let world = World::new();
+    let input = world.path("in.csv");
+    let lines: String = (0..100).map(|number| format!("{number},1\n")).collect();
+    std::fs::write(&input, format!("number,weight\n{lines}")).unwrap();
+    let report = world.fails(&failing_at_a_line(input, world.path("out.csv")));
+    assert!(report.exit.description.contains("in.csv:42"), "{}", report.exit.description);
+}
+
 #[processor]
 fn stops_the_job(number: u64) -> u64 {
     if number == 300 {

@@ -8,7 +8,7 @@ use crate::point::{Outcome, Reference, inspect};
 use crate::process::{self, Ended, KILLED};
 use crate::random::Random;
 use crate::repository::Versions;
-use crate::shape::{Folder, Inputs, PROGRAM, SHAPES};
+use crate::shape::{Folder, Inputs, SHAPES};
 
 /// Some thousands.
 pub(crate) const ROWS: u32 = 2_000;
@@ -26,14 +26,14 @@ impl Long {
     pub(crate) fn of(shape: usize, inputs: &Inputs) -> Self {
         let folder = Folder::new(inputs);
         let begin = Instant::now();
-        assert_eq!(process::run(&mut command(&folder, shape)), Ended::Code(0), "{}", folder.said());
+        assert_eq!(process::run(&mut command(&folder, shape, 0)), Ended::Code(0), "{}", folder.said());
         let time = begin.elapsed();
         Self { reference: Reference::read(shape, &folder, Vec::new()), time }
     }
 }
 
-fn command(folder: &Folder, shape: usize) -> Command {
-    let mut command = Command::new(PROGRAM);
+fn command(folder: &Folder, shape: usize, run: u32) -> Command {
+    let mut command = Command::new(SHAPES[shape].program(run as usize));
     command.args(SHAPES[shape].words()).args(["--durability", "machine"]);
     folder.enter(&mut command);
     command
@@ -49,7 +49,7 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
     // An end, however unlucky the times are.
     for round in 0..50 * KILLS {
         let longest = longest * (10 + round) / 10;
-        match process::run_at_most(&mut command(&folder, shape), random.time(longest)) {
+        match process::run_at_most(&mut command(&folder, shape, round), random.time(longest)) {
             KILLED => {
                 outcome.deaths += 1;
                 before.push(Versions::after_death(&folder));
@@ -59,7 +59,7 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
             // So often killed before it did anything that it takes a person's word: here it is.
             Ended::Code(4) if folder.said().contains("--recovery force") => {
                 process::run_at_most(
-                    command(&folder, shape).args(["--recovery", "force"]),
+                    command(&folder, shape, round).args(["--recovery", "force"]),
                     random.time(longest),
                 );
             }

@@ -146,7 +146,7 @@ impl Reference {
 
 /// Runs a shape to its end, without any fault: exit code 0, or 4 where the death came behind the last commit.
 pub(crate) fn complete(folder: &Folder, shape: &Shape, damage: &mut Damage) {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(shape.program(1));
     command.args(shape.words());
     let ended = process::run(folder.enter(&mut command));
     let said = folder.said();

@@ -15,10 +15,12 @@ pub(crate) struct Shape {
     pub(crate) side_by_side: bool,
     /// True if a death may cut the chunks otherwise: what is in them stays, but not how many there are.
     pub(crate) in_parts: bool,
+    /// What it is restarted by, where that is another program.
+    other: Option<&'static str>,
 }
 
 const fn shape(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { job, arguments, side_by_side: false, in_parts: false }
+    Shape { job, arguments, side_by_side: false, in_parts: false, other: None }
 }
 
 const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
@@ -30,7 +32,7 @@ const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 19] = [
+pub(crate) static SHAPES: [Shape; 20] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -50,6 +52,10 @@ pub(crate) static SHAPES: [Shape; 19] = [
     shape("skip", "--bad-input bad.csv --output out.csv"),
     shape("retry", "--input in.csv --output out.csv"),
     in_parts("parts", "--bad-input bad.csv --output out.csv"),
+    Shape {
+        other: Some(env!("CARGO_BIN_EXE_shapes_threads")),
+        ..shape("threaded", "--bad-input bad.csv --output out.csv")
+    },
 ];
 
 /// The numbers of those that are asked for by name in `CRASH_SHAPES`: all, unless it is set.
@@ -60,6 +66,11 @@ pub(crate) fn chosen() -> Vec<usize> {
 }
 
 impl Shape {
+    /// The program of the run of that number, from 0: every second one is the other program, where there is one.
+    pub(crate) fn program(&self, run: usize) -> &'static str {
+        self.other.filter(|_| run % 2 == 1).unwrap_or(PROGRAM)
+    }
+
     /// The words behind the program's name.
     pub(crate) fn words(&self) -> Vec<&'static str> {
         ["run", self.job, "--quiet"].into_iter().chain(self.arguments.split_whitespace()).collect()

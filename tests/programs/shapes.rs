@@ -675,6 +675,15 @@ fn parts(bad_input: PathBuf, output: PathBuf) {
     book_known;
 }
 
+// Threads
+
+mod on_threads;
+
+use on_threads::threaded;
+
+/// Restarted with another number of them, by the program `shapes_threads`.
+const THREADS: usize = 3;
+
 batch_runtime::main!(
     csv_to_csv,
     csv_to_table,
@@ -694,5 +703,6 @@ batch_runtime::main!(
     partitions_at_once,
     skip,
     retry,
-    parts
+    parts,
+    threaded
 );

@@ -78,10 +78,17 @@ impl<R: Reader> Synchronized<R> {
     /// As [`read`](Reader::read). The items before it are in `into`; behind it, the next call of any thread goes on.
     pub fn read_batch(&self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
         let mut reading = self.lock();
+        let Reading { inner, ended } = &mut *reading;
+        if *ended {
+            return Ok(0);
+        }
         for count in 0..most {
-            match reading.read()? {
+            match inner.read()? {
                 Some(item) => into.push(item),
-                None => return Ok(count),
+                None => {
+                    *ended = true;
+                    return Ok(count);
+                }
             }
         }
         Ok(most)
