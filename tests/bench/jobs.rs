@@ -241,7 +241,7 @@ fn singles(items: u64) -> Vec<(String, u64)> {
 
 #[reader]
 fn single(number: Partition<u64>) -> impl Iterator<Item = u64> {
-    std::iter::once(*number)
+    std::iter::once(number.into_range())
 }
 
 #[writer]
