@@ -13,7 +13,6 @@ use crate::measure::{self, Pair, Spread, interleaved};
 use crate::places::{self, Folder};
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, data, peers};
-use batch_runtime::Launch;
 
 /// The files of one comparison.
 struct Files {
