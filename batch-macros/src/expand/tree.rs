@@ -65,8 +65,8 @@ struct Constants {
     index: usize,
     alias: Ident,
     used: Ident,
-    decides: Ident,
-    runs: Ident,
+    decides: TokenStream,
+    runs: TokenStream,
 }
 
 /// What a name is used for.
@@ -191,12 +191,13 @@ impl Growing {
         let index = self.names;
         self.names += 1;
         let at = name.span();
+        let alias = format_ident!("__Name{index}", span = at);
         let constants = Constants {
             index,
-            alias: format_ident!("__Name{index}", span = at),
             used: format_ident!("__USE_{index}", span = at),
-            decides: format_ident!("__DECIDES_{index}", span = at),
-            runs: format_ident!("__RUNS_{index}", span = at),
+            decides: quote!(__wiring::Probe::<#alias>::DECIDES),
+            runs: quote!(__wiring::Probe::<#alias>::RUNS),
+            alias,
         };
         let Constants { alias, used, decides, runs, .. } = &constants;
         let (path, bound) = (&name.path, bindings::constant(&name.bindings));
@@ -215,10 +216,6 @@ impl Growing {
         self.items.extend(quote! {
             #(#conditions)*
             type #alias = #path;
-            #(#conditions)*
-            const #runs: ::core::option::Option<__batch::Activity> = __wiring::Probe::<#alias>::RUNS;
-            #(#conditions)*
-            const #decides: ::core::option::Option<__batch::Subject> = __wiring::Probe::<#alias>::DECIDES;
             #(#conditions)*
             const #used: &__batch::Use = &__batch::Use {
                 name: __wiring::name_of(&#activity, #given, #word),
@@ -268,32 +265,29 @@ impl Growing {
             }
         };
         // In one constant, as each costs the user's builds: what does not fit asks for nothing.
-        let message = if name.sound {
+        let unsure = quote!(__wiring::unsure_output(__WIRING, #used, #place));
+        let repeated = quote!(__wiring::repeated(__WIRING, #used, #place, #first, #next));
+        let mut messages = vec![fits];
+        if name.sound {
+            messages.push(quote!(__wiring::missing(__WIRING, #used, #place)));
+        }
+        messages.push(unsure);
+        match &name.alias {
+            Some(alias) if name.sound => {
+                self.checks.extend(panic_at(alias.span(), conditions, repeated));
+            }
+            None if name.sound => messages.push(repeated),
+            _ => {}
+        }
+        let first_of = messages.into_iter().rev().reduce(|behind, message| {
             quote! {
-                match #fits {
-                    ::core::option::Option::None => __wiring::missing(__WIRING, #used, #place),
+                match #message {
+                    ::core::option::Option::None => #behind,
                     wrong => wrong,
                 }
             }
-        } else {
-            fits
-        };
-        if name.sound || purpose != Purpose::Match {
-            self.checks.extend(panic_at(at, conditions, message));
-        }
-        self.checks.extend(panic_at(
-            at,
-            conditions,
-            quote!(__wiring::unsure_output(__WIRING, #used, #place)),
-        ));
-        let named_at = name.alias.as_ref().map_or(at, Ident::span);
-        if name.sound {
-            self.checks.extend(panic_at(
-                named_at,
-                conditions,
-                quote!(__wiring::repeated(__WIRING, #used, #place, #first, #next)),
-            ));
-        }
+        });
+        self.checks.extend(panic_at(at, conditions, first_of));
         if let Some(alias) = &name.alias {
             self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(#used))));
         }
