@@ -370,7 +370,7 @@ fn what_fails_the_step_is_told_with_its_line() {
     let lines: String = (0..100).map(|number| format!("{number},1\n")).collect();
     std::fs::write(&input, format!("number,weight\n{lines}")).unwrap();
     let report = world.fails(&failing_at_a_line(input, world.path("out.csv")));
-    assert!(report.exit.description.contains("in.csv:42"), "{}", report.exit.description);
+    assert!(report.exit.description.contains("in.csv, line 42:"), "{}", report.exit.description);
 }
 
 #[processor]
