@@ -1,10 +1,11 @@
 //! A step with `threads` does what it does without.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::ThreadId;
 
+use batch_runtime::Launch;
 use batch_runtime::engine::{self, RunOptions};
 use batch_runtime::prelude::*;
 use batch_runtime::readers::ReadError;
@@ -49,7 +50,7 @@ fn weigh(entry: Entry) -> Result<Option<Weighed>, TooHeavy> {
     if entry.weight > 990 {
         return Err(TooHeavy(entry.weight));
     }
-    Ok((entry.weight % 5 != 0).then_some(Weighed { number: entry.number, kilos: entry.weight }))
+    Ok((!entry.weight.is_multiple_of(5)).then_some(Weighed { number: entry.number, kilos: entry.weight }))
 }
 
 #[writer]
@@ -104,7 +105,7 @@ fn write_entries(world: &World, count: u64) -> PathBuf {
         let weight = number.wrapping_mul(48_271) % 1_000;
         match weight {
             100..110 => text.push_str("no number,at all\n"),
-            _ => text.push_str(&format!("{number},{weight}\n")),
+            _ => writeln!(text, "{number},{weight}").unwrap(),
         }
     }
     let path = world.path("in.csv");
@@ -120,11 +121,9 @@ const CHECKPOINT: &str = "SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT
 #[test]
 fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
     let (alone, together) = (World::new(), World::new());
-    let reports = [&alone, &together].map(|world| {
-        let (input, output) = (write_entries(world, 3_000), world.path("out.csv"));
-        let launch = if std::ptr::eq(world, &alone) { one(input, output) } else { four(input, output) };
-        world.completes(&launch)
-    });
+    let launches: [(&World, fn(PathBuf, PathBuf) -> Launch); 2] = [(&alone, one), (&together, four)];
+    let reports = launches
+        .map(|(world, launch)| world.completes(&launch(write_entries(world, 3_000), world.path("out.csv"))));
     assert_eq!(step(&reports[0], "by_one").counters, step(&reports[1], "by_four").counters);
     assert!(step(&reports[1], "by_four").counters.read_skip > 0);
     assert!(step(&reports[1], "by_four").counters.process_skip > 0);
@@ -143,15 +142,10 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
 #[test]
 fn a_limit_of_skips_is_reached_at_the_same_item() {
     let (alone, together) = (World::new(), World::new());
-    let reports = [&alone, &together].map(|world| {
-        let (input, output) = (write_entries(world, 3_000), world.path("out.csv"));
-        let launch = if std::ptr::eq(world, &alone) {
-            one_up_to_a_limit(input, output)
-        } else {
-            four_up_to_a_limit(input, output)
-        };
-        world.fails(&launch)
-    });
+    let launches: [(&World, fn(PathBuf, PathBuf) -> Launch); 2] =
+        [(&alone, one_up_to_a_limit), (&together, four_up_to_a_limit)];
+    let reports = launches
+        .map(|(world, launch)| world.fails(&launch(write_entries(world, 3_000), world.path("out.csv"))));
     let [one, four] = [&reports[0].steps[0], &reports[1].steps[0]];
     assert_eq!(one.counters, four.counters);
     let told = |world: &World, text: &str| text.replace(&world.folder().display().to_string(), "");
@@ -367,8 +361,9 @@ fn failing_at_a_line(input: PathBuf, output: PathBuf) {
 fn what_fails_the_step_is_told_with_its_line() {
     let world = World::new();
     let input = world.path("in.csv");
-    let lines: String = (0..100).map(|number| format!("{number},1\n")).collect();
-    std::fs::write(&input, format!("number,weight\n{lines}")).unwrap();
+    let mut text = String::from("number,weight\n");
+    (0..100).for_each(|number| writeln!(text, "{number},1").unwrap());
+    std::fs::write(&input, text).unwrap();
     let report = world.fails(&failing_at_a_line(input, world.path("out.csv")));
     assert!(report.exit.description.contains("in.csv, line 42:"), "{}", report.exit.description);
 }

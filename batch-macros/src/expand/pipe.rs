@@ -310,7 +310,7 @@ impl<'f> Parts<'f> {
         let (faults, span) = (&self.options.faults, part.span());
         if self.options.threads.is_some() {
             let respanned = respan(definition, span);
-            self.checks.extend(stands(quote_spanned! {span=>
+            self.checks.extend(stands(&quote_spanned! {span=>
                 let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;
                 let _ = <<#alias as #respanned>::Passing as __batch::OneByOne>::IS;
             }));
@@ -427,7 +427,7 @@ impl<'f> Parts<'f> {
     fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
         let mut crosses = |part: Option<&Part>, item: &Ident| {
             // Without a processor, what is put out is what was read, and was looked at there.
-            let Some(span) = part.map(Part::span) else { return None };
+            let span = part.map(Part::span)?;
             let alias = self.alias("Crossing", span);
             let item = Ident::new(&item.to_string(), span);
             let check = quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;);
@@ -468,7 +468,7 @@ impl<'f> Parts<'f> {
 }
 
 /// A check that stands by itself.
-fn stands(check: TokenStream) -> TokenStream {
+fn stands(check: &TokenStream) -> TokenStream {
     quote! {
         #[cfg(not(rust_analyzer))]
         const _: () = { #check };

@@ -38,7 +38,7 @@ impl StepOptions {
                 "chunk" => read.chunk = options::value(option, "chunk = 100", errors),
                 // With partitions it says how many of them run at once.
                 "threads" if read.partitions.is_none() => {
-                    read.threads = options::value(option, "threads = 4", errors)
+                    read.threads = options::value(option, "threads = 4", errors);
                 }
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
                 "allow_start_if_complete" => {

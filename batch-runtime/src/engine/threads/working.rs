@@ -148,7 +148,7 @@ struct Processed<P, Out> {
     fatal: Option<Failure>,
 }
 
-impl<'c, 's, In, P, const CAREFUL: bool> Line<Records<'c, 's, In>, P, CAREFUL>
+impl<In, P, const CAREFUL: bool> Line<Records<'_, '_, In>, P, CAREFUL>
 where
     P: Process<In>,
 {

@@ -83,13 +83,11 @@ impl<R: Reader> Synchronized<R> {
             return Ok(0);
         }
         for count in 0..most {
-            match inner.read()? {
-                Some(item) => into.push(item),
-                None => {
-                    *ended = true;
-                    return Ok(count);
-                }
-            }
+            let Some(item) = inner.read()? else {
+                *ended = true;
+                return Ok(count);
+            };
+            into.push(item);
         }
         Ok(most)
     }
