@@ -113,6 +113,8 @@ fn write_entries(world: &World, count: u64) -> PathBuf {
     path
 }
 
+type Copying = fn(PathBuf, PathBuf) -> Launch;
+
 const SKIPPED: &str =
     "SELECT PHASE || ' ' || SOURCE_POSITION || ' ' || COALESCE(LOCATION, '-') || ' ' || ERROR
     FROM BATCH_SKIPPED_ITEM ORDER BY SEQUENCE";
@@ -121,7 +123,7 @@ const CHECKPOINT: &str = "SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT
 #[test]
 fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
     let (alone, together) = (World::new(), World::new());
-    let launches: [(&World, fn(PathBuf, PathBuf) -> Launch); 2] = [(&alone, one), (&together, four)];
+    let launches: [(&World, Copying); 2] = [(&alone, one), (&together, four)];
     let reports = launches
         .map(|(world, launch)| world.completes(&launch(write_entries(world, 3_000), world.path("out.csv"))));
     assert_eq!(step(&reports[0], "by_one").counters, step(&reports[1], "by_four").counters);
@@ -142,8 +144,7 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
 #[test]
 fn a_limit_of_skips_is_reached_at_the_same_item() {
     let (alone, together) = (World::new(), World::new());
-    let launches: [(&World, fn(PathBuf, PathBuf) -> Launch); 2] =
-        [(&alone, one_up_to_a_limit), (&together, four_up_to_a_limit)];
+    let launches: [(&World, Copying); 2] = [(&alone, one_up_to_a_limit), (&together, four_up_to_a_limit)];
     let reports = launches
         .map(|(world, launch)| world.fails(&launch(write_entries(world, 3_000), world.path("out.csv"))));
     let [one, four] = [&reports[0].steps[0], &reports[1].steps[0]];
