@@ -161,7 +161,11 @@ fn numbers(plan: &Arc<Plan>) -> Numbers {
 fn several(number: &u64, plan: &Arc<Plan>) -> Result<Many<Vec<u64>>, Trouble> {
     plan.dawdle(*number);
     plan.trip(Place::Process, *number)?;
-    Ok(Many((0..[1, 1, 0, 1, 2, 1, 3][(*number % 7) as usize]).map(|part| number * 10 + part).collect()))
+    Ok(Many(
+        (0..[1, 1, 0, 1, 2, 1, 3][usize::try_from(*number % 7).unwrap()])
+            .map(|part| number * 10 + part)
+            .collect(),
+    ))
 }
 
 #[processor]
@@ -356,7 +360,7 @@ fn whatever_fails_and_dawdles_threads_leave_what_one_leaves() {
     let (runs, begin) = (number("INTERLEAVINGS", 100), number("INTERLEAVINGS_SEED", 1));
     let (mut restarted, mut skipping) = (0, 0);
     for seed in begin..begin + runs {
-        let drawn = (mixed(seed) % 10_000) as usize;
+        let drawn = usize::try_from(mixed(seed) % (1 << 31)).unwrap();
         let jobs = KINDS[drawn % KINDS.len()];
         let (first, second) = (1 + drawn / 8 % 4, drawn / 32 % 5);
         let alone = twice(seed, jobs[0], jobs[0], 2 * seed);

@@ -349,7 +349,10 @@ fn line_copies(input: PathBuf, lines_output: PathBuf) {
 #[test]
 fn json_lines_are_read_and_written_in_partitions() {
     let world = World::new();
-    let lines: String = (0..20).map(|id| format!("{{\"id\":{id},\"text\":\"a\\nb\"}}\n")).collect();
+    let mut lines = String::new();
+    for id in 0..20 {
+        let _ = writeln!(lines, "{{\"id\":{id},\"text\":\"a\\nb\"}}");
+    }
     std::fs::write(world.path("notes.jsonl"), &lines).unwrap();
     world.completes(&line_copies(world.path("notes.jsonl"), world.path("out.jsonl")));
     let written = std::fs::read_to_string(world.path("out.jsonl")).unwrap();
@@ -410,7 +413,7 @@ impl std::error::Error for Bad {}
 
 #[processor]
 fn refuse_fives(note: Note) -> Result<Note, Bad> {
-    if note.id % 5 == 0 { Err(Bad(note.id)) } else { Ok(note) }
+    if note.id.is_multiple_of(5) { Err(Bad(note.id)) } else { Ok(note) }
 }
 
 #[step(chunk = 2, partitions = 4, threads = 2, skip(Bad, limit = 8))]

@@ -5,7 +5,6 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::ThreadId;
 
-use batch_runtime::Launch;
 use batch_runtime::engine::{self, RunOptions};
 use batch_runtime::prelude::*;
 use batch_runtime::readers::ReadError;
@@ -113,8 +112,6 @@ fn write_entries(world: &World, count: u64) -> PathBuf {
     path
 }
 
-type Copying = fn(PathBuf, PathBuf) -> Launch;
-
 const SKIPPED: &str =
     "SELECT PHASE || ' ' || SOURCE_POSITION || ' ' || COALESCE(LOCATION, '-') || ' ' || ERROR
     FROM BATCH_SKIPPED_ITEM ORDER BY SEQUENCE";
@@ -123,9 +120,11 @@ const CHECKPOINT: &str = "SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT
 #[test]
 fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
     let (alone, together) = (World::new(), World::new());
-    let launches: [(&World, Copying); 2] = [(&alone, one), (&together, four)];
-    let reports = launches
-        .map(|(world, launch)| world.completes(&launch(write_entries(world, 3_000), world.path("out.csv"))));
+    let reports = [&alone, &together].map(|world| {
+        let (input, output) = (write_entries(world, 3_000), world.path("out.csv"));
+        let launch = if world.folder() == alone.folder() { one(input, output) } else { four(input, output) };
+        world.completes(&launch)
+    });
     assert_eq!(step(&reports[0], "by_one").counters, step(&reports[1], "by_four").counters);
     assert!(step(&reports[1], "by_four").counters.read_skip > 0);
     assert!(step(&reports[1], "by_four").counters.process_skip > 0);
@@ -144,9 +143,15 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
 #[test]
 fn a_limit_of_skips_is_reached_at_the_same_item() {
     let (alone, together) = (World::new(), World::new());
-    let launches: [(&World, Copying); 2] = [(&alone, one_up_to_a_limit), (&together, four_up_to_a_limit)];
-    let reports = launches
-        .map(|(world, launch)| world.fails(&launch(write_entries(world, 3_000), world.path("out.csv"))));
+    let reports = [&alone, &together].map(|world| {
+        let (input, output) = (write_entries(world, 3_000), world.path("out.csv"));
+        let launch = if world.folder() == alone.folder() {
+            one_up_to_a_limit(input, output)
+        } else {
+            four_up_to_a_limit(input, output)
+        };
+        world.fails(&launch)
+    });
     let [one, four] = [&reports[0].steps[0], &reports[1].steps[0]];
     assert_eq!(one.counters, four.counters);
     let told = |world: &World, text: &str| text.replace(&world.folder().display().to_string(), "");
@@ -362,11 +367,10 @@ fn failing_at_a_line(input: PathBuf, output: PathBuf) {
 fn what_fails_the_step_is_told_with_its_line() {
     let world = World::new();
     let input = world.path("in.csv");
-    let mut text = String::from("number,weight\n");
-    (0..100).for_each(|number| writeln!(text, "{number},1").unwrap());
-    std::fs::write(&input, text).unwrap();
+    let lines: String = (0..100).fold(String::new(), |lines, number| lines + &format!("{number},1\n"));
+    std::fs::write(&input, format!("number,weight\n{lines}")).unwrap();
     let report = world.fails(&failing_at_a_line(input, world.path("out.csv")));
-    assert!(report.exit.description.contains("in.csv, line 42:"), "{}", report.exit.description);
+    assert!(report.exit.description.contains("in.csv, line 42"), "{}", report.exit.description);
 }
 
 #[processor]

@@ -82,6 +82,7 @@ fn copy_sales_with_rules() {
 
 /// A processor that may fail, and is given the item itself.
 #[processor]
+#[expect(clippy::unnecessary_wraps, reason = "what is measured is a processor that may fail")]
 fn try_charge(sale: Sale) -> Result<Option<Sale>, std::io::Error> {
     Ok(data::charge(sale))
 }
@@ -241,7 +242,7 @@ fn singles(items: u64) -> Vec<(String, u64)> {
 
 #[reader]
 fn single(number: Partition<u64>) -> impl Iterator<Item = u64> {
-    std::iter::once(*number)
+    std::iter::once(number.into_range())
 }
 
 #[writer]

@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn only_a_state_that_is_clone_is_copied() {
-        assert!((&Copier::<u32>::OF).copier().is_some());
+        assert!(Copier::<u32>::OF.copier().is_some());
         assert!((&Copier::<Plain>::OF).copier().is_none());
     }
 
     #[test]
     fn only_an_item_that_serialises_is_shown() {
-        assert_eq!((&Shown(&7)).item_json().as_deref(), Some("7"));
+        assert_eq!(Shown(&7).item_json().as_deref(), Some("7"));
         assert!((&Shown(&Plain)).item_json().is_none());
     }
 }

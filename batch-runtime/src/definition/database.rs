@@ -261,7 +261,7 @@ impl<'c> ChunkTransaction<'c> {
 
 /// How the engine goes back inside a chunk. Without a transaction there is nothing to go back in, and all of it does nothing.
 impl ChunkTransaction<'_> {
-    fn execute(&self, statement: &str) -> Result<(), Failure> {
+    fn execute(self, statement: &str) -> Result<(), Failure> {
         match self.kind {
             Kind::None => Ok(()),
             Kind::Sqlite(transaction) => transaction.execute_batch(statement).map_err(Failure::new),
@@ -269,7 +269,7 @@ impl ChunkTransaction<'_> {
     }
 
     /// Is the transaction still there? A database may roll all of it back by itself.
-    pub(crate) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(self) -> bool {
         match self.kind {
             Kind::None => true,
             Kind::Sqlite(transaction) => !transaction.is_autocommit(),
@@ -277,27 +277,27 @@ impl ChunkTransaction<'_> {
     }
 
     /// Rolls it back: nothing is locked until it begins again.
-    pub(crate) fn give_up(&self) -> Result<(), Failure> {
+    pub(crate) fn give_up(self) -> Result<(), Failure> {
         if self.is_alive() { self.execute("ROLLBACK") } else { Ok(()) }
     }
 
     /// Begins it again.
-    pub(crate) fn begin_again(&self) -> Result<(), Failure> {
+    pub(crate) fn begin_again(self) -> Result<(), Failure> {
         self.execute("BEGIN IMMEDIATE")
     }
 
     /// Begins a part that can be taken back alone.
-    pub(crate) fn begin_part(&self) -> Result<(), Failure> {
+    pub(crate) fn begin_part(self) -> Result<(), Failure> {
         self.execute("SAVEPOINT batch_part")
     }
 
     /// Keeps the part.
-    pub(crate) fn keep_part(&self) -> Result<(), Failure> {
+    pub(crate) fn keep_part(self) -> Result<(), Failure> {
         self.execute("RELEASE batch_part")
     }
 
     /// Takes the part back.
-    pub(crate) fn take_part_back(&self) -> Result<(), Failure> {
+    pub(crate) fn take_part_back(self) -> Result<(), Failure> {
         self.execute("ROLLBACK TO batch_part; RELEASE batch_part")
     }
 }

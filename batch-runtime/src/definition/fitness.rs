@@ -52,8 +52,11 @@ pub trait OneByOne {
     const IS: () = ();
 }
 
+#[diagnostic::do_not_recommend]
 impl OneByOne for ByValue {}
+#[diagnostic::do_not_recommend]
 impl OneByOne for ByReference {}
+#[diagnostic::do_not_recommend]
 impl OneByOne for AtOnce {}
 
 /// Processors whose state is `S` and that several threads run; implemented for `()`, as a reference to any other is none.
@@ -145,7 +148,7 @@ impl<T: Send + Sync + 'static> Shared for T {}
     label = "passes between the threads of `concurrency`",
     note = "an item is `Send` there: use `Arc` for `Rc`; or drop `concurrency`"
 )]
-pub trait ChangesThreads: Send {
+pub trait ChangesThreads {
     /// Named by generated code, to ask whether the trait holds.
     const IS: () = ();
 }

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn on_its_thread_the_error_itself_is_seen() {
         let (_, local) = local();
-        assert!(look(&local, |error| error.is::<Own>()));
+        assert!(look(&local, <dyn Error>::is::<Own>));
     }
 
     #[test]

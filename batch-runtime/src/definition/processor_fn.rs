@@ -135,7 +135,8 @@ impl<In, R, S: State, F: FnMut(&mut S, In) -> Result<R, Failure>, K: Yields<R>> 
 {
     type Out = K::Out;
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
         match (self.call)(&mut self.state.state, item) {
             Ok(returned) => K::put(returned, out),

@@ -84,6 +84,7 @@ impl<Item> Taking<Item, Arc<Item>> {
 ///
 /// # Errors
 /// When the job's runtime cannot be started.
+#[expect(clippy::needless_pass_by_value, reason = "generated code makes it for this call")]
 pub fn asynchronous<'s, In, Held, R, K, F, Fut>(
     name: &'static str,
     concurrency: usize,

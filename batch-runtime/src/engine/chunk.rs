@@ -500,7 +500,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let committed = store.commit(record, |tx, record| {
             // What it takes to begin the transaction belongs to the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, feed.outputs(), tx, &before, &put)?;
+            let written = self.write(portion, feed.outputs(), *tx, &before, &put)?;
             write_time = watch.lap();
             let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
@@ -573,7 +573,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         &mut self,
         portion: &Portion,
         outputs: &mut Outputs<W::Item>,
-        tx: &ChunkTransaction<'_>,
+        tx: ChunkTransaction<'_>,
         begin: &W::Position,
         put: &PutSoFar,
     ) -> Result<usize, Failure> {
@@ -581,7 +581,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let writing = Writing {
             desk: &mut self.desk,
             writer: &mut self.writer,
-            tx,
+            tx: &tx,
             begin,
             put,
             sources,

@@ -377,6 +377,8 @@ where
                 return Err(Halt::Stopped);
             }
             self.awaken.wait(LOOK);
+            // It waits for calls of the processors.
+            phases.process += watch.lap();
         }
         let Self { processor, gathered, .. } = self;
         if P::BUFFERS {

@@ -119,10 +119,10 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 stop: request.options.stop.clone(),
                 values: Values::new(context),
             };
-            let (pause, stop) = (Arc::clone(&request.options.pause), request.options.stop.clone());
+            let RunOptions { pause, stop: signal, .. } = request.options;
             let retrying = match share {
-                None => Retrying::new(&step.options, pause, stop),
-                Some(share) => share.retrying.of_partition(stop, share.skipped.clone()),
+                None => Retrying::new(&step.options, Arc::clone(pause), signal.clone()),
+                Some(share) => share.retrying.of_partition(signal.clone(), share.skipped.clone()),
             };
             let assigned = share.map(|share| Assigned {
                 number: share.partition.number,

@@ -137,6 +137,7 @@ impl Extent {
     }
 
     /// Is its time over?
+    #[inline]
     pub(super) fn is_over(self) -> bool {
         self.until.is_some_and(|until| Instant::now() >= until)
     }

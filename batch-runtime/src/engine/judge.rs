@@ -1,12 +1,15 @@
 //! Receives: what failed while a chunk was made. Gives: whether the step skips it, and the record of what it skips, kept until the
 //! chunk is committed.
 
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+
+use nix::errno::Errno;
 
 use super::checkpoint;
 use super::partitions::SkipCount;
 use super::retry::Retrying;
-use crate::definition::{Failure, Faults};
+use crate::definition::{Failure, Faults, Phase};
 use crate::repository::{Counters, SkipPhase, SkippedItem};
 
 /// Something that is skipped with the chunk.
@@ -63,6 +66,9 @@ impl<'r> Judge<'r> {
     fn allows_after(&self, so_far: u64, failure: Failure) -> Result<Failure, Failure> {
         if failure.is_interrupted() || failure.is_fatal() {
             return Err(failure);
+        }
+        if failure.phase() == Some(Phase::Write) && is_of_the_target(&failure) {
+            return Err(failure.noting("no item is at fault, so none is skipped"));
         }
         match self.faults.skipped_by(failure.cause(), so_far) {
             None => Err(failure),
@@ -146,5 +152,57 @@ impl<'r> Judge<'r> {
 impl Drop for Judge<'_> {
     fn drop(&mut self) {
         self.skipped.take_back(self.skips.len());
+    }
+}
+
+/// Does the target itself fail, whatever is written: a full or failing disk, a damaged or locked database? A rule for the errors of
+/// items would else skip good ones, one after the other.
+fn is_of_the_target(failure: &Failure) -> bool {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
+        ReadOnly, SystemIoFailure,
+    };
+    let of_sqlite =
+        failure.find::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code).is_some_and(|code| {
+            [
+                CannotOpen,
+                DatabaseBusy,
+                DatabaseCorrupt,
+                DatabaseLocked,
+                DiskFull,
+                NotADatabase,
+                OutOfMemory,
+                ReadOnly,
+                SystemIoFailure,
+            ]
+            .contains(&code)
+        });
+    let of_disk = failure.find::<io::Error>().is_some_and(|error| {
+        [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::ReadOnlyFilesystem]
+            .contains(&error.kind())
+            || error.raw_os_error() == Some(Errno::EIO as i32)
+    });
+    of_sqlite || of_disk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_sqlite(code: std::ffi::c_int) -> Failure {
+        Failure::new(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None))
+    }
+
+    #[test]
+    fn a_full_disk_is_no_fault_of_an_item() {
+        assert!(is_of_the_target(&of_sqlite(rusqlite::ffi::SQLITE_FULL)));
+        assert!(is_of_the_target(&Failure::new(io::Error::from(ErrorKind::StorageFull))));
+        assert!(is_of_the_target(&Failure::new(io::Error::from_raw_os_error(Errno::EIO as i32))));
+    }
+
+    #[test]
+    fn a_broken_constraint_is_one() {
+        assert!(!is_of_the_target(&of_sqlite(rusqlite::ffi::SQLITE_CONSTRAINT)));
+        assert!(!is_of_the_target(&Failure::new(io::Error::other("refused"))));
     }
 }

@@ -51,7 +51,7 @@ mod tests {
     fn a_pause_ends_at_once_when_the_job_is_to_stop() {
         let stop = StopSignal::new();
         stop.raise();
-        assert!(!Sleep.pause(Duration::from_secs(3600), &stop));
+        assert!(!Sleep.pause(Duration::from_hours(1), &stop));
     }
 
     #[test]

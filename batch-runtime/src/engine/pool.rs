@@ -9,7 +9,7 @@ use std::thread;
 use super::panic;
 use super::retry::Retrying;
 use super::window::{Calls, Window};
-use crate::definition::{ChangesThreads, Failure, Process, Scope, StopSignal, Yields};
+use crate::definition::{Failure, Process, Scope, StopSignal, Yields};
 
 /// The processor `name`, which calls `call` on `concurrency` threads; `copy` makes the items that calls are repeated with.
 pub fn pooled<In, R, K, F>(
@@ -20,8 +20,8 @@ pub fn pooled<In, R, K, F>(
     scope: &Scope<'_>,
 ) -> impl Process<In, Out = K::Out> + use<In, R, K, F>
 where
-    In: ChangesThreads,
-    R: ChangesThreads,
+    In: Send,
+    R: Send,
     K: Yields<R>,
     F: Fn(In) -> Result<R, Failure> + Send + Sync,
 {
@@ -40,8 +40,8 @@ pub fn pooled_by_reference<In, R, K, F>(
     scope: &Scope<'_>,
 ) -> impl Process<In, Out = K::Out> + use<In, R, K, F>
 where
-    In: ChangesThreads,
-    R: ChangesThreads,
+    In: Send,
+    R: Send,
     K: Yields<R>,
     F: Fn(&In) -> Result<R, Failure> + Send + Sync,
 {

@@ -33,6 +33,7 @@ impl std::fmt::Debug for PartitionedRun<'_> {
 }
 
 /// Runs a step with partitions.
+#[must_use]
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     let mut result = panic::catch(|| step.drive::<P>())
         .unwrap_or_else(|panicked| Err(Halt::Failed(panicked.during(Phase::Open))));

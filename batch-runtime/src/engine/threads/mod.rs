@@ -25,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Filled, told};
 use super::places;
-use super::profile::Phases;
+use super::profile::{Phases, Watch};
 use super::retry::Retrying;
 use super::step::{Halt, StepRun, blame};
 use crate::definition::{
@@ -281,12 +281,17 @@ where
     fn fill<L: StepListener<In, Out>>(
         &mut self,
         desk: &mut Desk<'_, '_, L>,
-        _timed: Option<&mut Phases>,
+        timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
+        let mut watch = Watch::started();
         let done = self.take().map_err(|failure| {
             self.phase.set(Phase::Read);
             halt(failure)
         })?;
+        if let Some(phases) = timed {
+            // Reading and processing overlap: what is waited for is a chunk that is processed.
+            phases.process += watch.lap();
+        }
         let mut faults = done.faults;
         // The reader is far ahead by now.
         let unplaced = faults.iter_mut().map(|(_, source, failure)| (*source, failure));

@@ -136,7 +136,7 @@ mod tests {
         }
 
         /// A partition that wrote `header` and `text`, and is complete.
-        fn part(&self, number: u32, header: &str, text: &str) -> Option<FilePosition> {
+        fn part(&self, number: u32, header: &str, text: &str) -> FilePosition {
             let mut part = TransactionalFile::new(self.0.join("out.txt"));
             part.of_partition(number);
             part.open(None).unwrap();
@@ -146,7 +146,7 @@ mod tests {
             part.added(1).unwrap();
             part.seal(Machine).unwrap();
             part.finish(Machine).unwrap();
-            Some(part.position())
+            part.position()
         }
 
         fn names(&self) -> Vec<String> {
@@ -168,8 +168,9 @@ mod tests {
     fn parts_stand_behind_each_other_under_one_header() {
         let folder = Folder::new();
         let mut whole = folder.whole();
-        let parts = vec![folder.part(0, "", ""), folder.part(1, "h\n", "a\n"), folder.part(2, "h\n", "b\n")];
-        whole.merge(parts).unwrap();
+        let parts =
+            [folder.part(0, "", ""), folder.part(1, "h\n", "a\n"), folder.part(2, "h\n", "b\n")].map(Some);
+        whole.merge(parts.into()).unwrap();
         assert_eq!(whole.records(), 3);
         whole.seal(Machine).unwrap();
         whole.finish(Machine).unwrap();
@@ -184,18 +185,18 @@ mod tests {
         let folder = Folder::new();
         let part = folder.part(0, "", "abc");
         fs::write(folder.0.join("out.txt.partition0"), "ab").unwrap();
-        let refused = folder.whole().merge(vec![part]).unwrap_err();
+        let refused = folder.whole().merge(vec![Some(part)]).unwrap_err();
         assert!(matches!(refused, WriteError::Shorter { committed: 3, found: 2, .. }), "{refused}");
         fs::remove_file(folder.0.join("out.txt.partition0")).unwrap();
-        let refused = folder.whole().merge(vec![part]).unwrap_err();
+        let refused = folder.whole().merge(vec![Some(part)]).unwrap_err();
         assert!(matches!(refused, WriteError::Missing { committed: 3, .. }), "{refused}");
     }
 
     #[test]
     fn parts_under_different_headers_are_refused() {
         let folder = Folder::new();
-        let parts = vec![folder.part(0, "h\n", ""), folder.part(1, "g\n", "")];
-        let refused = folder.whole().merge(parts).unwrap_err().to_string();
+        let parts = [folder.part(0, "h\n", ""), folder.part(1, "g\n", "")].map(Some);
+        let refused = folder.whole().merge(parts.into()).unwrap_err().to_string();
         assert!(refused.contains("the header of partition 1"), "{refused}");
     }
 

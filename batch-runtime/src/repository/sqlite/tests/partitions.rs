@@ -64,12 +64,11 @@ fn a_restart_has_step_executions_for_what_is_not_complete_with_what_they_committ
     let second = launch(&repository).ownership;
     begin(&repository, second);
     let again = repository.begin_partitions(second, &start("step"), None).unwrap();
-    use BatchStatus::{Completed, Starting};
-    assert_eq!(statuses(&again), [Completed, Starting, Starting]);
+    assert_eq!(statuses(&again), [BatchStatus::Completed, BatchStatus::Starting, BatchStatus::Starting]);
     assert_eq!(
         again[0],
         PartitionExecution {
-            status: Completed,
+            status: BatchStatus::Completed,
             exit: ExitStatus::code("COMPLETED"),
             ..partitions[0].clone()
         }
