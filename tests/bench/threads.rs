@@ -135,7 +135,7 @@ pub(crate) fn trivial(plan: &Plan, name: &'static str) -> Outcome<Row> {
 
 /// A reader that two threads share by `synchronized()`, beside the same reader on one thread.
 pub(crate) fn synchronized(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    const BATCH: usize = 1_000;
+    const BATCH: usize = 8_192;
     let items = plan.size(50_000_000);
     let numbers = (0..items).collect::<Vec<u64>>();
     let add = |sum: u64, number: u64| sum.wrapping_add(memory::scramble(number));

@@ -195,9 +195,9 @@ where
     named(run.info, "reader")
         .spawn_scoped(threads, move || reading.run::<P, CAREFUL>(inherited.as_deref()))
         .map_err(not_started)?;
-    for worker in 1..=workers {
+    for _ in 0..workers {
         let working = Working { common: Arc::clone(&common), work: work.clone(), say: say.clone() };
-        named(run.info, worker)
+        named(run.info, "worker")
             .spawn_scoped(threads, move || working.run::<P, CAREFUL>())
             .map_err(not_started)?;
     }
@@ -206,8 +206,9 @@ where
     threaded.ready(workers + 1)
 }
 
-fn named(step: &StepInfo, what: impl std::fmt::Display) -> Builder {
-    Builder::new().name(format!("{} {what}", step.name))
+fn named(step: &StepInfo, role: &str) -> Builder {
+    // Linux shows fifteen letters.
+    Builder::new().name(format!("{role} of {}", step.name))
 }
 
 #[cold]
