@@ -6,7 +6,7 @@ use super::arguments::{Globals, RunArguments};
 use super::console::Console;
 use super::refusal::{Refusal, exit};
 use super::{json, print_json};
-use crate::definition::{ExecutionId, JobInfo, Launch, parse_parameters, resolve_parameters};
+use crate::definition::{ExecutionId, JobInfo, Launch, Parameters, parse_parameters, resolve_parameters};
 use crate::observe::progress::Show;
 use crate::observe::{JobReport, Progress, Summary};
 use crate::operator::{JobOperator, OperatorError};
@@ -45,11 +45,7 @@ pub(super) fn restart(
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
-    let name = operator.execution(execution)?.instance.job;
-    let job = operator.job(&name)?;
-    let given = parse_parameters(job, arguments.with_secrets(job, console)?)
-        .map_err(|error| Refusal::of_parameters(&error, job, true))?;
-    watched(operator, job, arguments, globals, console, |operator| operator.restart_with(execution, &given))
+    as_before(operator, execution, arguments, globals, console, JobOperator::restart_with)
 }
 
 /// `run --replay`
@@ -60,11 +56,23 @@ pub(super) fn replay(
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
+    as_before(operator, execution, arguments, globals, console, JobOperator::replay)
+}
+
+/// Runs the job of an execution, with its parameters and those given.
+fn as_before(
+    operator: JobOperator,
+    execution: ExecutionId,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+    run: fn(&JobOperator, ExecutionId, &Parameters) -> Result<JobReport, OperatorError>,
+) -> Result<u8, Refusal> {
     let name = operator.execution(execution)?.instance.job;
     let job = operator.job(&name)?;
     let given = parse_parameters(job, arguments.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
-    watched(operator, job, arguments, globals, console, |operator| operator.replay(execution, &given))
+    watched(operator, job, arguments, globals, console, |operator| run(operator, execution, &given))
 }
 
 fn watched(

@@ -8,9 +8,9 @@ use crossbeam_channel::{Receiver, Sender};
 use super::{Back, Buffers, Common, Said, Unit, UnitEnd};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
 use crate::engine::checkpoint;
-use crate::engine::chunk::resume_reader;
 use crate::engine::fill::{Extent, FIRST_CAPACITY};
 use crate::engine::panic;
+use crate::engine::pipe::resume_reader;
 use crate::engine::sequential::{ReadRepeats, located};
 use crate::engine::step::of_role;
 

@@ -1,0 +1,295 @@
+//! Receives: a chunk step. Gives: its pipe opened, taken to where the last commit left it, and handed to the chunk loop with the
+//! feed that suits it: on this thread, on several, or over what is replayed.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::time::Instant;
+
+use super::checkpoint;
+use super::chunk::{ChunkLoop, Tally};
+use super::concurrent::{self, Concurrent};
+use super::feed::{Desk, Feed};
+use super::fill::{Line, told};
+use super::panic;
+use super::replay::Replayed;
+use super::sequential::Sequential;
+use super::step::{Done, Halt, StepEnd, StepRun, of_role};
+use super::threads;
+use crate::definition::{
+    ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, StepInfo, StepListener, Writer,
+};
+use crate::repository::Counters;
+
+/// Runs a chunk step on this thread.
+pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, OneThread>(run)
+}
+
+/// Runs a chunk step with `threads`: reading, processing and writing each on their own. Its items are named beside it, so that
+/// generated code says where they come from.
+pub fn run_threaded<P, In, Out>(run: &StepRun<'_>) -> StepEnd
+where
+    P: Pipe<In = In, Out = Out>,
+    In: Send,
+    Out: Send,
+{
+    run_as::<P, SeveralThreads>(run)
+}
+
+fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
+    let began = Instant::now();
+    let mut tally = Tally::default();
+    let phase = Cell::new(Phase::Open);
+    let nothing = run.replayed.as_ref().is_some_and(Vec::is_empty);
+    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, &mut tally, &phase) };
+    let result =
+        panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
+    run.live.show(&tally.counters, None);
+    StepEnd {
+        result: result.map(|()| Done {
+            arm: run.route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
+            output: None,
+        }),
+        counters: tally.counters,
+        profile: Some(tally.profiler.profile(began.elapsed())),
+    }
+}
+
+fn open_and_drive<P: Pipe, M: Mode<P>>(
+    run: &StepRun<'_>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+) -> Result<(), Halt> {
+    let mut listener = opening(run, "listener", || P::listener(&run.scope))?;
+    listener.before_step().map_err(Halt::Failed)?;
+    let result = panic::catch(|| heard::<P, M, _>(run, tally, phase, &mut listener))
+        .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
+    let failure = match &result {
+        Err(Halt::Failed(failure)) => Some(failure),
+        _ => None,
+    };
+    if let Some(failure) = failure
+        && phase.get() != Phase::Open
+    {
+        tally.counters.rollback += 1;
+        told(listener.on_chunk_error(failure));
+    }
+    told(listener.after_step(&tally.counters, failure));
+    result
+}
+
+/// With the type of what listens, and whether care is taken: both are known when the program is compiled.
+fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
+    run: &StepRun<'_>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+    listener: &mut L,
+) -> Result<(), Halt> {
+    if const { !P::INFO.options.faults.skip.is_empty() }
+        && let Some(places) = &run.replayed
+    {
+        let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
+        return on_this_thread::<P, _, L, true>(run, open, tally, phase, listener);
+    }
+    if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
+        M::drive::<L, true>(run, tally, phase, listener)
+    } else {
+        M::drive::<L, false>(run, tally, phase, listener)
+    }
+}
+
+/// Runs the pipe over what that reader reads, with the feed that its processors want.
+fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    mut anew: impl FnMut() -> Result<R, Failure>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+    listener: &mut L,
+) -> Result<(), Halt> {
+    let reader = opening(run, "reader", &mut anew)?;
+    let processor = opening(run, "processor", || P::processor(&run.scope))?;
+    let writer = opening(run, "writer", || P::writer(&run.scope))?;
+    let desk = Desk::new(run, phase, listener);
+    let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
+    let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
+    let line = resume(run, line).map_err(during_open)?;
+    fed(run, line, anew, phase, Committed(chunks))
+}
+
+/// What becomes of the chunks, whatever fills them.
+trait Taking<In, Out> {
+    type Taken;
+
+    fn take<F: Feed<In, Out>>(self, feed: F) -> Result<Self::Taken, Halt>;
+}
+
+/// They are written and committed.
+struct Committed<C>(C);
+
+impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> Taking<In, W::Item>
+    for Committed<ChunkLoop<'_, '_, In, W, L, CAREFUL>>
+{
+    type Taken = ();
+
+    fn take<F: Feed<In, W::Item>>(mut self, feed: F) -> Result<(), Halt> {
+        self.0.drive(feed)
+    }
+}
+
+/// They are kept.
+struct Collected<C>(C);
+
+impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> Taking<In, W::Item>
+    for Collected<ChunkLoop<'_, '_, In, W, L, CAREFUL>>
+{
+    type Taken = Vec<W::Item>;
+
+    fn take<F: Feed<In, W::Item>>(mut self, feed: F) -> Result<Vec<W::Item>, Halt> {
+        self.0.collect(feed)
+    }
+}
+
+/// Hands on the chunks of the feed that the processors want.
+fn fed<R, Q, T, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    line: Line<R, Q, CAREFUL>,
+    anew: impl FnMut() -> Result<R, Failure>,
+    phase: &Cell<Phase>,
+    taking: T,
+) -> Result<T::Taken, Halt>
+where
+    R: Reader,
+    Q: Process<R::Item>,
+    T: Taking<R::Item, Q::Out>,
+{
+    if const { Q::CONCURRENT } {
+        let Line { reader, processor, .. } = line;
+        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, CAREFUL>| {
+            taking.take(feed)
+        })
+    } else {
+        taking.take(Sequential::new(line, anew, phase))
+    }
+}
+
+/// Who fills the chunks of a step.
+trait Mode<P: Pipe> {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt>;
+}
+
+/// The thread that writes.
+enum OneThread {}
+
+impl<P: Pipe> Mode<P> for OneThread {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        on_this_thread::<P, _, L, CAREFUL>(run, || P::reader(&run.scope), tally, phase, listener)
+    }
+}
+
+/// One that reads, several that process, and this one, which writes.
+enum SeveralThreads {}
+
+impl<P: Pipe<In: Send, Out: Send>> Mode<P> for SeveralThreads {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        std::thread::scope(|threads| {
+            let anew = || P::reader(&run.scope);
+            let feed = threads::start::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
+            let desk = Desk::new(run, phase, listener);
+            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+        })
+    }
+}
+
+pub(super) fn during_open(failure: Failure) -> Halt {
+    Halt::Failed(failure.during(Phase::Open))
+}
+
+/// Takes reader and processors to where the last commit left them.
+fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    mut line: Line<R, P, CAREFUL>,
+) -> Result<Line<R, P, CAREFUL>, Failure> {
+    resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
+    line.processor.restore(&mut run.inherited.states.clone())?;
+    Ok(line)
+}
+
+/// Takes the reader to where the last commit left it.
+pub(super) fn resume_reader<R: Reader>(
+    info: &StepInfo,
+    inherited: Option<&str>,
+    reader: &mut R,
+) -> Result<(), Failure> {
+    if let Some(text) = inherited {
+        let (position, ahead) = checkpoint::decode_ahead(text)?;
+        reader.resume(position).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
+        checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
+    }
+    // A position that cannot be read back must not first be found out at a restart.
+    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?).map(drop)
+}
+
+/// Opens the components of one role; a panic is caught here, where the role is still known.
+fn opening<T>(
+    run: &StepRun<'_>,
+    role: &'static str,
+    open: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Halt> {
+    panic::catch(open)
+        .and_then(|opened| opened)
+        .map_err(|failure| Halt::Failed(run.of_role(failure, role).during(Phase::Open)))
+}
+
+/// Runs a pipe's processors over `reader`, chunk by chunk, and keeps what they put out: for tests, without a commit.
+pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
+    run: &StepRun<'_>,
+    reader: R,
+) -> Result<(Vec<P::Out>, Counters), Failure> {
+    let phase = Cell::new(Phase::Open);
+    let mut tally = Tally::default();
+    let collected = panic::catch(|| {
+        let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
+        let (writer, mut listener) = (Discard(PhantomData), ());
+        let desk = Desk::new(run, &phase, &mut listener);
+        let chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
+        let anew = || Err(Failure::new("a reader of a test is not opened anew"));
+        fed(run, resume(run, line)?, anew, &phase, Collected(chunks)).map_err(|halt| match halt {
+            Halt::Failed(failure) => failure,
+            other => Failure::new(format!("{other:?}")),
+        })
+    });
+    let items = collected.unwrap_or_else(|panicked| Err(run.blame(panicked, phase.get())))?;
+    Ok((items, tally.counters))
+}
+
+/// The writer of what is collected instead.
+struct Discard<T>(PhantomData<T>);
+
+impl<T> Writer for Discard<T> {
+    type Item = T;
+    type Position = ();
+    type Error = Infallible;
+
+    fn write(&mut self, _: &[T], _: &ChunkTransaction<'_>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn position(&self) {}
+}
