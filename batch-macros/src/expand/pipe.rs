@@ -56,7 +56,13 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let name = &function.sig.ident;
     let run = if options.threads.is_some() {
         let (read, put_out) = parts.crossing(&pipe, &item, &out);
-        quote!(__batch::run_threaded::<__Pipe, #read, #put_out>)
+        quote! {
+            |__run| {
+                use __batch::threads::{BesideReader as _, InTurns as _, Opens};
+                let __open = || <__Pipe as __batch::Pipe>::reader(__run.scope());
+                (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run)
+            }
+        }
     } else {
         quote!(__batch::run_chunks::<__Pipe>)
     };

@@ -8,12 +8,12 @@ pub mod faults;
 mod message;
 mod partitions;
 mod proof;
+pub mod threads;
 pub mod wiring;
 
 pub use crate::definition::*;
 pub use crate::engine::{
     Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_partitions, run_tasklet,
-    run_threaded,
 };
 #[cfg(feature = "async")]
 pub use crate::engine::{Taking, asynchronous};

@@ -189,7 +189,6 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             }
             committed => committed?,
         };
-        feed.outputs().clear();
         feed.committed().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
         told(self.desk.listener.after_chunk(&self.tally.counters));
         Ok(stop_requested)

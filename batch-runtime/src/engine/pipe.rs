@@ -23,26 +23,29 @@ use crate::repository::Counters;
 
 /// Runs a chunk step on this thread.
 pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
-    run_as::<P, OneThread>(run)
+    run_as::<P, _>(run, &OneThread)
 }
 
-/// Runs a chunk step with `threads`: reading, processing and writing each on their own. Its items are named beside it, so that
-/// generated code says where they come from.
-pub fn run_threaded<P, In, Out>(run: &StepRun<'_>) -> StepEnd
+/// Runs a chunk step with `threads` over a reader that they read in turns.
+pub fn run_in_turns<P, R>(run: &StepRun<'_>, open: impl Fn() -> Result<R, Failure>) -> StepEnd
 where
-    P: Pipe<In = In, Out = Out>,
-    In: Send,
-    Out: Send,
+    P: Pipe<In: Send, Out: Send>,
+    R: Reader<Item = P::In> + Send,
 {
-    run_as::<P, SeveralThreads>(run)
+    run_as::<P, _>(run, &InTurns(open))
 }
 
-fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
+/// Runs a chunk step with `threads` over a reader that cannot leave its thread, and has one of its own.
+pub fn run_beside_reader<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>) -> StepEnd {
+    run_as::<P, _>(run, &BesideReader)
+}
+
+fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
     let nothing = run.replayed.as_ref().is_some_and(Vec::is_empty);
-    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, &mut tally, &phase) };
+    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, mode, &mut tally, &phase) };
     let result =
         panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
@@ -58,12 +61,13 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
 
 fn open_and_drive<P: Pipe, M: Mode<P>>(
     run: &StepRun<'_>,
+    mode: &M,
     tally: &mut Tally,
     phase: &Cell<Phase>,
 ) -> Result<(), Halt> {
     let mut listener = opening(run, "listener", || P::listener(&run.scope))?;
     listener.before_step().map_err(Halt::Failed)?;
-    let result = panic::catch(|| heard::<P, M, _>(run, tally, phase, &mut listener))
+    let result = panic::catch(|| heard::<P, M, _>(run, mode, tally, phase, &mut listener))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
         Err(Halt::Failed(failure)) => Some(failure),
@@ -82,6 +86,7 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
 /// With the type of what listens, and whether care is taken: both are known when the program is compiled.
 fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     run: &StepRun<'_>,
+    mode: &M,
     tally: &mut Tally,
     phase: &Cell<Phase>,
     listener: &mut L,
@@ -93,9 +98,9 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
         return on_this_thread::<P, _, L, true>(run, open, tally, phase, listener);
     }
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
-        M::drive::<L, true>(run, tally, phase, listener)
+        mode.drive::<L, true>(run, tally, phase, listener)
     } else {
-        M::drive::<L, false>(run, tally, phase, listener)
+        mode.drive::<L, false>(run, tally, phase, listener)
     }
 }
 
@@ -176,6 +181,7 @@ where
 /// Who fills the chunks of a step.
 trait Mode<P: Pipe> {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        &self,
         run: &StepRun<'_>,
         tally: &mut Tally,
         phase: &Cell<Phase>,
@@ -184,10 +190,11 @@ trait Mode<P: Pipe> {
 }
 
 /// The thread that writes.
-enum OneThread {}
+struct OneThread;
 
 impl<P: Pipe> Mode<P> for OneThread {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        &self,
         run: &StepRun<'_>,
         tally: &mut Tally,
         phase: &Cell<Phase>,
@@ -197,11 +204,37 @@ impl<P: Pipe> Mode<P> for OneThread {
     }
 }
 
-/// One that reads, several that process, and this one, which writes.
-enum SeveralThreads {}
+/// Several threads, which read in turns; this one writes.
+struct InTurns<F>(F);
 
-impl<P: Pipe<In: Send, Out: Send>> Mode<P> for SeveralThreads {
+impl<P, R, F> Mode<P> for InTurns<F>
+where
+    P: Pipe<In: Send, Out: Send>,
+    R: Reader<Item = P::In> + Send,
+    F: Fn() -> Result<R, Failure>,
+{
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        &self,
+        run: &StepRun<'_>,
+        tally: &mut Tally,
+        phase: &Cell<Phase>,
+        listener: &mut L,
+    ) -> Result<(), Halt> {
+        let writer = opening(run, "writer", || P::writer(&run.scope))?;
+        std::thread::scope(|threads| {
+            let feed = threads::in_turns::<P, _, _, CAREFUL>(threads, run, phase, &self.0)?;
+            let desk = Desk::new(run, phase, listener);
+            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+        })
+    }
+}
+
+/// Several threads, which ask one that reads; this one writes.
+struct BesideReader;
+
+impl<P: Pipe<In: Send, Out: Send>> Mode<P> for BesideReader {
+    fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+        &self,
         run: &StepRun<'_>,
         tally: &mut Tally,
         phase: &Cell<Phase>,
@@ -210,7 +243,7 @@ impl<P: Pipe<In: Send, Out: Send>> Mode<P> for SeveralThreads {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         std::thread::scope(|threads| {
             let anew = || P::reader(&run.scope);
-            let feed = threads::start::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
+            let feed = threads::apart::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
             let desk = Desk::new(run, phase, listener);
             ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
         })
@@ -247,7 +280,7 @@ pub(super) fn resume_reader<R: Reader>(
 }
 
 /// Opens the components of one role; a panic is caught here, where the role is still known.
-fn opening<T>(
+pub(super) fn opening<T>(
     run: &StepRun<'_>,
     role: &'static str,
     open: impl FnOnce() -> Result<T, Failure>,

@@ -58,6 +58,14 @@ impl fmt::Debug for StepRun<'_> {
     }
 }
 
+impl<'r> StepRun<'r> {
+    /// What its components are opened with.
+    #[must_use]
+    pub fn scope(&self) -> &Scope<'r> {
+        &self.scope
+    }
+}
+
 impl StepRun<'_> {
     pub(crate) fn context(&self) -> &StepContext {
         self.own.context.as_ref().expect("a step runs with its context")

@@ -1,40 +1,52 @@
-//! Receives: a step with `threads`. Gives: its chunks, read by one thread, processed by several and handed on in the order of the
-//! input, so that what is written, counted, skipped and committed is what one thread would.
+//! Receives: a step with `threads`. Gives: its chunks, read and processed by several threads and handed on in the order of the input,
+//! so that what is written, counted, skipped and committed is what one thread would.
 //!
-//! A chunk is the unit of work: the reader's thread reads a whole one, a worker processes it, and the thread of the step takes them
-//! in order. As many chunks are under way as there are workers, and two more: for each of them there are buffers, which go round:
-//! they are filled by the reader, travel with their chunk, and come back when it is committed, so a slow writer holds the
-//! reader back, and no memory is asked for once they have their size. What could not be read or processed is a value
-//! in its chunk, judged where the chunk is taken.
+//! A chunk is the unit of work, and stays with one worker: it reads a whole chunk while it has the reader, which it then leaves to the
+//! next, processes it, and lends it to the thread of the step, which takes the chunks in order, commits them, and gives them back to be
+//! cleared where they were made. So no item is handed from thread to thread, and no memory is freed by another thread than the one
+//! that asked for it, which costs more than a cheap processor. Each worker has two sets of buffers, one that is filled while
+//! the other is written, so a slow writer holds the readers back, and no memory is asked for once they have their size. A reader
+//! that cannot leave its thread has one of its own (`apart.rs`). What could not be read or processed is a value in its chunk,
+//! judged where the chunk is taken.
 //!
-//! Every wait is for a channel, and ends when its other side is gone: who leaves, by whatever way, wakes all others. No thread
-//! outlives the scope that it is spawned in.
+//! Every wait ends when its other side is gone: who leaves, by whatever way, wakes all others (`lanes.rs`). No thread outlives the scope
+//! that it is spawned in.
 
+mod apart;
+mod lanes;
 mod reading;
+mod sync;
+mod taking;
 mod working;
 
 use std::cell::Cell;
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope as Threads};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
-use super::feed::{Desk, Feed, Outputs, halt};
-use super::fill::{Filled, told};
-use super::places;
-use super::profile::{Phases, Watch};
+use super::checkpoint;
+use super::feed::{Feed, Outputs};
+use super::fill::Filled;
+use super::pipe::{opening, resume_reader};
 use super::retry::Retrying;
 use super::step::{Halt, StepRun, blame};
 use crate::definition::{
-    Binding, Environment, Failure, Phase, Pipe, Progress, Reader, States, StepContext, StepEnvironment,
-    StepInfo, StepListener, StopSignal,
+    Binding, Environment, Failure, Phase, Pipe, Progress, Reader, StepContext, StepEnvironment, StepInfo,
+    StopSignal,
 };
 use crate::repository::SkipPhase;
-use reading::Reading;
+use apart::{Apart, Nothing};
+use lanes::{Lane, Lanes};
+use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns};
+use taking::Threaded;
 use working::Working;
+
+/// Sets of buffers that a worker has: one is filled while the other is written.
+const BUFFERS_EACH: usize = 2;
+
+/// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader.
+const SAID_BESIDE: usize = 3;
 
 /// What all threads of a step know.
 struct Common<'s> {
@@ -44,7 +56,7 @@ struct Common<'s> {
     retrying: Retrying,
     bindings: Vec<&'s [Binding]>,
     /// Nobody wants any more chunks.
-    over: AtomicBool,
+    over: Arc<AtomicBool>,
     /// Ends the waits of calls that are repeated.
     give_up: StopSignal,
 }
@@ -79,13 +91,6 @@ impl<In, Out> Buffers<In, Out> {
     }
 }
 
-/// The leave to read a chunk.
-struct Back<In, Out> {
-    buffers: Buffers<In, Out>,
-    /// It comes from a chunk that is committed.
-    committed: bool,
-}
-
 /// A chunk as it was read.
 struct Unit<In, Out> {
     number: u64,
@@ -99,6 +104,8 @@ struct UnitEnd {
     /// Why nothing is read behind it.
     fatal: Option<Failure>,
     ended: bool,
+    /// Where the reader stood before it, and behind it.
+    begin: String,
     position: String,
     progress: Option<Progress>,
 }
@@ -112,6 +119,8 @@ impl UnitEnd {
 /// A chunk as it was processed.
 struct Done<In, Out> {
     number: u64,
+    /// Whose buffers these are.
+    lane: usize,
     buffers: Buffers<In, Out>,
     filled: Filled,
     /// What may be skipped, with the number of its record, in the order in which it is judged.
@@ -120,7 +129,7 @@ struct Done<In, Out> {
 }
 
 /// What a thread says to the step's own.
-enum Said<In, Out> {
+enum Said<In, Out, X> {
     /// The reader is open, and stands there.
     Reads(Result<String, Failure>),
     /// A worker has its processors.
@@ -128,82 +137,102 @@ enum Said<In, Out> {
     Done(Done<In, Out>),
     /// The reader failed to take note of a commit.
     Unheard(Failure),
+    /// Something is wanted.
+    Asks(X),
 }
 
-/// The chunks as the step takes them.
-pub(super) struct Threaded<'p, 's, In, Out, A> {
-    common: Arc<Common<'s>>,
-    said: Receiver<Said<In, Out>>,
-    /// Gone when the last chunk is committed.
-    back: Option<Sender<Back<In, Out>>>,
-    /// Chunks that came before their turn.
-    early: Vec<Done<In, Out>>,
-    next: u64,
-    buffers: Buffers<In, Out>,
-    position: String,
-    progress: Option<Progress>,
-    /// Opens a reader once more, to find the place of what failed.
-    anew: A,
-    phase: &'p Cell<Phase>,
+type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
+
+/// Ways for what a step with threads says.
+fn lanes<In, Out, X>(workers: usize) -> (Lanes<Buffers<In, Out>, Said<In, Out, X>>, Vec<WorkersLane<In, Out, X>>) {
+    Lanes::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new)
 }
 
-/// Spawns the threads, and waits until all of them are ready.
-pub(super) fn start<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
+impl<'s> Common<'s> {
+    fn of(run: &'s StepRun<'_>, over: Arc<AtomicBool>) -> Arc<Self> {
+        let (retrying, give_up) = run.retrying().given_up_by();
+        Arc::new(Self {
+            info: run.info,
+            environment: run.environment,
+            context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
+            retrying,
+            bindings: run.scope.bindings().to_vec(),
+            over,
+            give_up,
+        })
+    }
+}
+
+/// Spawns the workers over a reader that they share, and waits until all of them are ready.
+pub(super) fn in_turns<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
+    threads: &'scope Threads<'scope, 'env>,
+    run: &'env StepRun<'_>,
+    phase: &'env Cell<Phase>,
+    mut anew: A,
+) -> Result<impl Feed<P::In, P::Out>, Halt>
+where
+    P: Pipe<In: Send, Out: Send>,
+    R: Reader<Item = P::In> + Send + 'scope,
+    A: FnMut() -> Result<R, Failure>,
+{
+    let workers = run.info.options.threads;
+    let (lanes, ends) = lanes::<_, _, OpenAnew<R>>(workers);
+    let common = Common::of(run, lanes.over());
+    let mut reader = opening(run, "reader", &mut anew)?;
+    let position = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader)
+        .and_then(|()| checkpoint::encode(&reader.position()))
+        .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
+    let reader = Arc::new(InTurns::new(Reading::new(reader, position.clone())));
+    for lane in ends {
+        let supply = TakesTurns::<R, CAREFUL>(Arc::clone(&reader));
+        spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
+    }
+    let threaded = Threaded::new(common, lanes, reader, anew, phase);
+    threaded.at(position).ready(workers)
+}
+
+/// The same over a reader that cannot leave its thread.
+pub(super) fn apart<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
     anew: A,
-) -> Result<Threaded<'env, 'env, P::In, P::Out, A>, Halt>
+) -> Result<impl Feed<P::In, P::Out>, Halt>
 where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In>,
     A: FnMut() -> Result<R, Failure>,
 {
-    let (retrying, give_up) = run.retrying().given_up_by();
-    let common = Arc::new(Common {
-        info: run.info,
-        environment: run.environment,
-        context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
-        retrying,
-        bindings: run.scope.bindings().to_vec(),
-        over: AtomicBool::new(false),
-        give_up,
-    });
     let workers = run.info.options.threads;
-    let under_way = workers + 2;
-    let (give_back, back) = bounded(under_way);
-    let (give_work, work) = bounded(under_way);
-    // Room for all that threads have to say, so that none waits to say it: the chunks, and twice a thread how it fares.
-    let (say, said) = bounded(under_way + 2 * (workers + 1));
-    for _ in 0..under_way {
-        let _ = give_back.send(Back { buffers: Buffers::new(), committed: false });
-    }
-    let threaded = Threaded {
-        common: Arc::clone(&common),
-        said,
-        back: Some(give_back),
-        early: Vec::with_capacity(under_way),
-        next: 0,
-        buffers: Buffers::new(),
-        position: String::new(),
-        progress: None,
-        anew,
-        phase,
-    };
+    let (lanes, ends) = lanes::<_, _, Nothing>(workers);
+    let common = Common::of(run, lanes.over());
+    let (reading, supplies, tells) = Apart::new(Arc::clone(&common), &ends);
     let inherited = run.inherited.reader.clone();
-    let reading = Reading { common: Arc::clone(&common), back, work: give_work, say: say.clone() };
     named(run.info, "reader")
         .spawn_scoped(threads, move || reading.run::<P, CAREFUL>(inherited.as_deref()))
         .map_err(not_started)?;
-    for _ in 0..workers {
-        let working = Working { common: Arc::clone(&common), work: work.clone(), say: say.clone() };
-        named(run.info, "worker")
-            .spawn_scoped(threads, move || working.run::<P, CAREFUL>())
-            .map_err(not_started)?;
+    for (lane, supply) in ends.into_iter().zip(supplies) {
+        spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
     }
-    // Whoever waits for a channel is to find out that its other side is gone.
-    drop((work, say));
-    threaded.ready(workers + 1)
+    Threaded::new(common, lanes, tells, anew, phase).ready(workers + 1)
+}
+
+fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(
+    threads: &'scope Threads<'scope, 'env>,
+    common: &Arc<Common<'env>>,
+    lane: WorkersLane<P::In, P::Out, X>,
+    supply: S,
+) -> Result<(), Halt>
+where
+    P: Pipe<In: Send, Out: Send>,
+    X: Send + 'scope,
+    S: Supply<P::In, P::Out, X> + Send + 'scope,
+{
+    let working = Working { common: Arc::clone(common), lane, supply };
+    named(common.info, "worker")
+        .spawn_scoped(threads, move || working.run::<P, CAREFUL>())
+        .map(drop)
+        .map_err(not_started)
 }
 
 fn named(step: &StepInfo, role: &str) -> Builder {
@@ -215,143 +244,4 @@ fn named(step: &StepInfo, role: &str) -> Builder {
 fn not_started(error: io::Error) -> Halt {
     let failure = Failure::new(error).noting("no thread could be started for the step: lower `threads`");
     Halt::Failed(failure.during(Phase::Open))
-}
-
-impl<In, Out, A> Threaded<'_, '_, In, Out, A> {
-    /// Waits until every thread has opened what it works with; of several that could not, it is the reader that is told of.
-    fn ready(mut self, threads: usize) -> Result<Self, Halt> {
-        let (mut unread, mut unprocessed) = (None, None);
-        let mut answers = 0;
-        while answers < threads {
-            match self.said.recv() {
-                Ok(Said::Reads(Ok(position))) => self.position = position,
-                Ok(Said::Reads(Err(failure))) => unread = Some(failure),
-                Ok(Said::Processes(Ok(()))) => {}
-                Ok(Said::Processes(Err(failure))) => unprocessed = Some(failure),
-                Ok(Said::Done(done)) => {
-                    self.early.push(done);
-                    continue;
-                }
-                Ok(Said::Unheard(failure)) => return Err(Halt::Failed(failure)),
-                Err(_) => return Err(Halt::Failed(gone())),
-            }
-            answers += 1;
-        }
-        match unread.or(unprocessed) {
-            Some(failure) => Err(Halt::Failed(failure)),
-            None => Ok(self),
-        }
-    }
-
-    /// Waits for the chunk whose turn it is.
-    fn take(&mut self) -> Result<Done<In, Out>, Failure> {
-        loop {
-            if let Some(at) = self.early.iter().position(|done| done.number == self.next) {
-                self.next += 1;
-                return Ok(self.early.swap_remove(at));
-            }
-            match self.said.recv() {
-                Ok(Said::Done(done)) => self.early.push(done),
-                Ok(Said::Unheard(failure)) => return Err(blame(self.common.info, failure, Phase::Read)),
-                Ok(Said::Reads(_) | Said::Processes(_)) => {}
-                Err(_) => return Err(gone()),
-            }
-        }
-    }
-}
-
-impl<In, Out, A> Drop for Threaded<'_, '_, In, Out, A> {
-    fn drop(&mut self) {
-        // Whoever works on a chunk leaves off; whoever waits finds its channel closed.
-        self.common.over.store(true, Ordering::Relaxed);
-        self.common.give_up.give_up();
-    }
-}
-
-#[cold]
-fn gone() -> Failure {
-    Failure::new("a thread of the step ended before its work was done")
-}
-
-impl<In, Out, R, A> Feed<In, Out> for Threaded<'_, '_, In, Out, A>
-where
-    R: Reader<Item = In>,
-    A: FnMut() -> Result<R, Failure>,
-{
-    fn fill<L: StepListener<In, Out>>(
-        &mut self,
-        desk: &mut Desk<'_, '_, L>,
-        timed: Option<&mut Phases>,
-    ) -> Result<Filled, Halt> {
-        let mut watch = Watch::started();
-        let done = self.take().map_err(|failure| {
-            self.phase.set(Phase::Read);
-            halt(failure)
-        })?;
-        if let Some(phases) = timed {
-            // Reading and processing overlap: what is waited for is a chunk that is processed.
-            phases.process += watch.lap();
-        }
-        let mut faults = done.faults;
-        // The reader is far ahead by now.
-        let unplaced = faults.iter_mut().map(|(_, source, failure)| (*source, failure));
-        places::locate(unplaced, &self.position, &mut self.anew);
-        for (phase, source, failure) in faults {
-            match phase {
-                SkipPhase::Read => told(desk.listener.on_read_error(&failure)),
-                _ => told(desk.listener.on_process_error(&failure)),
-            }
-            self.phase.set(if phase == SkipPhase::Read { Phase::Read } else { Phase::Process });
-            desk.judge.skip(phase, source, failure, None).map_err(halt)?;
-        }
-        if let Some(failure) = done.end.fatal {
-            let phase = failure.phase().unwrap_or(Phase::Process);
-            self.phase.set(phase);
-            match phase {
-                _ if failure.is_panic() => {}
-                Phase::Read => told(desk.listener.on_read_error(&failure)),
-                _ => told(desk.listener.on_process_error(&failure)),
-            }
-            return Err(halt(failure));
-        }
-        (self.buffers, self.position, self.progress) = (done.buffers, done.end.position, done.end.progress);
-        Ok(Filled { ended: done.end.ended, ..done.filled })
-    }
-
-    fn outputs(&mut self) -> &mut Outputs<Out> {
-        &mut self.buffers.outputs
-    }
-
-    fn position(&self) -> Result<String, Failure> {
-        Ok(self.position.clone())
-    }
-
-    fn states(&self) -> Result<States, Failure> {
-        // No processor on several threads keeps one.
-        Ok(States::new())
-    }
-
-    fn committed(&mut self) -> Result<(), Failure> {
-        let buffers = mem::replace(&mut self.buffers, Buffers::new());
-        if let Some(back) = &self.back {
-            // Where the reader is gone, the next wait for it tells why.
-            let _ = back.send(Back { buffers, committed: true });
-        }
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), Failure> {
-        // The reader ends when it has heard of all commits, and the workers behind it.
-        self.back = None;
-        while let Ok(said) = self.said.recv() {
-            if let Said::Unheard(failure) = said {
-                return Err(failure);
-            }
-        }
-        Ok(())
-    }
-
-    fn progress(&self) -> Option<Progress> {
-        self.progress
-    }
 }

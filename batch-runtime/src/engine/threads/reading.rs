@@ -1,150 +1,231 @@
-//! Receives: permits. Gives: a chunk of records for each, read on a thread of its own.
+//! Receives: a reader, and buffers. Gives: chunk after chunk of records, numbered as they are read; and word to the reader of what is
+//! committed.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::mem;
+use std::sync::PoisonError;
 
-use crossbeam_channel::{Receiver, Sender};
-
-use super::{Back, Buffers, Common, Said, Unit, UnitEnd};
-use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
+use super::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, SyncSender, sync_channel};
+use super::{Buffers, Common, Said, Unit, UnitEnd, WorkersLane};
+use crate::definition::{Failure, Phase, Reader};
 use crate::engine::checkpoint;
 use crate::engine::fill::{Extent, FIRST_CAPACITY};
 use crate::engine::panic;
-use crate::engine::pipe::resume_reader;
 use crate::engine::sequential::{ReadRepeats, located};
-use crate::engine::step::of_role;
 
-/// The thread that reads.
-pub(super) struct Reading<'s, In, Out> {
-    pub(super) common: Arc<Common<'s>>,
-    pub(super) back: Receiver<Back<In, Out>>,
-    pub(super) work: Sender<Unit<In, Out>>,
-    pub(super) say: Sender<Said<In, Out>>,
+/// A reader, and what is known of the chunks that were read from it.
+pub(super) struct Reading<R> {
+    /// Gone where it panicked, or could not be opened anew.
+    reader: Option<R>,
+    ended: bool,
+    /// The number of the next chunk.
+    number: u64,
+    /// Where it stands, encoded.
+    at: String,
+    repeats: ReadRepeats,
+    /// Where it stood behind the chunks that are not committed. Encoded: the reader may change threads, its positions need not.
+    behind: VecDeque<String>,
+    /// How many commits it has heard of.
+    heard: u64,
 }
 
-impl<In, Out> Reading<'_, In, Out> {
-    pub(super) fn run<P: Pipe<In = In, Out = Out>, const CAREFUL: bool>(self, inherited: Option<&str>) {
-        let own = self.common.own();
-        let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
-        let open = || {
-            let mut reader = P::reader(&scope)?;
-            resume_reader(self.common.info, inherited, &mut reader)?;
-            let position = checkpoint::encode(&reader.position())?;
-            Ok((reader, position))
-        };
-        match panic::catch(open).and_then(|opened| opened) {
-            Ok((reader, position)) => {
-                let _ = self.say.send(Said::Reads(Ok(position)));
-                // A panic while it reads is one of the chunk; this is one while it hears of a commit.
-                if let Err(panicked) = panic::catch(|| self.read::<_, CAREFUL>(reader, || P::reader(&scope)))
-                {
-                    let _ = self.say.send(Said::Unheard(panicked));
-                }
-            }
-            Err(failure) => {
-                let failure = of_role(self.common.info, failure, "reader").during(Phase::Open);
-                let _ = self.say.send(Said::Reads(Err(failure)));
-            }
-        }
+impl<R: Reader> Reading<R> {
+    pub(super) fn new(reader: R, at: String) -> Self {
+        let repeats = ReadRepeats::default();
+        Self { reader: Some(reader), ended: false, number: 0, at, repeats, behind: VecDeque::new(), heard: 0 }
     }
 
-    /// Reads a chunk for each permit, and tells the reader of the commit that gave it back.
-    fn read<R: Reader<Item = In>, const CAREFUL: bool>(
-        &self,
-        mut reader: R,
-        mut anew: impl FnMut() -> Result<R, Failure>,
-    ) {
-        let mut repeats = ReadRepeats::default();
-        // Of the chunks that are not committed.
-        let mut behind: VecDeque<R::Position> = VecDeque::new();
-        let mut number = 0;
-        let mut is_at_end = false;
-        for Back { buffers, committed } in &self.back {
-            if committed {
-                let Some(position) = behind.pop_front() else { return };
-                if let Err(error) = reader.committed(&position) {
-                    let _ = self.say.send(Said::Unheard(Failure::new(error)));
-                    return;
-                }
-            }
-            if is_at_end {
-                // Only commits are still to come.
-                continue;
-            }
-            let (unit, reader_behind) =
-                self.unit::<R, CAREFUL>(number, buffers, reader, &mut anew, &mut repeats);
-            is_at_end = unit.end.ended || unit.end.fatal.is_some();
-            number += 1;
-            let sent = self.work.send(unit);
-            let (Ok(()), Some(open)) = (sent, reader_behind) else { return };
-            reader = open;
-            behind.push_back(reader.position());
+    /// Tells the reader of the commits that it has not heard of, of that many in all.
+    pub(super) fn hear_of(&mut self, commits: u64) -> Result<(), Failure> {
+        while self.heard < commits {
+            let (Some(reader), Some(position)) = (&mut self.reader, self.behind.pop_front()) else { break };
+            let position = checkpoint::decode::<R::Position>(&position)?;
+            panic::catch(|| reader.committed(&position).map_err(Failure::new)).and_then(|heard| heard)?;
+            self.heard += 1;
         }
+        Ok(())
     }
 
-    /// Reads one chunk. The reader is gone where it panicked, or could not be opened anew.
-    fn unit<R: Reader<Item = In>, const CAREFUL: bool>(
-        &self,
-        number: u64,
-        mut buffers: Buffers<In, Out>,
-        reader: R,
+    /// Reads one chunk; `None` behind the last.
+    pub(super) fn unit<Out, const CAREFUL: bool>(
+        &mut self,
+        mut buffers: Buffers<R::Item, Out>,
+        common: &Common<'_>,
         anew: &mut impl FnMut() -> Result<R, Failure>,
-        repeats: &mut ReadRepeats,
-    ) -> (Unit<In, Out>, Option<R>) {
+    ) -> Option<Unit<R::Item, Out>> {
+        if self.ended {
+            return None;
+        }
+        let reader = self.reader.take()?;
         let fill = || {
-            let (reader, ended) = self.fill::<R, CAREFUL>(&mut buffers, reader, anew, repeats)?;
+            let (reader, ended) =
+                fill::<R, Out, CAREFUL>(&mut buffers, reader, common, anew, &mut self.repeats)?;
             let position = checkpoint::encode(&reader.position())?;
-            let end = UnitEnd { fatal: None, ended, position, progress: reader.progress() };
-            Ok((end, reader))
+            let progress = reader.progress();
+            Ok((reader, ended, position, progress))
         };
         // What was read before a panic is processed: what fails there comes first.
         let filled = panic::catch(fill)
-            .map_err(|panicked| self.common.blame(panicked, Phase::Read))
+            .map_err(|panicked| common.blame(panicked, Phase::Read))
             .and_then(|filled| filled);
-        match filled {
-            Ok((end, reader)) => (Unit { number, buffers, end }, Some(reader)),
-            Err(failure) => (Unit { number, buffers, end: UnitEnd::of(failure) }, None),
-        }
+        let end = match filled {
+            Ok((reader, ended, position, progress)) => {
+                self.ended = ended;
+                self.behind.push_back(position.clone());
+                self.reader = Some(reader);
+                let begin = mem::replace(&mut self.at, position.clone());
+                UnitEnd { fatal: None, ended, begin, position, progress }
+            }
+            Err(failure) => {
+                self.ended = true;
+                UnitEnd { begin: mem::take(&mut self.at), ..UnitEnd::of(failure) }
+            }
+        };
+        let number = self.number;
+        self.number += 1;
+        Some(Unit { number, buffers, end })
     }
+}
 
-    /// Gives the reader behind the chunk, and whether its input is at the end.
-    ///
-    /// It comes by value and goes back so, as in [`Line`](crate::engine::fill::Line).
-    fn fill<R: Reader<Item = In>, const CAREFUL: bool>(
-        &self,
-        buffers: &mut Buffers<In, Out>,
-        mut reader: R,
-        anew: &mut impl FnMut() -> Result<R, Failure>,
-        repeats: &mut ReadRepeats,
-    ) -> Result<(R, bool), Failure> {
-        let extent = Extent::of(self.common.info);
-        let most = usize::try_from(extent.items).unwrap_or(usize::MAX);
-        buffers.records.reserve(most.min(FIRST_CAPACITY));
-        while buffers.records.len() < most
-            && !(CAREFUL && !buffers.records.is_empty() && extent.is_over())
-            && !self.common.is_over()
-        {
-            match reader.read() {
-                Ok(Some(item)) => buffers.records.push(item),
-                Ok(None) => return Ok((reader, true)),
-                Err(error) => {
-                    let steps_over = CAREFUL && reader.steps_over(&error);
-                    let failure = located(Failure::new(error), &reader);
-                    let failure = self.common.blame(failure, Phase::Read);
-                    if steps_over {
-                        buffers.unread.push((buffers.records.len(), failure));
-                    } else if CAREFUL {
-                        let position = checkpoint::encode(&reader.position())?;
-                        drop(reader);
-                        let open =
-                            repeats.reopen(&position, failure, &mut *anew, &self.common.retrying, |_| {});
-                        reader = open.map_err(|failure| self.common.blame(failure, Phase::Read))?;
-                    } else {
-                        return Err(failure);
-                    }
+/// Gives the reader behind the chunk, and whether its input is at the end.
+///
+/// It comes by value and goes back so, as in [`Line`](crate::engine::fill::Line).
+fn fill<R: Reader, Out, const CAREFUL: bool>(
+    buffers: &mut Buffers<R::Item, Out>,
+    mut reader: R,
+    common: &Common<'_>,
+    anew: &mut impl FnMut() -> Result<R, Failure>,
+    repeats: &mut ReadRepeats,
+) -> Result<(R, bool), Failure> {
+    let extent = Extent::of(common.info);
+    let most = usize::try_from(extent.items).unwrap_or(usize::MAX);
+    buffers.records.reserve(most.min(FIRST_CAPACITY));
+    while buffers.records.len() < most
+        && !(CAREFUL && !buffers.records.is_empty() && extent.is_over())
+        && !common.is_over()
+    {
+        match reader.read() {
+            Ok(Some(item)) => buffers.records.push(item),
+            Ok(None) => return Ok((reader, true)),
+            Err(error) => {
+                let steps_over = CAREFUL && reader.steps_over(&error);
+                let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
+                if steps_over {
+                    buffers.unread.push((buffers.records.len(), failure));
+                } else if CAREFUL {
+                    let position = checkpoint::encode(&reader.position())?;
+                    drop(reader);
+                    let open = repeats.reopen(&position, failure, &mut *anew, &common.retrying, |_| {});
+                    reader = open.map_err(|failure| common.blame(failure, Phase::Read))?;
+                } else {
+                    return Err(failure);
                 }
             }
         }
-        Ok((reader, false))
+    }
+    Ok((reader, false))
+}
+
+/// How the workers come by chunks of records; one for each.
+pub(super) trait Supply<In, Out, X> {
+    /// The next chunk, read into these buffers; `None` when there is nothing more for the worker to do.
+    fn next(
+        &mut self,
+        lane: &WorkersLane<In, Out, X>,
+        buffers: Buffers<In, Out>,
+        common: &Common<'_>,
+    ) -> Option<Unit<In, Out>>;
+}
+
+/// What the thread of the step has to do with the reader.
+pub(super) trait Hearing<R> {
+    /// What a worker may ask it for.
+    type Asked;
+
+    fn answer(&self, asked: Self::Asked, anew: impl FnOnce() -> Result<R, Failure>);
+
+    /// So many of the first chunks are committed.
+    fn committed(&self, chunks: u64) -> Result<(), Failure>;
+
+    /// Nobody asks for chunks any more.
+    fn release(&mut self) {}
+
+    /// All is committed, and all workers have left.
+    fn close(&self) -> Result<(), Failure>;
+}
+
+/// A reader that the workers read in turns, each a chunk: what it makes stays with the thread that made it.
+pub(super) struct InTurns<R> {
+    reading: Mutex<Reading<R>>,
+    commits: AtomicU64,
+}
+
+/// Asks the thread of the step to open the reader once more, with what only that thread has.
+pub(super) struct OpenAnew<R>(SyncSender<Result<R, Failure>>);
+
+impl<R: Reader> InTurns<R> {
+    pub(super) fn new(reading: Reading<R>) -> Self {
+        Self { reading: Mutex::new(reading), commits: AtomicU64::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading<R>> {
+        // What user code panics in is caught under the lock.
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+}
+
+/// A worker's end of it.
+pub(super) struct TakesTurns<R, const CAREFUL: bool>(pub(super) Arc<InTurns<R>>);
+
+impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for TakesTurns<R, CAREFUL> {
+    fn next(
+        &mut self,
+        lane: &WorkersLane<R::Item, Out, OpenAnew<R>>,
+        mut buffers: Buffers<R::Item, Out>,
+        common: &Common<'_>,
+    ) -> Option<Unit<R::Item, Out>> {
+        // What was made here ends here: memory is freed where it was asked for.
+        buffers.outputs.clear();
+        let mut anew = || {
+            let (reply, answer) = sync_channel(1);
+            let asked = lane.say(Said::Asks(OpenAnew(reply)));
+            let answer = asked.then(|| answer.recv().ok()).flatten();
+            answer.unwrap_or_else(|| Err(Failure::new("the step is over")))
+        };
+        let mut reading = self.0.lock();
+        if common.is_over() {
+            return None;
+        }
+        if let Err(failure) = reading.hear_of(self.0.commits()) {
+            lane.say(Said::Unheard(failure));
+            return None;
+        }
+        reading.unit::<Out, CAREFUL>(buffers, common, &mut anew)
+    }
+}
+
+impl<R: Reader> Hearing<R> for Arc<InTurns<R>> {
+    type Asked = OpenAnew<R>;
+
+    fn answer(&self, OpenAnew(reply): OpenAnew<R>, anew: impl FnOnce() -> Result<R, Failure>) {
+        let opened = panic::catch(anew).and_then(|opened| opened);
+        let _ = reply.send(opened);
+    }
+
+    fn committed(&self, chunks: u64) -> Result<(), Failure> {
+        self.commits.store(chunks, Ordering::Release);
+        // Whoever reads just now tells it before the next chunk.
+        match self.reading.try_lock() {
+            Ok(mut reading) => reading.hear_of(chunks),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn close(&self) -> Result<(), Failure> {
+        self.lock().hear_of(self.commits())
     }
 }

@@ -1,12 +1,11 @@
-//! Receives: chunks of records. Gives: what the processors make of each, and what failed on the way, as values.
+//! Receives: buffers, and where to read. Gives: what the processors make of each chunk, and what failed on the way, as values.
 
 use std::cell::Cell;
 use std::mem;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender};
-
-use super::{Buffers, Common, Done, Said, Unit};
+use super::reading::Supply;
+use super::{Buffers, Common, Done, Said, Unit, WorkersLane};
 use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot};
 use crate::engine::feed::Outputs;
 use crate::engine::fill::{Batch, Extent, Fault, Filled, Line};
@@ -14,37 +13,36 @@ use crate::engine::panic;
 use crate::engine::step::of_role;
 use crate::repository::SkipPhase;
 
-/// A thread that processes.
-pub(super) struct Working<'s, In, Out> {
+/// A thread that reads and processes chunks.
+pub(super) struct Working<'s, In, Out, X, S> {
     pub(super) common: Arc<Common<'s>>,
-    pub(super) work: Receiver<Unit<In, Out>>,
-    pub(super) say: Sender<Said<In, Out>>,
+    pub(super) lane: WorkersLane<In, Out, X>,
+    pub(super) supply: S,
 }
 
-impl<In, Out> Working<'_, In, Out> {
+impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
     pub(super) fn run<P: Pipe<In = In, Out = Out>, const CAREFUL: bool>(self) {
-        let own = self.common.own();
-        let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
+        let common = Arc::clone(&self.common);
+        let own = common.own();
+        let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
         match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
             Ok(processor) => {
-                let _ = self.say.send(Said::Processes(Ok(())));
-                self.process_all::<_, CAREFUL>(processor);
+                self.lane.say(Said::Processes(Ok(())));
+                self.work::<_, CAREFUL>(processor);
             }
             Err(failure) => {
-                let failure = of_role(self.common.info, failure, "processor").during(Phase::Open);
-                let _ = self.say.send(Said::Processes(Err(failure)));
+                let failure = of_role(common.info, failure, "processor").during(Phase::Open);
+                self.lane.say(Said::Processes(Err(failure)));
             }
         }
     }
 
-    fn process_all<P: Process<In, Out = Out>, const CAREFUL: bool>(&self, mut processor: P) {
-        for unit in &self.work {
+    fn work<P: Process<In, Out = Out>, const CAREFUL: bool>(mut self, mut processor: P) {
+        while let Some(buffers) = self.lane.next() {
+            let Some(unit) = self.supply.next(&self.lane, buffers, &self.common) else { return };
             let (done, processor_behind) = self.process::<P, CAREFUL>(unit, processor);
-            if self.common.is_over() || self.say.send(Said::Done(done)).is_err() {
-                return;
-            }
             // Behind a panic nothing else is wanted.
-            let Some(open) = processor_behind else { return };
+            let (true, Some(open)) = (self.lane.say(Said::Done(done)), processor_behind) else { return };
             processor = open;
         }
     }
@@ -82,7 +80,7 @@ impl<In, Out> Working<'_, In, Out> {
                 (Filled::default(), None)
             }
         };
-        (Done { number, buffers, filled, faults, end }, processor)
+        (Done { number, lane: self.lane.number, buffers, filled, faults, end }, processor)
     }
 }
 

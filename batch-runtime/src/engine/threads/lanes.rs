@@ -1,0 +1,139 @@
+//! Receives: threads that make chunks, and one that takes them. Gives: the ways between them: buffers go out to a worker on a lane of
+//! its own and come back full, as many as were given out at the begin; and what comes back is put in order.
+//!
+//! Whoever waits here waits for one other thread, and is woken by its leaving as well as by what it sends: the worker by the end of the
+//! taker, the taker by the end of the last worker.
+
+use super::sync::{Arc, AtomicBool, Ordering, Receiver, SyncSender, sync_channel};
+
+/// The taker's side.
+pub(super) struct Lanes<B, S> {
+    said: Receiver<S>,
+    /// By the lane's number. None is left when nothing more is wanted.
+    out: Vec<SyncSender<B>>,
+    over: Arc<AtomicBool>,
+}
+
+/// A worker's side.
+pub(super) struct Lane<B, S> {
+    pub(super) number: usize,
+    buffers: Receiver<B>,
+    voice: Voice<S>,
+}
+
+/// Speaks to the taker.
+pub(super) struct Voice<S> {
+    say: SyncSender<S>,
+    over: Arc<AtomicBool>,
+}
+
+impl<S> Clone for Voice<S> {
+    fn clone(&self) -> Self {
+        Self { say: self.say.clone(), over: Arc::clone(&self.over) }
+    }
+}
+
+impl<B, S> Lanes<B, S> {
+    /// So many lanes, each with so many buffers on it; a thread may say so much beside what it makes of its buffers.
+    pub(super) fn new(
+        lanes: usize,
+        each: usize,
+        beside: usize,
+        mut buffers: impl FnMut() -> B,
+    ) -> (Self, Vec<Lane<B, S>>) {
+        // Room for all that can be said, so that nobody waits to say it.
+        let (say, said) = sync_channel(lanes * (each + beside) + beside);
+        let over = Arc::new(AtomicBool::new(false));
+        let voice = Voice { say, over: Arc::clone(&over) };
+        let (out, lanes) = (0..lanes)
+            .map(|number| {
+                let (give, taken) = sync_channel(each);
+                for _ in 0..each {
+                    let _ = give.send(buffers());
+                }
+                (give, Lane { number, buffers: taken, voice: voice.clone() })
+            })
+            .unzip();
+        (Self { said, out, over }, lanes)
+    }
+
+    /// True once the taker is gone.
+    pub(super) fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.over)
+    }
+
+    /// Waits for what is said next; `None` when every thread has left.
+    pub(super) fn hear(&self) -> Option<S> {
+        self.said.recv().ok()
+    }
+
+    /// Gives buffers back to their lane.
+    pub(super) fn give_back(&self, lane: usize, buffers: B) {
+        if let Some(lane) = self.out.get(lane) {
+            // Where its worker has left, the next wait for it tells why.
+            let _ = lane.send(buffers);
+        }
+    }
+
+    /// Gives out no more buffers: each worker leaves when it has none.
+    pub(super) fn close(&mut self) {
+        self.out.clear();
+    }
+}
+
+impl<B, S> Drop for Lanes<B, S> {
+    fn drop(&mut self) {
+        // Whoever works on a chunk leaves off; whoever waits finds the other side gone.
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<B, S> Lane<B, S> {
+    /// Waits for buffers; `None` when nothing more is wanted.
+    pub(super) fn next(&self) -> Option<B> {
+        self.buffers.recv().ok().filter(|_| !self.voice.is_over())
+    }
+
+    /// False where nobody hears it any more.
+    pub(super) fn say(&self, said: S) -> bool {
+        self.voice.say(said)
+    }
+
+    pub(super) fn voice(&self) -> &Voice<S> {
+        &self.voice
+    }
+}
+
+impl<S> Voice<S> {
+    /// False where nobody hears it any more.
+    pub(super) fn say(&self, said: S) -> bool {
+        !self.is_over() && self.say.send(said).is_ok()
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// What comes in any order, and is taken by its number.
+pub(super) struct InOrder<T> {
+    early: Vec<(u64, T)>,
+    next: u64,
+}
+
+impl<T> InOrder<T> {
+    pub(super) fn new() -> Self {
+        Self { early: Vec::new(), next: 0 }
+    }
+
+    pub(super) fn put(&mut self, number: u64, item: T) {
+        self.early.push((number, item));
+    }
+
+    /// The one whose turn it is, if it is there.
+    pub(super) fn take(&mut self) -> Option<T> {
+        let at = self.early.iter().position(|(number, _)| *number == self.next)?;
+        self.next += 1;
+        Some(self.early.swap_remove(at).1)
+    }
+}
