@@ -97,6 +97,23 @@ pub trait Reader {
         true
     }
 
+    /// Takes the next records out of this reader, up to that many, as they stand in the input, into a reader of their own, and gives
+    /// how many they are. In a step with `threads`, one thread makes items of them while the next goes on
+    /// behind them: worth it where that takes longer than finding where a record ends.
+    ///
+    /// `into` is empty, or holds what an earlier call put there and was read to its end, whose memory can be used again. Each record
+    /// is then one call of its [`read`](Self::read), which tells of errors with the places in this reader's input. 0 says that
+    /// there is none to be had so, and [`read`](Self::read) has the next, or the end. What skips or repeats does not use this.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), behind the records that were taken out.
+    fn detach(&mut self, _most: usize, _into: &mut Option<Self>) -> Result<usize, Self::Error>
+    where
+        Self: Sized,
+    {
+        Ok(0)
+    }
+
     /// How much of the input is read, and how much there is, in one unit (bytes, items); for the
     /// progress bar only.
     fn progress(&self) -> Option<Progress> {

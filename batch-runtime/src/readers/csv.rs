@@ -2,6 +2,7 @@
 //! serde type.
 
 mod decode;
+mod detach;
 mod index;
 mod number;
 mod options;
@@ -212,6 +213,10 @@ impl<T: DeserializeOwned> Reader for CsvReader<T> {
         }
         self.columns = columns;
         Ok(())
+    }
+
+    fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
+        self.detach_records(most, into)
     }
 
     fn progress(&self) -> Option<Progress> {

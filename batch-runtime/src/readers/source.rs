@@ -46,6 +46,8 @@ pub(crate) struct Source {
 
 enum Stream {
     Plain(File),
+    /// What was taken out of another source.
+    Nothing,
     #[cfg(feature = "gzip")]
     Gzip(Box<flate2::read::MultiGzDecoder<Counted>>),
     #[cfg(feature = "zstd")]
@@ -94,6 +96,21 @@ impl Source {
             #[cfg(test)]
             fails_at: None,
         })
+    }
+
+    /// The same file, of which nothing more is read.
+    pub(crate) fn nothing(&self) -> Self {
+        Self {
+            resource: Arc::clone(&self.resource),
+            stream: Stream::Nothing,
+            length: self.length,
+            identity: self.identity,
+            front: Box::default(),
+            given: 0,
+            broken: None,
+            #[cfg(test)]
+            fails_at: None,
+        }
     }
 
     /// The name for messages.
@@ -148,6 +165,7 @@ impl Source {
                 })?;
                 self.given = byte;
             }
+            Stream::Nothing => {}
             #[cfg(feature = "gzip")]
             Stream::Gzip(_) => {}
             #[cfg(feature = "zstd")]
@@ -181,6 +199,7 @@ impl Source {
         loop {
             let read = match &mut self.stream {
                 Stream::Plain(file) => file.read(into),
+                Stream::Nothing => Ok(0),
                 #[cfg(feature = "gzip")]
                 Stream::Gzip(decoder) => decoder.read(into),
                 #[cfg(feature = "zstd")]
@@ -219,7 +238,7 @@ impl Source {
     /// Bytes of the file behind the reader, of its length.
     pub(crate) fn progress(&self) -> Progress {
         let done = match &self.stream {
-            Stream::Plain(_) => self.given,
+            Stream::Plain(_) | Stream::Nothing => self.given,
             #[cfg(feature = "gzip")]
             Stream::Gzip(decoder) => decoder.get_ref().read,
             #[cfg(feature = "zstd")]

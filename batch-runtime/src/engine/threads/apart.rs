@@ -91,7 +91,7 @@ impl<'s, In, Out> Apart<'s, In, Out> {
     ) -> Result<(), Failure> {
         for (lane, buffers) in &self.requests {
             reading.hear_of(self.commits.load(Ordering::Acquire))?;
-            match reading.unit::<Out, CAREFUL>(buffers, &self.common, &mut anew) {
+            match reading.unit::<Out, CAREFUL>(buffers, &self.common, &mut anew, None) {
                 None => self.answers[lane] = None,
                 Some(unit) => {
                     if let Some(answer) = &self.answers[lane] {

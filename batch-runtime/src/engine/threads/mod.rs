@@ -184,7 +184,7 @@ where
         .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
     let reader = Arc::new(InTurns::new(Reading::new(reader, position.clone())));
     for lane in ends {
-        let supply = TakesTurns::<R, CAREFUL>(Arc::clone(&reader));
+        let supply = TakesTurns::<R, CAREFUL>::new(Arc::clone(&reader));
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
     }
     let threaded = Threaded::new(common, lanes, reader, anew, phase);

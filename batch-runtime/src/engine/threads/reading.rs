@@ -46,20 +46,25 @@ impl<R: Reader> Reading<R> {
         Ok(())
     }
 
-    /// Reads one chunk; `None` behind the last.
+    /// Reads one chunk; `None` behind the last. With a place for them, records may be left to the caller to read.
     pub(super) fn unit<Out, const CAREFUL: bool>(
         &mut self,
         mut buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
         anew: &mut impl FnMut() -> Result<R, Failure>,
+        mut detached: Option<&mut Detached<R>>,
     ) -> Option<Unit<R::Item, Out>> {
         if self.ended {
             return None;
         }
         let reader = self.reader.take()?;
+        if let Some(detached) = &mut detached {
+            (detached.count, detached.before) = (0, 0);
+        }
         let fill = || {
+            let repeats = &mut self.repeats;
             let (reader, ended) =
-                fill::<R, Out, CAREFUL>(&mut buffers, reader, common, anew, &mut self.repeats)?;
+                fill::<R, Out, CAREFUL>(&mut buffers, reader, common, anew, repeats, detached)?;
             let position = checkpoint::encode(&reader.position())?;
             let progress = reader.progress();
             Ok((reader, ended, position, progress))
@@ -96,14 +101,36 @@ fn fill<R: Reader, Out, const CAREFUL: bool>(
     common: &Common<'_>,
     anew: &mut impl FnMut() -> Result<R, Failure>,
     repeats: &mut ReadRepeats,
+    mut detached: Option<&mut Detached<R>>,
 ) -> Result<(R, bool), Failure> {
     let extent = Extent::of(common.info);
-    let most = usize::try_from(extent.items).unwrap_or(usize::MAX);
+    let mut most = usize::try_from(extent.items).unwrap_or(usize::MAX);
     buffers.records.reserve(most.min(FIRST_CAPACITY));
     while buffers.records.len() < most
         && !(CAREFUL && !buffers.records.is_empty() && extent.is_over())
         && !common.is_over()
     {
+        // What is skipped does not count as an item, so it must be known here; and what is taken out is taken out at once.
+        if !CAREFUL
+            && let Some(detached) = detached.as_deref_mut().filter(|detached| detached.count == 0)
+        {
+            let left = most - buffers.records.len();
+            let taken = reader.detach(left, &mut detached.records);
+            detached.before = buffers.records.len();
+            match taken {
+                Ok(0) => {}
+                Ok(taken) => {
+                    detached.count = taken;
+                    most -= taken;
+                    continue;
+                }
+                Err(error) => {
+                    // Those before it are processed: what fails there comes first.
+                    detached.count = left;
+                    return Err(common.blame(located(Failure::new(error), &reader), Phase::Read));
+                }
+            }
+        }
         match reader.read() {
             Ok(Some(item)) => buffers.records.push(item),
             Ok(None) => return Ok((reader, true)),
@@ -124,6 +151,44 @@ fn fill<R: Reader, Out, const CAREFUL: bool>(
         }
     }
     Ok((reader, false))
+}
+
+/// Records that were taken out of a reader.
+pub(super) struct Detached<R> {
+    records: Option<R>,
+    /// How many they are, at most.
+    count: usize,
+    /// How many items of the chunk stand before them.
+    before: usize,
+}
+
+impl<R: Reader> Detached<R> {
+    pub(super) fn new() -> Self {
+        Self { records: None, count: 0, before: 0 }
+    }
+
+    /// Reads them, into their place in the chunk.
+    fn read<Out>(&mut self, unit: &mut Unit<R::Item, Out>, common: &Common<'_>) {
+        let (true, Some(mut reader)) = (self.count > 0, self.records.take()) else { return };
+        let items = &mut unit.buffers.records;
+        let behind = items.split_off(self.before);
+        let read = panic::catch(|| {
+            loop {
+                match reader.read() {
+                    Ok(Some(item)) => items.push(item),
+                    Ok(None) => return Ok(reader),
+                    Err(error) => return Err(located(Failure::new(error), &reader)),
+                }
+            }
+        });
+        match read.and_then(|read| read) {
+            Ok(reader) => {
+                self.records = Some(reader);
+                items.extend(behind);
+            }
+            Err(failure) => unit.end.fatal = Some(common.blame(failure, Phase::Read)),
+        }
+    }
 }
 
 /// How the workers come by chunks of records; one for each.
@@ -179,7 +244,16 @@ impl<R: Reader> InTurns<R> {
 }
 
 /// A worker's end of it.
-pub(super) struct TakesTurns<R, const CAREFUL: bool>(pub(super) Arc<InTurns<R>>);
+pub(super) struct TakesTurns<R, const CAREFUL: bool> {
+    reader: Arc<InTurns<R>>,
+    detached: Detached<R>,
+}
+
+impl<R: Reader, const CAREFUL: bool> TakesTurns<R, CAREFUL> {
+    pub(super) fn new(reader: Arc<InTurns<R>>) -> Self {
+        Self { reader, detached: Detached::new() }
+    }
+}
 
 impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for TakesTurns<R, CAREFUL> {
     fn next(
@@ -196,15 +270,20 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for 
             let answer = asked.then(|| answer.recv().ok()).flatten();
             answer.unwrap_or_else(|| Err(Failure::new("the step is over")))
         };
-        let mut reading = self.0.lock();
+        let mut reading = self.reader.lock();
         if common.is_over() {
             return None;
         }
-        if let Err(failure) = reading.hear_of(self.0.commits()) {
+        if let Err(failure) = reading.hear_of(self.reader.commits()) {
             lane.say(Said::Unheard(failure));
             return None;
         }
-        reading.unit::<Out, CAREFUL>(buffers, common, &mut anew)
+        let unit = reading.unit::<Out, CAREFUL>(buffers, common, &mut anew, Some(&mut self.detached));
+        // The next worker has the reader.
+        drop(reading);
+        let mut unit = unit?;
+        self.detached.read(&mut unit, common);
+        Some(unit)
     }
 }
 

@@ -8,7 +8,7 @@ use super::row::{Column, Form, Row, Trace};
 use super::value::{Problem, ValueError};
 
 /// What is known of the item's type and the header.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Plan {
     /// Nothing yet: the first good record teaches it.
     Unknown,
@@ -19,7 +19,7 @@ enum Plan {
 }
 
 /// Makes items of records.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Decoder {
     /// The columns of the header, if there is one.
     header: Option<Box<[Column]>>,

@@ -44,20 +44,20 @@ pub(super) struct Record<'r> {
 /// Where a record was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
-    start: usize,
+    pub(super) start: usize,
     end: usize,
     first: usize,
     last: usize,
     /// It lies in the scratch, without its quotes.
     unquoted: bool,
-    line: u64,
-    byte: u64,
+    pub(super) line: u64,
+    pub(super) byte: u64,
 }
 
 /// Splits a source into records.
 pub(super) struct Records {
     pub(super) source: Source,
-    syntax: Syntax,
+    pub(super) syntax: Syntax,
     pub(super) buffer: Vec<u8>,
     pub(super) filled: usize,
     /// The offset in the input of the buffer's first byte.
@@ -93,10 +93,14 @@ enum Quotation {
 
 impl Records {
     pub(super) fn new(source: Source, syntax: Syntax) -> Self {
+        Self::with_buffer(source, syntax, vec![0; BUFFER])
+    }
+
+    pub(super) fn with_buffer(source: Source, syntax: Syntax, buffer: Vec<u8>) -> Self {
         Self {
             source,
             syntax,
-            buffer: vec![0; BUFFER],
+            buffer,
             filled: 0,
             base: 0,
             at: 0,

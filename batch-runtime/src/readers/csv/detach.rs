@@ -1,0 +1,75 @@
+//! Receives: records in the buffer of a reader. Gives: the next of them in a buffer of their own, with their lines and offsets in the
+//! input, so that another thread can take them apart.
+
+use serde::de::DeserializeOwned;
+
+use super::CsvReader;
+use super::records::Records;
+use super::split::Bounds;
+use crate::readers::ReadError;
+
+impl Records {
+    /// Nothing of the same input.
+    fn nothing(&self) -> Self {
+        let mut nothing = Self::with_buffer(self.source.nothing(), self.syntax, Vec::new());
+        nothing.ended = true;
+        nothing
+    }
+
+    /// Begins anew at that place in the input.
+    fn begin_at(&mut self, line: u64, byte: u64) {
+        self.buffer.clear();
+        (self.base, self.line, self.at) = (byte, line, 0);
+    }
+
+    /// All that is in the buffer is there to be read.
+    fn complete(&mut self) {
+        self.filled = self.buffer.len();
+        self.find_marks();
+    }
+
+    /// Copies the next records to `into`, up to that many, and gives how many they are. They stand behind each other: what lies
+    /// between them, such as a blank line, ends them.
+    fn copy_next(&mut self, most: usize, end: u64, into: &mut Self) -> Result<usize, ReadError> {
+        let mut count = 0;
+        let mut behind = (self.line, self.byte());
+        into.begin_at(self.line, self.byte());
+        while count < most && self.byte() < end {
+            let Some(found) = self.advance()? else { break };
+            if count == 0 {
+                into.begin_at(found.line, found.byte);
+            } else if behind != (found.line, found.byte) {
+                self.put_back(found);
+                break;
+            }
+            into.buffer.extend_from_slice(&self.buffer[found.start..self.at]);
+            behind = (self.line, self.byte());
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl<T: DeserializeOwned> CsvReader<T> {
+    pub(super) fn detach_records(
+        &mut self,
+        most: usize,
+        into: &mut Option<Self>,
+    ) -> Result<usize, ReadError> {
+        // The first record says how many columns all have; comments may be of any length and are no records.
+        if (self.columns.is_none() && !self.flexible) || self.records.syntax.comment.is_some() {
+            return Ok(0);
+        }
+        let taken = into.get_or_insert_with(|| Self {
+            records: self.records.nothing(),
+            decoder: self.decoder.clone(),
+            flexible: self.flexible,
+            columns: self.columns,
+            bounds: Bounds::NONE,
+            item: self.item,
+        });
+        let copied = self.records.copy_next(most, self.bounds.end, &mut taken.records);
+        taken.records.complete();
+        copied
+    }
+}
