@@ -4,8 +4,8 @@
 //! A chunk is the unit of work, and stays with one worker: it reads a whole chunk while it has the reader, which it then leaves to the
 //! next, processes it, and lends it to the thread of the step, which takes the chunks in order, commits them, and gives them back to be
 //! cleared where they were made. So no item is handed from thread to thread, and no memory is freed by another thread than the one
-//! that asked for it, which costs more than a cheap processor. Each worker has two sets of buffers, one that is filled while
-//! the other is written, so a slow writer holds the readers back, and no memory is asked for once they have their size. A reader
+//! that asked for it, which costs more than a cheap processor. Each worker has a few sets of buffers, of which one is filled while
+//! others wait to be written, so a slow writer holds the readers back, and no memory is asked for once they have their size. A reader
 //! that cannot leave its thread has one of its own (`apart.rs`). What could not be read or processed is a value in its chunk,
 //! judged where the chunk is taken.
 //!
@@ -42,8 +42,8 @@ use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns};
 use taking::Threaded;
 use working::Working;
 
-/// Sets of buffers that a worker has: one is filled while the other is written.
-const BUFFERS_EACH: usize = 2;
+/// Sets of buffers that a worker has: while one is written, one waits for its turn and one is filled.
+const BUFFERS_EACH: usize = 3;
 
 /// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader.
 const SAID_BESIDE: usize = 3;
