@@ -11,6 +11,7 @@ mod execution;
 mod feed;
 mod fill;
 mod flow;
+mod gaps;
 mod gathered;
 mod isolate;
 mod job;
@@ -33,6 +34,8 @@ mod split;
 mod step;
 mod tasklet;
 mod threads;
+#[cfg_attr(not(test), expect(dead_code, reason = "told by threads that commit in any order"))]
+mod watermark;
 mod window;
 
 #[cfg(feature = "async")]

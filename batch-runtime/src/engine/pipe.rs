@@ -6,11 +6,12 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use super::checkpoint;
+use super::checkpoint::{self, Place};
 use super::chunk::{ChunkLoop, Tally};
 use super::concurrent::{self, Concurrent};
 use super::feed::{Desk, Feed};
 use super::fill::{Line, told};
+use super::gaps::Gaps;
 use super::panic;
 use super::replay::Replayed;
 use super::sequential::Sequential;
@@ -113,8 +114,8 @@ fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Ou
     let desk = Desk::new(run, phase, listener);
     let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
     let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
-    let line = resume(run, line).map_err(during_open)?;
-    fed(run, line, anew, phase, Committed(chunks))
+    let (line, gaps) = resume(run, line).map_err(during_open)?;
+    fed(run, line, gaps, anew, phase, Committed(chunks))
 }
 
 /// What becomes of the chunks, whatever fills them.
@@ -154,6 +155,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> Taking<In
 fn fed<R, Q, T, const CAREFUL: bool>(
     run: &StepRun<'_>,
     line: Line<R, Q, CAREFUL>,
+    gaps: Gaps,
     anew: impl FnMut() -> Result<R, Failure>,
     phase: &Cell<Phase>,
     taking: T,
@@ -164,12 +166,10 @@ where
     T: Taking<R::Item, Q::Out>,
 {
     if const { Q::CONCURRENT } {
-        let Line { reader, processor, .. } = line;
-        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, CAREFUL>| {
-            taking.take(feed)
-        })
+        let feed = Concurrent::new(line, gaps, anew, phase, run.info.options.chunk);
+        concurrent::with(run, feed, |feed| taking.take(feed))
     } else {
-        taking.take(Sequential::new(line, anew, phase))
+        taking.take(Sequential::new(line, gaps, anew, phase))
     }
 }
 
@@ -221,29 +221,46 @@ pub(super) fn during_open(failure: Failure) -> Halt {
     Halt::Failed(failure.during(Phase::Open))
 }
 
-/// Takes reader and processors to where the last commit left them.
+/// Takes reader and processors to where the last commit left them; gives what is done ahead of the reader.
 fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
     mut line: Line<R, P, CAREFUL>,
-) -> Result<Line<R, P, CAREFUL>, Failure> {
-    resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
+) -> Result<(Line<R, P, CAREFUL>, Gaps), Failure> {
+    let gaps = resume_before_gaps(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
     line.processor.restore(&mut run.inherited.states.clone())?;
-    Ok(line)
+    Ok((line, gaps))
 }
 
-/// Takes the reader to where the last commit left it.
+/// Takes the reader to where the last commit left it; gives what is done ahead of it.
+pub(super) fn resume_before_gaps<R: Reader>(
+    info: &StepInfo,
+    inherited: Option<&str>,
+    reader: &mut R,
+) -> Result<Gaps, Failure> {
+    let mut gaps = Gaps::default();
+    if let Some(text) = inherited {
+        let Place { at, ahead, done } = checkpoint::decode_place(text)?;
+        reader.resume(at).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
+        checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
+        gaps = Gaps::ahead_of(ahead, done);
+    }
+    // A position that cannot be read back must not first be found out at a restart.
+    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?)?;
+    Ok(gaps)
+}
+
+/// The same for a feed that takes the input as one piece.
 pub(super) fn resume_reader<R: Reader>(
     info: &StepInfo,
     inherited: Option<&str>,
     reader: &mut R,
 ) -> Result<(), Failure> {
-    if let Some(text) = inherited {
-        let (position, ahead) = checkpoint::decode_ahead(text)?;
-        reader.resume(position).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
-        checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
+    if resume_before_gaps(info, inherited, reader)?.is_empty() {
+        return Ok(());
     }
-    // A position that cannot be read back must not first be found out at a restart.
-    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?).map(drop)
+    Err(Failure::new(
+        "an earlier execution committed chunks behind one that it did not: drop `threads`, and restart it",
+    ))
 }
 
 /// Opens the components of one role; a panic is caught here, where the role is still known.
@@ -270,7 +287,8 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
         let desk = Desk::new(run, &phase, &mut listener);
         let chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
         let anew = || Err(Failure::new("a reader of a test is not opened anew"));
-        fed(run, resume(run, line)?, anew, &phase, Collected(chunks)).map_err(|halt| match halt {
+        let (line, gaps) = resume(run, line)?;
+        fed(run, line, gaps, anew, &phase, Collected(chunks)).map_err(|halt| match halt {
             Halt::Failed(failure) => failure,
             other => Failure::new(format!("{other:?}")),
         })
