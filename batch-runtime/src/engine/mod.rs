@@ -46,7 +46,7 @@ pub(crate) use checkpoint::encode as encode_position;
 pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};
 pub(crate) use pipe::collect;
-pub use pipe::{run_chunks, run_threaded};
+pub use pipe::{run_chunks, run_threaded, run_unordered};
 pub use pool::{pooled, pooled_by_reference};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};

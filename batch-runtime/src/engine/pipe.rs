@@ -38,6 +38,16 @@ where
     run_as::<P, SeveralThreads>(run)
 }
 
+/// Runs a chunk step with `threads` whose chunks may be committed in any order.
+pub fn run_unordered<P, In, Out>(run: &StepRun<'_>) -> StepEnd
+where
+    P: Pipe<In = In, Out = Out>,
+    In: Send,
+    Out: Send,
+{
+    run_as::<P, SeveralThreads>(run)
+}
+
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
