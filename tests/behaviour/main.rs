@@ -14,6 +14,7 @@ mod control_flow;
 mod databases;
 mod faults;
 mod files;
+mod holes;
 mod interleavings;
 mod launching;
 mod listeners;

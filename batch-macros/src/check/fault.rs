@@ -13,6 +13,7 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
                 "repeats the calls of a pipe's components; a tasklet repeats what it does itself, or returns `Repeat::Again`"
             }
             "threads" => "spreads the processors of a pipe over threads; a tasklet has none",
+            "order" => "is about the order in which the chunks of a pipe are committed; a tasklet has none",
             "chunk_time" => "bounds how long a chunk of a pipe is filled; a tasklet has no chunks",
             "partitions" | "partitioner" => {
                 "is about the input of a pipe, `reader | processor | writer`; a tasklet reads what it wants by itself"

@@ -93,6 +93,19 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
             "a step that is a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`",
         );
     }
+    if let Some(order) = &options.unordered {
+        if options.partitions.is_some() {
+            errors.at(
+                order,
+                "`order = none` is about the threads that share one input; partitions do not wait for each other as it is: leave `order` out",
+            );
+        } else if options.threads.is_none() && errors.is_empty() {
+            errors.at(
+                order,
+                "`order = none` is about chunks that several threads have under way, and this step has one: add `threads = 4`, or leave `order` out",
+            );
+        }
+    }
     if let Some(argument) = function.sig.inputs.first() {
         errors.at(
             argument,

@@ -73,6 +73,16 @@ fn a_pipe_names_each_component_once() {
 }
 
 #[test]
+fn a_pipe_whose_chunks_are_committed_in_any_order_asks_each_writer() {
+    check(
+        "unordered",
+        super::step,
+        "chunk = 100, threads = 4, order = none",
+        "fn load() { flights | late | match kind { Kind::A => save, _ => (save, audit) } }",
+    );
+}
+
+#[test]
 fn a_listener_hears_one_event_of_steps_over_any_other_items() {
     check(
         "listener",

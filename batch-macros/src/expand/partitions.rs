@@ -125,9 +125,9 @@ fn number(value: Option<&syn::Expr>, constant: &str, option: &str, why: &str) ->
     (quote!(::core::option::Option::Some(#constant)), check)
 }
 
-/// Asks whether the function splits what it opens, or shares what it binds: `what` is the name of the question. Where not, that is
-/// reported at the component, and the option beside it.
-pub(crate) fn question(options: &Partitions, what: &str, function: &TokenStream, at: Span) -> TokenStream {
-    let what = Ident::new(what, options.word.span());
+/// Asks whether what the function opens or binds is what the option of that word takes: `what` is the name of the question. Where
+/// not, that is reported at the component, and the option beside it.
+pub(crate) fn question(word: &Ident, what: &str, function: &TokenStream, at: Span) -> TokenStream {
+    let what = Ident::new(what, word.span());
     quote_spanned!(at=> __batch::#what(#function);)
 }

@@ -56,11 +56,12 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let name = &function.sig.ident;
     let run = if options.threads.is_some() {
         let (read, put_out) = parts.crossing(&pipe, &item, &out);
+        let order = if options.unordered.is_some() { quote!(AsDone) } else { quote!(OfInput) };
         quote! {
             |__run| {
                 use __batch::threads::{BesideReader as _, InTurns as _, Opens};
                 let __open = || <__Pipe as __batch::Pipe>::reader(__run.scope());
-                (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run)
+                (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run, __batch::Order::#order)
             }
         }
     } else {
@@ -258,7 +259,10 @@ impl<'f> Parts<'f> {
             checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
             let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
             let alias = match partitioner {
-                None => self.partitioned(part, alias, "splits", &definition, "open"),
+                None => {
+                    let word = self.options.partitions.as_ref().map(|options| &options.word);
+                    self.asked(part, alias, word, "splits", &definition, "open")
+                }
                 Some(_) => alias,
             };
             if index == 0 {
@@ -269,21 +273,22 @@ impl<'f> Parts<'f> {
         (item, nested(opened, &quote!(__batch::Chain::new)))
     }
 
-    /// In a step with partitions, checks that the component has what that takes.
-    fn partitioned(
+    /// In a step with the option of that word, checks that the component has what that takes.
+    fn asked(
         &mut self,
         part: &Part,
         alias: Ident,
+        word: Option<&Ident>,
         what: &str,
         definition: &TokenStream,
         function: &str,
     ) -> Ident {
-        let Some(options) = &self.options.partitions else { return alias };
+        let Some(word) = word else { return alias };
         let span = part.span();
         let (fits, function) = (self.alias("Part", span), Ident::new(function, span));
         let definition = respan(definition, span);
         let function = quote_spanned!(span=> <#alias as #definition>::#function);
-        self.types.extend(checked(&fits, &alias, question(options, what, &function, span)));
+        self.types.extend(checked(&fits, &alias, question(word, what, &function, span)));
         fits
     }
 
@@ -354,7 +359,10 @@ impl<'f> Parts<'f> {
                 let role = quote!(__batch::IsWriter);
                 let Placed { alias, scope } =
                     self.place(part, "writer", &definition, &[(&role, "IS"), (&definition, "NAME")]);
-                let alias = self.partitioned(part, alias, "is_shared", &definition, "bind");
+                let word = self.options.partitions.as_ref().map(|options| &options.word);
+                let alias = self.asked(part, alias, word, "is_shared", &definition, "bind");
+                let word = self.options.unordered.as_ref();
+                let alias = self.asked(part, alias, word, "in_any_order", &definition, "bind");
                 quote!(<#alias as #definition>::bind(#scope)?)
             }
             Element::All(elements, _) => {

@@ -3,8 +3,8 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::ItemFn;
 use syn::spanned::Spanned;
+use syn::{ItemFn, Type};
 
 use super::arguments::{call, injected};
 use super::broken;
@@ -15,7 +15,7 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::slice_element;
-use crate::model::returns::item_of_impl;
+use crate::model::returns::{associated, item_of_impl};
 use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
 use crate::syntax::component::plain;
 use crate::syntax::options;
@@ -61,7 +61,7 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     // What it wrote may be refused when the transaction is committed.
     let known = component.returns.fallible || !asked.transactional;
     let raises = if known { raises(&component.returns) } else { TokenStream::new() };
-    let writer = quote!(impl __batch::Partitionable<Item = #item> + 's + use<'s>);
+    let writer = quote!(impl __batch::Partitionable<Item = #item, Position = ()> + 's + use<'s>);
     definition(component, &asked.aliases, &asked.needs, &raises, &quote!(#item), &writer, &body)
 }
 
@@ -71,10 +71,12 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     let value = value_or_return(component, &call(component, None, pass));
     let returned = &component.returns.value;
     let (types, item, writer, ty) = if let Some(item) = item_of_impl(returned, "Writer") {
-        let ty = quote!(impl __batch::Writer<Item = #item> + 's + use<'s>);
+        let position = position(returned, "Writer");
+        let ty = quote!(impl __batch::Writer<Item = #item #position> + 's + use<'s>);
         (quote!(), quote!(#item), quote!(__writer), ty)
     } else if let Some(item) = item_of_impl(returned, "Partitionable") {
-        let ty = quote!(impl __batch::Partitionable<Item = #item> + 's + use<'s>);
+        let position = position(returned, "Partitionable");
+        let ty = quote!(impl __batch::Partitionable<Item = #item #position> + 's + use<'s>);
         (quote!(), quote!(#item), quote!(__writer), ty)
     } else {
         let ty = with_static_lifetimes(returned);
@@ -96,6 +98,11 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     let aliases = &asked.aliases;
     let error = error_check(&component.returns);
     definition(component, &quote!(#aliases #types #error), &asked.needs, &quote!(), &item, &ty, &body)
+}
+
+/// What else the user says of the writer: whether it keeps a place of its own.
+fn position(returned: &Type, trait_name: &str) -> Option<TokenStream> {
+    associated(returned, trait_name, "Position").map(|position| quote!(, Position = #position))
 }
 
 fn definition(

@@ -48,13 +48,18 @@ pub(crate) fn in_result(ty: &Type) -> Option<&Type> {
 
 /// `T` of `impl Trait<Item = T>`.
 pub(crate) fn item_of_impl(ty: &Type, trait_name: &str) -> Option<Type> {
+    associated(ty, trait_name, "Item")
+}
+
+/// `T` of `impl Trait<Name = T>`.
+pub(crate) fn associated(ty: &Type, trait_name: &str, name: &str) -> Option<Type> {
     let Type::ImplTrait(opaque) = ty else { return None };
     opaque.bounds.iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else { return None };
         let segment = bound.path.segments.last().filter(|segment| segment.ident == trait_name)?;
         let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
         arguments.args.iter().find_map(|argument| match argument {
-            syn::GenericArgument::AssocType(assoc) if assoc.ident == "Item" => Some(assoc.ty.clone()),
+            syn::GenericArgument::AssocType(assoc) if assoc.ident == name => Some(assoc.ty.clone()),
             _ => None,
         })
     })

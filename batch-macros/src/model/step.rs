@@ -15,6 +15,8 @@ use crate::syntax::step::{Element, Part, is_pipe, pipe};
 pub(crate) struct StepOptions {
     pub(crate) chunk: Option<Expr>,
     pub(crate) threads: Option<Expr>,
+    /// The word `order` of `order = none`.
+    pub(crate) unordered: Option<Ident>,
     pub(crate) start_limit: Option<Expr>,
     pub(crate) allow_start_if_complete: Option<Expr>,
     pub(crate) faults: Faults,
@@ -58,6 +60,7 @@ impl StepOptions {
                         names.into_iter().map(|path| Part { path, bindings: Vec::new() }).collect();
                 }
                 "isolate" => read.isolate = isolate(option, errors),
+                "order" => read.unordered = is_unordered(option, errors).then(|| option.name.clone()),
                 _ => {}
             }
         }
@@ -71,20 +74,31 @@ fn time(option: &Given, example: &str, errors: &mut Errors) -> Option<u64> {
 
 /// Consent is the one thing there is to say.
 fn isolate(option: &Given, errors: &mut Errors) -> bool {
-    let Some(value) = options::value(option, "isolate = allow", errors) else { return false };
+    let meaning = "lets parts of a chunk be written twice to find a bad item: write it so, or leave it out";
+    one_word(option, "allow", meaning, errors)
+}
+
+/// The order of the input is what a step has that says nothing.
+fn is_unordered(option: &Given, errors: &mut Errors) -> bool {
+    let meaning = "commits chunks in the order in which they are done: write it so, or leave `order` away for the order of the input";
+    one_word(option, "none", meaning, errors)
+}
+
+/// The option has that word as its value; any other is reported with what the option means.
+fn one_word(option: &Given, only: &str, meaning: &str, errors: &mut Errors) -> bool {
+    let name = &option.name;
+    let example = format!("{name} = {only}");
+    let Some(value) = options::value(option, &example, errors) else { return false };
     let word = match &value {
         Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
         _ => None,
     };
     match word.as_deref() {
-        Some("allow") => return true,
-        Some(word) if nearest(word, ["allow"]).is_some() => {
-            errors.at(&value, format!("`isolate` knows no `{word}`; did you mean `allow`?"));
+        Some(word) if word == only => return true,
+        Some(word) if nearest(word, [only]).is_some() => {
+            errors.at(&value, format!("`{name}` knows no `{word}`; did you mean `{only}`?"));
         }
-        _ => errors.at(
-            &value,
-            "`isolate = allow` lets parts of a chunk be written twice to find a bad item: write it so, or leave it out",
-        ),
+        _ => errors.at(&value, format!("`{example}` {meaning}")),
     }
     false
 }

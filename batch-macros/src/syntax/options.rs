@@ -46,6 +46,7 @@ pub(crate) const STEP: Table = Table {
     known: &[
         "chunk",
         "threads",
+        "order",
         "skip",
         "no_skip",
         "retry",
@@ -59,7 +60,7 @@ pub(crate) const STEP: Table = Table {
         "allow_start_if_complete",
     ],
     repeated: &["skip", "no_skip", "retry"],
-    later: &["order"],
+    later: &[],
 };
 
 /// One option as given: `chunk = 100`, `bulk`.

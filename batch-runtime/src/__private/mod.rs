@@ -13,7 +13,7 @@ pub mod wiring;
 
 pub use crate::definition::*;
 pub use crate::engine::{
-    Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_partitions, run_tasklet,
+    Order, Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_partitions, run_tasklet,
 };
 #[cfg(feature = "async")]
 pub use crate::engine::{Taking, asynchronous};
@@ -25,4 +25,4 @@ pub use crate::writers::{Both, FunctionWriter, Route};
 pub use broken::{Broken, never_run};
 pub use message::{Message, distance, is_near, same_text};
 pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits};
-pub use proof::{If, same};
+pub use proof::{If, in_any_order, same};

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::definition::{Failure, Pipe, Reader};
-use crate::engine::{StepEnd, StepRun, run_beside_reader, run_in_turns};
+use crate::engine::{Order, StepEnd, StepRun, run_beside_reader, run_in_turns};
 
 /// What opens the reader of the pipe `P`, whose items are named beside it, so that generated code says where they come from.
 pub struct Opens<P, In, Out, F>(pub F, PhantomData<(P, In, Out)>);
@@ -22,7 +22,7 @@ impl<P, In, Out, F> Opens<P, In, Out, F> {
 
 /// Threads read it in turns.
 pub trait InTurns {
-    fn run(&self, run: &StepRun<'_>) -> StepEnd;
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
 
 impl<P, In, Out, F, R> InTurns for Opens<P, In, Out, F>
@@ -33,14 +33,14 @@ where
     F: Fn() -> Result<R, Failure>,
     R: Reader<Item = In> + Send,
 {
-    fn run(&self, run: &StepRun<'_>) -> StepEnd {
-        run_in_turns::<P, R>(run, &self.0)
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
+        run_in_turns::<P, R>(run, order, &self.0)
     }
 }
 
 /// It stays on its thread.
 pub trait BesideReader {
-    fn run(&self, run: &StepRun<'_>) -> StepEnd;
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
 
 impl<P, In, Out, F> BesideReader for &Opens<P, In, Out, F>
@@ -49,7 +49,7 @@ where
     In: Send,
     Out: Send,
 {
-    fn run(&self, run: &StepRun<'_>) -> StepEnd {
-        run_beside_reader::<P>(run)
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
+        run_beside_reader::<P>(run, order)
     }
 }

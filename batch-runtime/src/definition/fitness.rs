@@ -78,6 +78,22 @@ pub trait Stateless {}
 
 impl Stateless for () {}
 
+/// A writer of a step whose chunks are committed in any order: one that is nowhere but in the chunk's transaction.
+#[diagnostic::on_unimplemented(
+    message = "this writer writes in the order of the input, which `order = none` does not keep",
+    label = "goes on behind what it wrote last",
+    note = "drop `order = none`; or use `partitions`, which put together in order what each has written;\nor write with a function over `&[Item]` or with `SqliteTable`, or return a type of your own whose `Position` is `()`,\nor `impl Writer<Item = .., Position = ()>`"
+)]
+pub trait InAnyOrder {}
+
+#[diagnostic::do_not_recommend]
+impl<W: Writer<Position: Nowhere>> InAnyOrder for W {}
+
+/// The position of a writer whose work is all in the chunk's transaction.
+pub trait Nowhere {}
+
+impl Nowhere for () {}
+
 /// What `#[classifier]` implements: whatever the items, a step can `match` on it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a classifier",

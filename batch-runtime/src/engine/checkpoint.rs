@@ -1,6 +1,8 @@
 //! Receives: positions and states at the end of a chunk. Gives: the step's context as it is committed, and back from it what a
 //! restart goes on with.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -18,9 +20,12 @@ const TASKLET: &str = "batch.tasklet";
 struct Versioned<P> {
     v: u32,
     at: P,
-    /// Records behind `at`: read and dropped by who goes on there.
+    /// Records behind `at` that are done: read and dropped by who goes on there.
     #[serde(default, skip_serializing_if = "is_zero")]
     ahead: u64,
+    /// Ranges of records that are done although not all before them is, counted from `at` too, in the order of the input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    done: Vec<(u64, u64)>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -28,40 +33,114 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
+/// Of a text without ranges.
 const VERSION: u32 = 1;
+/// Of a text with ranges: who does not know them would do twice what is in them.
+const WITH_RANGES: u32 = 2;
+
+impl<P: Serialize> Versioned<P> {
+    fn text(self) -> Result<String, Failure> {
+        serde_json::to_string(&self)
+            .map_err(|error| Failure::new(format!("its position does not serialise: {error}")))
+    }
+}
+
+impl<P> Versioned<P> {
+    fn new(at: P, ahead: u64, done: &[Range<u64>]) -> Self {
+        let done = done.iter().map(|range| (range.start, range.end)).collect();
+        Self { v: VERSION, at, ahead, done }.settled()
+    }
+
+    /// What stands right behind what is done is no range of its own.
+    fn settled(mut self) -> Self {
+        let mut reached = 0;
+        while let Some((_, end)) = self.done.get(reached).filter(|(start, _)| *start <= self.ahead) {
+            self.ahead = self.ahead.max(*end);
+            reached += 1;
+        }
+        self.done.drain(..reached);
+        self.v = if self.done.is_empty() { VERSION } else { WITH_RANGES };
+        self
+    }
+
+    /// Are the ranges in order?
+    fn is_in_order(&self) -> bool {
+        let ends = std::iter::once(self.ahead).chain(self.done.iter().map(|(_, end)| *end));
+        ends.zip(&self.done).all(|(before, (start, end))| before <= *start && start < end)
+    }
+}
+
+/// A stored position, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place<P> {
+    /// A position of the reader.
+    pub(crate) at: P,
+    /// So many records behind it are done.
+    pub(crate) ahead: u64,
+    /// So are these, counted from `at` too; in order, with a hole before each.
+    pub(crate) done: Vec<Range<u64>>,
+}
 
 /// Encodes a position as the string that is stored.
 pub(crate) fn encode<P: Serialize>(position: &P) -> Result<String, Failure> {
-    serde_json::to_string(&Versioned { v: VERSION, at: position, ahead: 0 })
-        .map_err(|error| Failure::new(format!("its position does not serialise: {error}")))
+    encode_before(position, &[])
 }
 
-/// The place so many records behind an encoded position.
+/// The same, where ranges of records behind it are done.
+pub(crate) fn encode_before<P: Serialize>(position: &P, done: &[Range<u64>]) -> Result<String, Failure> {
+    Versioned::new(position, 0, done).text()
+}
+
+/// The same, of a position that is encoded.
+pub(crate) fn before(position: &str, done: &[Range<u64>]) -> Result<String, Failure> {
+    if done.is_empty() {
+        return Ok(position.to_owned());
+    }
+    let Versioned { at, .. } = parsed(position)?;
+    Versioned::new(at, 0, done).text()
+}
+
+/// The place so many records behind an encoded position, where they are done as well.
 pub(crate) fn ahead_of(position: &str, records: u32) -> Result<String, Failure> {
-    let mut versioned: Versioned<Value> = serde_json::from_str(position).map_err(Failure::new)?;
+    let mut versioned = parsed(position)?;
     versioned.ahead += u64::from(records);
-    serde_json::to_string(&versioned).map_err(Failure::new)
+    versioned.settled().text()
+}
+
+/// The place of the record of that number behind an encoded position.
+pub(crate) fn record_at(position: &str, record: u32) -> Result<String, Failure> {
+    let Versioned { at, ahead, .. } = parsed(position)?;
+    Versioned::new(at, ahead + u64::from(record), &[]).text()
+}
+
+fn parsed(position: &str) -> Result<Versioned<Value>, Failure> {
+    serde_json::from_str(position).map_err(Failure::new)
 }
 
 /// Decodes a stored position that is that of a commit.
 pub(crate) fn decode<P: DeserializeOwned>(text: &str) -> Result<P, Failure> {
-    decode_ahead(text).map(|(at, _)| at)
+    decode_place(text).map(|place| place.at)
 }
 
-/// Decodes a stored position: that of a commit, and how many records behind it.
-pub(crate) fn decode_ahead<P: DeserializeOwned>(text: &str) -> Result<(P, u64), Failure> {
+/// Decodes a stored position: that of a commit, and what is done behind it.
+pub(crate) fn decode_place<P: DeserializeOwned>(text: &str) -> Result<Place<P>, Failure> {
     let refuse = |why: String| {
         Failure::new(format!(
             "the position that an earlier execution stored cannot be read ({why}): {text}; finish the instance with the program it began with, or run it anew with `--next`"
         ))
     };
-    let Versioned { v, at, ahead } =
+    let versioned =
         serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
-    if v != VERSION {
-        return Err(refuse(format!("its version is {v}, this program knows {VERSION}")));
+    let v = versioned.v;
+    if !matches!(v, VERSION | WITH_RANGES) {
+        return Err(refuse(format!("its version is {v}, this program knows {WITH_RANGES}")));
     }
+    if !versioned.is_in_order() {
+        return Err(refuse("the ranges that are done are not in order".to_owned()));
+    }
+    let Versioned { at, ahead, done, .. } = versioned.settled();
     let at = serde_json::from_value(at).map_err(|error| refuse(error.to_string()))?;
-    Ok((at, ahead))
+    Ok(Place { at, ahead, done: done.into_iter().map(|(start, end)| start..end).collect() })
 }
 
 /// Reads and drops so many records: what could not be read counts as well, as it did when they were counted.
@@ -132,6 +211,7 @@ impl Checkpoint {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is meant")]
 mod tests {
     use super::*;
 
@@ -155,7 +235,51 @@ mod tests {
     fn a_place_behind_a_position_counts_its_records() {
         let at = encode(&"somewhere").unwrap();
         let behind = ahead_of(&ahead_of(&at, 2).unwrap(), 3).unwrap();
-        assert_eq!(decode_ahead::<String>(&behind).unwrap(), ("somewhere".to_owned(), 5));
+        let place = Place { at: "somewhere".to_owned(), ahead: 5, done: Vec::new() };
+        assert_eq!(decode_place::<String>(&behind).unwrap(), place);
+    }
+
+    #[test]
+    fn a_position_without_ranges_is_stored_as_it_always_was() {
+        let at = encode(&7).unwrap();
+        assert_eq!(at, r#"{"v":1,"at":7}"#);
+        assert_eq!(ahead_of(&at, 3).unwrap(), r#"{"v":1,"at":7,"ahead":3}"#);
+        assert_eq!(decode_place::<u64>(&at).unwrap(), Place { at: 7, ahead: 0, done: Vec::new() });
+    }
+
+    #[test]
+    fn ranges_come_back_and_have_a_version_of_their_own() {
+        let text = encode_before(&7, &[3..5, 9..10]).unwrap();
+        assert_eq!(text, r#"{"v":2,"at":7,"done":[[3,5],[9,10]]}"#);
+        assert_eq!(decode_place::<u64>(&text).unwrap(), Place { at: 7, ahead: 0, done: vec![3..5, 9..10] });
+        assert_eq!(before(&encode(&7).unwrap(), &[3..5, 9..10]).unwrap(), text);
+    }
+
+    #[test]
+    fn a_range_that_is_reached_is_no_range_any_more() {
+        let text = encode_before(&7, &[3..5, 9..10]).unwrap();
+        assert_eq!(ahead_of(&text, 2).unwrap(), r#"{"v":2,"at":7,"ahead":2,"done":[[3,5],[9,10]]}"#);
+        let behind = ahead_of(&text, 3).unwrap();
+        assert_eq!(behind, r#"{"v":2,"at":7,"ahead":5,"done":[[9,10]]}"#);
+        assert_eq!(ahead_of(&behind, 4).unwrap(), r#"{"v":1,"at":7,"ahead":10}"#);
+        assert_eq!(encode_before(&7, &[0..3]).unwrap(), r#"{"v":1,"at":7,"ahead":3}"#);
+        let place = decode_place::<u64>(r#"{"v":2,"at":7,"done":[[0,3],[3,4],[6,8]]}"#).unwrap();
+        assert_eq!(place, Place { at: 7, ahead: 4, done: vec![6..8] });
+    }
+
+    #[test]
+    fn the_place_of_a_record_says_nothing_of_what_is_done() {
+        let text = ahead_of(&encode_before(&7, &[3..5]).unwrap(), 1).unwrap();
+        assert_eq!(record_at(&text, 1).unwrap(), r#"{"v":1,"at":7,"ahead":2}"#);
+    }
+
+    #[test]
+    fn ranges_out_of_order_are_refused() {
+        for done in ["[[3,3]]", "[[5,4]]", "[[9,10],[3,5]]", "[[1,4]]"] {
+            let text = format!(r#"{{"v":2,"at":1,"ahead":2,"done":{done}}}"#);
+            let refused = decode_place::<u64>(&text).unwrap_err().to_string();
+            assert!(refused.contains("not in order"), "{refused}");
+        }
     }
 
     #[test]

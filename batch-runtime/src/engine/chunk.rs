@@ -23,7 +23,7 @@ pub(super) struct Tally {
     pub(super) profiler: Profiler,
 }
 
-/// The positions of the last commit, encoded.
+/// What is stored with a chunk, encoded.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub(super) struct Positions {
     pub(super) reader: String,
@@ -34,7 +34,7 @@ pub(super) struct Positions {
 pub(super) struct Portion {
     /// Its items.
     pub(super) items: Range<usize>,
-    /// The records they stem from, with those that nothing came out for, counted from the last commit of a whole chunk.
+    /// The records of the chunk that they stem from, with those that nothing came out for.
     pub(super) records: Range<u32>,
     pub(super) read: u64,
     pub(super) filtered: u64,
@@ -219,12 +219,12 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
             if keeps {
-                record.skipped = Judge::records(&skips, &self.last.reader)?;
+                record.skipped = Judge::records(&skips, feed.base(&self.last.reader))?;
                 let at = Positions {
                     reader: if portion.is_last {
                         feed.position()?
                     } else {
-                        checkpoint::ahead_of(&self.last.reader, portion.records.end)?
+                        feed.position_behind(portion.records.end, &self.last.reader)?
                     },
                     writer: checkpoint::encode(&self.writer.position())?,
                 };

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::awaken::Awaken;
 use super::feed::{Desk, Feed, Outputs, halt};
-use super::fill::{Extent, Filled, noting, told};
+use super::fill::{Extent, Filled, Line, noting, told};
+use super::gaps::{Gaps, Unpassed};
 use super::gathered::{Fault, Gathered, is_before};
 use super::profile::{Phases, Watch};
 use super::sequential::{ReadRepeats, Reopening, located};
@@ -29,10 +30,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Starts what runs beside this thread, and ends it behind `work`.
 pub(super) fn with<R, P, A, T, const CAREFUL: bool>(
     run: &StepRun<'_>,
-    reader: R,
-    mut processor: P,
-    anew: A,
-    phase: &Cell<Phase>,
+    feed: Concurrent<'_, R, P, A, CAREFUL>,
     work: impl FnOnce(Concurrent<'_, R, P, A, CAREFUL>) -> Result<T, Halt>,
 ) -> Result<T, Halt>
 where
@@ -41,11 +39,12 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     thread::scope(|threads| {
-        processor
+        // Gone behind `work`, also where it panics: else the scope would wait for threads that wait for more.
+        let mut feed = feed;
+        feed.processor
             .start(threads)
             .map_err(|failure| Halt::Failed(run.of_role(failure, "processor").during(Phase::Open)))?;
-        // Gone behind `work`, also where it panics: else the scope would wait for threads that wait for more.
-        work(Concurrent::new(reader, processor, anew, phase, run.info.options.chunk))
+        work(feed)
     })
 }
 
@@ -57,8 +56,10 @@ pub(super) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFU
     gathered: Gathered<P::Out, CAREFUL>,
     /// The chunk at hand, and those that are read ahead.
     chunks: VecDeque<Ahead<R::Position>>,
-    /// The position behind the chunk that was filled last.
-    at: R::Position,
+    /// Where the reader stood behind the chunk that was filled last.
+    at: Behind<R::Position>,
+    /// What is done ahead of the reader.
+    gaps: Gaps,
     /// Where items are from, as far as they are not settled.
     locations: VecDeque<(u32, String)>,
     /// What keeps it from reading on; told when all before it is done.
@@ -78,9 +79,21 @@ struct Ahead<Position> {
     first: u32,
     end: u32,
     read: u64,
-    /// The position behind it, once it is known where it ends.
-    closed: Option<Position>,
+    /// Where the reader stood behind it, once it is known where it ends.
+    closed: Option<Behind<Position>>,
     ended: bool,
+}
+
+/// Where a reader stood, and what is done ahead of it.
+struct Behind<Position> {
+    position: Position,
+    gaps: Gaps,
+}
+
+impl<Position> Behind<Position> {
+    fn of(reader: &impl Reader<Position = Position>, gaps: &Gaps) -> Self {
+        Self { position: reader.position(), gaps: gaps.clone() }
+    }
 }
 
 enum Stuck {
@@ -99,9 +112,17 @@ where
     P: Process<R::Item>,
     A: FnMut() -> Result<R, Failure>,
 {
-    fn new(reader: R, processor: P, anew: A, phase: &'p Cell<Phase>, chunk: usize) -> Self {
+    pub(super) fn new(
+        line: Line<R, P, CAREFUL>,
+        gaps: Gaps,
+        anew: A,
+        phase: &'p Cell<Phase>,
+        chunk: usize,
+    ) -> Self {
+        let Line { reader, processor, .. } = line;
         Self {
-            at: reader.position(),
+            at: Behind::of(&reader, &gaps),
+            gaps,
             reader: Some(reader),
             processor,
             gathered: Gathered::new(chunk),
@@ -161,6 +182,13 @@ where
             self.chunks.push_back(Ahead::at(self.next));
         }
         let reader = self.reader.as_mut().expect("a reader that could not be opened anew ends the step");
+        let gaps = &mut self.gaps;
+        if !gaps.is_empty()
+            && let Err(stuck) = pass::<_, CAREFUL>(reader, gaps)
+        {
+            self.stuck = Some(stuck);
+            return;
+        }
         let chunk = self.chunks.back_mut().expect("was just seen or pushed");
         let source = self.next;
         // What is done with what came before it counts, so a panic waits as well.
@@ -173,8 +201,12 @@ where
         };
         let item = match read {
             Ok(Some(item)) => item,
+            Ok(None) if !gaps.is_empty() => {
+                self.stuck = Some(Stuck::Read { failure: gaps.too_short(), opens_anew: false });
+                return;
+            }
             Ok(None) => {
-                chunk.closed = Some(reader.position());
+                chunk.closed = Some(Behind::of(reader, gaps));
                 chunk.ended = true;
                 self.ended = true;
                 return;
@@ -184,7 +216,7 @@ where
                 let failure = located(Failure::new(error), reader);
                 if CAREFUL && steps_over {
                     self.next = self.next.wrapping_add(1);
-                    chunk.end = self.next;
+                    chunk.take(self.next, reader, gaps);
                     self.gathered.fault(source, SkipPhase::Read, failure);
                 } else {
                     self.stuck = Some(Stuck::Read { failure, opens_anew: CAREFUL });
@@ -193,10 +225,10 @@ where
             }
         };
         self.next = self.next.wrapping_add(1);
-        chunk.end = self.next;
         chunk.read += 1;
-        if chunk.read >= extent.items {
-            chunk.closed = Some(reader.position());
+        chunk.take(self.next, reader, gaps);
+        if chunk.read >= extent.items && chunk.closed.is_none() {
+            chunk.closed = Some(Behind::of(reader, gaps));
         }
         if let Some(location) = reader.location() {
             self.locations.push_back((source, location));
@@ -309,10 +341,10 @@ where
             && let Some(until) = extent.until
             && Instant::now() >= until
         {
-            let position = self.reader().position();
+            let behind = Behind::of(self.reader(), &self.gaps);
             let front = self.front();
             if front.closed.is_none() && front.read > 0 {
-                front.closed = Some(position);
+                front.closed = Some(behind);
             }
         }
     }
@@ -328,6 +360,28 @@ where
 impl<Position> Ahead<Position> {
     fn at(record: u32) -> Self {
         Self { first: record, end: record, read: 0, closed: None, ended: false }
+    }
+
+    /// The record before `end` is the last of it; the chunk ends where something is done ahead.
+    fn take(&mut self, end: u32, reader: &impl Reader<Position = Position>, gaps: &mut Gaps) {
+        self.end = end;
+        if !gaps.is_empty() {
+            gaps.count(1);
+            self.closed = (gaps.room() == 0).then(|| Behind::of(reader, gaps));
+        }
+    }
+}
+
+/// Takes the reader over what is done where it stands.
+#[cold]
+fn pass<R: Reader, const CAREFUL: bool>(reader: &mut R, gaps: &mut Gaps) -> Result<(), Stuck> {
+    match panic::catch(|| gaps.pass(reader)).map_err(Stuck::Panicked)? {
+        Ok(()) => Ok(()),
+        Err(Unpassed::Ended(failure)) => Err(Stuck::Read { failure, opens_anew: false }),
+        Err(Unpassed::Read(error)) => {
+            let failure = located(Failure::new(error), reader);
+            Err(Stuck::Read { failure, opens_anew: CAREFUL })
+        }
     }
 }
 
@@ -410,7 +464,11 @@ where
     }
 
     fn position(&self) -> Result<String, Failure> {
-        checkpoint::encode(&self.at)
+        let Behind { position, gaps } = &self.at;
+        if gaps.is_empty() {
+            return checkpoint::encode(position);
+        }
+        checkpoint::encode_before(position, &gaps.ahead())
     }
 
     fn states(&self) -> Result<States, Failure> {
@@ -422,7 +480,7 @@ where
     fn committed(&mut self) -> Result<(), Failure> {
         let Self { phase, reader, at, .. } = self;
         let reader = reader.as_mut().expect("a reader that could not be opened anew ends the step");
-        noting(phase, Phase::Read, || reader.committed(at)).map_err(Failure::new)
+        noting(phase, Phase::Read, || reader.committed(&at.position)).map_err(Failure::new)
     }
 
     fn progress(&self) -> Option<Progress> {

@@ -6,14 +6,14 @@
 
 use std::cell::Cell;
 
+use super::checkpoint;
 use super::fill::{Extent, Filled, told};
 use super::judge::Judge;
 use super::profile::Phases;
 use super::step::{Halt, StepRun};
 use crate::definition::{Failure, Phase, Progress, States, StepListener};
 
-/// The items of one chunk, and the number of the record that each stems from, counted from the last commit (empty where no care is
-/// taken).
+/// The items of one chunk, and the number of its record that each stems from (empty where no care is taken).
 #[derive(Debug)]
 pub(super) struct Outputs<T> {
     pub(super) items: Vec<T>,
@@ -43,8 +43,19 @@ pub(super) trait Feed<In, Out> {
     /// What is in it.
     fn outputs(&mut self) -> &mut Outputs<Out>;
 
-    /// The position of the reader behind it, encoded.
+    /// What is stored with it: the position of the reader behind it, encoded, and what is done beyond.
     fn position(&self) -> Result<String, Failure>;
+
+    /// The place where it begins, encoded. `last` is what was stored with the last chunk: where chunks are committed in the order of
+    /// the input, the next begins there.
+    fn base<'a>(&'a self, last: &'a str) -> &'a str {
+        last
+    }
+
+    /// What is stored where the first so many of its records are committed, and not all of them.
+    fn position_behind(&self, records: u32, last: &str) -> Result<String, Failure> {
+        checkpoint::ahead_of(last, records)
+    }
 
     /// The states of the processors behind it.
     fn states(&self) -> Result<States, Failure>;

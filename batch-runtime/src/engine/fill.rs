@@ -99,13 +99,19 @@ pub(super) struct Filled {
     pub(super) read: u64,
     /// Items that nothing came out for.
     pub(super) filtered: u64,
-    /// Records behind the reader since the last commit: the items, and what could not be read and was stepped over. Counted only
-    /// where care is taken.
+    /// Records of the chunk: the items, and what could not be read and was stepped over. Counted only where care is taken.
     pub(super) records: u32,
     /// Of the items, those that are skipped.
     pub(super) skipped: u64,
     /// The input is at its end.
     pub(super) ended: bool,
+}
+
+impl Filled {
+    /// Its records, also where no care is taken: then all of them are items.
+    pub(super) fn records<const CAREFUL: bool>(self) -> u64 {
+        if CAREFUL { u64::from(self.records) } else { self.read }
+    }
 }
 
 /// Why a chunk could not be filled.
@@ -134,6 +140,12 @@ impl Extent {
     pub(super) fn of(step: &StepInfo) -> Self {
         let until = step.options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
         Self { items: step.options.chunk as u64, until }
+    }
+
+    /// Of a chunk that has room for so many records, where so much of it is filled: what was stepped over takes room and is no item.
+    pub(super) fn cut(self, filled: Filled, room: u64) -> Self {
+        let stepped_over = u64::from(filled.records).saturating_sub(filled.read);
+        Self { items: self.items.min(room.saturating_sub(stepped_over)), ..self }
     }
 
     /// Is its time over?

@@ -16,7 +16,7 @@ use crate::repository::{Counters, SkipPhase, SkippedItem};
 #[derive(Debug)]
 pub(super) struct Skip {
     pub(super) phase: SkipPhase,
-    /// The number of its record, counted from the last commit.
+    /// The number of its record in the chunk.
     pub(super) source: u32,
     pub(super) failure: Failure,
     /// What could not be written.
@@ -35,7 +35,7 @@ impl Skip {
     fn record(&self, base: &str) -> Result<SkippedItem, Failure> {
         Ok(SkippedItem {
             phase: self.phase,
-            position: checkpoint::ahead_of(base, self.source)?,
+            position: checkpoint::record_at(base, self.source)?,
             location: self.failure.location().map(str::to_owned),
             error: self.failure.to_string(),
             item: self.item.as_ref().and_then(|item| item.json.clone()),
@@ -123,7 +123,7 @@ impl<'r> Judge<'r> {
         skips
     }
 
-    /// As they are stored; `base` is the position of the last commit.
+    /// As they are stored; `base` is the place where the chunk begins.
     pub(super) fn records(skips: &[&Skip], base: &str) -> Result<Vec<SkippedItem>, Failure> {
         skips.iter().map(|skip| skip.record(base)).collect()
     }

@@ -11,6 +11,7 @@ mod execution;
 mod feed;
 mod fill;
 mod flow;
+mod gaps;
 mod gathered;
 mod isolate;
 mod job;
@@ -33,6 +34,8 @@ mod split;
 mod step;
 mod tasklet;
 mod threads;
+#[cfg_attr(not(test), expect(dead_code, reason = "told by threads that commit in any order"))]
+mod watermark;
 mod window;
 
 #[cfg(feature = "async")]
@@ -48,6 +51,7 @@ pub use pool::{pooled, pooled_by_reference};
 pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
+pub use threads::Order;
 
 use std::sync::Arc;
 

@@ -6,16 +6,17 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use super::checkpoint;
+use super::checkpoint::{self, Place};
 use super::chunk::{ChunkLoop, Tally};
 use super::concurrent::{self, Concurrent};
 use super::feed::{Desk, Feed};
 use super::fill::{Line, told};
+use super::gaps::Gaps;
 use super::panic;
 use super::replay::Replayed;
 use super::sequential::Sequential;
 use super::step::{Done, Halt, StepEnd, StepRun, of_role};
-use super::threads;
+use super::threads::{self, Order};
 use crate::definition::{
     ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, StepInfo, StepListener, Writer,
 };
@@ -27,17 +28,21 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
 }
 
 /// Runs a chunk step with `threads` over a reader that they read in turns.
-pub fn run_in_turns<P, R>(run: &StepRun<'_>, open: impl Fn() -> Result<R, Failure>) -> StepEnd
+pub fn run_in_turns<P, R>(
+    run: &StepRun<'_>,
+    order: Order,
+    open: impl Fn() -> Result<R, Failure>,
+) -> StepEnd
 where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send,
 {
-    run_as::<P, _>(run, &InTurns(open))
+    run_as::<P, _>(run, &InTurns { order, open })
 }
 
 /// Runs a chunk step with `threads` over a reader that cannot leave its thread, and has one of its own.
-pub fn run_beside_reader<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>) -> StepEnd {
-    run_as::<P, _>(run, &BesideReader)
+pub fn run_beside_reader<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>, order: Order) -> StepEnd {
+    run_as::<P, _>(run, &BesideReader(order))
 }
 
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
@@ -118,8 +123,8 @@ fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Ou
     let desk = Desk::new(run, phase, listener);
     let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
     let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
-    let line = resume(run, line).map_err(during_open)?;
-    fed(run, line, anew, phase, Committed(chunks))
+    let (line, gaps) = resume(run, line).map_err(during_open)?;
+    fed(run, line, gaps, anew, phase, Committed(chunks))
 }
 
 /// What becomes of the chunks, whatever fills them.
@@ -159,6 +164,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> Taking<In
 fn fed<R, Q, T, const CAREFUL: bool>(
     run: &StepRun<'_>,
     line: Line<R, Q, CAREFUL>,
+    gaps: Gaps,
     anew: impl FnMut() -> Result<R, Failure>,
     phase: &Cell<Phase>,
     taking: T,
@@ -169,12 +175,10 @@ where
     T: Taking<R::Item, Q::Out>,
 {
     if const { Q::CONCURRENT } {
-        let Line { reader, processor, .. } = line;
-        concurrent::with(run, reader, processor, anew, phase, |feed: Concurrent<'_, _, _, _, CAREFUL>| {
-            taking.take(feed)
-        })
+        let feed = Concurrent::new(line, gaps, anew, phase, run.info.options.chunk);
+        concurrent::with(run, feed, |feed| taking.take(feed))
     } else {
-        taking.take(Sequential::new(line, anew, phase))
+        taking.take(Sequential::new(line, gaps, anew, phase))
     }
 }
 
@@ -205,7 +209,10 @@ impl<P: Pipe> Mode<P> for OneThread {
 }
 
 /// Several threads, which read in turns; this one writes.
-struct InTurns<F>(F);
+struct InTurns<F> {
+    order: Order,
+    open: F,
+}
 
 impl<P, R, F> Mode<P> for InTurns<F>
 where
@@ -222,7 +229,7 @@ where
     ) -> Result<(), Halt> {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         std::thread::scope(|threads| {
-            let feed = threads::in_turns::<P, _, _, CAREFUL>(threads, run, phase, &self.0)?;
+            let feed = threads::in_turns::<P, _, _, CAREFUL>(threads, run, phase, self.order, &self.open)?;
             let desk = Desk::new(run, phase, listener);
             ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
         })
@@ -230,7 +237,7 @@ where
 }
 
 /// Several threads, which ask one that reads; this one writes.
-struct BesideReader;
+struct BesideReader(Order);
 
 impl<P: Pipe<In: Send, Out: Send>> Mode<P> for BesideReader {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
@@ -243,7 +250,7 @@ impl<P: Pipe<In: Send, Out: Send>> Mode<P> for BesideReader {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         std::thread::scope(|threads| {
             let anew = || P::reader(&run.scope);
-            let feed = threads::apart::<P, _, _, CAREFUL>(threads, run, phase, anew)?;
+            let feed = threads::apart::<P, _, _, CAREFUL>(threads, run, phase, self.0, anew)?;
             let desk = Desk::new(run, phase, listener);
             ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
         })
@@ -254,29 +261,32 @@ pub(super) fn during_open(failure: Failure) -> Halt {
     Halt::Failed(failure.during(Phase::Open))
 }
 
-/// Takes reader and processors to where the last commit left them.
+/// Takes reader and processors to where the last commit left them; gives what is done ahead of the reader.
 fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
     mut line: Line<R, P, CAREFUL>,
-) -> Result<Line<R, P, CAREFUL>, Failure> {
-    resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
+) -> Result<(Line<R, P, CAREFUL>, Gaps), Failure> {
+    let gaps = resume_before_gaps(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
     line.processor.restore(&mut run.inherited.states.clone())?;
-    Ok(line)
+    Ok((line, gaps))
 }
 
-/// Takes the reader to where the last commit left it.
-pub(super) fn resume_reader<R: Reader>(
+/// Takes the reader to where the last commit left it; gives what is done ahead of it.
+pub(super) fn resume_before_gaps<R: Reader>(
     info: &StepInfo,
     inherited: Option<&str>,
     reader: &mut R,
-) -> Result<(), Failure> {
+) -> Result<Gaps, Failure> {
+    let mut gaps = Gaps::default();
     if let Some(text) = inherited {
-        let (position, ahead) = checkpoint::decode_ahead(text)?;
-        reader.resume(position).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
+        let Place { at, ahead, done } = checkpoint::decode_place(text)?;
+        reader.resume(at).map_err(|error| of_role(info, Failure::new(error), "reader"))?;
         checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
+        gaps = Gaps::ahead_of(ahead, done);
     }
     // A position that cannot be read back must not first be found out at a restart.
-    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?).map(drop)
+    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?)?;
+    Ok(gaps)
 }
 
 /// Opens the components of one role; a panic is caught here, where the role is still known.
@@ -303,7 +313,8 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
         let desk = Desk::new(run, &phase, &mut listener);
         let chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
         let anew = || Err(Failure::new("a reader of a test is not opened anew"));
-        fed(run, resume(run, line)?, anew, &phase, Collected(chunks)).map_err(|halt| match halt {
+        let (line, gaps) = resume(run, line)?;
+        fed(run, line, gaps, anew, &phase, Collected(chunks)).map_err(|halt| match halt {
             Halt::Failed(failure) => failure,
             other => Failure::new(format!("{other:?}")),
         })

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checkpoint;
+use super::checkpoint::{self, Place};
 use super::panic;
 use crate::definition::{Failure, Reader};
 
@@ -23,7 +23,9 @@ pub(super) fn locate<'f, R: Reader>(
     let sources: BTreeSet<u32> = unplaced.iter().map(|(source, _)| *source).collect();
     let find = || -> Result<BTreeMap<u32, String>, Failure> {
         let mut reader = anew()?;
-        reader.resume(checkpoint::decode(base)?).map_err(Failure::new)?;
+        let Place { at, ahead, .. } = checkpoint::decode_place(base)?;
+        reader.resume(at).map_err(Failure::new)?;
+        checkpoint::pass(&mut reader, ahead)?;
         let (mut places, mut passed) = (BTreeMap::new(), 0);
         for source in sources {
             checkpoint::pass(&mut reader, u64::from(source) + 1 - passed)?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::checkpoint;
+use super::checkpoint::{self, Place};
 use crate::definition::{BoxError, ExecutionId, Failure, ParameterValue, Parameters, REPLAY, Reader};
 use crate::repository::{Repository, RepositoryError};
 
@@ -39,9 +39,9 @@ fn of(repository: &Arc<dyn Repository>, execution: ExecutionId) -> Result<Places
         for (step, places) in &mut places {
             let inner = inner.get(step).map(Vec::as_slice).unwrap_or_default();
             for place in places {
-                let found = checkpoint::decode_ahead::<u64>(place)
+                let found = checkpoint::decode_place::<u64>(place)
                     .ok()
-                    .and_then(|(at, ahead)| inner.get(usize::try_from(at + ahead).ok()?));
+                    .and_then(|Place { at, ahead, .. }| inner.get(usize::try_from(at + ahead).ok()?));
                 if let Some(found) = found {
                     place.clone_from(found);
                 }
@@ -68,7 +68,7 @@ impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
 
     /// The reader, right before the record of a place.
     fn at(&mut self, place: &str) -> Result<&mut R, Failure> {
-        let (at, ahead) = checkpoint::decode_ahead::<R::Position>(place)?;
+        let Place { at, ahead, .. } = checkpoint::decode_place::<R::Position>(place)?;
         let base = checkpoint::encode(&at)?;
         let is_on_the_way =
             self.open.as_ref().is_some_and(|(_, opened, passed)| *opened == base && *passed <= ahead);

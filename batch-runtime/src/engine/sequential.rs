@@ -6,6 +6,7 @@ use std::cell::Cell;
 use super::checkpoint;
 use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Fault, Filled, Line, noting, told};
+use super::gaps::{Gaps, Unpassed};
 use super::places;
 use super::profile::Phases;
 use super::retry::{Again, after};
@@ -17,6 +18,8 @@ use crate::repository::SkipPhase;
 pub(super) struct Sequential<'p, R: Reader, P: Process<R::Item>, A, const CAREFUL: bool> {
     /// Always there but while it is filled, or its reader opened anew.
     line: Option<Line<R, P, CAREFUL>>,
+    /// What is done ahead of its reader.
+    gaps: Gaps,
     /// Opens the reader once more.
     anew: A,
     repeats: ReadRepeats,
@@ -29,8 +32,8 @@ where
     P: Process<R::Item>,
     A: FnMut() -> Result<R, Failure>,
 {
-    pub(super) fn new(line: Line<R, P, CAREFUL>, anew: A, phase: &'p Cell<Phase>) -> Self {
-        Self { line: Some(line), anew, repeats: ReadRepeats::default(), phase }
+    pub(super) fn new(line: Line<R, P, CAREFUL>, gaps: Gaps, anew: A, phase: &'p Cell<Phase>) -> Self {
+        Self { line: Some(line), gaps, anew, repeats: ReadRepeats::default(), phase }
     }
 
     fn line(&self) -> &Line<R, P, CAREFUL> {
@@ -50,9 +53,14 @@ where
         desk: &mut Desk<'_, '_, L>,
         mut timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
-        let (extent, mut filled) = (desk.extent(), Filled::default());
+        let (mut extent, mut filled) = (desk.extent(), Filled::default());
         let mut line = self.line.take().expect("a line that could not be filled ends the step");
         line.batch.clear();
+        let whole = extent;
+        if !self.gaps.is_empty() {
+            line = self.pass(line, &mut filled, desk)?;
+            extent = whole.cut(filled, self.gaps.room());
+        }
         // What a bulk processor rejects is found out when the reader is past it.
         let base =
             if CAREFUL && P::BUFFERS { checkpoint::encode(&line.reader.position()).ok() } else { None };
@@ -64,7 +72,16 @@ where
             };
             match result {
                 Ok(()) => break,
-                Err(fault) => line = self.absorb(line, fault, &mut filled, desk)?,
+                Err(fault) => {
+                    line = self.absorb(line, fault, &mut filled, desk)?;
+                    extent = whole.cut(filled, self.gaps.room());
+                }
+            }
+        }
+        if !self.gaps.is_empty() {
+            self.gaps.count(filled.records::<CAREFUL>());
+            if filled.ended {
+                return Err(halt(desk.blame(self.gaps.too_short(), Phase::Read)));
             }
         }
         if CAREFUL {
@@ -90,7 +107,11 @@ where
     }
 
     fn position(&self) -> Result<String, Failure> {
-        checkpoint::encode(&self.line().reader.position())
+        let position = self.line().reader.position();
+        if self.gaps.is_empty() {
+            return checkpoint::encode(&position);
+        }
+        checkpoint::encode_before(&position, &self.gaps.ahead())
     }
 
     fn states(&self) -> Result<States, Failure> {
@@ -117,6 +138,23 @@ where
     P: Process<R::Item>,
     A: FnMut() -> Result<R, Failure>,
 {
+    /// Takes the reader over what is done where it stands.
+    #[cold]
+    fn pass<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        mut line: Line<R, P, CAREFUL>,
+        filled: &mut Filled,
+        desk: &mut Desk<'_, '_, L>,
+    ) -> Result<Line<R, P, CAREFUL>, Halt> {
+        loop {
+            match noting(desk.phase, Phase::Read, || self.gaps.pass(&mut line.reader)) {
+                Ok(()) => return Ok(line),
+                Err(Unpassed::Ended(failure)) => return Err(halt(desk.blame(failure, Phase::Read))),
+                Err(Unpassed::Read(error)) => line = self.absorb(line, Fault::Read(error), filled, desk)?,
+            }
+        }
+    }
+
     /// Judges a fault; gives the line that goes on behind it.
     #[cold]
     fn absorb<L: StepListener<R::Item, P::Out>>(

@@ -7,7 +7,7 @@ use super::{Buffers, Common, Said, Unit, WorkersLane};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
 use crate::engine::checkpoint;
 use crate::engine::panic;
-use crate::engine::pipe::resume_reader;
+use crate::engine::pipe::resume_before_gaps;
 use crate::engine::step::of_role;
 
 /// Nothing is asked of the thread of the step: this reader is opened where it is read.
@@ -63,14 +63,14 @@ impl<'s, In, Out> Apart<'s, In, Out> {
         let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
         let open = || {
             let mut reader = P::reader(&scope)?;
-            resume_reader(common.info, inherited, &mut reader)?;
+            let gaps = resume_before_gaps(common.info, inherited, &mut reader)?;
             let position = checkpoint::encode(&reader.position())?;
-            Ok((reader, position))
+            Ok((reader, (position, gaps)))
         };
         match panic::catch(open).and_then(|opened| opened) {
-            Ok((reader, position)) => {
-                self.voice.say(Said::Reads(Ok(position.clone())));
-                let mut reading = Reading::new(reader, position);
+            Ok((reader, stands)) => {
+                self.voice.say(Said::Reads(Ok(stands.clone())));
+                let mut reading = Reading::new(reader, stands);
                 let read = self.read::<_, CAREFUL>(&mut reading, || P::reader(&scope));
                 if let Err(failure) = read {
                     self.voice.say(Said::Unheard(failure));

@@ -130,6 +130,12 @@ impl<T> InOrder<T> {
         self.early.push((number, item));
     }
 
+    /// The one that came first of those that are there.
+    pub(super) fn take_any(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.early.iter().position(|(_, item)| may(item))?;
+        Some(self.early.remove(at).1)
+    }
+
     /// The one whose turn it is, if it is there.
     pub(super) fn take(&mut self) -> Option<T> {
         let at = self.early.iter().position(|(number, _)| *number == self.next)?;

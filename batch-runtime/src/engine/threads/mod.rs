@@ -9,6 +9,9 @@
 //! that cannot leave its thread has one of its own (`apart.rs`). What could not be read or processed is a value in its chunk,
 //! judged where the chunk is taken.
 //!
+//! With `order = none` the thread of the step takes whatever chunk is done; what is stored then is a [`Watermark`] and what is done
+//! behind it.
+//!
 //! Every wait ends when its other side is gone: who leaves, by whatever way, wakes all others (`lanes.rs`). No thread outlives the scope
 //! that it is spawned in.
 
@@ -21,6 +24,7 @@ mod working;
 
 use std::cell::Cell;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope as Threads};
@@ -28,7 +32,8 @@ use std::thread::{Builder, Scope as Threads};
 use super::checkpoint;
 use super::feed::{Feed, Outputs};
 use super::fill::Filled;
-use super::pipe::{opening, resume_reader};
+use super::gaps::Gaps;
+use super::pipe::{opening, resume_before_gaps};
 use super::retry::Retrying;
 use super::step::{Halt, StepRun, blame};
 use crate::definition::{
@@ -47,6 +52,15 @@ const BUFFERS_EACH: usize = 3;
 
 /// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader.
 const SAID_BESIDE: usize = 3;
+
+/// The order in which chunks are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// That of the input.
+    OfInput,
+    /// That in which they are done.
+    AsDone,
+}
 
 /// What all threads of a step know.
 struct Common<'s> {
@@ -101,6 +115,8 @@ struct Unit<In, Out> {
 /// What is known behind a chunk.
 #[derive(Default)]
 struct UnitEnd {
+    /// Its records, counted from where the step went on.
+    records: Range<u64>,
     /// Why nothing is read behind it.
     fatal: Option<Failure>,
     ended: bool,
@@ -130,8 +146,8 @@ struct Done<In, Out> {
 
 /// What a thread says to the step's own.
 enum Said<In, Out, X> {
-    /// The reader is open, and stands there.
-    Reads(Result<String, Failure>),
+    /// The reader is open, stands there, and has that ahead of it.
+    Reads(Result<(String, Gaps), Failure>),
     /// A worker has its processors.
     Processes(Result<(), Failure>),
     Done(Done<In, Out>),
@@ -168,6 +184,7 @@ pub(super) fn in_turns<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
+    order: Order,
     mut anew: A,
 ) -> Result<impl Feed<P::In, P::Out>, Halt>
 where
@@ -179,16 +196,15 @@ where
     let (lanes, ends) = lanes::<_, _, OpenAnew<R>>(workers);
     let common = Common::of(run, lanes.over());
     let mut reader = opening(run, "reader", &mut anew)?;
-    let position = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader)
-        .and_then(|()| checkpoint::encode(&reader.position()))
+    let stands = resume_before_gaps(run.info, run.inherited.reader.as_deref(), &mut reader)
+        .and_then(|gaps| Ok((checkpoint::encode(&reader.position())?, gaps)))
         .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
-    let reader = Arc::new(InTurns::new(Reading::new(reader, position.clone())));
+    let reader = Arc::new(InTurns::new(Reading::new(reader, stands.clone())));
     for lane in ends {
         let supply = TakesTurns::<R, CAREFUL>::new(Arc::clone(&reader));
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
     }
-    let threaded = Threaded::new(common, lanes, reader, anew, phase);
-    threaded.at(position).ready(workers)
+    Threaded::new(common, lanes, reader, anew, phase).ready(workers, Some(stands), order)
 }
 
 /// The same over a reader that cannot leave its thread.
@@ -196,6 +212,7 @@ pub(super) fn apart<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
+    order: Order,
     anew: A,
 ) -> Result<impl Feed<P::In, P::Out>, Halt>
 where
@@ -214,7 +231,7 @@ where
     for (lane, supply) in ends.into_iter().zip(supplies) {
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
     }
-    Threaded::new(common, lanes, tells, anew, phase).ready(workers + 1)
+    Threaded::new(common, lanes, tells, anew, phase).ready(workers + 1, None, order)
 }
 
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(

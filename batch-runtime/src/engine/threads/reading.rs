@@ -10,6 +10,7 @@ use super::{Buffers, Common, Said, Unit, UnitEnd, WorkersLane};
 use crate::definition::{Failure, Phase, Reader};
 use crate::engine::checkpoint;
 use crate::engine::fill::{Extent, FIRST_CAPACITY};
+use crate::engine::gaps::{Gaps, Unpassed};
 use crate::engine::panic;
 use crate::engine::sequential::{ReadRepeats, located};
 
@@ -22,6 +23,8 @@ pub(super) struct Reading<R> {
     number: u64,
     /// Where it stands, encoded.
     at: String,
+    /// What is done ahead of it.
+    gaps: Gaps,
     repeats: ReadRepeats,
     /// Where it stood behind the chunks that are not committed. Encoded: the reader may change threads, its positions need not.
     behind: VecDeque<String>,
@@ -30,9 +33,17 @@ pub(super) struct Reading<R> {
 }
 
 impl<R: Reader> Reading<R> {
-    pub(super) fn new(reader: R, at: String) -> Self {
-        let repeats = ReadRepeats::default();
-        Self { reader: Some(reader), ended: false, number: 0, at, repeats, behind: VecDeque::new(), heard: 0 }
+    pub(super) fn new(reader: R, (at, gaps): (String, Gaps)) -> Self {
+        Self {
+            reader: Some(reader),
+            ended: false,
+            number: 0,
+            at,
+            gaps,
+            repeats: ReadRepeats::default(),
+            behind: VecDeque::new(),
+            heard: 0,
+        }
     }
 
     /// Tells the reader of the commits that it has not heard of, of that many in all.
@@ -57,14 +68,29 @@ impl<R: Reader> Reading<R> {
         if self.ended {
             return None;
         }
-        let reader = self.reader.take()?;
+        let mut reader = self.reader.take()?;
+        let Self { gaps, repeats, at, .. } = self;
         if let Some(detached) = &mut detached {
             (detached.count, detached.before) = (0, 0);
         }
+        let mut begin = gaps.record();
         let fill = || {
-            let repeats = &mut self.repeats;
-            let (reader, ended) =
-                fill::<R, Out, CAREFUL>(&mut buffers, reader, common, anew, repeats, detached)?;
+            let mut open = |position: &str, failure| {
+                let open = repeats.reopen(position, failure, &mut *anew, &common.retrying, |_| {});
+                open.map_err(|failure| common.blame(failure, Phase::Read))
+            };
+            if !gaps.is_empty() {
+                reader = pass::<R, CAREFUL>(gaps, reader, common, &mut open)?;
+                begin = gaps.record();
+                *at = checkpoint::encode(&reader.position())?;
+            }
+            let mut filling = Filling { common, room: gaps.room(), detached };
+            let (reader, ended) = filling.fill::<R::Item, Out, CAREFUL>(&mut buffers, reader, &mut open)?;
+            let taken = filling.detached.map_or(0, |detached| detached.count);
+            gaps.count((buffers.records.len() + buffers.unread.len() + taken) as u64);
+            if ended && !gaps.is_empty() {
+                return Err(common.blame(gaps.too_short(), Phase::Read));
+            }
             let position = checkpoint::encode(&reader.position())?;
             let progress = reader.progress();
             Ok((reader, ended, position, progress))
@@ -78,8 +104,9 @@ impl<R: Reader> Reading<R> {
                 self.ended = ended;
                 self.behind.push_back(position.clone());
                 self.reader = Some(reader);
+                let records = begin..self.gaps.record();
                 let begin = mem::replace(&mut self.at, position.clone());
-                UnitEnd { fatal: None, ended, begin, position, progress }
+                UnitEnd { records, fatal: None, ended, begin, position, progress }
             }
             Err(failure) => {
                 self.ended = true;
@@ -92,65 +119,105 @@ impl<R: Reader> Reading<R> {
     }
 }
 
-/// Gives the reader behind the chunk, and whether its input is at the end.
-///
-/// It comes by value and goes back so, as in [`Line`](crate::engine::fill::Line).
-fn fill<R: Reader, Out, const CAREFUL: bool>(
-    buffers: &mut Buffers<R::Item, Out>,
+/// Takes the reader over what is done where it stands.
+#[cold]
+fn pass<R: Reader, const CAREFUL: bool>(
+    gaps: &mut Gaps,
     mut reader: R,
     common: &Common<'_>,
-    anew: &mut impl FnMut() -> Result<R, Failure>,
-    repeats: &mut ReadRepeats,
-    mut detached: Option<&mut Detached<R>>,
-) -> Result<(R, bool), Failure> {
-    let extent = Extent::of(common.info);
-    let mut most = usize::try_from(extent.items).unwrap_or(usize::MAX);
-    buffers.records.reserve(most.min(FIRST_CAPACITY));
-    while buffers.records.len() < most
-        && !(CAREFUL && !buffers.records.is_empty() && extent.is_over())
-        && !common.is_over()
-    {
-        // What is skipped does not count as an item, so it must be known here; and what is taken out is taken out at once.
-        if !CAREFUL
-            && let Some(detached) = detached.as_deref_mut().filter(|detached| detached.count == 0)
-        {
-            let left = most - buffers.records.len();
-            let taken = reader.detach(left, &mut detached.records);
-            detached.before = buffers.records.len();
-            match taken {
-                Ok(0) => {}
-                Ok(taken) => {
-                    detached.count = taken;
-                    most -= taken;
-                    continue;
-                }
-                Err(error) => {
-                    // Those before it are processed: what fails there comes first.
-                    detached.count = left;
-                    return Err(common.blame(located(Failure::new(error), &reader), Phase::Read));
-                }
-            }
-        }
-        match reader.read() {
-            Ok(Some(item)) => buffers.records.push(item),
-            Ok(None) => return Ok((reader, true)),
-            Err(error) => {
-                let steps_over = CAREFUL && reader.steps_over(&error);
+    open: &mut impl FnMut(&str, Failure) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    loop {
+        match gaps.pass(&mut reader) {
+            Ok(()) => return Ok(reader),
+            Err(Unpassed::Ended(failure)) => return Err(common.blame(failure, Phase::Read)),
+            Err(Unpassed::Read(error)) => {
                 let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
-                if steps_over {
-                    buffers.unread.push((buffers.records.len(), failure));
-                } else if CAREFUL {
-                    let position = checkpoint::encode(&reader.position())?;
-                    drop(reader);
-                    let open = repeats.reopen(&position, failure, &mut *anew, &common.retrying, |_| {});
-                    reader = open.map_err(|failure| common.blame(failure, Phase::Read))?;
-                } else {
+                if !CAREFUL {
                     return Err(failure);
                 }
+                let position = checkpoint::encode(&reader.position())?;
+                drop(reader);
+                reader = open(&position, failure)?;
             }
         }
     }
-    Ok((reader, false))
+}
+
+/// What a chunk is filled by.
+struct Filling<'f, 's, R> {
+    common: &'f Common<'s>,
+    /// How many records may be read before the next that are done.
+    room: u64,
+    detached: Option<&'f mut Detached<R>>,
+}
+
+impl<R: Reader> Filling<'_, '_, R> {
+    /// Gives the reader behind the chunk, and whether its input is at the end.
+    ///
+    /// It comes by value and goes back so, as in [`Line`](crate::engine::fill::Line).
+    fn fill<In, Out, const CAREFUL: bool>(
+        &mut self,
+        buffers: &mut Buffers<In, Out>,
+        mut reader: R,
+        open: &mut impl FnMut(&str, Failure) -> Result<R, Failure>,
+    ) -> Result<(R, bool), Failure>
+    where
+        R: Reader<Item = In>,
+    {
+        let common = self.common;
+        let extent = Extent::of(common.info);
+        // What is stepped over takes room, and is no item.
+        let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
+        let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);
+        buffers.records.reserve(most.min(FIRST_CAPACITY));
+        while buffers.records.len() < most
+            && !(CAREFUL && !buffers.records.is_empty() && extent.is_over())
+            && !common.is_over()
+        {
+            // What is skipped does not count as an item, so it must be known here; and what is taken out is taken out at once.
+            if !CAREFUL
+                && let Some(detached) = self.detached.as_deref_mut().filter(|detached| detached.count == 0)
+            {
+                let left = most - buffers.records.len();
+                let taken = reader.detach(left, &mut detached.records);
+                detached.before = buffers.records.len();
+                match taken {
+                    Ok(0) => {}
+                    Ok(taken) => {
+                        detached.count = taken;
+                        most -= taken;
+                        continue;
+                    }
+                    Err(error) => {
+                        // Those before it are processed: what fails there comes first.
+                        detached.count = left;
+                        return Err(common.blame(located(Failure::new(error), &reader), Phase::Read));
+                    }
+                }
+            }
+            match reader.read() {
+                Ok(Some(item)) => buffers.records.push(item),
+                Ok(None) => return Ok((reader, true)),
+                Err(error) => {
+                    let steps_over = CAREFUL && reader.steps_over(&error);
+                    let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
+                    if steps_over {
+                        buffers.unread.push((buffers.records.len(), failure));
+                        room -= 1;
+                        most = most.min(room);
+                    } else if CAREFUL {
+                        let position = checkpoint::encode(&reader.position())?;
+                        drop(reader);
+                        reader = open(&position, failure)?;
+                    } else {
+                        return Err(failure);
+                    }
+                }
+            }
+        }
+        Ok((reader, false))
+    }
 }
 
 /// Records that were taken out of a reader.

@@ -1,18 +1,23 @@
 //! Receives: chunks that workers have made. Gives: them as the step takes them, one by one.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::mem;
+use std::ops::Range;
 
 use super::lanes::{InOrder, Lanes};
 use super::reading::Hearing;
 use super::sync::{Arc, Ordering};
-use super::{Buffers, Common, Done, Said};
+use super::{Buffers, Common, Done, Order, Said, UnitEnd};
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
+use crate::engine::checkpoint;
 use crate::engine::feed::{Desk, Feed, Outputs, halt};
 use crate::engine::fill::{Filled, told};
+use crate::engine::gaps::Gaps;
 use crate::engine::places;
 use crate::engine::profile::{Phases, Watch};
 use crate::engine::step::{Halt, blame};
+use crate::engine::watermark::Watermark;
 use crate::repository::SkipPhase;
 
 /// The chunks as the step takes them.
@@ -22,14 +27,52 @@ pub(super) struct Threaded<'e, In, Out, R, H: Hearing<R>, A> {
     reader: H,
     /// Opens a reader once more: for a worker, or to find the place of what failed.
     anew: A,
+    order: Order,
     chunks: InOrder<Done<In, Out>>,
-    committed: u64,
-    /// Of the chunk that was taken last, and whose they are.
-    buffers: Buffers<In, Out>,
-    lane: usize,
-    position: String,
-    progress: Option<Progress>,
+    /// How many chunks were taken.
+    taken: u64,
+    committed: Committed,
+    /// The chunk that was taken last.
+    current: Current<In, Out>,
+    /// What is done, where that is more than what lies before a position.
+    watermark: Option<Watermark>,
+    /// Not given back yet, as too much is done behind a chunk that is not.
+    withheld: Vec<(usize, Buffers<In, Out>)>,
     phase: &'e Cell<Phase>,
+}
+
+/// How many chunks may be done behind one that is not.
+const FAR_AHEAD: u64 = 1024;
+
+/// The chunk at hand.
+struct Current<In, Out> {
+    number: u64,
+    /// Whose buffers these are.
+    lane: usize,
+    buffers: Buffers<In, Out>,
+    /// Where it begins, and where the reader stands behind it.
+    begin: String,
+    position: String,
+    /// Its records; `None` once they are committed.
+    records: Option<Range<u64>>,
+    progress: Option<Progress>,
+}
+
+/// The numbers of the chunks that are committed.
+#[derive(Default)]
+struct Committed {
+    /// All before it are.
+    first: u64,
+    behind: BTreeSet<u64>,
+}
+
+impl Committed {
+    fn put(&mut self, number: u64) {
+        self.behind.insert(number);
+        while self.behind.remove(&self.first) {
+            self.first += 1;
+        }
+    }
 }
 
 impl<'e, In, Out, R, H, A> Threaded<'e, In, Out, R, H, A>
@@ -49,29 +92,38 @@ where
             lanes,
             reader,
             anew,
+            order: Order::OfInput,
             chunks: InOrder::new(),
-            committed: 0,
-            buffers: Buffers::new(),
-            lane: 0,
-            position: String::new(),
-            progress: None,
+            taken: 0,
+            committed: Committed::default(),
+            current: Current {
+                number: 0,
+                lane: 0,
+                buffers: Buffers::new(),
+                begin: String::new(),
+                position: String::new(),
+                records: None,
+                progress: None,
+            },
+            watermark: None,
+            withheld: Vec::new(),
             phase,
         }
     }
 
-    /// Over a reader that stands there.
-    pub(super) fn at(mut self, position: String) -> Self {
-        self.position = position;
-        self
-    }
-
-    /// Waits until every thread has opened what it works with; of several that could not, it is the reader that is told of.
-    pub(super) fn ready(mut self, threads: usize) -> Result<Self, Halt> {
+    /// Waits until every thread has opened what it works with; of several that could not, it is the reader that is told of. Where
+    /// the reader stands is what its thread says, if it is not known.
+    pub(super) fn ready(
+        mut self,
+        threads: usize,
+        mut stands: Option<(String, Gaps)>,
+        order: Order,
+    ) -> Result<Self, Halt> {
         let (mut unread, mut unprocessed) = (None, None);
         let mut answers = 0;
         while answers < threads {
             match self.lanes.hear() {
-                Some(Said::Reads(Ok(position))) => self.position = position,
+                Some(Said::Reads(Ok(there))) => stands = Some(there),
                 Some(Said::Reads(Err(failure))) => unread = Some(failure),
                 Some(Said::Processes(Ok(()))) => {}
                 Some(Said::Processes(Err(failure))) => unprocessed = Some(failure),
@@ -84,9 +136,16 @@ where
             answers += 1;
         }
         match unread.or(unprocessed) {
-            Some(failure) => Err(Halt::Failed(failure)),
-            None => Ok(self),
+            Some(failure) => return Err(Halt::Failed(failure)),
+            None => {}
         }
+        let (position, gaps) = stands.expect("a reader says where it stands, or why it does not");
+        if order == Order::AsDone || !gaps.is_empty() {
+            self.watermark = Some(Watermark::new(position.clone(), &gaps));
+        }
+        self.current.position = position;
+        self.order = order;
+        Ok(self)
     }
 
     fn note(&mut self, said: Said<In, Out, H::Asked>) -> Result<(), Failure> {
@@ -99,10 +158,17 @@ where
         Ok(())
     }
 
-    /// Waits for the chunk whose turn it is.
+    /// Waits for the chunk that is the next to be committed.
     fn take(&mut self) -> Result<Done<In, Out>, Failure> {
         loop {
-            if let Some(done) = self.chunks.take() {
+            let taken = self.taken;
+            let done = match self.order {
+                Order::OfInput => self.chunks.take(),
+                // The last chunk is the one that ends the step.
+                Order::AsDone => self.chunks.take_any(|done| !done.end.ended || done.number == taken),
+            };
+            if let Some(done) = done {
+                self.taken += 1;
                 return Ok(done);
             }
             let said = self.lanes.hear().ok_or_else(gone)?;
@@ -165,17 +231,36 @@ where
             }
             return Err(halt(failure));
         }
-        (self.buffers, self.lane) = (done.buffers, done.lane);
-        (self.position, self.progress) = (done.end.position, done.end.progress);
-        Ok(Filled { ended: done.end.ended, ..done.filled })
+        let UnitEnd { begin, position, progress, records, ended, .. } = done.end;
+        let Done { number, lane, buffers, filled, .. } = done;
+        self.current = Current { number, lane, buffers, begin, position, records: Some(records), progress };
+        Ok(Filled { ended, ..filled })
     }
 
     fn outputs(&mut self) -> &mut Outputs<Out> {
-        &mut self.buffers.outputs
+        &mut self.current.buffers.outputs
     }
 
     fn position(&self) -> Result<String, Failure> {
-        Ok(self.position.clone())
+        let Current { position, records, .. } = &self.current;
+        match (&self.watermark, records) {
+            (None, _) => Ok(position.clone()),
+            (Some(watermark), None) => watermark.text(),
+            (Some(watermark), Some(records)) => watermark.text_with(records.clone(), Some(position)),
+        }
+    }
+
+    fn base<'a>(&'a self, _last: &'a str) -> &'a str {
+        &self.current.begin
+    }
+
+    fn position_behind(&self, records: u32, last: &str) -> Result<String, Failure> {
+        match (&self.watermark, &self.current.records) {
+            (Some(watermark), Some(all)) => {
+                watermark.text_with(all.start..all.start + u64::from(records), None)
+            }
+            _ => checkpoint::ahead_of(last, records),
+        }
     }
 
     fn states(&self) -> Result<States, Failure> {
@@ -184,10 +269,22 @@ where
     }
 
     fn committed(&mut self) -> Result<(), Failure> {
-        self.committed += 1;
-        self.reader.committed(self.committed)?;
+        let Current { number, lane, buffers, position, records, .. } = &mut self.current;
+        if let (Some(watermark), Some(records)) = (&mut self.watermark, records.take()) {
+            watermark.commit(records, Some(position));
+        }
+        self.committed.put(*number);
+        self.reader.committed(self.committed.first)?;
         // What is in them is dropped by the thread that made it.
-        self.lanes.give_back(self.lane, mem::replace(&mut self.buffers, Buffers::new()));
+        let buffers = mem::replace(buffers, Buffers::new());
+        if number.saturating_sub(self.committed.first) > FAR_AHEAD {
+            self.withheld.push((*lane, buffers));
+            return Ok(());
+        }
+        self.lanes.give_back(*lane, buffers);
+        for (lane, buffers) in self.withheld.drain(..) {
+            self.lanes.give_back(lane, buffers);
+        }
         Ok(())
     }
 
@@ -203,6 +300,6 @@ where
     }
 
     fn progress(&self) -> Option<Progress> {
-        self.progress
+        self.current.progress
     }
 }

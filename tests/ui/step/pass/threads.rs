@@ -1,7 +1,9 @@
 //! What each thread has for itself need not be `Send`: readers, processors, and the items between two processors.
 
 use batch_runtime::prelude::*;
+use batch_runtime::ChunkTransaction;
 use batch_runtime::testing::StepTest;
+use batch_runtime::writers::SqliteTable;
 use std::rc::Rc;
 use std::sync::Mutex;
 
@@ -57,6 +59,58 @@ fn load() {
     flights | shared | owned | numbered | note | save
 }
 
+/// In any order write functions, and writers that are nowhere but in the transaction.
+struct Print;
+
+impl Writer for Print {
+    type Item = String;
+    type Position = ();
+    type Error = std::io::Error;
+
+    fn write(&mut self, carriers: &[String], _: &ChunkTransaction<'_>) -> Result<(), std::io::Error> {
+        println!("{carriers:?}");
+        Ok(())
+    }
+
+    fn position(&self) {}
+}
+
+#[writer]
+fn print() -> Print {
+    Print
+}
+
+#[writer]
+fn hidden() -> impl Writer<Item = String, Position = ()> {
+    Print
+}
+
+#[writer]
+fn stored() -> SqliteTable<String> {
+    SqliteTable::into("carrier")
+}
+
+#[classifier]
+fn is_long(carrier: &String) -> bool {
+    carrier.len() > 1_000
+}
+
+#[step(chunk = 4, threads = WORKERS, order = none)]
+fn load_in_any_order() {
+    flights
+        | shared
+        | owned
+        | note
+        | (
+            save,
+            print,
+            match is_long {
+                true => stored,
+                false => hidden,
+            },
+        )
+}
+
 #[step(chunk = 4, threads = 1)]
 fn load_alone() {
     flights | shared | owned | note | save
@@ -64,6 +118,8 @@ fn load_alone() {
 
 fn main() {
     let report = StepTest::<load>::new().run().expect("it runs");
+    assert_eq!((report.counters.read, report.counters.write), (30, 20));
+    let report = StepTest::<load_in_any_order>::new().run().expect("it runs");
     assert_eq!((report.counters.read, report.counters.write), (30, 20));
     let report = StepTest::<load_alone>::new().run().expect("it runs");
     assert_eq!((report.counters.read, report.counters.write), (30, 20));
