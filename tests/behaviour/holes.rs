@@ -92,23 +92,6 @@ fn write_lines(world: &World, count: u32, bad: &[u32]) -> PathBuf {
     path
 }
 
-/// Says in the stored checkpoint that more is done, counted from where it stands.
-fn say_done(world: &World, done: &[(u32, u32)]) {
-    let database = world.database();
-    let context: String = database
-        .query_row("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT", [], |row| row.get(0))
-        .unwrap();
-    let mut context: serde_json::Value = serde_json::from_str(&context).unwrap();
-    let mut reader: serde_json::Value =
-        serde_json::from_str(context["batch.reader"].as_str().unwrap()).unwrap();
-    reader["v"] = 2.into();
-    reader["done"] = serde_json::json!(done);
-    context["batch.reader"] = reader.to_string().into();
-    let changed =
-        database.execute("UPDATE BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = ?1", [context.to_string()]);
-    assert_eq!(changed, Ok(1));
-}
-
 /// What was kept, in the order in which it was, without the three of the first chunk.
 fn kept(world: &World) -> Vec<i64> {
     let all = world.numbers("SELECT number FROM kept ORDER BY rowid");
@@ -119,7 +102,7 @@ fn kept(world: &World) -> Vec<i64> {
 /// The first chunk is committed, the next fails; then `done`, counted from record 3, is said to be done as well.
 fn with_done(launch: &Launch, world: &World, done: &[(u32, u32)]) {
     world.fails(launch);
-    say_done(world, done);
+    world.say_done(done);
 }
 
 #[test]

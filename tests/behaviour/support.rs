@@ -59,6 +59,23 @@ impl World {
         rusqlite::Connection::open(self.path("batch.db")).expect("the repository's file")
     }
 
+    /// Says in the checkpoint of the one step there is that more is done, counted from where its reader stands.
+    pub(crate) fn say_done(&self, done: &[(u32, u32)]) {
+        let database = self.database();
+        let context: String = database
+            .query_row("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT", [], |row| row.get(0))
+            .expect("one step, and one execution of it");
+        let mut context: serde_json::Value = serde_json::from_str(&context).expect("JSON");
+        let reader = context["batch.reader"].as_str().expect("a chunk is committed");
+        let mut reader: serde_json::Value = serde_json::from_str(reader).expect("JSON");
+        reader["v"] = 2.into();
+        reader["done"] = serde_json::json!(done);
+        context["batch.reader"] = reader.to_string().into();
+        database
+            .execute("UPDATE BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = ?1", [context.to_string()])
+            .expect("the row is there");
+    }
+
     pub(crate) fn numbers(&self, sql: &str) -> Vec<i64> {
         let database = self.database();
         let mut statement = database.prepare(sql).expect("the query is well formed");

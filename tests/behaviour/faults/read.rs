@@ -84,6 +84,19 @@ fn a_reader_that_cannot_go_on_is_opened_anew_where_it_stands_and_nothing_is_lost
 }
 
 #[test]
+fn a_reader_that_cannot_go_on_within_what_is_done_is_opened_anew_there() {
+    let world = World::new();
+    fails(Place::Read, Trouble::Busy, [5], ALWAYS);
+    world.fails(&count_job());
+    world.say_done(&[(2, 6)]);
+    heal();
+    fails(Place::Read, Trouble::Busy, [7, 9, 11], 2);
+    let counters = step(&world.completes(&count_job()), "count").counters;
+    assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[7, 8, 9, 10]));
+    assert_eq!((counters.read, counters.read_skip), (12, 0));
+}
+
+#[test]
 fn a_reader_is_opened_anew_behind_what_was_skipped() {
     let world = World::new();
     fails(Place::Read, Trouble::Bad, [2, 5, 6], ALWAYS);
