@@ -1,6 +1,8 @@
 //! Small jobs that are drawn, with faults in every component and processors that dawdle: with `threads` they leave what they leave
 //! without.
 //!
+//! Where they commit in any order, what is left in the end is the same.
+//!
 //! `INTERLEAVINGS=2000` draws so many in place of a hundred, `INTERLEAVINGS_SEED=7` begins with that one.
 
 use std::collections::BTreeMap;
@@ -311,6 +313,32 @@ jobs!(
     (numbers | several | all_at_once | save)
 );
 
+/// The last kinds once more, committed in any order.
+macro_rules! in_any_order {
+    ($name:ident, ($($options:tt)*), $pipe:tt) => {
+        mod $name {
+            job!(by_one, ($($options)*, threads = 1, order = none), $pipe);
+            job!(by_two, ($($options)*, threads = 2, order = none), $pipe);
+            job!(by_three, ($($options)*, threads = 3, order = none), $pipe);
+
+            pub(super) const ALL: [fn(u64, bool, u64) -> super::Launch; 3] =
+                [by_one::drawn, by_two::drawn, by_three::drawn];
+        }
+    };
+}
+
+in_any_order!(plain_in_any_order, (chunk = 3), (numbers | several | single | save));
+in_any_order!(
+    lenient_in_any_order,
+    (chunk = 5, skip(Trouble::Bad(..)), skip(Trouble::Busy(..)), retry(Trouble::Busy(..), limit = 2)),
+    (numbers | several | single | save)
+);
+in_any_order!(
+    bulk_in_any_order,
+    (chunk = 4, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2)),
+    (numbers | several | all_at_once | save)
+);
+
 const KINDS: [Jobs; 5] = [plain::ALL, limited::ALL, lenient::ALL, bulk::ALL, bulk_and_lenient::ALL];
 
 /// All that a run leaves behind, and how it ended.
@@ -372,4 +400,51 @@ fn whatever_fails_and_dawdles_threads_leave_what_one_leaves() {
     }
     println!("{runs} runs from seed {begin}: {restarted} failed and were restarted, {skipping} skipped");
     assert!(runs < 100 || (restarted > 0 && skipping > 0), "the runs are drawn too tame to show anything");
+}
+
+/// The rows in the order of the input and the counters of all runs, when the step is through: it is restarted until then, each time on
+/// other threads, and what is not bad fails a few times only.
+fn in_the_end(seed: u64, jobs: &[fn(u64, bool, u64) -> Launch]) -> Option<(Vec<i64>, Vec<i64>)> {
+    let world = World::new();
+    for (time, job) in jobs.iter().cycle().take(6).enumerate() {
+        if world.run(&job(seed, time > 0, 0)).status == BatchStatus::Completed {
+            let sums = "SUM(READ_COUNT), SUM(FILTER_COUNT), SUM(WRITE_COUNT), SUM(READ_SKIP_COUNT), SUM(PROCESS_SKIP_COUNT), SUM(WRITE_SKIP_COUNT)";
+            let query = format!("SELECT {sums} FROM BATCH_STEP_EXECUTION");
+            let row = |row: &rusqlite::Row<'_>| (0..6).map(|column| row.get(column)).collect();
+            let counters = world.database().query_row(&query, [], row).unwrap();
+            let any = world.numbers("SELECT COUNT(*) FROM sqlite_master WHERE name = 'saved'") == [1];
+            let rows = if any { world.numbers("SELECT n FROM saved ORDER BY n, rowid") } else { Vec::new() };
+            return Some((rows, counters));
+        }
+    }
+    None
+}
+
+#[test]
+fn whatever_fails_and_dawdles_threads_that_commit_in_any_order_leave_the_same_rows_and_counters() {
+    let (runs, begin) = (number("INTERLEAVINGS", 100), number("INTERLEAVINGS_SEED", 1));
+    let kinds = [
+        (plain::ALL, plain_in_any_order::ALL),
+        (lenient::ALL, lenient_in_any_order::ALL),
+        (bulk_and_lenient::ALL, bulk_in_any_order::ALL),
+    ];
+    let mut through = 0;
+    for seed in begin..begin + runs {
+        let drawn = usize::try_from(mixed(seed) % (1 << 31)).unwrap();
+        let (ordered, free) = kinds[drawn % kinds.len()];
+        let threads = drawn / 8 % 3;
+        let alone = in_the_end(seed, &ordered[..1]);
+        // A limit of skips counts in the order of the input alone.
+        let mut jobs = vec![free[threads], free[drawn / 32 % 3]];
+        if drawn % kinds.len() < 2 {
+            jobs.push(ordered[drawn / 128 % 5]);
+        }
+        let together = in_the_end(seed, &jobs);
+        if drawn % kinds.len() < 2 || alone.is_some() {
+            assert_eq!(alone, together, "seed {seed}: kind {}, {} threads first", drawn % kinds.len(), threads + 1);
+        }
+        through += u32::from(together.is_some());
+    }
+    println!("{runs} runs from seed {begin}: {through} came through");
+    assert!(runs < 100 || through > 30, "the runs are drawn too wild to show anything");
 }

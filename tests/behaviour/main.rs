@@ -29,3 +29,4 @@ mod routing;
 mod splits;
 mod support;
 mod threads;
+mod unordered;

@@ -15,12 +15,14 @@ pub(crate) struct Shape {
     pub(crate) side_by_side: bool,
     /// True if a death may cut the chunks otherwise: what is in them stays, but not how many there are.
     pub(crate) in_parts: bool,
+    /// True if chunks are committed in any order: rows and skips are the same, wherever they stand.
+    pub(crate) in_any_order: bool,
     /// What it is restarted by, where that is another program.
     other: Option<&'static str>,
 }
 
 const fn shape(job: &'static str, arguments: &'static str) -> Shape {
-    Shape { job, arguments, side_by_side: false, in_parts: false, other: None }
+    Shape { job, arguments, side_by_side: false, in_parts: false, in_any_order: false, other: None }
 }
 
 const fn side_by_side(job: &'static str, arguments: &'static str) -> Shape {
@@ -32,7 +34,7 @@ const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 20] = [
+pub(crate) static SHAPES: [Shape; 21] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -55,6 +57,11 @@ pub(crate) static SHAPES: [Shape; 20] = [
     Shape {
         other: Some(env!("CARGO_BIN_EXE_shapes_threads")),
         ..shape("threaded", "--bad-input bad.csv --output out.csv")
+    },
+    Shape {
+        in_any_order: true,
+        other: Some(env!("CARGO_BIN_EXE_shapes_threads")),
+        ..shape("unordered", "--bad-input bad.csv")
     },
 ];
 

@@ -107,7 +107,10 @@ impl State {
             if path.extension().is_some_and(|kind| kind == "db") {
                 let database = Connection::open(&path)?;
                 for table in tables(&database)? {
-                    let content = rows(&database, &format!("SELECT * FROM {table} ORDER BY rowid"))?;
+                    let mut content = rows(&database, &format!("SELECT * FROM {table} ORDER BY rowid"))?;
+                    if shape.in_any_order {
+                        content.sort_unstable();
+                    }
                     all.insert(format!("{name}/{table}"), content);
                 }
             } else {
@@ -125,7 +128,11 @@ impl State {
         } else {
             (COUNTERS, SKIPPED)
         };
-        Ok(Self { rows: all, counters: look(counters)?, skipped: look(skipped)?, journal: look(journal)? })
+        let mut skipped = look(skipped)?;
+        if shape.in_any_order {
+            skipped.sort_unstable();
+        }
+        Ok(Self { rows: all, counters: look(counters)?, skipped, journal: look(journal)? })
     }
 
     /// What is wrong with it, this being right.

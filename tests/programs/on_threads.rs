@@ -71,3 +71,32 @@ pub(crate) fn threaded(bad_input: PathBuf, output: PathBuf) {
     create_threaded;
     weigh_on_threads;
 }
+
+#[step]
+fn create_unordered(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE unordered (id INTEGER, region TEXT, cents INTEGER)")
+}
+
+#[writer]
+fn rows_in_any_order(sales: &[Sale], tx: &Transaction<'_>) -> Result<(), Refused> {
+    let mut insert = tx.prepare_cached("INSERT INTO unordered VALUES (?1, ?2, ?3)")?;
+    for sale in sales {
+        insert.execute((sale.id, &sale.region, sale.cents))?;
+        if sale.id % 10 == 5 {
+            return Err(Refused::Id(sale.id));
+        }
+    }
+    Ok(())
+}
+
+#[step(chunk = 4, threads = THREADS, order = none, skip(ReadError, Refused::Id(..)))]
+fn weigh_in_any_order() {
+    torn_sales | weigh | rows_in_any_order
+}
+
+/// From a file to a table, on threads, whichever chunk is done.
+#[job]
+pub(crate) fn unordered(bad_input: PathBuf) {
+    create_unordered;
+    weigh_in_any_order;
+}

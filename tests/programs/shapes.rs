@@ -679,7 +679,7 @@ fn parts(bad_input: PathBuf, output: PathBuf) {
 
 mod on_threads;
 
-use on_threads::threaded;
+use on_threads::{threaded, unordered};
 
 /// Restarted with another number of them, by the program `shapes_threads`.
 const THREADS: usize = 3;
@@ -704,5 +704,6 @@ batch_runtime::main!(
     skip,
     retry,
     parts,
-    threaded
+    threaded,
+    unordered
 );

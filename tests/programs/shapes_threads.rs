@@ -1,9 +1,9 @@
-//! The shape of `shapes` that has threads, with another number of them: it is restarted by this one.
+//! The shapes of `shapes` that have threads, with another number of them: they are restarted by this one.
 
 mod on_threads;
 
-use on_threads::threaded;
+use on_threads::{threaded, unordered};
 
 const THREADS: usize = 1;
 
-batch_runtime::main!(threaded);
+batch_runtime::main!(threaded, unordered);
