@@ -1,7 +1,5 @@
 //! A checkpoint may say that records are done behind some that are not: a restart does what is not done, however it runs.
 
-use std::collections::BTreeSet;
-
 use batch_runtime::operator::JobOperator;
 use batch_runtime::prelude::*;
 use batch_runtime::readers::ReadError;
@@ -31,8 +29,12 @@ fn pass(number: u32, fail_at: u32, skipped: u32) -> Result<u32, Box<dyn std::err
 }
 
 #[processor(concurrency = 3)]
-fn pass_at_once(number: u32, fail_at: u32) -> Result<u32, String> {
-    if number == fail_at { Err(format!("{number} is bad")) } else { Ok(number) }
+fn pass_at_once(
+    number: u32,
+    fail_at: u32,
+    skipped: u32,
+) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+    pass(number, fail_at, skipped)
 }
 
 #[writer]
@@ -71,14 +73,22 @@ fn careful(
     careful_step;
 }
 
-#[step(chunk = 3, skip(ReadError))]
+#[step(chunk = 3, skip(ReadError, Unwanted))]
 fn at_once_step() {
     lines | pass_at_once | keep
 }
 
 #[job]
-fn at_once(input: PathBuf, #[param(identifying = false)] fail_at: u32) {
+fn at_once_job(
+    input: PathBuf,
+    #[param(identifying = false)] fail_at: u32,
+    #[param(identifying = false)] skipped: u32,
+) {
     at_once_step;
+}
+
+fn at_once(input: PathBuf, fail_at: u32) -> Launch {
+    at_once_job(input, fail_at, NEVER)
 }
 
 const NEVER: u32 = 1_000;
@@ -181,19 +191,22 @@ fn a_hole_of_nothing_but_what_cannot_be_read_is_committed() {
 
 #[test]
 fn what_is_skipped_in_a_hole_is_found_again_by_its_place() {
-    let world = World::new();
-    let input = write_lines(&world, 20, &[]);
-    with_done(&careful(input.clone(), 3, 10), &world, &[(1, 3), (5, 6), (9, 12)]);
-    let report = world.completes(&careful(input, NEVER, 10));
-    let places: BTreeSet<_> =
-        world.texts("SELECT SOURCE_POSITION FROM BATCH_SKIPPED_ITEM").into_iter().collect();
-    assert!(places.iter().all(|place| !place.contains("done")), "{places:?}");
+    let launches: [fn(PathBuf, u32, u32) -> Launch; 2] = [careful, at_once_job];
+    for (launch, skipped) in launches.into_iter().flat_map(|launch| [(launch, 7), (launch, 10)]) {
+        let world = World::new();
+        let input = write_lines(&world, 20, &[]);
+        with_done(&launch(input.clone(), 3, skipped), &world, &[(1, 3), (5, 6), (9, 12)]);
+        let report = world.completes(&launch(input, NEVER, skipped));
+        let place = world.texts("SELECT SOURCE_POSITION FROM BATCH_SKIPPED_ITEM").concat();
+        assert!(!place.contains("done"), "{place}");
 
-    let operator = JobOperator::new(Arc::clone(&world.repository)).with_jobs(&[careful::INFO]);
-    let changed = Parameters::new().with("skipped", ParameterValue::Long(NEVER.into()));
-    let before = kept(&world);
-    operator.replay(report.execution, &changed).unwrap();
-    assert_eq!(kept(&world)[before.len()..], [10]);
+        let jobs = [careful::INFO, at_once_job::INFO];
+        let operator = JobOperator::new(Arc::clone(&world.repository)).with_jobs(&jobs);
+        let changed = Parameters::new().with("skipped", ParameterValue::Long(NEVER.into()));
+        let before = kept(&world);
+        operator.replay(report.execution, &changed).unwrap();
+        assert_eq!(kept(&world)[before.len()..], [i64::from(skipped)]);
+    }
 }
 
 #[test]
