@@ -56,7 +56,7 @@ fn first(customers: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// The customers, by their key: a restart goes on behind the last that was committed.
 #[reader]
-fn customers_by_id(connection: &Connection) -> Result<SqliteReader<'_, Customer>, SqliteReadError> {
+fn customers_by_id(connection: &Connection) -> Result<SqliteReader<Customer>, SqliteReadError> {
     SqliteReader::query(connection, "SELECT id, name, cents FROM customer").key("id").page(100).rows_as()
 }
 

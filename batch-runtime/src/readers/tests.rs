@@ -2,10 +2,12 @@
 //! is told to.
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::definition::{Reader, Splittable};
+use super::*;
+use crate::definition::{BoxError, Reader, Splittable};
 
 /// A position as a restart gets it.
 pub(crate) fn stored<R: Reader>(reader: &R) -> R::Position {
@@ -137,4 +139,38 @@ impl Reader for Faulty {
     fn location(&self) -> Option<String> {
         Some(format!("word {}", self.at))
     }
+}
+
+/// Compiles if each is one that can pass to another thread, whatever its items are that can.
+#[expect(dead_code, reason = "that it compiles is the test")]
+fn all_readers_can_pass_to_another_thread<T, I, J, E, P, R, S, O>()
+where
+    T: DeserializeOwned + Send,
+    I: Iterator<Item = T> + Send,
+    J: Iterator<Item = Result<T, E>> + Send,
+    P: CountedPages<Item = T> + Send,
+    R: Reader<Item = T, Position: Clone + Send, Error: Send> + Send + 'static,
+    S: Reader<Item = T> + Send,
+    O: FnMut(&Path) -> Result<R, BoxError> + Send,
+{
+    fn passes<R: Reader + Send>() {}
+    fn is_shared<R: Sync>() {}
+
+    #[cfg(feature = "csv")]
+    passes::<CsvReader<T>>();
+    passes::<JsonLinesReader<T>>();
+    passes::<SqliteReader<T>>();
+    passes::<VecReader<T>>();
+    passes::<IteratorReader<I>>();
+    passes::<FallibleIteratorReader<J, E>>();
+    passes::<PagingReader<P>>();
+    passes::<PagingReader<Counted<P>>>();
+    passes::<FilesReader<R, O>>();
+    passes::<Chain<R, S>>();
+    passes::<Limit<S>>();
+    passes::<SkipTo<R>>();
+    passes::<Peekable<R>>();
+    passes::<Prefetch<R>>();
+    passes::<Synchronized<S>>();
+    is_shared::<Synchronized<S>>();
 }
