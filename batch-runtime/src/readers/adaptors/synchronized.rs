@@ -53,6 +53,15 @@ impl<R: Reader> Reading<R> {
         self.ended = item.is_none();
         Ok(item)
     }
+
+    fn read_batch(&mut self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
+        if self.ended {
+            return Ok(0);
+        }
+        let count = self.inner.read_batch(most, into)?;
+        self.ended = count < most;
+        Ok(count)
+    }
 }
 
 impl<R> Synchronized<R> {
@@ -77,19 +86,7 @@ impl<R: Reader> Synchronized<R> {
     /// # Errors
     /// As [`read`](Reader::read). The items before it are in `into`; behind it, the next call of any thread goes on.
     pub fn read_batch(&self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
-        let mut reading = self.lock();
-        let Reading { inner, ended } = &mut *reading;
-        if *ended {
-            return Ok(0);
-        }
-        for count in 0..most {
-            let Some(item) = inner.read()? else {
-                *ended = true;
-                return Ok(count);
-            };
-            into.push(item);
-        }
-        Ok(most)
+        self.lock().read_batch(most, into)
     }
 
     /// The reader inside, when no thread shares it any more.
@@ -106,6 +103,10 @@ impl<R: Reader> Reader for Synchronized<R> {
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
         self.own().read()
+    }
+
+    fn read_batch(&mut self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
+        self.own().read_batch(most, into)
     }
 
     fn position(&self) -> R::Position {
