@@ -9,9 +9,11 @@ use crate::definition::{BoxError, Progress, Reader, Splittable};
 ///
 /// Each item goes to one thread. A thread takes a batch at a time ([`read_batch`](Self::read_batch)), so the lock costs
 /// next to nothing an item. The position is that behind everything that was handed out, to whichever thread: items
-/// that a thread still works on are behind it. A step with `threads` has one reader already and keeps its own account
-/// of that; this is for sharing a reader within code of your own, as between the threads of a tasklet or of a
-/// reader that merges others.
+/// that a thread still works on are behind it.
+///
+/// A step with `threads` shares its reader between them by itself, whichever can pass from one thread to another, and
+/// keeps its own account of what is committed. It takes this one as well, with the same positions, at next to no cost;
+/// but there is no need to. The need is in code of your own: a tasklet that starts threads, a reader that merges others.
 ///
 /// A panic of the reader inside is one of the thread that read; the others can go on.
 ///
