@@ -224,10 +224,8 @@ mod tests {
 
     #[test]
     fn what_a_batch_took_before_a_panic_of_the_iterator_is_counted() {
-        let mut reader = IteratorReader::new((0..5).map(|number| {
-            assert_ne!(number, 3, "three is too many");
-            number
-        }));
+        let three_is_too_many = |number: &u32| assert_ne!(*number, 3);
+        let mut reader = IteratorReader::new((0..5).inspect(three_is_too_many));
         let mut items = vec![100];
         assert!(catch_unwind(AssertUnwindSafe(|| reader.read_batch(10, &mut items))).is_err());
         assert_eq!((items.as_slice(), reader.position()), ([100, 0, 1, 2].as_slice(), 3));
