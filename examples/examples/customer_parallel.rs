@@ -3,17 +3,17 @@
 //! `run before_and_after` does the same work one after the other first; the summary shows the time of each step.
 //!
 //! What runs at the same time: `second` and `third`, each on a thread of its own with a cursor of its own over the same
-//! rows; the calls of the service, 64 at once; the seals, two at once.
+//! rows; the calls of the service, 64 at once; the seals, two at once, by threads that take the customers from one cursor
+//! in turns.
 //!
-//! A step with `threads` opens its one reader on a thread of its own and hands the items on, so any reader will do and
-//! the order stays that of the rows: `SqliteReader`, which must not pass from one thread to another, needs no lock.
-//! `.synchronized()` is for code that hands one reader to several threads itself, as a tasklet that starts threads
-//! would; the reader has to be `Send` there.
+//! The cursor is `.synchronized()`: several threads may read it. A step with `threads` sees to that by itself for any reader
+//! that can pass from one thread to another, so it may as well be left out; said twice it costs next to nothing.
+//! Whichever thread reads a customer, rows are written in the order of the input, and a restart goes on behind the last.
 
 use std::time::Duration;
 
 use batch_runtime::prelude::*;
-use batch_runtime::readers::{SqliteReadError, SqliteReader};
+use batch_runtime::readers::{SqliteReadError, SqliteReader, Synchronized};
 
 #[derive(Debug, Deserialize)]
 struct Customer {
@@ -54,10 +54,12 @@ fn first(customers: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The customers, by their key: a restart goes on behind the last that was committed.
+/// The customers, by their key: a restart goes on behind the last that was committed. The cursor opens a connection of its
+/// own to where `connection` leads, so it may pass from one thread to another.
 #[reader]
-fn customers_by_id(connection: &Connection) -> Result<SqliteReader<'_, Customer>, SqliteReadError> {
-    SqliteReader::query(connection, "SELECT id, name, cents FROM customer").key("id").page(100).rows_as()
+fn customers_by_id(connection: &Connection) -> Result<Synchronized<SqliteReader<Customer>>, SqliteReadError> {
+    let query = SqliteReader::query(connection, "SELECT id, name, cents FROM customer");
+    Ok(query.key("id").page(100).rows_as()?.synchronized())
 }
 
 /// What a service would answer. It knows nothing of customers who have less than 100.00.

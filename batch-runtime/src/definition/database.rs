@@ -125,6 +125,15 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// As [`connect`](Self::connect), but statements that write are refused.
+    pub(crate) fn connect_read_only(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
+        let connection = self.connect()?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+}
+
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
@@ -143,11 +152,8 @@ impl Driver for Sqlite {
     }
 
     fn connect_for_reading(&self) -> Result<rusqlite::Connection, Failure> {
-        let connection = self
-            .connect()
-            .map_err(|error| Failure::new(error).at(format!("database {}", self.path.display())))?;
-        connection.pragma_update(None, "query_only", true).map_err(Failure::new)?;
-        Ok(connection)
+        self.connect_read_only()
+            .map_err(|error| Failure::new(error).at(format!("database {}", self.path.display())))
     }
 
     fn into_handle(self) -> DatabaseHandle {
@@ -200,12 +206,17 @@ impl<D: Database> fmt::Debug for Transaction<'_, D> {
 /// write are refused: ask for `&Transaction` in the writer.
 pub struct Connection<D: Database = Sqlite> {
     inner: <D::Driver as Driver>::Connection,
-    database: PhantomData<D>,
+    database: D::Driver,
 }
 
 impl<D: Database> Connection<D> {
-    pub(crate) fn new(inner: <D::Driver as Driver>::Connection) -> Self {
-        Self { inner, database: PhantomData }
+    pub(crate) fn open(database: &D::Driver) -> Result<Self, Failure> {
+        Ok(Self { inner: database.connect_for_reading()?, database: database.clone() })
+    }
+
+    /// What it is connected to.
+    pub(crate) fn database(&self) -> &D::Driver {
+        &self.database
     }
 }
 

@@ -55,6 +55,36 @@ pub trait Reader {
     /// call goes on behind that record; after any other, [`steps_over`](Self::steps_over) is false.
     fn read(&mut self) -> Result<Option<Self::Item>, Self::Error>;
 
+    /// Appends the next `most` items to `into`, fewer only at the end of the input, and gives their number.
+    ///
+    /// It is what that many calls of [`read`](Self::read) give, up to the first that gives no item: if fewer are
+    /// appended than asked for, that one was `None`, and the reader is not called again. Of use where a call an
+    /// item costs more than the item, as in memory; a reader that does better than to call `read` overrides it.
+    ///
+    /// ```
+    /// use batch_runtime::Reader;
+    /// use batch_runtime::readers::VecReader;
+    ///
+    /// let (mut reader, mut items) = (VecReader::new(["a", "b", "c"]), Vec::new());
+    /// assert_eq!(reader.read_batch(2, &mut items)?, 2);
+    /// assert_eq!(reader.position(), 2);
+    /// assert_eq!(reader.read_batch(2, &mut items)?, 1, "the end");
+    /// assert_eq!(items, ["a", "b", "c"]);
+    /// # Ok::<(), batch_runtime::readers::EndedEarly>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As `read`. The items before the error are in `into`, and [`position`](Self::position) is that behind them, or
+    /// behind the record that the error is about; the next call goes on as [`steps_over`](Self::steps_over) says.
+    #[inline]
+    fn read_batch(&mut self, most: usize, into: &mut Vec<Self::Item>) -> Result<usize, Self::Error> {
+        for count in 0..most {
+            let Some(item) = self.read()? else { return Ok(count) };
+            into.push(item);
+        }
+        Ok(most)
+    }
+
     /// The position behind the last item that was read.
     fn position(&self) -> Self::Position;
 

@@ -279,7 +279,7 @@ impl<'s> Scope<'s> {
             let driver = D::Driver::from_handle(&handle).ok_or_else(|| {
                 Failure::new("the repository is of another kind than the connection that is asked for")
             })?;
-            driver.connect_for_reading().map(Connection::new)
+            Connection::open(driver)
         })
     }
 

@@ -61,6 +61,19 @@ impl<I: Iterator> IteratorReader<I> {
     }
 }
 
+/// Counts what was taken, when it is dropped: also where the iterator panicked.
+struct Taken<'a, T> {
+    into: &'a mut Vec<T>,
+    before: usize,
+    calls: &'a mut u64,
+}
+
+impl<T> Drop for Taken<'_, T> {
+    fn drop(&mut self) {
+        *self.calls += (self.into.len() - self.before) as u64;
+    }
+}
+
 impl<I: Iterator> Reader for IteratorReader<I> {
     type Item = I::Item;
     type Position = u64;
@@ -71,6 +84,14 @@ impl<I: Iterator> Reader for IteratorReader<I> {
         let item = self.items.next();
         self.calls += u64::from(item.is_some());
         Ok(item)
+    }
+
+    #[inline]
+    fn read_batch(&mut self, most: usize, into: &mut Vec<I::Item>) -> Result<usize, EndedEarly> {
+        let before = into.len();
+        let taken = Taken { before, into, calls: &mut self.calls };
+        taken.into.extend(self.items.by_ref().take(most));
+        Ok(taken.into.len() - before)
     }
 
     #[inline]
@@ -172,7 +193,10 @@ impl<I, E> fmt::Debug for FallibleIteratorReader<I, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
+    use crate::readers::tests::batches_are_reads;
 
     fn rest<R: Reader>(reader: &mut R) -> Vec<R::Item>
     where
@@ -189,6 +213,22 @@ mod tests {
         let mut restarted = IteratorReader::new(0..10);
         restarted.resume(first.position()).unwrap();
         assert_eq!(rest(&mut restarted), (2..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_batch_is_what_so_many_calls_give() {
+        batches_are_reads(|| IteratorReader::new(0..10));
+        batches_are_reads(|| IteratorReader::new((0..10).filter(|number| number % 3 > 0)));
+        batches_are_reads(|| IteratorReader::new(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]));
+    }
+
+    #[test]
+    fn what_a_batch_took_before_a_panic_of_the_iterator_is_counted() {
+        let three_is_too_many = |number: &u32| assert_ne!(*number, 3);
+        let mut reader = IteratorReader::new((0..5).inspect(three_is_too_many));
+        let mut items = vec![100];
+        assert!(catch_unwind(AssertUnwindSafe(|| reader.read_batch(10, &mut items))).is_err());
+        assert_eq!((items.as_slice(), reader.position()), ([100, 0, 1, 2].as_slice(), 3));
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
 pub use source::Identity;
-pub use sqlite::{KeyColumns, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader};
+pub use sqlite::{
+    Deserialized, KeyColumns, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader,
+    SqliteSource,
+};
 pub use vec::{VecPart, VecReader};
 
 pub(crate) use error::shown;

@@ -2,14 +2,16 @@
 //! is told to.
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::definition::{Reader, Splittable};
+use super::*;
+use crate::definition::{BoxError, Reader, Splittable};
 
 /// A position as a restart gets it.
 pub(crate) fn stored<R: Reader>(reader: &R) -> R::Position {
-    serde_json::from_str(&serde_json::to_string(&reader.position()).unwrap()).unwrap()
+    serde_json::from_str(&written(reader)).unwrap()
 }
 
 /// All items that are left; errors behind which reading goes on are passed.
@@ -24,12 +26,52 @@ pub(crate) fn rest<R: Reader<Error: Debug>>(reader: &mut R) -> Vec<R::Item> {
     }
 }
 
-/// Reads `expected`, and a restart after any number of its items reads what is left.
+/// A batch is what so many calls of `read` give: the same items, errors, positions and end.
+pub(crate) fn batches_are_reads<R>(open: impl Fn() -> R)
+where
+    R: Reader<Item: PartialEq + Debug, Error: Debug>,
+{
+    let one_by_one = |reader: &mut R, most: usize, into: &mut Vec<R::Item>| -> Result<usize, R::Error> {
+        for count in 0..most {
+            match reader.read()? {
+                Some(item) => into.push(item),
+                None => return Ok(count),
+            }
+        }
+        Ok(most)
+    };
+    for most in [1, 2, 3, 5, 1_000] {
+        let (mut reader, mut other) = (open(), open());
+        let (mut items, mut expected) = (Vec::new(), Vec::new());
+        loop {
+            let count = reader.read_batch(most, &mut items);
+            assert_eq!(
+                format!("{count:?}"),
+                format!("{:?}", one_by_one(&mut other, most, &mut expected)),
+                "{most} at once, behind {expected:?}"
+            );
+            assert_eq!(items, expected, "{most} at once");
+            assert_eq!(written(&reader), written(&other), "{most} at once, behind {expected:?}");
+            match count {
+                Ok(count) if count < most => break,
+                Ok(_) => assert_eq!(reader.read_batch(0, &mut items).ok(), Some(0)),
+                Err(error) => assert!(reader.steps_over(&error), "{error:?}"),
+            }
+        }
+    }
+}
+
+fn written<R: Reader>(reader: &R) -> String {
+    serde_json::to_string(&reader.position()).unwrap()
+}
+
+/// Reads `expected`, in batches as well, and a restart after any number of its items reads what is left.
 pub(crate) fn restarts_everywhere<R>(open: impl Fn() -> R, expected: &[R::Item])
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,
 {
     assert_eq!(rest(&mut open()), expected);
+    batches_are_reads(&open);
     for read in 0..=expected.len() {
         let mut first = open();
         let mut items = 0;
@@ -137,4 +179,48 @@ impl Reader for Faulty {
     fn location(&self) -> Option<String> {
         Some(format!("word {}", self.at))
     }
+}
+
+#[test]
+fn a_batch_ends_at_an_error_with_the_items_before_it_and_the_next_goes_on_or_tries_again() {
+    batches_are_reads(|| Faulty::new("12x3xx"));
+    let (mut reader, mut items) = (Faulty::new("1!2"), Vec::new());
+    assert!(reader.read_batch(3, &mut items).unwrap_err().starts_with("unplugged"));
+    assert_eq!((items.as_slice(), reader.position()), ([1].as_slice(), 1));
+    assert_eq!(reader.read_batch(3, &mut items), Ok(1));
+    assert_eq!(items, [1, 2]);
+}
+
+/// Compiles if each is one that can pass to another thread, whatever its items are that can.
+#[expect(dead_code, reason = "that it compiles is the test")]
+fn all_readers_can_pass_to_another_thread<T, I, J, E, P, R, S, O>()
+where
+    T: DeserializeOwned + Send,
+    I: Iterator<Item = T> + Send,
+    J: Iterator<Item = Result<T, E>> + Send,
+    P: CountedPages<Item = T> + Send,
+    R: Reader<Item = T, Position: Clone + Send, Error: Send> + Send + 'static,
+    S: Reader<Item = T> + Send,
+    O: FnMut(&Path) -> Result<R, BoxError> + Send,
+{
+    fn passes<R: Reader + Send>() {}
+    fn is_shared<R: Sync>() {}
+
+    #[cfg(feature = "csv")]
+    passes::<CsvReader<T>>();
+    passes::<JsonLinesReader<T>>();
+    passes::<SqliteReader<T>>();
+    passes::<VecReader<T>>();
+    passes::<IteratorReader<I>>();
+    passes::<FallibleIteratorReader<J, E>>();
+    passes::<PagingReader<P>>();
+    passes::<PagingReader<Counted<P>>>();
+    passes::<FilesReader<R, O>>();
+    passes::<Chain<R, S>>();
+    passes::<Limit<S>>();
+    passes::<SkipTo<R>>();
+    passes::<Peekable<R>>();
+    passes::<Prefetch<R>>();
+    passes::<Synchronized<S>>();
+    is_shared::<Synchronized<S>>();
 }

@@ -65,6 +65,17 @@ impl<T> Reader for VecReader<T> {
     }
 
     #[inline]
+    fn read_batch(&mut self, most: usize, into: &mut Vec<T>) -> Result<usize, EndedEarly> {
+        let count = most.min(self.items.len());
+        into.reserve(count);
+        // By value, for the compiler to see that nothing else moves it meanwhile.
+        let mut items = std::mem::take(&mut self.items);
+        into.extend(items.by_ref().take(count));
+        self.items = items;
+        Ok(count)
+    }
+
+    #[inline]
     fn position(&self) -> u64 {
         self.index() as u64
     }

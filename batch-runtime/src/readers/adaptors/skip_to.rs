@@ -32,6 +32,19 @@ impl<R: Reader> SkipTo<R> {
     }
 }
 
+impl<R: Reader<Position: Clone>> SkipTo<R> {
+    /// Goes to where it begins; not before the first item, since a reader resumes at most once, and a checkpoint may
+    /// come first.
+    #[inline]
+    fn begin(&mut self) -> Result<(), R::Error> {
+        if let Some(start) = &self.start {
+            self.inner.resume(start.clone())?;
+            self.start = None;
+        }
+        Ok(())
+    }
+}
+
 impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
     type Item = R::Item;
     type Position = R::Position;
@@ -39,12 +52,13 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
 
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
-        // Not earlier: a reader resumes at most once, and a checkpoint may come first.
-        if let Some(start) = &self.start {
-            self.inner.resume(start.clone())?;
-            self.start = None;
-        }
+        self.begin()?;
         self.inner.read()
+    }
+
+    fn read_batch(&mut self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
+        self.begin()?;
+        self.inner.read_batch(most, into)
     }
 
     fn position(&self) -> R::Position {

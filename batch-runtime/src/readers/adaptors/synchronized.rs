@@ -9,9 +9,11 @@ use crate::definition::{BoxError, Progress, Reader, Splittable};
 ///
 /// Each item goes to one thread. A thread takes a batch at a time ([`read_batch`](Self::read_batch)), so the lock costs
 /// next to nothing an item. The position is that behind everything that was handed out, to whichever thread: items
-/// that a thread still works on are behind it. A step with `threads` has one reader already and keeps its own account
-/// of that; this is for sharing a reader within code of your own, as between the threads of a tasklet or of a
-/// reader that merges others.
+/// that a thread still works on are behind it.
+///
+/// A step with `threads` shares its reader between them by itself, whichever can pass from one thread to another, and
+/// keeps its own account of what is committed. It takes this one as well, with the same positions, at next to no cost;
+/// but there is no need to. The need is in code of your own: a tasklet that starts threads, a reader that merges others.
 ///
 /// A panic of the reader inside is one of the thread that read; the others can go on.
 ///
@@ -53,6 +55,15 @@ impl<R: Reader> Reading<R> {
         self.ended = item.is_none();
         Ok(item)
     }
+
+    fn read_batch(&mut self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
+        if self.ended {
+            return Ok(0);
+        }
+        let count = self.inner.read_batch(most, into)?;
+        self.ended = count < most;
+        Ok(count)
+    }
 }
 
 impl<R> Synchronized<R> {
@@ -77,19 +88,7 @@ impl<R: Reader> Synchronized<R> {
     /// # Errors
     /// As [`read`](Reader::read). The items before it are in `into`; behind it, the next call of any thread goes on.
     pub fn read_batch(&self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
-        let mut reading = self.lock();
-        let Reading { inner, ended } = &mut *reading;
-        if *ended {
-            return Ok(0);
-        }
-        for count in 0..most {
-            let Some(item) = inner.read()? else {
-                *ended = true;
-                return Ok(count);
-            };
-            into.push(item);
-        }
-        Ok(most)
+        self.lock().read_batch(most, into)
     }
 
     /// The reader inside, when no thread shares it any more.
@@ -106,6 +105,10 @@ impl<R: Reader> Reader for Synchronized<R> {
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
         self.own().read()
+    }
+
+    fn read_batch(&mut self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
+        self.own().read_batch(most, into)
     }
 
     fn position(&self) -> R::Position {

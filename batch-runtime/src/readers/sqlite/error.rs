@@ -1,5 +1,7 @@
 //! Receives: what a query, or a row of it, is not. Gives: [`SqliteReadError`], which names the key or the column.
 
+use std::path::Path;
+
 use super::key::Shown;
 
 /// Why rows could not be read.
@@ -66,6 +68,10 @@ pub enum SqliteReadError {
 }
 
 impl SqliteReadError {
+    pub(super) fn open(path: &Path, source: rusqlite::Error) -> Self {
+        Self::Open { path: path.display().to_string().into(), source }
+    }
+
     pub(super) fn query(problem: impl Into<Box<str>>) -> Self {
         Self::Query { problem: problem.into() }
     }

@@ -5,6 +5,7 @@ mod error;
 mod key;
 mod query;
 mod row;
+mod source;
 mod split;
 
 #[cfg(test)]
@@ -18,22 +19,15 @@ use rusqlite::types::Value;
 use crate::definition::{Progress, Reader};
 
 use key::{KeyValue, Same, described, named};
-use query::{LIMIT, Source, Sql};
-use row::NoItem;
+use query::{LIMIT, Sql};
+use row::{MakeItem, NoItem, RowError};
 
 pub use error::SqliteReadError;
 pub use key::{KeyColumns, SqlitePosition};
 pub use query::SqliteQuery;
+pub use row::Deserialized;
+pub use source::SqliteSource;
 pub use split::SqlitePart;
-
-/// Makes an item of a row, whose columns have these names.
-type MakeItem<'c, T> = Box<dyn FnMut(&Row<'_>, &[String]) -> Result<T, RowError> + 'c>;
-
-/// Why a row did not become an item.
-enum RowError {
-    Item(NoItem),
-    Closure(rusqlite::Error),
-}
 
 /// Reads the rows of a `SQLite` query, in the order of a unique key.
 ///
@@ -42,25 +36,28 @@ enum RowError {
 /// checkpointed while a long step runs. Rows that are changed meanwhile are seen as they are when their page is
 /// read.
 ///
+/// It has a connection of its own ([`SqliteSource`]), so it can pass from one thread to another: a step with `threads`
+/// reads by it as it is.
+///
 /// Reading goes on behind a row that is no item, or on which the closure failed
 /// ([`SqliteReadError::is_about_a_row`]). It does not behind a query that failed, or a key that is `NULL` or not unique.
 ///
 /// ```
-/// use batch_runtime::Reader;
 /// use batch_runtime::readers::{SqliteReadError, SqliteReader};
+/// use batch_runtime::{Reader, Sqlite};
 /// use serde::Deserialize;
 ///
 /// #[derive(Debug, PartialEq, Deserialize)]
 /// struct Person { id: u32, name: String }
 ///
-/// let connection = rusqlite::Connection::open_in_memory()?;
-/// connection.execute_batch(
-///     "CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, region TEXT);
-///      INSERT INTO person VALUES (1, 'Ada', 'eu'), (2, 'Bo', 'us'), (7, 'Cy', 'eu')",
+/// let database = Sqlite::open(std::env::temp_dir().join("doc-sqlite-reader.db"));
+/// database.connect()?.execute_batch(
+///     "CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY, name TEXT, region TEXT);
+///      REPLACE INTO person VALUES (1, 'Ada', 'eu'), (2, 'Bo', 'us'), (7, 'Cy', 'eu')",
 /// )?;
 ///
 /// let people = || {
-///     SqliteReader::query(&connection, "SELECT id, name FROM person WHERE region = :region")
+///     SqliteReader::query(&database, "SELECT id, name FROM person WHERE region = :region")
 ///         .key("id")
 ///         .bind(":region", "eu")
 ///         .rows_as::<Person>()
@@ -75,7 +72,7 @@ enum RowError {
 /// # Ok::<(), SqliteReadError>(())
 /// ```
 ///
-/// A closure instead of serde, and a key of two columns:
+/// A closure instead of serde, a key of two columns, and a connection that the reader is given:
 ///
 /// ```
 /// use batch_runtime::Reader;
@@ -85,16 +82,17 @@ enum RowError {
 /// connection.execute_batch("CREATE TABLE chore (day TEXT, id INTEGER, PRIMARY KEY (day, id))")?;
 /// connection.execute_batch("INSERT INTO chore VALUES ('mo', 1), ('mo', 2), ('tu', 1)")?;
 ///
-/// let mut reader = SqliteReader::query(&connection, "SELECT day, id FROM chore")
+/// let mut reader = SqliteReader::query(connection, "SELECT day, id FROM chore")
 ///     .key(["day", "id"])
 ///     .rows(|row| Ok(format!("{} {}", row.get::<_, String>("day")?, row.get::<_, i64>("id")?)))?;
 /// reader.read()?;
 /// assert_eq!(reader.read()?.as_deref(), Some("mo 2"));
 /// # Ok::<(), SqliteReadError>(())
 /// ```
-pub struct SqliteReader<'c, T> {
-    source: Source<'c>,
-    make: MakeItem<'c, T>,
+pub struct SqliteReader<T, F = Deserialized<T>> {
+    connection: rusqlite::Connection,
+    /// Makes an item of a row, whose columns have these names.
+    make: F,
     /// The names of the result's columns.
     names: Vec<String>,
     /// The names of the key's columns, and where they stand in the result.
@@ -128,10 +126,10 @@ struct Page {
     up_to: Vec<KeyValue>,
 }
 
-impl<'c, T> SqliteReader<'c, T> {
+impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     fn new(
-        source: Source<'c>,
-        make: MakeItem<'c, T>,
+        connection: rusqlite::Connection,
+        make: F,
         names: Vec<String>,
         key: Vec<String>,
         key_columns: Vec<usize>,
@@ -139,7 +137,7 @@ impl<'c, T> SqliteReader<'c, T> {
     ) -> Self {
         let (buffer, after) = (Vec::new(), Vec::new());
         Self {
-            source,
+            connection,
             make,
             names,
             key,
@@ -158,7 +156,7 @@ impl<'c, T> SqliteReader<'c, T> {
     fn count(&mut self) -> Result<(), SqliteReadError> {
         let after: &[KeyValue] = self.begin.as_deref().unwrap_or_default();
         let sql = if after.is_empty() { &self.page.sql.count } else { &self.page.sql.count_later };
-        let mut statement = self.source.prepare(sql)?;
+        let mut statement = self.connection.prepare(sql)?;
         self.page.bind(&mut statement, after)?;
         let mut rows = statement.raw_query();
         if let Some(row) = rows.next()? {
@@ -184,7 +182,7 @@ impl<'c, T> SqliteReader<'c, T> {
     /// Runs the query of the next page to its end.
     fn fetch(&mut self) -> Result<(), SqliteReadError> {
         let sql = if self.after.is_empty() { &self.page.sql.first } else { &self.page.sql.later };
-        let mut statement = self.source.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         self.page.bind(&mut statement, &self.after)?;
         // One row more than the page: a key that comes twice would otherwise lose its second row between two
         // pages.
@@ -252,7 +250,7 @@ impl<'c, T> SqliteReader<'c, T> {
     }
 
     fn rows_of(&self, key: &[KeyValue]) -> Result<i64, SqliteReadError> {
-        let mut statement = self.source.prepare_cached(&self.page.sql.same)?;
+        let mut statement = self.connection.prepare_cached(&self.page.sql.same)?;
         // Below the key, where the user's own SQL has the condition.
         self.page.bind(&mut statement, &[])?;
         for (column, value) in key.iter().enumerate() {
@@ -274,7 +272,7 @@ impl<'c, T> SqliteReader<'c, T> {
     }
 }
 
-impl<T> Reader for SqliteReader<'_, T> {
+impl<T, F: MakeItem<T>> Reader for SqliteReader<T, F> {
     type Item = T;
     type Position = SqlitePosition;
     type Error = SqliteReadError;
@@ -323,7 +321,7 @@ impl<T> Reader for SqliteReader<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for SqliteReader<'_, T> {
+impl<T, F> fmt::Debug for SqliteReader<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteReader")
             .field("key", &self.key)

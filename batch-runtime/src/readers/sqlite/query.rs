@@ -7,32 +7,18 @@ use rusqlite::{OpenFlags, Row, Statement};
 use serde::de::DeserializeOwned;
 
 use super::key::{KeyColumns, KeyValue, named};
-use super::{Page, RowError, SqliteReadError, SqliteReader, row};
+use super::row::{self, Deserialized, MakeItem, RowError};
+use super::source::SqliteSource;
+use super::{Page, SqliteReadError, SqliteReader};
 
 /// Rows a page, unless it is said otherwise.
 const PAGE: usize = 1000;
 
-/// The connection of a reader.
-pub(super) enum Source<'c> {
-    Borrowed(&'c rusqlite::Connection),
-    Owned(rusqlite::Connection),
-}
-
-impl std::ops::Deref for Source<'_> {
-    type Target = rusqlite::Connection;
-
-    fn deref(&self) -> &rusqlite::Connection {
-        match self {
-            Self::Borrowed(connection) => connection,
-            Self::Owned(connection) => connection,
-        }
-    }
-}
-
 /// A query that is going to be read; made by [`SqliteReader::query`] or [`SqliteReader::open`].
 #[must_use]
-pub struct SqliteQuery<'c> {
-    source: Source<'c>,
+pub struct SqliteQuery {
+    /// Told of when it is opened, as whatever else is wrong.
+    connection: Result<rusqlite::Connection, SqliteReadError>,
     sql: String,
     key: Vec<String>,
     page: usize,
@@ -51,36 +37,35 @@ fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
     }
 }
 
-impl SqliteReader<'_, ()> {
+impl SqliteReader<()> {
     /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader adds them.
-    pub fn query(connection: &rusqlite::Connection, sql: impl AsRef<str>) -> SqliteQuery<'_> {
-        SqliteQuery::new(Source::Borrowed(connection), sql.as_ref())
+    ///
+    /// It has a connection of its own, to where `source` says: see [`SqliteSource`].
+    pub fn query(source: impl SqliteSource, sql: impl AsRef<str>) -> SqliteQuery {
+        SqliteQuery::new(source.into_connection(), sql.as_ref())
     }
 
     /// Reads the rows of `sql` from the database file `path`, with a connection of its own.
     ///
     /// # Errors
     /// When the file is missing or cannot be opened.
-    pub fn open(
-        path: impl AsRef<Path>,
-        sql: impl AsRef<str>,
-    ) -> Result<SqliteQuery<'static>, SqliteReadError> {
+    pub fn open(path: impl AsRef<Path>, sql: impl AsRef<str>) -> Result<SqliteQuery, SqliteReadError> {
         let path = path.as_ref();
-        let error = |source| SqliteReadError::Open { path: path.display().to_string().into(), source };
+        let error = |source| SqliteReadError::open(path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(error)?;
         connection.busy_timeout(std::time::Duration::from_mins(1)).map_err(error)?;
         // An empty or foreign file is found out here and not at the first page.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(error)?;
-        Ok(SqliteQuery::new(Source::Owned(connection), sql.as_ref()))
+        Ok(SqliteQuery::new(Ok(connection), sql.as_ref()))
     }
 }
 
-impl<'c> SqliteQuery<'c> {
-    fn new(source: Source<'c>, sql: &str) -> Self {
+impl SqliteQuery {
+    fn new(connection: Result<rusqlite::Connection, SqliteReadError>, sql: &str) -> Self {
         let sql = sql.trim().trim_end_matches(';').to_owned();
         let (key, parameters, start) = Default::default();
-        Self { source, sql, key, page: PAGE, counted: false, parameters, start }
+        Self { connection, sql, key, page: PAGE, counted: false, parameters, start }
     }
 
     /// The columns of the result by which it is read: `"id"`, or `["day", "id"]`. Together they must be unique
@@ -123,24 +108,33 @@ impl<'c> SqliteQuery<'c> {
     /// value is the only column.
     ///
     /// # Errors
-    /// When the query, its key or its parameters are not as they must be.
-    pub fn rows_as<T: DeserializeOwned>(self) -> Result<SqliteReader<'c, T>, SqliteReadError> {
-        self.reader(Box::new(|row, names| row::item(row, names).map_err(RowError::Item)))
+    /// When the query, its key or its parameters are not as they must be, or the database cannot be opened.
+    pub fn rows_as<T: DeserializeOwned>(self) -> Result<SqliteReader<T>, SqliteReadError> {
+        let item: Deserialized<T> = row::item;
+        self.reader(item)
     }
 
-    /// Reads each row as what `item` makes of it.
+    /// Reads each row as what `item` makes of it. A `#[reader]` function returns such a reader as
+    /// `impl Splittable<Item = T>`: a closure's type has no name.
     ///
     /// # Errors
-    /// When the query, its key or its parameters are not as they must be.
-    pub fn rows<T>(
+    /// When the query, its key or its parameters are not as they must be, or the database cannot be opened.
+    pub fn rows<T, F>(
         self,
-        mut item: impl FnMut(&Row<'_>) -> rusqlite::Result<T> + 'c,
-    ) -> Result<SqliteReader<'c, T>, SqliteReadError> {
-        self.reader(Box::new(move |row, _| item(row).map_err(RowError::Closure)))
+        mut item: F,
+    ) -> Result<SqliteReader<T, impl MakeItem<T> + use<T, F>>, SqliteReadError>
+    where
+        F: FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    {
+        self.reader(move |row: &Row<'_>, _: &[String]| item(row).map_err(RowError::Closure))
     }
 
-    fn reader<T>(self, item: super::MakeItem<'c, T>) -> Result<SqliteReader<'c, T>, SqliteReadError> {
-        let Self { source, sql, key, page, counted, parameters, start } = self;
+    fn reader<T, F>(self, item: F) -> Result<SqliteReader<T, F>, SqliteReadError>
+    where
+        F: MakeItem<T>,
+    {
+        let Self { connection, sql, key, page, counted, parameters, start } = self;
+        let connection = connection?;
         if key.is_empty() {
             return Err(SqliteReadError::query(
                 "its key is not said; add `.key(\"id\")` with the column, or columns, that are unique",
@@ -150,13 +144,13 @@ impl<'c> SqliteQuery<'c> {
             return Err(SqliteReadError::query("a page needs at least one row"));
         }
         let names = {
-            let statement = source.prepare(&sql)?;
+            let statement = connection.prepare(&sql)?;
             check_statement(&statement)?;
             statement.column_names().map(str::to_owned).collect::<Vec<_>>()
         };
         let key_columns = key_columns(&key, &names)?;
         let after = {
-            let statement = source.prepare(&sql)?;
+            let statement = connection.prepare(&sql)?;
             after_parameters(&statement, &key)?
         };
         let start = start.into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
@@ -171,12 +165,12 @@ impl<'c> SqliteQuery<'c> {
         for (name, value) in parameters {
             bound.push((name, value?));
         }
-        check_parameters(&source.prepare(&sql)?, &bound, &after)?;
+        check_parameters(&connection.prepare(&sql)?, &bound, &after)?;
         let sql = Sql::new(&sql, &key, false);
         let page = Page { sql, rows: page, parameters: bound, after, start, up_to: Vec::new() };
-        let mut reader = SqliteReader::new(source, item, names, key, key_columns, page);
+        let mut reader = SqliteReader::new(connection, item, names, key, key_columns, page);
         // The SQL of a later page is a superset of that of the first.
-        reader.source.prepare(&reader.page.sql.later)?;
+        reader.connection.prepare(&reader.page.sql.later)?;
         if counted {
             reader.count()?;
         }

@@ -11,9 +11,27 @@ use serde::forward_to_deserialize_any;
 
 use crate::readers::shown;
 
+/// Makes an item of a row by serde, given the names of its columns: what
+/// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) reads by.
+pub type Deserialized<T> = fn(&Row<'_>, &[String]) -> Result<T, RowError>;
+
+/// Makes an item of a row, given the names of its columns.
+pub trait MakeItem<T>: FnMut(&Row<'_>, &[String]) -> Result<T, RowError> {}
+
+impl<T, F: FnMut(&Row<'_>, &[String]) -> Result<T, RowError>> MakeItem<T> for F {}
+
+/// Why a row did not become an item.
+#[derive(Debug)]
+pub enum RowError {
+    /// Serde did not make one of it.
+    Item(NoItem),
+    /// The user's closure failed.
+    Closure(rusqlite::Error),
+}
+
 /// Why a row is not the item.
 #[derive(Debug)]
-pub(super) struct NoItem {
+pub struct NoItem {
     pub(super) column: Option<Box<str>>,
     pub(super) problem: Box<str>,
 }
@@ -57,8 +75,8 @@ impl fmt::Display for Found<'_> {
 }
 
 /// Reads `row`, whose columns have these names, as a `T`.
-pub(super) fn item<T: DeserializeOwned>(row: &Row<'_>, names: &[String]) -> Result<T, NoItem> {
-    T::deserialize(RowDeserializer { row, names })
+pub(super) fn item<T: DeserializeOwned>(row: &Row<'_>, names: &[String]) -> Result<T, RowError> {
+    T::deserialize(RowDeserializer { row, names }).map_err(RowError::Item)
 }
 
 #[derive(Clone, Copy)]

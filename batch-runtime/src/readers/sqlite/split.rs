@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{KeyValue, described, named};
 use super::query::Sql;
+use super::row::MakeItem;
 use super::{SqliteReadError, SqliteReader};
 use crate::definition::{BoxError, Splittable, evenly};
 
@@ -20,7 +21,7 @@ pub struct SqlitePart {
 
 /// By ranges of the key, with about as many rows each: the query is run twice for that, to count its rows and to go
 /// through their keys. Rows that are added later are in the part in whose range they fall.
-impl<T> Splittable for SqliteReader<'_, T> {
+impl<T, F: MakeItem<T>> Splittable for SqliteReader<T, F> {
     type Part = SqlitePart;
 
     fn split(&mut self, parts: usize) -> Result<Vec<SqlitePart>, BoxError> {
@@ -48,14 +49,14 @@ impl<T> Splittable for SqliteReader<'_, T> {
     }
 }
 
-impl<T> SqliteReader<'_, T> {
+impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     /// The keys of the rows with which the parts end, but for the last.
     fn cuts(&mut self, parts: usize) -> Result<Vec<Vec<KeyValue>>, SqliteReadError> {
         if self.total.is_none() {
             self.count()?;
         }
         let mut begins = evenly(self.total.unwrap_or(0), parts).skip(1).peekable();
-        let mut statement = self.source.prepare(&self.page.sql.keys)?;
+        let mut statement = self.connection.prepare(&self.page.sql.keys)?;
         self.page.bind(&mut statement, &[])?;
         let mut rows = statement.raw_query();
         let (mut cuts, mut before) = (Vec::new(), 0);

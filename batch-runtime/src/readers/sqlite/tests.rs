@@ -1,8 +1,11 @@
+use std::ops::Deref;
+use std::path::PathBuf;
+
 use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::*;
-use crate::definition::Splittable;
+use crate::definition::{Splittable, Sqlite};
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Person {
@@ -10,8 +13,46 @@ struct Person {
     name: Option<String>,
 }
 
-fn database(rows: i64) -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
+/// A database file of its own, with a connection to it.
+pub(super) struct Database {
+    connection: Connection,
+    pub(super) sqlite: Sqlite,
+    folder: PathBuf,
+}
+
+impl Database {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("batch-sqlite-reader-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        let sqlite = Sqlite::open(folder.join("rows.db"));
+        let connection = Connection::open(sqlite.path()).unwrap();
+        connection.pragma_update(None, "synchronous", "OFF").unwrap();
+        Self { connection, sqlite, folder }
+    }
+}
+
+impl Deref for Database {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+impl SqliteSource for &Database {
+    fn into_connection(self) -> Result<Connection, SqliteReadError> {
+        Ok(Connection::open(self.sqlite.path())?)
+    }
+}
+
+pub(super) fn database(rows: i64) -> Database {
+    let connection = Database::new();
     connection.execute_batch("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT)").unwrap();
     let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)";
     connection
@@ -20,20 +61,20 @@ fn database(rows: i64) -> Connection {
     connection
 }
 
-fn rest<T>(reader: &mut SqliteReader<'_, T>) -> Vec<T> {
+pub(super) fn rest<R: Reader<Error = SqliteReadError>>(reader: &mut R) -> Vec<R::Item> {
     std::iter::from_fn(|| reader.read().unwrap()).collect()
 }
 
-fn ids(connection: &Connection, page: usize) -> SqliteReader<'_, i64> {
-    SqliteReader::query(connection, "SELECT id FROM person").key("id").page(page).rows_as().unwrap()
+pub(super) fn ids(source: impl SqliteSource, page: usize) -> SqliteReader<i64> {
+    SqliteReader::query(source, "SELECT id FROM person").key("id").page(page).rows_as().unwrap()
 }
 
 /// The position as a restart gets it.
-fn stored<T>(reader: &SqliteReader<'_, T>) -> SqlitePosition {
-    serde_json::from_str(&serde_json::to_string(&reader.position()).unwrap()).unwrap()
+fn stored<R: Reader<Position = SqlitePosition>>(reader: &R) -> SqlitePosition {
+    crate::readers::tests::stored(reader)
 }
 
-fn error<T: serde::de::DeserializeOwned>(query: SqliteQuery<'_>) -> String {
+pub(super) fn error<T: serde::de::DeserializeOwned>(query: SqliteQuery) -> String {
     query.rows_as::<T>().map(|_| ()).unwrap_err().to_string()
 }
 
@@ -76,10 +117,7 @@ fn rows_that_come_or_go_before_the_position_change_nothing_behind_it() {
 
 #[test]
 fn no_read_transaction_is_open_between_two_pages() {
-    let folder = std::env::temp_dir().join(format!("batch-sqlite-reader-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir(&folder).unwrap();
-    let path = folder.join("rows.db");
-    let writer = Connection::open(&path).unwrap();
+    let writer = Database::new();
     writer.pragma_update(None, "journal_mode", "WAL").unwrap();
     writer
         .execute_batch(
@@ -87,7 +125,7 @@ fn no_read_transaction_is_open_between_two_pages() {
         )
         .unwrap();
 
-    let mut reader = SqliteReader::open(&path, "SELECT id FROM person")
+    let mut reader = SqliteReader::open(writer.sqlite.path(), "SELECT id FROM person")
         .unwrap()
         .key("id")
         .page(2)
@@ -98,13 +136,11 @@ fn no_read_transaction_is_open_between_two_pages() {
     let busy: i64 = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
     assert_eq!(busy, 0, "a reader in the way would make the checkpoint fail");
     assert_eq!(rest(&mut reader), [2, 3, 4]);
-    drop((reader, writer));
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn a_key_of_several_columns_of_any_type_goes_through_a_position() {
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     connection.execute_batch("CREATE TABLE t (a, b)").unwrap();
     let mut insert = connection.prepare("INSERT INTO t VALUES (?1, ?2)").unwrap();
     insert.execute((1, 0.1_f64 + 0.2)).unwrap();
@@ -135,7 +171,7 @@ fn a_key_of_several_columns_of_any_type_goes_through_a_position() {
 
 #[test]
 fn a_key_that_comes_twice_is_named_wherever_the_page_ends() {
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     connection.execute_batch("CREATE TABLE t (day TEXT, id INTEGER)").unwrap();
     connection.execute_batch("INSERT INTO t VALUES ('mo', 1), ('tu', 2), ('tu', 3)").unwrap();
     for page in 1..=3 {
@@ -155,7 +191,7 @@ fn a_key_that_comes_twice_is_named_wherever_the_page_ends() {
 
 #[test]
 fn behind_a_key_that_comes_twice_no_restart_goes_on() {
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     connection.execute_batch("CREATE TABLE t (day TEXT, id INTEGER)").unwrap();
     connection.execute_batch("INSERT INTO t VALUES ('mo', 1), ('tu', 2), ('tu', 3), ('we', 4)").unwrap();
     for page in 1..=4 {
@@ -212,7 +248,7 @@ fn reading_goes_on_behind_a_row_that_is_no_item() {
 
 #[test]
 fn keys_that_only_the_collation_makes_equal_are_found() {
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     connection
         .execute_batch("CREATE TABLE loose (k TEXT COLLATE NOCASE); CREATE TABLE strict (k TEXT)")
         .unwrap();
@@ -228,7 +264,7 @@ fn keys_that_only_the_collation_makes_equal_are_found() {
 
 #[test]
 fn a_null_in_the_key_is_an_error() {
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     connection.execute_batch("CREATE TABLE t (k); INSERT INTO t VALUES (1), (NULL)").unwrap();
     let mut reader = SqliteReader::query(&connection, "SELECT k FROM t").key("k").rows_as::<i64>().unwrap();
     assert_eq!(
@@ -317,7 +353,7 @@ fn each_sqlite_type_becomes_the_field_it_fits() {
         h: Wrapped,
         i: Vec<u8>,
     }
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     let sql = "SELECT 1 AS k, 255 AS a, 2 AS b, 0.5 AS c, 1 AS d, NULL AS e, 3 AS f, 'good' AS g, 4 AS h, x'0102' AS i";
     let mut reader = SqliteReader::query(&connection, sql).key("k").rows_as::<All>().unwrap();
     let expected = All {
@@ -341,7 +377,7 @@ fn a_value_that_does_not_fit_is_shown_cut() {
         #[expect(dead_code, reason = "only its type matters")]
         a: u8,
     }
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     let read = |a: &str| {
         let sql = format!("SELECT 1 AS k, {a} AS a");
         let mut reader = SqliteReader::query(&connection, sql).key("k").rows_as::<Item>().unwrap();
@@ -469,7 +505,7 @@ fn the_parts_of_a_query_are_the_whole_and_restart_everywhere() {
             crate::readers::tests::splits_everywhere(|| ids(&connection, page));
         }
     }
-    let connection = Connection::open_in_memory().unwrap();
+    let connection = Database::new();
     connection
         .execute_batch("CREATE TABLE t (day TEXT COLLATE NOCASE, n REAL, PRIMARY KEY (day, n))")
         .unwrap();

@@ -1,0 +1,130 @@
+//! Receives: a database, or a connection to one. Gives: the connection that a reader has for itself, so that it can pass
+//! from one thread to another.
+
+use super::SqliteReadError;
+use crate::definition::{Connection, Database, Sqlite};
+
+/// Where a [`SqliteReader`](super::SqliteReader) has its connection from.
+///
+/// - `&Connection`, as a `#[reader]` function asks for it: the reader opens another one, for reading, to the same
+///   database.
+/// - `&Sqlite`: the same for any database file.
+/// - A [`rusqlite::Connection`] by value: the reader keeps it. The only way to a database in memory, or to what was
+///   attached or registered on that connection.
+///
+/// A connection that is borrowed could not follow the reader to another thread, so a `&rusqlite::Connection` is none.
+#[diagnostic::on_unimplemented(
+    message = "a `SqliteReader` cannot read from `{Self}`",
+    label = "no connection that the reader can have for itself",
+    note = "give it the `&Connection` that a component asks for, a `&Sqlite`, or a `rusqlite::Connection` by value"
+)]
+pub trait SqliteSource {
+    /// A connection for the reader alone.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError>;
+}
+
+impl SqliteSource for rusqlite::Connection {
+    fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError> {
+        Ok(self)
+    }
+}
+
+impl SqliteSource for &Sqlite {
+    fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError> {
+        self.connect_read_only().map_err(|source| SqliteReadError::open(self.path(), source))
+    }
+}
+
+impl<D: Database<Driver = Sqlite>> SqliteSource for &Connection<D> {
+    fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError> {
+        if !self.is_autocommit() {
+            return Err(SqliteReadError::query(
+                "a transaction was begun on the connection, and the reader, which has one of its own, would not be in it; end it first",
+            ));
+        }
+        self.database().into_connection()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use crate::definition::{Reader, Sqlite};
+    use crate::readers::SqliteReader;
+    use crate::readers::sqlite::tests::{Database, database, error, ids, rest};
+
+    #[test]
+    fn it_can_pass_to_another_thread_in_the_middle_of_a_page() {
+        let connection = database(9);
+        let mut reader = SqliteReader::query(&connection, "SELECT id FROM person")
+            .key("id")
+            .page(4)
+            .rows(|row| row.get::<_, i64>("id"))
+            .unwrap();
+        assert_eq!(reader.read().unwrap(), Some(10));
+        let mut reader = std::thread::spawn(move || {
+            assert_eq!(reader.read().unwrap(), Some(20));
+            reader
+        })
+        .join()
+        .unwrap();
+        assert_eq!(rest(&mut reader), [30, 40, 50, 60, 70, 80, 90]);
+    }
+
+    #[test]
+    fn a_connection_that_it_is_given_is_read_by_itself() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TEMP TABLE person (id INTEGER); INSERT INTO person VALUES (1), (2)")
+            .unwrap();
+        assert_eq!(rest(&mut ids(connection, 1)), [1, 2]);
+    }
+
+    /// Runs `with` the connection that a component asks for.
+    fn injected<T>(database: &Database, with: impl FnOnce(&crate::Connection) -> T) -> T {
+        with(&crate::Connection::open(&database.sqlite).unwrap())
+    }
+
+    #[test]
+    fn by_the_connection_of_a_component_it_opens_one_of_its_own_that_cannot_write() {
+        let database = database(2);
+        let mut reader = injected(&database, |connection| ids(connection, 1));
+        assert_eq!(rest(&mut reader), [10, 20], "the component's own is closed by now");
+        let error = reader.connection.execute_batch("DELETE FROM person").unwrap_err();
+        assert!(error.to_string().contains("readonly"), "{error}");
+    }
+
+    #[test]
+    fn a_transaction_that_it_would_not_be_in_is_refused() {
+        let database = database(2);
+        let error = injected(&database, |connection| {
+            connection.execute_batch("BEGIN").unwrap();
+            error::<i64>(SqliteReader::query(connection, "SELECT id FROM person").key("id"))
+        });
+        assert!(error.contains("a transaction was begun on the connection"), "{error}");
+    }
+
+    #[test]
+    fn what_its_database_does_on_every_connection_is_done_on_its_own() {
+        let database = database(2);
+        let sqlite = Sqlite::open(database.sqlite.path()).on_connect(|connection| {
+            connection.execute_batch("CREATE TEMP TABLE wanted (id INTEGER); INSERT INTO wanted VALUES (20)")
+        });
+        let mut reader = SqliteReader::query(&sqlite, "SELECT id FROM person JOIN wanted USING (id)")
+            .key("id")
+            .rows_as::<i64>()
+            .unwrap();
+        assert_eq!(rest(&mut reader), [20]);
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_opened_is_named() {
+        let nowhere = Sqlite::open("/no/such/folder/rows.db");
+        let error = error::<i64>(SqliteReader::query(&nowhere, "SELECT 1 AS id").key("id"));
+        assert!(error.starts_with("cannot open database /no/such/folder/rows.db: "), "{error}");
+    }
+}
