@@ -93,6 +93,7 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
             "a step that is a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`",
         );
     }
+    super::aggregator::without_partitions(options, errors);
     if let Some(argument) = function.sig.inputs.first() {
         errors.at(
             argument,
