@@ -60,7 +60,7 @@ fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
         impl<T: 'static> __batch::ProcessorDefinition<T> for #name {
             #constants
             type Passing = __batch::AtOnce;
-            type State = ();
+            type State = <Self as __batch::ProcessorDefinition<T>>::Out;
             type Out = #erroneous;
             fn bind<'s>(_: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Process<T, Out = Self::Out> + 's + use<'s, T>, __batch::Failure>
