@@ -78,7 +78,7 @@ pub(crate) fn without_partitions(options: &StepOptions, errors: &mut Errors) {
     {
         errors.at(
             word,
-            "`aggregator` makes one of what the partitions came to, and this step has none: write `partitions = 8` or `partitioner = regions` before it, or leave `aggregator` out",
+            "`aggregator` makes one value of what partitions came to, and this step has none: write `partitions = 8` or `partitioner = regions` beside it, or leave `aggregator` out",
         );
     }
 }

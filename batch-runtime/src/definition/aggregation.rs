@@ -8,7 +8,7 @@ use super::{Failure, Need, Scope};
 /// What `#[aggregator]` implements for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregator",
-    label = "makes one of the results of partitions",
+    label = "cannot be handed what the partitions came to",
     note = "put `#[aggregator]` on a function `fn {Self}(parts: Vec<T>) -> U`"
 )]
 pub trait AggregatorDefinition: 'static {
