@@ -13,6 +13,7 @@ use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
+use crate::model::step::StepOptions;
 use crate::model::types::shown;
 use crate::syntax::component::plain;
 use crate::syntax::options;
@@ -141,7 +142,13 @@ fn produces(step: &Ident, value: &TokenStream) -> TokenStream {
 }
 
 /// What a step with a mistake and an aggregator leaves: a type that is erroneous, so that what asks for it says nothing more.
-pub(super) fn broken_output(step: &Ident, errors: &mut Errors) -> TokenStream {
-    let erroneous = errors.take_first_as_type();
-    produces(step, &quote!(type Value = #erroneous;))
+pub(super) fn broken_output(
+    options: &StepOptions,
+    function: &ItemFn,
+    errors: &mut Errors,
+) -> Option<TokenStream> {
+    options.given.iter().any(|name| name == "aggregator").then(|| {
+        let erroneous = errors.take_first_as_type();
+        produces(&function.sig.ident, &quote!(type Value = #erroneous;))
+    })
 }

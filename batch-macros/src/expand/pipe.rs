@@ -33,8 +33,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         Some(pipe) if errors.is_empty() => pipe,
         _ => {
             let definition = broken(function, &kind);
-            let leaves = options.given.iter().any(|name| name == "aggregator");
-            let output = leaves.then(|| broken_output(&function.sig.ident, errors));
+            let output = broken_output(options, function, errors);
             return frame(function, emitted, quote!(#definition #ended #output));
         }
     };
