@@ -82,7 +82,7 @@ fn checked(payment: Payment) -> Option<Payment> {
 /// What the payments of a file come to, and of all files.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sum {
-    payments: u64,
+    payments: u32,
     cents: i64,
 }
 
