@@ -110,7 +110,9 @@ struct Year {
 #[aggregator]
 fn year(months: Vec<Sum>) -> Year {
     let mut total = Sum::default();
-    months.iter().for_each(|month| total += *month);
+    for month in &months {
+        total += *month;
+    }
     Year { months, total }
 }
 
