@@ -65,6 +65,13 @@ pub fn partitioner(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("partitioner", options, item, expand::partitioner)
 }
 
+/// Marks a function that makes one value of what the partitions of a step came to:
+/// `#[step(chunk = 100, partitions = 4, aggregator = total)]`.
+#[proc_macro_attribute]
+pub fn aggregator(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("aggregator", options, item, expand::aggregator)
+}
+
 /// Marks a function that says whether an item whose error it is shown is skipped: `skip(policy = lenient)`.
 #[proc_macro_attribute]
 pub fn skip_policy(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -95,7 +102,8 @@ pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
 /// [`#[partitioner]`](macro@partitioner). The parts are stored when the step first starts. Each is a step execution of its own,
 /// `load:partition3`, with counters, checkpoint and skips; `skip(.., limit = 10)` counts across all of them. After a failure no
 /// further partition begins, those that run are awaited, and a restart runs the rest. What partitions write to one file is
-/// put together in their order when all are complete.
+/// put together in their order when all are complete. `aggregator = f` makes one value of what they came to and leaves it to the
+/// steps that follow: see [`#[aggregator]`](macro@aggregator).
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("step", options, item, expand::step)

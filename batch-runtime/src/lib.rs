@@ -82,6 +82,7 @@
 //! | skip bad items, repeat what failed | `skip(..)` and `retry(..)` of [`#[step]`](macro@step); [`#[skip_policy]`](macro@skip_policy) and [`#[retry_policy]`](macro@retry_policy) where that is a question |
 //! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
 //! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
+//! | make one value of what the parts came to | [`#[aggregator]`](macro@aggregator), named as `aggregator = total` |
 //! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
 //! | share a part of a body | [`#[flow]`](macro@flow) |
 //! | share an expensive thing | [`#[resource]`](macro@resource) |
@@ -119,6 +120,9 @@ pub use batch_macros::{
     retry_policy, skip_policy, writer,
 };
 
+#[doc = include_str!("../docs/aggregator.md")]
+pub use batch_macros::aggregator;
+
 #[doc = include_str!("../docs/listeners.md")]
 pub use batch_macros::listener;
 
@@ -140,8 +144,8 @@ pub mod prelude {
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
     pub use crate::{
-        classifier, database, decider, flow, job, listener, partitioner, processor, reader, resource,
-        retry_policy, skip_policy, step, writer,
+        aggregator, classifier, database, decider, flow, job, listener, partitioner, processor, reader,
+        resource, retry_policy, skip_policy, step, writer,
     };
     // The trait and the derive share a name.
     pub use crate::ParameterType;

@@ -3,7 +3,9 @@
 
 mod folder;
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::Debug;
+#[cfg(feature = "gzip")]
+use std::fmt::Write as _;
 
 use batch_runtime::Reader;
 use batch_runtime::readers::{CsvOptions, CsvReader, ReadError};

@@ -1,4 +1,5 @@
-//! Adds up the payments of a year for each account: from files one after the other, and from two of them at a time.
+//! Adds up the payments of a year for each account: from files one after the other, and from two of them at a time, where an
+//! aggregator also makes the total of the year of what each file comes to.
 //!
 //! `run before_and_after` makes the files and does both; the summary shows the time of each step.
 
@@ -56,7 +57,11 @@ fn create_totals(tx: &Transaction<'_>) -> rusqlite::Result<()> {
             "DROP TABLE IF EXISTS {table};
              CREATE TABLE {table} (account TEXT PRIMARY KEY, payments INTEGER, cents INTEGER)"
         ))
-    })
+    })?;
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS total_of_month;
+         CREATE TABLE total_of_month (month TEXT PRIMARY KEY, payments INTEGER, cents INTEGER)",
+    )
 }
 
 /// The records of all files of the folder, in the order of their names.
@@ -72,6 +77,53 @@ fn payments(folder: PathBuf) -> Result<impl Splittable<Item = Payment>, FilesErr
 fn checked(payment: Payment) -> Option<Payment> {
     let number: u64 = payment.account.parse().ok()?;
     (check_digit(number / 10) == number % 10).then_some(payment)
+}
+
+/// What the payments of a file come to, and of all files.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Sum {
+    payments: u32,
+    cents: i64,
+}
+
+impl std::ops::AddAssign for Sum {
+    fn add_assign(&mut self, other: Self) {
+        self.payments += other.payments;
+        self.cents += other.cents;
+    }
+}
+
+/// Adds up what passes. Each partition keeps a sum of its own, with its checkpoint: exact, wherever the program is killed.
+#[processor]
+fn summed(payment: Payment, #[state] sum: &mut Sum) -> Payment {
+    *sum += Sum { payments: 1, cents: payment.cents };
+    payment
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Year {
+    months: Vec<Sum>,
+    total: Sum,
+}
+
+/// The sums of the files, in their order, and of all of them.
+#[aggregator]
+fn year(months: Vec<Sum>) -> Year {
+    let mut total = Sum::default();
+    for month in &months {
+        total += *month;
+    }
+    Year { months, total }
+}
+
+/// Keeps what the step with partitions left.
+#[step]
+fn keep_year(year: &Output<by_files>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare("INSERT INTO total_of_month VALUES (?1, ?2, ?3)")?;
+    for (number, month) in (1..).zip(&year.months) {
+        insert.execute((format!("{number:02}"), month.payments, month.cents))?;
+    }
+    insert.execute(("all", year.total.payments, year.total.cents)).map(drop)
 }
 
 /// Adds a chunk to the totals. A chunk is first added up in memory, so that two partitions that write to the same table
@@ -94,13 +146,13 @@ fn add(payments: &[Payment], table: &str, tx: &Transaction<'_>) -> rusqlite::Res
 /// Before: one file after the other.
 #[step(chunk = 20_000)]
 fn one_by_one() {
-    payments | checked | add(table = "total_one_by_one")
+    payments | checked | summed | add(table = "total_one_by_one")
 }
 
 /// After: each file is a partition, whatever their number is, and two run at a time. Each has a checkpoint of its own.
-#[step(chunk = 20_000, partitions = 12, threads = 2)]
+#[step(chunk = 20_000, partitions = 12, threads = 2, aggregator = year)]
 fn by_files() {
-    payments | checked | add(table = "total_by_files")
+    payments | checked | summed | add(table = "total_by_files")
 }
 
 /// Adds up the files of a folder, two at a time.
@@ -112,6 +164,7 @@ fn partitioned_files(
 ) {
     create_totals;
     by_files;
+    keep_year;
 }
 
 /// Makes files where there are none, and adds them up one after the other, then two at a time.
@@ -131,6 +184,7 @@ fn before_and_after(
     create_totals;
     one_by_one;
     by_files;
+    keep_year;
 }
 
 batch_runtime::main!(partitioned_files, before_and_after);

@@ -7,6 +7,7 @@
     reason = "components take and return what the language has them take and return"
 )]
 
+mod aggregators;
 mod chunks;
 mod clocks;
 mod concurrent;

@@ -450,9 +450,25 @@ fn split(input: PathBuf, output: PathBuf, lines_input: PathBuf, lines_output: Pa
 
 // Partitions
 
-#[step(chunk = 4, partitions = 3, threads = 1)]
+/// The ids of what a partition passed on, one after the other.
+#[derive(Default, Serialize, Deserialize)]
+struct Passed(Vec<u32>);
+
+#[processor]
+fn remember(sale: Sale, #[state] passed: &mut Passed) -> Sale {
+    passed.0.push(sale.id);
+    sale
+}
+
+/// What the journal then holds says whether each partition's state was that of its last commit.
+#[aggregator]
+fn passed(parts: Vec<Passed>) -> Vec<Passed> {
+    parts
+}
+
+#[step(chunk = 4, partitions = 3, threads = 1, aggregator = passed)]
 fn copy_in_turn() {
-    sales | most | (file, save_shared(lane = 0))
+    sales | most | remember | (file, save_shared(lane = 0))
 }
 
 /// Ranges of bytes one after the other, to one file and one table.
@@ -463,9 +479,9 @@ fn partitions(input: PathBuf, output: PathBuf) {
     mark(what = "end") as last;
 }
 
-#[step(chunk = 4, partitions = 3, threads = 3)]
+#[step(chunk = 4, partitions = 3, threads = 3, aggregator = passed)]
 fn copy_at_once() {
-    sales | most | (file, save_shared(lane = 0))
+    sales | most | remember | (file, save_shared(lane = 0))
 }
 
 /// The same at the same time.

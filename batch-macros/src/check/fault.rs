@@ -18,6 +18,9 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
             "partitions" | "partitioner" => {
                 "is about the input of a pipe, `reader | processor | writer`; a tasklet reads what it wants by itself"
             }
+            "aggregator" => {
+                "makes one value of what the partitions of a pipe came to; a tasklet has none and returns its value itself"
+            }
             "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
             _ => continue,
         };

@@ -70,6 +70,9 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
         Role::Partitioner => "a partitioner runs before any chunk: ask for `&Connection` to read",
+        Role::Aggregator => {
+            "an aggregator runs behind all chunks, in no transaction: ask for `&Connection` to read, and write in a step that follows"
+        }
         Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
         Role::Listener => "a listener only watches: ask for `&Connection` to read, and write in a writer",
         Role::JobListener => "a listener of a job runs outside of all steps: write in a step of the job",
@@ -84,6 +87,7 @@ fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
     let why = match role {
         Role::Reader | Role::Processor | Role::Writer | Role::WriterObject | Role::Classifier => return,
         Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
+        Role::Aggregator => "an aggregator runs behind all partitions and is in none of them: leave this out",
         Role::Listener | Role::JobListener => "a listener hears of all partitions of a step: leave this out",
         Role::Tasklet => "a tasklet has no partitions: a pipe with `partitioner = f` has",
         Role::Decider | Role::Resource | Role::Database => {

@@ -1,5 +1,6 @@
 //! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
 
+pub(crate) mod aggregator;
 pub(crate) mod classifier;
 pub(crate) mod concurrency;
 pub(crate) mod decider;

@@ -22,6 +22,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Database => database(&name),
         Role::Listener | Role::JobListener => listener(&name),
         Role::Partitioner => partitioner(&name, &errors.take_first_as_type()),
+        Role::Aggregator => aggregator(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
     frame(function, plain(function), body)
@@ -59,7 +60,7 @@ fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
         impl<T: 'static> __batch::ProcessorDefinition<T> for #name {
             #constants
             type Passing = __batch::AtOnce;
-            type State = ();
+            type State = <Self as __batch::ProcessorDefinition<T>>::Out;
             type Out = #erroneous;
             fn bind<'s>(_: &__batch::Scope<'s>)
                 -> ::core::result::Result<impl __batch::Process<T, Out = Self::Out> + 's + use<'s, T>, __batch::Failure>
@@ -124,6 +125,24 @@ fn partitioner(name: &Ident, erroneous: &TokenStream) -> TokenStream {
                 ::std::vec::Vec<(::std::string::String, Self::Range)>,
                 __batch::Failure,
             > {
+                ::core::unimplemented!()
+            }
+        }
+    }
+}
+
+fn aggregator(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    quote! {
+        impl __batch::AggregatorDefinition for #name {
+            #constants
+            const PART: &'static str = "";
+            type Part = <Self as __batch::AggregatorDefinition>::Value;
+            type Value = #erroneous;
+            fn aggregate(
+                _: &__batch::Scope<'_>,
+                _: ::std::vec::Vec<::core::option::Option<__batch::Json>>,
+            ) -> ::core::result::Result<::std::string::String, __batch::Failure> {
                 ::core::unimplemented!()
             }
         }

@@ -63,6 +63,26 @@ fn a_pipe_in_partitions_is_split_and_merged() {
 }
 
 #[test]
+fn a_pipe_with_an_aggregator_leaves_what_that_returns() {
+    check(
+        "aggregated",
+        super::step,
+        "chunk = 100, partitions = 8, aggregator = total",
+        "fn load() { flights | add | save }",
+    );
+}
+
+#[test]
+fn an_aggregator_is_called_over_what_is_stored() {
+    check(
+        "aggregator",
+        super::aggregator,
+        "",
+        "fn total(parts: Vec<Sum>, factor: u32) -> Result<Total, Overflow> { todo!() }",
+    );
+}
+
+#[test]
 fn a_pipe_names_each_component_once() {
     check(
         "pipe",

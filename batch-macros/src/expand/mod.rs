@@ -1,6 +1,7 @@
 //! Receives: the model. Gives: the generated code. Nothing here judges: whatever cannot work was refused before,
 //! or is refused by rustc at a token that carries the span of the user's word.
 
+mod aggregator;
 mod arguments;
 mod bindings;
 mod broken;
@@ -29,6 +30,7 @@ mod tasklet;
 mod tree;
 mod writer;
 
+pub(crate) use aggregator::aggregator;
 pub(crate) use classifier::classifier;
 pub(crate) use database::database;
 pub(crate) use decider::decider;

@@ -6,6 +6,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, ItemFn};
 
+use super::aggregator::Aggregated;
 use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
@@ -72,7 +73,12 @@ impl Partitioned {
 }
 
 /// Expands the options of a step with partitions; `partitioner` is the alias of the partitioner.
-pub(crate) fn partitioned(options: &Partitions, partitioner: Option<&Ident>) -> Partitioned {
+pub(crate) fn partitioned(
+    options: &Partitions,
+    partitioner: Option<&Ident>,
+    aggregated: &Aggregated,
+) -> Partitioned {
+    let Aggregated { option: aggregator, beside: aggregated } = aggregated;
     let (count, check_count) =
         number(options.count.as_ref(), "PARTITIONS", "partitions", "a step has at least one partition");
     let (threads, check_threads) =
@@ -87,10 +93,12 @@ pub(crate) fn partitioned(options: &Partitions, partitioner: Option<&Ident>) -> 
     let beside = quote! {
         #check_count
         #check_threads
+        #aggregated
         const __PARTITIONING: &__batch::Partitioning = &__batch::Partitioning {
             partitions: #count,
             threads: #threads,
             has_partitioner: #has_partitioner,
+            aggregator: #aggregator,
             run: |__run| __batch::run_partitions::<__Pipe>(__run),
         };
         impl __batch::Partitioned for __Pipe {

@@ -8,6 +8,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, ItemFn, LitInt, Token};
 
+use super::aggregator::{Aggregated, Keeping, broken_output};
 use super::bindings;
 use super::frame::{checked, frame, implement};
 use super::partitions::{Partitioned, partitioned, question};
@@ -32,7 +33,8 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         Some(pipe) if errors.is_empty() => pipe,
         _ => {
             let definition = broken(function, &kind);
-            return frame(function, emitted, quote!(#definition #ended));
+            let output = broken_output(options, function, errors);
+            return frame(function, emitted, quote!(#definition #ended #output));
         }
     };
     let mut parts = Parts::new(function, options);
@@ -49,7 +51,8 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
                 reader = quote!(__batch::narrowed(#reader, __scope)?);
             }
             writer = quote!(__batch::apart(#writer, __scope));
-            partitioned(options, made_by.as_ref())
+            let aggregated = parts.aggregator(options.aggregator.as_ref());
+            partitioned(options, made_by.as_ref(), &aggregated)
         }
     };
     let listener = parts.listeners(&item, &out);
@@ -165,6 +168,7 @@ struct Parts<'f> {
     uses: TokenStream,
     spans: Vec<Span>,
     checks: TokenStream,
+    keeping: Vec<Keeping>,
     aliases: usize,
 }
 
@@ -185,6 +189,7 @@ impl<'f> Parts<'f> {
             uses: TokenStream::new(),
             spans: Vec::new(),
             checks: TokenStream::new(),
+            keeping: Vec::new(),
             aliases: 0,
         }
     }
@@ -228,10 +233,11 @@ impl<'f> Parts<'f> {
             let scope = quote!(&__scope.bound(#constant));
             (constant, scope)
         };
-        let raises = if self.options.faults.is_empty() || role == "listener" {
-            quote!(__batch::Raises::Unknown)
-        } else {
-            quote!(<#alias as #definition>::RAISES)
+        let raises = match role {
+            // Called once, beside all items: the rules say nothing about their errors.
+            "partitioner" | "aggregator" => quote!(__batch::Raises::Nothing),
+            _ if self.options.faults.is_empty() || role == "listener" => quote!(__batch::Raises::Unknown),
+            _ => quote!(<#alias as #definition>::RAISES),
         };
         self.uses.extend(quote! {
             __batch::ComponentUse { role: #role, name: #name, needs: #needs, bindings: #bound, raises: #raises },
@@ -243,6 +249,13 @@ impl<'f> Parts<'f> {
     fn partitioner(&mut self, part: &Part) -> Ident {
         let definition = quote!(__batch::PartitionerDefinition);
         self.place(part, "partitioner", &definition, &[(&definition, "NAME")]).alias
+    }
+
+    fn aggregator(&mut self, part: Option<&Part>) -> Aggregated {
+        let Some(part) = part else { return Aggregated::not() };
+        let definition = quote!(__batch::AggregatorDefinition);
+        let alias = self.place(part, "aggregator", &definition, &[(&definition, "NAME")]).alias;
+        Aggregated::of(&self.function.sig.ident, &alias, part.span(), &self.keeping)
     }
 
     fn readers(&mut self, readers: &[Part], partitioner: Option<&Ident>) -> (Ident, TokenStream) {
@@ -303,6 +316,7 @@ impl<'f> Parts<'f> {
             let out = self.alias("Item", Span::call_site());
             self.types.extend(quote!(type #out = <#alias as #definition>::Out;));
             bound.push(self.bound(part, &alias, &scope, &definition, &item));
+            self.keeping.push(Keeping { alias, definition });
             item = out;
         }
         let joined = bound.into_iter().reduce(|first, second| quote!(__batch::Then::new(#first, #second)));

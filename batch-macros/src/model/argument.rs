@@ -26,6 +26,7 @@ pub(crate) enum Role {
     Listener,
     JobListener,
     Partitioner,
+    Aggregator,
 }
 
 impl Role {
@@ -42,6 +43,7 @@ impl Role {
             Self::Tasklet => "tasklet",
             Self::Listener | Self::JobListener => "listener",
             Self::Partitioner => "partitioner",
+            Self::Aggregator => "aggregator",
         }
     }
 
@@ -50,8 +52,9 @@ impl Role {
         matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Listener)
     }
 
+    /// Is the first argument what the framework hands it?
     pub(crate) fn takes_items(self) -> bool {
-        matches!(self, Self::Processor | Self::Writer | Self::Classifier)
+        matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Aggregator)
     }
 }
 

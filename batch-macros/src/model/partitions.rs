@@ -8,12 +8,13 @@ use crate::errors::Errors;
 use crate::syntax::options::{self, Given};
 use crate::syntax::step::Part;
 
-/// `partitions = 8`, `partitioner = regions`, `threads = 4`.
+/// `partitions = 8`, `partitioner = regions`, `aggregator = total`, `threads = 4`.
 pub(crate) struct Partitions {
     /// The option that a mistake is about.
     pub(crate) word: Ident,
     pub(crate) count: Option<Expr>,
     pub(crate) partitioner: Option<Part>,
+    pub(crate) aggregator: Option<Part>,
     /// How many run at once at most.
     pub(crate) threads: Option<Expr>,
 }
@@ -23,19 +24,23 @@ impl Partitions {
     pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Option<Self> {
         let named = |name: &str| given.iter().find(|option| option.name == name);
         let (count, partitioner, threads) = (named("partitions"), named("partitioner"), named("threads"));
+        let aggregator = named("aggregator");
         let first = count.or(partitioner)?;
         let value = |option: Option<&Given>, example: &str, errors: &mut Errors| {
             option.and_then(|option| options::value(option, example, errors))
         };
         let count = value(count, "partitions = 8", errors);
         let threads = value(threads, "threads = 4", errors);
-        let partitioner =
-            value(partitioner, "partitioner = regions", errors).and_then(|value| part(&value, errors));
-        Some(Self { word: first.name.clone(), count, partitioner, threads })
+        let partitioner = value(partitioner, "partitioner = regions", errors)
+            .and_then(|value| part("partitioner", "regions", &value, errors));
+        let aggregator = value(aggregator, "aggregator = total", errors)
+            .and_then(|value| part("aggregator", "total", &value, errors));
+        Some(Self { word: first.name.clone(), count, partitioner, aggregator, threads })
     }
 }
 
-fn part(value: &Expr, errors: &mut Errors) -> Option<Part> {
+/// The function that an option names.
+fn part(option: &str, example: &str, value: &Expr, errors: &mut Errors) -> Option<Part> {
     let path: Option<&Path> = match value {
         Expr::Path(path) if path.qself.is_none() => Some(&path.path),
         _ => None,
@@ -43,7 +48,7 @@ fn part(value: &Expr, errors: &mut Errors) -> Option<Part> {
     if path.is_none() {
         errors.at_span(
             value.span(),
-            "`partitioner` names a function with `#[partitioner]`: write `partitioner = regions`",
+            format!("`{option}` names a function with `#[{option}]`: write `{option} = {example}`"),
         );
     }
     Some(Part { path: path?.clone(), bindings: Vec::new() })

@@ -39,6 +39,7 @@ pub(crate) const CLASSIFIER: Table = Table::new("classifier", &[], &[]);
 pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);
 pub(crate) const DATABASE: Table = Table::new("database", &[], &[]);
 pub(crate) const PARTITIONER: Table = Table::new("partitioner", &[], &[]);
+pub(crate) const AGGREGATOR: Table = Table::new("aggregator", &[], &[]);
 pub(crate) const SKIP_POLICY: Table = Table::new("skip_policy", &[], &[]);
 pub(crate) const RETRY_POLICY: Table = Table::new("retry_policy", &[], &[]);
 pub(crate) const STEP: Table = Table {
@@ -56,6 +57,7 @@ pub(crate) const STEP: Table = Table {
         "listeners",
         "partitions",
         "partitioner",
+        "aggregator",
         "start_limit",
         "allow_start_if_complete",
     ],

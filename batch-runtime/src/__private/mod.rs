@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "what stands here is named by generated code alone")]
 
+mod aggregation;
 mod broken;
 pub mod failure;
 pub mod faults;
@@ -21,6 +22,9 @@ pub use crate::graph::*;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
 pub use crate::repository::{Counters, NewPartition};
 pub use crate::writers::{Both, FunctionWriter, Route};
+
+pub use aggregation::{AsState, Keeping, Keeps, KeepsAnother, NoState, Stored, keeper, left_json, no_keeper};
+pub use serde_json::Value as Json;
 
 pub use broken::{Broken, never_run};
 pub use message::{Message, distance, is_near, same_text};

@@ -23,6 +23,8 @@ pub enum Phase {
     Write,
     /// Running a tasklet.
     Tasklet,
+    /// Making one value of the results of a step's partitions.
+    Aggregate,
     /// Deciding where the job goes on.
     Decide,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Phase {
             Self::Process => "processing",
             Self::Write => "writing",
             Self::Tasklet => "running",
+            Self::Aggregate => "aggregating",
             Self::Decide => "deciding",
         })
     }

@@ -130,7 +130,7 @@ pub trait Kept {
 #[diagnostic::do_not_recommend]
 impl<T: State> Kept for T {}
 
-/// What a tasklet can leave to later steps: every serde type.
+/// What a tasklet or an aggregator can leave to later steps: every serde type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be left as the output of a step",
     label = "what a step leaves is stored as JSON",

@@ -1,5 +1,6 @@
 //! The traits that the attributes implement and that users implement for their own readers and writers.
 
+mod aggregation;
 mod classifier;
 mod context;
 mod database;
@@ -35,6 +36,7 @@ mod step;
 mod timed_out;
 mod writer;
 
+pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
 pub use classifier::ClassifierDefinition;
 pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId, StopSignal};
 pub use database::{

@@ -1,13 +1,13 @@
-//! Receives: the serde value that a tasklet returns. Gives: [`Output`], by which later components ask for it.
+//! Receives: the serde value that a tasklet or an aggregator returns. Gives: [`Output`], by which later components ask for it.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// A step that leaves a value: a tasklet that returns a serde type.
+/// A step that leaves a value: a tasklet that returns a serde type, or a step with an `aggregator`.
 #[diagnostic::on_unimplemented(
     message = "step `{Self}` leaves no output",
     label = "leaves nothing",
-    note = "let the tasklet `{Self}` return a type that derives `Serialize` and `Deserialize`"
+    note = "let the tasklet `{Self}` return a type that derives `Serialize` and `Deserialize`;\na step with `partitions` leaves what its `aggregator` returns"
 )]
 pub trait Produces: 'static {
     /// The module and name.

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Failure, Need, Partitionable, Pipe, Scope, Splittable};
+use super::{Aggregation, Failure, Need, Partitionable, Pipe, Scope, Splittable};
 use crate::engine::{PartitionedRun, StepEnd};
 use crate::repository::NewPartition;
 
@@ -162,6 +162,8 @@ pub struct Partitioning {
     pub threads: Option<u32>,
     /// Does a partitioner make them?
     pub has_partitioner: bool,
+    /// What makes one value of what they came to.
+    pub aggregator: Option<Aggregation>,
     /// Runs the step: makes the partitions, has them run, and puts together what they wrote.
     pub run: fn(&PartitionedRun<'_>) -> StepEnd,
 }
@@ -171,6 +173,7 @@ impl fmt::Debug for Partitioning {
         f.debug_struct("Partitioning")
             .field("partitions", &self.partitions)
             .field("threads", &self.threads)
+            .field("aggregator", &self.aggregator)
             .finish_non_exhaustive()
     }
 }

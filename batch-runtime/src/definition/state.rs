@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, Keeper};
 
 /// What a state may take in the checkpoint, in bytes of JSON: more belongs into a table of the user's own.
 pub const STATE_LIMIT: usize = 1024 * 1024;
@@ -73,6 +73,12 @@ impl States {
             ))
             .in_component(component)
         })
+    }
+
+    /// The state of that processor, where one was saved.
+    pub(crate) fn of(self, keeper: Keeper) -> Option<Value> {
+        let named = self.kept.into_iter().filter(|(name, _)| name == keeper.name);
+        named.map(|(_, value)| value).nth(keeper.before)
     }
 
     /// As one JSON value for the checkpoint.

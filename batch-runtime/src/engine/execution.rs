@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
-use super::partitions::{PartitionedRun, SkipCount};
+use super::partitions::{PartitionedRun, SkipCount, aggregated_in_replay};
 use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
@@ -146,6 +146,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
             };
             match (step.options.partitioning.filter(|_| run.replayed.is_none()), share) {
                 (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
+                (None, None) if run.replayed.is_some() => aggregated_in_replay(&run, (step.run)(&run)),
                 _ => (step.run)(&run),
             }
         }

@@ -34,7 +34,6 @@ mod split;
 mod step;
 mod tasklet;
 mod threads;
-#[cfg_attr(not(test), expect(dead_code, reason = "told by threads that commit in any order"))]
 mod watermark;
 mod window;
 

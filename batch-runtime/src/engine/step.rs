@@ -135,7 +135,7 @@ pub(crate) fn blame(step: &StepInfo, failure: Failure, phase: Phase) -> Failure 
         Phase::Process => "processor",
         Phase::Write => "writer",
         Phase::Tasklet => "tasklet",
-        Phase::Open | Phase::Decide => return failure.during(phase),
+        Phase::Open | Phase::Aggregate | Phase::Decide => return failure.during(phase),
     };
     of_role(step, failure, role).during(phase)
 }

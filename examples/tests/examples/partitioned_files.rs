@@ -39,6 +39,32 @@ fn expected(folder: &Folder) -> (u64, Totals) {
     (records, totals)
 }
 
+/// File to payments and cents, and those of all under `all`, as the aggregator is to make them.
+fn expected_months(folder: &Folder) -> Totals {
+    let mut months = Totals::new();
+    for file in fs::read_dir(folder.file("payments")).unwrap() {
+        let file = file.unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        let name = file.file_name().into_string().unwrap();
+        let month = name.strip_prefix("month-").and_then(|name| name.strip_suffix(".csv")).unwrap();
+        for pair in lines.chunks(2).filter(|pair| is_an_account(pair[0].split_once(',').unwrap().0)) {
+            for key in [month, "all"] {
+                let (count, sum) = months.entry(key.to_owned()).or_default();
+                *count += 1;
+                *sum += pair[1].rsplit_once(',').unwrap().1.parse::<i64>().unwrap();
+            }
+        }
+    }
+    months
+}
+
+fn found_months(database: &Connection) -> Totals {
+    let mut query = database.prepare("SELECT month, payments, cents FROM total_of_month").unwrap();
+    let rows = query.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).unwrap();
+    rows.collect::<rusqlite::Result<_>>().unwrap()
+}
+
 fn found(database: &Connection, table: &str) -> Totals {
     let mut query = database.prepare(&format!("SELECT account, payments, cents FROM {table}")).unwrap();
     let rows = query.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).unwrap();
@@ -65,6 +91,7 @@ fn both_ways_give_the_totals_of_an_independent_computation() {
     let partitions = "SELECT count(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME LIKE 'by_files:partition%'";
     let partitions: u32 = database.query_row(partitions, [], |row| row.get(0)).unwrap();
     assert_eq!(partitions, 5, "one a file");
+    assert_eq!(found_months(&database), expected_months(&folder));
 }
 
 #[test]
@@ -88,6 +115,7 @@ fn a_broken_file_fails_and_once_it_is_mended_only_what_was_not_committed_is_read
     assert_eq!(found(&database, "total_by_files"), totals);
     let first = "SELECT count(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME = 'by_files:partition0'";
     assert_eq!(database.query_row(first, [], |row| row.get(0)), Ok(1), "a complete file is not read again");
+    assert_eq!(found_months(&database), expected_months(&folder));
 }
 
 #[test]
@@ -101,4 +129,5 @@ fn killed_in_its_middle_it_adds_every_payment_once() {
         WHERE STEP_NAME LIKE 'by_files:partition%' AND COMMIT_COUNT > 0 AND STATUS = 'STARTED'";
     folder.killed_and_run_again("partitioned_files", &["run", "partitioned_files", "--quiet"], begun);
     assert_eq!(found(&folder.database(), "total_by_files"), totals);
+    assert_eq!(found_months(&folder.database()), expected_months(&folder));
 }

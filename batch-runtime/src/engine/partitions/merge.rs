@@ -35,6 +35,8 @@ impl<W: Partitionable> Merging<W> {
         context: impl Fn(&PartitionExecution) -> Result<ContextMap, RepositoryError>,
     ) -> Result<(), Halt> {
         let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Write));
+        let mut checkpoint = run.inherited.clone();
+        let mut moved = false;
         if !self.sealed {
             let begin = checkpoint::encode(&self.writer.position()).map_err(Halt::Failed)?;
             let positions = positions::<W>(partitions, context)?;
@@ -42,14 +44,18 @@ impl<W: Partitionable> Merging<W> {
             self.writer.seal(run.durability).map_err(Failure::new).map_err(failed)?;
             let position = checkpoint::encode(&self.writer.position()).map_err(Halt::Failed)?;
             if position != begin {
-                let checkpoint = Checkpoint { writer: Some(position), ..run.inherited.clone() };
-                let mut record = ChunkRecord { counters, ..ChunkRecord::default() };
-                run.store.borrow_mut().commit(&mut record, |_, record| {
-                    (record.context, record.job_context) = run.contexts(checkpoint)?;
-                    Ok(())
-                })?;
-                run.settle();
+                checkpoint.writer = Some(position);
+                moved = true;
             }
+        }
+        // An aggregator may have put values into the step's context.
+        if moved || run.context().values.changed() {
+            let mut record = ChunkRecord { counters, ..ChunkRecord::default() };
+            run.store.borrow_mut().commit(&mut record, |_, record| {
+                (record.context, record.job_context) = run.contexts(checkpoint)?;
+                Ok(())
+            })?;
+            run.settle();
         }
         self.writer.finish(run.durability).map_err(Failure::new).map_err(failed)?;
         let many = u32::try_from(partitions.len()).unwrap_or(u32::MAX);

@@ -4,11 +4,13 @@
 //! A partition is a step execution of its own, `load:partition3`, and runs the step's own code: only its reader and its writer
 //! know of it. Where it runs is left to a [`PartitionHandler`]; what came of it stands in the repository.
 
+mod aggregate;
 mod handler;
 mod merge;
 mod skip_count;
 mod work;
 
+pub(super) use aggregate::aggregated_in_replay;
 pub use handler::{PartitionHandler, Threads};
 pub(super) use skip_count::SkipCount;
 pub use work::PartitionWork;
@@ -48,9 +50,9 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     step.run.live.show(&counters, None);
     let route = step.run.route;
     StepEnd {
-        result: result.map(|()| Done {
+        result: result.map(|output| Done {
             arm: route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
-            output: None,
+            output,
         }),
         counters,
         profile: None,
@@ -61,7 +63,8 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
 const TOLD: usize = 5;
 
 impl PartitionedRun<'_> {
-    fn drive<P: Partitioned>(&self) -> Result<(), Halt> {
+    /// Gives what its aggregator returned, as JSON.
+    fn drive<P: Partitioned>(&self) -> Result<Option<String>, Halt> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
         let writer =
@@ -83,9 +86,12 @@ impl PartitionedRun<'_> {
             repository.end_partitions(owner, path).map_err(Halt::Lost)?;
             return Err(self.worst(&partitions));
         }
+        // Before their files are put together: what it refuses is not left in place of what it was to judge.
+        let output = self.aggregated(&partitions)?;
         merging.finish(run, self.sum(&partitions), &partitions, |partition| {
             repository.partition_context(owner, partition.id)
-        })
+        })?;
+        Ok(output)
     }
 
     /// The partitions, with a step execution for each that is not complete.

@@ -127,6 +127,13 @@ impl<R: Reader> Reader for Synchronized<R> {
         self.lock().inner.steps_over(error)
     }
 
+    fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, R::Error> {
+        let mut inside = into.take().map(Self::into_inner);
+        let taken = self.own().inner.detach(most, &mut inside);
+        *into = inside.map(Self::new);
+        taken
+    }
+
     fn progress(&self) -> Option<Progress> {
         self.lock().inner.progress()
     }

@@ -1,0 +1,51 @@
+//! Receives: the partitions of a step, all complete. Gives: what its aggregator makes of the states that they have committed.
+
+use super::super::checkpoint::Checkpoint;
+use super::super::panic;
+use super::super::step::{Halt, StepEnd, StepRun};
+use super::PartitionedRun;
+use crate::definition::{Aggregation, Failure, Phase};
+use crate::repository::PartitionExecution;
+
+impl PartitionedRun<'_> {
+    /// Calls the step's aggregator, where it has one. The partitions' states stand in the repository, and stay: it may be called
+    /// again, by a restart, until the step is complete.
+    pub(super) fn aggregated(&self, partitions: &[PartitionExecution]) -> Result<Option<String>, Halt> {
+        let Some(aggregation) = aggregation(self.run) else { return Ok(None) };
+        let Self { request, run } = self;
+        let mut parts = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let mut context =
+                request.repository.partition_context(request.ownership, partition.id).map_err(Halt::Lost)?;
+            let states = Checkpoint::take(&mut context).map_err(Halt::Failed)?.states;
+            parts.push(states.of(aggregation.keeper));
+        }
+        called(run, aggregation, parts).map(Some).map_err(Halt::Failed)
+    }
+}
+
+/// In a replay nothing is read in partitions: what skips items there cannot be replayed. The steps that follow may still ask for what
+/// the step leaves: what its aggregator makes of none.
+pub(in crate::engine) fn aggregated_in_replay(run: &StepRun<'_>, mut end: StepEnd) -> StepEnd {
+    if let (Some(aggregation), Ok(done)) = (aggregation(run), &mut end.result) {
+        match called(run, aggregation, Vec::new()) {
+            Ok(output) => done.output = Some(output),
+            Err(failure) => end.result = Err(Halt::Failed(failure)),
+        }
+    }
+    end
+}
+
+fn aggregation(run: &StepRun<'_>) -> Option<Aggregation> {
+    run.info.options.partitioning?.aggregator
+}
+
+fn called(
+    run: &StepRun<'_>,
+    aggregation: Aggregation,
+    parts: Vec<Option<serde_json::Value>>,
+) -> Result<String, Failure> {
+    panic::catch(|| (aggregation.aggregate)(&run.scope, parts))
+        .and_then(|called| called)
+        .map_err(|failure| failure.in_component(aggregation.name).during(Phase::Aggregate))
+}
