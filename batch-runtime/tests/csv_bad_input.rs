@@ -4,7 +4,7 @@
 mod folder;
 
 use std::fmt::Debug;
-#[cfg(feature = "gzip")]
+#[cfg(all(feature = "gzip", feature = "zstd"))]
 use std::fmt::Write as _;
 
 use batch_runtime::Reader;

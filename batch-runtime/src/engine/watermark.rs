@@ -92,6 +92,7 @@ impl Watermark {
     /// The number of the record behind the last known position before which all is done: what [`Reader::committed`] may hear of.
     ///
     /// [`Reader::committed`]: crate::definition::Reader::committed
+    #[cfg(test)]
     pub(super) fn record(&self) -> u64 {
         self.mark.record
     }
