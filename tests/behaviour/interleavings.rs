@@ -441,7 +441,13 @@ fn whatever_fails_and_dawdles_threads_that_commit_in_any_order_leave_the_same_ro
         }
         let together = in_the_end(seed, &jobs);
         if drawn % kinds.len() < 2 || alone.is_some() {
-            assert_eq!(alone, together, "seed {seed}: kind {}, {} threads first", drawn % kinds.len(), threads + 1);
+            assert_eq!(
+                alone,
+                together,
+                "seed {seed}: kind {}, {} threads first",
+                drawn % kinds.len(),
+                threads + 1
+            );
         }
         through += u32::from(together.is_some());
     }

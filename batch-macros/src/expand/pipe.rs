@@ -3,6 +3,8 @@
 //! Each component is named once, in an alias; each check stands in the alias of what it checks, so that a
 //! pair that does not fit is reported once, and nothing behind it.
 
+mod threads;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -57,18 +59,9 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     };
     let listener = parts.listeners(&item, &out);
     let name = &function.sig.ident;
-    let run = if options.threads.is_some() {
-        let (read, put_out) = parts.crossing(&pipe, &item, &out);
-        let order = if options.unordered.is_some() { quote!(AsDone) } else { quote!(OfInput) };
-        quote! {
-            |__run| {
-                use __batch::threads::{BesideReader as _, InTurns as _, Opens};
-                let __open = || <__Pipe as __batch::Pipe>::reader(__run.scope());
-                (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run, __batch::Order::#order)
-            }
-        }
-    } else {
-        quote!(__batch::run_chunks::<__Pipe>)
+    let run = match &options.threads {
+        Some(_) => parts.on_threads(&pipe, &item, &out),
+        None => quote!(__batch::run_chunks::<__Pipe>),
     };
     let (types, uses) = (&parts.types, &parts.uses);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);
@@ -448,24 +441,6 @@ impl<'f> Parts<'f> {
                 }
             }
         })
-    }
-
-    /// With `threads`, what is read and what is put out crosses from one to another: the aliases that stand for both where
-    /// they can.
-    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
-        let mut crosses = |part: Option<&Part>, item: &Ident| {
-            // Without a processor, what is put out is what was read, and was looked at there.
-            let span = part.map(Part::span)?;
-            let alias = self.alias("Crossing", span);
-            let item = Ident::new(&item.to_string(), span);
-            let check = quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;);
-            self.types.extend(checked(&alias, &item, check));
-            Some(alias)
-        };
-        let read = crosses(pipe.readers.first(), item);
-        let put_out = crosses(pipe.processors.last(), out);
-        let read = read.unwrap_or_else(|| item.clone());
-        (read.clone(), put_out.unwrap_or(read))
     }
 
     /// The checks that compare constants, at the user's words.

@@ -28,11 +28,7 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
 }
 
 /// Runs a chunk step with `threads` over a reader that they read in turns.
-pub fn run_in_turns<P, R>(
-    run: &StepRun<'_>,
-    order: Order,
-    open: impl Fn() -> Result<R, Failure>,
-) -> StepEnd
+pub fn run_in_turns<P, R>(run: &StepRun<'_>, order: Order, open: impl Fn() -> Result<R, Failure>) -> StepEnd
 where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send,

@@ -61,6 +61,57 @@ where
     }
 }
 
+/// Records that are taken out are what so many calls of `read` give: the same items, errors and places, and the reader stands behind
+/// them.
+pub(crate) fn taken_out_is_read<R>(open: impl Fn() -> R)
+where
+    R: Reader<Item: PartialEq + Debug, Error: Debug>,
+{
+    let outcome = |reader: &mut R| {
+        let read = reader.read();
+        let place = if read.is_err() { reader.location() } else { None };
+        format!("{read:?} {place:?}")
+    };
+    for most in [1, 2, 3, 5, 1_000] {
+        let (mut reader, mut other) = (open(), open());
+        let (mut into, mut ended) = (None, false);
+        while !ended {
+            let taken = reader.detach(most, &mut into);
+            assert!(taken.as_ref().is_ok_and(|taken| *taken <= most) || taken.is_err(), "{taken:?}");
+            let mut count = 0;
+            if let Some(records) = into.as_mut().filter(|_| !matches!(taken, Ok(0))) {
+                loop {
+                    let record = outcome(records);
+                    if record.starts_with("Ok(None)") {
+                        break;
+                    }
+                    assert_eq!(record, outcome(&mut other), "{most} at once");
+                    count += 1;
+                }
+            }
+            match taken {
+                Ok(0) => {
+                    let next = outcome(&mut reader);
+                    assert_eq!(next, outcome(&mut other), "{most} at once");
+                    assert_eq!(written(&reader), written(&other), "{most} at once");
+                    ended = next.starts_with("Ok(None)");
+                }
+                Ok(taken) => {
+                    assert_eq!(taken, count);
+                    // Otherwise it may have seen that there are no more.
+                    if taken == most {
+                        assert_eq!(written(&reader), written(&other), "{most} at once");
+                    }
+                }
+                Err(error) => {
+                    let failed = format!("Err({error:?}) {:?}", reader.location());
+                    assert_eq!(failed, outcome(&mut other), "{most} at once");
+                }
+            }
+        }
+    }
+}
+
 fn written<R: Reader>(reader: &R) -> String {
     serde_json::to_string(&reader.position()).unwrap()
 }
@@ -72,6 +123,7 @@ where
 {
     assert_eq!(rest(&mut open()), expected);
     batches_are_reads(&open);
+    taken_out_is_read(&open);
     for read in 0..=expected.len() {
         let mut first = open();
         let mut items = 0;

@@ -47,8 +47,8 @@ use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns};
 use taking::Threaded;
 use working::Working;
 
-/// Sets of buffers that a worker has: while one is written, one waits for its turn and one is filled.
-const BUFFERS_EACH: usize = 3;
+/// Sets of buffers that a worker has: enough that it seldom waits for the writer, nor the writer for it.
+const BUFFERS_EACH: usize = 4;
 
 /// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader.
 const SAID_BESIDE: usize = 3;
@@ -145,6 +145,10 @@ struct Done<In, Out> {
 }
 
 /// What a thread says to the step's own.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that is said is chunks, and a box for each would be asked for by one thread and freed by another"
+)]
 enum Said<In, Out, X> {
     /// The reader is open, stands there, and has that ahead of it.
     Reads(Result<(String, Gaps), Failure>),
@@ -158,9 +162,10 @@ enum Said<In, Out, X> {
 }
 
 type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
+type StepsLanes<In, Out, X> = Lanes<Buffers<In, Out>, Said<In, Out, X>>;
 
 /// Ways for what a step with threads says.
-fn lanes<In, Out, X>(workers: usize) -> (Lanes<Buffers<In, Out>, Said<In, Out, X>>, Vec<WorkersLane<In, Out, X>>) {
+fn lanes<In, Out, X>(workers: usize) -> (StepsLanes<In, Out, X>, Vec<WorkersLane<In, Out, X>>) {
     Lanes::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new)
 }
 

@@ -4,9 +4,13 @@
 use serde::de::DeserializeOwned;
 
 use super::CsvReader;
+use super::index;
 use super::records::Records;
 use super::split::Bounds;
 use crate::readers::ReadError;
+
+/// Records that are long one by one gain nothing by it, and would take the memory of a whole chunk twice.
+const MOST_BYTES: usize = 1024 * 1024;
 
 impl Records {
     /// Nothing of the same input.
@@ -19,13 +23,9 @@ impl Records {
     /// Begins anew at that place in the input.
     fn begin_at(&mut self, line: u64, byte: u64) {
         self.buffer.clear();
-        (self.base, self.line, self.at) = (byte, line, 0);
-    }
-
-    /// All that is in the buffer is there to be read.
-    fn complete(&mut self) {
-        self.filled = self.buffer.len();
-        self.find_marks();
+        self.index.clear();
+        (self.base, self.line) = (byte, line);
+        (self.at, self.next, self.filled) = (0, 0, 0);
     }
 
     /// Copies the next records to `into`, up to that many, and gives how many they are. They stand behind each other: what lies
@@ -34,7 +34,7 @@ impl Records {
         let mut count = 0;
         let mut behind = (self.line, self.byte());
         into.begin_at(self.line, self.byte());
-        while count < most && self.byte() < end {
+        while count < most && self.byte() < end && into.filled < MOST_BYTES {
             let Some(found) = self.advance()? else { break };
             if count == 0 {
                 into.begin_at(found.line, found.byte);
@@ -42,7 +42,10 @@ impl Records {
                 self.put_back(found);
                 break;
             }
+            let (from, to) = (index::place(found.start), index::place(into.buffer.len()));
+            into.index.extend(self.index[found.first..self.next].iter().map(|mark| mark - from + to));
             into.buffer.extend_from_slice(&self.buffer[found.start..self.at]);
+            into.filled = into.buffer.len();
             behind = (self.line, self.byte());
             count += 1;
         }
@@ -68,8 +71,6 @@ impl<T: DeserializeOwned> CsvReader<T> {
             bounds: Bounds::NONE,
             item: self.item,
         });
-        let copied = self.records.copy_next(most, self.bounds.end, &mut taken.records);
-        taken.records.complete();
-        copied
+        self.records.copy_next(most, self.bounds.end, &mut taken.records)
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Record<'r> {
 pub(super) struct Found {
     pub(super) start: usize,
     end: usize,
-    first: usize,
+    pub(super) first: usize,
     last: usize,
     /// It lies in the scratch, without its quotes.
     unquoted: bool,
@@ -65,8 +65,8 @@ pub(super) struct Records {
     /// The place in the buffer behind the last record.
     pub(super) at: usize,
     /// Marks in the buffer from `at` on; `next` is the first that is not used.
-    index: Vec<u32>,
-    next: usize,
+    pub(super) index: Vec<u32>,
+    pub(super) next: usize,
     /// The line at `at`, from 1.
     pub(super) line: u64,
     /// The line of the record that was found last.

@@ -1,4 +1,6 @@
 use super::*;
+use crate::definition::Splittable;
+use crate::readers::tests::taken_out_is_read;
 
 /// What is read before an error that ends the reading, bad records as their messages, and that error.
 fn read_on(reader: &mut CsvReader<Vec<String>>) -> (Vec<Result<Vec<String>, String>>, Option<ReadError>) {
@@ -59,5 +61,42 @@ fn a_header_that_lacks_a_column_leaves_the_position_before_the_record() {
         assert_eq!(anew.read().unwrap(), Some(vec![1]));
         assert_eq!(anew.location().unwrap().rsplit(' ').next(), Some("3"));
     }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn records_that_are_taken_out_are_what_is_read() {
+    let long = "z".repeat(2_000);
+    let big = "1,\"line 1\n\"\n".repeat(10_000);
+    let inputs = [
+        "a,b\n1,2\n3,4\n5,6\n7,8\n9,10\n".to_owned(),
+        "a,b\r\n1,2\r\n\r\n\r\n3,\"4\r\n\"\"5\"\"\"\r\n5,6\r\n7,8".to_owned(),
+        "\u{feff}a,b\n\n1,2\n3\n4,5,6\n7,8\n".to_owned(),
+        format!("a,b\n1,2\n{long},3\n4,5\n\"{long}\",6\n7,8\n"),
+        "a,b\n1,2\n3,\"never closed\n4,5\n".to_owned(),
+        format!("a,b\n{big}"),
+        "a,b\n".to_owned(),
+    ];
+    let path = std::env::temp_dir().join(format!("batch-csv-taken-out-{}.csv", std::process::id()));
+    let options = CsvReader::<Vec<String>>::options;
+    for input in inputs {
+        std::fs::write(&path, input).unwrap();
+        taken_out_is_read(|| options().longest_record(1_000).open(&path).unwrap());
+        taken_out_is_read(|| options().longest_record(1_000).comment(b'1').open(&path).unwrap());
+        taken_out_is_read(|| options().longest_record(1_000).without_header().open(&path).unwrap());
+        taken_out_is_read(|| options().longest_record(1_000).flexible().open(&path).unwrap());
+        if let Ok(parts) = options().longest_record(1_000).open(&path).unwrap().split(3) {
+            for part in parts {
+                taken_out_is_read(|| {
+                    let mut narrowed = options().longest_record(1_000).open(&path).unwrap();
+                    narrowed.narrow(part.clone()).unwrap();
+                    narrowed
+                });
+            }
+        }
+    }
+    std::fs::write(&path, b"a,b\n1,2\n3,\xff\n5,6\n").unwrap();
+    taken_out_is_read(|| CsvReader::<(u32, String)>::open(&path).unwrap());
+    taken_out_is_read(|| CsvReader::<(u32, u8)>::open(&path).unwrap());
     std::fs::remove_file(&path).unwrap();
 }

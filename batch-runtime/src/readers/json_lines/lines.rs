@@ -13,6 +13,9 @@ const BUFFER: usize = 128 * 1024;
 /// How many bytes before a position are hashed into it.
 const TAIL: usize = 64;
 
+/// Lines that are long one by one gain nothing by being taken out, and would take the memory of a whole chunk twice.
+const MOST_BYTES: usize = 1024 * 1024;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a source.
@@ -101,6 +104,28 @@ impl Lines {
             self.fill()?;
             searched = self.at + length;
         }
+    }
+
+    /// None of the same input.
+    pub(super) fn none(&self) -> Self {
+        Self { longest: self.longest, ended: true, ..Self::new(self.source.nothing()) }
+    }
+
+    /// Copies lines to `into` until there are so many that are not blank, and gives how many they are.
+    pub(super) fn copy_next(&mut self, most: usize, end: u64, into: &mut Self) -> Result<usize, ReadError> {
+        into.buffer.clear();
+        (into.at, into.filled) = (0, 0);
+        let mut count = 0;
+        while count < most && self.byte() < end && into.filled < MOST_BYTES {
+            let Some(line) = self.advance()? else { break };
+            if into.filled == 0 {
+                (into.base, into.line) = (line.byte, line.number);
+            }
+            count += usize::from(!self.bytes(&line).trim_ascii().is_empty());
+            into.buffer.extend_from_slice(&self.buffer[line.range.start..self.at]);
+            into.filled = into.buffer.len();
+        }
+        Ok(count)
     }
 
     fn take(&mut self, end: usize, next: usize) -> Line {

@@ -118,6 +118,13 @@ impl<T: DeserializeOwned> Reader for JsonLinesReader<T> {
         self.lines.go_to(&position)
     }
 
+    fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
+        let end = self.part.map_or(u64::MAX, |(_, end)| end);
+        let taken =
+            into.get_or_insert_with(|| Self { lines: self.lines.none(), part: None, item: PhantomData });
+        self.lines.copy_next(most, end, &mut taken.lines)
+    }
+
     fn progress(&self) -> Option<Progress> {
         let whole = self.lines.source().progress();
         let Some((begin, end)) = self.part else { return Some(whole) };
@@ -197,6 +204,8 @@ impl fmt::Display for Short<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::Splittable;
+    use crate::readers::tests::taken_out_is_read;
 
     fn read_on(reader: &mut JsonLinesReader<u32>) -> (Vec<Result<u32, String>>, Option<ReadError>) {
         let mut outcomes = Vec::new();
@@ -229,6 +238,31 @@ mod tests {
             anew.resume(serde_json::from_str(&position).unwrap()).unwrap();
             outcomes.extend(read_on(&mut anew).0);
             assert_eq!(outcomes, whole, "unplugged at {byte}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+    #[test]
+    fn lines_that_are_taken_out_are_what_is_read() {
+        let many = "12\n3\n".repeat(30_000);
+        let inputs = [
+            "1\n2\n3\n4\n5\n".to_owned(),
+            "\u{feff}\n1\n\n  \n2\r\nbad\n\n3".to_owned(),
+            format!("1\n{}\n2\n\n", "9".repeat(2_000)),
+            many,
+            String::new(),
+        ];
+        let path = std::env::temp_dir().join(format!("batch-json-taken-out-{}.jsonl", std::process::id()));
+        for input in inputs {
+            std::fs::write(&path, input).unwrap();
+            let open = || JsonLinesReader::<u32>::open(&path).unwrap().longest_record(1_000);
+            taken_out_is_read(open);
+            for part in open().split(3).unwrap() {
+                taken_out_is_read(|| {
+                    let mut narrowed = open();
+                    narrowed.narrow(part.clone()).unwrap();
+                    narrowed
+                });
+            }
         }
         std::fs::remove_file(&path).unwrap();
     }

@@ -1,0 +1,43 @@
+//! `#[step(chunk = 100, threads = 4)]`, in the order of the input or with `order = none`
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Ident;
+
+use super::super::frame::checked;
+use super::Parts;
+use crate::model::step::Pipe;
+use crate::syntax::step::Part;
+
+impl Parts<'_> {
+    /// What runs the pipe. Whether its reader can change threads only rustc knows: the methods it finds tell.
+    pub(super) fn on_threads(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> TokenStream {
+        let (read, put_out) = self.crossing(pipe, item, out);
+        let order = if self.options.unordered.is_some() { quote!(AsDone) } else { quote!(OfInput) };
+        quote! {
+            |__run| {
+                use __batch::threads::{BesideReader as _, InTurns as _, Opens};
+                let __open = || <__Pipe as __batch::Pipe>::reader(__run.scope());
+                (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run, __batch::Order::#order)
+            }
+        }
+    }
+
+    /// With `threads`, what is read and what is put out crosses from one to another: the aliases that stand for both where
+    /// they can.
+    fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
+        let mut crosses = |part: Option<&Part>, item: &Ident| {
+            // Without a processor, what is put out is what was read, and was looked at there.
+            let span = part.map(Part::span)?;
+            let alias = self.alias("Crossing", span);
+            let item = Ident::new(&item.to_string(), span);
+            let check = quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;);
+            self.types.extend(checked(&alias, &item, check));
+            Some(alias)
+        };
+        let read = crosses(pipe.readers.first(), item);
+        let put_out = crosses(pipe.processors.last(), out);
+        let read = read.unwrap_or_else(|| item.clone());
+        (read.clone(), put_out.unwrap_or(read))
+    }
+}
