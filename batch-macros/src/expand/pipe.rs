@@ -59,9 +59,10 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     };
     let listener = parts.listeners(&item, &out);
     let name = &function.sig.ident;
-    let run = match &options.threads {
-        Some(_) => parts.on_threads(&pipe, &item, &out),
-        None => quote!(__batch::run_chunks::<__Pipe>),
+    let run = if options.threads.is_some() {
+        parts.on_threads(&pipe, &item, &out)
+    } else {
+        quote!(__batch::run_chunks::<__Pipe>)
     };
     let (types, uses) = (&parts.types, &parts.uses);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);

@@ -164,11 +164,6 @@ enum Said<In, Out, X> {
 type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
 type StepsLanes<In, Out, X> = Lanes<Buffers<In, Out>, Said<In, Out, X>>;
 
-/// Ways for what a step with threads says.
-fn lanes<In, Out, X>(workers: usize) -> (StepsLanes<In, Out, X>, Vec<WorkersLane<In, Out, X>>) {
-    Lanes::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new)
-}
-
 impl<'s> Common<'s> {
     fn of(run: &'s StepRun<'_>, over: Arc<AtomicBool>) -> Arc<Self> {
         let (retrying, give_up) = run.retrying().given_up_by();
@@ -198,7 +193,8 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     let workers = run.info.options.threads;
-    let (lanes, ends) = lanes::<_, _, OpenAnew<R>>(workers);
+    let (lanes, ends) =
+        StepsLanes::<_, _, OpenAnew<R>>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
     let common = Common::of(run, lanes.over());
     let mut reader = opening(run, "reader", &mut anew)?;
     let stands = resume_before_gaps(run.info, run.inherited.reader.as_deref(), &mut reader)
@@ -226,7 +222,7 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     let workers = run.info.options.threads;
-    let (lanes, ends) = lanes::<_, _, Nothing>(workers);
+    let (lanes, ends) = StepsLanes::<_, _, Nothing>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
     let common = Common::of(run, lanes.over());
     let (reading, supplies, tells) = Apart::new(Arc::clone(&common), &ends);
     let inherited = run.inherited.reader.clone();
