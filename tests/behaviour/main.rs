@@ -30,4 +30,5 @@ mod routing;
 mod splits;
 mod support;
 mod threads;
+mod threads_reading;
 mod unordered;

@@ -27,13 +27,13 @@ pub(crate) fn all(plan: &Plan) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests).to_owned()
 }
 
 /// Runs cargo, quietly and without the network.
-fn cargo(folder: &Path, target: &Path, arguments: &[&str]) -> Outcome<Duration> {
+pub(crate) fn cargo(folder: &Path, target: &Path, arguments: &[&str]) -> Outcome<Duration> {
     eprintln!("  cargo {} …", arguments.join(" "));
     let begin = Instant::now();
     let output = Command::new(env!("CARGO"))

@@ -19,6 +19,7 @@ mod jobs;
 mod measure;
 mod memory;
 mod numbers;
+mod pages;
 mod partitions;
 mod peers;
 mod places;
@@ -86,6 +87,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("faults_by_value", faults::by_value),
     #[cfg(feature = "async")]
     ("async_window", concurrent::async_window),
+    #[cfg(feature = "async")]
+    ("movie_companies", pages::movie_companies),
     ("csv_to_sqlite_partitions", files::csv_to_sqlite_in_partitions),
     ("csv_to_csv_partitions", files::csv_to_csv_in_partitions),
     ("partitions_1000_first", partitions::first_of_a_thousand),

@@ -5,6 +5,8 @@
 //! reader alone. What fails is a value with the number of its record, and is judged when all before it is done: what was read
 //! ahead is never counted.
 
+mod ahead;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::ahead::{Ahead, Behind};
 use super::awaken::Awaken;
 use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Extent, Filled, Line, noting, told};
@@ -71,29 +74,6 @@ pub(super) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFU
     repeats: ReadRepeats,
     phase: &'p Cell<Phase>,
     awaken: Arc<Awaken>,
-}
-
-/// A chunk as it is read.
-struct Ahead<Position> {
-    /// The number of its first record, and that behind its last.
-    first: u32,
-    end: u32,
-    read: u64,
-    /// Where the reader stood behind it, once it is known where it ends.
-    closed: Option<Behind<Position>>,
-    ended: bool,
-}
-
-/// Where a reader stood, and what is done ahead of it.
-struct Behind<Position> {
-    position: Position,
-    gaps: Gaps,
-}
-
-impl<Position> Behind<Position> {
-    fn of(reader: &impl Reader<Position = Position>, gaps: &Gaps) -> Self {
-        Self { position: reader.position(), gaps: gaps.clone() }
-    }
 }
 
 enum Stuck {
@@ -328,7 +308,7 @@ where
         let Desk { judge, listener, run, phase } = desk;
         let reopened =
             self.repeats.reopen(&position, failure, &mut self.anew, judge.retrying, |event| match event {
-                Reopening::Repeats(failure, repeat) => told(listener.on_retry(failure, repeat)),
+                Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
                 Reopening::Failed => phase.set(Phase::Read),
             });
         self.reader = Some(reopened.map_err(|failure| halt(run.blame(failure, Phase::Read)))?);
@@ -354,21 +334,6 @@ where
         let front = self.front();
         let (is_closed, end) = (front.closed.is_some(), front.end);
         is_closed && self.settled() == end
-    }
-}
-
-impl<Position> Ahead<Position> {
-    fn at(record: u32) -> Self {
-        Self { first: record, end: record, read: 0, closed: None, ended: false }
-    }
-
-    /// The record before `end` is the last of it; the chunk ends where something is done ahead.
-    fn take(&mut self, end: u32, reader: &impl Reader<Position = Position>, gaps: &mut Gaps) {
-        self.end = end;
-        if !gaps.is_empty() {
-            gaps.count(1);
-            self.closed = (gaps.room() == 0).then(|| Behind::of(reader, gaps));
-        }
     }
 }
 

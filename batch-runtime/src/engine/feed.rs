@@ -92,12 +92,15 @@ impl<'l, 'r, L> Desk<'l, 'r, L> {
         Extent::of(self.run.info)
     }
 
-    /// Tells of the calls of processors that were repeated.
+    /// Tells of the calls that were repeated where no listener could be told at once: of processors, and of readers on other threads.
     pub(super) fn tell_repeats<In, Out>(&mut self)
     where
         L: StepListener<In, Out>,
     {
         for (failure, repeat) in self.judge.retrying.take_noted() {
+            if failure.phase() == Some(Phase::Read) {
+                told(self.listener.on_read_error(&failure));
+            }
             told(self.listener.on_retry(&failure, repeat));
         }
     }

@@ -91,7 +91,7 @@ impl Retrying {
         self.pause.pause(wait, &self.stop)
     }
 
-    /// A processor's call was repeated after this failure, for the time of that number.
+    /// A call was repeated after this failure, for the time of that number.
     #[cold]
     pub(crate) fn note(&self, failure: Failure, repeat: u32) {
         self.lock().push((failure, repeat));

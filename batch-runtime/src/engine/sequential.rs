@@ -216,7 +216,7 @@ where
         let Self { repeats, anew, .. } = self;
         let Desk { judge, listener, run, phase } = desk;
         let reader = repeats.reopen(&position, failure, anew, judge.retrying, |event| match event {
-            Reopening::Repeats(failure, repeat) => told(listener.on_retry(failure, repeat)),
+            Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
             Reopening::Failed => phase.set(Phase::Read),
         });
         match reader {
@@ -227,9 +227,9 @@ where
 }
 
 /// What happens while a reader is opened anew.
-pub(super) enum Reopening<'f> {
-    /// It is tried for the time of that number, from 1.
-    Repeats(&'f Failure, u32),
+pub(super) enum Reopening {
+    /// It is tried for the time of that number, from 1, after this failure.
+    Repeats(Failure, u32),
     /// It could not be opened.
     Failed,
 }
@@ -249,7 +249,7 @@ impl ReadRepeats {
         mut failure: Failure,
         mut anew: impl FnMut() -> Result<R, Failure>,
         retrying: &super::retry::Retrying,
-        mut tell: impl FnMut(Reopening<'_>),
+        mut tell: impl FnMut(Reopening),
     ) -> Result<R, Failure> {
         loop {
             let repeated = self.count(position);
@@ -258,7 +258,7 @@ impl ReadRepeats {
                 Again::No => return Err(after(failure, repeated)),
                 Again::Stopped => return Err(failure.interrupted()),
             }
-            tell(Reopening::Repeats(&failure, repeated + 1));
+            tell(Reopening::Repeats(failure, repeated + 1));
             let opened = anew().and_then(|mut reader| {
                 reader.resume(checkpoint::decode(position)?).map_err(Failure::new)?;
                 Ok(reader)

@@ -12,7 +12,7 @@ use crate::engine::checkpoint;
 use crate::engine::fill::{Extent, FIRST_CAPACITY};
 use crate::engine::gaps::{Gaps, Unpassed};
 use crate::engine::panic;
-use crate::engine::sequential::{ReadRepeats, located};
+use crate::engine::sequential::{ReadRepeats, Reopening, located};
 
 /// A reader, and what is known of the chunks that were read from it.
 pub(super) struct Reading<R> {
@@ -74,9 +74,15 @@ impl<R: Reader> Reading<R> {
             (detached.count, detached.before) = (0, 0);
         }
         let mut begin = gaps.record();
+        // The listeners are on another thread.
+        let note = |event| {
+            if let Reopening::Repeats(failure, repeat) = event {
+                common.retrying.note(failure, repeat);
+            }
+        };
         let fill = || {
             let mut open = |position: &str, failure| {
-                let open = repeats.reopen(position, failure, &mut *anew, &common.retrying, |_| {});
+                let open = repeats.reopen(position, failure, &mut *anew, &common.retrying, note);
                 open.map_err(|failure| common.blame(failure, Phase::Read))
             };
             if !gaps.is_empty() {

@@ -1,0 +1,42 @@
+//! Receives: a reader that reads ahead. Gives: the chunks it has read, each with where the reader stood behind it.
+
+use crate::definition::Reader;
+use crate::engine::gaps::Gaps;
+
+/// A chunk as it is read.
+pub(super) struct Ahead<Position> {
+    /// The number of its first record, and that behind its last.
+    pub(super) first: u32,
+    pub(super) end: u32,
+    pub(super) read: u64,
+    /// Where the reader stood behind it, once it is known where it ends.
+    pub(super) closed: Option<Behind<Position>>,
+    pub(super) ended: bool,
+}
+
+/// Where a reader stood, and what is done ahead of it.
+pub(super) struct Behind<Position> {
+    pub(super) position: Position,
+    pub(super) gaps: Gaps,
+}
+
+impl<Position> Behind<Position> {
+    pub(super) fn of(reader: &impl Reader<Position = Position>, gaps: &Gaps) -> Self {
+        Self { position: reader.position(), gaps: gaps.clone() }
+    }
+}
+
+impl<Position> Ahead<Position> {
+    pub(super) fn at(record: u32) -> Self {
+        Self { first: record, end: record, read: 0, closed: None, ended: false }
+    }
+
+    /// The record before `end` is the last of it; the chunk ends where something is done ahead.
+    pub(super) fn take(&mut self, end: u32, reader: &impl Reader<Position = Position>, gaps: &mut Gaps) {
+        self.end = end;
+        if !gaps.is_empty() {
+            gaps.count(1);
+            self.closed = (gaps.room() == 0).then(|| Behind::of(reader, gaps));
+        }
+    }
+}
