@@ -92,9 +92,9 @@ pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Marks a step: a pipe of components, or a tasklet.
 ///
-/// With `threads = 4` one thread reads, four process and one writes, in the order of the input. `order = none` beside it gives up
-/// the order: chunks are committed as they are done, and a restart does those that are not. What writes a file, one chunk behind the
-/// other, does not compile there.
+/// With `threads = 4` four threads read in turns and process side by side, and one writes, in the order of the input. `order = none`
+/// beside it gives up the order: chunks are committed as they are done, and a restart does those that are not. What writes a
+/// file, one chunk behind the other, does not compile there.
 ///
 /// With `partitions = 8` the input is read in about eight parts, several at once: as many as the machine has cores, or
 /// `threads = 4`. The reader splits its input by itself (`batch_runtime::Splittable`: files by ranges of bytes, tables by
