@@ -204,6 +204,19 @@ impl<P: Pipe> Mode<P> for OneThread {
     }
 }
 
+/// Writes and commits what other threads have made.
+fn write_behind<P: Pipe, W: Writer<Item = P::Out>, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+    run: &StepRun<'_>,
+    writer: W,
+    feed: impl Feed<P::In, P::Out>,
+    tally: &mut Tally,
+    phase: &Cell<Phase>,
+    listener: &mut L,
+) -> Result<(), Halt> {
+    let desk = Desk::new(run, phase, listener);
+    ChunkLoop::<P::In, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+}
+
 /// Several threads, which read in turns; this one writes.
 struct InTurns<F> {
     order: Order,
@@ -226,8 +239,7 @@ where
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         std::thread::scope(|threads| {
             let feed = threads::in_turns::<P, _, _, CAREFUL>(threads, run, phase, self.order, &self.open)?;
-            let desk = Desk::new(run, phase, listener);
-            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+            write_behind::<P, _, _, CAREFUL>(run, writer, feed, tally, phase, listener)
         })
     }
 }
@@ -247,8 +259,7 @@ impl<P: Pipe<In: Send, Out: Send>> Mode<P> for BesideReader {
         std::thread::scope(|threads| {
             let anew = || P::reader(&run.scope);
             let feed = threads::apart::<P, _, _, CAREFUL>(threads, run, phase, self.0, anew)?;
-            let desk = Desk::new(run, phase, listener);
-            ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
+            write_behind::<P, _, _, CAREFUL>(run, writer, feed, tally, phase, listener)
         })
     }
 }
