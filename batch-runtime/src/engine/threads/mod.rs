@@ -17,9 +17,12 @@
 
 mod apart;
 mod lanes;
+mod order;
 mod reading;
+mod serving;
 mod sync;
 mod taking;
+mod turns;
 mod working;
 
 use std::cell::Cell;
@@ -50,8 +53,9 @@ use working::Working;
 /// Sets of buffers that a worker has: while one is written, one waits for its turn and one is filled.
 const BUFFERS_EACH: usize = 3;
 
-/// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader.
-const SAID_BESIDE: usize = 3;
+/// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader, that it is
+/// gone.
+const SAID_BESIDE: usize = 4;
 
 /// The order in which chunks are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +157,8 @@ enum Said<In, Out, X> {
     Done(Done<In, Out>),
     /// The reader failed to take note of a commit.
     Unheard(Failure),
+    /// A worker is gone, and the chunk that it was at.
+    Lost(Failure),
     /// Something is wanted.
     Asks(X),
 }
@@ -160,7 +166,9 @@ enum Said<In, Out, X> {
 type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
 
 /// Ways for what a step with threads says.
-fn lanes<In, Out, X>(workers: usize) -> (Lanes<Buffers<In, Out>, Said<In, Out, X>>, Vec<WorkersLane<In, Out, X>>) {
+fn lanes<In, Out, X>(
+    workers: usize,
+) -> (Lanes<Buffers<In, Out>, Said<In, Out, X>>, Vec<WorkersLane<In, Out, X>>) {
     Lanes::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new)
 }
 
