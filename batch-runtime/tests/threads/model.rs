@@ -202,8 +202,9 @@ enum Hearing {
 struct Taker {
     plan: Plan,
     watch: Arc<Watch>,
-    over: Arc<AtomicBool>,
     lanes: Lanes<Buffers, Said>,
+    /// Goes right behind the lanes.
+    _leaving: Leaving,
     reader: Hearing,
     chunks: InOrder<Done>,
     taken: u64,
@@ -262,7 +263,8 @@ impl Taker {
 
     fn commit(&mut self, Done { unit, lane }: Done) -> Result<(), Why> {
         let Unit { number, buffers, .. } = unit;
-        self.watch.take(number);
+        let room = self.plan.far + (self.plan.workers * self.plan.each) as u64;
+        self.watch.take(number, room);
         let first = self.committed.put(number);
         self.watch.committed.store(first, Relaxed);
         match &self.reader {
@@ -320,10 +322,11 @@ impl Taker {
     }
 }
 
-impl Drop for Taker {
+struct Leaving(Arc<Watch>);
+
+impl Drop for Leaving {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        self.watch.taker_is_gone.store(true, Relaxed);
+        self.0.taker_is_gone.store(true, Relaxed);
     }
 }
 
@@ -367,8 +370,8 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
         let taker = Taker {
             plan: plan.clone(),
             watch: Arc::clone(watch),
-            over,
             lanes,
+            _leaving: Leaving(Arc::clone(watch)),
             reader,
             chunks: InOrder::new(),
             taken: 0,

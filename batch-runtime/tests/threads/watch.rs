@@ -21,7 +21,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn take(&self, number: u64) {
+    /// There is room for so many behind the first that is not committed.
+    pub(crate) fn take(&self, number: u64, room: u64) {
+        let first = self.committed.load(Relaxed);
+        assert!(number <= first + room, "chunk {number} is done far behind {first}");
         let mut taken = self.taken.lock().unwrap();
         assert!(!taken.contains(&number), "chunk {number} is taken twice");
         taken.push(number);

@@ -20,17 +20,15 @@ pub(super) struct Lane<B, S> {
     pub(super) number: usize,
     buffers: Receiver<B>,
     voice: Voice<S>,
-}
-
-/// Speaks to the taker.
-pub(super) struct Voice<S> {
-    say: SyncSender<S>,
     over: Arc<AtomicBool>,
 }
 
+/// Speaks to the taker.
+pub(super) struct Voice<S>(SyncSender<S>);
+
 impl<S> Clone for Voice<S> {
     fn clone(&self) -> Self {
-        Self { say: self.say.clone(), over: Arc::clone(&self.over) }
+        Self(self.0.clone())
     }
 }
 
@@ -45,14 +43,14 @@ impl<B, S> Lanes<B, S> {
         // Room for all that can be said, so that nobody waits to say it.
         let (say, said) = sync_channel(lanes * (each + beside) + beside);
         let over = Arc::new(AtomicBool::new(false));
-        let voice = Voice { say, over: Arc::clone(&over) };
+        let voice = Voice(say);
         let (out, lanes) = (0..lanes)
             .map(|number| {
                 let (give, taken) = sync_channel(each);
                 for _ in 0..each {
                     let _ = give.send(buffers());
                 }
-                (give, Lane { number, buffers: taken, voice: voice.clone() })
+                (give, Lane { number, buffers: taken, voice: voice.clone(), over: Arc::clone(&over) })
             })
             .unzip();
         (Self { said, out, over }, lanes)
@@ -92,7 +90,8 @@ impl<B, S> Drop for Lanes<B, S> {
 impl<B, S> Lane<B, S> {
     /// Waits for buffers; `None` when nothing more is wanted.
     pub(super) fn next(&self) -> Option<B> {
-        self.buffers.recv().ok().filter(|_| !self.voice.is_over())
+        // Some may be left from before.
+        self.buffers.recv().ok().filter(|_| !self.over.load(Ordering::Relaxed))
     }
 
     /// False where nobody hears it any more.
@@ -115,10 +114,6 @@ impl<B, S> Lane<B, S> {
 impl<S> Voice<S> {
     /// False where nobody hears it any more.
     pub(super) fn say(&self, said: S) -> bool {
-        !self.is_over() && self.say.send(said).is_ok()
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+        self.0.send(said).is_ok()
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::lanes::Lanes;
 use super::order::{Committed, InOrder};
 use super::reading::Hearing;
-use super::sync::{Arc, Ordering};
+use super::sync::Arc;
 use super::{Buffers, Common, Done, Order, Said, UnitEnd};
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
 use crate::engine::checkpoint;
@@ -160,7 +160,7 @@ where
 
 impl<In, Out, R, H: Hearing<R>, A> Drop for Threaded<'_, In, Out, R, H, A> {
     fn drop(&mut self) {
-        self.common.over.store(true, Ordering::Relaxed);
+        // The lanes, which go next, say that it is over.
         self.common.give_up.give_up();
     }
 }
