@@ -287,6 +287,40 @@ fn a_panic_in_one_thread_fails_the_step_behind_what_was_before_it() {
     assert_eq!(world.numbers("SELECT MAX(n) FROM saved"), [499]);
 }
 
+/// Breaks where it ends.
+struct Brittle(u64);
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(self.0 != 25 || std::thread::panicking(), "twenty-five broke");
+    }
+}
+
+#[processor]
+fn make_brittle(number: u64) -> Brittle {
+    Brittle(number)
+}
+
+#[writer]
+fn look_at(_: &[Brittle]) {}
+
+#[step(chunk = 10, threads = 3)]
+fn with_what_breaks() {
+    numbers | make_brittle | look_at
+}
+
+#[job]
+fn breaking(count: u64) {
+    with_what_breaks;
+}
+
+#[test]
+fn a_panic_where_a_thread_drops_what_it_made_fails_the_step() {
+    let world = World::new();
+    let report = world.fails(&breaking(1_000));
+    assert!(report.exit.description.contains("twenty-five broke"), "{}", report.exit.description);
+}
+
 #[reader]
 fn numbers_to_a_panic(count: u64) -> impl Iterator<Item = u64> {
     (0..count).inspect(|number| assert!(*number != 25, "twenty-five"))

@@ -1,8 +1,9 @@
 //! Receives: threads that make chunks, and one that takes them. Gives: the ways between them: buffers go out to a worker on a lane of
-//! its own and come back full, as many as were given out at the begin; and what comes back is put in order.
+//! its own and come back full, as many as were given out at the begin.
 //!
 //! Whoever waits here waits for one other thread, and is woken by its leaving as well as by what it sends: the worker by the end of the
-//! taker, the taker by the end of the last worker.
+//! taker, the taker by the end of the last worker. A worker that leaves before the others says why, as the taker may wait for what it
+//! was at.
 
 use super::sync::{Arc, AtomicBool, Ordering, Receiver, SyncSender, sync_channel};
 
@@ -19,17 +20,15 @@ pub(super) struct Lane<B, S> {
     pub(super) number: usize,
     buffers: Receiver<B>,
     voice: Voice<S>,
-}
-
-/// Speaks to the taker.
-pub(super) struct Voice<S> {
-    say: SyncSender<S>,
     over: Arc<AtomicBool>,
 }
 
+/// Speaks to the taker.
+pub(super) struct Voice<S>(SyncSender<S>);
+
 impl<S> Clone for Voice<S> {
     fn clone(&self) -> Self {
-        Self { say: self.say.clone(), over: Arc::clone(&self.over) }
+        Self(self.0.clone())
     }
 }
 
@@ -44,14 +43,14 @@ impl<B, S> Lanes<B, S> {
         // Room for all that can be said, so that nobody waits to say it.
         let (say, said) = sync_channel(lanes * (each + beside) + beside);
         let over = Arc::new(AtomicBool::new(false));
-        let voice = Voice { say, over: Arc::clone(&over) };
+        let voice = Voice(say);
         let (out, lanes) = (0..lanes)
             .map(|number| {
                 let (give, taken) = sync_channel(each);
                 for _ in 0..each {
                     let _ = give.send(buffers());
                 }
-                (give, Lane { number, buffers: taken, voice: voice.clone() })
+                (give, Lane { number, buffers: taken, voice: voice.clone(), over: Arc::clone(&over) })
             })
             .unzip();
         (Self { said, out, over }, lanes)
@@ -91,12 +90,20 @@ impl<B, S> Drop for Lanes<B, S> {
 impl<B, S> Lane<B, S> {
     /// Waits for buffers; `None` when nothing more is wanted.
     pub(super) fn next(&self) -> Option<B> {
-        self.buffers.recv().ok().filter(|_| !self.voice.is_over())
+        // Some may be left from before.
+        self.buffers.recv().ok().filter(|_| !self.over.load(Ordering::Relaxed))
     }
 
     /// False where nobody hears it any more.
     pub(super) fn say(&self, said: S) -> bool {
         self.voice.say(said)
+    }
+
+    /// Asks the taker for something, and waits; `None` where it leaves without an answer.
+    pub(super) fn ask<A>(&self, asking: impl FnOnce(SyncSender<A>) -> S) -> Option<A> {
+        let (reply, answer) = sync_channel(1);
+        // The reply goes where what is said goes: it is gone when nobody is left to hear it.
+        self.say(asking(reply)).then(|| answer.recv().ok()).flatten()
     }
 
     pub(super) fn voice(&self) -> &Voice<S> {
@@ -107,39 +114,6 @@ impl<B, S> Lane<B, S> {
 impl<S> Voice<S> {
     /// False where nobody hears it any more.
     pub(super) fn say(&self, said: S) -> bool {
-        !self.is_over() && self.say.send(said).is_ok()
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
-    }
-}
-
-/// What comes in any order, and is taken by its number.
-pub(super) struct InOrder<T> {
-    early: Vec<(u64, T)>,
-    next: u64,
-}
-
-impl<T> InOrder<T> {
-    pub(super) fn new() -> Self {
-        Self { early: Vec::new(), next: 0 }
-    }
-
-    pub(super) fn put(&mut self, number: u64, item: T) {
-        self.early.push((number, item));
-    }
-
-    /// The one that came first of those that are there.
-    pub(super) fn take_any(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
-        let at = self.early.iter().position(|(_, item)| may(item))?;
-        Some(self.early.remove(at).1)
-    }
-
-    /// The one whose turn it is, if it is there.
-    pub(super) fn take(&mut self) -> Option<T> {
-        let at = self.early.iter().position(|(number, _)| *number == self.next)?;
-        self.next += 1;
-        Some(self.early.swap_remove(at).1)
+        self.0.send(said).is_ok()
     }
 }

@@ -17,9 +17,12 @@
 
 mod apart;
 mod lanes;
+mod order;
 mod reading;
+mod serving;
 mod sync;
 mod taking;
+mod turns;
 mod working;
 
 use std::cell::Cell;
@@ -50,8 +53,9 @@ use working::Working;
 /// Sets of buffers that a worker has: enough that it seldom waits for the writer, nor the writer for it.
 const BUFFERS_EACH: usize = 4;
 
-/// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader.
-const SAID_BESIDE: usize = 3;
+/// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader, that it is
+/// gone.
+const SAID_BESIDE: usize = 4;
 
 /// The order in which chunks are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +161,8 @@ enum Said<In, Out, X> {
     Done(Done<In, Out>),
     /// The reader failed to take note of a commit.
     Unheard(Failure),
+    /// A worker is gone, and the chunk that it was at.
+    Lost(Failure),
     /// Something is wanted.
     Asks(X),
 }

@@ -1,11 +1,11 @@
 //! Receives: a reader, and buffers. Gives: chunk after chunk of records, numbered as they are read; and word to the reader of what is
 //! committed.
 
-use std::collections::VecDeque;
 use std::mem;
-use std::sync::PoisonError;
 
-use super::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, SyncSender, sync_channel};
+use super::order::Untold;
+use super::sync::{Arc, SyncSender};
+use super::turns::Turns;
 use super::{Buffers, Common, Said, Unit, UnitEnd, WorkersLane};
 use crate::definition::{Failure, Phase, Reader};
 use crate::engine::checkpoint;
@@ -27,9 +27,7 @@ pub(super) struct Reading<R> {
     gaps: Gaps,
     repeats: ReadRepeats,
     /// Where it stood behind the chunks that are not committed. Encoded: the reader may change threads, its positions need not.
-    behind: VecDeque<String>,
-    /// How many commits it has heard of.
-    heard: u64,
+    behind: Untold<String>,
 }
 
 impl<R: Reader> Reading<R> {
@@ -41,20 +39,17 @@ impl<R: Reader> Reading<R> {
             at,
             gaps,
             repeats: ReadRepeats::default(),
-            behind: VecDeque::new(),
-            heard: 0,
+            behind: Untold::new(),
         }
     }
 
     /// Tells the reader of the commits that it has not heard of, of that many in all.
     pub(super) fn hear_of(&mut self, commits: u64) -> Result<(), Failure> {
-        while self.heard < commits {
-            let (Some(reader), Some(position)) = (&mut self.reader, self.behind.pop_front()) else { break };
+        let Some(reader) = &mut self.reader else { return Ok(()) };
+        self.behind.tell(commits, |position| {
             let position = checkpoint::decode::<R::Position>(&position)?;
-            panic::catch(|| reader.committed(&position).map_err(Failure::new)).and_then(|heard| heard)?;
-            self.heard += 1;
-        }
-        Ok(())
+            panic::catch(|| reader.committed(&position).map_err(Failure::new)).and_then(|heard| heard)
+        })
     }
 
     /// Reads one chunk; `None` behind the last. With a place for them, records may be left to the caller to read.
@@ -108,7 +103,7 @@ impl<R: Reader> Reading<R> {
         let end = match filled {
             Ok((reader, ended, position, progress)) => {
                 self.ended = ended;
-                self.behind.push_back(position.clone());
+                self.behind.put(position.clone());
                 self.reader = Some(reader);
                 let records = begin..self.gaps.record();
                 let begin = mem::replace(&mut self.at, position.clone());
@@ -293,28 +288,10 @@ pub(super) trait Hearing<R> {
 }
 
 /// A reader that the workers read in turns, each a chunk: what it makes stays with the thread that made it.
-pub(super) struct InTurns<R> {
-    reading: Mutex<Reading<R>>,
-    commits: AtomicU64,
-}
+pub(super) type InTurns<R> = Turns<Reading<R>>;
 
 /// Asks the thread of the step to open the reader once more, with what only that thread has.
 pub(super) struct OpenAnew<R>(SyncSender<Result<R, Failure>>);
-
-impl<R: Reader> InTurns<R> {
-    pub(super) fn new(reading: Reading<R>) -> Self {
-        Self { reading: Mutex::new(reading), commits: AtomicU64::new(0) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Reading<R>> {
-        // What user code panics in is caught under the lock.
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Acquire)
-    }
-}
 
 /// A worker's end of it.
 pub(super) struct TakesTurns<R, const CAREFUL: bool> {
@@ -338,16 +315,14 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for 
         // What was made here ends here: memory is freed where it was asked for.
         buffers.outputs.clear();
         let mut anew = || {
-            let (reply, answer) = sync_channel(1);
-            let asked = lane.say(Said::Asks(OpenAnew(reply)));
-            let answer = asked.then(|| answer.recv().ok()).flatten();
+            let answer = lane.ask(|reply| Said::Asks(OpenAnew(reply)));
             answer.unwrap_or_else(|| Err(Failure::new("the step is over")))
         };
-        let mut reading = self.reader.lock();
+        let (mut reading, commits) = self.reader.take();
         if common.is_over() {
             return None;
         }
-        if let Err(failure) = reading.hear_of(self.reader.commits()) {
+        if let Err(failure) = reading.hear_of(commits) {
             lane.say(Said::Unheard(failure));
             return None;
         }
@@ -369,15 +344,11 @@ impl<R: Reader> Hearing<R> for Arc<InTurns<R>> {
     }
 
     fn committed(&self, chunks: u64) -> Result<(), Failure> {
-        self.commits.store(chunks, Ordering::Release);
-        // Whoever reads just now tells it before the next chunk.
-        match self.reading.try_lock() {
-            Ok(mut reading) => reading.hear_of(chunks),
-            Err(_) => Ok(()),
-        }
+        Turns::committed(self, chunks).map_or(Ok(()), |mut reading| reading.hear_of(chunks))
     }
 
     fn close(&self) -> Result<(), Failure> {
-        self.lock().hear_of(self.commits())
+        let (mut reading, commits) = self.take();
+        reading.hear_of(commits)
     }
 }

@@ -1,13 +1,12 @@
 //! Receives: chunks that workers have made. Gives: them as the step takes them, one by one.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::mem;
 use std::ops::Range;
 
-use super::lanes::InOrder;
+use super::order::{Committed, InOrder};
 use super::reading::Hearing;
-use super::sync::{Arc, Ordering};
+use super::sync::Arc;
 use super::{Buffers, Common, Done, Order, Said, StepsLanes, UnitEnd};
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
 use crate::engine::checkpoint;
@@ -31,13 +30,11 @@ pub(super) struct Threaded<'e, In, Out, R, H: Hearing<R>, A> {
     chunks: InOrder<Done<In, Out>>,
     /// How many chunks were taken.
     taken: u64,
-    committed: Committed,
+    committed: Committed<Buffers<In, Out>>,
     /// The chunk that was taken last.
     current: Current<In, Out>,
     /// What is done, where that is more than what lies before a position.
     watermark: Option<Watermark>,
-    /// Not given back yet, as too much is done behind a chunk that is not.
-    withheld: Vec<(usize, Buffers<In, Out>)>,
     phase: &'e Cell<Phase>,
 }
 
@@ -56,23 +53,6 @@ struct Current<In, Out> {
     /// Its records; `None` once they are committed.
     records: Option<Range<u64>>,
     progress: Option<Progress>,
-}
-
-/// The numbers of the chunks that are committed.
-#[derive(Default)]
-struct Committed {
-    /// All before it are.
-    first: u64,
-    behind: BTreeSet<u64>,
-}
-
-impl Committed {
-    fn put(&mut self, number: u64) {
-        self.behind.insert(number);
-        while self.behind.remove(&self.first) {
-            self.first += 1;
-        }
-    }
 }
 
 impl<'e, In, Out, R, H, A> Threaded<'e, In, Out, R, H, A>
@@ -95,7 +75,7 @@ where
             order: Order::OfInput,
             chunks: InOrder::new(),
             taken: 0,
-            committed: Committed::default(),
+            committed: Committed::none(FAR_AHEAD),
             current: Current {
                 number: 0,
                 lane: 0,
@@ -106,7 +86,6 @@ where
                 progress: None,
             },
             watermark: None,
-            withheld: Vec::new(),
             phase,
         }
     }
@@ -151,6 +130,7 @@ where
         match said {
             Said::Done(done) => self.chunks.put(done.number, done),
             Said::Unheard(failure) => return Err(blame(self.common.info, failure, Phase::Read)),
+            Said::Lost(failure) => return Err(failure),
             Said::Asks(asked) => self.reader.answer(asked, &mut self.anew),
             Said::Reads(_) | Said::Processes(_) => {}
         }
@@ -178,7 +158,7 @@ where
 
 impl<In, Out, R, H: Hearing<R>, A> Drop for Threaded<'_, In, Out, R, H, A> {
     fn drop(&mut self) {
-        self.common.over.store(true, Ordering::Relaxed);
+        // The lanes, which go next, say that it is over.
         self.common.give_up.give_up();
     }
 }
@@ -272,16 +252,11 @@ where
         if let (Some(watermark), Some(records)) = (&mut self.watermark, records.take()) {
             watermark.commit(records, Some(position));
         }
-        self.committed.put(*number);
-        self.reader.committed(self.committed.first)?;
+        let first = self.committed.put(*number);
+        self.reader.committed(first)?;
         // What is in them is dropped by the thread that made it.
         let buffers = mem::replace(buffers, Buffers::new());
-        if number.saturating_sub(self.committed.first) > FAR_AHEAD {
-            self.withheld.push((*lane, buffers));
-            return Ok(());
-        }
-        self.lanes.give_back(*lane, buffers);
-        for (lane, buffers) in self.withheld.drain(..) {
+        for (lane, buffers) in self.committed.give_back(*number, *lane, buffers) {
             self.lanes.give_back(lane, buffers);
         }
         Ok(())
@@ -291,7 +266,7 @@ where
         self.lanes.close();
         self.reader.release();
         while let Some(said) = self.lanes.hear() {
-            if let Said::Unheard(failure) = said {
+            if let Said::Unheard(failure) | Said::Lost(failure) = said {
                 return Err(failure);
             }
         }

@@ -28,7 +28,11 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
         match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
             Ok(processor) => {
                 self.lane.say(Said::Processes(Ok(())));
-                self.work::<_, CAREFUL>(processor);
+                let voice = self.lane.voice().clone();
+                // What is dropped between the chunks may panic too, and the chunk at hand is lost with the worker.
+                if let Err(panicked) = panic::catch(|| self.work::<_, CAREFUL>(processor)) {
+                    voice.say(Said::Lost(common.blame(panicked, Phase::Process)));
+                }
             }
             Err(failure) => {
                 let failure = of_role(common.info, failure, "processor").during(Phase::Open);

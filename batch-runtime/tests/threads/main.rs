@@ -1,0 +1,161 @@
+//! The threads of a step under a model checker, which decides at every step who goes on: nobody waits for ever, no chunk is lost, doubled
+//! or out of its order, and no thread is left, whoever leaves in whatever way.
+//!
+//! The sources are those of the runtime, over other primitives. A schedule that fails is printed, for `shuttle::replay`. Orderings of
+//! atomics are not checked: all are as strict as can be.
+
+mod model;
+mod plan;
+mod sync;
+mod watch;
+
+#[path = "../../src/engine/threads/lanes.rs"]
+mod lanes;
+#[path = "../../src/engine/threads/order.rs"]
+mod order;
+#[path = "../../src/engine/threads/serving.rs"]
+mod serving;
+#[path = "../../src/engine/threads/turns.rs"]
+mod turns;
+
+use std::sync::Arc;
+
+use model::Why;
+use plan::{Answer, Fall, Order, Plan, Reads};
+use watch::Watch;
+
+/// Schedules of each kind, for each way to read and each order.
+const SCHEDULES: usize = 500;
+
+/// Preemptions that a fault may need, where few are looked for.
+const PREEMPTIONS: usize = 3;
+
+/// Runs plans of that kind on many schedules; `ended` sees how each came out.
+fn check(
+    draw: impl Fn(Plan) -> Plan + Send + Sync + Clone + 'static,
+    ended: impl Fn(&Plan, Result<(), Why>, &[u64]) + Send + Sync + Clone + 'static,
+) {
+    for reads in [Reads::InTurns, Reads::Apart] {
+        for order in [Order::OfInput, Order::AsDone] {
+            let (draw, ended) = (draw.clone(), ended.clone());
+            let run = move || {
+                let plan = draw(Plan::quiet(reads, order));
+                let watch = Arc::new(Watch::default());
+                let came = model::run(&plan, &watch);
+                always(&plan, came, &watch);
+                ended(&plan, came, &watch.taken());
+            };
+            println!("{reads:?}, {order:?}: {SCHEDULES} random schedules, as many with few preemptions");
+            shuttle::check_random(run.clone(), SCHEDULES);
+            shuttle::check_pct(run, SCHEDULES, PREEMPTIONS);
+        }
+    }
+}
+
+/// What holds however a step ends.
+fn always(plan: &Plan, came: Result<(), Why>, watch: &Watch) {
+    let (taken, told) = (watch.taken(), watch.told());
+    assert_eq!(watch.buffers(), 0, "buffers are left, {plan:?}");
+    assert_ne!(came, Err(Why::Gone), "{plan:?}");
+    if plan.order == Order::OfInput {
+        assert!(taken.iter().copied().eq(0..taken.len() as u64), "{taken:?}, {plan:?}");
+    }
+    if came.is_ok() {
+        let mut all = taken.clone();
+        all.sort_unstable();
+        assert!(all.iter().copied().eq(0..=plan.last), "{taken:?}, {plan:?}");
+        assert_eq!(taken.last(), Some(&plan.last), "{plan:?}");
+        assert_eq!(told, all, "{plan:?}");
+    }
+    // What was before the first that failed is what one thread would have done.
+    if let (Err(Why::Chunk(at)), Order::OfInput) = (came, plan.order) {
+        assert_eq!((Some(at), at), (plan.fails_at(), taken.len() as u64), "{plan:?}");
+    }
+}
+
+#[test]
+fn every_chunk_is_taken_once_in_its_order_and_the_reader_is_told_of_each() {
+    check(|quiet| quiet, |plan, came, _| assert_eq!(came, Ok(()), "{plan:?}"));
+}
+
+#[test]
+fn a_reader_that_fails_ends_the_step_at_that_chunk() {
+    check(Plan::whose_reader_fails, |plan, came, _| assert_eq!(came, Err(Why::Chunk(plan.last)), "{plan:?}"));
+}
+
+#[test]
+fn a_worker_that_fails_ends_the_step_at_that_chunk() {
+    check(
+        |quiet| quiet.with_a_worker_that(Fall::Fails),
+        |plan, came, _| assert_eq!(came, Err(Why::Chunk(plan.fails_at().unwrap())), "{plan:?}"),
+    );
+}
+
+#[test]
+fn a_worker_that_is_lost_with_its_chunk_ends_the_step_before_that_chunk() {
+    check(
+        |quiet| quiet.with_a_worker_that(Fall::IsLost),
+        |plan, came, taken| {
+            assert_eq!(came, Err(Why::Lost), "{plan:?}");
+            assert!(!taken.contains(&plan.worker.unwrap().0), "{plan:?}");
+        },
+    );
+}
+
+#[test]
+fn a_taker_that_leaves_takes_all_threads_with_it() {
+    check(Plan::whose_taker_leaves, |plan, came, taken| {
+        assert_eq!(came, Err(Why::Left), "{plan:?}");
+        assert_eq!(Some(taken.len() as u64), plan.leaves, "{plan:?}");
+    });
+}
+
+#[test]
+fn a_request_to_open_the_reader_is_answered_or_ends() {
+    check(Plan::that_opens_anew, |plan, came, _| {
+        let (at, answer) = plan.anew.unwrap();
+        let expected = match plan.asks(at).map_or(Answer::Opened, |_| answer) {
+            Answer::Opened => Ok(()),
+            Answer::Refused | Answer::None => Err(Why::Chunk(at)),
+            Answer::Leaves => Err(Why::Left),
+        };
+        assert_eq!(came, expected, "{plan:?}");
+    });
+}
+
+#[test]
+fn a_reader_that_cannot_take_note_of_a_commit_fails_the_step() {
+    check(Plan::whose_reader_does_not_hear, |plan, came, _| assert_eq!(came, Err(Why::Unheard), "{plan:?}"));
+}
+
+#[test]
+fn threads_that_were_started_end_where_another_could_not_be() {
+    check(Plan::of_which_some_do_not_start, |plan, came, _| {
+        assert_eq!(came, Err(Why::NotStarted), "{plan:?}");
+    });
+}
+
+#[test]
+fn whatever_happens_at_once_the_step_ends_for_one_of_the_reasons() {
+    check(Plan::with_anything, |plan, came, _| {
+        let may = match came {
+            Ok(()) => {
+                plan.fails_at().is_none()
+                    && plan.worker.is_none()
+                    && plan.leaves.is_none()
+                    && plan.unheard.is_none()
+            }
+            Err(Why::Chunk(at)) => {
+                let fails = [plan.worker.map(|(at, _)| at), plan.anew.map(|(at, _)| at), Some(plan.last)];
+                fails.contains(&Some(at))
+            }
+            Err(Why::Unheard) => plan.unheard.is_some(),
+            Err(Why::Lost) => plan.falls(plan.worker.unwrap().0) == Some(Fall::IsLost),
+            Err(Why::Left) => {
+                plan.leaves.is_some() || plan.anew.is_some_and(|(at, _)| plan.asks(at).is_some())
+            }
+            Err(Why::NotStarted | Why::Gone) => false,
+        };
+        assert!(may, "{came:?}, {plan:?}");
+    });
+}

@@ -1,0 +1,382 @@
+//! Receives: a plan. Gives: the step that runs by it, over a reader and processors that do nothing but what is planned.
+//!
+//! Who waits for whom is that of the runtime. What surrounds it (`reading.rs`, `working.rs`, `taking.rs`) is modelled here line by line.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::lanes::{Lane, Lanes};
+use crate::order::{Committed, InOrder, Untold};
+use crate::plan::{Answer, Fall, Order, Plan, Reads};
+use crate::serving::{Asks, Serves, Stays, serving};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, SyncSender};
+use crate::turns::Turns;
+use crate::watch::{Buffers, Watch};
+
+/// Why a step ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// A chunk could not be read or processed.
+    Chunk(u64),
+    Unheard,
+    Lost,
+    Left,
+    NotStarted,
+    /// Nobody is there any more, and nobody said why.
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    More,
+    Last,
+    Failed,
+}
+
+struct Unit {
+    number: u64,
+    buffers: Buffers,
+    end: End,
+}
+
+struct Done {
+    unit: Unit,
+    lane: usize,
+}
+
+enum Said {
+    Ready,
+    Done(Done),
+    Unheard,
+    Lost,
+    Asks(SyncSender<bool>),
+}
+
+type WorkersLane = Lane<Buffers, Said>;
+
+/// The reader, and what is known of its chunks.
+struct Reading {
+    plan: Plan,
+    watch: Arc<Watch>,
+    number: u64,
+    ended: bool,
+    has_failed: bool,
+    /// It could not take note of a commit.
+    is_deaf: bool,
+    behind: Untold<u64>,
+}
+
+impl Reading {
+    fn new(plan: &Plan, watch: &Arc<Watch>) -> Self {
+        Self {
+            plan: plan.clone(),
+            watch: Arc::clone(watch),
+            number: 0,
+            ended: false,
+            has_failed: false,
+            is_deaf: false,
+            behind: Untold::new(),
+        }
+    }
+
+    fn hear_of(&mut self, commits: u64) -> Result<(), Why> {
+        if self.has_failed {
+            return Ok(());
+        }
+        self.behind.tell(commits, |number| {
+            if self.plan.unheard == Some(number) {
+                self.is_deaf = true;
+                return Err(Why::Unheard);
+            }
+            self.watch.tell(number);
+            Ok(())
+        })
+    }
+
+    fn unit(&mut self, buffers: Buffers, anew: impl FnOnce() -> Option<bool>) -> Option<Unit> {
+        if !self.has_failed && !self.is_deaf {
+            self.watch.has_heard(buffers.noted);
+        }
+        if self.ended {
+            return None;
+        }
+        let number = self.number;
+        let is_open = self.plan.asks(number).is_none() || anew() == Some(true);
+        let end = match number == self.plan.last {
+            _ if !is_open => End::Failed,
+            false => End::More,
+            true if self.plan.reader_fails => End::Failed,
+            true => End::Last,
+        };
+        self.number += 1;
+        self.ended = end != End::More;
+        self.has_failed = end == End::Failed;
+        if !self.has_failed {
+            self.behind.put(number);
+        }
+        Some(Unit { number, buffers, end })
+    }
+}
+
+/// How a worker comes by chunks.
+enum Supply {
+    InTurns(Arc<Turns<Reading>>),
+    Apart(Asks<Buffers, Unit>),
+}
+
+impl Supply {
+    fn next(&self, lane: &WorkersLane, buffers: Buffers, over: &AtomicBool) -> Option<Unit> {
+        match self {
+            Self::InTurns(turns) => {
+                let (mut reading, commits) = turns.take();
+                if over.load(Ordering::Relaxed) {
+                    return None;
+                }
+                if reading.hear_of(commits).is_err() {
+                    lane.say(Said::Unheard);
+                    return None;
+                }
+                reading.unit(buffers, || lane.ask(Said::Asks))
+            }
+            Self::Apart(asks) => asks.ask(buffers),
+        }
+    }
+}
+
+fn read_apart(
+    mut reading: Reading,
+    mut requests: Serves<Buffers, Unit>,
+    commits: &AtomicU64,
+) -> Result<(), Why> {
+    requests.serve(|buffers| {
+        reading.hear_of(commits.load(Ordering::Acquire))?;
+        Ok(reading.unit(buffers, || None))
+    })?;
+    reading.hear_of(commits.load(Ordering::Acquire))
+}
+
+struct Worker {
+    plan: Plan,
+    watch: Arc<Watch>,
+    over: Arc<AtomicBool>,
+    lane: WorkersLane,
+    supply: Supply,
+}
+
+impl Worker {
+    fn run(self) {
+        self.lane.say(Said::Ready);
+        let voice = self.lane.voice().clone();
+        if self.work().is_err() {
+            voice.say(Said::Lost);
+        }
+    }
+
+    fn work(self) -> Result<(), Why> {
+        let Self { plan, watch, over, lane, supply } = self;
+        loop {
+            let was_gone = watch.taker_is_gone.load(Relaxed);
+            let Some(mut buffers) = lane.next() else { return Ok(()) };
+            assert!(!was_gone, "a chunk is begun that nobody takes");
+            assert_eq!(buffers.lane, lane.number, "buffers on the lane of another");
+            buffers.noted = watch.noted.load(Relaxed);
+            let Some(mut unit) = supply.next(&lane, buffers, &over) else { return Ok(()) };
+            let fall = plan.falls(unit.number);
+            match fall {
+                Some(Fall::IsLost) => return Err(Why::Lost),
+                Some(Fall::Fails) => unit.end = End::Failed,
+                None => {}
+            }
+            if !lane.say(Said::Done(Done { unit, lane: lane.number })) || fall.is_some() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What the thread of the step has to do with the reader.
+enum Hearing {
+    InTurns(Arc<Turns<Reading>>),
+    Apart { stays: Option<Stays<Buffers>>, commits: Arc<AtomicU64> },
+}
+
+struct Taker {
+    plan: Plan,
+    watch: Arc<Watch>,
+    lanes: Lanes<Buffers, Said>,
+    /// Goes right behind the lanes.
+    _leaving: Leaving,
+    reader: Hearing,
+    chunks: InOrder<Done>,
+    taken: u64,
+    committed: Committed<Buffers>,
+}
+
+impl Taker {
+    fn ready(&mut self, threads: usize) -> Result<(), Why> {
+        let mut answers = 0;
+        while answers < threads {
+            match self.lanes.hear().ok_or(Why::Gone)? {
+                Said::Ready => answers += 1,
+                said => self.note(said)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, said: Said) -> Result<(), Why> {
+        match said {
+            Said::Ready => {}
+            Said::Done(done) => self.chunks.put(done.unit.number, done),
+            Said::Unheard => return Err(Why::Unheard),
+            Said::Lost => return Err(Why::Lost),
+            Said::Asks(reply) => {
+                let (_, answer) = self.plan.anew.expect("nobody asks unless it is planned");
+                match answer {
+                    Answer::Opened | Answer::Refused => {
+                        let _ = reply.send(answer == Answer::Opened);
+                    }
+                    Answer::None => {}
+                    Answer::Leaves => return Err(Why::Left),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<Done, Why> {
+        loop {
+            let taken = self.taken;
+            let done = match self.plan.order {
+                Order::OfInput => self.chunks.take(),
+                Order::AsDone => {
+                    self.chunks.take_any(|done| done.unit.end != End::Last || done.unit.number == taken)
+                }
+            };
+            if let Some(done) = done {
+                self.taken += 1;
+                return Ok(done);
+            }
+            let said = self.lanes.hear().ok_or(Why::Gone)?;
+            self.note(said)?;
+        }
+    }
+
+    fn commit(&mut self, Done { unit, lane }: Done) -> Result<(), Why> {
+        let Unit { number, buffers, .. } = unit;
+        let room = self.plan.far + (self.plan.workers * self.plan.each) as u64;
+        self.watch.take(number, room);
+        let first = self.committed.put(number);
+        self.watch.committed.store(first, Relaxed);
+        match &self.reader {
+            Hearing::InTurns(turns) => {
+                if let Some(mut reading) = turns.committed(first) {
+                    reading.hear_of(first)?;
+                }
+            }
+            Hearing::Apart { commits, .. } => commits.store(first, Ordering::Release),
+        }
+        self.watch.noted.store(first, Relaxed);
+        for (lane, buffers) in self.committed.give_back(number, lane, buffers) {
+            self.lanes.give_back(lane, buffers);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Why> {
+        self.lanes.close();
+        if let Hearing::Apart { stays, .. } = &mut self.reader {
+            *stays = None;
+        }
+        while let Some(said) = self.lanes.hear() {
+            match said {
+                Said::Unheard => return Err(Why::Unheard),
+                Said::Lost => return Err(Why::Lost),
+                Said::Ready | Said::Done(_) | Said::Asks(_) => {}
+            }
+        }
+        match &self.reader {
+            Hearing::InTurns(turns) => {
+                let (mut reading, commits) = turns.take();
+                reading.hear_of(commits)
+            }
+            Hearing::Apart { .. } => Ok(()),
+        }
+    }
+
+    fn run(mut self, threads: usize) -> Result<(), Why> {
+        self.ready(threads)?;
+        loop {
+            if self.plan.leaves == Some(self.taken) {
+                return Err(Why::Left);
+            }
+            let done = self.take()?;
+            let Unit { number, end, .. } = done.unit;
+            if end == End::Failed {
+                return Err(Why::Chunk(number));
+            }
+            self.commit(done)?;
+            if end == End::Last {
+                return self.close();
+            }
+        }
+    }
+}
+
+struct Leaving(Arc<Watch>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.taker_is_gone.store(true, Relaxed);
+    }
+}
+
+/// Runs the step; it is left when all of its threads are.
+pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
+    shuttle::thread::scope(|threads| {
+        let mut made = 0;
+        let (lanes, ends) = Lanes::new(plan.workers, plan.each, 4, || {
+            made += 1;
+            Buffers::new(watch, (made - 1) / plan.each)
+        });
+        let over = lanes.over();
+        let (reader, supplies, readers) = match plan.reads {
+            Reads::InTurns => {
+                let reading = Arc::new(Turns::new(Reading::new(plan, watch)));
+                let supplies: Vec<_> = ends.iter().map(|_| Supply::InTurns(Arc::clone(&reading))).collect();
+                (Hearing::InTurns(reading), supplies, 0)
+            }
+            Reads::Apart => {
+                let (requests, asks, stays) = serving(plan.workers);
+                let commits = Arc::new(AtomicU64::new(0));
+                let reader = Hearing::Apart { stays: Some(stays), commits: Arc::clone(&commits) };
+                let reading = Reading::new(plan, watch);
+                let voice = ends[0].voice().clone();
+                threads.spawn(move || {
+                    voice.say(Said::Ready);
+                    if read_apart(reading, requests, &commits).is_err() {
+                        voice.say(Said::Unheard);
+                    }
+                });
+                (reader, asks.into_iter().map(Supply::Apart).collect(), 1)
+            }
+        };
+        for (lane, supply) in ends.into_iter().zip(supplies) {
+            if lane.number == plan.started {
+                return Err(Why::NotStarted);
+            }
+            let (plan, watch, over) = (plan.clone(), Arc::clone(watch), Arc::clone(&over));
+            threads.spawn(move || Worker { plan, watch, over, lane, supply }.run());
+        }
+        let taker = Taker {
+            plan: plan.clone(),
+            watch: Arc::clone(watch),
+            lanes,
+            _leaving: Leaving(Arc::clone(watch)),
+            reader,
+            chunks: InOrder::new(),
+            taken: 0,
+            committed: Committed::none(plan.far),
+        };
+        taker.run(plan.workers + readers)
+    })
+}

@@ -1,0 +1,57 @@
+//! Receives: nothing. Gives: what threads wait by, as the model checker has it.
+//!
+//! Its channels differ from those of `std` in two ways that matter here: what is on its way when the receiver goes stays where it is, and
+//! nobody else can run right before an end goes.
+
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use shuttle::sync::mpsc::{self, RecvError, SendError};
+pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard};
+
+pub(crate) struct SyncSender<T>(mpsc::SyncSender<T>);
+
+pub(crate) struct Receiver<T>(mpsc::Receiver<T>);
+
+pub(crate) fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
+    let (sender, receiver) = mpsc::sync_channel(bound);
+    (SyncSender(sender), Receiver(receiver))
+}
+
+/// Others may run here.
+pub(crate) fn step() {
+    AtomicBool::new(false).load(Ordering::SeqCst);
+}
+
+impl<T> SyncSender<T> {
+    pub(crate) fn send(&self, item: T) -> Result<(), SendError<T>> {
+        self.0.send(item)
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn recv(&self) -> Result<T, RecvError> {
+        self.0.recv()
+    }
+}
+
+impl<T> Clone for SyncSender<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Drop for SyncSender<T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            step();
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // Nobody runs between the last look and the end of the receiver.
+            while self.0.try_recv().is_ok() {}
+        }
+    }
+}
