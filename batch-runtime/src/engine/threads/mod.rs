@@ -149,6 +149,10 @@ struct Done<In, Out> {
 }
 
 /// What a thread says to the step's own.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that is said is a chunk, and a box would be freed by another thread"
+)]
 enum Said<In, Out, X> {
     /// The reader is open, stands there, and has that ahead of it.
     Reads(Result<(String, Gaps), Failure>),
@@ -165,10 +169,13 @@ enum Said<In, Out, X> {
 
 type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
 
+/// The side of the thread of the step.
+type StepsLanes<In, Out, X> = Lanes<Buffers<In, Out>, Said<In, Out, X>>;
+
+type Ends<In, Out, X> = (StepsLanes<In, Out, X>, Vec<WorkersLane<In, Out, X>>);
+
 /// Ways for what a step with threads says.
-fn lanes<In, Out, X>(
-    workers: usize,
-) -> (Lanes<Buffers<In, Out>, Said<In, Out, X>>, Vec<WorkersLane<In, Out, X>>) {
+fn lanes<In, Out, X>(workers: usize) -> Ends<In, Out, X> {
     Lanes::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new)
 }
 

@@ -4,11 +4,10 @@ use std::cell::Cell;
 use std::mem;
 use std::ops::Range;
 
-use super::lanes::Lanes;
 use super::order::{Committed, InOrder};
 use super::reading::Hearing;
 use super::sync::Arc;
-use super::{Buffers, Common, Done, Order, Said, UnitEnd};
+use super::{Buffers, Common, Done, Order, Said, StepsLanes, UnitEnd};
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
 use crate::engine::checkpoint;
 use crate::engine::feed::{Desk, Feed, Outputs, halt};
@@ -23,7 +22,7 @@ use crate::repository::SkipPhase;
 /// The chunks as the step takes them.
 pub(super) struct Threaded<'e, In, Out, R, H: Hearing<R>, A> {
     common: Arc<Common<'e>>,
-    lanes: Lanes<Buffers<In, Out>, Said<In, Out, H::Asked>>,
+    lanes: StepsLanes<In, Out, H::Asked>,
     reader: H,
     /// Opens a reader once more: for a worker, or to find the place of what failed.
     anew: A,
@@ -63,7 +62,7 @@ where
 {
     pub(super) fn new(
         common: Arc<Common<'e>>,
-        lanes: Lanes<Buffers<In, Out>, Said<In, Out, H::Asked>>,
+        lanes: StepsLanes<In, Out, H::Asked>,
         reader: H,
         anew: A,
         phase: &'e Cell<Phase>,
@@ -115,9 +114,8 @@ where
             }
             answers += 1;
         }
-        match unread.or(unprocessed) {
-            Some(failure) => return Err(Halt::Failed(failure)),
-            None => {}
+        if let Some(failure) = unread.or(unprocessed) {
+            return Err(Halt::Failed(failure));
         }
         let (position, gaps) = stands.expect("a reader says where it stands, or why it does not");
         if order == Order::AsDone || !gaps.is_empty() {
