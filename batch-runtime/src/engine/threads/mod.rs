@@ -168,6 +168,7 @@ enum Said<In, Out, X> {
 }
 
 type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
+/// The side of the thread of the step.
 type StepsLanes<In, Out, X> = Lanes<Buffers<In, Out>, Said<In, Out, X>>;
 
 impl<'s> Common<'s> {

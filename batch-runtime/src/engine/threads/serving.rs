@@ -23,8 +23,10 @@ pub(super) struct Stays<Q> {
     _ask: SyncSender<(usize, Q)>,
 }
 
+type Ends<Q, A> = (Serves<Q, A>, Vec<Asks<Q, A>>, Stays<Q>);
+
 /// The ends for one that serves, so many that ask, and one that says when it is over.
-pub(super) fn serving<Q, A>(askers: usize) -> (Serves<Q, A>, Vec<Asks<Q, A>>, Stays<Q>) {
+pub(super) fn serving<Q, A>(askers: usize) -> Ends<Q, A> {
     // Room for a question of each, so that nobody waits to ask.
     let (ask, asked) = sync_channel(askers);
     let (answers, asks) = (0..askers)
