@@ -1,5 +1,6 @@
 //! The reader of a step with `threads` is read in turns, or on a thread of its own where it cannot leave that.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +18,10 @@ struct Line {
     cuts_left: Mutex<u32>,
     heard: Mutex<Vec<String>>,
     opened: Mutex<u32>,
+    /// The last commit that the reader was told of.
+    told: Mutex<u64>,
+    /// The names of the threads that read, without that of the step.
+    threads: Mutex<BTreeSet<String>>,
 }
 
 impl Line {
@@ -50,6 +55,9 @@ impl<K> Reader for Numbers<K> {
     type Error = Cut;
 
     fn read(&mut self) -> Result<Option<u64>, Cut> {
+        let thread = std::thread::current();
+        let role = thread.name().and_then(|name| name.split(" of ").next()).unwrap_or_default();
+        self.line.threads.lock().unwrap().insert(role.to_owned());
         if self.next == 42 {
             let mut cuts_left = self.line.cuts_left.lock().unwrap();
             if *cuts_left > 0 {
@@ -73,6 +81,11 @@ impl<K> Reader for Numbers<K> {
     fn steps_over(&self, _: &Cut) -> bool {
         false
     }
+
+    fn committed(&mut self, position: &u64) -> Result<(), Cut> {
+        *self.line.told.lock().unwrap() = *position;
+        Ok(())
+    }
 }
 
 #[reader]
@@ -86,8 +99,8 @@ fn staying_on_a_thread(line: &Arc<Line>) -> Numbers<Rc<()>> {
 }
 
 #[processor]
-fn double(number: u64) -> u64 {
-    2 * number
+fn double(number: u64, bad: u64) -> Result<u64, String> {
+    if number == bad { Err(format!("{number} is bad")) } else { Ok(2 * number) }
 }
 
 #[writer]
@@ -119,25 +132,49 @@ fn apart() {
     staying_on_a_thread | double | keep
 }
 
-/// What was heard, and how often a reader was opened.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    heard: Vec<String>,
+    opened: u32,
+    told: u64,
+    threads: BTreeSet<String>,
+}
+
 #[step]
-fn say(line: &Arc<Line>) -> (Vec<String>, u32) {
-    (line.heard.lock().unwrap().clone(), *line.opened.lock().unwrap())
+fn say(line: &Arc<Line>) -> Said {
+    Said {
+        heard: line.heard.lock().unwrap().clone(),
+        opened: *line.opened.lock().unwrap(),
+        told: *line.told.lock().unwrap(),
+        threads: line.threads.lock().unwrap().clone(),
+    }
 }
 
 #[job]
-fn shared(#[param(identifying = false)] cuts: u32) {
-    in_turns;
-    say;
+fn shared(#[param(identifying = false)] cuts: u32, #[param(identifying = false)] bad: u64) {
+    match in_turns {
+        Completed => say,
+        Failed => say as say_why,
+    }
 }
 
 #[job]
-fn alone(#[param(identifying = false)] cuts: u32) {
-    apart;
-    say;
+fn alone(#[param(identifying = false)] cuts: u32, #[param(identifying = false)] bad: u64) {
+    match apart {
+        Completed => say,
+        Failed => say as say_why,
+    }
 }
 
-const JOBS: [(fn(u32) -> batch_runtime::Launch, &str); 2] = [(shared, "in_turns"), (alone, "apart")];
+/// No number of the input.
+const NONE: u64 = 1_000;
+
+const JOBS: [(fn(u32, u64) -> batch_runtime::Launch, &str); 2] = [(shared, "in_turns"), (alone, "apart")];
+
+fn said(world: &World) -> Said {
+    let said = world.texts("SELECT OUTPUT FROM BATCH_JOURNAL WHERE PATH LIKE '%say%'");
+    serde_json::from_str(&said[0]).unwrap()
+}
 
 fn kept(world: &World) -> Vec<i64> {
     world.numbers("SELECT number FROM kept ORDER BY rowid")
@@ -147,7 +184,7 @@ fn kept(world: &World) -> Vec<i64> {
 fn whether_a_reader_can_change_threads_or_not_the_order_is_that_of_the_input() {
     for (job, name) in JOBS {
         let world = World::new();
-        let report = world.completes(&job(0));
+        let report = world.completes(&job(0, NONE));
         assert_eq!(step(&report, name).counters.commit, 15);
         assert!(kept(&world).into_iter().eq((0..100).map(|number| 2 * number)), "{name}");
     }
@@ -157,7 +194,7 @@ fn whether_a_reader_can_change_threads_or_not_the_order_is_that_of_the_input() {
 fn a_reader_is_opened_anew_where_it_stood_whichever_thread_reads() {
     for (job, name) in JOBS {
         let world = World::new();
-        world.completes(&job(2));
+        world.completes(&job(2, NONE));
         assert!(kept(&world).into_iter().eq((0..100).map(|number| 2 * number)), "{name}");
     }
 }
@@ -166,9 +203,8 @@ fn a_reader_is_opened_anew_where_it_stood_whichever_thread_reads() {
 fn listeners_hear_of_what_was_read_again_on_another_thread() {
     for (job, name) in JOBS {
         let world = World::new();
-        world.completes(&job(2));
-        let said = world.texts("SELECT OUTPUT FROM BATCH_JOURNAL WHERE PATH = 'say'");
-        let (heard, opened): (Vec<String>, u32) = serde_json::from_str(&said[0]).unwrap();
+        world.completes(&job(2, NONE));
+        let Said { heard, opened, .. } = said(&world);
         let kinds: Vec<_> = heard.iter().map(|what| what.split(':').next().unwrap()).collect();
         assert_eq!(kinds, ["unread", "again, 1", "unread", "again, 2"], "{name}");
         assert_eq!(opened, 3, "{name}");
@@ -176,14 +212,79 @@ fn listeners_hear_of_what_was_read_again_on_another_thread() {
 }
 
 #[test]
-fn a_reader_that_stays_cut_fails_the_step_and_a_restart_goes_on_there() {
-    for (job, name) in JOBS {
+fn what_can_change_threads_is_read_by_the_workers_and_what_cannot_by_a_thread_of_its_own() {
+    for ((job, name), role) in JOBS.into_iter().zip(["worker", "reader"]) {
         let world = World::new();
-        let report = world.fails(&job(3));
-        let failed = step(&report, name);
-        assert_eq!(failed.counters.write, 42);
-        assert!(failed.exit.description.contains("the line is cut"), "{}", failed.exit.description);
-        world.completes(&job(0));
-        assert!(kept(&world).into_iter().eq((0..100).map(|number| 2 * number)), "{name}");
+        world.completes(&job(0, NONE));
+        assert!(said(&world).threads.into_iter().eq([role]), "{name}");
     }
+}
+
+#[test]
+fn the_reader_is_told_of_all_that_is_committed_also_where_the_step_fails() {
+    for (job, name) in JOBS {
+        // What cannot be read, and what cannot be processed.
+        for (cuts, bad) in [(3, NONE), (0, 57)] {
+            let world = World::new();
+            let report = world.completes(&job(cuts, bad));
+            let written = step(&report, name).counters.write;
+            assert!(written >= 42, "{name}: {written}");
+            assert_eq!(said(&world).told, written, "{name}, cut {cuts} times, {bad} is bad");
+        }
+    }
+}
+
+/// Lines that are all bad.
+struct Bad {
+    line: Arc<Line>,
+    read: u64,
+}
+
+impl Reader for Bad {
+    type Item = u64;
+    type Position = u64;
+    type Error = Cut;
+
+    fn read(&mut self) -> Result<Option<u64>, Cut> {
+        self.read += 1;
+        *self.line.told.lock().unwrap() = self.read;
+        Err(Cut)
+    }
+
+    fn position(&self) -> u64 {
+        self.read
+    }
+
+    fn resume(&mut self, position: u64) -> Result<(), Cut> {
+        self.read = position;
+        Ok(())
+    }
+}
+
+#[reader]
+fn nothing_good(line: &Arc<Line>) -> Bad {
+    Bad { line: Arc::clone(line), read: 0 }
+}
+
+#[step(chunk = 7, threads = 2, skip(Cut, limit = 3))]
+fn bad_lines() {
+    nothing_good | double | keep
+}
+
+#[job]
+fn endless(#[param(identifying = false)] cuts: u32, #[param(identifying = false)] bad: u64) {
+    match bad_lines {
+        Completed => say,
+        Failed => say as say_why,
+    }
+}
+
+#[test]
+fn behind_a_limit_of_skips_nothing_more_is_read_ahead_of_its_judgement() {
+    let world = World::new();
+    let report = world.completes(&endless(0, NONE));
+    assert!(step(&report, "bad_lines").exit.description.contains("the 3 that it may"));
+    // Four a chunk, and no more chunks than there are buffers.
+    let read = said(&world).told;
+    assert!(read <= 4 * 2 * 5, "{read} were read");
 }

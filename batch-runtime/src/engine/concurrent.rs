@@ -302,16 +302,14 @@ where
         if !opens_anew {
             return Err(halt(failure));
         }
-        let position = checkpoint::encode(&self.reader().position()).map_err(Halt::Failed)?;
-        // What it holds (a connection, a lock) is given back before it is taken again.
-        self.reader = None;
         let Desk { judge, listener, run, phase } = desk;
-        let reopened =
-            self.repeats.reopen(&position, failure, &mut self.anew, judge.retrying, |event| match event {
-                Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
-                Reopening::Failed => phase.set(Phase::Read),
-            });
-        self.reader = Some(reopened.map_err(|failure| halt(run.blame(failure, Phase::Read)))?);
+        let tell = |event| match event {
+            Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
+            Reopening::Failed => phase.set(Phase::Read),
+        };
+        let Self { reader, repeats, anew, .. } = self;
+        let reopened = repeats.reopen(reader, failure, anew, judge.retrying, tell);
+        *reader = Some(reopened.map_err(|failure| halt(run.blame(failure, Phase::Read)))?);
         Ok(())
     }
 

@@ -210,16 +210,13 @@ where
         desk: &mut Desk<'_, '_, L>,
     ) -> Result<Line<R, P, CAREFUL>, Halt> {
         let Line { reader, processor, batch } = line;
-        let position = checkpoint::encode(&reader.position()).map_err(Halt::Failed)?;
-        // What it holds (a connection, a lock) is given back before it is taken again.
-        drop(reader);
         let Self { repeats, anew, .. } = self;
         let Desk { judge, listener, run, phase } = desk;
-        let reader = repeats.reopen(&position, failure, anew, judge.retrying, |event| match event {
+        let tell = |event| match event {
             Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
             Reopening::Failed => phase.set(Phase::Read),
-        });
-        match reader {
+        };
+        match repeats.reopen(&mut Some(reader), failure, anew, judge.retrying, tell) {
             Ok(reader) => Ok(Line { reader, processor, batch }),
             Err(failure) => Err(halt(run.blame(failure, Phase::Read))),
         }
@@ -242,25 +239,34 @@ pub(super) struct ReadRepeats {
 }
 
 impl ReadRepeats {
-    /// Opens a reader anew at a position, as often as the rules say.
+    /// Opens a reader anew where it stands, as often as the rules say. It stays where it is if they do not.
     pub(super) fn reopen<R: Reader>(
         &mut self,
-        position: &str,
+        broken: &mut Option<R>,
         mut failure: Failure,
         mut anew: impl FnMut() -> Result<R, Failure>,
         retrying: &super::retry::Retrying,
         mut tell: impl FnMut(Reopening),
     ) -> Result<R, Failure> {
+        if let Some(reader) = broken {
+            let position = checkpoint::encode(&reader.position())?;
+            if self.position != position {
+                *self = Self { position, count: 0 };
+            }
+        }
         loop {
-            let repeated = self.count(position);
+            let repeated = self.count;
+            self.count += 1;
             match retrying.again(&failure, repeated) {
                 Again::Yes => {}
                 Again::No => return Err(after(failure, repeated)),
                 Again::Stopped => return Err(failure.interrupted()),
             }
             tell(Reopening::Repeats(failure, repeated + 1));
+            // What it holds (a connection, a lock) is given back before it is taken again.
+            *broken = None;
             let opened = anew().and_then(|mut reader| {
-                reader.resume(checkpoint::decode(position)?).map_err(Failure::new)?;
+                reader.resume(checkpoint::decode(&self.position)?).map_err(Failure::new)?;
                 Ok(reader)
             });
             match opened {
@@ -271,16 +277,6 @@ impl ReadRepeats {
                 }
             }
         }
-    }
-
-    /// How often the reader was opened anew at that position; counts this time.
-    fn count(&mut self, position: &str) -> u32 {
-        if self.position != position {
-            position.clone_into(&mut self.position);
-            self.count = 0;
-        }
-        self.count += 1;
-        self.count - 1
     }
 }
 

@@ -67,6 +67,10 @@ fn always(plan: &Plan, came: Result<(), Why>, watch: &Watch) {
         assert_eq!(taken.last(), Some(&plan.last), "{plan:?}");
         assert_eq!(told, all, "{plan:?}");
     }
+    // A reader that can hear is told of all that is committed, however the step ends; one that is to be opened anew may be gone by then.
+    if plan.unheard.is_none() && plan.anew.is_none() {
+        assert!(told.iter().copied().eq(0..watch.committed()), "{told:?}, {plan:?}");
+    }
     // What was before the first that failed is what one thread would have done.
     if let (Err(Why::Chunk(at)), Order::OfInput) = (came, plan.order) {
         assert_eq!((Some(at), at), (plan.fails_at(), taken.len() as u64), "{plan:?}");

@@ -59,7 +59,8 @@ struct Reading {
     watch: Arc<Watch>,
     number: u64,
     ended: bool,
-    has_failed: bool,
+    /// It could not be opened anew.
+    is_gone: bool,
     /// It could not take note of a commit.
     is_deaf: bool,
     behind: Untold<u64>,
@@ -72,14 +73,14 @@ impl Reading {
             watch: Arc::clone(watch),
             number: 0,
             ended: false,
-            has_failed: false,
+            is_gone: false,
             is_deaf: false,
             behind: Untold::new(),
         }
     }
 
     fn hear_of(&mut self, commits: u64) -> Result<(), Why> {
-        if self.has_failed {
+        if self.is_gone {
             return Ok(());
         }
         self.behind.tell(commits, |number| {
@@ -93,7 +94,7 @@ impl Reading {
     }
 
     fn unit(&mut self, buffers: Buffers, anew: impl FnOnce() -> Option<bool>) -> Option<Unit> {
-        if !self.has_failed && !self.is_deaf {
+        if !self.is_gone && !self.is_deaf {
             self.watch.has_heard(buffers.noted);
         }
         if self.ended {
@@ -109,8 +110,8 @@ impl Reading {
         };
         self.number += 1;
         self.ended = end != End::More;
-        self.has_failed = end == End::Failed;
-        if !self.has_failed {
+        self.is_gone = !is_open;
+        if end != End::Failed {
             self.behind.put(number);
         }
         Some(Unit { number, buffers, end })
@@ -193,9 +194,25 @@ impl Worker {
     }
 }
 
+/// Tells the reader of what is committed, however the thread of the step leaves.
+struct TellsInTurns(Arc<Turns<Reading>>);
+
+impl TellsInTurns {
+    fn tell(&self) -> Result<(), Why> {
+        let (mut reading, commits) = self.0.take();
+        reading.hear_of(commits)
+    }
+}
+
+impl Drop for TellsInTurns {
+    fn drop(&mut self) {
+        let _ = self.tell();
+    }
+}
+
 /// What the thread of the step has to do with the reader.
 enum Hearing {
-    InTurns(Arc<Turns<Reading>>),
+    InTurns(TellsInTurns),
     Apart { stays: Option<Stays<Buffers>>, commits: Arc<AtomicU64> },
 }
 
@@ -269,7 +286,7 @@ impl Taker {
         self.watch.committed.store(first, Relaxed);
         match &self.reader {
             Hearing::InTurns(turns) => {
-                if let Some(mut reading) = turns.committed(first) {
+                if let Some(mut reading) = turns.0.committed(first) {
                     reading.hear_of(first)?;
                 }
             }
@@ -295,10 +312,7 @@ impl Taker {
             }
         }
         match &self.reader {
-            Hearing::InTurns(turns) => {
-                let (mut reading, commits) = turns.take();
-                reading.hear_of(commits)
-            }
+            Hearing::InTurns(turns) => turns.tell(),
             Hearing::Apart { .. } => Ok(()),
         }
     }
@@ -343,7 +357,7 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
             Reads::InTurns => {
                 let reading = Arc::new(Turns::new(Reading::new(plan, watch)));
                 let supplies: Vec<_> = ends.iter().map(|_| Supply::InTurns(Arc::clone(&reading))).collect();
-                (Hearing::InTurns(reading), supplies, 0)
+                (Hearing::InTurns(TellsInTurns(reading)), supplies, 0)
             }
             Reads::Apart => {
                 let (requests, asks, stays) = serving(plan.workers);
@@ -360,13 +374,6 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
                 (reader, asks.into_iter().map(Supply::Apart).collect(), 1)
             }
         };
-        for (lane, supply) in ends.into_iter().zip(supplies) {
-            if lane.number == plan.started {
-                return Err(Why::NotStarted);
-            }
-            let (plan, watch, over) = (plan.clone(), Arc::clone(watch), Arc::clone(&over));
-            threads.spawn(move || Worker { plan, watch, over, lane, supply }.run());
-        }
         let taker = Taker {
             plan: plan.clone(),
             watch: Arc::clone(watch),
@@ -377,6 +384,13 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
             taken: 0,
             committed: Committed::none(plan.far),
         };
+        for (lane, supply) in ends.into_iter().zip(supplies) {
+            if lane.number == plan.started {
+                return Err(Why::NotStarted);
+            }
+            let (plan, watch, over) = (plan.clone(), Arc::clone(watch), Arc::clone(&over));
+            threads.spawn(move || Worker { plan, watch, over, lane, supply }.run());
+        }
         taker.run(plan.workers + readers)
     })
 }

@@ -46,6 +46,11 @@ impl Watch {
         assert!(noted <= told, "the reader goes on, and knows of {told} commits of {noted}");
     }
 
+    /// How many of the first chunks are committed.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Relaxed)
+    }
+
     pub(crate) fn taken(&self) -> Vec<u64> {
         self.taken.lock().unwrap().clone()
     }

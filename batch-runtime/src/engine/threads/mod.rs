@@ -46,7 +46,7 @@ use crate::definition::{
 use crate::repository::SkipPhase;
 use apart::{Apart, Nothing};
 use lanes::{Lane, Lanes};
-use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns};
+use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns, TellsInTurns};
 use taking::Threaded;
 use working::Working;
 
@@ -208,11 +208,13 @@ where
         .and_then(|gaps| Ok((checkpoint::encode(&reader.position())?, gaps)))
         .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
     let reader = Arc::new(InTurns::new(Reading::new(reader, stands.clone())));
+    // There before the first thread: it ends their waits, however this is left.
+    let threaded = Threaded::new(Arc::clone(&common), lanes, TellsInTurns(Arc::clone(&reader)), anew, phase);
     for lane in ends {
         let supply = TakesTurns::<R, CAREFUL>::new(Arc::clone(&reader));
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
     }
-    Threaded::new(common, lanes, reader, anew, phase).ready(workers, Some(stands), order)
+    threaded.ready(workers, Some(stands), order)
 }
 
 /// The same over a reader that cannot leave its thread.
@@ -232,6 +234,7 @@ where
     let (lanes, ends) = StepsLanes::<_, _, Nothing>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
     let common = Common::of(run, lanes.over());
     let (reading, supplies, tells) = Apart::new(Arc::clone(&common), &ends);
+    let threaded = Threaded::new(Arc::clone(&common), lanes, tells, anew, phase);
     let inherited = run.inherited.reader.clone();
     named(run.info, "reader")
         .spawn_scoped(threads, move || reading.run::<P, CAREFUL>(inherited.as_deref()))
@@ -239,7 +242,7 @@ where
     for (lane, supply) in ends.into_iter().zip(supplies) {
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
     }
-    Threaded::new(common, lanes, tells, anew, phase).ready(workers + 1, None, order)
+    threaded.ready(workers + 1, None, order)
 }
 
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(

@@ -16,7 +16,7 @@ use crate::engine::sequential::{ReadRepeats, Reopening, located};
 
 /// A reader, and what is known of the chunks that were read from it.
 pub(super) struct Reading<R> {
-    /// Gone where it panicked, or could not be opened anew.
+    /// Gone where it panicked, or could not be opened anew. Behind its end, or what it failed on, it hears of commits still.
     reader: Option<R>,
     ended: bool,
     /// The number of the next chunk.
@@ -47,8 +47,11 @@ impl<R: Reader> Reading<R> {
     pub(super) fn hear_of(&mut self, commits: u64) -> Result<(), Failure> {
         let Some(reader) = &mut self.reader else { return Ok(()) };
         self.behind.tell(commits, |position| {
-            let position = checkpoint::decode::<R::Position>(&position)?;
-            panic::catch(|| reader.committed(&position).map_err(Failure::new)).and_then(|heard| heard)
+            panic::catch(|| {
+                let position = checkpoint::decode::<R::Position>(&position)?;
+                reader.committed(&position).map_err(Failure::new)
+            })
+            .and_then(|heard| heard)
         })
     }
 
@@ -64,7 +67,7 @@ impl<R: Reader> Reading<R> {
             return None;
         }
         let mut reader = self.reader.take()?;
-        let Self { gaps, repeats, at, .. } = self;
+        let Self { gaps, repeats, at, reader: kept, .. } = self;
         if let Some(detached) = &mut detached {
             (detached.count, detached.before) = (0, 0);
         }
@@ -76,17 +79,23 @@ impl<R: Reader> Reading<R> {
             }
         };
         let fill = || {
-            let mut open = |position: &str, failure| {
-                let open = repeats.reopen(position, failure, &mut *anew, &common.retrying, note);
-                open.map_err(|failure| common.blame(failure, Phase::Read))
+            let mut open = |broken, failure| {
+                let mut broken = Some(broken);
+                let open = repeats.reopen(&mut broken, failure, &mut *anew, &common.retrying, note);
+                open.map_err(|failure| Stuck(broken, common.blame(failure, Phase::Read)))
+            };
+            let mut keep = |Stuck(reader, failure)| {
+                *kept = reader;
+                failure
             };
             if !gaps.is_empty() {
-                reader = pass::<R, CAREFUL>(gaps, reader, common, &mut open)?;
+                reader = pass::<R, CAREFUL>(gaps, reader, common, &mut open).map_err(&mut keep)?;
                 begin = gaps.record();
                 *at = checkpoint::encode(&reader.position())?;
             }
             let mut filling = Filling { common, room: gaps.room(), detached };
-            let (reader, ended) = filling.fill::<R::Item, Out, CAREFUL>(&mut buffers, reader, &mut open)?;
+            let filled = filling.fill::<R::Item, Out, CAREFUL>(&mut buffers, reader, &mut open);
+            let (reader, ended) = filled.map_err(keep)?;
             let taken = filling.detached.map_or(0, |detached| detached.count);
             gaps.count((buffers.records.len() + buffers.unread.len() + taken) as u64);
             if ended && !gaps.is_empty() {
@@ -120,26 +129,29 @@ impl<R: Reader> Reading<R> {
     }
 }
 
+/// A reader that cannot go on, if it is there still, and why.
+struct Stuck<R>(Option<R>, Failure);
+
 /// Takes the reader over what is done where it stands.
 #[cold]
 fn pass<R: Reader, const CAREFUL: bool>(
     gaps: &mut Gaps,
     mut reader: R,
     common: &Common<'_>,
-    open: &mut impl FnMut(&str, Failure) -> Result<R, Failure>,
-) -> Result<R, Failure> {
+    open: &mut impl FnMut(R, Failure) -> Result<R, Stuck<R>>,
+) -> Result<R, Stuck<R>> {
     loop {
         match gaps.pass(&mut reader) {
             Ok(()) => return Ok(reader),
-            Err(Unpassed::Ended(failure)) => return Err(common.blame(failure, Phase::Read)),
+            Err(Unpassed::Ended(failure)) => {
+                return Err(Stuck(Some(reader), common.blame(failure, Phase::Read)));
+            }
             Err(Unpassed::Read(error)) => {
                 let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
                 if !CAREFUL {
-                    return Err(failure);
+                    return Err(Stuck(Some(reader), failure));
                 }
-                let position = checkpoint::encode(&reader.position())?;
-                drop(reader);
-                reader = open(&position, failure)?;
+                reader = open(reader, failure)?;
             }
         }
     }
@@ -161,8 +173,8 @@ impl<R: Reader> Filling<'_, '_, R> {
         &mut self,
         buffers: &mut Buffers<In, Out>,
         mut reader: R,
-        open: &mut impl FnMut(&str, Failure) -> Result<R, Failure>,
-    ) -> Result<(R, bool), Failure>
+        open: &mut impl FnMut(R, Failure) -> Result<R, Stuck<R>>,
+    ) -> Result<(R, bool), Stuck<R>>
     where
         R: Reader<Item = In>,
     {
@@ -193,7 +205,8 @@ impl<R: Reader> Filling<'_, '_, R> {
                     Err(error) => {
                         // Those before it are processed: what fails there comes first.
                         detached.count = left;
-                        return Err(common.blame(located(Failure::new(error), &reader), Phase::Read));
+                        let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
+                        return Err(Stuck(Some(reader), failure));
                     }
                 }
             }
@@ -204,21 +217,29 @@ impl<R: Reader> Filling<'_, '_, R> {
                     let steps_over = CAREFUL && reader.steps_over(&error);
                     let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
                     if steps_over {
+                        let fails = fails_the_step(common, &failure, buffers.unread.len() as u64);
                         buffers.unread.push((buffers.records.len(), failure));
+                        if fails {
+                            return Ok((reader, false));
+                        }
                         room -= 1;
                         most = most.min(room);
                     } else if CAREFUL {
-                        let position = checkpoint::encode(&reader.position())?;
-                        drop(reader);
-                        reader = open(&position, failure)?;
+                        reader = open(reader, failure)?;
                     } else {
-                        return Err(failure);
+                        return Err(Stuck(Some(reader), failure));
                     }
                 }
             }
         }
         Ok((reader, false))
     }
+}
+
+/// No rule skips it, or none does once so many are skipped: the judge will say so, and what is behind it is read for nothing.
+fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
+    let rule = common.info.options.faults.skipped_by(failure.cause(), skipped);
+    rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
 }
 
 /// Records that were taken out of a reader.
@@ -335,7 +356,26 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for 
     }
 }
 
-impl<R: Reader> Hearing<R> for Arc<InTurns<R>> {
+/// The end of the thread of the step. However it leaves, the reader hears of what is committed.
+pub(super) struct TellsInTurns<R: Reader>(pub(super) Arc<InTurns<R>>);
+
+impl<R: Reader> TellsInTurns<R> {
+    fn tell(&self) -> Result<(), Failure> {
+        let (mut reading, commits) = self.0.take();
+        reading.hear_of(commits)
+    }
+}
+
+impl<R: Reader> Drop for TellsInTurns<R> {
+    fn drop(&mut self) {
+        // Behind `close` there is nothing left to tell; before it, the step has failed already.
+        if let Err(failure) = self.tell() {
+            tracing::warn!(%failure, "a reader could not take note of a commit");
+        }
+    }
+}
+
+impl<R: Reader> Hearing<R> for TellsInTurns<R> {
     type Asked = OpenAnew<R>;
 
     fn answer(&self, OpenAnew(reply): OpenAnew<R>, anew: impl FnOnce() -> Result<R, Failure>) {
@@ -344,11 +384,10 @@ impl<R: Reader> Hearing<R> for Arc<InTurns<R>> {
     }
 
     fn committed(&self, chunks: u64) -> Result<(), Failure> {
-        Turns::committed(self, chunks).map_or(Ok(()), |mut reading| reading.hear_of(chunks))
+        self.0.committed(chunks).map_or(Ok(()), |mut reading| reading.hear_of(chunks))
     }
 
     fn close(&self) -> Result<(), Failure> {
-        let (mut reading, commits) = self.take();
-        reading.hear_of(commits)
+        self.tell()
     }
 }

@@ -22,6 +22,7 @@ use crate::repository::SkipPhase;
 /// The chunks as the step takes them.
 pub(super) struct Threaded<'e, In, Out, R, H: Hearing<R>, A> {
     common: Arc<Common<'e>>,
+    /// Goes before the reader, so that nobody holds that and waits for an answer.
     lanes: StepsLanes<In, Out, H::Asked>,
     reader: H,
     /// Opens a reader once more: for a worker, or to find the place of what failed.
@@ -188,6 +189,7 @@ where
             // Reading and processing overlap: what is waited for is a chunk that is processed.
             phases.process += watch.lap();
         }
+        desk.tell_repeats::<In, Out>();
         let mut faults = done.faults;
         // The reader is far ahead by now.
         let unplaced = faults.iter_mut().map(|(_, source, failure)| (*source, failure));
