@@ -370,6 +370,52 @@ fn a_step_that_starts_again_although_it_completed_leaves_todays_value() {
     assert_eq!(told(&world), ["[0, 5, 10]"]);
 }
 
+// A state without a size
+
+/// Counts nothing, under the same name.
+mod silent {
+    use super::{Deserialize, Serialize};
+    use batch_runtime::prelude::processor;
+
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub(super) struct Nothing;
+
+    #[processor]
+    pub(super) fn count(number: u32, #[state] nothing: &mut Nothing) -> u32 {
+        *nothing = Nothing;
+        number
+    }
+}
+
+#[aggregator]
+fn parts_seen(parts: Vec<silent::Nothing>) -> usize {
+    parts.len()
+}
+
+#[step(chunk = 2, partitioner = ranges, aggregator = parts_seen, threads = 1)]
+fn count_silently() {
+    ranged | silent::count | count | keep
+}
+
+#[step]
+fn tell_parts_seen(seen: &Output<count_silently>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute("INSERT INTO told VALUES (?1)", [seen.to_string()]).map(drop)
+}
+
+#[job]
+fn silently(parts: u32) {
+    create_table;
+    count_silently;
+    tell_parts_seen;
+}
+
+#[test]
+fn a_state_that_has_no_size_is_not_taken_from_a_later_processor_of_the_same_name() {
+    let world = World::new();
+    world.completes(&silently(3));
+    assert_eq!(told(&world), ["3"]);
+}
+
 #[test]
 fn what_an_aggregator_puts_into_the_contexts_is_committed() {
     let world = World::new();
