@@ -1,14 +1,11 @@
 //! `aggregator = f`: one value of what the partitions came to, in their order, made once, and left like that of a tasklet.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use batch_runtime::operator::JobOperator;
 use batch_runtime::prelude::*;
 use batch_runtime::readers::VecReader;
-use batch_runtime::repository::BatchStatus;
 use batch_runtime::writers::JsonLinesWriter;
-use batch_runtime::{JobDefinition as _, Parameters};
 
 use crate::support::{World, step};
 
@@ -373,6 +370,52 @@ fn a_step_that_starts_again_although_it_completed_leaves_todays_value() {
     assert_eq!(told(&world), ["[0, 5, 10]"]);
 }
 
+// A state without a size
+
+/// Counts nothing, under the same name.
+mod silent {
+    use super::{Deserialize, Serialize};
+    use batch_runtime::prelude::processor;
+
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub(super) struct Nothing;
+
+    #[processor]
+    pub(super) fn count(number: u32, #[state] nothing: &mut Nothing) -> u32 {
+        *nothing = Nothing;
+        number
+    }
+}
+
+#[aggregator]
+fn parts_seen(parts: Vec<silent::Nothing>) -> usize {
+    parts.len()
+}
+
+#[step(chunk = 2, partitioner = ranges, aggregator = parts_seen, threads = 1)]
+fn count_silently() {
+    ranged | silent::count | count | keep
+}
+
+#[step]
+fn tell_parts_seen(seen: &Output<count_silently>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute("INSERT INTO told VALUES (?1)", [seen.to_string()]).map(drop)
+}
+
+#[job]
+fn silently(parts: u32) {
+    create_table;
+    count_silently;
+    tell_parts_seen;
+}
+
+#[test]
+fn a_state_that_has_no_size_is_not_taken_from_a_later_processor_of_the_same_name() {
+    let world = World::new();
+    world.completes(&silently(3));
+    assert_eq!(told(&world), ["3"]);
+}
+
 #[test]
 fn what_an_aggregator_puts_into_the_contexts_is_committed() {
     let world = World::new();
@@ -421,38 +464,4 @@ fn states_that_are_committed_in_another_database_are_the_ones_that_count() {
     world.fails(&launch(Some(26)));
     world.completes(&launch(None));
     assert_eq!(told(&world), ["40 of 780"]);
-}
-
-// Replays
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is odd")]
-struct Odd(u32);
-
-#[processor]
-fn even(number: u32, bad: Option<u32>) -> Result<u32, Odd> {
-    if bad.is_none() && !number.is_multiple_of(2) { Err(Odd(number)) } else { Ok(number) }
-}
-
-#[step(chunk = 3, skip(Odd))]
-fn load_even() {
-    numbers | even | keep
-}
-
-#[job]
-fn replayed(count: u32, tag: String, #[param(identifying = false)] bad: Option<u32>) {
-    create_table;
-    load;
-    load_even;
-    tell;
-}
-
-#[test]
-fn in_a_replay_of_another_steps_skips_there_is_no_partition_to_aggregate() {
-    let world = World::new();
-    let report = world.completes(&replayed(4, "replay".to_owned(), None));
-    let operator = JobOperator::new(Arc::clone(&world.repository)).with_jobs(&[replayed::INFO]);
-    let replay = operator.replay(report.execution, &Parameters::new()).unwrap();
-    assert_eq!(replay.status, BatchStatus::Completed, "{}", replay.exit.description);
-    assert_eq!(told(&world), ["4 add up to 6 in 4: [0, 1, 2, 3]", "0 add up to 0 in 0: []"]);
 }

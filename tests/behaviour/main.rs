@@ -25,6 +25,7 @@ mod naming_errors;
 mod panics;
 mod partitions;
 mod replays;
+mod replays_of_aggregators;
 mod restarts;
 mod routing;
 mod splits;

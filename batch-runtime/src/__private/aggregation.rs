@@ -41,7 +41,9 @@ impl<S, P> KeepsAnother for Keeps<S, P> {}
 #[must_use]
 pub const fn keeper(processors: &[Keeping]) -> Keeper {
     let at = next_that_fits(processors, 0);
-    let Some(Keeping { name, .. }) = at_index(processors, at) else { return Keeper { name: "", before: 0 } };
+    let Some(Keeping { name, stored, .. }) = at_index(processors, at) else {
+        return Keeper { name: "", before: 0, stored: false };
+    };
     let (mut before, mut i) = (0, 0);
     while i < at {
         if processors[i].stored && same_text(processors[i].name, name) {
@@ -49,7 +51,7 @@ pub const fn keeper(processors: &[Keeping]) -> Keeper {
         }
         i += 1;
     }
-    Keeper { name, before }
+    Keeper { name, before, stored }
 }
 
 /// What is wrong with the aggregator of a step whose processors are these, where not one of them keeps what it takes.
@@ -165,9 +167,18 @@ mod tests {
             keeping("count", false, false),
             keeping("count", true, true),
         ]);
-        assert_eq!(found, Keeper { name: "count", before: 1 });
+        assert_eq!(found, Keeper { name: "count", before: 1, stored: true });
         assert_eq!(states.clone().of(found), Some(3.into()));
-        assert_eq!(states.of(Keeper { name: "sum", before: 0 }), None);
+        assert_eq!(states.of(Keeper { name: "sum", before: 0, stored: true }), None);
+    }
+
+    #[test]
+    fn in_place_of_a_state_that_is_not_stored_no_other_of_that_name_is_taken() {
+        let mut states = States::new();
+        states.save("count", &1).unwrap();
+        let found = keeper(&[keeping("count", true, false), keeping("count", false, true)]);
+        assert_eq!(found, Keeper { name: "count", before: 0, stored: false });
+        assert_eq!(states.of(found), None);
     }
 
     #[test]

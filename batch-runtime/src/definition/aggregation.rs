@@ -49,4 +49,6 @@ pub struct Keeper {
     pub name: &'static str,
     /// How many that are stored stand before it under that name: processors of other modules may have it too.
     pub before: usize,
+    /// Is its state stored? One without a size is not: all its values are the default.
+    pub stored: bool,
 }

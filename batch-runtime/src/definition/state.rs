@@ -77,7 +77,8 @@ impl States {
 
     /// The state of that processor, where one was saved.
     pub(crate) fn of(self, keeper: Keeper) -> Option<Value> {
-        let named = self.kept.into_iter().filter(|(name, _)| name == keeper.name);
+        // One that is not stored has no place among those of its name.
+        let named = self.kept.into_iter().filter(|(name, _)| keeper.stored && name == keeper.name);
         named.map(|(_, value)| value).nth(keeper.before)
     }
 

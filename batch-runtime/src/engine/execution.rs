@@ -146,7 +146,9 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
             };
             match (step.options.partitioning.filter(|_| run.replayed.is_none()), share) {
                 (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
-                (None, None) if run.replayed.is_some() => aggregated_in_replay(&run, (step.run)(&run)),
+                (None, None) if run.replayed.is_some() => {
+                    aggregated_in_replay(request, &run, (step.run)(&run))
+                }
                 _ => (step.run)(&run),
             }
         }

@@ -16,9 +16,14 @@ pub(super) fn places(
     repository: &Arc<dyn Repository>,
     parameters: &Parameters,
 ) -> Result<Option<Places>, RepositoryError> {
+    execution(parameters).map(|execution| of(repository, execution)).transpose()
+}
+
+/// The execution that one with those parameters replays.
+pub(super) fn execution(parameters: &Parameters) -> Option<ExecutionId> {
     match parameters.get(REPLAY).map(|parameter| &parameter.value) {
-        Some(ParameterValue::Long(execution)) => of(repository, ExecutionId(*execution)).map(Some),
-        _ => Ok(None),
+        Some(ParameterValue::Long(execution)) => Some(ExecutionId(*execution)),
+        _ => None,
     }
 }
 

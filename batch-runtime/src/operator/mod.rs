@@ -227,7 +227,9 @@ impl JobOperator {
     }
 
     /// Runs a new instance that reads what an execution has skipped, through the same steps, with the parameters of the execution
-    /// and those given here. Steps that skipped nothing read nothing; tasklets run as ever. A replay that was cut short goes
+    /// and those given here. Steps that skipped nothing read nothing; tasklets run as ever. What the
+    /// aggregator of a step with partitions made stands as the execution's instance has it, and the aggregator is not called; it is
+    /// called over no partitions only where the step had not completed there. A replay that was cut short goes
     /// on where it was, as any instance; what it skips itself can be replayed in turn.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! Receives: the partitions of a step, all complete. Gives: what its aggregator makes of the states that they have committed.
 
 use super::super::checkpoint::Checkpoint;
-use super::super::panic;
+use super::super::execution::Request;
 use super::super::step::{Halt, StepEnd, StepRun};
+use super::super::{panic, replay};
 use super::PartitionedRun;
 use crate::definition::{Aggregation, Failure, Phase};
 use crate::repository::PartitionExecution;
@@ -25,15 +26,27 @@ impl PartitionedRun<'_> {
 }
 
 /// In a replay nothing is read in partitions: what skips items there cannot be replayed. The steps that follow may still ask for what
-/// the step leaves: what its aggregator makes of none.
-pub(in crate::engine) fn aggregated_in_replay(run: &StepRun<'_>, mut end: StepEnd) -> StepEnd {
+/// the step leaves: what it left where it was replayed from, and what its aggregator makes of none where it had not completed there.
+pub(in crate::engine) fn aggregated_in_replay(
+    request: &Request<'_>,
+    run: &StepRun<'_>,
+    mut end: StepEnd,
+) -> StepEnd {
     if let (Some(aggregation), Ok(done)) = (aggregation(run), &mut end.result) {
-        match called(run, aggregation, Vec::new()) {
+        match left(request, run, aggregation) {
             Ok(output) => done.output = Some(output),
-            Err(failure) => end.result = Err(Halt::Failed(failure)),
+            Err(halt) => end.result = Err(halt),
         }
     }
     end
+}
+
+fn left(request: &Request<'_>, run: &StepRun<'_>, aggregation: Aggregation) -> Result<String, Halt> {
+    let left = match replay::execution(&request.environment.job.parameters) {
+        Some(replayed) => request.repository.output(replayed, request.path).map_err(Halt::Lost)?,
+        None => None,
+    };
+    left.map_or_else(|| called(run, aggregation, Vec::new()).map_err(Halt::Failed), Ok)
 }
 
 fn aggregation(run: &StepRun<'_>) -> Option<Aggregation> {

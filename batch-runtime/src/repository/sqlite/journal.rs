@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::Shared;
 use super::error::Trouble;
 use super::steps::check_owner;
-use crate::definition::InstanceId;
+use crate::definition::{Durability, ExecutionId, InstanceId};
 use crate::repository::{ExitStatus, JournalEntry, Ownership};
 
 pub(super) fn record(shared: &Arc<Shared>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
@@ -66,4 +66,22 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
             })
         })?
         .collect()
+}
+
+/// What the step at a place last left in the instance of an execution.
+pub(super) fn output(
+    shared: &Arc<Shared>,
+    execution: ExecutionId,
+    path: &str,
+) -> Result<Option<String>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let last: Option<Option<String>> = connection
+        .prepare_cached(
+            "SELECT j.OUTPUT FROM BATCH_JOURNAL j
+             JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = j.JOB_INSTANCE_ID
+             WHERE e.JOB_EXECUTION_ID = ?1 AND j.PATH = ?2 ORDER BY j.SEQUENCE DESC LIMIT 1",
+        )?
+        .query_row(params![execution.0, path], |row| row.get(0))
+        .optional()?;
+    Ok(last.flatten())
 }

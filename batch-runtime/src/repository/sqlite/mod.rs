@@ -192,6 +192,10 @@ impl Repository for SqliteRepository {
         self.named(skipped::of(&self.shared, execution))
     }
 
+    fn output(&self, execution: ExecutionId, path: &str) -> Result<Option<String>, RepositoryError> {
+        self.named(journal::output(&self.shared, execution, path))
+    }
+
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
         self.named(queries::last_run_id(&self.shared, job))
     }

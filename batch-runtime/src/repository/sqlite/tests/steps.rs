@@ -200,3 +200,25 @@ fn a_step_that_waits_for_a_lock_to_begin_does_not_begin_when_the_job_is_to_stop(
     }
     assert!(repository.steps(launched.ownership.execution).unwrap().is_empty());
 }
+
+#[test]
+fn what_a_step_left_in_an_instance_is_what_it_left_last() {
+    let folder = Folder::new();
+    let repository = folder.open();
+    let owner = launch(&repository).ownership;
+    let left = |path| repository.output(owner.execution, path).unwrap();
+    assert_eq!(left("load"), None);
+    for (path, json) in [("load", Some("1")), ("load", Some("2")), ("other", Some("3")), ("nothing", None)] {
+        let entry = JournalEntry {
+            path: path.to_owned(),
+            outcome: "COMPLETED".to_owned(),
+            exit: None,
+            output: json.map(|json| ("id".to_owned(), json.to_owned())),
+        };
+        repository.record(owner, &entry).unwrap();
+    }
+    assert_eq!(left("load").as_deref(), Some("2"));
+    assert_eq!(left("nothing"), None);
+    let another = repository.launch(&request(&parameters("another"))).unwrap().ownership;
+    assert_eq!(repository.output(another.execution, "load").unwrap(), None);
+}

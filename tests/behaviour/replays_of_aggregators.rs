@@ -1,0 +1,145 @@
+//! What a step with an aggregator has left stands in a replay, where its partitions do not run again.
+
+use std::sync::Arc;
+
+use batch_runtime::observe::JobReport;
+use batch_runtime::operator::JobOperator;
+use batch_runtime::prelude::*;
+use batch_runtime::readers::VecReader;
+use batch_runtime::repository::BatchStatus;
+use batch_runtime::{JobDefinition as _, JobInfo, parse_parameters};
+
+use crate::support::{World, step};
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Sum(u32);
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is odd")]
+struct Odd(u32);
+
+#[reader]
+fn numbers() -> VecReader<u32> {
+    VecReader::new((0..4).collect::<Vec<_>>())
+}
+
+#[processor]
+fn add(number: u32, #[state] sum: &mut Sum) -> u32 {
+    sum.0 += number;
+    number
+}
+
+#[processor]
+fn even(number: u32) -> Result<u32, Odd> {
+    if number.is_multiple_of(2) { Ok(number) } else { Err(Odd(number)) }
+}
+
+#[writer]
+fn forget(numbers: &[u32]) {
+    assert!(!numbers.is_empty());
+}
+
+/// Wants to be called with a partition at least, unless `lenient`.
+#[aggregator]
+fn total(parts: Vec<Sum>, lenient: bool) -> Result<Vec<u32>, String> {
+    if parts.is_empty() && !lenient {
+        return Err("there is nothing to add up".to_owned());
+    }
+    Ok(parts.into_iter().map(|part| part.0).collect())
+}
+
+#[step(allow_start_if_complete)]
+fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS told (told TEXT)")
+}
+
+#[step(chunk = 3, partitions = 2, threads = 1, aggregator = total)]
+fn load() {
+    numbers | add | forget
+}
+
+#[step(chunk = 3, skip(Odd))]
+fn load_even() {
+    numbers | even | forget
+}
+
+#[step]
+fn fail_if(fail: bool) -> Result<(), String> {
+    if fail { Err("told to".to_owned()) } else { Ok(()) }
+}
+
+#[step]
+fn tell(total: &Output<load>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute("INSERT INTO told VALUES (?1)", [format!("{:?}", **total)]).map(drop)
+}
+
+#[job]
+fn totals_first(lenient: bool, #[param(identifying = false)] fail: bool) {
+    create_table;
+    load;
+    load_even;
+    fail_if;
+    tell;
+}
+
+#[job]
+fn totals_last(lenient: bool, #[param(identifying = false)] fail: bool) {
+    create_table;
+    load_even;
+    fail_if;
+    load;
+    tell;
+}
+
+fn told(world: &World) -> Vec<String> {
+    world.texts("SELECT told FROM told")
+}
+
+fn replay(world: &World, job: &'static JobInfo, of: &JobReport) -> JobReport {
+    let operator = JobOperator::new(Arc::clone(&world.repository)).with_jobs(&[job]);
+    let given = parse_parameters(job, [("fail", "false")]).unwrap();
+    operator.replay(of.execution, &given).unwrap()
+}
+
+#[test]
+fn in_a_replay_a_step_whose_partitions_do_not_run_leaves_what_it_left_before() {
+    let world = World::new();
+    let first = world.completes(&totals_first(false, false));
+    let replayed = replay(&world, totals_first::INFO, &first);
+    assert_eq!(replayed.status, BatchStatus::Completed, "{}", replayed.exit.description);
+    assert_eq!(step(&replayed, "load").counters.read, 0);
+    assert_eq!(told(&world), ["[1, 5]", "[1, 5]"]);
+}
+
+#[test]
+fn in_a_replay_of_a_replay_the_first_totals_stand() {
+    let world = World::new();
+    let mut last = world.completes(&totals_first(false, false));
+    for _ in 0..2 {
+        last = replay(&world, totals_first::INFO, &last);
+        assert_eq!(last.status, BatchStatus::Completed, "{}", last.exit.description);
+    }
+    assert_eq!(told(&world), ["[1, 5]"; 3]);
+}
+
+#[test]
+fn in_a_replay_of_a_job_that_failed_behind_a_complete_step_its_totals_stand() {
+    let world = World::new();
+    let failed = world.fails(&totals_first(false, true));
+    let replayed = replay(&world, totals_first::INFO, &failed);
+    assert_eq!(replayed.status, BatchStatus::Completed, "{}", replayed.exit.description);
+    assert_eq!(told(&world), ["[1, 5]"]);
+}
+
+#[test]
+fn in_a_replay_of_a_step_that_had_not_completed_the_aggregator_is_called_over_no_partitions() {
+    let world = World::new();
+    let failed = world.fails(&totals_last(true, true));
+    let replayed = replay(&world, totals_last::INFO, &failed);
+    assert_eq!(replayed.status, BatchStatus::Completed, "{}", replayed.exit.description);
+    assert_eq!(told(&world), ["[]"]);
+
+    let failed = world.fails(&totals_last(false, true));
+    let refused = replay(&world, totals_last::INFO, &failed);
+    assert!(refused.exit.description.contains("nothing to add up"), "{}", refused.exit.description);
+}
