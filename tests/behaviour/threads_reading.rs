@@ -169,7 +169,9 @@ fn alone(#[param(identifying = false)] cuts: u32, #[param(identifying = false)] 
 /// No number of the input.
 const NONE: u64 = 1_000;
 
-const JOBS: [(fn(u32, u64) -> batch_runtime::Launch, &str); 2] = [(shared, "in_turns"), (alone, "apart")];
+type Job = fn(u32, u64) -> batch_runtime::Launch;
+
+const JOBS: [(Job, &str); 2] = [(shared, "in_turns"), (alone, "apart")];
 
 fn said(world: &World) -> Said {
     let said = world.texts("SELECT OUTPUT FROM BATCH_JOURNAL WHERE PATH LIKE '%say%'");
