@@ -25,6 +25,11 @@ pub trait SqliteSource {
     /// # Errors
     /// When the database cannot be opened.
     fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError>;
+
+    /// Is it a connection, but the reader's another one? What was attached or registered on it is not on that.
+    fn opens_another(&self) -> bool {
+        false
+    }
 }
 
 impl SqliteSource for rusqlite::Connection {
@@ -47,6 +52,10 @@ impl<D: Database<Driver = Sqlite>> SqliteSource for &Connection<D> {
             ));
         }
         self.database().into_connection()
+    }
+
+    fn opens_another(&self) -> bool {
+        true
     }
 }
 
@@ -120,6 +129,27 @@ mod tests {
             .rows_as::<i64>()
             .unwrap();
         assert_eq!(rest(&mut reader), [20]);
+    }
+
+    #[test]
+    fn what_only_the_given_connection_knows_is_said_to_be_missing_on_the_readers_own() {
+        let database = database(2);
+        let query = |connection: &crate::Connection, sql| {
+            error::<i64>(SqliteReader::query(connection, sql).key("id"))
+        };
+        let (attached, function, syntax) = injected(&database, |connection| {
+            connection.execute_batch("ATTACH ':memory:' AS other").unwrap();
+            let attached = query(connection, "SELECT p.id FROM person p, other.sqlite_schema");
+            let function = query(connection, "SELECT soundly(id) AS id FROM person");
+            (attached, function, query(connection, "SELECT id FORM person AS p"))
+        });
+        assert!(attached.contains("no such table: other.sqlite_schema"), "{attached}");
+        assert!(attached.contains("the reader has a connection of its own"), "{attached}");
+        assert!(attached.contains("`Sqlite::on_connect`"), "{attached}");
+        assert!(function.contains("no such function") && function.contains("of its own"), "{function}");
+        assert!(!syntax.contains("a connection of its own"), "{syntax}");
+        let by_file = error::<i64>(SqliteReader::query(&database.sqlite, "SELECT id FROM nowhere").key("id"));
+        assert!(by_file.contains("no such table") && !by_file.contains("of its own"), "{by_file}");
     }
 
     #[test]
