@@ -6,8 +6,13 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::OpenFlags;
 
 use super::{Failure, Need, Scope};
+
+const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A kind of database that can hold a chunk's transaction.
 pub trait Driver: Clone + Send + Sync + 'static {
@@ -88,7 +93,9 @@ pub struct Sqlite {
 type OnConnect = dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync;
 
 impl Sqlite {
-    /// The database of that file; it is created where it does not exist, on first use.
+    /// The database of that file. Where it does not exist, the first use that may write creates it; so does a
+    /// [`Connection`] that a component asks for if there is an [`on_connect`](Self::on_connect) that may fill it.
+    /// Reading alone leaves its kind of journal as it is.
     pub fn open(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { path: std::path::absolute(&path).unwrap_or(path).into(), prepare: None }
@@ -116,7 +123,7 @@ impl Sqlite {
     /// When the file cannot be opened or is no database.
     pub fn connect(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
         let connection = rusqlite::Connection::open(&*self.path)?;
-        connection.busy_timeout(std::time::Duration::from_mins(1))?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         if let Some(prepare) = &self.prepare {
             prepare(&connection)?;
@@ -126,9 +133,19 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// As [`connect`](Self::connect), but statements that write are refused.
+    /// A connection for reading, with `busy_timeout` 60 s and what [`on_connect`](Self::on_connect) asks for: statements
+    /// that write are refused behind that. The file must be there, and its journal stays of the kind that it is.
     pub(crate) fn connect_read_only(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
-        let connection = self.connect()?;
+        // Where the file may be written, for the sake of `on_connect` and of the shared memory of a write-ahead log;
+        // where it may not, SQLite opens it read-only by itself.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(&*self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // A file that is no database is found out here and not at the first statement.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        if let Some(prepare) = &self.prepare {
+            prepare(&connection)?;
+        }
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
@@ -152,8 +169,14 @@ impl Driver for Sqlite {
     }
 
     fn connect_for_reading(&self) -> Result<rusqlite::Connection, Failure> {
-        self.connect_read_only()
-            .map_err(|error| Failure::new(error).at(format!("database {}", self.path.display())))
+        let connect = || {
+            // What is prepared on every connection may be the very tables that are read.
+            if self.prepare.is_some() && !self.path.exists() {
+                self.connect()?;
+            }
+            self.connect_read_only()
+        };
+        connect().map_err(|error| Failure::new(error).at(format!("database {}", self.path.display())))
     }
 
     fn into_handle(self) -> DatabaseHandle {

@@ -15,7 +15,9 @@ use crate::definition::{BoxError, Progress, Reader, Splittable};
 /// keeps its own account of what is committed. It takes this one as well, with the same positions, at next to no cost;
 /// but there is no need to. The need is in code of your own: a tasklet that starts threads, a reader that merges others.
 ///
-/// A panic of the reader inside is one of the thread that read; the others can go on.
+/// A panic of the reader inside is one of the thread that read; the others can go on, and no item is given twice. Where
+/// they go on is that reader's: a CSV or JSON record whose `Deserialize` panicked is passed over, a page of `SQLite` rows
+/// is fetched again, so that a row on which the closure panics each time is in the way of those behind it.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -167,11 +169,14 @@ impl<R: fmt::Debug> fmt::Debug for Synchronized<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use serde::{Deserialize, Deserializer};
 
     use crate::definition::Reader;
     use crate::readers::tests::{Faulty, restarts_everywhere, splits_everywhere};
-    use crate::readers::{ReaderExt, Synchronized, VecReader};
+    use crate::readers::{CsvReader, JsonLinesReader, ReaderExt, Synchronized, VecReader};
 
     #[test]
     fn alone_it_reads_and_restarts_as_the_reader_inside() {
@@ -220,5 +225,35 @@ mod tests {
         assert!(catch_unwind(AssertUnwindSafe(|| reader.read_batch(10, &mut items))).is_err());
         assert_eq!(reader.read_batch(10, &mut items).unwrap(), 1);
         assert_eq!(items, [1, 2]);
+    }
+
+    /// A number, but 13: on that it panics.
+    #[derive(Debug, PartialEq)]
+    struct Unlucky(u32);
+
+    impl<'de> Deserialize<'de> for Unlucky {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let number = u32::deserialize(from)?;
+            assert_ne!(number, 13, "the item fell over");
+            Ok(Self(number))
+        }
+    }
+
+    #[test]
+    fn a_csv_or_json_record_whose_deserialize_panicked_is_passed_over() {
+        let path = std::env::temp_dir().join(format!("batch-synchronized-{}", uuid::Uuid::new_v4()));
+        std::fs::write(&path, "12\n13\n14\n").unwrap();
+        let csv = CsvReader::<Unlucky>::options().without_header().open(&path).unwrap();
+        let json = JsonLinesReader::<Unlucky>::open(&path).unwrap();
+        passes_over(&csv.synchronized());
+        passes_over(&json.synchronized());
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    fn passes_over<R: Reader<Item = Unlucky, Error: Debug>>(reader: &Synchronized<R>) {
+        let mut items = Vec::new();
+        assert!(catch_unwind(AssertUnwindSafe(|| reader.read_batch(10, &mut items))).is_err());
+        assert_eq!(reader.read_batch(10, &mut items).unwrap(), 1);
+        assert_eq!(items, [Unlucky(12), Unlucky(14)]);
     }
 }

@@ -29,6 +29,14 @@ pub enum SqliteReadError {
         #[from]
         source: rusqlite::Error,
     },
+    /// The query names what the reader's own connection does not know.
+    #[error(
+        "the query failed: {source}; the reader has a connection of its own, which does not see what was attached or registered on the given one: do that in `Sqlite::on_connect`, or give a connection by value"
+    )]
+    Unknown {
+        /// What `SQLite` says.
+        source: rusqlite::Error,
+    },
     /// A row's key cannot tell where reading goes on.
     #[error("key {key}: {problem}")]
     Key {
@@ -74,6 +82,21 @@ impl SqliteReadError {
 
     pub(super) fn query(problem: impl Into<Box<str>>) -> Self {
         Self::Query { problem: problem.into() }
+    }
+
+    /// Why a query could not be prepared on another connection than the one that was given.
+    pub(super) fn on_another(source: rusqlite::Error) -> Self {
+        // SQLite has one code for whatever is wrong with a query: only its words tell an unknown name from a slip of the pen.
+        let says = match &source {
+            rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
+                msg.as_str()
+            }
+            _ => "",
+        };
+        let what = says.strip_prefix("no such ").unwrap_or_default();
+        let may_be_there =
+            ["table", "function", "collation", "module"].iter().any(|kind| what.starts_with(kind));
+        if may_be_there { Self::Unknown { source } } else { Self::Sqlite { source } }
     }
 
     /// True if it is about one row: the next `read` goes on behind that.

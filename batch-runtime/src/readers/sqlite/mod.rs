@@ -169,8 +169,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     /// Goes on to the next page, or to what is wrong behind the last one.
     fn turn(&mut self) -> Result<(), SqliteReadError> {
         if self.behind.is_none() && !self.ended {
-            // A page that failed half way is fetched again by the next call.
-            self.fetch().inspect_err(|_| self.buffer.clear())?;
+            self.fetch()?;
         }
         if self.buffer.is_empty() {
             self.ended = true;
@@ -179,7 +178,8 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(())
     }
 
-    /// Runs the query of the next page to its end.
+    /// Runs the query of the next page to its end. A page that failed half way, or whose closure panicked, is fetched
+    /// again by the next call.
     fn fetch(&mut self) -> Result<(), SqliteReadError> {
         let sql = if self.after.is_empty() { &self.page.sql.first } else { &self.page.sql.later };
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -189,6 +189,8 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         let limit = i64::try_from(self.page.rows).unwrap_or(i64::MAX).saturating_add(1);
         statement.raw_bind_parameter(LIMIT, limit)?;
         let mut rows = statement.raw_query();
+        // Out of `self` until it is whole: half a page is not yet in the order in which it is given.
+        let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(row) = rows.next()? {
             let key = match self.key_of(row) {
                 Ok(key) => key,
@@ -198,20 +200,21 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
                     break;
                 }
             };
-            let last = self.buffer.last().map_or(&self.after, |(key, _)| key);
+            let last = buffer.last().map_or(&self.after, |(key, _)| key);
             if let Err(error) = self.check_order(last, &key) {
                 // Nor is the row before it given: who goes on behind that would never see this one.
-                self.buffer.pop();
+                buffer.pop();
                 self.behind = Some(error);
                 break;
             }
-            if self.buffer.len() == self.page.rows {
+            if buffer.len() == self.page.rows {
                 break;
             }
             let item = (self.make)(row, &self.names).map_err(|error| self.row_error(&key, error));
-            self.buffer.push((key, item));
+            buffer.push((key, item));
         }
-        self.buffer.reverse();
+        buffer.reverse();
+        self.buffer = buffer;
         Ok(())
     }
 

@@ -19,6 +19,8 @@ const PAGE: usize = 1000;
 pub struct SqliteQuery {
     /// Told of when it is opened, as whatever else is wrong.
     connection: Result<rusqlite::Connection, SqliteReadError>,
+    /// That is another one than was given.
+    another: bool,
     sql: String,
     key: Vec<String>,
     page: usize,
@@ -42,7 +44,8 @@ impl SqliteReader<()> {
     ///
     /// It has a connection of its own, to where `source` says: see [`SqliteSource`].
     pub fn query(source: impl SqliteSource, sql: impl AsRef<str>) -> SqliteQuery {
-        SqliteQuery::new(source.into_connection(), sql.as_ref())
+        let another = source.opens_another();
+        SqliteQuery { another, ..SqliteQuery::new(source.into_connection(), sql.as_ref()) }
     }
 
     /// Reads the rows of `sql` from the database file `path`, with a connection of its own.
@@ -65,7 +68,7 @@ impl SqliteQuery {
     fn new(connection: Result<rusqlite::Connection, SqliteReadError>, sql: &str) -> Self {
         let sql = sql.trim().trim_end_matches(';').to_owned();
         let (key, parameters, start) = Default::default();
-        Self { connection, sql, key, page: PAGE, counted: false, parameters, start }
+        Self { connection, another: false, sql, key, page: PAGE, counted: false, parameters, start }
     }
 
     /// The columns of the result by which it is read: `"id"`, or `["day", "id"]`. Together they must be unique
@@ -133,7 +136,7 @@ impl SqliteQuery {
     where
         F: MakeItem<T>,
     {
-        let Self { connection, sql, key, page, counted, parameters, start } = self;
+        let Self { connection, another, sql, key, page, counted, parameters, start } = self;
         let connection = connection?;
         if key.is_empty() {
             return Err(SqliteReadError::query(
@@ -144,7 +147,12 @@ impl SqliteQuery {
             return Err(SqliteReadError::query("a page needs at least one row"));
         }
         let names = {
-            let statement = connection.prepare(&sql)?;
+            let prepared = connection.prepare(&sql);
+            let statement = prepared.map_err(if another {
+                SqliteReadError::on_another
+            } else {
+                SqliteReadError::from
+            })?;
             check_statement(&statement)?;
             statement.column_names().map(str::to_owned).collect::<Vec<_>>()
         };

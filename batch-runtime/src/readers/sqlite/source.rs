@@ -8,7 +8,8 @@ use crate::definition::{Connection, Database, Sqlite};
 ///
 /// - `&Connection`, as a `#[reader]` function asks for it: the reader opens another one, for reading, to the same
 ///   database.
-/// - `&Sqlite`: the same for any database file.
+/// - `&Sqlite`: the same for any database file. It must be there; reading neither creates it nor changes its journal.
+///   A database with a write-ahead log can be read from a folder that cannot be written only while a writer has it open.
 /// - A [`rusqlite::Connection`] by value: the reader keeps it. The only way to a database in memory, or to what was
 ///   attached or registered on that connection.
 ///
@@ -24,6 +25,11 @@ pub trait SqliteSource {
     /// # Errors
     /// When the database cannot be opened.
     fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError>;
+
+    /// Is it a connection, but the reader's another one? What was attached or registered on it is not on that.
+    fn opens_another(&self) -> bool {
+        false
+    }
 }
 
 impl SqliteSource for rusqlite::Connection {
@@ -47,6 +53,10 @@ impl<D: Database<Driver = Sqlite>> SqliteSource for &Connection<D> {
         }
         self.database().into_connection()
     }
+
+    fn opens_another(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
@@ -54,8 +64,8 @@ mod tests {
     use rusqlite::Connection;
 
     use crate::definition::{Reader, Sqlite};
-    use crate::readers::SqliteReader;
     use crate::readers::sqlite::tests::{Database, database, error, ids, rest};
+    use crate::readers::{SqliteQuery, SqliteReader};
 
     #[test]
     fn it_can_pass_to_another_thread_in_the_middle_of_a_page() {
@@ -119,6 +129,97 @@ mod tests {
             .rows_as::<i64>()
             .unwrap();
         assert_eq!(rest(&mut reader), [20]);
+    }
+
+    #[test]
+    fn what_only_the_given_connection_knows_is_said_to_be_missing_on_the_readers_own() {
+        let database = database(2);
+        let query = |connection: &crate::Connection, sql| {
+            error::<i64>(SqliteReader::query(connection, sql).key("id"))
+        };
+        let (attached, function, syntax) = injected(&database, |connection| {
+            connection.execute_batch("ATTACH ':memory:' AS other").unwrap();
+            let attached = query(connection, "SELECT p.id FROM person p, other.sqlite_schema");
+            let function = query(connection, "SELECT soundly(id) AS id FROM person");
+            (attached, function, query(connection, "SELECT id FORM person AS p"))
+        });
+        assert!(attached.contains("no such table: other.sqlite_schema"), "{attached}");
+        assert!(attached.contains("the reader has a connection of its own"), "{attached}");
+        assert!(attached.contains("`Sqlite::on_connect`"), "{attached}");
+        assert!(function.contains("no such function") && function.contains("of its own"), "{function}");
+        assert!(!syntax.contains("a connection of its own"), "{syntax}");
+        let by_file = error::<i64>(SqliteReader::query(&database.sqlite, "SELECT id FROM nowhere").key("id"));
+        assert!(by_file.contains("no such table") && !by_file.contains("of its own"), "{by_file}");
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_an_error_and_is_not_created() {
+        let database = database(1);
+        let missing = Sqlite::open(database.sqlite.path().with_file_name("mistyped.db"));
+        let error = error::<i64>(SqliteReader::query(&missing, "SELECT id FROM person").key("id"));
+        assert!(error.starts_with("cannot open database ") && error.contains("mistyped.db"), "{error}");
+        assert!(!missing.path().exists());
+        crate::Connection::<Sqlite>::open(&missing).unwrap_err();
+        assert!(!missing.path().exists());
+    }
+
+    #[test]
+    fn for_a_component_the_file_is_created_where_something_is_prepared_on_each_connection() {
+        let database = database(1);
+        let fresh =
+            Sqlite::open(database.sqlite.path().with_file_name("fresh.db")).on_connect(|connection| {
+                connection.execute_batch("CREATE TABLE IF NOT EXISTS person (id INTEGER)")
+            });
+        let connection = crate::Connection::<Sqlite>::open(&fresh).unwrap();
+        assert!(rest(&mut ids(&connection, 1)).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_database_in_rollback_mode_is_read_as_it_is_from_where_nothing_can_be_written() {
+        use std::fs::{Permissions, read, read_dir, set_permissions};
+        use std::os::unix::fs::PermissionsExt;
+
+        let database = database(2);
+        let (file, folder) = (database.sqlite.path(), database.sqlite.path().parent().unwrap());
+        let before = read(file).unwrap();
+        let permit = |of_file, of_folder| {
+            set_permissions(file, Permissions::from_mode(of_file)).unwrap();
+            set_permissions(folder, Permissions::from_mode(of_folder)).unwrap();
+        };
+        permit(0o444, 0o555);
+        let first =
+            |query: SqliteQuery| query.key("id").rows_as::<i64>().and_then(|mut reader| reader.read());
+        let of_file = first(SqliteReader::query(&database.sqlite, "SELECT id FROM person"));
+        let given = crate::Connection::<Sqlite>::open(&database.sqlite);
+        let of_component = given.map(|given| first(SqliteReader::query(&given, "SELECT id FROM person")));
+        permit(0o644, 0o755);
+        assert_eq!((of_file.unwrap(), of_component.unwrap().unwrap()), (Some(10), Some(10)));
+        // Who may do everything is not kept from it by permissions.
+        assert!(read(file).unwrap() == before, "the file was written");
+        assert_eq!(read_dir(folder).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_database_with_a_write_ahead_log_is_read_while_a_transaction_of_a_chunk_is_open() {
+        let database = database(2);
+        let writer = database.sqlite.connect().unwrap();
+        writer.execute_batch("INSERT INTO person VALUES (30, 'p3')").unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE; INSERT INTO person VALUES (40, 'p4')").unwrap();
+        let mut reader = ids(&database.sqlite, 2);
+        assert_eq!(reader.read().unwrap(), Some(10));
+        writer.execute_batch("COMMIT; BEGIN IMMEDIATE; INSERT INTO person VALUES (50, 'p5')").unwrap();
+        assert_eq!(rest(&mut reader), [20, 30, 40]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named() {
+        let database = database(1);
+        let text = Sqlite::open(database.sqlite.path().with_file_name("rows.txt"));
+        std::fs::write(text.path(), "no database, but a text that is longer than a header; ".repeat(20))
+            .unwrap();
+        let error = error::<i64>(SqliteReader::query(&text, "SELECT id FROM person").key("id"));
+        assert!(error.starts_with("cannot open database ") && error.contains("rows.txt"), "{error}");
     }
 
     #[test]

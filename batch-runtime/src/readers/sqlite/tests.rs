@@ -1,4 +1,5 @@
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -6,6 +7,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::definition::{Splittable, Sqlite};
+use crate::readers::ReaderExt;
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Person {
@@ -399,6 +401,30 @@ fn an_error_of_the_closure_names_the_row() {
         .unwrap();
     let error = reader.read().unwrap_err();
     assert!(error.to_string().starts_with("row id = 10: Invalid column type Text"), "{error}");
+}
+
+#[test]
+fn behind_a_panic_of_the_closure_every_row_of_the_page_is_read_once() {
+    let connection = database(6);
+    for page in [1, 3, 6, 1000] {
+        let mut panics = true;
+        let item = move |row: &Row<'_>| {
+            let id: i64 = row.get("id")?;
+            assert!(id != 50 || !std::mem::take(&mut panics), "the closure fell over");
+            Ok(id)
+        };
+        let query = SqliteReader::query(&connection, "SELECT id FROM person").key("id").page(page);
+        let reader = query.rows(item).unwrap().synchronized();
+        let (mut read, mut panicked) = (Vec::new(), 0);
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| reader.read_batch(1, &mut read).unwrap())) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) => panicked += 1,
+            }
+        }
+        assert_eq!((panicked, read), (1, vec![10, 20, 30, 40, 50, 60]), "page of {page}");
+    }
 }
 
 #[test]
