@@ -47,13 +47,19 @@ fn book(payments: &[Payment], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     })
 }
 
+/// Begins with an empty table.
 #[step]
 fn table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute(
-        "CREATE TABLE IF NOT EXISTS booked (id INTEGER PRIMARY KEY, cents INTEGER CHECK (cents < 1000))",
-        [],
+    tx.execute_batch(
+        "DROP TABLE IF EXISTS booked;
+         CREATE TABLE booked (id INTEGER PRIMARY KEY, cents INTEGER CHECK (cents < 1000))",
     )
-    .map(drop)
+}
+
+/// Fails as long as a file says so.
+#[step]
+fn balance(allowed: PathBuf) -> Result<(), String> {
+    if allowed.with_extension("not-yet").exists() { Err("not yet".to_owned()) } else { Ok(()) }
 }
 
 #[step(chunk = 4, skip(Negative, ReadError, rusqlite::Error))]
@@ -65,6 +71,7 @@ fn book_payments() {
 fn booking(input: PathBuf, #[param(identifying = false)] allowed: PathBuf) {
     table;
     book_payments;
+    balance;
 }
 
 /// Ten payments, of which the third and fourth are negative, the sixth is no line, and the ninth is too much.
@@ -105,6 +112,33 @@ fn what_a_replay_skips_can_be_replayed_in_turn() {
     std::fs::write(world.path("allowed"), "").unwrap();
     let second = operator.replay(first.execution, &Parameters::new()).unwrap();
     assert_eq!(step(&second, "book_payments").counters.write, 2);
+    assert_eq!(world.numbers("SELECT id FROM booked"), [1, 2, 3, 4, 5, 7, 8, 10]);
+}
+
+#[test]
+fn what_was_made_before_the_first_step_that_skipped_is_not_made_anew_and_what_follows_is() {
+    let world = World::new();
+    let (operator, report) = book_all(&world);
+    let replay = operator.replay(report.execution, &Parameters::new()).unwrap();
+    assert_eq!(replay.passed, ["table"]);
+    let run: Vec<_> = replay.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(run, ["book_payments", "balance"]);
+    assert_eq!(world.numbers("SELECT id FROM booked"), [1, 2, 5, 7, 8, 10]);
+}
+
+#[test]
+fn a_replay_that_failed_is_restarted_where_it_was() {
+    let world = World::new();
+    let (operator, report) = book_all(&world);
+    let not_yet = world.path("allowed.not-yet");
+    std::fs::write(world.path("allowed"), "").unwrap();
+    std::fs::write(&not_yet, "").unwrap();
+    let failed = operator.replay(report.execution, &Parameters::new()).unwrap();
+    assert_eq!(failed.status, BatchStatus::Failed);
+    std::fs::remove_file(&not_yet).unwrap();
+    let restarted = operator.restart(failed.execution).unwrap();
+    assert_eq!(restarted.status, BatchStatus::Completed, "{}", restarted.exit.description);
+    assert_eq!(restarted.passed, ["table", "book_payments"]);
     assert_eq!(world.numbers("SELECT id FROM booked"), [1, 2, 3, 4, 5, 7, 8, 10]);
 }
 

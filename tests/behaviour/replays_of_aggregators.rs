@@ -104,8 +104,8 @@ fn replay(world: &World, job: &'static JobInfo, of: &JobReport) -> JobReport {
 #[test]
 fn in_a_replay_a_step_whose_partitions_do_not_run_leaves_what_it_left_before() {
     let world = World::new();
-    let first = world.completes(&totals_first(false, false));
-    let replayed = replay(&world, totals_first::INFO, &first);
+    let first = world.completes(&totals_last(false, false));
+    let replayed = replay(&world, totals_last::INFO, &first);
     assert_eq!(replayed.status, BatchStatus::Completed, "{}", replayed.exit.description);
     assert_eq!(step(&replayed, "load").counters.read, 0);
     assert_eq!(told(&world), ["[1, 5]", "[1, 5]"]);

@@ -32,16 +32,38 @@ pub(super) struct RunArguments {
 #[derive(Debug)]
 pub(super) enum Invocation {
     Jobs,
-    Run { job: &'static JobInfo, next: bool, run: RunArguments },
-    Replay { execution: ExecutionId, run: RunArguments },
-    Restart { execution: ExecutionId, run: RunArguments },
+    Run {
+        job: &'static JobInfo,
+        next: bool,
+        run: RunArguments,
+    },
+    /// Of that job, if it is named.
+    Replay {
+        execution: ExecutionId,
+        job: Option<&'static JobInfo>,
+        run: RunArguments,
+    },
+    Restart {
+        execution: ExecutionId,
+        run: RunArguments,
+    },
     Stop(ExecutionId),
     Abandon(ExecutionId),
     Recover,
-    Executions { job: Option<String>, running: bool, limit: u32 },
+    Executions {
+        job: Option<String>,
+        running: bool,
+        limit: u32,
+    },
     Show(ExecutionId),
-    Skipped { execution: ExecutionId, csv: bool },
-    Graph { job: &'static JobInfo, format: GraphFormat },
+    Skipped {
+        execution: ExecutionId,
+        csv: bool,
+    },
+    Graph {
+        job: &'static JobInfo,
+        format: GraphFormat,
+    },
 }
 
 impl Globals {
@@ -92,8 +114,9 @@ impl Invocation {
         let (name, inner) = matches.subcommand().unzip();
         let replayed = inner.unwrap_or(matches).get_one::<i64>("replay").copied().map(ExecutionId);
         if let (Some(execution), None, true) = (replayed, name, jobs.len() > 1) {
-            let run = RunArguments::of(matches, named(matches)?);
-            return Ok(Self::Replay { execution, run });
+            // Parameters are known behind the name of their job only.
+            let run = RunArguments::of(matches, Vec::new());
+            return Ok(Self::Replay { execution, job: None, run });
         }
         let job = named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
@@ -108,7 +131,7 @@ impl Invocation {
         }
         let run = RunArguments::of(inner.unwrap_or(matches), given);
         if let Some(execution) = replayed {
-            return Ok(Self::Replay { execution, run });
+            return Ok(Self::Replay { execution, job: Some(job), run });
         }
         Ok(Self::Run { job, next: inner.unwrap_or(matches).get_flag("next"), run })
     }

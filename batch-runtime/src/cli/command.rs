@@ -71,7 +71,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .value_parser(clap::value_parser!(i64))
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Runs a new instance that reads what this execution has skipped, with its parameters");
+        .help("Reads what this execution skipped, in a new instance that begins at that step");
     run.args([next, replay, durability().global(true), recovery().global(true)])
 }
 

@@ -131,8 +131,8 @@ fn dispatch(
             let launch = run::launch(job, run, console)?;
             return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);
         }
-        Invocation::Replay { execution, run } => {
-            return run::replay(operator(Open::Existing)?, *execution, run, globals, console);
+        Invocation::Replay { execution, job, run } => {
+            return run::replay(operator(Open::Existing)?, *execution, *job, run, globals, console);
         }
         Invocation::Restart { execution, run } => {
             return run::restart(operator(Open::Existing)?, *execution, run, globals, console);

@@ -52,10 +52,16 @@ pub(super) fn restart(
 pub(super) fn replay(
     operator: JobOperator,
     execution: ExecutionId,
+    job: Option<&'static JobInfo>,
     arguments: &RunArguments,
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
+    let of = operator.execution(execution)?.instance.job;
+    if let Some(job) = job.filter(|job| job.name != of) {
+        let said = format!("execution {execution} is of job `{of}`, not of `{}`", job.name);
+        return Err(Refusal::usage(format!("{said}: `run {of} --replay {execution}`")));
+    }
     as_before(operator, execution, arguments, globals, console, JobOperator::replay)
 }
 

@@ -7,7 +7,7 @@ use super::declared::warn_of_undeclared;
 use super::flow::walk;
 use super::journal::{self, Journal};
 use super::runner::{Halt, Runner};
-use super::{JobError, RunOptions, listeners};
+use super::{JobError, RunOptions, listeners, replay};
 use crate::definition::{Environment, JobContext, JobEnd, JobInfo, NeedKind, Parameters, StepInfo, Values};
 use crate::graph::{Activity, Node, render_text};
 use crate::observe::{JobReport, JobStarted};
@@ -27,7 +27,7 @@ pub(super) fn run(
     let began = Instant::now();
     check_databases(repository, job)?;
     warn_of_undeclared(job.name, &steps(job.flow));
-    let graph = render_text(job);
+    let passed = replay::passed(repository, parameters)?;
     let Launched { ownership, restarted_from, recovered, journal, context, lock } =
         repository.launch(&LaunchRequest {
             job: job.name,
@@ -37,8 +37,8 @@ pub(super) fn run(
             max_recoveries: job.options.max_recoveries,
             recovery: options.recovery,
             durability: options.durability,
-            graph: &graph,
-            holds: &|entries, _| journal::holds(job.flow, entries),
+            graph: &render_text(job),
+            holds: &|entries, _| journal::holds(job.flow, &[passed.as_slice(), entries].concat()),
         })?;
     tracing::info!(
         job = job.name,
@@ -69,7 +69,7 @@ pub(super) fn run(
     );
     #[cfg(feature = "async")]
     let environment = environment.in_runtime(options.runtime.clone());
-    let journal = Journal::new(journal);
+    let journal = Journal::new(passed.iter().cloned().chain(journal));
     let mut runner = Runner {
         repository,
         ownership,

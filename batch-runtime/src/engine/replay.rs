@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{self, Place};
 use crate::definition::{BoxError, ExecutionId, Failure, ParameterValue, Parameters, REPLAY, Reader};
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::{JournalEntry, Repository, RepositoryError};
 
 /// The places of what is replayed, by the step's name in its job.
 pub(crate) type Places = BTreeMap<String, Vec<String>>;
@@ -17,6 +17,49 @@ pub(super) fn places(
     parameters: &Parameters,
 ) -> Result<Option<Places>, RepositoryError> {
     execution(parameters).map(|execution| of(repository, execution)).transpose()
+}
+
+/// What an execution with those parameters has passed before it begins: all that the execution it replays passed before it came to the
+/// first step that skipped anything. What was made there is there, and is not made anew.
+pub(super) fn passed(
+    repository: &Arc<dyn Repository>,
+    parameters: &Parameters,
+) -> Result<Vec<JournalEntry>, RepositoryError> {
+    execution(parameters).map_or(Ok(Vec::new()), |replayed| before(repository, replayed))
+}
+
+fn before(
+    repository: &Arc<dyn Repository>,
+    replayed: ExecutionId,
+) -> Result<Vec<JournalEntry>, RepositoryError> {
+    let places = of(repository, replayed)?;
+    let journal = journal(repository, replayed)?;
+    Ok(journal.into_iter().take_while(|entry| !places.contains_key(&entry.path)).collect())
+}
+
+/// All that the instance of an execution has passed, with what was passed before it began.
+pub(super) fn journal(
+    repository: &Arc<dyn Repository>,
+    execution: ExecutionId,
+) -> Result<Vec<JournalEntry>, RepositoryError> {
+    let mut journal = match replayed_by(repository, execution)? {
+        Some(replayed) => before(repository, replayed)?,
+        None => Vec::new(),
+    };
+    journal.extend(repository.journal(execution)?);
+    Ok(journal)
+}
+
+/// The execution that this one replays.
+fn replayed_by(
+    repository: &Arc<dyn Repository>,
+    execution: ExecutionId,
+) -> Result<Option<ExecutionId>, RepositoryError> {
+    let parameters = repository.execution(execution)?.parameters;
+    Ok(parameters.into_iter().find_map(|parameter| match parameter.value {
+        ParameterValue::Long(replayed) if parameter.name == REPLAY => Some(ExecutionId(replayed)),
+        _ => None,
+    }))
 }
 
 /// The execution that one with those parameters replays.
@@ -33,12 +76,7 @@ fn of(repository: &Arc<dyn Repository>, execution: ExecutionId) -> Result<Places
     for row in repository.skipped_items(execution)? {
         places.entry(row.step).or_default().push(row.item.position);
     }
-    let replayed =
-        repository.execution(execution)?.parameters.into_iter().find_map(|parameter| match parameter.value {
-            ParameterValue::Long(execution) if parameter.name == REPLAY => Some(ExecutionId(execution)),
-            _ => None,
-        });
-    if let Some(replayed) = replayed {
+    if let Some(replayed) = replayed_by(repository, execution)? {
         // It counted in the places of what it replayed itself.
         let inner = of(repository, replayed)?;
         for (step, places) in &mut places {

@@ -204,7 +204,7 @@ impl JobOperator {
         let mut parameters = Parameters::new();
         for parameter in &stored.parameters {
             let name = parameter.name.as_str();
-            if name != RUN_ID && job.parameters.iter().all(|spec| spec.name != name) {
+            if ![RUN_ID, REPLAY].contains(&name) && job.parameters.iter().all(|spec| spec.name != name) {
                 if !parameter.identifying {
                     continue;
                 }
@@ -227,10 +227,13 @@ impl JobOperator {
     }
 
     /// Runs a new instance that reads what an execution has skipped, through the same steps, with the parameters of the execution
-    /// and those given here. Steps that skipped nothing read nothing; tasklets run as ever. What the
-    /// aggregator of a step with partitions made stands as the execution's instance has it, and the aggregator is not called; it is
-    /// called over no partitions only where the step had not completed there. A replay that was cut short goes
-    /// on where it was, as any instance; what it skips itself can be replayed in turn.
+    /// and those given here.
+    ///
+    /// It begins where the execution came to the first step that skipped anything: what it passed before stands as it is, with
+    /// what it left, so a table that was created is not created anew. From there on steps that skipped nothing read nothing, and
+    /// tasklets run. What the aggregator of a step with partitions made stands as the execution's instance has it, and the
+    /// aggregator is not called; it is called over no partitions only where the step had not completed there. A replay that
+    /// was cut short goes on where it was, as any instance; what it skips itself can be replayed in turn.
     ///
     /// # Errors
     /// As [`restart_with`](Self::restart_with), and when the execution skipped nothing, or in a partition.

@@ -389,12 +389,11 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// When the repository cannot be read.
     fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError>;
 
-    /// What the step at that place of the control flow left when it last completed in the instance of an execution, as JSON;
-    /// nothing where it has not completed there, or leaves nothing.
+    /// What the instance of an execution has passed, oldest first.
     ///
     /// # Errors
     /// When the repository cannot be read.
-    fn output(&self, execution: ExecutionId, path: &str) -> Result<Option<String>, RepositoryError>;
+    fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError>;
 
     /// The greatest identifying `run.id` of the job's instances: `--next` counts on from it.
     ///

@@ -73,6 +73,24 @@ fn a_run_id_given_by_hand_is_not_met_again_by_next() {
 }
 
 #[test]
+fn a_replay_needs_no_name_of_a_job() {
+    let folder = Folder::new();
+    folder.ask(JOBS, RUN);
+    let answer = folder.ask(JOBS, "run --replay 1");
+    assert_eq!(answer.code, 4, "{}", answer.err);
+    assert!(answer.err.contains("execution 1 of job `flight_delays` skipped nothing"), "{}", answer.err);
+}
+
+#[test]
+fn a_replay_under_the_name_of_another_job_is_refused() {
+    let folder = Folder::new();
+    folder.ask(JOBS, RUN);
+    let answer = folder.ask(JOBS, "run once --replay 1");
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("`run flight_delays --replay 1`"), "{}", answer.err);
+}
+
+#[test]
 fn a_job_that_stops_exits_with_3() {
     let answer = Folder::new().ask(JOBS, "run upload --api-key k");
     assert_eq!(answer.code, 3);

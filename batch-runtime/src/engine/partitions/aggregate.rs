@@ -43,10 +43,16 @@ pub(in crate::engine) fn aggregated_in_replay(
 
 fn left(request: &Request<'_>, run: &StepRun<'_>, aggregation: Aggregation) -> Result<String, Halt> {
     let left = match replay::execution(&request.environment.job.parameters) {
-        Some(replayed) => request.repository.output(replayed, request.path).map_err(Halt::Lost)?,
+        Some(replayed) => {
+            let journal = replay::journal(request.repository, replayed).map_err(Halt::Lost)?;
+            journal.into_iter().rev().find(|entry| entry.path == request.path).and_then(|entry| entry.output)
+        }
         None => None,
     };
-    left.map_or_else(|| called(run, aggregation, Vec::new()).map_err(Halt::Failed), Ok)
+    match left {
+        Some((_, json)) => Ok(json),
+        None => called(run, aggregation, Vec::new()).map_err(Halt::Failed),
+    }
 }
 
 fn aggregation(run: &StepRun<'_>) -> Option<Aggregation> {

@@ -68,20 +68,15 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
         .collect()
 }
 
-/// What the step at a place last left in the instance of an execution.
-pub(super) fn output(
+/// The journal of the instance of an execution, oldest first.
+pub(super) fn of_execution(
     shared: &Arc<Shared>,
     execution: ExecutionId,
-    path: &str,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Vec<JournalEntry>, Trouble> {
     let connection = shared.lend(Durability::Machine)?;
-    let last: Option<Option<String>> = connection
-        .prepare_cached(
-            "SELECT j.OUTPUT FROM BATCH_JOURNAL j
-             JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = j.JOB_INSTANCE_ID
-             WHERE e.JOB_EXECUTION_ID = ?1 AND j.PATH = ?2 ORDER BY j.SEQUENCE DESC LIMIT 1",
-        )?
-        .query_row(params![execution.0, path], |row| row.get(0))
+    let instance: Option<i64> = connection
+        .prepare_cached("SELECT JOB_INSTANCE_ID FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?1")?
+        .query_row([execution.0], |row| row.get(0))
         .optional()?;
-    Ok(last.flatten())
+    Ok(instance.map(|instance| of(&connection, InstanceId(instance))).transpose()?.unwrap_or_default())
 }

@@ -192,8 +192,8 @@ impl Repository for SqliteRepository {
         self.named(skipped::of(&self.shared, execution))
     }
 
-    fn output(&self, execution: ExecutionId, path: &str) -> Result<Option<String>, RepositoryError> {
-        self.named(journal::output(&self.shared, execution, path))
+    fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        self.named(journal::of_execution(&self.shared, execution))
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
