@@ -143,6 +143,20 @@ fn a_replay_that_failed_is_restarted_where_it_was() {
 }
 
 #[test]
+fn an_input_that_is_gone_fails_a_replay_and_is_not_skipped() {
+    let world = World::new();
+    let (operator, report) = book_all(&world);
+    std::fs::rename(world.path("in.csv"), world.path("moved.csv")).unwrap();
+    let failed = operator.replay(report.execution, &Parameters::new()).unwrap();
+    assert_eq!(failed.status, BatchStatus::Failed);
+    assert_eq!(step(&failed, "book_payments").counters.skips(), 0);
+    assert!(failed.exit.description.contains("cannot open"), "{}", failed.exit.description);
+    std::fs::rename(world.path("moved.csv"), world.path("in.csv")).unwrap();
+    let again = operator.restart(failed.execution).unwrap();
+    assert_eq!(step(&again, "book_payments").counters.skips(), 4, "{}", again.exit.description);
+}
+
+#[test]
 fn an_execution_is_replayed_once() {
     let world = World::new();
     let (operator, report) = book_all(&world);

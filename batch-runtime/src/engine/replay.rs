@@ -102,11 +102,13 @@ pub(super) struct Replayed<'p, R, A> {
     anew: A,
     /// The reader of the last place, the position that it was opened at, and how many records behind it it is.
     open: Option<(R, String, u64)>,
+    /// The last error was one about a record.
+    steps_over: bool,
 }
 
 impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
     pub(super) fn new(places: &'p [String], anew: A) -> Self {
-        Self { places, next: 0, anew, open: None }
+        Self { places, next: 0, anew, open: None, steps_over: true }
     }
 
     /// The reader, right before the record of a place.
@@ -136,14 +138,21 @@ impl<R: Reader, A: FnMut() -> Result<R, Failure>> Reader for Replayed<'_, R, A> 
 
     fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
         let Some(place) = self.places.get(self.next) else { return Ok(None) };
-        let places = self.places;
-        let reader = self.at(&places[self.next])?;
+        // What keeps it from coming there is about no record.
+        self.steps_over = false;
+        let reader = self.at(place)?;
         let read = reader.read();
-        self.next += 1;
+        let steps_over = read.as_ref().map_or_else(|error| reader.steps_over(error), |_| true);
+        self.steps_over = steps_over;
+        self.next += usize::from(steps_over);
         match read.map_err(Into::into)? {
             Some(item) => Ok(Some(item)),
             None => Err(format!("the input has no record any more where {place} says").into()),
         }
+    }
+
+    fn steps_over(&self, _: &BoxError) -> bool {
+        self.steps_over
     }
 
     fn position(&self) -> u64 {
