@@ -28,19 +28,21 @@ const KILLS: [&str; 5] = [
     "rename:signal=SIGKILL:when=2",
 ];
 
-/// A thread that sleeps beside another may hold the lock of the writer: only shapes of one thread are paused.
-fn of_one_thread(references: &[Reference]) -> impl Iterator<Item = usize> {
-    references.iter().map(|reference| reference.shape).filter(|shape| !SHAPES[*shape].side_by_side)
+/// Whoever sleeps within a transaction holds the lock of the writer, and nobody can take over: only shapes whose calls come in the same
+/// order each time can be paused behind a call that is known from another run.
+fn in_order(references: &[Reference]) -> impl Iterator<Item = usize> {
+    let shapes = references.iter().map(|reference| reference.shape);
+    shapes.filter(|shape| !SHAPES[*shape].side_by_side && !SHAPES[*shape].in_any_order)
 }
 
 /// Where each of them holds no lock that others wait for.
 pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
-    of_one_thread(references).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
+    in_order(references).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
 }
 
 /// The same for those that write a file, and whoever takes over is killed there.
 pub(crate) fn all_twice(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
-    let shapes = of_one_thread(references).filter(|shape| SHAPES[*shape].words().contains(&"--output"));
+    let shapes = in_order(references).filter(|shape| SHAPES[*shape].words().contains(&"--output"));
     let pauses = shapes.flat_map(|shape| of(shape, inputs));
     let killed =
         pauses.zip(KILLS.into_iter().cycle()).map(|(pause, kill)| Pause { kill: Some(kill), ..pause });
