@@ -21,7 +21,7 @@ use super::fill::{Extent, Filled, Line, noting, told};
 use super::gaps::{Gaps, Unpassed};
 use super::gathered::{Fault, Gathered, is_before};
 use super::profile::{Phases, Watch};
-use super::sequential::{ReadRepeats, Reopening, located};
+use super::reopen::{ReadRepeats, located};
 use super::step::{Halt, StepRun};
 use super::{checkpoint, panic};
 use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States, StepListener};
@@ -302,14 +302,8 @@ where
         if !opens_anew {
             return Err(halt(failure));
         }
-        let Desk { judge, listener, run, phase } = desk;
-        let tell = |event| match event {
-            Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
-            Reopening::Failed => phase.set(Phase::Read),
-        };
         let Self { reader, repeats, anew, .. } = self;
-        let reopened = repeats.reopen(reader, failure, anew, judge.retrying, tell);
-        *reader = Some(reopened.map_err(|failure| halt(run.blame(failure, Phase::Read)))?);
+        *reader = Some(desk.read_again(repeats, reader, failure, anew)?);
         Ok(())
     }
 

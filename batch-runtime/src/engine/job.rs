@@ -69,7 +69,7 @@ pub(super) fn run(
     );
     #[cfg(feature = "async")]
     let environment = environment.in_runtime(options.runtime.clone());
-    let journal = Journal::new(passed.iter().cloned().chain(journal));
+    let journal = Journal::new(passed.into_iter().chain(journal));
     let mut runner = Runner {
         repository,
         ownership,

@@ -26,6 +26,7 @@ mod pipe;
 mod places;
 mod pool;
 mod profile;
+mod reopen;
 mod replay;
 mod retry;
 mod runner;

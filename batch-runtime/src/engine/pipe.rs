@@ -273,17 +273,17 @@ fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
     mut line: Line<R, P, CAREFUL>,
 ) -> Result<(Line<R, P, CAREFUL>, Gaps), Failure> {
-    let gaps = resume_before_gaps(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
+    let (_, gaps) = resume_reader(run.info, run.inherited.reader.as_deref(), &mut line.reader)?;
     line.processor.restore(&mut run.inherited.states.clone())?;
     Ok((line, gaps))
 }
 
-/// Takes the reader to where the last commit left it; gives what is done ahead of it.
-pub(super) fn resume_before_gaps<R: Reader>(
+/// Takes the reader to where the last commit left it; gives that place, encoded, and what is done ahead of it.
+pub(super) fn resume_reader<R: Reader>(
     info: &StepInfo,
     inherited: Option<&str>,
     reader: &mut R,
-) -> Result<Gaps, Failure> {
+) -> Result<(String, Gaps), Failure> {
     let mut gaps = Gaps::default();
     if let Some(text) = inherited {
         let Place { at, ahead, done } = checkpoint::decode_place(text)?;
@@ -292,8 +292,9 @@ pub(super) fn resume_before_gaps<R: Reader>(
         gaps = Gaps::ahead_of(ahead, done);
     }
     // A position that cannot be read back must not first be found out at a restart.
-    checkpoint::decode::<R::Position>(&checkpoint::encode(&reader.position())?)?;
-    Ok(gaps)
+    let stands = checkpoint::encode(&reader.position())?;
+    checkpoint::decode::<R::Position>(&stands)?;
+    Ok((stands, gaps))
 }
 
 /// Opens the components of one role; a panic is caught here, where the role is still known.

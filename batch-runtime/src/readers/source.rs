@@ -15,6 +15,10 @@ use crate::definition::resource_name;
 /// How much of the front of a file its identity covers, in bytes.
 const FRONT: usize = 4096;
 
+/// How many bytes of records are taken out at once, beyond the last of them: those that are long one by one gain nothing by it, and would
+/// take the memory of a whole chunk twice.
+pub(crate) const MOST_TAKEN_OUT: usize = 1024 * 1024;
+
 /// Which file a position belongs to: what a restart checks before it goes on.
 ///
 /// A file may have grown at its end since, and is still the same.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use self::field::{Format, ItemError};
 use self::record::Columns;
-use super::file::TransactionalFile;
+use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Partitionable, Writer};
 
@@ -55,7 +55,7 @@ pub struct CsvWriter<T> {
     file: TransactionalFile,
     format: Format,
     header: Header,
-    footer: Option<Box<dyn Fn(u64) -> String + Send + Sync>>,
+    footer: Option<Box<Footer>>,
     /// Known from the first item.
     columns: Option<Columns>,
     item: PhantomData<fn(&T)>,
@@ -248,14 +248,7 @@ impl<T: Serialize> Writer for CsvWriter<T> {
             return Ok(());
         }
         self.begin()?;
-        if let Some(footer) = &self.footer
-            && !self.file.is_of_partition()
-        {
-            let footer = footer(self.file.records());
-            let out = self.file.buffer()?;
-            out.extend_from_slice(footer.as_bytes());
-            out.extend_from_slice(self.format.line_end.as_bytes());
-        }
+        self.file.end(self.footer.as_deref(), self.format.line_end)?;
         self.file.seal(durability)
     }
 

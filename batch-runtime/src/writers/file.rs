@@ -37,6 +37,9 @@ use crate::Durability;
 /// A buffer beyond this goes to the file before the chunk ends, so that memory does not grow with the chunk.
 const SPILL: usize = 4 * 1024 * 1024;
 
+/// What makes of the number of records what stands behind them.
+pub(super) type Footer = dyn Fn(u64) -> String + Send + Sync;
+
 /// What of a file is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FilePosition {
@@ -317,6 +320,16 @@ impl TransactionalFile {
             cut(file, written).map_err(|error| WriteError::io("cut", &self.part, error))?;
             self.torn = false;
         }
+        Ok(())
+    }
+
+    /// Adds what stands behind the last record; in the file of a partition nothing does.
+    pub(super) fn end(&mut self, footer: Option<&Footer>, line_end: &str) -> Result<(), WriteError> {
+        let Some(footer) = footer.filter(|_| !self.is_of_partition()) else { return Ok(()) };
+        let footer = footer(self.records());
+        let out = self.buffer()?;
+        out.extend_from_slice(footer.as_bytes());
+        out.extend_from_slice(line_end.as_bytes());
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::file::TransactionalFile;
+use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Partitionable, Writer};
 
@@ -41,7 +41,7 @@ use crate::{ChunkTransaction, Durability, Partitionable, Writer};
 pub struct JsonLinesWriter<T> {
     file: TransactionalFile,
     header: Option<String>,
-    footer: Option<Box<dyn Fn(u64) -> String + Send + Sync>>,
+    footer: Option<Box<Footer>>,
     item: PhantomData<fn(&T)>,
 }
 
@@ -136,14 +136,7 @@ impl<T: Serialize> Writer for JsonLinesWriter<T> {
             return Ok(());
         }
         self.begin()?;
-        if let Some(footer) = &self.footer
-            && !self.file.is_of_partition()
-        {
-            let footer = footer(self.file.records());
-            let out = self.file.buffer()?;
-            out.extend_from_slice(footer.as_bytes());
-            out.push(b'\n');
-        }
+        self.file.end(self.footer.as_deref(), "\n")?;
         self.file.seal(durability)
     }
 

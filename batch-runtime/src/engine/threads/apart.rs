@@ -6,9 +6,8 @@ use super::serving::{Asks, Serves, Stays, serving};
 use super::sync::{Arc, AtomicU64, Ordering};
 use super::{Buffers, Common, Said, Unit, WorkersLane};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
-use crate::engine::checkpoint;
 use crate::engine::panic;
-use crate::engine::pipe::resume_before_gaps;
+use crate::engine::pipe::resume_reader;
 use crate::engine::step::of_role;
 
 /// Nothing is asked of the thread of the step: this reader is opened where it is read.
@@ -50,9 +49,8 @@ impl<'s, In, Out> Apart<'s, In, Out> {
         let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
         let open = || {
             let mut reader = P::reader(&scope)?;
-            let gaps = resume_before_gaps(common.info, inherited, &mut reader)?;
-            let position = checkpoint::encode(&reader.position())?;
-            Ok((reader, (position, gaps)))
+            let stands = resume_reader(common.info, inherited, &mut reader)?;
+            Ok((reader, stands))
         };
         match panic::catch(open).and_then(|opened| opened) {
             Ok((reader, stands)) => {
@@ -89,10 +87,9 @@ impl<In, Out> Supply<In, Out, Nothing> for AsksForUnits<In, Out> {
     fn next(
         &mut self,
         _: &WorkersLane<In, Out, Nothing>,
-        mut buffers: Buffers<In, Out>,
+        buffers: Buffers<In, Out>,
         _: &Common<'_>,
     ) -> Option<Unit<In, Out>> {
-        buffers.outputs.clear();
         self.ask(buffers)
     }
 }

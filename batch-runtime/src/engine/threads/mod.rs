@@ -28,15 +28,12 @@ mod working;
 use std::cell::Cell;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope as Threads};
 
-use super::checkpoint;
 use super::feed::{Feed, Outputs};
 use super::fill::Filled;
 use super::gaps::Gaps;
-use super::pipe::{opening, resume_before_gaps};
+use super::pipe::{during_open, opening, resume_reader};
 use super::retry::Retrying;
 use super::step::{Halt, StepRun, blame};
 use crate::definition::{
@@ -47,6 +44,7 @@ use crate::repository::SkipPhase;
 use apart::{Apart, Nothing};
 use lanes::{Lane, Lanes};
 use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns, TellsInTurns};
+use sync::{Arc, AtomicBool, Ordering};
 use taking::Threaded;
 use working::Working;
 
@@ -204,9 +202,8 @@ where
         StepsLanes::<_, _, OpenAnew<R>>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
     let common = Common::of(run, lanes.over());
     let mut reader = opening(run, "reader", &mut anew)?;
-    let stands = resume_before_gaps(run.info, run.inherited.reader.as_deref(), &mut reader)
-        .and_then(|gaps| Ok((checkpoint::encode(&reader.position())?, gaps)))
-        .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))?;
+    let stands =
+        resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
     let reader = Arc::new(InTurns::new(Reading::new(reader, stands.clone())));
     // There before the first thread: it ends their waits, however this is left.
     let threaded = Threaded::new(Arc::clone(&common), lanes, TellsInTurns(Arc::clone(&reader)), anew, phase);

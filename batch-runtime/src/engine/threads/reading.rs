@@ -12,7 +12,7 @@ use crate::engine::checkpoint;
 use crate::engine::fill::{Extent, FIRST_CAPACITY};
 use crate::engine::gaps::{Gaps, Unpassed};
 use crate::engine::panic;
-use crate::engine::sequential::{ReadRepeats, Reopening, located};
+use crate::engine::reopen::{ReadRepeats, Reopening, located};
 
 /// A reader, and what is known of the chunks that were read from it.
 pub(super) struct Reading<R> {
@@ -330,11 +330,9 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for 
     fn next(
         &mut self,
         lane: &WorkersLane<R::Item, Out, OpenAnew<R>>,
-        mut buffers: Buffers<R::Item, Out>,
+        buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
     ) -> Option<Unit<R::Item, Out>> {
-        // What was made here ends here: memory is freed where it was asked for.
-        buffers.outputs.clear();
         let mut anew = || {
             let answer = lane.ask(|reply| Said::Asks(OpenAnew(reply)));
             answer.unwrap_or_else(|| Err(Failure::new("the step is over")))

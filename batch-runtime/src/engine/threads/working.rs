@@ -1,10 +1,7 @@
 //! Receives: buffers, and where to read. Gives: what the processors make of each chunk, and what failed on the way, as values.
 
-use std::cell::Cell;
-use std::mem;
-use std::sync::Arc;
-
 use super::reading::Supply;
+use super::sync::Arc;
 use super::{Buffers, Common, Done, Said, Unit, WorkersLane};
 use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot};
 use crate::engine::feed::Outputs;
@@ -12,6 +9,8 @@ use crate::engine::fill::{Batch, Extent, Fault, Filled, Line};
 use crate::engine::panic;
 use crate::engine::step::of_role;
 use crate::repository::SkipPhase;
+use std::cell::Cell;
+use std::mem;
 
 /// A thread that reads and processes chunks.
 pub(super) struct Working<'s, In, Out, X, S> {
@@ -42,7 +41,9 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
     }
 
     fn work<P: Process<In, Out = Out>, const CAREFUL: bool>(mut self, mut processor: P) {
-        while let Some(buffers) = self.lane.next() {
+        while let Some(mut buffers) = self.lane.next() {
+            // What was made here ends here: memory is freed where it was asked for.
+            buffers.outputs.clear();
             let Some(unit) = self.supply.next(&self.lane, buffers, &self.common) else { return };
             let (done, processor_behind) = self.process::<P, CAREFUL>(unit, processor);
             // Behind a panic nothing else is wanted.

@@ -8,9 +8,7 @@ use super::index;
 use super::records::Records;
 use super::split::Bounds;
 use crate::readers::ReadError;
-
-/// Records that are long one by one gain nothing by it, and would take the memory of a whole chunk twice.
-const MOST_BYTES: usize = 1024 * 1024;
+use crate::readers::source::MOST_TAKEN_OUT;
 
 impl Records {
     /// Nothing of the same input.
@@ -34,7 +32,7 @@ impl Records {
         let mut count = 0;
         let mut behind = (self.line, self.byte());
         into.begin_at(self.line, self.byte());
-        while count < most && self.byte() < end && into.filled < MOST_BYTES {
+        while count < most && self.byte() < end && into.filled < MOST_TAKEN_OUT {
             let Some(found) = self.advance()? else { break };
             if count == 0 {
                 into.begin_at(found.line, found.byte);

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::readers::source::{self, Source};
+use crate::readers::source::{self, MOST_TAKEN_OUT, Source};
 use crate::readers::{ReadError, json_lines::LinePosition};
 
 /// What a read asks of the operating system.
@@ -12,9 +12,6 @@ const BUFFER: usize = 128 * 1024;
 
 /// How many bytes before a position are hashed into it.
 const TAIL: usize = 64;
-
-/// Lines that are long one by one gain nothing by being taken out, and would take the memory of a whole chunk twice.
-const MOST_BYTES: usize = 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -116,7 +113,7 @@ impl Lines {
         into.buffer.clear();
         (into.at, into.filled) = (0, 0);
         let mut count = 0;
-        while count < most && self.byte() < end && into.filled < MOST_BYTES {
+        while count < most && self.byte() < end && into.filled < MOST_TAKEN_OUT {
             let Some(line) = self.advance()? else { break };
             if into.filled == 0 {
                 (into.base, into.line) = (line.byte, line.number);

@@ -33,7 +33,7 @@ impl TransactionalFile {
     }
 
     /// Is it that of a partition, to which no footer belongs?
-    pub(crate) fn is_of_partition(&self) -> bool {
+    pub(super) fn is_of_partition(&self) -> bool {
         self.whole.is_some()
     }
 

@@ -1,0 +1,95 @@
+//! Receives: a reader that failed on more than a record. Gives: another, opened where it stands, as often as the rules say.
+
+use super::checkpoint;
+use super::feed::{Desk, halt};
+use super::fill::told;
+use super::retry::{Again, Retrying, after};
+use super::step::Halt;
+use crate::definition::{Failure, Phase, Reader, StepListener};
+
+impl<L> Desk<'_, '_, L> {
+    /// Opens the reader anew where it stands, and tells the listener of it.
+    pub(super) fn read_again<R: Reader, Out>(
+        &mut self,
+        repeats: &mut ReadRepeats,
+        broken: &mut Option<R>,
+        failure: Failure,
+        anew: impl FnMut() -> Result<R, Failure>,
+    ) -> Result<R, Halt>
+    where
+        L: StepListener<R::Item, Out>,
+    {
+        let Self { judge, listener, run, phase } = self;
+        let tell = |event| match event {
+            Reopening::Repeats(failure, repeat) => told(listener.on_retry(&failure, repeat)),
+            Reopening::Failed => phase.set(Phase::Read),
+        };
+        let reader = repeats.reopen(broken, failure, anew, judge.retrying, tell);
+        reader.map_err(|failure| halt(run.blame(failure, Phase::Read)))
+    }
+}
+
+/// What happens while a reader is opened anew.
+pub(super) enum Reopening {
+    /// It is tried for the time of that number, from 1, after this failure.
+    Repeats(Failure, u32),
+    /// It could not be opened.
+    Failed,
+}
+
+/// The last item that could not be read, and how often it was tried.
+#[derive(Debug, Default)]
+pub(super) struct ReadRepeats {
+    position: String,
+    count: u32,
+}
+
+impl ReadRepeats {
+    /// Opens a reader anew where it stands, as often as the rules say. It stays where it is if they do not.
+    pub(super) fn reopen<R: Reader>(
+        &mut self,
+        broken: &mut Option<R>,
+        mut failure: Failure,
+        mut anew: impl FnMut() -> Result<R, Failure>,
+        retrying: &Retrying,
+        mut tell: impl FnMut(Reopening),
+    ) -> Result<R, Failure> {
+        if let Some(reader) = broken {
+            let position = checkpoint::encode(&reader.position())?;
+            if self.position != position {
+                *self = Self { position, count: 0 };
+            }
+        }
+        loop {
+            let repeated = self.count;
+            self.count += 1;
+            match retrying.again(&failure, repeated) {
+                Again::Yes => {}
+                Again::No => return Err(after(failure, repeated)),
+                Again::Stopped => return Err(failure.interrupted()),
+            }
+            tell(Reopening::Repeats(failure, repeated + 1));
+            // What it holds (a connection, a lock) is given back before it is taken again.
+            *broken = None;
+            let opened = anew().and_then(|mut reader| {
+                reader.resume(checkpoint::decode(&self.position)?).map_err(Failure::new)?;
+                Ok(reader)
+            });
+            match opened {
+                Ok(reader) => return Ok(reader),
+                Err(error) => {
+                    tell(Reopening::Failed);
+                    failure = error;
+                }
+            }
+        }
+    }
+}
+
+/// With the place of the record that was read last.
+pub(super) fn located<R: Reader>(failure: Failure, reader: &R) -> Failure {
+    match reader.location() {
+        Some(location) => failure.at(location),
+        None => failure,
+    }
+}
