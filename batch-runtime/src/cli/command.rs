@@ -133,7 +133,10 @@ fn show() -> Command {
     Command::new("show")
         .about("Shows an execution: its parameters, its steps, and why it failed")
         .arg(execution())
-        .arg(flag("skipped", 1).help("Shows the items that its steps skipped, and why"))
+        .arg(
+            flag("skipped", 1)
+                .help("Shows the items that the steps skipped in all executions of its instance, and why"),
+        )
         .arg(
             flag("csv", 2)
                 .requires("skipped")

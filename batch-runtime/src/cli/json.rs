@@ -15,7 +15,8 @@ use crate::definition::{Durability, ExecutionId, InstanceId, JobInfo, ParameterV
 use crate::observe::JobReport;
 use crate::operator::ExecutionDetails;
 use crate::repository::{
-    BatchStatus, Counters, ExitStatus, JobExecution, Owner, Profile, StepExecution, StoredParameter,
+    BatchStatus, Counters, ExitStatus, JobExecution, Owner, OwnerState, Profile, StepExecution,
+    StoredParameter,
 };
 
 /// `jobs`: `{"jobs": [..]}`
@@ -196,6 +197,8 @@ struct Recorded<'a> {
     durability: &'static str,
     epoch: u64,
     owner: Option<&'a Owner>,
+    /// `alive`, `dead` or `unknown`; `null` where the execution does not run.
+    owner_state: Option<OwnerState>,
     parameters: BTreeMap<&'a str, Stored>,
 }
 
@@ -206,8 +209,8 @@ struct Stored {
     identifying: bool,
 }
 
-impl<'a> From<&'a JobExecution> for Recorded<'a> {
-    fn from(execution: &'a JobExecution) -> Self {
+impl<'a> Recorded<'a> {
+    fn of(execution: &'a JobExecution, owner_state: Option<OwnerState>) -> Self {
         let ExitStatus { code, description } = &execution.exit;
         let stored = |parameter: &'a StoredParameter| {
             let value = plain(&parameter.value);
@@ -229,14 +232,17 @@ impl<'a> From<&'a JobExecution> for Recorded<'a> {
             durability: durability(execution.durability),
             epoch: execution.epoch,
             owner: execution.owner.as_ref(),
+            owner_state,
             parameters: execution.parameters.iter().map(stored).collect(),
         }
     }
 }
 
 impl<'a> Executions<'a> {
-    pub(super) fn of(executions: &'a [JobExecution], more: bool) -> Self {
-        Self { executions: executions.iter().map(Recorded::from).collect(), more }
+    pub(super) fn of(executions: &'a [JobExecution], owners: &[Option<OwnerState>], more: bool) -> Self {
+        let recorded =
+            executions.iter().zip(owners).map(|(execution, owner)| Recorded::of(execution, *owner));
+        Self { executions: recorded.collect(), more }
     }
 }
 
@@ -266,7 +272,7 @@ impl<'a> From<&'a ExecutionDetails> for Details<'a> {
             ended: step.ended,
         };
         Self {
-            execution: Recorded::from(&details.execution),
+            execution: Recorded::of(&details.execution, details.owner_state),
             continues: details.continues,
             steps: details.steps.iter().map(step).collect(),
         }
@@ -296,7 +302,7 @@ pub(super) struct Recovered<'a> {
 
 impl<'a> Recovered<'a> {
     pub(super) fn of(executions: &'a [JobExecution]) -> Self {
-        Self { recovered: executions.iter().map(Recorded::from).collect() }
+        Self { recovered: executions.iter().map(|execution| Recorded::of(execution, None)).collect() }
     }
 }
 

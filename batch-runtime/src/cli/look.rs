@@ -11,7 +11,7 @@ use crate::observe::Summary;
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
 use crate::operator::{ExecutionDetails, JobOperator};
-use crate::repository::{ExecutionFilter, JobExecution, StoredParameter};
+use crate::repository::{Counters, ExecutionFilter, JobExecution, OwnerState, StoredParameter};
 
 /// `jobs`
 pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Console) {
@@ -57,10 +57,13 @@ pub(super) fn executions(
     }
     let more = found.len() > limit;
     found.truncate(limit);
+    let owners: Vec<Option<OwnerState>> =
+        found.iter().map(|execution| operator.owner_state(execution)).collect::<Result<_, _>>()?;
     if globals.json {
-        print_json(&json::Executions::of(&found, more), console);
+        print_json(&json::Executions::of(&found, &owners, more), console);
         return Ok(());
     }
+    let now = operator.now()?;
     if found.is_empty() {
         console.out.line(if running { "no execution is running" } else { "no job has been run yet" });
         return Ok(());
@@ -73,13 +76,13 @@ pub(super) fn executions(
         ("time", Align::Right),
         ("parameters", Align::Left),
     ]);
-    for execution in &found {
+    for (execution, owner) in found.iter().zip(&owners) {
         table.row([
             execution.id.to_string(),
             words::line(&execution.instance.job, 100),
-            status(execution),
+            status(execution, *owner),
             execution.started.map(moment).unwrap_or_default(),
-            elapsed(execution),
+            elapsed(execution, *owner, now),
             words::line(&identity(&execution.parameters), 100),
         ]);
     }
@@ -110,10 +113,17 @@ pub(super) fn show(
                 console.out.put(format_args!("\n{}\n", part.trim_end()));
             }
         }
-        let skips: u64 = details.steps.iter().map(|step| step.counters.skips()).sum();
+        if details.owner_state == Some(OwnerState::Dead) {
+            console.out.line(format_args!(
+                "\nits process died before it could record an end: `restart {execution}` resumes it after its last commit"
+            ));
+        }
+        let before: u64 = details.before.values().map(Counters::skips).sum();
+        let skips = before + details.steps.iter().map(|step| step.counters.skips()).sum::<u64>();
         if skips > 0 {
+            let all = if before > 0 { " in all executions of this instance" } else { "" };
             let skips = words::count(skips);
-            console.out.line(format_args!("\nskipped {skips}: `show {execution} --skipped` lists them"));
+            console.out.line(format_args!("\nskipped {skips}{all}: `show {execution} --skipped` lists them"));
         }
     }
     Ok(())
@@ -135,8 +145,11 @@ pub(super) fn recovered(executions: &[JobExecution]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn status(execution: &JobExecution) -> String {
+fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
     let status = execution.status.as_str().to_lowercase();
+    if owner == Some(OwnerState::Dead) {
+        return format!("{status}, its process is dead");
+    }
     let code = &execution.exit.code;
     // `end!("CODE")` and OWNER_LOST say more than the status does.
     if code.is_empty() || code == execution.status.as_str() || code == "EXECUTING" || code == "UNKNOWN" {
@@ -152,11 +165,13 @@ fn moment(timestamp: Timestamp) -> String {
     format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
 }
 
-fn elapsed(execution: &JobExecution) -> String {
-    match (execution.started, execution.ended) {
-        (Some(started), Some(ended)) => words::time(words::between(started, ended)),
-        _ => String::new(),
-    }
+/// How long it ran, or has been running; of one whose process is dead, until its last write.
+fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
+    let end = execution.ended.unwrap_or(match owner {
+        Some(OwnerState::Dead) | None => execution.updated,
+        Some(_) => now,
+    });
+    execution.started.map(|started| words::time(words::between(started, end))).unwrap_or_default()
 }
 
 /// What tells the instance from others.

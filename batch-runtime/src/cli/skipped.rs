@@ -21,13 +21,13 @@ pub(super) fn show(
     globals: &Globals,
     console: &Console,
 ) -> Result<(), Refusal> {
-    let rows = operator.skipped(execution)?;
+    let rows = operator.skipped_in_instance(execution)?;
     if globals.json {
         print_json(&Document { execution, skipped: rows.iter().map(Skipped::from).collect() }, console);
     } else if csv {
         console.out.put(csv_of(&rows));
     } else if rows.is_empty() {
-        console.out.line(format_args!("execution {execution} has skipped nothing"));
+        console.out.line(format_args!("the instance of execution {execution} has skipped nothing"));
     } else {
         console.out.put(table_of(&rows));
     }
@@ -36,6 +36,7 @@ pub(super) fn show(
 
 fn table_of(rows: &[SkippedRow]) -> Table {
     let mut table = Table::new(&[
+        ("execution", Align::Right),
         ("step", Align::Left),
         ("no", Align::Right),
         ("while", Align::Left),
@@ -43,13 +44,14 @@ fn table_of(rows: &[SkippedRow]) -> Table {
         ("why", Align::Left),
         ("item", Align::Left),
     ]);
-    for SkippedRow { step, sequence, item, .. } in rows {
+    for SkippedRow { execution, step, sequence, item, .. } in rows {
         let phase = match item.phase {
             SkipPhase::Read => "reading",
             SkipPhase::Process => "processing",
             SkipPhase::Write => "writing",
         };
         table.row([
+            execution.to_string(),
             words::line(step, 100),
             sequence.to_string(),
             phase.to_owned(),
@@ -69,6 +71,7 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Skipped<'a> {
+    execution: ExecutionId,
     step: &'a str,
     step_execution: StepExecutionId,
     sequence: u64,
@@ -87,6 +90,7 @@ fn value(text: &str) -> Value {
 impl<'a> From<&'a SkippedRow> for Skipped<'a> {
     fn from(row: &'a SkippedRow) -> Self {
         Self {
+            execution: row.execution,
             step: &row.step,
             step_execution: row.step_execution,
             sequence: row.sequence,
@@ -101,12 +105,15 @@ impl<'a> From<&'a SkippedRow> for Skipped<'a> {
 
 /// As RFC 4180 has it: line ends of two characters, and quotes where a field needs them.
 fn csv_of(rows: &[SkippedRow]) -> String {
-    let mut csv = String::from("step,step_execution,sequence,phase,position,location,error,item\r\n");
-    for SkippedRow { step_execution, step, sequence, item } in rows {
-        let (execution, sequence) = (step_execution.to_string(), sequence.to_string());
+    let mut csv =
+        String::from("execution,step,step_execution,sequence,phase,position,location,error,item\r\n");
+    for SkippedRow { execution, step_execution, step, sequence, item } in rows {
+        let numbers = [execution.0, step_execution.0].map(|id| id.to_string());
+        let sequence = sequence.to_string();
         let fields = [
+            numbers[0].as_str(),
             step,
-            execution.as_str(),
+            numbers[1].as_str(),
             sequence.as_str(),
             item.phase.as_str(),
             item.position.as_str(),

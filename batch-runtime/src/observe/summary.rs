@@ -4,11 +4,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::table::{Align, Table};
 use super::{JobReport, words};
 use crate::definition::{Durability, ExecutionId};
 use crate::operator::ExecutionDetails;
-use crate::repository::{BatchStatus, Counters, ExitStatus, Owner, Profile};
+use crate::repository::{BatchStatus, Counters, ExitStatus, Owner, OwnerState, Profile};
 
 /// What a person wants to know of an execution; [`Display`](fmt::Display) draws it.
 ///
@@ -33,8 +35,16 @@ pub struct Summary {
     exit: ExitStatus,
     durability: Durability,
     elapsed: Option<Duration>,
+    owner: Option<RunningOwner>,
     steps: Vec<StepLine>,
     passed: Vec<String>,
+}
+
+/// Who runs an execution that has not ended.
+#[derive(Debug, Clone, PartialEq)]
+struct RunningOwner {
+    state: OwnerState,
+    process: Option<Owner>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +78,7 @@ impl From<&JobReport> for Summary {
             exit: report.exit.clone(),
             durability: report.durability,
             elapsed: Some(report.elapsed),
+            owner: None,
             steps: steps.collect(),
             passed: report.passed.clone(),
         }
@@ -77,6 +88,11 @@ impl From<&JobReport> for Summary {
 impl From<&ExecutionDetails> for Summary {
     fn from(details: &ExecutionDetails) -> Self {
         let execution = &details.execution;
+        // A dead process did nothing after its last write.
+        let lasts = matches!(details.owner_state, Some(OwnerState::Alive | OwnerState::Unknown));
+        let end = |ended: Option<Timestamp>, updated: Timestamp| {
+            ended.unwrap_or(if lasts { details.seen } else { updated })
+        };
         let steps = details.steps.iter().map(|step| StepLine {
             name: step.name.clone(),
             status: step.status,
@@ -84,7 +100,7 @@ impl From<&ExecutionDetails> for Summary {
             counters: step.counters,
             before: details.before.get(&step.name).copied().unwrap_or_default(),
             profile: step.profile,
-            elapsed: step.started.map(|start| words::between(start, step.ended.unwrap_or(step.updated))),
+            elapsed: step.started.map(|start| words::between(start, end(step.ended, step.updated))),
         });
         Self {
             job: execution.instance.job.clone(),
@@ -96,10 +112,23 @@ impl From<&ExecutionDetails> for Summary {
             durability: execution.durability,
             elapsed: execution
                 .started
-                .map(|start| words::between(start, execution.ended.unwrap_or(execution.updated))),
+                .map(|start| words::between(start, end(execution.ended, execution.updated))),
+            owner: details.owner_state.map(|state| RunningOwner { state, process: execution.owner.clone() }),
             steps: steps.collect(),
             passed: Vec::new(),
         }
+    }
+}
+
+impl RunningOwner {
+    fn in_words(&self) -> Option<String> {
+        let Owner { pid, host, .. } = self.process.as_ref()?;
+        let host = words::line(host, 100);
+        Some(match self.state {
+            OwnerState::Dead => format!("its process {pid} on {host} is dead"),
+            OwnerState::Alive => format!("process {pid} on {host}"),
+            OwnerState::Unknown => format!("process {pid} on {host}, if it lives"),
+        })
     }
 }
 
@@ -120,6 +149,7 @@ impl Summary {
     #[must_use]
     pub fn headline(&self) -> String {
         let verb = match self.status {
+            _ if self.owner_is_dead() => "was cut off after",
             BatchStatus::Completed if self.exit.code == "COMPLETED" => "completed in",
             BatchStatus::Completed => &format!("completed as {} in", words::line(&self.exit.code, 100)),
             BatchStatus::Failed => "failed after",
@@ -131,6 +161,7 @@ impl Summary {
         };
         let mut facts = vec![format!("execution {}", self.execution)];
         facts.extend(self.continues.map(|earlier| format!("continues execution {earlier}")));
+        facts.extend(self.owner.as_ref().and_then(RunningOwner::in_words));
         facts.extend(self.recovered.as_ref().map(|owner| {
             format!("taken over from the dead process {} on {}", owner.pid, words::line(&owner.host, 100))
         }));
@@ -139,6 +170,11 @@ impl Summary {
         }
         let elapsed = self.elapsed.map_or_else(|| "no time".to_owned(), words::time);
         format!("{} {verb} {elapsed} ({})", words::line(&self.job, 100), facts.join(", "))
+    }
+
+    /// Is it recorded as running although its process is dead?
+    fn owner_is_dead(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.state == OwnerState::Dead)
     }
 
     /// The steps that ran: what they did, and where their time went.

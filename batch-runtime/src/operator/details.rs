@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::definition::ExecutionId;
+use jiff::Timestamp;
+
 use crate::repository::{
-    Counters, ExecutionFilter, JobExecution, Repository, RepositoryError, StepExecution,
+    Counters, ExecutionFilter, JobExecution, OwnerState, Repository, RepositoryError, StepExecution,
 };
 
 /// An execution with its steps.
@@ -20,25 +22,44 @@ pub struct ExecutionDetails {
     pub steps: Vec<StepExecution>,
     /// By step name, what the executions before it in the same instance did.
     pub before: BTreeMap<String, Counters>,
+    /// Does its owner live? `None` where it does not run.
+    pub owner_state: Option<OwnerState>,
+    /// When all this was read.
+    pub seen: Timestamp,
 }
 
 impl ExecutionDetails {
     pub(super) fn of(repository: &dyn Repository, id: ExecutionId) -> Result<Self, RepositoryError> {
         let execution = repository.execution(id)?;
         let steps = repository.steps(id)?;
-        let filter = ExecutionFilter { instance: Some(execution.instance.id), ..ExecutionFilter::default() };
-        let earlier: Vec<ExecutionId> = repository
-            .executions(&filter)?
-            .into_iter()
-            .map(|earlier| earlier.id)
-            .filter(|earlier| *earlier < id)
-            .collect();
+        let instance = of_instance(repository, &execution)?;
+        let earlier: Vec<ExecutionId> =
+            instance.iter().map(|earlier| earlier.id).filter(|earlier| *earlier < id).collect();
         let mut before: BTreeMap<String, Counters> = BTreeMap::new();
         for earlier in &earlier {
             for step in repository.steps(*earlier)? {
                 *before.entry(step.name).or_default() += step.counters;
             }
         }
-        Ok(Self { execution, continues: earlier.into_iter().max(), steps, before })
+        let owner_state = owner_state(repository, &execution)?;
+        let continues = earlier.into_iter().max();
+        Ok(Self { execution, continues, steps, before, owner_state, seen: repository.now()? })
     }
+}
+
+/// The executions of the same instance, newest first.
+pub(super) fn of_instance(
+    repository: &dyn Repository,
+    execution: &JobExecution,
+) -> Result<Vec<JobExecution>, RepositoryError> {
+    let filter = ExecutionFilter { instance: Some(execution.instance.id), ..ExecutionFilter::default() };
+    repository.executions(&filter)
+}
+
+/// Does the owner live, where the execution runs?
+pub(super) fn owner_state(
+    repository: &dyn Repository,
+    execution: &JobExecution,
+) -> Result<Option<OwnerState>, RepositoryError> {
+    execution.status.is_running().then(|| repository.owner_state(execution)).transpose()
 }

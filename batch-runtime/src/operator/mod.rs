@@ -11,6 +11,8 @@ pub use error::OperatorError;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::definition::{
     Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, REPLAY, RUN_ID,
     StopSignal, nearest, resolve_parameters,
@@ -18,7 +20,7 @@ use crate::definition::{
 use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{
-    ExecutionFilter, JobExecution, Recovery, Repository, RepositoryError, SkippedRow, job_key,
+    ExecutionFilter, JobExecution, OwnerState, Recovery, Repository, RepositoryError, SkippedRow, job_key,
 };
 
 /// Starts jobs and looks after them: all that the generated command line does, as a library.
@@ -329,6 +331,64 @@ impl JobOperator {
     /// ```
     pub fn skipped(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, OperatorError> {
         Ok(self.repository.skipped_items(execution)?)
+    }
+
+    /// Everything that the instance of an execution has skipped so far, whichever of its executions did: the oldest
+    /// execution first. After a restart the skips of one input are spread over several executions.
+    ///
+    /// # Errors
+    /// When there is no such execution, or the repository cannot be read.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::ExecutionId;
+    /// use batch_runtime::operator::JobOperator;
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// assert!(operator.skipped_in_instance(ExecutionId(7)).is_err());
+    /// ```
+    pub fn skipped_in_instance(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, OperatorError> {
+        let execution = self.repository.execution(execution)?;
+        let mut skipped = Vec::new();
+        for execution in details::of_instance(&*self.repository, &execution)?.iter().rev() {
+            skipped.extend(self.repository.skipped_items(execution.id)?);
+        }
+        Ok(skipped)
+    }
+
+    /// The time by the repository's clock.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub(crate) fn now(&self) -> Result<Timestamp, OperatorError> {
+        Ok(self.repository.now()?)
+    }
+
+    /// Does the owner of an execution live? `None` where the execution does not run.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// # use batch_runtime::{JobInfo, JobOptions, Launch, Parameters};
+    /// # const NOTHING: &JobInfo = &JobInfo {
+    /// #     id: "demo::nothing", name: "nothing", doc: "", parameters: &[], flow: &[], options: JobOptions::DEFAULT,
+    /// # };
+    /// use batch_runtime::operator::JobOperator;
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// let report = operator.start(Launch { job: NOTHING, parameters: Parameters::new() })?;
+    /// let execution = operator.execution(report.execution)?;
+    /// assert_eq!(operator.owner_state(&execution)?, None, "it has ended");
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    pub fn owner_state(&self, execution: &JobExecution) -> Result<Option<OwnerState>, OperatorError> {
+        Ok(details::owner_state(&*self.repository, execution)?)
     }
 
     fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {

@@ -18,13 +18,16 @@ pub mod sqlite;
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 pub use clock::{Clock, SystemClock};
 pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
-    Owner, PartitionExecution, Profile, SkipPhase, SkippedItem, SkippedRow, StepExecution, StoredParameter,
+    Owner, OwnerState, PartitionExecution, Profile, SkipPhase, SkippedItem, SkippedRow, StepExecution,
+    StoredParameter,
 };
 
 use crate::definition::{
@@ -364,6 +367,18 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the repository cannot be written.
     fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError>;
+
+    /// Does the owner of a running execution live? Writes nothing, and needs no right to write.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn owner_state(&self, execution: &JobExecution) -> Result<OwnerState, RepositoryError>;
+
+    /// The time by the clock that the repository writes.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn now(&self) -> Result<Timestamp, RepositoryError>;
 
     /// One execution.
     ///

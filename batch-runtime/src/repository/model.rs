@@ -238,6 +238,8 @@ pub struct SkippedItem {
 /// A skipped item as the repository holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedRow {
+    /// The execution of the job that skipped it.
+    pub execution: ExecutionId,
     /// The step execution that skipped it.
     pub step_execution: StepExecutionId,
     /// The step's name in the job.
@@ -296,6 +298,19 @@ pub struct Owner {
     pub start_ticks: u64,
     /// Which boot of that host.
     pub boot_id: String,
+}
+
+/// Whether the owner of a running execution still lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OwnerState {
+    /// It holds the execution's lock. A process that is stopped (SIGSTOP) lives.
+    Alive,
+    /// Nobody holds the lock: the process is gone, and a launch takes the execution over.
+    Dead,
+    /// The repository cannot tell, or another program owns the execution.
+    Unknown,
 }
 
 /// One attempt to run an instance.

@@ -3,6 +3,7 @@
 mod fixture;
 mod help;
 mod looks;
+mod owners;
 mod runs;
 mod skipped;
 mod words;

@@ -28,9 +28,9 @@ fn skipping_run() -> Folder {
 fn skipped_items_are_shown_as_a_table() {
     let answer = skipping_run().ask(JOBS, "show 1 --skipped");
     let table = "\
-step         no  while    where                 why                 item
-load_delays   1  reading  /flights.csv, line 8  3 columns, not 4
-load_delays   2  writing                        no \"carrier\", none  {\"carrier\":\"\",\"delay\":7}
+execution  step         no  while    where                 why                 item
+        1  load_delays   1  reading  /flights.csv, line 8  3 columns, not 4
+        1  load_delays   2  writing                        no \"carrier\", none  {\"carrier\":\"\",\"delay\":7}
 ";
     assert_eq!((answer.code, answer.err.as_str(), answer.out.as_str()), (0, "", table));
 }
@@ -41,12 +41,12 @@ fn skipped_items_are_shown_as_json_with_what_was_stored_as_json() {
         "execution": 1,
         "skipped": [
             {
-                "step": "load_delays", "step_execution": 1, "sequence": 1, "phase": "READ",
+                "execution": 1, "step": "load_delays", "step_execution": 1, "sequence": 1, "phase": "READ",
                 "position": { "v": 1, "at": 7, "ahead": 0 }, "location": "/flights.csv, line 8",
                 "error": "3 columns, not 4", "item": null,
             },
             {
-                "step": "load_delays", "step_execution": 1, "sequence": 2, "phase": "WRITE",
+                "execution": 1, "step": "load_delays", "step_execution": 1, "sequence": 2, "phase": "WRITE",
                 "position": { "v": 1, "at": 7, "ahead": 1 }, "location": null,
                 "error": "no \"carrier\",\nnone", "item": { "carrier": "", "delay": 7 },
             },
@@ -60,24 +60,48 @@ fn skipped_items_are_printed_as_csv_that_other_programs_read() {
     let answer = skipping_run().ask(JOBS, "show 1 --skipped --csv");
     assert!(answer.out.lines().count() > 3 && answer.out.ends_with("\r\n"), "{}", answer.out);
     let mut reader = csv::Reader::from_reader(answer.out.as_bytes());
-    let header = ["step", "step_execution", "sequence", "phase", "position", "location", "error", "item"];
+    let header =
+        ["execution", "step", "step_execution", "sequence", "phase", "position", "location", "error", "item"];
     assert_eq!(reader.headers().unwrap(), header.as_slice());
     let records: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
     assert_eq!(records.len(), 2);
-    let first = ["load_delays", "1", "1", "READ", r#"{"v":1,"at":7,"ahead":0}"#, "/flights.csv, line 8"];
-    assert_eq!(records[0].iter().take(6).collect::<Vec<_>>(), first);
-    assert_eq!(&records[1][6], "no \"carrier\",\nnone");
-    assert_eq!(&records[1][7], r#"{"carrier":"","delay":7}"#);
+    let first = ["1", "load_delays", "1", "1", "READ", r#"{"v":1,"at":7,"ahead":0}"#, "/flights.csv, line 8"];
+    assert_eq!(records[0].iter().take(7).collect::<Vec<_>>(), first);
+    assert_eq!(&records[1][7], "no \"carrier\",\nnone");
+    assert_eq!(&records[1][8], r#"{"carrier":"","delay":7}"#);
 }
 
 #[test]
 fn an_execution_that_skipped_nothing_says_so() {
     let folder = Folder::new();
     folder.ask(JOBS, "run flight_delays --input /flights.csv");
-    assert_eq!(folder.ask(JOBS, "show 1 --skipped").out, "execution 1 has skipped nothing\n");
+    assert_eq!(folder.ask(JOBS, "show 1 --skipped").out, "the instance of execution 1 has skipped nothing\n");
     assert_eq!(folder.ask(JOBS, "show 1 --skipped --csv").out.lines().count(), 1);
     assert_eq!(folder.json(JOBS, "show 1 --skipped"), json!({ "execution": 1, "skipped": [] }));
     assert_eq!(folder.ask(JOBS, "show 2 --skipped").code, 4);
+}
+
+#[test]
+fn an_execution_shows_what_all_executions_of_its_instance_skipped() {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO BATCH_SKIPPED_ITEM VALUES (1, 1, 'READ', '{}', 'line 8', 'too short', NULL);
+             INSERT INTO BATCH_SKIPPED_ITEM VALUES (2, 1, 'READ', '{}', 'line 9', 'too long', NULL);
+             UPDATE BATCH_STEP_EXECUTION SET READ_SKIP_COUNT = 1 WHERE STEP_NAME = 'load_delays'",
+        )
+        .unwrap();
+    let table = "\
+execution  step         no  while    where   why        item
+        1  load_delays   1  reading  line 8  too short
+        2  load_delays   1  reading  line 9  too long
+";
+    assert_eq!(folder.ask(JOBS, "show 2 --skipped").out, table);
+    let last = "skipped 2 in all executions of this instance: `show 2 --skipped` lists them";
+    assert_eq!(folder.ask(JOBS, "show 2").out.lines().last(), Some(last));
 }
 
 #[test]

@@ -64,6 +64,16 @@ impl Locks {
         }
     }
 
+    /// Does somebody hold the lock of that execution? Takes nothing, and needs no right to write. `None` where that
+    /// cannot be told without taking the lock.
+    pub(super) fn is_held(&self, execution: ExecutionId) -> io::Result<Option<bool>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Bytes(path) => bytes::is_held(path, execution).map(Some),
+            Self::Files(_) => Ok(None),
+        }
+    }
+
     /// Removes what ended executions left. Called inside a transaction that writes.
     pub(super) fn sweep(&self, runs: impl Fn(ExecutionId) -> bool) {
         match self {
@@ -126,19 +136,34 @@ mod bytes {
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc;
 
-    use super::{ExecutionId, ExecutionLock, LockedFile, Path, io, open};
+    use super::{ExecutionId, ExecutionLock, File, LockedFile, Path, io, open};
 
     #[expect(clippy::cast_possible_truncation, reason = "the constants are 0 and 1")]
-    pub(super) fn acquire(path: &Path, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
-        // An open file of its own for every lock: locks of one open file do not exclude each other.
-        let file = open(path)?;
-        let byte = libc::flock {
+    fn byte_of(execution: ExecutionId) -> libc::flock {
+        libc::flock {
             l_type: libc::F_WRLCK as libc::c_short,
             l_whence: libc::SEEK_SET as libc::c_short,
             l_start: execution.0,
             l_len: 1,
             l_pid: 0,
+        }
+    }
+
+    /// Asks the kernel who is in the way of the lock.
+    pub(super) fn is_held(path: &Path, execution: ExecutionId) -> io::Result<bool> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
         };
+        let mut byte = byte_of(execution);
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut byte))?;
+        Ok(i32::from(byte.l_type) != libc::F_UNLCK)
+    }
+
+    pub(super) fn acquire(path: &Path, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
+        // An open file of its own for every lock: locks of one open file do not exclude each other.
+        let file = open(path)?;
+        let byte = byte_of(execution);
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
             Ok(_) => Ok(Some(Box::new(LockedFile { _file: file }))),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
@@ -176,6 +201,20 @@ mod tests {
             drop(held);
             assert!(locks.acquire(ExecutionId(1)).unwrap().is_some());
         });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whether_a_lock_is_held_is_told_without_taking_it() {
+        let folder = folder();
+        let locks = Locks::beside(&folder.join("batch.db"));
+        assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(false), "no lock was ever taken");
+        let held = locks.acquire(ExecutionId(1)).unwrap().expect("free");
+        assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(true));
+        assert_eq!(locks.is_held(ExecutionId(2)).unwrap(), Some(false));
+        drop(held);
+        assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(false));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -28,6 +28,8 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 pub use chunks::ChunkStore;
 use connections::Shared;
 use error::Trouble;
@@ -35,8 +37,8 @@ pub use open::SqliteOptions;
 
 use super::{
     BegunStep, ContextMap, ExecutionFilter, ExecutionFinish, JobExecution, JournalEntry, LaunchRequest,
-    Launched, NewPartition, Ownership, PartitionExecution, Repository, RepositoryError, SkippedRow,
-    StepExecution, StepFinish, StepStart,
+    Launched, NewPartition, OwnerState, Ownership, PartitionExecution, Repository, RepositoryError,
+    SkippedRow, StepExecution, StepFinish, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -174,6 +176,14 @@ impl Repository for SqliteRepository {
 
     fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError> {
         self.named(takeover::recover(&self.shared))
+    }
+
+    fn owner_state(&self, execution: &JobExecution) -> Result<OwnerState, RepositoryError> {
+        self.named(takeover::owner_state(&self.shared, execution))
+    }
+
+    fn now(&self) -> Result<Timestamp, RepositoryError> {
+        Ok(self.shared.now())
     }
 
     fn execution(&self, id: ExecutionId) -> Result<JobExecution, RepositoryError> {

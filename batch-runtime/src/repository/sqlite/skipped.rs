@@ -112,7 +112,13 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ski
     ))?;
     let rows = select.query_map([execution.0], |row| {
         let (sequence, item) = item(row, 2)?;
-        Ok(SkippedRow { step_execution: StepExecutionId(row.get(0)?), step: row.get(1)?, sequence, item })
+        Ok(SkippedRow {
+            execution,
+            step_execution: StepExecutionId(row.get(0)?),
+            step: row.get(1)?,
+            sequence,
+            item,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

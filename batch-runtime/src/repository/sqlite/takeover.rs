@@ -1,5 +1,6 @@
 //! Receives: running executions. Gives: their end where the owner is dead or a person says so, and requests to stop.
 
+use std::io;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -10,7 +11,7 @@ use super::launch::next_epoch;
 use super::rows::{self, RUNNING, stamp};
 use super::{owner, partitions};
 use crate::definition::{Durability, ExecutionId, InstanceId};
-use crate::repository::{BatchStatus, Owner, RepositoryError};
+use crate::repository::{BatchStatus, JobExecution, Owner, OwnerState, RepositoryError};
 
 /// The exit code of an execution whose owner died.
 pub(super) const OWNER_LOST: &str = "OWNER_LOST";
@@ -76,12 +77,26 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
     }
     match shared.locks.acquire(running.id) {
         Ok(lock) => Ok(lock.is_some()),
-        Err(error) => Err(unusable(
-            shared.locks.path(),
-            format!("the lock of execution {} cannot be tested: {error}", running.id),
-        )
-        .into()),
+        Err(error) => Err(untestable(shared, running.id, &error)),
     }
+}
+
+/// Does the owner live? Takes no lock, so that a launch at the same time finds what it would find without this.
+pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, Trouble> {
+    if execution.owner.is_none() {
+        return Ok(OwnerState::Unknown);
+    }
+    match shared.locks.is_held(execution.id) {
+        Ok(Some(true)) => Ok(OwnerState::Alive),
+        Ok(Some(false)) => Ok(OwnerState::Dead),
+        Ok(None) => Ok(OwnerState::Unknown),
+        Err(error) => Err(untestable(shared, execution.id, &error)),
+    }
+}
+
+fn untestable(shared: &Shared, execution: ExecutionId, error: &io::Error) -> Trouble {
+    let why = format!("the lock of execution {execution} cannot be tested: {error}");
+    unusable(shared.locks.path(), why).into()
 }
 
 pub(super) fn already_running(running: &Running) -> RepositoryError {
