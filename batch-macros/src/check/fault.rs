@@ -1,7 +1,23 @@
-//! The options that are about the items of a pipe do not stand on a tasklet.
+//! Checks that the options about faults stand where they mean something.
 
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
+
+/// An exception stands beside the rule that it is an exception of.
+pub(crate) fn exceptions(options: &StepOptions, errors: &mut Errors) {
+    for (exception, rule, remedy) in [
+        ("no_skip", "skip", "skip(LoadError, limit = 10)"),
+        ("no_retry", "retry", "retry(LoadError, limit = 3)"),
+    ] {
+        let given = |name: &str| options.given.iter().find(|given| *given == name);
+        if let (Some(word), None, true) = (given(exception), given(rule), errors.is_empty()) {
+            errors.at(
+                word,
+                format!("`{exception}` makes an exception of `{rule}`, and this step has none: leave it out, or write `{remedy}` beside it"),
+            );
+        }
+    }
+}
 
 pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
     for name in &options.given {
@@ -9,7 +25,7 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
             "skip" | "no_skip" => {
                 "skips single items of a pipe, `reader | processor | writer`; a tasklet has none and handles its errors itself"
             }
-            "retry" => {
+            "retry" | "no_retry" => {
                 "repeats the calls of a pipe's components; a tasklet repeats what it does itself, or returns `Repeat::Again`"
             }
             "threads" => "spreads the processors of a pipe over threads; a tasklet has none",

@@ -33,8 +33,10 @@ pub(crate) fn constant(faults: &Faults) -> TokenStream {
         .iter()
         .map(|rule| {
             let fields = out.fields(&rule.what, &quote!(__batch::faults::RetryPolicy));
-            let (limit, backoff) = (out.limit(&rule.limit, &quote!(u32)), backoff(rule.backoff));
-            quote!(__batch::RetryRule { #fields limit: #limit, backoff: #backoff })
+            let repeats = rule.limit.is_some();
+            let limit = rule.limit.as_ref().map_or_else(|| quote!(0), |limit| out.limit(limit, &quote!(u32)));
+            let backoff = backoff(rule.backoff);
+            quote!(__batch::RetryRule { #fields repeats: #repeats, limit: #limit, backoff: #backoff })
         })
         .collect();
     let items = out.items;

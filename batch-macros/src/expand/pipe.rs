@@ -24,6 +24,7 @@ use crate::syntax::step::{Element, Part, Route};
 /// Expands a step with `chunk`.
 pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     check::step::pipe_head(options, function, errors);
+    check::fault::exceptions(options, errors);
     let pipe = Pipe::read(function, errors);
     if let Some(pipe) = &pipe {
         check::step::patterns(&pipe.writer, errors);

@@ -1,4 +1,4 @@
-//! Receives: the clauses `skip(..)`, `no_skip(..)` and `retry(..)` of a step. Gives: one rule for each error they name.
+//! Receives: the clauses `skip(..)`, `no_skip(..)`, `retry(..)` and `no_retry(..)` of a step. Gives: one rule for each error they name.
 
 use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
@@ -53,7 +53,8 @@ pub(crate) struct SkipRule {
 
 pub(crate) struct RetryRule {
     pub(crate) what: What,
-    pub(crate) limit: Expr,
+    /// `None` for `no_retry`.
+    pub(crate) limit: Option<Expr>,
     pub(crate) backoff: Backoff,
 }
 
@@ -73,6 +74,7 @@ pub(crate) enum Backoff {
 const SKIP: &str = "skip(ParseError, limit = 10)";
 const NO_SKIP: &str = "no_skip(ParseError)";
 const RETRY: &str = "retry(Busy, limit = 3)";
+const NO_RETRY: &str = "no_retry(Busy)";
 const BACKOFF: &str =
     "`backoff = none`, `backoff = fixed(\"1s\")` or `backoff = exponential(\"100ms\", max = \"5s\", jitter)`";
 
@@ -108,26 +110,34 @@ impl Faults {
         self.first.get_or_insert_with(|| option.name.clone());
     }
 
-    /// Adds the rules of `retry(..)`.
-    pub(crate) fn add_retry(&mut self, option: &Given, errors: &mut Errors) {
+    /// Adds the rules of `retry(..)` or `no_retry(..)`.
+    pub(crate) fn add_retry(&mut self, option: &Given, repeats: bool, errors: &mut Errors) {
         let before = errors.count();
-        let Some(read) = Read::of(option, RETRY, &["limit", "backoff", "policy"], errors) else { return };
+        let example = if repeats { RETRY } else { NO_RETRY };
+        let known: &[&str] = if repeats { &["limit", "backoff", "policy"] } else { &[] };
+        let Some(read) = Read::of(option, example, known, errors) else { return };
         if errors.count() > before {
             return;
         }
-        let Some(limit) = read.limit else {
+        if repeats && read.limit.is_none() {
             let named: Vec<_> = read.what.iter().map(What::text).collect();
             errors.at(&option.name, format!("say how often: write `retry({}, limit = 3)`", named.join(", ")));
             return;
-        };
+        }
         for what in read.what {
             let text = what.text();
-            if self.retry.iter().any(|other| other.what.text() == text) {
-                errors
-                    .at_span(what.span(), format!("`{text}` is named twice in `retry`; keep one of the two"));
+            if let Some(other) = self.retry.iter().find(|other| other.what.text() == text) {
+                errors.at_span(
+                    what.span(),
+                    if other.limit.is_some() == repeats {
+                        format!("`{text}` is named twice in `{}`; keep one of the two", option.name)
+                    } else {
+                        format!("`{text}` stands in `retry` and in `no_retry`; leave one of the two out")
+                    },
+                );
                 continue;
             }
-            self.retry.push(RetryRule { what, limit: limit.clone(), backoff: read.backoff });
+            self.retry.push(RetryRule { what, limit: read.limit.clone(), backoff: read.backoff });
         }
         self.first.get_or_insert_with(|| option.name.clone());
     }
@@ -197,6 +207,12 @@ fn unknown(option: &Ident, word: &str, known: &[&str]) -> String {
     }
     if option == "no_skip" && word == "policy" {
         return "a policy itself says what is not skipped: write `skip(policy = ..)`".to_owned();
+    }
+    if option == "no_retry" && matches!(word, "limit" | "backoff") {
+        return format!("what `no_retry` names is never repeated: leave `{word}` out");
+    }
+    if option == "no_retry" && word == "policy" {
+        return "a policy itself says what is not repeated: write `retry(policy = .., limit = 3)`".to_owned();
     }
     if option == "skip" && word == "backoff" {
         return "what is skipped is not waited for: leave `backoff` out, or write it in `retry(..)`"

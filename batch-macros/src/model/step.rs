@@ -51,7 +51,8 @@ impl StepOptions {
                 }
                 "skip" => read.faults.add_skip(option, true, errors),
                 "no_skip" => read.faults.add_skip(option, false, errors),
-                "retry" => read.faults.add_retry(option, errors),
+                "retry" => read.faults.add_retry(option, true, errors),
+                "no_retry" => read.faults.add_retry(option, false, errors),
                 "timeout" => read.timeout = time(option, "timeout = \"1h\"", errors),
                 "chunk_time" => read.chunk_time = time(option, "chunk_time = \"10s\"", errors),
                 "listeners" => {

@@ -51,6 +51,7 @@ pub(crate) const STEP: Table = Table {
         "skip",
         "no_skip",
         "retry",
+        "no_retry",
         "timeout",
         "chunk_time",
         "isolate",
@@ -61,7 +62,7 @@ pub(crate) const STEP: Table = Table {
         "start_limit",
         "allow_start_if_complete",
     ],
-    repeated: &["skip", "no_skip", "retry"],
+    repeated: &["skip", "no_skip", "retry", "no_retry"],
     later: &[],
 };
 

@@ -224,7 +224,7 @@ mod tests {
             }],
             retry: &[],
         };
-        let is_skipped = |failure: &Failure| RULES.skipped_by(failure.cause(), 0).is_some();
+        let is_skipped = |failure: &Failure| RULES.skipped_by(failure, 0).is_some();
         assert!(is_skipped(&failure!(Box::<dyn Error>::from(Own))));
         assert!(is_skipped(&failure!(Box::<dyn Error>::from(Outer(Own)))));
         assert!(!is_skipped(&failure!(Box::<dyn Error>::from("mine"))));

@@ -5,14 +5,14 @@ use std::any::TypeId;
 use std::error::Error;
 use std::time::Duration;
 
-use super::local_error;
+use super::Failure;
 
 /// The rules of a step, in the order in which they are written.
 #[derive(Debug, Clone, Copy)]
 pub struct Faults {
     /// `skip(..)` and `no_skip(..)`.
     pub skip: &'static [SkipRule],
-    /// `retry(..)`.
+    /// `retry(..)` and `no_retry(..)`.
     pub retry: &'static [RetryRule],
 }
 
@@ -64,6 +64,8 @@ pub struct RetryRule {
     pub rank: Rank,
     /// Which errors it is about.
     pub covers: Covers,
+    /// False for `no_retry`.
+    pub repeats: bool,
     /// How many attempts follow the first.
     pub limit: u32,
     /// How long to wait before each.
@@ -155,56 +157,70 @@ impl Rule for RetryRule {
     }
 
     fn forbids(&self) -> bool {
-        false
+        !self.repeats
     }
 }
 
 /// The rule that decides about an error and its sources, and what it says: the narrowest; of two as narrow that which
-/// covers the outermost error; of these one that forbids; of these the first.
-fn deciding<'r, R: Rule>(
-    rules: &'r [R],
-    error: &(dyn Error + 'static),
-    so_far: u64,
-) -> Option<(&'r R, bool)> {
-    local_error::look(error, |error| {
+/// covers the outermost error; of these one that forbids; of these the first. A rule about the [`Failure`] itself, which
+/// carries every error, decides where no other does.
+fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Option<(&'r R, bool)> {
+    let decides = |error: &(dyn Error + 'static)| {
+        rules
+            .iter()
+            .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
+            .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best })
+    };
+    let of_cause = failure.look(|error| {
         let mut found: Option<(&R, bool)> = None;
         let mut next = Some(error);
         while let Some(error) = next {
             next = error.source();
-            let here = rules
-                .iter()
-                .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
-                .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best });
-            if let Some((rule, says)) = here
+            if let Some((rule, says)) = decides(error)
                 && found.is_none_or(|(other, _)| rule.rank() > other.rank())
             {
                 found = Some((rule, says));
             }
         }
         found
-    })
+    });
+    of_cause.or_else(|| decides(failure))
 }
 
 impl Faults {
     /// The rule by which the error is skipped, once `so_far` items are; `None` where it is not to be skipped.
-    pub(crate) fn skipped_by(&self, error: &(dyn Error + 'static), so_far: u64) -> Option<&'static SkipRule> {
-        match deciding(self.skip, error, so_far)? {
+    pub(crate) fn skipped_by(&self, failure: &Failure, so_far: u64) -> Option<&'static SkipRule> {
+        match deciding(self.skip, failure, so_far)? {
             (rule, true) if rule.skips => Some(rule),
             _ => None,
         }
     }
 
     /// The rule by which a call that failed is repeated, once it was `repeated` so often.
-    pub(crate) fn repeated_by(
-        &self,
-        error: &(dyn Error + 'static),
-        repeated: u32,
-    ) -> Option<&'static RetryRule> {
-        match deciding(self.retry, error, u64::from(repeated))? {
-            (rule, true) if repeated < rule.limit => Some(rule),
+    pub(crate) fn repeated_by(&self, failure: &Failure, repeated: u32) -> Option<&'static RetryRule> {
+        match deciding(self.retry, failure, u64::from(repeated))? {
+            (rule, true) if rule.repeats && repeated < rule.limit => Some(rule),
             _ => None,
         }
     }
+
+    /// The type that a rule names and that shows in the error although it is not among its sources: an error around it that
+    /// is `#[error(transparent)]` hides it.
+    pub(crate) fn hidden_in(&self, failure: &Failure) -> Option<&'static str> {
+        let by_type = |what: &'static str, rank: Rank| (rank == Rank::Type).then(|| last_name(what));
+        let mut named = (self.skip.iter().filter_map(|rule| by_type(rule.what, rule.rank)))
+            .chain(self.retry.iter().filter_map(|rule| by_type(rule.what, rule.rank)))
+            .peekable();
+        named.peek()?;
+        let shown = failure.look(|error| format!("{error:?}"));
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        named.find(|name| shown.split(|letter| !is_part(letter)).any(|word| word == *name))
+    }
+}
+
+/// `Error` of `io::Error`
+fn last_name(path: &'static str) -> &'static str {
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -242,8 +258,8 @@ mod tests {
         SkipRule { what: "it", of: None, rank, covers, skips, limit: None }
     }
 
-    fn is_skipped(rules: &'static [SkipRule], error: &Load) -> bool {
-        Faults { skip: rules, retry: &[] }.skipped_by(error, 0).is_some()
+    fn is_skipped(rules: &'static [SkipRule], error: Load) -> bool {
+        Faults { skip: rules, retry: &[] }.skipped_by(&Failure::new(error), 0).is_some()
     }
 
     fn io() -> Load {
@@ -252,41 +268,41 @@ mod tests {
 
     #[test]
     fn a_source_is_matched_as_well() {
-        assert!(is_skipped(const { &[skip(Rank::Type, IO, true)] }, &io()));
-        assert!(!is_skipped(const { &[skip(Rank::Type, IO, true)] }, &Load::Bad));
+        assert!(is_skipped(const { &[skip(Rank::Type, IO, true)] }, io()));
+        assert!(!is_skipped(const { &[skip(Rank::Type, IO, true)] }, Load::Bad));
     }
 
     #[test]
     fn a_variant_decides_before_its_type_whichever_is_written_first() {
         assert!(!is_skipped(
             const { &[skip(Rank::Type, LOAD, true), skip(Rank::Variant, BAD, false)] },
-            &Load::Bad
+            Load::Bad
         ));
         assert!(!is_skipped(
             const { &[skip(Rank::Variant, BAD, false), skip(Rank::Type, LOAD, true)] },
-            &Load::Bad
+            Load::Bad
         ));
         assert!(is_skipped(
             const { &[skip(Rank::Type, LOAD, false), skip(Rank::Variant, BAD, true)] },
-            &Load::Bad
+            Load::Bad
         ));
     }
 
     #[test]
     fn the_outermost_of_two_errors_decides() {
-        assert!(!is_skipped(const { &[skip(Rank::Type, IO, true), skip(Rank::Type, LOAD, false)] }, &io()));
-        assert!(is_skipped(const { &[skip(Rank::Type, IO, false), skip(Rank::Type, LOAD, true)] }, &io()));
+        assert!(!is_skipped(const { &[skip(Rank::Type, IO, true), skip(Rank::Type, LOAD, false)] }, io()));
+        assert!(is_skipped(const { &[skip(Rank::Type, IO, false), skip(Rank::Type, LOAD, true)] }, io()));
     }
 
     #[test]
     fn of_two_rules_about_one_error_that_which_forbids_decides() {
         assert!(!is_skipped(
             const { &[skip(Rank::Type, LOAD, true), skip(Rank::Type, LOAD, false)] },
-            &Load::Bad
+            Load::Bad
         ));
         assert!(!is_skipped(
             const { &[skip(Rank::Type, LOAD, false), skip(Rank::Type, LOAD, true)] },
-            &Load::Bad
+            Load::Bad
         ));
     }
 
@@ -299,13 +315,35 @@ mod tests {
                 of: None,
                 rank: Rank::Type,
                 covers: LOAD,
+                repeats: true,
                 limit: 2,
                 backoff: Backoff::None,
             }],
         };
-        let repeats: Vec<bool> =
-            (0..4).map(|so_far| RULES.repeated_by(&Load::Bad, so_far).is_some()).collect();
+        let failure = Failure::new(Load::Bad);
+        let repeats: Vec<bool> = (0..4).map(|so_far| RULES.repeated_by(&failure, so_far).is_some()).collect();
         assert_eq!(repeats, [true, true, false, false]);
+    }
+
+    #[test]
+    fn what_forbids_a_retry_decides_by_the_same_order() {
+        const fn retry(rank: Rank, covers: Covers, repeats: bool) -> RetryRule {
+            RetryRule { what: "it", of: None, rank, covers, repeats, limit: 3, backoff: Backoff::None }
+        }
+        const RULES: Faults =
+            Faults { skip: &[], retry: &[retry(Rank::Type, LOAD, true), retry(Rank::Variant, BAD, false)] };
+        assert!(RULES.repeated_by(&Failure::new(Load::Bad), 0).is_none());
+        assert!(RULES.repeated_by(&Failure::new(io()), 0).is_some());
+    }
+
+    #[test]
+    fn a_rule_about_the_failure_itself_decides_where_no_other_does() {
+        const FAILURE: Covers = |error, _| error.downcast_ref::<Failure>().map(|it| it.component().is_none());
+        let rules = const { &[skip(Rank::Policy, FAILURE, true), skip(Rank::Type, LOAD, false)] };
+        let faults = Faults { skip: rules, retry: &[] };
+        assert!(faults.skipped_by(&Failure::new("a text"), 0).is_some());
+        assert!(faults.skipped_by(&Failure::new("a text").in_component("late"), 0).is_none());
+        assert!(faults.skipped_by(&Failure::new(Load::Bad), 0).is_none());
     }
 
     #[test]

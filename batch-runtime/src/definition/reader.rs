@@ -105,10 +105,13 @@ pub trait Reader {
 
     /// Does the next [`read`](Self::read) go on behind the record that `error` is about?
     ///
-    /// Asked of the error that `read` gave last. If it is true, that record is behind
-    /// [`position`](Self::position), and a step may skip it. If not (the input is out of reach, the query
-    /// failed), `position` is still that behind the last item: to try again, the reader is opened anew and
-    /// [resumes](Self::resume) there, which repeats nothing and loses nothing.
+    /// Asked of the error that `read` gave last. If it is true, [`position`](Self::position) is already past that record, and
+    /// a step may skip it. If not (the input is out of reach, the query failed), `position` is still that after the last item,
+    /// and the step may try again: it opens the reader once more and [resumes](Self::resume) there, which repeats nothing and
+    /// loses nothing.
+    ///
+    /// So this says which errors `retry(..)` of a step repeats: those that return false. The default is true, as it is for
+    /// iterators of `Result`, and then `retry` repeats no read.
     ///
     /// ```
     /// use batch_runtime::Reader;
@@ -150,8 +153,9 @@ pub trait Reader {
         None
     }
 
-    /// The place of the item that was read last, in the user's words: `flights.csv, line 17`.
-    /// Asked only after a fault.
+    /// The place of the record that was read last, in the user's words: `flights.csv, line 17`. After an error that
+    /// [steps over](Self::steps_over) a record, that is the record the error is about; after any other it is still the last
+    /// item, and the step says that the error came after it. Asked only after a fault.
     fn location(&self) -> Option<String> {
         None
     }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::ahead::{Ahead, Behind};
 use super::awaken::Awaken;
@@ -21,10 +21,10 @@ use super::fill::{Extent, Filled, Line, noting, told};
 use super::gaps::{Gaps, Unpassed};
 use super::gathered::{Fault, Gathered, is_before};
 use super::profile::{Phases, Watch};
-use super::reopen::{ReadRepeats, located};
+use super::reopen::{ReadRepeats, unread};
 use super::step::{Halt, StepRun};
 use super::{checkpoint, panic};
-use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States, StepListener};
+use crate::definition::{Failure, Faults, Phase, Process, Progress, Reader, Slot, States, StepListener};
 use crate::repository::SkipPhase;
 
 /// How often one who waits for a call looks whether the job is to stop.
@@ -134,7 +134,7 @@ where
     fn read_ahead<L: StepListener<R::Item, P::Out>>(
         &mut self,
         desk: &mut Desk<'_, '_, L>,
-        extent: Extent,
+        extent: Extent<'_>,
     ) -> bool {
         let mut any = false;
         let bound = (self.processor.window() as u64).saturating_add(extent.items);
@@ -151,7 +151,7 @@ where
         any
     }
 
-    fn read_one<L: StepListener<R::Item, P::Out>>(&mut self, desk: &mut Desk<'_, '_, L>, extent: Extent) {
+    fn read_one<L: StepListener<R::Item, P::Out>>(&mut self, desk: &mut Desk<'_, '_, L>, extent: Extent<'_>) {
         if L::HEARS_ITEMS
             && let Err(failure) = desk.listener.before_read()
         {
@@ -164,7 +164,7 @@ where
         let reader = self.reader.as_mut().expect("a reader that could not be opened anew ends the step");
         let gaps = &mut self.gaps;
         if !gaps.is_empty()
-            && let Err(stuck) = pass::<_, CAREFUL>(reader, gaps)
+            && let Err(stuck) = pass::<_, CAREFUL>(reader, gaps, desk.run.info.options.faults)
         {
             self.stuck = Some(stuck);
             return;
@@ -192,8 +192,7 @@ where
                 return;
             }
             Err(error) => {
-                let steps_over = reader.steps_over(&error);
-                let failure = located(Failure::new(error), reader);
+                let (failure, steps_over) = unread(error, reader, desk.run.info.options.faults);
                 if CAREFUL && steps_over {
                     self.next = self.next.wrapping_add(1);
                     chunk.take(self.next, reader, gaps);
@@ -308,11 +307,8 @@ where
     }
 
     /// Closes the chunk at hand, if its time is over and nothing is read behind it.
-    fn close_in_time(&mut self, extent: Extent) {
-        if CAREFUL
-            && let Some(until) = extent.until
-            && Instant::now() >= until
-        {
+    fn close_in_time(&mut self, extent: Extent<'_>) {
+        if CAREFUL && extent.is_over() {
             let behind = Behind::of(self.reader(), &self.gaps);
             let front = self.front();
             if front.closed.is_none() && front.read > 0 {
@@ -331,12 +327,16 @@ where
 
 /// Takes the reader over what is done where it stands.
 #[cold]
-fn pass<R: Reader, const CAREFUL: bool>(reader: &mut R, gaps: &mut Gaps) -> Result<(), Stuck> {
+fn pass<R: Reader, const CAREFUL: bool>(
+    reader: &mut R,
+    gaps: &mut Gaps,
+    faults: &Faults,
+) -> Result<(), Stuck> {
     match panic::catch(|| gaps.pass(reader)).map_err(Stuck::Panicked)? {
         Ok(()) => Ok(()),
         Err(Unpassed::Ended(failure)) => Err(Stuck::Read { failure, opens_anew: false }),
         Err(Unpassed::Read(error)) => {
-            let failure = located(Failure::new(error), reader);
+            let (failure, _) = unread(error, reader, faults);
             Err(Stuck::Read { failure, opens_anew: CAREFUL })
         }
     }

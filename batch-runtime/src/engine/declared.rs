@@ -26,7 +26,8 @@ fn undeclared(step: &StepInfo) -> Vec<String> {
     let faults = step.options.faults;
     let skip =
         faults.skip.iter().map(|rule| (if rule.skips { "skip" } else { "no_skip" }, rule.what, rule.of));
-    let retry = faults.retry.iter().map(|rule| ("retry", rule.what, rule.of));
+    let retry =
+        faults.retry.iter().map(|rule| (if rule.repeats { "retry" } else { "no_retry" }, rule.what, rule.of));
     skip.chain(retry)
         .filter_map(|(option, what, of)| {
             let of = of?();
@@ -36,7 +37,7 @@ fn undeclared(step: &StepInfo) -> Vec<String> {
             let mut names: Vec<_> = declared.iter().map(|(_, name)| format!("`{name}`")).collect();
             names.dedup();
             Some(format!(
-                "`{option}({what})` names an error that no component of step `{}` returns; it is found only where it is the source of {}",
+                "`{option}({what})` names an error that no component of step `{}` returns; it is found only where it is the source of {}, and not inside an `#[error(transparent)]`, of which the variant is named",
                 step.name,
                 names.join(" or ")
             ))
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(
             undeclared(&step),
             [
-                "`skip(io::Error)` names an error that no component of step `load` returns; it is found only where it is the source of `core::fmt::Error`"
+                "`skip(io::Error)` names an error that no component of step `load` returns; it is found only where it is the source of `core::fmt::Error`, and not inside an `#[error(transparent)]`, of which the variant is named"
             ]
         );
     }

@@ -88,8 +88,8 @@ impl<'l, 'r, L> Desk<'l, 'r, L> {
     }
 
     /// How far a chunk that begins now is filled.
-    pub(super) fn extent(&self) -> Extent {
-        Extent::of(self.run.info)
+    pub(super) fn extent(&self) -> Extent<'l> {
+        Extent::of(self.run.info, self.judge.retrying.clock())
     }
 
     /// Tells of the calls that were repeated where no listener could be told at once: of processors, and of readers on other threads.

@@ -7,6 +7,7 @@ use std::mem;
 use std::time::Instant;
 
 use super::feed::Outputs;
+use super::pause::Pause;
 use super::profile::{Phases, Ticks};
 use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, StepListener};
 
@@ -128,18 +129,18 @@ pub(super) enum Fault<E> {
 
 /// How far a chunk is filled.
 #[derive(Clone, Copy)]
-pub(super) struct Extent {
+pub(super) struct Extent<'c> {
     /// That many items.
     pub(super) items: u64,
-    /// Until then, once there is an item. Looked at only where care is taken.
-    pub(super) until: Option<Instant>,
+    /// Until then by that clock, once there is an item. Looked at only where care is taken.
+    pub(super) until: Option<(Instant, &'c dyn Pause)>,
 }
 
-impl Extent {
+impl<'c> Extent<'c> {
     /// Of a chunk of that step which begins now.
-    pub(super) fn of(step: &StepInfo) -> Self {
-        let until = step.options.chunk_time.and_then(|bound| Instant::now().checked_add(bound));
-        Self { items: step.options.chunk as u64, until }
+    pub(super) fn of(step: &StepInfo, clock: &'c dyn Pause) -> Self {
+        let until = step.options.chunk_time.and_then(|bound| clock.now().checked_add(bound));
+        Self { items: step.options.chunk as u64, until: until.map(|until| (until, clock)) }
     }
 
     /// Of a chunk that has room for so many records, where so much of it is filled: what was stepped over takes room and is no item.
@@ -151,7 +152,7 @@ impl Extent {
     /// Is its time over?
     #[inline]
     pub(super) fn is_over(self) -> bool {
-        self.until.is_some_and(|until| Instant::now() >= until)
+        self.until.is_some_and(|(until, clock)| clock.now() >= until)
     }
 }
 
@@ -191,7 +192,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
     #[inline]
     pub(super) fn fill<L: StepListener<R::Item, P::Out>>(
         self,
-        extent: Extent,
+        extent: Extent<'_>,
         filled: Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
@@ -203,7 +204,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
     #[inline(never)]
     pub(super) fn fill_timed<L: StepListener<R::Item, P::Out>>(
         self,
-        extent: Extent,
+        extent: Extent<'_>,
         filled: Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
@@ -217,7 +218,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
     #[inline]
     fn run<L: StepListener<R::Item, P::Out>, const TIMED: bool>(
         self,
-        extent: Extent,
+        extent: Extent<'_>,
         mut filled: Filled,
         listener: &mut L,
         phase: &Cell<Phase>,

@@ -70,8 +70,13 @@ impl<'r> Judge<'r> {
         if failure.phase() == Some(Phase::Write) && is_of_the_target(&failure) {
             return Err(failure.noting("no item is at fault, so none is skipped"));
         }
-        match self.faults.skipped_by(failure.cause(), so_far) {
-            None => Err(failure),
+        match self.faults.skipped_by(&failure, so_far) {
+            None => Err(match self.faults.hidden_in(&failure) {
+                Some(name) => failure.noting(format!(
+                    "the step has a rule for `{name}`, which is inside this error and not among its sources, as with `#[error(transparent)]`: name the variant that holds it, as `LoadError::Parse(_)`"
+                )),
+                None => failure,
+            }),
             Some(rule) => match rule.limit {
                 Some(limit) if so_far >= limit => {
                     let skipped = rule.what;

@@ -1,5 +1,4 @@
-//! Receives: a wait before a call is repeated. Gives: it slept, unless the job is to stop; and the random numbers that spread
-//! such waits. Tests bring their own.
+//! Waits before a call is repeated, tells the time, and draws the random numbers that spread waits. Tests bring their own.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,13 +8,18 @@ use crate::definition::StopSignal;
 /// How often a sleeper looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How a step waits between attempts.
+/// How a step waits between attempts, and tells the time that `timeout` and `chunk_time` bound.
 pub trait Pause: Send + Sync + fmt::Debug {
     /// Waits so long; false if `stop` was raised before.
     fn pause(&self, wait: Duration, stop: &StopSignal) -> bool;
 
     /// A number of 0..1, for the jitter of a backoff.
     fn random(&self) -> f64;
+
+    /// The time now.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// Sleeps, and looks for a stop fifty times a second.

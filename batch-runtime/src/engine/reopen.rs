@@ -5,7 +5,7 @@ use super::feed::{Desk, halt};
 use super::fill::told;
 use super::retry::{Again, Retrying, after};
 use super::step::Halt;
-use crate::definition::{Failure, Phase, Reader, StepListener};
+use crate::definition::{Failure, Faults, Phase, Reader, StepListener};
 
 impl<L> Desk<'_, '_, L> {
     /// Opens the reader anew where it stands, and tells the listener of it.
@@ -84,6 +84,32 @@ impl ReadRepeats {
             }
         }
     }
+}
+
+/// The failure of a read, placed, and whether the reader goes on after the record it is about.
+#[cold]
+pub(super) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) -> (Failure, bool) {
+    let steps_over = reader.steps_over(&error);
+    let failure = Failure::new(error);
+    if !steps_over {
+        return (after_last(failure, reader), false);
+    }
+    let failure = located(failure, reader);
+    let failure = match faults.repeated_by(&failure, 0) {
+        Some(rule) => failure.noting(format!(
+            "`retry({})` does not repeat it, as the reader has stepped over the record: `Reader::steps_over` says which errors are worth another attempt",
+            rule.what
+        )),
+        None => failure,
+    };
+    (failure, true)
+}
+
+/// Nothing was read since the last item: an error that does not name its own place is told after that one.
+fn after_last<R: Reader>(failure: Failure, reader: &R) -> Failure {
+    let Some(location) = reader.location() else { return failure };
+    let resource = location.split(", ").next().unwrap_or_default();
+    if failure.to_string().contains(resource) { failure } else { failure.at(format!("after {location}")) }
 }
 
 /// With the place of the record that was read last.

@@ -42,7 +42,7 @@ pub(crate) enum Again {
 impl Retrying {
     /// For a step that begins now.
     pub(crate) fn new(options: &StepOptions, pause: Arc<dyn Pause>, stop: StopSignal) -> Self {
-        let deadline = options.timeout.and_then(|bound| Instant::now().checked_add(bound));
+        let deadline = options.timeout.and_then(|bound| pause.now().checked_add(bound));
         Self { faults: options.faults, pause, stop, deadline, skipped: None, repeated: Arc::default() }
     }
 
@@ -58,7 +58,12 @@ impl Retrying {
 
     /// Has the step taken longer than it may?
     pub(crate) fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline.is_some_and(|deadline| self.pause.now() >= deadline)
+    }
+
+    /// What tells the time.
+    pub(super) fn clock(&self) -> &dyn Pause {
+        &*self.pause
     }
 
     /// Is the call to be repeated, once it was so often? Waits as the rule says; a stop ends the wait, and the repeating.
@@ -77,9 +82,9 @@ impl Retrying {
         if failure.is_fatal() {
             return None;
         }
-        let rule = self.faults.repeated_by(failure.cause(), repeated)?;
+        let rule = self.faults.repeated_by(failure, repeated)?;
         let wait = rule.backoff.delay(repeated, self.pause.random());
-        if self.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
+        if self.deadline.is_some_and(|deadline| self.pause.now() + wait >= deadline) {
             return None;
         }
         tracing::debug!(%failure, ?wait, "a call is repeated");

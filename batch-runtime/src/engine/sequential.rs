@@ -9,7 +9,7 @@ use super::fill::{Fault, Filled, Line, noting, told};
 use super::gaps::{Gaps, Unpassed};
 use super::places;
 use super::profile::Phases;
-use super::reopen::{ReadRepeats, located};
+use super::reopen::{ReadRepeats, located, unread};
 use super::step::Halt;
 use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States, StepListener};
 use crate::repository::SkipPhase;
@@ -185,8 +185,8 @@ where
                 Ok(line)
             }
             Fault::Read(error) => {
-                let steps_over = line.reader.steps_over(&error);
-                let failure = desk.blame(located(Failure::new(error), &line.reader), Phase::Read);
+                let (failure, steps_over) = unread(error, &line.reader, desk.run.info.options.faults);
+                let failure = desk.blame(failure, Phase::Read);
                 told(desk.listener.on_read_error(&failure));
                 if !CAREFUL {
                     return Err(halt(failure));

@@ -148,7 +148,8 @@ pub struct Counters {
     pub write: u64,
     /// Chunks.
     pub commit: u64,
-    /// Chunks given up.
+    /// How often work was taken back: transactions that were rolled back, also those of attempts to write a chunk that was
+    /// committed in the end, and chunks given up before their transaction began.
     pub rollback: u64,
     /// Records skipped while reading.
     pub read_skip: u64,

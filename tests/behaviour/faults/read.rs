@@ -155,3 +155,36 @@ fn an_error_that_the_reader_cannot_step_over_is_not_skipped_whatever_the_rules_s
     world.completes(&lenient_job());
     assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[]));
 }
+
+#[test]
+fn a_read_that_failed_before_the_next_record_is_placed_after_the_last_one() {
+    let world = World::new();
+    fails(Place::Read, Trouble::Fatal, [6], ALWAYS);
+    let report = world.run(&lenient_job());
+    let text = &step(&report, "lenient").exit.description;
+    assert_eq!(text, "reading in `numbers`: after number 5: 6 is fatal");
+}
+
+#[step(chunk = 4, retry(Trouble, limit = 5))]
+fn repeating() {
+    numbers | save
+}
+
+#[job]
+fn repeating_job() {
+    repeating;
+}
+
+#[test]
+fn a_failure_says_that_retry_does_not_repeat_what_the_reader_has_stepped_over() {
+    let world = World::new();
+    fails(Place::Read, Trouble::Bad, [6], ALWAYS);
+    let report = world.fails(&repeating_job());
+    let text = &step(&report, "repeating").exit.description;
+    assert!(
+        text.starts_with("reading in `numbers`: number 6: 6 is bad; `retry(Trouble)` does not repeat it"),
+        "{text}"
+    );
+    assert!(text.contains("`Reader::steps_over`"), "{text}");
+    assert_eq!(opened(), 1);
+}

@@ -250,3 +250,106 @@ fn a_panic_while_a_bad_item_is_looked_for_takes_the_chunk_back() {
     assert_eq!(world.numbers("SELECT number FROM saved"), [1, 2, 3, 4]);
     assert!(skipped(&world).is_empty());
 }
+
+#[retry_policy]
+fn of_take(failure: &Failure, repeated: u64) -> bool {
+    repeated < 2 && failure.component() == Some("take")
+}
+
+#[skip_policy]
+fn seven(failure: &Failure) -> bool {
+    failure.location() == Some("number 7")
+}
+
+#[step(chunk = 4, retry(policy = of_take, limit = 9), skip(policy = seven))]
+fn by_failure() {
+    numbers | take | save
+}
+
+#[job]
+fn by_failure_job() {
+    by_failure;
+}
+
+#[test]
+fn a_policy_that_looks_at_the_failure_sees_the_component_and_the_place() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [7, 9], ALWAYS);
+    let report = world.fails(&by_failure_job());
+    let text = &step(&report, "by_failure").exit.description;
+    assert!(text.contains("number 9: 9 is bad; tried 3 times"), "{text}");
+    assert_eq!(errors(&world), ["PROCESS processing in `take`: number 7: 7 is bad; tried 3 times"]);
+}
+
+#[step(chunk = 4, retry(Trouble, limit = 3), no_retry(Trouble::Bad(..)), skip(Trouble::Bad(..)))]
+fn busy_again() {
+    numbers | take | save
+}
+
+#[job]
+fn busy_again_job() {
+    busy_again;
+}
+
+#[test]
+fn what_no_retry_names_is_not_repeated_although_a_wider_rule_would() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [2], ALWAYS);
+    fails(Place::Process, Trouble::Busy, [3], 1);
+    world.completes(&busy_again_job());
+    assert_eq!(calls(Place::Process).len(), 21);
+    assert_eq!(errors(&world), ["PROCESS processing in `take`: number 2: 2 is bad"]);
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("number {0} is odd")]
+struct Odd(i64);
+
+#[derive(Debug, thiserror::Error)]
+enum Layered {
+    #[error(transparent)]
+    Odd(#[from] Odd),
+}
+
+#[processor]
+fn even(number: i64) -> Result<i64, Layered> {
+    if number % 2 == 1 { Err(Odd(number))? } else { Ok(number) }
+}
+
+#[step(chunk = 4, skip(Odd))]
+fn hidden() {
+    numbers | even | save
+}
+
+#[step(chunk = 4, skip(Layered::Odd(Odd(1..=9))), skip(Layered::Odd(_), limit = 100))]
+fn named() {
+    numbers | even | save
+}
+
+#[job]
+fn hidden_job() {
+    hidden;
+}
+
+#[job]
+fn named_job() {
+    named;
+}
+
+#[test]
+fn an_error_inside_a_transparent_one_is_not_among_its_sources_and_the_failure_says_so() {
+    let world = World::new();
+    let report = world.fails(&hidden_job());
+    let text = &step(&report, "hidden").exit.description;
+    assert!(
+        text.contains("the step has a rule for `Odd`") && text.contains("#[error(transparent)]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_variant_that_holds_it_is_found() {
+    let world = World::new();
+    let report = world.completes(&named_job());
+    assert_eq!(step(&report, "named").counters.process_skip, 10);
+}

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use batch_runtime::StopSignal;
 use batch_runtime::engine::{Pause, RunOptions};
@@ -224,6 +224,9 @@ pub(super) struct Waits {
     /// The number of the wait, from 1, that is interrupted by a stop.
     pub(super) stop_at: Option<usize>,
     pub(super) random: f64,
+    /// So much later it is each time somebody asks.
+    pub(super) tick: Duration,
+    pub(super) elapsed: Mutex<Duration>,
 }
 
 impl Waits {
@@ -249,6 +252,13 @@ impl Pause for Waits {
 
     fn random(&self) -> f64 {
         self.random
+    }
+
+    fn now(&self) -> Instant {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        let mut elapsed = self.elapsed.lock().unwrap();
+        *elapsed += self.tick;
+        *BEGAN.get_or_init(Instant::now) + *elapsed
     }
 }
 

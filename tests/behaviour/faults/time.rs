@@ -7,15 +7,9 @@ use batch_runtime::prelude::*;
 use super::script::*;
 use crate::support::{World, step, summed};
 
-#[processor]
-fn slow(number: i64) -> i64 {
-    std::thread::sleep(Duration::from_millis(5));
-    number
-}
-
 #[step(chunk = 1_000_000, chunk_time = "20ms")]
 fn often() {
-    numbers | slow | save
+    numbers | save
 }
 
 #[job]
@@ -26,10 +20,38 @@ fn often_job() {
 #[test]
 fn a_chunk_that_fills_slowly_is_committed_when_its_time_is_up() {
     let world = World::new();
-    let counters = step(&world.completes(&often_job()), "often").counters;
-    // A hundred milliseconds of work at least.
-    assert!(counters.commit >= 2, "{counters:?}");
-    assert_eq!((counters.read, counters.write), (20, 20));
+    let (_, options) = Waits { tick: Duration::from_millis(5), ..Waits::default() }.options();
+    let counters = step(&world.run_with(&often_job(), &options), "often").counters;
+    // Four looks at the clock are 20 ms: one after each item, and one more before the first of the next chunk.
+    assert_eq!((counters.read, counters.write, counters.commit), (20, 20, 5));
+}
+
+#[step(chunk = 1_000_000, chunk_time = "20ms", threads = 2)]
+fn often_on_threads() {
+    numbers_of_all | pass | save
+}
+
+#[reader]
+fn numbers_of_all() -> impl Iterator<Item = i64> {
+    1..=20
+}
+
+#[processor]
+fn pass(number: i64) -> i64 {
+    number
+}
+
+#[job]
+fn often_on_threads_job() {
+    often_on_threads;
+}
+
+#[test]
+fn threads_look_at_the_same_clock() {
+    let world = World::new();
+    let (_, options) = Waits { tick: Duration::from_hours(1), ..Waits::default() }.options();
+    let counters = step(&world.run_with(&often_on_threads_job(), &options), "often_on_threads").counters;
+    assert_eq!((counters.read, counters.write, counters.commit), (20, 20, 20));
 }
 
 #[step(chunk = 4, chunk_time = "1ns")]
@@ -51,7 +73,7 @@ fn a_chunk_whose_time_is_up_at_once_still_takes_an_item() {
 
 #[step(chunk = 2, timeout = "12ms", skip(Trouble::Bad(..)))]
 fn bounded() {
-    numbers | slow | take | save
+    numbers | take | save
 }
 
 #[job]
@@ -63,15 +85,16 @@ fn bounded_job() {
 fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_goes_on() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [1], ALWAYS);
-    let report = world.fails(&bounded_job());
+    let slow = || Waits { tick: Duration::from_millis(4), ..Waits::default() }.options().1;
+    let report = world.run_with(&bounded_job(), &slow());
     let failed = step(&report, "bounded");
     assert!(failed.exit.description.contains("`timeout` of 12ms"), "{}", failed.exit.description);
     assert_eq!(failed.counters.rollback, 0, "nothing is taken back");
     let mut all = summed(failed);
-    assert!(all.read < 20 && all.read.is_multiple_of(2));
+    // It looks before each chunk: after 4 ms, after 8 ms, and then it is too late.
+    assert_eq!(all.read, 4);
     for _ in 0..20 {
-        let report = world.run(&bounded_job());
-        all = summed(step(&report, "bounded"));
+        all = summed(step(&world.run_with(&bounded_job(), &slow()), "bounded"));
         if all.read == 20 {
             break;
         }

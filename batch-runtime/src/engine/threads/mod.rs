@@ -34,6 +34,7 @@ use super::feed::{Feed, Outputs};
 use super::fill::Filled;
 use super::gaps::Gaps;
 use super::pipe::{during_open, opening, resume_reader};
+use super::reopen::unread;
 use super::retry::Retrying;
 use super::step::{Halt, StepRun, blame};
 use crate::definition::{
@@ -88,6 +89,12 @@ impl Common<'_> {
 
     fn blame(&self, failure: Failure, phase: Phase) -> Failure {
         blame(self.info, failure, phase)
+    }
+
+    /// The failure of a read, and whether the reader goes on after the record it is about.
+    fn unread<R: Reader>(&self, error: R::Error, reader: &R) -> (Failure, bool) {
+        let (failure, steps_over) = unread(error, reader, self.info.options.faults);
+        (self.blame(failure, Phase::Read), steps_over)
     }
 }
 

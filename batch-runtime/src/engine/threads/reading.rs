@@ -147,7 +147,7 @@ fn pass<R: Reader, const CAREFUL: bool>(
                 return Err(Stuck(Some(reader), common.blame(failure, Phase::Read)));
             }
             Err(Unpassed::Read(error)) => {
-                let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
+                let (failure, _) = common.unread(error, &reader);
                 if !CAREFUL {
                     return Err(Stuck(Some(reader), failure));
                 }
@@ -179,7 +179,7 @@ impl<R: Reader> Filling<'_, '_, R> {
         R: Reader<Item = In>,
     {
         let common = self.common;
-        let extent = Extent::of(common.info);
+        let extent = Extent::of(common.info, common.retrying.clock());
         // What is stepped over takes room, and is no item.
         let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
         let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);
@@ -205,7 +205,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                     Err(error) => {
                         // Those before it are processed: what fails there comes first.
                         detached.count = left;
-                        let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
+                        let (failure, _) = common.unread(error, &reader);
                         return Err(Stuck(Some(reader), failure));
                     }
                 }
@@ -214,9 +214,8 @@ impl<R: Reader> Filling<'_, '_, R> {
                 Ok(Some(item)) => buffers.records.push(item),
                 Ok(None) => return Ok((reader, true)),
                 Err(error) => {
-                    let steps_over = CAREFUL && reader.steps_over(&error);
-                    let failure = common.blame(located(Failure::new(error), &reader), Phase::Read);
-                    if steps_over {
+                    let (failure, steps_over) = common.unread(error, &reader);
+                    if CAREFUL && steps_over {
                         let fails = fails_the_step(common, &failure, buffers.unread.len() as u64);
                         buffers.unread.push((buffers.records.len(), failure));
                         if fails {
@@ -238,7 +237,7 @@ impl<R: Reader> Filling<'_, '_, R> {
 
 /// No rule skips it, or none does once so many are skipped: the judge will say so, and what is behind it is read for nothing.
 fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
-    let rule = common.info.options.faults.skipped_by(failure.cause(), skipped);
+    let rule = common.info.options.faults.skipped_by(failure, skipped);
     rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
 }
 

@@ -102,6 +102,11 @@ fn transient(error: &dyn Error, repeated: u64) -> bool {
     repeated < 2 && error.source().is_none()
 }
 
+#[retry_policy]
+fn of_check(failure: &Failure) -> bool {
+    failure.component() == Some("check")
+}
+
 const LIMIT: u64 = 5;
 
 #[step(
@@ -116,6 +121,8 @@ const LIMIT: u64 = 5;
     retry(LoadError::Timeout, limit = 2, backoff = fixed("1s")),
     retry(policy = transient, limit = 1, backoff = none),
     retry(fmt::Error, limit = 1),
+    no_retry(LoadError::Code(500)),
+    retry(policy = of_check, limit = 1),
     timeout = "1h30m",
     chunk_time = "10s",
     isolate = allow,
