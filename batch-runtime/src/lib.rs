@@ -113,6 +113,7 @@ pub mod writers;
 
 pub use definition::*;
 
+pub use jiff::Timestamp;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
@@ -150,7 +151,7 @@ pub mod prelude {
     // The trait and the derive share a name.
     pub use crate::ParameterType;
     pub use crate::repository::Counters;
-    pub use crate::{Date, DateTime};
+    pub use crate::{Date, DateTime, Timestamp};
     pub use rusqlite;
     pub use serde::{Deserialize, Serialize};
 }

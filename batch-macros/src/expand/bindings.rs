@@ -22,7 +22,7 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
                 let (ty, typed) = match literal(value) {
                     Some((_, Lit::Int(int))) if int.suffix().is_empty() => (
                         quote!(__batch::TypeName::plain("{integer}")),
-                        quote!(<i64 as __batch::ConstantValue>::value(&(#value))),
+                        quote!(<i128 as __batch::ConstantValue>::value(&(#value))),
                     ),
                     Some((_, Lit::Float(float))) if float.suffix().is_empty() => (
                         quote!(__batch::TypeName::plain("{float}")),

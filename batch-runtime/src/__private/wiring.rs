@@ -135,7 +135,7 @@ pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
         }
 }
 
-const INTEGERS: [(&str, i128, i128); 9] = [
+const INTEGERS: [(&str, i128, i128); 12] = [
     ("i8", i8::MIN as i128, i8::MAX as i128),
     ("i16", i16::MIN as i128, i16::MAX as i128),
     ("i32", i32::MIN as i128, i32::MAX as i128),
@@ -143,9 +143,12 @@ const INTEGERS: [(&str, i128, i128); 9] = [
     ("u8", 0, u8::MAX as i128),
     ("u16", 0, u16::MAX as i128),
     ("u32", 0, u32::MAX as i128),
-    // The repository stores no larger ones.
-    ("u64", 0, i64::MAX as i128),
-    ("usize", 0, i64::MAX as i128),
+    ("u64", 0, u64::MAX as i128),
+    ("usize", 0, usize::MAX as i128),
+    ("isize", isize::MIN as i128, isize::MAX as i128),
+    ("i128", i128::MIN, i128::MAX),
+    // A literal in a binding is looked at as an `i128`.
+    ("u128", 0, i128::MAX),
 ];
 
 const fn range(ty: &TypeName) -> Option<(i128, i128)> {
@@ -184,7 +187,7 @@ pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     if same_text(given.name, "{integer}") {
         return range(asked).is_some();
     }
-    same_text(given.name, "{float}") && same_text(asked.name, "f64")
+    same_text(given.name, "{float}") && (same_text(asked.name, "f64") || same_text(asked.name, "f32"))
 }
 
 #[expect(clippy::option_option, reason = "asks for none, for the repository's own, or for another")]

@@ -346,6 +346,7 @@ fn plain(value: &ParameterValue) -> serde_json::Value {
         ParameterValue::Long(number) => (*number).into(),
         ParameterValue::Boolean(flag) => (*flag).into(),
         ParameterValue::Double(number) if number.is_finite() => (*number).into(),
+        ParameterValue::List(texts) => texts.clone().into(),
         other => other.to_string().into(),
     }
 }

@@ -91,7 +91,7 @@ fn text(spec: &ParameterSpec) -> String {
 }
 
 fn type_name(spec: &ParameterSpec) -> &'static str {
-    spec.ty.of.map_or(spec.ty.name, |inner| inner.name)
+    spec.ty.single().name
 }
 
 fn value_name(spec: &ParameterSpec) -> String {
@@ -101,14 +101,17 @@ fn value_name(spec: &ParameterSpec) -> String {
         "bool" => "true|false".to_owned(),
         "Date" => "DATE".to_owned(),
         "DateTime" => "DATE-TIME".to_owned(),
-        "f64" | "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "NUMBER".to_owned(),
+        "Timestamp" => "INSTANT".to_owned(),
+        "f64" | "f32" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64"
+        | "u128" | "usize" => "NUMBER".to_owned(),
         other => other.to_uppercase(),
     }
 }
 
 /// `[u16; default: 2013; identifies the run]`
 fn facts(spec: &ParameterSpec) -> String {
-    let mut facts = vec![type_name(spec).to_owned()];
+    let several = if spec.list { ", given once for each value" } else { "" };
+    let mut facts = vec![format!("{}{several}", type_name(spec))];
     if !spec.values.is_empty() && type_name(spec) != "bool" {
         facts.push(format!("one of: {}", spec.values.join(", ")));
     }

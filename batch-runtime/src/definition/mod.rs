@@ -16,7 +16,12 @@ mod nearest;
 mod need;
 mod output;
 mod parameter;
+mod parameter_numbers;
+#[cfg(test)]
+mod parameter_tests;
+mod parameter_times;
 mod parameter_types;
+mod parameter_value;
 mod partition;
 mod path;
 mod processor;
@@ -60,9 +65,8 @@ pub use listener_fn::{
 pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
-pub use parameter::{
-    ConstantValue, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, TypeName,
-};
+pub use parameter::{ConstantValue, Parameter, ParameterSpec, ParameterType, Parameters, TypeName};
+pub use parameter_value::{BigInteger, BigIntegerError, ParameterValue};
 pub use partition::{
     IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
 };

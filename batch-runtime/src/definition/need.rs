@@ -2,7 +2,8 @@
 //! that a job can check while it compiles that it provides whatever its steps ask for.
 
 use super::database::DatabaseInfo;
-use super::parameter::{ParameterValue, TypeName};
+use super::parameter::TypeName;
+use super::parameter_value::ParameterValue;
 use super::raises::Raises;
 
 /// Something that a component asks for by an argument.

@@ -1,17 +1,17 @@
-//! Receives: the argument types of jobs and components. Gives: which types can be parameters
-//! ([`ParameterType`]), their values as the repository stores them ([`ParameterValue`]), and the name of a
-//! type in a form that can be compared while the program compiles ([`TypeName`]).
+//! Says which types can be parameters ([`ParameterType`]), what a job declares of each ([`ParameterSpec`]), and what a type is
+//! called in a form that can be compared while the program compiles ([`TypeName`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use jiff::civil::{Date, DateTime};
-
+use super::parameter_value::ParameterValue;
 use super::resource_name;
+use crate::__private::same_text;
 
-/// A type that may be the parameter of a job: `String`, the integers, `f64`, `bool`, `PathBuf`, [`Date`],
-/// [`DateTime`], `Option` of these, and enums that derive [`ParameterType`](derive@crate::ParameterType).
+/// A type that may be the parameter of a job: `String`, the integers, `f64`, `f32`, `bool`, `PathBuf`,
+/// [`Date`](crate::Date), [`DateTime`](crate::DateTime), [`Timestamp`](crate::Timestamp), enums that derive
+/// [`ParameterType`](derive@crate::ParameterType), and `Option` and `Vec` of these.
 ///
 /// ```
 /// use batch_runtime::{ParameterType, ParameterValue};
@@ -23,13 +23,15 @@ use super::resource_name;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter",
     label = "no parameter type",
-    note = "parameters are `String`, integers, `f64`, `bool`, `PathBuf`, `Date`, `DateTime`, `Option` of these,\nand enums with `#[derive(ParameterType)]`"
+    note = "parameters are `String`, integers, `f64`, `f32`, `bool`, `PathBuf`, `Date`, `DateTime`, `Timestamp`,\nenums with `#[derive(ParameterType)]`, and `Option` and `Vec` of these"
 )]
 pub trait ParameterType: Sized + 'static {
     /// The type's name, comparable at compile time.
     const TYPE: TypeName;
     /// True for `Option<_>`: the parameter may be left out.
     const OPTIONAL: bool = false;
+    /// True for `Vec<_>`: the parameter may be given several times.
+    const LIST: bool = false;
     /// The values there are, where they can be listed.
     const VALUES: &'static [&'static str] = &[];
 
@@ -45,105 +47,8 @@ pub trait ParameterType: Sized + 'static {
     /// A text that says what was expected.
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String>;
 
-    /// The value to store; `None` for a parameter that is left out.
+    /// The value to store, whose text [`parse`](Self::parse) takes again; `None` for a parameter that is left out.
     fn to_value(&self) -> Option<ParameterValue>;
-}
-
-/// The value of a parameter, as the repository stores it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum ParameterValue {
-    /// `java.lang.String`: also paths and enums.
-    String(String),
-    /// `java.lang.Long`: all integers.
-    Long(i64),
-    /// `java.lang.Double`.
-    Double(f64),
-    /// `java.lang.Boolean`.
-    Boolean(bool),
-    /// `java.time.LocalDate`.
-    Date(Date),
-    /// `java.time.LocalDateTime`.
-    DateTime(DateTime),
-}
-
-impl ParameterValue {
-    /// The class that the column `PARAMETER_TYPE` holds.
-    #[must_use]
-    pub const fn java_class(&self) -> &'static str {
-        match self {
-            Self::String(_) => "java.lang.String",
-            Self::Long(_) => "java.lang.Long",
-            Self::Double(_) => "java.lang.Double",
-            Self::Boolean(_) => "java.lang.Boolean",
-            Self::Date(_) => "java.time.LocalDate",
-            Self::DateTime(_) => "java.time.LocalDateTime",
-        }
-    }
-
-    /// Reads a stored value back.
-    ///
-    /// # Errors
-    /// A text that says what does not fit.
-    pub fn from_stored(java_class: &str, text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no {java_class}");
-        Ok(match java_class {
-            "java.lang.String" => Self::String(text.to_owned()),
-            "java.lang.Long" => Self::Long(text.parse().map_err(|_| bad())?),
-            "java.lang.Double" => Self::Double(text.parse().map_err(|_| bad())?),
-            "java.lang.Boolean" => Self::Boolean(text.parse().map_err(|_| bad())?),
-            "java.time.LocalDate" => Self::Date(text.parse().map_err(|_| bad())?),
-            "java.time.LocalDateTime" => Self::DateTime(text.parse().map_err(|_| bad())?),
-            other => return Err(format!("parameters of class {other} are not known here")),
-        })
-    }
-}
-
-/// As stored in `PARAMETER_VALUE` and hashed into `JOB_KEY`; doubles as Java's `Double.toString` writes them.
-impl fmt::Display for ParameterValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::String(text) => f.write_str(text),
-            Self::Long(number) => write!(f, "{number}"),
-            Self::Double(number) => f.write_str(&java_double(*number)),
-            Self::Boolean(flag) => write!(f, "{flag}"),
-            Self::Date(date) => write!(f, "{date}"),
-            Self::DateTime(time) => f.write_str(&java_date_time(*time)),
-        }
-    }
-}
-
-/// `Double.toString` of Java 19 and later: the shortest digits that read back, in plain notation from
-/// 10⁻³ up to 10⁷, else as `1.0E10`.
-fn java_double(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    let size = number.abs();
-    if size == 0.0 || (1e-3..1e7).contains(&size) {
-        return format!("{number:?}");
-    }
-    let text = format!("{number:E}");
-    match text.split_once('E') {
-        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
-        _ => text,
-    }
-}
-
-/// `LocalDateTime.toString`: seconds and fractions only where they are not zero, fractions in groups of three.
-fn java_date_time(time: DateTime) -> String {
-    let minutes = format!("{}T{:02}:{:02}", time.date(), time.hour(), time.minute());
-    let (second, nano) = (time.second(), time.subsec_nanosecond());
-    match (second, nano) {
-        (0, 0) => minutes,
-        (_, 0) => format!("{minutes}:{second:02}"),
-        (_, n) if n % 1_000_000 == 0 => format!("{minutes}:{second:02}.{:03}", n / 1_000_000),
-        (_, n) if n % 1_000 == 0 => format!("{minutes}:{second:02}.{:06}", n / 1_000),
-        (_, n) => format!("{minutes}:{second:02}.{n:09}"),
-    }
 }
 
 /// One parameter of a launch.
@@ -215,7 +120,7 @@ pub struct TypeName {
     pub module: &'static str,
     /// The bare name.
     pub name: &'static str,
-    /// `T` of `Option<T>`.
+    /// `T` of `Option<T>` and `Vec<T>`.
     pub of: Option<&'static TypeName>,
 }
 
@@ -224,6 +129,21 @@ impl TypeName {
     #[must_use]
     pub const fn plain(name: &'static str) -> Self {
         Self { module: "", name, of: None }
+    }
+
+    /// `T` where this is `Option<T>`.
+    #[must_use]
+    pub const fn optional(&self) -> Option<&'static Self> {
+        if same_text(self.name, "Option") { self.of } else { None }
+    }
+
+    /// The type of one value: `T` of `Option<T>`, `Vec<T>` and `Option<Vec<T>>`, else the type itself.
+    #[must_use]
+    pub const fn single(&self) -> &Self {
+        match self.of {
+            Some(of) => of.single(),
+            None => self,
+        }
     }
 }
 
@@ -289,8 +209,10 @@ pub struct ParameterSpec {
     pub secret: bool,
     /// Reads what the user typed.
     pub parse: fn(&str) -> Result<ParameterValue, String>,
-    /// Checks that a value fits the type.
-    pub check: fn(Option<&ParameterValue>) -> Result<(), String>,
+    /// May it be given several times?
+    pub list: bool,
+    /// Checks that a value fits the type, and writes it as the type does.
+    pub canonical: fn(&ParameterValue) -> Result<ParameterValue, String>,
 }
 
 impl ParameterSpec {
@@ -307,55 +229,24 @@ impl ParameterSpec {
             identifying: true,
             secret: false,
             parse: T::parse,
-            check: |value| T::from_value(value).map(|_| ()),
+            list: T::LIST,
+            canonical: |value| {
+                T::from_value(Some(value))?.to_value().ok_or_else(|| "a value is needed".to_owned())
+            },
         }
     }
 
     /// The default as it was written, the same on every machine: a path is absolute by the time it is a value.
     pub(crate) fn default_value(&self) -> Option<ParameterValue> {
         let value = self.default.and_then(|default| default())?;
+        if self.ty.single().name != <PathBuf as ParameterType>::TYPE.name {
+            return Some(value);
+        }
+        let relative = |text: String| resource_name(Path::new(&text));
         Some(match value {
-            ParameterValue::String(text)
-                if self.ty.of.unwrap_or(&self.ty).name == <PathBuf as ParameterType>::TYPE.name =>
-            {
-                ParameterValue::String(resource_name(Path::new(&text)))
-            }
+            ParameterValue::String(text) => ParameterValue::String(relative(text)),
+            ParameterValue::List(texts) => ParameterValue::List(texts.into_iter().map(relative).collect()),
             value => value,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn doubles_are_written_as_java_writes_them() {
-        for (number, text) in [
-            (1e10, "1.0E10"),
-            (1.5e10, "1.5E10"),
-            (0.0, "0.0"),
-            (-2.25, "-2.25"),
-            (9_999_999.0, "9999999.0"),
-            (1e7, "1.0E7"),
-            (0.001, "0.001"),
-            (0.000_12, "1.2E-4"),
-            (f64::NAN, "NaN"),
-            (f64::NEG_INFINITY, "-Infinity"),
-        ] {
-            assert_eq!(java_double(number), text);
-        }
-    }
-
-    #[test]
-    fn date_times_are_written_as_java_writes_them() {
-        for (text, expected) in [
-            ("2024-01-31T08:30", "2024-01-31T08:30"),
-            ("2024-01-31T08:30:05", "2024-01-31T08:30:05"),
-            ("2024-01-31T08:30:05.25", "2024-01-31T08:30:05.250"),
-            ("2024-01-31T08:30:05.000001", "2024-01-31T08:30:05.000001"),
-        ] {
-            assert_eq!(java_date_time(text.parse().expect("a date and time")), expected);
-        }
     }
 }

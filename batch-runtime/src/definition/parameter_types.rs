@@ -1,12 +1,11 @@
-//! Receives: the types that may be parameters. Gives: how each is read, stored and read back.
+//! Makes texts, paths and truth values parameters, and optional ones and lists of what is one.
 
 use std::path::{Path, PathBuf};
 
-use jiff::civil::{Date, DateTime};
+use super::parameter::{ParameterType, TypeName};
+use super::parameter_value::ParameterValue;
 
-use super::parameter::{ParameterType, ParameterValue, TypeName};
-
-fn given(value: Option<&ParameterValue>) -> Result<&ParameterValue, String> {
+pub(super) fn given(value: Option<&ParameterValue>) -> Result<&ParameterValue, String> {
     value.ok_or_else(|| "a value is needed".to_owned())
 }
 
@@ -77,100 +76,10 @@ impl ParameterType for bool {
     }
 }
 
-impl ParameterType for f64 {
-    const TYPE: TypeName = TypeName::plain("f64");
-
-    fn parse(text: &str) -> Result<ParameterValue, String> {
-        text.parse().map(ParameterValue::Double).map_err(|_| "a number is expected".to_owned())
-    }
-
-    fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
-            ParameterValue::Double(number) => Ok(*number),
-            _ => Err("a number is expected".to_owned()),
-        }
-    }
-
-    fn to_value(&self) -> Option<ParameterValue> {
-        Some(ParameterValue::Double(*self))
-    }
-}
-
-macro_rules! integers {
-    ($($int:ident)*) => {$(
-        impl ParameterType for $int {
-            const TYPE: TypeName = TypeName::plain(stringify!($int));
-
-            fn parse(text: &str) -> Result<ParameterValue, String> {
-                let number: $int = text.parse().map_err(|_| {
-                    format!("a whole number from {} to {} is expected", $int::MIN, $int::MAX)
-                })?;
-                i64::try_from(number).map(ParameterValue::Long).map_err(|_| {
-                    format!("a whole number of at most {} is expected, as the repository stores no larger one", i64::MAX)
-                })
-            }
-
-            fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-                match given(value)? {
-                    ParameterValue::Long(number) => $int::try_from(*number).map_err(|_| {
-                        format!("a whole number from {} to {} is expected", $int::MIN, $int::MAX)
-                    }),
-                    _ => Err("a whole number is expected".to_owned()),
-                }
-            }
-
-            fn to_value(&self) -> Option<ParameterValue> {
-                Some(ParameterValue::Long(i64::try_from(*self).unwrap_or(i64::MAX)))
-            }
-        }
-    )*};
-}
-
-integers!(i8 i16 i32 i64 u8 u16 u32 u64 usize);
-
-impl ParameterType for Date {
-    const TYPE: TypeName = TypeName::plain("Date");
-
-    fn parse(text: &str) -> Result<ParameterValue, String> {
-        text.parse().map(ParameterValue::Date).map_err(|_| "a date as 2024-01-31 is expected".to_owned())
-    }
-
-    fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
-            ParameterValue::Date(date) => Ok(*date),
-            _ => Err("a date is expected".to_owned()),
-        }
-    }
-
-    fn to_value(&self) -> Option<ParameterValue> {
-        Some(ParameterValue::Date(*self))
-    }
-}
-
-impl ParameterType for DateTime {
-    const TYPE: TypeName = TypeName::plain("DateTime");
-
-    fn parse(text: &str) -> Result<ParameterValue, String> {
-        text.parse()
-            .map(ParameterValue::DateTime)
-            .map_err(|_| "a date and time as 2024-01-31T08:30 is expected".to_owned())
-    }
-
-    fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
-            ParameterValue::DateTime(time) => Ok(*time),
-            _ => Err("a date and time is expected".to_owned()),
-        }
-    }
-
-    fn to_value(&self) -> Option<ParameterValue> {
-        Some(ParameterValue::DateTime(*self))
-    }
-}
-
 impl<T: ParameterType> ParameterType for Option<T> {
     const TYPE: TypeName = TypeName { module: "", name: "Option", of: Some(&T::TYPE) };
     const OPTIONAL: bool = true;
+    const LIST: bool = T::LIST;
     const VALUES: &'static [&'static str] = T::VALUES;
 
     fn parse(text: &str) -> Result<ParameterValue, String> {
@@ -183,5 +92,37 @@ impl<T: ParameterType> ParameterType for Option<T> {
 
     fn to_value(&self) -> Option<ParameterValue> {
         self.as_ref().and_then(T::to_value)
+    }
+}
+
+/// One value each time the parameter is given: `--day 2024-01-31 --day 2024-02-01`. Their order counts.
+impl<T: ParameterType> ParameterType for Vec<T> {
+    const TYPE: TypeName = {
+        assert!(
+            !T::LIST && !T::OPTIONAL,
+            "a list parameter holds single values: write `Vec<T>` without an inner list or `Option`"
+        );
+        TypeName { module: "", name: "Vec", of: Some(&T::TYPE) }
+    };
+    const LIST: bool = true;
+    const VALUES: &'static [&'static str] = T::VALUES;
+
+    /// A list of that one value.
+    fn parse(text: &str) -> Result<ParameterValue, String> {
+        Ok(ParameterValue::List(vec![T::parse(text)?.to_string()]))
+    }
+
+    fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
+        match given(value)? {
+            ParameterValue::List(texts) => {
+                texts.iter().map(|text| T::from_value(Some(&T::parse(text)?))).collect()
+            }
+            _ => Err("a list of values is expected".to_owned()),
+        }
+    }
+
+    fn to_value(&self) -> Option<ParameterValue> {
+        let texts = self.iter().filter_map(|value| Some(value.to_value()?.to_string()));
+        Some(ParameterValue::List(texts.collect()))
     }
 }

@@ -131,7 +131,7 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
 /// ```
 ///
 /// # Errors
-/// When the job declares no such parameter, a text does not fit its type, or a parameter is given twice.
+/// When the job declares no such parameter, a text does not fit its type, or a parameter that is no list is given twice.
 pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
     job: &JobInfo,
     given: impl IntoIterator<Item = (N, T)>,
@@ -147,9 +147,17 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
             let value = (spec.parse)(text).map_err(|expected| invalid(job, spec, expected, text))?;
             (spec.name, parameter_of(spec, value))
         };
-        if parameters.get(name).is_some() {
-            return Err(ParametersError::Repeated { job: job.name.to_owned(), name: name.to_owned() });
-        }
+        let earlier = parameters.get(name).map(|earlier| &earlier.value);
+        let parameter = match (earlier, parameter.value) {
+            (Some(ParameterValue::List(earlier)), ParameterValue::List(more)) => {
+                let all = earlier.iter().cloned().chain(more).collect();
+                Parameter { value: ParameterValue::List(all), ..parameter }
+            }
+            (None, value) => Parameter { value, ..parameter },
+            (Some(_), _) => {
+                return Err(ParametersError::Repeated { job: job.name.to_owned(), name: name.to_owned() });
+            }
+        };
         parameters.insert(name, parameter);
     }
     Ok(parameters)
@@ -206,11 +214,10 @@ fn checked(
     value: &ParameterValue,
 ) -> Result<ParameterValue, ParametersError> {
     let fail = |expected| invalid(job, spec, expected, &value.to_string());
-    (spec.check)(Some(value)).map_err(fail)?;
-    match value {
+    match ((spec.canonical)(value).map_err(fail)?, value) {
         // The text form of a type is its canonical one: this is where a relative path becomes absolute.
-        ParameterValue::String(text) => (spec.parse)(text).map_err(fail),
-        other => Ok(other.clone()),
+        (ParameterValue::String(_), ParameterValue::String(text)) => (spec.parse)(text).map_err(fail),
+        (canonical, _) => Ok(canonical),
     }
 }
 

@@ -37,7 +37,7 @@ const fn fits(asked: &TypeName, given: &TypeName) -> bool {
     given.name.is_empty()
         || asked.name.is_empty()
         || same_type(asked, given)
-        || match asked.of {
+        || match asked.optional() {
             Some(of) => same_type(of, given),
             None => false,
         }
@@ -184,13 +184,14 @@ const fn tell(
         };
     };
     // Two types of one name are told apart by their modules.
-    let with_module = same(asked.ty.name, spec.ty.name) && asked.ty.of.is_none();
+    let with_module =
+        same(asked.ty.name, spec.ty.name) && same(asked.ty.single().name, spec.ty.single().name);
     let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked)
         .and(", but job ")
         .code(wiring.name);
     if !fits(&asked.ty, &spec.ty) {
         let message = parameter(message.and(" declares "), spec.name, &spec.ty, with_module);
-        return match spec.ty.of {
+        return match spec.ty.optional() {
             Some(of) if same_type(of, &asked.ty) => {
                 message.and(", which may be left out; drop the `Option`, or ask for it as an `Option`")
             }

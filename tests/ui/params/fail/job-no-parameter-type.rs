@@ -5,7 +5,7 @@ struct Window(u32);
 fn load() {}
 
 #[job]
-fn etl(window: Window, days: Vec<u32>) {
+fn etl(window: Window, words: std::collections::HashMap<String, String>) {
     load;
 }
 

@@ -1,0 +1,308 @@
+//! Makes dates and times parameters: each text is read whole, or refused.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+
+use super::parameter::{ParameterType, TypeName};
+use super::parameter_types::given;
+use super::parameter_value::ParameterValue;
+
+macro_rules! times {
+    ($($time:ident as $kind:ident: $what:literal)*) => {$(
+        impl ParameterType for $time {
+            const TYPE: TypeName = TypeName::plain(stringify!($time));
+
+            fn parse(text: &str) -> Result<ParameterValue, String> {
+                Ok(ParameterValue::$time(read(Kind::$kind, text)?))
+            }
+
+            fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
+                match given(value)? {
+                    ParameterValue::$time(time) => Ok(*time),
+                    _ => Err(concat!($what, " is expected").to_owned()),
+                }
+            }
+
+            fn to_value(&self) -> Option<ParameterValue> {
+                Some(ParameterValue::$time(*self))
+            }
+        }
+    )*};
+}
+
+times! {
+    Date as Date: "a date"
+    DateTime as DateTime: "a date and time"
+    Timestamp as Timestamp: "an instant"
+}
+
+fn read<T: FromStr>(kind: Kind, text: &str) -> Result<T, String> {
+    if let Some(expected) = expected(kind, text) {
+        return Err(expected.to_owned());
+    }
+    text.parse().map_err(|_| Expected::of(kind).plain.to_owned())
+}
+
+/// What a text is to say.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Date,
+    DateTime,
+    Timestamp,
+}
+
+/// What is told to a text that says something else.
+struct Expected {
+    plain: &'static str,
+    /// It ends where a time is to follow.
+    short: &'static str,
+    /// More follows.
+    long: &'static str,
+}
+
+impl Expected {
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Date => Self {
+                plain: "a date as 2024-01-31 is expected",
+                short: "",
+                long: "a date alone, as 2024-01-31, is expected (a `DateTime` parameter takes a time as well)",
+            },
+            Kind::DateTime => Self {
+                plain: "a date and time as 2024-01-31T08:30 is expected",
+                short: "a date with its time, as 2024-01-31T08:30, is expected (a `Date` parameter takes a date alone)",
+                long: "a date and time without an offset or zone, as 2024-01-31T08:30, is expected (a `Timestamp` parameter takes an offset as well)",
+            },
+            Kind::Timestamp => Self {
+                plain: "a date and time with its offset, as 2024-01-31T08:30:00Z or 2024-01-31T09:30+01:00, is expected",
+                short: "a date and time with its offset, as 2024-01-31T08:30:00Z or 2024-01-31T09:30+01:00, is expected",
+                long: "a date and time with its offset alone, as 2024-01-31T09:30+01:00, is expected",
+            },
+        }
+    }
+}
+
+const LEAP_SECOND: &str = "a second from 00 to 59 is expected";
+
+/// What is expected in place of the text; `None` where it is as it is to be. While the program compiles this judges the
+/// texts that stand in it.
+pub(crate) const fn expected(kind: Kind, text: &str) -> Option<&'static str> {
+    let bytes = text.as_bytes();
+    let says = Expected::of(kind);
+    let Some(mut at) = date(bytes) else { return Some(says.plain) };
+    if at == bytes.len() {
+        return if matches!(kind, Kind::Date) { None } else { Some(says.short) };
+    }
+    if matches!(kind, Kind::Date) {
+        return Some(if is_digit(bytes, at) { says.plain } else { says.long });
+    }
+    if !matches!(bytes[at], b'T' | b't' | b' ') {
+        return Some(says.plain);
+    }
+    at = match time(bytes, at + 1) {
+        Time::To(end) => end,
+        Time::LeapSecond => return Some(LEAP_SECOND),
+        Time::None => return Some(says.plain),
+    };
+    let has_more = at < bytes.len() && matches!(bytes[at], b'Z' | b'z' | b'+' | b'-' | b'[');
+    if matches!(kind, Kind::DateTime) {
+        return match (at == bytes.len(), has_more) {
+            (true, _) => None,
+            (false, true) => Some(says.long),
+            (false, false) => Some(says.plain),
+        };
+    }
+    let Some(end) = offset(bytes, at) else { return Some(says.short) };
+    if end == bytes.len() { None } else { Some(if bytes[end] == b'[' { says.long } else { says.plain }) }
+}
+
+const fn is_digit(bytes: &[u8], at: usize) -> bool {
+    at < bytes.len() && bytes[at].is_ascii_digit()
+}
+
+/// So many digits from there.
+const fn number(bytes: &[u8], at: usize, digits: usize) -> Option<u32> {
+    let mut number = 0;
+    let mut past = 0;
+    while past < digits {
+        if !is_digit(bytes, at + past) {
+            return None;
+        }
+        number = number * 10 + (bytes[at + past] - b'0') as u32;
+        past += 1;
+    }
+    Some(number)
+}
+
+/// The number of two digits from there, if it is at most `most`.
+const fn two(bytes: &[u8], at: usize, most: u32) -> Option<u32> {
+    match number(bytes, at, 2) {
+        Some(number) if number <= most => Some(number),
+        _ => None,
+    }
+}
+
+const fn is_at(bytes: &[u8], at: usize, byte: u8) -> bool {
+    at < bytes.len() && bytes[at] == byte
+}
+
+/// Where the date `2024-01-31` ends, which may be written as `20240131` as well, and years as `-000044`.
+const fn date(bytes: &[u8]) -> Option<usize> {
+    let signed = is_at(bytes, 0, b'-') || is_at(bytes, 0, b'+');
+    let (first, digits) = if signed { (1, 6) } else { (0, 4) };
+    let Some(year) = number(bytes, first, digits) else { return None };
+    let mut at = first + digits;
+    let apart = is_at(bytes, at, b'-');
+    at += apart as usize;
+    let Some(month) = two(bytes, at, 12) else { return None };
+    at += 2;
+    if apart != is_at(bytes, at, b'-') {
+        return None;
+    }
+    at += apart as usize;
+    let Some(day) = two(bytes, at, 31) else { return None };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        _ => 31,
+    };
+    let is_day = month > 0 && day > 0 && day <= days && year <= 9999;
+    // There is a year 0, and no other of the sort.
+    if !is_day || (year == 0 && is_at(bytes, 0, b'-')) { None } else { Some(at + 2) }
+}
+
+enum Time {
+    /// It ends there.
+    To(usize),
+    /// Its second is 60, which no clock of ours has.
+    LeapSecond,
+    None,
+}
+
+/// `08:30`, `08:30:05`, `08:30:05.25`
+const fn time(bytes: &[u8], at: usize) -> Time {
+    if two(bytes, at, 23).is_none() || !is_at(bytes, at + 2, b':') || two(bytes, at + 3, 59).is_none() {
+        return Time::None;
+    }
+    let mut at = at + 5;
+    if !is_at(bytes, at, b':') {
+        return Time::To(at);
+    }
+    match number(bytes, at + 1, 2) {
+        Some(60) => return Time::LeapSecond,
+        Some(0..60) => at += 3,
+        _ => return Time::None,
+    }
+    if !is_at(bytes, at, b'.') && !is_at(bytes, at, b',') {
+        return Time::To(at);
+    }
+    let first = at + 1;
+    at = first;
+    while is_digit(bytes, at) {
+        at += 1;
+    }
+    // A nanosecond is the least there is.
+    if at == first || at > first + 9 { Time::None } else { Time::To(at) }
+}
+
+/// Where `Z`, `+01:00`, `+0100` or `+01` ends.
+const fn offset(bytes: &[u8], at: usize) -> Option<usize> {
+    if is_at(bytes, at, b'Z') || is_at(bytes, at, b'z') {
+        return Some(at + 1);
+    }
+    if !is_at(bytes, at, b'+') && !is_at(bytes, at, b'-') {
+        return None;
+    }
+    if two(bytes, at + 1, 25).is_none() {
+        return None;
+    }
+    let at = at + 3;
+    let minutes = at + is_at(bytes, at, b':') as usize;
+    if minutes == at && !is_digit(bytes, at) {
+        return Some(at);
+    }
+    match two(bytes, minutes, 59) {
+        Some(_) => Some(minutes + 2),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_time_with_an_offset_is_refused_with_the_remedy() {
+        for text in ["2024-01-31T10:00+02:00", "2024-01-31T10:00Z", "2024-01-31T10:00[Europe/Berlin]"] {
+            let said = DateTime::parse(text).unwrap_err();
+            assert!(
+                said.contains("without an offset or zone") && said.contains("`Timestamp`"),
+                "{text}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_date_with_a_time_is_refused_with_the_remedy() {
+        for text in
+            ["2024-01-31T10:00", "2024-01-31 10:00", "2024-01-31T10:00+02:00", "2024-01-31[Europe/Berlin]"]
+        {
+            let said = Date::parse(text).unwrap_err();
+            assert!(said.contains("a date alone") && said.contains("`DateTime`"), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_timestamp_is_the_instant_whatever_the_offset_it_is_written_with() {
+        let expected = Timestamp::parse("2024-01-31T08:00:00Z");
+        for text in [
+            "2024-01-31T10:00+02:00",
+            "2024-01-31T10:00+02",
+            "2024-01-31T10:00:00+0200",
+            "2024-01-31t00:00-08:00",
+        ] {
+            assert_eq!(Timestamp::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_which_a_part_would_be_dropped_is_refused() {
+        for text in [
+            "2024-01-31",
+            "2024-01-31T08",
+            "2024-01-31T23:59:60",
+            "2024-01-31T08:30:00.1234567890",
+            " 2024-01-31T08:30",
+        ] {
+            assert!(DateTime::parse(text).is_err(), "{text}: {:?}", DateTime::parse(text));
+        }
+        for text in
+            ["2024-01-31T10:00", "2024-01-31", "2024-01-31T10:00+02:00[Asia/Tokyo]", "2024-12-31T23:59:60Z"]
+        {
+            assert!(Timestamp::parse(text).is_err(), "{text}: {:?}", Timestamp::parse(text));
+        }
+    }
+
+    #[test]
+    fn there_are_no_dates_but_those_of_the_calendar() {
+        for text in ["2024-02-29", "20240229", "2000-02-29", "-000044-03-15", "9999-12-31"] {
+            assert!(Date::parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "2023-02-29",
+            "1900-02-29",
+            "2024-13-01",
+            "2024-00-01",
+            "2024-04-31",
+            "2024-1-31",
+            "2024-0131",
+            "202401311",
+        ] {
+            assert!(Date::parse(text).is_err(), "{text}");
+        }
+    }
+}

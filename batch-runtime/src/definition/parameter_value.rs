@@ -1,0 +1,328 @@
+//! Holds the value of a parameter as the repository stores it: a Java class and a text, both exact.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+
+/// The value of a parameter, as the repository stores it.
+///
+/// Two values are equal where the repository could not tell them apart: `NaN` equals itself, and `0.0` differs from `-0.0`.
+///
+/// ```
+/// use batch_runtime::{ParameterType, ParameterValue};
+///
+/// let large = u64::MAX.to_value().unwrap();
+/// assert_eq!((large.java_class(), large.to_string().as_str()), ("java.math.BigInteger", "18446744073709551615"));
+///
+/// let stored = ParameterValue::from_stored(large.java_class(), &large.to_string()).unwrap();
+/// assert_eq!(u64::from_value(Some(&stored)), Ok(u64::MAX));
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ParameterValue {
+    /// `java.lang.String`: also paths and enums.
+    String(String),
+    /// `java.lang.Long`: the integers that fit it.
+    Long(i64),
+    /// `java.math.BigInteger`: the integers that do not.
+    BigInteger(BigInteger),
+    /// `java.lang.Double`.
+    Double(f64),
+    /// `java.lang.Float`.
+    Float(f32),
+    /// `java.lang.Boolean`.
+    Boolean(bool),
+    /// `java.time.LocalDate`.
+    Date(Date),
+    /// `java.time.LocalDateTime`.
+    DateTime(DateTime),
+    /// `java.time.Instant`.
+    Timestamp(Timestamp),
+    /// `java.util.List`: the text of each value, stored as a JSON array of strings.
+    List(Vec<String>),
+}
+
+impl ParameterValue {
+    /// The class that the column `PARAMETER_TYPE` holds.
+    #[must_use]
+    pub const fn java_class(&self) -> &'static str {
+        match self {
+            Self::String(_) => "java.lang.String",
+            Self::Long(_) => "java.lang.Long",
+            Self::BigInteger(_) => "java.math.BigInteger",
+            Self::Double(_) => "java.lang.Double",
+            Self::Float(_) => "java.lang.Float",
+            Self::Boolean(_) => "java.lang.Boolean",
+            Self::Date(_) => "java.time.LocalDate",
+            Self::DateTime(_) => "java.time.LocalDateTime",
+            Self::Timestamp(_) => "java.time.Instant",
+            Self::List(_) => "java.util.List",
+        }
+    }
+
+    /// Reads a stored value back.
+    ///
+    /// # Errors
+    /// A text that says what does not fit.
+    pub fn from_stored(java_class: &str, text: &str) -> Result<Self, String> {
+        fn read<T: FromStr>(java_class: &str, text: &str) -> Result<T, String> {
+            text.parse().map_err(|_| format!("`{text}` is no {java_class}"))
+        }
+        Ok(match java_class {
+            "java.lang.String" => Self::String(text.to_owned()),
+            "java.lang.Long" => Self::Long(read(java_class, text)?),
+            "java.math.BigInteger" => Self::BigInteger(read(java_class, text)?),
+            "java.lang.Double" => Self::Double(read(java_class, text)?),
+            "java.lang.Float" => Self::Float(read(java_class, text)?),
+            "java.lang.Boolean" => Self::Boolean(read(java_class, text)?),
+            "java.time.LocalDate" => Self::Date(read(java_class, text)?),
+            "java.time.LocalDateTime" => Self::DateTime(read(java_class, text)?),
+            "java.time.Instant" => Self::Timestamp(read(java_class, text)?),
+            "java.util.List" => Self::List(serde_json::from_str(text).map_err(|_| {
+                format!("`{text}` is no {java_class}, which is a JSON array of strings here")
+            })?),
+            other => return Err(format!("parameters of class {other} are not known here")),
+        })
+    }
+
+    /// The whole number: a `Long` where it fits, so that one number is stored in one way.
+    pub(crate) fn of_whole(number: BigInteger) -> Self {
+        i64::try_from(number).map_or(Self::BigInteger(number), Self::Long)
+    }
+}
+
+impl PartialEq for ParameterValue {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::String(a), Self::String(b)) => a == b,
+            (Self::Long(a), Self::Long(b)) => a == b,
+            (Self::BigInteger(a), Self::BigInteger(b)) => a == b,
+            (Self::Double(a), Self::Double(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+            (Self::Boolean(a), Self::Boolean(b)) => a == b,
+            (Self::Date(a), Self::Date(b)) => a == b,
+            (Self::DateTime(a), Self::DateTime(b)) => a == b,
+            (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for ParameterValue {}
+
+/// As stored in `PARAMETER_VALUE` and hashed into `JOB_KEY`; numbers and times as their Java classes write them.
+impl fmt::Display for ParameterValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::String(text) => f.write_str(text),
+            Self::Long(number) => write!(f, "{number}"),
+            Self::BigInteger(number) => write!(f, "{number}"),
+            Self::Double(number) => f.write_str(&java_decimal(*number, number.is_nan())),
+            Self::Float(number) => f.write_str(&java_decimal(*number, number.is_nan())),
+            Self::Boolean(flag) => write!(f, "{flag}"),
+            Self::Date(date) => write!(f, "{date}"),
+            Self::DateTime(time) => f.write_str(&java_date_time(*time)),
+            Self::Timestamp(instant) => f.write_str(&java_instant(*instant)),
+            Self::List(texts) => f.write_str(&serde_json::Value::from(texts.clone()).to_string()),
+        }
+    }
+}
+
+/// A whole number from -(2¹²⁸ - 1) to 2¹²⁸ - 1.
+///
+/// ```
+/// use batch_runtime::BigInteger;
+///
+/// let number: BigInteger = "-18446744073709551615".parse().unwrap();
+/// assert_eq!(i128::try_from(number), Ok(-18_446_744_073_709_551_615));
+/// assert!(u64::try_from(number).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BigInteger {
+    /// Never of zero.
+    negative: bool,
+    size: u128,
+}
+
+/// The whole number does not fit, or the text is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no whole number that fits")]
+pub struct BigIntegerError;
+
+impl From<u128> for BigInteger {
+    fn from(size: u128) -> Self {
+        Self { negative: false, size }
+    }
+}
+
+impl From<i128> for BigInteger {
+    fn from(number: i128) -> Self {
+        Self { negative: number < 0, size: number.unsigned_abs() }
+    }
+}
+
+impl FromStr for BigInteger {
+    type Err = BigIntegerError;
+
+    fn from_str(text: &str) -> Result<Self, BigIntegerError> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(BigIntegerError);
+        }
+        let size = digits.parse().map_err(|_| BigIntegerError)?;
+        Ok(Self { negative: text.starts_with('-') && size > 0, size })
+    }
+}
+
+impl fmt::Display for BigInteger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.negative { "-" } else { "" }, self.size)
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($int:ident of $wide:ident)*) => {$(
+        impl From<$int> for BigInteger {
+            fn from(number: $int) -> Self {
+                Self::from(number as $wide)
+            }
+        }
+
+        impl TryFrom<BigInteger> for $int {
+            type Error = BigIntegerError;
+
+            fn try_from(number: BigInteger) -> Result<Self, BigIntegerError> {
+                number.to_string().parse().map_err(|_| BigIntegerError)
+            }
+        }
+    )*};
+}
+
+whole_numbers! {
+    i8 of i128 i16 of i128 i32 of i128 i64 of i128 isize of i128
+    u8 of u128 u16 of u128 u32 of u128 u64 of u128 usize of u128
+}
+
+impl TryFrom<BigInteger> for u128 {
+    type Error = BigIntegerError;
+
+    fn try_from(number: BigInteger) -> Result<Self, BigIntegerError> {
+        if number.negative { Err(BigIntegerError) } else { Ok(number.size) }
+    }
+}
+
+impl TryFrom<BigInteger> for i128 {
+    type Error = BigIntegerError;
+
+    fn try_from(number: BigInteger) -> Result<Self, BigIntegerError> {
+        let size = i128::try_from(number.size);
+        match (number.negative, size) {
+            (false, Ok(size)) => Ok(size),
+            (true, Ok(size)) => Ok(-size),
+            (true, Err(_)) if number.size == i128::MIN.unsigned_abs() => Ok(i128::MIN),
+            _ => Err(BigIntegerError),
+        }
+    }
+}
+
+/// `Double.toString` and `Float.toString` of Java 19 and later: the shortest digits that read back, in plain notation from
+/// 10⁻³ up to 10⁷, else as `1.0E10`.
+fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_nan: bool) -> String {
+    if is_nan {
+        return "NaN".to_owned();
+    }
+    let size: f64 = number.into().abs();
+    if size.is_infinite() {
+        return if number.into() > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    // An `f32` is compared by its own digits: `1e-3_f32` is a little more than 10⁻³, and the nearest one to it.
+    let exponent = format!("{number:E}");
+    let (digits, power) = exponent.split_once('E').unwrap_or((&exponent, "0"));
+    if size == 0.0 || matches!(power.parse(), Ok(-3..=6)) {
+        return format!("{number:?}");
+    }
+    if digits.contains('.') { exponent } else { format!("{digits}.0E{power}") }
+}
+
+/// `LocalDateTime.toString`: seconds and fractions only where they are not zero.
+fn java_date_time(time: DateTime) -> String {
+    let minutes = format!("{}T{:02}:{:02}", time.date(), time.hour(), time.minute());
+    match (time.second(), time.subsec_nanosecond()) {
+        (0, 0) => minutes,
+        (second, nano) => format!("{minutes}:{second:02}{}", java_fraction(nano)),
+    }
+}
+
+/// `Instant.toString`: seconds always.
+fn java_instant(instant: Timestamp) -> String {
+    let time = jiff::tz::Offset::UTC.to_datetime(instant);
+    let date = time.date();
+    let clock = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
+    format!("{date}T{clock}{}Z", java_fraction(time.subsec_nanosecond()))
+}
+
+/// In groups of three digits.
+fn java_fraction(nano: i32) -> String {
+    match nano {
+        0 => String::new(),
+        n if n % 1_000_000 == 0 => format!(".{:03}", n / 1_000_000),
+        n if n % 1_000 == 0 => format!(".{:06}", n / 1_000),
+        n => format!(".{n:09}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_written_as_java_writes_them() {
+        for (number, text) in [
+            (1e10, "1.0E10"),
+            (1.5e10, "1.5E10"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (-2.25, "-2.25"),
+            (9_999_999.0, "9999999.0"),
+            (1e7, "1.0E7"),
+            (0.001, "0.001"),
+            (0.000_12, "1.2E-4"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(ParameterValue::Double(number).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn floats_are_written_by_their_own_digits() {
+        for (number, text) in [(0.1, "0.1"), (0.001, "0.001"), (1e7, "1.0E7"), (16_777_216.0, "1.6777216E7")]
+        {
+            assert_eq!(ParameterValue::Float(number).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_java_writes_them() {
+        for (text, expected) in [
+            ("2024-01-31T08:30", "2024-01-31T08:30"),
+            ("2024-01-31T08:30:05", "2024-01-31T08:30:05"),
+            ("2024-01-31T08:30:05.25", "2024-01-31T08:30:05.250"),
+            ("2024-01-31T08:30:05.000001", "2024-01-31T08:30:05.000001"),
+        ] {
+            assert_eq!(java_date_time(text.parse().expect("a date and time")), expected);
+        }
+        let instant: Timestamp = "2024-01-31T09:30+01:00".parse().expect("an instant");
+        assert_eq!(java_instant(instant), "2024-01-31T08:30:00Z");
+    }
+
+    #[test]
+    fn a_list_is_stored_so_that_no_value_can_be_taken_for_two() {
+        let list = ParameterValue::List(vec!["a,b".to_owned(), "\"]".to_owned(), String::new()]);
+        assert_eq!(list.to_string(), r#"["a,b","\"]",""]"#);
+        assert_eq!(ParameterValue::from_stored("java.util.List", &list.to_string()), Ok(list));
+    }
+}
