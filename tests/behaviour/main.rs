@@ -24,6 +24,7 @@ mod model;
 mod naming_errors;
 mod panics;
 mod partitions;
+mod paths;
 mod replays;
 mod replays_of_aggregators;
 mod restarts;

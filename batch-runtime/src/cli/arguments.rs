@@ -1,5 +1,8 @@
 //! Receives: what clap matched. Gives: what the user wants, typed.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+
 use clap::ArgMatches;
 
 use super::console::Console;
@@ -13,7 +16,7 @@ use crate::repository::Recovery;
 /// What holds for every command.
 #[derive(Debug)]
 pub(super) struct Globals {
-    pub(super) repository: Option<String>,
+    pub(super) repository: Option<OsString>,
     pub(super) json: bool,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
@@ -22,8 +25,8 @@ pub(super) struct Globals {
 /// How to run a job.
 #[derive(Debug)]
 pub(super) struct RunArguments {
-    /// Parameters as they were typed: name and text.
-    pub(super) given: Vec<(String, String)>,
+    /// Parameters as they were typed: the name of a file need not be text.
+    pub(super) given: Vec<(String, OsString)>,
     pub(super) durability: Durability,
     pub(super) recovery: Recovery,
 }
@@ -69,7 +72,7 @@ pub(super) enum Invocation {
 impl Globals {
     pub(super) fn of(matches: &ArgMatches) -> Self {
         Self {
-            repository: matches.get_one::<String>("repository").cloned(),
+            repository: matches.get_one::<OsString>("repository").cloned(),
             json: matches.get_flag("json"),
             quiet: matches.get_flag("quiet"),
             verbose: matches.get_flag("verbose"),
@@ -124,7 +127,7 @@ impl Invocation {
         let outer = (jobs.len() == 1).then_some(matches);
         for matches in outer.into_iter().chain(inner) {
             for spec in job.parameters.iter().filter(|spec| parameter::has_flag(spec)) {
-                let texts = matches.get_many::<String>(&parameter::id(spec)).into_iter().flatten();
+                let texts = matches.get_many::<OsString>(&parameter::id(spec)).into_iter().flatten();
                 given.extend(texts.map(|text| (spec.name.to_owned(), text.clone())));
             }
             given.extend(named(matches)?);
@@ -138,7 +141,7 @@ impl Invocation {
 }
 
 impl RunArguments {
-    fn of(matches: &ArgMatches, given: Vec<(String, String)>) -> Self {
+    fn of(matches: &ArgMatches, given: Vec<(String, OsString)>) -> Self {
         let word = |name| matches.get_one::<String>(name).map(String::as_str);
         Self {
             given,
@@ -155,20 +158,16 @@ impl RunArguments {
     }
 
     /// With the secrets that the environment holds and the command line does not.
-    pub(super) fn with_secrets(
-        &self,
-        job: &JobInfo,
-        console: &Console,
-    ) -> Result<Vec<(String, String)>, Refusal> {
+    pub(super) fn with_secrets(&self, job: &JobInfo, console: &Console) -> Vec<(String, OsString)> {
         let mut given = self.given.clone();
         for spec in job.parameters.iter().filter(|spec| spec.secret) {
             if !given.iter().any(|(name, _)| name.replace('-', "_") == spec.name)
-                && let Some(text) = console.variable(&parameter::variable(spec))?
+                && let Some(text) = (console.environment)(&parameter::variable(spec))
             {
                 given.push((spec.name.to_owned(), text));
             }
         }
-        Ok(given)
+        given
     }
 }
 
@@ -191,11 +190,14 @@ fn execution(matches: &ArgMatches) -> ExecutionId {
     ExecutionId(matches.get_one::<i64>("execution").copied().unwrap_or_default())
 }
 
-fn named(matches: &ArgMatches) -> Result<Vec<(String, String)>, Refusal> {
-    let split = |text: &String| match text.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        // Not repeated in the message: what was typed may be a secret.
-        None => Err(Refusal::usage("`--param` wants a name and a value, as `--param input=flights.csv`")),
+fn named(matches: &ArgMatches) -> Result<Vec<(String, OsString)>, Refusal> {
+    let split = |given: &OsString| {
+        let mut parts = given.as_bytes().splitn(2, |byte| *byte == b'=');
+        match (parts.next().map(str::from_utf8), parts.next()) {
+            (Some(Ok(name)), Some(value)) => Ok((name.to_owned(), OsStr::from_bytes(value).to_owned())),
+            // Not repeated in the message: what was typed may be a secret.
+            _ => Err(Refusal::usage("`--param` wants a name and a value, as `--param input=flights.csv`")),
+        }
     };
-    matches.get_many::<String>("param").into_iter().flatten().map(split).collect()
+    matches.get_many::<OsString>("param").into_iter().flatten().map(split).collect()
 }

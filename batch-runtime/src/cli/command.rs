@@ -1,5 +1,7 @@
 //! Receives: the jobs of a program. Gives: its command line as clap knows it.
 
+use std::ffi::OsString;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
@@ -172,6 +174,7 @@ fn globals() -> [Arg; 5] {
         Arg::new("repository")
             .long("repository")
             .value_name("URL")
+            .value_parser(clap::value_parser!(OsString))
             .global(true)
             .help_heading(OPTIONS)
             .display_order(10)

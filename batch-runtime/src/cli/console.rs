@@ -6,7 +6,6 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::refusal::Refusal;
 use crate::definition::StopSignal;
 
 /// A stream that several threads write whole lines to.
@@ -67,16 +66,6 @@ impl Console {
             width: (!io::stdout().is_terminal()).then_some(100),
             stop,
         }
-    }
-
-    /// The text of an environment variable.
-    pub(super) fn variable(&self, name: &str) -> Result<Option<String>, Refusal> {
-        let text = (self.environment)(name).map(OsString::into_string).transpose();
-        text.map_err(|_| {
-            Refusal::usage(format!(
-                "the environment variable {name} is not UTF-8: give it a text, or unset it"
-            ))
-        })
     }
 
     /// Two streams and nothing else.

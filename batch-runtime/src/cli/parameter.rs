@@ -1,6 +1,8 @@
 //! Receives: a parameter that a job declares. Gives: its flag, and what the help says of it.
 
-use clap::{Arg, ArgAction};
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, value_parser};
 
 use crate::definition::{JobInfo, ParameterSpec};
 
@@ -65,6 +67,7 @@ pub(super) fn named(job: Option<&JobInfo>) -> Arg {
         .long("param")
         .value_name("NAME=VALUE")
         .action(ArgAction::Append)
+        .value_parser(value_parser!(OsString))
         .allow_negative_numbers(true)
         .help(short)
         .long_help(long)
@@ -75,6 +78,7 @@ fn argument(spec: &ParameterSpec) -> Arg {
         .long(flag(spec))
         .value_name(value_name(spec))
         .action(ArgAction::Append)
+        .value_parser(value_parser!(OsString))
         .allow_negative_numbers(true)
         .help_heading("Parameters")
         .help(format!("{} {}", first_paragraph(spec.doc), facts(spec)).trim().to_owned())

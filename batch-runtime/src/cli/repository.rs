@@ -1,10 +1,13 @@
 //! Receives: what `--repository` says. Gives: the repository, opened.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::console::Console;
 use super::refusal::Refusal;
+use crate::definition::resource_name;
 use crate::repository::Repository;
 use crate::repository::sqlite::SqliteRepository;
 
@@ -21,16 +24,19 @@ pub(super) enum Open {
 }
 
 /// Opens the repository that the command line or the environment names.
-pub(super) fn open(flag: Option<&str>, console: &Console, how: Open) -> Result<Arc<dyn Repository>, Refusal> {
-    let named = match flag {
-        Some(url) => Some(url.to_owned()),
-        None => console.variable("BATCH_REPOSITORY")?.filter(|url| !url.is_empty()),
-    };
-    let url = named.unwrap_or_else(|| DEFAULT.to_owned());
+pub(super) fn open(
+    flag: Option<&OsStr>,
+    console: &Console,
+    how: Open,
+) -> Result<Arc<dyn Repository>, Refusal> {
+    let named = flag.map(OsStr::to_owned);
+    let named = named.or_else(|| (console.environment)("BATCH_REPOSITORY").filter(|url| !url.is_empty()));
+    let url = named.unwrap_or_else(|| DEFAULT.into());
     let path = path_of(&url)?;
-    if how == Open::Existing && !Path::new(path).exists() {
+    if how == Open::Existing && !path.exists() {
         return Err(Refusal::usage(format!(
-            "there is no repository {path}: `run` makes one, and `--repository` names another"
+            "there is no repository {}: `run` makes one, and `--repository` names another",
+            resource_name(path)
         )));
     }
     let repository = match how {
@@ -40,14 +46,13 @@ pub(super) fn open(flag: Option<&str>, console: &Console, how: Open) -> Result<A
     Ok(Arc::new(repository))
 }
 
-fn path_of(url: &str) -> Result<&str, Refusal> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
-    match path.split_once("://") {
-        // What stands behind the scheme may hold a password.
-        Some(("postgres" | "postgresql", _)) => Err(Refusal::usage(
-            "a repository in PostgreSQL needs the feature `postgres` of batch-runtime, which this program was built without; give a SQLite file, as `--repository batch.db`",
-        )),
-        Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) => {
+fn path_of(url: &OsStr) -> Result<&Path, Refusal> {
+    let bytes = url.as_bytes();
+    let path = bytes.strip_prefix(b"sqlite://").or_else(|| bytes.strip_prefix(b"sqlite:")).unwrap_or(bytes);
+    let scheme = path.windows(3).position(|three| three == b"://").map(|end| &path[..end]);
+    match scheme.and_then(|scheme| str::from_utf8(scheme).ok()) {
+        // What comes after the scheme may hold a password.
+        Some(scheme) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) => {
             Err(Refusal::usage(format!(
                 "`{scheme}` is no kind of repository that this program knows; give a SQLite file, as `--repository batch.db`"
             )))
@@ -55,26 +60,34 @@ fn path_of(url: &str) -> Result<&str, Refusal> {
         _ if path.is_empty() => {
             Err(Refusal::usage("`--repository` needs a path, as `--repository batch.db`"))
         }
-        _ => Ok(path),
+        _ => Ok(Path::new(OsStr::from_bytes(path))),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::path_of;
+    use super::*;
 
     #[test]
     fn a_path_may_stand_alone_or_behind_its_kind() {
         for url in ["a b.db", "sqlite:a b.db", "sqlite://a b.db"] {
-            assert_eq!(path_of(url).unwrap(), "a b.db");
+            assert_eq!(path_of(url.as_ref()).unwrap(), Path::new("a b.db"));
         }
     }
 
     #[test]
-    fn a_kind_that_is_not_compiled_in_names_the_feature_and_hides_the_password() {
-        let refusal = path_of("postgres://me:hunter2@host/db").unwrap_err();
+    fn a_kind_that_is_not_known_is_named_and_its_password_is_hidden() {
+        let refusal = path_of("postgres://me:hunter2@host/db".as_ref()).unwrap_err();
         assert_eq!(refusal.code, 2);
-        let text = refusal.to_string();
-        assert!(text.contains("feature `postgres`") && !text.contains("hunter2"), "{text}");
+        assert_eq!(
+            refusal.to_string(),
+            "`postgres` is no kind of repository that this program knows; give a SQLite file, as `--repository batch.db`"
+        );
+    }
+
+    #[test]
+    fn the_path_of_a_repository_need_not_be_utf_8() {
+        let url = OsStr::from_bytes(b"sqlite:\xff.db");
+        assert_eq!(path_of(url).unwrap(), Path::new(OsStr::from_bytes(b"\xff.db")));
     }
 }

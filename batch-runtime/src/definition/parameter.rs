@@ -2,11 +2,12 @@
 //! called in a form that can be compared while the program compiles ([`TypeName`]).
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::parameter_value::ParameterValue;
-use super::resource_name;
+use super::{path_of_text, resource_name};
 use crate::__private::same_text;
 
 /// A type that may be the parameter of a job: `String`, the integers, `f64`, `f32`, `bool`, `PathBuf`,
@@ -41,14 +42,38 @@ pub trait ParameterType: Sized + 'static {
     /// A text that says what was expected, without the value.
     fn parse(text: &str) -> Result<ParameterValue, String>;
 
+    /// Reads what a user typed where it may be no text, as the name of a file.
+    ///
+    /// # Errors
+    /// A text that says what was expected, without the value.
+    fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
+        text.to_str().ok_or_else(|| "a text in UTF-8 is expected".to_owned()).and_then(Self::parse)
+    }
+
+    /// Reads the text of a value, as a list holds it.
+    ///
+    /// # Errors
+    /// A text that says what was expected, without the value.
+    fn of_text(text: &str) -> Result<ParameterValue, String> {
+        Self::parse(text)
+    }
+
     /// The typed value; `None` stands for a parameter that was left out.
     ///
     /// # Errors
     /// A text that says what was expected.
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String>;
 
-    /// The value to store, whose text [`parse`](Self::parse) takes again; `None` for a parameter that is left out.
+    /// The value to store, whose text [`of_text`](Self::of_text) takes again; `None` for a parameter that is left out.
     fn to_value(&self) -> Option<ParameterValue>;
+
+    /// Checks that a value fits, and brings it into the one form that identifies: a launch does so with what it is given.
+    ///
+    /// # Errors
+    /// A text that says what was expected, without the value.
+    fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
+        Self::from_value(Some(value))?.to_value().ok_or_else(|| "a value is needed".to_owned())
+    }
 }
 
 /// One parameter of a launch.
@@ -208,10 +233,10 @@ pub struct ParameterSpec {
     /// `#[param(secret)]`.
     pub secret: bool,
     /// Reads what the user typed.
-    pub parse: fn(&str) -> Result<ParameterValue, String>,
+    pub parse: fn(&OsStr) -> Result<ParameterValue, String>,
     /// May it be given several times?
     pub list: bool,
-    /// Checks that a value fits the type, and writes it as the type does.
+    /// Checks that a value fits the type, and brings it into the one form that identifies.
     pub canonical: fn(&ParameterValue) -> Result<ParameterValue, String>,
 }
 
@@ -228,11 +253,9 @@ impl ParameterSpec {
             default: None,
             identifying: true,
             secret: false,
-            parse: T::parse,
+            parse: T::parse_os,
             list: T::LIST,
-            canonical: |value| {
-                T::from_value(Some(value))?.to_value().ok_or_else(|| "a value is needed".to_owned())
-            },
+            canonical: T::canonical,
         }
     }
 
@@ -242,7 +265,7 @@ impl ParameterSpec {
         if self.ty.single().name != <PathBuf as ParameterType>::TYPE.name {
             return Some(value);
         }
-        let relative = |text: String| resource_name(Path::new(&text));
+        let relative = |text: String| path_of_text(&text).map_or(text, |path| resource_name(&path));
         Some(match value {
             ParameterValue::String(text) => ParameterValue::String(relative(text)),
             ParameterValue::List(texts) => ParameterValue::List(texts.into_iter().map(relative).collect()),

@@ -1,9 +1,11 @@
 //! Makes texts, paths and truth values parameters, and optional ones and lists of what is one.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::parameter::{ParameterType, TypeName};
 use super::parameter_value::ParameterValue;
+use super::path::{path_of_text, path_to_text, resolved_path};
 
 pub(super) fn given(value: Option<&ParameterValue>) -> Result<&ParameterValue, String> {
     value.ok_or_else(|| "a value is needed".to_owned())
@@ -28,31 +30,47 @@ impl ParameterType for String {
     }
 }
 
+/// The value of a path in the form that identifies: where it is typed and by which link must not matter.
+fn place(path: &Path) -> Result<ParameterValue, String> {
+    if path.as_os_str().is_empty() {
+        return Err("a path is expected".to_owned());
+    }
+    let place = resolved_path(path).map_err(|error| error.to_string())?;
+    Ok(ParameterValue::String(path_to_text(&place)))
+}
+
+/// Stored as the absolute path to the end of all links. One that is not UTF-8 is stored as a URI: `file:///in/caf%E9.csv`.
 impl ParameterType for PathBuf {
     const TYPE: TypeName = TypeName::plain("PathBuf");
 
-    /// A relative path is made absolute: what identifies an instance must not depend on where it was typed.
     fn parse(text: &str) -> Result<ParameterValue, String> {
-        if text.is_empty() {
-            return Err("a path is expected".to_owned());
-        }
-        let path = std::path::absolute(Path::new(text)).map_err(|error| error.to_string())?;
-        path.into_os_string()
-            .into_string()
-            .map(ParameterValue::String)
-            .map_err(|_| "a path in valid UTF-8 is expected".to_owned())
+        place(Path::new(text))
+    }
+
+    fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
+        place(Path::new(text))
+    }
+
+    fn of_text(text: &str) -> Result<ParameterValue, String> {
+        Ok(ParameterValue::String(text.to_owned()))
     }
 
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
         match given(value)? {
-            ParameterValue::String(text) => std::path::absolute(text).map_err(|error| error.to_string()),
+            ParameterValue::String(text) => {
+                std::path::absolute(path_of_text(text)?).map_err(|error| error.to_string())
+            }
             _ => Err("a path is expected".to_owned()),
         }
     }
 
     fn to_value(&self) -> Option<ParameterValue> {
         let path = std::path::absolute(self).unwrap_or_else(|_| self.clone());
-        Some(ParameterValue::String(path.to_string_lossy().into_owned()))
+        Some(ParameterValue::String(path_to_text(&path)))
+    }
+
+    fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
+        Self::from_value(Some(value)).and_then(|path| place(&path))
     }
 }
 
@@ -86,12 +104,24 @@ impl<T: ParameterType> ParameterType for Option<T> {
         T::parse(text)
     }
 
+    fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
+        T::parse_os(text)
+    }
+
+    fn of_text(text: &str) -> Result<ParameterValue, String> {
+        T::of_text(text)
+    }
+
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
         value.map(|value| T::from_value(Some(value))).transpose()
     }
 
     fn to_value(&self) -> Option<ParameterValue> {
         self.as_ref().and_then(T::to_value)
+    }
+
+    fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
+        T::canonical(value)
     }
 }
 
@@ -112,10 +142,14 @@ impl<T: ParameterType> ParameterType for Vec<T> {
         Ok(ParameterValue::List(vec![T::parse(text)?.to_string()]))
     }
 
+    fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
+        Ok(ParameterValue::List(vec![T::parse_os(text)?.to_string()]))
+    }
+
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
         match given(value)? {
             ParameterValue::List(texts) => {
-                texts.iter().map(|text| T::from_value(Some(&T::parse(text)?))).collect()
+                texts.iter().map(|text| T::from_value(Some(&T::of_text(text)?))).collect()
             }
             _ => Err("a list of values is expected".to_owned()),
         }
@@ -124,5 +158,15 @@ impl<T: ParameterType> ParameterType for Vec<T> {
     fn to_value(&self) -> Option<ParameterValue> {
         let texts = self.iter().filter_map(|value| Some(value.to_value()?.to_string()));
         Some(ParameterValue::List(texts.collect()))
+    }
+
+    fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
+        match value {
+            ParameterValue::List(texts) => {
+                let canonical = |text: &String| Ok(T::canonical(&T::of_text(text)?)?.to_string());
+                texts.iter().map(canonical).collect::<Result<_, String>>().map(ParameterValue::List)
+            }
+            _ => Err("a list of values is expected".to_owned()),
+        }
     }
 }

@@ -22,7 +22,8 @@ use jiff::civil::{Date, DateTime};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ParameterValue {
-    /// `java.lang.String`: also paths and enums.
+    /// `java.lang.String`: also enums and paths. A path that is not UTF-8, or begins with `file:`, is here as a URI:
+    /// `file:///in/caf%E9.csv`.
     String(String),
     /// `java.lang.Long`: the integers that fit it.
     Long(i64),

@@ -2,8 +2,10 @@
 //! defaults included, checked against what the job declares; or what is wrong with them.
 //! This is the one place for it: the operator, the command line and nested jobs all come here.
 
+use std::ffi::OsStr;
+
 use super::nearest::nearest;
-use super::{JobInfo, Parameter, ParameterSpec, ParameterValue, Parameters};
+use super::{JobInfo, Parameter, ParameterSpec, ParameterValue, Parameters, shown};
 
 /// The identifying parameter that tells the runs of `--next` apart. No job declares it; every job takes it.
 pub const RUN_ID: &str = "run.id";
@@ -79,7 +81,7 @@ fn hint(nearest: Option<&str>, known: &[String]) -> String {
     }
 }
 
-fn shown(spec: &ParameterSpec, text: &str) -> Option<String> {
+fn shown_of(spec: &ParameterSpec, text: &str) -> Option<String> {
     (!spec.secret)
         .then(|| text.chars().take(100).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
 }
@@ -89,7 +91,7 @@ fn invalid(job: &JobInfo, spec: &ParameterSpec, expected: String, value: &str) -
         job: job.name.to_owned(),
         name: spec.name.to_owned(),
         expected,
-        value: shown(spec, value),
+        value: shown_of(spec, value),
     }
 }
 
@@ -132,7 +134,7 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
 ///
 /// # Errors
 /// When the job declares no such parameter, a text does not fit its type, or a parameter that is no list is given twice.
-pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
+pub fn parse_parameters<N: AsRef<str>, T: AsRef<OsStr>>(
     job: &JobInfo,
     given: impl IntoIterator<Item = (N, T)>,
 ) -> Result<Parameters, ParametersError> {
@@ -140,11 +142,12 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
     for (name, text) in given {
         let (name, text) = (name.as_ref(), text.as_ref());
         let (name, parameter) = if let Some(name) = of_ours(name) {
-            let number = text.parse().map_err(|_| no_number(job, name, text))?;
+            let number = text.to_str().and_then(|text| text.parse().ok());
+            let number = number.ok_or_else(|| no_number(job, name, &shown(text)))?;
             (name, Parameter { value: ParameterValue::Long(number), identifying: true, secret: false })
         } else {
             let spec = spec_of(job, name)?;
-            let value = (spec.parse)(text).map_err(|expected| invalid(job, spec, expected, text))?;
+            let value = (spec.parse)(text).map_err(|expected| invalid(job, spec, expected, &shown(text)))?;
             (spec.name, parameter_of(spec, value))
         };
         let earlier = parameters.get(name).map(|earlier| &earlier.value);
@@ -164,32 +167,55 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<str>>(
 }
 
 /// All parameters of a launch: those given, checked, with the defaults of the others, each identifying or
-/// secret as the job declares it. Paths are made absolute. What it gives, it takes again unchanged.
+/// secret as the job declares it. Paths are made absolute and their links followed. What it gives, it takes again
+/// unchanged.
 ///
 /// # Errors
 /// When a parameter is unknown, missing, or does not fit its type.
 pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameters, ParametersError> {
+    resolve_beside(job, &Parameters::new(), given)
+}
+
+/// The same, with parameters that an earlier launch resolved: where none is given in its place, such a value stays as it
+/// is. A link may lead elsewhere by now, and the instance is still the one that it was.
+pub(crate) fn resolve_beside(
+    job: &JobInfo,
+    resolved: &Parameters,
+    given: &Parameters,
+) -> Result<Parameters, ParametersError> {
     let mut all = Parameters::new();
     for (name, parameter) in given.iter() {
-        if let Some(name) = of_ours(name) {
-            let ParameterValue::Long(_) = parameter.value else {
-                return Err(no_number(job, name, &parameter.value.to_string()));
-            };
-            all.insert(name, Parameter { identifying: true, secret: false, ..parameter.clone() });
-            continue;
+        let (name, parameter) = match of_ours(name) {
+            Some(ours) => (ours, parameter_of_ours(job, ours, parameter)?),
+            None => {
+                let spec = spec_of(job, name)?;
+                (spec.name, parameter_of(spec, canonical(job, spec, &parameter.value)?))
+            }
+        };
+        if all.get(name).is_some() {
+            return Err(ParametersError::Repeated { job: job.name.to_owned(), name: name.to_owned() });
         }
-        let spec = spec_of(job, name)?;
-        if all.get(spec.name).is_some() {
-            return Err(ParametersError::Repeated { job: job.name.to_owned(), name: spec.name.to_owned() });
-        }
-        all.insert(spec.name, parameter_of(spec, checked(job, spec, &parameter.value)?));
+        all.insert(name, parameter);
     }
-    for spec in job.parameters.iter().filter(|spec| given.get(spec.name).is_none()) {
+    for (name, parameter) in resolved.iter() {
+        let (name, parameter) = match of_ours(name) {
+            Some(ours) => (ours, parameter_of_ours(job, ours, parameter)?),
+            None => {
+                let spec = spec_of(job, name)?;
+                canonical(job, spec, &parameter.value)?;
+                (spec.name, parameter_of(spec, parameter.value.clone()))
+            }
+        };
+        if all.get(name).is_none() {
+            all.insert(name, parameter);
+        }
+    }
+    for spec in job.parameters {
         if all.get(spec.name).is_some() {
             continue;
         }
         match spec.default.and_then(|default| default()) {
-            Some(value) => all.insert(spec.name, parameter_of(spec, checked(job, spec, &value)?)),
+            Some(value) => all.insert(spec.name, parameter_of(spec, canonical(job, spec, &value)?)),
             None if spec.optional => {}
             None => {
                 return Err(ParametersError::Missing {
@@ -204,21 +230,23 @@ pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameter
     Ok(all)
 }
 
+fn parameter_of_ours(job: &JobInfo, name: &str, parameter: &Parameter) -> Result<Parameter, ParametersError> {
+    match parameter.value {
+        ParameterValue::Long(_) => Ok(Parameter { identifying: true, secret: false, ..parameter.clone() }),
+        _ => Err(no_number(job, name, &parameter.value.to_string())),
+    }
+}
+
 fn parameter_of(spec: &ParameterSpec, value: ParameterValue) -> Parameter {
     Parameter { value, identifying: spec.identifying && !spec.secret, secret: spec.secret }
 }
 
-fn checked(
+fn canonical(
     job: &JobInfo,
     spec: &ParameterSpec,
     value: &ParameterValue,
 ) -> Result<ParameterValue, ParametersError> {
-    let fail = |expected| invalid(job, spec, expected, &value.to_string());
-    match ((spec.canonical)(value).map_err(fail)?, value) {
-        // The text form of a type is its canonical one: this is where a relative path becomes absolute.
-        (ParameterValue::String(_), ParameterValue::String(text)) => (spec.parse)(text).map_err(fail),
-        (canonical, _) => Ok(canonical),
-    }
+    (spec.canonical)(value).map_err(|expected| invalid(job, spec, expected, &value.to_string()))
 }
 
 fn no_number(job: &JobInfo, name: &str, text: &str) -> ParametersError {

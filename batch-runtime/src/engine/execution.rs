@@ -10,7 +10,7 @@ use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
-use crate::definition::resolve_parameters;
+use crate::definition::resolve_beside;
 use crate::definition::{
     Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter,
     ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, StepKind,
@@ -233,14 +233,17 @@ fn completed(request: &Request<'_>) -> Done {
 }
 
 fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<Parameters, JobError> {
-    let mut given = Parameters::new();
+    let job = &request.environment.job;
+    let (mut resolved, mut given) = (Parameters::new(), Parameters::new());
     for spec in nested.parameters {
-        if let (Some(value), _) = request.scope.resolve(spec.name) {
-            given.insert(spec.name, Parameter { value, identifying: spec.identifying, secret: spec.secret });
+        if let (Some(value), outer) = request.scope.resolve(spec.name) {
+            let of_the_job = job.parameters.get(&outer).is_some_and(|outer| outer.value == value);
+            let parameters = if of_the_job { &mut resolved } else { &mut given };
+            parameters
+                .insert(spec.name, Parameter { value, identifying: spec.identifying, secret: spec.secret });
         }
     }
-    let parameters = resolve_parameters(nested, &given)?;
-    let job = &request.environment.job;
+    let parameters = resolve_beside(nested, &resolved, &given)?;
     let parent = format!("{}:{}:{}", job.job, job.instance, request.path);
     Ok(parameters.with(PARENT, ParameterValue::String(parent)))
 }

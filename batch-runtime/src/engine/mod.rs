@@ -56,7 +56,7 @@ pub use threads::Order;
 use std::sync::Arc;
 
 use crate::definition::resolve_parameters;
-use crate::definition::{Durability, Launch, ParametersError, StopSignal};
+use crate::definition::{Durability, JobInfo, Launch, Parameters, ParametersError, StopSignal};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{Recovery, Repository, RepositoryError};
 
@@ -129,8 +129,17 @@ pub fn run(
     launch: &Launch,
     options: &RunOptions,
 ) -> Result<JobReport, JobError> {
-    let parameters = resolve_parameters(launch.job, &launch.parameters)?;
-    job::run(repository, launch.job, &parameters, options, None)
+    run_resolved(repository, launch.job, &resolve_parameters(launch.job, &launch.parameters)?, options)
+}
+
+/// The same with all parameters of the job, resolved.
+pub(crate) fn run_resolved(
+    repository: &Arc<dyn Repository>,
+    job: &'static JobInfo,
+    parameters: &Parameters,
+    options: &RunOptions,
+) -> Result<JobReport, JobError> {
+    job::run(repository, job, parameters, options, None)
 }
 
 /// The checkpoint of a reader at that position, and nothing else.

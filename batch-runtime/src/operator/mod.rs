@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::definition::{
     Durability, ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, REPLAY, RUN_ID,
-    StopSignal, nearest, resolve_parameters,
+    StopSignal, nearest, resolve_beside, resolve_parameters,
 };
 use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
@@ -217,10 +217,7 @@ impl JobOperator {
             let identifying = parameter.identifying;
             parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });
         }
-        for (name, parameter) in given.iter() {
-            parameters.insert(name, parameter.clone());
-        }
-        let parameters = resolve_parameters(job, &parameters)?;
+        let parameters = resolve_beside(job, &parameters, given)?;
         if job_key(&parameters) != stored.instance.key {
             let parameter = difference(&stored, &parameters);
             return Err(OperatorError::OtherInstance { execution, job: job.name.to_owned(), parameter });
@@ -256,12 +253,10 @@ impl JobOperator {
                 parameters.insert(&parameter.name, Parameter { value, identifying, secret: false });
             }
         }
-        for (name, parameter) in given.iter() {
-            parameters.insert(name, parameter.clone());
-        }
+        let mut parameters = resolve_beside(job, &parameters, given)?;
         let value = ParameterValue::Long(execution.0);
         parameters.insert(REPLAY, Parameter { value, identifying: true, secret: false });
-        self.run(job, resolve_parameters(job, &parameters)?)
+        self.run(job, parameters)
     }
 
     /// Asks a running execution, of whatever process, to stop at its next chunk boundary.
@@ -392,7 +387,7 @@ impl JobOperator {
     }
 
     fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {
-        Ok(engine::run(&self.repository, &Launch { job, parameters }, &self.options)?)
+        Ok(engine::run_resolved(&self.repository, job, &parameters, &self.options)?)
     }
 }
 

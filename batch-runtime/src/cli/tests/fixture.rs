@@ -88,8 +88,8 @@ impl Kept {
     }
 }
 
-pub(super) fn ask<'a>(
-    words: impl IntoIterator<Item = &'a str>,
+pub(super) fn ask<A: Into<OsString>>(
+    words: impl IntoIterator<Item = A>,
     jobs: &[&'static JobInfo],
     environment: fn(&str) -> Option<OsString>,
 ) -> Answer {

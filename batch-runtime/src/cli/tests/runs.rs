@@ -253,3 +253,34 @@ fn the_environment_names_the_repository_where_no_flag_does() {
     assert!(answer.err.contains("/nowhere/at/all.db"), "{}", answer.err);
     assert_eq!(Folder::new().ask_with(JOBS, RUN, nowhere).code, 0);
 }
+
+#[test]
+fn an_input_whose_name_is_not_utf_8_is_given_on_the_command_line() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    for prefix in [&b"--input="[..], b"--param=input="] {
+        let folder = Folder::new();
+        let input = OsString::from_vec([prefix, b"/in/caf\xe9.csv"].concat());
+        let repository = folder.path("batch.db").into_os_string();
+        let words = ["flights", "--json", "run", "flight_delays", "--repository"].map(OsString::from);
+        let answer = ask(words.into_iter().chain([repository, input]), JOBS, |_| None);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+        let shown = folder.json(JOBS, "show 1");
+        assert_eq!(shown["parameters"]["input"]["value"], "file:///in/caf%E9.csv", "{shown}");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_path_and_not_utf_8_is_refused() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let words = ["flights", "run", "flight_delays", "--input", "a", "--min-delay"].map(OsString::from);
+    let answer = ask(words.into_iter().chain([OsString::from_vec(b"\xff".to_vec())]), JOBS, |_| None);
+    assert_eq!(answer.code, 2);
+    assert_eq!(
+        answer.err,
+        "error: parameter `min_delay` of job `flight_delays`: a text in UTF-8 is expected, not `\\xFF`\n"
+    );
+}
