@@ -67,9 +67,7 @@ fn create_totals(tx: &Transaction<'_>) -> rusqlite::Result<()> {
 /// The records of all files of the folder, in the order of their names.
 #[reader]
 fn payments(folder: PathBuf) -> Result<impl Splittable<Item = Payment>, FilesError> {
-    let mut pattern = folder;
-    pattern.push("*.csv");
-    files(pattern.display().to_string(), |path| CsvReader::<Payment>::open(path))
+    files(folder, "*.csv", |path| CsvReader::<Payment>::open(path))
 }
 
 /// Leaves out accounts that were mistyped.

@@ -1,5 +1,8 @@
-//! Receives: a pattern or a list of files, and how one is opened. Gives: [`FilesReader`], which reads one after the other,
-//! and each in a part of its own.
+//! Reads several files, one after the other or each in a partition of its own.
+
+mod find;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,48 +10,70 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::find::FilesError;
 use super::source;
-use crate::definition::{BoxError, Progress, Reader, Splittable};
+use crate::definition::{
+    BoxError, Progress, Reader, Splittable, path_of_text, path_to_text, resource_name, shown,
+};
 
 /// How many files that are read to their end stay open until that is committed; of more, the oldest are opened again.
 const OPEN: usize = 16;
 
-/// Reads all files that match a pattern, in the order of their paths: `files("in/*.csv", |path| CsvReader::open(path))`.
+/// Reads the files of a folder whose names match a pattern: `files(folder, "*.csv", |path| CsvReader::open(path))`.
 ///
-/// `*` and `?` stand for any characters of a name, `[ab]` for one of these, `**` for any folders.
+/// In the pattern `*` and `?` stand for any characters of a name, `[ab]` for one of these, and `**` for any folders:
+/// `2024-*/*.csv`, `**/*.csv`. The folder is taken as it is, whatever characters its name has.
+///
+/// - The files are read in the order of their paths, folder by folder, names by their bytes.
+/// - A folder that matches is no file, and left out.
+/// - A hidden name, which begins with a dot, matches only a pattern that begins with one.
+/// - A link is read as the file that it leads to; a file that several matching names lead to is read once.
+///   A link that leads nowhere fails the step. `**` enters no folder through a link.
 ///
 /// # Errors
 /// When the pattern is malformed, no file matches it, or a folder cannot be looked into.
-pub fn files<R, E, O>(pattern: impl AsRef<str>, open: O) -> Result<FilesReader<R, O>, FilesError>
+pub fn files<R, E, O>(
+    folder: impl AsRef<Path>,
+    names: impl AsRef<str>,
+    open: O,
+) -> Result<FilesReader<R, O>, FilesError>
 where
     R: Reader,
     E: Into<BoxError>,
     O: FnMut(&Path) -> Result<R, E>,
 {
-    let pattern = pattern.as_ref();
-    let found = glob::glob(pattern)
-        .map_err(|source| FilesError::Pattern { pattern: pattern.into(), problem: source.msg.into() })?;
-    let mut paths = Vec::new();
-    for path in found {
-        let path = path.map_err(|source| FilesError::Folder {
-            folder: source.path().display().to_string().into(),
-            source: source.into(),
-        })?;
-        if !path.is_dir() {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(FilesError::NoFile { pattern: pattern.into() });
-    }
-    paths.sort();
-    Ok(FilesReader::new(paths, open))
+    Ok(FilesReader::new(find::in_folder(folder.as_ref(), names.as_ref())?, open))
+}
+
+/// Reads the files whose paths match a pattern, which may have wildcards in the names of folders too:
+/// `files_by_pattern("in-*/2024/*.csv", |path| CsvReader::open(path))`. The rest is as for [`files`].
+///
+/// A path that was handed over, as a parameter, does not belong into the pattern: a `[` in it would be a wildcard.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+/// use batch_runtime::readers::files_by_pattern;
+///
+/// let none = files_by_pattern("/in-[0-9]/*.csv", |path| CsvReader::<u32>::open(path));
+/// assert_eq!(none.unwrap_err().to_string(), "no file matches `in-[0-9]/*.csv` in /");
+/// ```
+///
+/// # Errors
+/// As for [`files`].
+pub fn files_by_pattern<R, E, O>(pattern: impl AsRef<str>, open: O) -> Result<FilesReader<R, O>, FilesError>
+where
+    R: Reader,
+    E: Into<BoxError>,
+    O: FnMut(&Path) -> Result<R, E>,
+{
+    Ok(FilesReader::new(find::by_pattern(pattern.as_ref())?, open))
 }
 
 /// Reads several files, one after the other, each by a reader of its own; made by [`files`], or of a list.
 ///
-/// The position is the file and the position in it. Files may be added behind that between two executions; if one came
-/// or went before it, a restart is refused. In a step with `partitions` each file is a part.
+/// The position is the file and the position in it. A file that is added after it between two executions is read; if one
+/// came or went before it, a restart is refused. In a step with `partitions` each file is a part, and the files are those
+/// of the first execution: one that is added later belongs to the next instance.
 ///
 /// A file that cannot be opened is not stepped over ([`steps_over`](Reader::steps_over)); of any other error the
 /// reader of the file decides.
@@ -62,7 +87,7 @@ where
 /// std::fs::write(folder.join("monday.csv"), "n\n1\n2\n")?;
 /// std::fs::write(folder.join("tuesday.csv"), "n\n3\n")?;
 ///
-/// let days = || files(folder.join("*.csv").display().to_string(), |path| CsvReader::<u32>::open(path));
+/// let days = || files(&folder, "*.csv", |path| CsvReader::<u32>::open(path));
 /// let mut reader = days()?;
 /// for _ in 0..2 {
 ///     reader.read()?;
@@ -100,7 +125,7 @@ pub struct FilesPosition<P> {
     /// The files before, and a hash of their paths.
     before: u64,
     hash: u64,
-    /// The file that is read; `None` between two.
+    /// The path of the file that is read, as text; `None` between two.
     file: Option<String>,
     inner: Option<P>,
 }
@@ -108,51 +133,8 @@ pub struct FilesPosition<P> {
 /// A file of a [`FilesReader`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePart {
-    /// Its path.
+    /// Its path; one that is not UTF-8 is here as a URI, `file:///in/caf%E9.csv`.
     pub file: String,
-}
-
-/// Why files are not read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FilesError {
-    /// The pattern is malformed.
-    #[error("the pattern `{pattern}` is malformed: {problem}")]
-    Pattern {
-        /// The pattern.
-        pattern: Box<str>,
-        /// What is wrong with it.
-        problem: Box<str>,
-    },
-    /// The pattern matches nothing.
-    #[error("no file matches `{pattern}`")]
-    NoFile {
-        /// The pattern.
-        pattern: Box<str>,
-    },
-    /// A folder cannot be looked into.
-    #[error("cannot look into {folder}: {source}")]
-    Folder {
-        /// The folder.
-        folder: Box<str>,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// A path that would have to be stored is not text.
-    #[error("the path {path} is not UTF-8; rename it")]
-    NotText {
-        /// The path, as far as it can be shown.
-        path: Box<str>,
-    },
-    /// They are not the files of an earlier execution.
-    #[error(
-        "an earlier execution read {file}, but the files before it have changed since; \
-         bring the old files back, or start a new instance (`--next`)"
-    )]
-    Changed {
-        /// Where it stopped.
-        file: Box<str>,
-    },
 }
 
 impl<R, E, O> FilesReader<R, O>
@@ -189,8 +171,14 @@ impl<R: Reader, O> FilesReader<R, O> {
         source::hash(&[&before.to_le_bytes(), self.paths[file].as_os_str().as_encoded_bytes()].concat())
     }
 
+    /// The path as the position holds it.
+    fn stored(&self, file: usize) -> Option<String> {
+        self.paths.get(file).map(|path| path_to_text(path))
+    }
+
+    /// The path as messages have it.
     fn name(&self, file: usize) -> Option<String> {
-        self.paths.get(file).map(|path| path.display().to_string())
+        self.paths.get(file).map(|path| resource_name(path))
     }
 }
 
@@ -233,7 +221,7 @@ where
         FilesPosition {
             before: self.at as u64,
             hash: self.hash,
-            file: self.current.as_ref().and_then(|_| self.name(self.at)),
+            file: self.current.as_ref().and_then(|_| self.stored(self.at)),
             inner: self.current.as_ref().map(R::position),
         }
     }
@@ -243,8 +231,11 @@ where
         let at = usize::try_from(before).ok().filter(|at| {
             *at <= self.paths.len() && (0..*at).fold(0, |before, file| self.hash_behind(before, file)) == hash
         });
-        let Some(at) = at.filter(|at| file.is_none() || file == self.name(*at)) else {
-            let file = file.unwrap_or_else(|| format!("{before} files"));
+        let Some(at) = at.filter(|at| file.is_none() || file == self.stored(*at)) else {
+            let file = match file.as_deref().map(path_of_text) {
+                Some(Ok(path)) => resource_name(&path),
+                _ => format!("{before} files"),
+            };
             return Err(FilesError::Changed { file: file.into() }.into());
         };
         (self.at, self.hash) = (at, hash);
@@ -304,20 +295,16 @@ where
     type Part = FilePart;
 
     fn split(&mut self, _parts: usize) -> Result<Vec<FilePart>, BoxError> {
-        let part = |path: &PathBuf| match path.to_str() {
-            Some(file) => Ok(FilePart { file: file.to_owned() }),
-            None => Err(FilesError::NotText { path: path.display().to_string().into() }.into()),
-        };
-        self.paths.iter().map(part).collect()
+        Ok(self.paths.iter().map(|path| FilePart { file: path_to_text(path) }).collect())
     }
 
     fn narrow(&mut self, part: FilePart) -> Result<(), BoxError> {
-        self.paths = vec![part.file.into()];
+        self.paths = vec![path_of_text(&part.file)?];
         Ok(())
     }
 
     fn part_name(part: &FilePart) -> Option<String> {
-        Path::new(&part.file).file_name().map(|name| name.to_string_lossy().into_owned())
+        path_of_text(&part.file).ok()?.file_name().map(shown)
     }
 }
 
@@ -327,136 +314,5 @@ impl<R: Reader, O> fmt::Debug for FilesReader<R, O> {
             .field("paths", &self.paths)
             .field("at", &self.at)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-    use crate::readers::tests::{Faulty, rest, restarts_everywhere, stored};
-
-    /// Each "file" is the script of a reader.
-    fn scripts(names: &[&str]) -> FilesReader<Faulty, impl FnMut(&Path) -> Result<Faulty, String> + use<>> {
-        FilesReader::new(names.iter().map(PathBuf::from), |path: &Path| match path.to_str() {
-            Some("missing") => Err("no such file".to_owned()),
-            Some(script) => Ok(Faulty::new(script.trim_start_matches('a'))),
-            None => Err("not text".to_owned()),
-        })
-    }
-
-    #[test]
-    fn files_are_read_one_after_the_other_and_a_restart_goes_on_behind_every_item() {
-        restarts_everywhere(|| scripts(&["12", "a", "x3", "aa", "4x5"]), &[1, 2, 3, 4, 5]);
-        restarts_everywhere(|| scripts(&[]), &[]);
-    }
-
-    #[test]
-    fn each_file_is_a_part() {
-        let open = || scripts(&["12", "a", "3"]);
-        let read: Vec<_> = open()
-            .split(2)
-            .unwrap()
-            .into_iter()
-            .map(|part| {
-                let narrowed = || {
-                    let mut reader = open();
-                    reader.narrow(part.clone()).unwrap();
-                    reader
-                };
-                let items = rest(&mut narrowed());
-                restarts_everywhere(narrowed, &items);
-                items
-            })
-            .collect();
-        assert_eq!(read, [vec![1, 2], vec![], vec![3]]);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_opened_is_not_stepped_over_and_nothing_before_it_is_repeated() {
-        let mut reader = scripts(&["1", "missing", "2"]);
-        reader.read().unwrap();
-        let error = reader.read().unwrap_err();
-        assert!(!reader.steps_over(&error));
-        let mut anew = scripts(&["1", "missing", "2"]);
-        anew.resume(stored(&reader)).unwrap();
-        assert_eq!(anew.read().unwrap_err().to_string(), "no such file");
-    }
-
-    #[test]
-    fn behind_an_error_reading_goes_on_where_the_reader_of_the_file_says_so() {
-        let mut reader = scripts(&["1x2!3"]);
-        reader.read().unwrap();
-        let error = reader.read().unwrap_err();
-        assert!(reader.steps_over(&error));
-        reader.read().unwrap();
-        let error = reader.read().unwrap_err();
-        assert!(!reader.steps_over(&error));
-    }
-
-    #[test]
-    fn a_restart_is_refused_if_files_before_the_position_changed_and_not_if_some_came_behind() {
-        let mut reader = scripts(&["12", "34"]);
-        for _ in 0..3 {
-            reader.read().unwrap();
-        }
-        let mut more = scripts(&["12", "34", "5"]);
-        more.resume(stored(&reader)).unwrap();
-        assert_eq!(rest(&mut more), [4, 5]);
-        for other in [&["0", "12", "34"][..], &["34"], &["12", "3"], &["13", "34"]] {
-            let error = scripts(other).resume(stored(&reader)).unwrap_err();
-            assert!(error.to_string().contains("new instance"), "{error}");
-        }
-    }
-
-    /// Tells where its file was committed.
-    struct Told<'t>(Option<u32>, &'t RefCell<Vec<u32>>);
-
-    impl Reader for Told<'_> {
-        type Item = u32;
-        type Position = u32;
-        type Error = String;
-
-        fn read(&mut self) -> Result<Option<u32>, String> {
-            Ok(self.0.take())
-        }
-
-        fn position(&self) -> u32 {
-            u32::from(self.0.is_none())
-        }
-
-        fn resume(&mut self, _position: u32) -> Result<(), String> {
-            Ok(())
-        }
-
-        fn committed(&mut self, position: &u32) -> Result<(), String> {
-            self.1.borrow_mut().push(*position);
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn every_file_that_ended_within_a_chunk_is_told_of_the_commit_once() {
-        let (told, opened) = (RefCell::new(Vec::new()), RefCell::new(0));
-        let names = (0..100).map(|name| PathBuf::from(name.to_string()));
-        let mut reader = FilesReader::new(names, |_: &Path| {
-            *opened.borrow_mut() += 1;
-            Ok::<_, String>(Told(Some(7), &told))
-        });
-        while reader.read().unwrap().is_some() {}
-        assert!(reader.untold.iter().filter(|ended| ended.reader.is_some()).count() <= OPEN + 1);
-        let end = reader.position();
-        reader.committed(&end).unwrap();
-        reader.committed(&end).unwrap();
-        assert_eq!(*told.borrow(), vec![1; 100]);
-    }
-
-    #[test]
-    fn a_pattern_without_a_file_or_that_is_none_is_refused() {
-        let open = |path: &Path| super::super::JsonLinesReader::<u32>::open(path);
-        let none = files("/no/such/folder/*.jsonl", open).unwrap_err();
-        assert_eq!(none.to_string(), "no file matches `/no/such/folder/*.jsonl`");
-        assert!(matches!(files("a[", open).unwrap_err(), FilesError::Pattern { .. }));
     }
 }

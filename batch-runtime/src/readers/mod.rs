@@ -22,7 +22,7 @@ pub use chain::{Chain, ChainPart, ChainPosition};
 #[cfg(feature = "csv")]
 pub use csv::{CsvOptions, CsvPart, CsvPosition, CsvReader};
 pub use error::{ReadError, SHOWN_CHARACTERS};
-pub use files::{FilePart, FilesError, FilesPosition, FilesReader, files};
+pub use files::{FilePart, FilesError, FilesPosition, FilesReader, files, files_by_pattern};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};

@@ -1,4 +1,4 @@
-//! Receives: the path of an input file. Gives: [`Source`], its bytes, decompressed where the name says so, with the
+//! Receives: the path of an input file. Gives: [`Source`], its bytes, decompressed where the name or its front says so, with the
 //! place to seek to, the progress, and the [`Identity`] that tells a changed file.
 
 use std::fs::File;
@@ -88,7 +88,7 @@ impl Source {
         let length = file.metadata().map_err(open)?.len();
         let front = front(&mut file).map_err(open)?;
         let identity = Identity { length, front: front.len() as u64, hash: hash(&front) };
-        let stream = Stream::new(path, file, &resource)?;
+        let stream = Stream::new(path, file, &front, &resource)?;
         Ok(Self {
             resource,
             stream,
@@ -253,11 +253,15 @@ impl Source {
 }
 
 impl Stream {
-    fn new(path: &Path, file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+    /// By the ending of its name; or by the mark at the front, which no text begins with: a link `day.csv.gz` may lead to a
+    /// file of any name.
+    fn new(path: &Path, file: File, front: &[u8], resource: &Arc<str>) -> Result<Self, ReadError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         match ending.as_deref() {
             Some("gz") => Self::gzip(file, resource),
             Some("zst") => Self::zstd(file, resource),
+            _ if front.starts_with(&[0x1f, 0x8b]) => Self::gzip(file, resource),
+            _ if front.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => Self::zstd(file, resource),
             _ => Ok(Self::Plain(file)),
         }
     }
@@ -310,4 +314,25 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_compressed_file_of_any_name_is_decompressed() {
+        let path = std::env::temp_dir().join(format!("batch-source-{}", uuid::Uuid::new_v4()));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"n\n1\n").unwrap();
+        for stored in [gzip.finish().unwrap(), zstd::stream::encode_all(&b"n\n1\n"[..], 1).unwrap()] {
+            std::fs::write(&path, stored).unwrap();
+            let mut read = vec![0; 8];
+            let length = Source::open(&path).unwrap().fill(&mut read).unwrap();
+            assert_eq!(&read[..length], b"n\n1\n");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
 }
