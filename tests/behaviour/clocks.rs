@@ -150,7 +150,7 @@ fn who_is_dead_is_told_by_the_lock_whatever_the_clock_says() {
         recovery: Recovery::Detect,
         durability: batch_runtime::Durability::Process,
         graph: "other",
-        holds: &|_, _| Ok(()),
+        holds: &|_| Ok(Vec::new()),
     };
     let alive = repository.launch(&request).unwrap();
     for days in [-1, 2] {

@@ -8,6 +8,7 @@
 )]
 
 mod aggregators;
+mod changed;
 mod chunks;
 mod clocks;
 mod concurrent;

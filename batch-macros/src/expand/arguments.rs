@@ -9,7 +9,7 @@ use syn::{Ident, Type};
 use super::frame::checked;
 use crate::model::argument::{Argument, Asks, Role};
 use crate::model::component::Component;
-use crate::model::types::{as_reference, only_argument, with_inferred_lifetimes};
+use crate::model::types::{as_reference, only_argument, shown, with_inferred_lifetimes};
 
 /// The code for all arguments of one function.
 #[derive(Default)]
@@ -53,6 +53,8 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
         Asks::State(ty) => {
             let check = quote_spanned!(ty.span()=> let _ = <#ty as __batch::Kept>::IS_KEPT;);
             out.aliases.extend(checked(&alias, ty, check));
+            let written = shown(ty);
+            need(quote!(__batch::NeedKind::State(#written)));
             out.pass.push(quote!(__state));
             out.state = Some(alias);
         }

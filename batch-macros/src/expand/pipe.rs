@@ -66,7 +66,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         quote!(__batch::run_chunks::<__Pipe>)
     };
     let (types, uses) = (&parts.types, &parts.uses);
-    let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &run);
+    let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &kinds(), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
         enum __Pipe {}
@@ -124,6 +124,11 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #checks
         },
     )
+}
+
+/// What tells the kinds of the reader and the writer.
+fn kinds() -> TokenStream {
+    quote!(::core::option::Option::Some(__batch::position_kinds::<__Pipe>))
 }
 
 /// The user's function with its braces; what stands between them is for editors.

@@ -9,7 +9,7 @@ use super::frame::{implement, marker_name};
 use super::{faults, pipe, tasklet};
 use crate::check;
 use crate::errors::Errors;
-use crate::model::step::{StepOptions, is_pipe_step};
+use crate::model::step::{EarlierName, StepOptions, is_pipe_step};
 use crate::syntax::component::doc;
 use crate::syntax::options;
 
@@ -36,6 +36,7 @@ pub(crate) fn definition(
     kind: &TokenStream,
     options: &StepOptions,
     components: &TokenStream,
+    kinds: &TokenStream,
     run: &TokenStream,
 ) -> TokenStream {
     let name = &function.sig.ident;
@@ -49,6 +50,7 @@ pub(crate) fn definition(
             kind: #kind,
             options: #options,
             components: #components,
+            kinds: #kinds,
             run: #run,
         };
     };
@@ -65,6 +67,11 @@ pub(crate) fn definition(
         },
     );
     quote!(#constants #definition #runs)
+}
+
+/// Of a step that has neither reader nor writer.
+pub(crate) fn no_kinds() -> TokenStream {
+    quote!(::core::option::Option::None)
 }
 
 /// Each value is named once, so that a wrong one is reported once.
@@ -126,6 +133,14 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     if options.partitions.is_some() {
         built = quote!(#built.partitioning(__PARTITIONING));
     }
+    if !options.renamed_from.is_empty() {
+        let earlier = options.renamed_from.iter().map(|EarlierName { name, of }| {
+            let none = quote!(::core::option::Option::None);
+            let of = of.as_ref().map_or(none, |of| quote!(::core::option::Option::Some(#of)));
+            quote!(__batch::EarlierName { name: #name, of: #of })
+        });
+        built = quote!(#built.renamed_from(&[#(#earlier),*]));
+    }
     (constants, built)
 }
 
@@ -156,7 +171,13 @@ pub(crate) fn broken(function: &ItemFn, kind: &TokenStream) -> TokenStream {
     let name = marker_name(&function.sig.ident);
     let mut function = function.clone();
     function.sig.ident = name;
-    let definition =
-        definition(&function, kind, &StepOptions::default(), &quote!(&[]), &quote!(__batch::never_run));
+    let definition = definition(
+        &function,
+        kind,
+        &StepOptions::default(),
+        &quote!(&[]),
+        &no_kinds(),
+        &quote!(__batch::never_run),
+    );
     quote!(#definition)
 }

@@ -7,7 +7,7 @@ use syn::ItemFn;
 use super::arguments::{call, injected};
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
-use super::step::{broken, decides_by_end, definition};
+use super::step::{broken, decides_by_end, definition, no_kinds};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -38,8 +38,14 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
             #uses
         ]
     };
-    let definition =
-        definition(function, &kind, options, &components, &quote!(__batch::run_tasklet::<#name>));
+    let definition = definition(
+        function,
+        &kind,
+        options,
+        &components,
+        &no_kinds(),
+        &quote!(__batch::run_tasklet::<#name>),
+    );
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
     let returned = Returned::of(&component);
     let (value, call_end, output) = returned.parts();

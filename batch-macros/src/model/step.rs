@@ -1,7 +1,7 @@
 //! Receives: a `#[step]` function and its options. Gives: the pipe or the tasklet it is.
 
 use proc_macro2::Ident;
-use syn::{Expr, ItemFn};
+use syn::{Expr, ExprLit, ItemFn, Lit};
 
 use super::fault::{Faults, duration};
 use super::partitions::Partitions;
@@ -9,6 +9,13 @@ use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
 use crate::syntax::step::{Element, Part, is_pipe, pipe};
+
+/// A name that the step had before: `"load"`, or `"load as load_eu"`.
+pub(crate) struct EarlierName {
+    pub(crate) name: String,
+    /// Which of its uses had it, by the name of today.
+    pub(crate) of: Option<String>,
+}
 
 /// The options of a step, in their meaning.
 #[derive(Default)]
@@ -27,6 +34,7 @@ pub(crate) struct StepOptions {
     pub(crate) isolate: bool,
     pub(crate) listeners: Vec<Part>,
     pub(crate) partitions: Option<Partitions>,
+    pub(crate) renamed_from: Vec<EarlierName>,
     /// The names of all that are given.
     pub(crate) given: Vec<Ident>,
 }
@@ -60,6 +68,7 @@ impl StepOptions {
                     read.listeners =
                         names.into_iter().map(|path| Part { path, bindings: Vec::new() }).collect();
                 }
+                "renamed_from" => read.renamed_from.extend(earlier_name(option, errors)),
                 "isolate" => read.isolate = isolate(option, errors),
                 "order" => read.unordered = is_unordered(option, errors).then(|| option.name.clone()),
                 _ => {}
@@ -71,6 +80,30 @@ impl StepOptions {
 
 fn time(option: &Given, example: &str, errors: &mut Errors) -> Option<u64> {
     duration(&options::value(option, example, errors)?, example, errors)
+}
+
+fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
+    const EXAMPLE: &str = "renamed_from = \"load\"";
+    let value = options::value(option, EXAMPLE, errors)?;
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &value else {
+        errors.at(&value, format!("`renamed_from` is the name that the step had before: write `{EXAMPLE}`"));
+        return None;
+    };
+    let text = text.value();
+    let (name, of) = match text.split_once(" as ") {
+        Some((name, of)) => (name.trim(), Some(of.trim())),
+        None => (text.trim(), None),
+    };
+    if let Some(wrong) =
+        [Some(name), of].into_iter().flatten().find(|name| syn::parse_str::<Ident>(name).is_err())
+    {
+        errors.at(
+            &value,
+            format!("`{wrong}` is no name of a step: write `{EXAMPLE}`, or `renamed_from = \"load as load_eu\"` for the use that is called `load_eu` now"),
+        );
+        return None;
+    }
+    Some(EarlierName { name: name.to_owned(), of: of.map(str::to_owned) })
 }
 
 /// Consent is the one thing there is to say.

@@ -61,8 +61,9 @@ pub(crate) const STEP: Table = Table {
         "aggregator",
         "start_limit",
         "allow_start_if_complete",
+        "renamed_from",
     ],
-    repeated: &["skip", "no_skip", "retry", "no_retry"],
+    repeated: &["skip", "no_skip", "retry", "no_retry", "renamed_from"],
     later: &[],
 };
 

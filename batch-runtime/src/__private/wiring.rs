@@ -27,6 +27,7 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Partition => "a partition, which the step's partitioner makes",
                 NeedKind::Transaction(_) => "the chunk's transaction",
                 NeedKind::Connection(_) => "a connection",
+                NeedKind::State(_) => "a state, which a checkpoint holds",
                 NeedKind::Ahead | NeedKind::Keeps(_) => "no argument",
             };
             return Some(

@@ -9,6 +9,7 @@ mod faults;
 mod fitness;
 mod job;
 mod job_listener;
+mod kind;
 mod listener;
 mod listener_fn;
 mod local_error;
@@ -55,6 +56,7 @@ pub use fitness::{
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
+pub use kind::{PositionKinds, position_kinds};
 pub use listener::{Listeners, StepListener};
 #[doc(hidden)]
 pub use listener_fn::{
@@ -84,13 +86,15 @@ pub use scope::Scope;
 pub use splitting::Splittable;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{
-    Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet, TaskletCall,
+    EarlierName, Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet,
+    TaskletCall,
 };
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
+pub(crate) use kind::without_modules;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
 pub(crate) use partition::{Assigned, decoded, encoded};

@@ -43,6 +43,8 @@ pub enum NeedKind {
     Ahead,
     /// Nothing of the job's: the component keeps that from item to item.
     Keeps(&'static str),
+    /// Nothing of the job's: the component's `#[state]`, of the type that is written there.
+    State(&'static str),
 }
 
 /// What one argument of a component is bound to where it is used: `flights(input = yesterday)`.

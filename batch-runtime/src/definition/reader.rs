@@ -1,6 +1,7 @@
 //! Receives: what a `#[reader]` function returns. Gives: the trait a custom reader implements
 //! ([`Reader`]) and the one that the attribute implements for the function's marker ([`ReaderDefinition`]).
 
+use super::kind::type_kind;
 use super::{BoxError, Failure, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -158,6 +159,28 @@ pub trait Reader {
     /// item, and the step says that the error came after it. Asked only after a fault.
     fn location(&self) -> Option<String> {
         None
+    }
+
+    /// The kind of the reader, which says what its positions mean. It is stored when a step begins, and a restart is
+    /// refused where the step's reader is of another kind by then.
+    ///
+    /// By default that is the name of the type, without modules and generic arguments. A reader around another one names
+    /// that one's kind too, unless its positions are the other's. A type that gets another name and keeps its positions can
+    /// go on with its old kind.
+    ///
+    /// ```
+    /// use batch_runtime::Reader;
+    /// use batch_runtime::readers::{CsvReader, Limit};
+    ///
+    /// assert_eq!(CsvReader::<(String, u32)>::kind(), "CsvReader");
+    /// assert_eq!(Limit::<CsvReader<u32>>::kind(), "Limit<CsvReader>");
+    /// ```
+    #[must_use]
+    fn kind() -> String
+    where
+        Self: Sized,
+    {
+        type_kind::<Self>()
     }
 }
 

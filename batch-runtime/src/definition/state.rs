@@ -19,6 +19,15 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
 
+fn restored<S: State>(component: &'static str, value: Value) -> Result<S, Failure> {
+    serde_json::from_value(value).map_err(|error| {
+        Failure::new(format!(
+            "the state that an earlier execution saved is not of today's type: {error}; start a new instance (`--next`), or bring the old type back"
+        ))
+        .in_component(component)
+    })
+}
+
 /// The states of a step's components, in the order of its pipe.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct States {
@@ -67,12 +76,15 @@ impl States {
             return Ok(S::default());
         };
         let (_, value) = self.kept.remove(index);
-        serde_json::from_value(value).map_err(|error| {
-            Failure::new(format!(
-                "the state that an earlier execution saved is not of today's type: {error}; start a new instance (`--next`), or bring the old type back"
-            ))
-            .in_component(component)
-        })
+        restored(component, value)
+    }
+
+    /// The state of `component`, which is the only one that saves any, whatever its name was then.
+    pub(crate) fn of_only<S: State>(self, component: &'static str) -> Result<S, Failure> {
+        match self.kept.into_iter().next() {
+            None => Ok(S::default()),
+            Some((_, value)) => restored(component, value),
+        }
     }
 
     /// The state of that processor, where one was saved.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::faults::Faults;
+use super::kind::PositionKinds;
 use super::listener::StepListener;
 use super::need::ComponentUse;
 use super::partition::Partitioning;
@@ -26,6 +27,8 @@ pub struct StepInfo {
     pub options: StepOptions,
     /// Its components in the order of the pipe; a tasklet is its own single component.
     pub components: &'static [ComponentUse],
+    /// The kinds of its reader and writer; `None` for a tasklet.
+    pub kinds: Option<fn() -> PositionKinds>,
     /// Runs it: the one call through a pointer a step.
     pub run: fn(&StepRun<'_>) -> StepEnd,
 }
@@ -62,6 +65,25 @@ pub struct StepOptions {
     pub isolate: bool,
     /// Is its input read in partitions?
     pub partitioning: Option<&'static Partitioning>,
+    /// The names that it had in its jobs before: a restart goes on where an execution under such a name was.
+    pub renamed_from: &'static [EarlierName],
+}
+
+/// A name that a step had in its jobs before: `renamed_from = "load"`, or `"load as load_eu"` where the job uses the step
+/// under several names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlierName {
+    /// The name.
+    pub name: &'static str,
+    /// Which of the step's uses had it, by its name today; any, where it is not said.
+    pub of: Option<&'static str>,
+}
+
+impl EarlierName {
+    /// Had the use that is called `name` today this name?
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.name != name && self.of.is_none_or(|of| of == name)
+    }
 }
 
 impl StepOptions {
@@ -76,6 +98,7 @@ impl StepOptions {
         chunk_time: None,
         isolate: false,
         partitioning: None,
+        renamed_from: &[],
     };
 
     /// With that many items read for one commit.
@@ -131,6 +154,13 @@ impl StepOptions {
     #[must_use]
     pub const fn partitioning(mut self, partitioning: &'static Partitioning) -> Self {
         self.partitioning = Some(partitioning);
+        self
+    }
+
+    /// With the names that it had before.
+    #[must_use]
+    pub const fn renamed_from(mut self, names: &'static [EarlierName]) -> Self {
+        self.renamed_from = names;
         self
     }
 

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::kind::type_kind;
 use super::{BoxError, ChunkTransaction, Failure, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -126,6 +127,26 @@ pub trait Writer {
     /// When it cannot be published.
     fn finish(&mut self, _durability: Durability) -> Result<(), Self::Error> {
         Ok(())
+    }
+
+    /// The kind of the writer, which says what its positions mean. It is stored when a step begins, and a restart is
+    /// refused where the step's writer is of another kind by then: half a file would be CSV and half of it JSON.
+    ///
+    /// By default that is the name of the type, without modules and generic arguments, as for
+    /// [`Reader::kind`](crate::Reader::kind).
+    ///
+    /// ```
+    /// use batch_runtime::Writer;
+    /// use batch_runtime::writers::{Both, Collector};
+    ///
+    /// assert_eq!(Both::<Collector<u32>, Collector<u32>>::kind(), "(Collector, Collector)");
+    /// ```
+    #[must_use]
+    fn kind() -> String
+    where
+        Self: Sized,
+    {
+        type_kind::<Self>()
     }
 }
 

@@ -78,6 +78,7 @@ mod tests {
             kind: StepKind::Chunk,
             options: StepOptions::DEFAULT.faults(FAULTS),
             components,
+            kinds: None,
             run: |_| unreachable!("the step is not run"),
         }
     }

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
+use super::form::Form;
 use super::partitions::{PartitionedRun, SkipCount, aggregated_in_replay};
+use super::renames::earlier_paths;
 use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
@@ -171,7 +173,20 @@ fn begin(
     elsewhere: Option<(&str, &DatabaseHandle)>,
 ) -> Result<BegunStep, RepositoryError> {
     tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
-    let start = StepStart { name: request.path, start_limit, elsewhere, stop: &request.options.stop };
+    let form = request.partition.is_none().then(|| Form::of(request.activity)).flatten();
+    let form = form.as_ref().map(Form::text);
+    let was = match request.activity {
+        Activity::Step(step) => earlier_paths(step, request.path),
+        _ => Vec::new(),
+    };
+    let start = StepStart {
+        name: request.path,
+        start_limit,
+        form: form.as_deref(),
+        was: &was,
+        elsewhere,
+        stop: &request.options.stop,
+    };
     match &request.partition {
         None => request.repository.begin_step(request.ownership, &start),
         Some(share) => request.repository.begin_partition(request.ownership, share.partition.id, &start),
@@ -183,7 +198,7 @@ fn failed(failure: Failure) -> StepEnd {
 }
 
 /// The other database that the step's components want the transaction of: at most one, by the wiring.
-fn elsewhere(step: &StepInfo) -> Option<&'static DatabaseInfo> {
+pub(super) fn elsewhere(step: &StepInfo) -> Option<&'static DatabaseInfo> {
     step.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
         NeedKind::Transaction(database) => database,
         _ => None,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::definition::{Binding, DeciderInfo};
+use crate::definition::{Binding, DeciderInfo, StepInfo};
 use crate::graph::{Activity, Arm, Node, Subject, Use};
 
 use super::step::Route;
@@ -251,5 +251,34 @@ impl<D: Driver> Walk<'_, D> {
             name.push(']');
         }
         name
+    }
+}
+
+/// The steps of a body, those of its flows included, by the names that they have in it.
+pub(super) fn steps_by_name(nodes: &'static [Node]) -> BTreeMap<&'static str, &'static StepInfo> {
+    let mut steps = BTreeMap::new();
+    gather(nodes, &mut steps);
+    steps
+}
+
+fn gather(nodes: &'static [Node], steps: &mut BTreeMap<&'static str, &'static StepInfo>) {
+    let used = |used: &Use, steps: &mut BTreeMap<&'static str, &'static StepInfo>| match used.activity {
+        Activity::Step(step) => {
+            steps.insert(used.name, step);
+        }
+        Activity::Flow(flow) => gather(flow.nodes, steps),
+        Activity::Job(_) | Activity::Decider(_) => {}
+    };
+    for node in nodes {
+        match node {
+            Node::Run(run) => used(run, steps),
+            Node::Match { used: subject, arms, .. } => {
+                used(subject, steps);
+                arms.iter().for_each(|arm| gather(arm.body, steps));
+            }
+            Node::While { body, .. } | Node::Loop(body) => gather(body, steps),
+            Node::Split { branches, .. } => branches.iter().for_each(|branch| gather(branch, steps)),
+            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => {}
+        }
     }
 }

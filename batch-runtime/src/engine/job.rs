@@ -38,7 +38,7 @@ pub(super) fn run(
             recovery: options.recovery,
             durability: options.durability,
             graph: &render_text(job),
-            holds: &|entries, _| journal::holds(job.flow, &[passed.as_slice(), entries].concat()),
+            holds: &|so_far| journal::holds(job.flow, &passed, so_far),
         })?;
     tracing::info!(
         job = job.name,

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flow::{Branch, Driver, Place, walk};
+use super::flow::{Branch, Driver, Place, steps_by_name, walk};
+use super::form::Form;
+use super::renames::{Renames, name_in};
 use super::step::Route;
 use crate::definition::DeciderInfo;
-use crate::graph::{Node, Subject};
-use crate::repository::JournalEntry;
+use crate::graph::{Activity, Node, Subject};
+use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 
 /// The outcomes that the journal records for places other than arms.
 pub(super) const COMPLETED: &str = "COMPLETED";
@@ -35,28 +37,104 @@ impl Journal {
     }
 }
 
-/// Does the body still hold the journal?
+/// Does the body still hold what an instance has done? Says which steps have another name in it. `passed` is what a replay
+/// has passed before it began.
 ///
 /// # Errors
-/// The first place that was passed and is no longer reached.
-pub(super) fn holds(nodes: &'static [Node], entries: &[JournalEntry]) -> Result<(), String> {
+/// The first place that was passed and is no longer reached, or the first step that was begun and that the body does not go on
+/// with where it was.
+pub(super) fn holds(
+    nodes: &'static [Node],
+    passed: &[JournalEntry],
+    so_far: &SoFar<'_>,
+) -> Result<Vec<Renamed>, String> {
+    let renames = Renames::of(nodes);
+    let recorded = so_far.journal.iter().map(|entry| entry.path.as_str());
+    let needed = renames.needed(recorded.chain(so_far.unfinished.iter().map(|step| step.step.as_str())))?;
+    let entries = passed
+        .iter()
+        .chain(so_far.journal)
+        .map(|entry| renames.entry(entry))
+        .collect::<Result<Vec<_>, _>>()?;
     let journal = Journal::new(entries.iter().cloned());
-    let mut replay = Replay { journal: &journal, met: BTreeSet::new() };
+    let mut replay = Replay { journal: &journal, met: BTreeSet::new(), fronts: BTreeMap::new() };
     if let Err(Halt::Mismatch(what)) = walk(nodes, &mut replay) {
         return Err(what);
     }
-    match entries.iter().find(|entry| !replay.met.contains(&entry.path)) {
-        Some(entry) => Err(format!(
+    if let Some(entry) = entries.iter().find(|entry| !replay.met.contains(&entry.path)) {
+        return Err(format!(
             "it has passed `{}` ({}), which the job no longer comes to",
             entry.path, entry.outcome
-        )),
-        None => Ok(()),
+        ));
     }
+    for step in so_far.unfinished {
+        let path = renames.path(&step.step)?;
+        // What is complete and is run again begins with nothing.
+        if journal.at(&path).is_none() {
+            goes_on(nodes, step, &path, &replay.fronts)?;
+        }
+    }
+    Ok(needed)
+}
+
+/// Does the body go on with a step that was begun, and is it still such a step?
+fn goes_on(
+    nodes: &'static [Node],
+    step: &UnfinishedStep,
+    path: &str,
+    fronts: &BTreeMap<String, Activity>,
+) -> Result<(), String> {
+    let was = step.form.as_deref().map(Form::parse);
+    let elsewhere = was.as_ref().is_some_and(|was| was.as_ref().is_none_or(Form::commits_elsewhere));
+    if !step.has_committed && !elsewhere {
+        return Ok(());
+    }
+    let done = match (step.commits, step.written) {
+        (0, _) => "was begun".to_owned(),
+        (1, written) => format!("has committed one chunk with {written} items"),
+        (commits, written) => format!("has committed {commits} chunks with {written} items"),
+    };
+    let name = &step.step;
+    let Some(activity) = fronts.get(path) else {
+        return Err(if steps_by_name(nodes).contains_key(name_in(path)) {
+            format!("step `{name}` {done}, and the job comes to it by another way now")
+        } else {
+            let hint = heirs(nodes, name, fronts);
+            format!("step `{name}` {done}, and the job has no step of that name now{hint}")
+        });
+    };
+    match (was, Form::of(*activity)) {
+        (Some(None), _) => Err(format!(
+            "step `{name}` {done}, and was begun by a version of the framework that says otherwise what a step is made of"
+        )),
+        (Some(Some(was)), Some(now)) => match was.differs(&now) {
+            Some(differs) => Err(format!("step `{name}` {done}; it {differs}")),
+            None => Ok(()),
+        },
+        (None, _) | (_, None) => Ok(()),
+    }
+}
+
+/// What to write where one of the steps that come next is the one that is gone.
+fn heirs(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>) -> String {
+    let steps = steps_by_name(nodes);
+    let next: Vec<_> =
+        fronts.keys().map(|path| name_in(path)).filter(|name| steps.contains_key(name)).collect();
+    if next.is_empty() {
+        return String::new();
+    }
+    let gone = name_in(gone);
+    format!(
+        "; if it is `{}` that was called so, write `#[step(renamed_from = \"{gone}\")]` there, or name it `{gone}` again",
+        next.join("` or `")
+    )
 }
 
 struct Replay<'j> {
     journal: &'j Journal,
     met: BTreeSet<String>,
+    /// Where the walk came to a step or nested job that is not complete: what is executed next.
+    fronts: BTreeMap<String, Activity>,
 }
 
 enum Halt {
@@ -71,13 +149,21 @@ impl Replay<'_> {
         self.met.insert(path.to_owned());
         Ok(entry)
     }
+
+    /// Passes a step or nested job.
+    fn pass(&mut self, place: &Place<'_>) -> Result<(), Halt> {
+        if self.journal.at(&place.path).is_none() {
+            self.fronts.insert(place.path.clone(), place.used.activity);
+        }
+        self.meet(&place.path).map(|_| ())
+    }
 }
 
 impl Driver for Replay<'_> {
     type Halt = Halt;
 
     fn run(&mut self, place: &Place<'_>) -> Result<(), Halt> {
-        self.meet(&place.path).map(|_| ())
+        self.pass(place)
     }
 
     fn choose(
@@ -88,7 +174,13 @@ impl Driver for Replay<'_> {
         route: Route,
     ) -> Result<usize, Halt> {
         if !matches!(subject, Subject::Decider(_)) {
-            self.meet(&place.path)?;
+            self.pass(place)?;
+            if self.journal.at(choice).is_none() {
+                return Err(Halt::Mismatch(format!(
+                    "it has passed `{}` where no `match` was on it, and what follows depends on one now",
+                    place.path
+                )));
+            }
         }
         self.meet(choice)?;
         self.journal.arm(choice, route).ok_or(Halt::Front)?.map_err(Halt::Mismatch)
@@ -124,6 +216,8 @@ impl Driver for Replay<'_> {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use std::any::Any;
 
@@ -134,7 +228,8 @@ mod tests {
     const fn step(name: &'static str) -> StepInfo {
         let options = StepOptions::DEFAULT;
         let run = |_: &crate::engine::StepRun<'_>| unreachable!("nothing is executed");
-        StepInfo { id: name, name, doc: "", kind: StepKind::Tasklet, options, components: &[], run }
+        let kind = StepKind::Tasklet;
+        StepInfo { id: name, name, doc: "", kind, options, components: &[], kinds: None, run }
     }
 
     const fn run(step: &'static StepInfo) -> Node {
@@ -185,6 +280,11 @@ mod tests {
             .collect()
     }
 
+    fn passes(nodes: &'static [Node], journal: &[JournalEntry]) -> Result<(), String> {
+        holds(nodes, &[], &SoFar { journal, unfinished: &[], graph: "" })
+            .map(|renamed| assert_eq!(renamed, []))
+    }
+
     #[test]
     fn a_body_holds_what_it_has_passed_up_to_any_place() {
         let passed = [
@@ -198,7 +298,7 @@ mod tests {
             ("stop", STOPPED),
         ];
         for length in 0..=passed.len() {
-            assert_eq!(holds(BODY, &entries(&passed[..length])), Ok(()), "{length}");
+            assert_eq!(passes(BODY, &entries(&passed[..length])), Ok(()), "{length}");
         }
     }
 
@@ -224,29 +324,29 @@ mod tests {
         for mut passed in orders.map(Vec::from) {
             passed.extend([("match quality#3", "Enough"), ("page", COMPLETED)]);
             for length in 0..=passed.len() {
-                assert_eq!(holds(SPLIT, &entries(&passed[..length])), Ok(()), "{:?}", &passed[..length]);
+                assert_eq!(passes(SPLIT, &entries(&passed[..length])), Ok(()), "{:?}", &passed[..length]);
             }
         }
     }
 
     #[test]
     fn what_stands_behind_a_split_is_not_reached_before_all_branches_are() {
-        let refused = holds(SPLIT, &entries(&[("match quality", "Good"), ("page", COMPLETED)])).unwrap_err();
+        let refused = passes(SPLIT, &entries(&[("match quality", "Good"), ("page", COMPLETED)])).unwrap_err();
         assert!(refused.contains("`page`"), "{refused}");
     }
 
     #[test]
     fn a_step_that_is_no_longer_reached_is_named() {
-        let refused = holds(BODY, &entries(&[("load", COMPLETED), ("check", COMPLETED)])).unwrap_err();
+        let refused = passes(BODY, &entries(&[("load", COMPLETED), ("check", COMPLETED)])).unwrap_err();
         assert!(refused.contains("`check`"), "{refused}");
         let refused =
-            holds(BODY, &entries(&[("load", COMPLETED), ("match quality", "Good"), ("clean", COMPLETED)]));
+            passes(BODY, &entries(&[("load", COMPLETED), ("match quality", "Good"), ("clean", COMPLETED)]));
         assert!(refused.unwrap_err().contains("`clean`"));
     }
 
     #[test]
     fn an_arm_that_is_no_longer_there_is_named() {
-        let refused = holds(BODY, &entries(&[("load", COMPLETED), ("match quality", "Ugly")])).unwrap_err();
+        let refused = passes(BODY, &entries(&[("load", COMPLETED), ("match quality", "Ugly")])).unwrap_err();
         assert!(refused.contains("`match quality`") && refused.contains("`Ugly`"), "{refused}");
     }
 }

@@ -89,8 +89,9 @@ impl Runner<'_> {
     fn pass(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
         let mut again = false;
         if let Some(entry) = self.journal.at(&place.path) {
-            if let Some((step, json)) = &entry.output {
-                self.environment.leave_output(step, json.clone());
+            if let (Some((_, json)), Activity::Step(step)) = (&entry.output, place.used.activity) {
+                // By what it is called today: it may have had another name, or stood in another module.
+                self.environment.leave_output(step.id, json.clone());
             }
             again = entry.outcome == journal::COMPLETED
                 && matches!(place.used.activity, Activity::Step(step) if step.options.allow_start_if_complete);

@@ -37,14 +37,29 @@ fn listened<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<
     result
 }
 
+/// Is the arm that took the value of a tasklet still one of the `match` that it stands in?
+fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
+    let Some(route) = run.route else { return Ok(()) };
+    if route.arms.iter().any(|now| Some(now.label) == arm) {
+        return Ok(());
+    }
+    let taken = match arm {
+        Some(arm) => format!("took the arm `{arm}`, which is no longer there"),
+        None => "stood in no `match`, and what follows depends on one now".to_owned(),
+    };
+    Err(Failure::new(format!(
+        "it has done its work in an earlier execution, where it {taken}; finish the instance with the program it began with, or run it with `--next`"
+    )))
+}
+
 fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
     let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
     // Its transaction was committed, and only the end of the step was not: it is not called again.
     if let Some(TaskletDone { arm, output }) = run.inherited.tasklet.clone() {
-        return Ok(Done { arm, output });
+        return has_arm(run, arm.as_deref()).map(|()| Done { arm, output }).map_err(failed);
     }
     let name = run.info.name;
-    let mut state: T::State = run.inherited.states.clone().restore(name).map_err(failed)?;
+    let mut state: T::State = run.inherited.states.clone().of_only(name).map_err(failed)?;
     let mut record = ChunkRecord::default();
     loop {
         if run.is_stopping() {

@@ -75,6 +75,10 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     type Position = ChainPosition<A::Position, B::Position>;
     type Error = BoxError;
 
+    fn kind() -> String {
+        format!("({}, {})", A::kind(), B::kind())
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Option<A::Item>, BoxError> {
         if self.on == On::First {

@@ -192,6 +192,10 @@ where
     type Position = FilesPosition<R::Position>;
     type Error = BoxError;
 
+    fn kind() -> String {
+        format!("FilesReader<{}>", R::kind())
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
         loop {

@@ -26,8 +26,8 @@ pub use error::{ChunkError, RepositoryError};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
-    Owner, OwnerState, PartitionExecution, Profile, SkipPhase, SkippedItem, SkippedRow, StepExecution,
-    StoredParameter,
+    Owner, OwnerState, PartitionExecution, Profile, Renamed, SkipPhase, SkippedItem, SkippedRow,
+    StepExecution, StoredParameter, UnfinishedStep,
 };
 
 use crate::definition::{
@@ -59,8 +59,19 @@ pub enum Recovery {
     Force,
 }
 
-/// Says what of a journal the graph does not hold; is told the graph of the last execution too.
-pub type HoldsJournal<'a> = dyn Fn(&[JournalEntry], &str) -> Result<(), String> + 'a;
+/// What an instance has done so far.
+#[derive(Debug, Clone, Copy)]
+pub struct SoFar<'a> {
+    /// What it has passed, oldest first.
+    pub journal: &'a [JournalEntry],
+    /// The steps that it has begun and not completed.
+    pub unfinished: &'a [UnfinishedStep],
+    /// The graph of the last execution.
+    pub graph: &'a str,
+}
+
+/// Says what of an instance the graph does not hold, else which steps have another name in it.
+pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 
 /// What a launch asks for.
 #[derive(Clone, Copy)]
@@ -81,9 +92,9 @@ pub struct LaunchRequest<'a> {
     pub durability: Durability,
     /// The job's graph as text: stored with the instance.
     pub graph: &'a str,
-    /// Does the graph hold this journal? Says what it does not hold. Called inside the transaction, with the journal
-    /// and the graph of the last execution.
-    pub holds: &'a HoldsJournal<'a>,
+    /// Does the graph hold what the instance has done? Called inside the transaction, where there is an execution before.
+    /// Steps that have another name in the graph are renamed in all that is recorded of the instance.
+    pub holds: &'a Holds<'a>,
 }
 
 impl fmt::Debug for LaunchRequest<'_> {
@@ -125,6 +136,10 @@ pub struct StepStart<'a> {
     pub name: &'a str,
     /// How often it may be started in the instance.
     pub start_limit: Option<u32>,
+    /// What the step is made of, to be stored: see [`UnfinishedStep::form`]. A partition has that of its step.
+    pub form: Option<&'a str>,
+    /// The names that it had before. Where its chunks are committed in another database they may still be known there by one.
+    pub was: &'a [String],
     /// The other database that its chunks are committed in, and its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
     /// Ends the wait for a locked database: of the step that begins, and of its chunks.

@@ -407,6 +407,30 @@ pub struct PartitionExecution {
 /// An execution context: plain JSON values by key.
 pub type ContextMap = BTreeMap<String, Value>;
 
+/// A step that an instance has begun and not completed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedStep {
+    /// Its name in the job, with the iteration in a loop.
+    pub step: String,
+    /// Its [form](super::StepStart::form) when it last began; `None` where an earlier version of the framework began it.
+    pub form: Option<String>,
+    /// The commits of all its executions in the instance.
+    pub commits: u64,
+    /// The items that those wrote.
+    pub written: u64,
+    /// Is anything of it committed that the next execution of the step begins with?
+    pub has_committed: bool,
+}
+
+/// A step that has another name in the job than in what is recorded of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The name that is recorded.
+    pub from: String,
+    /// The name that the job has for it.
+    pub to: String,
+}
+
 /// One place of a job's control flow that was passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {

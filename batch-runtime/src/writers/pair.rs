@@ -33,6 +33,10 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     type Position = (A::Position, B::Position);
     type Error = BoxError;
 
+    fn kind() -> String {
+        format!("({}, {})", A::kind(), B::kind())
+    }
+
     const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
 
     fn take_over(&mut self) {

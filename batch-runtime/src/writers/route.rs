@@ -86,6 +86,7 @@ pub trait Arms<T> {
     /// The positions of the arms, nested as the arms are.
     type Position: Serialize + DeserializeOwned;
 
+    fn kinds() -> Vec<String>;
     fn take_over(&mut self);
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
     fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>);
@@ -102,6 +103,10 @@ impl<T> Arms<T> for () {
     const COUNT: usize = 0;
     const GOES_BACK: bool = true;
     type Position = ();
+
+    fn kinds() -> Vec<String> {
+        Vec::new()
+    }
 
     fn take_over(&mut self) {}
 
@@ -142,6 +147,10 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
     const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
     type Position = (W::Position, R::Position);
+
+    fn kinds() -> Vec<String> {
+        std::iter::once(W::kind()).chain(R::kinds()).collect()
+    }
 
     fn take_over(&mut self) {
         self.0.take_over();
@@ -282,6 +291,10 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     type Item = T;
     type Position = A::Position;
     type Error = BoxError;
+
+    fn kind() -> String {
+        format!("match {{ {} }}", A::kinds().join(", "))
+    }
 
     const GOES_BACK: bool = A::GOES_BACK;
 

@@ -110,6 +110,7 @@ impl StepDefinition for LoadDelays {
         kind: StepKind::Chunk,
         options: StepOptions::DEFAULT.chunk(10),
         components: &[],
+        kinds: Some(crate::definition::position_kinds::<Self>),
         run: |run| engine::run_chunks::<Self>(run),
     };
 }
@@ -173,6 +174,7 @@ impl StepDefinition for Summarise {
         kind: StepKind::Tasklet,
         options: StepOptions::DEFAULT,
         components: &[],
+        kinds: None,
         run: |run| engine::run_tasklet::<Self>(run),
     };
 }

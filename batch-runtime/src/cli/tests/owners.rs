@@ -23,7 +23,7 @@ fn launched(folder: &Folder) -> Launched {
             recovery: Recovery::Detect,
             durability: Durability::Machine,
             graph: "load_delays",
-            holds: &|_, _| Ok(()),
+            holds: &|_| Ok(Vec::new()),
         })
         .unwrap()
 }

@@ -107,7 +107,14 @@ impl PartitionedRun<'_> {
         } else {
             None
         };
-        let start = StepStart { name: path, start_limit: None, elsewhere: None, stop: &request.options.stop };
+        let start = StepStart {
+            name: path,
+            start_limit: None,
+            form: None,
+            was: &[],
+            elsewhere: None,
+            stop: &request.options.stop,
+        };
         repository.begin_partitions(owner, &start, new.as_deref()).map_err(|error| match error {
             RepositoryError::Stopped => Halt::Stopped,
             error => Halt::Lost(error),

@@ -176,7 +176,8 @@ impl Search {
                 | NeedKind::Output { .. }
                 | NeedKind::Partition
                 | NeedKind::Ahead
-                | NeedKind::Keeps(_) => None,
+                | NeedKind::Keeps(_)
+                | NeedKind::State(_) => None,
             };
             if asked.is_some() {
                 return asked;

@@ -82,6 +82,7 @@ pub(super) const UNKNOWN: Activity = Activity::Step(&StepInfo {
     kind: StepKind::Tasklet,
     options: StepOptions::DEFAULT,
     components: &[],
+    kinds: None,
     run: |_| unreachable!("a program with an unknown step does not compile"),
 });
 

@@ -213,6 +213,7 @@ mod tests {
             kind: StepKind::Tasklet,
             options: StepOptions::DEFAULT,
             components: &[],
+            kinds: None,
             run: |_| unreachable!("nothing runs here"),
         }
     }

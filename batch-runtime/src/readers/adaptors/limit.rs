@@ -50,6 +50,10 @@ impl<R: Reader> Reader for Limit<R> {
     type Position = LimitPosition<R::Position>;
     type Error = R::Error;
 
+    fn kind() -> String {
+        format!("Limit<{}>", R::kind())
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
         if self.read >= self.items {

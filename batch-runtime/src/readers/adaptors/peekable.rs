@@ -61,6 +61,11 @@ impl<R: Reader<Position: Clone>> Reader for Peekable<R> {
     type Position = R::Position;
     type Error = R::Error;
 
+    /// Its positions are those of the reader inside.
+    fn kind() -> String {
+        R::kind()
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
         match self.peeked.take() {

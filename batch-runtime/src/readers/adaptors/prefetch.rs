@@ -151,6 +151,11 @@ where
     type Position = R::Position;
     type Error = R::Error;
 
+    /// Its positions are those of the reader inside.
+    fn kind() -> String {
+        R::kind()
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
         self.reading().next()

@@ -104,6 +104,11 @@ impl<R: Reader> Reader for Synchronized<R> {
     type Position = R::Position;
     type Error = R::Error;
 
+    /// Its positions are those of the reader inside.
+    fn kind() -> String {
+        R::kind()
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
         self.own().read()

@@ -29,6 +29,8 @@ struct Key {
     repository: String,
     owner: Ownership,
     step: String,
+    /// The names that the step had before.
+    was: Vec<String>,
     clock: Arc<dyn Clock>,
 }
 
@@ -90,6 +92,7 @@ impl Elsewhere {
             repository: shared.uuid.clone(),
             owner,
             step: step.name.to_owned(),
+            was: step.was.to_vec(),
             clock: Arc::clone(&shared.clock),
         };
         Ok(Self { key: Arc::new(key), there: Arc::new(Mutex::new(there)) })
@@ -103,6 +106,7 @@ impl Elsewhere {
         let mut there = self.lock();
         let turn = there.connection.turn();
         let raise = || {
+            self.rename(&there)?;
             let mut raise = there.connection.prepare_cached(&format!(
                 "INSERT INTO BATCH_STEP_CHECKPOINT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, EPOCH, STEP_EXECUTION_ID,
                                                     VERSION, {COUNTERS}, CONTEXT, LAST_UPDATED)
@@ -134,6 +138,26 @@ impl Elsewhere {
         let checkpoint;
         (there.step, there.version, checkpoint) = row.ok_or_else(|| self.fenced())?;
         Ok(checkpoint)
+    }
+
+    /// Gives the row of an earlier name the step's own, unless the step has a row. The skipped items come first: a death
+    /// between the two leaves the row to be found once more.
+    fn rename(&self, there: &There) -> rusqlite::Result<()> {
+        let Key { repository, owner, step, was, .. } = &*self.key;
+        for was in was {
+            for table in ["BATCH_STEP_SKIPPED_ITEM", "BATCH_STEP_CHECKPOINT"] {
+                there
+                    .connection
+                    .prepare_cached(&format!(
+                        "UPDATE {table} SET STEP_NAME = ?1
+                         WHERE REPOSITORY = ?2 AND JOB_INSTANCE_ID = ?3 AND STEP_NAME = ?4 AND NOT EXISTS (
+                             SELECT 1 FROM BATCH_STEP_CHECKPOINT
+                             WHERE REPOSITORY = ?2 AND JOB_INSTANCE_ID = ?3 AND STEP_NAME = ?1)"
+                    ))?
+                    .execute(params![step, repository, owner.instance.0, was])?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the row that of a step execution which begins.

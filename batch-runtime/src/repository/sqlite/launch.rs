@@ -8,11 +8,11 @@ use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
 use super::rows::{self, stamp};
 use super::takeover::{self, Running};
-use super::{journal, owner, schema};
+use super::{journal, owner, schema, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::{
     BatchStatus, ContextMap, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
-    RepositoryError, encode_context, job_key,
+    RepositoryError, SoFar, encode_context, job_key,
 };
 
 pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
@@ -33,20 +33,28 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         Some(instance) => check_restart(&transaction, request, instance)?,
         None => None,
     };
-    let journal = match found {
+    let mut journal = match found {
         Some(instance) => journal::of(&transaction, instance)?,
         None => Vec::new(),
     };
     let mut context = ContextMap::new();
-    if let Some(last) = &last {
+    if let (Some(last), Some(instance)) = (&last, found) {
         let was = graph_of(&transaction, last.id)?;
-        (request.holds)(&journal, &was).map_err(|what| RepositoryError::GraphChanged {
+        let unfinished = unfinished::of(&transaction, instance)?;
+        let so_far = SoFar { journal: &journal, unfinished: &unfinished, graph: &was };
+        let renamed = (request.holds)(&so_far).map_err(|what| RepositoryError::GraphChanged {
             job: request.job.to_owned(),
             execution: last.id,
             what,
             was: was.into(),
             is: request.graph.into(),
         })?;
+        for renamed in &renamed {
+            unfinished::rename(&transaction, instance, renamed)?;
+        }
+        if !renamed.is_empty() {
+            journal = journal::of(&transaction, instance)?;
+        }
         context = rows::job_context(&transaction, last.id)?;
     }
 

@@ -21,6 +21,7 @@ mod schema;
 mod skipped;
 mod steps;
 mod takeover;
+mod unfinished;
 
 #[cfg(test)]
 mod tests;

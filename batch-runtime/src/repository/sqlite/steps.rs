@@ -137,6 +137,11 @@ fn insert(
         ))?
         .execute(params![id.0, step.name, owner.execution.0, stamp(shared.now())])?;
     rows::put_step_context(&transaction, id, &context_text)?;
+    if let Some(form) = step.form {
+        transaction
+            .prepare_cached("INSERT INTO BATCH_STEP_FORM (STEP_EXECUTION_ID, FORM) VALUES (?1, ?2)")?
+            .execute(params![id.0, form])?;
+    }
     transaction.commit()?;
     Ok(Begun { id, version: 0, starts: earlier + 1, context, context_text, before })
 }

@@ -107,7 +107,7 @@ fn refusals_come_in_the_order_of_the_contract_and_write_nothing() {
     let parameters = parameters("a");
     let never = LaunchRequest {
         restartable: false,
-        holds: &|_, _| Err("node `a` is gone".to_owned()),
+        holds: &|_| Err("node `a` is gone".to_owned()),
         ..request(&parameters)
     };
     for _ in 0..3 {
@@ -180,9 +180,9 @@ fn a_restart_inherits_journal_graph_and_context() {
     repository.finish(first.ownership, &finish).unwrap();
 
     let seen = std::sync::Mutex::new(None);
-    let holds = |journal: &[JournalEntry], graph: &str| {
-        *seen.lock().unwrap() = Some((journal.to_vec(), graph.to_owned()));
-        Ok(())
+    let holds = |so_far: &SoFar<'_>| {
+        *seen.lock().unwrap() = Some((so_far.journal.to_vec(), so_far.graph.to_owned()));
+        Ok(Vec::new())
     };
     let parameters = parameters("a");
     let second = repository

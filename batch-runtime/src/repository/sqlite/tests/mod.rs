@@ -25,7 +25,7 @@ use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parame
 use crate::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
     ExecutionFinish, ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, Recovery, Repository,
-    RepositoryError, SkipPhase, SkippedItem, StepFinish, StepStart, encode_context,
+    RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish, StepStart, encode_context,
 };
 
 /// A folder that is removed in the end.
@@ -89,7 +89,7 @@ fn request(parameters: &Parameters) -> LaunchRequest<'_> {
         recovery: Recovery::Detect,
         durability: Durability::Process,
         graph: "load",
-        holds: &|_, _| Ok(()),
+        holds: &|_| Ok(Vec::new()),
     }
 }
 
@@ -99,7 +99,7 @@ fn launch(repository: &SqliteRepository) -> Launched {
 
 fn start(name: &str) -> StepStart<'_> {
     static NEVER: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
-    StepStart { name, start_limit: None, elsewhere: None, stop: &NEVER }
+    StepStart { name, start_limit: None, form: None, was: &[], elsewhere: None, stop: &NEVER }
 }
 
 fn begin(repository: &SqliteRepository, owner: Ownership) -> BegunStep {

@@ -1,5 +1,6 @@
 //! What can be a repository, and what cannot.
 
+use super::super::schema::VERSION;
 use super::*;
 
 fn refused(result: Result<SqliteRepository, RepositoryError>) -> String {
@@ -92,7 +93,7 @@ fn a_repository_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_hel
         let repository = open(folder.file()).unwrap();
         assert_eq!(rows(&folder.file(), tables), rows(&new.file(), tables));
         let schema = rows(&folder.file(), "SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA");
-        assert_eq!(schema, ["3|b2a1c0de-0000-4000-8000-000000000000"]);
+        assert_eq!(schema, [format!("{VERSION}|b2a1c0de-0000-4000-8000-000000000000")]);
         assert_eq!(repository.execution(ExecutionId(1)).unwrap().status, BatchStatus::Failed);
         assert_eq!(launch(&repository).ownership.execution, ExecutionId(2));
     }
@@ -113,7 +114,7 @@ fn many_processes_may_bring_one_repository_up_to_date() {
             });
         }
     });
-    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["3"]);
+    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), [VERSION.to_string()]);
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn a_repository_of_the_first_version_that_is_locked_answers_questions_and_the_ne
     assert!(repository.skipped_items(ExecutionId(1)).unwrap().is_empty());
     other.execute_batch("ROLLBACK").unwrap();
     launch(&repository);
-    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["3"]);
+    assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), [VERSION.to_string()]);
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Finds the steps that an instance has begun and not completed, and gives steps the names that a changed job has for them.
+
+use rusqlite::{Connection, params};
+
+use super::rows;
+use crate::definition::InstanceId;
+use crate::repository::{ContextMap, Renamed, UnfinishedStep, encode_context};
+
+/// The steps whose last execution in the instance did not end for good.
+pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Result<Vec<UnfinishedStep>> {
+    // The columns beside the aggregates are those of the row with the greatest number.
+    connection
+        .prepare_cached(
+            "SELECT last.STEP_NAME, f.FORM, last.COMMITS, last.WRITTEN,
+                    last.COMMITS > 0 OR COALESCE(c.SHORT_CONTEXT, ?2) <> ?2 OR EXISTS (
+                        SELECT 1 FROM BATCH_PARTITION p WHERE p.JOB_INSTANCE_ID = ?1 AND p.STEP_NAME = last.STEP_NAME)
+             FROM (SELECT s.STEP_NAME, MAX(s.STEP_EXECUTION_ID) AS ID, s.STATUS, SUM(s.COMMIT_COUNT) AS COMMITS,
+                          SUM(s.WRITE_COUNT) AS WRITTEN
+                   FROM BATCH_JOB_EXECUTION e JOIN BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
+                   WHERE e.JOB_INSTANCE_ID = ?1 AND instr(s.STEP_NAME, ':') = 0
+                   GROUP BY s.STEP_NAME) AS last
+             LEFT JOIN BATCH_STEP_FORM f ON f.STEP_EXECUTION_ID = last.ID
+             LEFT JOIN BATCH_STEP_EXECUTION_CONTEXT c ON c.STEP_EXECUTION_ID = last.ID
+             WHERE last.STATUS NOT IN ('COMPLETED', 'ABANDONED') ORDER BY last.ID",
+        )?
+        .query_map(params![instance.0, encode_context(&ContextMap::new())], |row| {
+            Ok(UnfinishedStep {
+                step: row.get(0)?,
+                form: row.get(1)?,
+                commits: rows::count(row, 2)?,
+                written: rows::count(row, 3)?,
+                has_committed: row.get(4)?,
+            })
+        })?
+        .collect()
+}
+
+/// Renames a step in all that the instance has recorded: its step executions and those of its partitions, in every
+/// iteration, and the journal.
+pub(super) fn rename(
+    connection: &Connection,
+    instance: InstanceId,
+    Renamed { from, to }: &Renamed,
+) -> rusqlite::Result<()> {
+    // A name ends where an iteration, a partition or the number of a `match` begins.
+    let is_named = |column: &str, from: &str| {
+        format!(
+            "({column} = {from} OR substr({column}, 1, length({from}) + 1) IN ({from} || '[', {from} || ':', {from} || '#'))"
+        )
+    };
+    let renamed =
+        |column: &str, from: &str, to: &str| format!("{to} || substr({column}, length({from}) + 1)");
+    for (table, condition) in [
+        (
+            "BATCH_STEP_EXECUTION",
+            "JOB_EXECUTION_ID IN (SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?1)",
+        ),
+        ("BATCH_PARTITION", "JOB_INSTANCE_ID = ?1"),
+    ] {
+        let (named, name) = (is_named("STEP_NAME", "?2"), renamed("STEP_NAME", "?2", "?3"));
+        connection.execute(
+            &format!("UPDATE {table} SET STEP_NAME = {name} WHERE {condition} AND {named}"),
+            params![instance.0, from, to],
+        )?;
+    }
+    for place in ["", "match "] {
+        let (named, path) = (is_named("PATH", "?2"), renamed("PATH", "?2", "?3"));
+        connection.execute(
+            &format!("UPDATE BATCH_JOURNAL SET PATH = {path} WHERE JOB_INSTANCE_ID = ?1 AND {named}"),
+            params![instance.0, format!("{place}{from}"), format!("{place}{to}")],
+        )?;
+    }
+    Ok(())
+}
