@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use crate::errors::Errors;
 use crate::model::component::Component;
 use crate::model::item::{
-    bulk_outcome, check_owned, check_something, first_argument, slice_element, taken, yielded,
+    Yield, bulk_outcome, check_owned, check_something, first_argument, slice_element, taken, yielded,
 };
 use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 
@@ -30,7 +30,10 @@ pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) 
                 value,
                 format!(
                     "a bulk processor returns one outcome an item, in their order: write `Vec<{}>`",
-                    shown(&yielded(value).1)
+                    match yielded(value) {
+                        (Yield::Several, _) => shown(value),
+                        (_, item) => shown(&item),
+                    }
                 ),
             ),
         }

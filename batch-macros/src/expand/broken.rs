@@ -32,7 +32,7 @@ fn constants(name: &Ident) -> TokenStream {
     let name = name.to_string();
     quote! {
         const NAME: &'static str = #name;
-        const NEEDS: &'static [__batch::Need] = &[];
+        const NEEDS: &'static [__batch::Need] = __batch::Need::HIDDEN;
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Ident, Lit, Pat, Path};
+use syn::{Expr, ExprLit, Ident, Lit, Pat, Path, Type};
 
 use super::frame::checked;
 use crate::model::fault::{Backoff, Faults, What};
@@ -77,11 +77,14 @@ impl Rules {
             What::Error(named) => {
                 let (user, alias) = self.alias(&named.ty, what, &quote!(__batch::NamedError));
                 let of = quote!(Some(::core::any::TypeId::of::<#alias>));
-                match pattern(named, &user) {
+                match pattern(named) {
                     None => (of, quote!(Type), quote!(__batch::faults::is_of::<#alias>)),
                     Some(pattern) => {
+                        // Under the name that the user knows: rustc shows it where the pattern is wrong.
+                        let name = enum_name(named).map(|name| quote!(type #name = #user;));
                         let covers = quote! {
                             |__error, _| {
+                                #name
                                 let __error = __error.downcast_ref::<#alias>()?;
                                 ::core::matches!(__error, #pattern).then_some(true)
                             }
@@ -115,18 +118,21 @@ impl Rules {
     }
 }
 
-/// The pattern, its type named by the alias.
-fn pattern(named: &NamedError, alias: &Ident) -> Option<TokenStream> {
+/// The pattern; that of a variant begins with the bare name of the enum. A variant that is named alone may have any fields.
+fn pattern(named: &NamedError) -> Option<TokenStream> {
     match named.only.as_ref()? {
-        Only::Variant(variant) => Some(at(alias, variant)),
+        Only::Variant(variant) => {
+            let name = enum_name(named)?;
+            Some(quote_spanned!(variant.span()=> #name::#variant { .. }))
+        }
         Only::Pattern { pattern, variant: true } => {
             let mut pattern = pattern.clone();
             if let Pat::Struct(syn::PatStruct { path, .. })
             | Pat::TupleStruct(syn::PatTupleStruct { path, .. }) = &mut *pattern
                 && let Some(last) = path.segments.last().cloned()
+                && let Some(name) = enum_name(named)
             {
-                let alias = Ident::new(&alias.to_string(), last.ident.span());
-                *path = Path::from(alias);
+                *path = Path::from(name);
                 path.segments.push(last);
             }
             Some(pattern.to_token_stream())
@@ -135,9 +141,14 @@ fn pattern(named: &NamedError, alias: &Ident) -> Option<TokenStream> {
     }
 }
 
-fn at(alias: &Ident, variant: &Ident) -> TokenStream {
-    let alias = Ident::new(&alias.to_string(), variant.span());
-    quote_spanned!(variant.span()=> #alias::#variant)
+/// The enum's own name, where a variant of it is named.
+fn enum_name(named: &NamedError) -> Option<Ident> {
+    match (&named.only, &named.ty) {
+        (Some(Only::Variant(_) | Only::Pattern { variant: true, .. }), Type::Path(path)) => {
+            path.path.segments.last().map(|last| last.ident.clone())
+        }
+        _ => None,
+    }
 }
 
 fn backoff(backoff: Backoff) -> TokenStream {

@@ -1,7 +1,7 @@
 //! `#[processor] fn late(flight: Flight) -> Option<Delay>`, `#[processor(bulk)] fn rank(all: &[Flight]) -> Vec<Rank>`
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ItemFn, Type};
 
@@ -9,13 +9,14 @@ use super::arguments::{call, injected};
 use super::broken;
 use super::concurrent::Concurrent;
 use super::failure::{as_result, error_check, failure, raises};
-use super::frame::{frame, implement};
+use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;
 use crate::model::item::{Yield, bulk_outcome, first_argument, slice_element, taken, yielded};
+use crate::model::returns::in_result;
 use crate::model::types::only_argument;
 use crate::syntax::component::plain;
 use crate::syntax::options;
@@ -39,7 +40,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let (aliases, fetch, pass) = (&asked.aliases, &asked.fetch, &asked.pass);
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
     let state_pattern = if asked.state.is_some() { quote!(__state) } else { quote!(_) };
-    let Shape { item, out, kind, by_reference } = &shape;
+    let Shape { item, out, kind, items, by_reference } = &shape;
     let kind_name = kind_tokens(kind);
     let is_async = function.sig.asyncness.is_some();
     let handed = Concurrent::handed(is_async, *by_reference);
@@ -62,6 +63,10 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         called: &called,
     };
     let mut aliases = aliases.clone();
+    if let Some(items) = items {
+        let check = quote_spanned!(items.span()=> let _ = <#items as __batch::Collection>::IS;);
+        aliases.extend(checked(&format_ident!("__Several"), quote!(__batch::Several), check));
+    }
     let adapted = if let Some(concurrency) = &options.concurrency {
         aliases.extend(concurrent.aliases());
         concurrent.adapted(concurrency)
@@ -154,6 +159,8 @@ struct Shape {
     item: Type,
     out: Type,
     kind: Yield,
+    /// `I` of `Many<I>`.
+    items: Option<Type>,
     by_reference: bool,
 }
 
@@ -162,12 +169,15 @@ impl Shape {
         let returned = &component.returns.value;
         if bulk {
             let item = slice_element(component.function)?.clone();
-            let (kind, out) = bulk_outcome(only_argument(returned, "Vec")?);
-            return Some(Self { item, out, kind, by_reference: true });
+            let outcome = only_argument(returned, "Vec")?;
+            let (kind, out) = bulk_outcome(outcome);
+            let items = only_argument(in_result(outcome).unwrap_or(outcome), "Many").cloned();
+            return Some(Self { item, out, kind, items, by_reference: true });
         }
         let taken = taken(first_argument(component.function)?);
         let (kind, out) = yielded(returned);
-        Some(Self { item: taken.item, out, kind, by_reference: taken.by_reference })
+        let items = only_argument(returned, "Many").cloned();
+        Some(Self { item: taken.item, out, kind, items, by_reference: taken.by_reference })
     }
 }
 
@@ -192,7 +202,8 @@ fn kind_tokens(kind: &Yield) -> TokenStream {
     match kind {
         Yield::One => quote!(__batch::One),
         Yield::Maybe => quote!(__batch::Maybe),
-        Yield::Several => quote!(__batch::Several),
+        // The alias, which is erroneous where the items are no collection.
+        Yield::Several => quote!(__Several),
         Yield::Fallible(inner) => {
             let inner = kind_tokens(inner);
             quote!(__batch::Fallible<#inner>)

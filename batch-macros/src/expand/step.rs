@@ -175,7 +175,7 @@ pub(crate) fn broken(function: &ItemFn, kind: &TokenStream) -> TokenStream {
         &function,
         kind,
         &StepOptions::default(),
-        &quote!(&[]),
+        &quote!(&[__batch::ComponentUse::HIDDEN]),
         &no_kinds(),
         &quote!(__batch::never_run),
     );

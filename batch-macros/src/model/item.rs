@@ -67,7 +67,10 @@ pub(crate) fn yielded(value: &Type) -> (Yield, Type) {
     if let Some(item) = only_argument(value, "Option") {
         (Yield::Maybe, item.clone())
     } else if let Some(items) = only_argument(value, "Many") {
-        (Yield::Several, parse_quote_spanned!(items.span()=> <#items as ::core::iter::IntoIterator>::Item))
+        let item = parse_quote_spanned! {items.span()=>
+            <__Several as ::batch_runtime::__private::Yields<::batch_runtime::__private::Many<#items>>>::Out
+        };
+        (Yield::Several, item)
     } else {
         (Yield::One, value.clone())
     }

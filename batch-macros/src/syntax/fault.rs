@@ -28,7 +28,7 @@ pub(crate) struct NamedError {
 
 /// The pattern of a variant, or of a struct.
 pub(crate) enum Only {
-    /// `LoadError::Timeout`
+    /// `LoadError::Timeout`, whatever its fields
     Variant(Ident),
     /// `LoadError::BadRow { .. }`, `LoadError::Code(_)`
     Pattern {

@@ -15,6 +15,9 @@ pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
 /// What is wrong with binding the argument of that name.
 #[must_use]
 pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Option<Message> {
+    if Need::is_hidden(needs) {
+        return None;
+    }
     let mut near: Option<&str> = None;
     let mut i = 0;
     while i < needs.len() {
@@ -28,7 +31,7 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Transaction(_) => "the chunk's transaction",
                 NeedKind::Connection(_) => "a connection",
                 NeedKind::State(_) => "a state, which a checkpoint holds",
-                NeedKind::Ahead | NeedKind::Keeps(_) => "no argument",
+                NeedKind::Ahead | NeedKind::Keeps(_) | NeedKind::Hidden => "no argument",
             };
             return Some(
                 Message::of("`")

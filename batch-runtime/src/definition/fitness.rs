@@ -172,6 +172,20 @@ pub trait ChangesThreads {
 #[diagnostic::do_not_recommend]
 impl<T: Send> ChangesThreads for T {}
 
+/// What a processor may return in `Many`: whatever is iterated over.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is one item, and `Many` takes a collection of them",
+    label = "cannot be iterated over",
+    note = "write `Many<Vec<{Self}>>` for several items, or `{Self}` alone for one"
+)]
+pub trait Collection {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<I: IntoIterator> Collection for I {}
+
 /// What a `#[database]` function may return: every [`Driver`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not how to connect to a database",
@@ -186,7 +200,29 @@ pub trait ConnectsTo {
 #[diagnostic::do_not_recommend]
 impl<T: Driver> ConnectsTo for T {}
 
-/// What a `#[reader]` function may return: every [`Reader`].
+/// Items that a reader makes of records: every serde type that owns its data.
+#[diagnostic::on_unimplemented(
+    message = "a reader cannot make a `{Self}` of a record",
+    label = "`{Self}` does not say how it is read",
+    note = "write `#[derive(Deserialize)]` above `{Self}`; where it has lifetimes, own the data (`String` for `&str`)"
+)]
+pub trait Deserializes: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Deserializes for T {}
+
+/// Items that a writer makes records of: every serde type.
+#[diagnostic::on_unimplemented(
+    message = "a writer cannot make a record of a `{Self}`",
+    label = "`{Self}` does not say how it is written",
+    note = "write `#[derive(Serialize)]` above `{Self}`"
+)]
+pub trait Serializes: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Serializes for T {}
+
+/// What a `#[reader]` function may return: every [`Reader`]. Where a reader lacks something of its own, rustc says that.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reader",
     label = "this is not a reader",
@@ -197,10 +233,10 @@ pub trait IsReaderObject {
     const IS: () = ();
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Reader> IsReaderObject for T {}
 
-/// What a `#[writer]` function may return in place of taking items: every [`Writer`].
+/// What a `#[writer]` function may return in place of taking items: every [`Writer`]. Where a writer lacks something of its
+/// own, rustc says that.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a writer",
     label = "this is not a writer",
@@ -211,7 +247,6 @@ pub trait IsWriterObject {
     const IS: () = ();
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Writer> IsWriterObject for T {}
 
 /// What a component may return as its error: whatever can be shown.

@@ -51,8 +51,9 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ChangesThreads, ConnectsTo, Crosses, InAnyOrder, IsClassifier, IsError, IsProcessor, IsReaderObject,
-    IsWriter, IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads, Shared, Shares,
+    ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsClassifier, IsError,
+    IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads,
+    Serializes, Shared, Shares,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};

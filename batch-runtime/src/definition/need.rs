@@ -17,6 +17,31 @@ pub struct Need {
     pub kind: NeedKind,
 }
 
+impl Need {
+    /// What a component asks for whose function has a mistake, which is reported already: nothing is said about its arguments.
+    #[doc(hidden)]
+    pub const HIDDEN: &'static [Self] = &[Self { name: "", asked_by: "", kind: NeedKind::Hidden }];
+
+    /// Is any of these hidden by a mistake?
+    pub(crate) const fn is_hidden(needs: &[Self]) -> bool {
+        let mut at = 0;
+        while at < needs.len() {
+            if let NeedKind::Hidden = needs[at].kind {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+}
+
+impl ComponentUse {
+    /// Stands for all components of a step that has a mistake.
+    #[doc(hidden)]
+    pub const HIDDEN: Self =
+        Self { role: "", name: "", needs: Need::HIDDEN, bindings: &[], raises: Raises::Unknown };
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub enum NeedKind {
@@ -45,6 +70,8 @@ pub enum NeedKind {
     Keeps(&'static str),
     /// Nothing of the job's: the component's `#[state]`, of the type that is written there.
     State(&'static str),
+    /// Whatever it is: a mistake in the function hides it.
+    Hidden,
 }
 
 /// What one argument of a component is bound to where it is used: `flights(input = yesterday)`.

@@ -70,6 +70,7 @@ impl<A, B> Chain<A, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     type Item = A::Item;
     type Position = ChainPosition<A::Position, B::Position>;

@@ -19,7 +19,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use self::decode::{Decoder, Refusal};
 use self::place::Place;
@@ -29,6 +29,7 @@ use self::value::Problem;
 use super::error::shown;
 use super::source::Source;
 use super::{Identity, ReadError};
+use crate::definition::Deserializes;
 use crate::{Progress, Reader};
 
 pub use options::CsvOptions;
@@ -96,7 +97,7 @@ pub struct CsvPosition {
     input: Identity,
 }
 
-impl<T: DeserializeOwned> CsvReader<T> {
+impl<T> CsvReader<T> {
     /// Opens a comma-separated file with a header.
     ///
     /// # Errors
@@ -149,7 +150,7 @@ fn field<'a>(record: Record<'_>, text: &'a str, column: usize) -> &'a str {
     &text[begin..(record.ends[column] as usize - record.start).min(text.len())]
 }
 
-impl<T: DeserializeOwned> Reader for CsvReader<T> {
+impl<T: Deserializes> Reader for CsvReader<T> {
     type Item = T;
     type Position = CsvPosition;
     type Error = ReadError;

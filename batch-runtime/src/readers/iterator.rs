@@ -74,6 +74,7 @@ impl<T> Drop for Taken<'_, T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<I: Iterator> Reader for IteratorReader<I> {
     type Item = I::Item;
     type Position = u64;
@@ -150,6 +151,7 @@ impl<T, E, I: Iterator<Item = Result<T, E>>> FallibleIteratorReader<I, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E, I: Iterator<Item = Result<T, E>>> Reader for FallibleIteratorReader<I, E> {
     type Item = T;
     type Position = u64;

@@ -14,7 +14,7 @@ use self::field::{Format, ItemError};
 use self::record::Columns;
 use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Partitionable, Writer};
+use crate::{ChunkTransaction, Durability, Partitionable, Serializes, Writer};
 
 /// Writes items to a CSV file, a line each, under a header with the names of the item's fields.
 ///
@@ -68,7 +68,7 @@ enum Header {
     None,
 }
 
-impl<T: Serialize> CsvWriter<T> {
+impl<T> CsvWriter<T> {
     /// A comma-separated file with a header. Nothing is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -167,7 +167,10 @@ impl<T: Serialize> CsvWriter<T> {
         Ok(())
     }
 
-    fn learn(&mut self, item: &T) -> Result<(), WriteError> {
+    fn learn(&mut self, item: &T) -> Result<(), WriteError>
+    where
+        T: Serializes,
+    {
         if self.columns.is_some() {
             return Ok(());
         }
@@ -194,7 +197,7 @@ impl<T: Serialize> CsvWriter<T> {
     }
 }
 
-impl<T: Serialize> Writer for CsvWriter<T> {
+impl<T: Serializes> Writer for CsvWriter<T> {
     type Item = T;
     type Position = FilePosition;
     type Error = WriteError;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Partitionable, Writer};
+use crate::{ChunkTransaction, Durability, Partitionable, Serializes, Writer};
 
 /// Writes items to a file, each as JSON on a line of its own (JSON Lines, NDJSON).
 ///
@@ -45,7 +45,7 @@ pub struct JsonLinesWriter<T> {
     item: PhantomData<fn(&T)>,
 }
 
-impl<T: Serialize> JsonLinesWriter<T> {
+impl<T> JsonLinesWriter<T> {
     /// A file without header and footer. Nothing is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
         Self { file: TransactionalFile::new(path.into()), header: None, footer: None, item: PhantomData }
@@ -83,7 +83,7 @@ impl<T: Serialize> JsonLinesWriter<T> {
     }
 }
 
-impl<T: Serialize> Writer for JsonLinesWriter<T> {
+impl<T: Serializes> Writer for JsonLinesWriter<T> {
     type Item = T;
     type Position = FilePosition;
     type Error = WriteError;

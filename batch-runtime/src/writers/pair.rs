@@ -28,6 +28,7 @@ impl<A, B> Both<A, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     type Item = A::Item;
     type Position = (A::Position, B::Position);

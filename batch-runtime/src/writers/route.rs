@@ -287,6 +287,7 @@ fn permute<T>(items: &mut Arranged<'_, T>, chosen: &mut [usize], places: &mut [u
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, C, A> {
     type Item = T;
     type Position = A::Position;

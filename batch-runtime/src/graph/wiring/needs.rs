@@ -177,7 +177,8 @@ impl Search {
                 | NeedKind::Partition
                 | NeedKind::Ahead
                 | NeedKind::Keeps(_)
-                | NeedKind::State(_) => None,
+                | NeedKind::State(_)
+                | NeedKind::Hidden => None,
             };
             if asked.is_some() {
                 return asked;

@@ -228,10 +228,25 @@ pub const fn missing_for_listener(
     None
 }
 
+/// Does a mistake in a component, or in the step itself, hide what it asks for?
+const fn is_hidden(activity: &Activity) -> bool {
+    let Activity::Step(step) = activity else {
+        return false;
+    };
+    let mut at = 0;
+    while at < step.components.len() {
+        if Need::is_hidden(step.components[at].needs) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// What is told to a binding of an argument that nothing has.
 #[must_use]
 pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
-    if super::probe::is_unknown(&used.activity) {
+    if super::probe::is_unknown(&used.activity) || is_hidden(&used.activity) {
         return None;
     }
     let mut near: Option<&'static str> = None;

@@ -4,8 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
-
 use super::CsvReader;
 use super::records::Syntax;
 use crate::definition::resource_name;
@@ -45,7 +43,7 @@ pub struct CsvOptions<T> {
     item: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> CsvOptions<T> {
+impl<T> CsvOptions<T> {
     pub(super) fn new() -> Self {
         Self {
             delimiter: b',',

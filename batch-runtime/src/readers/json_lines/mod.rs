@@ -8,12 +8,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use self::lines::{Line, Lines};
 use super::source::Source;
 use super::{Identity, ReadError, SHOWN_CHARACTERS, shown};
-use crate::{Progress, Reader};
+use crate::{Deserializes, Progress, Reader};
 
 pub use split::LinePart;
 
@@ -66,7 +66,7 @@ pub struct LinePosition {
     input: Identity,
 }
 
-impl<T: DeserializeOwned> JsonLinesReader<T> {
+impl<T> JsonLinesReader<T> {
     /// Opens the file.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl<T: DeserializeOwned> JsonLinesReader<T> {
     }
 }
 
-impl<T: DeserializeOwned> Reader for JsonLinesReader<T> {
+impl<T: Deserializes> Reader for JsonLinesReader<T> {
     type Item = T;
     type Position = LinePosition;
     type Error = ReadError;

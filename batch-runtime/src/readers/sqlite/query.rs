@@ -4,12 +4,12 @@ use std::path::Path;
 
 use rusqlite::types::{ToSql, ToSqlOutput, Value};
 use rusqlite::{OpenFlags, Row, Statement};
-use serde::de::DeserializeOwned;
 
 use super::key::{KeyColumns, KeyValue, named};
 use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
 use super::{Page, SqliteReadError, SqliteReader};
+use crate::definition::Deserializes;
 
 /// Rows a page, unless it is said otherwise.
 const PAGE: usize = 1000;
@@ -112,7 +112,7 @@ impl SqliteQuery {
     ///
     /// # Errors
     /// When the query, its key or its parameters are not as they must be, or the database cannot be opened.
-    pub fn rows_as<T: DeserializeOwned>(self) -> Result<SqliteReader<T>, SqliteReadError> {
+    pub fn rows_as<T: Deserializes>(self) -> Result<SqliteReader<T>, SqliteReadError> {
         let item: Deserialized<T> = row::item;
         self.reader(item)
     }

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Sqlite, Writer};
+use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Serializes, Sqlite, Writer};
 
 use cells::Cells;
 use insert::{Conflict, Insert, Statements};
@@ -74,10 +74,13 @@ pub struct SqliteTable<T, D = Sqlite> {
     database: PhantomData<fn() -> D>,
 }
 
-impl<T: Serialize> SqliteTable<T> {
+impl<T> SqliteTable<T> {
     /// Writes items into `table` (`name`, or `schema.name` of an attached database), a row an item.
     #[must_use]
-    pub fn into(table: impl Into<String>) -> Self {
+    pub fn into(table: impl Into<String>) -> Self
+    where
+        T: Serializes,
+    {
         Self::with(table, Columns::default(), Make::Fields(|items, rows| rows.add_all(items)))
     }
 }
