@@ -83,6 +83,7 @@
 //! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
 //! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
 //! | make one value of what the parts came to | [`#[aggregator]`](macro@aggregator), named as `aggregator = total` |
+//! | know what a restart runs again | the page of [`#[job]`](macro@job) |
 //! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
 //! | share a part of a body | [`#[flow]`](macro@flow) |
 //! | share an expensive thing | [`#[resource]`](macro@resource) |
@@ -117,12 +118,15 @@ pub use jiff::Timestamp;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
-    ParameterType, classifier, database, decider, flow, job, main, partitioner, processor, reader, resource,
+    ParameterType, classifier, database, decider, flow, main, partitioner, processor, reader, resource,
     retry_policy, skip_policy, writer,
 };
 
 #[doc = include_str!("../docs/aggregator.md")]
 pub use batch_macros::aggregator;
+
+#[doc = include_str!("../docs/restart.md")]
+pub use batch_macros::job;
 
 #[doc = include_str!("../docs/listeners.md")]
 pub use batch_macros::listener;

@@ -1,12 +1,14 @@
 //! Who may run, and as which instance.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
 
 use batch_runtime::engine::{JobError, RunOptions};
+use batch_runtime::operator::{JobOperator, OperatorError};
 use batch_runtime::prelude::*;
-use batch_runtime::repository::RepositoryError;
+use batch_runtime::repository::{BatchStatus, RepositoryError};
 
 use crate::support::World;
 
@@ -148,4 +150,48 @@ fn a_stop_that_is_asked_for_before_the_first_step_stops_the_job_and_a_restart_co
     let report = batch_runtime::engine::run(&world.repository, &launch, &options).unwrap();
     assert_eq!(report.status, batch_runtime::repository::BatchStatus::Stopped);
     world.completes(&launch);
+}
+
+/// The operator that `asks` speaks to.
+static OPERATOR: OnceLock<JobOperator> = OnceLock::new();
+
+#[step]
+fn asks(job: &JobContext, beside: bool) -> Result<(), OperatorError> {
+    if beside {
+        return Ok(());
+    }
+    OPERATOR.get().expect("the test has made it").stop(job.execution())
+}
+
+/// Runs another job on the same operator once it is known that the job was stopped.
+#[listener(after_job)]
+fn runs_another(end: &JobEnd, beside: bool) {
+    if !beside && end.status == BatchStatus::Stopped {
+        let other = OPERATOR.get().expect("the test has made it").start(asking(true)).unwrap();
+        assert_eq!(other.status, BatchStatus::Completed);
+        ANOTHER.store(true, Ordering::Relaxed);
+    }
+}
+
+static ANOTHER: AtomicBool = AtomicBool::new(false);
+
+#[step]
+fn after_asking() {}
+
+#[job(listeners(runs_another))]
+fn asking(beside: bool) {
+    asks;
+    after_asking;
+}
+
+#[test]
+fn a_stop_of_one_execution_stops_neither_another_of_the_same_operator_nor_its_own_restart() {
+    let world = World::new();
+    let operator =
+        OPERATOR.get_or_init(|| JobOperator::new(world.repository.clone()).with_jobs(&[asking(false).job]));
+    let stopped = operator.start(asking(false)).unwrap();
+    assert_eq!(stopped.status, BatchStatus::Stopped);
+    assert!(ANOTHER.load(Ordering::Relaxed), "another job ran meanwhile");
+    let report = operator.restart(stopped.execution).unwrap();
+    assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
 }

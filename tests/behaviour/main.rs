@@ -28,6 +28,7 @@ mod partitions;
 mod paths;
 mod replays;
 mod replays_of_aggregators;
+mod rerouting;
 mod restarts;
 mod routing;
 mod splits;

@@ -1,8 +1,9 @@
-//! A tasklet returns nothing, `Repeat`, or a value that owns its data.
+//! Checks what a tasklet returns: nothing, `Repeat`, or a value that owns its data.
 
 use crate::errors::Errors;
 use crate::model::component::Component;
-use crate::model::types::{borrowed_part, impl_trait};
+use crate::model::step::StepOptions;
+use crate::model::types::{borrowed_part, impl_trait, is_named};
 
 pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     let value = &component.returns.value;
@@ -10,5 +11,17 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         errors.at(opaque, "what a tasklet returns has a type with a name: write it out");
     } else if let Some(part) = borrowed_part(value) {
         errors.at(part, "what a tasklet returns outlives its call and owns its data: return an owned type");
+    }
+}
+
+/// A call cannot be interrupted, so a time is only of use between calls.
+pub(crate) fn timeout(options: &StepOptions, component: &Component<'_>, errors: &mut Errors) {
+    if let Some(timeout) = options.given.iter().find(|name| *name == "timeout")
+        && !is_named(&component.returns.value, "Repeat")
+    {
+        errors.at(
+            timeout,
+            "`timeout` is looked at between the calls of a tasklet, and this one is called once, which nothing can interrupt: return `Repeat` and do a part of the work in each call, or leave `timeout` out",
+        );
     }
 }

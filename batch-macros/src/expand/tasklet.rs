@@ -20,6 +20,7 @@ use crate::syntax::component::plain;
 pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let component = Component::read(Role::Tasklet, function, errors);
     check::tasklet::check(&component, errors);
+    check::tasklet::timeout(options, &component, errors);
     let kind = quote!(__batch::StepKind::Tasklet);
     if !errors.is_empty() {
         let (definition, ended) = (broken(function, &kind), broken_outcome(function, errors));

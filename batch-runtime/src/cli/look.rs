@@ -51,10 +51,6 @@ pub(super) fn executions(
         ..ExecutionFilter::default()
     };
     let mut found = operator.executions(&filter)?;
-    if let (true, Some(job)) = (found.is_empty(), job) {
-        // A repository may hold jobs of other programs, so a name is wrong only where it has left no trace.
-        operator.job(job)?;
-    }
     let more = found.len() > limit;
     found.truncate(limit);
     let owners: Vec<Option<OwnerState>> =

@@ -39,8 +39,25 @@ ids! {
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal {
     flag: Arc<AtomicBool>,
-    /// That of the job, where this is a signal of the branches of a split, or of the threads of a step.
-    outer: Option<Arc<StopSignal>>,
+    /// This one is raised with it.
+    outer: Option<Outer>,
+}
+
+/// The signal that another is made of.
+#[derive(Debug, Clone)]
+enum Outer {
+    /// That of all executions, where this is the signal of one.
+    OfAll(Arc<StopSignal>),
+    /// That of the execution, where this is a signal of the branches of a split, or of the threads of a step.
+    OfExecution(Arc<StopSignal>),
+}
+
+impl Outer {
+    fn signal(&self) -> &StopSignal {
+        match self {
+            Self::OfAll(outer) | Self::OfExecution(outer) => outer,
+        }
+    }
 }
 
 impl StopSignal {
@@ -56,16 +73,21 @@ impl StopSignal {
         Self { flag, outer: None }
     }
 
+    /// A signal of one execution, raised with this one; raising it stops that execution and no other.
+    pub(crate) fn of_execution(&self) -> Self {
+        Self { flag: Arc::default(), outer: Some(Outer::OfAll(Arc::new(self.clone()))) }
+    }
+
     /// A signal of the branches of a split or the threads of a step, raised with this one, and by [`give_up`](Self::give_up) without it.
     pub(crate) fn of_branches(&self) -> Self {
-        Self { flag: Arc::default(), outer: Some(Arc::new(self.clone())) }
+        Self { flag: Arc::default(), outer: Some(Outer::OfExecution(Arc::new(self.clone()))) }
     }
 
     /// Asks to stop.
     pub fn raise(&self) {
         match &self.outer {
-            Some(outer) => outer.raise(),
-            None => self.flag.store(true, Ordering::Relaxed),
+            Some(Outer::OfExecution(execution)) => execution.raise(),
+            _ => self.flag.store(true, Ordering::Relaxed),
         }
     }
 
@@ -77,7 +99,8 @@ impl StopSignal {
     /// Was it asked?
     #[must_use]
     pub fn is_raised(&self) -> bool {
-        self.flag.load(Ordering::Relaxed) || self.outer.as_ref().is_some_and(|outer| outer.is_raised())
+        self.flag.load(Ordering::Relaxed)
+            || self.outer.as_ref().is_some_and(|outer| outer.signal().is_raised())
     }
 }
 
@@ -305,6 +328,16 @@ mod tests {
         assert!(branches.is_raised() && !job.is_raised() && !inner.is_raised());
         inner.raise();
         assert!(job.is_raised() && inner.is_raised() && !other.is_raised());
+    }
+
+    #[test]
+    fn an_execution_stops_with_all_and_alone() {
+        let all = StopSignal::new();
+        let (one, other) = (all.of_execution(), all.of_execution());
+        one.of_branches().raise();
+        assert!(one.is_raised() && !other.is_raised() && !all.is_raised());
+        all.raise();
+        assert!(other.of_branches().is_raised());
     }
 
     fn values() -> Values {

@@ -2,6 +2,7 @@
 //! the caller records how it ended.
 
 use std::cell::RefCell;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
@@ -39,8 +40,8 @@ pub(super) struct Request<'r> {
     /// The job's scope with the bindings of this use.
     pub(super) scope: Scope<'r>,
     pub(super) route: Option<Route>,
-    /// It completed in an earlier execution, and begins anew.
-    pub(super) again: bool,
+    /// How often it completed in earlier executions.
+    pub(super) completions: u32,
     /// Where it is a partition of the step.
     pub(super) partition: Option<Share<'r>>,
 }
@@ -93,9 +94,6 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
         },
     };
     let BegunStep { id, starts, mut context, before, chunks } = begun;
-    if request.again {
-        context.clear();
-    }
     let replayed = replayed(request, step)?;
     let share = request.partition.as_ref();
     let live = match share {
@@ -259,6 +257,10 @@ fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<
         }
     }
     let parameters = resolve_beside(nested, &resolved, &given)?;
-    let parent = format!("{}:{}:{}", job.job, job.instance, request.path);
+    let mut parent = format!("{}:{}:{}", job.job, job.instance, request.path);
+    if request.completions > 0 {
+        // The arm that it completed in was left.
+        let _ = write!(parent, "#{}", request.completions + 1);
+    }
     Ok(parameters.with(PARENT, ParameterValue::String(parent)))
 }

@@ -1,10 +1,10 @@
-//! Receives: a job's body. Gives: the walk through it, and the name of every place on the way: the one definition of
-//! where a job stands, for running, replaying and checking a journal alike.
+//! Walks a job's body and names every place on the way: the one definition of where a job is, for running, replaying and
+//! checking a journal alike.
 //!
 //! A place is named by what stands there and, inside loops, by the iterations: `load`, `page[3]`, `match quality`,
 //! `while more[2]`. What may stand in a body more than once is numbered in the order of the body: `match quality#2`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::definition::{Binding, DeciderInfo, StepInfo};
@@ -22,6 +22,94 @@ pub(super) struct Place<'w> {
     pub(super) bindings: &'w [&'static [Binding]],
 }
 
+/// What a statement stands in, that was decided.
+#[derive(Clone)]
+pub(super) enum Around {
+    /// An arm of a `match`.
+    Match {
+        /// The name of the `match`.
+        choice: String,
+        /// The name of its subject's place.
+        place: String,
+        /// What it is on.
+        subject: Subject,
+    },
+    /// An iteration of a `while`.
+    While {
+        /// The name of the decider's place.
+        path: String,
+    },
+}
+
+/// The arms of a `match` that the walk came to.
+pub(super) struct Ways<'w> {
+    pub(super) route: Route,
+    numbering: &'w Numbering,
+    iterations: &'w [u32],
+}
+
+impl Ways<'_> {
+    /// The places in an arm.
+    pub(super) fn arm(&self, index: usize) -> Region {
+        let arms = self.route.arms;
+        let mut numbering = self.numbering.clone();
+        numbering.skip_arms(&arms[..index]);
+        Region::new(arms[index].body, numbering, self.iterations)
+    }
+}
+
+/// The places in a part of a body, in one iteration of the loops around it or in those from one on.
+pub(super) struct Region {
+    /// Their names, and how many loops they stand in.
+    names: BTreeSet<(String, usize)>,
+    iterations: Vec<u32>,
+    /// The `while` whose later iterations belong to it as well.
+    repeats: Option<String>,
+}
+
+impl Region {
+    fn new(nodes: &[Node], mut numbering: Numbering, iterations: &[u32]) -> Self {
+        let mut names = BTreeSet::new();
+        numbering.pass(nodes, iterations.len(), &mut |name, depth| {
+            names.insert((name.to_owned(), depth));
+        });
+        Self { names, iterations: iterations.to_vec(), repeats: None }
+    }
+
+    /// All places of a body.
+    pub(super) fn all(nodes: &[Node]) -> Self {
+        Self::new(nodes, Numbering::default(), &[])
+    }
+
+    /// Is the place of that path in it?
+    pub(super) fn contains(&self, path: &str) -> bool {
+        let Some((name, iterations)) = parsed(path) else { return false };
+        let depth = self.iterations.len();
+        if iterations.len() < depth {
+            return false;
+        }
+        let (around, inside) = (&iterations[..depth], &self.iterations[..]);
+        let is_later = || match (around.split_last(), inside.split_last()) {
+            (Some((at, around)), Some((first, inside))) => around == inside && at > first,
+            _ => false,
+        };
+        match &self.repeats {
+            None if around != inside => return false,
+            Some(_) if around != inside && !is_later() => return false,
+            Some(repeats) if name == repeats => return is_later(),
+            _ => {}
+        }
+        self.names.contains(&(name.to_owned(), iterations.len()))
+    }
+}
+
+/// The name in a path, and the iterations.
+fn parsed(path: &str) -> Option<(&str, Vec<u32>)> {
+    let Some((name, rest)) = path.split_once('[') else { return Some((path, Vec::new())) };
+    let numbers = rest.strip_suffix(']')?.split('.').map(str::parse);
+    numbers.collect::<Result<_, _>>().ok().map(|iterations| (name, iterations))
+}
+
 /// What is done at the places of a walk.
 pub(super) trait Driver {
     /// Why the walk ends: also at the end of the job.
@@ -36,11 +124,17 @@ pub(super) trait Driver {
         place: &Place<'_>,
         choice: &str,
         subject: Subject,
-        route: Route,
+        ways: &Ways<'_>,
     ) -> Result<usize, Self::Halt>;
 
-    /// Asks a decider of a loop.
-    fn ask(&mut self, place: &Place<'_>, decider: &'static DeciderInfo) -> Result<bool, Self::Halt>;
+    /// Asks a decider of a loop; `rest` is what is not walked where the loop ends here.
+    fn ask(
+        &mut self,
+        place: &Place<'_>,
+        decider: &'static DeciderInfo,
+        ends: bool,
+        rest: &dyn Fn() -> Region,
+    ) -> Result<bool, Self::Halt>;
 
     /// Walks the branches of a split, at most `max` at once.
     fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Self::Halt>;
@@ -51,13 +145,13 @@ pub(super) trait Driver {
     /// `end!`.
     fn end(&mut self, code: &'static str) -> Self::Halt;
 
-    /// `fail!`.
-    fn fail(&mut self, why: &'static str) -> Self::Halt;
+    /// `fail!`, in what was decided, the innermost last.
+    fn fail(&mut self, why: &'static str, around: &[Around]) -> Self::Halt;
 }
 
 /// Walks a body from its beginning to its end, or to where the driver halts.
 pub(super) fn walk<D: Driver>(nodes: &'static [Node], driver: &mut D) -> Result<(), D::Halt> {
-    let mut walk = Walk { driver, iterations: Vec::new(), bindings: Vec::new() };
+    let mut walk = Walk { driver, iterations: Vec::new(), bindings: Vec::new(), around: Vec::new() };
     walk.nodes(nodes, &mut Numbering::default()).map(|_| ())
 }
 
@@ -75,30 +169,41 @@ impl Numbering {
     }
 
     fn skip(&mut self, nodes: &[Node]) {
-        for node in nodes {
-            match node {
-                Node::Run(Use { activity: Activity::Flow(flow), .. }) => self.skip(flow.nodes),
-                Node::Match { used, arms, .. } => {
-                    self.number(match_name(used));
-                    self.skip_arms(arms);
-                }
-                Node::While { used, body, .. } => {
-                    self.number(while_name(used));
-                    self.skip(body);
-                }
-                Node::Loop(body) => self.skip(body),
-                Node::Split { branches, .. } => branches.iter().for_each(|branch| self.skip(branch)),
-                Node::Stop(_) => {
-                    self.number(STOP.to_owned());
-                }
-                Node::Run(_) | Node::Break | Node::End(_) | Node::Fail(_) => {}
-            }
-        }
+        self.pass(nodes, 0, &mut |_, _| ());
     }
 
     fn skip_arms(&mut self, arms: &[Arm]) {
         for arm in arms {
             self.skip(arm.body);
+        }
+    }
+
+    /// Passes all that stands there, and tells the name of each place and how many loops it stands in.
+    fn pass(&mut self, nodes: &[Node], depth: usize, told: &mut dyn FnMut(&str, usize)) {
+        for node in nodes {
+            match node {
+                Node::Run(Use { activity: Activity::Flow(flow), .. }) => self.pass(flow.nodes, depth, told),
+                Node::Run(used) => told(used.name, depth),
+                Node::Match { subject, used, arms, .. } => {
+                    if !matches!(subject, Subject::Decider(_)) {
+                        told(used.name, depth);
+                    }
+                    told(&self.number(match_name(used)), depth);
+                    for arm in *arms {
+                        self.pass(arm.body, depth, told);
+                    }
+                }
+                Node::While { used, body, .. } => {
+                    told(&self.number(while_name(used)), depth + 1);
+                    self.pass(body, depth + 1, told);
+                }
+                Node::Loop(body) => self.pass(body, depth + 1, told),
+                Node::Split { branches, .. } => {
+                    branches.iter().for_each(|branch| self.pass(branch, depth, told));
+                }
+                Node::Stop(_) => told(&self.number(STOP.to_owned()), depth),
+                Node::Break | Node::End(_) | Node::Fail(_) => {}
+            }
         }
     }
 }
@@ -120,14 +225,16 @@ pub(super) struct Branch<'w> {
     numbering: Numbering,
     iterations: &'w [u32],
     bindings: &'w [&'static [Binding]],
+    around: &'w [Around],
 }
 
 impl Branch<'_> {
     /// Walks it from its beginning to its end, or to where the driver halts.
     pub(super) fn walk<D: Driver>(&self, driver: &mut D) -> Result<(), D::Halt> {
         let (iterations, bindings) = (self.iterations.to_vec(), self.bindings.to_vec());
+        let mut walk = Walk { driver, iterations, bindings, around: self.around.to_vec() };
         // No `break` leads out of a branch.
-        Walk { driver, iterations, bindings }.nodes(self.nodes, &mut self.numbering.clone()).map(|_| ())
+        walk.nodes(self.nodes, &mut self.numbering.clone()).map(|_| ())
     }
 }
 
@@ -136,10 +243,19 @@ enum Flowing {
     Broken,
 }
 
+/// Whether a loop goes on.
+enum Next {
+    On,
+    /// In an iteration that was decided.
+    In(Around),
+    Over,
+}
+
 struct Walk<'w, D> {
     driver: &'w mut D,
     iterations: Vec<u32>,
     bindings: Vec<&'static [Binding]>,
+    around: Vec<Around>,
 }
 
 impl<D: Driver> Walk<'_, D> {
@@ -165,35 +281,54 @@ impl<D: Driver> Walk<'_, D> {
             },
             Node::Match { subject, used, arms, route } => {
                 let choice = self.path(numbering.number(match_name(used)));
-                let route = Route { arms, arm_of: *route };
-                let taken = self.at(used, used.name.to_owned(), |driver, place| {
-                    driver.choose(place, &choice, *subject, route)
+                let iterations = self.iterations.clone();
+                let ways = Ways {
+                    route: Route { arms, arm_of: *route },
+                    numbering: &*numbering,
+                    iterations: &iterations,
+                };
+                let (taken, place) = self.at(used, used.name.to_owned(), |driver, place| {
+                    let taken = driver.choose(place, &choice, *subject, &ways)?;
+                    Ok((taken, place.path.clone()))
                 })?;
                 let mut inside = numbering.clone();
                 inside.skip_arms(&arms[..taken]);
                 numbering.skip_arms(arms);
-                return self.nodes(arms[taken].body, &mut inside);
+                self.around.push(Around::Match { choice, place, subject: *subject });
+                let flowing = self.nodes(arms[taken].body, &mut inside);
+                self.around.pop();
+                return flowing;
             }
             Node::While { decider, used, negated, body } => {
                 let name = numbering.number(while_name(used));
+                let inside = numbering.clone();
                 self.iterate(body, numbering, |walk| {
-                    let more = walk.at(used, name.clone(), |driver, place| driver.ask(place, decider))?;
-                    Ok(more != *negated)
+                    let iterations = walk.iterations.clone();
+                    let rest = || {
+                        let region = Region::new(body, inside.clone(), &iterations);
+                        Region { repeats: Some(name.clone()), ..region }
+                    };
+                    walk.at(used, name.clone(), |driver, place| {
+                        let more = driver.ask(place, decider, *negated, &rest)? != *negated;
+                        let around = || Around::While { path: place.path.clone() };
+                        Ok(if more { Next::In(around()) } else { Next::Over })
+                    })
                 })?;
             }
-            Node::Loop(body) => self.iterate(body, numbering, |_| Ok(true))?,
+            Node::Loop(body) => self.iterate(body, numbering, |_| Ok(Next::On))?,
             Node::Split { branches, max } => {
                 let mut ahead = Vec::with_capacity(branches.len());
                 for nodes in *branches {
                     let (iterations, bindings) = (&*self.iterations, &*self.bindings);
-                    ahead.push(Branch { nodes, numbering: numbering.clone(), iterations, bindings });
+                    let (numbering_here, around) = (numbering.clone(), &*self.around);
+                    ahead.push(Branch { nodes, numbering: numbering_here, iterations, bindings, around });
                     numbering.skip(nodes);
                 }
                 self.driver.split(&ahead, *max)?;
             }
             Node::Break => return Ok(Flowing::Broken),
             Node::End(code) => return Err(self.driver.end(code)),
-            Node::Fail(why) => return Err(self.driver.fail(why)),
+            Node::Fail(why) => return Err(self.driver.fail(why, &self.around)),
             Node::Stop(why) => {
                 let path = self.path(numbering.number(STOP.to_owned()));
                 self.driver.stop(&path, why)?;
@@ -206,19 +341,23 @@ impl<D: Driver> Walk<'_, D> {
         &mut self,
         body: &'static [Node],
         numbering: &mut Numbering,
-        mut goes_on: impl FnMut(&mut Self) -> Result<bool, D::Halt>,
+        mut next: impl FnMut(&mut Self) -> Result<Next, D::Halt>,
     ) -> Result<(), D::Halt> {
         self.iterations.push(0);
+        let outside = self.around.len();
         let walked = loop {
             if let Some(iteration) = self.iterations.last_mut() {
                 *iteration += 1;
             }
-            match goes_on(self) {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
+            match next(self) {
+                Ok(Next::On) => {}
+                Ok(Next::In(around)) => self.around.push(around),
+                Ok(Next::Over) => break Ok(()),
                 Err(halt) => break Err(halt),
             }
-            match self.nodes(body, &mut numbering.clone()) {
+            let walked = self.nodes(body, &mut numbering.clone());
+            self.around.truncate(outside);
+            match walked {
                 Ok(Flowing::On) => {}
                 Ok(Flowing::Broken) => break Ok(()),
                 Err(halt) => break Err(halt),

@@ -1,4 +1,4 @@
-//! Receives: a launch. Gives: the job's run from its launch to its report.
+//! Runs a job from its launch to its report.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +25,8 @@ pub(super) fn run(
     within: Option<&str>,
 ) -> Result<JobReport, JobError> {
     let began = Instant::now();
+    // Who asks this execution to stop asks no other that runs with the same options, at the same time or later.
+    let options = &RunOptions { stop: options.stop.of_execution(), ..options.clone() };
     check_databases(repository, job)?;
     warn_of_undeclared(job.name, &steps(job.flow));
     let passed = replay::passed(repository, parameters)?;
@@ -69,7 +71,7 @@ pub(super) fn run(
     );
     #[cfg(feature = "async")]
     let environment = environment.in_runtime(options.runtime.clone());
-    let journal = Journal::new(passed.into_iter().chain(journal));
+    let journal = Journal::replayed(job.flow, passed.into_iter().chain(journal));
     let mut runner = Runner {
         repository,
         ownership,

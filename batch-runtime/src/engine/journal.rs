@@ -1,9 +1,15 @@
-//! Receives: the journal of an instance, and the job's body. Gives: what was passed already, and whether the body still holds
-//! all of it.
+//! Says what an instance has passed already, what of that is decided again, and whether a job's body still holds all of it.
+//!
+//! A journal is only ever appended to; of several entries of a place the last one counts. Two kinds of outcome are not replayed:
+//!
+//! - A step that runs again routes again. Where it comes to another arm, the entries of the arm that is left are taken back, in
+//!   the transaction that records the new arm.
+//! - The outcome that led to a `fail!` is decided again. That needs no entry: a replay of the journal comes to the `fail!`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
-use super::flow::{Branch, Driver, Place, steps_by_name, walk};
+use super::flow::{Around, Branch, Driver, Place, Region, Ways, steps_by_name, walk};
 use super::form::Form;
 use super::renames::{Renames, name_in};
 use super::step::Route;
@@ -15,24 +21,94 @@ use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 pub(super) const COMPLETED: &str = "COMPLETED";
 pub(super) const FAILED: &str = "FAILED";
 pub(super) const STOPPED: &str = "STOPPED";
+/// What an entry says whose place counts as not passed: the arm that it is in was left.
+const TAKEN_BACK: &str = "TAKEN BACK";
 
 /// What an instance has passed, by place.
 #[derive(Debug, Default)]
-pub(super) struct Journal(BTreeMap<String, JournalEntry>);
+pub(super) struct Journal {
+    entries: BTreeMap<String, JournalEntry>,
+    /// When each place was first passed.
+    order: BTreeMap<String, usize>,
+    /// How often what is at a place completed, also in arms that were left.
+    completions: BTreeMap<String, u32>,
+    /// Has a `match` or `while` come out otherwise than before?
+    rerouted: bool,
+    /// The names of choices that are made again, and of `while`s.
+    again: BTreeSet<String>,
+    /// The places that this execution took back.
+    left: Mutex<BTreeSet<String>>,
+}
 
 impl Journal {
     pub(super) fn new(entries: impl IntoIterator<Item = JournalEntry>) -> Self {
-        Self(entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect())
+        let mut journal = Self::default();
+        for (at, entry) in entries.into_iter().enumerate() {
+            journal.add(at, entry);
+        }
+        journal
+    }
+
+    /// The journal as it is replayed: with what a `fail!` of this body takes back.
+    pub(super) fn replayed(nodes: &'static [Node], entries: impl IntoIterator<Item = JournalEntry>) -> Self {
+        let mut journal = Self::new(entries);
+        let mut replay = Replay::of(&journal);
+        // How far it comes is what it is walked for.
+        let _ = walk(nodes, &mut replay);
+        journal.again = replay.taken_back;
+        journal
+    }
+
+    fn add(&mut self, at: usize, entry: JournalEntry) {
+        if entry.outcome == TAKEN_BACK {
+            self.rerouted = true;
+            self.order.remove(&entry.path);
+            self.entries.remove(&entry.path);
+            return;
+        }
+        if entry.exit.is_some() && entry.outcome == COMPLETED {
+            *self.completions.entry(entry.path.clone()).or_insert(0) += 1;
+        }
+        self.order.entry(entry.path.clone()).or_insert(at);
+        if let Some(before) = self.entries.get(&entry.path) {
+            self.rerouted |= entry.exit.is_none() && before.outcome != entry.outcome;
+        }
+        self.entries.insert(entry.path.clone(), entry);
     }
 
     pub(super) fn at(&self, path: &str) -> Option<&JournalEntry> {
-        self.0.get(path)
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.entries.get(path).filter(|_| !left.contains(path))
+    }
+
+    /// Is what came out there decided again?
+    pub(super) fn is_open(&self, choice: &str) -> bool {
+        self.again.contains(choice)
+    }
+
+    pub(super) fn completions(&self, path: &str) -> u32 {
+        self.completions.get(path).copied().unwrap_or(0)
+    }
+
+    /// The entries that count, in the order in which their places were first passed.
+    pub(super) fn entries(&self) -> Vec<&JournalEntry> {
+        let mut order: Vec<_> = self.order.iter().collect();
+        order.sort_unstable_by_key(|(_, at)| **at);
+        order.into_iter().filter_map(|(path, _)| self.entries.get(path)).collect()
+    }
+
+    /// Leaves a part of the body: none of its places counts as passed. Returns what says so in the repository.
+    pub(super) fn leave(&self, part: &Region) -> Vec<JournalEntry> {
+        let paths: Vec<_> = self.entries.keys().filter(|path| part.contains(path)).cloned().collect();
+        let entries = paths.iter().map(|path| JournalEntry::at(path, TAKEN_BACK)).collect();
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+        entries
     }
 
     /// The arm that was taken there.
     pub(super) fn arm(&self, choice: &str, route: Route) -> Option<Result<usize, String>> {
         let label = &self.at(choice)?.outcome;
-        let found = route.arms.iter().position(|arm| arm.label == label);
+        let found = route.arm_named(label);
         Some(found.ok_or_else(|| format!("`{choice}` took the arm `{label}`, which is no longer there")))
     }
 }
@@ -57,22 +133,38 @@ pub(super) fn holds(
         .map(|entry| renames.entry(entry))
         .collect::<Result<Vec<_>, _>>()?;
     let journal = Journal::new(entries.iter().cloned());
-    let mut replay = Replay { journal: &journal, met: BTreeSet::new(), fronts: BTreeMap::new() };
+    let mut replay = Replay::of(&journal);
     if let Err(Halt::Mismatch(what)) = walk(nodes, &mut replay) {
         return Err(what);
     }
-    if let Some(entry) = entries.iter().find(|entry| !replay.met.contains(&entry.path)) {
+    // Once an outcome is another, what was passed after it is ahead of where the job goes on.
+    let ahead = journal.rerouted.then(|| Region::all(nodes));
+    let is_ahead = |path: &str| ahead.as_ref().is_some_and(|ahead| ahead.contains(path));
+    let mut entries = journal.entries().into_iter();
+    if let Some(entry) = entries.find(|entry| !replay.met.contains(&entry.path) && !is_ahead(&entry.path)) {
         return Err(format!(
             "it has passed `{}` ({}), which the job no longer comes to",
             entry.path, entry.outcome
         ));
     }
+    let steps = steps_by_name(nodes);
     for step in so_far.unfinished {
         let path = renames.path(&step.step)?;
-        // What is complete and is run again begins with nothing.
-        if journal.at(&path).is_none() {
-            goes_on(nodes, step, &path, &replay.fronts)?;
-        }
+        let known = steps.get(name_in(&path)).copied();
+        let is_known = match journal.at(&path) {
+            Some(entry) if entry.outcome == FAILED => replay.failed.contains(&path),
+            Some(_) => known.is_some_and(|step| step.options.allow_start_if_complete),
+            None => is_ahead(&path),
+        };
+        let activity = match (is_known, known) {
+            (true, Some(known)) => Some(Activity::Step(known)),
+            // A nested job checks its own journal.
+            (true, None) => continue,
+            // What was passed and does not run again goes on with nothing.
+            (false, _) if journal.at(&path).is_some() => continue,
+            (false, _) => replay.fronts.get(&path).copied(),
+        };
+        goes_on(nodes, step, activity, &replay.fronts)?;
     }
     Ok(needed)
 }
@@ -81,7 +173,7 @@ pub(super) fn holds(
 fn goes_on(
     nodes: &'static [Node],
     step: &UnfinishedStep,
-    path: &str,
+    activity: Option<Activity>,
     fronts: &BTreeMap<String, Activity>,
 ) -> Result<(), String> {
     let was = step.form.as_deref().map(Form::parse);
@@ -95,15 +187,15 @@ fn goes_on(
         (commits, written) => format!("has committed {commits} chunks with {written} items"),
     };
     let name = &step.step;
-    let Some(activity) = fronts.get(path) else {
-        return Err(if steps_by_name(nodes).contains_key(name_in(path)) {
+    let Some(activity) = activity else {
+        return Err(if steps_by_name(nodes).contains_key(name_in(name)) {
             format!("step `{name}` {done}, and the job comes to it by another way now")
         } else {
             let hint = heirs(nodes, name, fronts);
             format!("step `{name}` {done}, and the job has no step of that name now{hint}")
         });
     };
-    match (was, Form::of(*activity)) {
+    match (was, Form::of(activity)) {
         (Some(None), _) => Err(format!(
             "step `{name}` {done}, and was begun by a version of the framework that says otherwise what a step is made of"
         )),
@@ -135,16 +227,29 @@ struct Replay<'j> {
     met: BTreeSet<String>,
     /// Where the walk came to a step or nested job that is not complete: what is executed next.
     fronts: BTreeMap<String, Activity>,
+    taken_back: BTreeSet<String>,
+    /// The steps whose failure led to a `fail!`.
+    failed: BTreeSet<String>,
 }
 
 enum Halt {
-    /// Behind the last entry, or at the job's end.
+    /// After the last entry, or at the job's end.
     Front,
     Mismatch(String),
 }
 
-impl Replay<'_> {
-    fn meet(&mut self, path: &str) -> Result<&JournalEntry, Halt> {
+impl<'j> Replay<'j> {
+    fn of(journal: &'j Journal) -> Self {
+        Self {
+            journal,
+            met: BTreeSet::new(),
+            fronts: BTreeMap::new(),
+            taken_back: BTreeSet::new(),
+            failed: BTreeSet::new(),
+        }
+    }
+
+    fn meet(&mut self, path: &str) -> Result<&'j JournalEntry, Halt> {
         let entry = self.journal.at(path).ok_or(Halt::Front)?;
         self.met.insert(path.to_owned());
         Ok(entry)
@@ -171,7 +276,7 @@ impl Driver for Replay<'_> {
         place: &Place<'_>,
         choice: &str,
         subject: Subject,
-        route: Route,
+        ways: &Ways<'_>,
     ) -> Result<usize, Halt> {
         if !matches!(subject, Subject::Decider(_)) {
             self.pass(place)?;
@@ -183,10 +288,16 @@ impl Driver for Replay<'_> {
             }
         }
         self.meet(choice)?;
-        self.journal.arm(choice, route).ok_or(Halt::Front)?.map_err(Halt::Mismatch)
+        self.journal.arm(choice, ways.route).ok_or(Halt::Front)?.map_err(Halt::Mismatch)
     }
 
-    fn ask(&mut self, place: &Place<'_>, _: &'static DeciderInfo) -> Result<bool, Halt> {
+    fn ask(
+        &mut self,
+        place: &Place<'_>,
+        _: &'static DeciderInfo,
+        _: bool,
+        _: &dyn Fn() -> Region,
+    ) -> Result<bool, Halt> {
         self.meet(&place.path).map(|entry| entry.outcome == "true")
     }
 
@@ -210,7 +321,23 @@ impl Driver for Replay<'_> {
         Halt::Front
     }
 
-    fn fail(&mut self, _: &'static str) -> Halt {
+    fn fail(&mut self, _: &'static str, around: &[Around]) -> Halt {
+        // A step that completed has nothing left to do, so its outcome is a fact; what is decided again is around it.
+        for around in around.iter().rev() {
+            let led = match around {
+                Around::While { path } => path,
+                Around::Match { choice, place, subject: Subject::Ended(_) } => {
+                    if self.journal.at(place).is_none_or(|entry| entry.outcome == COMPLETED) {
+                        continue;
+                    }
+                    self.failed.insert(place.clone());
+                    choice
+                }
+                Around::Match { choice, .. } => choice,
+            };
+            self.taken_back.insert(led.clone());
+            break;
+        }
         Halt::Front
     }
 }
@@ -269,15 +396,7 @@ mod tests {
     ];
 
     fn entries(passed: &[(&str, &str)]) -> Vec<JournalEntry> {
-        passed
-            .iter()
-            .map(|(path, outcome)| JournalEntry {
-                path: (*path).to_owned(),
-                outcome: (*outcome).to_owned(),
-                exit: None,
-                output: None,
-            })
-            .collect()
+        passed.iter().map(|(path, outcome)| JournalEntry::at(path, outcome)).collect()
     }
 
     fn passes(nodes: &'static [Node], journal: &[JournalEntry]) -> Result<(), String> {

@@ -30,6 +30,8 @@ mod profile;
 mod renames;
 mod reopen;
 mod replay;
+#[cfg(test)]
+mod rerouting;
 mod retry;
 mod runner;
 mod sequential;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checkpoint::{self, Place};
+use super::journal::Journal;
 use crate::definition::{BoxError, ExecutionId, Failure, ParameterValue, Parameters, REPLAY, Reader};
 use crate::repository::{JournalEntry, Repository, RepositoryError};
 
@@ -47,7 +48,7 @@ pub(super) fn journal(
         None => Vec::new(),
     };
     journal.extend(repository.journal(execution)?);
-    Ok(journal)
+    Ok(Journal::new(journal).entries().into_iter().cloned().collect())
 }
 
 /// The execution that this one replays.

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::flow::{Branch, Driver, Place};
+use super::flow::{Around, Branch, Driver, Place, Region, Ways};
 use super::journal::{self, Journal};
 use super::panic;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
@@ -54,16 +54,27 @@ pub(super) struct Runner<'r> {
     pub(super) passed: Vec<String>,
 }
 
-/// The `match` that a step stands in.
+/// The `match` that a step is in.
 struct Choice<'c> {
     name: &'c str,
-    route: Route,
+    ways: &'c Ways<'c>,
     handles_failure: bool,
 }
 
 impl Choice<'_> {
-    fn entry(&self, label: &str) -> JournalEntry {
-        JournalEntry { path: self.name.to_owned(), outcome: label.to_owned(), exit: None, output: None }
+    fn route(&self) -> Route {
+        self.ways.route
+    }
+
+    /// What the journal is told of the arm that is taken. What it holds of another arm is taken back.
+    fn entries(&self, journal: &Journal, label: &str) -> Vec<JournalEntry> {
+        let mut entries = vec![JournalEntry::at(self.name, label)];
+        if let Some(Ok(before)) = journal.arm(self.name, self.route())
+            && self.route().arms[before].label != label
+        {
+            entries.extend(journal.leave(&self.ways.arm(before)));
+        }
+        entries
     }
 }
 
@@ -84,36 +95,36 @@ impl Runner<'_> {
         if stop.is_raised() { Err(stopped()) } else { Ok(()) }
     }
 
-    /// Passes a step or nested job: replays it where it is journalled, else executes it. Gives the label of the arm that
-    /// takes its outcome, where it was executed in a `match`.
+    /// Passes a step or nested job: replays it where it is journalled and does not run again, else executes it. Returns the
+    /// label of the arm that takes its outcome, where it was executed in a `match`.
     fn pass(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
-        let mut again = false;
-        if let Some(entry) = self.journal.at(&place.path) {
+        if let Some(entry) = self.journal.at(&place.path)
+            && !self.runs_again(place, entry, choice)
+        {
             if let (Some((_, json)), Activity::Step(step)) = (&entry.output, place.used.activity) {
                 // By what it is called today: it may have had another name, or stood in another module.
                 self.environment.leave_output(step.id, json.clone());
             }
-            again = entry.outcome == journal::COMPLETED
-                && matches!(place.used.activity, Activity::Step(step) if step.options.allow_start_if_complete);
-            if !again {
-                let name = self.shown(&place.path);
-                if let Some(observer) = &self.options.observer {
-                    observer.step_passed(&name);
-                }
-                self.passed.push(name);
-                return Ok(None);
+            let name = self.shown(&place.path);
+            if let Some(observer) = &self.options.observer {
+                observer.step_passed(&name);
             }
+            self.passed.push(name);
+            return Ok(None);
         }
         self.check_stop()?;
-        self.execute(place, choice, again)
+        self.execute(place, choice)
     }
 
-    fn execute(
-        &mut self,
-        place: &Place<'_>,
-        choice: Option<&Choice<'_>>,
-        again: bool,
-    ) -> Result<Option<String>, Halt> {
+    /// Does a step run again that an earlier execution has passed?
+    fn runs_again(&self, place: &Place<'_>, entry: &JournalEntry, choice: Option<&Choice<'_>>) -> bool {
+        let always =
+            matches!(place.used.activity, Activity::Step(step) if step.options.allow_start_if_complete);
+        (always && entry.outcome == journal::COMPLETED)
+            || choice.is_some_and(|choice| self.journal.is_open(choice.name))
+    }
+
+    fn execute(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
         let name = self.shown(&place.path);
         let scope = place.bindings.iter().fold(Scope::of_job(self.environment), |scope, b| scope.bound(b));
         let began = Instant::now();
@@ -126,8 +137,8 @@ impl Runner<'_> {
             name: &name,
             activity: place.used.activity,
             scope,
-            route: choice.map(|choice| choice.route),
-            again,
+            route: choice.map(Choice::route),
+            completions: self.journal.completions(&place.path),
             partition: None,
         })?;
         self.steps.extend(nested);
@@ -157,8 +168,7 @@ impl Runner<'_> {
             exit,
             counters,
             profile,
-            // The route stands as it was taken the first time; what the step left behind is today's.
-            journal: entries.into_iter().take(if again { 1 } else { usize::MAX }).collect(),
+            journal: entries,
             context: None,
             job_context: values.changed().then(|| values.changes()),
         };
@@ -207,7 +217,7 @@ impl Runner<'_> {
         let (outcome, done) = match (status, done) {
             (BatchStatus::Completed, Some(done)) => (journal::COMPLETED, done),
             (BatchStatus::Abandoned, _) => {
-                let arm = choice.map(|choice| choice.route.label(Box::new(Ended::Failed)).to_owned());
+                let arm = choice.map(|choice| choice.route().label(Box::new(Ended::Failed)).to_owned());
                 (journal::FAILED, Done { arm, output: None })
             }
             _ => return (Vec::new(), None),
@@ -226,7 +236,7 @@ impl Runner<'_> {
             output,
         }];
         if let (Some(choice), Some(label)) = (choice, &done.arm) {
-            entries.push(choice.entry(label));
+            entries.extend(choice.entries(self.journal, label));
         }
         (entries, done.arm)
     }
@@ -256,31 +266,45 @@ impl Driver for Runner<'_> {
         place: &Place<'_>,
         name: &str,
         subject: Subject,
-        route: Route,
+        ways: &Ways<'_>,
     ) -> Result<usize, Halt> {
+        let route = ways.route;
         let journalled =
             self.journal.arm(name, route).map(|arm| arm.expect("the launch has checked the journal"));
-        if let Subject::Decider(decider) = subject {
-            if let Some(arm) = journalled {
+        let label = if let Subject::Decider(decider) = subject {
+            if let Some(arm) = journalled.filter(|_| !self.journal.is_open(name)) {
                 return Ok(arm);
             }
             self.check_stop()?;
-            let choice = Choice { name, route, handles_failure: false };
+            let choice = Choice { name, ways, handles_failure: false };
             let label = route.label(self.decide(place, decider)?);
-            self.repository.record(self.ownership, &choice.entry(label))?;
-            return Ok(arm_named(route, label));
-        }
-        let choice = Choice { name, route, handles_failure: matches!(subject, Subject::Ended(_)) };
-        let label = self.pass(place, Some(&choice))?;
-        match (journalled, label) {
-            (Some(arm), _) => Ok(arm),
-            (None, Some(label)) => Ok(arm_named(route, &label)),
+            self.repository.record(self.ownership, &choice.entries(self.journal, label))?;
+            Some(label.to_owned())
+        } else {
+            let choice = Choice { name, ways, handles_failure: matches!(subject, Subject::Ended(_)) };
+            self.pass(place, Some(&choice))?
+        };
+        match (label, journalled) {
+            (Some(label), _) => route.arm_named(&label).ok_or_else(|| {
+                // A tasklet that completed under another program, which died before it could record that.
+                let why = format!("`{name}` comes to the arm `{label}`, which is no longer there");
+                Halt::Failed(ExitStatus::code("FAILED").because(why))
+            }),
+            (None, Some(arm)) => Ok(arm),
             (None, None) => unreachable!("a step that a `match` passes is journalled together with its arm"),
         }
     }
 
-    fn ask(&mut self, place: &Place<'_>, decider: &'static DeciderInfo) -> Result<bool, Halt> {
-        if let Some(entry) = self.journal.at(&place.path) {
+    fn ask(
+        &mut self,
+        place: &Place<'_>,
+        decider: &'static DeciderInfo,
+        ends: bool,
+        rest: &dyn Fn() -> Region,
+    ) -> Result<bool, Halt> {
+        if let Some(entry) = self.journal.at(&place.path)
+            && !self.journal.is_open(&place.path)
+        {
             return Ok(entry.outcome == "true");
         }
         self.check_stop()?;
@@ -288,9 +312,11 @@ impl Driver for Runner<'_> {
         let more = *outcome
             .downcast::<bool>()
             .expect("the wiring lets only deciders that return a bool stand in a loop");
-        let entry =
-            JournalEntry { path: place.path.clone(), outcome: more.to_string(), exit: None, output: None };
-        self.repository.record(self.ownership, &entry)?;
+        let mut entries = vec![JournalEntry::at(&place.path, &more.to_string())];
+        if more == ends {
+            entries.extend(self.journal.leave(&rest()));
+        }
+        self.repository.record(self.ownership, &entries)?;
         Ok(more)
     }
 
@@ -302,9 +328,7 @@ impl Driver for Runner<'_> {
         if self.journal.at(path).is_some() {
             return Ok(());
         }
-        let outcome = journal::STOPPED.to_owned();
-        let entry = JournalEntry { path: path.to_owned(), outcome, exit: None, output: None };
-        self.repository.record(self.ownership, &entry)?;
+        self.repository.record(self.ownership, &[JournalEntry::at(path, journal::STOPPED)])?;
         Err(Halt::Stopped(ExitStatus::code("STOPPED").because(why)))
     }
 
@@ -312,15 +336,11 @@ impl Driver for Runner<'_> {
         Halt::Ended(if code.is_empty() { "COMPLETED" } else { code })
     }
 
-    fn fail(&mut self, why: &'static str) -> Halt {
+    fn fail(&mut self, why: &'static str, _: &[Around]) -> Halt {
         Halt::Failed(ExitStatus::code("FAILED").because(why))
     }
 }
 
 fn stopped() -> Halt {
     Halt::Stopped(ExitStatus::code("STOPPED").because("asked to stop"))
-}
-
-fn arm_named(route: Route, label: &str) -> usize {
-    route.arms.iter().position(|arm| arm.label == label).expect("a label is taken from the arms themselves")
 }

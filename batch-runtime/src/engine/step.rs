@@ -28,6 +28,10 @@ impl Route {
     pub(crate) fn label(self, outcome: Box<dyn Any>) -> &'static str {
         self.arms[(self.arm_of)(outcome)].label
     }
+
+    pub(crate) fn arm_named(self, label: &str) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.label == label)
+    }
 }
 
 /// One step execution about to run: what generated code is handed, and hands on to

@@ -65,6 +65,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
         if run.is_stopping() {
             return Err(Halt::Stopped);
         }
+        run.check_time()?;
         let outside = if T::TRANSACTIONAL {
             None
         } else {

@@ -20,7 +20,8 @@ use crate::definition::{
 use crate::engine::{self, RunOptions};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{
-    ExecutionFilter, JobExecution, OwnerState, Recovery, Repository, RepositoryError, SkippedRow, job_key,
+    ExecutionFilter, InstanceFilter, JobExecution, JobInstance, OwnerState, Recovery, Repository,
+    RepositoryError, SkippedRow, job_key,
 };
 
 /// Starts jobs and looks after them: all that the generated command line does, as a library.
@@ -259,7 +260,8 @@ impl JobOperator {
         self.run(job, parameters)
     }
 
-    /// Asks a running execution, of whatever process, to stop at its next chunk boundary.
+    /// Asks a running execution, of whatever process, to stop at its next chunk boundary. Other executions go on, and so does a
+    /// later one of the same instance.
     ///
     /// # Errors
     /// When there is no such execution, or it is not running.
@@ -284,12 +286,97 @@ impl JobOperator {
         Ok(recovered.into_iter().map(|id| self.repository.execution(id)).collect::<Result<_, _>>()?)
     }
 
-    /// The executions, newest first.
+    /// The executions, newest first; page by page by `limit` and `offset`.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// [`OperatorError::UnknownJob`] where the filter names a job that neither this operator nor the repository knows; and when
+    /// the repository cannot be read.
     pub fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, OperatorError> {
-        Ok(self.repository.executions(filter)?)
+        let found = self.repository.executions(filter)?;
+        if found.is_empty() {
+            self.check_known(filter.job.as_deref())?;
+        }
+        Ok(found)
+    }
+
+    /// How many executions the filter finds, whatever its `limit` and `offset`.
+    ///
+    /// # Errors
+    /// As [`executions`](Self::executions).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::operator::JobOperator;
+    /// use batch_runtime::repository::ExecutionFilter;
+    ///
+    /// let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?));
+    /// assert_eq!(operator.count_executions(&ExecutionFilter::default())?, 0);
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    pub fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, OperatorError> {
+        let count = self.repository.count_executions(filter)?;
+        if count == 0 {
+            self.check_known(filter.job.as_deref())?;
+        }
+        Ok(count)
+    }
+
+    /// The instances, newest first; page by page by `limit` and `offset`.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownJob`] where the filter names a job that neither this operator nor the repository knows; and when
+    /// the repository cannot be read.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// # use batch_runtime::{JobInfo, JobOptions, Launch, Parameters};
+    /// # const NOTHING: &JobInfo = &JobInfo {
+    /// #     id: "demo::nothing", name: "nothing", doc: "", parameters: &[], flow: &[], options: JobOptions::DEFAULT,
+    /// # };
+    /// use batch_runtime::operator::JobOperator;
+    /// use batch_runtime::repository::InstanceFilter;
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary()?);
+    /// let operator = JobOperator::new(repository).with_jobs(&[NOTHING]);
+    /// let report = operator.start(Launch { job: NOTHING, parameters: Parameters::new() })?;
+    /// let instances = operator.instances(&InstanceFilter { job: Some("nothing".to_owned()), ..Default::default() })?;
+    /// assert_eq!(instances[0].id, report.instance);
+    /// assert_eq!(operator.count_instances("nothing")?, 1);
+    /// let error = operator.count_instances("nothin").unwrap_err();
+    /// assert_eq!(error.to_string(), "there is no job `nothin`; did you mean `nothing`?");
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    pub fn instances(&self, filter: &InstanceFilter) -> Result<Vec<JobInstance>, OperatorError> {
+        let found = self.repository.instances(filter)?;
+        if found.is_empty() {
+            self.check_known(filter.job.as_deref())?;
+        }
+        Ok(found)
+    }
+
+    /// How many instances a job has.
+    ///
+    /// # Errors
+    /// As [`instances`](Self::instances).
+    pub fn count_instances(&self, job: &str) -> Result<u64, OperatorError> {
+        let count = self.repository.count_instances(Some(job))?;
+        if count == 0 {
+            self.check_known(Some(job))?;
+        }
+        Ok(count)
+    }
+
+    /// Refuses a job's name that is neither that of a job here nor of one that has left a trace: a repository may hold the jobs of
+    /// other programs.
+    fn check_known(&self, job: Option<&str>) -> Result<(), OperatorError> {
+        let Some(job) = job else { return Ok(()) };
+        let mut known = self.repository.job_names()?;
+        known.extend(self.jobs.iter().map(|info| info.name.to_owned()));
+        known.sort_unstable();
+        known.dedup();
+        if known.iter().any(|name| name == job) { Ok(()) } else { Err(unknown_job(job, known)) }
     }
 
     /// One execution.
@@ -392,11 +479,18 @@ impl JobOperator {
 }
 
 pub(crate) fn job_named(jobs: &[&'static JobInfo], name: &str) -> Result<&'static JobInfo, OperatorError> {
-    jobs.iter().copied().find(|job| job.name == name).ok_or_else(|| OperatorError::UnknownJob {
+    jobs.iter()
+        .copied()
+        .find(|job| job.name == name)
+        .ok_or_else(|| unknown_job(name, jobs.iter().map(|job| job.name.to_owned()).collect()))
+}
+
+fn unknown_job(name: &str, known: Vec<String>) -> OperatorError {
+    OperatorError::UnknownJob {
         name: name.chars().take(100).collect(),
-        nearest: nearest(name, jobs.iter().map(|job| job.name)).map(str::to_owned),
-        known: jobs.iter().map(|job| job.name.to_owned()).collect(),
-    })
+        nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_owned),
+        known,
+    }
 }
 
 /// The first identifying parameter in which an execution and a launch differ.

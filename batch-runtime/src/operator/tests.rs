@@ -112,3 +112,18 @@ fn details_say_what_an_execution_continues() {
     assert_eq!(operator.show(second).unwrap().continues, Some(first));
     assert_eq!(operator.show(first).unwrap().continues, None);
 }
+
+#[test]
+fn a_filter_by_a_job_that_nobody_knows_is_an_error_that_names_the_nearest() {
+    let operator = operator(&[LOAD]);
+    let filter = |job: &str| ExecutionFilter { job: Some(job.to_owned()), ..ExecutionFilter::default() };
+    assert!(operator.executions(&filter("load")).unwrap().is_empty(), "it has not run yet");
+    for error in
+        [operator.executions(&filter("laod")).map(drop), operator.count_executions(&filter("laod")).map(drop)]
+    {
+        assert_eq!(error.unwrap_err().to_string(), "there is no job `laod`; did you mean `load`?");
+    }
+    operator.start(year(2013)).unwrap();
+    let elsewhere = JobOperator { jobs: Vec::new(), ..operator };
+    assert_eq!(elsewhere.executions(&filter("load")).unwrap().len(), 1, "a job of another program");
+}

@@ -260,6 +260,19 @@ pub struct ExecutionFilter {
     pub running: bool,
     /// At most that many, the newest first.
     pub limit: Option<u32>,
+    /// Without the first so many, for the next page of a list.
+    pub offset: u64,
+}
+
+/// Which instances to list: all, unless narrowed.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceFilter {
+    /// Of this job only.
+    pub job: Option<String>,
+    /// At most that many, the newest first.
+    pub limit: Option<u32>,
+    /// Without the first so many, for the next page of a list.
+    pub offset: u64,
 }
 
 /// The record of all jobs. Shared by threads; see the module for what every implementation promises.
@@ -344,11 +357,11 @@ pub trait Repository: Send + Sync + fmt::Debug {
         finish: &StepFinish,
     ) -> Result<(), RepositoryError>;
 
-    /// Records what a decider said, or a stop that was passed, before the next node starts.
+    /// Records what a decider said with what it takes back, or a stop that was passed, before the next node starts.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] when the execution has another owner by now.
-    fn record(&self, owner: Ownership, entry: &JournalEntry) -> Result<(), RepositoryError>;
+    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError>;
 
     /// Ends an execution. A step of it that still runs, because its own end could not be recorded, ends with it as FAILED
     /// with exit `END_LOST`, and the next start goes on behind its last commit.
@@ -406,6 +419,30 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the repository cannot be read.
     fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError>;
+
+    /// How many executions the filter finds, whatever its limit and offset.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, RepositoryError>;
+
+    /// The instances, newest first.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn instances(&self, filter: &InstanceFilter) -> Result<Vec<JobInstance>, RepositoryError>;
+
+    /// How many instances there are, of a job or of all.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn count_instances(&self, job: Option<&str>) -> Result<u64, RepositoryError>;
+
+    /// The names of the jobs that have instances, in their order.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn job_names(&self) -> Result<Vec<String>, RepositoryError>;
 
     /// The step executions of an execution, in the order they began.
     ///

@@ -443,3 +443,10 @@ pub struct JournalEntry {
     /// What a tasklet left behind, as its id and JSON.
     pub output: Option<(String, String)>,
 }
+
+impl JournalEntry {
+    /// What happened at a place where no step ended.
+    pub(crate) fn at(path: &str, outcome: &str) -> Self {
+        Self { path: path.to_owned(), outcome: outcome.to_owned(), exit: None, output: None }
+    }
+}

@@ -122,3 +122,26 @@ fn nothing_is_waited_for_that_would_end_behind_the_timeout() {
     assert_eq!(waits.milliseconds(), [25 * 60_000, 50 * 60_000]);
     assert!(step(&report, "patient").exit.description.contains("1 is busy; tried 3 times"));
 }
+
+#[step(timeout = "50ms")]
+fn endless(tx: &Transaction<'_>) -> rusqlite::Result<Repeat> {
+    tx.execute_batch(
+        "CREATE TABLE IF NOT EXISTS call (call INTEGER PRIMARY KEY); INSERT INTO call VALUES (NULL)",
+    )?;
+    Ok(Repeat::Again)
+}
+
+#[job]
+fn endless_job() {
+    endless;
+}
+
+#[test]
+fn a_tasklet_that_is_called_again_and_again_fails_once_it_takes_too_long_and_keeps_what_it_did() {
+    let world = World::new();
+    let (_, options) = Waits { tick: Duration::from_millis(10), ..Waits::default() }.options();
+    let report = world.run_with(&endless_job(), &options);
+    let failed = step(&report, "endless");
+    assert!(failed.exit.description.contains("`timeout` of 50ms"), "{}", failed.exit.description);
+    assert_eq!((failed.counters.commit, world.numbers("SELECT count(*) FROM call")), (4, vec![4]));
+}

@@ -6,10 +6,9 @@ mod programs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::programs::{Dice, Program};
-use super::super::flow::{Branch, Driver, Place, walk};
+use super::super::flow::{Around, Branch, Driver, Place, Region, Ways, walk};
 use super::super::form::Form;
 use super::super::renames::name_in;
-use super::super::step::Route;
 use super::{COMPLETED, holds};
 use crate::definition::DeciderInfo;
 use crate::graph::{Activity, Subject};
@@ -77,9 +76,7 @@ impl Machine<'_> {
     }
 
     fn journal(&mut self, path: &str, outcome: &str) {
-        let entry =
-            JournalEntry { path: path.to_owned(), outcome: outcome.to_owned(), exit: None, output: None };
-        self.record.journal.push(entry);
+        self.record.journal.push(JournalEntry::at(path, outcome));
     }
 
     fn execute(&mut self, place: &Place<'_>) -> Result<(), Dead> {
@@ -128,9 +125,9 @@ impl Driver for Machine<'_> {
         place: &Place<'_>,
         choice: &str,
         subject: Subject,
-        route: Route,
+        ways: &Ways<'_>,
     ) -> Result<usize, Dead> {
-        let labelled = |label: &str| route.arms.iter().position(|arm| arm.label == label);
+        let labelled = |label: &str| ways.route.arm_named(label);
         if let Some(entry) = self.passed(choice) {
             return Ok(labelled(&entry.outcome).expect("the launch has checked the journal"));
         }
@@ -148,7 +145,13 @@ impl Driver for Machine<'_> {
         Ok(labelled(label).expect("one of its own arms"))
     }
 
-    fn ask(&mut self, place: &Place<'_>, _: &'static DeciderInfo) -> Result<bool, Dead> {
+    fn ask(
+        &mut self,
+        place: &Place<'_>,
+        _: &'static DeciderInfo,
+        _: bool,
+        _: &dyn Fn() -> Region,
+    ) -> Result<bool, Dead> {
         if let Some(entry) = self.passed(&place.path) {
             return Ok(entry.outcome == "true");
         }
@@ -181,7 +184,7 @@ impl Driver for Machine<'_> {
         unreachable!("no job of the model ends early")
     }
 
-    fn fail(&mut self, _: &'static str) -> Dead {
+    fn fail(&mut self, _: &'static str, _: &[Around]) -> Dead {
         unreachable!("no job of the model fails")
     }
 }

@@ -99,7 +99,7 @@ impl PartitionedRun<'_> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
         let stored = self.partitions().map_err(Halt::Lost)?;
-        let new = if stored.is_empty() || request.again {
+        let new = if stored.is_empty() {
             let wanted = run.info.options.partitioning.and_then(|options| options.partitions);
             let wanted = wanted.map_or_else(work::cores, |wanted| wanted as usize);
             let made = panic::catch(|| P::split(&run.scope, wanted)).and_then(|made| made);

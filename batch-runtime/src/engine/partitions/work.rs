@@ -105,7 +105,7 @@ impl<'w> PartitionWork<'w> {
             activity: Activity::Step(self.info),
             scope,
             route: None,
-            again: false,
+            completions: 0,
             partition: Some(Share {
                 partition,
                 retrying: &self.retrying,

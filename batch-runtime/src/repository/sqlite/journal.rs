@@ -10,11 +10,17 @@ use super::steps::check_owner;
 use crate::definition::{Durability, ExecutionId, InstanceId};
 use crate::repository::{ExitStatus, JournalEntry, Ownership};
 
-pub(super) fn record(shared: &Arc<Shared>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
+pub(super) fn record(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    entries: &[JournalEntry],
+) -> Result<(), Trouble> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
-    append(&transaction, owner, entry)?;
+    for entry in entries {
+        append(&transaction, owner, entry)?;
+    }
     Ok(transaction.commit()?)
 }
 

@@ -37,9 +37,9 @@ use error::Trouble;
 pub use open::SqliteOptions;
 
 use super::{
-    BegunStep, ContextMap, ExecutionFilter, ExecutionFinish, JobExecution, JournalEntry, LaunchRequest,
-    Launched, NewPartition, OwnerState, Ownership, PartitionExecution, Repository, RepositoryError,
-    SkippedRow, StepExecution, StepFinish, StepStart,
+    BegunStep, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, JobExecution, JobInstance,
+    JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership, PartitionExecution,
+    Repository, RepositoryError, SkippedRow, StepExecution, StepFinish, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -155,8 +155,8 @@ impl Repository for SqliteRepository {
         self.named(steps::finish(&self.shared, owner, step, finish))
     }
 
-    fn record(&self, owner: Ownership, entry: &JournalEntry) -> Result<(), RepositoryError> {
-        self.named(journal::record(&self.shared, owner, entry))
+    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError> {
+        self.named(journal::record(&self.shared, owner, entries))
     }
 
     fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError> {
@@ -193,6 +193,22 @@ impl Repository for SqliteRepository {
 
     fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError> {
         self.named(queries::executions(&self.shared, filter))
+    }
+
+    fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, RepositoryError> {
+        self.named(queries::count_executions(&self.shared, filter))
+    }
+
+    fn instances(&self, filter: &InstanceFilter) -> Result<Vec<JobInstance>, RepositoryError> {
+        self.named(queries::instances(&self.shared, filter))
+    }
+
+    fn count_instances(&self, job: Option<&str>) -> Result<u64, RepositoryError> {
+        self.named(queries::count_instances(&self.shared, job))
+    }
+
+    fn job_names(&self) -> Result<Vec<String>, RepositoryError> {
+        self.named(queries::job_names(&self.shared))
     }
 
     fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError> {

@@ -88,10 +88,6 @@ fn create(
     new: &[NewPartition],
     now: &str,
 ) -> Result<(), Trouble> {
-    connection.execute(
-        "DELETE FROM BATCH_PARTITION WHERE JOB_INSTANCE_ID = ?1 AND STEP_NAME = ?2",
-        params![owner.instance.0, step],
-    )?;
     let context = encode_context(&ContextMap::new());
     let mut executions = Executions::new(connection, owner, now, new.len())?;
     let mut insert = connection.prepare_cached(
@@ -103,6 +99,14 @@ fn create(
         insert.execute(params![owner.instance.0, step, number, new.name, new.part, id.0])?;
     }
     Ok(())
+}
+
+/// A step that begins from its beginning once more makes its partitions once more.
+pub(super) fn forget(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM BATCH_PARTITION WHERE JOB_INSTANCE_ID = ?1 AND STEP_NAME = ?2")?
+        .execute(params![owner.instance.0, step])
+        .map(|_| ())
 }
 
 /// What is not complete gets a step execution in this execution, with the context of its last one.

@@ -9,8 +9,8 @@ use super::error::Trouble;
 use super::rows::{self, COUNTERS, RUNNING, int};
 use crate::definition::{Durability, ExecutionId, InstanceId, ParameterValue, StepExecutionId, StopSignal};
 use crate::repository::{
-    ExecutionFilter, ExitStatus, JobExecution, JobInstance, Ownership, Profile, RepositoryError,
-    StepExecution, StoredParameter,
+    ExecutionFilter, ExitStatus, InstanceFilter, JobExecution, JobInstance, Ownership, Profile,
+    RepositoryError, StepExecution, StoredParameter,
 };
 
 pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, Trouble> {
@@ -110,11 +110,8 @@ pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExec
     Ok(execution)
 }
 
-pub(super) fn executions(
-    shared: &Arc<Shared>,
-    filter: &ExecutionFilter,
-) -> Result<Vec<JobExecution>, Trouble> {
-    // The numbers are picked from indexes alone; only the rows of those are read.
+/// The executions that a filter finds, as `x`, with their instances, as `n`.
+fn narrowed(filter: &ExecutionFilter) -> String {
     let mut conditions = vec!["?1 IS ?1 AND ?2 IS ?2".to_owned()];
     let mut index = "";
     if filter.job.is_some() {
@@ -127,13 +124,64 @@ pub(super) fn executions(
         conditions.push(format!("x.STATUS IN {RUNNING}"));
         index = "INDEXED BY BATCH_JOB_EXECUTION_RUNNING";
     }
+    format!(
+        "FROM BATCH_JOB_EXECUTION x {index}
+         JOIN BATCH_JOB_INSTANCE n ON n.JOB_INSTANCE_ID = x.JOB_INSTANCE_ID
+         WHERE {}",
+        conditions.join(" AND ")
+    )
+}
+
+pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let count = connection
+        .prepare_cached(&format!("SELECT COUNT(*) {}", narrowed(filter)))?
+        .query_row(params![filter.job, filter.instance.map(|id| id.0)], |row| rows::count(row, 0))?;
+    Ok(count)
+}
+
+pub(super) fn instances(shared: &Arc<Shared>, filter: &InstanceFilter) -> Result<Vec<JobInstance>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let limit = filter.limit.map_or(-1, i64::from);
+    let instances = connection
+        .prepare_cached(
+            "SELECT JOB_INSTANCE_ID, JOB_NAME, JOB_KEY FROM BATCH_JOB_INSTANCE
+             WHERE ?1 IS NULL OR JOB_NAME = ?1 ORDER BY JOB_INSTANCE_ID DESC LIMIT ?2 OFFSET ?3",
+        )?
+        .query_map(params![filter.job, limit, int(filter.offset)], |row| {
+            Ok(JobInstance { id: InstanceId(row.get(0)?), job: row.get(1)?, key: row.get(2)? })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(instances)
+}
+
+pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result<u64, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let count = connection
+        .prepare_cached("SELECT COUNT(*) FROM BATCH_JOB_INSTANCE WHERE ?1 IS NULL OR JOB_NAME = ?1")?
+        .query_row([job], |row| rows::count(row, 0))?;
+    Ok(count)
+}
+
+pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let names = connection
+        .prepare_cached("SELECT DISTINCT JOB_NAME FROM BATCH_JOB_INSTANCE ORDER BY JOB_NAME")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(names)
+}
+
+pub(super) fn executions(
+    shared: &Arc<Shared>,
+    filter: &ExecutionFilter,
+) -> Result<Vec<JobExecution>, Trouble> {
+    // The numbers are picked from indexes alone; only the rows of those are read.
     let rest = format!(
         "WHERE e.JOB_EXECUTION_ID IN (
-             SELECT x.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION x {index}
-             JOIN BATCH_JOB_INSTANCE n ON n.JOB_INSTANCE_ID = x.JOB_INSTANCE_ID
-             WHERE {} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT ?3)
+             SELECT x.JOB_EXECUTION_ID {} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT ?3 OFFSET ?4)
          ORDER BY e.JOB_EXECUTION_ID DESC",
-        conditions.join(" AND ")
+        narrowed(filter)
     );
     let connection = shared.lend(Durability::Machine)?;
     // One snapshot for the executions and their parameters.
@@ -141,7 +189,10 @@ pub(super) fn executions(
     let mut select = transaction.prepare_cached(&select(&rest))?;
     let limit = filter.limit.map_or(-1, i64::from);
     let mut executions: Vec<JobExecution> = select
-        .query_map(params![filter.job, filter.instance.map(|id| id.0), limit], execution_of)?
+        .query_map(
+            params![filter.job, filter.instance.map(|id| id.0), limit, int(filter.offset)],
+            execution_of,
+        )?
         .collect::<Result<_, _>>()?;
     for execution in &mut executions {
         add_parameters(&transaction, execution)?;

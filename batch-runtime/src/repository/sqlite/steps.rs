@@ -118,15 +118,15 @@ fn insert(
     {
         return Err(RepositoryError::StartLimit { step: step.name.to_owned(), limit }.into());
     }
-    let mut context = ContextMap::new();
-    if let Some((last, status)) = last(&transaction, owner, step.name)?
-        && status != BatchStatus::Completed
-    {
-        context = match truth {
-            None => context_of(&transaction, last)?,
-            Some(checkpoint) => checkpoint.context()?,
-        };
-    }
+    let context = match (last(&transaction, owner, step.name)?, truth) {
+        (None, _) => ContextMap::new(),
+        (Some((_, BatchStatus::Completed)), _) => {
+            partitions::forget(&transaction, owner, step.name)?;
+            ContextMap::new()
+        }
+        (Some((last, _)), None) => context_of(&transaction, last)?,
+        (Some(_), Some(checkpoint)) => checkpoint.context()?,
+    };
     let context_text = encode_context(&context);
     let id = StepExecutionId(rows::next_id(&transaction, "BATCH_STEP_EXECUTION_SEQ")?);
     transaction

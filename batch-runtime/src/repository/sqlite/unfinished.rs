@@ -21,7 +21,7 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
                    GROUP BY s.STEP_NAME) AS last
              LEFT JOIN BATCH_STEP_FORM f ON f.STEP_EXECUTION_ID = last.ID
              LEFT JOIN BATCH_STEP_EXECUTION_CONTEXT c ON c.STEP_EXECUTION_ID = last.ID
-             WHERE last.STATUS NOT IN ('COMPLETED', 'ABANDONED') ORDER BY last.ID",
+             WHERE last.STATUS <> 'COMPLETED' ORDER BY last.ID",
         )?
         .query_map(params![instance.0, encode_context(&ContextMap::new())], |row| {
             Ok(UnfinishedStep {

@@ -132,7 +132,9 @@ fn load() {
 }
 
 #[step(timeout = "2m")]
-fn tidy() {}
+fn tidy() -> Repeat {
+    Repeat::Done
+}
 
 fn main() {
     let options = load::INFO.options;

@@ -174,7 +174,7 @@ fn a_restart_inherits_journal_graph_and_context() {
         },
     ];
     for entry in &entries {
-        repository.record(first.ownership, entry).unwrap();
+        repository.record(first.ownership, std::slice::from_ref(entry)).unwrap();
     }
     let finish = ExecutionFinish { context: Some(context(9)), ..ended(BatchStatus::Stopped, "STOPPED") };
     repository.finish(first.ownership, &finish).unwrap();

@@ -24,8 +24,8 @@ use super::{SqliteOptions, SqliteRepository};
 use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters, StopSignal};
 use crate::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
-    ExecutionFinish, ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, Recovery, Repository,
-    RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish, StepStart, encode_context,
+    ExecutionFinish, ExitStatus, InstanceFilter, JournalEntry, LaunchRequest, Launched, Ownership, Recovery,
+    Repository, RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish, StepStart, encode_context,
 };
 
 /// A folder that is removed in the end.

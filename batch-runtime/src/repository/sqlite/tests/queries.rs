@@ -19,12 +19,40 @@ fn executions_come_newest_first_and_narrowed() {
     };
     assert_eq!(ids(&all), [5, 4, 3, 2, 1]);
     assert_eq!(ids(&ExecutionFilter { limit: Some(2), ..all.clone() }), [5, 4]);
+    assert_eq!(ids(&ExecutionFilter { limit: Some(2), offset: 2, ..all.clone() }), [3, 2]);
+    assert_eq!(ids(&ExecutionFilter { offset: 4, ..all.clone() }), [1]);
     assert_eq!(ids(&ExecutionFilter { job: Some("load".to_owned()), ..all.clone() }), [5, 4, 2, 1]);
     assert_eq!(ids(&ExecutionFilter { job: Some("none".to_owned()), ..all.clone() }), [0; 0]);
     let instance = Some(repository.execution(ExecutionId(1)).unwrap().instance.id);
     assert_eq!(ids(&ExecutionFilter { instance, ..all.clone() }), [4, 1]);
     assert_eq!(ids(&ExecutionFilter { running: true, ..all.clone() }), [5]);
     assert_eq!(ids(&ExecutionFilter { running: true, instance, ..all }), [0; 0]);
+}
+
+#[test]
+fn executions_and_instances_are_counted_and_listed_page_by_page() {
+    let repository = SqliteRepository::temporary().unwrap();
+    for (job, name) in [("load", "a"), ("load", "b"), ("rank", "a"), ("load", "a")] {
+        let parameters = parameters(name);
+        let launched = repository.launch(&LaunchRequest { job, ..request(&parameters) }).unwrap();
+        fail(&repository, launched.ownership);
+    }
+    let load = || Some("load".to_owned());
+    let of_load = ExecutionFilter { job: load(), limit: Some(1), offset: 1, ..ExecutionFilter::default() };
+    assert_eq!(repository.count_executions(&of_load).unwrap(), 3, "whatever the page is");
+    assert_eq!(repository.count_executions(&ExecutionFilter::default()).unwrap(), 4);
+    let ids = |filter: &InstanceFilter| {
+        let found = repository.instances(filter).unwrap();
+        found.into_iter().map(|instance| (instance.job, instance.id.0)).collect::<Vec<_>>()
+    };
+    let all = InstanceFilter::default();
+    assert_eq!(ids(&all), [("rank".to_owned(), 3), ("load".to_owned(), 2), ("load".to_owned(), 1)]);
+    assert_eq!(ids(&InstanceFilter { job: load(), limit: Some(1), offset: 1 }), [("load".to_owned(), 1)]);
+    assert_eq!(
+        (repository.count_instances(None).unwrap(), repository.count_instances(Some("load")).unwrap()),
+        (3, 2)
+    );
+    assert_eq!(repository.job_names().unwrap(), ["load", "rank"]);
 }
 
 #[test]
@@ -114,7 +142,7 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
     assert!(matches!(
         repository.record(
             launched.ownership,
-            &JournalEntry { path: String::new(), outcome: String::new(), exit: None, output: None }
+            &[JournalEntry { path: String::new(), outcome: String::new(), exit: None, output: None }]
         ),
         Err(RepositoryError::Fenced { .. })
     ));

@@ -168,7 +168,7 @@ fn an_owner_that_was_taken_over_from_writes_nothing() {
     let results = [
         repository.begin_step(old.ownership, &start("more")).map(drop),
         repository.finish_step(old.ownership, step.id, &finish),
-        repository.record(old.ownership, &entry),
+        repository.record(old.ownership, &[entry.clone()]),
         repository.finish(old.ownership, &ended(BatchStatus::Completed, "COMPLETED")),
         repository.stop_requested(old.ownership).map(drop),
     ];
@@ -213,7 +213,7 @@ fn the_journal_of_an_execution_is_that_of_its_instance_in_its_order() {
             exit: None,
             output: json.map(|json| ("id".to_owned(), json.to_owned())),
         };
-        repository.record(owner, &entry).unwrap();
+        repository.record(owner, &[entry]).unwrap();
     }
     let journal = repository.journal(owner.execution).unwrap();
     let passed: Vec<_> = journal

@@ -1,0 +1,250 @@
+//! Keeps journals in memory, and refuses all writes from the one on at which the owner dies.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
+use crate::repository::*;
+
+#[derive(Debug, Default)]
+pub(super) struct Store(Mutex<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    instances: BTreeMap<(String, String), Instance>,
+    /// How many writes are left.
+    left: Option<u32>,
+    dead: bool,
+    executions: i64,
+}
+
+#[derive(Debug, Default)]
+struct Instance {
+    id: i64,
+    last: Option<ExecutionId>,
+    journal: Vec<JournalEntry>,
+    /// The steps, by how they ended last: completed or not.
+    steps: BTreeMap<String, bool>,
+    /// The names of step executions, by their numbers.
+    begun: Vec<String>,
+    complete: bool,
+}
+
+#[derive(Debug)]
+struct Lock;
+
+impl HeldLock for Lock {}
+
+impl Store {
+    /// Lets the owner die at the write of that number.
+    pub(super) fn dies_at(&self, write: Option<u32>) {
+        let mut inside = self.inside();
+        inside.left = write;
+        inside.dead = false;
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, owner: Ownership, change: impl FnOnce(&mut Instance)) -> Result<(), RepositoryError> {
+        let mut inside = self.inside();
+        match &mut inside.left {
+            Some(0) => inside.dead = true,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        if inside.dead {
+            return Err(RepositoryError::Fenced { execution: owner.execution });
+        }
+        let instance = inside.instances.values_mut().find(|instance| instance.id == owner.instance.0);
+        change(instance.expect("it was launched"));
+        Ok(())
+    }
+}
+
+impl Repository for Store {
+    fn url(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn database(&self) -> Option<DatabaseHandle> {
+        None
+    }
+
+    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
+        let mut inside = self.inside();
+        inside.executions += 1;
+        let execution = ExecutionId(inside.executions);
+        let id = i64::try_from(inside.instances.len()).expect("they are few");
+        let key = (request.job.to_owned(), job_key(request.parameters));
+        let instance = inside.instances.entry(key).or_insert_with(|| Instance { id, ..Instance::default() });
+        let job = || request.job.to_owned();
+        if instance.complete {
+            let status = BatchStatus::Completed;
+            return Err(RepositoryError::AlreadyComplete { job: job(), execution, status });
+        }
+        let unfinished: Vec<_> = instance
+            .steps
+            .iter()
+            .filter(|(_, completed)| !**completed)
+            .map(|(name, _)| UnfinishedStep {
+                step: name.clone(),
+                form: None,
+                commits: 1,
+                written: 1,
+                has_committed: true,
+            })
+            .collect();
+        let so_far = SoFar { journal: &instance.journal, unfinished: &unfinished, graph: "" };
+        let renamed = (request.holds)(&so_far).map_err(|what| RepositoryError::GraphChanged {
+            job: job(),
+            execution,
+            what,
+            was: "".into(),
+            is: "".into(),
+        })?;
+        assert_eq!(renamed, [], "no step has another name");
+        Ok(Launched {
+            ownership: Ownership { instance: InstanceId(instance.id), execution, epoch: 1 },
+            restarted_from: instance.last.replace(execution),
+            recovered: None,
+            journal: instance.journal.clone(),
+            context: ContextMap::new(),
+            lock: Box::new(Lock),
+        })
+    }
+
+    fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError> {
+        let mut id = 0;
+        self.write(owner, |instance| {
+            id = instance.begun.len();
+            instance.begun.push(step.name.to_owned());
+            instance.steps.insert(step.name.to_owned(), false);
+        })?;
+        Ok(BegunStep {
+            id: StepExecutionId(i64::try_from(id).expect("they are few")),
+            starts: 1,
+            context: ContextMap::new(),
+            before: Counters::default(),
+            chunks: ChunkStore::Nowhere,
+        })
+    }
+
+    fn finish_step(
+        &self,
+        owner: Ownership,
+        step: StepExecutionId,
+        finish: &StepFinish,
+    ) -> Result<(), RepositoryError> {
+        self.write(owner, |instance| {
+            let name = &instance.begun[usize::try_from(step.0).expect("it was begun")];
+            instance.steps.insert(name.clone(), finish.status == BatchStatus::Completed);
+            instance.journal.extend_from_slice(&finish.journal);
+        })
+    }
+
+    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError> {
+        self.write(owner, |instance| instance.journal.extend_from_slice(entries))
+    }
+
+    fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError> {
+        self.write(owner, |instance| instance.complete = finish.status == BatchStatus::Completed)
+    }
+
+    fn stop_requested(&self, _: Ownership) -> Result<bool, RepositoryError> {
+        Ok(false)
+    }
+
+    fn partitions(&self, _: Ownership, _: &str) -> Result<Vec<PartitionExecution>, RepositoryError> {
+        unreachable!("no step has partitions")
+    }
+
+    fn begin_partitions(
+        &self,
+        _: Ownership,
+        _: &StepStart<'_>,
+        _: Option<&[NewPartition]>,
+    ) -> Result<Vec<PartitionExecution>, RepositoryError> {
+        unreachable!("no step has partitions")
+    }
+
+    fn begin_partition(
+        &self,
+        _: Ownership,
+        _: StepExecutionId,
+        _: &StepStart<'_>,
+    ) -> Result<BegunStep, RepositoryError> {
+        unreachable!("no step has partitions")
+    }
+
+    fn partition_context(&self, _: Ownership, _: StepExecutionId) -> Result<ContextMap, RepositoryError> {
+        unreachable!("no step has partitions")
+    }
+
+    fn end_partitions(&self, _: Ownership, _: &str) -> Result<(), RepositoryError> {
+        unreachable!("no step has partitions")
+    }
+
+    fn request_stop(&self, _: ExecutionId) -> Result<(), RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn abandon(&self, _: ExecutionId) -> Result<(), RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn owner_state(&self, _: &JobExecution) -> Result<OwnerState, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn now(&self) -> Result<Timestamp, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn execution(&self, _: ExecutionId) -> Result<JobExecution, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn executions(&self, _: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn count_executions(&self, _: &ExecutionFilter) -> Result<u64, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn instances(&self, _: &InstanceFilter) -> Result<Vec<JobInstance>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn count_instances(&self, _: Option<&str>) -> Result<u64, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn job_names(&self) -> Result<Vec<String>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn steps(&self, _: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn skipped_items(&self, _: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn journal(&self, _: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn last_run_id(&self, _: &str) -> Result<Option<i64>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+}
