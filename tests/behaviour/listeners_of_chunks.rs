@@ -102,8 +102,8 @@ fn was_processed(number: &i64, heard: &Path) {
 }
 
 #[listener(on_process_error)]
-fn not_processed(error: &Failure, heard: &Path) {
-    note(heard, &format!("unmade:{}", error.cause()).replace(' ', "_"));
+fn not_processed(number: &i64, error: &Failure, heard: &Path) {
+    note(heard, &format!("unmade:{number}:{}", error.cause()).replace(' ', "_"));
 }
 
 #[listener(before_write)]
@@ -122,8 +122,8 @@ fn skipped_reading(error: &Trouble, heard: &Path) {
 }
 
 #[listener(on_skip_in_process)]
-fn skipped_processing(error: &Trouble, heard: &Path) {
-    note(heard, &format!("skip:{error}").replace(' ', "_"));
+fn skipped_processing(number: Option<&i64>, error: &Trouble, heard: &Path) {
+    note(heard, &format!("skip:{number:?}:{error}").replace(' ', "_"));
 }
 
 #[listener(on_skip_in_write)]
@@ -173,8 +173,8 @@ fn a_chunk_step_tells_what_it_does_in_order() {
     assert_eq!(
         heard(&world).trim_end(),
         "step[ \
-         chunk[ read:1 made:10 unread:-2_is_bad read:3 unmade:3_is_bad read:4 asked made:40 again:busy:1 \
-         write:[10,40] skip:-2_is_bad skip:3_is_bad ]chunk:1 \
+         chunk[ read:1 made:10 unread:-2_is_bad read:3 unmade:3:3_is_bad read:4 asked made:40 \
+         unmade:4:busy again:busy:1 write:[10,40] skip:-2_is_bad skip:Some(3):3_is_bad ]chunk:1 \
          chunk[ read:5 made:50 write:[50] unwritten:1:50_is_bad skip:50:50_is_bad ]chunk:2 \
          ]step:2:false"
     );

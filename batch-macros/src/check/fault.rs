@@ -37,6 +37,7 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
             "aggregator" => {
                 "makes one value of what the partitions of a pipe came to; a tasklet has none and returns its value itself"
             }
+            "keep_items" => "shows the items of a pipe that a processor fails on; a tasklet has none",
             "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
             _ => continue,
         };

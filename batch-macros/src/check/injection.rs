@@ -60,7 +60,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
 
 fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
     let remedy = match role {
-        Role::Writer | Role::Tasklet => return,
+        Role::Writer | Role::Tasklet | Role::SkipListener => return,
         Role::Reader => "a reader runs before the chunk's transaction begins: ask for `&Connection` to read",
         Role::Processor => {
             "a processor runs before the chunk's transaction begins: ask for `&Connection` to read, and write in a writer"
@@ -88,7 +88,9 @@ fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
         Role::Reader | Role::Processor | Role::Writer | Role::WriterObject | Role::Classifier => return,
         Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
         Role::Aggregator => "an aggregator runs behind all partitions and is in none of them: leave this out",
-        Role::Listener | Role::JobListener => "a listener hears of all partitions of a step: leave this out",
+        Role::Listener | Role::SkipListener | Role::JobListener => {
+            "a listener hears of all partitions of a step: leave this out"
+        }
         Role::Tasklet => "a tasklet has no partitions: a pipe with `partitioner = f` has",
         Role::Decider | Role::Resource | Role::Database => {
             "a partition belongs to a step: ask for it in the step's reader"

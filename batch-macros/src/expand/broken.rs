@@ -20,7 +20,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Classifier => classifier(&name, &errors.take_first_as_type()),
         Role::Resource => resource(&name, &errors.take_first_as_type()),
         Role::Database => database(&name),
-        Role::Listener | Role::JobListener => listener(&name),
+        Role::Listener | Role::SkipListener | Role::JobListener => listener(&name),
         Role::Partitioner => partitioner(&name, &errors.take_first_as_type()),
         Role::Aggregator => aggregator(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),

@@ -12,7 +12,7 @@ use super::frame::{checked, frame, implement};
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
-use crate::model::listener::{self, Event, Observed, Seen, Shows};
+use crate::model::listener::{self, Event, Lacking, Observed, Seen, Shows};
 use crate::model::types::is_unit;
 use crate::syntax::component::plain;
 
@@ -21,12 +21,16 @@ pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Error
     let Some(event) = listener::event(function, given, errors) else {
         return broken::component(Role::Listener, function, errors);
     };
-    let role = if event.is_of_job() { Role::JobListener } else { Role::Listener };
+    let role = match event {
+        event if event.is_of_job() => Role::JobListener,
+        event if event.is_of_skips() => Role::SkipListener,
+        _ => Role::Listener,
+    };
     let observed = listener::observed(event, function, errors);
     if !errors.is_empty() {
         return broken::component(role, function, errors);
     }
-    let component = Component::read_behind(event.shows.len(), role, function, errors);
+    let component = Component::read_behind(observed.arguments, role, function, errors);
     if !is_unit(&component.returns.value) {
         errors.at(&component.returns.value, "a listener returns nothing, or `Result<(), ..>`");
     }
@@ -93,37 +97,78 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let (mut taken, mut handed) = (Vec::new(), Vec::new());
     let (mut read, mut written) = (quote!(__In), quote!(__Out));
     for shows in event.shows {
-        let (argument, passed) = match shows {
-            Shows::Read => {
+        let (argument, passed) = match (shows, &observed.lacking) {
+            (Shows::Read, Some(Lacking::LeftOut)) => (quote!(_: ::core::option::Option<&__In>), None),
+            (Shows::Written, Some(Lacking::LeftOut)) => (quote!(_: &__Out), None),
+            (Shows::Read, Some(Lacking::Wanted)) => {
                 read = quote!(__Item);
-                (quote!(__item: &__Item), quote!(__item))
+                (quote!(__item: ::core::option::Option<&__Item>), Some(quote!(__item)))
             }
-            Shows::Written => {
+            (Shows::Read, Some(Lacking::Optional(seen))) => {
+                read = quote!(__Item);
+                // What is behind the reference may be a part of the item, as `str` of `String`.
+                let passed = quote! {
+                    match __item {
+                        ::core::option::Option::Some(__item) => ::core::option::Option::Some::<&#seen>(__item),
+                        ::core::option::Option::None => ::core::option::Option::None,
+                    }
+                };
+                (quote!(__item: ::core::option::Option<&__Item>), Some(passed))
+            }
+            (Shows::Read, None) => {
+                read = quote!(__Item);
+                (quote!(__item: &__Item), Some(quote!(__item)))
+            }
+            (Shows::Written, _) => {
                 written = quote!(__Item);
-                (quote!(__item: &__Item), quote!(__item))
+                (quote!(__item: &__Item), Some(quote!(__item)))
             }
-            Shows::Items => {
+            (Shows::Items, _) => {
                 written = quote!(__Item);
-                (quote!(__items: &[__Item]), quote!(__items))
+                (quote!(__items: &[__Item]), Some(quote!(__items)))
             }
-            Shows::Counters => (quote!(__counters: &__batch::Counters), quote!(__counters)),
-            Shows::Failure => {
-                (quote!(__failure: ::core::option::Option<&__batch::Failure>), quote!(__failure))
+            (Shows::Counters, _) => (quote!(__counters: &__batch::Counters), Some(quote!(__counters))),
+            (Shows::Failure, _) => {
+                (quote!(__failure: ::core::option::Option<&__batch::Failure>), Some(quote!(__failure)))
             }
-            Shows::Error => (quote!(__failure: &__batch::Failure), error_passed(observed)),
-            Shows::Repeat => (quote!(__repeat: u32), quote!(__repeat)),
-            Shows::End => continue,
+            (Shows::Error, _) => (quote!(__failure: &__batch::Failure), Some(error_passed(observed))),
+            (Shows::Repeat, _) => (quote!(__repeat: u32), Some(quote!(__repeat))),
+            (Shows::End, _) => continue,
         };
         taken.push(argument);
-        handed.push(passed);
+        handed.extend(passed);
     }
     let (types, told) = told(observed, called(component, &quote!(#(#handed),*), asked));
+    let mut adaptor = event.adaptor.to_owned();
+    let mut body = told;
+    if asked.transactional {
+        let each = &asked.fetch_each;
+        adaptor = adaptor.replace("On", "Write");
+        taken.push(quote!(__tx: &__batch::ChunkTransaction<'_>));
+        body = quote!(#each #body);
+    }
+    let wanted = matches!(observed.lacking, Some(Lacking::Wanted));
+    if wanted {
+        adaptor.push_str("Of");
+        // The step sees to it that the item is there where a single one failed.
+        body = quote! {
+            match __item {
+                ::core::option::Option::Some(__item) => { #body }
+                ::core::option::Option::None => ::core::result::Result::Ok(()),
+            }
+        };
+    }
+    let wants = wanted.then(|| {
+        quote!(
+            const WANTS_ITEMS: bool = true;
+        )
+    });
     let generic = |parameter: &str, ty: &TokenStream| {
         (ty.to_string() == parameter).then(|| format_ident!("{parameter}"))
     };
     let (any_read, any_written) = (generic("__In", &read), generic("__Out", &written));
     let generics: Vec<_> = any_read.iter().chain(&any_written).collect();
-    let adaptor = Ident::new(event.adaptor, name.span());
+    let adaptor = Ident::new(&adaptor, name.span());
     let is = implement(quote!(__batch::IsListener), name, quote!());
     let of_steps = event.is_of_step().then(|| implement(quote!(__batch::HearsSteps), name, quote!()));
     let of_chunks = (!event.is_of_items()).then(|| implement(quote!(__batch::HearsChunks), name, quote!()));
@@ -143,13 +188,14 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
         impl<#(#generics),*> __batch::ListenerDefinition<#read, #written> for #name {
             const NAME: &'static str = #text;
             const NEEDS: &'static [__batch::Need] = &[#needs];
+            #wants
             fn bind<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<
                 impl __batch::StepListener<#read, #written> + 's + use<'s, #(#generics),*>,
                 __batch::Failure,
             > {
                 #fetch
                 ::core::result::Result::Ok(__batch::#adaptor(
-                    move |#(#taken),*| -> ::core::result::Result<(), __batch::Failure> { #told },
+                    move |#(#taken),*| -> ::core::result::Result<(), __batch::Failure> { #body },
                 ))
             }
         }

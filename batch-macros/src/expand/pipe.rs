@@ -59,6 +59,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         }
     };
     let listener = parts.listeners(&item, &out);
+    let processor = parts.kept(&processor, &item);
     let name = &function.sig.ident;
     let run = if options.threads.is_some() {
         parts.on_threads(&pipe, &item, &out)
@@ -78,6 +79,10 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let shown = (!options.faults.skip.is_empty()).then(|| {
         quote! {
             fn item_json(__item: &Self::Out) -> ::core::option::Option<::std::string::String> {
+                use __batch::faults::{AsItem as _, NoItem as _, Shown};
+                (&Shown(__item)).item_json()
+            }
+            fn read_json(__item: &Self::In) -> ::core::option::Option<::std::string::String> {
                 use __batch::faults::{AsItem as _, NoItem as _, Shown};
                 (&Shown(__item)).item_json()
             }
@@ -169,6 +174,8 @@ struct Parts<'f> {
     spans: Vec<Span>,
     checks: TokenStream,
     keeping: Vec<Keeping>,
+    /// Whether each listener wants to see the item that a processor failed on.
+    wanting: Vec<TokenStream>,
     aliases: usize,
 }
 
@@ -190,6 +197,7 @@ impl<'f> Parts<'f> {
             spans: Vec::new(),
             checks: TokenStream::new(),
             keeping: Vec::new(),
+            wanting: Vec::new(),
             aliases: 0,
         }
     }
@@ -434,6 +442,9 @@ impl<'f> Parts<'f> {
                     checks.push((&of_chunks, "IS"));
                 }
                 let Placed { alias, scope } = self.place(part, "listener", &definition, &checks);
+                let wants = quote!(<#alias as #definition>::WANTS_ITEMS);
+                self.shows_item(&wants, item, part.span());
+                self.wanting.push(wants);
                 quote!(<#alias as #definition>::bind(#scope)?)
             })
             .collect();
@@ -448,6 +459,35 @@ impl<'f> Parts<'f> {
                 }
             }
         })
+    }
+
+    /// Checks that what is wanted of the item that a processor failed on can be had.
+    fn shows_item(&mut self, wants: &TokenStream, item: &Ident, span: Span) {
+        let Some(Keeping { alias, definition }) = self.keeping.first() else { return };
+        let check = quote! {
+            let _ = <<#alias as #definition>::Passing as __batch::ShowsItem<#item, { #wants }>>::IS;
+        };
+        self.checks.extend(stands(&respan(&check, span)));
+    }
+
+    /// The processors, with a copy of each item where somebody wants to see which one they failed on.
+    fn kept(&mut self, processor: &TokenStream, item: &Ident) -> TokenStream {
+        if let Some(word) = &self.options.keep_items {
+            self.shows_item(&quote!(true), item, word.span());
+        }
+        let asks = self.options.keep_items.is_some() || !self.wanting.is_empty();
+        if self.keeping.is_empty() || (!asks && self.options.faults.skip.is_empty()) {
+            return processor.clone();
+        }
+        let wanted = match &self.wanting[..] {
+            _ if self.options.keep_items.is_some() => quote!(true),
+            [] => quote!(false),
+            wanting => quote!(#(#wanting)||*),
+        };
+        quote! {{
+            use __batch::faults::{Keeping, KeptByClone as _, KeptByCopy as _, NotKept as _};
+            (&Keeping::<#item, { #wanted }>::OF).keep(#processor)
+        }}
     }
 
     /// The checks that compare constants, at the user's words.

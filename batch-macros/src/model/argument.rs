@@ -24,6 +24,8 @@ pub(crate) enum Role {
     Tasklet,
     /// Of a step.
     Listener,
+    /// Of a step, and hears of skips.
+    SkipListener,
     JobListener,
     Partitioner,
     Aggregator,
@@ -41,7 +43,7 @@ impl Role {
             Self::Database => "database",
             Self::Decider => "decider",
             Self::Tasklet => "tasklet",
-            Self::Listener | Self::JobListener => "listener",
+            Self::Listener | Self::SkipListener | Self::JobListener => "listener",
             Self::Partitioner => "partitioner",
             Self::Aggregator => "aggregator",
         }
@@ -49,7 +51,10 @@ impl Role {
 
     /// Is the function called again and again with the arguments that were bound once?
     pub(crate) fn is_repeated(self) -> bool {
-        matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Listener)
+        matches!(
+            self,
+            Self::Processor | Self::Writer | Self::Classifier | Self::Listener | Self::SkipListener
+        )
     }
 
     /// Is the first argument what the framework hands it?

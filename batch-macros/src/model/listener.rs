@@ -64,6 +64,16 @@ impl Event {
         self.name.ends_with("_step")
     }
 
+    /// Is something skipped?
+    pub(crate) fn is_of_skips(&self) -> bool {
+        self.name.starts_with("on_skip")
+    }
+
+    /// Is the item that it shows in hand sometimes only?
+    fn may_lack_item(&self) -> bool {
+        ["on_process_error", "on_skip_in_process"].contains(&self.name)
+    }
+
     /// Is it told of single items while they are read and processed?
     pub(crate) fn is_of_items(&self) -> bool {
         ["before_read", "after_read", "before_process", "after_process"].contains(&self.name)
@@ -83,12 +93,12 @@ static EVENTS: [Event; 20] = [
     Event::new("on_read_error", "OnReadError", &[Shows::Error]),
     Event::new("before_process", "BeforeProcess", &[Shows::Read]),
     Event::new("after_process", "AfterProcess", &[Shows::Written]),
-    Event::new("on_process_error", "OnProcessError", &[Shows::Error]),
+    Event::new("on_process_error", "OnProcessError", &[Shows::Read, Shows::Error]),
     Event::new("before_write", "BeforeWrite", &[Shows::Items]),
     Event::new("after_write", "AfterWrite", &[Shows::Items]),
     Event::new("on_write_error", "OnWriteError", &[Shows::Items, Shows::Error]),
     Event::new("on_skip_in_read", "OnSkipInRead", &[Shows::Error]),
-    Event::new("on_skip_in_process", "OnSkipInProcess", &[Shows::Error]),
+    Event::new("on_skip_in_process", "OnSkipInProcess", &[Shows::Read, Shows::Error]),
     Event::new("on_skip_in_write", "OnSkipInWrite", &[Shows::Written, Shows::Error]),
     Event::new("on_retry", "OnRetry", &[Shows::Error, Shows::Repeat]),
 ];
@@ -140,13 +150,55 @@ pub(crate) struct Observed {
     /// The item's type, where one is shown.
     pub(crate) item: Option<Type>,
     pub(crate) error: Option<Seen>,
+    /// How many of the function's arguments that is.
+    pub(crate) arguments: usize,
+    /// The item of an event that [may lack it](Event::may_lack_item).
+    pub(crate) lacking: Option<Lacking>,
+}
+
+/// How a function sees an item that is in hand sometimes only.
+pub(crate) enum Lacking {
+    /// Not at all.
+    LeftOut,
+    /// `item: &Item`: it is called where the item is there, and the step sees to that.
+    Wanted,
+    /// `item: Option<&Item>`, with what is behind the reference.
+    Optional(Box<Type>),
+}
+
+/// Does the function leave out the item that the event shows first? An item and an error may both be any type, so it is the second
+/// argument that tells.
+fn leaves_item_out(event: &Event, arguments: &[&Type]) -> bool {
+    let [Shows::Read | Shows::Written, Shows::Error] = event.shows else { return false };
+    let behind = |place: usize| arguments.get(place).and_then(|ty| as_reference(ty)).map(|it| &*it.elem);
+    if behind(0).is_some_and(|first| is_named(first, "Failure") || is_any_error(first)) {
+        return true;
+    }
+    event.may_lack_item()
+        && arguments.first().is_none_or(|first| only_argument(first, "Option").is_none())
+        && behind(1).is_none_or(|second| {
+            ["str", "Path", "StepContext", "JobContext", "Transaction", "Connection", "Output", "Partition"]
+                .iter()
+                .any(|injected| is_named(second, injected))
+        })
 }
 
 /// Reads the first arguments; what is wrong is reported.
 pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) -> Observed {
     let mut observed = Observed::default();
     let mut arguments = function.sig.inputs.iter();
-    for shows in event.shows {
+    let types: Vec<_> = arguments
+        .clone()
+        .filter_map(|argument| match argument {
+            FnArg::Typed(typed) => Some(&*typed.ty),
+            FnArg::Receiver(_) => None,
+        })
+        .collect();
+    let left_out = leaves_item_out(event, &types);
+    if left_out || event.may_lack_item() {
+        observed.lacking = Some(if left_out { Lacking::LeftOut } else { Lacking::Wanted });
+    }
+    for shows in event.shows.iter().skip(usize::from(left_out)) {
         let Some(FnArg::Typed(typed)) = arguments.next() else {
             let all: Vec<_> = event.shows.iter().map(|shows| shows.argument()).collect();
             let name = &function.sig.ident;
@@ -160,6 +212,14 @@ pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) ->
             );
             return observed;
         };
+        observed.arguments += 1;
+        let optional = only_argument(&typed.ty, "Option").filter(|_| *shows == Shows::Read);
+        if let (Some(Lacking::Wanted), Some(reference)) = (&observed.lacking, optional.and_then(as_reference))
+        {
+            observed.item = Some(taken(&Type::Reference(reference.clone())).item);
+            observed.lacking = Some(Lacking::Optional(reference.elem.clone()));
+            continue;
+        }
         see(*shows, &typed.ty, event, &mut observed, errors);
     }
     observed

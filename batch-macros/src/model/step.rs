@@ -32,6 +32,8 @@ pub(crate) struct StepOptions {
     /// In nanoseconds.
     pub(crate) chunk_time: Option<u64>,
     pub(crate) isolate: bool,
+    /// The word `keep_items`.
+    pub(crate) keep_items: Option<Ident>,
     pub(crate) listeners: Vec<Part>,
     pub(crate) partitions: Option<Partitions>,
     pub(crate) renamed_from: Vec<EarlierName>,
@@ -69,6 +71,10 @@ impl StepOptions {
                         names.into_iter().map(|path| Part { path, bindings: Vec::new() }).collect();
                 }
                 "renamed_from" => read.renamed_from.extend(earlier_name(option, errors)),
+                "keep_items" => {
+                    options::flag(option, errors);
+                    read.keep_items = Some(option.name.clone());
+                }
                 "isolate" => read.isolate = isolate(option, errors),
                 "order" => read.unordered = is_unordered(option, errors).then(|| option.name.clone()),
                 _ => {}

@@ -55,6 +55,7 @@ pub(crate) const STEP: Table = Table {
         "timeout",
         "chunk_time",
         "isolate",
+        "keep_items",
         "listeners",
         "partitions",
         "partitioner",

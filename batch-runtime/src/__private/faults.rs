@@ -6,6 +6,9 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
+use crate::definition::Process;
+use crate::engine::Kept;
+
 /// A state's type.
 #[derive(Debug)]
 pub struct Copier<S>(PhantomData<S>);
@@ -33,6 +36,47 @@ pub trait NotCopied<S> {
 impl<S> NotCopied<S> for &Copier<S> {
     fn copier(&self) -> Option<fn(&S) -> S> {
         None
+    }
+}
+
+/// What keeps an item of that type while it is processed: a copy, where one is wanted or costs nothing.
+#[derive(Debug)]
+pub struct Keeping<T, const WANTED: bool>(PhantomData<T>);
+
+impl<T, const WANTED: bool> Keeping<T, WANTED> {
+    pub const OF: Self = Self(PhantomData);
+}
+
+/// Items of which a copy is wanted.
+pub trait KeptByClone<T> {
+    fn keep<P: Process<T>>(&self, processor: P) -> Kept<P>;
+}
+
+impl<T: Clone> KeptByClone<T> for Keeping<T, true> {
+    fn keep<P: Process<T>>(&self, processor: P) -> Kept<P> {
+        Kept::new(processor)
+    }
+}
+
+/// Items that are copied as they are.
+pub trait KeptByCopy<T> {
+    fn keep<P: Process<T>>(&self, processor: P) -> Kept<P>;
+}
+
+impl<T: Copy> KeptByCopy<T> for Keeping<T, false> {
+    fn keep<P: Process<T>>(&self, processor: P) -> Kept<P> {
+        Kept::new(processor)
+    }
+}
+
+/// All others.
+pub trait NotKept<T> {
+    fn keep<P: Process<T>>(&self, processor: P) -> P;
+}
+
+impl<T, const WANTED: bool> NotKept<T> for &Keeping<T, WANTED> {
+    fn keep<P: Process<T>>(&self, processor: P) -> P {
+        processor
     }
 }
 

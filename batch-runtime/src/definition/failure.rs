@@ -59,6 +59,7 @@ struct Parts {
     component: Option<&'static str>,
     phase: Option<Phase>,
     location: Option<String>,
+    record: Option<String>,
     panicked: bool,
     interrupted: bool,
     fatal: bool,
@@ -96,6 +97,7 @@ impl Failure {
             component: None,
             phase: None,
             location: None,
+            record: None,
             panicked: false,
             interrupted: false,
             fatal: false,
@@ -164,6 +166,12 @@ impl Failure {
         self.0.location.get_or_insert(location);
     }
 
+    /// With the record or item that it is about, as text; unless that is known already.
+    pub(crate) fn carrying(mut self, record: Option<String>) -> Self {
+        self.0.record = self.0.record.or_else(|| record.map(cut));
+        self
+    }
+
     /// The component that failed, where it is known.
     #[must_use]
     pub fn component(&self) -> Option<&'static str> {
@@ -180,6 +188,14 @@ impl Failure {
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.0.location.as_deref()
+    }
+
+    /// The record that it is about: what could not be read as it stands in the input, where the reader tells that
+    /// ([`Reader::record`](crate::Reader::record)); an item that is skipped as JSON, where its type serialises and it was still
+    /// in hand. At most 64 KiB of it.
+    #[must_use]
+    pub fn record(&self) -> Option<&str> {
+        self.0.record.as_deref()
     }
 
     /// True if the component panicked.
@@ -231,6 +247,17 @@ impl Failure {
             Cause::Held(error) => (**error).as_ref(),
         }
     }
+}
+
+/// The longest record that a failure carries, in bytes.
+const LONGEST_RECORD: usize = 64 * 1024;
+
+fn cut(mut record: String) -> String {
+    if record.len() > LONGEST_RECORD {
+        record.truncate(record.floor_char_boundary(LONGEST_RECORD));
+        record.push('…');
+    }
+    record
 }
 
 impl fmt::Display for Failure {

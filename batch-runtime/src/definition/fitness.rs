@@ -3,7 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{AtOnce, ByReference, ByValue, Driver, Reader, State, Writer};
+use super::{AtOnce, ByReference, ByValue, Driver, InWindow, Reader, State, Writer};
 
 /// What `#[processor]` implements: whatever the items, it stands between reader and writer.
 #[diagnostic::on_unimplemented(
@@ -58,6 +58,30 @@ impl OneByOne for ByValue {}
 impl OneByOne for ByReference {}
 #[diagnostic::do_not_recommend]
 impl OneByOne for AtOnce {}
+
+/// First processors of a step that leave the item with the engine until it is known whether they failed; implemented for the ways
+/// in which they take it. Where nobody wants to see it, all do.
+#[diagnostic::on_unimplemented(
+    message = "`{In}` is gone when a processor fails: the first one takes it by value, and it is no `Clone`",
+    label = "asks for the `{In}` that failed",
+    note = "let the first processor take `&{In}`, which costs nothing; or derive `Clone` for `{In}`, of which a copy is then kept;\nor let the listener observe `Option<&{In}>`, which is `None` here"
+)]
+pub trait ShowsItem<In, const WANTED: bool> {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<In: Clone> ShowsItem<In, true> for ByValue {}
+#[diagnostic::do_not_recommend]
+impl<In> ShowsItem<In, false> for ByValue {}
+#[diagnostic::do_not_recommend]
+impl<In, const WANTED: bool> ShowsItem<In, WANTED> for ByReference {}
+#[diagnostic::do_not_recommend]
+impl<In, const WANTED: bool> ShowsItem<In, WANTED> for AtOnce {}
+/// It gives the item back with the failure.
+#[diagnostic::do_not_recommend]
+impl<In, How: ShowsItem<In, WANTED>, const WANTED: bool> ShowsItem<In, WANTED> for InWindow<How> {}
 
 /// Processors whose state is `S` and that several threads run; implemented for `()`, as a reference to any other is none.
 #[diagnostic::on_unimplemented(

@@ -1,14 +1,14 @@
 //! Receives: what a step does. Gives: the trait by which `#[listener]` functions hear of it ([`StepListener`]), with the types
 //! of the step's items, and the combinator that makes one of two ([`Listeners`]).
 
-use super::Failure;
+use super::{ChunkTransaction, Failure};
 use crate::repository::Counters;
 
 /// Hears what a step does. `In` is what the step reads, `Out` what it writes; every method does nothing unless it is
 /// implemented.
 ///
-/// A failure of a `before_*` method fails the step. One of any other method is reported, and changes nothing: least of all which
-/// items are committed.
+/// A failure of a `before_*` or `write_*` method fails the step. One of any other method is reported, and changes nothing: least of
+/// all which items are committed.
 #[expect(unused_variables, reason = "the names say what is heard, and the default is not to listen")]
 #[expect(
     clippy::missing_errors_doc,
@@ -17,6 +17,13 @@ use crate::repository::Counters;
 pub trait StepListener<In, Out> {
     /// Does it hear of single items (reading and processing)? A step nobody listens to so closely pays nothing.
     const HEARS_ITEMS: bool = false;
+
+    /// Does it want to see the item that a processor failed on? A step whose first processor takes it by value then keeps a
+    /// copy of each item while it is processed.
+    const WANTS_ITEMS: bool = false;
+
+    /// Does it write what is skipped, in the transaction that skips it?
+    const WRITES_SKIPS: bool = false;
 
     /// The step begins.
     fn before_step(&mut self) -> Result<(), Failure> {
@@ -68,8 +75,8 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// Processing failed; the item is gone, the error says which it was.
-    fn on_process_error(&mut self, error: &Failure) -> Result<(), Failure> {
+    /// Processing failed, for the first time or again. The item is the one that was read, where it is in hand still.
+    fn on_process_error(&mut self, item: Option<&In>, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -94,12 +101,37 @@ pub trait StepListener<In, Out> {
     }
 
     /// An item is skipped that could not be processed; told once that is committed.
-    fn on_skip_in_process(&mut self, error: &Failure) -> Result<(), Failure> {
+    fn on_skip_in_process(&mut self, item: Option<&In>, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 
     /// An item is skipped that could not be written; told once that is committed.
     fn on_skip_in_write(&mut self, item: &Out, error: &Failure) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// A record that could not be read is about to be skipped by that transaction, which goes back where this fails.
+    fn write_skip_in_read(&mut self, error: &Failure, tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The same of an item that could not be processed.
+    fn write_skip_in_process(
+        &mut self,
+        item: Option<&In>,
+        error: &Failure,
+        tx: &ChunkTransaction<'_>,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The same of an item that could not be written.
+    fn write_skip_in_write(
+        &mut self,
+        item: &Out,
+        error: &Failure,
+        tx: &ChunkTransaction<'_>,
+    ) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -144,6 +176,8 @@ macro_rules! tell_both {
 
 impl<In, Out, A: StepListener<In, Out>, B: StepListener<In, Out>> StepListener<In, Out> for Listeners<A, B> {
     const HEARS_ITEMS: bool = A::HEARS_ITEMS || B::HEARS_ITEMS;
+    const WANTS_ITEMS: bool = A::WANTS_ITEMS || B::WANTS_ITEMS;
+    const WRITES_SKIPS: bool = A::WRITES_SKIPS || B::WRITES_SKIPS;
 
     tell_both! {
         before {
@@ -160,13 +194,16 @@ impl<In, Out, A: StepListener<In, Out>, B: StepListener<In, Out>> StepListener<I
         after_read(item: &In);
         on_read_error(error: &Failure);
         after_process(item: &Out);
-        on_process_error(error: &Failure);
+        on_process_error(item: Option<&In>, error: &Failure);
         after_write(items: &[Out]);
         on_write_error(items: &[Out], error: &Failure);
         on_skip_in_read(error: &Failure);
-        on_skip_in_process(error: &Failure);
+        on_skip_in_process(item: Option<&In>, error: &Failure);
         on_skip_in_write(item: &Out, error: &Failure);
         on_retry(error: &Failure, repeat: u32);
+        write_skip_in_read(error: &Failure, tx: &ChunkTransaction<'_>);
+        write_skip_in_process(item: Option<&In>, error: &Failure, tx: &ChunkTransaction<'_>);
+        write_skip_in_write(item: &Out, error: &Failure, tx: &ChunkTransaction<'_>);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use super::{Failure, Need, Scope, StepListener};
+use super::{ChunkTransaction, Failure, Need, Scope, StepListener};
 use crate::repository::Counters;
 
 /// What `#[listener]` implements for the marker of the annotated function: for every type of item that it does not observe.
@@ -16,6 +16,8 @@ pub trait ListenerDefinition<In, Out> {
     const NAME: &'static str;
     /// What its arguments ask for.
     const NEEDS: &'static [Need];
+    /// Does it want to see the item that a processor failed on?
+    const WANTS_ITEMS: bool = false;
 
     /// Binds the injected arguments.
     ///
@@ -95,13 +97,13 @@ pub fn find_error<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> O
 }
 
 macro_rules! events {
-    ($($(#[$closely:meta])? $adaptor:ident: $event:ident($($argument:ident: $ty:ty),*);)*) => {$(
+    ($($(#[$($of:ident),+])? $adaptor:ident: $event:ident($($argument:ident: $ty:ty),*);)*) => {$(
         #[doc = concat!("Hears `", stringify!($event), "`.")]
         #[derive(Debug)]
         pub struct $adaptor<F>(pub F);
 
         impl<In, Out, F: FnMut($($ty),*) -> Result<(), Failure>> StepListener<In, Out> for $adaptor<F> {
-            const HEARS_ITEMS: bool = events!(@closely $($closely)?);
+            $($(events!(@$of);)+)?
 
             #[inline]
             fn $event(&mut self, $($argument: $ty),*) -> Result<(), Failure> {
@@ -109,8 +111,9 @@ macro_rules! events {
             }
         }
     )*};
-    (@closely) => { false };
-    (@closely $closely:meta) => { true };
+    (@closely) => { const HEARS_ITEMS: bool = true; };
+    (@wanting) => { const WANTS_ITEMS: bool = true; };
+    (@writing) => { const WRITES_SKIPS: bool = true; };
 }
 
 events! {
@@ -124,13 +127,19 @@ events! {
     OnReadError: on_read_error(error: &Failure);
     #[closely] BeforeProcess: before_process(item: &In);
     #[closely] AfterProcess: after_process(item: &Out);
-    OnProcessError: on_process_error(error: &Failure);
+    OnProcessError: on_process_error(item: Option<&In>, error: &Failure);
+    #[wanting] OnProcessErrorOf: on_process_error(item: Option<&In>, error: &Failure);
     BeforeWrite: before_write(items: &[Out]);
     AfterWrite: after_write(items: &[Out]);
     OnWriteError: on_write_error(items: &[Out], error: &Failure);
     OnSkipInRead: on_skip_in_read(error: &Failure);
-    OnSkipInProcess: on_skip_in_process(error: &Failure);
+    OnSkipInProcess: on_skip_in_process(item: Option<&In>, error: &Failure);
+    #[wanting] OnSkipInProcessOf: on_skip_in_process(item: Option<&In>, error: &Failure);
     OnSkipInWrite: on_skip_in_write(item: &Out, error: &Failure);
+    #[writing] WriteSkipInRead: write_skip_in_read(error: &Failure, tx: &ChunkTransaction<'_>);
+    #[writing] WriteSkipInProcess: write_skip_in_process(item: Option<&In>, error: &Failure, tx: &ChunkTransaction<'_>);
+    #[wanting, writing] WriteSkipInProcessOf: write_skip_in_process(item: Option<&In>, error: &Failure, tx: &ChunkTransaction<'_>);
+    #[writing] WriteSkipInWrite: write_skip_in_write(item: &Out, error: &Failure, tx: &ChunkTransaction<'_>);
     OnRetry: on_retry(error: &Failure, repeat: u32);
 }
 

@@ -13,6 +13,7 @@ mod kind;
 mod listener;
 mod listener_fn;
 mod local_error;
+mod naming;
 mod nearest;
 mod need;
 mod output;
@@ -53,7 +54,7 @@ pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
     ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsClassifier, IsError,
     IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads,
-    Serializes, Shared, Shares,
+    Serializes, Shared, Shares, ShowsItem,
 };
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -62,8 +63,9 @@ pub use listener::{Listeners, StepListener};
 #[doc(hidden)]
 pub use listener_fn::{
     AfterChunk, AfterProcess, AfterRead, AfterStep, AfterWrite, BeforeChunk, BeforeProcess, BeforeRead,
-    BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnReadError, OnRetry, OnSkipInProcess,
-    OnSkipInRead, OnSkipInWrite, OnWriteError, find_error,
+    BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnProcessErrorOf, OnReadError, OnRetry,
+    OnSkipInProcess, OnSkipInProcessOf, OnSkipInRead, OnSkipInWrite, OnWriteError, WriteSkipInProcess,
+    WriteSkipInProcessOf, WriteSkipInRead, WriteSkipInWrite, find_error,
 };
 pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
@@ -97,6 +99,7 @@ pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 pub(crate) use context::Values;
 pub(crate) use kind::without_modules;
 pub(crate) use local_error::LocalError;
+pub(crate) use naming::{naming, take_passed};
 pub(crate) use nearest::nearest;
 pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::{path_of_text, path_to_text, resolved_path, resource_name, shown};

@@ -77,12 +77,35 @@ pub trait Process<In> {
         Ok(())
     }
 
-    /// Processes an item that the caller keeps; asked only of processors that take it [`ByReference`].
+    /// True if [`process_ref`](Self::process_ref) does what [`process`](Self::process) does, so that the caller has the item
+    /// still when it fails.
+    const LEAVES: bool = false;
+
+    /// True if it [notes](Self::take_noted) calls that it repeats.
+    const NOTES: bool = false;
+
+    /// Processes an item that the caller keeps; asked only of processors that [leave](Self::LEAVES) it.
     ///
     /// # Errors
     /// What the user's function returned.
     fn process_ref(&mut self, _item: &In, _out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         unreachable!("asked only of processors that take a reference")
+    }
+
+    /// Has it repeated a call that is not told yet?
+    fn has_noted(&self) -> bool {
+        false
+    }
+
+    /// The failures of the calls that it repeated since this was asked last, each with the number of the repetition, from 1.
+    fn take_noted(&mut self) -> Vec<(Failure, u32)> {
+        Vec::new()
+    }
+
+    /// The items that it was given by value, has [rejected](Sink::reject) since this was asked last, and has still, with their
+    /// numbers.
+    fn take_returned(&mut self) -> Vec<(u32, In)> {
+        Vec::new()
     }
 
     /// Keeps a copy of its state, until the next [`hold`](Self::hold) of that slot.
@@ -198,10 +221,25 @@ impl<In, P: Process<In>> Process<In> for &mut P {
     type Out = P::Out;
 
     const BUFFERS: bool = P::BUFFERS;
+    const LEAVES: bool = P::LEAVES;
+    const NOTES: bool = P::NOTES;
 
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         (**self).process(item, out)
+    }
+
+    #[inline]
+    fn has_noted(&self) -> bool {
+        (**self).has_noted()
+    }
+
+    fn take_noted(&mut self) -> Vec<(Failure, u32)> {
+        (**self).take_noted()
+    }
+
+    fn take_returned(&mut self) -> Vec<(u32, In)> {
+        (**self).take_returned()
     }
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
@@ -299,10 +337,34 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
 
     const BUFFERS: bool = A::BUFFERS || B::BUFFERS;
     const CONCURRENT: bool = A::CONCURRENT || B::CONCURRENT;
+    const LEAVES: bool = A::LEAVES;
+    const NOTES: bool = A::NOTES || B::NOTES;
 
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         self.first.process(item, &mut Into2nd { second: &mut self.second, out })
+    }
+
+    #[inline]
+    fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        self.first.process_ref(item, &mut Into2nd { second: &mut self.second, out })
+    }
+
+    #[inline]
+    fn has_noted(&self) -> bool {
+        self.first.has_noted() || self.second.has_noted()
+    }
+
+    fn take_noted(&mut self) -> Vec<(Failure, u32)> {
+        let mut noted = self.first.take_noted();
+        noted.append(&mut self.second.take_noted());
+        noted
+    }
+
+    fn take_returned(&mut self) -> Vec<(u32, In)> {
+        // Those of the second are none that the step has read.
+        self.second.take_returned();
+        self.first.take_returned()
     }
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {

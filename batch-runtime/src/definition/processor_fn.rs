@@ -4,6 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::naming::naming;
 use super::state_cell::StateCell;
 use super::{Failure, Many, Phase, Process, Sink, Slot, State, States};
 
@@ -138,7 +139,7 @@ impl<In, R, S: State, F: FnMut(&mut S, In) -> Result<R, Failure>, K: Yields<R>> 
     #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
     #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
-        match (self.call)(&mut self.state.state, item) {
+        match naming(self.name, || (self.call)(&mut self.state.state, item)) {
             Ok(returned) => K::put(returned, out),
             Err(failure) => Err(failed(failure, self.name)),
         }
@@ -211,6 +212,8 @@ pub struct BulkFn<In, S, F, K> {
     sources: Vec<u32>,
     /// How many items there were when a [`Slot::Item`] was last kept: those behind are of an item that may turn out bad.
     held: usize,
+    /// Items whose outcome was bad, with the numbers of what they stem from.
+    returned: Vec<(u32, In)>,
     kind: PhantomData<K>,
 }
 
@@ -228,6 +231,7 @@ impl<In, S: Default, F, K> BulkFn<In, S, F, K> {
             items: Vec::new(),
             sources: Vec::new(),
             held: 0,
+            returned: Vec::new(),
             kind: PhantomData,
         }
     }
@@ -259,10 +263,10 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
             return Ok(());
         }
         // Until the call succeeds the items stay: it may be repeated.
-        let outcomes =
-            (self.call)(&mut self.state.state, &self.items).map_err(|failure| failed(failure, self.name))?;
+        let outcomes = naming(self.name, || (self.call)(&mut self.state.state, &self.items))
+            .map_err(|failure| failed(failure, self.name))?;
         let given = self.items.len();
-        self.items.clear();
+        let mut items = std::mem::take(&mut self.items);
         let sources = std::mem::take(&mut self.sources);
         if outcomes.len() != given {
             let failure = Failure::new(format!(
@@ -272,7 +276,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
             return Err(failed(failure, self.name));
         }
         let (mut last, mut is_rejected) = (None, false);
-        for (source, outcome) in sources.iter().zip(outcomes) {
+        for ((source, item), outcome) in sources.iter().zip(items.drain(..)).zip(outcomes) {
             if last != Some(source) {
                 (last, is_rejected) = (Some(source), false);
                 out.set_source(*source);
@@ -280,12 +284,17 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
             // One bad outcome is enough for all that stems from the same item.
             if !is_rejected && let Err(failure) = K::put(outcome, out) {
                 is_rejected = true;
+                self.returned.push((*source, item));
                 out.reject(failed(failure, self.name))?;
             }
         }
-        self.sources = sources;
+        (self.items, self.sources) = (items, sources);
         self.sources.clear();
         Ok(())
+    }
+
+    fn take_returned(&mut self) -> Vec<(u32, In)> {
+        std::mem::take(&mut self.returned)
     }
 
     #[inline]

@@ -131,6 +131,13 @@ pub trait Reader {
         true
     }
 
+    /// The record that `error` is about, as it stands in the input: the line of a file, without its end. It is stored with the
+    /// record of a skip, and listeners find it in [`Failure::record`]. Asked only of an error that the reader
+    /// [steps over](Self::steps_over), before the next [`read`](Self::read).
+    fn record(&self, _error: &Self::Error) -> Option<String> {
+        None
+    }
+
     /// Takes the next records out of this reader, up to that many, as they stand in the input, into a reader of their own, and gives
     /// how many they are. In a step with `threads`, one thread makes items of them while the next goes on
     /// behind them: worth it where that takes longer than finding where a record ends.

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::naming::naming;
 use super::processor_fn::failed;
 use super::state_cell::StateCell;
 use super::{Failure, Process, Sink, Slot, State, States, Yields};
@@ -58,6 +59,8 @@ impl<In, R, S: State, F: FnMut(&mut S, &In) -> Result<R, Failure>, K: Yields<R>>
 {
     type Out = K::Out;
 
+    const LEAVES: bool = true;
+
     #[inline]
     fn process(&mut self, item: In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
         self.process_ref(&item, out)
@@ -65,7 +68,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &In) -> Result<R, Failure>, K: Yields<R>>
 
     #[inline]
     fn process_ref(&mut self, item: &In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
-        match (self.call)(&mut self.state.state, item) {
+        match naming(self.name, || (self.call)(&mut self.state.state, item)) {
             Ok(returned) => K::put(returned, out),
             Err(failure) => Err(failed(failure, self.name)),
         }

@@ -229,6 +229,11 @@ pub trait Pipe: StepDefinition {
     fn item_json(_item: &Self::Out) -> Option<String> {
         None
     }
+
+    /// The same of an item that was read and cannot be processed.
+    fn read_json(_item: &Self::In) -> Option<String> {
+        None
+    }
 }
 
 /// A step whose pipe is `P`.

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::panic;
 use super::retry::{Retrying, after};
-use super::window::{Calls, Window};
+use super::window::{Calls, Returned, Window};
 use crate::definition::{Failure, Process, Scope, StopSignal, TimedOut, Yields};
 
 /// Drive timers and sockets; the futures of the steps are polled by the steps themselves.
@@ -62,13 +62,17 @@ impl Drop for JobRuntime {
 pub struct Taking<In, Held> {
     hold: fn(In) -> Held,
     copy: Option<fn(&Held) -> Held>,
+    /// Does a copy cost next to nothing, so that one is kept of each?
+    shares: bool,
+    /// The item that only one holds.
+    give_back: fn(Held) -> Option<In>,
 }
 
 impl<Item> Taking<Item, Item> {
     /// By value: repeated with what `copy` makes.
     #[must_use]
     pub const fn by_value(copy: Option<fn(&Item) -> Item>) -> Self {
-        Self { hold: |item| item, copy }
+        Self { hold: |item| item, copy, shares: false, give_back: Some }
     }
 }
 
@@ -76,7 +80,7 @@ impl<Item> Taking<Item, Arc<Item>> {
     /// By reference.
     #[must_use]
     pub const fn by_reference() -> Self {
-        Self { hold: Arc::new, copy: Some(Arc::clone) }
+        Self { hold: Arc::new, copy: Some(Arc::clone), shares: true, give_back: Arc::into_inner }
     }
 }
 
@@ -102,35 +106,35 @@ where
     Fut: Future<Output = Result<R, Failure>> + 's,
 {
     let (retrying, give_up) = scope.retrying().given_up_by();
-    let Taking { hold, copy } = taking;
-    let attempts =
-        Arc::new(Attempts { call, copy: copy.filter(|_| retrying.has_rules()), timeout, retrying });
+    let Taking { hold, copy, shares, give_back } = taking;
+    let copy = copy.filter(|_| shares || retrying.has_rules());
+    let attempts = Arc::new(Attempts { call, copy, give_back, timeout, retrying });
     let begin = move |number, item| {
         let attempts = Arc::clone(&attempts);
         let held = hold(item);
-        Box::pin(async move { (number, attempts.run(held).await) }) as Call<'s, R>
+        Box::pin(async move { (number, attempts.run(held).await) }) as Call<'s, In, R>
     };
     let calls = Futures { runtime: scope.runtime()?, begin, calls: FuturesUnordered::new(), give_up };
     Ok(Window::<In, R, K, _>::new(name, concurrency, calls))
 }
 
-type Call<'s, R> = Pin<Box<dyn Future<Output = (u64, Result<R, Failure>)> + 's>>;
+type Call<'s, In, R> = Pin<Box<dyn Future<Output = (u64, Returned<In, R>)> + 's>>;
 
 /// The futures under way. With them, what they wait for ends.
-struct Futures<'s, R, B> {
+struct Futures<'s, In, R, B> {
     runtime: Handle,
     begin: B,
-    calls: FuturesUnordered<Call<'s, R>>,
+    calls: FuturesUnordered<Call<'s, In, R>>,
     /// Ends the waits before repeated calls.
     give_up: StopSignal,
 }
 
-impl<'s, In, R, B: Fn(u64, In) -> Call<'s, R>> Calls<In, R> for Futures<'s, R, B> {
+impl<'s, In, R, B: Fn(u64, In) -> Call<'s, In, R>> Calls<In, R> for Futures<'s, In, R, B> {
     fn start(&mut self, number: u64, item: In) {
         self.calls.push((self.begin)(number, item));
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Result<R, Failure>)> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Returned<In, R>)> {
         let _inside = self.runtime.enter();
         match self.calls.poll_next_unpin(context) {
             Poll::Ready(Some(done)) => Poll::Ready(done),
@@ -139,7 +143,7 @@ impl<'s, In, R, B: Fn(u64, In) -> Call<'s, R>> Calls<In, R> for Futures<'s, R, B
     }
 }
 
-impl<R, B> Drop for Futures<'_, R, B> {
+impl<In, R, B> Drop for Futures<'_, In, R, B> {
     fn drop(&mut self) {
         self.give_up.give_up();
         let _inside = self.runtime.enter();
@@ -148,19 +152,20 @@ impl<R, B> Drop for Futures<'_, R, B> {
 }
 
 /// Calls a function until it succeeds or no rule says to call again.
-struct Attempts<F, Held> {
+struct Attempts<F, In, Held> {
     call: F,
     copy: Option<fn(&Held) -> Held>,
+    give_back: fn(Held) -> Option<In>,
     timeout: Option<Duration>,
     retrying: Retrying,
 }
 
-impl<Held, R, F, Fut> Attempts<F, Held>
+impl<In, Held, R, F, Fut> Attempts<F, In, Held>
 where
     F: Fn(Held) -> Fut,
     Fut: Future<Output = Result<R, Failure>>,
 {
-    async fn run(&self, mut item: Held) -> Result<R, Failure> {
+    async fn run(&self, mut item: Held) -> Returned<In, R> {
         let mut repeated = 0;
         loop {
             let again = self.copy.map(|copy| copy(&item));
@@ -169,9 +174,12 @@ where
                 Err(failure) => failure,
             };
             let wait = self.retrying.wait_for(&failure, repeated);
-            let (Some(again), Some(wait)) = (again, wait) else { return Err(after(failure, repeated)) };
+            let (again, wait) = match (again, wait) {
+                (Some(again), Some(wait)) => (again, wait),
+                (again, _) => return Err((after(failure, repeated), again.and_then(self.give_back))),
+            };
             if !self.pause(wait).await {
-                return Err(failure.interrupted());
+                return Err((failure.interrupted(), None));
             }
             item = again;
             repeated += 1;

@@ -1,20 +1,35 @@
 //! Receives: chunks, filled, and the place they are committed in. Gives: the chunk loop: each is written and committed with its
 //! checkpoint in one transaction.
 
-use std::marker::PhantomData;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::checkpoint::{self, Checkpoint};
 use super::feed::{Desk, Feed, Outputs};
-use super::fill::{Filled, noting, told};
+use super::fill::{Filled, noting, take_record, told};
 use super::isolate::Writing;
-use super::judge::{Judge, Skip};
+use super::judge::{Judge, Skip, Skipped};
+use super::panic;
 use super::pipe::during_open;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::step::{Halt, PutSoFar, StepRun};
 use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener, Writer};
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
+
+/// So many chunks of a step execution are read again for the places of what could not be written: the readers of some inputs have to
+/// begin at the beginning for it.
+const MOST_LOOKED_UP: u32 = 64;
+
+/// The records of a chunk, in words.
+fn between(behind: Option<&str>, last: &str) -> String {
+    let Some(behind) = behind else { return format!("the records up to {last}") };
+    let last = match (behind.rsplit_once(", "), last.rsplit_once(", ")) {
+        (Some((one, _)), Some((other, last))) if one == other => last,
+        _ => last,
+    };
+    format!("the records after {behind} up to {last}")
+}
 
 /// What is committed so far.
 #[derive(Default)]
@@ -43,25 +58,28 @@ pub(super) struct Portion {
 }
 
 pub(super) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
-    pub(super) desk: Desk<'l, 'r, L>,
+    pub(super) desk: Desk<'l, 'r, In, L>,
     pub(super) tally: &'l mut Tally,
     pub(super) writer: W,
     /// Where the last whole chunk left everyone.
     pub(super) last: Positions,
     pub(super) json: fn(&W::Item) -> Option<String>,
-    read: PhantomData<fn(In)>,
+    /// The place of the last record of the last chunk.
+    behind: Option<String>,
+    /// How many chunks were read again for the places of what could not be written.
+    looked_up: u32,
 }
 
 impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ChunkLoop<'l, 'r, In, W, L, CAREFUL>
 {
     pub(super) fn new(
-        desk: Desk<'l, 'r, L>,
+        desk: Desk<'l, 'r, In, L>,
         tally: &'l mut Tally,
         writer: W,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        Self { desk, tally, writer, last: Positions::default(), json, read: PhantomData }
+        Self { desk, tally, writer, last: Positions::default(), json, behind: None, looked_up: 0 }
     }
 
     /// Takes the writer to where the last commit left it.
@@ -110,7 +128,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     }
 
     /// The counters once this portion is committed.
-    fn counters_with(&self, portion: &Portion, written: usize, skips: &[&Skip]) -> Counters {
+    fn counters_with(&self, portion: &Portion, written: usize, skips: &[&Skip<In>]) -> Counters {
         let mut counters = self.tally.counters;
         counters.read += portion.read;
         counters.filter += portion.filtered;
@@ -138,9 +156,10 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             self.desk.listener.before_chunk().map_err(Halt::Failed)?;
 
             let timed = (measure == Measure::Items).then_some(&mut phases);
-            let filled = feed.fill(&mut self.desk, timed);
+            let filled = panic::catch(|| feed.fill(&mut self.desk, timed))
+                .unwrap_or_else(|panicked| Err(Halt::Failed(self.placed(panicked, &mut feed))));
             if CAREFUL {
-                self.desk.tell_repeats::<In, W::Item>();
+                self.desk.tell_repeats::<W::Item>();
             }
             let filled = filled?;
             let lap = watch.lap();
@@ -150,7 +169,10 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
                 break;
             }
-            let stop_requested = self.commit(filled, &mut feed, &mut record, &mut watch, &mut phases)?;
+            let stop_requested = self
+                .commit(filled, &mut feed, &mut record, &mut watch, &mut phases)
+                .map_err(|halt| self.of_chunk(halt, &feed))?;
+            self.behind = feed.location();
             phases.commit += watch.lap();
             if measure != Measure::No {
                 self.tally.profiler.add(measure, phases);
@@ -165,6 +187,49 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
         feed.close().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
         self.finish(&feed, &mut record)
+    }
+
+    /// A panic while a chunk was filled, with the place of the record that it was about.
+    #[cold]
+    fn placed<F: Feed<In, W::Item>>(&mut self, panicked: Failure, feed: &mut F) -> Failure {
+        let (run, phase) = (self.desk.run, self.desk.phase.get());
+        let failure = run.blame(panicked, phase);
+        let (Some(record), true) = (take_record(), run.store.borrow().keeps()) else { return failure };
+        let mut at = |record: u32| feed.places(&BTreeSet::from([record]), &self.last.reader).remove(&record);
+        let place = match (phase, record.checked_sub(1)) {
+            // The reader would panic there again.
+            (Phase::Read, Some(before)) => at(before).map(|place| format!("after {place}")),
+            (Phase::Read, None) => self.behind.as_ref().map(|place| format!("after {place}")),
+            _ => at(record),
+        };
+        match place {
+            Some(place) => failure.at(place),
+            None => failure,
+        }
+    }
+
+    /// Says of a chunk that could not be written which records it was made of.
+    #[cold]
+    fn of_chunk<F: Feed<In, W::Item>>(&self, halt: Halt, feed: &F) -> Halt {
+        match (halt, feed.location()) {
+            (Halt::Failed(failure), Some(last)) if failure.phase() == Some(Phase::Write) => {
+                Halt::Failed(failure.at(between(self.behind.as_deref(), &last)))
+            }
+            (halt, _) => halt,
+        }
+    }
+
+    /// Finds the places of what could not be written and is skipped.
+    #[cold]
+    fn place_unwritten<F: Feed<In, W::Item>>(&mut self, records: &Range<u32>, feed: &mut F) {
+        let unplaced = self.desk.judge.unplaced(records);
+        if unplaced.is_empty() || self.looked_up >= MOST_LOOKED_UP {
+            return;
+        }
+        self.looked_up += 1;
+        let base = feed.base(&self.last.reader).to_owned();
+        let places = feed.places(&unplaced, &base);
+        self.desk.judge.place(&places);
     }
 
     /// Did the reader move although it handed nothing out (comments at the end of a file)?
@@ -216,6 +281,12 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             phases.commit += watch.lap();
             let written = self.write(portion, feed.outputs(), *tx, &before, &put)?;
             write_time = watch.lap();
+            if CAREFUL && self.desk.judge.len() > 0 {
+                if keeps {
+                    self.place_unwritten(&portion.records, feed);
+                }
+                self.write_skips(portion, &feed.outputs().items, tx)?;
+            }
             let skips = self.desk.judge.of(&portion.records);
             record.counters = self.counters_with(portion, written, &skips);
             if keeps {
@@ -302,10 +373,33 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             first: portion.items.start,
             json: self.json,
             rollbacks: &mut self.tally.counters.rollback,
-            read: PhantomData,
         };
         let written = writing.write(&mut outputs.items[portion.items.clone()], CAREFUL);
         written.inspect_err(|_| self.desk.phase.set(Phase::Write))
+    }
+
+    /// Lets listeners write what is skipped, in the chunk's transaction.
+    fn write_skips(
+        &mut self,
+        portion: &Portion,
+        items: &[W::Item],
+        tx: &ChunkTransaction<'_>,
+    ) -> Result<(), Failure> {
+        if !L::WRITES_SKIPS {
+            return Ok(());
+        }
+        let Desk { judge, listener, phase, .. } = &mut self.desk;
+        for skip in judge.of(&portion.records) {
+            noting(phase, Phase::Write, || match (skip.phase, &skip.item) {
+                (SkipPhase::Read, _) => listener.write_skip_in_read(&skip.failure, tx),
+                (SkipPhase::Write, Skipped::Unwritten(index)) => {
+                    listener.write_skip_in_write(&items[*index], &skip.failure, tx)
+                }
+                (_, item) => listener.write_skip_in_process(item.as_read(), &skip.failure, tx),
+            })
+            .map_err(Failure::fatal)?;
+        }
+        Ok(())
     }
 
     /// Tells of the skips that are committed.
@@ -318,10 +412,10 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         for skip in judge.settle(&portion.records) {
             told(match (skip.phase, &skip.item) {
                 (SkipPhase::Read, _) => listener.on_skip_in_read(&skip.failure),
-                (SkipPhase::Write, Some(unwritten)) => {
-                    listener.on_skip_in_write(&items[unwritten.index], &skip.failure)
+                (SkipPhase::Write, Skipped::Unwritten(index)) => {
+                    listener.on_skip_in_write(&items[*index], &skip.failure)
                 }
-                _ => listener.on_skip_in_process(&skip.failure),
+                (_, item) => listener.on_skip_in_process(item.as_read(), &skip.failure),
             });
         }
     }

@@ -8,7 +8,7 @@
 mod ahead;
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::thread;
@@ -20,6 +20,8 @@ use super::feed::{Desk, Feed, Outputs, halt};
 use super::fill::{Extent, Filled, Line, noting, told};
 use super::gaps::{Gaps, Unpassed};
 use super::gathered::{Fault, Gathered, is_before};
+use super::judge::Skipped;
+use super::places;
 use super::profile::{Phases, Watch};
 use super::reopen::{ReadRepeats, unread};
 use super::step::{Halt, StepRun};
@@ -65,6 +67,10 @@ pub(super) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFU
     gaps: Gaps,
     /// Where items are from, as far as they are not settled.
     locations: VecDeque<(u32, String)>,
+    /// Items in hand, as far as they are not settled: those that the processors leave, and those that they gave back.
+    left: VecDeque<(u32, R::Item)>,
+    /// The place of the last record of the chunk that was filled last.
+    location: Option<String>,
     /// What keeps it from reading on; told when all before it is done.
     stuck: Option<Stuck>,
     ended: bool,
@@ -108,6 +114,8 @@ where
             gathered: Gathered::new(chunk),
             chunks: VecDeque::new(),
             locations: VecDeque::new(),
+            left: VecDeque::new(),
+            location: None,
             stuck: None,
             ended: false,
             next: 0,
@@ -133,7 +141,7 @@ where
     /// Reads what there is room for; true if it read anything.
     fn read_ahead<L: StepListener<R::Item, P::Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
         extent: Extent<'_>,
     ) -> bool {
         let mut any = false;
@@ -151,7 +159,11 @@ where
         any
     }
 
-    fn read_one<L: StepListener<R::Item, P::Out>>(&mut self, desk: &mut Desk<'_, '_, L>, extent: Extent<'_>) {
+    fn read_one<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        desk: &mut Desk<'_, '_, R::Item, L>,
+        extent: Extent<'_>,
+    ) {
         if L::HEARS_ITEMS
             && let Err(failure) = desk.listener.before_read()
         {
@@ -221,7 +233,17 @@ where
         }
         let Self { processor, gathered, .. } = self;
         gathered.source = source;
-        let processed = panic::catch(|| processor.process(item, gathered)).unwrap_or_else(Err);
+        let processed = if CAREFUL && P::LEAVES {
+            let processed = panic::catch(|| processor.process_ref(&item, gathered)).unwrap_or_else(Err);
+            self.left.push_back((source, item));
+            processed
+        } else {
+            panic::catch(|| processor.process(item, gathered)).unwrap_or_else(Err)
+        };
+        if CAREFUL && P::NOTES && processor.has_noted() {
+            let item = self.left.back().filter(|(left, _)| *left == source).map(|(_, item)| item);
+            desk.tell_attempts(processor.take_noted(), item);
+        }
         if let Err(failure) = processed {
             processor.discard(source);
             gathered.fault(source, SkipPhase::Process, failure);
@@ -231,7 +253,7 @@ where
     /// Lets the calls go on; true if any did.
     fn advance<L: StepListener<R::Item, P::Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
         heard: &mut usize,
     ) -> Result<bool, Halt> {
         let end = self.front().end;
@@ -258,11 +280,16 @@ where
     /// Judges what failed, where all before it is done.
     fn judge<L: StepListener<R::Item, P::Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
         filled: &mut Filled,
     ) -> Result<(), Halt> {
         let settled = self.settled();
+        if CAREFUL && !P::LEAVES && self.gathered.has_faults() {
+            self.left.extend(self.processor.take_returned());
+        }
         while let Some(Fault { source, phase, failure }) = self.gathered.fault_before(settled) {
+            let left = self.left.iter().position(|(left, _)| *left == source);
+            let item = left.and_then(|left| self.left.remove(left)).map(|(_, item)| item);
             let failure = if phase == SkipPhase::Read {
                 let failure = desk.blame(failure, Phase::Read);
                 told(desk.listener.on_read_error(&failure));
@@ -274,14 +301,15 @@ where
                     None => failure,
                 };
                 let failure = desk.blame(failure, Phase::Process);
-                told(desk.listener.on_process_error(&failure));
+                told(desk.listener.on_process_error(item.as_ref(), &failure));
                 filled.skipped += 1;
                 failure
             };
             if !CAREFUL {
                 return Err(halt(failure));
             }
-            desk.judge.skip(phase, self.gathered.within(source), failure, None).map_err(halt)?;
+            let source = self.gathered.within(source);
+            desk.judge.skip(phase, source, failure, Skipped::read(item)).map_err(halt)?;
         }
         Ok(())
     }
@@ -290,7 +318,7 @@ where
     fn unstick<L: StepListener<R::Item, P::Out>>(
         &mut self,
         stuck: Stuck,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
     ) -> Result<(), Halt> {
         let (failure, opens_anew) = match stuck {
             Stuck::Listener(failure) => return Err(halt(failure)),
@@ -350,7 +378,7 @@ where
 {
     fn fill<L: StepListener<R::Item, P::Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
         timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
         let (extent, mut filled) = (desk.extent(), Filled::default());
@@ -395,7 +423,7 @@ where
         if P::BUFFERS {
             if let Err(failure) = noting(self.phase, Phase::Process, || processor.flush(gathered)) {
                 let failure = desk.blame(failure, Phase::Process);
-                told(desk.listener.on_process_error(&failure));
+                told(desk.listener.on_process_error(None, &failure));
                 return Err(halt(failure));
             }
             if L::HEARS_ITEMS {
@@ -405,10 +433,14 @@ where
             }
             self.judge(desk, &mut filled)?;
         }
+        if CAREFUL && P::NOTES && self.processor.has_noted() {
+            desk.tell_attempts(self.processor.take_noted(), None);
+        }
         let chunk = self.chunks.pop_front().expect("the chunk at hand is done");
         self.at = chunk.closed.expect("what is done is closed");
         let settled = self.locations.partition_point(|(source, _)| is_before(*source, chunk.end));
-        self.locations.drain(..settled);
+        self.location = self.locations.drain(..settled).next_back().map(|(_, location)| location);
+        self.left.retain(|(source, _)| !is_before(*source, chunk.end));
         filled.read = chunk.read;
         filled.records = chunk.end.wrapping_sub(chunk.first);
         filled.filtered = chunk.read - filled.skipped - self.gathered.produced();
@@ -442,5 +474,17 @@ where
 
     fn progress(&self) -> Option<Progress> {
         self.reader().progress()
+    }
+
+    fn location(&self) -> Option<String> {
+        self.location.clone()
+    }
+
+    fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
+        // Records are counted from the base as if nothing after it were done.
+        if !self.gaps.is_empty() {
+            return BTreeMap::new();
+        }
+        places::find(records, base, &mut self.anew)
     }
 }

@@ -5,11 +5,13 @@
 //! reader stands behind them, and what could not be read or processed.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::checkpoint;
 use super::fill::{Extent, Filled, told};
 use super::judge::Judge;
 use super::profile::Phases;
+use super::retry::Noted;
 use super::step::{Halt, StepRun};
 use crate::definition::{Failure, Phase, Progress, States, StepListener};
 
@@ -36,7 +38,7 @@ pub(super) trait Feed<In, Out> {
     /// Fills the next chunk; what is skipped is left with the judge.
     fn fill<L: StepListener<In, Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, In, L>,
         timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt>;
 
@@ -70,20 +72,32 @@ pub(super) trait Feed<In, Out> {
 
     /// How far the reader is.
     fn progress(&self) -> Option<Progress>;
+
+    /// The place of the last record of the chunk, in the reader's words.
+    fn location(&self) -> Option<String>;
+
+    /// The places of records of the chunk that begins at `base`, by their numbers, found by reading it once more; what is not
+    /// found is left out. After a fault only.
+    fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String>;
 }
 
 /// What reading, processing and writing share.
-pub(super) struct Desk<'l, 'r, L> {
+pub(super) struct Desk<'l, 'r, In, L> {
     pub(super) run: &'l StepRun<'r>,
     /// What user code is being called: read after a panic.
     pub(super) phase: &'l Cell<Phase>,
     pub(super) listener: &'l mut L,
-    pub(super) judge: Judge<'l>,
+    pub(super) judge: Judge<'l, In>,
 }
 
-impl<'l, 'r, L> Desk<'l, 'r, L> {
-    pub(super) fn new(run: &'l StepRun<'r>, phase: &'l Cell<Phase>, listener: &'l mut L) -> Self {
-        let judge = Judge::new(run.info.options.faults, run.retrying(), &run.before);
+impl<'l, 'r, In, L> Desk<'l, 'r, In, L> {
+    pub(super) fn new(
+        run: &'l StepRun<'r>,
+        phase: &'l Cell<Phase>,
+        listener: &'l mut L,
+        json: fn(&In) -> Option<String>,
+    ) -> Self {
+        let judge = Judge::new(run.info.options.faults, run.retrying(), &run.before, json);
         Self { run, phase, listener, judge }
     }
 
@@ -93,14 +107,29 @@ impl<'l, 'r, L> Desk<'l, 'r, L> {
     }
 
     /// Tells of the calls that were repeated where no listener could be told at once: of processors, and of readers on other threads.
-    pub(super) fn tell_repeats<In, Out>(&mut self)
+    pub(super) fn tell_repeats<Out>(&mut self)
     where
         L: StepListener<In, Out>,
     {
         for (failure, repeat) in self.judge.retrying.take_noted() {
             if failure.phase() == Some(Phase::Read) {
                 told(self.listener.on_read_error(&failure));
+                told(self.listener.on_retry(&failure, repeat));
+            } else {
+                self.tell_attempts(vec![(failure, repeat)], None);
             }
+        }
+    }
+
+    /// Tells of calls of processors that failed and were repeated.
+    #[cold]
+    pub(super) fn tell_attempts<Out>(&mut self, attempts: Noted, item: Option<&In>)
+    where
+        L: StepListener<In, Out>,
+    {
+        for (failure, repeat) in attempts {
+            let failure = self.run.blame(failure, Phase::Process);
+            told(self.listener.on_process_error(item, &failure));
             told(self.listener.on_retry(&failure, repeat));
         }
     }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::feed::Outputs;
 use super::pause::Pause;
 use super::profile::{Phases, Ticks};
+use super::retry::Noted;
 use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, StepListener};
 
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
@@ -22,6 +23,10 @@ pub(super) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     pub(super) outputs: Outputs<P::Out>,
     /// What bulk processors said of single records, in their order.
     pub(super) rejected: Vec<(u32, Failure)>,
+    /// Calls that were repeated, with the records they were for.
+    pub(super) repeated: Vec<Repeated<In>>,
+    /// Items with the numbers of their records, as long as something may be rejected that stems from them.
+    left: Vec<(u32, Option<In>)>,
     /// The number of the record that is being processed.
     source: u32,
     /// The number that something came out for last, and how many there were; counted only where processors hold items
@@ -41,14 +46,42 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
         if CAREFUL {
             outputs.sources.reserve(items);
         }
-        Self { outputs, rejected: Vec::new(), source: 0, last_source: None, produced: 0 }
+        Self {
+            outputs,
+            rejected: Vec::new(),
+            repeated: Vec::new(),
+            left: Vec::new(),
+            source: 0,
+            last_source: None,
+            produced: 0,
+        }
     }
 
     /// Ready for the next chunk.
     pub(super) fn clear(&mut self) {
         self.outputs.clear();
         self.rejected.clear();
+        self.repeated.clear();
+        self.left.clear();
         (self.last_source, self.produced) = (None, 0);
+    }
+
+    /// Calls for the record that is being processed were repeated.
+    #[cold]
+    fn note(&mut self, attempts: Noted, item: Option<In>) {
+        self.repeated.push(Repeated { source: self.source, attempts, item });
+    }
+
+    /// The item of a record, where it is in hand still.
+    pub(super) fn left(&self, source: u32) -> Option<&In> {
+        let place = self.left.iter().find(|(number, item)| *number == source && item.is_some());
+        place.and_then(|(_, item)| item.as_ref())
+    }
+
+    /// The same, for good.
+    pub(super) fn take_left(&mut self, source: u32) -> Option<In> {
+        let place = self.left.iter_mut().find(|(number, item)| *number == source && item.is_some());
+        place.and_then(|(_, item)| item.take())
     }
 
     /// Takes back what came out for the record that is being processed.
@@ -115,12 +148,21 @@ impl Filled {
     }
 }
 
+/// Calls for one record that failed and were repeated.
+pub(super) struct Repeated<In> {
+    pub(super) source: u32,
+    /// Each with the number of the repetition.
+    pub(super) attempts: Noted,
+    /// The item that was read, where it is in hand still, and nobody else needs it.
+    pub(super) item: Option<In>,
+}
+
 /// Why a chunk could not be filled.
-pub(super) enum Fault<E> {
+pub(super) enum Fault<E, In> {
     /// Reading failed.
     Read(E),
-    /// Processing the last item failed.
-    Process(Failure),
+    /// Processing the last item failed; it is there where the processors leave it.
+    Process(Failure, Option<In>),
     /// Processing the chunk as a whole failed.
     Flush(Failure),
     /// A listener did not let it go on.
@@ -165,6 +207,33 @@ impl Drop for Unwinding<'_> {
     }
 }
 
+thread_local! {
+    static RECORD: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// The record that a panic on this thread was about, where it was one, since this was asked last: its number in the chunk.
+pub(super) fn take_record() -> Option<u32> {
+    RECORD.take()
+}
+
+/// Notes the record if the call it stands beside panics.
+struct OfRecord(u64);
+
+impl Drop for OfRecord {
+    fn drop(&mut self) {
+        RECORD.set(u32::try_from(self.0).ok());
+    }
+}
+
+/// As [`noting`], of a call that is about one record.
+#[inline]
+fn noting_record<T>(phase: &Cell<Phase>, during: Phase, record: u64, call: impl FnOnce() -> T) -> T {
+    let of_record = OfRecord(record);
+    let result = noting(phase, during, call);
+    mem::forget(of_record);
+    result
+}
+
 #[inline]
 pub(super) fn noting<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce() -> T) -> T {
     let unwinding = Unwinding(phase, during);
@@ -181,7 +250,7 @@ pub(super) struct Line<R: Reader, P: Process<R::Item>, const CAREFUL: bool> {
 }
 
 type FilledLine<R, P, const CAREFUL: bool> =
-    (Line<R, P, CAREFUL>, Filled, Result<(), Fault<<R as Reader>::Error>>);
+    (Line<R, P, CAREFUL>, Filled, Result<(), Fault<<R as Reader>::Error, <R as Reader>::Item>>);
 
 impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
     pub(super) fn new(reader: R, processor: P, chunk: usize) -> Self {
@@ -238,7 +307,8 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
                 fault = Some(Fault::Listener(failure));
                 break;
             }
-            let item = match noting(phase, Phase::Read, || reader.read()) {
+            let record = if CAREFUL { u64::from(filled.records) } else { filled.read };
+            let item = match noting_record(phase, Phase::Read, record, || reader.read()) {
                 Ok(Some(item)) => item,
                 Ok(None) => {
                     filled.ended = true;
@@ -267,9 +337,31 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
                     break;
                 }
             }
-            if let Err(failure) = noting(phase, Phase::Process, || processor.process(item, &mut batch)) {
-                fault = Some(Fault::Process(failure));
-                break;
+            if CAREFUL && P::LEAVES {
+                let processed =
+                    noting_record(phase, Phase::Process, record, || processor.process_ref(&item, &mut batch));
+                if let Err(failure) = processed {
+                    fault = Some(Fault::Process(failure, Some(item)));
+                    break;
+                }
+                if P::BUFFERS {
+                    batch.left.push((batch.source, Some(item)));
+                    if P::NOTES && processor.has_noted() {
+                        batch.note(processor.take_noted(), None);
+                    }
+                } else if P::NOTES && processor.has_noted() {
+                    batch.note(processor.take_noted(), Some(item));
+                }
+            } else {
+                let processed =
+                    noting_record(phase, Phase::Process, record, || processor.process(item, &mut batch));
+                if let Err(failure) = processed {
+                    fault = Some(Fault::Process(failure, None));
+                    break;
+                }
+                if CAREFUL && P::NOTES && processor.has_noted() {
+                    batch.note(processor.take_noted(), None);
+                }
             }
             let length = batch.outputs.items.len();
             filled.filtered += u64::from(length == last);
@@ -299,13 +391,22 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
         filled: &mut Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
-    ) -> Result<(), Fault<R::Error>> {
+    ) -> Result<(), Fault<R::Error, R::Item>> {
         if !P::BUFFERS {
             return Ok(());
         }
         let Self { processor, batch, .. } = self;
         let before = batch.outputs.items.len();
-        noting(phase, Phase::Process, || processor.flush(batch)).map_err(Fault::Flush)?;
+        let flushed = noting(phase, Phase::Process, || processor.flush(batch));
+        if CAREFUL && P::NOTES && processor.has_noted() {
+            batch.note(processor.take_noted(), None);
+        }
+        flushed.map_err(Fault::Flush)?;
+        if CAREFUL && !P::LEAVES && !batch.rejected.is_empty() {
+            batch
+                .left
+                .extend(processor.take_returned().into_iter().map(|(source, item)| (source, Some(item))));
+        }
         if L::HEARS_ITEMS {
             for item in &batch.outputs.items[before..] {
                 told(listener.after_process(item));

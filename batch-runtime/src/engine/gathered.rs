@@ -62,6 +62,11 @@ impl<T, const CAREFUL: bool> Gathered<T, CAREFUL> {
         self.faults.pop_front_if(|fault| is_before(fault.source, settled))
     }
 
+    /// Is there anything to judge?
+    pub(super) fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// The number within the chunk at hand.
     pub(super) fn within(&self, source: u32) -> u32 {
         source.wrapping_sub(self.first)

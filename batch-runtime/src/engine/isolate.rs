@@ -5,12 +5,12 @@
 //! looked for by halves, each in a savepoint: of n items, k bad ones cost at most 2k(log2(n/k) + 2) calls of the writer. The
 //! transaction stays one, so the chunk is committed once, with its checkpoint and its skips.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::feed::Desk;
 use super::fill::{noting, told};
-use super::judge::Unwritten;
+use super::judge::Skipped;
+use super::panic;
 use super::retry::{Again, after};
 use super::step::PutSoFar;
 use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
@@ -18,7 +18,7 @@ use crate::repository::SkipPhase;
 
 /// What it takes to write a chunk.
 pub(super) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
-    pub(super) desk: &'w mut Desk<'d, 'r, L>,
+    pub(super) desk: &'w mut Desk<'d, 'r, In, L>,
     pub(super) writer: &'w mut W,
     pub(super) tx: &'w ChunkTransaction<'w>,
     /// Where the writer stood when the transaction began.
@@ -32,8 +32,6 @@ pub(super) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(super) json: fn(&W::Item) -> Option<String>,
     /// Transactions given up on the way.
     pub(super) rollbacks: &'w mut u64,
-    /// What the step reads: only its listeners know it.
-    pub(super) read: PhantomData<fn(In)>,
 }
 
 impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> {
@@ -62,8 +60,10 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         let Self { desk: Desk { run, phase, listener, .. }, writer, tx, .. } = self;
         let items = &items[part];
         noting(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
-        let written = noting(phase, Phase::Write, || writer.write(items, tx))
-            .map_err(|error| run.blame(Failure::new(error), Phase::Write));
+        // A panic is a failure like any other here, so that the chunk is named and taken back.
+        let written = panic::catch(|| writer.write(items, tx).map_err(Failure::new))
+            .and_then(|written| written)
+            .map_err(|failure| run.blame(failure, Phase::Write));
         match &written {
             Ok(()) => told(listener.after_write(items)),
             Err(failure) => told(listener.on_write_error(items, failure)),
@@ -128,9 +128,10 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     ) -> Result<(), Failure> {
         if part.len() == 1 {
             let index = part.start;
-            let item = Unwritten { index: self.first + index, json: (self.json)(&items[index]) };
+            let failure = failure.carrying((self.json)(&items[index]));
+            let item = Skipped::Unwritten(self.first + index);
             let source = self.sources.get(index).copied().unwrap_or_default();
-            return self.desk.judge.skip(SkipPhase::Write, source, failure, Some(item));
+            return self.desk.judge.skip(SkipPhase::Write, source, failure, item);
         }
         let middle = part.start + part.len() / 2;
         for half in [part.start..middle, middle..part.end] {

@@ -1,6 +1,7 @@
 //! Receives: what failed while a chunk was made. Gives: whether the step skips it, and the record of what it skips, kept until the
 //! chunk is committed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 
@@ -14,48 +15,71 @@ use crate::repository::{Counters, SkipPhase, SkippedItem};
 
 /// Something that is skipped with the chunk.
 #[derive(Debug)]
-pub(super) struct Skip {
+pub(super) struct Skip<In> {
     pub(super) phase: SkipPhase,
     /// The number of its record in the chunk.
     pub(super) source: u32,
     pub(super) failure: Failure,
-    /// What could not be written.
-    pub(super) item: Option<Unwritten>,
+    pub(super) item: Skipped<In>,
 }
 
-/// An item that could not be written.
+/// What is skipped.
 #[derive(Debug)]
-pub(super) struct Unwritten {
-    /// Its place in the chunk.
-    pub(super) index: usize,
-    pub(super) json: Option<String>,
+pub(super) enum Skipped<In> {
+    /// What could not be read, or is gone.
+    Gone,
+    /// An item that could not be processed.
+    Read(In),
+    /// An item that could not be written: its place in the chunk.
+    Unwritten(usize),
 }
 
-impl Skip {
+impl<In> Skipped<In> {
+    /// An item that could not be processed, where it is there.
+    pub(super) fn read(item: Option<In>) -> Self {
+        item.map_or(Self::Gone, Self::Read)
+    }
+
+    /// The item that was read.
+    pub(super) fn as_read(&self) -> Option<&In> {
+        match self {
+            Self::Read(item) => Some(item),
+            Self::Gone | Self::Unwritten(_) => None,
+        }
+    }
+}
+
+impl<In> Skip<In> {
     fn record(&self, base: &str) -> Result<SkippedItem, Failure> {
         Ok(SkippedItem {
             phase: self.phase,
             position: checkpoint::record_at(base, self.source)?,
             location: self.failure.location().map(str::to_owned),
             error: self.failure.to_string(),
-            item: self.item.as_ref().and_then(|item| item.json.clone()),
+            item: self.failure.record().map(str::to_owned),
         })
     }
 }
 
 /// Decides about faults, and keeps the skips of the chunk at hand.
-#[derive(Debug)]
-pub(super) struct Judge<'r> {
+pub(super) struct Judge<'r, In> {
     faults: &'static Faults,
     pub(super) retrying: &'r Retrying,
     /// What the step skipped, in earlier executions of the instance and in other partitions too, `skips` included.
     skipped: SkipCount,
-    skips: Vec<Skip>,
+    skips: Vec<Skip<In>>,
+    /// An item as JSON.
+    json: fn(&In) -> Option<String>,
 }
 
-impl<'r> Judge<'r> {
-    pub(super) fn new(faults: &'static Faults, retrying: &'r Retrying, before: &Counters) -> Self {
-        Self { faults, retrying, skipped: retrying.skipped(before.skips()), skips: Vec::new() }
+impl<'r, In> Judge<'r, In> {
+    pub(super) fn new(
+        faults: &'static Faults,
+        retrying: &'r Retrying,
+        before: &Counters,
+        json: fn(&In) -> Option<String>,
+    ) -> Self {
+        Self { faults, retrying, skipped: retrying.skipped(before.skips()), skips: Vec::new(), json }
     }
 
     /// Does a rule skip it, and is its limit not reached? The failure comes back, with what forbids it.
@@ -96,7 +120,7 @@ impl<'r> Judge<'r> {
         phase: SkipPhase,
         source: u32,
         failure: Failure,
-        item: Option<Unwritten>,
+        item: Skipped<In>,
     ) -> Result<(), Failure> {
         let mut failure = failure;
         loop {
@@ -107,6 +131,9 @@ impl<'r> Judge<'r> {
             }
         }
         tracing::info!(%failure, "skipped");
+        if let Skipped::Read(item) = &item {
+            failure = failure.carrying((self.json)(item));
+        }
         self.skips.push(Skip { phase, source, failure, item });
         Ok(())
     }
@@ -121,20 +148,36 @@ impl<'r> Judge<'r> {
         self.skips.truncate(len);
     }
 
+    /// The numbers of the records of a range that are skipped and have no place yet.
+    pub(super) fn unplaced(&self, records: &Range<u32>) -> BTreeSet<u32> {
+        let skips = self.skips.iter().filter(|skip| records.contains(&skip.source));
+        skips.filter(|skip| skip.failure.location().is_none()).map(|skip| skip.source).collect()
+    }
+
+    /// Names the places of skips that have none.
+    pub(super) fn place(&mut self, places: &BTreeMap<u32, String>) {
+        for skip in &mut self.skips {
+            if let Some(place) = places.get(&skip.source) {
+                skip.failure.place(place.clone());
+            }
+        }
+    }
+
     /// The skips of the records of a range, in the order of the input.
-    pub(super) fn of(&self, records: &Range<u32>) -> Vec<&Skip> {
-        let mut skips: Vec<&Skip> = self.skips.iter().filter(|skip| records.contains(&skip.source)).collect();
+    pub(super) fn of(&self, records: &Range<u32>) -> Vec<&Skip<In>> {
+        let mut skips: Vec<&Skip<In>> =
+            self.skips.iter().filter(|skip| records.contains(&skip.source)).collect();
         skips.sort_by_key(|skip| skip.source);
         skips
     }
 
     /// As they are stored; `base` is the place where the chunk begins.
-    pub(super) fn records(skips: &[&Skip], base: &str) -> Result<Vec<SkippedItem>, Failure> {
+    pub(super) fn records(skips: &[&Skip<In>], base: &str) -> Result<Vec<SkippedItem>, Failure> {
         skips.iter().map(|skip| skip.record(base)).collect()
     }
 
     /// Adds the skips to the counters.
-    pub(super) fn count(skips: &[&Skip], counters: &mut Counters) {
+    pub(super) fn count(skips: &[&Skip<In>], counters: &mut Counters) {
         for skip in skips {
             match skip.phase {
                 SkipPhase::Read => counters.read_skip += 1,
@@ -145,8 +188,8 @@ impl<'r> Judge<'r> {
     }
 
     /// The skips of the range are committed; gives them.
-    pub(super) fn settle(&mut self, records: &Range<u32>) -> Vec<Skip> {
-        let (settled, left): (Vec<Skip>, Vec<Skip>) =
+    pub(super) fn settle(&mut self, records: &Range<u32>) -> Vec<Skip<In>> {
+        let (settled, left): (Vec<Skip<In>>, Vec<Skip<In>>) =
             std::mem::take(&mut self.skips).into_iter().partition(|skip| records.contains(&skip.source));
         self.skips = left;
         settled
@@ -154,7 +197,7 @@ impl<'r> Judge<'r> {
 }
 
 /// What is not committed was not skipped.
-impl Drop for Judge<'_> {
+impl<In> Drop for Judge<'_, In> {
     fn drop(&mut self) {
         self.skipped.take_back(self.skips.len());
     }

@@ -18,6 +18,7 @@ mod isolate;
 mod job;
 mod journal;
 mod judge;
+mod keep;
 mod listeners;
 mod panic;
 mod partitions;
@@ -47,6 +48,7 @@ pub(crate) use asynchronous::JobRuntime;
 #[cfg(feature = "async")]
 pub use asynchronous::{Taking, asynchronous};
 pub(crate) use checkpoint::encode as encode_position;
+pub use keep::Kept;
 pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};
 pub(crate) use pipe::collect;

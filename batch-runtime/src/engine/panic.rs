@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
-use crate::definition::Failure;
+use crate::definition::{Failure, take_passed};
 
 thread_local! {
     /// True while user code runs on this thread under [`catch`].
@@ -54,12 +54,18 @@ fn text(payload: &dyn Any) -> &str {
 pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     install_hook();
     let outer = CATCHING.replace(true);
+    // One that somebody else has caught.
+    take_passed();
     // The caller gives up everything that `work` could have left half done.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     CATCHING.set(outer);
     result.map_err(|payload| {
         let seen = SEEN.take().unwrap_or_else(|| format!("panicked: {}", text(&*payload)));
-        Failure::panic(seen)
+        let failure = Failure::panic(seen);
+        match take_passed() {
+            Some(component) => failure.in_component(component),
+            None => failure,
+        }
     })
 }
 

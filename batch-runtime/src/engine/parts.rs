@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::chunk::{ChunkLoop, Portion};
 use super::feed::{Feed, Outputs};
 use super::fill::Filled;
-use super::judge::Unwritten;
+use super::judge::Skipped;
 use super::profile::{Measure, Phases, Watch};
 use super::retry::{Again, after};
 use super::step::Halt;
@@ -84,9 +84,9 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let between =
             if middle > sources[0] { Some(middle) } else { sources.iter().copied().find(|&it| it > middle) };
         let Some(between) = between else {
-            let json = (self.json)(&all[items.start]);
-            let item = Unwritten { index: items.start, json };
-            self.desk.judge.skip(SkipPhase::Write, middle, refused, Some(item)).map_err(Halt::Failed)?;
+            let refused = refused.carrying((self.json)(&all[items.start]));
+            let item = Skipped::Unwritten(items.start);
+            self.desk.judge.skip(SkipPhase::Write, middle, refused, item).map_err(Halt::Failed)?;
             let portion =
                 Portion { items: items.start..items.start, ..self.portion(&records, end, feed.outputs()) };
             return Ok(self.once(&portion, feed, record)?);

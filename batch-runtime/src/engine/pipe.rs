@@ -98,7 +98,7 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
         let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
         return on_this_thread::<P, _, L, true>(run, open, tally, phase, listener);
     }
-    if const { P::INFO.options.is_careful() || L::HEARS_ITEMS } {
+    if const { P::INFO.options.is_careful() || L::HEARS_ITEMS || L::WANTS_ITEMS } {
         mode.drive::<L, true>(run, tally, phase, listener)
     } else {
         mode.drive::<L, false>(run, tally, phase, listener)
@@ -116,7 +116,7 @@ fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Ou
     let reader = opening(run, "reader", &mut anew)?;
     let processor = opening(run, "processor", || P::processor(&run.scope))?;
     let writer = opening(run, "writer", || P::writer(&run.scope))?;
-    let desk = Desk::new(run, phase, listener);
+    let desk = Desk::new(run, phase, listener, P::read_json);
     let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
     let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
     let (line, gaps) = resume(run, line).map_err(during_open)?;
@@ -213,7 +213,7 @@ fn write_behind<P: Pipe, W: Writer<Item = P::Out>, L: StepListener<P::In, P::Out
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
-    let desk = Desk::new(run, phase, listener);
+    let desk = Desk::new(run, phase, listener, P::read_json);
     ChunkLoop::<P::In, _, _, CAREFUL>::new(desk, tally, writer, P::item_json).drive(feed)
 }
 
@@ -318,7 +318,7 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     let collected = panic::catch(|| {
         let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
         let (writer, mut listener) = (Discard(PhantomData), ());
-        let desk = Desk::new(run, &phase, &mut listener);
+        let desk = Desk::new(run, &phase, &mut listener, |_| None);
         let chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);
         let anew = || Err(Failure::new("a reader of a test is not opened anew"));
         let (line, gaps) = resume(run, line)?;

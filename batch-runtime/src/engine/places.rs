@@ -21,27 +21,37 @@ pub(super) fn locate<'f, R: Reader>(
         return;
     }
     let sources: BTreeSet<u32> = unplaced.iter().map(|(source, _)| *source).collect();
-    let find = || -> Result<BTreeMap<u32, String>, Failure> {
+    let places = find(&sources, base, anew);
+    for (source, failure) in &mut unplaced {
+        if let Some(place) = places.get(source) {
+            failure.place(place.clone());
+        }
+    }
+}
+
+/// The places of the records with these numbers, as far as they can be found.
+#[cold]
+pub(super) fn find<R: Reader>(
+    sources: &BTreeSet<u32>,
+    base: &str,
+    anew: impl FnOnce() -> Result<R, Failure>,
+) -> BTreeMap<u32, String> {
+    let mut places = BTreeMap::new();
+    let find = || -> Result<(), Failure> {
         let mut reader = anew()?;
         let Place { at, ahead, .. } = checkpoint::decode_place(base)?;
         reader.resume(at).map_err(Failure::new)?;
         checkpoint::pass(&mut reader, ahead)?;
-        let (mut places, mut passed) = (BTreeMap::new(), 0);
+        let mut passed = 0;
         for source in sources {
-            checkpoint::pass(&mut reader, u64::from(source) + 1 - passed)?;
-            passed = u64::from(source) + 1;
-            places.extend(reader.location().map(|place| (source, place)));
+            checkpoint::pass(&mut reader, u64::from(*source) + 1 - passed)?;
+            passed = u64::from(*source) + 1;
+            places.extend(reader.location().map(|place| (*source, place)));
         }
-        Ok(places)
+        Ok(())
     };
-    match panic::catch(find).and_then(|places| places) {
-        Err(failure) => tracing::debug!(%failure, "the places of failures are not known"),
-        Ok(places) => {
-            for (source, failure) in &mut unplaced {
-                if let Some(place) = places.get(source) {
-                    failure.place(place.clone());
-                }
-            }
-        }
+    if let Err(failure) = panic::catch(find).and_then(|found| found) {
+        tracing::debug!(%failure, "the places of failures are not known");
     }
+    places
 }

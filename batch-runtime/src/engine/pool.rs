@@ -8,7 +8,7 @@ use std::thread;
 
 use super::panic;
 use super::retry::Retrying;
-use super::window::{Calls, Window};
+use super::window::{Calls, Returned, Window};
 use crate::definition::{Failure, Process, Scope, StopSignal, Yields};
 
 /// The processor `name`, which calls `call` on `concurrency` threads; `copy` makes the items that calls are repeated with.
@@ -26,8 +26,8 @@ where
     F: Fn(In) -> Result<R, Failure> + Send + Sync,
 {
     let repeated = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
-        Some(copy) => retrying.repeat(&mut (), |()| call(copy(&item)), |(), _| true),
-        None => call(item),
+        Some(copy) => again(retrying, || call(copy(&item))).map_err(|failure| (failure, Some(item))),
+        None => call(item).map_err(|failure| (failure, None)),
     };
     Window::<In, R, K, _>::new(name, concurrency, Pool::new(repeated, scope.retrying()))
 }
@@ -45,9 +45,16 @@ where
     K: Yields<R>,
     F: Fn(&In) -> Result<R, Failure> + Send + Sync,
 {
-    let repeated =
-        move |item: In, retrying: &Retrying| retrying.repeat(&mut (), |()| call(&item), |(), _| true);
+    let repeated = move |item: In, retrying: &Retrying| {
+        again(retrying, || call(&item)).map_err(|failure| (failure, Some(item)))
+    };
     Window::<In, R, K, _>::new(name, concurrency, Pool::new(repeated, scope.retrying()))
+}
+
+/// Calls until it succeeds, or no rule says to call again.
+fn again<R>(retrying: &Retrying, mut call: impl FnMut() -> Result<R, Failure>) -> Result<R, Failure> {
+    let note = |failure, repeat| retrying.note(failure, repeat);
+    retrying.repeat(&mut (), |()| call(), |(), _| true, note)
 }
 
 /// What the threads of a pool share.
@@ -64,16 +71,16 @@ struct Shared<In, F> {
 struct Pool<In, R, F> {
     shared: Arc<Shared<In, F>>,
     jobs: Option<Sender<(u64, In)>>,
-    results: (Sender<Done<R>>, Receiver<Done<R>>),
+    results: (Sender<Done<In, R>>, Receiver<Done<In, R>>),
     /// Ends the waits before repeated calls.
     give_up: StopSignal,
 }
 
-type Done<R> = (u64, Result<R, Failure>);
+type Done<In, R> = (u64, Returned<In, R>);
 
 impl<In, R, F> Pool<In, R, F>
 where
-    F: Fn(In, &Retrying) -> Result<R, Failure>,
+    F: Fn(In, &Retrying) -> Returned<In, R>,
 {
     fn new(call: F, retrying: &Retrying) -> Self {
         let (jobs, todo) = mpsc::channel();
@@ -90,9 +97,9 @@ where
 }
 
 impl<In, F> Shared<In, F> {
-    fn work<R>(&self, results: &Sender<Done<R>>)
+    fn work<R>(&self, results: &Sender<Done<In, R>>)
     where
-        F: Fn(In, &Retrying) -> Result<R, Failure>,
+        F: Fn(In, &Retrying) -> Returned<In, R>,
     {
         loop {
             let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -100,7 +107,8 @@ impl<In, F> Shared<In, F> {
             if self.given_up.load(Ordering::Relaxed) {
                 return;
             }
-            let result = panic::catch(|| (self.call)(item, &self.retrying)).unwrap_or_else(Err);
+            let result = panic::catch(|| (self.call)(item, &self.retrying))
+                .unwrap_or_else(|panicked| Err((panicked, None)));
             if results.send((number, result)).is_err() {
                 return;
             }
@@ -115,7 +123,7 @@ impl<In, R, F> Calls<In, R> for Pool<In, R, F>
 where
     In: Send,
     R: Send,
-    F: Fn(In, &Retrying) -> Result<R, Failure> + Send + Sync,
+    F: Fn(In, &Retrying) -> Returned<In, R> + Send + Sync,
 {
     fn start(&mut self, number: u64, item: In) {
         if let Some(jobs) = &self.jobs {
@@ -123,7 +131,7 @@ where
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Done<R>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Done<In, R>> {
         // Before the look: what is done behind it wakes.
         *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
         match self.results.1.try_recv() {

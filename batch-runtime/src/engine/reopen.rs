@@ -7,9 +7,9 @@ use super::retry::{Again, Retrying, after};
 use super::step::Halt;
 use crate::definition::{Failure, Faults, Phase, Reader, StepListener};
 
-impl<L> Desk<'_, '_, L> {
+impl<In, L> Desk<'_, '_, In, L> {
     /// Opens the reader anew where it stands, and tells the listener of it.
-    pub(super) fn read_again<R: Reader, Out>(
+    pub(super) fn read_again<R: Reader<Item = In>, Out>(
         &mut self,
         repeats: &mut ReadRepeats,
         broken: &mut Option<R>,
@@ -17,7 +17,7 @@ impl<L> Desk<'_, '_, L> {
         anew: impl FnMut() -> Result<R, Failure>,
     ) -> Result<R, Halt>
     where
-        L: StepListener<R::Item, Out>,
+        L: StepListener<In, Out>,
     {
         let Self { judge, listener, run, phase } = self;
         let tell = |event| match event {
@@ -90,7 +90,8 @@ impl ReadRepeats {
 #[cold]
 pub(super) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) -> (Failure, bool) {
     let steps_over = reader.steps_over(&error);
-    let failure = Failure::new(error);
+    let record = if steps_over { reader.record(&error) } else { None };
+    let failure = Failure::new(error).carrying(record);
     if !steps_over {
         return (after_last(failure, reader), false);
     }

@@ -130,6 +130,7 @@ impl Retrying {
         context: &mut C,
         mut call: impl FnMut(&mut C) -> Result<T, Failure>,
         mut between: impl FnMut(&mut C, &Failure) -> bool,
+        mut note: impl FnMut(Failure, u32),
     ) -> Result<T, Failure> {
         let mut repeated = 0;
         loop {
@@ -140,7 +141,7 @@ impl Retrying {
             match self.again(&failure, repeated) {
                 Again::Yes => {
                     repeated += 1;
-                    self.note(failure, repeated);
+                    note(failure, repeated);
                 }
                 Again::No => return Err(after(failure, repeated)),
                 Again::Stopped => return Err(failure.interrupted()),
@@ -170,15 +171,20 @@ impl fmt::Debug for Retrying {
 pub struct Retried<P, How, const FAILS: bool> {
     inner: P,
     retrying: Retrying,
+    /// The calls that it repeated, until they are told.
+    noted: Noted,
     how: PhantomData<How>,
 }
 
 impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
     /// Repeats as the rules of the scope's step say.
     pub fn new(inner: P, scope: &Scope<'_>) -> Self {
-        Self { inner, retrying: scope.retrying().clone(), how: PhantomData }
+        Self { inner, retrying: scope.retrying().clone(), noted: Noted::new(), how: PhantomData }
     }
 }
+
+/// Calls that failed and were repeated, each with the number of the repetition.
+pub(super) type Noted = Vec<(Failure, u32)>;
 
 /// Tells a failure of what stands behind the processor from one of its own: what stands behind repeats its own calls.
 #[derive(Debug)]
@@ -197,6 +203,9 @@ pub trait Repeats<In> {
     /// Named by checks.
     const IS: () = ();
 
+    /// Is the item with the caller still when the last call has failed?
+    const LEAVES: bool = false;
+
     /// Calls the processor until it succeeds, or is not to be called again.
     ///
     /// # Errors
@@ -206,7 +215,22 @@ pub trait Repeats<In> {
         item: In,
         out: &mut Behind<'_, S>,
         retrying: &Retrying,
+        noted: &mut Noted,
     ) -> Result<(), Failure>;
+
+    /// The same for an item that the caller keeps; asked only of ways that [leave](Self::LEAVES) it.
+    ///
+    /// # Errors
+    /// The failure of the last call.
+    fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
+        _processor: &mut P,
+        _item: &In,
+        _out: &mut Behind<'_, S>,
+        _retrying: &Retrying,
+        _noted: &mut Noted,
+    ) -> Result<(), Failure> {
+        unreachable!("asked only of ways that leave the item")
+    }
 }
 
 fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Behind<'_, S>) -> bool {
@@ -216,34 +240,64 @@ fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Behind<'_, S>) -> bool {
 
 #[diagnostic::do_not_recommend]
 impl<In: Clone> Repeats<In> for ByValue {
+    const LEAVES: bool = true;
+
     #[inline]
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
         out: &mut Behind<'_, S>,
         retrying: &Retrying,
+        noted: &mut Noted,
+    ) -> Result<(), Failure> {
+        Self::repeat_ref(processor, &item, out, retrying, noted)
+    }
+
+    #[inline]
+    fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: &In,
+        out: &mut Behind<'_, S>,
+        retrying: &Retrying,
+        noted: &mut Noted,
     ) -> Result<(), Failure> {
         retrying.repeat(
             &mut (processor, out),
             |(processor, out)| processor.process(item.clone(), *out),
             |(processor, out), _| undo(*processor, out),
+            |failure, repeat| noted.push((failure, repeat)),
         )
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<In> Repeats<In> for ByReference {
+    const LEAVES: bool = true;
+
     #[inline]
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
         out: &mut Behind<'_, S>,
         retrying: &Retrying,
+        noted: &mut Noted,
+    ) -> Result<(), Failure> {
+        Self::repeat_ref(processor, &item, out, retrying, noted)
+    }
+
+    #[inline]
+    fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
+        processor: &mut P,
+        item: &In,
+        out: &mut Behind<'_, S>,
+        retrying: &Retrying,
+        noted: &mut Noted,
     ) -> Result<(), Failure> {
         retrying.repeat(
             &mut (processor, out),
-            |(processor, out)| processor.process_ref(&item, *out),
+            |(processor, out)| processor.process_ref(item, *out),
             |(processor, out), _| undo(*processor, out),
+            |failure, repeat| noted.push((failure, repeat)),
         )
     }
 }
@@ -256,6 +310,7 @@ impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {
         item: In,
         out: &mut Behind<'_, S>,
         _retrying: &Retrying,
+        _noted: &mut Noted,
     ) -> Result<(), Failure> {
         processor.process(item, out)
     }
@@ -270,6 +325,7 @@ impl<In> Repeats<In> for AtOnce {
         item: In,
         out: &mut Behind<'_, S>,
         _retrying: &Retrying,
+        _noted: &mut Noted,
     ) -> Result<(), Failure> {
         processor.process(item, out)
     }
@@ -303,20 +359,46 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
 
     const BUFFERS: bool = P::BUFFERS;
     const CONCURRENT: bool = P::CONCURRENT;
+    const LEAVES: bool = if FAILS { How::LEAVES } else { P::LEAVES };
+    const NOTES: bool = FAILS;
 
     #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
     #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let Self { inner, retrying, .. } = self;
+        let Self { inner, retrying, noted, .. } = self;
         if !FAILS {
             return inner.process(item, out);
         }
         inner.hold(Slot::Call);
-        How::repeat(inner, item, &mut Behind { out, failed: false }, retrying)
+        How::repeat(inner, item, &mut Behind { out, failed: false }, retrying, noted)
+    }
+
+    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[inline(always)]
+    fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
+        let Self { inner, retrying, noted, .. } = self;
+        if !FAILS {
+            return inner.process_ref(item, out);
+        }
+        inner.hold(Slot::Call);
+        How::repeat_ref(inner, item, &mut Behind { out, failed: false }, retrying, noted)
+    }
+
+    #[inline]
+    fn has_noted(&self) -> bool {
+        FAILS && !self.noted.is_empty()
+    }
+
+    fn take_noted(&mut self) -> Noted {
+        std::mem::take(&mut self.noted)
+    }
+
+    fn take_returned(&mut self) -> Vec<(u32, In)> {
+        self.inner.take_returned()
     }
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let Self { inner, retrying, .. } = self;
+        let Self { inner, retrying, noted, .. } = self;
         if !FAILS {
             return inner.flush(out);
         }
@@ -328,6 +410,7 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
                 inner.put_back(Slot::Call);
                 !out.failed
             },
+            |failure, repeat| noted.push((failure, repeat)),
         )
     }
 

@@ -2,11 +2,14 @@
 //! repeated.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use super::checkpoint;
 use super::feed::{Desk, Feed, Outputs, halt};
-use super::fill::{Fault, Filled, Line, noting, told};
+use super::fill::{Fault, Filled, Line, Repeated, noting, told};
 use super::gaps::{Gaps, Unpassed};
+use super::judge::Skipped;
 use super::places;
 use super::profile::Phases;
 use super::reopen::{ReadRepeats, located, unread};
@@ -50,7 +53,7 @@ where
     #[inline]
     fn fill<L: StepListener<R::Item, P::Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
         mut timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
         let (mut extent, mut filled) = (desk.extent(), Filled::default());
@@ -85,16 +88,22 @@ where
             }
         }
         if CAREFUL {
-            let mut rejected = std::mem::take(&mut line.batch.rejected);
+            let mut rejected = mem::take(&mut line.batch.rejected);
             if let Some(base) = base.filter(|_| !rejected.is_empty()) {
                 let unplaced = rejected.iter_mut().map(|(source, failure)| (*source, failure));
                 places::locate(unplaced, &base, &mut self.anew);
             }
+            let mut repeated = mem::take(&mut line.batch.repeated);
+            for Repeated { source, attempts, item } in repeated.drain(..) {
+                desk.tell_attempts(attempts, item.as_ref().or_else(|| line.batch.left(source)));
+            }
+            line.batch.repeated = repeated;
             for (source, failure) in rejected {
                 let failure = desk.blame(failure, Phase::Process);
-                told(desk.listener.on_process_error(&failure));
+                let item = line.batch.take_left(source);
+                told(desk.listener.on_process_error(item.as_ref(), &failure));
                 filled.skipped += 1;
-                desk.judge.skip(SkipPhase::Process, source, failure, None).map_err(halt)?;
+                desk.judge.skip(SkipPhase::Process, source, failure, Skipped::read(item)).map_err(halt)?;
             }
         }
         self.line = Some(line);
@@ -130,6 +139,18 @@ where
     fn progress(&self) -> Option<Progress> {
         self.line().reader.progress()
     }
+
+    fn location(&self) -> Option<String> {
+        self.line().reader.location()
+    }
+
+    fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
+        // Records are counted from the base as if nothing after it were done.
+        if !self.gaps.is_empty() {
+            return BTreeMap::new();
+        }
+        places::find(records, base, &mut self.anew)
+    }
 }
 
 impl<R, P, A, const CAREFUL: bool> Sequential<'_, R, P, A, CAREFUL>
@@ -144,7 +165,7 @@ where
         &mut self,
         mut line: Line<R, P, CAREFUL>,
         filled: &mut Filled,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
     ) -> Result<Line<R, P, CAREFUL>, Halt> {
         loop {
             match noting(desk.phase, Phase::Read, || self.gaps.pass(&mut line.reader)) {
@@ -160,20 +181,26 @@ where
     fn absorb<L: StepListener<R::Item, P::Out>>(
         &mut self,
         mut line: Line<R, P, CAREFUL>,
-        fault: Fault<R::Error>,
+        fault: Fault<R::Error, R::Item>,
         filled: &mut Filled,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
     ) -> Result<Line<R, P, CAREFUL>, Halt> {
         match fault {
             Fault::Listener(failure) => Err(halt(failure)),
             Fault::Flush(failure) => {
                 let failure = desk.blame(failure, Phase::Process);
-                told(desk.listener.on_process_error(&failure));
+                for Repeated { attempts, .. } in line.batch.repeated.drain(..) {
+                    desk.tell_attempts(attempts, None);
+                }
+                told(desk.listener.on_process_error(None, &failure));
                 Err(halt(failure))
             }
-            Fault::Process(failure) => {
+            Fault::Process(failure, item) => {
                 let failure = desk.blame(located(failure, &line.reader), Phase::Process);
-                told(desk.listener.on_process_error(&failure));
+                if CAREFUL && P::NOTES {
+                    desk.tell_attempts(line.processor.take_noted(), item.as_ref());
+                }
+                told(desk.listener.on_process_error(item.as_ref(), &failure));
                 if !CAREFUL {
                     return Err(halt(failure));
                 }
@@ -181,7 +208,7 @@ where
                 line.processor.put_back(Slot::Item);
                 filled.skipped += 1;
                 let source = filled.records - 1;
-                desk.judge.skip(SkipPhase::Process, source, failure, None).map_err(halt)?;
+                desk.judge.skip(SkipPhase::Process, source, failure, Skipped::read(item)).map_err(halt)?;
                 Ok(line)
             }
             Fault::Read(error) => {
@@ -196,7 +223,7 @@ where
                 }
                 let source = filled.records;
                 filled.records = filled.records.saturating_add(1);
-                desk.judge.skip(SkipPhase::Read, source, failure, None).map_err(halt)?;
+                desk.judge.skip(SkipPhase::Read, source, failure, Skipped::Gone).map_err(halt)?;
                 Ok(line)
             }
         }
@@ -207,7 +234,7 @@ where
         &mut self,
         line: Line<R, P, CAREFUL>,
         failure: Failure,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, R::Item, L>,
     ) -> Result<Line<R, P, CAREFUL>, Halt> {
         let Line { reader, processor, batch } = line;
         let reader = desk.read_again(&mut self.repeats, &mut Some(reader), failure, &mut self.anew)?;

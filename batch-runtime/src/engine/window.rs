@@ -9,13 +9,16 @@ use std::thread;
 
 use crate::definition::{Failure, Phase, Process, Sink, Yields};
 
+/// What a call returned, or its failure with the item, where that is in hand still.
+pub(super) type Returned<In, R> = Result<R, (Failure, Option<In>)>;
+
 /// Calls under way.
 pub(super) trait Calls<In, R> {
     /// Begins with the call that has this number.
     fn start(&mut self, number: u64, item: In);
 
     /// A call that is done, whichever it is.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Result<R, Failure>)>;
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Returned<In, R>)>;
 
     /// Starts so many threads, where the calls need them.
     fn spawn<'t>(&mut self, _count: usize, _threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
@@ -35,28 +38,30 @@ pub(super) struct Window<In, R, K, C> {
     /// The number of the first of `slots`.
     first: u64,
     /// Begun with, in the order of the items.
-    slots: VecDeque<Slot<R>>,
+    slots: VecDeque<Slot<In, R>>,
     running: usize,
     /// Not begun with: what one item before this processor was made to, or what came in while there was no room.
     waiting: VecDeque<(u32, In)>,
+    /// Items whose calls failed, with the numbers of what they stem from.
+    returned: Vec<(u32, In)>,
     kind: PhantomData<K>,
 }
 
-struct Slot<R> {
+struct Slot<In, R> {
     source: u32,
-    state: SlotState<R>,
+    state: SlotState<In, R>,
 }
 
-enum SlotState<R> {
+enum SlotState<In, R> {
     Running,
-    Done(Result<R, Failure>),
+    Done(Returned<In, R>),
     /// The record has failed elsewhere while the call was under way.
     Discarded {
         running: bool,
     },
 }
 
-impl<R> Slot<R> {
+impl<In, R> Slot<In, R> {
     fn is_running(&self) -> bool {
         matches!(self.state, SlotState::Running | SlotState::Discarded { running: true })
     }
@@ -72,6 +77,7 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
             slots: VecDeque::new(),
             running: 0,
             waiting: VecDeque::new(),
+            returned: Vec::new(),
             kind: PhantomData,
         }
     }
@@ -110,9 +116,9 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
             let place = usize::try_from(number - self.first).expect("a slot lies in memory");
             let slot = &mut self.slots[place];
             slot.state = match slot.state {
-                SlotState::Running => SlotState::Done(
-                    result.map_err(|failure| failure.in_component(self.name).during(Phase::Process)),
-                ),
+                SlotState::Running => SlotState::Done(result.map_err(|(failure, item)| {
+                    (failure.in_component(self.name).during(Phase::Process), item)
+                })),
                 _ => SlotState::Discarded { running: false },
             };
         }
@@ -151,8 +157,11 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
                     out.set_source(source);
                     begun = true;
                 }
-                if let Err(failure) = result.and_then(|returned| K::put(returned, out)) {
+                let put =
+                    result.and_then(|returned| K::put(returned, out).map_err(|failure| (failure, None)));
+                if let Err((failure, item)) = put {
                     failed = true;
+                    self.returned.extend(item.map(|item| (source, item)));
                     out.reject(failure)?;
                 }
             }
@@ -194,6 +203,10 @@ impl<In, R, K: Yields<R>, C: Calls<In, R>> Process<In> for Window<In, R, K, C> {
             }
             any = true;
         }
+    }
+
+    fn take_returned(&mut self) -> Vec<(u32, In)> {
+        std::mem::take(&mut self.returned)
     }
 
     fn oldest(&self) -> Option<u32> {

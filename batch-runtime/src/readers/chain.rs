@@ -36,6 +36,8 @@ pub struct Chain<A, B> {
     without_second: bool,
     /// What the reader said of the error that it gave last, before that was boxed.
     steps_over: bool,
+    /// The record that error is about.
+    record: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,15 @@ pub enum ChainPosition<P, Q> {
 impl<A, B> Chain<A, B> {
     /// Reads `first`, then `second`.
     pub const fn new(first: A, second: B) -> Self {
-        Self { first, second, on: On::First, without_first: false, without_second: false, steps_over: true }
+        Self {
+            first,
+            second,
+            on: On::First,
+            without_first: false,
+            without_second: false,
+            steps_over: true,
+            record: None,
+        }
     }
 }
 
@@ -85,6 +95,7 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
         if self.on == On::First {
             let read = self.first.read().map_err(|error| {
                 self.steps_over = self.first.steps_over(&error);
+                self.record = if self.steps_over { self.first.record(&error) } else { None };
                 error.into()
             });
             if let Some(item) = read? {
@@ -97,12 +108,17 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
         }
         self.second.read().map_err(|error| {
             self.steps_over = self.second.steps_over(&error);
+            self.record = if self.steps_over { self.second.record(&error) } else { None };
             error.into()
         })
     }
 
     fn steps_over(&self, _error: &BoxError) -> bool {
         self.steps_over
+    }
+
+    fn record(&self, _error: &BoxError) -> Option<String> {
+        self.record.clone()
     }
 
     fn position(&self) -> Self::Position {

@@ -194,6 +194,10 @@ impl<T: Deserializes> Reader for CsvReader<T> {
         error.is_about_a_record()
     }
 
+    fn record(&self, error: &ReadError) -> Option<String> {
+        self.records.line_at(error.record_byte()?)
+    }
+
     fn position(&self) -> CsvPosition {
         let Place { byte, line, tail, hash } = self.records.place();
         CsvPosition {

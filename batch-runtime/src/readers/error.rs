@@ -191,6 +191,18 @@ impl ReadError {
         )
     }
 
+    /// A byte of the record that it is about.
+    pub(crate) fn record_byte(&self) -> Option<u64> {
+        match self {
+            Self::Record { byte, .. }
+            | Self::Columns { byte, .. }
+            | Self::InvalidUtf8 { byte, .. }
+            | Self::TooLong { byte, .. }
+            | Self::UnclosedQuote { byte, .. } => Some(*byte),
+            _ => None,
+        }
+    }
+
     /// The input's name.
     #[must_use]
     pub fn resource(&self) -> &str {

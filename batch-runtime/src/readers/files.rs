@@ -109,8 +109,9 @@ pub struct FilesReader<R: Reader, O> {
     current: Option<R>,
     /// Files that are read to their end, of which their readers were not yet told that it is committed.
     untold: VecDeque<Ended<R>>,
-    /// What is true of the error that was given last.
+    /// What is true of the error that was given last, and the record it is about.
     steps_over: bool,
+    record: Option<String>,
 }
 
 struct Ended<R: Reader> {
@@ -146,7 +147,16 @@ where
     /// A reader of these files, in this order.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>, open: O) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
-        Self { paths, open, at: 0, hash: 0, current: None, untold: VecDeque::new(), steps_over: true }
+        Self {
+            paths,
+            open,
+            at: 0,
+            hash: 0,
+            current: None,
+            untold: VecDeque::new(),
+            steps_over: true,
+            record: None,
+        }
     }
 
     fn opened(&mut self, file: usize) -> Result<R, BoxError> {
@@ -212,6 +222,7 @@ where
                 Ok(None) => {}
                 Err(error) => {
                     self.steps_over = reader.steps_over(&error);
+                    self.record = if self.steps_over { reader.record(&error) } else { None };
                     return Err(error.into());
                 }
             }
@@ -271,6 +282,10 @@ where
 
     fn steps_over(&self, _error: &BoxError) -> bool {
         self.steps_over
+    }
+
+    fn record(&self, _error: &BoxError) -> Option<String> {
+        self.record.clone()
     }
 
     /// In files; of a single one, what its reader says.

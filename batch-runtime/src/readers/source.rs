@@ -316,6 +316,16 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
+/// From the begin of the line around the byte at `place` to the end of `read`, without its line end.
+#[cold]
+pub(super) fn line_around(read: &[u8], place: u64) -> Option<String> {
+    let place = usize::try_from(place).ok().filter(|place| *place < read.len())?;
+    let begin = memchr::memrchr(b'\n', &read[..place]).map_or(0, |end| end + 1);
+    let line = read[begin..].strip_suffix(b"\n").unwrap_or(&read[begin..]);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Some(String::from_utf8_lossy(line).into_owned())
+}
+
 #[cfg(all(test, feature = "gzip", feature = "zstd"))]
 mod tests {
     use std::io::Write as _;

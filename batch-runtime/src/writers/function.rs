@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::definition::{ChunkTransaction, Failure, Partitionable, Phase, Writer};
+use crate::definition::{ChunkTransaction, Failure, Partitionable, Phase, Writer, naming};
 
 /// A function that writes items.
 ///
@@ -57,7 +57,8 @@ impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const GOES
     const GOES_BACK: bool = GOES_BACK;
 
     fn write(&mut self, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
-        (self.call)(items, tx).map_err(|failure| failure.in_component(self.name).during(Phase::Write))
+        naming(self.name, || (self.call)(items, tx))
+            .map_err(|failure| failure.in_component(self.name).during(Phase::Write))
     }
 
     fn position(&self) {}

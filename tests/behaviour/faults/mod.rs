@@ -3,6 +3,7 @@
 mod elsewhere;
 mod files;
 mod isolation;
+mod items;
 mod limits;
 mod parts;
 mod process;

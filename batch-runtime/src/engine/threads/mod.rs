@@ -31,7 +31,7 @@ use std::ops::Range;
 use std::thread::{Builder, Scope as Threads};
 
 use super::feed::{Feed, Outputs};
-use super::fill::Filled;
+use super::fill::{Filled, Repeated};
 use super::gaps::Gaps;
 use super::pipe::{during_open, opening, resume_reader};
 use super::reopen::unread;
@@ -126,19 +126,31 @@ struct Unit<In, Out> {
 struct UnitEnd {
     /// Its records, counted from where the step went on.
     records: Range<u64>,
-    /// Why nothing is read behind it.
+    /// Why nothing is read behind it, and the record that was processed then, where it panicked on one.
     fatal: Option<Failure>,
+    panicked_on: Option<u32>,
     ended: bool,
     /// Where the reader stood before it, and behind it.
     begin: String,
     position: String,
     progress: Option<Progress>,
+    /// The place of its last record.
+    location: Option<String>,
 }
 
 impl UnitEnd {
     fn of(failure: Failure) -> Self {
         Self { fatal: Some(failure), ..Self::default() }
     }
+}
+
+/// A record that could not be read or processed.
+struct Faulty<In> {
+    phase: SkipPhase,
+    source: u32,
+    failure: Failure,
+    /// What was read, where it is in hand still.
+    item: Option<In>,
 }
 
 /// A chunk as it was processed.
@@ -148,8 +160,10 @@ struct Done<In, Out> {
     lane: usize,
     buffers: Buffers<In, Out>,
     filled: Filled,
-    /// What may be skipped, with the number of its record, in the order in which it is judged.
-    faults: Vec<(SkipPhase, u32, Failure)>,
+    /// What may be skipped, in the order in which it is judged.
+    faults: Vec<Faulty<In>>,
+    /// Calls that were repeated.
+    repeated: Vec<Repeated<In>>,
     end: UnitEnd,
 }
 

@@ -102,21 +102,21 @@ impl<R: Reader> Reading<R> {
                 return Err(common.blame(gaps.too_short(), Phase::Read));
             }
             let position = checkpoint::encode(&reader.position())?;
-            let progress = reader.progress();
-            Ok((reader, ended, position, progress))
+            let (progress, location) = (reader.progress(), reader.location());
+            Ok((reader, ended, position, progress, location))
         };
         // What was read before a panic is processed: what fails there comes first.
         let filled = panic::catch(fill)
             .map_err(|panicked| common.blame(panicked, Phase::Read))
             .and_then(|filled| filled);
         let end = match filled {
-            Ok((reader, ended, position, progress)) => {
+            Ok((reader, ended, position, progress, location)) => {
                 self.ended = ended;
                 self.behind.put(position.clone());
                 self.reader = Some(reader);
                 let records = begin..self.gaps.record();
                 let begin = mem::replace(&mut self.at, position.clone());
-                UnitEnd { records, fatal: None, ended, begin, position, progress }
+                UnitEnd { records, ended, begin, position, progress, location, ..UnitEnd::default() }
             }
             Err(failure) => {
                 self.ended = true;

@@ -1,18 +1,20 @@
 //! Receives: chunks that workers have made. Gives: them as the step takes them, one by one.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Range;
 
 use super::order::{Committed, InOrder};
 use super::reading::Hearing;
 use super::sync::Arc;
-use super::{Buffers, Common, Done, Order, Said, StepsLanes, UnitEnd};
+use super::{Buffers, Common, Done, Faulty, Order, Said, StepsLanes, UnitEnd};
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
 use crate::engine::checkpoint;
 use crate::engine::feed::{Desk, Feed, Outputs, halt};
-use crate::engine::fill::{Filled, told};
+use crate::engine::fill::{Filled, Repeated, told};
 use crate::engine::gaps::Gaps;
+use crate::engine::judge::Skipped;
 use crate::engine::places;
 use crate::engine::profile::{Phases, Watch};
 use crate::engine::step::{Halt, blame};
@@ -54,6 +56,8 @@ struct Current<In, Out> {
     /// Its records; `None` once they are committed.
     records: Option<Range<u64>>,
     progress: Option<Progress>,
+    /// The place of its last record.
+    location: Option<String>,
 }
 
 impl<'e, In, Out, R, H, A> Threaded<'e, In, Out, R, H, A>
@@ -85,6 +89,7 @@ where
                 position: String::new(),
                 records: None,
                 progress: None,
+                location: None,
             },
             watermark: None,
             phase,
@@ -177,7 +182,7 @@ where
 {
     fn fill<L: StepListener<In, Out>>(
         &mut self,
-        desk: &mut Desk<'_, '_, L>,
+        desk: &mut Desk<'_, '_, In, L>,
         timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
         let mut watch = Watch::started();
@@ -189,32 +194,39 @@ where
             // Reading and processing overlap: what is waited for is a chunk that is processed.
             phases.process += watch.lap();
         }
-        desk.tell_repeats::<In, Out>();
+        desk.tell_repeats::<Out>();
         let mut faults = done.faults;
         // The reader is far ahead by now.
-        let unplaced = faults.iter_mut().map(|(_, source, failure)| (*source, failure));
-        places::locate(unplaced, &done.end.begin, &mut self.anew);
-        for (phase, source, failure) in faults {
+        let unplaced = faults.iter_mut().map(|faulty| (faulty.source, &mut faulty.failure));
+        let mut fatal = done.end.fatal;
+        let panicked = done.end.panicked_on.zip(fatal.as_mut());
+        places::locate(unplaced.chain(panicked), &done.end.begin, &mut self.anew);
+        for Repeated { source, attempts, item } in done.repeated {
+            let failed = faults.iter().find(|faulty| faulty.source == source);
+            desk.tell_attempts(attempts, item.as_ref().or_else(|| failed?.item.as_ref()));
+        }
+        for Faulty { phase, source, failure, item } in faults {
             match phase {
                 SkipPhase::Read => told(desk.listener.on_read_error(&failure)),
-                _ => told(desk.listener.on_process_error(&failure)),
+                _ => told(desk.listener.on_process_error(item.as_ref(), &failure)),
             }
             self.phase.set(if phase == SkipPhase::Read { Phase::Read } else { Phase::Process });
-            desk.judge.skip(phase, source, failure, None).map_err(halt)?;
+            desk.judge.skip(phase, source, failure, Skipped::read(item)).map_err(halt)?;
         }
-        if let Some(failure) = done.end.fatal {
+        if let Some(failure) = fatal {
             let phase = failure.phase().unwrap_or(Phase::Process);
             self.phase.set(phase);
             match phase {
                 _ if failure.is_panic() => {}
                 Phase::Read => told(desk.listener.on_read_error(&failure)),
-                _ => told(desk.listener.on_process_error(&failure)),
+                _ => told(desk.listener.on_process_error(None, &failure)),
             }
             return Err(halt(failure));
         }
-        let UnitEnd { begin, position, progress, records, ended, .. } = done.end;
+        let UnitEnd { begin, position, progress, location, records, ended, .. } = done.end;
         let Done { number, lane, buffers, filled, .. } = done;
-        self.current = Current { number, lane, buffers, begin, position, records: Some(records), progress };
+        let records = Some(records);
+        self.current = Current { number, lane, buffers, begin, position, records, progress, location };
         Ok(Filled { ended, ..filled })
     }
 
@@ -277,5 +289,13 @@ where
 
     fn progress(&self) -> Option<Progress> {
         self.current.progress
+    }
+
+    fn location(&self) -> Option<String> {
+        self.current.location.clone()
+    }
+
+    fn places(&mut self, records: &BTreeSet<u32>, _base: &str) -> BTreeMap<u32, String> {
+        places::find(records, &self.current.begin, &mut self.anew)
     }
 }

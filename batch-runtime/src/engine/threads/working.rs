@@ -2,10 +2,10 @@
 
 use super::reading::Supply;
 use super::sync::Arc;
-use super::{Buffers, Common, Done, Said, Unit, WorkersLane};
+use super::{Buffers, Common, Done, Faulty, Said, Unit, WorkersLane};
 use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot};
 use crate::engine::feed::Outputs;
-use crate::engine::fill::{Batch, Extent, Fault, Filled, Line};
+use crate::engine::fill::{Batch, Extent, Fault, Filled, Line, Repeated, take_record};
 use crate::engine::panic;
 use crate::engine::step::of_role;
 use crate::repository::SkipPhase;
@@ -59,7 +59,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
         processor: P,
     ) -> (Done<In, Out>, Option<P>) {
         let Unit { number, mut buffers, mut end } = unit;
-        let mut faults = Vec::new();
+        let (mut faults, mut repeated) = (Vec::new(), Vec::new());
         let Buffers { records, unread, outputs } = &mut buffers;
         let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
         let reader = Records {
@@ -72,7 +72,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
         };
         let line = Line::<_, _, CAREFUL> { reader, processor, batch };
         let processed = panic::catch(|| {
-            line.process_all(&mut faults, |failure| self.common.blame(failure, Phase::Process))
+            line.process_all(&mut faults, &mut repeated, |failure| self.common.blame(failure, Phase::Process))
         });
         let (filled, processor) = match processed {
             Ok(Processed { processor, outputs, filled, fatal }) => {
@@ -82,10 +82,11 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
             }
             Err(panicked) => {
                 end.fatal = Some(self.common.blame(panicked, Phase::Process));
+                end.panicked_on = take_record();
                 (Filled::default(), None)
             }
         };
-        (Done { number, lane: self.lane.number, buffers, filled, faults, end }, processor)
+        (Done { number, lane: self.lane.number, buffers, filled, faults, repeated, end }, processor)
     }
 }
 
@@ -158,7 +159,8 @@ where
     /// Processes all that the reader has, and keeps what fails as values, in the order in which one thread would judge them.
     fn process_all(
         mut self,
-        faults: &mut Vec<(SkipPhase, u32, Failure)>,
+        faults: &mut Vec<Faulty<In>>,
+        repeated: &mut Vec<Repeated<In>>,
         blame: impl Fn(Failure) -> Failure,
     ) -> Processed<P, P::Out> {
         let extent = Extent { items: u64::MAX, until: None };
@@ -171,19 +173,24 @@ where
                 Ok(()) => break None,
                 Err(Fault::Read(failure)) if self.reader.has_failed => break Some(failure),
                 Err(Fault::Read(failure)) => {
-                    faults.push((SkipPhase::Read, filled.records, failure));
+                    let (phase, source) = (SkipPhase::Read, filled.records);
+                    faults.push(Faulty { phase, source, failure, item: None });
                     filled.records = filled.records.saturating_add(1);
                 }
-                Err(Fault::Process(failure)) if CAREFUL => {
+                Err(Fault::Process(failure, item)) if CAREFUL => {
                     self.batch.take_back();
                     self.processor.put_back(Slot::Item);
                     filled.skipped += 1;
-                    faults.push((SkipPhase::Process, filled.records - 1, blame(failure)));
+                    let source = filled.records - 1;
+                    if P::NOTES && self.processor.has_noted() {
+                        repeated.push(Repeated { source, attempts: self.processor.take_noted(), item: None });
+                    }
+                    faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
                 }
-                Err(Fault::Process(failure)) => {
+                Err(Fault::Process(failure, item)) => {
                     // Nothing is skipped here; as a fault it gets its place.
                     let source = u32::try_from(filled.read - 1).unwrap_or(u32::MAX);
-                    faults.push((SkipPhase::Process, source, blame(failure)));
+                    faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
                     break None;
                 }
                 Err(Fault::Flush(failure) | Fault::Listener(failure)) => break Some(blame(failure)),
@@ -192,9 +199,11 @@ where
         if fatal.is_none() {
             for (source, failure) in mem::take(&mut self.batch.rejected) {
                 filled.skipped += 1;
-                faults.push((SkipPhase::Process, source, blame(failure)));
+                let item = self.batch.take_left(source);
+                faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
             }
         }
+        repeated.append(&mut self.batch.repeated);
         let Self { processor, batch, .. } = self;
         Processed { processor, outputs: batch.outputs, filled, fatal }
     }

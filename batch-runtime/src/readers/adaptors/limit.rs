@@ -91,6 +91,10 @@ impl<R: Reader> Reader for Limit<R> {
         }
     }
 
+    fn record(&self, error: &R::Error) -> Option<String> {
+        self.inner.record(error)
+    }
+
     fn location(&self) -> Option<String> {
         self.inner.location()
     }

@@ -90,6 +90,10 @@ impl<R: Reader<Position: Clone>> Reader for Peekable<R> {
         self.inner.steps_over(error)
     }
 
+    fn record(&self, error: &R::Error) -> Option<String> {
+        self.inner.record(error)
+    }
+
     fn progress(&self) -> Option<Progress> {
         self.inner.progress()
     }

@@ -62,6 +62,8 @@ struct Reading<R: Reader> {
     behind: usize,
     /// What the reader inside says of the error that was handed out last.
     steps_over: bool,
+    /// The record that error is about.
+    record: Option<String>,
     ended: bool,
 }
 
@@ -88,6 +90,7 @@ where
                 location: None,
                 behind: 0,
                 steps_over: true,
+                record: None,
                 ended: false,
             });
         }
@@ -126,7 +129,7 @@ impl<R: Reader<Position: Clone>> Reading<R> {
                 Ok(item)
             }
             Err(fault) => {
-                self.steps_over = fault.steps_over;
+                (self.steps_over, self.record) = (fault.steps_over, fault.record);
                 Err(fault.error)
             }
         }
@@ -189,6 +192,14 @@ where
             Side::Here(inner) => inner.steps_over(error),
             Side::Ahead(reading) => reading.steps_over,
             Side::Gone => false,
+        }
+    }
+
+    fn record(&self, error: &R::Error) -> Option<String> {
+        match &self.side {
+            Side::Here(inner) => inner.record(error),
+            Side::Ahead(reading) => reading.record.clone(),
+            Side::Gone => None,
         }
     }
 

@@ -88,6 +88,10 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
         self.inner.progress()
     }
 
+    fn record(&self, error: &R::Error) -> Option<String> {
+        self.inner.record(error)
+    }
+
     fn location(&self) -> Option<String> {
         self.inner.location()
     }

@@ -145,6 +145,10 @@ impl<R: Reader> Reader for Synchronized<R> {
         self.lock().inner.progress()
     }
 
+    fn record(&self, error: &R::Error) -> Option<String> {
+        self.lock().inner.record(error)
+    }
+
     fn location(&self) -> Option<String> {
         self.lock().inner.location()
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::index;
 use super::place::{Place, TAIL};
 use crate::readers::ReadError;
-use crate::readers::source::Source;
+use crate::readers::source::{Source, line_around};
 
 /// What a read asks of the operating system; the buffer and its index stay in the cache.
 const BUFFER: usize = 128 * 1024;
@@ -128,6 +128,13 @@ impl Records {
     #[inline]
     pub(super) fn byte(&self) -> u64 {
         self.base + self.at as u64
+    }
+
+    /// What lies between the begin of the line with that byte and the place after the last record, as far as it is in the
+    /// buffer still.
+    #[cold]
+    pub(super) fn line_at(&self, byte: u64) -> Option<String> {
+        line_around(&self.buffer[..self.at.min(self.filled)], byte.checked_sub(self.base)?)
     }
 
     /// The line of the record that was found last.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::readers::source::{self, MOST_TAKEN_OUT, Source};
+use crate::readers::source::{self, MOST_TAKEN_OUT, Source, line_around};
 use crate::readers::{ReadError, json_lines::LinePosition};
 
 /// What a read asks of the operating system.
@@ -68,6 +68,12 @@ impl Lines {
     /// The bytes of a line that was just found.
     pub(super) fn bytes(&self, line: &Line) -> &[u8] {
         &self.buffer[line.range.clone()]
+    }
+
+    /// The line with that byte, as far as it is in the buffer still.
+    #[cold]
+    pub(super) fn line_at(&self, byte: u64) -> Option<String> {
+        line_around(&self.buffer[..self.at.min(self.filled)], byte.checked_sub(self.base)?)
     }
 
     /// The number of the line that was read last.

@@ -110,6 +110,10 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
         error.is_about_a_record()
     }
 
+    fn record(&self, error: &ReadError) -> Option<String> {
+        self.lines.line_at(error.record_byte()?)
+    }
+
     fn position(&self) -> LinePosition {
         self.lines.position()
     }

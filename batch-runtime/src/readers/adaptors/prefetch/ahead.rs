@@ -27,6 +27,8 @@ pub(super) struct Outcome<R: Reader> {
 pub(super) struct Fault<E> {
     pub(super) error: E,
     pub(super) steps_over: bool,
+    /// The record it is about, where it is stepped over.
+    pub(super) record: Option<String>,
 }
 
 /// What the reader said behind an item.
@@ -206,7 +208,11 @@ fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize, batch: 
             unmarked = 0;
             Mark { location: reader.location(), progress: reader.progress() }
         });
-        let read = read.map_err(|error| Fault { error, steps_over: rest == Rest::No });
+        let read = read.map_err(|error| {
+            let steps_over = rest == Rest::No;
+            let record = if steps_over { reader.record(&error) } else { None };
+            Fault { error, steps_over, record }
+        });
         let outcome = Outcome { read, position: reader.position(), mark };
         state = shared.lock();
         state.outcomes.push_back(outcome);

@@ -1,0 +1,442 @@
+//! The item that failed: shown to listeners, written by them, and stored with the record of its skip.
+
+use std::cell::RefCell;
+
+use batch_runtime::prelude::*;
+
+use super::script::{ALWAYS, Place, Trouble, fails, insert, skipped, trip};
+use crate::support::{World, step};
+
+thread_local! {
+    static HEARD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn hear(what: String) {
+    HEARD.with_borrow_mut(|heard| heard.push(what));
+}
+
+fn heard() -> Vec<String> {
+    HEARD.take()
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Order {
+    id: i64,
+    lines: Vec<String>,
+}
+
+impl Order {
+    fn of(id: i64) -> Self {
+        Self { id, lines: vec![format!("line of {id}")] }
+    }
+}
+
+#[reader]
+fn orders() -> impl Iterator<Item = Order> {
+    (1..=20).map(Order::of)
+}
+
+#[processor]
+fn take_order(order: Order) -> Result<i64, Trouble> {
+    trip(Place::Process, order.id).map(|()| order.id)
+}
+
+#[processor]
+fn look_at_order(order: &Order) -> Result<i64, Trouble> {
+    trip(Place::Process, order.id).map(|()| order.id)
+}
+
+#[processor]
+fn number(order: Order) -> i64 {
+    order.id
+}
+
+#[processor]
+fn check(number: i64) -> Result<i64, Trouble> {
+    trip(Place::Process, number).map(|()| number)
+}
+
+#[processor(bulk)]
+fn at_once(orders: &[Order]) -> Vec<Result<i64, Trouble>> {
+    orders.iter().map(|order| trip(Place::Process, order.id).map(|()| order.id)).collect()
+}
+
+#[processor(bulk)]
+fn numbers_at_once(numbers: &[i64]) -> Vec<Result<i64, Trouble>> {
+    numbers.iter().map(|number| trip(Place::Process, *number).map(|()| *number)).collect()
+}
+
+#[processor(concurrency = 3)]
+fn by_several(order: &Order) -> Result<i64, SharedTrouble> {
+    if [3, 9, 10].contains(&order.id) { Err(SharedTrouble(order.id)) } else { Ok(order.id) }
+}
+
+#[expect(clippy::unused_async, reason = "a call that is over at once is a call")]
+#[processor(concurrency = 3)]
+async fn looked_up(order: &Order) -> Result<i64, Trouble> {
+    trip(Place::Process, order.id).map(|()| order.id)
+}
+
+#[writer]
+fn save(numbers: &[i64], tx: &Transaction<'_>) -> Result<(), Trouble> {
+    insert("saved", numbers, tx)?;
+    numbers.iter().try_for_each(|number| trip(Place::Write, *number))
+}
+
+#[listener(on_process_error)]
+fn failed(order: &Order, error: &Trouble) {
+    hear(format!("failed {} {error}", order.lines[0]));
+}
+
+#[listener(on_skip_in_process)]
+fn left_out(order: &Order, error: &Failure) {
+    hear(format!("left out {} {}", order.id, error.record().unwrap_or("nothing")));
+}
+
+#[listener(on_skip_in_process)]
+fn maybe(order: Option<&Order>, _error: &Failure) {
+    hear(format!("{:?}", order.map(|order| order.id)));
+}
+
+fn stored(world: &World) -> Vec<Option<String>> {
+    skipped(world).into_iter().map(|skipped| skipped.item).collect()
+}
+
+fn json(id: i64) -> Option<String> {
+    Some(serde_json::to_string(&Order::of(id)).unwrap())
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)))]
+fn referenced() {
+    orders | look_at_order | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)))]
+fn given() {
+    orders | take_order | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), keep_items)]
+fn given_and_kept() {
+    orders | take_order | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 1))]
+fn given_and_repeated() {
+    orders | take_order | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)))]
+fn all_at_once() {
+    orders | at_once | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)))]
+fn in_a_window() {
+    orders | looked_up | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), keep_items)]
+fn behind_another() {
+    orders | number | check | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), keep_items)]
+fn at_once_behind_another() {
+    orders | number | numbers_at_once | save
+}
+
+#[step(chunk = 5, skip(SharedTrouble))]
+fn in_a_pool() {
+    orders | by_several | save
+}
+
+#[job]
+fn in_a_pool_job() {
+    in_a_pool;
+}
+
+#[job]
+fn referenced_job() {
+    referenced;
+}
+
+#[job]
+fn given_job() {
+    given;
+}
+
+#[job]
+fn given_and_kept_job() {
+    given_and_kept;
+}
+
+#[job]
+fn given_and_repeated_job() {
+    given_and_repeated;
+}
+
+#[job]
+fn all_at_once_job() {
+    all_at_once;
+}
+
+#[job]
+fn in_a_window_job() {
+    in_a_window;
+}
+
+#[job]
+fn behind_another_job() {
+    behind_another;
+}
+
+#[job]
+fn at_once_behind_another_job() {
+    at_once_behind_another;
+}
+
+#[test]
+fn the_item_that_was_read_is_stored_wherever_it_is_in_hand() {
+    fails(Place::Process, Trouble::Bad, [3, 9, 10], ALWAYS);
+    let found = [3, 9, 10].map(json).to_vec();
+    for (launch, stores) in [
+        (referenced_job(), true),
+        (given_job(), false),
+        (given_and_kept_job(), true),
+        (given_and_repeated_job(), true),
+        (all_at_once_job(), true),
+        (in_a_window_job(), true),
+        (in_a_pool_job(), true),
+        (behind_another_job(), true),
+        (at_once_behind_another_job(), true),
+    ] {
+        let world = World::new();
+        let name = launch.job.name;
+        let report = world.completes(&launch);
+        assert_eq!(report.steps[0].counters.process_skip, 3, "{name}");
+        assert_eq!(stored(&world), if stores { found.clone() } else { vec![None; 3] }, "{name}");
+        assert_eq!(world.numbers("SELECT number FROM saved").len(), 17, "{name}");
+    }
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2), listeners(failed, left_out))]
+fn shown() {
+    orders | take_order | save
+}
+
+#[job]
+fn shown_job() {
+    shown;
+}
+
+#[step(chunk = 5, threads = 2, skip(SharedTrouble), retry(SharedTrouble, limit = 1), listeners(of_threads))]
+fn shown_by_threads() {
+    orders | fails_on_threads | save
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is bad")]
+struct SharedTrouble(i64);
+
+#[processor]
+fn fails_on_threads(order: &Order) -> Result<i64, SharedTrouble> {
+    if order.id % 7 == 0 { Err(SharedTrouble(order.id)) } else { Ok(order.id) }
+}
+
+#[listener(on_process_error)]
+fn of_threads(order: &Order, error: &SharedTrouble) {
+    hear(format!("{} {error}", order.id));
+}
+
+#[job]
+fn shown_by_threads_job() {
+    shown_by_threads;
+}
+
+#[test]
+fn listeners_are_shown_the_item_of_each_attempt_that_failed_whatever_came_of_it() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [3], ALWAYS);
+    fails(Place::Process, Trouble::Busy, [2], 2);
+    world.completes(&shown_job());
+    let order = json(3).unwrap();
+    assert_eq!(
+        heard(),
+        [
+            "failed line of 3 3 is bad",
+            "failed line of 2 2 is busy",
+            "failed line of 2 2 is busy",
+            &format!("left out 3 {order}")
+        ]
+    );
+}
+
+#[test]
+fn threads_show_the_item_as_well() {
+    let world = World::new();
+    world.completes(&shown_by_threads_job());
+    assert_eq!(heard(), ["7 7 is bad", "7 7 is bad", "14 14 is bad", "14 14 is bad"]);
+    assert_eq!(stored(&world), [json(7), json(14)]);
+}
+
+#[step(chunk = 5, skip(Trouble), listeners(maybe))]
+fn perhaps() {
+    orders | take_order | save
+}
+
+#[job]
+fn perhaps_job() {
+    perhaps;
+}
+
+#[test]
+fn who_does_not_insist_on_the_item_sees_it_where_it_is_there() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [3], ALWAYS);
+    world.completes(&perhaps_job());
+    assert_eq!(heard(), ["None"]);
+}
+
+// Listeners that write
+
+#[reader]
+fn sales(input: PathBuf) -> Result<CsvReader<i64>, ReadError> {
+    CsvReader::options().without_header().open(input)
+}
+
+fn reject(phase: &str, error: &Failure, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS rejected (phase TEXT, place TEXT, record TEXT)")?;
+    tx.execute("INSERT INTO rejected VALUES (?1, ?2, ?3)", (phase, error.location(), error.record()))
+        .map(drop)
+}
+
+#[listener(on_skip_in_read)]
+fn reject_record(error: &Failure, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    reject("read", error, tx)
+}
+
+#[listener(on_skip_in_process)]
+fn reject_item(number: &i64, error: &Failure, tx: &Transaction<'_>) -> Result<(), Trouble> {
+    trip(Place::Read, *number)?;
+    Ok(reject("process", error, tx)?)
+}
+
+/// Of whatever items.
+#[listener(on_skip_in_write)]
+fn reject_output(error: &Failure, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    reject("write", error, tx)
+}
+
+#[step(
+    chunk = 4,
+    skip(ReadError),
+    skip(Trouble::Bad(..)),
+    listeners(reject_record, reject_item, reject_output)
+)]
+fn rejecting() {
+    sales | check | save
+}
+
+#[job]
+fn rejecting_job(input: PathBuf) {
+    rejecting;
+}
+
+fn rejects(world: &World) -> Vec<String> {
+    world.texts("SELECT phase || ' ' || substr(place, -6) || ' ' || record FROM rejected ORDER BY rowid")
+}
+
+fn rejecting_world() -> (World, batch_runtime::Launch) {
+    let world = World::new();
+    std::fs::write(world.path("in.csv"), "1\ntwo\n3\n4\n5\n6\n").unwrap();
+    fails(Place::Process, Trouble::Bad, [3], ALWAYS);
+    fails(Place::Write, Trouble::Bad, [5, 6], ALWAYS);
+    let launch = rejecting_job(world.path("in.csv"));
+    (world, launch)
+}
+
+#[test]
+fn a_listener_of_skips_writes_them_in_the_transaction_that_skips_them() {
+    let (world, launch) = rejecting_world();
+    let report = world.completes(&launch);
+    let counters = step(&report, "rejecting").counters;
+    assert_eq!((counters.read_skip, counters.process_skip, counters.write_skip), (1, 1, 2));
+    assert_eq!(rejects(&world), ["read line 2 two", "process line 3 3", "write line 5 5", "write line 6 6"]);
+    let places: Vec<_> = skipped(&world).into_iter().filter_map(|skipped| skipped.location).collect();
+    assert_eq!(places.len(), 4, "each of them is placed");
+}
+
+#[test]
+fn a_listener_that_cannot_write_a_skip_fails_the_chunk_and_nothing_is_skipped() {
+    let (world, launch) = rejecting_world();
+    fails(Place::Read, Trouble::Fatal, [3], 1);
+    let report = world.fails(&launch);
+    let text = &step(&report, "rejecting").exit.description;
+    assert!(text.contains("`reject_item`") && text.contains("3 is fatal"), "{text}");
+    assert!(skipped(&world).is_empty());
+    world.completes(&launch);
+    assert_eq!(rejects(&world).len(), 4);
+}
+
+// Places
+
+#[derive(Debug, thiserror::Error)]
+#[error("no room")]
+struct NoRoom;
+
+#[writer]
+fn refuses(numbers: &[i64], ill: i64) -> Result<(), NoRoom> {
+    assert!(!numbers.contains(&-ill), "the writer is ill");
+    if numbers.contains(&ill) { Err(NoRoom) } else { Ok(()) }
+}
+
+#[processor]
+fn same(number: i64) -> i64 {
+    number
+}
+
+#[processor]
+fn falls(number: i64, ill: i64) -> i64 {
+    assert!(number != ill - 100, "the processor is ill");
+    number
+}
+
+#[step(chunk = 3)]
+fn placed() {
+    sales | same | falls | refuses
+}
+
+#[step(chunk = 3, threads = 2)]
+fn placed_by_threads() {
+    sales | same | falls | refuses
+}
+
+#[job]
+fn placed_job(input: PathBuf, ill: i64) {
+    placed;
+}
+
+#[job]
+fn placed_by_threads_job(input: PathBuf, ill: i64) {
+    placed_by_threads;
+}
+
+#[test]
+fn a_failed_write_says_which_records_its_chunk_was_made_of_and_a_panic_names_component_and_record() {
+    type Job = fn(PathBuf, i64) -> batch_runtime::Launch;
+    for job in [placed_job as Job, placed_by_threads_job] {
+        for (ill, component, place) in [
+            (2, "writing in `refuses`: the records up to ", "line 3: no room"),
+            (5, "writing in `refuses`: the records after ", "line 3 up to line 6: no room"),
+            (-5, "writing in `refuses`: the records after ", "line 3 up to line 6: panicked at"),
+            (105, "processing in `falls`: ", "in.csv, line 5: panicked at"),
+        ] {
+            let world = World::new();
+            std::fs::write(world.path("in.csv"), "1\n2\n3\n4\n5\n6\n7\n").unwrap();
+            let report = world.fails(&job(world.path("in.csv"), ill));
+            let text = &report.steps[0].exit.description;
+            assert!(text.starts_with(component) && text.contains(place), "{text}");
+        }
+    }
+}
