@@ -72,6 +72,12 @@ pub fn aggregator(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("aggregator", options, item, expand::aggregator)
 }
 
+/// Marks a function that says how far a chunk goes: `#[step(chunk = 1, chunk_while = same_customer)]`.
+#[proc_macro_attribute]
+pub fn chunk_while(options: TokenStream, item: TokenStream) -> TokenStream {
+    driver::function("chunk_while", options, item, expand::chunk_while)
+}
+
 /// Marks a function that says whether an item whose error it is shown is skipped: `skip(policy = lenient)`.
 #[proc_macro_attribute]
 pub fn skip_policy(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -80,6 +80,7 @@
 //! | do one thing that is no pipe | [`#[step]`](macro@step) without `chunk`: a tasklet; [`Repeat`] for many transactions |
 //! | hand a result to later steps | return a serde value, and ask for [`Output`] |
 //! | skip bad items, repeat what failed | `skip(..)` and `retry(..)` of [`#[step]`](macro@step); [`#[skip_policy]`](macro@skip_policy) and [`#[retry_policy]`](macro@retry_policy) where that is a question |
+//! | close a chunk by its items | `chunk_while = f` of [`#[step]`](macro@step), with a [`#[chunk_while]`](macro@chunk_while) function |
 //! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
 //! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
 //! | make one value of what the parts came to | [`#[aggregator]`](macro@aggregator), named as `aggregator = total` |
@@ -118,8 +119,8 @@ pub use jiff::Timestamp;
 pub use jiff::civil::{Date, DateTime};
 
 pub use batch_macros::{
-    ParameterType, classifier, database, decider, flow, main, partitioner, processor, reader, resource,
-    retry_policy, skip_policy, writer,
+    ParameterType, chunk_while, classifier, database, decider, flow, main, partitioner, processor, reader,
+    resource, retry_policy, skip_policy, writer,
 };
 
 #[doc = include_str!("../docs/aggregator.md")]
@@ -149,8 +150,8 @@ pub mod prelude {
     pub use crate::writers::CsvWriter;
     pub use crate::writers::WriteError;
     pub use crate::{
-        aggregator, classifier, database, decider, flow, job, listener, partitioner, processor, reader,
-        resource, retry_policy, skip_policy, step, writer,
+        aggregator, chunk_while, classifier, database, decider, flow, job, listener, partitioner, processor,
+        reader, resource, retry_policy, skip_policy, step, writer,
     };
     // The trait and the derive share a name.
     pub use crate::ParameterType;

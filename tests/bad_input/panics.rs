@@ -9,7 +9,7 @@ fn fails(part: &str, begins: &str, ends: &str, booked_before: &[&str]) {
     let ended = world.run(&format!("{RUN} --panics {part}"));
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     let (cause, remedy) = ended.err.split_once('\n').unwrap();
-    assert!(cause.starts_with(&format!("{begins}: panicked at ")), "{cause}");
+    assert!(cause.starts_with(&format!("{begins}: ")) && cause.contains("panicked at "), "{cause}");
     assert!(cause.contains("programs/ledger.rs:") && cause.ends_with(&format!(": {ends}")), "{cause}");
     assert_eq!(remedy, "fix it and run the same command again: it goes on behind the last commit\n");
     assert_eq!(booked(&world.file("batch.db")), booked_before);

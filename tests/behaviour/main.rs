@@ -16,6 +16,7 @@ mod control_flow;
 mod databases;
 mod faults;
 mod files;
+mod groups;
 mod holes;
 mod interleavings;
 mod launching;

@@ -37,6 +37,9 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
             "aggregator" => {
                 "makes one value of what the partitions of a pipe came to; a tasklet has none and returns its value itself"
             }
+            "chunk_while" | "chunk_at_most" => {
+                "is about how far a chunk of a pipe goes; a tasklet has no chunks"
+            }
             "keep_items" => "shows the items of a pipe that a processor fails on; a tasklet has none",
             "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
             _ => continue,

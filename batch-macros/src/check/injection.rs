@@ -69,6 +69,9 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         Role::WriterObject => {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
+        Role::Grouping => {
+            "where a chunk ends is known before its transaction begins: ask for `&Connection` to read"
+        }
         Role::Partitioner => "a partitioner runs before any chunk: ask for `&Connection` to read",
         Role::Aggregator => {
             "an aggregator runs behind all chunks, in no transaction: ask for `&Connection` to read, and write in a step that follows"
@@ -85,7 +88,12 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
 
 fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
     let why = match role {
-        Role::Reader | Role::Processor | Role::Writer | Role::WriterObject | Role::Classifier => return,
+        Role::Reader
+        | Role::Processor
+        | Role::Writer
+        | Role::WriterObject
+        | Role::Classifier
+        | Role::Grouping => return,
         Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
         Role::Aggregator => "an aggregator runs behind all partitions and is in none of them: leave this out",
         Role::Listener | Role::SkipListener | Role::JobListener => {

@@ -5,6 +5,7 @@ pub(crate) mod classifier;
 pub(crate) mod concurrency;
 pub(crate) mod decider;
 pub(crate) mod fault;
+pub(crate) mod grouping;
 pub(crate) mod injection;
 pub(crate) mod parameter_type;
 pub(crate) mod partitioner;

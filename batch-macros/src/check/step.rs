@@ -18,6 +18,14 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
             errors,
         );
     }
+    if let Some(at_most) = &options.chunk_at_most {
+        number(
+            at_most,
+            "a chunk holds at least one item: write `chunk_at_most = 10_000`",
+            "`chunk_at_most` is a number of items: write `chunk_at_most = 10_000`",
+            errors,
+        );
+    }
     if let Some(threads) = &options.threads {
         number(
             threads,

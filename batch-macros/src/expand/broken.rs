@@ -22,6 +22,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Database => database(&name),
         Role::Listener | Role::SkipListener | Role::JobListener => listener(&name),
         Role::Partitioner => partitioner(&name, &errors.take_first_as_type()),
+        Role::Grouping => grouping(&name, &errors.take_first_as_type()),
         Role::Aggregator => aggregator(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
@@ -159,6 +160,23 @@ fn database(name: &Ident) -> TokenStream {
 }
 
 /// Hears whatever is asked for, of steps and of jobs.
+fn grouping(name: &Ident, erroneous: &TokenStream) -> TokenStream {
+    let constants = constants(name);
+    let role = quote!(impl __batch::IsGrouping for #name {});
+    quote! {
+        impl<__T: 'static> __batch::GroupingDefinition<__T> for #name {
+            #constants
+            fn bind<'s>(_: &__batch::Scope<'s>)
+                -> ::core::result::Result<impl __batch::Grouping<__T> + 's + use<'s, __T>, __batch::Failure>
+            {
+                let _: ::core::option::Option<#erroneous> = ::core::option::Option::None;
+                ::core::result::Result::Ok(__batch::Pairwise(|_: &__T, _: &__T| true))
+            }
+        }
+        #role
+    }
+}
+
 fn listener(name: &Ident) -> TokenStream {
     let constants = constants(name);
     let text = name.to_string();

@@ -15,6 +15,7 @@ mod flow;
 mod frame;
 #[cfg(test)]
 mod golden;
+mod grouping;
 mod job;
 mod listener;
 mod parameter_type;
@@ -35,6 +36,7 @@ pub(crate) use classifier::classifier;
 pub(crate) use database::database;
 pub(crate) use decider::decider;
 pub(crate) use flow::flow;
+pub(crate) use grouping::chunk_while;
 pub(crate) use job::job;
 pub(crate) use listener::listener;
 pub(crate) use parameter_type::parameter_type;

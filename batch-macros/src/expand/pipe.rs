@@ -17,6 +17,7 @@ use super::partitions::{Partitioned, partitioned, question};
 use super::step::{broken, decides_by_end, definition};
 use crate::check;
 use crate::errors::Errors;
+use crate::model::argument::Role;
 use crate::model::step::{Pipe, StepOptions};
 use crate::syntax::component::plain;
 use crate::syntax::step::{Element, Part, Route};
@@ -25,6 +26,7 @@ use crate::syntax::step::{Element, Part, Route};
 pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     check::step::pipe_head(options, function, errors);
     check::fault::exceptions(options, errors);
+    check::grouping::options(options, errors);
     let pipe = Pipe::read(function, errors);
     if let Some(pipe) = &pipe {
         check::step::patterns(&pipe.writer, errors);
@@ -58,6 +60,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             partitioned(options, made_by.as_ref(), &aggregated)
         }
     };
+    let reader = parts.grouped(reader, &item);
     let listener = parts.listeners(&item, &out);
     let processor = parts.kept(&processor, &item);
     let name = &function.sig.ident;
@@ -243,7 +246,7 @@ impl<'f> Parts<'f> {
         };
         let raises = match role {
             // Called once, beside all items: the rules say nothing about their errors.
-            "partitioner" | "aggregator" => quote!(__batch::Raises::Nothing),
+            "partitioner" | "aggregator" | "function of `chunk_while`" => quote!(__batch::Raises::Nothing),
             _ if self.options.faults.is_empty() || role == "listener" => quote!(__batch::Raises::Unknown),
             _ => quote!(<#alias as #definition>::RAISES),
         };
@@ -459,6 +462,22 @@ impl<'f> Parts<'f> {
                 }
             }
         })
+    }
+
+    /// The reader, with chunks that go as far as a function says where one is named.
+    fn grouped(&mut self, reader: TokenStream, item: &Ident) -> TokenStream {
+        let Some(part) = &self.options.chunk_while else { return reader };
+        let definition = quote!(__batch::GroupingDefinition<#item>);
+        let is = quote!(__batch::IsGrouping);
+        let checks = [(&is, "IS"), (&definition, "NAME")];
+        let Placed { alias, scope } = self.place(part, Role::Grouping.noun(), &definition, &checks);
+        quote! {
+            __batch::Grouped::new(
+                #reader,
+                <#alias as #definition>::bind(#scope)?,
+                &<Self as __batch::StepDefinition>::INFO.options,
+            )
+        }
     }
 
     /// Checks that what is wanted of the item that a processor failed on can be had.

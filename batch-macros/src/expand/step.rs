@@ -89,6 +89,10 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         });
         built = quote!(#built.chunk(__CHUNK));
     }
+    if options.chunk_while.is_some() {
+        let at_most = options.chunk_at_most.as_ref().map_or_else(|| quote!(1_000_000), |most| quote!(#most));
+        built = quote!(#built.groups(#at_most));
+    }
     if let Some(threads) = options.threads.as_ref().filter(|threads| is_positive(threads)) {
         built = quote!(#built.threads(#threads));
     } else if let Some(threads) = &options.threads {

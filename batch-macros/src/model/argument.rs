@@ -29,6 +29,8 @@ pub(crate) enum Role {
     JobListener,
     Partitioner,
     Aggregator,
+    /// Says how far a chunk goes.
+    Grouping,
 }
 
 impl Role {
@@ -46,6 +48,7 @@ impl Role {
             Self::Listener | Self::SkipListener | Self::JobListener => "listener",
             Self::Partitioner => "partitioner",
             Self::Aggregator => "aggregator",
+            Self::Grouping => "function of `chunk_while`",
         }
     }
 
@@ -53,7 +56,12 @@ impl Role {
     pub(crate) fn is_repeated(self) -> bool {
         matches!(
             self,
-            Self::Processor | Self::Writer | Self::Classifier | Self::Listener | Self::SkipListener
+            Self::Processor
+                | Self::Writer
+                | Self::Classifier
+                | Self::Listener
+                | Self::SkipListener
+                | Self::Grouping
         )
     }
 
@@ -146,7 +154,7 @@ fn state_attribute(attributes: &[Attribute]) -> Option<&Attribute> {
 }
 
 fn state(role: Role, attribute: &Attribute, typed: &PatType, errors: &mut Errors) -> Option<Asks> {
-    if !matches!(role, Role::Processor | Role::Tasklet) {
+    if !matches!(role, Role::Processor | Role::Tasklet | Role::Grouping) {
         errors.at(
             attribute,
             format!(

@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod component;
 pub(crate) mod concurrency;
 pub(crate) mod fault;
+pub(crate) mod grouping;
 pub(crate) mod item;
 pub(crate) mod job;
 pub(crate) mod listener;

@@ -40,7 +40,7 @@ impl Partitions {
 }
 
 /// The function that an option names.
-fn part(option: &str, example: &str, value: &Expr, errors: &mut Errors) -> Option<Part> {
+pub(crate) fn part(option: &str, example: &str, value: &Expr, errors: &mut Errors) -> Option<Part> {
     let path: Option<&Path> = match value {
         Expr::Path(path) if path.qself.is_none() => Some(&path.path),
         _ => None,

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::{Expr, ExprLit, ItemFn, Lit};
 
 use super::fault::{Faults, duration};
-use super::partitions::Partitions;
+use super::partitions::{Partitions, part};
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
@@ -21,6 +21,8 @@ pub(crate) struct EarlierName {
 #[derive(Default)]
 pub(crate) struct StepOptions {
     pub(crate) chunk: Option<Expr>,
+    pub(crate) chunk_while: Option<Part>,
+    pub(crate) chunk_at_most: Option<Expr>,
     pub(crate) threads: Option<Expr>,
     /// The word `order` of `order = none`.
     pub(crate) unordered: Option<Ident>,
@@ -48,6 +50,13 @@ impl StepOptions {
             read.given.push(option.name.clone());
             match option.name.to_string().as_str() {
                 "chunk" => read.chunk = options::value(option, "chunk = 100", errors),
+                "chunk_while" => {
+                    read.chunk_while = options::value(option, "chunk_while = same_customer", errors)
+                        .and_then(|value| part("chunk_while", "same_customer", &value, errors));
+                }
+                "chunk_at_most" => {
+                    read.chunk_at_most = options::value(option, "chunk_at_most = 10_000", errors);
+                }
                 // With partitions it says how many of them run at once.
                 "threads" if read.partitions.is_none() => {
                     read.threads = options::value(option, "threads = 4", errors);

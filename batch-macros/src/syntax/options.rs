@@ -40,12 +40,15 @@ pub(crate) const RESOURCE: Table = Table::new("resource", &[], &[]);
 pub(crate) const DATABASE: Table = Table::new("database", &[], &[]);
 pub(crate) const PARTITIONER: Table = Table::new("partitioner", &[], &[]);
 pub(crate) const AGGREGATOR: Table = Table::new("aggregator", &[], &[]);
+pub(crate) const CHUNK_WHILE: Table = Table::new("chunk_while", &[], &[]);
 pub(crate) const SKIP_POLICY: Table = Table::new("skip_policy", &[], &[]);
 pub(crate) const RETRY_POLICY: Table = Table::new("retry_policy", &[], &[]);
 pub(crate) const STEP: Table = Table {
     attribute: "step",
     known: &[
         "chunk",
+        "chunk_while",
+        "chunk_at_most",
         "threads",
         "order",
         "skip",

@@ -14,8 +14,8 @@ pub mod wiring;
 
 pub use crate::definition::*;
 pub use crate::engine::{
-    Order, Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks, run_partitions,
-    run_tasklet,
+    Grouped, Order, Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks,
+    run_partitions, run_tasklet,
 };
 #[cfg(feature = "async")]
 pub use crate::engine::{Taking, asynchronous};

@@ -7,6 +7,7 @@ mod database;
 mod failure;
 mod faults;
 mod fitness;
+mod grouping;
 mod job;
 mod job_listener;
 mod kind;
@@ -56,6 +57,7 @@ pub use fitness::{
     IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads,
     Serializes, Shared, Shares, ShowsItem,
 };
+pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
 pub use kind::{PositionKinds, position_kinds};

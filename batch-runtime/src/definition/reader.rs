@@ -155,6 +155,12 @@ pub trait Reader {
         Ok(0)
     }
 
+    /// May a chunk end after the record that was read last? Asked where it could end: of what keeps a group in one chunk.
+    #[doc(hidden)]
+    fn may_end_chunk(&self) -> bool {
+        true
+    }
+
     /// How much of the input is read, and how much there is, in one unit (bytes, items); for the
     /// progress bar only.
     fn progress(&self) -> Option<Progress> {

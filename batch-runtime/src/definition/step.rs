@@ -61,6 +61,8 @@ pub struct StepOptions {
     pub timeout: Option<Duration>,
     /// How long a chunk is filled at most before what there is of it is committed.
     pub chunk_time: Option<Duration>,
+    /// Does a function say how far a chunk goes, and how many items it has at most then?
+    pub groups: Option<usize>,
     /// May parts of a chunk be written twice to find a bad item, where the writer cannot go back?
     pub isolate: bool,
     /// Is its input read in partitions?
@@ -96,6 +98,7 @@ impl StepOptions {
         faults: Faults::NONE,
         timeout: None,
         chunk_time: None,
+        groups: None,
         isolate: false,
         partitioning: None,
         renamed_from: &[],
@@ -140,6 +143,13 @@ impl StepOptions {
     #[must_use]
     pub const fn chunk_time(mut self, bound: Duration) -> Self {
         self.chunk_time = Some(bound);
+        self
+    }
+
+    /// With chunks that go as far as a function says, and have so many items at most.
+    #[must_use]
+    pub const fn groups(mut self, at_most: usize) -> Self {
+        self.groups = Some(at_most);
         self
     }
 

@@ -9,7 +9,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::feed::{Desk, Feed, Outputs};
 use super::fill::{Filled, noting, take_record, told};
 use super::isolate::Writing;
-use super::judge::{Judge, Skip, Skipped};
+use super::judge::{Judge, Skip, Skipped, is_of_the_target};
 use super::panic;
 use super::pipe::during_open;
 use super::profile::{Measure, Phases, Profiler, Watch};
@@ -212,7 +212,10 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     #[cold]
     fn of_chunk<F: Feed<In, W::Item>>(&self, halt: Halt, feed: &F) -> Halt {
         match (halt, feed.location()) {
-            (Halt::Failed(failure), Some(last)) if failure.phase() == Some(Phase::Write) => {
+            // Where the target itself fails, no record is at fault.
+            (Halt::Failed(failure), Some(last))
+                if failure.phase() == Some(Phase::Write) && !is_of_the_target(&failure) =>
+            {
                 Halt::Failed(failure.at(between(self.behind.as_deref(), &last)))
             }
             (halt, _) => halt,

@@ -218,7 +218,7 @@ where
         self.next = self.next.wrapping_add(1);
         chunk.read += 1;
         chunk.take(self.next, reader, gaps);
-        if chunk.read >= extent.items && chunk.closed.is_none() {
+        if chunk.read >= extent.items && chunk.closed.is_none() && reader.may_end_chunk() {
             chunk.closed = Some(Behind::of(reader, gaps));
         }
         if let Some(location) = reader.location() {
@@ -336,7 +336,7 @@ where
 
     /// Closes the chunk at hand, if its time is over and nothing is read behind it.
     fn close_in_time(&mut self, extent: Extent<'_>) {
-        if CAREFUL && extent.is_over() {
+        if CAREFUL && self.reader().may_end_chunk() && extent.is_over() {
             let behind = Behind::of(self.reader(), &self.gaps);
             let front = self.front();
             if front.closed.is_none() && front.read > 0 {

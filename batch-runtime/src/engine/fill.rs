@@ -172,8 +172,10 @@ pub(super) enum Fault<E, In> {
 /// How far a chunk is filled.
 #[derive(Clone, Copy)]
 pub(super) struct Extent<'c> {
-    /// That many items.
+    /// That many items, and more where the reader keeps a group in one chunk.
     pub(super) items: u64,
+    /// Never more than that.
+    pub(super) most: u64,
     /// Until then by that clock, once there is an item. Looked at only where care is taken.
     pub(super) until: Option<(Instant, &'c dyn Pause)>,
 }
@@ -182,13 +184,15 @@ impl<'c> Extent<'c> {
     /// Of a chunk of that step which begins now.
     pub(super) fn of(step: &StepInfo, clock: &'c dyn Pause) -> Self {
         let until = step.options.chunk_time.and_then(|bound| clock.now().checked_add(bound));
-        Self { items: step.options.chunk as u64, until: until.map(|until| (until, clock)) }
+        let until = until.map(|until| (until, clock));
+        Self { items: step.options.chunk as u64, most: u64::MAX, until }
     }
 
     /// Of a chunk that has room for so many records, where so much of it is filled: what was stepped over takes room and is no item.
     pub(super) fn cut(self, filled: Filled, room: u64) -> Self {
         let stepped_over = u64::from(filled.records).saturating_sub(filled.read);
-        Self { items: self.items.min(room.saturating_sub(stepped_over)), ..self }
+        let most = room.saturating_sub(stepped_over);
+        Self { items: self.items.min(most), most, ..self }
     }
 
     /// Is its time over?
@@ -297,8 +301,10 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
         let mut last = batch.outputs.items.len();
         let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
-        while filled.read < extent.items && !filled.ended {
-            if CAREFUL && filled.read > 0 && extent.is_over() {
+        while (filled.read < extent.items || !reader.may_end_chunk() && filled.read < extent.most)
+            && !filled.ended
+        {
+            if CAREFUL && filled.read > 0 && reader.may_end_chunk() && extent.is_over() {
                 break;
             }
             if L::HEARS_ITEMS

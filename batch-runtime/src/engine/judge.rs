@@ -205,7 +205,7 @@ impl<In> Drop for Judge<'_, In> {
 
 /// Does the target itself fail, whatever is written: a full or failing disk, a damaged or locked database? A rule for the errors of
 /// items would else skip good ones, one after the other.
-fn is_of_the_target(failure: &Failure) -> bool {
+pub(super) fn is_of_the_target(failure: &Failure) -> bool {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
         ReadOnly, SystemIoFailure,

@@ -14,6 +14,7 @@ mod flow;
 mod form;
 mod gaps;
 mod gathered;
+mod grouped;
 mod isolate;
 mod job;
 mod journal;
@@ -48,6 +49,7 @@ pub(crate) use asynchronous::JobRuntime;
 #[cfg(feature = "async")]
 pub use asynchronous::{Taking, asynchronous};
 pub(crate) use checkpoint::encode as encode_position;
+pub use grouped::Grouped;
 pub use keep::Kept;
 pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use pause::{Pause, Sleep};

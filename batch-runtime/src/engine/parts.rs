@@ -46,6 +46,12 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
                 "it is not committed in parts, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
             )));
         }
+        if self.desk.run.info.options.groups.is_some() {
+            return Err(Halt::Failed(
+                refused
+                    .noting("it is not committed in parts, as `chunk_while` keeps its items in one commit"),
+            ));
+        }
         if !feed.states().map_err(Halt::Failed)?.is_empty() {
             return Err(Halt::Failed(refused.noting(
                 "it is not committed in parts, as the state of a processor is known at the end of the chunk only",

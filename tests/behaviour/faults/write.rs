@@ -40,8 +40,8 @@ fn what_could_not_be_written_is_recorded_with_its_place_its_error_and_itself() {
         [Skipped {
             phase: "WRITE".into(),
             position: r#"{"v":1,"at":9,"ahead":3}"#.into(),
-            location: None,
-            error: "writing in `save`: 12 is bad".into(),
+            location: Some("number 12".into()),
+            error: "writing in `save`: number 12: 12 is bad".into(),
             item: Some("12".into()),
         }]
     );

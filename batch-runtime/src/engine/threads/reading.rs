@@ -184,15 +184,16 @@ impl<R: Reader> Filling<'_, '_, R> {
         let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
         let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);
         buffers.records.reserve(most.min(FIRST_CAPACITY));
-        while buffers.records.len() < most
-            && !(CAREFUL && !buffers.records.is_empty() && extent.is_over())
+        while (buffers.records.len() < most || !reader.may_end_chunk() && buffers.records.len() < room)
+            && !(CAREFUL && !buffers.records.is_empty() && reader.may_end_chunk() && extent.is_over())
             && !common.is_over()
         {
             // What is skipped does not count as an item, so it must be known here; and what is taken out is taken out at once.
+            let left = most.saturating_sub(buffers.records.len());
             if !CAREFUL
+                && left > 0
                 && let Some(detached) = self.detached.as_deref_mut().filter(|detached| detached.count == 0)
             {
-                let left = most - buffers.records.len();
                 let taken = reader.detach(left, &mut detached.records);
                 detached.before = buffers.records.len();
                 match taken {

@@ -163,7 +163,7 @@ where
         repeated: &mut Vec<Repeated<In>>,
         blame: impl Fn(Failure) -> Failure,
     ) -> Processed<P, P::Out> {
-        let extent = Extent { items: u64::MAX, until: None };
+        let extent = Extent { items: u64::MAX, most: u64::MAX, until: None };
         let phase = Cell::new(Phase::Process);
         let mut filled = Filled::default();
         let fatal = loop {

@@ -91,6 +91,10 @@ impl<R: Reader> Reader for Limit<R> {
         }
     }
 
+    fn may_end_chunk(&self) -> bool {
+        self.inner.may_end_chunk()
+    }
+
     fn record(&self, error: &R::Error) -> Option<String> {
         self.inner.record(error)
     }

@@ -88,6 +88,10 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
         self.inner.progress()
     }
 
+    fn may_end_chunk(&self) -> bool {
+        self.inner.may_end_chunk()
+    }
+
     fn record(&self, error: &R::Error) -> Option<String> {
         self.inner.record(error)
     }

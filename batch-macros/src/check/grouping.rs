@@ -1,0 +1,75 @@
+//! A function of `chunk_while` looks at items and says yes or no; the option stands where groups can be kept together.
+
+use syn::{FnArg, Type};
+
+use crate::errors::Errors;
+use crate::model::component::Component;
+use crate::model::grouping::Shape;
+use crate::model::item::taken;
+use crate::model::step::StepOptions;
+use crate::model::types::{as_reference, is_named, shown};
+
+/// The items it looks at; `None` where that is wrong, which is reported.
+pub(crate) fn item(component: &Component<'_>, shape: Shape, errors: &mut Errors) -> Option<Type> {
+    let name = component.name;
+    let forms = format!(
+        "write `fn {name}(last: &Item, next: &Item) -> bool`, or `fn {name}(next: &Item, #[state] total: &mut u64) -> bool`"
+    );
+    let returned = &component.returns;
+    match &returned.written {
+        Some(ty) if is_named(ty, "bool") => {}
+        Some(ty) => errors.at(ty, "whether the chunk goes on is yes or no: write `-> bool`"),
+        None => errors.at(name, "whether the chunk goes on is yes or no: write `-> bool`"),
+    }
+    let types: Vec<&Type> = component
+        .function
+        .sig
+        .inputs
+        .iter()
+        .take(shape.shown())
+        .filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(&*typed.ty),
+            FnArg::Receiver(_) => None,
+        })
+        .collect();
+    if types.len() < shape.shown() {
+        errors.at(name, format!("where a chunk ends is seen by its items: {forms}"));
+        return None;
+    }
+    for ty in &types {
+        if as_reference(ty).is_none_or(|reference| reference.mutability.is_some()) {
+            let seen = as_reference(ty).map_or_else(|| shown(ty), |reference| shown(&reference.elem));
+            errors.at(ty, format!("an item is only looked at: write `&{seen}`"));
+            return None;
+        }
+    }
+    if let [last, next] = types[..]
+        && shown(last) != shown(next)
+    {
+        errors.at(next, format!("the item before and the next are of one type: {forms}"));
+        return None;
+    }
+    types.last().map(|ty| taken(ty).item)
+}
+
+/// `chunk_while` beside other options.
+pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
+    if let (None, Some(word)) =
+        (&options.chunk_while, options.given.iter().find(|name| *name == "chunk_at_most"))
+        && errors.is_empty()
+    {
+        errors.at(
+            word,
+            "`chunk_at_most` bounds what `chunk_while` keeps in one chunk, and this step has none: write `chunk_while = same_customer` beside it, or leave it out",
+        );
+    }
+    if let (Some(grouping), Some(partitions)) = (&options.chunk_while, &options.partitions)
+        && partitions.partitioner.is_none()
+        && errors.is_empty()
+    {
+        errors.at_span(
+            grouping.span(),
+            "a reader splits its input anywhere, also within what `chunk_while` keeps in one chunk: name a `partitioner` whose parts end where such a chunk ends, or leave `partitions` out",
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! Reads one item ahead where a chunk could end, so that a function can say whether the next one still belongs to it.
+//!
+//! What is read ahead is not counted, and no checkpoint passes it: the position is that of the last place where nothing was read
+//! ahead, with the number of records behind it, which a restart reads and drops.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::definition::{BoxError, Grouping, Progress, Reader, StepOptions};
+
+/// A reader whose chunks go as far as a function says.
+pub struct Grouped<R: Reader, G> {
+    inner: R,
+    grouping: G,
+    /// The smallest chunk.
+    least: usize,
+    /// The largest.
+    most: usize,
+    /// The items of the chunk at hand.
+    count: usize,
+    /// What was read ahead.
+    ahead: VecDeque<Ahead<R::Item>>,
+    /// Does the chunk end after the item that was read last?
+    ends: bool,
+    /// A position at which nothing was read ahead, encoded, and the records that were read since; none in a chunk that has not
+    /// looked ahead yet.
+    base: Option<(Value, u64)>,
+    /// The place of the record that was read last, where something is read ahead of it.
+    place: Option<String>,
+    /// What the reader says of the error that was given last.
+    steps_over: bool,
+    record: Option<String>,
+}
+
+enum Ahead<Item> {
+    Item(Item),
+    Failed { error: BoxError, steps_over: bool, record: Option<String>, place: Option<String> },
+    End,
+}
+
+/// Where a [`Grouped`] reader stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupedPosition<P> {
+    at: P,
+    /// Records behind `at` that are read.
+    #[serde(default, skip_serializing_if = "is_none")]
+    records: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(records: &u64) -> bool {
+    *records == 0
+}
+
+const READ_BACK: &str = "a position of the reader was written and read back before its first item";
+
+impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
+    /// For a step with these options.
+    pub fn new(inner: R, grouping: G, options: &StepOptions) -> Self {
+        // Where time ends a chunk, any item may be its last.
+        let least = if options.chunk_time.is_some() { 1 } else { options.chunk };
+        Self {
+            inner,
+            grouping,
+            least,
+            most: options.groups.unwrap_or(usize::MAX).max(options.chunk),
+            count: 0,
+            ahead: VecDeque::new(),
+            ends: false,
+            base: None,
+            place: None,
+            steps_over: true,
+            record: None,
+        }
+    }
+
+    fn failed(&mut self, error: R::Error) -> Ahead<R::Item> {
+        let steps_over = self.inner.steps_over(&error);
+        let record = if steps_over { self.inner.record(&error) } else { None };
+        Ahead::Failed { steps_over, record, place: self.inner.location(), error: error.into() }
+    }
+
+    /// Reads ahead of `item` until it is known whether the chunk goes on.
+    fn look(&mut self, item: &R::Item) {
+        if self.base.is_none() {
+            let at = serde_json::to_value(self.inner.position()).expect(READ_BACK);
+            self.base = Some((at, 0));
+        }
+        self.place = self.inner.location();
+        while self.ahead.len() < self.most {
+            match self.inner.read() {
+                Ok(Some(next)) => {
+                    self.ends = !self.grouping.goes_on(item, &next);
+                    self.ahead.push_back(Ahead::Item(next));
+                    return;
+                }
+                Ok(None) => {
+                    self.ends = true;
+                    self.ahead.push_back(Ahead::End);
+                    return;
+                }
+                Err(error) => {
+                    let failed = self.failed(error);
+                    let goes_on = matches!(failed, Ahead::Failed { steps_over: true, .. });
+                    self.ahead.push_back(failed);
+                    if !goes_on {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// An item is handed out; was it read ahead?
+    fn hand_out(&mut self, item: R::Item, was_ahead: bool) -> Result<Option<R::Item>, BoxError> {
+        if self.count >= self.most && !self.ends {
+            self.ahead.push_front(Ahead::Item(item));
+            self.steps_over = false;
+            return Err(format!(
+                "a chunk of more than {} items: `chunk_while` does not end it, and it is held in memory as a whole; \
+                 raise `chunk_at_most` if such chunks are meant",
+                self.most
+            )
+            .into());
+        }
+        if self.ends {
+            (self.ends, self.count, self.base) = (false, 0, None);
+        } else if let Some((_, records)) = &mut self.base {
+            *records += 1;
+        }
+        self.count += 1;
+        if self.count == 1 {
+            self.grouping.begins(&item);
+        } else if !was_ahead {
+            self.grouping.takes(&item);
+        }
+        if self.count >= self.least {
+            self.look(&item);
+        }
+        Ok(Some(item))
+    }
+
+    /// Is nothing read ahead that a position would pass?
+    fn is_level(&self) -> bool {
+        matches!(self.ahead.front(), None | Some(Ahead::End))
+    }
+}
+
+impl<R: Reader, G: Grouping<R::Item>> Reader for Grouped<R, G> {
+    type Item = R::Item;
+    type Position = GroupedPosition<R::Position>;
+    type Error = BoxError;
+
+    fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
+        self.place = None;
+        match self.ahead.pop_front() {
+            Some(Ahead::Item(item)) => self.hand_out(item, true),
+            Some(Ahead::Failed { error, steps_over, record, place }) => {
+                // The record may belong to the next chunk; it is counted from the same place.
+                if let (Some((_, records)), true) = (&mut self.base, steps_over) {
+                    *records += 1;
+                }
+                (self.steps_over, self.record, self.place) = (steps_over, record, place);
+                Err(error)
+            }
+            Some(Ahead::End) => Ok(None),
+            None => match self.inner.read() {
+                Ok(Some(item)) => self.hand_out(item, false),
+                Ok(None) => Ok(None),
+                Err(error) => {
+                    self.steps_over = self.inner.steps_over(&error);
+                    self.record = if self.steps_over { self.inner.record(&error) } else { None };
+                    Err(error.into())
+                }
+            },
+        }
+    }
+
+    fn steps_over(&self, _: &BoxError) -> bool {
+        self.steps_over
+    }
+
+    fn record(&self, _: &BoxError) -> Option<String> {
+        self.record.clone()
+    }
+
+    fn may_end_chunk(&self) -> bool {
+        self.ends
+    }
+
+    fn position(&self) -> Self::Position {
+        match &self.base {
+            Some((at, records)) if !self.is_level() => {
+                GroupedPosition { at: R::Position::deserialize(at).expect(READ_BACK), records: *records }
+            }
+            _ => GroupedPosition { at: self.inner.position(), records: 0 },
+        }
+    }
+
+    fn resume(&mut self, position: Self::Position) -> Result<(), BoxError> {
+        let GroupedPosition { at, records } = position;
+        self.inner.resume(at).map_err(Into::into)?;
+        for _ in 0..records {
+            match self.inner.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    return Err("the input is shorter than what an earlier execution read of it".into());
+                }
+                Err(error) if self.inner.steps_over(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, position: &Self::Position) -> Result<(), BoxError> {
+        self.inner.committed(&position.at).map_err(Into::into)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.inner.progress()
+    }
+
+    fn location(&self) -> Option<String> {
+        let inner = || if self.is_level() { self.inner.location() } else { None };
+        self.place.clone().or_else(inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::definition::Pairwise;
+
+    /// Numbers, and what cannot be read.
+    struct Records {
+        records: Vec<Option<u8>>,
+        at: u64,
+    }
+
+    impl Reader for Records {
+        type Item = u8;
+        type Position = u64;
+        type Error = String;
+
+        fn read(&mut self) -> Result<Option<u8>, String> {
+            let record = usize::try_from(self.at).ok().and_then(|at| self.records.get(at));
+            self.at += u64::from(record.is_some());
+            match record {
+                None => Ok(None),
+                Some(Some(number)) => Ok(Some(*number)),
+                Some(None) => Err(format!("{} is bad", self.at)),
+            }
+        }
+
+        fn position(&self) -> u64 {
+            self.at
+        }
+
+        fn resume(&mut self, position: u64) -> Result<(), String> {
+            self.at = position;
+            Ok(())
+        }
+
+        fn location(&self) -> Option<String> {
+            Some(format!("record {}", self.at))
+        }
+    }
+
+    type ByTens = fn(&u8, &u8) -> bool;
+
+    fn grouped(records: &[Option<u8>], chunk: usize) -> Grouped<Records, Pairwise<ByTens>> {
+        let by_tens: ByTens = |last, next| last / 10 == next / 10;
+        let reader = Records { records: records.to_vec(), at: 0 };
+        Grouped::new(reader, Pairwise(by_tens), &StepOptions::DEFAULT.chunk(chunk).groups(1_000))
+    }
+
+    /// The next chunk, what is read of it, and whether the input is at its end; as the engine reads.
+    fn chunk(reader: &mut impl Reader<Item = u8>, items: usize) -> (Vec<Option<u8>>, bool) {
+        let (mut read, mut records) = (0, Vec::new());
+        while read < items || !reader.may_end_chunk() {
+            match reader.read() {
+                Ok(Some(item)) => {
+                    read += 1;
+                    records.push(Some(item));
+                }
+                Ok(None) => return (records, true),
+                Err(error) => {
+                    assert!(reader.steps_over(&error));
+                    records.push(None);
+                }
+            }
+        }
+        (records, false)
+    }
+
+    /// What one would write down by hand: a chunk ends after so many items, before the first of another group.
+    fn by_hand(records: &[Option<u8>], items: usize) -> Vec<Vec<Option<u8>>> {
+        let mut chunks = vec![Vec::new()];
+        for (place, record) in records.iter().enumerate() {
+            let chunk = chunks.last_mut().unwrap();
+            chunk.push(*record);
+            let good = chunk.iter().flatten().count();
+            let next = records[place + 1..].iter().flatten().next();
+            let ends = next.is_none_or(|next| record.is_some_and(|last| last / 10 != next / 10));
+            if record.is_some() && good >= items && ends {
+                chunks.push(Vec::new());
+            }
+        }
+        chunks
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_are_whole_groups_and_each_can_be_gone_on_from(
+            records in vec(prop_oneof![1 => Just(None), 4 => (0_u8..40).prop_map(Some)], 0..40),
+            items in 1_usize..6,
+        ) {
+            let mut records = records;
+            // Groups are longer than one where neighbours are near.
+            records.sort_by_key(|record| record.map_or(0, |number| number / 20));
+            let (mut chunks, mut reader) = (Vec::new(), grouped(&records, items));
+            loop {
+                let (records_read, ended) = chunk(&mut reader, items);
+                chunks.push(records_read);
+                if ended {
+                    break;
+                }
+                // Each chunk is read by another reader, as after a restart.
+                let text = serde_json::to_string(&reader.position()).unwrap();
+                reader = grouped(&records, items);
+                reader.resume(serde_json::from_str(&text).unwrap()).unwrap();
+            }
+            prop_assert_eq!(chunks, by_hand(&records, items));
+        }
+    }
+
+    #[test]
+    fn the_place_is_that_of_the_record_read_last_whatever_was_read_ahead() {
+        let mut reader = grouped(&[Some(1), None, Some(2), Some(11)], 1);
+        assert_eq!(reader.read().unwrap(), Some(1));
+        assert_eq!(reader.location().unwrap(), "record 1");
+        assert_eq!(reader.read().unwrap_err().to_string(), "2 is bad");
+        assert_eq!(reader.location().unwrap(), "record 2");
+        assert_eq!(reader.read().unwrap(), Some(2));
+        assert_eq!(reader.location().unwrap(), "record 3");
+        assert_eq!(serde_json::to_string(&reader.position()).unwrap(), r#"{"at":1,"records":2}"#);
+        assert_eq!(reader.read().unwrap(), Some(11));
+        assert_eq!(serde_json::to_string(&reader.position()).unwrap(), r#"{"at":4}"#);
+        assert_eq!(reader.read().unwrap(), None);
+    }
+}

@@ -1,0 +1,49 @@
+use batch_runtime::prelude::*;
+use std::fmt;
+
+#[derive(Debug)]
+struct Flight {
+    minutes: f64,
+}
+
+struct Delay {
+    minutes: f64,
+}
+
+#[derive(Debug)]
+struct Late;
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("too late")
+    }
+}
+
+impl std::error::Error for Late {}
+
+#[reader]
+fn flights() -> impl Iterator<Item = Flight> {
+    [Flight { minutes: 3.0 }].into_iter()
+}
+
+#[processor]
+fn late(flight: Flight) -> Result<Delay, Late> {
+    if flight.minutes > 0.0 { Ok(Delay { minutes: flight.minutes }) } else { Err(Late) }
+}
+
+#[writer]
+fn save(delays: &[Delay]) {
+    println!("{}", delays.iter().map(|delay| delay.minutes).sum::<f64>());
+}
+
+#[chunk_while]
+fn same_day(last: &Delay, next: &Delay) -> bool {
+    last.minutes > next.minutes
+}
+
+#[step(chunk = 100, chunk_while = same_day())]
+fn load() {
+    flights | late | save
+}
+
+fn main() {}
