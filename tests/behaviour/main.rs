@@ -28,6 +28,7 @@ mod panics;
 mod partitions;
 mod paths;
 mod replays;
+mod replays_in_full;
 mod replays_of_aggregators;
 mod rerouting;
 mod restarts;

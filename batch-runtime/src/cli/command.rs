@@ -73,7 +73,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .value_parser(clap::value_parser!(i64))
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Reads what this execution skipped, in a new instance that begins at that step");
+        .help("Reads again what this execution skipped, then runs all later steps in full");
     run.args([next, replay, durability().global(true), recovery().global(true)])
 }
 

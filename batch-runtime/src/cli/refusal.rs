@@ -56,6 +56,7 @@ impl Refusal {
             OperatorError::NothingSkipped(..) => (exit::REFUSED, "nothing_skipped"),
             OperatorError::SkippedInPartition { .. } => (exit::REFUSED, "skipped_in_partition"),
             OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
+            OperatorError::Job(JobError::NotReplayable { .. }) => (exit::REFUSED, "not_replayable"),
             OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
             OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),
         };

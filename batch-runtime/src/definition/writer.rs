@@ -67,6 +67,10 @@ pub trait Writer {
     /// the target, and wake up. A target outside the chunk's transaction has to be made one that he cannot reach.
     fn take_over(&mut self) {}
 
+    /// Told before [`open`](Self::open) where the step reads only what an earlier execution skipped (`run --replay`): what is
+    /// written belongs to what that execution has written already. A target that would take its place has to be refused.
+    fn replays(&mut self) {}
+
     /// Gets ready: `from` is the last committed position on a restart, else `None`.
     ///
     /// # Errors

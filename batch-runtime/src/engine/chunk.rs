@@ -89,6 +89,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         if run.forced {
             self.writer.take_over();
         }
+        if run.replayed.is_some() {
+            self.writer.replays();
+        }
         self.writer.open(written).map_err(|error| run.of_role(Failure::new(error), "writer"))?;
         self.last = self.positions(feed)?;
         checkpoint::decode::<W::Position>(&self.last.writer).map(drop)

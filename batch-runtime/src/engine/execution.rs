@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::form::Form;
-use super::partitions::{PartitionedRun, SkipCount, aggregated_in_replay};
+use super::partitions::{PartitionedRun, SkipCount};
 use super::renames::earlier_paths;
-use super::replay;
 use super::retry::Retrying;
 use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
 use crate::definition::resolve_beside;
 use crate::definition::{
     Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter,
-    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, StepKind,
-    Values,
+    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
 };
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
@@ -42,6 +40,8 @@ pub(super) struct Request<'r> {
     pub(super) route: Option<Route>,
     /// How often it completed in earlier executions.
     pub(super) completions: u32,
+    /// The places of what it reads, where it is replayed: that and nothing else.
+    pub(super) replayed: Option<&'r [String]>,
     /// Where it is a partition of the step.
     pub(super) partition: Option<Share<'r>>,
 }
@@ -94,7 +94,6 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
         },
     };
     let BegunStep { id, starts, mut context, before, chunks } = begun;
-    let replayed = replayed(request, step)?;
     let share = request.partition.as_ref();
     let live = match share {
         None => StepLive::new(request.name.to_owned(), before),
@@ -140,29 +139,17 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 durability: request.options.durability,
                 before,
                 forced: request.options.recovery == Recovery::Force,
-                replayed,
+                replayed: request.replayed.map(<[_]>::to_vec),
                 live: Arc::clone(&live),
                 route: request.route,
             };
-            match (step.options.partitioning.filter(|_| run.replayed.is_none()), share) {
+            match (step.options.partitioning, share) {
                 (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
-                (None, None) if run.replayed.is_some() => {
-                    aggregated_in_replay(request, &run, (step.run)(&run))
-                }
                 _ => (step.run)(&run),
             }
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new() })
-}
-
-/// The places of what the step reads, where the job replays an execution.
-fn replayed(request: &Request<'_>, step: &'static StepInfo) -> Result<Option<Vec<String>>, RepositoryError> {
-    if step.kind != StepKind::Chunk {
-        return Ok(None);
-    }
-    let places = replay::places(request.repository, &request.environment.job.parameters)?;
-    Ok(places.map(|mut places| places.remove(request.path).unwrap_or_default()))
 }
 
 fn begin(

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::declared::warn_of_undeclared;
 use super::flow::walk;
 use super::journal::{self, Journal};
+use super::replay::Replaying;
 use super::runner::{Halt, Runner};
-use super::{JobError, RunOptions, listeners, replay};
+use super::{JobError, RunOptions, listeners};
 use crate::definition::{Environment, JobContext, JobEnd, JobInfo, NeedKind, Parameters, StepInfo, Values};
 use crate::graph::{Activity, Node, render_text};
 use crate::observe::{JobReport, JobStarted};
@@ -29,7 +30,8 @@ pub(super) fn run(
     let options = &RunOptions { stop: options.stop.of_execution(), ..options.clone() };
     check_databases(repository, job)?;
     warn_of_undeclared(job.name, &steps(job.flow));
-    let passed = replay::passed(repository, parameters)?;
+    let replaying = Replaying::of(repository, job, parameters)?;
+    let passed = replaying.as_ref().map_or(&[][..], Replaying::passed);
     let Launched { ownership, restarted_from, recovered, journal, context, lock } =
         repository.launch(&LaunchRequest {
             job: job.name,
@@ -40,7 +42,7 @@ pub(super) fn run(
             recovery: options.recovery,
             durability: options.durability,
             graph: &render_text(job),
-            holds: &|so_far| journal::holds(job.flow, &passed, so_far),
+            holds: &|so_far| journal::holds(job.flow, passed, so_far),
         })?;
     tracing::info!(
         job = job.name,
@@ -71,13 +73,14 @@ pub(super) fn run(
     );
     #[cfg(feature = "async")]
     let environment = environment.in_runtime(options.runtime.clone());
-    let journal = Journal::replayed(job.flow, passed.into_iter().chain(journal));
+    let journal = Journal::replayed(job.flow, passed.iter().cloned().chain(journal));
     let mut runner = Runner {
         repository,
         ownership,
         environment: &environment,
         options,
         journal: &journal,
+        replaying: replaying.as_ref(),
         within,
         steps: Vec::new(),
         passed: Vec::new(),

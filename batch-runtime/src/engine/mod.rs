@@ -64,7 +64,7 @@ pub use threads::Order;
 use std::sync::Arc;
 
 use crate::definition::resolve_parameters;
-use crate::definition::{Durability, JobInfo, Launch, Parameters, ParametersError, StopSignal};
+use crate::definition::{Durability, ExecutionId, JobInfo, Launch, Parameters, ParametersError, StopSignal};
 use crate::observe::{JobReport, Observer};
 use crate::repository::{Recovery, Repository, RepositoryError};
 
@@ -122,6 +122,18 @@ pub enum JobError {
         step: String,
         /// The repository.
         repository: String,
+    },
+    /// What an execution skipped cannot be read again by the job as it is.
+    #[error(
+        "execution {execution} of job `{job}` cannot be replayed: {what}; replay it with the program that ran it"
+    )]
+    NotReplayable {
+        /// The job.
+        job: String,
+        /// The execution whose skipped records were to be read.
+        execution: ExecutionId,
+        /// Why not.
+        what: String,
     },
     /// The repository refused the launch, or failed.
     #[error(transparent)]

@@ -45,8 +45,7 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
     let began = Instant::now();
     let mut tally = Tally::default();
     let phase = Cell::new(Phase::Open);
-    let nothing = run.replayed.as_ref().is_some_and(Vec::is_empty);
-    let drive = || if nothing { Ok(()) } else { open_and_drive::<P, M>(run, mode, &mut tally, &phase) };
+    let drive = || open_and_drive::<P, M>(run, mode, &mut tally, &phase);
     let result =
         panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&tally.counters, None);
@@ -92,11 +91,13 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
-    if const { !P::INFO.options.faults.skip.is_empty() }
-        && let Some(places) = &run.replayed
-    {
-        let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
-        return on_this_thread::<P, _, L, true>(run, open, tally, phase, listener);
+    if let Some(places) = &run.replayed {
+        // The others are spared the code: the launch refuses a replay of theirs.
+        if const { !P::INFO.options.faults.skip.is_empty() } {
+            let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
+            return on_this_thread::<P, _, L, true>(run, open, tally, phase, listener);
+        }
+        return Err(Halt::Failed(Failure::new("a step without `skip` is not replayed").during(Phase::Open)));
     }
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS || L::WANTS_ITEMS } {
         mode.drive::<L, true>(run, tally, phase, listener)

@@ -1,99 +1,259 @@
-//! Receives: the skipped items of an execution. Gives: where the readers of their steps find them again, and a reader that reads
-//! those alone.
+//! Finds what of a job a replay does: which steps read what they skipped, what was passed before them, and a reader of those
+//! records alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::JobError;
 use super::checkpoint::{self, Place};
+use super::flow::{self, Around, Branch, Driver, Region, Ways, steps_by_name, walk};
+use super::form::Form;
 use super::journal::Journal;
-use crate::definition::{BoxError, ExecutionId, Failure, ParameterValue, Parameters, REPLAY, Reader};
-use crate::repository::{JournalEntry, Repository, RepositoryError};
+use super::renames::{Renames, name_in};
+use crate::definition::{
+    BoxError, DeciderInfo, ExecutionId, Failure, JobInfo, ParameterValue, Parameters, REPLAY, Reader,
+    StepExecutionId,
+};
+use crate::graph::{Activity, Subject};
+use crate::repository::{JournalEntry, Repository};
 
-/// The places of what is replayed, by the step's name in its job.
-pub(crate) type Places = BTreeMap<String, Vec<String>>;
-
-/// What an execution with those parameters replays; `None` for any other.
-pub(super) fn places(
-    repository: &Arc<dyn Repository>,
-    parameters: &Parameters,
-) -> Result<Option<Places>, RepositoryError> {
-    execution(parameters).map(|execution| of(repository, execution)).transpose()
+/// What an execution that replays another one does of its job.
+///
+/// What that one passed before it came to a step that skipped something stands as it is. Such a step reads what it skipped, and
+/// nothing else. What comes after it runs in full.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replaying {
+    passed: Vec<JournalEntry>,
+    places: Places,
 }
 
-/// What an execution with those parameters has passed before it begins: all that the execution it replays passed before it came to the
-/// first step that skipped anything. What was made there is there, and is not made anew.
-pub(super) fn passed(
-    repository: &Arc<dyn Repository>,
-    parameters: &Parameters,
-) -> Result<Vec<JournalEntry>, RepositoryError> {
-    execution(parameters).map_or(Ok(Vec::new()), |replayed| before(repository, replayed))
+/// The places of what is read, by the step's name in its job.
+type Places = BTreeMap<String, Vec<String>>;
+
+/// What a step skipped.
+struct Skipped {
+    places: Vec<String>,
+    /// The step execution that did.
+    by: StepExecutionId,
 }
 
-fn before(
-    repository: &Arc<dyn Repository>,
-    replayed: ExecutionId,
-) -> Result<Vec<JournalEntry>, RepositoryError> {
-    let places = of(repository, replayed)?;
-    let journal = journal(repository, replayed)?;
-    Ok(journal.into_iter().take_while(|entry| !places.contains_key(&entry.path)).collect())
-}
+impl Replaying {
+    /// What an execution with those parameters does; `None` where it replays none.
+    pub(super) fn of(
+        repository: &Arc<dyn Repository>,
+        job: &'static JobInfo,
+        parameters: &Parameters,
+    ) -> Result<Option<Self>, JobError> {
+        match parameters.get(REPLAY).map(|parameter| &parameter.value) {
+            Some(ParameterValue::Long(replayed)) => {
+                Plan { repository, job, renames: Renames::of(job.flow) }.of(ExecutionId(*replayed)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
 
-/// All that the instance of an execution has passed, with what was passed before it began.
-pub(super) fn journal(
-    repository: &Arc<dyn Repository>,
-    execution: ExecutionId,
-) -> Result<Vec<JournalEntry>, RepositoryError> {
-    let mut journal = match replayed_by(repository, execution)? {
-        Some(replayed) => before(repository, replayed)?,
-        None => Vec::new(),
-    };
-    journal.extend(repository.journal(execution)?);
-    Ok(Journal::new(journal).entries().into_iter().cloned().collect())
-}
+    /// What it has passed before it begins.
+    pub(super) fn passed(&self) -> &[JournalEntry] {
+        &self.passed
+    }
 
-/// The execution that this one replays.
-fn replayed_by(
-    repository: &Arc<dyn Repository>,
-    execution: ExecutionId,
-) -> Result<Option<ExecutionId>, RepositoryError> {
-    let parameters = repository.execution(execution)?.parameters;
-    Ok(parameters.into_iter().find_map(|parameter| match parameter.value {
-        ParameterValue::Long(replayed) if parameter.name == REPLAY => Some(ExecutionId(replayed)),
-        _ => None,
-    }))
-}
-
-/// The execution that one with those parameters replays.
-pub(super) fn execution(parameters: &Parameters) -> Option<ExecutionId> {
-    match parameters.get(REPLAY).map(|parameter| &parameter.value) {
-        Some(ParameterValue::Long(execution)) => Some(ExecutionId(*execution)),
-        _ => None,
+    /// The places of what the step of that name reads, where it reads nothing else.
+    pub(super) fn places(&self, path: &str) -> Option<&[String]> {
+        self.places.get(path).map(Vec::as_slice)
     }
 }
 
-/// The places of what an execution skipped.
-fn of(repository: &Arc<dyn Repository>, execution: ExecutionId) -> Result<Places, RepositoryError> {
-    let mut places = Places::new();
-    for row in repository.skipped_items(execution)? {
-        places.entry(row.step).or_default().push(row.item.position);
+struct Plan<'p> {
+    repository: &'p Arc<dyn Repository>,
+    job: &'static JobInfo,
+    renames: Renames,
+}
+
+impl Plan<'_> {
+    fn of(&self, replayed: ExecutionId) -> Result<Replaying, JobError> {
+        let refuse = |what: String| JobError::NotReplayable {
+            job: self.job.name.to_owned(),
+            execution: replayed,
+            what,
+        };
+        let mut skipped = self.skipped(replayed)?;
+        let journal = Journal::new(self.journal(replayed)?);
+        let mut prefix =
+            Prefix { journal: &journal, skipped: &skipped, passed: Vec::new(), reached: BTreeSet::new() };
+        let _ = walk(self.job.flow, &mut prefix);
+        let Prefix { passed, reached, .. } = prefix;
+        if reached.is_empty() {
+            let steps: Vec<_> = skipped.keys().map(|step| format!("`{step}`")).collect();
+            let steps = steps.join(" and ");
+            return Err(refuse(format!("the job no longer comes to {steps} the way that execution did")));
+        }
+        let mut places = Places::new();
+        for step in reached {
+            let Some(Skipped { places: of_step, by }) = skipped.remove(&step) else { continue };
+            self.may_replay(&step, by, &refuse)?;
+            places.insert(step, of_step);
+        }
+        Ok(Replaying { passed, places })
     }
-    if let Some(replayed) = replayed_by(repository, execution)? {
-        // It counted in the places of what it replayed itself.
-        let inner = of(repository, replayed)?;
-        for (step, places) in &mut places {
-            let inner = inner.get(step).map(Vec::as_slice).unwrap_or_default();
-            for place in places {
-                let found = checkpoint::decode_place::<u64>(place)
-                    .ok()
-                    .and_then(|Place { at, ahead, .. }| inner.get(usize::try_from(at + ahead).ok()?));
-                if let Some(found) = found {
-                    place.clone_from(found);
+
+    /// Is the step still one that finds what it skipped?
+    fn may_replay(
+        &self,
+        path: &str,
+        by: StepExecutionId,
+        refuse: &dyn Fn(String) -> JobError,
+    ) -> Result<(), JobError> {
+        let steps = steps_by_name(self.job.flow);
+        let Some(step) = steps.get(name_in(path)) else { return Ok(()) };
+        if step.options.faults.skip.is_empty() {
+            return Err(refuse(format!("step `{path}` has no `skip` any more, which a replay goes by")));
+        }
+        let was = self.repository.step_form(by)?;
+        let now = Form::of(Activity::Step(step));
+        match was.as_deref().and_then(Form::parse).zip(now).and_then(|(was, now)| was.differs(&now)) {
+            Some(differs) => Err(refuse(format!("step `{path}` {differs}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What an execution skipped, by the names that the steps have today.
+    fn skipped(&self, execution: ExecutionId) -> Result<BTreeMap<String, Skipped>, JobError> {
+        let mut skipped: BTreeMap<String, Skipped> = BTreeMap::new();
+        for row in self.repository.skipped_items(execution)? {
+            let of_step = skipped
+                .entry(self.named(execution, &row.step)?)
+                .or_insert_with(|| Skipped { places: Vec::new(), by: row.step_execution });
+            of_step.places.push(row.item.position);
+        }
+        if let Some(replayed) = self.replayed_by(execution)? {
+            // Where it read the places of what it replayed itself, it counted in those.
+            let inner = self.of(replayed)?;
+            for (step, Skipped { places, .. }) in &mut skipped {
+                let Some(inner) = inner.places(step) else { continue };
+                for place in places {
+                    let found = checkpoint::decode_place::<u64>(place)
+                        .ok()
+                        .and_then(|Place { at, ahead, .. }| inner.get(usize::try_from(at + ahead).ok()?));
+                    if let Some(found) = found {
+                        place.clone_from(found);
+                    }
                 }
             }
         }
+        Ok(skipped)
     }
-    Ok(places)
+
+    /// All that the instance of an execution has passed, with what was passed before it began.
+    fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, JobError> {
+        let mut journal = match self.replayed_by(execution)? {
+            Some(replayed) => self.of(replayed)?.passed,
+            None => Vec::new(),
+        };
+        for entry in self.repository.journal(execution)? {
+            let path = self.named(execution, &entry.path)?;
+            journal.push(JournalEntry { path, ..entry });
+        }
+        Ok(journal)
+    }
+
+    fn named(&self, execution: ExecutionId, path: &str) -> Result<String, JobError> {
+        self.renames.path(path).map_err(|what| JobError::NotReplayable {
+            job: self.job.name.to_owned(),
+            execution,
+            what,
+        })
+    }
+
+    /// The execution that this one replays.
+    fn replayed_by(&self, execution: ExecutionId) -> Result<Option<ExecutionId>, JobError> {
+        let parameters = self.repository.execution(execution)?.parameters;
+        Ok(parameters.into_iter().find_map(|parameter| match parameter.value {
+            ParameterValue::Long(replayed) if parameter.name == REPLAY => Some(ExecutionId(replayed)),
+            _ => None,
+        }))
+    }
 }
+
+/// Walks what an execution passed, up to the first steps that skipped something: one, or one in each branch of a split.
+struct Prefix<'p> {
+    journal: &'p Journal,
+    skipped: &'p BTreeMap<String, Skipped>,
+    passed: Vec<JournalEntry>,
+    reached: BTreeSet<String>,
+}
+
+/// The walk came to a step that skipped something, or to the end of what was passed.
+struct Front;
+
+impl Prefix<'_> {
+    fn pass(&mut self, path: &str) -> Result<&JournalEntry, Front> {
+        let entry = self.journal.at(path).ok_or(Front)?;
+        self.passed.push(entry.clone());
+        Ok(entry)
+    }
+
+    fn step(&mut self, path: &str) -> Result<(), Front> {
+        if self.skipped.contains_key(path) {
+            self.reached.insert(path.to_owned());
+            return Err(Front);
+        }
+        self.pass(path).map(drop)
+    }
+}
+
+impl Driver for Prefix<'_> {
+    type Halt = Front;
+
+    fn run(&mut self, place: &flow::Place<'_>) -> Result<(), Front> {
+        self.step(&place.path)
+    }
+
+    fn choose(
+        &mut self,
+        place: &flow::Place<'_>,
+        choice: &str,
+        subject: Subject,
+        ways: &Ways<'_>,
+    ) -> Result<usize, Front> {
+        if !matches!(subject, Subject::Decider(_)) {
+            self.step(&place.path)?;
+        }
+        let arm = self.journal.arm(choice, ways.route).and_then(Result::ok).ok_or(Front)?;
+        self.pass(choice)?;
+        Ok(arm)
+    }
+
+    fn ask(
+        &mut self,
+        place: &flow::Place<'_>,
+        _: &'static DeciderInfo,
+        _: bool,
+        _: &dyn Fn() -> Region,
+    ) -> Result<bool, Front> {
+        self.pass(&place.path).map(|entry| entry.outcome == "true")
+    }
+
+    fn split(&mut self, branches: &[Branch<'_>], _: Option<u32>) -> Result<(), Front> {
+        let fronts = branches.iter().filter(|branch| branch.walk(self).is_err()).count();
+        if fronts > 0 { Err(Front) } else { Ok(()) }
+    }
+
+    fn stop(&mut self, path: &str, _: &'static str) -> Result<(), Front> {
+        self.pass(path).map(drop)
+    }
+
+    fn end(&mut self, _: &'static str) -> Front {
+        Front
+    }
+
+    fn fail(&mut self, _: &str, _: &[Around]) -> Front {
+        Front
+    }
+}
+
+/// What to do where the input is not what it was.
+const MENDED: &str = "a replay finds the records that were skipped by their places, in the input as it was; \
+                      put records that were mended into an input of their own and run the job over that";
 
 /// Reads the records at certain places of a reader's input, and no others.
 pub(super) struct Replayed<'p, R, A> {
@@ -121,7 +281,7 @@ impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
         if !is_on_the_way {
             self.open = None;
             let mut reader = (self.anew)()?;
-            reader.resume(at).map_err(Failure::new)?;
+            reader.resume(at).map_err(|error| Failure::new(error).noting(MENDED))?;
             self.open = Some((reader, base, 0));
         }
         let (reader, _, passed) = self.open.as_mut().expect("was just opened");

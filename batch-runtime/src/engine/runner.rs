@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::flow::{Around, Branch, Driver, Place, Region, Ways};
 use super::journal::{self, Journal};
 use super::panic;
+use super::replay::Replaying;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
 use super::{RunOptions, execution};
 use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
@@ -49,6 +50,8 @@ pub(super) struct Runner<'r> {
     pub(super) environment: &'r Environment,
     pub(super) options: &'r RunOptions,
     pub(super) journal: &'r Journal,
+    /// Where the execution replays another one.
+    pub(super) replaying: Option<&'r Replaying>,
     pub(super) within: Option<&'r str>,
     pub(super) steps: Vec<StepReport>,
     pub(super) passed: Vec<String>,
@@ -139,6 +142,7 @@ impl Runner<'_> {
             scope,
             route: choice.map(Choice::route),
             completions: self.journal.completions(&place.path),
+            replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
             partition: None,
         })?;
         self.steps.extend(nested);

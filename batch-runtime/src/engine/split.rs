@@ -73,6 +73,7 @@ impl Runner<'_> {
             environment,
             options,
             journal: self.journal,
+            replaying: self.replaying,
             within: self.within,
             steps: Vec::new(),
             passed: Vec::new(),

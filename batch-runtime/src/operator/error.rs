@@ -33,7 +33,7 @@ pub enum OperatorError {
     NothingSkipped(ExecutionId, String),
     /// What partitions skipped is found by who reads the same partition.
     #[error(
-        "execution {execution} cannot be replayed: step `{step}` skipped items in a partition; run the step without `partitions`, or correct the input and run it anew"
+        "execution {execution} cannot be replayed: step `{step}` skipped items in a partition; put the records that it skipped into an input of their own, and run the job over that"
     )]
     SkippedInPartition {
         /// The execution.

@@ -229,14 +229,17 @@ impl JobOperator {
     /// Runs a new instance that reads what an execution has skipped, through the same steps, with the parameters of the execution
     /// and those given here.
     ///
-    /// It begins where the execution came to the first step that skipped anything: what it passed before stands as it is, with
-    /// what it left, so a table that was created is not created anew. From there on steps that skipped nothing read nothing, and
-    /// tasklets run. What the aggregator of a step with partitions made stands as the execution's instance has it, and the
-    /// aggregator is not called; it is called over no partitions only where the step had not completed there. A replay that
-    /// was cut short goes on where it was, as any instance; what it skips itself can be replayed in turn.
+    /// It begins where the execution came to the first step that skipped anything, in a split in each branch: what was passed
+    /// before stands as it is, with what it left, so a table that was created is not created again. That step reads what it skipped
+    /// and nothing else. All steps after it run in full, as in any new instance. A replay that was cut short goes on where it was,
+    /// as any instance; what it skips itself can be replayed in turn.
+    ///
+    /// The records are found by their places, so the input has to be as it was. Records that were mended are put into an input of
+    /// their own, and the job is run over that.
     ///
     /// # Errors
-    /// As [`restart_with`](Self::restart_with), and when the execution skipped nothing, or in a partition.
+    /// As [`restart_with`](Self::restart_with), and when the execution skipped nothing, or in a partition, or the job has changed
+    /// so that it does not find the records any more.
     pub fn replay(&self, execution: ExecutionId, given: &Parameters) -> Result<JobReport, OperatorError> {
         let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;

@@ -456,6 +456,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// When the repository cannot be read.
     fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError>;
 
+    /// What a step execution's step was made of when it began: see [`StepStart::form`].
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError>;
+
     /// What the instance of an execution has passed, oldest first.
     ///
     /// # Errors

@@ -208,6 +208,10 @@ impl<T: Serializes> Writer for CsvWriter<T> {
         self.file.take_over();
     }
 
+    fn replays(&mut self) {
+        self.file.replays();
+    }
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(problem) = self.problem() {
             let path = self.file.path().to_path_buf();

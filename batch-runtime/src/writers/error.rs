@@ -28,6 +28,15 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
     },
+    /// A replay would write what was skipped over what was not.
+    #[error(
+        "{} may hold what the replayed execution wrote, and a replay writes only what that one skipped; give the replay another file to write",
+        path.display()
+    )]
+    Replayed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder stands in the file's place.
     #[error("{} is a folder: the name of a file was expected", Name(path))]
     Folder {

@@ -66,6 +66,8 @@ pub(crate) struct TransactionalFile {
     path: PathBuf,
     part: PathBuf,
     overwrite: bool,
+    /// True if only what an earlier execution skipped is written.
+    replays: bool,
     /// True if an owner before, who may still hold the file, has lost the right to it.
     takes_over: bool,
     state: State,
@@ -102,6 +104,7 @@ impl TransactionalFile {
             path,
             part: part.into(),
             overwrite: false,
+            replays: false,
             takes_over: false,
             state: State::Closed,
             buffer: Vec::new(),
@@ -124,6 +127,11 @@ impl TransactionalFile {
     /// Goes on with a copy where somebody else holds the file: his right to it was taken away.
     pub(crate) fn take_over(&mut self) {
         self.takes_over = true;
+    }
+
+    /// Refuses whatever has the file's name: it may be what was written beside what was skipped.
+    pub(crate) fn replays(&mut self) {
+        self.replays = true;
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -178,7 +186,10 @@ impl TransactionalFile {
         if let Some(Whole { path, overwrite }) = &self.whole {
             refuse(path, *overwrite)?;
         }
-        refuse(&self.path, self.overwrite)
+        match refuse(&self.path, self.overwrite && !self.replays) {
+            Err(WriteError::Exists { path }) if self.replays => Err(WriteError::Replayed { path }),
+            refused => refused,
+        }
     }
 
     fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {

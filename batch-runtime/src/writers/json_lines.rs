@@ -94,6 +94,10 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
         self.file.take_over();
     }
 
+    fn replays(&mut self) {
+        self.file.replays();
+    }
+
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.file.open(from)
     }

@@ -45,6 +45,11 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
         self.second.take_over();
     }
 
+    fn replays(&mut self) {
+        self.first.replays();
+        self.second.replays();
+    }
+
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
         let (first, second) = from.unzip();
         self.first.open(first).map_err(Into::into)?;

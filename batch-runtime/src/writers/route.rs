@@ -88,6 +88,7 @@ pub trait Arms<T> {
 
     fn kinds() -> Vec<String>;
     fn take_over(&mut self);
+    fn replays(&mut self);
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
     fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>);
     fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError>;
@@ -109,6 +110,8 @@ impl<T> Arms<T> for () {
     }
 
     fn take_over(&mut self) {}
+
+    fn replays(&mut self) {}
 
     fn open(&mut self, _from: Option<()>) -> Result<(), BoxError> {
         Ok(())
@@ -155,6 +158,11 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     fn take_over(&mut self) {
         self.0.take_over();
         self.1.take_over();
+    }
+
+    fn replays(&mut self) {
+        self.0.replays();
+        self.1.replays();
     }
 
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
@@ -301,6 +309,10 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
 
     fn take_over(&mut self) {
         self.arms.take_over();
+    }
+
+    fn replays(&mut self) {
+        self.arms.replays();
     }
 
     fn open(&mut self, from: Option<A::Position>) -> Result<(), BoxError> {

@@ -1,9 +1,8 @@
 //! Receives: the partitions of a step, all complete. Gives: what its aggregator makes of the states that they have committed.
 
 use super::super::checkpoint::Checkpoint;
-use super::super::execution::Request;
-use super::super::step::{Halt, StepEnd, StepRun};
-use super::super::{panic, replay};
+use super::super::panic;
+use super::super::step::{Halt, StepRun};
 use super::PartitionedRun;
 use crate::definition::{Aggregation, Failure, Phase};
 use crate::repository::PartitionExecution;
@@ -22,36 +21,6 @@ impl PartitionedRun<'_> {
             parts.push(states.of(aggregation.keeper));
         }
         called(run, aggregation, parts).map(Some).map_err(Halt::Failed)
-    }
-}
-
-/// In a replay nothing is read in partitions: what skips items there cannot be replayed. The steps that follow may still ask for what
-/// the step leaves: what it left where it was replayed from, and what its aggregator makes of none where it had not completed there.
-pub(in crate::engine) fn aggregated_in_replay(
-    request: &Request<'_>,
-    run: &StepRun<'_>,
-    mut end: StepEnd,
-) -> StepEnd {
-    if let (Some(aggregation), Ok(done)) = (aggregation(run), &mut end.result) {
-        match left(request, run, aggregation) {
-            Ok(output) => done.output = Some(output),
-            Err(halt) => end.result = Err(halt),
-        }
-    }
-    end
-}
-
-fn left(request: &Request<'_>, run: &StepRun<'_>, aggregation: Aggregation) -> Result<String, Halt> {
-    let left = match replay::execution(&request.environment.job.parameters) {
-        Some(replayed) => {
-            let journal = replay::journal(request.repository, replayed).map_err(Halt::Lost)?;
-            journal.into_iter().rev().find(|entry| entry.path == request.path).and_then(|entry| entry.output)
-        }
-        None => None,
-    };
-    match left {
-        Some((_, json)) => Ok(json),
-        None => called(run, aggregation, Vec::new()).map_err(Halt::Failed),
     }
 }
 

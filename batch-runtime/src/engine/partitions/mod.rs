@@ -10,7 +10,6 @@ mod merge;
 mod skip_count;
 mod work;
 
-pub(super) use aggregate::aggregated_in_replay;
 pub use handler::{PartitionHandler, Threads};
 pub(super) use skip_count::SkipCount;
 pub use work::PartitionWork;

@@ -106,6 +106,7 @@ impl<'w> PartitionWork<'w> {
             scope,
             route: None,
             completions: 0,
+            replayed: None,
             partition: Some(Share {
                 partition,
                 retrying: &self.retrying,

@@ -240,6 +240,10 @@ impl Repository for Store {
         unreachable!("nobody asks")
     }
 
+    fn step_form(&self, _: StepExecutionId) -> Result<Option<String>, RepositoryError> {
+        Ok(None)
+    }
+
     fn journal(&self, _: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError> {
         unreachable!("nobody asks")
     }

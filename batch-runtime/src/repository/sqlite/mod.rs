@@ -218,6 +218,9 @@ impl Repository for SqliteRepository {
     fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
         self.named(skipped::of(&self.shared, execution))
     }
+    fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError> {
+        self.named(unfinished::form(&self.shared, step))
+    }
 
     fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError> {
         self.named(journal::of_execution(&self.shared, execution))

@@ -1,9 +1,13 @@
 //! Finds the steps that an instance has begun and not completed, and gives steps the names that a changed job has for them.
 
-use rusqlite::{Connection, params};
+use std::sync::Arc;
 
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::connections::Shared;
+use super::error::Trouble;
 use super::rows;
-use crate::definition::InstanceId;
+use crate::definition::{Durability, InstanceId, StepExecutionId};
 use crate::repository::{ContextMap, Renamed, UnfinishedStep, encode_context};
 
 /// The steps whose last execution in the instance did not end for good.
@@ -33,6 +37,22 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
             })
         })?
         .collect()
+}
+
+/// The form that a step execution's step had; `None` also where a file of an older version cannot be brought up to date.
+pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<String>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let is_kept: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'BATCH_STEP_FORM')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !is_kept {
+        return Ok(None);
+    }
+    let mut select =
+        connection.prepare_cached("SELECT FORM FROM BATCH_STEP_FORM WHERE STEP_EXECUTION_ID = ?1")?;
+    Ok(select.query_row([step.0], |row| row.get(0)).optional()?)
 }
 
 /// Renames a step in all that the instance has recorded: its step executions and those of its partitions, in every
