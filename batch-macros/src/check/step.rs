@@ -60,10 +60,18 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
             );
         }
     }
-    if let Some(Expr::Lit(ExprLit { lit, .. })) = &options.allow_start_if_complete
-        && !matches!(lit, Lit::Bool(_))
-    {
-        errors.at(lit, "write `allow_start_if_complete` alone, or `allow_start_if_complete = false`");
+    for (value, message) in [
+        (
+            &options.allow_start_if_complete,
+            "write `allow_start_if_complete` alone, or `allow_start_if_complete = false`",
+        ),
+        (&options.allow_all_skipped, "write `allow_all_skipped` alone, or `allow_all_skipped = false`"),
+    ] {
+        if let Some(Expr::Lit(ExprLit { lit, .. })) = value
+            && !matches!(lit, Lit::Bool(_))
+        {
+            errors.at(lit, message);
+        }
     }
 }
 

@@ -121,6 +121,10 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         constants.extend(quote_spanned!(yes.span()=> const __ALLOW: bool = #yes;));
         built = quote!(#built.allow_start_if_complete(__ALLOW));
     }
+    if let Some(yes) = &options.allow_all_skipped {
+        constants.extend(quote_spanned!(yes.span()=> const __ALLOW_ALL_SKIPPED: bool = #yes;));
+        built = quote!(#built.allow_all_skipped(__ALLOW_ALL_SKIPPED));
+    }
     if !options.faults.is_empty() {
         constants.extend(faults::constant(&options.faults));
         built = quote!(#built.faults(__FAULTS));

@@ -28,6 +28,7 @@ pub(crate) struct StepOptions {
     pub(crate) unordered: Option<Ident>,
     pub(crate) start_limit: Option<Expr>,
     pub(crate) allow_start_if_complete: Option<Expr>,
+    pub(crate) allow_all_skipped: Option<Expr>,
     pub(crate) faults: Faults,
     /// In nanoseconds.
     pub(crate) timeout: Option<u64>,
@@ -62,12 +63,8 @@ impl StepOptions {
                     read.threads = options::value(option, "threads = 4", errors);
                 }
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
-                "allow_start_if_complete" => {
-                    read.allow_start_if_complete = match &option.value {
-                        None => Some(syn::parse_quote!(true)),
-                        Some(value) => Some(value.clone()),
-                    };
-                }
+                "allow_start_if_complete" => read.allow_start_if_complete = Some(yes_unless_said(option)),
+                "allow_all_skipped" => read.allow_all_skipped = Some(yes_unless_said(option)),
                 "skip" => read.faults.add_skip(option, true, errors),
                 "no_skip" => read.faults.add_skip(option, false, errors),
                 "retry" => read.faults.add_retry(option, true, errors),
@@ -91,6 +88,11 @@ impl StepOptions {
         }
         read
     }
+}
+
+/// An option that means yes where it has no value.
+fn yes_unless_said(option: &Given) -> Expr {
+    option.value.clone().unwrap_or_else(|| syn::parse_quote!(true))
 }
 
 fn time(option: &Given, example: &str, errors: &mut Errors) -> Option<u64> {

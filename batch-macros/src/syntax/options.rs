@@ -65,6 +65,7 @@ pub(crate) const STEP: Table = Table {
         "aggregator",
         "start_limit",
         "allow_start_if_complete",
+        "allow_all_skipped",
         "renamed_from",
     ],
     repeated: &["skip", "no_skip", "retry", "no_retry", "renamed_from"],

@@ -141,8 +141,19 @@ impl Failure {
         self
     }
 
-    /// Whatever the rules of the step say, it fails the step.
-    pub(crate) fn fatal(mut self) -> Self {
+    /// Makes it one that fails the step whatever `skip` and `retry` say. A reader of one's own says so that its whole input is at
+    /// fault, where its `Error` is a `Failure`; others leave it to [`Reader::steps_over`](crate::Reader::steps_over).
+    ///
+    /// ```
+    /// use batch_runtime::Failure;
+    ///
+    /// fn header(line: &str) -> Result<(), Failure> {
+    ///     if line == "id,name" { Ok(()) } else { Err(Failure::new("not the header of a list of customers").fatal()) }
+    /// }
+    /// assert!(header("a;b").is_err());
+    /// ```
+    #[must_use]
+    pub fn fatal(mut self) -> Self {
         self.0.fatal = true;
         self
     }

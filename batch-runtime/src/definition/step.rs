@@ -69,6 +69,8 @@ pub struct StepOptions {
     pub partitioning: Option<&'static Partitioning>,
     /// The names that it had in its jobs before: a restart goes on where an execution under such a name was.
     pub renamed_from: &'static [EarlierName],
+    /// May it complete although it skipped every record of its input?
+    pub allow_all_skipped: bool,
 }
 
 /// A name that a step had in its jobs before: `renamed_from = "load"`, or `"load as load_eu"` where the job uses the step
@@ -102,6 +104,7 @@ impl StepOptions {
         isolate: false,
         partitioning: None,
         renamed_from: &[],
+        allow_all_skipped: false,
     };
 
     /// With that many items read for one commit.
@@ -177,6 +180,13 @@ impl StepOptions {
     /// Does an item of a chunk have to be told from the others, because it may be skipped, or because time counts?
     pub(crate) const fn is_careful(&self) -> bool {
         !self.faults.skip.is_empty() || !self.faults.retry.is_empty() || self.chunk_time.is_some()
+    }
+
+    /// Complete although it skipped every record of its input.
+    #[must_use]
+    pub const fn allow_all_skipped(mut self, yes: bool) -> Self {
+        self.allow_all_skipped = yes;
+        self
     }
 
     /// Run again by every restart.

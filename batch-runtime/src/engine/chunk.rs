@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::all_skipped;
 use super::checkpoint::{self, Checkpoint};
 use super::feed::{Desk, Feed, Outputs};
 use super::fill::{Filled, noting, take_record, told};
@@ -63,6 +64,8 @@ pub(super) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
     pub(super) writer: W,
     /// Where the last whole chunk left everyone.
     pub(super) last: Positions,
+    /// Where the reader stood when the step began, unless something was read before.
+    start: Option<String>,
     pub(super) json: fn(&W::Item) -> Option<String>,
     /// The place of the last record of the last chunk.
     behind: Option<String>,
@@ -79,7 +82,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         writer: W,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        Self { desk, tally, writer, last: Positions::default(), json, behind: None, looked_up: 0 }
+        Self { desk, tally, writer, last: Positions::default(), start: None, json, behind: None, looked_up: 0 }
     }
 
     /// Takes the writer to where the last commit left it.
@@ -94,6 +97,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
         self.writer.open(written).map_err(|error| run.of_role(Failure::new(error), "writer"))?;
         self.last = self.positions(feed)?;
+        if CAREFUL && run.inherited.reader.is_none() {
+            self.start = Some(self.last.reader.clone());
+        }
         checkpoint::decode::<W::Position>(&self.last.writer).map(drop)
     }
 
@@ -253,6 +259,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         watch: &mut Watch,
         phases: &mut Phases,
     ) -> Result<bool, Halt> {
+        if CAREFUL && filled.read == 0 && filled.ended {
+            self.refuse_if_all_is_skipped(feed)?;
+        }
         let whole = Self::whole(filled, feed.outputs().items.len());
         let stop_requested = match self.commit_portion(&whole, feed, record, watch, phases) {
             Err(ChunkError::Refused(failure)) if CAREFUL => {
@@ -263,6 +272,21 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         feed.committed().map_err(|failure| Halt::Failed(self.desk.blame(failure, Phase::Read)))?;
         told(self.desk.listener.after_chunk(&self.tally.counters));
         Ok(stop_requested)
+    }
+
+    /// An input of which nothing could be read is a fault of the input, and not of its records. What is skipped takes no room in a
+    /// chunk, so all of it is in this one, and nothing was committed: a restart reads it again.
+    #[cold]
+    fn refuse_if_all_is_skipped<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Halt> {
+        let run = self.desk.run;
+        let is_all = self.start.as_deref() == Some(feed.base(&self.last.reader));
+        if is_all && all_skipped::fails(run) {
+            self.desk.phase.set(Phase::Read);
+            if let Some(failure) = self.desk.judge.take_first() {
+                return Err(Halt::Failed(all_skipped::failure(failure.0, failure.1)));
+            }
+        }
+        Ok(())
     }
 
     /// Writes a portion of the chunk and commits it with its checkpoint.

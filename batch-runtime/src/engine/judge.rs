@@ -11,6 +11,7 @@ use super::checkpoint;
 use super::partitions::SkipCount;
 use super::retry::Retrying;
 use crate::definition::{Failure, Faults, Phase};
+use crate::readers::{ReadError, SqliteReadError};
 use crate::repository::{Counters, SkipPhase, SkippedItem};
 
 /// Something that is skipped with the chunk.
@@ -88,7 +89,7 @@ impl<'r, In> Judge<'r, In> {
     }
 
     fn allows_after(&self, so_far: u64, failure: Failure) -> Result<Failure, Failure> {
-        if failure.is_interrupted() || failure.is_fatal() {
+        if is_never_skipped(&failure) {
             return Err(failure);
         }
         if failure.phase() == Some(Phase::Write) && is_of_the_target(&failure) {
@@ -136,6 +137,14 @@ impl<'r, In> Judge<'r, In> {
         }
         self.skips.push(Skip { phase, source, failure, item });
         Ok(())
+    }
+
+    /// Gives up the skips that are not committed: the first of them, in the order of the input, and how many they were.
+    pub(super) fn take_first(&mut self) -> Option<(Failure, u64)> {
+        let count = self.skips.len();
+        self.skipped.take_back(count);
+        let first = std::mem::take(&mut self.skips).into_iter().min_by_key(|skip| skip.source)?;
+        Some((first.failure, count as u64))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -201,6 +210,16 @@ impl<In> Drop for Judge<'_, In> {
     fn drop(&mut self) {
         self.skipped.take_back(self.skips.len());
     }
+}
+
+/// Does it fail the step whatever the rules say? So does an error that one of our readers has for its whole input, also where a
+/// reader of the user's own wraps it and says that it steps over it: it would come again for ever.
+pub(super) fn is_never_skipped(failure: &Failure) -> bool {
+    failure.is_interrupted()
+        || failure.is_fatal()
+        || failure.phase() == Some(Phase::Read)
+            && (failure.find::<ReadError>().is_some_and(|error| !error.is_about_a_record())
+                || failure.find::<SqliteReadError>().is_some_and(|error| !error.is_about_a_row()))
 }
 
 /// Does the target itself fail, whatever is written: a full or failing disk, a damaged or locked database? A rule for the errors of

@@ -1,5 +1,6 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
+mod all_skipped;
 #[cfg(feature = "async")]
 mod asynchronous;
 mod awaken;

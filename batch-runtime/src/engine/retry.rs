@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use super::partitions::SkipCount;
 use super::pause::Pause;
 use crate::definition::{
-    AtOnce, ByReference, ByValue, Failure, Faults, InWindow, Process, Scope, Sink, Slot, States, StepOptions,
-    StopSignal,
+    AtOnce, ByReference, ByValue, Failure, Faults, InWindow, Phase, Process, Scope, Sink, Slot, States,
+    StepOptions, StopSignal,
 };
+use crate::readers::ReadError;
 
 /// Decides whether a call is repeated, and waits before it is. Shared by what runs the step.
 #[derive(Clone)]
@@ -79,7 +80,7 @@ impl Retrying {
     /// How long to wait before the call is repeated; `None` where it is not.
     #[cold]
     pub(crate) fn wait_for(&self, failure: &Failure, repeated: u32) -> Option<Duration> {
-        if failure.is_fatal() {
+        if failure.is_fatal() || is_of_the_input(failure) {
             return None;
         }
         let rule = self.faults.repeated_by(failure, repeated)?;
@@ -148,6 +149,12 @@ impl Retrying {
             }
         }
     }
+}
+
+/// Is the input as a whole not what its reader takes? It is the same when it is read again.
+fn is_of_the_input(failure: &Failure) -> bool {
+    failure.phase() == Some(Phase::Read)
+        && failure.find::<ReadError>().is_some_and(ReadError::is_about_the_input)
 }
 
 /// The failure, with how often the call was made.

@@ -10,12 +10,12 @@ use super::journal::{self, Journal};
 use super::panic;
 use super::replay::Replaying;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
-use super::{RunOptions, execution};
+use super::{RunOptions, all_skipped, execution, replay};
 use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
 use crate::graph::{Activity, Subject};
 use crate::observe::StepReport;
 use crate::repository::{
-    BatchStatus, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
+    BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
 };
 
 /// Why a walk ended before the end of the body.
@@ -149,7 +149,13 @@ impl Runner<'_> {
         let StepEnd { result, counters, profile } = end;
 
         let (status, exit, done, lost) = match result {
-            Ok(done) => (BatchStatus::Completed, ExitStatus::code("COMPLETED"), Some(done), None),
+            Ok(done) => {
+                let mut all = if again { Counters::default() } else { before };
+                all += counters;
+                let replays = replay::execution(&self.environment.job.parameters).is_some();
+                let exit = ExitStatus::code("COMPLETED").because(all_skipped::told(&all, replays));
+                (BatchStatus::Completed, exit, Some(done), None)
+            }
             Err(StepHalt::Stopped) => (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None, None),
             Err(StepHalt::Failed(failure)) => {
                 self.environment.job.values.revert();

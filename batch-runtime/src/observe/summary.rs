@@ -192,7 +192,7 @@ impl Summary {
         tables.join("\n")
     }
 
-    /// What failed, in plain words: a line a cause.
+    /// What failed, and what else is to be known of a step, in plain words: a line each.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = self
@@ -202,6 +202,13 @@ impl Summary {
             .filter(|step| !self.is_told_by_a_step_within(step))
             .map(|step| format!("{} failed: {}", step.name, step.exit.description))
             .collect();
+        // Of a completed step it is what its figures do not show.
+        causes.extend(
+            self.steps
+                .iter()
+                .filter(|step| step.status == BatchStatus::Completed && !step.exit.description.is_empty())
+                .map(|step| format!("{}: {}", step.name, step.exit.description)),
+        );
         let reason = self.exit.description.as_str();
         let verb = match self.status {
             BatchStatus::Failed | BatchStatus::Unknown => "failed",

@@ -10,9 +10,10 @@ pub const SHOWN_CHARACTERS: usize = 100;
 
 /// Why reading failed.
 ///
-/// [`Record`](Self::Record), [`Columns`](Self::Columns), [`InvalidUtf8`](Self::InvalidUtf8), [`TooLong`](Self::TooLong)
-/// and [`UnclosedQuote`](Self::UnclosedQuote) are about one record: the next `read` goes on behind it, so a step may
-/// skip them ([`is_about_a_record`](Self::is_about_a_record)). The others end the reading.
+/// [`Record`](Self::Record), [`Columns`](Self::Columns), [`InvalidUtf8`](Self::InvalidUtf8), [`TooLong`](Self::TooLong),
+/// [`Malformed`](Self::Malformed) and [`UnclosedQuote`](Self::UnclosedQuote) are about one record: the next `read` goes on
+/// after it, so a step may skip them ([`is_about_a_record`](Self::is_about_a_record)). The others end the reading, whatever
+/// `skip` says.
 ///
 /// ```
 /// use batch_runtime::readers::ReadError;
@@ -92,6 +93,30 @@ pub enum ReadError {
         /// What the decompressor says.
         source: io::Error,
     },
+    /// A compressed input goes on after its end, by something else than zeros.
+    #[error(
+        "{resource}: trailing data after the last {part}; was the file put together of several, or is a part of it damaged? \
+        all records before are read: cut the rest off, or bring the whole file"
+    )]
+    Trailing {
+        /// The input.
+        resource: Arc<str>,
+        /// What a part is called: `gzip member`.
+        part: &'static str,
+    },
+    /// A record is not as records are written: text after the quote that closes a field, a quote within a field without
+    /// quotes, a carriage return that ends no line. Reading goes on with the next line.
+    #[error("{resource}, line {line}: {problem}")]
+    Malformed {
+        /// The input.
+        resource: Arc<str>,
+        /// The line on which the record begins, from 1: the one that is left out.
+        line: u64,
+        /// The offset in bytes at which the record begins, from 0.
+        byte: u64,
+        /// What is wrong, with its place, and what to do.
+        problem: Box<str>,
+    },
     /// A value is not what the item's field takes.
     #[error("{resource}, line {line}{}: {problem}{}", Column(column.as_deref()), Found(value))]
     Record {
@@ -137,7 +162,7 @@ pub enum ReadError {
         /// The value with `\u{FFFD}` for what is bad, cut at [`SHOWN_CHARACTERS`].
         value: Box<str>,
     },
-    /// A record is longer than a record may be.
+    /// A record is longer than a record may be. Reading goes on with the next line.
     #[error("{resource}, line {line} (byte {byte}): the record is longer than {limit} bytes{}",
         if *in_quotes { "; is the quote closed that it opens?" } else { "; is a line end missing?" })]
     TooLong {
@@ -152,7 +177,7 @@ pub enum ReadError {
         /// True if it is a quoted field that did not end.
         in_quotes: bool,
     },
-    /// A quoted field is still open at the end of the input.
+    /// A quoted field is still open at the end of the input. Reading goes on with the next line.
     #[error("{resource}, line {line} (byte {byte}): a quote is opened and never closed")]
     UnclosedQuote {
         /// The input.
@@ -188,6 +213,29 @@ impl ReadError {
                 | Self::InvalidUtf8 { .. }
                 | Self::TooLong { .. }
                 | Self::UnclosedQuote { .. }
+                | Self::Malformed { .. }
+        )
+    }
+
+    /// True if it is about the input as a whole, which cannot be read at all as it is: it fails the step, whatever `skip` and
+    /// `retry` say. Of what is neither this nor about a record (a file that cannot be opened, a disk that fails, a compressed
+    /// file that ends too early) none is skipped either, but a step may read it again.
+    ///
+    /// ```
+    /// use batch_runtime::readers::ReadError;
+    ///
+    /// let error = ReadError::Empty { resource: "flights.csv".into() };
+    /// assert!(error.is_about_the_input());
+    /// ```
+    #[must_use]
+    pub fn is_about_the_input(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAFile { .. }
+                | Self::Options { .. }
+                | Self::Empty { .. }
+                | Self::Header { .. }
+                | Self::Changed { .. }
         )
     }
 
@@ -214,6 +262,8 @@ impl ReadError {
             | Self::Header { resource, .. }
             | Self::Io { resource, .. }
             | Self::Compressed { resource, .. }
+            | Self::Trailing { resource, .. }
+            | Self::Malformed { resource, .. }
             | Self::Record { resource, .. }
             | Self::Columns { resource, .. }
             | Self::InvalidUtf8 { resource, .. }

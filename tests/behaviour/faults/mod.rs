@@ -14,4 +14,5 @@ mod script;
 mod state;
 mod stop;
 mod time;
+mod whole_input;
 mod write;

@@ -15,8 +15,8 @@ pub(super) use skip_count::SkipCount;
 pub use work::PartitionWork;
 
 use super::execution::Request;
-use super::panic;
 use super::step::{Done, Halt, StepEnd, StepRun};
+use super::{all_skipped, panic};
 use crate::definition::{Ended, Failure, Partitioned, Phase};
 use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
 use merge::Merging;
@@ -85,9 +85,15 @@ impl PartitionedRun<'_> {
             repository.end_partitions(owner, path).map_err(Halt::Lost)?;
             return Err(self.worst(&partitions));
         }
+        let counters = self.sum(&partitions);
+        let mut all = if request.again { Counters::default() } else { run.before };
+        all += counters;
+        if all_skipped::are_all(&all) && all_skipped::fails(run) {
+            return Err(Halt::Failed(all_skipped::of_partitions(all.read_skip)));
+        }
         // Before their files are put together: what it refuses is not left in place of what it was to judge.
         let output = self.aggregated(&partitions)?;
-        merging.finish(run, self.sum(&partitions), &partitions, |partition| {
+        merging.finish(run, counters, &partitions, |partition| {
             repository.partition_context(owner, partition.id)
         })?;
         Ok(output)

@@ -3,6 +3,7 @@
 
 use std::mem;
 
+use super::super::judge::is_never_skipped;
 use super::order::Untold;
 use super::sync::{Arc, SyncSender};
 use super::turns::Turns;
@@ -239,7 +240,7 @@ impl<R: Reader> Filling<'_, '_, R> {
 /// No rule skips it, or none does once so many are skipped: the judge will say so, and what is behind it is read for nothing.
 fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
     let rule = common.info.options.faults.skipped_by(failure, skipped);
-    rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
+    is_never_skipped(failure) || rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
 }
 
 /// Records that were taken out of a reader.
