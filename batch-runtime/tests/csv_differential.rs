@@ -28,7 +28,8 @@ impl Numbers {
 fn ours(content: &str) -> Vec<Vec<String>> {
     let folder = Folder::new();
     let path = folder.file("in.csv", content);
-    let mut reader = CsvReader::options().without_header().flexible().open(path).unwrap();
+    // The `csv` crate takes a quote that means nothing for text; ours refuses it unless it is told otherwise.
+    let mut reader = CsvReader::options().without_header().flexible().lenient().open(path).unwrap();
     std::iter::from_fn(|| reader.read().unwrap()).collect()
 }
 
@@ -72,7 +73,8 @@ fn fields_of_any_kind_are_read_as_the_csv_crate_reads_them() {
 #[test]
 fn any_record_is_written_as_the_csv_crate_writes_it_and_read_back() {
     let mut numbers = Numbers(2);
-    let pieces = ["a", ",", "\"", "\n", "\r", "é", "words of more than sixteen bytes", " ", ";"];
+    // No white space on an edge: ours quotes it, as some readers would leave it out.
+    let pieces = ["a", ",", "\"", "\n", "\r", "é", "words of more than sixteen bytes", "x y", ";"];
     for _ in 0..200 {
         let columns = 1 + numbers.below(4);
         let records: Vec<Vec<String>> = (0..=numbers.below(30))

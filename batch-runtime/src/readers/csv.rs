@@ -3,10 +3,13 @@
 
 mod decode;
 mod detach;
+mod header;
 mod index;
+mod malformed;
 mod number;
 mod options;
 mod place;
+mod quotes;
 mod records;
 mod row;
 mod split;
@@ -41,17 +44,24 @@ pub use split::CsvPart;
 /// that begins with a quote goes on to the closing quote, over delimiters and line ends, and a doubled quote in it is
 /// one. A file named `.gz` or `.zst` is decompressed.
 ///
+/// What is not written so (RFC 4180) is an error with its place, and never read as something else: text after a closing quote, a
+/// quote within a field that does not begin with one, a carriage return that ends no line, a byte order mark within the file. Where
+/// the end of a record cannot be made out, one line is left out and reading goes on with the next. [`CsvOptions`] has
+/// [escapes](CsvOptions::escape) and a [lenient](CsvOptions::lenient) reading.
+///
 /// With a header, columns and fields go together by name, in any order, and serde's attributes hold: `rename`,
 /// `default`, `alias`, `skip`, `flatten`, `deny_unknown_fields`, `deserialize_with` …; columns that the type does not
 /// know are left out. [Without](CsvOptions::without_header), they go together by position. An empty field is
 /// `None` for an `Option`. A field that is a struct or a sequence is refused. What is flattened is taken for what it
-/// looks like (a number, `true`, a text), as serde does not tell what is asked for.
+/// looks like (a number, `true`, a text) where that keeps each of its digits, as serde does not tell what is asked for;
+/// [`untyped_as_text`](CsvOptions::untyped_as_text) keeps the text.
 ///
 /// A restart seeks in a plain file; in a compressed file it decompresses what lies before.
 ///
-/// Reading goes on behind an error about one record ([`ReadError::is_about_a_record`]): a bad value, a wrong number
-/// of fields, invalid UTF-8, a record that is too long, a quote that is never closed. It does not behind a header that
-/// lacks a column of the item, a failure of the operating system or a damaged compressed file.
+/// Reading goes on after an error about one record ([`ReadError::is_about_a_record`]): a bad value, a wrong number
+/// of fields, invalid UTF-8, a record that is too long or not written as CSV. It does not after a header that
+/// lacks a column of the item (which is found out when the file is opened, or with the first record), a failure of the operating
+/// system or a damaged compressed file.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::CsvReader};
@@ -113,36 +123,19 @@ impl<T> CsvReader<T> {
 
     fn with_options(path: &Path, options: CsvOptions<T>) -> Result<Self, ReadError> {
         let mut records = Records::new(Source::open(path)?, options.syntax());
-        records.skip_byte_order_mark()?;
-        let header = if options.header { Some(header(&mut records, options.trim)?) } else { None };
+        records.begin()?;
+        records.skip_lines(options.first_lines)?;
+        records.refuse_separator_line()?;
+        let header = if options.header { Some(header::read::<T>(&mut records, options.trim)?) } else { None };
         Ok(Self {
             columns: header.as_ref().map(Vec::len),
-            decoder: Decoder::new(header, options.trim, options.nulls),
             records,
             flexible: options.flexible,
+            decoder: Decoder::new(header, options),
             bounds: Bounds::NONE,
             item: PhantomData,
         })
     }
-}
-
-/// The names in the first record.
-fn header(records: &mut Records, trim: bool) -> Result<Vec<Box<str>>, ReadError> {
-    let resource = records.resource();
-    let Some(found) = records.advance()? else { return Err(ReadError::Empty { resource }) };
-    let record = records.record(found);
-    let Ok(text) = std::str::from_utf8(record.text) else {
-        return Err(ReadError::Header {
-            resource,
-            problem: "invalid UTF-8; convert the input to UTF-8".into(),
-        });
-    };
-    if text.contains('\r') {
-        let problem = "its lines end with CR alone; convert the input to LF or CRLF".into();
-        return Err(ReadError::Header { resource, problem });
-    }
-    let fields = (0..record.ends.len()).map(|column| field(record, text, column));
-    Ok(fields.map(|name| if trim { name.trim() } else { name }.into()).collect())
 }
 
 fn field<'a>(record: Record<'_>, text: &'a str, column: usize) -> &'a str {
@@ -162,24 +155,24 @@ impl<T: Deserializes> Reader for CsvReader<T> {
         let Some(found) = self.records.advance()? else { return Ok(None) };
         let record = self.records.record(found);
         let fields = record.ends.len();
-        if self.columns != Some(fields) && !self.flexible {
-            let expected = *self.columns.get_or_insert(fields);
-            if expected != fields {
-                let Record { line, byte, .. } = record;
-                return Err(ReadError::Columns {
-                    resource: self.records.resource(),
-                    line,
-                    byte,
-                    expected,
-                    found: fields,
-                });
-            }
+        if self.columns != Some(fields)
+            && !self.flexible
+            && let Some(expected) = self.columns
+        {
+            let (resource, Record { line, byte, .. }) = (self.records.resource(), record);
+            return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
         }
         let Ok(text) = std::str::from_utf8(record.text) else {
             return Err(self.invalid_utf8(record));
         };
         match self.decoder.decode(record, text) {
-            Ok(item) => Ok(Some(item)),
+            Ok(item) => {
+                if self.columns.is_none() && !self.flexible {
+                    // Without a header, the first record that is an item says how many columns there are.
+                    self.columns = Some(fields);
+                }
+                Ok(Some(item))
+            }
             Err(refusal) => {
                 let error = self.refused(record, text, &refusal);
                 if !error.is_about_a_record() {
@@ -255,6 +248,12 @@ impl<T> CsvReader<T> {
         }
     }
 
+    /// Would the field be no value if it were not in quotes?
+    fn is_null_in_quotes(&self, record: Record<'_>, column: Option<usize>, field: &str) -> bool {
+        let is_quoted = column.is_some_and(|column| record.quoted.get(column) == Some(&true));
+        is_quoted && (field.is_empty() || self.decoder.nulls.iter().any(|null| **null == *field))
+    }
+
     #[cold]
     fn refused(&self, record: Record<'_>, text: &str, refusal: &Refusal) -> ReadError {
         let resource = self.records.resource();
@@ -267,13 +266,22 @@ impl<T> CsvReader<T> {
                 // A record of a flexible file may be too short for it.
                 column = self.decoder.column(name);
                 if column.is_none() {
-                    let names: Vec<String> = self.decoder.names().map(|name| format!("`{name}`")).collect();
-                    return header(format!("there is no column `{name}`, only {}", shown(&names.join(", "))));
+                    return header(header::lacks(name, self.decoder.names()));
                 }
             }
             Problem::Duplicate(name) => return header(format!("two columns are the item's `{name}`")),
             Problem::Unknown(name) => return header(format!("column `{name}` is unknown to the item")),
-            Problem::Text(_) | Problem::Null => {}
+            Problem::Nested(text) => {
+                let column = column.map(|column| format!("column `{}`: ", self.decoder.name(column)));
+                return ReadError::Options {
+                    resource,
+                    problem: format!("{}{text}", column.unwrap_or_default()).into(),
+                };
+            }
+            Problem::Length(text) if column.is_none() && self.columns == Some(record.ends.len()) => {
+                return ReadError::Options { resource, problem: text.as_str().into() };
+            }
+            Problem::Text(_) | Problem::Length(_) | Problem::Null => {}
         }
         let field =
             column.filter(|column| *column < record.ends.len()).map(|column| field(record, text, column));
@@ -284,7 +292,12 @@ impl<T> CsvReader<T> {
             column: column.map(|column| self.decoder.name(column)),
             value: shown(field.unwrap_or_default()),
             problem: match &*error.0 {
-                Problem::Text(text) => text.as_str().into(),
+                Problem::Text(text) | Problem::Length(text) => match field {
+                    Some(field) if self.is_null_in_quotes(record, column, field) => {
+                        format!("{text}; `quoted_nulls` takes it for no value, in quotes too").into()
+                    }
+                    _ => text.as_str().into(),
+                },
                 _ => "expected a value".into(),
             },
         }

@@ -3,9 +3,12 @@
 
 mod adaptors;
 mod chain;
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+mod compressed;
 #[cfg(feature = "csv")]
 mod csv;
 mod error;
+mod fields;
 mod files;
 mod iterator;
 mod json_lines;

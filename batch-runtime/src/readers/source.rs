@@ -9,11 +9,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ReadError;
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use super::compressed::{self, Members};
 use crate::Progress;
 use crate::definition::resource_name;
 
 /// How much of the front of a file its identity covers, in bytes.
 const FRONT: usize = 4096;
+
+/// By how many bytes of a text its encoding is told.
+pub(crate) const ENCODED: usize = 32;
 
 /// How many bytes of records are taken out at once, beyond the last of them: those that are long one by one gain nothing by it, and would
 /// take the memory of a whole chunk twice.
@@ -52,25 +57,8 @@ enum Stream {
     Plain(File),
     /// What was taken out of another source.
     Nothing,
-    #[cfg(feature = "gzip")]
-    Gzip(Box<flate2::read::MultiGzDecoder<Counted>>),
-    #[cfg(feature = "zstd")]
-    Zstd(Box<zstd::stream::read::Decoder<'static, io::BufReader<Counted>>>),
-}
-
-/// A file that counts what was read of it.
-#[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(dead_code, reason = "for decompressors"))]
-struct Counted {
-    file: File,
-    read: u64,
-}
-
-impl Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(into)?;
-        self.read += count as u64;
-        Ok(count)
-    }
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
+    Compressed(Box<Members>),
 }
 
 impl Source {
@@ -146,6 +134,19 @@ impl Source {
         Ok(())
     }
 
+    /// Refuses text in another encoding than UTF-8, by its first bytes (decompressed).
+    pub(crate) fn check_encoding(&self, text: &[u8]) -> Result<(), ReadError> {
+        let found = match text {
+            [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => "UTF-32",
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "UTF-16",
+            _ if is_padded(text, 4) => "UTF-32",
+            _ if is_padded(text, 2) => "UTF-16",
+            _ => return Ok(()),
+        };
+        let problem = format!("it is {found}; convert the input to UTF-8").into();
+        Err(ReadError::Options { resource: self.resource.clone(), problem })
+    }
+
     /// The error of a file that is not the same any more.
     pub(crate) fn changed(&self, byte: u64, problem: &str) -> ReadError {
         ReadError::Changed { resource: self.resource.clone(), byte, problem: problem.into() }
@@ -170,10 +171,8 @@ impl Source {
                 self.given = byte;
             }
             Stream::Nothing => {}
-            #[cfg(feature = "gzip")]
-            Stream::Gzip(_) => {}
-            #[cfg(feature = "zstd")]
-            Stream::Zstd(_) => {}
+            #[cfg(any(feature = "gzip", feature = "zstd"))]
+            Stream::Compressed(_) => {}
         }
         let mut discarded = vec![0; 128 * 1024];
         while self.given < byte {
@@ -204,10 +203,8 @@ impl Source {
             let read = match &mut self.stream {
                 Stream::Plain(file) => file.read(into),
                 Stream::Nothing => Ok(0),
-                #[cfg(feature = "gzip")]
-                Stream::Gzip(decoder) => decoder.read(into),
-                #[cfg(feature = "zstd")]
-                Stream::Zstd(decoder) => decoder.read(into),
+                #[cfg(any(feature = "gzip", feature = "zstd"))]
+                Stream::Compressed(members) => members.read(into),
             };
             match read {
                 Ok(count) => {
@@ -232,6 +229,12 @@ impl Source {
             source.kind(),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other
         );
+        #[cfg(any(feature = "gzip", feature = "zstd"))]
+        if let Stream::Compressed(members) = &self.stream
+            && source.to_string() == compressed::TRAILING
+        {
+            return ReadError::Trailing { resource, part: members.format().part() };
+        }
         if !self.is_plain() && (truncated || damaged) {
             ReadError::Compressed { resource, byte, truncated, source }
         } else {
@@ -243,10 +246,8 @@ impl Source {
     pub(crate) fn progress(&self) -> Progress {
         let done = match &self.stream {
             Stream::Plain(_) | Stream::Nothing => self.given,
-            #[cfg(feature = "gzip")]
-            Stream::Gzip(decoder) => decoder.get_ref().read,
-            #[cfg(feature = "zstd")]
-            Stream::Zstd(decoder) => decoder.get_ref().get_ref().read,
+            #[cfg(any(feature = "gzip", feature = "zstd"))]
+            Stream::Compressed(members) => members.done(),
         };
         Progress { done: done.min(self.length), total: self.length }
     }
@@ -257,19 +258,43 @@ impl Stream {
     /// file of any name.
     fn new(path: &Path, file: File, front: &[u8], resource: &Arc<str>) -> Result<Self, ReadError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-        match ending.as_deref() {
-            Some("gz") => Self::gzip(file, resource),
-            Some("zst") => Self::zstd(file, resource),
-            _ if front.starts_with(&[0x1f, 0x8b]) => Self::gzip(file, resource),
-            _ if front.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => Self::zstd(file, resource),
-            _ => Ok(Self::Plain(file)),
+        let named = match ending.as_deref() {
+            Some("gz") => Some(GZIP),
+            Some("zst") => Some(ZSTD),
+            _ => None,
+        };
+        match named {
+            Some(named) if !front.is_empty() && !(named.is)(front) => Err(ReadError::Options {
+                resource: resource.clone(),
+                problem: format!(
+                    "it is named `.{}`, but is not compressed with {}; give it the name of what it is",
+                    named.ending, named.name
+                )
+                .into(),
+            }),
+            Some(named) => {
+                let stream = (named.open)(file, resource)?;
+                if front.is_empty() {
+                    let source = io::ErrorKind::UnexpectedEof.into();
+                    return Err(ReadError::Compressed {
+                        resource: resource.clone(),
+                        byte: 0,
+                        truncated: true,
+                        source,
+                    });
+                }
+                Ok(stream)
+            }
+            None => match [GZIP, ZSTD].into_iter().find(|format| (format.is)(front)) {
+                Some(found) => (found.open)(file, resource),
+                None => Ok(Self::Plain(file)),
+            },
         }
     }
 
     #[cfg(feature = "gzip")]
-    #[expect(clippy::unnecessary_wraps, reason = "it is an error where the feature is off")]
-    fn gzip(file: File, _resource: &Arc<str>) -> Result<Self, ReadError> {
-        Ok(Self::Gzip(Box::new(flate2::read::MultiGzDecoder::new(Counted { file, read: 0 }))))
+    fn gzip(file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+        Self::compressed(compressed::Format::Gzip, file, resource)
     }
 
     #[cfg(not(feature = "gzip"))]
@@ -279,15 +304,44 @@ impl Stream {
 
     #[cfg(feature = "zstd")]
     fn zstd(file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
-        zstd::stream::read::Decoder::new(Counted { file, read: 0 })
-            .map(|decoder| Self::Zstd(Box::new(decoder)))
-            .map_err(|source| ReadError::Open { resource: resource.clone(), source })
+        Self::compressed(compressed::Format::Zstd, file, resource)
     }
 
     #[cfg(not(feature = "zstd"))]
     fn zstd(_file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
         Err(feature_is_off(resource, "Zstandard", "zstd"))
     }
+
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
+    fn compressed(format: compressed::Format, file: File, resource: &Arc<str>) -> Result<Self, ReadError> {
+        Members::new(format, file)
+            .map(|members| Self::Compressed(Box::new(members)))
+            .map_err(|source| ReadError::Open { resource: resource.clone(), source })
+    }
+}
+
+/// A compression, by the names and the first bytes of its files.
+struct Compression {
+    ending: &'static str,
+    name: &'static str,
+    is: fn(&[u8]) -> bool,
+    open: fn(File, &Arc<str>) -> Result<Stream, ReadError>,
+}
+
+const GZIP: Compression = Compression { ending: "gz", name: "gzip", is: is_gzip, open: Stream::gzip };
+
+const ZSTD: Compression = Compression { ending: "zst", name: "Zstandard", is: is_zstd, open: Stream::zstd };
+
+/// Does a gzip file begin so?
+pub(crate) fn is_gzip(front: &[u8]) -> bool {
+    front.starts_with(&[0x1F, 0x8B])
+}
+
+/// Does a Zstandard file begin so, by a frame or by one to be passed over?
+pub(crate) fn is_zstd(front: &[u8]) -> bool {
+    front.starts_with(&[0x28, 0xB5, 0x2F, 0xFD])
+        || front.first().is_some_and(|first| first & 0xF0 == 0x50)
+            && front.get(1..4) == Some(&[0x2A, 0x4D, 0x18])
 }
 
 #[cfg(not(all(feature = "gzip", feature = "zstd")))]
@@ -299,6 +353,17 @@ fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError
         )
         .into(),
     }
+}
+
+/// Is every character at the begin of the text a byte and zeros, as ASCII is in an encoding of so many bytes a character?
+fn is_padded(text: &[u8], width: usize) -> bool {
+    let begin = &text[..text.len().min(ENCODED) / width * width];
+    let holds = |place: usize| {
+        begin
+            .chunks_exact(width)
+            .all(|character| character.iter().enumerate().all(|(at, byte)| (*byte != 0) == (at == place)))
+    };
+    begin.len() >= 8 && (holds(0) || holds(width - 1))
 }
 
 /// The first block of the file; leaves the file at its beginning.

@@ -3,6 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
+use super::CsvOptions;
 use super::records::Record;
 use super::row::{Column, Form, Row, Trace};
 use super::value::{Problem, ValueError};
@@ -26,6 +27,9 @@ pub(super) struct Decoder {
     plan: Plan,
     pub(super) trim: bool,
     pub(super) nulls: Box<[Box<str>]>,
+    /// What stands in quotes may be a null marker too.
+    pub(super) quoted_nulls: bool,
+    pub(super) untyped_as_text: bool,
 }
 
 /// Why a record is no item, and where in it.
@@ -35,9 +39,10 @@ pub(super) struct Refusal {
 }
 
 impl Decoder {
-    pub(super) fn new(header: Option<Vec<Box<str>>>, trim: bool, nulls: Vec<Box<str>>) -> Self {
+    pub(super) fn new<T>(header: Option<Vec<Box<str>>>, options: CsvOptions<T>) -> Self {
         let header = header.map(|names| names.into_iter().zip(0..).collect());
-        Self { header, plan: Plan::Unknown, trim, nulls: nulls.into() }
+        let CsvOptions { trim, nulls, quoted_nulls, untyped_as_text, .. } = options;
+        Self { header, plan: Plan::Unknown, trim, nulls: nulls.into(), quoted_nulls, untyped_as_text }
     }
 
     /// The names of the columns.
@@ -80,8 +85,15 @@ impl Decoder {
 
     #[inline]
     fn row<'a>(&'a self, record: Record<'a>, text: &'a str, form: Form<'a>, trace: &'a Trace) -> Row<'a> {
-        let (trim, nulls) = (self.trim, &*self.nulls);
-        Row { text, start: record.start, ends: record.ends, trim, nulls, form, trace }
+        Row {
+            text,
+            start: record.start,
+            ends: record.ends,
+            quoted: record.quoted,
+            decoder: self,
+            form,
+            trace,
+        }
     }
 
     fn decode_by_name<T: DeserializeOwned>(&mut self, record: Record<'_>, text: &str) -> Result<T, Refusal> {

@@ -24,6 +24,7 @@ impl Records {
         self.index.clear();
         (self.base, self.line) = (byte, line);
         (self.at, self.next, self.filled) = (0, 0, 0);
+        self.next_return = usize::MAX;
     }
 
     /// Copies the next records to `into`, up to that many, and gives how many they are. They stand behind each other: what lies

@@ -41,6 +41,54 @@ pub(super) fn short_decimal(text: &str) -> Option<f64> {
     Some(if negative { -number } else { number })
 }
 
+/// What a text is taken for where nobody says what it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Looks {
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+/// The digits that every float keeps.
+const KEPT_DIGITS: usize = 15;
+
+/// What the text looks like; `None` for a text. What begins with a zero, or has more digits than a number keeps, is a text: a postal
+/// code, the number of a book.
+pub(super) fn looks_like(text: &str) -> Option<Looks> {
+    match text {
+        "true" => return Some(Looks::Bool(true)),
+        "false" => return Some(Looks::Bool(false)),
+        _ => {}
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    // Not `inf`, `nan` and `infinity`, which are words too, and not `+5`, which may be one of telephone.
+    let is_padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
+    if is_padded || !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
+        return None;
+    }
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text == "-0" {
+            return Some(Looks::Float(-0.0));
+        }
+        let unsigned = text.parse().map(Looks::Unsigned);
+        return unsigned.or_else(|_| text.parse().map(Looks::Signed)).ok();
+    }
+    let number: f64 = text.parse().ok()?;
+    let is_kept = number.is_finite()
+        && (significant(digits) <= KEPT_DIGITS && number != 0.0
+            || number == 0.0 && significant(digits) == 0
+            || zmij::Buffer::new().format(number) == text);
+    is_kept.then_some(Looks::Float(number))
+}
+
+/// How many digits the number has from the first to the last that is no zero.
+fn significant(digits: &str) -> usize {
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +119,38 @@ mod tests {
             }
         }
         assert!(short > 10_000);
+    }
+
+    #[test]
+    fn a_text_is_taken_for_a_number_only_where_no_digit_is_lost() {
+        use Looks::{Bool, Float, Signed, Unsigned};
+        for (text, looks) in [
+            ("true", Some(Bool(true))),
+            ("0", Some(Unsigned(0))),
+            ("-5", Some(Signed(-5))),
+            ("18446744073709551615", Some(Unsigned(u64::MAX))),
+            ("1.50", Some(Float(1.5))),
+            ("0.30000000000000004", Some(Float(0.300_000_000_000_000_04))),
+            ("1e3", Some(Float(1000.0))),
+            ("0.00", Some(Float(0.0))),
+            ("0479480001", None),
+            ("00501", None),
+            ("-007", None),
+            ("00.5", None),
+            ("+49", None),
+            ("18446744073709551616", None),
+            ("12345678901234567890123", None),
+            ("0.1234567890123456789", None),
+            ("1e-999", None),
+            ("1e999", None),
+            ("1.2.3", None),
+            ("inf", None),
+            ("", None),
+            ("-", None),
+            (".", None),
+        ] {
+            assert_eq!(looks_like(text), looks, "{text}");
+        }
     }
 
     #[test]

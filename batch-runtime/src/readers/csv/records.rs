@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::index;
 use super::place::{Place, TAIL};
 use crate::readers::ReadError;
-use crate::readers::source::{Source, line_around};
+use crate::readers::source::{ENCODED, Source, line_around};
 
 /// What a read asks of the operating system; the buffer and its index stay in the cache.
 const BUFFER: usize = 128 * 1024;
@@ -22,6 +22,12 @@ pub(super) struct Syntax {
     pub(super) delimiter: u8,
     pub(super) quote: Option<u8>,
     pub(super) comment: Option<u8>,
+    /// Within quotes, takes its meaning from the byte after it.
+    pub(super) escape: Option<u8>,
+    /// White space may stand around quotes.
+    pub(super) trim: bool,
+    /// Quotes and carriage returns that have no meaning are text.
+    pub(super) lenient: bool,
     pub(super) longest: usize,
 }
 
@@ -37,6 +43,8 @@ pub(super) struct Record<'r> {
     pub(super) text: &'r [u8],
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
+    /// Which fields were in quotes; empty where none was.
+    pub(super) quoted: &'r [bool],
     pub(super) line: u64,
     pub(super) byte: u64,
 }
@@ -45,11 +53,11 @@ pub(super) struct Record<'r> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     pub(super) start: usize,
-    end: usize,
+    pub(super) end: usize,
     pub(super) first: usize,
-    last: usize,
+    pub(super) last: usize,
     /// It lies in the scratch, without its quotes.
-    unquoted: bool,
+    pub(super) unquoted: bool,
     pub(super) line: u64,
     pub(super) byte: u64,
 }
@@ -70,25 +78,18 @@ pub(super) struct Records {
     /// The line at `at`, from 1.
     pub(super) line: u64,
     /// The line of the record that was found last.
-    record_line: u64,
+    pub(super) record_line: u64,
     /// The source has no more.
     pub(super) ended: bool,
     /// The last line had no end, and one was put into the buffer.
     pub(super) completed: bool,
     /// The place behind the last record, where `at` is already behind it: what lies between is dropped as it is read.
     pub(super) held: Option<Place>,
-    scratch: Vec<u8>,
-    scratch_ends: Vec<u32>,
-}
-
-/// Where in a quotation a byte stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quotation {
-    FieldBegins,
-    Outside,
-    Inside,
-    /// Behind a quote inside, which ends the quotation unless another follows.
-    Closing,
+    /// The place in the buffer of the next carriage return that was looked for.
+    pub(super) next_return: usize,
+    pub(super) scratch: Vec<u8>,
+    pub(super) scratch_ends: Vec<u32>,
+    pub(super) scratch_quoted: Vec<bool>,
 }
 
 impl Records {
@@ -111,8 +112,10 @@ impl Records {
             ended: false,
             completed: false,
             held: None,
+            next_return: usize::MAX,
             scratch: Vec::new(),
             scratch_ends: Vec::new(),
+            scratch_quoted: Vec::new(),
         }
     }
 
@@ -142,19 +145,29 @@ impl Records {
         self.record_line
     }
 
-    /// Skips a byte order mark; before the first record only.
-    pub(super) fn skip_byte_order_mark(&mut self) -> Result<(), ReadError> {
-        while self.filled < 3 && !self.ended {
-            self.fill()?;
-        }
+    /// Skips a byte order mark, and refuses what is in another encoding; before the first record only.
+    pub(super) fn begin(&mut self) -> Result<(), ReadError> {
+        self.look_ahead(ENCODED)?;
         let front = &self.buffer[..self.filled];
-        if front.starts_with(b"\xFF\xFE") || front.starts_with(b"\xFE\xFF") {
-            let problem = "it is UTF-16; convert the input to UTF-8".into();
-            return Err(ReadError::Options { resource: self.resource(), problem });
-        }
+        self.source.check_encoding(front)?;
         if front.starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
             self.find_marks();
+        }
+        Ok(())
+    }
+
+    /// Reads on until there are so many bytes after the last record, or all there are. What breaks after the first of them is told when it
+    /// is come to.
+    pub(super) fn look_ahead(&mut self, bytes: usize) -> Result<(), ReadError> {
+        while self.filled < self.at + bytes && !self.ended {
+            match self.fill() {
+                Err(_) if self.filled > self.at => {
+                    self.find_marks();
+                    return Ok(());
+                }
+                filled => filled?,
+            }
         }
         Ok(())
     }
@@ -203,6 +216,12 @@ impl Records {
             if end - start > self.syntax.longest {
                 return Err(self.too_long(line, byte, false));
             }
+            if self.next_return <= end {
+                self.check_returns(start, text_end, line, byte)?;
+            }
+            if self.buffer[start] == BYTE_ORDER_MARK[0] {
+                self.check_mark(start, line, byte)?;
+            }
             return Ok(Some(Found { start, end: text_end, first, last, unquoted: false, line, byte }));
         }
     }
@@ -212,9 +231,11 @@ impl Records {
     pub(super) fn record(&self, found: Found) -> Record<'_> {
         let Found { start, end, first, last, line, byte, .. } = found;
         if found.unquoted {
-            Record { text: &self.scratch, start: 0, ends: &self.scratch_ends, line, byte }
+            let (ends, quoted) = (&self.scratch_ends, &self.scratch_quoted);
+            Record { text: &self.scratch, start: 0, ends, quoted, line, byte }
         } else {
-            Record { text: &self.buffer[start..end], start, ends: &self.index[first..=last], line, byte }
+            let ends = &self.index[first..=last];
+            Record { text: &self.buffer[start..end], start, ends, quoted: &[], line, byte }
         }
     }
 
@@ -260,132 +281,45 @@ impl Records {
         }
     }
 
-    /// Copies the record at `start`, in which there are quotes, into the scratch without them; `None` if its end is
-    /// not yet in the buffer.
-    fn unquote(&mut self, start: usize, first: usize) -> Result<Option<Found>, ReadError> {
-        let Syntax { delimiter, quote, .. } = self.syntax;
-        let buffer = &self.buffer[..self.filled];
-        let mut marks = self.index[first..].iter().map(|place| *place as usize);
-        let (scratch, ends) = (&mut self.scratch, &mut self.scratch_ends);
-        scratch.clear();
-        ends.clear();
-        let mut lines = 1;
-        let mut from = start;
-        let mut used = 0;
-        let end = 'record: loop {
-            if buffer.get(from).copied() == quote {
-                marks.next();
-                used += 1;
-                from += 1;
-                loop {
-                    let Some(place) = marks.next() else { break 'record None };
-                    used += 1;
-                    if buffer[place] == b'\n' {
-                        lines += 1;
-                    } else if Some(buffer[place]) == quote {
-                        scratch.extend_from_slice(&buffer[from..place]);
-                        let Some(behind) = buffer.get(place + 1) else { break 'record None };
-                        from = place + 1;
-                        if Some(*behind) != quote {
-                            break;
-                        }
-                        // The second quote of a pair is the one that is kept.
-                        marks.next();
-                        used += 1;
-                        scratch.push(*behind);
-                        from += 1;
-                    }
-                }
-            }
-            loop {
-                let Some(place) = marks.next() else { break 'record None };
-                used += 1;
-                if buffer[place] == delimiter {
-                    scratch.extend_from_slice(&buffer[from..place]);
-                    ends.push(index::place(scratch.len()));
-                    scratch.push(b'\n');
-                    from = place + 1;
-                    break;
-                }
-                if buffer[place] == b'\n' {
-                    let text = &buffer[from..place];
-                    scratch.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
-                    ends.push(index::place(scratch.len()));
-                    break 'record Some(place);
-                }
-                // A quote that does not begin its field is a character like any other.
-            }
-        };
-        let byte = self.base + start as u64;
-        let Some(end) = end else {
-            if self.ended {
-                // Nothing but an open quote hides the end of the last line.
-                self.record_line = self.line;
-                (self.at, self.next) = (self.filled, self.index.len());
-                let line = self.line;
-                self.line += lines;
-                return Err(ReadError::UnclosedQuote { resource: self.resource(), line, byte });
-            }
-            return Ok(None);
-        };
-        (self.at, self.next) = (end + 1, first + used);
-        let line = self.line;
-        self.line += lines;
-        self.record_line = line;
-        if end - start > self.syntax.longest {
-            return Err(self.too_long(line, byte, false));
-        }
-        Ok(Some(Found { start, end, first, last: first, unquoted: true, line, byte }))
-    }
-
     /// Reads on for the record that begins at `start` and does not end in the buffer.
     fn fill_for(&mut self, start: usize) -> Result<(), ReadError> {
         if self.filled - start <= self.syntax.longest {
             return self.fill();
         }
         let (line, byte) = (self.line, self.base + start as u64);
-        self.record_line = line;
-        let in_quotes = self.skip_record()?;
+        // What has a line end and goes on is in quotes.
+        let in_quotes = memchr::memchr(b'\n', &self.buffer[start..self.filled]).is_some();
+        self.skip_line(start)?;
         Err(self.too_long(line, byte, in_quotes))
     }
 
-    fn too_long(&self, line: u64, byte: u64, in_quotes: bool) -> ReadError {
+    pub(super) fn too_long(&self, line: u64, byte: u64, in_quotes: bool) -> ReadError {
         ReadError::TooLong { resource: self.resource(), line, byte, limit: self.syntax.longest, in_quotes }
     }
 
-    /// Goes behind the record at `at` however long it is; true if what of it is in the buffer ends in a quotation.
-    fn skip_record(&mut self) -> Result<bool, ReadError> {
-        let Syntax { delimiter, quote, .. } = self.syntax;
-        let mut quotation = Quotation::FieldBegins;
-        let mut in_quotes = None;
+    /// Goes to the line after the one at `start`, however long it is: where a record is not to be made out, nobody knows how far it
+    /// goes, and no line after its first is lost with it.
+    #[cold]
+    pub(super) fn skip_line(&mut self, start: usize) -> Result<(), ReadError> {
+        self.record_line = self.line;
+        self.at = start;
         self.held = Some(self.place());
         loop {
-            let unread = &self.buffer[self.at..self.filled];
-            let mut end = None;
-            for (place, byte) in unread.iter().enumerate() {
-                let is_quote = Some(*byte) == quote;
-                self.line += u64::from(*byte == b'\n');
-                quotation = match quotation {
-                    Quotation::Inside if is_quote => Quotation::Closing,
-                    Quotation::Inside => Quotation::Inside,
-                    Quotation::FieldBegins | Quotation::Closing if is_quote => Quotation::Inside,
-                    _ if *byte == b'\n' => {
-                        end = Some(place + 1);
-                        break;
-                    }
-                    _ if *byte == delimiter => Quotation::FieldBegins,
-                    _ => Quotation::Outside,
-                };
+            if let Some(length) = memchr::memchr(b'\n', &self.buffer[self.at..self.filled]) {
+                self.at += length + 1;
+                break;
             }
-            let in_quotes = *in_quotes.get_or_insert(quotation == Quotation::Inside);
-            self.at = end.map_or(self.filled, |end| self.at + end);
-            if end.is_some() || self.ended {
-                self.held = None;
-                self.find_marks();
-                return Ok(in_quotes);
+            self.at = self.filled;
+            if self.ended {
+                break;
             }
             self.fill()?;
         }
+        self.held = None;
+        self.line += 1;
+        let at = index::place(self.at);
+        self.next = self.index.partition_point(|mark| *mark < at);
+        Ok(())
     }
 
     /// Reads on, keeping what is behind `at` and the tail before it.
@@ -417,6 +351,7 @@ impl Records {
     pub(super) fn find_marks(&mut self) {
         self.index.clear();
         self.next = 0;
+        self.find_return(self.at);
         index::find(&self.buffer[self.at..self.filled], self.at, self.syntax.marks(), &mut self.index);
     }
 }

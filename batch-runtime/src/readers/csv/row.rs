@@ -6,6 +6,7 @@ use std::cell::Cell;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::decode::Decoder;
 use super::value::{Name, Value, ValueError, is_null};
 
 /// A type that is one value, of a record that has one field.
@@ -52,8 +53,9 @@ pub(super) struct Row<'a> {
     pub(super) text: &'a str,
     pub(super) start: usize,
     pub(super) ends: &'a [u32],
-    pub(super) trim: bool,
-    pub(super) nulls: &'a [Box<str>],
+    /// Which fields were in quotes; empty where none was.
+    pub(super) quoted: &'a [bool],
+    pub(super) decoder: &'a Decoder,
     pub(super) form: Form<'a>,
     pub(super) trace: &'a Trace,
 }
@@ -66,12 +68,21 @@ impl<'a> Row<'a> {
         let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 - self.start };
         // The last field ends where the text does, before a carriage return.
         let text = &self.text[begin..end.min(self.text.len())];
-        Some(if self.trim { text.trim() } else { text })
+        Some(if self.decoder.trim && !self.is_quoted(column) { text.trim() } else { text })
+    }
+
+    #[inline]
+    fn is_quoted(&self, column: usize) -> bool {
+        !self.quoted.is_empty() && self.quoted.get(column) == Some(&true)
     }
 
     #[inline]
     fn value(&self, column: usize) -> Option<Value<'a>> {
-        Some(Value { text: self.field(column)?, nulls: self.nulls })
+        let text = self.field(column)?;
+        let Decoder { nulls, quoted_nulls, untyped_as_text, .. } = self.decoder;
+        let is_text = self.is_quoted(column) && !quoted_nulls;
+        let nulls = if is_text { &[] } else { &**nulls };
+        Some(Value { text, nulls, empty_is_null: !is_text, untyped_as_text: *untyped_as_text })
     }
 
     /// A record of one field is its value.
@@ -235,8 +246,8 @@ impl<'de> MapAccess<'de> for Named<'de> {
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ValueError> {
         for (name, column) in self.columns.by_ref() {
-            let Some(text) = self.row.field(*column) else { continue };
-            if self.omit_nulls && is_null(text, self.row.nulls) {
+            let Some(value) = self.row.value(*column) else { continue };
+            if self.omit_nulls && is_null(value.text, value.nulls) {
                 continue;
             }
             self.at = *column;
@@ -248,8 +259,9 @@ impl<'de> MapAccess<'de> for Named<'de> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ValueError> {
         let trace = self.row.trace;
         trace.column.set(Some(self.at));
-        let text = self.row.field(self.at).unwrap_or_default();
-        let value = seed.deserialize(Value { text, nulls: self.row.nulls })?;
+        // Its key was given because it is there.
+        let value = self.row.value(self.at).ok_or_else(ValueError::null)?;
+        let value = seed.deserialize(value)?;
         trace.column.set(None);
         Ok(value)
     }

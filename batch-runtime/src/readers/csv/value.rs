@@ -8,7 +8,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::number;
+use super::number::{self, Looks};
 
 /// Why a field, or a record, is not what a type takes. One pointer wide, as it travels with every value.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub(super) struct ValueError(pub(super) Box<Problem>);
 pub(super) enum Problem {
     /// In the words of a message: `expected a number`.
     Text(String),
+    /// The type takes another number of values: `expected a tuple of size 3, not 2 fields`.
+    Length(String),
+    /// The type asks for more than one value in a field, whatever is in it.
+    Nested(String),
     /// A null marker, where the type takes none.
     Null,
     /// The type asks for a column that is not there.
@@ -41,16 +45,16 @@ impl ValueError {
 
     #[cold]
     fn nested(what: &str) -> Self {
-        Self::text(format!(
+        Self(Box::new(Problem::Nested(format!(
             "a field of a CSV record is one value, not {what}; flatten it with `#[serde(flatten)]`, or parse it with `#[serde(deserialize_with = \"..\")]`"
-        ))
+        ))))
     }
 }
 
 impl Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Problem::Text(text) => f.write_str(text),
+            Problem::Text(text) | Problem::Length(text) | Problem::Nested(text) => f.write_str(text),
             Problem::Null => f.write_str("expected a value"),
             Problem::Missing(name) => write!(f, "no column `{name}`"),
             Problem::Duplicate(name) => write!(f, "two columns for `{name}`"),
@@ -75,7 +79,7 @@ impl de::Error for ValueError {
     }
 
     fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
-        Self::text(format!("expected {expected}, not {found} fields"))
+        Self(Box::new(Problem::Length(format!("expected {expected}, not {found} fields"))))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
@@ -107,9 +111,17 @@ pub(super) fn is_null(text: &str, nulls: &[Box<str>]) -> bool {
 pub(super) struct Value<'a> {
     pub(super) text: &'a str,
     pub(super) nulls: &'a [Box<str>],
+    /// Nothing is no value: not where it stands in quotes.
+    pub(super) empty_is_null: bool,
+    pub(super) untyped_as_text: bool,
 }
 
 impl Value<'_> {
+    #[inline]
+    fn is_none(self) -> bool {
+        (self.empty_is_null && self.text.is_empty()) || is_null(self.text, self.nulls)
+    }
+
     #[inline]
     fn refuse_null(self) -> Result<(), ValueError> {
         if self.nulls.is_empty() || !is_null(self.text, self.nulls) {
@@ -168,29 +180,22 @@ macro_rules! nested {
 impl<'de> Deserializer<'de> for Value<'de> {
     type Error = ValueError;
 
-    /// Asked for by flattened and untagged types, which do not say what they take: what the text looks like.
+    /// Asked for by flattened and untagged types, which do not say what they take: what the text looks like, unless it would lose a
+    /// digit by that.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         let text = self.text;
         if is_null(text, self.nulls) {
             return visitor.visit_none();
         }
-        match text {
-            "true" => return visitor.visit_bool(true),
-            "false" => return visitor.visit_bool(false),
-            _ => {}
-        }
-        // Not `inf`, `nan` and `infinity`, which are words too.
-        if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.')) {
+        if self.untyped_as_text {
             return visitor.visit_borrowed_str(text);
         }
-        if let Ok(value) = text.parse::<u64>() {
-            visitor.visit_u64(value)
-        } else if let Ok(value) = text.parse::<i64>() {
-            visitor.visit_i64(value)
-        } else if let Ok(value) = text.parse::<f64>() {
-            visitor.visit_f64(value)
-        } else {
-            visitor.visit_borrowed_str(text)
+        match number::looks_like(text) {
+            Some(Looks::Bool(value)) => visitor.visit_bool(value),
+            Some(Looks::Unsigned(value)) => visitor.visit_u64(value),
+            Some(Looks::Signed(value)) => visitor.visit_i64(value),
+            Some(Looks::Float(value)) => visitor.visit_f64(value),
+            None => visitor.visit_borrowed_str(text),
         }
     }
 
@@ -244,19 +249,11 @@ impl<'de> Deserializer<'de> for Value<'de> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        if self.text.is_empty() || is_null(self.text, self.nulls) {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
+        if self.is_none() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        if self.text.is_empty() || is_null(self.text, self.nulls) {
-            visitor.visit_unit()
-        } else {
-            Err(ValueError::text("expected nothing"))
-        }
+        if self.is_none() { visitor.visit_unit() } else { Err(ValueError::text("expected nothing")) }
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -304,6 +301,16 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
+/// Keys of a map that are no texts are written as they are read.
+macro_rules! as_values {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            let text = self.0;
+            Value { text, nulls: &[], empty_is_null: false, untyped_as_text: false }.$method(visitor)
+        }
+    )*};
+}
+
 /// A column's name, as the key of a map or the name of a field.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'a>(pub(super) &'a str);
@@ -316,8 +323,13 @@ impl<'de> Deserializer<'de> for Name<'de> {
         visitor.visit_borrowed_str(self.0)
     }
 
+    as_values! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

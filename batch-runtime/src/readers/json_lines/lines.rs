@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::readers::source::{self, MOST_TAKEN_OUT, Source, line_around};
+use crate::readers::source::{self, ENCODED, MOST_TAKEN_OUT, Source, line_around};
 use crate::readers::{ReadError, json_lines::LinePosition};
 
 /// What a read asks of the operating system.
@@ -87,9 +87,6 @@ impl Lines {
 
     /// Finds the next line, empty ones too.
     pub(super) fn advance(&mut self) -> Result<Option<Line>, ReadError> {
-        if self.byte() == 0 {
-            self.skip_byte_order_mark()?;
-        }
         let mut searched = self.at;
         loop {
             let end =
@@ -107,6 +104,24 @@ impl Lines {
             self.fill()?;
             searched = self.at + length;
         }
+    }
+
+    /// What lies before the reader, at least so many bytes where there are, and whether that is all.
+    pub(super) fn peek(&mut self, most: usize) -> Result<(&[u8], bool), ReadError> {
+        self.look_ahead(most)?;
+        Ok((&self.buffer[self.at..self.filled], self.ended))
+    }
+
+    /// Reads on until there are so many bytes after the last line, or all there are. What breaks after the first of them is told when
+    /// it is come to.
+    fn look_ahead(&mut self, bytes: usize) -> Result<(), ReadError> {
+        while self.filled < self.at + bytes && !self.ended {
+            match self.fill() {
+                Err(_) if self.filled > self.at => return Ok(()),
+                filled => filled?,
+            }
+        }
+        Ok(())
     }
 
     /// None of the same input.
@@ -175,10 +190,10 @@ impl Lines {
         Ok(())
     }
 
-    fn skip_byte_order_mark(&mut self) -> Result<(), ReadError> {
-        while self.filled < BYTE_ORDER_MARK.len() && !self.ended {
-            self.fill()?;
-        }
+    /// Skips a byte order mark, and refuses what is in another encoding.
+    pub(super) fn begin(&mut self) -> Result<(), ReadError> {
+        self.look_ahead(ENCODED)?;
+        self.source.check_encoding(&self.buffer[..self.filled])?;
         if self.buffer[..self.filled].starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
         }
@@ -209,20 +224,27 @@ impl Lines {
         let Some(target) = byte.checked_sub(tail as u64) else {
             return Err(self.source.changed(byte, "the position is damaged"));
         };
-        self.source.skip_to(target)?;
-        (self.base, self.at, self.filled, self.ended) = (target, 0, 0, false);
+        // What was read to look at the beginning cannot be read again from a compressed file.
+        let in_buffer = target.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
+        if let Some(offset) = in_buffer.filter(|offset| *offset <= self.filled) {
+            self.at = offset;
+        } else {
+            self.source.skip_to(target)?;
+            (self.base, self.at, self.filled, self.ended) = (target, 0, 0, false);
+        }
         // One byte more tells whether a line without an end has grown.
-        while self.filled < tail + 2 && !self.ended {
+        while self.filled < self.at + tail + 2 && !self.ended {
             self.fill()?;
         }
-        let known = self.buffer[..self.filled].get(..tail);
+        let begin = self.at;
+        let known = self.buffer[..self.filled].get(begin..begin + tail);
         let known = known.ok_or_else(|| self.source.changed(byte, "it is shorter"))?;
         if source::hash(known) != hash {
             return Err(self.source.changed(byte, "the line before is another"));
         }
-        let rest = &self.buffer[tail..self.filled];
+        let rest = &self.buffer[begin + tail..self.filled];
         let open = known.last().is_some_and(|last| *last != b'\n') && known != BYTE_ORDER_MARK;
-        (self.at, self.line) = (tail, line);
+        (self.at, self.line) = (begin + tail, line);
         if open && rest.starts_with(b"\n") {
             self.at += 1;
         } else if open && rest.starts_with(b"\r\n") {

@@ -2,6 +2,7 @@
 //! serde type.
 
 mod lines;
+mod shape;
 mod split;
 
 use std::fmt;
@@ -70,9 +71,12 @@ impl<T> JsonLinesReader<T> {
     /// Opens the file.
     ///
     /// # Errors
-    /// When it cannot be opened, or is a folder.
+    /// When it cannot be opened, is a folder, is not in UTF-8, or is one JSON value over several lines.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
-        Ok(Self { lines: Lines::new(Source::open(path.as_ref())?), part: None, item: PhantomData })
+        let mut lines = Lines::new(Source::open(path.as_ref())?);
+        lines.begin()?;
+        shape::check::<T>(&mut lines)?;
+        Ok(Self { lines, part: None, item: PhantomData })
     }
 
     /// The most bytes that a line may have; 16 MiB if it is not said.

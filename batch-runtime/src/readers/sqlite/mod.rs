@@ -153,6 +153,11 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         }
     }
 
+    /// The names of the result's columns.
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
     fn count(&mut self) -> Result<(), SqliteReadError> {
         let after: &[KeyValue] = self.begin.as_deref().unwrap_or_default();
         let sql = if after.is_empty() { &self.page.sql.count } else { &self.page.sql.count_later };

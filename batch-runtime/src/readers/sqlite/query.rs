@@ -5,6 +5,8 @@ use std::path::Path;
 use rusqlite::types::{ToSql, ToSqlOutput, Value};
 use rusqlite::{OpenFlags, Row, Statement};
 
+use crate::readers::fields;
+
 use super::key::{KeyColumns, KeyValue, named};
 use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
@@ -114,7 +116,14 @@ impl SqliteQuery {
     /// When the query, its key or its parameters are not as they must be, or the database cannot be opened.
     pub fn rows_as<T: Deserializes>(self) -> Result<SqliteReader<T>, SqliteReadError> {
         let item: Deserialized<T> = row::item;
-        self.reader(item)
+        let reader = self.reader(item)?;
+        match fields::missing::<T>(reader.names().iter().map(String::as_str)) {
+            Some(column) => Err(SqliteReadError::query(format!(
+                "it has no column `{column}`, which the item needs, only {}",
+                named(reader.names())
+            ))),
+            None => Ok(reader),
+        }
     }
 
     /// Reads each row as what `item` makes of it. A `#[reader]` function returns such a reader as

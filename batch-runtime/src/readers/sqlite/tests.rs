@@ -585,3 +585,25 @@ fn a_part_of_another_key_is_refused() {
         SqliteReader::query(&connection, "SELECT name FROM person").key("name").rows_as::<String>().unwrap();
     assert!(other.narrow(part).unwrap_err().to_string().contains("the key is `name` now"));
 }
+
+#[test]
+fn a_query_without_a_column_that_the_item_needs_is_refused_when_it_is_opened() {
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its fields' names matter")]
+    struct Person {
+        id: i64,
+        #[serde(alias = "nick")]
+        name: String,
+    }
+    let connection = || {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE person (key INTEGER PRIMARY KEY, id INTEGER, nick TEXT)")
+            .unwrap();
+        connection
+    };
+    let open = |sql: &str| SqliteReader::query(connection(), sql).key("key").rows_as::<Person>();
+    let error = open("SELECT key, nick FROM person").unwrap_err();
+    assert!(error.to_string().contains("it has no column `id`, which the item needs, only"), "{error}");
+    assert!(open("SELECT key, id, nick FROM person").is_ok());
+}

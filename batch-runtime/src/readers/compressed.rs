@@ -1,0 +1,163 @@
+//! Decompresses a file of one gzip member or Zstandard frame, or of several, one after the other.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the error says of a file that goes on after its last member, by anything but zeros.
+pub(super) const TRAILING: &str = "trailing data";
+
+/// What a read asks of the file.
+const BUFFER: usize = 64 * 1024;
+
+/// A compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    #[cfg(feature = "gzip")]
+    Gzip,
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+/// The file, after bytes that were read to find out what they are.
+type Input = io::Chain<Cursor<Vec<u8>>, BufReader<Counted>>;
+
+/// A file that counts what was read of it.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// The decompressed bytes of all members.
+pub(super) struct Members {
+    format: Format,
+    /// None when all are read.
+    member: Option<Member>,
+    read: Arc<AtomicU64>,
+}
+
+enum Member {
+    #[cfg(feature = "gzip")]
+    Gzip(flate2::bufread::GzDecoder<Input>),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::stream::read::Decoder<'static, Input>),
+}
+
+impl Members {
+    pub(super) fn new(format: Format, file: File) -> io::Result<Self> {
+        let read = Arc::new(AtomicU64::new(0));
+        let reader = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
+        let member = Member::new(format, Cursor::new(Vec::new()).chain(reader))?;
+        Ok(Self { format, member: Some(member), read })
+    }
+
+    /// How many bytes of the file were read.
+    pub(super) fn done(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// The member after the one that was read to its end. As gzip itself does, zeros at the end of the file are left out: some
+    /// media are written in whole blocks.
+    fn next(&self, mut rest: BufReader<Counted>) -> io::Result<Option<Member>> {
+        let mut begin = Vec::with_capacity(4);
+        rest.by_ref().take(4).read_to_end(&mut begin)?;
+        if begin.iter().all(|byte| *byte == 0) {
+            let mut padding = [0; 4096];
+            loop {
+                match rest.read(&mut padding)? {
+                    0 => return Ok(None),
+                    count if padding[..count].iter().all(|byte| *byte == 0) => {}
+                    _ => return Err(io::Error::new(io::ErrorKind::InvalidData, TRAILING)),
+                }
+            }
+        }
+        if !self.format.is_of(&begin) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, TRAILING));
+        }
+        Member::new(self.format, Cursor::new(begin).chain(rest)).map(Some)
+    }
+}
+
+impl Read for Members {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            if let Some(read) = self.member.take() {
+                self.member = self.next(read.rest())?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Member {
+    fn new(format: Format, input: Input) -> io::Result<Self> {
+        match format {
+            #[cfg(feature = "gzip")]
+            Format::Gzip => Ok(Self::Gzip(flate2::bufread::GzDecoder::new(input))),
+            #[cfg(feature = "zstd")]
+            Format::Zstd => Ok(Self::Zstd(zstd::stream::read::Decoder::with_buffer(input)?.single_frame())),
+        }
+    }
+
+    /// The file after it.
+    fn rest(self) -> BufReader<Counted> {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip(member) => member.into_inner().into_inner().1,
+            #[cfg(feature = "zstd")]
+            Self::Zstd(member) => member.finish().into_inner().1,
+        }
+    }
+}
+
+impl Read for Member {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip(member) => member.read(into),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(member) => member.read(into),
+        }
+    }
+}
+
+impl Format {
+    /// Do these bytes begin a member?
+    fn is_of(self, begin: &[u8]) -> bool {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip => super::source::is_gzip(begin),
+            #[cfg(feature = "zstd")]
+            Self::Zstd => super::source::is_zstd(begin),
+        }
+    }
+
+    /// As messages call a part of such a file.
+    pub(super) fn part(self) -> &'static str {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip => "gzip member",
+            #[cfg(feature = "zstd")]
+            Self::Zstd => "Zstandard frame",
+        }
+    }
+}
+
+impl Members {
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+}

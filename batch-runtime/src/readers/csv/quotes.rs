@@ -1,0 +1,168 @@
+//! Takes a record with quotes apart: its fields without them, or what is wrong with it.
+
+use super::index;
+use super::malformed::Fault;
+use super::records::{BYTE_ORDER_MARK, Found, Records, Syntax};
+use crate::readers::ReadError;
+
+/// A record that was copied without its quotes.
+struct Unquoted {
+    /// The place of its line end in the buffer.
+    end: usize,
+    lines: u64,
+    /// How many marks are in it.
+    marks: usize,
+}
+
+impl Syntax {
+    /// The place of the first byte from `from` on that is no white space, where that may stand around quotes.
+    #[inline]
+    fn pass_blanks(&self, buffer: &[u8], from: usize) -> usize {
+        if !self.trim {
+            return from;
+        }
+        let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t') && **byte != self.delimiter;
+        from + buffer[from.min(buffer.len())..].iter().take_while(blank).count()
+    }
+}
+
+impl Records {
+    /// The record at `start`, in which there are quotes; `None` if its end is not yet in the buffer.
+    pub(super) fn unquote(&mut self, start: usize, first: usize) -> Result<Option<Found>, ReadError> {
+        let byte = self.base + start as u64;
+        let longest = self.syntax.longest;
+        let Unquoted { end, lines, marks } = match self.copy_unquoted(start, first) {
+            Ok(Some(unquoted)) if unquoted.end - start > longest => {
+                return self.skip_too_long(start, unquoted.lines > 1);
+            }
+            Ok(Some(unquoted)) => unquoted,
+            // What is wrong after the most bytes of a record may not have been read yet when it is found too long.
+            Ok(None) if self.ended && self.filled - start > longest => {
+                return self.skip_too_long(start, true);
+            }
+            Err(fault) if fault.place() - start > longest => return self.skip_too_long(start, true),
+            Ok(None) if self.ended => {
+                // Nothing but an open quote hides the end of the last line.
+                let (resource, line) = (self.resource(), self.line);
+                self.skip_line(start)?;
+                return Err(ReadError::UnclosedQuote { resource, line, byte });
+            }
+            Ok(None) => return Ok(None),
+            Err(fault) => {
+                let error = self.malformed(start, &fault);
+                self.skip_line(start)?;
+                return Err(error);
+            }
+        };
+        (self.at, self.next) = (end + 1, first + marks);
+        let line = self.line;
+        self.line += lines;
+        self.record_line = line;
+        if self.buffer[start] == BYTE_ORDER_MARK[0] {
+            self.check_mark(start, line, byte)?;
+        }
+        Ok(Some(Found { start, end, first, last: first, unquoted: true, line, byte }))
+    }
+
+    #[cold]
+    fn skip_too_long(&mut self, start: usize, in_quotes: bool) -> Result<Option<Found>, ReadError> {
+        let (line, byte) = (self.line, self.base + start as u64);
+        self.skip_line(start)?;
+        Err(self.too_long(line, byte, in_quotes))
+    }
+
+    /// Copies the record at `start`, in which there are quotes, into the scratch without them; `None` if its end is
+    /// not yet in the buffer.
+    fn copy_unquoted(&mut self, start: usize, first: usize) -> Result<Option<Unquoted>, Fault> {
+        let Syntax { delimiter, quote, escape, lenient, .. } = self.syntax;
+        let buffer = &self.buffer[..self.filled];
+        let mut marks = self.index[first..].iter().map(|place| *place as usize);
+        let (scratch, ends, quoted) = (&mut self.scratch, &mut self.scratch_ends, &mut self.scratch_quoted);
+        scratch.clear();
+        ends.clear();
+        quoted.clear();
+        let mut lines = 1;
+        let mut from = start;
+        let mut used = 0;
+        loop {
+            let opened = self.syntax.pass_blanks(buffer, from);
+            let is_quoted = buffer.get(opened).copied() == quote;
+            if is_quoted {
+                marks.next();
+                used += 1;
+                from = opened + 1;
+                loop {
+                    let Some(place) = marks.next() else { return Ok(None) };
+                    used += 1;
+                    if buffer[place] == b'\n' {
+                        lines += 1;
+                    } else if Some(buffer[place]) == quote
+                        && !escape.is_some_and(|escape| is_escaped(&buffer[from..place], escape))
+                    {
+                        append(&buffer[from..place], escape, scratch);
+                        let Some(next) = buffer.get(place + 1) else { return Ok(None) };
+                        from = place + 1;
+                        if Some(*next) != quote {
+                            break;
+                        }
+                        // The second quote of a pair is the one that is kept.
+                        marks.next();
+                        used += 1;
+                        scratch.push(*next);
+                        from += 1;
+                    }
+                }
+                if !lenient {
+                    let rest = self.syntax.pass_blanks(buffer, from);
+                    match buffer.get(rest..) {
+                        Some([b'\r', b'\n', ..] | [b'\n', ..]) => from = rest,
+                        Some([byte, ..]) if *byte == delimiter => from = rest,
+                        Some([] | [b'\r']) | None => return Ok(None),
+                        Some(_) => return Err(Fault::TextAfterQuote { opened, place: rest }),
+                    }
+                }
+            }
+            loop {
+                let Some(place) = marks.next() else { return Ok(None) };
+                used += 1;
+                let is_end = buffer[place] == b'\n';
+                if !is_end && buffer[place] != delimiter {
+                    if lenient {
+                        continue;
+                    }
+                    return Err(Fault::QuoteInText { place });
+                }
+                let text = &buffer[from..place];
+                let text = if is_end { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+                if !lenient && let Some(found) = memchr::memchr(b'\r', text) {
+                    return Err(Fault::Return { place: from + found });
+                }
+                scratch.extend_from_slice(text);
+                ends.push(index::place(scratch.len()));
+                quoted.push(is_quoted);
+                if is_end {
+                    return Ok(Some(Unquoted { end: place, lines, marks: used }));
+                }
+                scratch.push(b'\n');
+                from = place + 1;
+                break;
+            }
+        }
+    }
+}
+
+/// Is what follows the text escaped: does the text end with an odd number of escapes?
+fn is_escaped(text: &[u8], escape: u8) -> bool {
+    text.iter().rev().take_while(|byte| **byte == escape).count() % 2 == 1
+}
+
+/// Appends the text within quotes, without its escapes.
+#[inline]
+fn append(text: &[u8], escape: Option<u8>, out: &mut Vec<u8>) {
+    let Some(escape) = escape else { return out.extend_from_slice(text) };
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        let kept = if *byte == escape { bytes.next().unwrap_or(byte) } else { byte };
+        out.push(*kept);
+    }
+}

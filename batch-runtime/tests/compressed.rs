@@ -1,0 +1,125 @@
+//! Compressed inputs of one part or several, with what may follow the last.
+#![cfg(all(feature = "gzip", feature = "zstd", feature = "csv"))]
+
+mod folder;
+
+use std::io::Write as _;
+
+use batch_runtime::Reader;
+use batch_runtime::readers::{CsvReader, JsonLinesReader, ReadError};
+use folder::Folder;
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 1).unwrap()
+}
+
+type Encode = fn(&str) -> Vec<u8>;
+
+const BOTH: [(&str, Encode, &str); 2] =
+    [("in.csv.gz", gzip, "gzip member"), ("in.csv.zst", zstd, "Zstandard frame")];
+
+/// The records, and the error behind them; read from the begin, and by a reader opened again after each of them.
+fn read(name: &str, bytes: &[u8]) -> (Vec<String>, Option<String>) {
+    let folder = Folder::new();
+    let path = folder.file(name, bytes);
+    let text = |error: ReadError| error.to_string().replace(&*path.to_string_lossy(), "it");
+    let mut items = Vec::new();
+    let mut reader = CsvReader::<String>::options().without_header().open(&path).unwrap();
+    let error = loop {
+        let read = reader.read();
+        let position = serde_json::to_string(&reader.position()).unwrap();
+        match read {
+            Ok(Some(item)) => items.push(item),
+            Ok(None) => break None,
+            Err(error) => break Some(text(error)),
+        }
+        if items.len() < 5 {
+            reader = CsvReader::options().without_header().open(&path).unwrap();
+            reader.resume(serde_json::from_str(&position).unwrap()).unwrap();
+        }
+    };
+    (items, error)
+}
+
+#[test]
+fn members_are_read_one_after_the_other() {
+    for (name, encode, _) in BOTH {
+        let bytes = [encode("a\nb"), encode(""), encode("c\nd\n"), encode("e\n")].concat();
+        assert_eq!(read(name, &bytes), (["a", "bc", "d", "e"].map(str::to_owned).to_vec(), None));
+    }
+}
+
+#[test]
+fn members_may_begin_anywhere_in_a_block_of_the_file() {
+    for (name, encode, _) in BOTH {
+        let one = encode("abcdefgh\n");
+        let count = 40_000 / one.len() * 4;
+        let (items, error) = read(name, &one.repeat(count));
+        assert_eq!((items.len(), error), (count, None));
+    }
+}
+
+#[test]
+fn zeros_after_the_last_member_are_padding() {
+    for (name, encode, _) in BOTH {
+        for zeros in [1, 3, 4, 5, 512, 100_000] {
+            let bytes = [encode("a\nb\n"), vec![0; zeros]].concat();
+            assert_eq!(read(name, &bytes), (vec!["a".to_owned(), "b".to_owned()], None), "{zeros}");
+        }
+    }
+}
+
+#[test]
+fn anything_else_after_the_last_member_is_told_as_what_it_is() {
+    for (name, encode, part) in BOTH {
+        for rest in [&b"x"[..], b"junk that goes on", b"\0\0\0\0\0\0\0\0x", b"\x1F"] {
+            let (items, error) = read(name, &[&encode("a\nb\n"), rest].concat());
+            assert_eq!(items, ["a", "b"]);
+            let error = error.unwrap();
+            assert!(error.starts_with(&format!("it: trailing data after the last {part}")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_member_that_ends_too_early_is_truncated() {
+    for (name, encode, _) in BOTH {
+        let (first, second) = (encode("a\nb\n"), encode(&"some more text\n".repeat(1000)));
+        for end in [1, 5, second.len() / 2, second.len() - 1] {
+            let (items, error) = read(name, &[&first, &second[..end]].concat());
+            assert_eq!(items[..2], ["a", "b"]);
+            let error = error.unwrap();
+            // What is too short to tell a member by is no member.
+            let is_told = if end < 4 && error.contains("trailing") {
+                true
+            } else {
+                error.starts_with("it is truncated")
+            };
+            assert!(is_told, "{end}: {error}");
+        }
+        let error = CsvReader::<String>::open(Folder::new().file(name, "")).unwrap_err();
+        assert!(error.to_string().contains("is truncated"), "{error}");
+    }
+}
+
+#[test]
+fn a_compressed_file_of_json_lines_goes_on_after_a_restart() {
+    let folder = Folder::new();
+    let lines: String = (0..50_000).map(|line| format!("{line}\n")).collect();
+    let path = folder.file("in.jsonl.gz", gzip(&format!("\u{FEFF}{lines}")));
+    for read in [0, 1, 2, 49_999, 50_000] {
+        let mut reader = JsonLinesReader::<u32>::open(&path).unwrap();
+        for line in 0..read {
+            assert_eq!(reader.read().unwrap(), Some(line));
+        }
+        let mut restarted = JsonLinesReader::<u32>::open(&path).unwrap();
+        restarted.resume(reader.position()).unwrap();
+        assert_eq!(restarted.read().unwrap(), (read < 50_000).then_some(read));
+    }
+}

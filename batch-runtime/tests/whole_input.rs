@@ -1,0 +1,151 @@
+//! An input of which no record can be read is refused when it is opened, once, with what to do.
+#![cfg(feature = "csv")]
+
+mod folder;
+
+use batch_runtime::readers::{CsvReader, JsonLinesReader, ReadError};
+use folder::Folder;
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "only its fields' names matter")]
+struct Row {
+    a: u8,
+    b: u8,
+    c: Option<u8>,
+}
+
+/// What opening it says, with the file's name for the whole path.
+fn refused<T>(content: &[u8], name: &str, open: impl Fn(&std::path::Path) -> Result<T, ReadError>) -> String {
+    let folder = Folder::new();
+    let path = folder.file(name, content);
+    let Err(error) = open(&path) else { panic!("{name} was opened") };
+    assert!(error.is_about_the_input(), "{error}");
+    error.to_string().replace(&*path.to_string_lossy(), name)
+}
+
+fn csv(content: impl AsRef<[u8]>) -> String {
+    refused(content.as_ref(), "in.csv", |path| CsvReader::<Row>::open(path))
+}
+
+fn json(content: impl AsRef<[u8]>) -> String {
+    refused(content.as_ref(), "in.jsonl", |path| JsonLinesReader::<Row>::open(path))
+}
+
+fn utf16(text: &str, mark: bool) -> Vec<u8> {
+    let mark = mark.then_some(0xFEFF);
+    mark.into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+fn utf32(text: &str) -> Vec<u8> {
+    text.chars().flat_map(|character| u32::from(character).to_be_bytes()).collect()
+}
+
+#[test]
+fn a_line_that_tells_a_spreadsheet_the_separator_is_no_header() {
+    let message = csv("sep=,\na,b,c\n1,2,3\n4,5,6\n");
+    assert_eq!(
+        message,
+        "in.csv, header: its first line, `sep=,`, is no header but says what stands between fields; leave it out by \
+         `skip_lines(1)`, with `,` as `delimiter`"
+    );
+    let folder = Folder::new();
+    let path = folder.file("in.csv", "sep=;\r\na;b;c\r\n1;2;3\r\n");
+    assert!(CsvReader::<Row>::options().skip_lines(1).delimiter(b';').open(path).is_ok());
+}
+
+#[test]
+fn a_header_with_another_delimiter_lacks_every_column() {
+    assert_eq!(
+        csv("a;b;c\n1,2,3\n4,5,6\n"),
+        "in.csv, header: there is no column `a`, only `a;b;c`; is the delimiter `;`?"
+    );
+    assert_eq!(
+        csv("a\tb\n"),
+        "in.csv, header: there is no column `a`, only `a\\tb`; is the delimiter `\\t`?"
+    );
+}
+
+#[test]
+fn text_in_another_encoding_is_refused() {
+    let (text, line) = ("a,b,c\n1,2,3\n", "{\"a\":1,\"b\":2}\n");
+    for (message, name, encoded) in [
+        (csv(utf16(text, true)), "in.csv", "UTF-16"),
+        (csv(utf16(text, false)), "in.csv", "UTF-16"),
+        (csv(utf32(text)), "in.csv", "UTF-32"),
+        (json(utf16(line, true)), "in.jsonl", "UTF-16"),
+        (json(utf16(line, false)), "in.jsonl", "UTF-16"),
+        (json(utf32(line)), "in.jsonl", "UTF-32"),
+    ] {
+        assert_eq!(message, format!("{name}: it is {encoded}; convert the input to UTF-8"));
+    }
+}
+
+#[test]
+fn a_file_that_is_named_as_a_compressed_one_and_is_none_is_refused() {
+    let message = refused(b"a,b\n", "in.csv.gz", |path| CsvReader::<Row>::open(path));
+    assert_eq!(
+        message,
+        "in.csv.gz: it is named `.gz`, but is not compressed with gzip; give it the name of what it is"
+    );
+    let message = refused(b"{}\n", "in.zst", |path| JsonLinesReader::<Row>::open(path));
+    assert!(message.contains("not compressed with Zstandard"), "{message}");
+}
+
+#[test]
+fn a_binary_file_is_no_csv() {
+    assert_eq!(
+        csv(b"PK\x03\x04\0\x08a,b\n"),
+        "in.csv, header: it holds a NUL byte; is it a text, and in UTF-8?"
+    );
+}
+
+#[test]
+fn one_json_document_is_no_file_of_json_lines() {
+    let several = "in.jsonl: it is one JSON value over several lines, where a value a line is expected; `jq -c '.[]'` makes lines of an \
+                   array";
+    for document in [
+        "[\n  {\n    \"a\": 1,\n    \"b\": 2\n  }\n]\n",
+        "[{\"a\":1,\"b\":2},\n{\"a\":3,\"b\":4}]\n",
+        "[{\n\"a\":1},\n{\"a\":2}]",
+        "{\n  \"rows\": [\n{\"a\":1}]}",
+    ] {
+        assert_eq!(json(document), several, "{document}");
+    }
+    assert!(
+        json("[{\"a\":1,\"b\":2}, {\"a\":3,\"b\":4}]")
+            .starts_with("in.jsonl: it is one JSON array of all items")
+    );
+    assert!(json(format!("[{}]", "{\"a\":1,\"b\":2},".repeat(100_000))).contains("one JSON array"));
+}
+
+#[test]
+fn a_bad_first_line_of_json_is_an_error_of_that_line() {
+    let folder = Folder::new();
+    for content in ["{\"a\":1,\n{\"a\":1,\"b\":2}\n", "[1,\n[1,2,3]\n", "[1,2]\n", "", "{"] {
+        assert!(JsonLinesReader::<Row>::open(folder.file("in.jsonl", content)).is_ok(), "{content}");
+    }
+}
+
+#[test]
+fn a_type_that_no_record_can_be_is_told_of_the_whole_input() {
+    use batch_runtime::Reader;
+    let folder = Folder::new();
+    let path = folder.file("in.csv", "a,b\n1,2\n3,4\n");
+    let mut reader = CsvReader::<(u8, u8, u8)>::open(&path).unwrap();
+    let error = reader.read().unwrap_err();
+    assert!(error.is_about_the_input() && !reader.steps_over(&error), "{error}");
+    assert!(error.to_string().ends_with("in.csv: expected a tuple of size 3, not 2 fields"), "{error}");
+}
+
+#[test]
+fn without_a_header_a_first_record_that_is_no_item_does_not_say_how_many_columns_there_are() {
+    use batch_runtime::Reader;
+    let folder = Folder::new();
+    let path = folder.file("in.csv", "title\n1,2\n3,4,5\n6,7\n");
+    let mut reader = CsvReader::<(u8, u8)>::options().without_header().open(path).unwrap();
+    assert!(reader.read().is_err());
+    assert_eq!(reader.read().unwrap(), Some((1, 2)));
+    assert!(reader.read().unwrap_err().to_string().ends_with("line 3: 3 fields, 2 were expected"));
+    assert_eq!(reader.read().unwrap(), Some((6, 7)));
+}
