@@ -85,9 +85,9 @@ fn the_footer_is_told_the_number_of_items() {
 #[test]
 fn fields_are_quoted_where_they_must_be() {
     let items = [("a,b", "c\"d"), ("e\nf", "g\rh"), ("i;j", " k ")];
-    assert_eq!(written(|writer| writer, &items), "\"a,b\",\"c\"\"d\"\n\"e\nf\",\"g\rh\"\ni;j, k \n");
+    assert_eq!(written(|writer| writer, &items), "\"a,b\",\"c\"\"d\"\n\"e\nf\",\"g\rh\"\ni;j,\" k \"\n");
     let other = |writer: CsvWriter<(&'static str, &'static str)>| writer.delimiter(b';').quote(b'\'');
-    assert_eq!(written(other, &items), "a,b;c\"d\n'e\nf';'g\rh'\n'i;j'; k \n");
+    assert_eq!(written(other, &items), "a,b;c\"d\n'e\nf';'g\rh'\n'i;j';' k '\n");
     assert_eq!(written(|writer| writer, &[""]), "\"\"\n");
 }
 

@@ -131,13 +131,15 @@ fn the_parts_of_a_file_that_is_longer_than_any_buffer_are_the_whole() {
     let (folder, mut random) = (Folder::new(), Random(5));
     let mut text = String::from("a,b\n");
     for _ in 0..8 {
-        let long = "y\n,\"\"".repeat(usize::try_from(random.below(20_000)).unwrap());
+        let long = "y\n,\"\"".repeat(usize::try_from(random.below(40_000)).unwrap());
         text += "1,\"";
         text += &long;
         text += "\"\n";
+        text += &"z".repeat(usize::try_from(random.below(400_000)).unwrap());
+        text += ",2\n";
     }
     let path = folder.file("long.csv", &text);
-    let open = || CsvReader::<Vec<String>>::options().longest_record(60_000).open(&path).unwrap();
+    let open = || CsvReader::<Vec<String>>::options().longest_record(200_000).open(&path).unwrap();
     splits(open, [2, 20], "long records");
 }
 

@@ -22,7 +22,9 @@ use crate::{ChunkTransaction, Durability, Partitionable, Serializes, Writer};
 /// kept and what came behind it is cut off, so that no line is lost or doubled. A file of that name that was there
 /// before is refused, unless it may be [overwritten](Self::overwrite): then it stays whole until the end of the step.
 ///
-/// Fields are quoted where they must be. `None` is empty, or a [marker](Self::null). serde's attributes hold:
+/// Fields are quoted where they must be, and where a reader might leave out white space. `None` is empty, or a
+/// [marker](Self::null); the empty text of a `Some` is `""`. What is written is read back by [`CsvReader`](crate::readers::CsvReader)
+/// as the same value, or the item is refused: a `None` that would be a blank line, bytes that are no text. serde's attributes hold:
 /// `rename`, `skip`, `flatten`, `serialize_with` …; what `skip_serializing_if` leaves out is as `None`. A field that is
 /// a struct or a sequence is refused. All items must have the same number of fields. Items without names (tuples)
 /// have no header unless [one is given](Self::header); if no item is written at all the names of its fields are not
@@ -101,7 +103,22 @@ impl<T> CsvWriter<T> {
         self
     }
 
-    /// What stands for `None`; nothing if it is not said.
+    /// In quotes, this byte stands before itself, for a reader that takes it for an [escape](crate::readers::CsvOptions::escape).
+    pub fn escape(mut self, escape: u8) -> Self {
+        self.format.escape = Some(escape);
+        self
+    }
+
+    /// A field that begins with this byte is quoted, for a reader to which it begins a
+    /// [comment](crate::readers::CsvOptions::comment).
+    pub fn comment(mut self, comment: u8) -> Self {
+        self.format.comment = Some(comment);
+        self.format.mark();
+        self
+    }
+
+    /// What stands for `None`; nothing if it is not said. A value that is written the same is quoted: our reader takes it for the
+    /// value that it is.
     pub fn null(mut self, marker: impl Into<String>) -> Self {
         self.format.null = marker.into();
         self
@@ -133,7 +150,7 @@ impl<T> CsvWriter<T> {
     }
 
     fn problem(&self) -> Option<&'static str> {
-        let Format { delimiter, quote, .. } = self.format;
+        let Format { delimiter, quote, escape, comment, .. } = self.format;
         let bad = |mark: u8| {
             !mark.is_ascii()
                 || mark.is_ascii_alphanumeric()
@@ -141,6 +158,10 @@ impl<T> CsvWriter<T> {
         };
         if bad(delimiter) || bad(quote) {
             Some("delimiter and quote must be ASCII and no line ends, letters, digits or signs of numbers")
+        } else if escape.into_iter().chain(comment).any(|mark| {
+            !mark.is_ascii() || matches!(mark, b'\n' | b'\r') || [delimiter, quote].contains(&mark)
+        }) {
+            Some("escape and comment must be ASCII, no line ends, and neither delimiter nor quote")
         } else if delimiter == quote {
             Some("delimiter and quote must be two different bytes")
         } else {
@@ -158,6 +179,12 @@ impl<T> CsvWriter<T> {
             (Header::OfTheItem, Some(columns)) => &columns.names,
             (Header::OfTheItem, None) | (Header::None, _) => return Ok(()),
         };
+        if names.iter().any(|name| name.contains('\0')) {
+            let problem =
+                "the name of a column holds a NUL byte, by which a reader takes the file for no text"
+                    .to_owned();
+            return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
+        }
         if !names.is_empty() {
             let columns = Columns { count: names.len(), names: Vec::new() };
             let line = record::append(names, &self.format, &columns, self.file.buffer()?);

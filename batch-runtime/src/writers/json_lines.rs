@@ -1,5 +1,7 @@
 //! Receives: items of a serde type. Gives: [`JsonLinesWriter`], a file with each as JSON on a line of its own.
 
+mod exact;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -11,6 +13,9 @@ use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Partitionable, Serializes, Writer};
 
 /// Writes items to a file, each as JSON on a line of its own (JSON Lines, NDJSON).
+///
+/// An item is refused that JSON has no words for: with a float that is NaN or infinite, or a
+/// [`RawValue`](serde_json::value::RawValue) over several lines.
 ///
 /// The file is written as `NAME.part` and gets its name at the end of the step. After a crash the committed part is
 /// kept and what came behind it is cut off, so that no line is lost or doubled. A file of that name that was there
@@ -109,7 +114,7 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
         let mut written = 0;
         for item in items {
             written += 1;
-            if let Err(error) = serde_json::to_writer(&mut *out, item) {
+            if let Err(error) = exact::append(item, out) {
                 out.truncate(begin);
                 return Err(WriteError::Item {
                     path: self.file.path().to_path_buf(),

@@ -13,28 +13,60 @@ pub(super) struct Format {
     pub(super) quote: u8,
     pub(super) null: String,
     pub(super) line_end: &'static str,
+    /// In quotes, what stands before a byte that is text.
+    pub(super) escape: Option<u8>,
+    /// What begins a line that is no record.
+    pub(super) comment: Option<u8>,
+    /// Nothing is quoted.
+    is_bare: bool,
     /// Bytes that make a field be quoted.
     special: [bool; 256],
+    /// Bytes that may make a field be quoted that begins or ends with them.
+    edge: [bool; 256],
+}
+
+/// What was written of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrote {
+    /// The marker of no value.
+    None,
+    /// A value where there could have been none.
+    Some,
+    /// Any other.
+    Value,
 }
 
 impl Format {
     pub(super) fn new() -> Self {
-        let mut format =
-            Self { delimiter: b',', quote: b'"', null: String::new(), line_end: "\n", special: [false; 256] };
+        let mut format = Self {
+            delimiter: b',',
+            quote: b'"',
+            null: String::new(),
+            line_end: "\n",
+            escape: None,
+            comment: None,
+            is_bare: false,
+            special: [false; 256],
+            edge: [false; 256],
+        };
         format.mark();
         format
     }
 
     /// Nothing is quoted.
     pub(super) fn bare() -> Self {
-        Self { special: [false; 256], ..Self::new() }
+        Self { is_bare: true, special: [false; 256], edge: [false; 256], ..Self::new() }
     }
 
-    /// To be called when delimiter or quote changed.
+    /// To be called when a byte with a meaning changed.
     pub(super) fn mark(&mut self) {
         self.special = [false; 256];
         for byte in [self.delimiter, self.quote, b'\n', b'\r'] {
             self.special[usize::from(byte)] = true;
+        }
+        for byte in u8::MIN..=u8::MAX {
+            // Of what is not ASCII more than a byte has to be looked at.
+            self.edge[usize::from(byte)] = byte <= b' ' || !byte.is_ascii() || Some(byte) == self.comment;
         }
     }
 
@@ -42,10 +74,36 @@ impl Format {
     #[inline]
     pub(super) fn text(&self, text: &str, out: &mut Vec<u8>) {
         let bytes = text.as_bytes();
-        if bytes.iter().any(|byte| self.special[usize::from(*byte)]) {
+        let on_edge = |byte: Option<&u8>| byte.is_some_and(|byte| self.edge[usize::from(*byte)]);
+        if bytes.iter().any(|byte| self.special[usize::from(*byte)])
+            || (on_edge(bytes.first()) || on_edge(bytes.last())) && self.is_lost_on_an_edge(text)
+            || matches!(bytes.len(), 4 | 5) && !self.is_bare && is_separator_line(bytes)
+        {
             self.quoted(bytes, out);
         } else {
             out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Could a reader leave out what the text begins or ends with: white space, a byte order mark, the begin of a comment?
+    #[cold]
+    fn is_lost_on_an_edge(&self, text: &str) -> bool {
+        text.trim().len() != text.len()
+            || text.starts_with('\u{FEFF}')
+            || self.comment.is_some() && text.as_bytes().first().copied() == self.comment
+    }
+
+    /// Makes what was written from `begin` on a text that is not taken for no value.
+    #[inline]
+    pub(super) fn told_from_none(&self, wrote: Wrote, begin: usize, out: &mut Vec<u8>) {
+        let is_marker = match wrote {
+            Wrote::None => false,
+            Wrote::Some => out.len() == begin || out[begin..] == *self.null.as_bytes(),
+            Wrote::Value => out.len() > begin && out[begin..] == *self.null.as_bytes(),
+        };
+        if is_marker {
+            out.insert(begin, self.quote);
+            out.push(self.quote);
         }
     }
 
@@ -53,13 +111,18 @@ impl Format {
     fn quoted(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.push(self.quote);
         for byte in bytes {
-            if *byte == self.quote {
-                out.push(self.quote);
+            if *byte == self.quote || Some(*byte) == self.escape {
+                out.push(*byte);
             }
             out.push(*byte);
         }
         out.push(self.quote);
     }
+}
+
+/// Could a spreadsheet take it, as the first line of a file, for what says how fields are separated?
+fn is_separator_line(text: &[u8]) -> bool {
+    text[..4].eq_ignore_ascii_case(b"sep=")
 }
 
 /// Why an item is no record. One pointer wide, as it travels with every value.
@@ -115,24 +178,24 @@ pub(super) struct Field<'a> {
 macro_rules! integers {
     ($($method:ident $type:ty;)*) => {$(
         #[inline]
-        fn $method(self, value: $type) -> Result<(), ItemError> {
+        fn $method(self, value: $type) -> Result<Wrote, ItemError> {
             // Neither digits nor a sign can be the delimiter.
             self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-            Ok(())
+            Ok(Wrote::Value)
         }
     )*};
 }
 
 impl Serializer for Field<'_> {
-    type Ok = ();
+    type Ok = Wrote;
     type Error = ItemError;
-    type SerializeSeq = Impossible<(), ItemError>;
-    type SerializeTuple = Impossible<(), ItemError>;
-    type SerializeTupleStruct = Impossible<(), ItemError>;
-    type SerializeTupleVariant = Impossible<(), ItemError>;
-    type SerializeMap = Impossible<(), ItemError>;
-    type SerializeStruct = Impossible<(), ItemError>;
-    type SerializeStructVariant = Impossible<(), ItemError>;
+    type SerializeSeq = Impossible<Wrote, ItemError>;
+    type SerializeTuple = Impossible<Wrote, ItemError>;
+    type SerializeTupleStruct = Impossible<Wrote, ItemError>;
+    type SerializeTupleVariant = Impossible<Wrote, ItemError>;
+    type SerializeMap = Impossible<Wrote, ItemError>;
+    type SerializeStruct = Impossible<Wrote, ItemError>;
+    type SerializeStructVariant = Impossible<Wrote, ItemError>;
 
     integers! {
         serialize_i8 i8;
@@ -148,54 +211,57 @@ impl Serializer for Field<'_> {
     }
 
     #[inline]
-    fn serialize_f32(self, value: f32) -> Result<(), ItemError> {
+    fn serialize_f32(self, value: f32) -> Result<Wrote, ItemError> {
         self.out.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
-        Ok(())
+        Ok(Wrote::Value)
     }
 
     #[inline]
-    fn serialize_f64(self, value: f64) -> Result<(), ItemError> {
+    fn serialize_f64(self, value: f64) -> Result<Wrote, ItemError> {
         number::append_f64(value, self.out);
-        Ok(())
+        Ok(Wrote::Value)
     }
 
     #[inline]
-    fn serialize_bool(self, value: bool) -> Result<(), ItemError> {
+    fn serialize_bool(self, value: bool) -> Result<Wrote, ItemError> {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
-        Ok(())
+        Ok(Wrote::Value)
     }
 
-    fn serialize_char(self, value: char) -> Result<(), ItemError> {
+    fn serialize_char(self, value: char) -> Result<Wrote, ItemError> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
     #[inline]
-    fn serialize_str(self, value: &str) -> Result<(), ItemError> {
+    fn serialize_str(self, value: &str) -> Result<Wrote, ItemError> {
         self.format.text(value, self.out);
-        Ok(())
+        Ok(Wrote::Value)
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<(), ItemError> {
+    fn serialize_bytes(self, value: &[u8]) -> Result<Wrote, ItemError> {
         let text = std::str::from_utf8(value).map_err(|_| ItemError::new("bytes that are not UTF-8"))?;
         self.serialize_str(text)
     }
 
     #[inline]
-    fn serialize_none(self) -> Result<(), ItemError> {
+    fn serialize_none(self) -> Result<Wrote, ItemError> {
         self.out.extend_from_slice(self.format.null.as_bytes());
-        Ok(())
+        Ok(Wrote::None)
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), ItemError> {
-        value.serialize(self)
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Wrote, ItemError> {
+        match value.serialize(self)? {
+            Wrote::None => Err(ItemError::new("a `Some` of nothing would be read back as `None`")),
+            _ => Ok(Wrote::Some),
+        }
     }
 
-    fn serialize_unit(self) -> Result<(), ItemError> {
+    fn serialize_unit(self) -> Result<Wrote, ItemError> {
         self.serialize_none()
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), ItemError> {
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<Wrote, ItemError> {
         self.serialize_none()
     }
 
@@ -204,7 +270,7 @@ impl Serializer for Field<'_> {
         _name: &'static str,
         _index: u32,
         variant: &'static str,
-    ) -> Result<(), ItemError> {
+    ) -> Result<Wrote, ItemError> {
         self.serialize_str(variant)
     }
 
@@ -213,7 +279,7 @@ impl Serializer for Field<'_> {
         self,
         _name: &'static str,
         value: &T,
-    ) -> Result<(), ItemError> {
+    ) -> Result<Wrote, ItemError> {
         value.serialize(self)
     }
 
@@ -223,7 +289,7 @@ impl Serializer for Field<'_> {
         _index: u32,
         _variant: &'static str,
         _value: &T,
-    ) -> Result<(), ItemError> {
+    ) -> Result<Wrote, ItemError> {
         Err(ItemError::nested("an enum variant with a value"))
     }
 

@@ -5,7 +5,7 @@ use serde::ser::{
     Serializer,
 };
 
-use super::field::{Field, Format, ItemError};
+use super::field::{Field, Format, ItemError, Wrote};
 
 /// The columns of a file, as the first item has them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -25,12 +25,17 @@ pub(super) fn append<T: Serialize>(
 ) -> Result<(), ItemError> {
     let begin = out.len();
     let names = &*columns.names;
-    let count = item.serialize(Record { format, out, count: 0, names, learn: None })?;
+    let Written { count, last } = item.serialize(Record::new(format, out, names, None))?;
     if count != columns.count {
         return Err(ItemError::new(format!("it has {count} fields, the first item has {}", columns.count)));
     }
     if out.len() == begin {
-        // A blank line would be no record.
+        // A blank line would be no record, and nothing in quotes is a text.
+        if last == Wrote::None {
+            return Err(ItemError::new(
+                "no value, in a record of one field, would be a blank line; name a marker for it by `null`",
+            ));
+        }
         out.extend([format.quote; 2]);
     }
     out.extend_from_slice(format.line_end.as_bytes());
@@ -40,12 +45,25 @@ pub(super) fn append<T: Serialize>(
 /// The columns of `item`.
 pub(super) fn columns<T: Serialize>(item: &T, format: &Format) -> Result<Columns, ItemError> {
     let mut learnt = Vec::new();
-    let record = Record { format, out: &mut Vec::new(), count: 0, names: &[], learn: Some(&mut learnt) };
-    let count = item.serialize(record)?;
+    let mut out = Vec::new();
+    let Written { count, .. } = item.serialize(Record::new(format, &mut out, &[], Some(&mut learnt)))?;
     if count == 0 {
         return Err(ItemError::new("it has no fields"));
     }
+    for (place, name) in learnt.iter().enumerate() {
+        if learnt[..place].contains(name) {
+            return Err(ItemError::new(format!("two of its fields are named `{name}`")));
+        }
+    }
     Ok(Columns { count, names: learnt })
+}
+
+/// What was appended of an item.
+#[derive(Clone, Copy)]
+struct Written {
+    count: usize,
+    /// Of its last field.
+    last: Wrote,
 }
 
 /// Appends the fields of one item.
@@ -54,20 +72,37 @@ struct Record<'a> {
     out: &'a mut Vec<u8>,
     /// The fields that were appended.
     count: usize,
+    last: Wrote,
     /// The names that a map must have, in this order.
     names: &'a [String],
     /// Where the names go that the item has.
     learn: Option<&'a mut Vec<String>>,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    fn new(
+        format: &'a Format,
+        out: &'a mut Vec<u8>,
+        names: &'a [String],
+        learn: Option<&'a mut Vec<String>>,
+    ) -> Self {
+        Self { format, out, count: 0, last: Wrote::Value, names, learn }
+    }
+
+    fn written(&self) -> Written {
+        Written { count: self.count, last: self.last }
+    }
+
     #[inline]
     fn append<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ItemError> {
         if self.count > 0 {
             self.out.push(self.format.delimiter);
         }
         self.count += 1;
-        value.serialize(Field { format: self.format, out: self.out })
+        let begin = self.out.len();
+        self.last = value.serialize(Field { format: self.format, out: self.out })?;
+        self.format.told_from_none(self.last, begin, self.out);
+        Ok(())
     }
 
     #[inline]
@@ -77,14 +112,14 @@ impl Record<'_> {
         }
     }
 
-    fn only<T: Serialize + ?Sized>(mut self, value: &T) -> Result<usize, ItemError> {
+    fn only<T: Serialize + ?Sized>(mut self, value: &T) -> Result<Written, ItemError> {
         self.append(value)?;
-        Ok(self.count)
+        Ok(self.written())
     }
 }
 
 impl SerializeStruct for Record<'_> {
-    type Ok = usize;
+    type Ok = Written;
     type Error = ItemError;
 
     #[inline]
@@ -103,13 +138,13 @@ impl SerializeStruct for Record<'_> {
     }
 
     #[inline]
-    fn end(self) -> Result<usize, ItemError> {
-        Ok(self.count)
+    fn end(self) -> Result<Written, ItemError> {
+        Ok(self.written())
     }
 }
 
 impl SerializeMap for Record<'_> {
-    type Ok = usize;
+    type Ok = Written;
     type Error = ItemError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ItemError> {
@@ -136,15 +171,15 @@ impl SerializeMap for Record<'_> {
         })
     }
 
-    fn end(self) -> Result<usize, ItemError> {
-        Ok(self.count)
+    fn end(self) -> Result<Written, ItemError> {
+        Ok(self.written())
     }
 }
 
 macro_rules! sequences {
     ($($trait:ident $method:ident;)*) => {$(
         impl $trait for Record<'_> {
-            type Ok = usize;
+            type Ok = Written;
             type Error = ItemError;
 
             #[inline]
@@ -153,8 +188,8 @@ macro_rules! sequences {
             }
 
             #[inline]
-            fn end(self) -> Result<usize, ItemError> {
-                Ok(self.count)
+            fn end(self) -> Result<Written, ItemError> {
+                Ok(self.written())
             }
         }
     )*};
@@ -168,7 +203,7 @@ sequences! {
 
 macro_rules! only {
     ($($method:ident $type:ty;)*) => {$(
-        fn $method(self, value: $type) -> Result<usize, ItemError> {
+        fn $method(self, value: $type) -> Result<Written, ItemError> {
             self.only(&value)
         }
     )*};
@@ -176,15 +211,15 @@ macro_rules! only {
 
 /// A record is a struct, a tuple, a sequence or a map; any other value is a record of one field.
 impl<'a> Serializer for Record<'a> {
-    type Ok = usize;
+    type Ok = Written;
     type Error = ItemError;
     type SerializeSeq = Record<'a>;
     type SerializeTuple = Record<'a>;
     type SerializeTupleStruct = Record<'a>;
-    type SerializeTupleVariant = Impossible<usize, ItemError>;
+    type SerializeTupleVariant = Impossible<Written, ItemError>;
     type SerializeMap = Record<'a>;
     type SerializeStruct = Record<'a>;
-    type SerializeStructVariant = Impossible<usize, ItemError>;
+    type SerializeStructVariant = Impossible<Written, ItemError>;
 
     only! {
         serialize_bool bool;
@@ -204,26 +239,28 @@ impl<'a> Serializer for Record<'a> {
         serialize_str &str;
     }
 
-    fn serialize_bytes(mut self, value: &[u8]) -> Result<usize, ItemError> {
+    fn serialize_bytes(mut self, value: &[u8]) -> Result<Written, ItemError> {
         self.count += 1;
-        Field { format: self.format, out: self.out }.serialize_bytes(value)?;
-        Ok(self.count)
+        let begin = self.out.len();
+        self.last = Field { format: self.format, out: self.out }.serialize_bytes(value)?;
+        self.format.told_from_none(self.last, begin, self.out);
+        Ok(self.written())
     }
 
-    fn serialize_none(self) -> Result<usize, ItemError> {
+    fn serialize_none(self) -> Result<Written, ItemError> {
         self.only(&None::<()>)
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<usize, ItemError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Written, ItemError> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<usize, ItemError> {
+    fn serialize_unit(self) -> Result<Written, ItemError> {
         self.only(&())
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<usize, ItemError> {
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<Written, ItemError> {
         self.only(&())
     }
 
@@ -232,7 +269,7 @@ impl<'a> Serializer for Record<'a> {
         _name: &'static str,
         _index: u32,
         variant: &'static str,
-    ) -> Result<usize, ItemError> {
+    ) -> Result<Written, ItemError> {
         self.only(variant)
     }
 
@@ -241,7 +278,7 @@ impl<'a> Serializer for Record<'a> {
         self,
         _name: &'static str,
         value: &T,
-    ) -> Result<usize, ItemError> {
+    ) -> Result<Written, ItemError> {
         value.serialize(self)
     }
 
@@ -252,7 +289,7 @@ impl<'a> Serializer for Record<'a> {
         _index: u32,
         _variant: &'static str,
         value: &T,
-    ) -> Result<usize, ItemError> {
+    ) -> Result<Written, ItemError> {
         value.serialize(self)
     }
 
