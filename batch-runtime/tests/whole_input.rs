@@ -1,8 +1,9 @@
-//! An input of which no record can be read is refused when it is opened, once, with what to do.
+//! An input of which no record can be read is refused before the first, once, with what to do.
 #![cfg(feature = "csv")]
 
 mod folder;
 
+use batch_runtime::Reader;
 use batch_runtime::readers::{CsvReader, JsonLinesReader, ReadError};
 use folder::Folder;
 use serde::Deserialize;
@@ -15,11 +16,21 @@ struct Row {
     c: Option<u8>,
 }
 
-/// What opening it says, with the file's name for the whole path.
-fn refused<T>(content: &[u8], name: &str, open: impl Fn(&std::path::Path) -> Result<T, ReadError>) -> String {
+/// What opening it and reading the first record says, with the file's name for the whole path.
+fn refused<R>(content: &[u8], name: &str, open: impl Fn(&std::path::Path) -> Result<R, ReadError>) -> String
+where
+    R: Reader<Error = ReadError>,
+{
     let folder = Folder::new();
     let path = folder.file(name, content);
-    let Err(error) = open(&path) else { panic!("{name} was opened") };
+    let error = match open(&path) {
+        Err(error) => error,
+        Ok(mut reader) => {
+            let error = reader.read().err().unwrap_or_else(|| panic!("{name} was read"));
+            assert!(!reader.steps_over(&error), "{error}");
+            error
+        }
+    };
     assert!(error.is_about_the_input(), "{error}");
     error.to_string().replace(&*path.to_string_lossy(), name)
 }
@@ -129,7 +140,6 @@ fn a_bad_first_line_of_json_is_an_error_of_that_line() {
 
 #[test]
 fn a_type_that_no_record_can_be_is_told_of_the_whole_input() {
-    use batch_runtime::Reader;
     let folder = Folder::new();
     let path = folder.file("in.csv", "a,b\n1,2\n3,4\n");
     let mut reader = CsvReader::<(u8, u8, u8)>::open(&path).unwrap();
@@ -140,7 +150,6 @@ fn a_type_that_no_record_can_be_is_told_of_the_whole_input() {
 
 #[test]
 fn without_a_header_a_first_record_that_is_no_item_does_not_say_how_many_columns_there_are() {
-    use batch_runtime::Reader;
     let folder = Folder::new();
     let path = folder.file("in.csv", "title\n1,2\n3,4,5\n6,7\n");
     let mut reader = CsvReader::<(u8, u8)>::options().without_header().open(path).unwrap();

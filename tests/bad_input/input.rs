@@ -60,7 +60,11 @@ fn a_header_alone_is_an_input_without_items() {
 fn a_header_without_a_column_that_is_needed_names_it() {
     let world = World::empty();
     world.write("in.csv", ENTRIES.replacen("account", "acount", 1));
-    fails_to_open(&world, "in.csv, header: there is no column `account`, only `acount`, `cents`, `note`");
+    world.fails(
+        RUN,
+        "export failed: reading in `entries`: in.csv, header: there is no column `account`, only `acount`, `cents`, `note`",
+    );
+    assert_eq!(world.read("copy.csv.part"), "");
     world.write("in.csv", ENTRIES);
     world.completes(RUN, ENTRIES);
 }

@@ -82,7 +82,16 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         writer: W,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        Self { desk, tally, writer, last: Positions::default(), start: None, json, behind: None, looked_up: 0 }
+        Self {
+            desk,
+            tally,
+            writer,
+            last: Positions::default(),
+            start: None,
+            json,
+            behind: None,
+            looked_up: 0,
+        }
     }
 
     /// Takes the writer to where the last commit left it.

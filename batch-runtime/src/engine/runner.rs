@@ -10,7 +10,7 @@ use super::journal::{self, Journal};
 use super::panic;
 use super::replay::Replaying;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
-use super::{RunOptions, all_skipped, execution, replay};
+use super::{RunOptions, all_skipped, execution};
 use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
 use crate::graph::{Activity, Subject};
 use crate::observe::StepReport;
@@ -150,9 +150,10 @@ impl Runner<'_> {
 
         let (status, exit, done, lost) = match result {
             Ok(done) => {
-                let mut all = if again { Counters::default() } else { before };
+                let is_first = self.journal.completions(&place.path) == 0;
+                let mut all = if is_first { before } else { Counters::default() };
                 all += counters;
-                let replays = replay::execution(&self.environment.job.parameters).is_some();
+                let replays = self.replaying.and_then(|replaying| replaying.places(&place.path)).is_some();
                 let exit = ExitStatus::code("COMPLETED").because(all_skipped::told(&all, replays));
                 (BatchStatus::Completed, exit, Some(done), None)
             }

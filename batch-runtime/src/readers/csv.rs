@@ -30,6 +30,7 @@ use self::records::{Record, Records};
 use self::split::Bounds;
 use self::value::Problem;
 use super::error::shown;
+use super::fields;
 use super::source::Source;
 use super::{Identity, ReadError};
 use crate::definition::Deserializes;
@@ -90,6 +91,8 @@ pub struct CsvReader<T> {
     /// The number of columns: the header's, or that of the first record.
     columns: Option<usize>,
     bounds: Bounds,
+    /// The header is known to have what the item needs, as far as that can be told.
+    is_checked: bool,
     item: PhantomData<fn() -> T>,
 }
 
@@ -126,13 +129,14 @@ impl<T> CsvReader<T> {
         records.begin()?;
         records.skip_lines(options.first_lines)?;
         records.refuse_separator_line()?;
-        let header = if options.header { Some(header::read::<T>(&mut records, options.trim)?) } else { None };
+        let header = if options.header { Some(header::read(&mut records, options.trim)?) } else { None };
         Ok(Self {
             columns: header.as_ref().map(Vec::len),
             records,
             flexible: options.flexible,
             decoder: Decoder::new(header, options),
             bounds: Bounds::NONE,
+            is_checked: false,
             item: PhantomData,
         })
     }
@@ -149,6 +153,9 @@ impl<T: Deserializes> Reader for CsvReader<T> {
     type Error = ReadError;
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
+        if !self.is_checked {
+            self.check_header()?;
+        }
         if self.records.byte() >= self.bounds.end {
             return Ok(None);
         }
@@ -204,6 +211,7 @@ impl<T: Deserializes> Reader for CsvReader<T> {
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {
+        self.check_header()?;
         let CsvPosition { byte, line, columns, tail, hash, input } = position;
         self.records.go_to(Place { byte, line, tail, hash }, input)?;
         if self.columns.is_some() && self.columns != columns {
@@ -228,6 +236,21 @@ impl<T: Deserializes> Reader for CsvReader<T> {
 
     fn location(&self) -> Option<String> {
         Some(format!("{}, line {}", self.records.resource(), self.records.record_line()))
+    }
+}
+
+impl<T: Deserializes> CsvReader<T> {
+    /// Refuses a header without a column that the item needs, before anything is read.
+    #[cold]
+    fn check_header(&mut self) -> Result<(), ReadError> {
+        if self.decoder.has_header()
+            && let Some(missing) = fields::missing::<T>(self.decoder.names())
+        {
+            let problem = header::lacks(missing, self.decoder.names()).into();
+            return Err(ReadError::Header { resource: self.records.resource(), problem });
+        }
+        self.is_checked = true;
+        Ok(())
     }
 }
 

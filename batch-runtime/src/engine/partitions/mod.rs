@@ -86,17 +86,30 @@ impl PartitionedRun<'_> {
             return Err(self.worst(&partitions));
         }
         let counters = self.sum(&partitions);
-        let mut all = if request.again { Counters::default() } else { run.before };
-        all += counters;
-        if all_skipped::are_all(&all) && all_skipped::fails(run) {
-            return Err(Halt::Failed(all_skipped::of_partitions(all.read_skip)));
-        }
+        self.refuse_if_all_is_skipped(&partitions)?;
         // Before their files are put together: what it refuses is not left in place of what it was to judge.
         let output = self.aggregated(&partitions)?;
         merging.finish(run, counters, &partitions, |partition| {
             repository.partition_context(owner, partition.id)
         })?;
         Ok(output)
+    }
+
+    /// An input of which no partition could read anything is a fault of the input.
+    fn refuse_if_all_is_skipped(&self, partitions: &[PartitionExecution]) -> Result<(), Halt> {
+        let mut all = Counters::default();
+        for partition in partitions {
+            all += partition.counters;
+        }
+        let skipped = all.read_skip;
+        // A partition may have read what there is of it in an earlier execution.
+        if self.request.completions == 0 {
+            all += self.run.before;
+        }
+        if all_skipped::are_all(&all) && all_skipped::fails(self.run) {
+            return Err(Halt::Failed(all_skipped::of_partitions(skipped)));
+        }
+        Ok(())
     }
 
     /// The partitions, with a step execution for each that is not complete.

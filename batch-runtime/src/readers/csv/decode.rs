@@ -45,6 +45,10 @@ impl Decoder {
         Self { header, plan: Plan::Unknown, trim, nulls: nulls.into(), quoted_nulls, untyped_as_text }
     }
 
+    pub(super) fn has_header(&self) -> bool {
+        self.header.is_some()
+    }
+
     /// The names of the columns.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.header.iter().flatten().map(|(name, _)| &**name)

@@ -58,6 +58,9 @@ impl<T: DeserializeOwned> CsvReader<T> {
         most: usize,
         into: &mut Option<Self>,
     ) -> Result<usize, ReadError> {
+        if !self.is_checked {
+            self.check_header()?;
+        }
         // The first record says how many columns all have; comments may be of any length and are no records.
         if (self.columns.is_none() && !self.flexible) || self.records.syntax.comment.is_some() {
             return Ok(0);
@@ -68,6 +71,7 @@ impl<T: DeserializeOwned> CsvReader<T> {
             flexible: self.flexible,
             columns: self.columns,
             bounds: Bounds::NONE,
+            is_checked: true,
             item: self.item,
         });
         self.records.copy_next(most, self.bounds.end, &mut taken.records)

@@ -1,16 +1,11 @@
 //! Reads the names of the columns, and refuses a file whose beginning shows that no record of it can be the item.
 
-use serde::de::DeserializeOwned;
-
 use super::field;
 use super::records::Records;
-use crate::readers::{ReadError, fields, shown};
+use crate::readers::{ReadError, shown};
 
-/// The names in the first record, one of which is each column that `T` needs, as far as that can be told.
-pub(super) fn read<T: DeserializeOwned>(
-    records: &mut Records,
-    trim: bool,
-) -> Result<Vec<Box<str>>, ReadError> {
+/// The names in the first record.
+pub(super) fn read(records: &mut Records, trim: bool) -> Result<Vec<Box<str>>, ReadError> {
     let resource = records.resource();
     let refused = |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
     let found = match records.advance() {
@@ -29,17 +24,13 @@ pub(super) fn read<T: DeserializeOwned>(
     if text.contains('\0') {
         return Err(refused("it holds a NUL byte; is it a text, and in UTF-8?".to_owned()));
     }
-    let names: Vec<Box<str>> = (0..record.ends.len())
+    Ok((0..record.ends.len())
         .map(|column| {
             let name = field(record, text, column);
             let is_quoted = record.quoted.get(column) == Some(&true);
             if trim && !is_quoted { name.trim() } else { name }.into()
         })
-        .collect();
-    match fields::missing::<T>(names.iter().map(|name| &**name)) {
-        Some(missing) => Err(refused(lacks(missing, names.iter().map(|name| &**name)))),
-        None => Ok(names),
-    }
+        .collect())
 }
 
 /// What a header is told that lacks a column.

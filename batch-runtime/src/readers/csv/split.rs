@@ -57,6 +57,7 @@ impl<T: DeserializeOwned> Splittable for CsvReader<T> {
     type Part = CsvPart;
 
     fn split(&mut self, parts: usize) -> Result<Vec<CsvPart>, BoxError> {
+        self.check_header()?;
         let mut begins = vec![self.position()];
         if self.records.source().is_plain() && parts > 1 {
             let begin = self.records.byte();

@@ -153,6 +153,12 @@ impl Lines {
         line
     }
 
+    /// Makes the line that was just found the next one again.
+    #[cold]
+    pub(super) fn put_back(&mut self, line: &Line) {
+        (self.at, self.line) = (line.range.start, line.number);
+    }
+
     /// Goes behind a line that is too long, of which the end may be known.
     #[cold]
     fn skip_line(&mut self, mut end: Option<usize>) -> Result<ReadError, ReadError> {

@@ -75,7 +75,7 @@ impl<T> JsonLinesReader<T> {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let mut lines = Lines::new(Source::open(path.as_ref())?);
         lines.begin()?;
-        shape::check::<T>(&mut lines)?;
+        shape::check(&mut lines)?;
         Ok(Self { lines, part: None, item: PhantomData })
     }
 
@@ -104,6 +104,11 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
             let text = std::str::from_utf8(bytes).map_err(|error| self.invalid_utf8(&line, error))?;
             return match serde_json::from_str(text) {
                 Ok(item) => Ok(Some(item)),
+                Err(_) if line.number == 1 && shape::is_array_of_all::<T>(text) => {
+                    let resource = self.lines.resource();
+                    self.lines.put_back(&line);
+                    Err(shape::refused(resource, "it is one JSON array of all items"))
+                }
                 Err(error) => Err(self.refused(&line, text, &error)),
             };
         }
