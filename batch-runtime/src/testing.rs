@@ -155,6 +155,7 @@ impl<S: StepDefinition> StepTest<S> {
             inherited: engine::checkpoint_at(self.position),
             durability: crate::definition::Durability::Process,
             before: Counters::default(),
+            mark: crate::Mark::default(),
             forced: false,
             replayed: None,
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),

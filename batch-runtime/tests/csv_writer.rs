@@ -34,7 +34,7 @@ fn refused<T: Serialize>(options: impl FnOnce(CsvWriter<T>) -> CsvWriter<T>, ite
     let path = folder.path("out.csv");
     let error = run(options(CsvWriter::create(&path)), &[items]).unwrap_err();
     assert!(!path.exists());
-    error.to_string().replace(&*path.to_string_lossy(), "out.csv")
+    folder::unmarked(&error.to_string()).replace(&*path.to_string_lossy(), "out.csv")
 }
 
 #[derive(Serialize)]
@@ -238,7 +238,8 @@ fn marks_that_would_be_read_as_something_else_are_refused() {
 }
 
 fn message(error: &WriteError, folder: &Folder) -> String {
-    error.to_string().replace(&format!("{}/", folder.path("").display()).replace("//", "/"), "")
+    folder::unmarked(&error.to_string())
+        .replace(&format!("{}/", folder.path("").display()).replace("//", "/"), "")
 }
 
 #[test]

@@ -79,14 +79,15 @@ fn an_unfinished_file_that_is_gone_or_shorter_is_not_made_up() {
         world.write("in.csv", format!("{ENTRIES}f,6\n"));
         assert_eq!(world.run(RUN).code, Some(1));
         world.write("in.csv", ENTRIES);
+        let part = world.file("copy.csv.part");
         match kept {
-            None => fs::remove_file(world.file("copy.csv.part")).unwrap(),
-            Some(kept) => world.write("copy.csv.part", kept),
+            None => fs::remove_file(&part).unwrap(),
+            Some(kept) => fs::write(&part, kept).unwrap(),
         }
         let cause =
             format!("export failed: opening in `copy`: {problem}, or start a new instance (`--next`)");
         world.fails(RUN, &cause);
-        world.write("copy.csv.part", TWO_CHUNKS);
+        fs::write(part, TWO_CHUNKS).unwrap();
         world.completes(RUN, ENTRIES);
     }
 }

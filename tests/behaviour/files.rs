@@ -1,4 +1,4 @@
-//! Files are written as `NAME.part` up to what is committed, and bear their name once they are whole.
+//! Files are written as `NAME.MARK.part` up to what is committed, and bear their name once they are whole.
 
 use batch_runtime::prelude::*;
 use batch_runtime::readers::{CsvReader, ReadError};
@@ -65,7 +65,7 @@ fn an_unfinished_file_does_not_bear_its_name() {
     world.fails(&launch(&world, Some(5)));
     assert!(!world.path("out.csv").exists());
     assert_eq!(
-        std::fs::read_to_string(world.path("out.csv.part")).unwrap(),
+        std::fs::read_to_string(world.unfinished("out.csv.part")).unwrap(),
         INPUT[..INPUT.find("4,").unwrap()]
     );
 }
@@ -85,13 +85,13 @@ fn a_restart_cuts_off_what_was_not_committed_and_ends_with_the_same_bytes() {
     let world = world_with_input();
     world.fails(&launch(&world, Some(5)));
     // As after a death between the write and the commit.
-    let mut part = std::fs::OpenOptions::new().append(true).open(world.path("out.csv.part")).unwrap();
+    let mut part = std::fs::OpenOptions::new().append(true).open(world.unfinished("out.csv.part")).unwrap();
     std::io::Write::write_all(&mut part, b"4,fo").unwrap();
     drop(part);
     world.fails(&launch(&world, Some(8)));
     let report = world.completes(&launch(&world, None));
     assert_eq!(std::fs::read_to_string(world.path("out.csv")).unwrap(), INPUT);
-    assert!(!world.path("out.csv.part").exists());
+    assert!(!world.unfinished("out.csv.part").exists());
     let lines = std::fs::read_to_string(world.path("out.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 8);
     let last = step(&report, "copy_items");

@@ -26,6 +26,11 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// The unfinished file that is called so but for the mark in its name: `out.csv.part`.
+    pub(crate) fn unfinished(&self, name: &str) -> PathBuf {
+        batch_tests::unfinished(&self.path(name))
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -60,7 +60,7 @@ impl fmt::Display for Folder {
 /// Removes files, and what `SQLite` and a repository leave beside a database.
 pub(crate) fn remove(paths: &[&Path]) -> Outcome {
     for path in paths {
-        for suffix in ["", "-wal", "-shm", ".lock", ".part"] {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);
             match fs::remove_file(&name) {

@@ -14,6 +14,7 @@ mod kind;
 mod listener;
 mod listener_fn;
 mod local_error;
+mod mark;
 mod naming;
 mod nearest;
 mod need;
@@ -70,6 +71,7 @@ pub use listener_fn::{
     WriteSkipInProcessOf, WriteSkipInRead, WriteSkipInWrite, find_error,
 };
 pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
+pub use mark::Mark;
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
 pub use output::{Output, Produces};
 pub use parameter::{ConstantValue, Parameter, ParameterSpec, ParameterType, Parameters, TypeName};

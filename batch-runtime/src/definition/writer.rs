@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::kind::type_kind;
-use super::{BoxError, ChunkTransaction, Failure, Need, Raises, Scope};
+use super::{BoxError, ChunkTransaction, Failure, Mark, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What a committed chunk survives.
@@ -20,7 +20,7 @@ pub enum Durability {
 
 /// Writes the items of a chunk, inside or beside the chunk's transaction.
 ///
-/// The engine calls, in this order: [`take_over`](Self::take_over) where it applies; [`open`](Self::open) once; then, a chunk, [`write`](Self::write) any
+/// The engine calls, in this order: [`mark`](Self::mark); [`take_over`](Self::take_over) where it applies; [`open`](Self::open) once; then, a chunk, [`write`](Self::write) any
 /// number of times, [`prepare`](Self::prepare), the commit, [`committed`](Self::committed) — or
 /// [`rollback`](Self::rollback) where the chunk is given up; at the end of the step
 /// [`seal`](Self::seal), a commit of the position it gives, and [`finish`](Self::finish).
@@ -62,6 +62,10 @@ pub trait Writer {
     /// what it writes is written at least once: a crash, or the search for a bad item, may write it again. The search therefore
     /// needs the consent of the step: `isolate = allow`.
     const GOES_BACK: bool = false;
+
+    /// Told before [`open`](Self::open) whose output it is: a target outside the chunk's transaction bears the mark in its name
+    /// as long as it is unfinished.
+    fn mark(&mut self, _mark: Mark) {}
 
     /// Told before [`open`](Self::open) where the launch takes over by force: an owner before may be paused, hold on to
     /// the target, and wake up. A target outside the chunk's transaction has to be made one that he cannot reach.

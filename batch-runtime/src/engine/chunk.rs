@@ -98,6 +98,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     fn open<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Failure> {
         let run = self.desk.run;
         let written = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
+        self.writer.mark(run.mark);
         if run.forced {
             self.writer.take_over();
         }

@@ -14,7 +14,7 @@ use super::step::{Done, Halt, Route, StepEnd, StepRun};
 use super::{JobError, RunOptions, job};
 use crate::definition::resolve_beside;
 use crate::definition::{
-    Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, NeedKind, Parameter,
+    Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, Mark, NeedKind, Parameter,
     ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
 };
 use crate::graph::Activity;
@@ -138,6 +138,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 inherited,
                 durability: request.options.durability,
                 before,
+                mark: mark(request),
                 forced: request.options.recovery == Recovery::Force,
                 replayed: request.replayed.map(<[_]>::to_vec),
                 live: Arc::clone(&live),
@@ -150,6 +151,19 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new() })
+}
+
+/// A partition writes what belongs to the step.
+fn mark(request: &Request<'_>) -> Mark {
+    let path = match &request.partition {
+        Some(share) => {
+            let number = format!(":partition{}", share.partition.number);
+            request.path.strip_suffix(&number).unwrap_or(request.path)
+        }
+        None => request.path,
+    };
+    let job = &request.environment.job;
+    Mark::new(&[&request.repository.identity(), &job.job, &job.instance.to_string(), path])
 }
 
 fn begin(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::checkpoint::Checkpoint;
 use super::retry::Retrying;
 use crate::definition::{
-    Durability, Environment, Failure, Phase, Scope, StepContext, StepEnvironment, StepInfo,
+    Durability, Environment, Failure, Mark, Phase, Scope, StepContext, StepEnvironment, StepInfo,
 };
 use crate::graph::Arm;
 use crate::observe::StepLive;
@@ -47,7 +47,8 @@ pub struct StepRun<'r> {
     pub(crate) durability: Durability,
     /// What the step did in earlier executions of the instance.
     pub(crate) before: Counters,
-
+    /// Whose output its writers write.
+    pub(crate) mark: Mark,
     /// Taken over by force, so that an owner before may hold on to what its writers write.
     pub(crate) forced: bool,
     /// The places of what it reads, where it is replayed: that and nothing else.

@@ -30,6 +30,7 @@ pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
 pub use source::Identity;
+pub(crate) use source::hash;
 pub use sqlite::{
     Deserialized, KeyColumns, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader,
     SqliteSource,

@@ -280,6 +280,11 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Where it is, for messages.
     fn url(&self) -> String;
 
+    /// What tells it from every other repository; the same wherever it is moved.
+    fn identity(&self) -> String {
+        self.url()
+    }
+
     /// The database that components may use in the chunk's transaction, where it is of a kind they can.
     fn database(&self) -> Option<DatabaseHandle>;
 

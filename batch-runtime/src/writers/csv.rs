@@ -14,13 +14,16 @@ use self::field::{Format, ItemError};
 use self::record::Columns;
 use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Partitionable, Serializes, Writer};
+use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Writer};
 
 /// Writes items to a CSV file, a line each, under a header with the names of the item's fields.
 ///
-/// The file is written as `NAME.part` and gets its name at the end of the step. After a crash the committed part is
-/// kept and what came behind it is cut off, so that no line is lost or doubled. A file of that name that was there
-/// before is refused, unless it may be [overwritten](Self::overwrite): then it stays whole until the end of the step.
+/// A link is followed: the file is written where it ends, as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets
+/// its name at the end of the step. After a crash the committed part is kept and what came after it is cut off, so that no
+/// line is lost or doubled. A file of that name that was there before is refused, unless it may be
+/// [overwritten](Self::overwrite): then it stays whole until the end of the step, and its mode, its group and its owner (this
+/// only for root) pass to the new one. Its ACL and extended attributes do not, and other hard links keep the old content.
+/// A pipe or a device is refused.
 ///
 /// Fields are quoted where they must be, and where a reader might leave out white space. `None` is empty, or a
 /// [marker](Self::null); the empty text of a `Some` is `""`. What is written is read back by [`CsvReader`](crate::readers::CsvReader)
@@ -231,6 +234,10 @@ impl<T: Serializes> Writer for CsvWriter<T> {
 
     const GOES_BACK: bool = true;
 
+    fn mark(&mut self, mark: Mark) {
+        self.file.mark(mark);
+    }
+
     fn take_over(&mut self) {
         self.file.take_over();
     }
@@ -291,7 +298,7 @@ impl<T: Serializes> Writer for CsvWriter<T> {
     }
 }
 
-/// Each partition writes `NAME.partition0`, `NAME.partition1` …; in the end they stand in NAME one after the other, under one
+/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; in the end they stand in NAME one after the other, under one
 /// header and before one footer, as if the file had been written in one piece. Until then that takes twice the room.
 impl<T: Serialize> Partitionable for CsvWriter<T> {
     fn of_partition(&mut self, number: u32) {

@@ -43,6 +43,14 @@ pub enum WriteError {
         /// The folder.
         path: PathBuf,
     },
+    /// Something that is no file stands in its place.
+    #[error("{} is {found}: the name of a file was expected", Name(path))]
+    NotAFile {
+        /// The place.
+        path: PathBuf,
+        /// What is there: `a pipe or a device`.
+        found: &'static str,
+    },
     /// The file's folder does not exist.
     #[error(
         "cannot write {}: the folder {} does not exist; create it, or name another file",

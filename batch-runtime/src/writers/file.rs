@@ -1,8 +1,9 @@
-//! Receives: the bytes of records. Gives: [`TransactionalFile`], a file whose committed length is a [`FilePosition`], so
-//! that a restart cuts off what was not committed, and which bears its name only once it is whole.
+//! Writes a file in chunks, up to a committed length each, and gives it its name once it is whole.
 //!
-//! The file is written as `NAME.part`. What lies behind the committed length is of no account: `open` cuts it off.
-//! At the end `seal` makes it whole and durable, the position that says so is committed, and `finish` renames it. A
+//! The links of the path are followed to their end, and the file is written there as `NAME.MARK.part`, where the mark is that of
+//! the step and the job instance: a file of the user's own, and the unfinished one of another instance, has another name. The
+//! position holds the mark. What comes after the committed length does not count: `open` cuts it off.
+//! At the end `seal` makes the file whole and durable, the position that says so is committed, and `finish` renames it. A
 //! crash between the last two is told by the position: `.part` is there (rename it now) or it is not and NAME has
 //! the sealed length (it was renamed).
 //!
@@ -19,20 +20,30 @@
 //! - What is renamed is looked at before: a `.part` that is another file by now is left alone.
 
 mod copy;
+mod lock;
+mod names;
 mod partition;
+mod place;
+#[cfg(test)]
+mod places_tests;
+mod rights;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::lock::{is_still, lock};
+use self::names::Tag;
 use self::partition::Whole;
+pub use self::place::writable;
+use self::place::{folder_of, refuse, sync_folder};
 use super::WriteError;
-use crate::Durability;
+use crate::definition::resolved_path;
+use crate::{Durability, Mark};
 
 /// A buffer beyond this goes to the file before the chunk ends, so that memory does not grow with the chunk.
 const SPILL: usize = 4 * 1024 * 1024;
@@ -52,6 +63,9 @@ pub struct FilePosition {
     /// Of the file of a partition: so many bytes of it are the header.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) header: u64,
+    /// What its unfinished form is called by; `None` for one that is called `NAME.part`, as it was once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tag: Option<Tag>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -63,8 +77,13 @@ fn is_zero(n: &u64) -> bool {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct TransactionalFile {
+    /// As it was given.
+    given: PathBuf,
+    /// Where its links end; for a partition, what it writes apart.
     path: PathBuf,
     part: PathBuf,
+    mark: Mark,
+    tag: Option<Tag>,
     overwrite: bool,
     /// True if only what an earlier execution skipped is written.
     replays: bool,
@@ -79,7 +98,9 @@ pub(crate) struct TransactionalFile {
     torn: bool,
     records: u64,
     header: u64,
-    /// What it is a part of, where a partition writes it.
+    /// Where a partition writes it.
+    partition: Option<u32>,
+    /// What it is a part of then.
     whole: Option<Whole>,
     sealed: bool,
     /// True if the file holds what was not yet forced to the disk.
@@ -98,11 +119,12 @@ enum State {
 impl TransactionalFile {
     /// Nothing is touched before [`open`](Self::open).
     pub(crate) fn new(path: PathBuf) -> Self {
-        let mut part: OsString = path.clone().into();
-        part.push(".part");
         Self {
+            given: path.clone(),
+            part: path.clone(),
             path,
-            part: part.into(),
+            mark: Mark::default(),
+            tag: None,
             overwrite: false,
             replays: false,
             takes_over: false,
@@ -112,6 +134,7 @@ impl TransactionalFile {
             torn: false,
             records: 0,
             header: 0,
+            partition: None,
             whole: None,
             sealed: false,
             unforced: false,
@@ -122,6 +145,11 @@ impl TransactionalFile {
     /// Lets a fresh start replace a file of that name, at the end.
     pub(crate) fn overwrite(&mut self, yes: bool) {
         self.overwrite = yes;
+    }
+
+    /// Says whose it is.
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.mark = mark;
     }
 
     /// Goes on with a copy where somebody else holds the file: his right to it was taken away.
@@ -156,6 +184,7 @@ impl TransactionalFile {
     /// Begins, or goes on behind a committed position.
     pub(crate) fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.buffer.clear();
+        self.find(from)?;
         match from {
             None => self.begin()?,
             Some(position) => self.go_on(position)?,
@@ -166,34 +195,65 @@ impl TransactionalFile {
         Ok(())
     }
 
+    /// Follows the path to the place where the file is, or will be, and names its unfinished form.
+    fn find(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
+        let target =
+            resolved_path(&self.given).map_err(|error| WriteError::io("find", &self.given, error))?;
+        let own = Tag::new(self.mark, &target);
+        self.tag = from.map_or(Some(own), |position| position.tag);
+        self.path = match self.partition {
+            None => target,
+            Some(number) => {
+                let place = partition::place(&target, self.tag, number);
+                self.whole = Some(Whole { path: target, overwrite: self.overwrite });
+                place
+            }
+        };
+        self.part = match (self.tag, self.partition) {
+            (Some(tag), None) => names::unfinished(&self.path, tag, ".part"),
+            (None, None) => names::with(&self.given, ".part"),
+            (_, Some(_)) => names::with(&self.path, ".part"),
+        };
+        Ok(())
+    }
+
     fn begin(&mut self) -> Result<(), WriteError> {
         self.refuse_what_is_there()?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
-            return Err(WriteError::NoFolder { path: self.path.clone(), folder: folder.to_owned() });
-        }
-        let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
+        folder_of(&self.path)?;
+        let replaced = rights::of(self.target())?;
+        let options = rights::to_create(replaced.as_ref());
         let file = match lock(&self.part, &options, self.takes_over) {
             Err(WriteError::Held { .. }) if self.takes_over => copy::replace(&self.path, &self.part, 0)?,
             locked => locked?,
         };
         file.set_len(0).map_err(|error| WriteError::io("empty", &self.part, error))?;
+        if let Some(replaced) = replaced {
+            rights::adopt(&file, &replaced, true)
+                .map_err(|error| WriteError::io("set the mode of", &self.part, error))?;
+        }
         self.state = State::Open(file);
         Ok(())
+    }
+
+    /// The file that is there in the end.
+    fn target(&self) -> &Path {
+        self.whole.as_ref().map_or(&self.path, |whole| &whole.path)
     }
 
     fn refuse_what_is_there(&self) -> Result<(), WriteError> {
         if let Some(Whole { path, overwrite }) = &self.whole {
             refuse(path, *overwrite)?;
         }
-        match refuse(&self.path, self.overwrite && !self.replays) {
+        // The name of what a partition writes apart is ours.
+        let overwrite = (self.overwrite && !self.replays) || self.partition.is_some();
+        match refuse(&self.path, overwrite) {
             Err(WriteError::Exists { path }) if self.replays => Err(WriteError::Replayed { path }),
             refused => refused,
         }
     }
 
     fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
-        let FilePosition { length: committed, records, finishing, header } = position;
+        let FilePosition { length: committed, records, finishing, header, .. } = position;
         (self.written, self.records, self.sealed, self.header) = (committed, records, finishing, header);
         let options = OpenOptions::new().write(true).clone();
         let mut file = match lock(&self.part, &options, self.takes_over) {
@@ -208,6 +268,12 @@ impl TransactionalFile {
             Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return self.go_on_without_part(position);
             }
+            // It has the rights of a file that nobody may write to, and needs its name alone.
+            Err(WriteError::Io { source, .. })
+                if finishing && source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                lock(&self.part, OpenOptions::new().read(true), self.takes_over)?
+            }
             Err(error) => return Err(error),
         };
         let found = file.metadata().map_err(|error| WriteError::io("look at", &self.part, error))?.len();
@@ -215,7 +281,9 @@ impl TransactionalFile {
             let (path, part) = (self.path.clone(), self.part.clone());
             return Err(WriteError::Shorter { path, part, committed, found });
         }
-        cut(&mut file, committed).map_err(|error| WriteError::io("cut", &self.part, error))?;
+        if found > committed || !finishing {
+            cut(&mut file, committed).map_err(|error| WriteError::io("cut", &self.part, error))?;
+        }
         self.state = State::Open(file);
         Ok(())
     }
@@ -230,6 +298,7 @@ impl TransactionalFile {
             }
         } else if committed == 0 {
             // The first commit had nothing to write, and the machine died before the folder's entry was on the disk.
+            self.find(None)?;
             return self.begin();
         }
         Err(WriteError::Missing { path: self.path.clone(), part: self.part.clone(), committed })
@@ -311,6 +380,7 @@ impl TransactionalFile {
             records: self.records,
             finishing: self.sealed,
             header: self.header,
+            tag: self.tag,
         }
     }
 
@@ -376,8 +446,12 @@ impl TransactionalFile {
                 Err(WriteError::Lost { path: self.part.clone() })
             };
         }
-        // Somebody may have put a file there since the start.
+        // Somebody may have put a file there since the start, or changed its rights.
         let renamed = self.refuse_what_is_there().and_then(|()| {
+            if let Some(replaced) = rights::of(self.target())? {
+                rights::adopt(file, &replaced, false)
+                    .map_err(|error| WriteError::io("set the mode of", &self.part, error))?;
+            }
             std::fs::rename(&self.part, &self.path)
                 .map_err(|error| WriteError::io("rename to its name", &self.part, error))
         });
@@ -388,56 +462,7 @@ impl TransactionalFile {
     }
 }
 
-fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => Err(WriteError::Folder { path: path.to_path_buf() }),
-        Ok(_) if !overwrite => Err(WriteError::Exists { path: path.to_path_buf() }),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(WriteError::io("look at", path, error)),
-    }
-}
-
-/// Opens and locks the file; it is the file of that name, not one that was renamed in between. Where the file system
-/// knows no locks, `surely` takes it for held.
-fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<File, WriteError> {
-    loop {
-        let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
-            // A file system without locks: the execution's own lock has to do.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported && !surely => {}
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                return Err(WriteError::Held { path: path.to_path_buf() });
-            }
-            Err(TryLockError::Error(error)) => return Err(WriteError::io("lock", path, error)),
-        }
-        if is_still(path, &file).map_err(|error| WriteError::io("look at", path, error))? {
-            return Ok(file);
-        }
-    }
-}
-
-/// Does the path still lead to this file?
-fn is_still(path: &Path, file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    let open = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 fn cut(file: &mut File, length: u64) -> io::Result<()> {
     file.set_len(length)?;
     file.seek(SeekFrom::Start(length)).map(|_| ())
-}
-
-fn sync_folder(path: &Path) -> Result<(), WriteError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| WriteError::io("write", folder, error))
 }

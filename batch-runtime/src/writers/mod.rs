@@ -18,7 +18,7 @@ pub use collector::Collector;
 #[cfg(feature = "csv")]
 pub use csv::CsvWriter;
 pub use error::WriteError;
-pub use file::FilePosition;
+pub use file::{FilePosition, writable};
 pub use function::FunctionWriter;
 pub use json_lines::JsonLinesWriter;
 pub use pair::Both;

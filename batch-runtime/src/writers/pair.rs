@@ -1,6 +1,6 @@
 //! Receives: `(save, audit)` in the writer's place. Gives: one writer that hands every item to both.
 
-use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Partitionable, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Partitionable, Writer};
 
 /// Writes each chunk with both writers, in one transaction; more are nested: `Both::new(a, Both::new(b, c))`.
 ///
@@ -39,6 +39,11 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     }
 
     const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
+
+    fn mark(&mut self, mark: Mark) {
+        self.first.mark(mark);
+        self.second.mark(mark);
+    }
 
     fn take_over(&mut self) {
         self.first.take_over();
@@ -128,6 +133,7 @@ mod tests {
         let calls = Calls::default();
         let mut writer = Both::new(Logged::new("a", &calls), Logged::new("b", &calls));
         let position = writer.position();
+        writer.mark(Mark::default());
         writer.take_over();
         writer.open(None).unwrap();
         writer.arrange(&mut Arranged::new(&mut [1]));
@@ -138,6 +144,7 @@ mod tests {
         writer.seal(Durability::Machine).unwrap();
         writer.finish(Durability::Machine).unwrap();
         let each = [
+            "mark 0000000000000000",
             "take over",
             "open None",
             "arrange [1]",

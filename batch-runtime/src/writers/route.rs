@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Failure, Partitionable, Writer};
+use crate::definition::{
+    Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Partitionable, Writer,
+};
 
 /// Hands each item to one of several writers, all in one transaction.
 ///
@@ -87,6 +89,7 @@ pub trait Arms<T> {
     type Position: Serialize + DeserializeOwned;
 
     fn kinds() -> Vec<String>;
+    fn mark(&mut self, mark: Mark);
     fn take_over(&mut self);
     fn replays(&mut self);
     fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
@@ -108,6 +111,8 @@ impl<T> Arms<T> for () {
     fn kinds() -> Vec<String> {
         Vec::new()
     }
+
+    fn mark(&mut self, _mark: Mark) {}
 
     fn take_over(&mut self) {}
 
@@ -153,6 +158,11 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
 
     fn kinds() -> Vec<String> {
         std::iter::once(W::kind()).chain(R::kinds()).collect()
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        self.0.mark(mark);
+        self.1.mark(mark);
     }
 
     fn take_over(&mut self) {
@@ -306,6 +316,10 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     }
 
     const GOES_BACK: bool = A::GOES_BACK;
+
+    fn mark(&mut self, mark: Mark) {
+        self.arms.mark(mark);
+    }
 
     fn take_over(&mut self) {
         self.arms.take_over();

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::definition::{Arranged, ChunkTransaction, Durability, Writer};
+use crate::definition::{Arranged, ChunkTransaction, Durability, Mark, Writer};
 
 /// The calls of all writers that share it, in order.
 #[derive(Default, Clone)]
@@ -36,6 +36,10 @@ impl Writer for Logged {
     type Item = u32;
     type Position = u64;
     type Error = String;
+
+    fn mark(&mut self, mark: Mark) {
+        self.note(&format!("mark {mark}"));
+    }
 
     fn take_over(&mut self) {
         self.note("take over");

@@ -14,8 +14,9 @@ impl Folder {
         Self(path)
     }
 
+    /// An unfinished file is called `out.csv.part` here, without the mark in its name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        if name.ends_with(".part") { unfinished(&self.0.join(name)) } else { self.0.join(name) }
     }
 
     #[allow(dead_code, reason = "not every test file has an input")]
@@ -30,4 +31,29 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(Path::new(&self.0));
     }
+}
+
+/// The text without the marks in the names of unfinished files: 16 hexadecimal digits and a dot before `part`.
+pub(crate) fn unmarked(text: &str) -> String {
+    let mut rest = text;
+    let mut unmarked = String::new();
+    while let Some(at) = rest.find(".part") {
+        let (before, after) = rest.split_at(at);
+        let name = before
+            .rsplit_once('.')
+            .filter(|(_, mark)| mark.len() == 16 && mark.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        unmarked.push_str(name.map_or(before, |(name, _)| name));
+        unmarked.push_str(&after[..1]);
+        rest = &after[1..];
+    }
+    unmarked + rest
+}
+
+/// The file whose name is this one without its mark, as `out.csv.part`, if it is there.
+fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let mut entries =
+        std::fs::read_dir(path.parent().unwrap()).into_iter().flatten().map(|entry| entry.unwrap());
+    let is_it = |entry: &std::fs::DirEntry| unmarked(entry.file_name().to_str().unwrap_or_default()) == name;
+    entries.find(is_it).map_or_else(|| path.to_owned(), |entry| entry.path())
 }

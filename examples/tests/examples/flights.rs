@@ -79,7 +79,10 @@ impl Expected {
             Counted { read: self.records, filter: self.records - late, write: late, commit: chunks, skip: 0 };
         assert_eq!(counted(&database, "load_delays"), counters);
         assert_eq!(read(&folder.file("carriers.csv")), self.ranking());
-        assert!(!folder.file("carriers.csv.part").exists());
+        let ranking = folder.file("carriers.csv");
+        let beside = fs::read_dir(ranking.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        let unfinished = beside.filter(|name| name.to_str().unwrap().starts_with("carriers.csv."));
+        assert_eq!(unfinished.count(), 0);
     }
 }
 

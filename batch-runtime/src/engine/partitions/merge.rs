@@ -20,6 +20,7 @@ impl<W: Partitionable> Merging<W> {
     pub(super) fn open(run: &StepRun<'_>, mut writer: W) -> Result<Self, Failure> {
         let from = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
         let sealed = from.is_some();
+        writer.mark(run.mark);
         if run.forced {
             writer.take_over();
         }

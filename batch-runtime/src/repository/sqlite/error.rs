@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use super::holder;
 use crate::repository::RepositoryError;
 
 /// An error on its way out, which learns at the boundary in which file it happened.
@@ -44,7 +45,9 @@ impl Trouble {
 pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-            "is locked by another process: wait until it has finished, or end it"
+            let who = holder::of(path).map(|who| format!(", {who}")).unwrap_or_default();
+            let what = format!("is locked by another process{who}: wait until it has finished, or end it");
+            return unusable(path, what);
         }
         Some(ErrorCode::NotADatabase) => "is not a SQLite database: name another file, or move this one away",
         Some(ErrorCode::ReadOnly) => "is read-only: make the file and its folder writable, or name another",

@@ -8,6 +8,7 @@ mod connections;
 mod elsewhere;
 mod error;
 mod filesystem;
+mod holder;
 mod journal;
 mod launch;
 mod lock;
@@ -98,6 +99,10 @@ impl SqliteRepository {
 impl Repository for SqliteRepository {
     fn url(&self) -> String {
         self.shared.path.display().to_string()
+    }
+
+    fn identity(&self) -> String {
+        self.shared.uuid.clone()
     }
 
     fn database(&self) -> Option<DatabaseHandle> {

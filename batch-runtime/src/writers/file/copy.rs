@@ -1,26 +1,26 @@
 //! Receives: an unfinished file that somebody else may go on writing to. Gives: a copy of its committed part in its place,
 //! locked.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{WriteError, lock, sync_folder};
+use super::{WriteError, lock, names, rights, sync_folder};
 
 /// Where the copy is made.
 fn place(part: &Path) -> PathBuf {
-    let mut place: OsString = part.to_owned().into();
-    place.push(".copy");
-    place.into()
+    names::with(part, ".copy")
 }
 
 /// Puts a file with the first `committed` bytes in the place of `part`, the unfinished form of `path`, and makes that
 /// durable. Whoever has `part` open keeps a file without a name.
 pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, WriteError> {
     let place = place(part);
-    let mut file = lock(&place, OpenOptions::new().write(true).create(true).truncate(false), false)?;
-    let replaced = fill(&mut file, path, part, committed).and_then(|()| {
+    let rights = rights::of(part)?;
+    let mut file = lock(&place, &rights::to_create(rights.as_ref()), false)?;
+    let adopted = rights.map_or(Ok(()), |rights| rights::adopt(&file, &rights, true));
+    let adopted = adopted.map_err(|error| WriteError::io("set the mode of", &place, error));
+    let replaced = adopted.and_then(|()| fill(&mut file, path, part, committed)).and_then(|()| {
         file.sync_all().map_err(|error| WriteError::io("write", &place, error))?;
         fs::rename(&place, part).map_err(|error| WriteError::io("put a copy in the place of", part, error))
     });

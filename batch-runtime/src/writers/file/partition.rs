@@ -1,18 +1,20 @@
 //! Receives: the files that the partitions of a step wrote. Gives: them in one file, in the order of the partitions, under one
 //! header.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::names::{self, Tag};
 use super::{FilePosition, State, TransactionalFile, WriteError};
 
 /// Where a partition writes what belongs into `path`.
-fn place(path: &Path, number: u32) -> PathBuf {
-    let mut place: OsString = path.to_owned().into();
-    place.push(format!(".partition{number}"));
-    place.into()
+pub(super) fn place(path: &Path, tag: Option<Tag>, number: u32) -> PathBuf {
+    let suffix = format!(".partition{number}");
+    match tag {
+        Some(tag) => names::unfinished(path, tag, &suffix),
+        None => names::with(path, &suffix),
+    }
 }
 
 /// The file that the files of partitions are put together to. Once it is there, nothing is to be written to them: an owner that
@@ -24,17 +26,14 @@ pub(super) struct Whole {
 }
 
 impl TransactionalFile {
-    /// Writes apart what a partition has. A file that is left of another instance is replaced: the name is ours.
+    /// Writes apart what a partition has.
     pub(crate) fn of_partition(&mut self, number: u32) {
-        let part = Self::new(place(&self.path, number));
-        let Self { path, overwrite, takes_over, .. } = std::mem::replace(self, part);
-        (self.overwrite, self.takes_over) = (true, takes_over);
-        self.whole = Some(Whole { path, overwrite });
+        self.partition = Some(number);
     }
 
     /// Is it that of a partition, to which no footer belongs?
     pub(super) fn is_of_partition(&self) -> bool {
-        self.whole.is_some()
+        self.partition.is_some()
     }
 
     /// What is in it so far is the header.
@@ -48,7 +47,7 @@ impl TransactionalFile {
     pub(crate) fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
         let mut header: Option<Vec<u8>> = None;
         for (number, position) in (0..).zip(partitions) {
-            let place = place(&self.path, number);
+            let place = place(&self.path, position.map_or(self.tag, |position| position.tag), number);
             let position = position.unwrap_or_default();
             let mut from = self.whole(&place, position)?;
             if position.header > 0 {
@@ -103,7 +102,7 @@ impl TransactionalFile {
     /// Removes what so many partitions wrote apart.
     pub(crate) fn clear(&self, partitions: u32) -> Result<(), WriteError> {
         for number in 0..partitions {
-            let place = place(&self.path, number);
+            let place = place(&self.path, self.tag, number);
             match fs::remove_file(&place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(WriteError::io("remove", &place, error));
@@ -184,10 +183,11 @@ mod tests {
     fn a_part_that_is_missing_or_was_changed_is_refused() {
         let folder = Folder::new();
         let part = folder.part(0, "", "abc");
-        fs::write(folder.0.join("out.txt.partition0"), "ab").unwrap();
+        let place = place(&folder.0.join("out.txt"), part.tag, 0);
+        fs::write(&place, "ab").unwrap();
         let refused = folder.whole().merge(vec![Some(part)]).unwrap_err();
         assert!(matches!(refused, WriteError::Shorter { committed: 3, found: 2, .. }), "{refused}");
-        fs::remove_file(folder.0.join("out.txt.partition0")).unwrap();
+        fs::remove_file(place).unwrap();
         let refused = folder.whole().merge(vec![Some(part)]).unwrap_err();
         assert!(matches!(refused, WriteError::Missing { committed: 3, .. }), "{refused}");
     }

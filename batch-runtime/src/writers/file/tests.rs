@@ -21,14 +21,21 @@ impl Folder {
         TransactionalFile::new(self.output())
     }
 
-    /// What stands in it: names with contents.
+    /// An unfinished form of the output: the name that `holds` calls it by has no tag.
+    fn path(&self, name: &str) -> PathBuf {
+        let tag = Tag::new(Mark::default(), &self.output());
+        names::unfinished(&self.output(), tag, name.strip_prefix("out.txt").unwrap())
+    }
+
+    /// What is in it: names, without tags, with contents.
     fn files(&self) -> Vec<(String, String)> {
         let mut files: Vec<_> = fs::read_dir(&self.0)
             .unwrap()
             .map(|entry| {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-                (name, fs::read_to_string(path).unwrap())
+                let parts = name.split('.').filter(|part| part.len() != 16);
+                (parts.collect::<Vec<_>>().join("."), fs::read_to_string(path).unwrap())
             })
             .collect();
         files.sort();
@@ -134,7 +141,7 @@ fn with_force_a_file_that_nobody_holds_is_gone_on_with_as_it_is() {
     write(&mut old, "not committed\n");
     let file = |folder: &Folder| {
         use std::os::unix::fs::MetadataExt as _;
-        fs::metadata(folder.0.join("out.txt.part")).unwrap().ino()
+        fs::metadata(folder.path("out.txt.part")).unwrap().ino()
     };
     let before = file(&folder);
     drop(old);
@@ -187,11 +194,11 @@ fn a_death_in_the_middle_of_the_copy_leaves_the_file_as_it_was_and_the_next_star
     old.open(None).unwrap();
     let committed = write(&mut old, "committed\n");
     for text in ["comm", "committed\nand more than there should be\n"] {
-        fs::write(folder.0.join("out.txt.part.copy"), text).unwrap();
+        fs::write(folder.path("out.txt.part.copy"), text).unwrap();
         old = take_over(&folder, Some(committed));
         folder.holds(&[("out.txt.part", "committed\n")]);
     }
-    fs::write(folder.0.join("out.txt.part.copy"), "comm").unwrap();
+    fs::write(folder.path("out.txt.part.copy"), "comm").unwrap();
     drop(old);
     folder.writer().open(Some(committed)).unwrap();
     folder.holds(&[("out.txt.part", "committed\n")]);
@@ -203,7 +210,7 @@ fn a_held_file_that_lost_committed_bytes_is_refused_and_left_alone() {
     let mut old = folder.writer();
     old.open(None).unwrap();
     let committed = write(&mut old, "committed\n");
-    fs::OpenOptions::new().write(true).open(folder.0.join("out.txt.part")).unwrap().set_len(4).unwrap();
+    fs::OpenOptions::new().write(true).open(folder.path("out.txt.part")).unwrap().set_len(4).unwrap();
     let mut new = folder.writer();
     new.take_over();
     let error = new.open(Some(committed)).unwrap_err();

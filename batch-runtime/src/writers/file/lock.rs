@@ -1,0 +1,39 @@
+//! Locks an unfinished file for the process that writes it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use super::WriteError;
+
+/// Opens and locks the file; it is the file of that name, not one that was renamed in between. Where the file system
+/// knows no locks, `surely` takes it for held.
+pub(super) fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<File, WriteError> {
+    loop {
+        let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
+            // A file system without locks: the execution's own lock has to do.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported && !surely => {}
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                return Err(WriteError::Held { path: path.to_path_buf() });
+            }
+            Err(TryLockError::Error(error)) => return Err(WriteError::io("lock", path, error)),
+        }
+        if is_still(path, &file).map_err(|error| WriteError::io("look at", path, error))? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Does the path still lead to this file?
+pub(super) fn is_still(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,98 @@
+//! Names the unfinished forms of a file, so that no two instances and no user have the same.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Mark;
+use crate::readers::hash;
+
+/// So much of a long name is kept: what is put after it must fit into the 143 bytes that some file systems allow.
+const KEPT: usize = 64;
+
+/// What the unfinished forms of one file are called by in one step of one instance; in JSON 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tag(u64);
+
+impl Tag {
+    /// Two files whose long names begin alike have different tags.
+    pub(super) fn new(mark: Mark, path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        Self(hash(&[&mark.to_bytes()[..], name].concat()))
+    }
+}
+
+impl Serialize for Tag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// `NAME.TAG` and the suffix, beside the file.
+pub(super) fn unfinished(path: &Path, tag: Tag, suffix: &str) -> PathBuf {
+    let mut name = kept(path.file_name().unwrap_or_default());
+    name.push(format!(".{:016x}{suffix}", tag.0));
+    path.with_file_name(name)
+}
+
+/// The path with a suffix.
+pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.to_owned().into();
+    name.push(suffix);
+    name.into()
+}
+
+/// The front of the name; of a text whole characters, as some file systems take nothing else.
+fn kept(name: &OsStr) -> OsString {
+    let bytes = name.as_bytes();
+    let end = match name.to_str() {
+        Some(text) => text.floor_char_boundary(KEPT),
+        None => KEPT.min(bytes.len()),
+    };
+    OsString::from_vec(bytes[..end].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(path: &str) -> String {
+        let path = Path::new(path);
+        let name = unfinished(path, Tag::new(Mark::default(), path), ".part");
+        name.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters_and_its_whole_tells_it_from_others() {
+        let long = "é".repeat(127);
+        let (a, b) = (name(&format!("/out/{long}a")), name(&format!("/out/{long}b")));
+        assert!(a.starts_with(&format!("/out/{}.", "é".repeat(32))), "{a}");
+        assert!(a.len() < 143, "{a}");
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn the_tag_is_of_the_mark_too() {
+        let path = Path::new("out.csv");
+        assert_ne!(Tag::new(Mark::new(&["a"]), path), Tag::new(Mark::new(&["b"]), path));
+    }
+
+    #[test]
+    fn a_tag_is_read_back_from_its_json() {
+        for tag in [Tag(0), Tag(0x0123_4567_89ab_cdef), Tag(u64::MAX)] {
+            let json = serde_json::to_string(&tag).unwrap();
+            assert_eq!(json.len(), 18);
+            assert_eq!(serde_json::from_str::<Tag>(&json).unwrap(), tag);
+        }
+    }
+}
