@@ -22,6 +22,11 @@ fn fails_behind_two_chunks(bad: &[u8], problem: &str) {
 #[track_caller]
 fn fails_to_open(world: &World, problem: &str) {
     world.fails(RUN, &format!("export failed: opening in `entries`: {problem}"));
+    opens_once_it_is_there(world);
+}
+
+#[track_caller]
+fn opens_once_it_is_there(world: &World) {
     assert!(!world.names().iter().any(|name| name.starts_with("copy.csv")), "{:?}", world.names());
     if world.file("in.csv").is_dir() {
         fs::remove_dir(world.file("in.csv")).unwrap();
@@ -32,7 +37,14 @@ fn fails_to_open(world: &World, problem: &str) {
 
 #[test]
 fn a_missing_file_is_named_and_the_same_command_goes_on_when_it_is_there() {
-    fails_to_open(&World::empty(), "cannot open in.csv: No such file or directory (os error 2)");
+    let world = World::empty();
+    world.fails_and_says(
+        RUN,
+        "export failed: opening in `entries`: cannot open in.csv: No such file or directory (os error 2)\n\
+         put the input there and run the same command again: it goes on behind the last commit; \
+         or run it with the right path, where this one is mistyped\n",
+    );
+    opens_once_it_is_there(&world);
 }
 
 #[test]
@@ -134,11 +146,11 @@ fn an_input_that_changed_before_the_position_is_refused_until_the_old_one_is_bac
         world.write("in.csv", format!("{ENTRIES}f,6\n"));
         assert_eq!(world.run(RUN).code, Some(1));
         world.write("in.csv", &changed);
-        world.fails(
+        world.fails_and_says(
             RUN,
             &format!(
                 "export failed: opening in `entries`: in.csv was changed since an earlier execution read it up to byte 43: \
-                 {how}; bring the old file back, or start a new instance (`--next`)"
+                 {how}; bring the old file back, or start a new instance (`--next`)\n"
             ),
         );
         assert_eq!(world.read("copy.csv.part"), TWO_CHUNKS);

@@ -86,7 +86,7 @@ fn an_unfinished_file_that_is_gone_or_shorter_is_not_made_up() {
         }
         let cause =
             format!("export failed: opening in `copy`: {problem}, or start a new instance (`--next`)");
-        world.fails(RUN, &cause);
+        world.fails_and_says(RUN, &format!("{cause}\n"));
         fs::write(part, TWO_CHUNKS).unwrap();
         world.completes(RUN, ENTRIES);
     }

@@ -115,8 +115,13 @@ impl World {
     /// The cause is one line, in front of what to do; the headline tells of the failure.
     #[track_caller]
     pub(crate) fn fails(&self, line: &str, cause: &str) {
+        self.fails_and_says(line, &format!("{cause}\n{REMEDY}\n"));
+    }
+
+    #[track_caller]
+    pub(crate) fn fails_and_says(&self, line: &str, said: &str) {
         let ended = self.run(line);
-        assert_eq!(batch_tests::unmarked(&ended.err), format!("{cause}\n{REMEDY}\n"));
+        assert_eq!(batch_tests::unmarked(&ended.err), said);
         assert_eq!(ended.code, Some(1));
         assert!(ended.out.starts_with("ledger failed after "), "{}", ended.out);
     }

@@ -8,7 +8,7 @@ use super::refusal::{Refusal, exit};
 use super::{json, print_json};
 use crate::definition::{ExecutionId, JobInfo, Launch, Parameters, parse_parameters, resolve_parameters};
 use crate::observe::progress::Show;
-use crate::observe::{JobReport, Progress, Summary};
+use crate::observe::{JobReport, Progress, Remedy, Summary};
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::BatchStatus;
 
@@ -131,20 +131,38 @@ fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console)
     for cause in summary.causes() {
         console.err.line(cause);
     }
-    if let (Some(next), false) = (remedy(report.status, job), globals.quiet) {
+    if let (Some(next), false) = (remedy(report, job), globals.quiet) {
         console.err.line(next);
     }
 }
 
-fn remedy(status: BatchStatus, job: &JobInfo) -> Option<&'static str> {
-    match (status, job.options.restartable) {
-        (BatchStatus::Failed, true) => {
-            Some("fix it and run the same command again: it goes on behind the last commit")
-        }
+fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {
+    match (report.status, job.options.restartable) {
+        (BatchStatus::Failed, true) => match remedy_of_steps(report) {
+            Remedy::Place => Some(
+                "put the input there and run the same command again: it goes on behind the last commit; \
+                 or run it with the right path, where this one is mistyped",
+            ),
+            // The cause says what helps.
+            Remedy::Restore => None,
+            Remedy::Mend => Some("fix it and run the same command again: it goes on behind the last commit"),
+        },
         (BatchStatus::Stopped, true) => Some("run the same command again to go on behind the last commit"),
         (BatchStatus::Failed | BatchStatus::Stopped, false) => {
             Some("the job is not restartable: run it anew, with other parameters or with `--next`")
         }
         _ => None,
     }
+}
+
+/// What helps against all that failed.
+fn remedy_of_steps(report: &JobReport) -> Remedy {
+    let failed = || report.steps.iter().filter(|step| step.status == BatchStatus::Failed);
+    // A nested job fails as one of its steps does.
+    let is_told_within = |name: &str| {
+        failed().any(|step| step.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let mut remedies = failed().filter(|step| !is_told_within(&step.name)).filter_map(|step| step.remedy);
+    let first = remedies.next().unwrap_or_default();
+    if remedies.all(|other| other == first) { first } else { Remedy::Mend }
 }

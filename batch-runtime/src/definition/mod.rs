@@ -106,7 +106,7 @@ pub(crate) use local_error::LocalError;
 pub(crate) use naming::{naming, take_passed};
 pub(crate) use nearest::nearest;
 pub(crate) use partition::{Assigned, decoded, encoded};
-pub(crate) use path::{path_of_text, path_to_text, resolved_path, resource_name, shown};
+pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resource_name, shown};
 pub(crate) use resolve::resolve_beside;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;

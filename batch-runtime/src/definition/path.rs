@@ -15,9 +15,14 @@ const MOST_LINKS: usize = 40;
 /// The path as text: as it is where it is UTF-8, else as the URI of RFC 8089, `file:///in/caf%E9.csv`. Different paths
 /// have different texts, so a path that itself begins with `file:` is escaped as well.
 pub(crate) fn path_to_text(path: &Path) -> String {
-    if let Some(text) = path.to_str().filter(|text| !text.starts_with(ESCAPED)) {
-        return text.to_owned();
+    match path.to_str().filter(|text| !text.starts_with(ESCAPED)) {
+        Some(text) => text.to_owned(),
+        None => file_uri(path),
     }
+}
+
+/// The path as a URI, all characters escaped that could be taken for another part of one.
+pub(crate) fn file_uri(path: &Path) -> String {
     let mut text = ESCAPED.to_owned();
     if path.is_absolute() {
         text.push_str("//");

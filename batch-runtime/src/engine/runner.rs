@@ -13,7 +13,7 @@ use super::step::{Done, Halt as StepHalt, Route, StepEnd};
 use super::{RunOptions, all_skipped, execution};
 use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
 use crate::graph::{Activity, Subject};
-use crate::observe::StepReport;
+use crate::observe::{Remedy, StepReport};
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
 };
@@ -148,6 +148,10 @@ impl Runner<'_> {
         self.steps.extend(nested);
         let StepEnd { result, counters, profile } = end;
 
+        let remedy = match &result {
+            Err(StepHalt::Failed(failure)) => Some(Remedy::of(failure)),
+            _ => None,
+        };
         let (status, exit, done, lost) = match result {
             Ok(done) => {
                 let is_first = self.journal.completions(&place.path) == 0;
@@ -199,6 +203,7 @@ impl Runner<'_> {
             before,
             profile,
             elapsed: began.elapsed(),
+            remedy,
         };
         if let Some(observer) = &self.options.observer {
             observer.step_ended(&report);

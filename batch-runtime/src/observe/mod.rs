@@ -3,6 +3,7 @@
 mod live;
 #[cfg(feature = "cli")]
 pub(crate) mod progress;
+mod remedy;
 mod summary;
 pub(crate) mod table;
 pub(crate) mod words;
@@ -10,6 +11,7 @@ pub(crate) mod words;
 pub use live::StepLive;
 #[cfg(feature = "cli")]
 pub use progress::Progress;
+pub use remedy::Remedy;
 pub use summary::Summary;
 
 use std::fmt;
@@ -73,6 +75,8 @@ pub struct StepReport {
     pub profile: Option<Profile>,
     /// How long it took.
     pub elapsed: Duration,
+    /// What helps, where it failed.
+    pub remedy: Option<Remedy>,
 }
 
 /// How a job execution ended.

@@ -323,6 +323,7 @@ mod tests {
             before: Counters::default(),
             profile: None,
             elapsed: Duration::ZERO,
+            remedy: None,
         });
         progress.shared.tick(live.began().max(other.began()) + LINE_EVERY * 3);
         let text = kept.text();

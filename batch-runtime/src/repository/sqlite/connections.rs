@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::elsewhere::Elsewhere;
 use super::lock::{Locks, with_suffix};
 use super::queue::{Queue, Queues, Turn};
-use crate::definition::{Durability, ExecutionId, StepExecutionId};
+use crate::definition::{Durability, ExecutionId, StepExecutionId, file_uri};
 use crate::repository::Clock;
 
 /// Between two looks whether a locked database is still to be waited for.
@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) waits: Waits,
     /// Removed with the last handle.
     pub(super) temporary: bool,
+    /// Opened to look only, without the right to write, while nobody writes.
+    pub(super) at_rest: bool,
     pub(super) idle: Mutex<Vec<Session>>,
     /// In which this process writes, the file itself and others.
     pub(super) queues: Queues,
@@ -70,6 +72,14 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch("PRAGMA foreign_keys = ON")?;
         Ok(Self { connection, synchronous: "", wait: Cell::new(wait) })
+    }
+
+    /// Opens a file that this user may not write to, and that nobody writes to: `SQLite` needs no lock and no `-shm` then.
+    pub(super) fn open_at_rest(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let uri = format!("{}?immutable=1", file_uri(path));
+        Self::adopt(Connection::open_with_flags(uri, flags)?, wait)
     }
 
     /// A connection that was opened by somebody else.
@@ -141,6 +151,7 @@ impl Shared {
         let idle = guard(&self.idle).pop();
         let mut session = match idle {
             Some(session) => session,
+            None if self.at_rest => Session::open_at_rest(&self.path, wait)?,
             None => Session::open(&self.path, existing(), wait)?,
         };
         session.set_wait(wait)?;

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::OpenFlags;
+use rusqlite::{ErrorCode, OpenFlags};
 
 use super::SqliteRepository;
 use super::connections::{Session, Shared, Waits, create, existing};
-use super::error::{explain, unusable};
+use super::error::{Trouble, explain, unusable};
 use super::filesystem;
-use super::lock::Locks;
+use super::lock::{Locks, with_suffix};
 use super::queue::Queues;
 use super::schema;
 use crate::repository::{Clock, RepositoryError, SystemClock};
@@ -113,18 +113,18 @@ impl SqliteOptions {
     }
 
     fn connect(self, path: &Path, flags: OpenFlags) -> Result<SqliteRepository, RepositoryError> {
-        let mut session =
-            Session::open(path, flags, self.waits.other).map_err(|error| explain(path, error))?;
-        let connection = session.connection();
         let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
-        if creates && connection.is_readonly("main").map_err(|error| explain(path, error))? {
-            return Err(unusable(
-                path,
-                "is read-only: make the file and its folder writable, or name another",
-            ));
-        }
-        let uuid = schema::prepare(connection, path, creates, self.waits.other)
-            .map_err(|trouble| trouble.at(path))?;
+        let opened = Session::open(path, flags, self.waits.other)
+            .map_err(Trouble::Sqlite)
+            .and_then(|session| self.prepared(session, path, creates));
+        let (opened, at_rest) = match opened {
+            Err(Trouble::Sqlite(error)) if !creates && may_not_write(&error) && is_at_rest(path) => {
+                let session = Session::open_at_rest(path, self.waits.other).map_err(Trouble::Sqlite);
+                (session.and_then(|session| self.prepared(session, path, false)), true)
+            }
+            opened => (opened, false),
+        };
+        let (mut session, uuid) = opened.map_err(|trouble| trouble.at(path))?;
         if self.temporary {
             session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
         }
@@ -142,12 +142,34 @@ impl SqliteOptions {
                 clock: self.clock,
                 waits: self.waits,
                 temporary: self.temporary,
+                at_rest,
                 idle: Mutex::new(vec![session]),
                 durabilities: Mutex::default(),
                 elsewhere: Mutex::default(),
             }),
         })
     }
+
+    /// With today's schema, and the repository's own name.
+    fn prepared(&self, session: Session, path: &Path, creates: bool) -> Result<(Session, String), Trouble> {
+        let connection = session.connection();
+        if creates && connection.is_readonly("main")? {
+            let what = "is read-only: make the file and its folder writable, or name another";
+            return Err(unusable(path, what).into());
+        }
+        let uuid = schema::prepare(connection, path, creates, self.waits.other)?;
+        Ok((session, uuid))
+    }
+}
+
+/// In WAL mode `SQLite` writes to the folder even to read.
+fn may_not_write(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// Does the file itself hold everything? What is written now, or was by a process that died, is in the `-wal`.
+fn is_at_rest(path: &Path) -> bool {
+    with_suffix(path, "-wal").metadata().map_or(true, |wal| wal.len() == 0)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, RepositoryError> {
