@@ -190,3 +190,24 @@ proptest! {
         prop_assert!(is_named, "{} as {:?}", text, shown);
     }
 }
+
+#[test]
+fn the_paths_of_a_list_are_followed_and_have_any_bytes() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = std::env::temp_dir().join(format!("batch-list-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let folder = folder.canonicalize().unwrap();
+    let place = folder.join(OsStr::from_bytes(b"caf\xe9"));
+    std::os::unix::fs::symlink(&place, folder.join("link")).unwrap();
+    let spec = ParameterSpec::of::<Vec<PathBuf>>("inputs", "");
+    let typed = (spec.parse)(folder.join("link").as_os_str()).unwrap();
+    assert_eq!(Vec::<PathBuf>::from_value(Some(&typed)), Ok(vec![place]));
+    let given = vec![folder.join("link"), folder.join("x/../link")].to_value().unwrap();
+    let both = (spec.canonical)(&given).unwrap();
+    let ParameterValue::List(texts) = &both else { panic!("{both:?} is no list") };
+    assert!(texts[0] == texts[1] && texts[0].ends_with("/caf%E9"), "{texts:?}");
+    assert_eq!((spec.canonical)(&both).unwrap(), both);
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -131,3 +131,16 @@ fn killed_in_its_middle_it_adds_every_payment_once() {
     assert_eq!(found(&folder.database(), "total_by_files"), totals);
     assert_eq!(found_months(&folder.database()), expected_months(&folder));
 }
+
+#[test]
+fn the_folder_is_read_whatever_its_name_and_what_is_half_copied_is_not() {
+    let folder = Folder::new();
+    let arguments = ["run", "before_and_after", "--months", "2", "--records", "20", "--folder", "payments"];
+    folder.run("partitioned_files", arguments).ended_with(0);
+    fs::rename(folder.file("payments"), folder.file("in[2024]")).unwrap();
+    fs::create_dir(folder.file("in2")).unwrap();
+    fs::write(folder.file("in2/month-03.csv"), "account,memo,cents\nx,y,z\n").unwrap();
+    fs::write(folder.file("in[2024]/.month-03.csv"), "account,memo").unwrap();
+    folder.run("partitioned_files", ["run", "partitioned_files", "--folder", "in[2024]"]).ended_with(0);
+    assert_eq!(counted(&folder.database(), "by_files").read, 2 * 20);
+}
