@@ -113,20 +113,3 @@ fn a_writer_that_finds_the_disk_full_fails_its_step() {
     assert_eq!(world.run(&line).code, Some(0));
     assert_eq!(booked(&world.file("kept/batch.db")), accounts(ENTRIES));
 }
-
-#[test]
-fn who_may_not_write_to_the_repository_may_look_into_it() {
-    let world = World::new();
-    fs::create_dir(world.file("kept")).unwrap();
-    let Some(disk) = mount(&world.file("kept"), "16m") else { return };
-    let repository = "--repository kept/batch.db";
-    assert_eq!(world.run(&format!("{RUN} {repository}")).code, Some(0));
-    disk.remount("ro");
-    for command in ["executions", "show 1", "show 1 --skipped", "executions --json"] {
-        let ended = world.run(&format!("{command} {repository}"));
-        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{command}");
-    }
-    let ended = world.run(&format!("{RUN} --next {repository}"));
-    assert_eq!(ended.code, Some(2));
-    assert!(ended.err.contains("is read-only: make the file and its folder writable"), "{}", ended.err);
-}

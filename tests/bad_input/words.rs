@@ -86,16 +86,22 @@ fn a_refusal_in_json_is_one_document_and_the_line() {
 
 #[cfg(unix)]
 #[test]
-fn words_and_variables_that_are_no_text_are_not_guessed_at() {
+fn a_path_that_is_no_text_is_taken_as_it_is_and_another_word_is_refused() {
     use std::ffi::OsStr;
+    use std::fs;
     use std::os::unix::ffi::OsStrExt as _;
-    let bad = OsStr::from_bytes(b"\xff.db");
+
     let world = World::new();
-    let words = ["run", "--input", "in.csv"].map(OsStr::new);
-    let message = "the environment variable BATCH_REPOSITORY is not UTF-8: give it a text, or unset it";
-    Ended::of(world.command(LEDGER, words).env("BATCH_REPOSITORY", bad)).is_refused(2, message);
-    let words = [OsStr::new("run"), OsStr::new("--input"), bad];
-    Ended::of(&mut world.command(LEDGER, words))
-        .is_refused(2, "invalid UTF-8 was detected in one or more arguments");
-    assert_eq!(world.names(), ["in.csv"]);
+    let (input, repository) = (OsStr::from_bytes(b"\xff.csv"), OsStr::from_bytes(b"\xff.db"));
+    fs::rename(world.file("in.csv"), world.file(".").join(input)).unwrap();
+    let run = |words: &[&OsStr]| {
+        let words =
+            [OsStr::new("run"), OsStr::new("--input"), input].into_iter().chain(words.iter().copied());
+        Ended::of(world.command(LEDGER, words).env("BATCH_REPOSITORY", repository))
+    };
+    let refused = "parameter `year` of job `ledger`: a text in UTF-8 is expected, not `\\xFF`";
+    run(&[OsStr::new("--year"), OsStr::from_bytes(b"\xff")]).is_refused(2, refused);
+    let ended = run(&[]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
+    assert!(world.file(".").join(repository).exists());
 }

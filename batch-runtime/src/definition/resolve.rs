@@ -185,12 +185,11 @@ pub(crate) fn resolve_beside(
 ) -> Result<Parameters, ParametersError> {
     let mut all = Parameters::new();
     for (name, parameter) in given.iter() {
-        let (name, parameter) = match of_ours(name) {
-            Some(ours) => (ours, parameter_of_ours(job, ours, parameter)?),
-            None => {
-                let spec = spec_of(job, name)?;
-                (spec.name, parameter_of(spec, canonical(job, spec, &parameter.value)?))
-            }
+        let (name, parameter) = if let Some(ours) = of_ours(name) {
+            (ours, parameter_of_ours(job, ours, parameter)?)
+        } else {
+            let spec = spec_of(job, name)?;
+            (spec.name, parameter_of(spec, canonical(job, spec, &parameter.value)?))
         };
         if all.get(name).is_some() {
             return Err(ParametersError::Repeated { job: job.name.to_owned(), name: name.to_owned() });
@@ -198,13 +197,12 @@ pub(crate) fn resolve_beside(
         all.insert(name, parameter);
     }
     for (name, parameter) in resolved.iter() {
-        let (name, parameter) = match of_ours(name) {
-            Some(ours) => (ours, parameter_of_ours(job, ours, parameter)?),
-            None => {
-                let spec = spec_of(job, name)?;
-                canonical(job, spec, &parameter.value)?;
-                (spec.name, parameter_of(spec, parameter.value.clone()))
-            }
+        let (name, parameter) = if let Some(ours) = of_ours(name) {
+            (ours, parameter_of_ours(job, ours, parameter)?)
+        } else {
+            let spec = spec_of(job, name)?;
+            canonical(job, spec, &parameter.value)?;
+            (spec.name, parameter_of(spec, parameter.value.clone()))
         };
         if all.get(name).is_none() {
             all.insert(name, parameter);

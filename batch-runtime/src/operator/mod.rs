@@ -135,7 +135,7 @@ impl JobOperator {
     /// When it could not be launched, or the repository was lost on the way.
     pub fn start(&self, launch: Launch) -> Result<JobReport, OperatorError> {
         let Launch { job, parameters } = launch;
-        self.run(job, resolve_parameters(job, &parameters)?)
+        self.run(job, &resolve_parameters(job, &parameters)?)
     }
 
     /// [`start`](Self::start) by the job's name.
@@ -166,7 +166,7 @@ impl JobOperator {
             let mut parameters = given.clone();
             let value = ParameterValue::Long(next);
             parameters.insert(RUN_ID, Parameter { value, identifying: true, secret: false });
-            match self.run(job, parameters) {
+            match self.run(job, &parameters) {
                 // Another process may have taken the number in between.
                 Err(
                     error @ OperatorError::Repository(
@@ -223,7 +223,7 @@ impl JobOperator {
             let parameter = difference(&stored, &parameters);
             return Err(OperatorError::OtherInstance { execution, job: job.name.to_owned(), parameter });
         }
-        self.run(job, parameters)
+        self.run(job, &parameters)
     }
 
     /// Runs a new instance that reads what an execution has skipped, through the same steps, with the parameters of the execution
@@ -260,7 +260,7 @@ impl JobOperator {
         let mut parameters = resolve_beside(job, &parameters, given)?;
         let value = ParameterValue::Long(execution.0);
         parameters.insert(REPLAY, Parameter { value, identifying: true, secret: false });
-        self.run(job, parameters)
+        self.run(job, &parameters)
     }
 
     /// Asks a running execution, of whatever process, to stop at its next chunk boundary. Other executions go on, and so does a
@@ -476,8 +476,8 @@ impl JobOperator {
         Ok(details::owner_state(&*self.repository, execution)?)
     }
 
-    fn run(&self, job: &'static JobInfo, parameters: Parameters) -> Result<JobReport, OperatorError> {
-        Ok(engine::run_resolved(&self.repository, job, &parameters, &self.options)?)
+    fn run(&self, job: &'static JobInfo, parameters: &Parameters) -> Result<JobReport, OperatorError> {
+        Ok(engine::run_resolved(&self.repository, job, parameters, &self.options)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Finds the process that holds SQLite's lock of a file.
+//! Finds the process that holds `SQLite`'s lock of a file.
 
 use std::path::Path;
 
