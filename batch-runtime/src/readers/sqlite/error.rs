@@ -45,6 +45,12 @@ pub enum SqliteReadError {
         /// What is wrong and what to do.
         problem: Box<str>,
     },
+    /// The query has not the columns of the item, so no row of it is one.
+    #[error("no row of the query is an item: {problem}")]
+    Columns {
+        /// What is wrong and what to do.
+        problem: Box<str>,
+    },
     /// A row is no item.
     #[error("row {key}{}: {problem}", Shown(column.as_deref()))]
     Row {

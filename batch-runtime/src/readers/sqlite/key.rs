@@ -50,25 +50,58 @@ impl KeyValue {
         }))
     }
 
-    fn number(&self) -> Option<f64> {
+    pub(super) fn class(&self) -> Class {
         match self {
-            #[expect(clippy::cast_precision_loss, reason = "as SQLite compares an integer to a real, nearly")]
-            Self::Integer(value) => Some(*value as f64),
-            Self::Real { real } => real.parse().ok(),
-            Self::Text(_) | Self::Blob { .. } => None,
+            Self::Integer(_) | Self::Real { .. } => Class::Number,
+            Self::Text(_) => Class::Text,
+            Self::Blob { .. } => Class::Blob,
         }
     }
 
-    /// Are the two equal as `SQLite` sees it?
-    pub(super) fn same(&self, other: &Self) -> Same {
+    /// Are the two equal as `SQLite` sees it? Two texts may be by any collation that is `registered`.
+    pub(super) fn same(&self, other: &Self, registered: bool) -> Same {
         match (self, other) {
             (Self::Integer(one), Self::Integer(two)) => Same::known(one == two),
             (Self::Text(one), Self::Text(two)) if one != two => {
                 // The collations NOCASE and RTRIM; which one holds, only the database knows.
                 let fold = |text: &str| text.trim_end_matches(' ').to_ascii_lowercase();
-                if fold(one) == fold(two) { Same::Perhaps } else { Same::No }
+                if registered || fold(one) == fold(two) { Same::Perhaps } else { Same::No }
             }
-            _ => Same::known(self == other || self.number().is_some_and(|one| other.number() == Some(one))),
+            (Self::Real { real: one }, Self::Real { real: two }) => {
+                Same::known(one == two || one.parse::<f64>() == two.parse::<f64>())
+            }
+            (Self::Integer(integer), Self::Real { real }) | (Self::Real { real }, Self::Integer(integer)) => {
+                Same::known(real.parse().is_ok_and(|real| whole_of(real) == Some(*integer)))
+            }
+            _ => Same::known(self == other),
+        }
+    }
+}
+
+/// The integer that the real is, exactly.
+pub(super) fn whole_of(real: f64) -> Option<i64> {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within the range")]
+    let whole = real as i64;
+    ((-BEYOND..BEYOND).contains(&real) && real.fract() == 0.0).then_some(whole)
+}
+
+/// What `SQLite` orders values by before anything else: all numbers are less than all texts, these less than all blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    Number,
+    Text,
+    Blob,
+}
+
+impl Class {
+    /// `None` for NULL, which is less than any other.
+    pub(super) fn of(value: ValueRef<'_>) -> Option<Self> {
+        match value {
+            ValueRef::Null => None,
+            ValueRef::Integer(_) | ValueRef::Real(_) => Some(Self::Number),
+            ValueRef::Text(_) => Some(Self::Text),
+            ValueRef::Blob(_) => Some(Self::Blob),
         }
     }
 }

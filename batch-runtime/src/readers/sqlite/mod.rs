@@ -3,24 +3,26 @@
 
 mod error;
 mod key;
+mod page;
 mod query;
 mod row;
 mod source;
 mod split;
+mod sql;
+mod text;
 
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use rusqlite::Row;
-use rusqlite::types::Value;
-
 use crate::definition::{Progress, Reader};
 
-use key::{KeyValue, Same, described, named};
-use query::{LIMIT, Sql};
-use row::{MakeItem, NoItem, RowError};
+use key::{KeyValue, described, named};
+use page::{Page, Proof};
+use row::MakeItem;
 
 pub use error::SqliteReadError;
 pub use key::{KeyColumns, SqlitePosition};
@@ -36,11 +38,18 @@ pub use split::SqlitePart;
 /// checkpointed while a long step runs. Rows that are changed meanwhile are seen as they are when their page is
 /// read.
 ///
+/// The rows come in the order of `ORDER BY`, with the collation of each column, and no page loses one: `SQLite` orders
+/// values as they are stored, but converts some of them for `id > ?` (a text to a number, in a column that is declared
+/// so). Where that can make a difference, the reader asks `SQLite` for the rows by a comparison without conversion,
+/// which reads the whole result once more. That happens where numbers end and texts begin, and for each page of a
+/// query whose key has texts in a place declared as numeric.
+///
 /// It has a connection of its own ([`SqliteSource`]), so it can pass from one thread to another: a step with `threads`
 /// reads by it as it is.
 ///
 /// Reading goes on behind a row that is no item, or on which the closure failed
-/// ([`SqliteReadError::is_about_a_row`]). It does not behind a query that failed, or a key that is `NULL` or not unique.
+/// ([`SqliteReadError::is_about_a_row`]). It does not behind a query that failed, or has not the columns that the item is
+/// made of, or a key that is `NULL` or not unique: no rule of the step skips these.
 ///
 /// ```
 /// use batch_runtime::readers::{SqliteReadError, SqliteReader};
@@ -99,6 +108,8 @@ pub struct SqliteReader<T, F = Deserialized<T>> {
     key: Vec<String>,
     key_columns: Vec<usize>,
     page: Page,
+    /// What is known of the key's values so far.
+    proof: Proof,
     /// The rows of the page, the next one last, each with its key.
     buffer: Vec<(Vec<KeyValue>, Result<T, SqliteReadError>)>,
     /// The key of the last row read; empty before the first.
@@ -112,20 +123,6 @@ pub struct SqliteReader<T, F = Deserialized<T>> {
     ended: bool,
 }
 
-/// What a page is fetched by.
-struct Page {
-    sql: Sql,
-    rows: usize,
-    /// The user's own parameters.
-    parameters: Vec<(String, Value)>,
-    /// Parameters for the last key in the user's own SQL, with the number of the key's column.
-    after: Vec<(String, usize)>,
-    /// Their values for the first page.
-    start: Vec<Value>,
-    /// The key of the last row of the part that is read; empty if it is the whole, or the last.
-    up_to: Vec<KeyValue>,
-}
-
 impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     fn new(
         connection: rusqlite::Connection,
@@ -134,6 +131,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         key: Vec<String>,
         key_columns: Vec<usize>,
         page: Page,
+        proof: Proof,
     ) -> Self {
         let (buffer, after) = (Vec::new(), Vec::new());
         Self {
@@ -143,6 +141,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             key,
             key_columns,
             page,
+            proof,
             buffer,
             after,
             begin: None,
@@ -181,102 +180,6 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             return self.behind.take().map_or(Ok(()), Err);
         }
         Ok(())
-    }
-
-    /// Runs the query of the next page to its end. A page that failed half way, or whose closure panicked, is fetched
-    /// again by the next call.
-    fn fetch(&mut self) -> Result<(), SqliteReadError> {
-        let sql = if self.after.is_empty() { &self.page.sql.first } else { &self.page.sql.later };
-        let mut statement = self.connection.prepare_cached(sql)?;
-        self.page.bind(&mut statement, &self.after)?;
-        // One row more than the page: a key that comes twice would otherwise lose its second row between two
-        // pages.
-        let limit = i64::try_from(self.page.rows).unwrap_or(i64::MAX).saturating_add(1);
-        statement.raw_bind_parameter(LIMIT, limit)?;
-        let mut rows = statement.raw_query();
-        // Out of `self` until it is whole: half a page is not yet in the order in which it is given.
-        let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some(row) = rows.next()? {
-            let key = match self.key_of(row) {
-                Ok(key) => key,
-                Err(error) => {
-                    // The rows before it are good.
-                    self.behind = Some(error);
-                    break;
-                }
-            };
-            let last = buffer.last().map_or(&self.after, |(key, _)| key);
-            if let Err(error) = self.check_order(last, &key) {
-                // Nor is the row before it given: who goes on behind that would never see this one.
-                buffer.pop();
-                self.behind = Some(error);
-                break;
-            }
-            if buffer.len() == self.page.rows {
-                break;
-            }
-            let item = (self.make)(row, &self.names).map_err(|error| self.row_error(&key, error));
-            buffer.push((key, item));
-        }
-        buffer.reverse();
-        self.buffer = buffer;
-        Ok(())
-    }
-
-    fn key_of(&self, row: &Row<'_>) -> Result<Vec<KeyValue>, SqliteReadError> {
-        let bad = |column: usize, problem: &str| SqliteReadError::Key {
-            key: format!("`{}`", self.key[column]).into(),
-            problem: problem.into(),
-        };
-        let value = |(column, index): (usize, &usize)| match KeyValue::of(row.get_ref(*index)?) {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(bad(column, "it is NULL in a row; leave such rows out, or read by another key")),
-            Err(error) => Err(bad(column, &format!("its text is not UTF-8 in a row: {error}"))),
-        };
-        self.key_columns.iter().enumerate().map(value).collect()
-    }
-
-    /// The rows come in the order of the key; equal ones would be lost between two pages.
-    fn check_order(&self, last: &[KeyValue], key: &[KeyValue]) -> Result<(), SqliteReadError> {
-        let Some(same) = last.iter().zip(key).map(|(one, two)| one.same(two)).min() else { return Ok(()) };
-        let twice = match same {
-            Same::No => false,
-            Same::Yes => true,
-            Same::Perhaps => self.rows_of(key)? > 1,
-        };
-        if twice {
-            return Err(SqliteReadError::Key {
-                key: named(&self.key),
-                problem: format!(
-                    "it is not unique: {} comes more than once; add columns to the key until it is unique",
-                    described(&self.key, key)
-                )
-                .into(),
-            });
-        }
-        Ok(())
-    }
-
-    fn rows_of(&self, key: &[KeyValue]) -> Result<i64, SqliteReadError> {
-        let mut statement = self.connection.prepare_cached(&self.page.sql.same)?;
-        // Below the key, where the user's own SQL has the condition.
-        self.page.bind(&mut statement, &[])?;
-        for (column, value) in key.iter().enumerate() {
-            statement.raw_bind_parameter(query::key_parameter(column).as_str(), value)?;
-        }
-        let mut rows = statement.raw_query();
-        match rows.next()? {
-            Some(row) => Ok(row.get(0)?),
-            None => Ok(0),
-        }
-    }
-
-    fn row_error(&self, key: &[KeyValue], error: RowError) -> SqliteReadError {
-        let key = described(&self.key, key);
-        match error {
-            RowError::Item(NoItem { column, problem }) => SqliteReadError::Row { key, column, problem },
-            RowError::Closure(source) => SqliteReadError::Closure { key, source },
-        }
     }
 }
 

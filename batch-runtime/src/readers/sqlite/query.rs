@@ -5,13 +5,14 @@ use std::path::Path;
 use rusqlite::types::{ToSql, ToSqlOutput, Value};
 use rusqlite::{OpenFlags, Row, Statement};
 
-use crate::readers::fields;
-
-use super::key::{KeyColumns, KeyValue, named};
+use super::key::{KeyColumns, named};
+use super::page::{Page, Proof};
 use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
-use super::{Page, SqliteReadError, SqliteReader};
+use super::sql::Sql;
+use super::{SqliteReadError, SqliteReader, text};
 use crate::definition::Deserializes;
+use crate::readers::fields;
 
 /// Rows a page, unless it is said otherwise.
 const PAGE: usize = 1000;
@@ -68,8 +69,8 @@ impl SqliteReader<()> {
 
 impl SqliteQuery {
     fn new(connection: Result<rusqlite::Connection, SqliteReadError>, sql: &str) -> Self {
-        let sql = sql.trim().trim_end_matches(';').to_owned();
         let (key, parameters, start) = Default::default();
+        let sql = sql.to_owned();
         Self { connection, another: false, sql, key, page: PAGE, counted: false, parameters, start }
     }
 
@@ -155,8 +156,10 @@ impl SqliteQuery {
         if page == 0 {
             return Err(SqliteReadError::query("a page needs at least one row"));
         }
+        let sql = text::statement(&sql)
+            .ok_or_else(|| SqliteReadError::query("it is more than one statement; give one `SELECT`"))?;
         let names = {
-            let prepared = connection.prepare(&sql);
+            let prepared = connection.prepare(sql);
             let statement = prepared.map_err(if another {
                 SqliteReadError::on_another
             } else {
@@ -167,7 +170,7 @@ impl SqliteQuery {
         };
         let key_columns = key_columns(&key, &names)?;
         let after = {
-            let statement = connection.prepare(&sql)?;
+            let statement = connection.prepare(sql)?;
             after_parameters(&statement, &key)?
         };
         let start = start.into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
@@ -182,12 +185,11 @@ impl SqliteQuery {
         for (name, value) in parameters {
             bound.push((name, value?));
         }
-        check_parameters(&connection.prepare(&sql)?, &bound, &after)?;
-        let sql = Sql::new(&sql, &key, false);
+        check_parameters(&connection.prepare(sql)?, &bound, &after)?;
+        let sql = Sql::new(sql, &key, &connection)?;
         let page = Page { sql, rows: page, parameters: bound, after, start, up_to: Vec::new() };
-        let mut reader = SqliteReader::new(connection, item, names, key, key_columns, page);
-        // The SQL of a later page is a superset of that of the first.
-        reader.connection.prepare(&reader.page.sql.later)?;
+        let proof = Proof::new(key.len(), &connection)?;
+        let mut reader = SqliteReader::new(connection, item, names, key, key_columns, page, proof);
         if counted {
             reader.count()?;
         }
@@ -276,90 +278,4 @@ fn check_parameters(
         }
     }
     Ok(())
-}
-
-/// The SQL of the pages.
-pub(super) struct Sql {
-    pub(super) first: String,
-    pub(super) later: String,
-    pub(super) count: String,
-    pub(super) count_later: String,
-    /// The keys of all rows.
-    pub(super) keys: String,
-    /// How many rows have one key.
-    pub(super) same: String,
-    /// The user's own.
-    pub(super) query: String,
-}
-
-/// The parameter of a key's column, and of the page's rows, in the SQL around the user's.
-pub(super) fn key_parameter(column: usize) -> String {
-    format!(":batch_key_{column}")
-}
-
-/// The parameter of a column of the key with which a part ends.
-fn last_parameter(column: usize) -> String {
-    format!(":batch_last_{column}")
-}
-
-pub(super) const LIMIT: &str = ":batch_limit";
-
-impl Sql {
-    /// The SQL of the whole query, or of a part of it that ends with a key.
-    pub(super) fn new(query: &str, key: &[String], ends: bool) -> Self {
-        // The line break ends a comment at the query's end.
-        let whole = format!("FROM (\n{query}\n)");
-        let columns = key
-            .iter()
-            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let values = (0..key.len()).map(key_parameter).collect::<Vec<_>>().join(", ");
-        let order = format!("ORDER BY {columns}");
-        let limited = format!("{order} LIMIT {LIMIT}");
-        let last = (0..key.len()).map(last_parameter).collect::<Vec<_>>().join(", ");
-        let (first, later) = if ends {
-            let up_to = format!("({columns}) <= ({last})");
-            (format!("{whole} WHERE {up_to}"), format!("{whole} WHERE ({columns}) > ({values}) AND {up_to}"))
-        } else {
-            (whole.clone(), format!("{whole} WHERE ({columns}) > ({values})"))
-        };
-        Self {
-            count: format!("SELECT count(*) {first}"),
-            count_later: format!("SELECT count(*) {later}"),
-            keys: format!("SELECT * {whole} {order}"),
-            first: format!("SELECT * {first} {limited}"),
-            later: format!("SELECT * {later} {limited}"),
-            same: format!("SELECT count(*) {whole} WHERE ({columns}) = ({values})"),
-            query: query.to_owned(),
-        }
-    }
-}
-
-impl Page {
-    /// Binds everything but the limit.
-    pub(super) fn bind(&self, statement: &mut Statement<'_>, after: &[KeyValue]) -> rusqlite::Result<()> {
-        for (name, value) in &self.parameters {
-            statement.raw_bind_parameter(name.as_str(), value)?;
-        }
-        for (name, column) in &self.after {
-            match after.get(*column) {
-                Some(value) => statement.raw_bind_parameter(name.as_str(), value)?,
-                None => statement.raw_bind_parameter(name.as_str(), &self.start[*column])?,
-            }
-        }
-        for (column, value) in after.iter().enumerate() {
-            let name = key_parameter(column);
-            if statement.parameter_index(&name)?.is_some() {
-                statement.raw_bind_parameter(name.as_str(), value)?;
-            }
-        }
-        for (column, value) in self.up_to.iter().enumerate() {
-            let name = last_parameter(column);
-            if statement.parameter_index(&name)?.is_some() {
-                statement.raw_bind_parameter(name.as_str(), value)?;
-            }
-        }
-        Ok(())
-    }
 }

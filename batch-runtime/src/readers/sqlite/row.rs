@@ -9,6 +9,7 @@ use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::key::whole_of;
 use crate::readers::shown;
 
 /// Makes an item of a row by serde, given the names of its columns: what
@@ -29,11 +30,32 @@ pub enum RowError {
     Closure(rusqlite::Error),
 }
 
+impl RowError {
+    /// Is the reason in the columns of the query, and so the same for each row?
+    pub(super) fn is_about_the_columns(&self) -> bool {
+        match self {
+            Self::Item(no_item) => no_item.of_columns,
+            Self::Closure(error) => matches!(
+                error,
+                rusqlite::Error::InvalidColumnName(_) | rusqlite::Error::InvalidColumnIndex(_)
+            ),
+        }
+    }
+}
+
 /// Why a row is not the item.
 #[derive(Debug)]
 pub struct NoItem {
     pub(super) column: Option<Box<str>>,
     pub(super) problem: Box<str>,
+    /// The query has not the columns that the item is made of.
+    of_columns: bool,
+}
+
+impl NoItem {
+    fn of_columns(problem: impl fmt::Display) -> Self {
+        Self { of_columns: true, ..de::Error::custom(problem) }
+    }
 }
 
 impl fmt::Display for NoItem {
@@ -46,7 +68,25 @@ impl std::error::Error for NoItem {}
 
 impl de::Error for NoItem {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { column: None, problem: message.to_string().into() }
+        Self { column: None, problem: message.to_string().into(), of_columns: false }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::of_columns(format_args!(
+            "the column `{field}` is not in its result; select it, or make the field optional by `#[serde(default)]`"
+        ))
+    }
+
+    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
+        Self::of_columns(format_args!("the item has no field `{field}`; leave the column out"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::of_columns(format_args!("two columns of its result are named `{field}`; rename one with `AS`"))
+    }
+
+    fn invalid_length(columns: usize, expected: &dyn Expected) -> Self {
+        Self::of_columns(format_args!("its result has {columns} columns, {expected} is needed"))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -98,8 +138,8 @@ impl<'de> RowDeserializer<'de> {
         let mut cells = self.cells();
         match (cells.next(), cells.next()) {
             (Some(cell), None) => Ok(cell),
-            _ => Err(de::Error::custom(format_args!(
-                "the query gives {} columns, but the item is a single value",
+            _ => Err(NoItem::of_columns(format_args!(
+                "its result has {} columns, but the item is a single value",
                 self.names.len()
             ))),
         }
@@ -165,6 +205,17 @@ impl<'de> Deserializer<'de> for RowDeserializer<'de> {
     }
 }
 
+macro_rules! whole_numbers {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+            match self.whole() {
+                Some(value) => self.named(visitor.visit_i64(value)),
+                None => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
 #[derive(Clone, Copy)]
 struct Cell<'de> {
     name: &'de str,
@@ -184,8 +235,19 @@ impl<'de> Cell<'de> {
     fn named<T>(self, result: Result<T, NoItem>) -> Result<T, NoItem> {
         result.map_err(|mut error| {
             error.column.get_or_insert_with(|| self.name.into());
+            // It is about this value, and another row may have a better one.
+            error.of_columns = false;
             error
         })
+    }
+
+    /// The value as an integer, which a column that is declared as REAL stores as a real.
+    fn whole(self) -> Option<i64> {
+        match self.value {
+            ValueRef::Integer(value) => Some(value),
+            ValueRef::Real(value) => whole_of(value),
+            _ => None,
+        }
     }
 
     fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
@@ -206,17 +268,19 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     type Error = NoItem;
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
-        tuple_struct map struct identifier
+        f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
     }
+
+    whole_numbers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 }
+    whole_numbers! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
         self.named(self.visit(visitor))
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
-        match self.value {
-            ValueRef::Integer(value @ (0 | 1)) => self.named(visitor.visit_bool(value == 1)),
+        match self.whole() {
+            Some(value @ (0 | 1)) => self.named(visitor.visit_bool(value == 1)),
             _ => self.deserialize_any(visitor),
         }
     }

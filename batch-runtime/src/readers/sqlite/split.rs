@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::{KeyValue, described, named};
-use super::query::Sql;
 use super::row::MakeItem;
 use super::{SqliteReadError, SqliteReader};
 use crate::definition::{BoxError, Splittable, evenly};
@@ -38,7 +37,7 @@ impl<T, F: MakeItem<T>> Splittable for SqliteReader<T, F> {
             let position = described(&key, if after.is_empty() { &up_to } else { &after });
             return Err(SqliteReadError::Position { position, key: named(&self.key) }.into());
         }
-        self.page.sql = Sql::new(&self.page.sql.query, &self.key, !up_to.is_empty());
+        self.page.sql = self.page.sql.of_part(!up_to.is_empty());
         self.page.up_to = up_to;
         self.after.clone_from(&after);
         self.begin = Some(after);

@@ -2,7 +2,8 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use rusqlite::Connection;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 use serde::Deserialize;
 
 use super::*;
@@ -606,4 +607,120 @@ fn a_query_without_a_column_that_the_item_needs_is_refused_when_it_is_opened() {
     let error = open("SELECT key, nick FROM person").unwrap_err();
     assert!(error.to_string().contains("it has no column `id`, which the item needs, only"), "{error}");
     assert!(open("SELECT key, id, nick FROM person").is_ok());
+}
+
+#[test]
+fn numbers_and_texts_in_one_key_are_all_read() {
+    let connection = Database::new();
+    connection
+        .execute_batch(
+            "CREATE TABLE a (id INTEGER PRIMARY KEY); INSERT INTO a VALUES (1), (2), (10);
+             CREATE TABLE b (code TEXT PRIMARY KEY); INSERT INTO b VALUES ('05'), ('10'), ('x')",
+        )
+        .unwrap();
+    for page in 1..=7 {
+        let reader = SqliteReader::query(&connection, "SELECT id AS k FROM a UNION ALL SELECT code FROM b")
+            .key("k")
+            .page(page)
+            .rows(|row| row.get::<_, Value>(0));
+        let keys: Vec<_> = rest(&mut reader.unwrap());
+        let text = |text: &str| Value::Text(text.to_owned());
+        let expected =
+            [Value::Integer(1), Value::Integer(2), Value::Integer(10), text("05"), text("10"), text("x")];
+        assert_eq!(keys, expected, "pages of {page}");
+    }
+}
+
+#[test]
+fn a_condition_in_the_query_loses_no_row_where_numbers_end() {
+    let connection = Database::new();
+    connection
+        .execute_batch(
+            "CREATE TABLE a (id INTEGER PRIMARY KEY); INSERT INTO a VALUES (1), (2), (10);
+             CREATE TABLE b (code TEXT PRIMARY KEY); INSERT INTO b VALUES ('05'), ('10'), ('x')",
+        )
+        .unwrap();
+    for page in 1..=7 {
+        let sql = "SELECT id AS k FROM a WHERE id > :after UNION ALL SELECT code FROM b WHERE code > :after";
+        let query = SqliteReader::query(&connection, sql).key("k").start(0).page(page);
+        assert_eq!(rest(&mut query.rows(|row| row.get::<_, Value>(0)).unwrap()).len(), 6, "pages of {page}");
+    }
+}
+
+#[test]
+fn a_text_that_is_compared_as_a_number_is_read_all_the_same() {
+    let connection = Database::new();
+    connection
+        .execute_batch(
+            "CREATE TABLE a (k INTEGER); INSERT INTO a VALUES (1), (7);
+             CREATE TABLE b (k TEXT); INSERT INTO b VALUES ('05'), ('10'), ('9')",
+        )
+        .unwrap();
+    for page in 1..=5 {
+        let query =
+            SqliteReader::query(&connection, "SELECT k FROM a FULL JOIN b USING (k)").key("k").page(page);
+        assert_eq!(rest(&mut query.rows(|row| row.get::<_, Value>(0)).unwrap()).len(), 5, "pages of {page}");
+    }
+}
+
+#[test]
+fn an_integer_and_the_real_next_to_it_are_two_keys() {
+    let connection = Database::new();
+    connection
+        .execute_batch("CREATE TABLE t (k); INSERT INTO t VALUES (9007199254740993), (9007199254740992.0)")
+        .unwrap();
+    let mut reader = SqliteReader::query(&connection, "SELECT k FROM t")
+        .key("k")
+        .page(1)
+        .rows(|row| row.get::<_, Value>(0))
+        .unwrap();
+    assert_eq!(
+        rest(&mut reader),
+        [Value::Real(9_007_199_254_740_992.0), Value::Integer(9_007_199_254_740_993)]
+    );
+}
+
+#[test]
+fn what_follows_the_query_does_not_matter() {
+    let connection = database(2);
+    for after in ["; -- x", " -- x", ";\n/* x */ ;"] {
+        let sql = format!("SELECT id FROM person{after}");
+        let mut reader = SqliteReader::query(&connection, sql).key("id").page(1).rows_as::<i64>().unwrap();
+        assert_eq!(rest(&mut reader), [10, 20]);
+    }
+    let two = SqliteReader::query(&connection, "SELECT id FROM person; SELECT 1").key("id");
+    assert!(error::<i64>(two).contains("more than one statement"));
+}
+
+#[test]
+fn what_is_not_known_of_the_columns_before_the_first_row_is_no_fault_of_a_row() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
+    struct Tall {
+        id: i64,
+        height: i64,
+    }
+    let connection = database(2);
+    let refused = |error: SqliteReadError, reader: &dyn Fn(&SqliteReadError) -> bool| {
+        assert!(!reader(&error), "no rule skips it");
+        error.to_string()
+    };
+    let query = || SqliteReader::query(&connection, "SELECT id, name FROM person").key("id");
+
+    let mut by_name = query().rows_as::<Tall>().unwrap();
+    let error = by_name.read().unwrap_err();
+    assert_eq!(
+        refused(error, &|error| by_name.steps_over(error)),
+        "no row of the query is an item: the column `height` is not in its result; select it, or make the field optional by `#[serde(default)]`"
+    );
+    assert_eq!(by_name.position(), SqlitePosition::default(), "no row is passed");
+    let mut by_place = query().rows_as::<(i64, String, i64)>().unwrap();
+    let error = by_place.read().unwrap_err();
+    assert!(refused(error, &|error| by_place.steps_over(error)).contains("its result has 2 columns"));
+    let mut alone = query().rows_as::<i64>().unwrap();
+    let error = alone.read().unwrap_err();
+    assert!(refused(error, &|error| alone.steps_over(error)).contains("the item is a single value"));
+    let mut closure = query().rows(|row| row.get::<_, i64>("height")).unwrap();
+    let error = closure.read().unwrap_err();
+    assert!(refused(error, &|error| closure.steps_over(error)).contains("height"));
 }

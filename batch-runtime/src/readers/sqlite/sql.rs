@@ -1,0 +1,141 @@
+//! Builds the SQL around the user's query: its pages, and the questions that show whether a page is complete.
+
+use rusqlite::Connection;
+
+/// The parameter for the last key's value of a column.
+pub(super) fn key_parameter(column: usize) -> String {
+    format!(":batch_key_{column}")
+}
+
+/// The parameter for a column of the key with which a part ends.
+pub(super) fn last_parameter(column: usize) -> String {
+    format!(":batch_last_{column}")
+}
+
+/// The parameter for the rows of a page.
+pub(super) const LIMIT: &str = ":batch_limit";
+
+/// The SQL around the user's query.
+///
+/// `ORDER BY k` compares values as they are. `k > ?` applies the affinity of `k` to the parameter, and in a compound
+/// `SELECT` that of each arm; `+k > ?` applies none and keeps the collation, but uses no index. So `+k` is the exact
+/// condition, and `k` the one that is fast.
+///
+/// Where `SQLite` has to sort the rows, they are sorted by `+k` too: it may merge the arms of a compound `SELECT` by another
+/// collation than the one by which it compares what comes out. An index has the collation of its column.
+pub(super) struct Sql {
+    /// The first page, or the first of a part without a begin.
+    pub(super) first: String,
+    /// The rows behind a key, as fast as an index finds them.
+    pub(super) later: String,
+    /// The same for a key with a text: without the rows that are too many where something is converted.
+    pub(super) later_filtered: String,
+    /// The rows behind a key, by the exact condition alone.
+    pub(super) exact: String,
+    /// For each column of the key: its greatest value in the rows that have the columns before it in common with a key.
+    pub(super) greatest: Vec<String>,
+    /// For each column of the key: is a text in it taken for a number where it is compared?
+    pub(super) converted: Vec<String>,
+    /// How many rows have one key.
+    pub(super) same: String,
+    /// The keys of all rows.
+    pub(super) keys: String,
+    pub(super) count: String,
+    pub(super) count_later: String,
+    /// The user's own.
+    query: String,
+    key: Vec<String>,
+    sorts: bool,
+}
+
+/// The name as SQL quotes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl Sql {
+    /// The SQL of the whole query.
+    pub(super) fn new(query: &str, key: &[String], connection: &Connection) -> rusqlite::Result<Self> {
+        let by_index = Self::of(query, key, false, false);
+        let sorts = sorts(connection, &by_index.later)?;
+        Ok(if sorts { Self::of(query, key, true, false) } else { by_index })
+    }
+
+    /// The same for a part of it, that ends with a key or is the last.
+    pub(super) fn of_part(&self, ends: bool) -> Self {
+        Self::of(&self.query, &self.key, self.sorts, ends)
+    }
+
+    fn of(query: &str, key: &[String], sorts: bool, ends: bool) -> Self {
+        let whole = format!("FROM (\n{query}\n)");
+        let columns: Vec<_> = key.iter().map(|name| quoted(name)).collect();
+        let plain: Vec<_> = columns.iter().map(|column| format!("+{column}")).collect();
+        let parameters: Vec<_> = (0..key.len()).map(key_parameter).collect();
+        let last = (0..key.len()).map(last_parameter).collect::<Vec<_>>().join(", ");
+        let (fast, exact) = (columns.join(", "), plain.join(", "));
+        let values = parameters.join(", ");
+        let order = if sorts { &exact } else { &fast };
+        let limited = format!("ORDER BY {order} LIMIT {LIMIT}");
+        // Whether a row belongs to the part is a column behind the query's own: as a condition it would be exact only
+        // without the index, and read on to the end of the whole.
+        let select = if ends { format!("SELECT *, ({exact}) <= ({last})") } else { "SELECT *".to_owned() };
+        let later = format!("{whole} WHERE ({fast}) > ({values})");
+        let greatest = |column: usize| {
+            let common = if column == 0 {
+                String::new()
+            } else {
+                let (fast, exact) = (columns[..column].join(", "), plain[..column].join(", "));
+                let values = parameters[..column].join(", ");
+                format!(" WHERE ({fast}) = ({values}) AND ({exact}) = ({values})")
+            };
+            let by = if sorts { &plain[column] } else { &columns[column] };
+            format!("SELECT {} {whole}{common} ORDER BY {by} DESC LIMIT 1", columns[column])
+        };
+        let converted = |column: usize| {
+            // Whoever is less than the least text, and yet a text, was compared as a number.
+            format!(
+                "SELECT EXISTS (SELECT 1 {whole} WHERE {} < :batch_empty AND {} >= :batch_empty)",
+                columns[column], plain[column]
+            )
+        };
+        let up_to = |whole: &str, word: &str| {
+            if ends { format!("{whole} {word} ({fast}) <= ({last})") } else { whole.to_owned() }
+        };
+        Self {
+            first: format!("{select} {whole} {limited}"),
+            later_filtered: format!("{select} {later} AND ({exact}) > ({values}) {limited}"),
+            exact: format!("{select} {whole} WHERE ({exact}) > ({values}) {limited}"),
+            greatest: (0..key.len()).map(greatest).collect(),
+            converted: (0..key.len()).map(converted).collect(),
+            same: format!("SELECT count(*) {whole} WHERE ({fast}) = ({values}) AND ({exact}) = ({values})"),
+            keys: format!("SELECT * {whole} ORDER BY {order}"),
+            count: format!("SELECT count(*) {}", up_to(&whole, "WHERE")),
+            count_later: format!("SELECT count(*) {}", up_to(&later, "AND")),
+            later: format!("{select} {later} {limited}"),
+            query: query.to_owned(),
+            key: key.to_vec(),
+            sorts,
+        }
+    }
+
+    /// How many keys the rows of a page have, as `SQLite` compares them.
+    pub(super) fn keys_of(&self, page: &str) -> String {
+        let columns = self.key.iter().map(|name| format!("+{}", quoted(name))).collect::<Vec<_>>().join(", ");
+        format!("SELECT count(*) FROM (SELECT DISTINCT {columns} FROM ({page}))")
+    }
+}
+
+/// Does `SQLite` sort the rows of that page, all of them or those of an arm of a compound `SELECT`?
+fn sorts(connection: &Connection, page: &str) -> rusqlite::Result<bool> {
+    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {page}"))?;
+    let mut steps = plan.raw_query();
+    let (mut whole, mut some, mut compound) = (false, false, false);
+    while let Some(step) = steps.next()? {
+        let (parent, what): (i64, String) = (step.get(1)?, step.get(3)?);
+        let is_sort = what == "USE TEMP B-TREE FOR ORDER BY";
+        whole |= is_sort && parent == 0;
+        some |= is_sort;
+        compound |= what.starts_with("MERGE") || what.starts_with("COMPOUND");
+    }
+    Ok(whole || some && compound)
+}
