@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode};
 
 use super::cells::Cells;
 use super::error::SqliteWriteError;
+use super::table::quoted;
 use super::value::Values;
 
 /// How many values a statement takes at most: about as many texts as `SQLite` keeps in its small-allocation
@@ -30,10 +31,6 @@ pub(super) enum Conflict {
     Update(Vec<String>),
 }
 
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
@@ -51,9 +48,10 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn new(table: &str, columns: &[Cow<'static, str>], conflict: &Conflict) -> Self {
+    /// `quoted` is the table as SQL names it.
+    pub(super) fn new(table: &str, quoted: &str, columns: &[Cow<'static, str>], conflict: &Conflict) -> Self {
         let rows = (VALUES / columns.len().max(1)).clamp(LEAST_ROWS, ROWS);
-        let sql = |rows: usize| statement(table, columns, conflict, rows);
+        let sql = |rows: usize| statement(quoted, columns, conflict, rows);
         Self {
             table: table.into(),
             columns: columns.to_vec(),
@@ -76,7 +74,6 @@ impl Statements {
 
 fn statement(table: &str, columns: &[Cow<'static, str>], conflict: &Conflict, rows: usize) -> String {
     let verb = if *conflict == Conflict::Replace { "INSERT OR REPLACE" } else { "INSERT" };
-    let table = table.split('.').map(quoted).collect::<Vec<_>>().join(".");
     let row = format!("({})", vec!["?"; columns.len()].join(","));
     let values = vec![row; rows].join(",");
     let mut sql = format!("{verb} INTO {table} ({}) VALUES {values}", list(columns));

@@ -5,8 +5,11 @@ mod cells;
 mod error;
 mod insert;
 mod row;
+mod table;
 mod value;
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +45,11 @@ enum Make<T> {
 /// `bool` (stored as 0 and 1), bytes, `Option` (`NULL`), unit variants (their name as text), and what serialises as one of
 /// these. Many rows go with one prepared statement.
 ///
+/// What is written is read back as the same value, or the item is refused by [`SqliteWriteError::Item`]: NaN, which `SQLite`
+/// would make NULL, an integer beyond 64 bits with a sign, and what the declared type of a column would change, as the
+/// text `007` in an INTEGER column, an integer that a REAL column would round, or a number in a TEXT column. A whole real
+/// may be stored as an integer. `None` for an `INTEGER PRIMARY KEY` lets `SQLite` choose the key.
+///
 /// ```
 /// use batch_runtime::writers::SqliteTable;
 /// use batch_runtime::{ChunkTransaction, Writer};
@@ -75,7 +83,10 @@ pub struct SqliteTable<T, D = Sqlite> {
 }
 
 impl<T> SqliteTable<T> {
-    /// Writes items into `table` (`name`, or `schema.name` of an attached database), a row an item.
+    /// Writes items into `table`, a row an item.
+    ///
+    /// `schema.name` is the table of an attached database where one of that name is attached, else a table whose name holds
+    /// a dot. A name in double quotes, as `"main.sales"` or `"schema"."name"`, is taken as SQL takes it.
     #[must_use]
     pub fn into(table: impl Into<String>) -> Self
     where
@@ -128,7 +139,7 @@ impl<T, D> SqliteTable<T, D> {
     /// this order.
     #[must_use]
     pub fn columns<C: Into<Cow<'static, str>>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
-        self.columns = Columns { names: columns.into_iter().map(Into::into).collect(), known: true };
+        self.columns = Columns::given(columns.into_iter().map(Into::into).collect());
         self
     }
 
@@ -202,7 +213,8 @@ impl Rows<'_, '_> {
         let statements = self.statements.get_or_insert_with(|| {
             // The first row has named them.
             self.columns.known = true;
-            Statements::new(self.table, &self.columns.names, self.conflict)
+            let quoted = self.columns.table.as_ref().map_or("", |table| &table.quoted);
+            Statements::new(self.table, quoted, &self.columns.names, self.conflict)
         });
         let (values, width) = (self.cells.len() - start, statements.width());
         if values != width {
@@ -308,6 +320,9 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
             .map_err(|source| SqliteWriteError::Transaction { table: table.into(), source })?;
         // A write that failed may have left rows.
         self.cells.clear();
+        self.columns
+            .find(table, &tx)
+            .map_err(|source| SqliteWriteError::Table { table: table.into(), source })?;
         let mut rows = Rows {
             table,
             conflict: &self.conflict,

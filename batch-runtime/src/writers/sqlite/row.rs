@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use rusqlite::Connection;
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
+use super::table::{Affinity, Table};
 use super::value::{Value, Values};
 
 /// Why a value is no row.
@@ -49,9 +51,33 @@ impl ser::Error for NoRow {
 pub(super) struct Columns {
     pub(super) names: Vec<Cow<'static, str>>,
     pub(super) known: bool,
+    /// What each column makes of values.
+    affinities: Vec<Affinity>,
+    /// Found when the first rows are written.
+    pub(super) table: Option<Table>,
 }
 
 impl Columns {
+    pub(super) fn given(names: Vec<Cow<'static, str>>) -> Self {
+        Self { names, known: true, ..Self::default() }
+    }
+
+    /// Looks the table up, unless that is done.
+    pub(super) fn find(&mut self, name: &str, connection: &Connection) -> rusqlite::Result<()> {
+        // One that is not there may be created before the write is tried again.
+        if !self.table.as_ref().is_some_and(Table::is_known) {
+            let table = Table::find(name, connection)?;
+            self.affinities = self.names.iter().map(|name| table.affinity(name)).collect();
+            self.table = Some(table);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn affinity(&self, index: usize) -> Affinity {
+        self.affinities.get(index).copied().unwrap_or(Affinity::None)
+    }
+
     /// Checks, or learns, that the value at `index` of a row is that of column `name`.
     #[inline]
     fn expect(&mut self, index: usize, name: &'static str) -> Result<(), NoRow> {
@@ -81,6 +107,8 @@ impl Columns {
         }
         // An item that failed half way may have named some.
         self.names.truncate(index);
+        self.affinities.truncate(index);
+        self.affinities.push(self.table.as_ref().map_or(Affinity::None, |table| table.affinity(&name)));
         self.names.push(name);
         Ok(())
     }
@@ -91,12 +119,14 @@ pub(super) struct RowSerializer<'a, V> {
     columns: &'a mut Columns,
     values: &'a mut V,
     start: usize,
+    /// The row is in a `Some`.
+    in_some: bool,
 }
 
 impl<'a, V: Values> RowSerializer<'a, V> {
     pub(super) fn new(columns: &'a mut Columns, values: &'a mut V) -> Self {
         let start = values.len();
-        Self { columns, values, start }
+        Self { columns, values, start, in_some: false }
     }
 
     fn index(&self) -> usize {
@@ -105,17 +135,22 @@ impl<'a, V: Values> RowSerializer<'a, V> {
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
         let index = self.index();
-        value.serialize(Value(self.values)).map_err(|error| match self.columns.names.get(index) {
+        let cell = Value::new(self.values, self.columns.affinity(index));
+        value.serialize(cell).map_err(|error| match self.columns.names.get(index) {
             Some(name) => error.in_column(name),
             None => error,
         })
     }
 
-    fn single<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), NoRow> {
+    fn single<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
         if !self.columns.known {
             return Err(no_names("a single value"));
         }
-        self.value(value)
+        let cell = Value::new(self.values, self.columns.affinity(0)).in_some(self.in_some);
+        value.serialize(cell).map_err(|error| match self.columns.names.first() {
+            Some(name) => error.in_column(name),
+            None => error,
+        })
     }
 }
 
@@ -154,7 +189,7 @@ impl<V: Values> Serializer for RowSerializer<'_, V> {
         if !self.columns.known {
             return Err(no_names("a single value"));
         }
-        Value(self.values).serialize_bytes(value)
+        Value::new(self.values, self.columns.affinity(0)).serialize_bytes(value)
     }
 
     fn serialize_none(self) -> Result<(), NoRow> {
@@ -162,7 +197,7 @@ impl<V: Values> Serializer for RowSerializer<'_, V> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
-        value.serialize(self)
+        value.serialize(Self { in_some: true, ..self })
     }
 
     fn serialize_unit(self) -> Result<(), NoRow> {
@@ -263,8 +298,10 @@ macro_rules! by_name {
 
             #[inline]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), NoRow> {
-                self.columns.expect(self.index(), key)?;
-                value.serialize(Value(self.values)).map_err(|error| error.in_column(key))
+                let index = self.index();
+                self.columns.expect(index, key)?;
+                let cell = Value::new(self.values, self.columns.affinity(index));
+                value.serialize(cell).map_err(|error| error.in_column(key))
             }
 
             fn skip_field(&mut self, key: &'static str) -> Result<(), NoRow> {

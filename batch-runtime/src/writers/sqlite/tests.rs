@@ -324,3 +324,47 @@ fn a_restart_finds_the_committed_chunks_and_nothing_else() {
     drop(connection);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_value_that_the_column_would_change_is_refused_with_what_it_would_become() {
+    #[derive(Serialize)]
+    struct Row<T> {
+        v: T,
+    }
+    let refused = |declared: &str, row: &dyn Fn(&mut Connection) -> Result<(), SqliteWriteError>| {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&format!("CREATE TABLE t (v {declared})")).unwrap();
+        row(&mut connection).unwrap_err().to_string()
+    };
+    let of = |table: &mut Connection, v: f64| {
+        write(table, &mut SqliteTable::into("t"), &[Row { v: 1.0 }, Row { v }])
+    };
+    assert_eq!(
+        refused("REAL", &|table| of(table, f64::NAN)),
+        "table `t`, item 2, column `v`: NaN is no value of SQLite, which would store NULL; give `None`, or leave the item out"
+    );
+    assert_eq!(
+        refused("INTEGER", &|table| write(table, &mut SqliteTable::into("t"), &[Row { v: "007" }])),
+        "table `t`, item 1, column `v`: the text '007' would be stored as a number, as the column is declared as a number; declare it as TEXT, or give another type"
+    );
+    let wide = [Row { v: 9_007_199_254_740_993_i64 }];
+    assert_eq!(
+        refused("REAL", &|table| write(table, &mut SqliteTable::into("t"), &wide)),
+        "table `t`, item 1, column `v`: the integer 9007199254740993 would be stored as a rounded real, as the column is declared as a real; declare it as INTEGER, or give another type"
+    );
+}
+
+#[test]
+fn a_table_whose_name_holds_a_dot_is_written() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE \"sales.2024\" (n INTEGER); CREATE TABLE \"main.t\" (n INTEGER); CREATE TABLE t (n INTEGER)",
+        )
+        .unwrap();
+    for table in ["sales.2024", "\"sales.2024\"", "main.\"sales.2024\"", "main.t", "\"main.t\""] {
+        write(&mut connection, &mut SqliteTable::into(table).columns(["n"]), &[1]).unwrap();
+    }
+    let rows = ["\"sales.2024\"", "t", "\"main.t\""].map(|table| count(&connection, table));
+    assert_eq!(rows, [3, 1, 1]);
+}

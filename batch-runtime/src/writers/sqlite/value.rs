@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::ser::{Impossible, Serialize, Serializer};
 
 use super::row::NoRow;
+use super::table::Affinity;
 
 /// Takes the values of a row, one after the other.
 pub(super) trait Values {
@@ -17,8 +18,32 @@ pub(super) trait Values {
     fn len(&self) -> usize;
 }
 
-/// Serialises one value.
-pub(super) struct Value<'a, V>(pub(super) &'a mut V);
+/// Serialises one value for a column of that affinity.
+pub(super) struct Value<'a, V> {
+    values: &'a mut V,
+    affinity: Affinity,
+    /// It is in a `Some`.
+    in_some: bool,
+}
+
+impl<'a, V: Values> Value<'a, V> {
+    pub(super) fn new(values: &'a mut V, affinity: Affinity) -> Self {
+        Self { values, affinity, in_some: false }
+    }
+
+    pub(super) fn in_some(self, in_some: bool) -> Self {
+        Self { in_some, ..self }
+    }
+
+    #[inline]
+    fn integer(self, value: i64) -> Result<(), NoRow> {
+        if let Some(problem) = self.affinity.changes_integer(value) {
+            return Err(NoRow::new(problem));
+        }
+        self.values.integer(value);
+        Ok(())
+    }
+}
 
 #[cold]
 fn nested(what: &str) -> NoRow {
@@ -42,8 +67,7 @@ macro_rules! integers {
     ($($method:ident($type:ty))*) => {$(
         #[inline]
         fn $method(self, value: $type) -> Result<(), NoRow> {
-            self.0.integer(i64::from(value));
-            Ok(())
+            self.integer(i64::from(value))
         }
     )*};
 }
@@ -52,8 +76,7 @@ macro_rules! wide_integers {
     ($($method:ident($type:ty))*) => {$(
         #[inline]
         fn $method(self, value: $type) -> Result<(), NoRow> {
-            self.0.integer(integer(value)?);
-            Ok(())
+            self.integer(integer(value)?)
         }
     )*};
 }
@@ -78,13 +101,15 @@ impl<V: Values> Serializer for Value<'_, V> {
 
     #[inline]
     fn serialize_f32(self, value: f32) -> Result<(), NoRow> {
-        self.0.real(f64::from(value));
-        Ok(())
+        self.serialize_f64(f64::from(value))
     }
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), NoRow> {
-        self.0.real(value);
+        if let Some(problem) = self.affinity.changes_real(value) {
+            return Err(NoRow::new(problem));
+        }
+        self.values.real(value);
         Ok(())
     }
 
@@ -94,24 +119,32 @@ impl<V: Values> Serializer for Value<'_, V> {
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<(), NoRow> {
-        self.0.text(value);
+        if let Some(problem) = self.affinity.changes_text(value) {
+            return Err(NoRow::new(problem));
+        }
+        self.values.text(value);
         Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NoRow> {
-        self.0.blob(value);
+        self.values.blob(value);
         Ok(())
     }
 
     #[inline]
     fn serialize_none(self) -> Result<(), NoRow> {
-        self.0.null();
+        if self.in_some {
+            return Err(NoRow::new(
+                "`Some(None)` would be stored as NULL, as `None` is; a column has one NULL only: use one `Option`",
+            ));
+        }
+        self.values.null();
         Ok(())
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
-        value.serialize(self)
+        value.serialize(self.in_some(true))
     }
 
     fn serialize_unit(self) -> Result<(), NoRow> {
