@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 
+use super::transaction_watch::{self, TransactionWatch};
 use super::{Failure, Need, Scope};
 
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -163,7 +164,7 @@ impl Driver for Sqlite {
 
     fn transaction<'c>(chunk: &ChunkTransaction<'c>) -> Option<&'c rusqlite::Transaction<'c>> {
         match chunk.kind {
-            Kind::Sqlite(transaction) => Some(transaction),
+            Kind::Sqlite { transaction, .. } => Some(transaction),
             Kind::None => None,
         }
     }
@@ -197,7 +198,8 @@ impl Database for Sqlite {
 /// The transaction in which a chunk, or a tasklet, is committed: dereferences to the driver's own.
 ///
 /// `Transaction<'_>` is that of the repository's own database, `Transaction<'_, warehouse>` that of the
-/// `#[database]` function `warehouse`. It is committed by the engine, never by the component.
+/// `#[database]` function `warehouse`. It is committed by the engine, never by the component: a `COMMIT` of a component
+/// is refused, and a `ROLLBACK` fails the step. Savepoints are the component's own.
 pub struct Transaction<'c, D: Database = Sqlite> {
     inner: &'c <D::Driver as Driver>::Transaction<'c>,
     database: PhantomData<D>,
@@ -266,7 +268,11 @@ pub struct ChunkTransaction<'c> {
 #[derive(Clone, Copy)]
 enum Kind<'c> {
     None,
-    Sqlite(&'c rusqlite::Transaction<'c>),
+    Sqlite {
+        transaction: &'c rusqlite::Transaction<'c>,
+        /// `None` where nobody commits but a test.
+        watch: Option<&'c TransactionWatch>,
+    },
 }
 
 impl<'c> ChunkTransaction<'c> {
@@ -279,7 +285,12 @@ impl<'c> ChunkTransaction<'c> {
     /// The transaction of a `SQLite` database.
     #[must_use]
     pub fn sqlite(transaction: &'c rusqlite::Transaction<'c>) -> Self {
-        Self { kind: Kind::Sqlite(transaction) }
+        Self { kind: Kind::Sqlite { transaction, watch: None } }
+    }
+
+    /// The same on a connection that is watched.
+    pub(crate) fn watched(transaction: &'c rusqlite::Transaction<'c>, watch: &'c TransactionWatch) -> Self {
+        Self { kind: Kind::Sqlite { transaction, watch: Some(watch) } }
     }
 
     /// The transaction as the type that a component asks for.
@@ -298,7 +309,7 @@ impl ChunkTransaction<'_> {
     fn execute(self, statement: &str) -> Result<(), Failure> {
         match self.kind {
             Kind::None => Ok(()),
-            Kind::Sqlite(transaction) => transaction.execute_batch(statement).map_err(Failure::new),
+            Kind::Sqlite { transaction, .. } => transaction.execute_batch(statement).map_err(Failure::new),
         }
     }
 
@@ -306,18 +317,39 @@ impl ChunkTransaction<'_> {
     pub(crate) fn is_alive(self) -> bool {
         match self.kind {
             Kind::None => true,
-            Kind::Sqlite(transaction) => !transaction.is_autocommit(),
+            Kind::Sqlite { transaction, watch } => {
+                !transaction.is_autocommit() && !watch.is_some_and(TransactionWatch::is_rolled_back)
+            }
+        }
+    }
+
+    /// What came of a component's work, by what became of the transaction meanwhile.
+    pub(crate) fn after<T>(self, worked: Result<T, Failure>) -> Result<T, Failure> {
+        match (worked, self.kind) {
+            (Err(failure), Kind::Sqlite { watch: Some(watch), .. }) if watch.has_refused() => {
+                Err(transaction_watch::refused(failure))
+            }
+            (Ok(_), _) if !self.is_alive() => Err(transaction_watch::ended()),
+            (worked, _) => worked,
         }
     }
 
     /// Rolls it back: nothing is locked until it begins again.
     pub(crate) fn give_up(self) -> Result<(), Failure> {
-        if self.is_alive() { self.execute("ROLLBACK") } else { Ok(()) }
+        match self.kind {
+            // It may be one that a component has begun.
+            Kind::Sqlite { transaction, .. } if !transaction.is_autocommit() => self.execute("ROLLBACK"),
+            _ => Ok(()),
+        }
     }
 
     /// Begins it again.
     pub(crate) fn begin_again(self) -> Result<(), Failure> {
-        self.execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")?;
+        if let Kind::Sqlite { watch: Some(watch), .. } = self.kind {
+            watch.began();
+        }
+        Ok(())
     }
 
     /// Begins a part that can be taken back alone.
@@ -340,7 +372,7 @@ impl fmt::Debug for ChunkTransaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             Kind::None => "ChunkTransaction::None",
-            Kind::Sqlite(_) => "ChunkTransaction::Sqlite",
+            Kind::Sqlite { .. } => "ChunkTransaction::Sqlite",
         })
     }
 }

@@ -43,6 +43,7 @@ mod state_cell;
 mod step;
 #[cfg(feature = "async")]
 mod timed_out;
+mod transaction_watch;
 mod writer;
 
 pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
@@ -110,3 +111,4 @@ pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resou
 pub(crate) use resolve::resolve_beside;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;
+pub(crate) use transaction_watch::TransactionWatch;

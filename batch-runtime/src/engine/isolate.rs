@@ -61,9 +61,9 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         let items = &items[part];
         noting(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
         // A panic is a failure like any other here, so that the chunk is named and taken back.
-        let written = panic::catch(|| writer.write(items, tx).map_err(Failure::new))
-            .and_then(|written| written)
-            .map_err(|failure| run.blame(failure, Phase::Write));
+        let written =
+            panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
+        let written = tx.after(written).map_err(|failure| run.blame(failure, Phase::Write));
         match &written {
             Ok(()) => told(listener.after_write(items)),
             Err(failure) => told(listener.on_write_error(items, failure)),

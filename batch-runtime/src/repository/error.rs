@@ -140,8 +140,10 @@ pub enum RepositoryError {
         /// What is wrong, and what to do.
         what: String,
     },
-    /// A component committed or rolled back the transaction that belongs to the engine.
-    #[error("a component ended the transaction of the chunk; leave `COMMIT` and `ROLLBACK` to the engine")]
+    /// A component ended the transaction that belongs to the engine, or went on after `SQLite` had rolled it back.
+    #[error(
+        "a component ended the transaction of the chunk, and nothing of the chunk is kept; leave `COMMIT` and `ROLLBACK` to the engine, and return the error of an `INSERT OR ROLLBACK`"
+    )]
     TransactionEnded,
     /// The database failed.
     #[error("repository {path}: {source}")]

@@ -14,5 +14,6 @@ mod script;
 mod state;
 mod stop;
 mod time;
+mod transaction;
 mod whole_input;
 mod write;

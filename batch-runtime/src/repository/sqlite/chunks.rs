@@ -206,10 +206,11 @@ fn transact<T>(
     let failed = |trouble: Trouble| ChunkError::Repository(name(trouble));
     let begun = connection.patiently(|| connection.begin(), &wanted).map_err(failed)?;
     let transaction = begun.ok_or(ChunkError::Stopped)?;
-    work(&ChunkTransaction::sqlite(&transaction), record).map_err(ChunkError::Work)?;
-    if connection.is_autocommit() {
-        return Err(RepositoryError::TransactionEnded.into());
-    }
+    let chunk = ChunkTransaction::watched(&transaction, connection.watch());
+    let held = connection.watch().hold();
+    let worked = work(&chunk, record);
+    chunk.after(worked).map_err(ChunkError::Work)?;
+    drop(held);
     let written = write(record)?;
     // In a database without WAL readers hold this up too.
     let commit = || connection.prepare_cached("COMMIT")?.execute([]);

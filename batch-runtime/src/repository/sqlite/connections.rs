@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::elsewhere::Elsewhere;
 use super::lock::{Locks, with_suffix};
 use super::queue::{Queue, Queues, Turn};
-use crate::definition::{Durability, ExecutionId, StepExecutionId, file_uri};
+use crate::definition::{Durability, ExecutionId, StepExecutionId, TransactionWatch, file_uri};
 use crate::repository::Clock;
 
 /// Between two looks whether a locked database is still to be waited for.
@@ -62,6 +62,7 @@ pub(super) struct Session {
     connection: Connection,
     synchronous: &'static str,
     wait: Cell<Duration>,
+    watch: TransactionWatch,
 }
 
 impl Session {
@@ -71,7 +72,7 @@ impl Session {
         connection.busy_timeout(wait)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch("PRAGMA foreign_keys = ON")?;
-        Ok(Self { connection, synchronous: "", wait: Cell::new(wait) })
+        Self::watched(connection, wait)
     }
 
     /// Opens a file that this user may not write to, and that nobody writes to: `SQLite` needs no lock and no `-shm` then.
@@ -86,7 +87,12 @@ impl Session {
     pub(super) fn adopt(connection: Connection, wait: Duration) -> rusqlite::Result<Self> {
         connection.busy_timeout(wait)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, synchronous: "", wait: Cell::new(wait) })
+        Self::watched(connection, wait)
+    }
+
+    fn watched(mut connection: Connection, wait: Duration) -> rusqlite::Result<Self> {
+        let watch = TransactionWatch::on(&mut connection)?;
+        Ok(Self { connection, synchronous: "", wait: Cell::new(wait), watch })
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -238,6 +244,11 @@ impl Lent {
         };
         session.set_wait(wait)?;
         done
+    }
+
+    /// What watches over the transactions of components.
+    pub(super) fn watch(&self) -> &TransactionWatch {
+        &self.session().watch
     }
 
     /// The turn to write, for a statement that is a transaction of its own.

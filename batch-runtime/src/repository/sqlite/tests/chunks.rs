@@ -143,14 +143,24 @@ fn a_row_of_another_version_than_this_owner_left_fences_it() {
 }
 
 #[test]
-fn a_component_that_ends_the_transaction_is_found_out() {
-    for end in ["COMMIT", "ROLLBACK"] {
+fn a_component_cannot_end_the_transaction() {
+    for end in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN"] {
         let mut chunks = chunks();
         let ended = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
-            chunk.of::<crate::Sqlite>()?.execute_batch(end).map_err(Failure::new)
+            let transaction = chunk.of::<crate::Sqlite>()?;
+            for statement in ["INSERT INTO item VALUES (1)"].into_iter().chain(end.split(';')) {
+                // Whoever drops the error of a `COMMIT` goes on without a transaction.
+                let _ = transaction.execute_batch(statement);
+            }
+            let _ = transaction.execute("INSERT INTO item VALUES (2)", []);
+            Ok(())
         });
-        assert!(matches!(ended, Err(ChunkError::Repository(RepositoryError::TransactionEnded))), "{ended:?}");
-        commit(&mut chunks.step, 2).unwrap();
+        let Err(ChunkError::Work(failure)) = ended else { panic!("{end}: {ended:?}") };
+        assert!(failure.find::<RepositoryError>().is_some(), "{end}: {failure}");
+        assert!(failure.is_fatal(), "no rule skips it");
+        assert!(chunks.items().is_empty(), "{end}");
+        commit(&mut chunks.step, 3).unwrap();
+        assert_eq!(chunks.items(), ["3"], "{end}");
     }
 }
 
