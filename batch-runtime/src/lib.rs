@@ -148,7 +148,7 @@ pub mod prelude {
     pub use crate::readers::{ReadError, ReaderExt};
     #[cfg(feature = "csv")]
     pub use crate::writers::CsvWriter;
-    pub use crate::writers::WriteError;
+    pub use crate::writers::{SqliteTable, WriteError};
     pub use crate::{
         aggregator, chunk_while, classifier, database, decider, flow, job, listener, partitioner, processor,
         reader, resource, retry_policy, skip_policy, step, writer,

@@ -2,8 +2,10 @@
 
 use crate::errors::Errors;
 use crate::model::argument::{Argument, Asks, Role};
+use crate::model::types::shown;
 
 pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
+    let has_transaction = arguments.iter().any(|argument| matches!(argument.asks, Asks::Transaction(_)));
     let mut state_seen = false;
     let mut transaction_seen: Option<String> = None;
     for argument in arguments {
@@ -32,6 +34,16 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                     );
                 }
                 transaction_seen.get_or_insert(of);
+            }
+            // Beside a transaction it looks something up.
+            Asks::Connection(database) if role == Role::Writer && !has_transaction => {
+                let of = database.as_ref().map_or(String::new(), |database| format!(", {}", shown(database)));
+                errors.at(
+                    &argument.ty,
+                    format!(
+                        "a connection only reads, and a writer writes in the chunk's transaction: write `tx: &Transaction<'_{of}>`"
+                    ),
+                );
             }
             Asks::Partition { .. } => check_partition(role, argument, errors),
             Asks::StepContext => check_step_context(role, argument, errors),
