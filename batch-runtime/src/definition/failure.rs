@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::local_error;
+use crate::readers::ReadError;
 
 /// A user's error once it has crossed the boundary of its component.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -284,7 +285,9 @@ impl fmt::Display for Failure {
         // Most readers name the place in their errors, and wrappers print their source: neither is printed twice.
         let mut last = cause.to_string();
         match &parts.location {
-            Some(location) if parts.phase == Some(Phase::Read) && last.contains(location) => {}
+            Some(location)
+                if parts.phase == Some(Phase::Read)
+                    && (last.contains(location) || self.find::<ReadError>().is_some()) => {}
             Some(location) => write!(f, "{location}: ")?,
             None => {}
         }
@@ -317,5 +320,23 @@ impl fmt::Debug for Failure {
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.cause())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_an_error_that_names_it_is_said_once() {
+        let error = ReadError::Header { resource: "in.csv".into(), problem: "there is no column `b`".into() };
+        let failure = Failure::new(error).at("in.csv, line 2").during(Phase::Read);
+        assert_eq!(failure.to_string(), "reading: in.csv, header: there is no column `b`");
+    }
+
+    #[test]
+    fn the_place_of_an_error_that_does_not_name_it_is_said() {
+        let failure = Failure::new("a bad day").at("in.csv, line 2").during(Phase::Read);
+        assert_eq!(failure.to_string(), "reading: in.csv, line 2: a bad day");
     }
 }

@@ -11,6 +11,7 @@ pub use error::OperatorError;
 
 use std::sync::Arc;
 
+#[cfg(feature = "cli")]
 use jiff::Timestamp;
 
 use crate::definition::{
@@ -447,6 +448,7 @@ impl JobOperator {
     ///
     /// # Errors
     /// When the repository cannot be read.
+    #[cfg(feature = "cli")]
     pub(crate) fn now(&self) -> Result<Timestamp, OperatorError> {
         Ok(self.repository.now()?)
     }
