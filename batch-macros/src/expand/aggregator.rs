@@ -62,7 +62,7 @@ pub(crate) fn aggregator(given: TokenStream, function: &ItemFn, errors: &mut Err
         },
     );
     let error = error_check(&component.returns);
-    frame(function, plain(function), quote!(#aliases #values #error #definition))
+    frame("aggregator", function, plain(function), quote!(#aliases #values #error #definition))
 }
 
 /// A processor of the step: its alias, and the trait that says what it is.

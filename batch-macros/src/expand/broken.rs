@@ -8,7 +8,8 @@ use syn::ItemFn;
 use super::frame::{frame, marker_name};
 use crate::errors::Errors;
 use crate::model::argument::Role;
-use crate::syntax::component::plain;
+use crate::model::types::impl_trait;
+use crate::syntax::component::{conditions, plain};
 
 /// The function with the marker of a component that fits everywhere.
 pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> TokenStream {
@@ -26,7 +27,35 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Aggregator => aggregator(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
-    frame(function, plain(function), body)
+    frame(role.noun(), function, emitted(function), body)
+}
+
+/// The function. One with types that nothing names cannot be mentioned as a value: what bears its name has none, and the function
+/// stands beside it.
+fn emitted(function: &ItemFn) -> TokenStream {
+    let function = plain(function);
+    let opaque = function.sig.inputs.iter().any(|input| match input {
+        syn::FnArg::Typed(typed) => impl_trait(&typed.ty).is_some(),
+        syn::FnArg::Receiver(_) => false,
+    });
+    let generic = function
+        .sig
+        .generics
+        .params
+        .iter()
+        .any(|parameter| !matches!(parameter, syn::GenericParam::Lifetime(_)));
+    if !generic && !opaque {
+        return quote!(#function);
+    }
+    let (conditions, vis, name) = (conditions(&function), &function.vis, &function.sig.ident);
+    quote! {
+        #(#conditions)*
+        #[allow(dead_code)]
+        const _: () = { #function };
+        #(#conditions)*
+        #[allow(dead_code)]
+        #vis fn #name() {}
+    }
 }
 
 fn constants(name: &Ident) -> TokenStream {
@@ -57,7 +86,6 @@ fn reader(name: &Ident, erroneous: &TokenStream) -> TokenStream {
 fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
     let constants = constants(name);
     quote! {
-        impl __batch::IsProcessor for #name {}
         impl<T: 'static> __batch::ProcessorDefinition<T> for #name {
             #constants
             type Passing = __batch::AtOnce;
@@ -75,7 +103,6 @@ fn processor(name: &Ident, erroneous: &TokenStream) -> TokenStream {
 fn writer(name: &Ident) -> TokenStream {
     let constants = constants(name);
     quote! {
-        impl __batch::IsWriter for #name {}
         impl<T: 'static> __batch::WriterDefinition<T> for #name {
             #constants
             fn bind<'s>(_: &__batch::Scope<'s>)
@@ -90,7 +117,6 @@ fn writer(name: &Ident) -> TokenStream {
 fn classifier(name: &Ident, erroneous: &TokenStream) -> TokenStream {
     let constants = constants(name);
     quote! {
-        impl __batch::IsClassifier for #name {}
         impl<T: 'static> __batch::ClassifierDefinition<T> for #name {
             #constants
             type Kind = #erroneous;

@@ -50,6 +50,5 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
             }
         },
     );
-    let role = implement(quote!(__batch::IsClassifier), name, quote!());
-    frame(function, plain(function), quote!(#aliases #role #definition))
+    frame("classifier", function, plain(function), quote!(#aliases #definition))
 }

@@ -53,5 +53,5 @@ pub(crate) fn database(given: TokenStream, function: &ItemFn, errors: &mut Error
             ::core::result::Result::Ok(__batch::Driver::into_handle(__database))
         }
     };
-    frame(function, plain(function), quote!(#aliases #driver #error #open #definition))
+    frame("database", function, plain(function), quote!(#aliases #driver #error #open #definition))
 }

@@ -55,7 +55,7 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
             ::core::result::Result::Ok(::std::boxed::Box::new(#value))
         }
     };
-    frame(function, component::plain(function), quote!(#aliases #definition #decide))
+    frame("decider", function, component::plain(function), quote!(#aliases #definition #decide))
 }
 
 /// A decider of which nothing is known: what a job matches on has an erroneous type, on which rustc is silent.
@@ -74,5 +74,5 @@ fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
             });
         }
     };
-    frame(function, component::plain(function), code)
+    frame("decider", function, component::plain(function), code)
 }

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit, Pat, Path, Type};
 
 use super::frame::checked;
+use super::names::{self, Roles};
 use crate::model::fault::{Backoff, Faults, What};
 use crate::syntax::fault::{NamedError, Only};
 
@@ -16,7 +17,7 @@ pub(crate) fn constant(faults: &Faults) -> TokenStream {
         .skip
         .iter()
         .map(|rule| {
-            let fields = out.fields(&rule.what, &quote!(__batch::faults::SkipPolicy));
+            let fields = out.fields(&rule.what, "skip policy", &quote!(__batch::faults::SkipPolicy));
             let skips = rule.skips;
             let limit = match &rule.limit {
                 None => quote!(::core::option::Option::None),
@@ -32,7 +33,7 @@ pub(crate) fn constant(faults: &Faults) -> TokenStream {
         .retry
         .iter()
         .map(|rule| {
-            let fields = out.fields(&rule.what, &quote!(__batch::faults::RetryPolicy));
+            let fields = out.fields(&rule.what, "retry policy", &quote!(__batch::faults::RetryPolicy));
             let repeats = rule.limit.is_some();
             let limit = rule.limit.as_ref().map_or_else(|| quote!(0), |limit| out.limit(limit, &quote!(u32)));
             let backoff = backoff(rule.backoff);
@@ -51,6 +52,7 @@ pub(crate) fn constant(faults: &Faults) -> TokenStream {
 struct Rules {
     items: TokenStream,
     aliases: usize,
+    roles: Roles,
 }
 
 impl Rules {
@@ -66,12 +68,23 @@ impl Rules {
         (user, alias)
     }
 
+    /// The alias of the policy, where the path leads to one.
+    fn policy(&mut self, path: &Path, what: &What, role: &str) -> Ident {
+        let named = format_ident!("__Named{}", self.aliases, span = what.span());
+        let word = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        let alias = self.roles.alias(&format!("policy_{word}"), what.span());
+        self.items.extend(names::in_role(&alias, &named, path, role, None));
+        self.items.extend(names::import(&named, path, &[]));
+        self.aliases += 1;
+        alias
+    }
+
     /// What rules of both kinds have.
-    fn fields(&mut self, what: &What, policy: &TokenStream) -> TokenStream {
+    fn fields(&mut self, what: &What, role: &str, policy: &TokenStream) -> TokenStream {
         let text = what.text();
         let (of, rank, covers) = match what {
             What::Policy(path) => {
-                let (_, alias) = self.alias(path, what, policy);
+                let alias = self.policy(path, what, role);
                 (quote!(None), quote!(Policy), quote!(<#alias as #policy>::covers))
             }
             What::Error(named) => {

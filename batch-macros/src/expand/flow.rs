@@ -17,7 +17,7 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     let mut body = job::flow(given, function, errors);
     check::recursion::check("flow", &function.sig.ident, &mut body, errors);
     check::reachable::check(&body, errors);
-    let Tree { items, nodes, checks } = tree(&body);
+    let Tree { items, nodes, checks, imports } = tree(&body);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&body));
     let runs = implement(
@@ -53,10 +53,11 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
             const __PLACE_0: __wiring::Place = __wiring::Place::FIRST;
             #checks
         };
+        #imports
     };
     // Nothing of a flow runs but in a job: the function stands for its name alone.
     let (attributes, vis) = (&function.attrs, &function.vis);
     let mut block = TokenStream::new();
     function.block.brace_token.surround(&mut block, |_| {});
-    frame(function, quote!(#(#attributes)* #vis fn #name() #block), code)
+    frame("flow", function, quote!(#(#attributes)* #vis fn #name() #block), code)
 }

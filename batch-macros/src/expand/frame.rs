@@ -7,18 +7,29 @@ use syn::ItemFn;
 
 use crate::syntax::component::conditions;
 
-/// The function, its marker and `body`, in which `__batch` is all that generated code may name.
-pub(crate) fn frame(function: &ItemFn, emitted: impl ToTokens, body: impl ToTokens) -> TokenStream {
+/// The function, its marker and `body`, in which `__batch` is all that generated code may name. `noun` is what messages call it.
+pub(crate) fn frame(
+    noun: &str,
+    function: &ItemFn,
+    emitted: impl ToTokens,
+    body: impl ToTokens,
+) -> TokenStream {
     let conditions = conditions(function);
     let marker = marker(function);
+    let marked = implement(
+        quote!(__batch::Marked),
+        &marker_name(&function.sig.ident),
+        quote!(const NOUN: &'static str = #noun;),
+    );
     quote! {
         #emitted
         #marker
         #(#conditions)*
         #[doc(hidden)]
-        #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, refining_impl_trait, clippy::all, clippy::pedantic)]
+        #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, refining_impl_trait, non_camel_case_types, non_upper_case_globals, clippy::all, clippy::pedantic)]
         const _: () = {
             use ::batch_runtime::__private as __batch;
+            #marked
             #body
         };
     }

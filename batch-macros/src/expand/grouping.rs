@@ -55,5 +55,10 @@ pub(crate) fn chunk_while(given: TokenStream, function: &ItemFn, errors: &mut Er
         },
     );
     let role = implement(quote!(__batch::IsGrouping), name, quote!());
-    frame(function, plain(function), quote!(type #alias = #item; #aliases #role #definition))
+    frame(
+        Role::Grouping.noun(),
+        function,
+        plain(function),
+        quote!(type #alias = #item; #aliases #role #definition),
+    )
 }

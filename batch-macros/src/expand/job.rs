@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{ExprLit, ItemFn, Lit, Type};
 
 use super::frame::{checked, frame, implement};
+use super::names::{self, Roles};
 use super::tree::{Tree, is_complete, panic_at, tree};
 use crate::check;
 use crate::errors::Errors;
@@ -21,7 +22,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let sound = before == errors.count();
     check::recursion::check("job", &function.sig.ident, &mut job.body, errors);
     check::reachable::check(&job.body, errors);
-    let Tree { items, nodes, checks } = tree(&job.body);
+    let Tree { items, nodes, checks, imports } = tree(&job.body);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
     let (listeners, heard) = listeners(&job.options);
@@ -85,8 +86,9 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
             #checks
             #heard
         };
+        #imports
     };
-    frame(function, launch(function, &job.parameters, sound), body)
+    frame("job", function, launch(function, &job.parameters, sound), body)
 }
 
 fn options(options: &Options) -> TokenStream {
@@ -103,14 +105,17 @@ fn options(options: &Options) -> TokenStream {
 /// The listeners as a constant, and the checks of what they ask for.
 fn listeners(options: &Options) -> (TokenStream, TokenStream) {
     let (mut types, mut checks, mut each) = (TokenStream::new(), TokenStream::new(), Vec::new());
+    let mut roles = Roles::default();
     for (index, path) in options.listeners.iter().enumerate() {
         let last = path.segments.last().map(|segment| &segment.ident);
         let span = last.map_or_else(|| path.span(), Ident::span);
         let name = last.map(plain).unwrap_or_default();
-        let user = format_ident!("__Hears{index}", span = span);
+        let (named, user) =
+            (format_ident!("__Named{index}", span = span), roles.alias(&format!("listener_{name}"), span));
         let alias = format_ident!("__Listener{index}");
         let is = quote_spanned!(span=> let _ = <#user as __batch::JobListenerDefinition>::LISTENER;);
-        types.extend(quote!(type #user = #path;));
+        types.extend(names::in_role(&user, &named, path, "job listener", None));
+        types.extend(names::import(&named, path, &[]));
         types.extend(checked(&alias, &user, is));
         let listener = quote!(<#alias as __batch::JobListenerDefinition>::LISTENER);
         checks.extend(panic_at(

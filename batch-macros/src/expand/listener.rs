@@ -45,7 +45,7 @@ pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Error
     } else {
         of_step(&component, event, &observed, &asked)
     };
-    frame(function, plain(function), quote!(#aliases #error #body))
+    frame("listener", function, plain(function), quote!(#aliases #error #body))
 }
 
 /// The call as a `Result<(), Failure>` that names the listener.

@@ -18,6 +18,7 @@ mod golden;
 mod grouping;
 mod job;
 mod listener;
+mod names;
 mod parameter_type;
 mod partitions;
 mod pipe;

@@ -52,7 +52,7 @@ pub(crate) fn partitioner(given: TokenStream, function: &ItemFn, errors: &mut Er
             }
         },
     );
-    frame(function, plain(function), quote!(#aliases #ranges #error #definition))
+    frame("partitioner", function, plain(function), quote!(#aliases #ranges #error #definition))
 }
 
 /// What the pipe of a step with partitions has beside.

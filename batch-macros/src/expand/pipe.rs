@@ -11,10 +11,11 @@ use syn::spanned::Spanned;
 use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::aggregator::{Aggregated, Keeping, broken_output};
-use super::bindings;
 use super::frame::{checked, frame, implement};
+use super::names::Roles;
 use super::partitions::{Partitioned, partitioned, question};
 use super::step::{broken, decides_by_end, definition};
+use super::{bindings, names};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -39,7 +40,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         _ => {
             let definition = broken(function, &kind);
             let output = broken_output(options, function, errors);
-            return frame(function, emitted, quote!(#definition #ended #output));
+            return frame("step", function, emitted, quote!(#definition #ended #output));
         }
     };
     let mut parts = Parts::new(function, options);
@@ -69,7 +70,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     } else {
         quote!(__batch::run_chunks::<__Pipe>)
     };
-    let (types, uses) = (&parts.types, &parts.uses);
+    let (types, uses, imports) = (&parts.types, &parts.uses, &parts.imports);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &kinds(), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
@@ -119,6 +120,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     );
     let checks = parts.checks();
     frame(
+        "step",
         function,
         emitted,
         quote! {
@@ -130,6 +132,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #beside
             #ended
             #checks
+            #imports
         },
     )
 }
@@ -180,6 +183,34 @@ struct Parts<'f> {
     /// Whether each listener wants to see the item that a processor failed on.
     wanting: Vec<TokenStream>,
     aliases: usize,
+    roles: Roles,
+    imports: TokenStream,
+    source: Option<Source>,
+}
+
+/// What hands its items on to the next component.
+struct Source {
+    role: &'static str,
+    name: String,
+    span: Span,
+    item: Ident,
+}
+
+impl Source {
+    /// Asks why its items, each a `Vec`, are not handed on one by one to a component that would take them.
+    fn whole(&self, role: &str, to: &str, component: &Ident) -> Option<(Span, TokenStream)> {
+        let (takes, takes_each) = match role {
+            "processor" => (quote!(PROCESSES), quote!(PROCESSES_EACH)),
+            "writer" => (quote!(WRITES), quote!(WRITES_EACH)),
+            _ => return None,
+        };
+        let Self { role, name, span, item } = self;
+        let offered = quote!(__wiring::Offered::<#item, #component>);
+        let why = quote! {
+            __wiring::why_whole(#role, #name, #to, !#offered::#takes && #offered::#takes_each)
+        };
+        Some((*span, why))
+    }
 }
 
 /// One component in its place.
@@ -202,6 +233,9 @@ impl<'f> Parts<'f> {
             keeping: Vec::new(),
             wanting: Vec::new(),
             aliases: 0,
+            roles: Roles::default(),
+            imports: TokenStream::new(),
+            source: None,
         }
     }
 
@@ -219,9 +253,11 @@ impl<'f> Parts<'f> {
         checks: &[(&TokenStream, &str)],
     ) -> Placed {
         let span = part.span();
-        let path = &part.path;
-        let mut alias = self.alias("Part", span);
-        self.types.extend(quote_spanned!(span=> type #alias = #path;));
+        let named = self.alias("Part", span);
+        self.imports.extend(names::import(&named, &part.path, &[]));
+        let mut alias = self.roles.alias(&part.name(), span);
+        let whole = self.source.as_ref().and_then(|source| source.whole(role, &part.name(), &named));
+        self.types.extend(names::in_role(&alias, &named, &part.path, role, whole));
         for (of, constant) in checks {
             let next = self.alias("Part", span);
             let constant = Ident::new(constant, span);
@@ -259,13 +295,13 @@ impl<'f> Parts<'f> {
 
     fn partitioner(&mut self, part: &Part) -> Ident {
         let definition = quote!(__batch::PartitionerDefinition);
-        self.place(part, "partitioner", &definition, &[(&definition, "NAME")]).alias
+        self.place(part, "partitioner", &definition, &[]).alias
     }
 
     fn aggregator(&mut self, part: Option<&Part>) -> Aggregated {
         let Some(part) = part else { return Aggregated::not() };
         let definition = quote!(__batch::AggregatorDefinition);
-        let alias = self.place(part, "aggregator", &definition, &[(&definition, "NAME")]).alias;
+        let alias = self.place(part, "aggregator", &definition, &[]).alias;
         Aggregated::of(&self.function.sig.ident, &alias, part.span(), &self.keeping)
     }
 
@@ -278,7 +314,7 @@ impl<'f> Parts<'f> {
             let takes = partitioner.map(|partitioner| {
                 quote!(__batch::TakesPartition<<#partitioner as __batch::PartitionerDefinition>::Range>)
             });
-            let mut checks = vec![(&definition, "NAME")];
+            let mut checks = Vec::new();
             checks.extend((index > 0).then_some((&reads, "IS")));
             checks.extend(takes.as_ref().map(|takes| (takes, "IS")));
             let Placed { alias, scope } = self.place(part, "reader", &definition, &checks);
@@ -291,6 +327,8 @@ impl<'f> Parts<'f> {
             };
             if index == 0 {
                 self.types.extend(quote!(type #item = <#alias as #definition>::Item;));
+                let (name, span) = (part.name(), part.span());
+                self.source = Some(Source { role: "reader", name, span, item: item.clone() });
             }
             opened.push(quote!(<#alias as #definition>::open(#scope)?));
         }
@@ -321,13 +359,14 @@ impl<'f> Parts<'f> {
         let mut bound = Vec::new();
         for part in processors {
             let definition = quote!(__batch::ProcessorDefinition<#item>);
-            let role = quote!(__batch::IsProcessor);
             let Placed { alias, scope } =
-                self.place(part, "processor", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+                self.place(part, "processor", &definition, &[(&definition, "NAME")]);
             let out = self.alias("Item", Span::call_site());
             self.types.extend(quote!(type #out = <#alias as #definition>::Out;));
             bound.push(self.bound(part, &alias, &scope, &definition, &item));
             self.keeping.push(Keeping { alias, definition });
+            let (name, span) = (part.name(), part.span());
+            self.source = Some(Source { role: "processor", name, span, item: out.clone() });
             item = out;
         }
         let joined = bound.into_iter().reduce(|first, second| quote!(__batch::Then::new(#first, #second)));
@@ -381,9 +420,8 @@ impl<'f> Parts<'f> {
         match element {
             Element::One(part) => {
                 let definition = quote!(__batch::WriterDefinition<#item>);
-                let role = quote!(__batch::IsWriter);
                 let Placed { alias, scope } =
-                    self.place(part, "writer", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+                    self.place(part, "writer", &definition, &[(&definition, "NAME")]);
                 let word = self.options.partitions.as_ref().map(|options| &options.word);
                 let alias = self.asked(part, alias, word, "is_shared", &definition, "bind");
                 let word = self.options.unordered.as_ref();
@@ -400,10 +438,9 @@ impl<'f> Parts<'f> {
 
     fn route(&mut self, route: &Route, item: &Ident) -> TokenStream {
         let definition = quote!(__batch::ClassifierDefinition<#item>);
-        let role = quote!(__batch::IsClassifier);
         let span = route.classifier.span();
         let Placed { alias, scope } =
-            self.place(&route.classifier, "classifier", &definition, &[(&role, "IS"), (&definition, "NAME")]);
+            self.place(&route.classifier, "classifier", &definition, &[(&definition, "NAME")]);
         // The user's own `match`, so that rustc finds the missing case on the user's words.
         let keyword = Token![match](route.expr.match_token.span);
         let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {

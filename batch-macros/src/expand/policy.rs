@@ -85,5 +85,5 @@ fn policy(
             #covers
         },
     );
-    frame(function, plain(function), quote!(#types #implemented))
+    frame(noun, function, plain(function), quote!(#types #implemented))
 }

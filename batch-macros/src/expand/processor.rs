@@ -127,8 +127,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
-    let role = implement(quote!(__batch::IsProcessor), name, quote!());
-    frame(function, plain(function), quote!(#aliases #error #role #definition))
+    frame("processor", function, plain(function), quote!(#aliases #error #definition))
 }
 
 fn passing(options: &ProcessorOptions, by_reference: bool) -> TokenStream {

@@ -6,6 +6,7 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Expr, Token};
 
+use super::names;
 use super::tree::panic_at;
 use crate::errors::Errors;
 use crate::model::types::shown;
@@ -43,19 +44,25 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
         let last = path.segments.last().map(|segment| &segment.ident);
         let word = last.map(crate::model::body::plain).unwrap_or_default();
         let span = last.map_or_else(proc_macro2::Span::call_site, proc_macro2::Ident::span);
+        let mention = names::mention(path);
         panic_at(
             span,
             &[],
-            quote!(__wiring::why_no_job(#word, __wiring::Probe::<#alias>::JOB, __wiring::Probe::<#alias>::RUNS)),
+            quote!({
+                #mention
+                __wiring::why_no_job(#word, __wiring::Probe::<#alias>::JOB, __wiring::Probe::<#alias>::RUNS)
+            }),
         )
     });
+    let imported = aliases.iter().zip(&paths).map(|(alias, path)| names::import(alias, path, &[]));
     quote! {
+        #[allow(unexpected_cfgs)]
         fn main() -> ::std::process::ExitCode {
             use ::batch_runtime::graph::wiring as __wiring;
             #[allow(unused_imports)]
             use __wiring::Nothing as _;
-            #(type #aliases = #paths;)*
             #(#checks)*
+            #(#imported)*
             ::batch_runtime::cli::main(&[#(__wiring::job_or_unknown(__wiring::Probe::<#aliases>::JOB)),*])
         }
     }

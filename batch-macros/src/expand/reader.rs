@@ -64,7 +64,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
         .as_ref()
         .map(|range| implement(quote!(__batch::TakesPartition<#range>), name, quote!()));
     let error = error_check(&component.returns);
-    frame(function, plain(function), quote!(#aliases #types #error #definition #reads #takes))
+    frame("reader", function, plain(function), quote!(#aliases #types #error #definition #reads #takes))
 }
 
 /// How a reader is opened.

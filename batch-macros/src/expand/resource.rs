@@ -45,5 +45,5 @@ pub(crate) fn resource(given: TokenStream, function: &ItemFn, errors: &mut Error
             }
         },
     );
-    frame(function, plain(function), quote!(#aliases #shared #error #definition))
+    frame("resource", function, plain(function), quote!(#aliases #shared #error #definition))
 }

@@ -7,6 +7,7 @@ use syn::ItemFn;
 use super::arguments::{call, injected};
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
+use super::names::{self, Roles};
 use super::step::{broken, decides_by_end, definition, no_kinds};
 use crate::check;
 use crate::errors::Errors;
@@ -24,7 +25,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let kind = quote!(__batch::StepKind::Tasklet);
     if !errors.is_empty() {
         let (definition, ended) = (broken(function, &kind), broken_outcome(function, errors));
-        return frame(function, plain(function), quote!(#definition #ended));
+        return frame("step", function, plain(function), quote!(#definition #ended));
     }
     let name = component.name;
     let text = name.to_string();
@@ -82,7 +83,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
         Returned::Value { value, .. } => value_outcome(function, value),
         _ => decides_by_end(function),
     };
-    frame(function, plain(function), quote!(#aliases #types #error #definition #tasklet #outcome))
+    frame("step", function, plain(function), quote!(#aliases #types #error #definition #tasklet #outcome))
 }
 
 #[derive(Default)]
@@ -96,13 +97,14 @@ struct Listeners {
 fn listeners(options: &StepOptions) -> Listeners {
     let mut out = Listeners::default();
     let definition = quote!(__batch::ListenerDefinition<(), ()>);
-    let mut bound = Vec::new();
+    let (mut bound, mut roles) = (Vec::new(), Roles::default());
     for (index, part) in options.listeners.iter().enumerate() {
         let (span, name, path) = (part.span(), part.name(), &part.path);
-        let user = format_ident!("__Named{index}", span = span);
+        let (named, user) = (format_ident!("__Named{index}", span = span), roles.alias(&name, span));
         let (listener, alias) =
             (format_ident!("__Hears{index}", span = span), format_ident!("__Listener{index}"));
-        out.types.extend(quote!(type #user = #path;));
+        out.types.extend(names::in_role(&user, &named, path, "listener", None));
+        out.types.extend(names::import(&named, path, &[]));
         let is = quote_spanned!(span=> let _ = <#user as __batch::IsListener>::IS;);
         out.types.extend(checked(&listener, &user, is));
         let steps = quote_spanned!(span=> let _ = <#listener as __batch::HearsSteps>::IS;);

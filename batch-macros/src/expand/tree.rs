@@ -7,6 +7,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, Lit};
 
 use super::bindings;
+use super::names::{self, Roles};
 use crate::model::body::{Body, Kind, Match, Named, Statement, plain};
 use crate::syntax::binding::{BoundTo, literal};
 
@@ -18,13 +19,15 @@ pub(crate) struct Tree {
     pub(crate) nodes: TokenStream,
     /// What is wrong with the names, as items; they name the constant `__WIRING`.
     pub(crate) checks: TokenStream,
+    /// The imports of the names, as items: they stand last.
+    pub(crate) imports: TokenStream,
 }
 
 /// Expands a body.
 pub(crate) fn tree(body: &Body) -> Tree {
     let mut growing = Growing::default();
     let nodes = growing.nodes(body, &[]);
-    Tree { items: growing.items, nodes, checks: growing.checks }
+    Tree { items: growing.items, nodes, checks: growing.checks, imports: growing.imports }
 }
 
 /// Could every statement be read?
@@ -55,7 +58,9 @@ pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: impl ToTok
 struct Growing {
     items: TokenStream,
     checks: TokenStream,
+    imports: TokenStream,
     names: usize,
+    roles: Roles,
     /// The words that stand for names.
     written: HashSet<String>,
 }
@@ -145,21 +150,25 @@ impl Growing {
             choice = quote!({ let _ = #outcome; 0usize });
         }
         let ty = format_ident!("__Outcome{index}");
-        // As in `frame::checked`: what cannot be matched on is reported here, once.
-        let check = quote_spanned!(at=> let _ = <#alias as __batch::Decides>::SUBJECT;);
         let outcomes = r#match.arms.iter().find_map(|arm| arm.outcome);
         // Whether the subject has the outcomes of a step is a check of its own.
+        let mention = names::mention(&r#match.subject.path);
         let decided = if outcomes.is_some() {
             quote!(__batch::Ended)
         } else {
-            quote!(<<#alias as __batch::If<{ #check true }>>::Is as __batch::Decides>::Outcome)
+            // What cannot be matched on is reported here, once.
+            let word = r#match.subject.word();
+            let subject = self.roles.alias(&word, at);
+            let why = quote!(__wiring::why_not_matched(#word, #decides, __wiring::Probe::<#alias>::NOUN));
+            self.items.extend(names::proven(&subject, &alias, &mention, &[(at, why)], conditions));
+            quote!(<#subject as __batch::Decides>::Outcome)
         };
         if let Some(outcome) = outcomes {
             let word = r#match.subject.word();
             self.checks.extend(panic_at(
                 outcome,
                 conditions,
-                quote!(__wiring::why_not_ended(#word, #decides)),
+                quote!({ #mention __wiring::why_not_ended(#word, #decides) }),
             ));
         }
         self.items.extend(quote! {
@@ -200,7 +209,8 @@ impl Growing {
             alias,
         };
         let Constants { alias, used, decides, runs, .. } = &constants;
-        let (path, bound) = (&name.path, bindings::constant(&name.bindings));
+        let bound = bindings::constant(&name.bindings);
+        self.imports.extend(names::import(alias, &name.path, conditions));
         let word = name.word();
         let given = name.alias.as_ref().map_or_else(
             || quote!(::core::option::Option::None),
@@ -214,8 +224,6 @@ impl Growing {
             Purpose::Match | Purpose::While => quote!(__wiring::subject_or_unknown(#decides).activity()),
         };
         self.items.extend(quote! {
-            #(#conditions)*
-            type #alias = #path;
             #(#conditions)*
             const #used: &__batch::Use = &__batch::Use {
                 name: __wiring::name_of(&#activity, #given, #word),
@@ -253,13 +261,9 @@ impl Growing {
         let fits = match purpose {
             // A `match` says it by its type.
             Purpose::Match => quote!(::core::option::Option::None),
-            Purpose::Run => quote!(__wiring::why_not_run(#word, #runs, #decides, &[
-                __wiring::Probe::<#alias>::READER,
-                __wiring::Probe::<#alias>::PROCESSOR,
-                __wiring::Probe::<#alias>::WRITER,
-                __wiring::Probe::<#alias>::CLASSIFIER,
-                __wiring::Probe::<#alias>::RESOURCE,
-            ])),
+            Purpose::Run => {
+                quote!(__wiring::why_not_run(#word, #runs, #decides, __wiring::Probe::<#alias>::NOUN))
+            }
             Purpose::While => {
                 quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO))
             }
@@ -287,6 +291,9 @@ impl Growing {
                 }
             }
         });
+        // What is matched on is mentioned with its type.
+        let mention = if purpose == Purpose::Match { TokenStream::new() } else { names::mention(&name.path) };
+        let first_of = first_of.map(|message| quote!({ #mention #message }));
         self.checks.extend(panic_at(at, conditions, first_of));
         if let Some(alias) = &name.alias {
             self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(#used))));

@@ -35,7 +35,7 @@ pub(crate) fn writer(given: TokenStream, function: &ItemFn, errors: &mut Errors)
                 Role::Writer => function_writer(&component),
                 _ => object_writer(&component),
             };
-            frame(function, plain(function), body)
+            frame("writer", function, plain(function), body)
         }
         _ => broken::component(Role::Writer, function, errors),
     }
@@ -129,6 +129,5 @@ fn definition(
             }
         },
     );
-    let role = implement(quote!(__batch::IsWriter), name, quote!());
-    quote!(#aliases #role #definition)
+    quote!(#aliases #definition)
 }

@@ -5,27 +5,15 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{AtOnce, ByReference, ByValue, Driver, InWindow, Reader, State, Writer};
 
-/// What `#[processor]` implements: whatever the items, it stands between reader and writer.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a processor",
-    label = "stands where a processor is expected",
-    note = "a step is `reader | processor | .. | writer`: between the reader and the writer stand functions with `#[processor]`"
-)]
-pub trait IsProcessor {
-    /// Named by generated code, to ask whether the trait holds.
-    const IS: () = ();
+/// What every attribute implements for the marker of its function.
+pub trait Marked {
+    /// What messages call the function: `reader`, `step`.
+    const NOUN: &'static str;
 }
 
-/// What `#[writer]` implements: whatever the items, it stands at the end of a pipe.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a writer",
-    label = "stands where a writer is expected",
-    note = "a step is `reader | processor | .. | writer`: end it with a function that has `#[writer]`"
-)]
-pub trait IsWriter {
-    /// Named by generated code, to ask whether the trait holds.
-    const IS: () = ();
-}
+/// Stands for a name that nothing among the types bears: that of a function without an attribute.
+#[derive(Debug)]
+pub enum Unmarked {}
 
 /// Items that one thread hands to another.
 #[diagnostic::on_unimplemented(
@@ -117,17 +105,6 @@ impl<W: Writer<Position: Nowhere>> InAnyOrder for W {}
 pub trait Nowhere {}
 
 impl Nowhere for () {}
-
-/// What `#[classifier]` implements: whatever the items, a step can `match` on it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a classifier",
-    label = "a step matches on a classifier",
-    note = "put `#[classifier]` on a function `fn {Self}(item: &Item) -> Kind`"
-)]
-pub trait IsClassifier {
-    /// Named by generated code, to ask whether the trait holds.
-    const IS: () = ();
-}
 
 /// What `#[reader]` implements for the one item type it reads: readers in `(a, b)` read the same.
 #[diagnostic::on_unimplemented(

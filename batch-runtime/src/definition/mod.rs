@@ -55,9 +55,9 @@ pub use database::{
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
-    ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsClassifier, IsError,
-    IsProcessor, IsReaderObject, IsWriter, IsWriterObject, Kept, Leaves, NamedError, OneByOne, Reads,
-    Serializes, Shared, Shares, ShowsItem,
+    ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsError, IsReaderObject,
+    IsWriterObject, Kept, Leaves, Marked, NamedError, OneByOne, Reads, Serializes, Shared, Shares, ShowsItem,
+    Unmarked,
 };
 pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};

@@ -14,8 +14,9 @@ pub use outputs::unsure_output;
 pub use parameters::{ill_bound, missing, missing_for_listener, unknown_argument};
 pub use places::Place;
 pub use probe::{
-    Nothing, Probe, decider_or_unknown, job_or_unknown, run_or_unknown, subject_or_unknown, why_no_job,
-    why_not_asked, why_not_ended, why_not_run,
+    NotOffered, Nothing, Offered, Probe, decider_or_unknown, job_or_unknown, run_or_unknown,
+    subject_or_unknown, why_no_job, why_not_asked, why_not_ended, why_not_in_role, why_not_matched,
+    why_not_run, why_whole,
 };
 
 use std::any::Any;

@@ -6,11 +6,10 @@
 
 use std::marker::PhantomData;
 
-use super::message::Message;
-use crate::__private::{IsClassifier, IsProcessor, IsWriter};
+use super::message::{Message, same};
 use crate::definition::{
-    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, ReaderDefinition, ResourceDefinition, Runs,
-    StepInfo, StepKind, StepOptions,
+    DeciderInfo, Decides, JobDefinition, JobInfo, JobOptions, Marked, ProcessorDefinition, Runs, StepInfo,
+    StepKind, StepOptions, WriterDefinition,
 };
 use crate::graph::{Activity, Subject};
 
@@ -38,41 +37,64 @@ impl<T: Decides<Outcome = bool>> Probe<T> {
     pub const YES_OR_NO: bool = true;
 }
 
-/// The components that a step is made of, and a job is not.
-macro_rules! components {
-    ($($name:ident: $definition:path, $noun:literal;)*) => {
-        $(impl<T: $definition> Probe<T> {
-            /// The noun of the component.
-            pub const $name: &'static str = $noun;
-        })*
-
-        /// The answers for what implements nothing.
-        pub trait Nothing {
-            /// Runs nothing.
-            const RUNS: Option<Activity> = None;
-            /// Decides nothing.
-            const DECIDES: Option<Subject> = None;
-            /// Decides nothing.
-            const YES_OR_NO: bool = false;
-            /// Is no job.
-            const JOB: Option<&'static JobInfo> = None;
-            $(
-                /// Is no such component.
-                const $name: &'static str = "";
-            )*
-        }
-    };
+impl<T: Marked> Probe<T> {
+    /// What messages call the function of the name.
+    pub const NOUN: &'static str = T::NOUN;
 }
 
-components! {
-    READER: ReaderDefinition, "reader";
-    PROCESSOR: IsProcessor, "processor";
-    WRITER: IsWriter, "writer";
-    CLASSIFIER: IsClassifier, "classifier";
-    RESOURCE: ResourceDefinition, "resource";
+/// The answers for what implements nothing.
+pub trait Nothing {
+    /// Runs nothing.
+    const RUNS: Option<Activity> = None;
+    /// Decides nothing.
+    const DECIDES: Option<Subject> = None;
+    /// Decides nothing.
+    const YES_OR_NO: bool = false;
+    /// Is no job.
+    const JOB: Option<&'static JobInfo> = None;
+    /// Has no attribute.
+    const NOUN: &'static str = "";
 }
 
 impl<T: ?Sized> Nothing for Probe<T> {}
+
+/// Asks whether the component `C` takes an `Item`, or what is in one.
+#[derive(Debug)]
+pub struct Offered<Item, C: ?Sized>(PhantomData<Item>, PhantomData<C>);
+
+impl<Item, C: ProcessorDefinition<Item>> Offered<Item, C> {
+    /// A processor of it.
+    pub const PROCESSES: bool = true;
+}
+
+impl<Item, C: ProcessorDefinition<Item>> Offered<Vec<Item>, C> {
+    /// A processor of what is in it.
+    pub const PROCESSES_EACH: bool = true;
+}
+
+impl<Item, C: WriterDefinition<Item>> Offered<Item, C> {
+    /// A writer of it.
+    pub const WRITES: bool = true;
+}
+
+impl<Item, C: WriterDefinition<Item>> Offered<Vec<Item>, C> {
+    /// A writer of what is in it.
+    pub const WRITES_EACH: bool = true;
+}
+
+/// The answers for what takes neither.
+pub trait NotOffered {
+    /// Processes none.
+    const PROCESSES: bool = false;
+    /// Processes none in it.
+    const PROCESSES_EACH: bool = false;
+    /// Writes none.
+    const WRITES: bool = false;
+    /// Writes none in it.
+    const WRITES_EACH: bool = false;
+}
+
+impl<Item, C: ?Sized> NotOffered for Offered<Item, C> {}
 
 /// What stands for a name that is no step, so that the rest of the job can be checked.
 pub(super) const UNKNOWN: Activity = Activity::Step(&StepInfo {
@@ -144,7 +166,7 @@ pub const fn why_not_run(
     name: &str,
     runs: Option<Activity>,
     decides: Option<Subject>,
-    components: &[&'static str],
+    noun: &str,
 ) -> Option<Message> {
     if runs.is_some() {
         return None;
@@ -155,21 +177,92 @@ pub const fn why_not_run(
             .and(" does no work but chooses what comes next; write `match ");
         return Some(message.and(name).and(" { .. }`"));
     }
-    let mut at = 0;
-    while at < components.len() && components[at].is_empty() {
-        at += 1;
-    }
-    Some(match if at < components.len() { Some(components[at]) } else { None } {
-        Some(noun) => {
-            let message = Message::of(noun).and(" ").code(name).and(" is no step; ");
-            match noun.as_bytes() {
-                b"resource" => message.and("components ask for it by an argument `").and(name).and(": &..`"),
-                _ => message.and("put it into one, `#[step(chunk = 100)] fn load() { reader | .. | writer }`, and name that"),
-            }
-        }
-        None => Message::new()
+    Some(match noun.as_bytes() {
+        b"" => Message::new().code(name).and(" is not a step: put `#[step]` on the function of this name"),
+        b"resource" => Message::of("resource ")
             .code(name)
-            .and(" is not a step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it"),
+            .and(" is no step; components ask for it by an argument `")
+            .and(name)
+            .and(": &..`"),
+        b"reader" | b"processor" | b"writer" | b"classifier" => Message::of(noun)
+            .and(" ")
+            .code(name)
+            .and(" is no step; put it into one, `#[step(chunk = 100)] fn load() { reader | .. | writer }`, and name that"),
+        _ => Message::of(noun)
+            .and(" ")
+            .code(name)
+            .and(" is no step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it"),
+    })
+}
+
+const fn article(noun: &str) -> &'static str {
+    match noun.as_bytes() {
+        [b'a' | b'e' | b'i' | b'o' | b'u', ..] => "an ",
+        _ => "a ",
+    }
+}
+
+/// Why a name cannot stand where a function with the attribute `role` is expected; `noun` is what it is.
+#[must_use]
+pub const fn why_not_in_role(name: &str, role: &str, noun: &str) -> Option<Message> {
+    let is_listener = same(role, "job listener") && same(noun, "listener");
+    if same(noun, role) || is_listener {
+        return None;
+    }
+    let message = Message::new().code(name).and(" is ");
+    if noun.is_empty() {
+        let attribute = match role.as_bytes() {
+            b"listener" => "listener(after_step)",
+            b"job listener" => "listener(after_job)",
+            b"function of `chunk_while`" => "chunk_while",
+            b"skip policy" => "skip_policy",
+            b"retry policy" => "retry_policy",
+            _ => role,
+        };
+        let message = message.and("not ").and(article(role)).and(role).and(": put `#[").and(attribute);
+        return Some(message.and("]` on the function of this name"));
+    }
+    let message = message.and(article(noun)).and(noun).and(", and ").and(article(role)).and(role);
+    Some(match role.as_bytes() {
+        b"reader" => message.and(" stands at the beginning of a step: `reader | processor | .. | writer`"),
+        b"processor" => message.and(" stands between reader and writer: `reader | processor | .. | writer`"),
+        b"writer" => message.and(" stands at the end of a step: `reader | processor | .. | writer`"),
+        _ => message.and(" is expected here"),
+    })
+}
+
+/// Why a `Vec` does not come as single items to a component that would take these, if `whole`: it is one item.
+#[must_use]
+pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<Message> {
+    if !whole {
+        return None;
+    }
+    let message = Message::of(role).and(" ").code(name);
+    Some(match role.as_bytes() {
+        b"reader" => message
+            .and(" reads each `Vec` as one item, and ")
+            .code(to)
+            .and(" takes what is in it: put a processor between them that returns `Many<Vec<..>>`"),
+        _ => message
+            .and(" returns each `Vec` as one item, and ")
+            .code(to)
+            .and(" takes what is in it: let ")
+            .code(name)
+            .and(" return `Many<Vec<..>>`"),
+    })
+}
+
+/// Why a job cannot `match` on a name.
+#[must_use]
+pub const fn why_not_matched(name: &str, decides: Option<Subject>, noun: &str) -> Option<Message> {
+    if decides.is_some() {
+        return None;
+    }
+    let message = Message::of("a job cannot `match` on ");
+    Some(if noun.is_empty() {
+        message.code(name).and(": put `#[decider]` on the function of this name, or match on a step")
+    } else {
+        message.and(noun).and(" ").code(name).and(": match on a decider or a step")
     })
 }
 

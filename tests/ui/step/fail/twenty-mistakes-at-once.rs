@@ -100,7 +100,7 @@ fn wrong_items() {
 
 #[step(chunk = 10)]
 fn wrong_order() {
-    late | flights | save
+    late | late | save
 }
 
 #[step(chunk = 10)]
@@ -127,6 +127,11 @@ fn follows() {
 #[step(chunk = 10)]
 fn follows_as_well() {
     (nothing, borrowed, optional) | changed | alone | fails | (takes, owns)
+}
+
+#[step(chunk = 10)]
+fn wrong_middle() {
+    flights | flights | save
 }
 
 fn main() {}
