@@ -34,9 +34,10 @@ pub(crate) fn chunk_while(given: TokenStream, function: &ItemFn, errors: &mut Er
         }
         _ => (quote!(__last, __next), quote!(__batch::Pairwise)),
     };
-    let arguments = match (shape, &asked.state) {
-        (Shape::Totalled, Some(state)) => quote!(__state: &mut #state, __next: &#alias),
-        _ => quote!(__last: &#alias, __next: &#alias),
+    let arguments = if let (Shape::Totalled, Some(state)) = (shape, &asked.state) {
+        quote!(__state: &mut #state, __next: &#alias)
+    } else {
+        quote!(__last: &#alias, __next: &#alias)
     };
     let called = call(&component, Some(&shown), pass);
     let definition = implement(

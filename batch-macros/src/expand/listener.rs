@@ -94,50 +94,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let (name, text) = (component.name, component.name.to_string());
     let (needs, fetch) = (&asked.needs, &asked.fetch);
     let item = observed.item.as_ref().map(|item| quote!(type __Item = #item;));
-    let (mut taken, mut handed) = (Vec::new(), Vec::new());
-    let (mut read, mut written) = (quote!(__In), quote!(__Out));
-    for shows in event.shows {
-        let (argument, passed) = match (shows, &observed.lacking) {
-            (Shows::Read, Some(Lacking::LeftOut)) => (quote!(_: ::core::option::Option<&__In>), None),
-            (Shows::Written, Some(Lacking::LeftOut)) => (quote!(_: &__Out), None),
-            (Shows::Read, Some(Lacking::Wanted)) => {
-                read = quote!(__Item);
-                (quote!(__item: ::core::option::Option<&__Item>), Some(quote!(__item)))
-            }
-            (Shows::Read, Some(Lacking::Optional(seen))) => {
-                read = quote!(__Item);
-                // What is behind the reference may be a part of the item, as `str` of `String`.
-                let passed = quote! {
-                    match __item {
-                        ::core::option::Option::Some(__item) => ::core::option::Option::Some::<&#seen>(__item),
-                        ::core::option::Option::None => ::core::option::Option::None,
-                    }
-                };
-                (quote!(__item: ::core::option::Option<&__Item>), Some(passed))
-            }
-            (Shows::Read, None) => {
-                read = quote!(__Item);
-                (quote!(__item: &__Item), Some(quote!(__item)))
-            }
-            (Shows::Written, _) => {
-                written = quote!(__Item);
-                (quote!(__item: &__Item), Some(quote!(__item)))
-            }
-            (Shows::Items, _) => {
-                written = quote!(__Item);
-                (quote!(__items: &[__Item]), Some(quote!(__items)))
-            }
-            (Shows::Counters, _) => (quote!(__counters: &__batch::Counters), Some(quote!(__counters))),
-            (Shows::Failure, _) => {
-                (quote!(__failure: ::core::option::Option<&__batch::Failure>), Some(quote!(__failure)))
-            }
-            (Shows::Error, _) => (quote!(__failure: &__batch::Failure), Some(error_passed(observed))),
-            (Shows::Repeat, _) => (quote!(__repeat: u32), Some(quote!(__repeat))),
-            (Shows::End, _) => continue,
-        };
-        taken.push(argument);
-        handed.extend(passed);
-    }
+    let Arguments { mut taken, handed, read, written } = arguments(event, observed);
     let (types, told) = told(observed, called(component, &quote!(#(#handed),*), asked));
     let mut adaptor = event.adaptor.to_owned();
     let mut body = told;
@@ -200,6 +157,62 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
             }
         }
     }
+}
+
+/// What the closure of a listener of steps takes and hands on, and the items it is about.
+struct Arguments {
+    taken: Vec<TokenStream>,
+    handed: Vec<TokenStream>,
+    read: TokenStream,
+    written: TokenStream,
+}
+
+fn arguments(event: &Event, observed: &Observed) -> Arguments {
+    let (mut taken, mut handed) = (Vec::new(), Vec::new());
+    let (mut read, mut written) = (quote!(__In), quote!(__Out));
+    for shows in event.shows {
+        let (argument, passed) = match (shows, &observed.lacking) {
+            (Shows::Read, Some(Lacking::LeftOut)) => (quote!(_: ::core::option::Option<&__In>), None),
+            (Shows::Written, Some(Lacking::LeftOut)) => (quote!(_: &__Out), None),
+            (Shows::Read, Some(Lacking::Wanted)) => {
+                read = quote!(__Item);
+                (quote!(__item: ::core::option::Option<&__Item>), Some(quote!(__item)))
+            }
+            (Shows::Read, Some(Lacking::Optional(seen))) => {
+                read = quote!(__Item);
+                // What is behind the reference may be a part of the item, as `str` of `String`.
+                let passed = quote! {
+                    match __item {
+                        ::core::option::Option::Some(__item) => ::core::option::Option::Some::<&#seen>(__item),
+                        ::core::option::Option::None => ::core::option::Option::None,
+                    }
+                };
+                (quote!(__item: ::core::option::Option<&__Item>), Some(passed))
+            }
+            (Shows::Read, None) => {
+                read = quote!(__Item);
+                (quote!(__item: &__Item), Some(quote!(__item)))
+            }
+            (Shows::Written, _) => {
+                written = quote!(__Item);
+                (quote!(__item: &__Item), Some(quote!(__item)))
+            }
+            (Shows::Items, _) => {
+                written = quote!(__Item);
+                (quote!(__items: &[__Item]), Some(quote!(__items)))
+            }
+            (Shows::Counters, _) => (quote!(__counters: &__batch::Counters), Some(quote!(__counters))),
+            (Shows::Failure, _) => {
+                (quote!(__failure: ::core::option::Option<&__batch::Failure>), Some(quote!(__failure)))
+            }
+            (Shows::Error, _) => (quote!(__failure: &__batch::Failure), Some(error_passed(observed))),
+            (Shows::Repeat, _) => (quote!(__repeat: u32), Some(quote!(__repeat))),
+            (Shows::End, _) => continue,
+        };
+        taken.push(argument);
+        handed.extend(passed);
+    }
+    Arguments { taken, handed, read, written }
 }
 
 fn error_passed(observed: &Observed) -> TokenStream {

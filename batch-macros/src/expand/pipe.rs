@@ -80,18 +80,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         }
         impl __batch::Piped<__Pipe> for #name {}
     };
-    let shown = (!options.faults.skip.is_empty()).then(|| {
-        quote! {
-            fn item_json(__item: &Self::Out) -> ::core::option::Option<::std::string::String> {
-                use __batch::faults::{AsItem as _, NoItem as _, Shown};
-                (&Shown(__item)).item_json()
-            }
-            fn read_json(__item: &Self::In) -> ::core::option::Option<::std::string::String> {
-                use __batch::faults::{AsItem as _, NoItem as _, Shown};
-                (&Shown(__item)).item_json()
-            }
-        }
-    });
+    let shown = shown(options);
     let body = implement(
         quote!(__batch::Pipe),
         &Ident::new("__Pipe", name.span()),
@@ -140,6 +129,22 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
 /// What tells the kinds of the reader and the writer.
 fn kinds() -> TokenStream {
     quote!(::core::option::Option::Some(__batch::position_kinds::<__Pipe>))
+}
+
+/// The items of skips as JSON, in a step that skips.
+fn shown(options: &StepOptions) -> Option<TokenStream> {
+    (!options.faults.skip.is_empty()).then(|| {
+        quote! {
+            fn item_json(__item: &Self::Out) -> ::core::option::Option<::std::string::String> {
+                use __batch::faults::{AsItem as _, NoItem as _, Shown};
+                (&Shown(__item)).item_json()
+            }
+            fn read_json(__item: &Self::In) -> ::core::option::Option<::std::string::String> {
+                use __batch::faults::{AsItem as _, NoItem as _, Shown};
+                (&Shown(__item)).item_json()
+            }
+        }
+    })
 }
 
 /// The user's function with its braces; what stands between them is for editors.

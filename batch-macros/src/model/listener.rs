@@ -187,14 +187,14 @@ fn leaves_item_out(event: &Event, arguments: &[&Type]) -> bool {
 pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) -> Observed {
     let mut observed = Observed::default();
     let mut arguments = function.sig.inputs.iter();
-    let types: Vec<_> = arguments
+    let given: Vec<_> = arguments
         .clone()
         .filter_map(|argument| match argument {
             FnArg::Typed(typed) => Some(&*typed.ty),
             FnArg::Receiver(_) => None,
         })
         .collect();
-    let left_out = leaves_item_out(event, &types);
+    let left_out = leaves_item_out(event, &given);
     if left_out || event.may_lack_item() {
         observed.lacking = Some(if left_out { Lacking::LeftOut } else { Lacking::Wanted });
     }
