@@ -16,7 +16,7 @@ pub(crate) fn frame(
 ) -> TokenStream {
     let conditions = conditions(function);
     let marker = marker(function);
-    let marked = implement(
+    let named = implement(
         quote!(__batch::Marked),
         &marker_name(&function.sig.ident),
         quote!(const NOUN: &'static str = #noun;),
@@ -29,7 +29,7 @@ pub(crate) fn frame(
         #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, refining_impl_trait, non_camel_case_types, non_upper_case_globals, clippy::all, clippy::pedantic)]
         const _: () = {
             use ::batch_runtime::__private as __batch;
-            #marked
+            #named
             #body
         };
     }
