@@ -71,12 +71,15 @@ struct Shared<In, F> {
 struct Pool<In, R, F> {
     shared: Arc<Shared<In, F>>,
     jobs: Option<Sender<(u64, In)>>,
-    results: (Sender<Done<In, R>>, Receiver<Done<In, R>>),
+    results: Results<In, R>,
     /// Ends the waits before repeated calls.
     give_up: StopSignal,
 }
 
 type Done<In, R> = (u64, Returned<In, R>);
+
+/// Both ends of the way on which results come back.
+type Results<In, R> = (Sender<Done<In, R>>, Receiver<Done<In, R>>);
 
 impl<In, R, F> Pool<In, R, F>
 where
