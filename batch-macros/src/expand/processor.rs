@@ -63,10 +63,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         called: &called,
     };
     let mut aliases = aliases.clone();
-    if let Some(items) = items {
-        let check = quote_spanned!(items.span()=> let _ = <#items as __batch::Collection>::IS;);
-        aliases.extend(checked(&format_ident!("__Several"), quote!(__batch::Several), check));
-    }
+    aliases.extend(items.as_ref().map(several));
     let adapted = if let Some(concurrency) = &options.concurrency {
         aliases.extend(concurrent.aliases());
         concurrent.adapted(concurrency)
@@ -128,6 +125,12 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         },
     );
     frame("processor", function, plain(function), quote!(#aliases #error #definition))
+}
+
+/// The kind of `Many<I>`, erroneous where `I` is no collection.
+fn several(items: &Type) -> TokenStream {
+    let check = quote_spanned!(items.span()=> let _ = <#items as __batch::Collection>::IS;);
+    checked(&format_ident!("__Several"), quote!(__batch::Several), check)
 }
 
 fn passing(options: &ProcessorOptions, by_reference: bool) -> TokenStream {
