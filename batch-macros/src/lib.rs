@@ -128,11 +128,6 @@ pub fn flow(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Marks a job: its arguments are its parameters, its body is its control flow.
-///
-/// `split! { a, { b; c } }` in it runs its branches side by side on threads, at most four at once as
-/// `split! { max = 4; a, b, c, d, e }`. All of them are awaited before the job goes on, also where one fails: `fail!("why")`,
-/// `end!()` and `stop!("why")` in a branch, and a failure that the branch does not handle by `match`, end that branch, and
-/// the job behind the join with the worst of them. A restart runs what is not complete.
 #[proc_macro_attribute]
 pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("job", options, item, expand::job)

@@ -127,6 +127,7 @@ pub use batch_macros::{
 pub use batch_macros::aggregator;
 
 #[doc = include_str!("../docs/restart.md")]
+#[doc = include_str!("../docs/parameters.md")]
 pub use batch_macros::job;
 
 #[doc = include_str!("../docs/listeners.md")]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::definition::{
     Database, Driver, Environment, ExecutionId, Failure, InstanceId, JobContext, Launch, Parameter,
-    ParameterType, Parameters, Pipe, Piped, Scope, StepContext, StepDefinition, StepEnvironment,
+    ParameterType, Parameters, Pipe, Piped, Scope, Sizes, StepContext, StepDefinition, StepEnvironment,
     StepExecutionId, StopSignal, Transaction, Values,
 };
 use crate::engine::{self, JobError, Retrying, RunOptions, Sleep, StepRun};
@@ -146,11 +146,13 @@ impl<S: StepDefinition> StepTest<S> {
         };
         let retrying = Retrying::new(&info.options, Arc::new(Sleep), StopSignal::new());
         let own = StepEnvironment::new(Some(context), Some(retrying));
+        let sizes = Sizes::of(&info.options, &Scope::of_step(&environment, &own))?;
         run(&StepRun {
             info,
             environment: &environment,
             own: &own,
             scope: Scope::of_step(&environment, &own),
+            sizes,
             store: RefCell::new(ChunkStore::Nowhere),
             inherited: engine::checkpoint_at(self.position),
             durability: crate::definition::Durability::Process,

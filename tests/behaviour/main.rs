@@ -25,6 +25,7 @@ mod listeners_of_chunks;
 mod model;
 mod naming_errors;
 mod panics;
+mod parameters;
 mod partitions;
 mod paths;
 mod replays;

@@ -91,6 +91,7 @@ fn close(panics: Part) {
 }
 
 /// Copies the entries of a file and books them.
+#[allow(unused_variables, reason = "some parameters are there for the command line alone")]
 #[job]
 fn ledger(
     /// CSV file of entries: account, cents, note

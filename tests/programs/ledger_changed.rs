@@ -6,6 +6,7 @@ use batch_runtime::prelude::*;
 fn audit() {}
 
 /// Checks the books.
+#[allow(unused_variables, reason = "some parameters are there for the command line alone")]
 #[job]
 fn ledger(
     /// CSV file of entries: account, cents, note

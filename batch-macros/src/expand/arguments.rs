@@ -8,6 +8,7 @@ use syn::{Ident, Type};
 
 use super::frame::checked;
 use crate::model::argument::{Argument, Asks, Role};
+use crate::model::body::{parameter_name, plain};
 use crate::model::component::Component;
 use crate::model::types::{as_reference, only_argument, shown, with_inferred_lifetimes};
 
@@ -41,8 +42,10 @@ pub(crate) fn injected(role: Role, asked_by: &str, arguments: &[Argument]) -> In
 }
 
 fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &Argument) {
-    let name = argument.name.to_string();
-    let name = name.trim_start_matches("r#");
+    let name = match argument.asks {
+        Asks::Parameter { .. } => parameter_name(&argument.name),
+        _ => plain(&argument.name),
+    };
     let alias = format_ident!("__A{index}");
     let local = format_ident!("__a{index}");
     let ty_span = argument.ty.span();
@@ -63,6 +66,7 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             out.pass.push(quote!(#local));
         }
         Asks::JobContext => {
+            need(quote!(__batch::NeedKind::JobContext));
             out.fetch.extend(quote!(let #local = __scope.job_context();));
             out.pass.push(quote!(#local));
         }

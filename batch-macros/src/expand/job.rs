@@ -2,17 +2,17 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ItemFn;
 use syn::spanned::Spanned;
-use syn::{ExprLit, ItemFn, Lit, Type};
 
 use super::frame::{checked, frame, implement};
 use super::names::{self, Roles};
+use super::parameters::{Parameters, parameter_alias, parameters, unused};
 use super::tree::{Tree, is_complete, panic_at, tree};
 use crate::check;
 use crate::errors::Errors;
-use crate::model::body::plain;
-use crate::model::job::{self, Options, Parameter};
-use crate::model::types::is_named;
+use crate::model::body::{parameter_name, plain};
+use crate::model::job::{self, Options, Parameter, lints};
 use crate::syntax::component::{self, doc};
 
 /// Expands `#[job]`.
@@ -27,7 +27,9 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
     let (listeners, heard) = listeners(&job.options);
     let options = options(&job.options);
-    let (aliases, specs) = parameters(&job.parameters);
+    let Parameters { aliases, specs, checks: judged } = parameters(&job.parameters);
+    let heard_by = if job.options.listeners.is_empty() { quote!(&[]) } else { quote!(__LISTENERS) };
+    let unused = sound.then(|| unused(&job.parameters, &lints(&function.attrs), &heard_by));
     let mention = sound.then(|| quote!(let _ = #name;));
     let definition = implement(
         quote!(__batch::JobDefinition),
@@ -85,6 +87,8 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
             const __PLACE_0: __wiring::Place = __wiring::Place::FIRST;
             #checks
             #heard
+            #judged
+            #unused
         };
         #imports
     };
@@ -131,69 +135,13 @@ fn listeners(options: &Options) -> (TokenStream, TokenStream) {
     (types, checks)
 }
 
-/// The aliases of the types, and the specs.
-fn parameters(parameters: &[Parameter]) -> (TokenStream, Vec<TokenStream>) {
-    let mut aliases = TokenStream::new();
-    let specs = parameters
-        .iter()
-        .enumerate()
-        .map(|(index, parameter)| {
-            let name = plain(&parameter.name);
-            let Some(ty) = &parameter.ty else {
-                // A type of no name fits everything: the mistake is reported where the parameter stands.
-                return quote!(__batch::ParameterSpec {
-                    ty: __batch::TypeName::plain(""),
-                    ..__batch::ParameterSpec::of::<::std::string::String>(#name, "")
-                });
-            };
-            let alias = format_ident!("__Parameter{index}");
-            aliases.extend(parameter_alias(&alias, ty));
-            let (doc, identifying, secret) = (&parameter.doc, parameter.identifying, parameter.secret);
-            let default = parameter.default.as_ref().map(|value| {
-                let typed = match value {
-                    syn::Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) if is_named(ty, "String") || is_named(ty, "PathBuf") => {
-                        quote!(::core::convert::From::from(#value))
-                    }
-                    _ => value.to_token_stream(),
-                };
-                let function = format_ident!("__default_{index}");
-                let signature = quote_spanned!(ty.span()=> fn #function() -> #ty);
-                quote! {
-                    default: {
-                        #signature { #typed }
-                        ::core::option::Option::Some(|| <#alias as __batch::ParameterType>::to_value(&#function()))
-                    },
-                }
-            });
-            quote! {
-                __batch::ParameterSpec {
-                    #default
-                    identifying: #identifying,
-                    secret: #secret,
-                    ..__batch::ParameterSpec::of::<#alias>(#name, #doc)
-                }
-            }
-        })
-        .collect();
-    (aliases, specs)
-}
-
-/// The type, or an erroneous one where it cannot be that of a parameter: rustc reports the same error once, wherever it
-/// is found.
-fn parameter_alias(alias: &Ident, ty: &Type) -> TokenStream {
-    let check = quote_spanned!(ty.span()=> let _ = <#ty as ::batch_runtime::__private::ParameterType>::TYPE;);
-    quote! {
-        type #alias = <#ty as ::batch_runtime::__private::If<{ #check true }>>::Is;
-    }
-}
-
 /// The user's function: called with the job's parameters, it gives a launch.
 fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStream {
     let mut function = component::plain(function);
     let name = &function.sig.ident;
     let body = if sound {
         let each = parameters.iter().zip(0..).map(|(parameter, index)| {
-            let (text, name) = (plain(&parameter.name), &parameter.name);
+            let (text, name) = (parameter_name(&parameter.name), &parameter.name);
             let alias = format_ident!("__Parameter{index}");
             quote!(.with::<#alias>(#text, ::batch_runtime::__private::same(#name)))
         });
@@ -217,8 +165,10 @@ fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStre
     let (attributes, vis, mut sig) = (&function.attrs, &function.vis, function.sig.clone());
     sig.output = syn::parse_quote!(-> ::batch_runtime::__private::Launch);
     let unused = (!sound).then(|| quote!(#[allow(unused_variables, unused_mut)]));
+    let underscored = parameters.iter().any(|parameter| parameter.name.to_string().starts_with('_'));
+    let underscored = underscored.then(|| quote!(#[allow(clippy::used_underscore_binding)]));
     let mut block = TokenStream::new();
     function.block.brace_token.surround(&mut block, |inside| body.to_tokens(inside));
     // A job has as many parameters as it has.
-    quote!(#(#attributes)* #unused #[allow(clippy::too_many_arguments)] #vis #sig #block)
+    quote!(#(#attributes)* #unused #underscored #[allow(clippy::too_many_arguments)] #vis #sig #block)
 }

@@ -20,6 +20,7 @@ mod job;
 mod listener;
 mod names;
 mod parameter_type;
+mod parameters;
 mod partitions;
 mod pipe;
 mod policy;

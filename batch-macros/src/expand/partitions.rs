@@ -17,6 +17,7 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::partitions::Partitions;
+use crate::syntax::binding::parameter;
 use crate::syntax::component::plain;
 use crate::syntax::options;
 
@@ -121,6 +122,9 @@ pub(crate) fn partitioned(
 /// An option as `Some(4)`, and what is left to be checked of it.
 fn number(value: Option<&syn::Expr>, constant: &str, option: &str, why: &str) -> (TokenStream, TokenStream) {
     let Some(value) = value else { return (quote!(::core::option::Option::None), quote!()) };
+    if parameter(value).is_some() {
+        return (quote!(::core::option::Option::None), quote!());
+    }
     if is_positive(value) {
         return (quote!(::core::option::Option::Some(#value)), quote!());
     }

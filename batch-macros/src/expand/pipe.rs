@@ -14,7 +14,7 @@ use super::aggregator::{Aggregated, Keeping, broken_output};
 use super::frame::{checked, frame, implement};
 use super::names::Roles;
 use super::partitions::{Partitioned, partitioned, question};
-use super::step::{broken, decides_by_end, definition};
+use super::step::{broken, decides_by_end, definition, sizes};
 use super::{bindings, names};
 use crate::check;
 use crate::errors::Errors;
@@ -71,6 +71,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         quote!(__batch::run_chunks::<__Pipe>)
     };
     let (types, uses, imports) = (&parts.types, &parts.uses, &parts.imports);
+    let sizes = sizes(options);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &kinds(), &run);
     // A type of its own, and private: the step may be `pub` and its components and items need not.
     let key = quote! {
@@ -114,7 +115,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         emitted,
         quote! {
             #types
-            const __COMPONENTS: &[__batch::ComponentUse] = &[#uses];
+            const __COMPONENTS: &[__batch::ComponentUse] = &[#uses #sizes];
             #definition
             #key
             #body
@@ -518,7 +519,8 @@ impl<'f> Parts<'f> {
                 #reader,
                 <#alias as #definition>::bind(#scope)?,
                 &<Self as __batch::StepDefinition>::INFO.options,
-            )
+                __scope,
+            )?
         }
     }
 

@@ -9,7 +9,9 @@ use super::frame::{implement, marker_name};
 use super::{faults, pipe, tasklet};
 use crate::check;
 use crate::errors::Errors;
+use crate::model::body::plain;
 use crate::model::step::{EarlierName, StepOptions, is_pipe_step};
+use crate::syntax::binding::parameter;
 use crate::syntax::component::doc;
 use crate::syntax::options;
 
@@ -78,7 +80,10 @@ pub(crate) fn no_kinds() -> TokenStream {
 fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     let mut constants = TokenStream::new();
     let mut built = quote!(__batch::StepOptions::DEFAULT);
-    if let Some(chunk) = options.chunk.as_ref().filter(|chunk| is_positive(chunk)) {
+    if let Some(name) = options.chunk.as_ref().and_then(parameter) {
+        let name = plain(&name);
+        built = quote!(#built.chunk_of(#name));
+    } else if let Some(chunk) = options.chunk.as_ref().filter(|chunk| is_positive(chunk)) {
         built = quote!(#built.chunk(#chunk));
     } else if let Some(chunk) = &options.chunk {
         constants.extend(quote_spanned! { chunk.span()=>
@@ -93,7 +98,16 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         let at_most = options.chunk_at_most.as_ref().map_or_else(|| quote!(1_000_000), |most| quote!(#most));
         built = quote!(#built.groups(#at_most));
     }
-    if let Some(threads) = options.threads.as_ref().filter(|threads| is_positive(threads)) {
+    let partitions = options.partitions.as_ref();
+    if let Some(name) = partitions.and_then(|partitions| partitions.count.as_ref()).and_then(parameter) {
+        let name = plain(&name);
+        built = quote!(#built.partitions_of(#name));
+    }
+    let threads = options.threads.as_ref().or(partitions.and_then(|partitions| partitions.threads.as_ref()));
+    if let Some(name) = threads.and_then(parameter) {
+        let name = plain(&name);
+        built = quote!(#built.threads_of(#name));
+    } else if let Some(threads) = options.threads.as_ref().filter(|threads| is_positive(threads)) {
         built = quote!(#built.threads(#threads));
     } else if let Some(threads) = &options.threads {
         constants.extend(quote_spanned! { threads.span()=>
@@ -150,6 +164,37 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         built = quote!(#built.renamed_from(&[#(#earlier),*]));
     }
     (constants, built)
+}
+
+/// What the options of a step ask the job for, as if each was a component.
+pub(crate) fn sizes(options: &StepOptions) -> TokenStream {
+    let partitions = options.partitions.as_ref();
+    let given = [
+        ("chunk", options.chunk.as_ref()),
+        (
+            "threads",
+            options.threads.as_ref().or(partitions.and_then(|partitions| partitions.threads.as_ref())),
+        ),
+        ("partitions", partitions.and_then(|partitions| partitions.count.as_ref())),
+    ];
+    let each = given.into_iter().filter_map(|(option, value)| {
+        let name = plain(&parameter(value?)?);
+        let asked_by = format!("`{option}`");
+        Some(quote! {
+            __batch::ComponentUse {
+                role: __batch::OPTION,
+                name: #option,
+                needs: &[__batch::Need {
+                    name: #name,
+                    asked_by: #asked_by,
+                    kind: __batch::NeedKind::Parameter(<usize as __batch::ParameterType>::TYPE),
+                }],
+                bindings: &[],
+                raises: __batch::Raises::Nothing,
+            },
+        })
+    });
+    each.collect()
 }
 
 /// Is it a number for which nothing is left to be checked? Each constant costs every build of the user's.

@@ -119,6 +119,29 @@ const BY_TYPE: [(&str, &str); 5] = [
     ("Output", "&Output<step>"),
 ];
 
+/// The types that are those of parameters and of no resource.
+const BY_VALUE: [&str; 19] = [
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "bool",
+    "Date",
+    "DateTime",
+    "Timestamp",
+    "Option",
+];
+
 /// Classifies the injected arguments of a function: all, but for the `first` ones.
 pub(crate) fn arguments(role: Role, function: &ItemFn, first: usize, errors: &mut Errors) -> Vec<Argument> {
     function
@@ -272,6 +295,17 @@ fn behind_reference(
     }
     if let Some(owned) = owned_form(inner) {
         return Some(Asks::Parameter { owned, by_reference: true });
+    }
+    if let Some(word) = last_segment(inner).filter(|word| BY_VALUE.contains(&word.ident.to_string().as_str()))
+    {
+        errors.at(
+            reference,
+            format!(
+                "`{name}` is a parameter of the job, and comes by value: write `{name}: {}`",
+                shown(word)
+            ),
+        );
+        return None;
     }
     if let Some(found) = super::types::impl_trait(inner) {
         errors.at(found, format!("`{name}` is injected by its name and needs one type: name it"));

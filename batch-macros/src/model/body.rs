@@ -94,6 +94,15 @@ impl Named {
     }
 }
 
+/// The name of a parameter: without the `_` that says that nothing uses it.
+pub(crate) fn parameter_name(name: &Ident) -> String {
+    let name = plain(name);
+    match name.strip_prefix('_') {
+        Some(rest) if rest.starts_with(|letter: char| letter.is_ascii_alphabetic()) => rest.to_owned(),
+        _ => name,
+    }
+}
+
 /// An identifier without `r#`.
 pub(crate) fn plain(name: &Ident) -> String {
     syn::ext::IdentExt::unraw(name).to_string()

@@ -1,9 +1,10 @@
 //! Receives: a `#[job]` or `#[flow]` function. Gives: what it declares: parameters, options, body.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Expr, ExprLit, FnArg, ItemFn, Lit, Pat, PatType, Path, ReturnType, Type};
+use syn::{Attribute, Expr, ExprLit, ExprRange, FnArg, ItemFn, Lit, Pat, PatType, Path, ReturnType, Type};
 
 use super::body::{self, Body, plain};
+use super::range;
 use super::types::{as_reference, impl_trait, is_named, only_argument, shown};
 use crate::errors::Errors;
 use crate::syntax::component::doc;
@@ -12,7 +13,7 @@ use crate::syntax::options::{self, Given, Table};
 const JOB: Table =
     Table::new("job", &["restartable", "exclusive", "max_recoveries", "listeners"], &["incrementer"]);
 const FLOW: Table = Table::new("flow", &[], &[]);
-const PARAM: Table = Table::new("param", &["default", "identifying", "secret"], &[]);
+const PARAM: Table = Table::new("param", &["default", "identifying", "secret", "range", "check"], &[]);
 
 /// A job.
 pub(crate) struct Job {
@@ -39,6 +40,12 @@ pub(crate) struct Parameter {
     pub(crate) default: Option<Expr>,
     pub(crate) identifying: bool,
     pub(crate) secret: bool,
+    /// The word `range`, and the bounds.
+    pub(crate) range: Option<(Ident, ExprRange)>,
+    /// The function that says whether a value may pass.
+    pub(crate) check: Option<Path>,
+    /// What it says of lints.
+    pub(crate) lints: Vec<Attribute>,
 }
 
 /// Reads a job.
@@ -165,10 +172,38 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
     let before = errors.count();
     check_type(&typed.ty, errors);
     let ty = (before == errors.count()).then(|| (*typed.ty).clone());
-    let mut parameter =
-        Parameter { name, ty, doc: doc(&typed.attrs), default: None, identifying: true, secret: false };
+    let mut parameter = Parameter {
+        name,
+        ty,
+        doc: doc(&typed.attrs),
+        default: None,
+        identifying: true,
+        secret: false,
+        range: None,
+        check: None,
+        lints: lints(&typed.attrs),
+    };
     attributes(&mut parameter, typed, errors);
     Some(parameter)
+}
+
+/// `#[allow(..)]` and its like.
+pub(crate) fn lints(attributes: &[Attribute]) -> Vec<Attribute> {
+    let is_lint = |attribute: &&Attribute| {
+        ["allow", "expect", "warn", "deny"].iter().any(|level| attribute.path().is_ident(level))
+    };
+    attributes.iter().filter(is_lint).cloned().collect()
+}
+
+/// The function of `check = positive`.
+fn check(option: &Given, errors: &mut Errors) -> Option<Path> {
+    match options::value(option, "check = positive", errors)? {
+        Expr::Path(path) if path.qself.is_none() => Some(path.path),
+        other => {
+            errors.at(other, "name the function that checks the value: write `check = positive`");
+            None
+        }
+    }
 }
 
 fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
@@ -225,6 +260,17 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
             parameter.default = value;
         }
     }
+    if let Some(option) = find("check") {
+        parameter.check = check(option, errors);
+    }
+    if let Some(option) = find("range") {
+        parameter.range = range::range(option, errors).map(|bounds| (option.name.clone(), bounds));
+    }
+    if let (Some((_, bounds)), Some(default)) = (&parameter.range, &parameter.default)
+        && range::is_outside(bounds, default)
+    {
+        errors.at(default, format!("the default is not in the range `{}`: write one that is", shown(bounds)));
+    }
 }
 
 fn check_type(ty: &Type, errors: &mut Errors) {
@@ -244,6 +290,10 @@ fn check_type(ty: &Type, errors: &mut Errors) {
             shown(inner)
         };
         errors.at(ty, format!("a job owns its parameters: write `{owned}`"));
+    } else if let Some(inner) = only_argument(only_argument(ty, "Option").unwrap_or(ty), "Vec")
+        && let Some(of) = only_argument(inner, "Vec").or_else(|| only_argument(inner, "Option"))
+    {
+        errors.at(inner, format!("a list parameter holds single values: write `{}`", shown(of)));
     } else if let Some(found) = impl_trait(ty) {
         errors.at(found, "a parameter has one type; name it, as `String` or `PathBuf`");
     } else if matches!(ty, Type::Infer(_)) {

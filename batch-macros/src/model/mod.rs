@@ -11,6 +11,7 @@ pub(crate) mod job;
 pub(crate) mod listener;
 pub(crate) mod partitions;
 pub(crate) mod pattern;
+pub(crate) mod range;
 pub(crate) mod returns;
 pub(crate) mod split;
 pub(crate) mod step;

@@ -62,6 +62,11 @@ fn binding(arg: &Expr, errors: &mut Errors) -> Option<Binding> {
     Some(Binding { argument, to })
 }
 
+/// The parameter that an option takes its number from; `None` for a number, a constant or an expression of these.
+pub(crate) fn parameter(value: &Expr) -> Option<Ident> {
+    plain_name(value).filter(|name| !is_constant_name(name))
+}
+
 fn plain_name(expr: &Expr) -> Option<Ident> {
     match expr {
         Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => path.path.get_ident().cloned(),

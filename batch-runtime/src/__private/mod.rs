@@ -7,6 +7,7 @@ mod broken;
 pub mod failure;
 pub mod faults;
 mod message;
+mod parameter;
 mod partitions;
 mod proof;
 pub mod threads;
@@ -29,5 +30,6 @@ pub use serde_json::Value as Json;
 
 pub use broken::{Broken, never_run};
 pub use message::{Message, distance, is_near, same_text};
+pub use parameter::{UsedParameter, of_text};
 pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits};
 pub use proof::{If, in_any_order, same};

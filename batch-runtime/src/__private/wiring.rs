@@ -5,6 +5,7 @@ use super::message::{Message, distance, is_near, same_text};
 use crate::definition::{
     Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, Raises, TypeName,
 };
+use crate::definition::{Kind, expected};
 
 /// The type of a constant that is bound.
 #[must_use]
@@ -31,6 +32,7 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Transaction(_) => "the chunk's transaction",
                 NeedKind::Connection(_) => "a connection",
                 NeedKind::State(_) => "a state, which a checkpoint holds",
+                NeedKind::JobContext => "the running job",
                 NeedKind::Ahead | NeedKind::Keeps(_) | NeedKind::Hidden => "no argument",
             };
             return Some(
@@ -137,6 +139,56 @@ pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
             (Some(a), Some(b)) => same_type(a, b),
             _ => false,
         }
+}
+
+/// What is wrong with a text as the default of the parameter of that type.
+#[must_use]
+pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
+    let message = Message::of("`").and(name).and("` is of type ");
+    if same_text(ty.name, "Vec") {
+        return Some(named(message, ty).and(": write its values as `[\"..\", \"..\"]`"));
+    }
+    let kind = match ty.name.as_bytes() {
+        b"String" => return None,
+        b"Date" => Kind::Date,
+        b"DateTime" => Kind::DateTime,
+        b"Timestamp" => Kind::Timestamp,
+        b"PathBuf" if text.is_empty() => return Some(named(message, ty).and(", and no path is empty")),
+        b"PathBuf" => return None,
+        _ => {
+            if ty.module.is_empty() {
+                return Some(named(message, ty).and(": write its value without quotes"));
+            }
+            return no_value(message, ty, values, text);
+        }
+    };
+    match expected(kind, text) {
+        Some(expected) => Some(named(message, ty).and(": ").and(expected)),
+        // Its offset could take it past the last day there is.
+        None if matches!(kind, Kind::Timestamp) && has_no_instant(text) => {
+            Some(named(message, ty).and(": a year before 9999 is expected"))
+        }
+        None => None,
+    }
+}
+
+const fn has_no_instant(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let at = if bytes[0].is_ascii_digit() { 0 } else { 3 };
+    bytes[at] == b'9' && bytes[at + 1] == b'9' && bytes[at + 2] == b'9' && bytes[at + 3] == b'9'
+}
+
+const fn no_value(message: Message, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
+    let mut list = named(message, ty);
+    let mut at = 0;
+    while at < values.len() {
+        if same_text(values[at], text) {
+            return None;
+        }
+        list = list.and(if at == 0 { ", whose values are `" } else { ", `" }).and(values[at]).and("`");
+        at += 1;
+    }
+    Some(list)
 }
 
 const INTEGERS: [(&str, i128, i128); 12] = [

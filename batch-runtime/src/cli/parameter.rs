@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, value_parser};
 
-use crate::definition::{JobInfo, ParameterSpec};
+use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// The flags of the command itself: a parameter of such a name is given as `--param NAME=VALUE`.
 const TAKEN: [&str; 10] =
@@ -118,6 +118,12 @@ fn facts(spec: &ParameterSpec) -> String {
     let mut facts = vec![format!("{}{several}", type_name(spec))];
     if !spec.values.is_empty() && type_name(spec) != "bool" {
         facts.push(format!("one of: {}", spec.values.join(", ")));
+    }
+    for rule in spec.rules {
+        facts.push(match rule {
+            ParameterRule::Range { text, .. } => format!("in {text}"),
+            ParameterRule::Check { name, .. } => format!("checked by {name}"),
+        });
     }
     match spec.default_value() {
         Some(_) if spec.secret => facts.push("has a default".to_owned()),

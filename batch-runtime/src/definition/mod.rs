@@ -21,6 +21,7 @@ mod need;
 mod output;
 mod parameter;
 mod parameter_numbers;
+mod parameter_rule;
 #[cfg(test)]
 mod parameter_tests;
 mod parameter_times;
@@ -36,6 +37,7 @@ mod reference_fn;
 mod resolve;
 mod resource;
 mod scope;
+mod sizes;
 mod slots;
 mod splitting;
 mod state;
@@ -73,9 +75,10 @@ pub use listener_fn::{
 };
 pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
 pub use mark::Mark;
-pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind};
+pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind, OPTION};
 pub use output::{Output, Produces};
 pub use parameter::{ConstantValue, Parameter, ParameterSpec, ParameterType, Parameters, TypeName};
+pub use parameter_rule::{ParameterRule, Ranged, Verdict, passes, within};
 pub use parameter_value::{BigInteger, BigIntegerError, ParameterValue};
 pub use partition::{
     IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
@@ -91,6 +94,7 @@ pub use reference_fn::ReferenceFn;
 pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
+pub use sizes::SizedBy;
 pub use splitting::Splittable;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{
@@ -106,9 +110,11 @@ pub(crate) use kind::without_modules;
 pub(crate) use local_error::LocalError;
 pub(crate) use naming::{naming, take_passed};
 pub(crate) use nearest::nearest;
+pub(crate) use parameter_times::{Kind, expected};
 pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resource_name, shown};
 pub(crate) use resolve::resolve_beside;
 pub(crate) use scope::{Environment, StepEnvironment};
+pub(crate) use sizes::Sizes;
 pub(crate) use splitting::evenly;
 pub(crate) use transaction_watch::TransactionWatch;

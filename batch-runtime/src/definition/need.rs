@@ -58,6 +58,8 @@ pub enum NeedKind {
     },
     /// The chunk's transaction, `&Transaction<'_>`: of the repository's own database, or of another.
     Transaction(Option<&'static DatabaseInfo>),
+    /// The running job, `&JobContext`, through which any parameter can be looked up.
+    JobContext,
     /// A connection for reading: to the repository's own database, or to another.
     Connection(Option<&'static DatabaseInfo>),
     /// The partition that the step execution works on, `Partition<Range>`.
@@ -97,10 +99,13 @@ pub enum BoundTo {
     },
 }
 
+/// The role of what is no component: an option of the step that takes its number from a parameter.
+pub const OPTION: &str = "option";
+
 /// A component as it stands in a step.
 #[derive(Debug, Clone, Copy)]
 pub struct ComponentUse {
-    /// What it is: `reader`, `processor`, `writer`, `classifier`.
+    /// What it is: `reader`, `processor`, `writer`, `classifier`; or [`OPTION`].
     pub role: &'static str,
     /// The component's name.
     pub name: &'static str,

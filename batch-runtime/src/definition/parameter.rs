@@ -6,13 +6,15 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::parameter_rule::ParameterRule;
 use super::parameter_value::ParameterValue;
 use super::{path_of_text, resource_name};
 use crate::__private::same_text;
 
 /// A type that may be the parameter of a job: `String`, the integers, `f64`, `f32`, `bool`, `PathBuf`,
 /// [`Date`](crate::Date), [`DateTime`](crate::DateTime), [`Timestamp`](crate::Timestamp), enums that derive
-/// [`ParameterType`](derive@crate::ParameterType), and `Option` and `Vec` of these.
+/// [`ParameterType`](derive@crate::ParameterType), and `Option` and `Vec` of these. What is typed for each, how each is stored,
+/// and what a job may say of a parameter, stands at [`#[job]`](macro@crate::job).
 ///
 /// ```
 /// use batch_runtime::{ParameterType, ParameterValue};
@@ -234,6 +236,8 @@ pub struct ParameterSpec {
     pub secret: bool,
     /// Reads what the user typed.
     pub parse: fn(&OsStr) -> Result<ParameterValue, String>,
+    /// What its value must be, beside being of its type.
+    pub rules: &'static [ParameterRule],
     /// May it be given several times?
     pub list: bool,
     /// Checks that a value fits the type, and brings it into the one form that identifies.
@@ -254,6 +258,7 @@ impl ParameterSpec {
             identifying: true,
             secret: false,
             parse: T::parse_os,
+            rules: &[],
             list: T::LIST,
             canonical: T::canonical,
         }

@@ -5,7 +5,8 @@
 use std::ffi::OsStr;
 
 use super::nearest::nearest;
-use super::{JobInfo, Parameter, ParameterSpec, ParameterValue, Parameters, shown};
+use super::{JobInfo, Parameter, ParameterRule, ParameterSpec, ParameterValue, Parameters, shown};
+use crate::graph::wiring::sizes;
 
 /// The identifying parameter that tells the runs of `--next` apart. No job declares it; every job takes it.
 pub const RUN_ID: &str = "run.id";
@@ -62,6 +63,20 @@ pub enum ParametersError {
         expected: String,
         /// What was given, cut at 100 characters; `None` for a secret.
         value: Option<String>,
+    },
+    /// A check of the job's own does not let the value pass.
+    #[error("parameter `{name}` of job `{job}`: `{check}` refuses {}{}", .value.as_ref().map_or("its value".to_owned(), |value| format!("`{value}`")), .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Refused {
+        /// The job.
+        job: String,
+        /// The parameter.
+        name: String,
+        /// The function that checks it.
+        check: String,
+        /// What was given, cut at 100 characters; `None` for a secret.
+        value: Option<String>,
+        /// What the function says of it; `None` for a secret.
+        why: Option<String>,
     },
     /// The parameter was given more than once.
     #[error("parameter `{name}` of job `{job}` is given more than once; give it once")]
@@ -225,6 +240,7 @@ pub(crate) fn resolve_beside(
             }
         }
     }
+    check_sizes(job, &all)?;
     Ok(all)
 }
 
@@ -244,7 +260,53 @@ fn canonical(
     spec: &ParameterSpec,
     value: &ParameterValue,
 ) -> Result<ParameterValue, ParametersError> {
-    (spec.canonical)(value).map_err(|expected| invalid(job, spec, expected, &value.to_string()))
+    let fail = |expected| invalid(job, spec, expected, &value.to_string());
+    let value = (spec.canonical)(value).map_err(fail)?;
+    judge(job, spec, &value)?;
+    Ok(value)
+}
+
+/// Holds the value against the rules of the job.
+fn judge(job: &JobInfo, spec: &ParameterSpec, value: &ParameterValue) -> Result<(), ParametersError> {
+    for rule in spec.rules {
+        match rule {
+            ParameterRule::Range { text, holds } => {
+                if !holds(value) {
+                    let each = if spec.list { "each a value" } else { "a value" };
+                    return Err(invalid(
+                        job,
+                        spec,
+                        format!("{each} in {text} is expected"),
+                        &value.to_string(),
+                    ));
+                }
+            }
+            ParameterRule::Check { name: check, passes } => {
+                passes(value).map_err(|why| ParametersError::Refused {
+                    job: job.name.to_owned(),
+                    name: spec.name.to_owned(),
+                    check: (*check).to_owned(),
+                    value: shown_of(spec, &value.to_string()),
+                    why: why.filter(|_| !spec.secret),
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// No step has chunks of no items, nor no threads.
+fn check_sizes(job: &JobInfo, all: &Parameters) -> Result<(), ParametersError> {
+    for (name, of) in sizes(job.flow) {
+        let zero = |parameter: &Parameter| parameter.value == ParameterValue::Long(0);
+        if let (Some(spec), Some(true)) =
+            (job.parameters.iter().find(|spec| spec.name == name), all.get(name).map(zero))
+        {
+            let expected = format!("a number of at least 1 is expected, as the {of}");
+            return Err(invalid(job, spec, expected, "0"));
+        }
+    }
+    Ok(())
 }
 
 fn no_number(job: &JobInfo, name: &str, text: &str) -> ParametersError {

@@ -9,6 +9,7 @@ use super::kind::PositionKinds;
 use super::listener::StepListener;
 use super::need::ComponentUse;
 use super::partition::Partitioning;
+use super::sizes::SizedBy;
 use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};
 
@@ -67,6 +68,8 @@ pub struct StepOptions {
     pub isolate: bool,
     /// Is its input read in partitions?
     pub partitioning: Option<&'static Partitioning>,
+    /// The sizes that parameters of the job give, in place of the numbers here.
+    pub sized_by: SizedBy,
     /// The names that it had in its jobs before: a restart goes on where an execution under such a name was.
     pub renamed_from: &'static [EarlierName],
     /// May it complete although it skipped every record of its input?
@@ -105,12 +108,34 @@ impl StepOptions {
         partitioning: None,
         renamed_from: &[],
         allow_all_skipped: false,
+        sized_by: SizedBy::NOTHING,
     };
 
     /// With that many items read for one commit.
     #[must_use]
     pub const fn chunk(mut self, items: usize) -> Self {
         self.chunk = items;
+        self
+    }
+
+    /// With as many items read for one commit as that parameter says.
+    #[must_use]
+    pub const fn chunk_of(mut self, parameter: &'static str) -> Self {
+        self.sized_by.chunk = Some(parameter);
+        self
+    }
+
+    /// With as many threads as that parameter says: that process, or that run partitions.
+    #[must_use]
+    pub const fn threads_of(mut self, parameter: &'static str) -> Self {
+        self.sized_by.threads = Some(parameter);
+        self
+    }
+
+    /// With about as many partitions as that parameter says.
+    #[must_use]
+    pub const fn partitions_of(mut self, parameter: &'static str) -> Self {
+        self.sized_by.partitions = Some(parameter);
         self
     }
 

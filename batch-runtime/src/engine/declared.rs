@@ -1,7 +1,7 @@
 //! Receives: the steps of a job that is launched. Gives: a warning for each rule about an error that no component of its step
 //! declares.
 
-use crate::definition::{Raises, StepInfo};
+use crate::definition::{OPTION, Raises, StepInfo};
 
 /// Warns of rules that are likely to be about the wrong error.
 pub(super) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
@@ -15,7 +15,9 @@ pub(super) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
 /// One text for each rule whose error is none that a component of the step returns.
 fn undeclared(step: &StepInfo) -> Vec<String> {
     let mut declared = Vec::new();
-    for component in step.components.iter().filter(|component| component.role != "listener") {
+    for component in
+        step.components.iter().filter(|component| ![OPTION, "listener"].contains(&component.role))
+    {
         match component.raises {
             Raises::Nothing => {}
             Raises::Type { id, name } => declared.push((id(), name())),

@@ -15,7 +15,8 @@ use super::{JobError, RunOptions, job};
 use crate::definition::resolve_beside;
 use crate::definition::{
     Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, Mark, NeedKind, Parameter,
-    ParameterValue, Parameters, Scope, StepContext, StepEnvironment, StepExecutionId, StepInfo, Values,
+    ParameterValue, Parameters, Scope, Sizes, StepContext, StepEnvironment, StepExecutionId, StepInfo,
+    Values,
 };
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
@@ -105,11 +106,12 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
     }
     let inherited = match unopened {
         Some(why) => Err(Failure::new(why)),
-        None => Checkpoint::take(&mut context),
+        None => Checkpoint::take(&mut context)
+            .and_then(|inherited| Ok((inherited, Sizes::of(&step.options, &request.scope)?))),
     };
     let end = match inherited {
         Err(failure) => failed(failure),
-        Ok(inherited) => {
+        Ok((inherited, sizes)) => {
             let step_context = StepContext {
                 step: request.path.to_owned(),
                 id,
@@ -134,6 +136,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
                 environment: request.environment,
                 own: &own,
                 scope: request.scope.clone().in_step(&own),
+                sizes,
                 store: RefCell::new(chunks),
                 inherited,
                 durability: request.options.durability,

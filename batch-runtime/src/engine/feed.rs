@@ -103,7 +103,7 @@ impl<'l, 'r, In, L> Desk<'l, 'r, In, L> {
 
     /// How far a chunk that begins now is filled.
     pub(super) fn extent(&self) -> Extent<'l> {
-        Extent::of(self.run.info, self.judge.retrying.clock())
+        Extent::of(self.run.info, self.run.sizes.chunk, self.judge.retrying.clock())
     }
 
     /// Tells of the calls that were repeated where no listener could be told at once: of processors, and of readers on other threads.

@@ -181,11 +181,11 @@ pub(super) struct Extent<'c> {
 }
 
 impl<'c> Extent<'c> {
-    /// Of a chunk of that step which begins now.
-    pub(super) fn of(step: &StepInfo, clock: &'c dyn Pause) -> Self {
+    /// Of a chunk of that step which begins now, of that many items.
+    pub(super) fn of(step: &StepInfo, items: usize, clock: &'c dyn Pause) -> Self {
         let until = step.options.chunk_time.and_then(|bound| clock.now().checked_add(bound));
         let until = until.map(|until| (until, clock));
-        Self { items: step.options.chunk as u64, most: u64::MAX, until }
+        Self { items: items as u64, most: u64::MAX, until }
     }
 
     /// Of a chunk that has room for so many records, where so much of it is filled: what was stepped over takes room and is no item.

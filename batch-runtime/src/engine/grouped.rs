@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::{BoxError, Grouping, Progress, Reader, StepOptions};
+use crate::definition::{BoxError, Failure, Grouping, Progress, Reader, Scope, Sizes, StepOptions};
 
 /// A reader whose chunks go as far as a function says.
 pub struct Grouped<R: Reader, G> {
@@ -57,15 +57,23 @@ fn is_none(records: &u64) -> bool {
 const READ_BACK: &str = "a position of the reader was written and read back before its first item";
 
 impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
-    /// For a step with these options.
-    pub fn new(inner: R, grouping: G, options: &StepOptions) -> Self {
+    /// For a step with these options, whose chunk may be a parameter in the scope.
+    ///
+    /// # Errors
+    /// When that parameter cannot be had.
+    pub fn new(inner: R, grouping: G, options: &StepOptions, scope: &Scope<'_>) -> Result<Self, Failure> {
+        let chunk = Sizes::of(options, scope)?.chunk;
+        Ok(Self::of_chunks(inner, grouping, options, chunk))
+    }
+
+    fn of_chunks(inner: R, grouping: G, options: &StepOptions, chunk: usize) -> Self {
         // Where time ends a chunk, any item may be its last.
-        let least = if options.chunk_time.is_some() { 1 } else { options.chunk };
+        let least = if options.chunk_time.is_some() { 1 } else { chunk };
         Self {
             inner,
             grouping,
             least,
-            most: options.groups.unwrap_or(usize::MAX).max(options.chunk),
+            most: options.groups.unwrap_or(usize::MAX).max(chunk),
             count: 0,
             ahead: VecDeque::new(),
             ends: false,
@@ -277,7 +285,7 @@ mod tests {
     fn grouped(records: &[Option<u8>], chunk: usize) -> Grouped<Records, Pairwise<ByTens>> {
         let by_tens: ByTens = |last, next| last / 10 == next / 10;
         let reader = Records { records: records.to_vec(), at: 0 };
-        Grouped::new(reader, Pairwise(by_tens), &StepOptions::DEFAULT.chunk(chunk).groups(1_000))
+        Grouped::of_chunks(reader, Pairwise(by_tens), &StepOptions::DEFAULT.groups(1_000), chunk)
     }
 
     /// The next chunk, what is read of it, and whether the input is at its end; as the engine reads.

@@ -119,7 +119,7 @@ fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Ou
     let writer = opening(run, "writer", || P::writer(&run.scope))?;
     let desk = Desk::new(run, phase, listener, P::read_json);
     let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(desk, tally, writer, P::item_json);
-    let line = Line::<_, _, CAREFUL>::new(reader, processor, run.info.options.chunk);
+    let line = Line::<_, _, CAREFUL>::new(reader, processor, run.sizes.chunk);
     let (line, gaps) = resume(run, line).map_err(during_open)?;
     fed(run, line, gaps, anew, phase, Committed(chunks))
 }
@@ -172,7 +172,7 @@ where
     T: Taking<R::Item, Q::Out>,
 {
     if const { Q::CONCURRENT } {
-        let feed = Concurrent::new(line, gaps, anew, phase, run.info.options.chunk);
+        let feed = Concurrent::new(line, gaps, anew, phase, run.sizes.chunk);
         concurrent::with(run, feed, |feed| taking.take(feed))
     } else {
         taking.take(Sequential::new(line, gaps, anew, phase))
@@ -317,7 +317,7 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     let phase = Cell::new(Phase::Open);
     let mut tally = Tally::default();
     let collected = panic::catch(|| {
-        let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.info.options.chunk);
+        let line = Line::<_, _, true>::new(reader, P::processor(&run.scope)?, run.sizes.chunk);
         let (writer, mut listener) = (Discard(PhantomData), ());
         let desk = Desk::new(run, &phase, &mut listener, |_| None);
         let chunks = ChunkLoop::<P::In, _, _, true>::new(desk, &mut tally, writer, |_| None);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::checkpoint::Checkpoint;
 use super::retry::Retrying;
 use crate::definition::{
-    Durability, Environment, Failure, Mark, Phase, Scope, StepContext, StepEnvironment, StepInfo,
+    Durability, Environment, Failure, Mark, Phase, Scope, Sizes, StepContext, StepEnvironment, StepInfo,
 };
 use crate::graph::Arm;
 use crate::observe::StepLive;
@@ -42,6 +42,7 @@ pub struct StepRun<'r> {
     pub(crate) own: &'r StepEnvironment,
     /// With the bindings of the step's use in its job.
     pub(crate) scope: Scope<'r>,
+    pub(crate) sizes: Sizes,
     pub(crate) store: RefCell<ChunkStore>,
     pub(crate) inherited: Checkpoint,
     pub(crate) durability: Durability,

@@ -1,6 +1,6 @@
 //! Receives: a use in a job's body. Gives: what a picture says of it, in words.
 
-use crate::definition::{Binding, BoundTo, ParameterSpec, ParameterValue, StepInfo, StepKind};
+use crate::definition::{Binding, BoundTo, OPTION, ParameterSpec, ParameterValue, StepInfo, StepKind};
 use crate::graph::{Activity, Use};
 
 /// `load_eu = load(region = "eu")`: the name, and what it stands for where that is not the same.
@@ -50,14 +50,16 @@ fn step_details(step: &StepInfo) -> Vec<String> {
             let pipe: Vec<String> = step
                 .components
                 .iter()
+                .filter(|component| component.role != OPTION)
                 .map(|component| {
                     format!("{} {}{}", component.role, component.name, bindings(component.bindings))
                 })
                 .collect();
             lines.push(pipe.join(" | "));
-            lines.push(match step.options.chunk {
-                1 => "chunks of 1 item".to_owned(),
-                items => format!("chunks of {items} items"),
+            lines.push(match (step.options.sized_by.chunk, step.options.chunk) {
+                (Some(parameter), _) => format!("chunks of `{parameter}` items"),
+                (None, 1) => "chunks of 1 item".to_owned(),
+                (None, items) => format!("chunks of {items} items"),
             });
         }
     }

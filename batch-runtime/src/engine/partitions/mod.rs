@@ -118,8 +118,7 @@ impl PartitionedRun<'_> {
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
         let stored = self.partitions().map_err(Halt::Lost)?;
         let new = if stored.is_empty() {
-            let wanted = run.info.options.partitioning.and_then(|options| options.partitions);
-            let wanted = wanted.map_or_else(work::cores, |wanted| wanted as usize);
+            let wanted = run.sizes.partitions.unwrap_or_else(work::cores);
             let made = panic::catch(|| P::split(&run.scope, wanted)).and_then(|made| made);
             Some(made.map_err(|failure| Halt::Failed(self.opening(failure, "reader")))?)
         } else {

@@ -28,6 +28,7 @@ pub struct PartitionWork<'w> {
     environment: &'w Environment,
     options: RunOptions,
     info: &'static StepInfo,
+    at_once: Option<usize>,
     path: &'w str,
     bindings: Vec<&'w [Binding]>,
     retrying: Retrying,
@@ -50,6 +51,7 @@ impl<'w> PartitionWork<'w> {
             environment: request.environment,
             options: RunOptions { stop, ..request.options.clone() },
             info: run.info,
+            at_once: run.sizes.at_once,
             path: request.path,
             bindings: request.scope.bindings().to_vec(),
             retrying: run.retrying().clone(),
@@ -73,8 +75,7 @@ impl<'w> PartitionWork<'w> {
     /// How many partitions may run at the same time: the step's `threads`, or as many as the machine has cores.
     #[must_use]
     pub fn at_once(&self) -> usize {
-        let threads = self.info.options.partitioning.and_then(|options| options.threads);
-        threads.map_or_else(cores, |threads| threads as usize).max(1)
+        self.at_once.unwrap_or_else(cores).max(1)
     }
 
     /// Was the job asked to stop? No partition begins from then on.

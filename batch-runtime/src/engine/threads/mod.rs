@@ -68,6 +68,8 @@ pub enum Order {
 /// What all threads of a step know.
 struct Common<'s> {
     info: &'static StepInfo,
+    /// Items of a chunk.
+    chunk: usize,
     environment: &'s Environment,
     context: Arc<StepContext>,
     retrying: Retrying,
@@ -195,6 +197,7 @@ impl<'s> Common<'s> {
         let (retrying, give_up) = run.retrying().given_up_by();
         Arc::new(Self {
             info: run.info,
+            chunk: run.sizes.chunk,
             environment: run.environment,
             context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
             retrying,
@@ -218,7 +221,7 @@ where
     R: Reader<Item = P::In> + Send + 'scope,
     A: FnMut() -> Result<R, Failure>,
 {
-    let workers = run.info.options.threads;
+    let workers = run.sizes.threads;
     let (lanes, ends) =
         StepsLanes::<_, _, OpenAnew<R>>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
     let common = Common::of(run, lanes.over());
@@ -248,7 +251,7 @@ where
     R: Reader<Item = P::In>,
     A: FnMut() -> Result<R, Failure>,
 {
-    let workers = run.info.options.threads;
+    let workers = run.sizes.threads;
     let (lanes, ends) = StepsLanes::<_, _, Nothing>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
     let common = Common::of(run, lanes.over());
     let (reading, supplies, tells) = Apart::new(Arc::clone(&common), &ends);

@@ -180,7 +180,7 @@ impl<R: Reader> Filling<'_, '_, R> {
         R: Reader<Item = In>,
     {
         let common = self.common;
-        let extent = Extent::of(common.info, common.retrying.clock());
+        let extent = Extent::of(common.info, common.chunk, common.retrying.clock());
         // What is stepped over takes room, and is no item.
         let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
         let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);

@@ -10,8 +10,9 @@ mod probe;
 mod ways;
 
 pub use message::{Message, same};
+pub(crate) use needs::sizes;
 pub use outputs::unsure_output;
-pub use parameters::{ill_bound, missing, missing_for_listener, unknown_argument};
+pub use parameters::{ill_bound, is_used, missing, missing_for_listener, unknown_argument};
 pub use places::Place;
 pub use probe::{
     NotOffered, Nothing, Offered, Probe, decider_or_unknown, job_or_unknown, run_or_unknown,

@@ -1,7 +1,7 @@
 //! Receives: something that a job uses. Gives: the parameters it asks for, one by one, under the names they have where it
 //! is used. Bindings inside it are followed; what they give a constant asks for nothing.
 
-use crate::definition::{Binding, BoundTo, Need, NeedKind, TypeName};
+use crate::definition::{Binding, BoundTo, Need, NeedKind, OPTION, TypeName};
 use crate::graph::{Activity, Arm, Node, Use};
 
 use super::message::same;
@@ -23,6 +23,8 @@ pub(super) struct Asked {
     pub(super) required: bool,
     /// Is it looked up in the job, past all bindings, as for resources?
     pub(super) past_bindings: bool,
+    /// Is it a size of a step, which is 1 at least?
+    pub(super) size: bool,
     /// Must it be a secret, because it is one in the nested job that asks?
     pub(super) secret: bool,
 }
@@ -79,10 +81,24 @@ pub(super) const fn bound(bindings: &'static [Binding], argument: &str) -> Optio
 /// Counts down to the need that is looked for.
 struct Search {
     before: usize,
+    /// Only the needs that this parameter may serve count.
+    serves: Option<&'static str>,
+    /// Is the component that is looked at an option of the step?
+    size: bool,
 }
 
 impl Search {
+    /// The need after `before` others.
+    const fn after(before: usize) -> Self {
+        Self { before, serves: None, size: false }
+    }
+
     const fn found(&mut self, asked: Asked) -> Option<Asked> {
+        if let Some(name) = self.serves
+            && !same(name, asked.name)
+        {
+            return None;
+        }
         if self.before == 0 {
             Some(asked)
         } else {
@@ -98,6 +114,7 @@ impl Search {
                 while at < step.components.len() {
                     let component = &step.components[at];
                     let is_step = same(component.role, "tasklet");
+                    self.size = same(component.role, OPTION);
                     let asked = self.needs(
                         component.needs,
                         is_step,
@@ -106,6 +123,7 @@ impl Search {
                         around.and(component.bindings),
                         false,
                     );
+                    self.size = false;
                     if asked.is_some() {
                         return asked;
                     }
@@ -128,6 +146,7 @@ impl Search {
                             user,
                             required: parameter.default.is_none() && !parameter.optional,
                             past_bindings: false,
+                            size: false,
                             secret: parameter.secret,
                         });
                         if asked.is_some() {
@@ -163,6 +182,7 @@ impl Search {
                         user,
                         required: true,
                         past_bindings,
+                        size: self.size,
                         secret: false,
                     }),
                     None => None,
@@ -171,6 +191,21 @@ impl Search {
                 NeedKind::Transaction(Some(database)) | NeedKind::Connection(Some(database)) => {
                     self.needs(database.needs, false, noun, user, Around::NOTHING, true)
                 }
+                // Any parameter may be meant.
+                NeedKind::JobContext => match self.serves {
+                    Some(name) => self.found(Asked {
+                        name,
+                        ty: TypeName::plain(""),
+                        by: "",
+                        noun,
+                        user,
+                        required: false,
+                        past_bindings: true,
+                        size: false,
+                        secret: false,
+                    }),
+                    None => None,
+                },
                 NeedKind::Transaction(None)
                 | NeedKind::Connection(None)
                 | NeedKind::Output { .. }
@@ -249,11 +284,36 @@ pub(super) const fn asked_by_listener(
     needs: &'static [Need],
     before: usize,
 ) -> Option<Asked> {
-    Search { before }.needs(needs, true, "listener", name, Around::NOTHING, true)
+    Search::after(before).needs(needs, true, "listener", name, Around::NOTHING, true)
+}
+
+/// The parameter that the body asks for after `before` others, by its name in the job.
+pub(super) const fn asked_in(nodes: &'static [Node], before: usize) -> Option<Asked> {
+    Search::after(before).nodes(nodes, Around::NOTHING)
+}
+
+/// Does anything in the body ask for the parameter of that name, or for a way to look it up?
+#[must_use]
+pub(super) const fn is_asked_for(nodes: &'static [Node], name: &'static str) -> bool {
+    Search { serves: Some(name), ..Search::after(0) }.nodes(nodes, Around::NOTHING).is_some()
+}
+
+/// The same for a listener of the job.
+#[must_use]
+pub(super) const fn is_asked_for_by(needs: &'static [Need], name: &'static str) -> bool {
+    let search = &mut Search { serves: Some(name), ..Search::after(0) };
+    search.needs(needs, true, "listener", "", Around::NOTHING, true).is_some()
+}
+
+/// The parameters of the job that are sizes of its steps.
+pub(crate) fn sizes(nodes: &'static [Node]) -> impl Iterator<Item = (&'static str, String)> {
+    let each = (0..).map_while(move |before| asked_in(nodes, before));
+    each.filter(|asked| asked.size)
+        .map(|asked| (asked.name, format!("{} of step `{}`", asked.by, asked.user)))
 }
 
 /// The parameter that `used` asks for after `before` others, by the name it has before the bindings of `used` itself.
 #[must_use]
 pub(super) const fn asked(used: &Use, before: usize) -> Option<Asked> {
-    Search { before }.activity(&used.activity, used.name, Around::NOTHING)
+    Search::after(before).activity(&used.activity, used.name, Around::NOTHING)
 }

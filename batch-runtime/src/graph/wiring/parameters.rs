@@ -2,12 +2,12 @@
 //! type, and whether what is bound there exists and fits.
 
 use crate::__private::wiring::{fits as fits_constant, in_range, named as described};
-use crate::definition::{BoundTo, Need, ParameterSpec, TypeName};
+use crate::definition::{BoundTo, JobListener, Need, ParameterSpec, TypeName};
 use crate::graph::{Activity, Use};
 
 use super::Wiring;
 use super::message::{Message, is_near, same, same_type};
-use super::needs::{Asked, asked, asked_by_listener, bound};
+use super::needs::{Asked, asked, asked_by_listener, asked_in, bound, is_asked_for, is_asked_for_by};
 use super::places::{Place, places, use_at};
 
 const fn declared(parameters: &'static [ParameterSpec], name: &str) -> Option<&'static ParameterSpec> {
@@ -243,6 +243,41 @@ const fn is_hidden(activity: &Activity) -> bool {
     false
 }
 
+/// Does anything of the job, or one of its listeners, ask for the parameter? Where something is not known, it may.
+#[must_use]
+pub const fn is_used(wiring: &Wiring, listeners: &'static [JobListener], name: &'static str) -> bool {
+    let mut at = 0;
+    while let Some(used) = use_at(wiring.nodes, at) {
+        if super::probe::is_unknown(&used.activity) || is_hidden(&used.activity) {
+            return true;
+        }
+        at += 1;
+    }
+    let mut listener = 0;
+    while listener < listeners.len() {
+        if is_asked_for_by(listeners[listener].needs, name) {
+            return true;
+        }
+        listener += 1;
+    }
+    !wiring.complete || is_asked_for(wiring.nodes, name) || has_fault(wiring)
+}
+
+/// Is something asked for that the job does not have as it is? Then a parameter may be the one that was meant.
+const fn has_fault(wiring: &Wiring) -> bool {
+    let Some(parameters) = wiring.parameters else {
+        return false;
+    };
+    let mut before = 0;
+    while let Some(next) = asked_in(wiring.nodes, before) {
+        if fault(parameters, &next) {
+            return true;
+        }
+        before += 1;
+    }
+    false
+}
+
 /// What is told to a binding of an argument that nothing has.
 #[must_use]
 pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
@@ -296,6 +331,13 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Opti
                     let message = who(Message::new(), used, &next).and(" needs ");
                     let message = asker(parameter(message, next.name, &next.ty, false), &next);
                     return Some(described(message.and(", and this is "), &ty));
+                }
+                if next.size
+                    && let Some(0) = number
+                {
+                    let message = who(Message::new(), used, &next).and(" needs ");
+                    let message = asker(parameter(message, next.name, &next.ty, false), &next);
+                    return Some(message.and(", which is 1 at least"));
                 }
                 if let Some(number) = number
                     && !in_range(number, &next.ty)

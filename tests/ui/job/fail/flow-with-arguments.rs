@@ -1,7 +1,7 @@
 use batch_runtime::prelude::*;
 
 #[step]
-fn load() {}
+fn load(input: PathBuf) { let _ = input; }
 
 #[flow]
 fn nightly(input: PathBuf) {

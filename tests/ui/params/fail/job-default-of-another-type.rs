@@ -1,7 +1,7 @@
 use batch_runtime::prelude::*;
 
 #[step]
-fn load() {}
+fn load(limit: u32, region: String) { println!("{limit} {region}") }
 
 #[job]
 fn etl(#[param(default = "three")] limit: u32, #[param(default = 3)] region: String) {

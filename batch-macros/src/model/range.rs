@@ -1,0 +1,70 @@
+//! Reads `#[param(range = 1..=100)]`, and holds numbers that stand in the program against it.
+
+use std::cmp::Ordering;
+
+use syn::{Expr, ExprRange, Lit, RangeLimits};
+
+use super::types::shown;
+use crate::errors::Errors;
+use crate::syntax::binding::literal;
+use crate::syntax::options::{self, Given};
+
+const EXAMPLE: &str = "range = 1..=100";
+
+/// The bounds; whatever else is given is reported.
+pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
+    match options::value(option, EXAMPLE, errors)? {
+        Expr::Range(range) if range.start.is_some() || range.end.is_some() => {
+            if is_empty(&range) {
+                errors.at(&range, format!("no value is in `{}`: write the lower bound first", shown(&range)));
+                return None;
+            }
+            Some(range)
+        }
+        other => {
+            errors.at(other, format!("a range is written with its bounds: write `{EXAMPLE}`"));
+            None
+        }
+    }
+}
+
+/// Is the number outside? Only what can be read here is judged.
+pub(crate) fn is_outside(range: &ExprRange, value: &Expr) -> bool {
+    let beyond = |bound: &Option<Box<Expr>>, order: Ordering| {
+        bound.as_ref().and_then(|bound| compare(value, bound)).is_some_and(|found| found == order)
+    };
+    beyond(&range.start, Ordering::Less)
+        || beyond(&range.end, Ordering::Greater)
+        || (matches!(range.limits, RangeLimits::HalfOpen(_)) && beyond(&range.end, Ordering::Equal))
+}
+
+fn is_empty(range: &ExprRange) -> bool {
+    range.start.as_ref().is_some_and(|start| {
+        let above = range.end.as_ref().and_then(|end| compare(start, end));
+        above == Some(Ordering::Greater)
+            || (above == Some(Ordering::Equal) && matches!(range.limits, RangeLimits::HalfOpen(_)))
+    })
+}
+
+fn compare(a: &Expr, b: &Expr) -> Option<Ordering> {
+    match (whole(a), whole(b)) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        _ => decimal(a)?.partial_cmp(&decimal(b)?),
+    }
+}
+
+fn whole(value: &Expr) -> Option<i128> {
+    let (negative, Lit::Int(int)) = literal(value)? else { return None };
+    let number: i128 = int.base10_parse().ok()?;
+    Some(if negative { -number } else { number })
+}
+
+fn decimal(value: &Expr) -> Option<f64> {
+    let (negative, literal) = literal(value)?;
+    let number: f64 = match literal {
+        Lit::Int(int) => int.base10_parse().ok()?,
+        Lit::Float(float) => float.base10_parse().ok()?,
+        _ => return None,
+    };
+    Some(if negative { -number } else { number })
+}

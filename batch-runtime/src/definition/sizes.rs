@@ -1,0 +1,57 @@
+//! Says which sizes of a step a parameter of the job gives, and reads them when the step starts.
+
+use super::step::StepOptions;
+use super::{Failure, Scope};
+
+/// The parameters that give a step its sizes, where no number in the program does: `chunk = chunk_size`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SizedBy {
+    /// `chunk`
+    pub chunk: Option<&'static str>,
+    /// `threads`
+    pub threads: Option<&'static str>,
+    /// `partitions`
+    pub partitions: Option<&'static str>,
+}
+
+impl SizedBy {
+    /// Numbers in the program give all of them.
+    pub const NOTHING: Self = Self { chunk: None, threads: None, partitions: None };
+}
+
+/// The sizes of one step execution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Items read for one commit.
+    pub(crate) chunk: usize,
+    /// Threads that process.
+    pub(crate) threads: usize,
+    /// How many partitions the reader is asked for, and how many of them run at once; as many as the machine has cores
+    /// where nothing is said.
+    pub(crate) partitions: Option<usize>,
+    pub(crate) at_once: Option<usize>,
+}
+
+impl Sizes {
+    /// Those of a step that starts in that scope.
+    pub(crate) fn of(options: &StepOptions, scope: &Scope<'_>) -> Result<Self, Failure> {
+        let given = |name: Option<&'static str>| name.map(|name| size(scope, name)).transpose();
+        let SizedBy { chunk, threads, partitions } = options.sized_by;
+        let (chunk, threads, partitions) = (given(chunk)?, given(threads)?, given(partitions)?);
+        let fixed = options.partitioning;
+        Ok(Self {
+            chunk: chunk.unwrap_or(options.chunk),
+            threads: threads.unwrap_or(options.threads),
+            partitions: partitions.or(fixed.and_then(|fixed| fixed.partitions).map(|fixed| fixed as usize)),
+            at_once: threads.or(fixed.and_then(|fixed| fixed.threads).map(|fixed| fixed as usize)),
+        })
+    }
+}
+
+fn size(scope: &Scope<'_>, name: &str) -> Result<usize, Failure> {
+    match scope.parameter(name)? {
+        0 => Err(Failure::new(format!("parameter `{name}`: a number of at least 1 is expected, not `0`"))),
+        size => Ok(size),
+    }
+}
