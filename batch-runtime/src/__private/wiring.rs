@@ -149,12 +149,11 @@ pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) ->
         return Some(named(message, ty).and(": write its values as `[\"..\", \"..\"]`"));
     }
     let kind = match ty.name.as_bytes() {
-        b"String" => return None,
         b"Date" => Kind::Date,
         b"DateTime" => Kind::DateTime,
         b"Timestamp" => Kind::Timestamp,
         b"PathBuf" if text.is_empty() => return Some(named(message, ty).and(", and no path is empty")),
-        b"PathBuf" => return None,
+        b"String" | b"PathBuf" => return None,
         _ => {
             if ty.module.is_empty() {
                 return Some(named(message, ty).and(": write its value without quotes"));

@@ -216,6 +216,7 @@ impl<T: ParameterType> ConstantValue for T {
 }
 
 /// What a job declares for one of its arguments.
+#[expect(clippy::struct_excessive_bools, reason = "each is said of a parameter by itself")]
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterSpec {
     /// The argument's name.

@@ -187,6 +187,7 @@ impl fmt::Display for BigInteger {
 macro_rules! whole_numbers {
     ($($int:ident of $wide:ident)*) => {$(
         impl From<$int> for BigInteger {
+            #[allow(clippy::cast_lossless, reason = "`isize` and `usize` have no other way")]
             fn from(number: $int) -> Self {
                 Self::from(number as $wide)
             }

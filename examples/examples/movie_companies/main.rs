@@ -127,13 +127,13 @@ fn load_partitions() {
 
 /// The address is another one each time; a restart goes on all the same.
 #[job]
-fn sequential(companies: u64, #[param(identifying = false)] url: String) {
+fn sequential(_companies: u64, #[param(identifying = false)] url: String) {
     create(table = "company_sequential");
     load_sequentially;
 }
 
 #[job]
-fn partitioned(companies: u64, #[param(identifying = false)] url: String) {
+fn partitioned(_companies: u64, #[param(identifying = false)] url: String) {
     create(table = "company_partitioned");
     load_partitions;
 }

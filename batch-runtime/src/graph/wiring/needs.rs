@@ -7,6 +7,7 @@ use crate::graph::{Activity, Arm, Node, Use};
 use super::message::same;
 
 /// A parameter that is asked for.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked about by itself")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     /// Its name where the activity is used.
