@@ -9,6 +9,7 @@ use super::frame::checked;
 use super::tree::panic_at;
 use crate::model::body::parameter_name;
 use crate::model::job::Parameter;
+use crate::model::range;
 use crate::model::types::{is_named, only_argument, shown};
 
 /// The parameters of a job.
@@ -139,7 +140,7 @@ impl Parameters {
             let alias = format_ident!("__Ranged{index}");
             let check = quote_spanned!(word.span()=> let _ = <#single as __batch::Ranged>::IS;);
             self.aliases.extend(checked(&alias, single, check));
-            let (text, inside) = (shown(bounds), self.inside(name, of, single, &alias, bounds));
+            let (text, inside) = (range::text(bounds), self.inside(name, of, single, &alias, bounds));
             quote!(__batch::ParameterRule::Range {
                 text: #text,
                 holds: |value| __batch::within::<#alias>(value, |value| #inside),

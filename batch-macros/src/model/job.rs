@@ -269,7 +269,10 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
     if let (Some((_, bounds)), Some(default)) = (&parameter.range, &parameter.default)
         && range::is_outside(bounds, default)
     {
-        errors.at(default, format!("the default is not in the range `{}`: write one that is", shown(bounds)));
+        errors.at(
+            default,
+            format!("the default is not in the range `{}`: write one that is", range::text(bounds)),
+        );
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
     match options::value(option, EXAMPLE, errors)? {
         Expr::Range(range) if range.start.is_some() || range.end.is_some() => {
             if is_empty(&range) {
-                errors.at(&range, format!("no value is in `{}`: write the lower bound first", shown(&range)));
+                errors.at(&range, format!("no value is in `{}`: write the lower bound first", text(&range)));
                 return None;
             }
             Some(range)
@@ -26,6 +26,13 @@ pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
             None
         }
     }
+}
+
+/// The bounds as they are written: `1..=100`, `1..`
+pub(crate) fn text(range: &ExprRange) -> String {
+    let bound = |bound: &Option<Box<Expr>>| bound.as_ref().map(shown).unwrap_or_default();
+    let dots = if matches!(range.limits, RangeLimits::HalfOpen(_)) { ".." } else { "..=" };
+    format!("{}{dots}{}", bound(&range.start), bound(&range.end))
 }
 
 /// Is the number outside? Only what can be read here is judged.
