@@ -1,5 +1,8 @@
 //! Random values in columns of random types, written by [`SqliteTable`] and read back by `SqliteReader`.
 
+#![expect(clippy::float_cmp, reason = "what is read back is the very same number")]
+#![expect(clippy::option_option, reason = "a column cannot hold it, and has to say so")]
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use rusqlite::Connection;

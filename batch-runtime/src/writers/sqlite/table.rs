@@ -39,7 +39,11 @@ impl Affinity {
         match self {
             Self::None | Self::Numeric => None,
             Self::Text => Some(self.problem(&format!("the integer {value}"), "a text", "INTEGER")),
-            #[expect(clippy::cast_precision_loss, reason = "whether anything is lost is the question")]
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                reason = "whether anything is lost is the question"
+            )]
             Self::Real if i128::from(value) == (value as f64) as i128 => None,
             Self::Real => Some(self.problem(&format!("the integer {value}"), "a rounded real", "INTEGER")),
         }
