@@ -58,6 +58,17 @@ impl KeyValue {
         }
     }
 
+    /// Is it a real beyond the integers that have a real of their own each?
+    pub(super) fn may_be_rounded(&self) -> bool {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        match self {
+            Self::Real { real } => {
+                real.parse::<f64>().is_ok_and(|real| real.abs() >= EXACT && real.is_finite())
+            }
+            _ => false,
+        }
+    }
+
     /// Are the two equal as `SQLite` sees it? Two texts may be by any collation that is `registered`.
     pub(super) fn same(&self, other: &Self, registered: bool) -> Same {
         match (self, other) {

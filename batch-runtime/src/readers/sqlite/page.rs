@@ -6,9 +6,10 @@
 //!
 //! - of another class (number, text, blob), in the first column that differs: these rows come last of those that have the
 //!   columns before it in common, so the greatest value there tells of them;
-//! - where text is converted on the side of the rows: that is asked once a column.
+//! - where text is converted on the side of the rows: that is asked once a column;
+//! - behind a real so great that an integer of another arm was rounded to it.
 //!
-//! Where either is so, the page is fetched by the exact condition. It may also find too many rows behind a text, that was
+//! Where any of these is so, the page is fetched by the exact condition. It may also find too many rows behind a text, that was
 //! compared as a number, or with numbers that were compared as texts: these the exact condition leaves out beside it.
 
 use rusqlite::types::Value;
@@ -80,7 +81,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     pub(super) fn fetch(&mut self) -> Result<(), SqliteReadError> {
         let mut way = self.way()?;
         let mut fetched = self.fetched(way)?;
-        if matches!(way, Way::Fast | Way::Filtered) && self.may_lack_rows(&fetched)? {
+        if matches!(way, Way::Fast | Way::Filtered) && self.is_doubtful(&fetched)? {
             way = Way::Exact;
             fetched.rows.clear();
             self.buffer = fetched.rows;
@@ -106,6 +107,9 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
                 self.proof.exact = self.is_converted(column)?;
                 self.proof.unconverted[column] = !self.proof.exact;
             }
+        }
+        if self.after.iter().any(KeyValue::may_be_rounded) {
+            return Ok(Way::Exact);
         }
         let has_text = self.after.iter().any(|value| value.class() == Class::Text);
         Ok(match (self.proof.exact, has_text) {
@@ -182,13 +186,19 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(fetched)
     }
 
-    /// May there be a row, behind the last key and before the end of the page, that the fast condition left out?
-    fn may_lack_rows(&self, fetched: &Fetched<T>) -> Result<bool, SqliteReadError> {
+    /// May a row be missing, behind the last key and before the end of the page, or be there without belonging to the rows?
+    fn is_doubtful(&self, fetched: &Fetched<T>) -> Result<bool, SqliteReadError> {
+        // Of another class than the last key: an arm of a compound `SELECT` may have compared it otherwise than the next arm.
+        let crosses = |key: &[KeyValue]| {
+            let differing = key.iter().zip(&self.after).find(|(value, after)| value != after);
+            differing.is_some_and(|(value, after)| value.class() != after.class())
+        };
+        if fetched.rows.iter().any(|(key, _)| crosses(key)) {
+            return Ok(true);
+        }
         let last = fetched.rows.last().map(|(key, _)| key);
         for (column, value) in self.after.iter().enumerate() {
-            let passed = last.is_none_or(|last| {
-                last[..column] != self.after[..column] || last[column].class() != value.class()
-            });
+            let passed = last.is_none_or(|last| last[..column] != self.after[..column]);
             if passed && value.class() < Class::Blob && self.greatest_class(column)? > Some(value.class()) {
                 return Ok(true);
             }

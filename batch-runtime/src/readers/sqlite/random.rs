@@ -8,7 +8,6 @@ use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::types::Value;
 
-use super::key::whole_of;
 use super::*;
 use crate::definition::Splittable;
 
@@ -122,13 +121,14 @@ fn query() -> impl Strategy<Value = String> {
 fn case() -> impl Strategy<Value = Case> {
     let keys: &[&[&str]] = &[&["a"], &["a", "b"], &["b", "a"]];
     (tables(), query(), select(keys), 1_usize..6, prop::collection::vec(any::<Index>(), 0..4), 1_usize..5)
-        .prop_map(|(tables, query, key, page, restarts, parts)| Case {
-            tables,
-            query,
-            key,
-            page,
-            restarts,
-            parts,
+        .prop_map(|(mut tables, query, key, page, restarts, parts)| {
+            // A full join, or a compound subquery as a value, of integers and reals is itself not the same in two plans: SQLite
+            // rounds the integers in one of them.
+            if query.contains("FULL") || query.contains("(SELECT b UNION") {
+                let types = tables.iter_mut().flat_map(|table| &mut table.types);
+                types.filter(|of_column| **of_column == "REAL").for_each(|of_column| *of_column = "NUMERIC");
+            }
+            Case { tables, query, key, page, restarts, parts }
         })
 }
 
@@ -173,14 +173,15 @@ impl Case {
             || ["EXCEPT", "INTERSECT", "DISTINCT", "GROUP"].iter().any(|word| self.query.contains(word))
     }
 
-    /// The rows, without what depends on how `SQLite` goes about the query: a whole real is the integer, and of texts that are
-    /// equal by a collation any may be there. Where the arms of a compound `SELECT` have different collations, the order is not
-    /// known.
+    /// The rows, without what depends on how `SQLite` goes about the query: in what has columns of several tables an integer may
+    /// come out as a real, and rounded to it, and of texts that are equal by a collation any may be there. Where the arms of a
+    /// compound `SELECT` have different collations, the order is not known.
     fn comparable(&self, rows: &[Vec<Value>]) -> Vec<Vec<String>> {
+        let converts = self.is_compound() || self.query.contains("FULL");
         let shown = |value: &Value| match value {
-            Value::Real(real) => {
-                whole_of(*real).map_or_else(|| format!("{value:?}"), |whole| format!("Integer({whole})"))
-            }
+            #[expect(clippy::cast_precision_loss, reason = "as SQLite may have rounded it")]
+            Value::Integer(integer) if converts => format!("{:e}", *integer as f64),
+            Value::Real(real) if converts => format!("{:e}", real + 0.0),
             Value::Text(text) if self.chooses() => {
                 text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
             }

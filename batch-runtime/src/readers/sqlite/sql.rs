@@ -45,7 +45,7 @@ pub(super) struct Sql {
     /// The user's own.
     query: String,
     key: Vec<String>,
-    sorts: bool,
+    plan: Plan,
 }
 
 /// The name as SQL quotes it.
@@ -56,17 +56,17 @@ fn quoted(name: &str) -> String {
 impl Sql {
     /// The SQL of the whole query.
     pub(super) fn new(query: &str, key: &[String], connection: &Connection) -> rusqlite::Result<Self> {
-        let by_index = Self::of(query, key, false, false);
-        let sorts = sorts(connection, &by_index.later)?;
-        Ok(if sorts { Self::of(query, key, true, false) } else { by_index })
+        let unplanned = Self::of(query, key, Plan::default(), false);
+        let plan = Plan::of(&unplanned.later, connection)?;
+        Ok(Self::of(query, key, plan, false))
     }
 
     /// The same for a part of it, that ends with a key or is the last.
     pub(super) fn of_part(&self, ends: bool) -> Self {
-        Self::of(&self.query, &self.key, self.sorts, ends)
+        Self::of(&self.query, &self.key, self.plan, ends)
     }
 
-    fn of(query: &str, key: &[String], sorts: bool, ends: bool) -> Self {
+    fn of(query: &str, key: &[String], plan: Plan, ends: bool) -> Self {
         let whole = format!("FROM (\n{query}\n)");
         let columns: Vec<_> = key.iter().map(|name| quoted(name)).collect();
         let plain: Vec<_> = columns.iter().map(|column| format!("+{column}")).collect();
@@ -74,28 +74,39 @@ impl Sql {
         let last = (0..key.len()).map(last_parameter).collect::<Vec<_>>().join(", ");
         let (fast, exact) = (columns.join(", "), plain.join(", "));
         let values = parameters.join(", ");
-        let order = if sorts { &exact } else { &fast };
+        let order = if plan.sorts { &exact } else { &fast };
         let limited = format!("ORDER BY {order} LIMIT {LIMIT}");
         // Whether a row belongs to the part is a column behind the query's own: as a condition it would be exact only
         // without the index, and read on to the end of the whole.
         let select = if ends { format!("SELECT *, ({exact}) <= ({last})") } else { "SELECT *".to_owned() };
         let later = format!("{whole} WHERE ({fast}) > ({values})");
+        // Behind a `LIMIT` a condition is not moved to where a value is not yet what comes out.
+        let out = format!("FROM (SELECT * {whole} LIMIT -1)");
         let greatest = |column: usize| {
-            let common = if column == 0 {
-                String::new()
-            } else {
-                let (fast, exact) = (columns[..column].join(", "), plain[..column].join(", "));
-                let values = parameters[..column].join(", ");
-                format!(" WHERE ({fast}) = ({values}) AND ({exact}) = ({values})")
+            let (fast_before, exact_before) = (columns[..column].join(", "), plain[..column].join(", "));
+            let values = parameters[..column].join(", ");
+            let rows = match (column, plan.nests) {
+                (0, _) => whole.clone(),
+                (_, true) => format!("{out} WHERE ({exact_before}) = ({values})"),
+                (_, false) => {
+                    format!("{whole} WHERE ({fast_before}) = ({values}) AND ({exact_before}) = ({values})")
+                }
             };
-            let by = if sorts { &plain[column] } else { &columns[column] };
-            format!("SELECT {} {whole}{common} ORDER BY {by} DESC LIMIT 1", columns[column])
+            let by = if plan.sorts { &plain[column] } else { &columns[column] };
+            format!("SELECT {} {rows} ORDER BY {by} DESC LIMIT 1", columns[column])
         };
         let converted = |column: usize| {
-            // Whoever is less than the least text, and yet a text, was compared as a number.
+            let (fast, exact) = (&columns[column], &plain[column]);
+            if plan.nests || plan.compounds {
+                // A condition holds in each subquery and again outside: only the numbers of rows tell.
+                return format!(
+                    "SELECT (SELECT count(*) {whole} WHERE {fast} >= :batch_empty)
+                         <> (SELECT count(*) {out} WHERE {exact} >= :batch_empty)"
+                );
+            }
+            // A text that is less than the least one was compared as a number.
             format!(
-                "SELECT EXISTS (SELECT 1 {whole} WHERE {} < :batch_empty AND {} >= :batch_empty)",
-                columns[column], plain[column]
+                "SELECT EXISTS (SELECT 1 {whole} WHERE {fast} < :batch_empty AND {exact} >= :batch_empty)"
             )
         };
         let up_to = |whole: &str, word: &str| {
@@ -104,7 +115,7 @@ impl Sql {
         Self {
             first: format!("{select} {whole} {limited}"),
             later_filtered: format!("{select} {later} AND ({exact}) > ({values}) {limited}"),
-            exact: format!("{select} {whole} WHERE ({exact}) > ({values}) {limited}"),
+            exact: format!("{select} {out} WHERE ({exact}) > ({values}) {limited}"),
             greatest: (0..key.len()).map(greatest).collect(),
             converted: (0..key.len()).map(converted).collect(),
             same: format!("SELECT count(*) {whole} WHERE ({fast}) = ({values}) AND ({exact}) = ({values})"),
@@ -114,7 +125,7 @@ impl Sql {
             later: format!("{select} {later} {limited}"),
             query: query.to_owned(),
             key: key.to_vec(),
-            sorts,
+            plan,
         }
     }
 
@@ -125,17 +136,31 @@ impl Sql {
     }
 }
 
-/// Does `SQLite` sort the rows of that page, all of them or those of an arm of a compound `SELECT`?
-fn sorts(connection: &Connection, page: &str) -> rusqlite::Result<bool> {
-    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {page}"))?;
-    let mut steps = plan.raw_query();
-    let (mut whole, mut some, mut compound) = (false, false, false);
-    while let Some(step) = steps.next()? {
-        let (parent, what): (i64, String) = (step.get(1)?, step.get(3)?);
-        let is_sort = what == "USE TEMP B-TREE FOR ORDER BY";
-        whole |= is_sort && parent == 0;
-        some |= is_sort;
-        compound |= what.starts_with("MERGE") || what.starts_with("COMPOUND");
+/// How `SQLite` goes about a page.
+#[derive(Debug, Clone, Copy, Default)]
+struct Plan {
+    /// It sorts the rows, all of them or those of an arm of a compound `SELECT`.
+    sorts: bool,
+    /// It makes the rows of a subquery before it looks at the condition around it, or those of a full join.
+    nests: bool,
+    compounds: bool,
+}
+
+impl Plan {
+    fn of(page: &str, connection: &Connection) -> rusqlite::Result<Self> {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {page}"))?;
+        let mut steps = plan.raw_query();
+        let (mut sorts_all, mut sorts_some, mut compound, mut nests) = (false, false, false, false);
+        while let Some(step) = steps.next()? {
+            let (parent, what): (i64, String) = (step.get(1)?, step.get(3)?);
+            let is_sort = what == "USE TEMP B-TREE FOR ORDER BY";
+            sorts_all |= is_sort && parent == 0;
+            sorts_some |= is_sort;
+            compound |= what.starts_with("MERGE") || what.starts_with("COMPOUND");
+            nests |= what.starts_with("CO-ROUTINE")
+                || what.starts_with("MATERIALIZE")
+                || what.starts_with("RIGHT-JOIN");
+        }
+        Ok(Self { sorts: sorts_all || sorts_some && compound, nests, compounds: compound })
     }
-    Ok(whole || some && compound)
 }
