@@ -306,21 +306,23 @@ fn refuse_sevens(number: u32) -> Result<u32, std::num::TryFromIntError> {
 fn counts(
     parts: Vec<Count>,
     connection: &Connection,
-    factor: &u32,
+    factor: &Factor,
     step: &StepContext,
     job: &JobContext,
 ) -> Result<Vec<u32>, Failure> {
     let kept: u32 =
         connection.query_row("SELECT count(*) FROM number", [], |row| row.get(0)).map_err(Failure::new)?;
-    let counts: Vec<u32> = parts.into_iter().map(|part| part.0 * factor).collect();
+    let counts: Vec<u32> = parts.into_iter().map(|part| part.0 * factor.0).collect();
     step.put("kept", &kept)?;
     job.put("largest", &counts.iter().max())?;
     Ok(counts)
 }
 
+struct Factor(u32);
+
 #[resource]
-fn factor(times: u32) -> u32 {
-    times
+fn factor(times: u32) -> Factor {
+    Factor(times)
 }
 
 #[step(

@@ -242,7 +242,7 @@ macro_rules! job {
             pub(super) fn drawn(
                 seed: u64,
                 #[param(identifying = false)] healed: bool,
-                #[param(identifying = false)] run: u64,
+                #[param(identifying = false)] _run: u64,
             ) {
                 load;
             }

@@ -16,7 +16,7 @@ use crate::support::World;
 fn nothing() {}
 
 #[job]
-fn plain(name: String) {
+fn plain(_name: String) {
     nothing;
 }
 
@@ -30,7 +30,7 @@ fn a_completed_instance_is_refused_and_other_parameters_run() {
 }
 
 #[job]
-fn keyed(name: String) {
+fn keyed(_name: String) {
     nothing;
 }
 
@@ -42,7 +42,7 @@ fn the_key_of_an_instance_is_that_of_spring_batch() {
 }
 
 #[job]
-fn from_path(input: PathBuf) {
+fn from_path(_input: PathBuf) {
     nothing;
 }
 
@@ -115,7 +115,7 @@ fn wait_at_the_gate(hold: bool) {
 }
 
 #[job(exclusive)]
-fn alone(name: String, #[param(identifying = false)] hold: bool) {
+fn alone(_name: String, #[param(identifying = false)] hold: bool) {
     wait_at_the_gate;
 }
 

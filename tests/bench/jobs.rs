@@ -346,7 +346,7 @@ fn tell_first() {
 
 /// Says when it has its first item.
 #[job]
-pub(crate) fn first_item(run: u64) {
+pub(crate) fn first_item(_run: u64) {
     tell_first;
 }
 

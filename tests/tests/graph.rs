@@ -67,15 +67,15 @@ fn finish() {
 }
 
 #[job]
-fn archive(#[param(default = 3)] copies: u8) {
+fn archive(#[param(default = 3)] _copies: u8) {
     publish(region = "eu \"west\"");
 }
 
 #[job]
 fn etl(
     yesterday: PathBuf,
-    #[param(identifying = false)] note: Option<String>,
-    #[param(secret)] token: String,
+    #[param(identifying = false)] _note: Option<String>,
+    #[param(secret)] _token: String,
     #[param(default = "eu")] region: String,
 ) {
     load;

@@ -44,14 +44,10 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
         let last = path.segments.last().map(|segment| &segment.ident);
         let word = last.map(crate::model::body::plain).unwrap_or_default();
         let span = last.map_or_else(proc_macro2::Span::call_site, proc_macro2::Ident::span);
-        let mention = names::mention(path);
         panic_at(
             span,
             &[],
-            quote!({
-                #mention
-                __wiring::why_no_job(#word, __wiring::Probe::<#alias>::JOB, __wiring::Probe::<#alias>::RUNS)
-            }),
+            quote!(__wiring::why_no_job(#word, __wiring::Probe::<#alias>::JOB, __wiring::Probe::<#alias>::RUNS)),
         )
     });
     let imported = aliases.iter().zip(&paths).map(|(alias, path)| names::import(alias, path, &[]));

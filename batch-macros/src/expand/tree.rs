@@ -152,7 +152,6 @@ impl Growing {
         let ty = format_ident!("__Outcome{index}");
         let outcomes = r#match.arms.iter().find_map(|arm| arm.outcome);
         // Whether the subject has the outcomes of a step is a check of its own.
-        let mention = names::mention(&r#match.subject.path);
         let decided = if outcomes.is_some() {
             quote!(__batch::Ended)
         } else {
@@ -160,7 +159,7 @@ impl Growing {
             let word = r#match.subject.word();
             let subject = self.roles.alias(&word, at);
             let why = quote!(__wiring::why_not_matched(#word, #decides, __wiring::Probe::<#alias>::NOUN));
-            self.items.extend(names::proven(&subject, &alias, &mention, &[(at, why)], conditions));
+            self.items.extend(names::proven(&subject, &alias, &[(at, why)], conditions));
             quote!(<#subject as __batch::Decides>::Outcome)
         };
         if let Some(outcome) = outcomes {
@@ -168,7 +167,7 @@ impl Growing {
             self.checks.extend(panic_at(
                 outcome,
                 conditions,
-                quote!({ #mention __wiring::why_not_ended(#word, #decides) }),
+                quote!(__wiring::why_not_ended(#word, #decides)),
             ));
         }
         self.items.extend(quote! {
@@ -291,9 +290,6 @@ impl Growing {
                 }
             }
         });
-        // What is matched on is mentioned with its type.
-        let mention = if purpose == Purpose::Match { TokenStream::new() } else { names::mention(&name.path) };
-        let first_of = first_of.map(|message| quote!({ #mention #message }));
         self.checks.extend(panic_at(at, conditions, first_of));
         if let Some(alias) = &name.alias {
             self.checks.extend(panic_at(alias.span(), conditions, quote!(__wiring::needless_name(#used))));

@@ -301,7 +301,7 @@ fn behind_reference(
         errors.at(
             reference,
             format!(
-                "`{name}` is a parameter of the job, and comes by value: write `{name}: {}`",
+                "`{name}` is a parameter of the job, and comes by value: write `{name}: {}`; a resource needs a type of its own",
                 shown(word)
             ),
         );

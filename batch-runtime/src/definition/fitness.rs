@@ -11,10 +11,6 @@ pub trait Marked {
     const NOUN: &'static str;
 }
 
-/// Stands for a name that nothing among the types bears: that of a function without an attribute.
-#[derive(Debug)]
-pub enum Unmarked {}
-
 /// Items that one thread hands to another.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot go from one thread to another, and `threads` hands it on",

@@ -59,7 +59,6 @@ pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{
     ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsError, IsReaderObject,
     IsWriterObject, Kept, Leaves, Marked, NamedError, OneByOne, Reads, Serializes, Shared, Shares, ShowsItem,
-    Unmarked,
 };
 pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};

@@ -26,7 +26,7 @@ mod without {
     use super::*;
 
     #[job]
-    pub(super) fn loads(#[param(identifying = false)] allowed: PathBuf) {
+    pub(super) fn loads(#[param(identifying = false)] _allowed: PathBuf) {
         report;
     }
 }
@@ -458,7 +458,7 @@ mod elsewhere {
         use super::*;
 
         #[job]
-        pub(in super::super) fn sent(#[param(identifying = false)] allowed: PathBuf) {
+        pub(in super::super) fn sent(#[param(identifying = false)] _allowed: PathBuf) {
             report;
         }
     }
@@ -519,7 +519,7 @@ mod nested {
         use super::*;
 
         #[job]
-        fn import(#[param(identifying = false)] allowed: PathBuf) {
+        fn import(#[param(identifying = false)] _allowed: PathBuf) {
             report;
         }
 
