@@ -98,6 +98,9 @@ pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Marks a step: a pipe of components, or a tasklet.
 ///
+/// A tasklet returns nothing, a value for the steps that follow, `Repeat` to be called in several transactions, or
+/// `Exit::code("NOTHING_TO_DO").because("no new files")` to complete with an exit code and a description of its own.
+///
 /// With `threads = 4` four threads read in turns and process side by side, and one writes, in the order of the input. `order = none`
 /// beside it gives up the order: chunks are committed as they are done, and a restart does those that are not. What writes a
 /// file, one chunk behind the other, does not compile there.

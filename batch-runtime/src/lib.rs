@@ -78,6 +78,7 @@
 //! | write with several writers, or with one of several | `(a, b)`, or `match kind { .. }` on a [`#[classifier]`](macro@classifier) |
 //! | put these together | [`#[step(chunk = 100)]`](macro@step) over a pipe |
 //! | do one thing that is no pipe | [`#[step]`](macro@step) without `chunk`: a tasklet; [`Repeat`] for many transactions |
+//! | end a tasklet with an exit code of its own | return an [`Exit`] |
 //! | hand a result to later steps | return a serde value, and ask for [`Output`] |
 //! | skip bad items, repeat what failed | `skip(..)` and `retry(..)` of [`#[step]`](macro@step); [`#[skip_policy]`](macro@skip_policy) and [`#[retry_policy]`](macro@retry_policy) where that is a question |
 //! | close a chunk by its items | `chunk_while = f` of [`#[step]`](macro@step), with a [`#[chunk_while]`](macro@chunk_while) function |
@@ -141,7 +142,7 @@ pub mod prelude {
     pub use std::path::{Path, PathBuf};
 
     pub use crate::definition::{
-        Connection, Ended, Ended::Completed, Ended::Failed, Failure, JobContext, JobEnd, Many, Output,
+        Connection, Ended, Ended::Completed, Ended::Failed, Exit, Failure, JobContext, JobEnd, Many, Output,
         Partition, Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
     #[cfg(feature = "csv")]

@@ -377,3 +377,38 @@ fn a_step_runs_twice_under_two_names_with_what_is_bound_to_it() {
         ["named_eu", "named_home"]
     );
 }
+
+#[step]
+fn collects(tag: &str, files: u64) -> Result<Exit, String> {
+    note(tag, "collects");
+    Ok(match files {
+        0 => Exit::code("NOTHING_TO_DO").because("there are no new files"),
+        count => Exit::completed().because(format!("{count} files")),
+    })
+}
+
+#[job]
+fn collecting(tag: String, files: u64, #[param(identifying = false)] fail: Option<bool>) {
+    match collects {
+        Completed => {}
+        Failed => rescue,
+    }
+    second;
+}
+
+#[test]
+fn a_tasklet_ends_its_step_with_an_exit_of_its_own_and_is_complete_all_the_same() {
+    let world = World::new();
+    let report = world.fails(&collecting("none".to_owned(), 0, Some(true)));
+    let exit = &step(&report, "collects").exit;
+    assert_eq!((exit.code.as_str(), exit.description.as_str()), ("NOTHING_TO_DO", "there are no new files"));
+    let stored = "SELECT STATUS || ' ' || EXIT_CODE || ': ' || EXIT_MESSAGE FROM BATCH_STEP_EXECUTION WHERE STEP_NAME = 'collects'";
+    assert_eq!(world.texts(stored), ["COMPLETED NOTHING_TO_DO: there are no new files"]);
+    let journalled = "SELECT OUTCOME || ' ' || EXIT_CODE FROM BATCH_JOURNAL WHERE PATH = 'collects'";
+    assert_eq!(world.texts(journalled), ["COMPLETED NOTHING_TO_DO"]);
+    let report = world.completes(&collecting("none".to_owned(), 0, None));
+    assert_eq!(report.passed, ["collects"]);
+    let report = world.completes(&collecting("some".to_owned(), 3, None));
+    assert_eq!(step(&report, "collects").exit.code, "COMPLETED");
+    assert_eq!(step(&report, "collects").exit.description, "3 files");
+}

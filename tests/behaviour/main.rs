@@ -22,6 +22,7 @@ mod interleavings;
 mod launching;
 mod listeners;
 mod listeners_of_chunks;
+mod listeners_of_partitions;
 mod model;
 mod naming_errors;
 mod panics;

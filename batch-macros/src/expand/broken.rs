@@ -209,6 +209,8 @@ fn listener(name: &Ident) -> TokenStream {
     quote! {
         impl __batch::IsListener for #name {}
         impl __batch::HearsSteps for #name {}
+        impl __batch::HearsWholeSteps for #name {}
+        impl __batch::HearsChunks for #name {}
         impl<T> __batch::HearsRead<T> for #name {}
         impl<T> __batch::HearsWritten<T> for #name {}
         impl<In, Out> __batch::ListenerDefinition<In, Out> for #name {

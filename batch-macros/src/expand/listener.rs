@@ -129,6 +129,8 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let is = implement(quote!(__batch::IsListener), name, quote!());
     let of_steps = event.is_of_step().then(|| implement(quote!(__batch::HearsSteps), name, quote!()));
     let of_chunks = (!event.is_of_items()).then(|| implement(quote!(__batch::HearsChunks), name, quote!()));
+    let of_whole =
+        (!event.is_of_partition()).then(|| implement(quote!(__batch::HearsWholeSteps), name, quote!()));
     let at = name.span();
     let of = |parameter: &Option<Ident>| parameter.as_ref().map(|parameter| quote!(<#parameter>));
     let (of_read, of_written) = (of(&any_read), of(&any_written));
@@ -140,6 +142,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
         #is
         #of_steps
         #of_chunks
+        #of_whole
         #hears_read
         #hears_written
         impl<#(#generics),*> __batch::ListenerDefinition<#read, #written> for #name {

@@ -477,6 +477,7 @@ impl<'f> Parts<'f> {
     fn listeners(&mut self, item: &Ident, out: &Ident) -> Option<TokenStream> {
         let definition = quote!(__batch::ListenerDefinition<#item, #out>);
         let (is, of_chunks) = (quote!(__batch::IsListener), quote!(__batch::HearsChunks));
+        let of_whole = quote!(__batch::HearsWholeSteps);
         let (read, written) = (quote!(__batch::HearsRead<#item>), quote!(__batch::HearsWritten<#out>));
         let bound: Vec<_> = self
             .options
@@ -486,6 +487,9 @@ impl<'f> Parts<'f> {
                 let mut checks = vec![(&is, "IS"), (&read, "IS"), (&written, "IS")];
                 if self.options.threads.is_some() {
                     checks.push((&of_chunks, "IS"));
+                }
+                if self.options.partitions.is_none() {
+                    checks.push((&of_whole, "IS"));
                 }
                 let Placed { alias, scope } = self.place(part, "listener", &definition, &checks);
                 let wants = quote!(<#alias as #definition>::WANTS_ITEMS);

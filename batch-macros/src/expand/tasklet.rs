@@ -138,6 +138,7 @@ fn listeners(options: &StepOptions) -> Listeners {
 enum Returned {
     Nothing,
     Repeat,
+    Exit,
     Value { value: TokenStream, owned: bool },
 }
 
@@ -148,6 +149,8 @@ impl Returned {
             Self::Nothing
         } else if is_named(value, "Repeat") {
             Self::Repeat
+        } else if is_named(value, "Exit") {
+            Self::Exit
         } else {
             // A `&'static` inside reads back from no text, so such a value only routes.
             Self::Value { value: quote!(#value), owned: !has_lifetimes(value) }
@@ -174,6 +177,11 @@ impl Returned {
                         __batch::Repeat::Done => __batch::TaskletCall::Done(__batch::Ended::Completed),
                     }
                 },
+                none,
+            ),
+            Self::Exit => (
+                quote!(__batch::Ended),
+                quote!(__batch::TaskletCall::Exited(__returned, __batch::Ended::Completed)),
                 none,
             ),
             Self::Value { value, owned } => (

@@ -64,6 +64,10 @@ impl Event {
         self.name.ends_with("_step")
     }
 
+    pub(crate) fn is_of_partition(&self) -> bool {
+        self.name.ends_with("_partition")
+    }
+
     /// Is something skipped?
     pub(crate) fn is_of_skips(&self) -> bool {
         self.name.starts_with("on_skip")
@@ -80,11 +84,13 @@ impl Event {
     }
 }
 
-static EVENTS: [Event; 20] = [
+static EVENTS: [Event; 22] = [
     Event::new("before_job", "Before", &[]),
     Event::new("after_job", "After", &[Shows::End]),
     Event::new("before_step", "BeforeStep", &[]),
     Event::new("after_step", "AfterStep", &[Shows::Counters, Shows::Failure]),
+    Event::new("before_partition", "BeforePartition", &[]),
+    Event::new("after_partition", "AfterPartition", &[Shows::Counters, Shows::Failure]),
     Event::new("before_chunk", "BeforeChunk", &[]),
     Event::new("after_chunk", "AfterChunk", &[Shows::Counters]),
     Event::new("on_chunk_error", "OnChunkError", &[Shows::Error]),

@@ -25,13 +25,23 @@ pub trait StepListener<In, Out> {
     /// Does it write what is skipped, in the transaction that skips it?
     const WRITES_SKIPS: bool = false;
 
-    /// The step begins.
+    /// The step begins: once, also where it has partitions.
     fn before_step(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
     /// The step ended; what it did, and why it failed if it did.
     fn after_step(&mut self, counters: &Counters, failure: Option<&Failure>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// A partition of the step begins.
+    fn before_partition(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// A partition of the step ended; what it did, and why it failed if it did.
+    fn after_partition(&mut self, counters: &Counters, failure: Option<&Failure>) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -182,6 +192,7 @@ impl<In, Out, A: StepListener<In, Out>, B: StepListener<In, Out>> StepListener<I
     tell_both! {
         before {
         before_step();
+        before_partition();
         before_chunk();
         before_read();
         before_process(item: &In);
@@ -189,6 +200,7 @@ impl<In, Out, A: StepListener<In, Out>, B: StepListener<In, Out>> StepListener<I
         }
         after {
         after_step(counters: &Counters, failure: Option<&Failure>);
+        after_partition(counters: &Counters, failure: Option<&Failure>);
         after_chunk(counters: &Counters);
         on_chunk_error(error: &Failure);
         after_read(item: &In);

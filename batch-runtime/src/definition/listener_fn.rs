@@ -50,6 +50,17 @@ pub trait HearsSteps {
     const IS: () = ();
 }
 
+/// What `#[listener]` implements where a step without partitions tells the function something.
+#[diagnostic::on_unimplemented(
+    message = "listener `{Self}` hears of partitions, and this step has none",
+    label = "is told nothing by this step",
+    note = "leave it out, let it hear `before_step` or `after_step`, or read the input in parts: `partitions = 8`"
+)]
+pub trait HearsWholeSteps {
+    /// Named by generated code, to ask whether the trait holds.
+    const IS: () = ();
+}
+
 /// What `#[listener]` implements where the function is not told of single items while they are read and processed.
 #[diagnostic::on_unimplemented(
     message = "listener `{Self}` hears of single items, which `threads` read and process side by side",
@@ -119,6 +130,8 @@ macro_rules! events {
 events! {
     BeforeStep: before_step();
     AfterStep: after_step(counters: &Counters, failure: Option<&Failure>);
+    BeforePartition: before_partition();
+    AfterPartition: after_partition(counters: &Counters, failure: Option<&Failure>);
     BeforeChunk: before_chunk();
     AfterChunk: after_chunk(counters: &Counters);
     OnChunkError: on_chunk_error(error: &Failure);

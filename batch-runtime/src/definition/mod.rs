@@ -67,12 +67,14 @@ pub use kind::{PositionKinds, position_kinds};
 pub use listener::{Listeners, StepListener};
 #[doc(hidden)]
 pub use listener_fn::{
-    AfterChunk, AfterProcess, AfterRead, AfterStep, AfterWrite, BeforeChunk, BeforeProcess, BeforeRead,
-    BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnProcessErrorOf, OnReadError, OnRetry,
-    OnSkipInProcess, OnSkipInProcessOf, OnSkipInRead, OnSkipInWrite, OnWriteError, WriteSkipInProcess,
-    WriteSkipInProcessOf, WriteSkipInRead, WriteSkipInWrite, find_error,
+    AfterChunk, AfterPartition, AfterProcess, AfterRead, AfterStep, AfterWrite, BeforeChunk, BeforePartition,
+    BeforeProcess, BeforeRead, BeforeStep, BeforeWrite, OnChunkError, OnProcessError, OnProcessErrorOf,
+    OnReadError, OnRetry, OnSkipInProcess, OnSkipInProcessOf, OnSkipInRead, OnSkipInWrite, OnWriteError,
+    WriteSkipInProcess, WriteSkipInProcessOf, WriteSkipInRead, WriteSkipInWrite, find_error,
 };
-pub use listener_fn::{HearsChunks, HearsRead, HearsSteps, HearsWritten, IsListener, ListenerDefinition};
+pub use listener_fn::{
+    HearsChunks, HearsRead, HearsSteps, HearsWholeSteps, HearsWritten, IsListener, ListenerDefinition,
+};
 pub use mark::Mark;
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind, OPTION};
 pub use output::{Output, Produces};
@@ -97,7 +99,7 @@ pub use sizes::SizedBy;
 pub use splitting::Splittable;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{
-    EarlierName, Ended, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet,
+    EarlierName, Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet,
     TaskletCall,
 };
 #[cfg(feature = "async")]

@@ -108,6 +108,11 @@ impl StepEnvironment {
         Self { context: Some(context), retrying: Some(retrying), assigned: None, local: Slots::new() }
     }
 
+    /// Is this the step execution of a partition?
+    pub(crate) fn is_partition(&self) -> bool {
+        self.assigned.is_some()
+    }
+
     pub(crate) fn of_partition(self, assigned: Option<Assigned>) -> Self {
         Self { assigned, ..self }
     }

@@ -12,6 +12,7 @@ use super::partition::Partitioning;
 use super::sizes::SizedBy;
 use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};
+use crate::repository::{BatchStatus, ExitStatus};
 
 /// A step, as a constant.
 #[derive(Debug)]
@@ -319,11 +320,51 @@ pub enum Repeat {
     Done,
 }
 
+/// What a tasklet returns that completes its step with an exit code of its own, and says why.
+///
+/// Code and description are stored with the step execution, as `EXIT_CODE` and `EXIT_MESSAGE`, and shown by `show`. The step is
+/// COMPLETED whatever the code says: one that failed returns an error.
+///
+/// ```
+/// use batch_runtime::Exit;
+///
+/// fn collect(files: &[String]) -> Exit {
+///     match files.len() {
+///         0 => Exit::code("NOTHING_TO_DO").because("there are no new files"),
+///         count => Exit::completed().because(format!("{count} files")),
+///     }
+/// }
+/// assert_ne!(collect(&[]), Exit::completed());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Exit(pub(crate) ExitStatus);
+
+impl Exit {
+    /// COMPLETED, the code of a step that says nothing else.
+    pub fn completed() -> Self {
+        Self::code(BatchStatus::Completed.as_str())
+    }
+
+    /// That code. An empty one is COMPLETED; more than 2,500 characters are cut.
+    pub fn code(code: impl Into<String>) -> Self {
+        let code = Some(code.into()).filter(|code| !code.is_empty());
+        Self(ExitStatus::code(code.unwrap_or_else(|| BatchStatus::Completed.as_str().to_owned())))
+    }
+
+    /// The same code, with a description.
+    pub fn because(self, why: impl Into<String>) -> Self {
+        Self(self.0.because(why))
+    }
+}
+
 /// How one call of a tasklet ended.
 #[derive(Debug)]
 pub enum TaskletCall<V> {
     /// With its value.
     Done(V),
+    /// With an exit of its own, and the value that a `match` routes by.
+    Exited(Exit, V),
     /// It wants to be called again in the next transaction.
     Again,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::definition::{Failure, Reader, States};
-use crate::repository::ContextMap;
+use crate::repository::{ContextMap, ExitStatus};
 
 /// The keys of ours in a step's context; all else is the user's.
 const READER: &str = "batch.reader";
@@ -176,6 +176,9 @@ pub(crate) struct TaskletDone {
     pub(crate) arm: Option<String>,
     /// Its value as JSON.
     pub(crate) output: Option<String>,
+    /// The exit that it ended with, where it said one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exit: Option<ExitStatus>,
 }
 
 impl Checkpoint {
@@ -223,7 +226,7 @@ mod tests {
             reader: Some(encode(&17_u64).unwrap()),
             writer: Some(encode(&()).unwrap()),
             states,
-            tasklet: Some(TaskletDone { arm: Some("Quality::Good".into()), output: None }),
+            tasklet: Some(TaskletDone { arm: Some("Quality::Good".into()), output: None, exit: None }),
         };
         let values = ContextMap::from([("mine".to_owned(), Value::from(3))]);
         let mut context = checkpoint.clone().into_context(values.clone()).unwrap();

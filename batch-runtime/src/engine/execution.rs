@@ -246,7 +246,7 @@ fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun,
 fn completed(request: &Request<'_>) -> Done {
     let arm =
         request.route.map(|route| route.label(Box::new(crate::definition::Ended::Completed)).to_owned());
-    Done { arm, output: None }
+    Done { arm, ..Done::default() }
 }
 
 fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<Parameters, JobError> {

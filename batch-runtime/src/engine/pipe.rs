@@ -52,7 +52,7 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
     StepEnd {
         result: result.map(|()| Done {
             arm: run.route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
-            output: None,
+            ..Done::default()
         }),
         counters: tally.counters,
         profile: Some(tally.profiler.profile(began.elapsed())),
@@ -66,7 +66,9 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
     phase: &Cell<Phase>,
 ) -> Result<(), Halt> {
     let mut listener = opening(run, "listener", || P::listener(&run.scope))?;
-    listener.before_step().map_err(Halt::Failed)?;
+    let is_partition = run.own.is_partition();
+    let began = if is_partition { listener.before_partition() } else { listener.before_step() };
+    began.map_err(Halt::Failed)?;
     let result = panic::catch(|| heard::<P, M, _>(run, mode, tally, phase, &mut listener))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
@@ -79,7 +81,12 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
         tally.counters.rollback += 1;
         told(listener.on_chunk_error(failure));
     }
-    told(listener.after_step(&tally.counters, failure));
+    let counters = &tally.counters;
+    told(if is_partition {
+        listener.after_partition(counters, failure)
+    } else {
+        listener.after_step(counters, failure)
+    });
     result
 }
 

@@ -153,12 +153,13 @@ impl Runner<'_> {
             _ => None,
         };
         let (status, exit, done, lost) = match result {
-            Ok(done) => {
+            Ok(mut done) => {
                 let is_first = self.journal.completions(&place.path) == 0;
                 let mut all = if is_first { before } else { Counters::default() };
                 all += counters;
                 let replays = self.replaying.and_then(|replaying| replaying.places(&place.path)).is_some();
-                let exit = ExitStatus::code("COMPLETED").because(all_skipped::told(&all, replays));
+                let completed = || ExitStatus::code("COMPLETED").because(all_skipped::told(&all, replays));
+                let exit = done.exit.take().unwrap_or_else(completed);
                 (BatchStatus::Completed, exit, Some(done), None)
             }
             Err(StepHalt::Stopped) => (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None, None),
@@ -234,7 +235,7 @@ impl Runner<'_> {
             (BatchStatus::Completed, Some(done)) => (journal::COMPLETED, done),
             (BatchStatus::Abandoned, _) => {
                 let arm = choice.map(|choice| choice.route().label(Box::new(Ended::Failed)).to_owned());
-                (journal::FAILED, Done { arm, output: None })
+                (journal::FAILED, Done { arm, ..Done::default() })
             }
             _ => return (Vec::new(), None),
         };

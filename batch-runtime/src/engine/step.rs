@@ -13,7 +13,7 @@ use crate::definition::{
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{
-    ChunkError, ChunkStore, ContextMap, Counters, Profile, RepositoryError, encode_context,
+    ChunkError, ChunkStore, ContextMap, Counters, ExitStatus, Profile, RepositoryError, encode_context,
 };
 use crate::testing::Ran;
 
@@ -189,6 +189,8 @@ pub(crate) struct Done {
     pub(crate) arm: Option<String>,
     /// Its value as JSON.
     pub(crate) output: Option<String>,
+    /// Where it says more than that it completed.
+    pub(crate) exit: Option<ExitStatus>,
 }
 
 /// Why a step did not complete.

@@ -55,8 +55,8 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
 fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
     let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
     // Its transaction was committed, and only the end of the step was not: it is not called again.
-    if let Some(TaskletDone { arm, output }) = run.inherited.tasklet.clone() {
-        return has_arm(run, arm.as_deref()).map(|()| Done { arm, output }).map_err(failed);
+    if let Some(TaskletDone { arm, output, exit }) = run.inherited.tasklet.clone() {
+        return has_arm(run, arm.as_deref()).map(|()| Done { arm, output, exit }).map_err(failed);
     }
     let name = run.info.name;
     let mut state: T::State = run.inherited.states.clone().of_only(name).map_err(failed)?;
@@ -85,11 +85,18 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
             if size_of::<T::State>() > 0 {
                 checkpoint.states.save(name, &state)?;
             }
-            if let TaskletCall::Done(value) = call {
+            let ended = match call {
+                TaskletCall::Done(value) => Some((value, None)),
+                TaskletCall::Exited(exit, value) => Some((value, Some(exit.0))),
+                TaskletCall::Again => None,
+            };
+            if let Some((value, exit)) = ended {
                 let output = T::output(&value)?;
                 let arm = run.route.map(|route| route.label(Box::new(value)).to_owned());
-                checkpoint.tasklet = Some(TaskletDone { arm: arm.clone(), output: output.clone() });
-                done = Some(Done { arm, output });
+                let (stored_arm, stored_output, stored_exit) = (arm.clone(), output.clone(), exit.clone());
+                checkpoint.tasklet =
+                    Some(TaskletDone { arm: stored_arm, output: stored_output, exit: stored_exit });
+                done = Some(Done { arm, output, exit });
             }
             (record.context, record.job_context) = run.contexts(checkpoint)?;
             Ok(())

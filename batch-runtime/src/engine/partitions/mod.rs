@@ -15,9 +15,10 @@ pub(super) use skip_count::SkipCount;
 pub use work::PartitionWork;
 
 use super::execution::Request;
+use super::fill::told;
 use super::step::{Done, Halt, StepEnd, StepRun};
 use super::{all_skipped, panic};
-use crate::definition::{Ended, Failure, Partitioned, Phase};
+use crate::definition::{Ended, Failure, Partitioned, Phase, StepListener as _};
 use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
 use merge::Merging;
 
@@ -36,8 +37,21 @@ impl std::fmt::Debug for PartitionedRun<'_> {
 /// Runs a step with partitions.
 #[must_use]
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
-    let mut result = panic::catch(|| step.drive::<P>())
-        .unwrap_or_else(|panicked| Err(Halt::Failed(panicked.during(Phase::Open))));
+    let opened = |panicked: Failure| Halt::Failed(panicked.during(Phase::Open));
+    // The listeners of the step; those of its partitions are bound by each of them.
+    let began = panic::catch(|| {
+        let bound = P::listener(&step.run.scope);
+        let mut listener = bound.map_err(|failure| Halt::Failed(step.opening(failure, "listener")))?;
+        listener.before_step().map_err(Halt::Failed)?;
+        Ok(listener)
+    });
+    let (listener, mut result) = match began.unwrap_or_else(|panicked| Err(opened(panicked))) {
+        Ok(listener) => {
+            let driven = panic::catch(|| step.drive::<P>());
+            (Some(listener), driven.unwrap_or_else(|panicked| Err(opened(panicked))))
+        }
+        Err(halt) => (None, Err(halt)),
+    };
     // However it ended: what the partitions have committed counts.
     let counters = match step.partitions() {
         Ok(partitions) => step.sum(&partitions),
@@ -47,11 +61,19 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
         }
     };
     step.run.live.show(&counters, None);
+    if let Some(mut listener) = listener {
+        let failure = match &result {
+            Err(Halt::Failed(failure)) => Some(failure),
+            _ => None,
+        };
+        told(panic::catch(|| listener.after_step(&counters, failure)).unwrap_or_else(Err));
+    }
     let route = step.run.route;
     StepEnd {
         result: result.map(|output| Done {
             arm: route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
             output,
+            exit: None,
         }),
         counters,
         profile: None,
