@@ -7,7 +7,8 @@
 //! - of another class (number, text, blob), in the first column that differs: these rows come last of those that have the
 //!   columns before it in common, so the greatest value there tells of them;
 //! - where text is converted on the side of the rows: that is asked once a column;
-//! - behind a real so great that an integer of another arm was rounded to it.
+//! - behind a real so great that an integer of another arm was rounded to it;
+//! - where `SQLite` looks at the condition in each arm of a compound `SELECT` and again outside of it, or in a full join.
 //!
 //! Where any of these is so, the page is fetched by the exact condition. It may also find too many rows behind a text, that was
 //! compared as a number, or with numbers that were compared as texts: these the exact condition leaves out beside it.
@@ -99,6 +100,11 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         if self.after.is_empty() {
             return Ok(Way::First);
         }
+        let plan = self.page.sql.plan;
+        let has_text = self.after.iter().any(|value| value.class() == Class::Text);
+        if plan.joins_fully || plan.judges_twice && has_text {
+            return Ok(Way::Exact);
+        }
         for (column, value) in self.after.iter().enumerate() {
             if self.proof.exact {
                 return Ok(Way::Exact);
@@ -111,7 +117,6 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         if self.after.iter().any(KeyValue::may_be_rounded) {
             return Ok(Way::Exact);
         }
-        let has_text = self.after.iter().any(|value| value.class() == Class::Text);
         Ok(match (self.proof.exact, has_text) {
             (true, _) => Way::Exact,
             (false, true) => Way::Filtered,
@@ -167,7 +172,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
                 Same::Yes => {
                     // Nor is the row before it given: who goes on behind that would never see this one.
                     fetched.rows.pop();
-                    fetched.behind = Some(self.not_unique(&key));
+                    (fetched.behind, fetched.seen) = (Some(self.not_unique(&key)), None);
                     break;
                 }
             }

@@ -45,7 +45,7 @@ pub(super) struct Sql {
     /// The user's own.
     query: String,
     key: Vec<String>,
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 /// The name as SQL quotes it.
@@ -96,17 +96,10 @@ impl Sql {
             format!("SELECT {} {rows} ORDER BY {by} DESC LIMIT 1", columns[column])
         };
         let converted = |column: usize| {
-            let (fast, exact) = (&columns[column], &plain[column]);
-            if plan.nests || plan.compounds {
-                // A condition holds in each subquery and again outside: only the numbers of rows tell.
-                return format!(
-                    "SELECT (SELECT count(*) {whole} WHERE {fast} >= :batch_empty)
-                         <> (SELECT count(*) {out} WHERE {exact} >= :batch_empty)"
-                );
-            }
             // A text that is less than the least one was compared as a number.
             format!(
-                "SELECT EXISTS (SELECT 1 {whole} WHERE {fast} < :batch_empty AND {exact} >= :batch_empty)"
+                "SELECT EXISTS (SELECT 1 {whole} WHERE {} < :batch_empty AND {} >= :batch_empty)",
+                columns[column], plain[column]
             )
         };
         let up_to = |whole: &str, word: &str| {
@@ -118,7 +111,11 @@ impl Sql {
             exact: format!("{select} {out} WHERE ({exact}) > ({values}) {limited}"),
             greatest: (0..key.len()).map(greatest).collect(),
             converted: (0..key.len()).map(converted).collect(),
-            same: format!("SELECT count(*) {whole} WHERE ({fast}) = ({values}) AND ({exact}) = ({values})"),
+            same: if plan.nests {
+                format!("SELECT count(*) {out} WHERE ({exact}) = ({values})")
+            } else {
+                format!("SELECT count(*) {whole} WHERE ({fast}) = ({values}) AND ({exact}) = ({values})")
+            },
             keys: format!("SELECT * {whole} ORDER BY {order}"),
             count: format!("SELECT count(*) {}", up_to(&whole, "WHERE")),
             count_later: format!("SELECT count(*) {}", up_to(&later, "AND")),
@@ -138,29 +135,36 @@ impl Sql {
 
 /// How `SQLite` goes about a page.
 #[derive(Debug, Clone, Copy, Default)]
-struct Plan {
+pub(super) struct Plan {
     /// It sorts the rows, all of them or those of an arm of a compound `SELECT`.
     sorts: bool,
     /// It makes the rows of a subquery before it looks at the condition around it, or those of a full join.
     nests: bool,
-    compounds: bool,
+    /// It looks at the condition in each arm of a compound `SELECT`, and again at what comes out.
+    pub(super) judges_twice: bool,
+    /// It makes the rows of a full join, whose values may be of another type than its columns.
+    pub(super) joins_fully: bool,
 }
 
 impl Plan {
     fn of(page: &str, connection: &Connection) -> rusqlite::Result<Self> {
-        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {page}"))?;
-        let mut steps = plan.raw_query();
-        let (mut sorts_all, mut sorts_some, mut compound, mut nests) = (false, false, false, false);
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {page}"))?;
+        let mut steps = explain.raw_query();
+        let (mut plan, mut sorts_arms, mut compounds, mut distinct) = (Self::default(), false, false, false);
         while let Some(step) = steps.next()? {
             let (parent, what): (i64, String) = (step.get(1)?, step.get(3)?);
             let is_sort = what == "USE TEMP B-TREE FOR ORDER BY";
-            sorts_all |= is_sort && parent == 0;
-            sorts_some |= is_sort;
-            compound |= what.starts_with("MERGE") || what.starts_with("COMPOUND");
-            nests |= what.starts_with("CO-ROUTINE")
-                || what.starts_with("MATERIALIZE")
-                || what.starts_with("RIGHT-JOIN");
+            plan.sorts |= is_sort && parent == 0;
+            sorts_arms |= is_sort;
+            plan.joins_fully |= what.starts_with("RIGHT-JOIN");
+            plan.nests |= what.starts_with("CO-ROUTINE") || what.starts_with("MATERIALIZE");
+            compounds |= what.starts_with("MERGE") || what.starts_with("COMPOUND");
+            distinct |= what.starts_with("MERGE") && what != "MERGE (UNION ALL)";
         }
-        Ok(Self { sorts: sorts_all || sorts_some && compound, nests, compounds: compound })
+        // Arms that are merged by their indexes have one collation, but for what is merged as a subquery.
+        plan.judges_twice = compounds && (plan.nests || distinct);
+        plan.sorts |= compounds && sorts_arms || plan.judges_twice;
+        plan.nests |= plan.joins_fully || plan.judges_twice;
+        Ok(plan)
     }
 }
