@@ -69,10 +69,10 @@ impl Sql {
     fn of(query: &str, key: &[String], plan: Plan, ends: bool) -> Self {
         let whole = format!("FROM (\n{query}\n)");
         let columns: Vec<_> = key.iter().map(|name| quoted(name)).collect();
-        let plain: Vec<_> = columns.iter().map(|column| format!("+{column}")).collect();
+        let unconverted: Vec<_> = columns.iter().map(|column| format!("+{column}")).collect();
         let parameters: Vec<_> = (0..key.len()).map(key_parameter).collect();
         let last = (0..key.len()).map(last_parameter).collect::<Vec<_>>().join(", ");
-        let (fast, exact) = (columns.join(", "), plain.join(", "));
+        let (fast, exact) = (columns.join(", "), unconverted.join(", "));
         let values = parameters.join(", ");
         let order = if plan.sorts { &exact } else { &fast };
         let limited = format!("ORDER BY {order} LIMIT {LIMIT}");
@@ -83,7 +83,8 @@ impl Sql {
         // Behind a `LIMIT` a condition is not moved to where a value is not yet what comes out.
         let out = format!("FROM (SELECT * {whole} LIMIT -1)");
         let greatest = |column: usize| {
-            let (fast_before, exact_before) = (columns[..column].join(", "), plain[..column].join(", "));
+            let (fast_before, exact_before) =
+                (columns[..column].join(", "), unconverted[..column].join(", "));
             let values = parameters[..column].join(", ");
             let rows = match (column, plan.nests) {
                 (0, _) => whole.clone(),
@@ -92,14 +93,14 @@ impl Sql {
                     format!("{whole} WHERE ({fast_before}) = ({values}) AND ({exact_before}) = ({values})")
                 }
             };
-            let by = if plan.sorts { &plain[column] } else { &columns[column] };
+            let by = if plan.sorts { &unconverted[column] } else { &columns[column] };
             format!("SELECT {} {rows} ORDER BY {by} DESC LIMIT 1", columns[column])
         };
         let converted = |column: usize| {
             // A text that is less than the least one was compared as a number.
             format!(
                 "SELECT EXISTS (SELECT 1 {whole} WHERE {} < :batch_empty AND {} >= :batch_empty)",
-                columns[column], plain[column]
+                columns[column], unconverted[column]
             )
         };
         let up_to = |whole: &str, word: &str| {
@@ -134,6 +135,7 @@ impl Sql {
 }
 
 /// How `SQLite` goes about a page.
+#[expect(clippy::struct_excessive_bools, reason = "each is found in the plan by itself")]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Plan {
     /// It sorts the rows, all of them or those of an arm of a compound `SELECT`.
