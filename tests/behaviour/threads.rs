@@ -137,7 +137,12 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
         world.texts(sql).into_iter().map(|text| text.replace(&folder, "")).collect()
     };
     assert_eq!(in_its_folder(&alone, SKIPPED), in_its_folder(&together, SKIPPED));
-    assert_eq!(in_its_folder(&alone, CHECKPOINT), in_its_folder(&together, CHECKPOINT));
+    // The tag of the unfinished file is that of the repository: what comes before it must agree.
+    let untagged = |world: &World| -> Vec<String> {
+        let texts = in_its_folder(world, CHECKPOINT).into_iter();
+        texts.map(|text| text.split("tag").next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(untagged(&alone), untagged(&together));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::repository::{
 
 /// Launches the instance of `job` with these parameters, and runs it. `within` is the name of the step that a nested job
 /// runs as.
+#[expect(clippy::too_many_lines, reason = "one launch and its end, step by step")]
 pub(super) fn run(
     repository: &Arc<dyn Repository>,
     job: &'static JobInfo,

@@ -51,10 +51,10 @@ impl Folder {
 
     /// Runs the example, kills it as soon as a query of its database gives a number but 0, and runs it to its end.
     ///
-    /// Where the kill came too late for that to be still true, it begins anew.
+    /// Where the kill came too late for that to be still true, it starts again from scratch. A busy machine may be late often.
     #[track_caller]
     pub(crate) fn killed_and_run_again(&self, example: &str, arguments: &[&str], when: &str) {
-        for _ in 0..8 {
+        for _ in 0..100 {
             for file in ["batch.db", "batch.db-wal", "batch.db-shm"] {
                 fs::remove_file(self.file(file)).ok();
             }

@@ -6,7 +6,7 @@ use batch_runtime::operator::JobOperator;
 use batch_runtime::prelude::*;
 use batch_runtime::readers::ReadError;
 use batch_runtime::repository::Counters;
-use batch_runtime::{JobDefinition as _, Parameters};
+use batch_runtime::{JobDefinition as _, ParameterValue, Parameters};
 
 use super::script::*;
 use crate::support::{World, step};
@@ -107,7 +107,9 @@ fn a_replay_that_skips_all_again_completes_and_says_so() {
     std::fs::write(world.path("in.csv"), "1,1\nb,2\nc,3\n").unwrap();
     let report = world.completes(&load_job(world.path("in.csv"), world.path("out.csv")));
     let operator = JobOperator::new(Arc::clone(&world.repository)).with_jobs(&[load_job::INFO]);
-    let replay = operator.replay(report.execution, &Parameters::new()).unwrap();
+    let elsewhere = world.path("again.csv").display().to_string();
+    let given = Parameters::new().with("output", ParameterValue::String(elsewhere));
+    let replay = operator.replay(report.execution, &given).unwrap();
     assert_eq!(
         step(&replay, "load").exit.description,
         "skipped all 2 records again, in reading; nothing was written"

@@ -86,7 +86,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn new(&mut self) -> usize {
+    fn next_number(&mut self) -> usize {
         self.next += 1;
         self.next
     }
@@ -94,39 +94,43 @@ impl Numbers {
     fn number(&mut self, body: &mut [Statement]) {
         for statement in body {
             match statement {
-                Statement::Run(step) => step.number = self.new(),
-                Statement::Nested(number, body) => {
-                    *number = self.new();
-                    self.number(body);
-                }
+                Statement::Run(step) => step.number = self.next_number(),
                 Statement::MatchEnd(step, arms) | Statement::MatchValue(step, arms) => {
-                    step.number = self.new();
+                    step.number = self.next_number();
                     self.arms(arms);
                 }
                 Statement::MatchNested(number, body, arms) => {
-                    *number = self.new();
+                    *number = self.next_number();
                     self.number(body);
                     self.arms(arms);
                 }
                 Statement::MatchDecider(number, arms) => {
-                    *number = self.new();
+                    *number = self.next_number();
                     self.arms(arms);
                 }
-                Statement::While(number, _, body) | Statement::Loop(number, body) => {
-                    *number = self.new();
+                Statement::Nested(number, body)
+                | Statement::While(number, _, body)
+                | Statement::Loop(number, body) => {
+                    *number = self.next_number();
                     self.number(body);
                 }
-                Statement::Split(branches) => branches.iter_mut().for_each(|branch| self.number(branch)),
+                Statement::Split(branches) => {
+                    for branch in branches {
+                        self.number(branch);
+                    }
+                }
                 Statement::End | Statement::Fail | Statement::Stop => {}
             }
         }
     }
 
     fn arms(&mut self, arms: &mut [Vec<Statement>; 2]) {
-        arms.iter_mut().for_each(|arm| self.number(arm));
+        for arm in arms.iter_mut() {
+            self.number(arm);
+        }
         self.shared = self.shared.rotate_right(1);
         if self.shared & 1 == 1 {
-            let step = Step { number: self.new(), allow_start_if_complete: false };
+            let step = Step { number: self.next_number(), allow_start_if_complete: false };
             arms.iter_mut().for_each(|arm| arm.insert(0, Statement::Run(step.clone())));
         }
     }

@@ -233,14 +233,18 @@ impl Instance {
                 | Statement::MatchValue(Step { number, .. }, arms)
                 | Statement::MatchDecider(number, arms) => {
                     self.forget_one(*number, iterations, onwards);
-                    arms.iter().for_each(|arm| self.forget(arm, iterations, stops, onwards));
+                    for arm in arms {
+                        self.forget(arm, iterations, stops, onwards);
+                    }
                 }
                 Statement::While(number, _, body) | Statement::Loop(number, body) => {
                     self.forget_one(*number, iterations, onwards);
                     self.forget(body, iterations, stops, onwards);
                 }
                 Statement::Split(branches) => {
-                    branches.iter().for_each(|branch| self.forget(branch, iterations, stops, onwards));
+                    for branch in branches {
+                        self.forget(branch, iterations, stops, onwards);
+                    }
                 }
                 Statement::Stop => {
                     *stops += 1;

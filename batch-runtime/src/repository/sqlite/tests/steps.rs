@@ -168,7 +168,7 @@ fn an_owner_that_was_taken_over_from_writes_nothing() {
     let results = [
         repository.begin_step(old.ownership, &start("more")).map(drop),
         repository.finish_step(old.ownership, step.id, &finish),
-        repository.record(old.ownership, &[entry.clone()]),
+        repository.record(old.ownership, std::slice::from_ref(&entry)),
         repository.finish(old.ownership, &ended(BatchStatus::Completed, "COMPLETED")),
         repository.stop_requested(old.ownership).map(drop),
     ];
