@@ -16,7 +16,11 @@ impl Folder {
 
     /// An unfinished file is called `out.csv.part` here, without the mark in its name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        if name.ends_with(".part") { unfinished(&self.0.join(name)) } else { self.0.join(name) }
+        if std::path::Path::new(name).extension().is_some_and(|ending| ending == "part") {
+            unfinished(&self.0.join(name))
+        } else {
+            self.0.join(name)
+        }
     }
 
     #[allow(dead_code, reason = "not every test file has an input")]

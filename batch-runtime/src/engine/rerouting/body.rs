@@ -131,7 +131,9 @@ impl Numbers {
         self.shared = self.shared.rotate_right(1);
         if self.shared & 1 == 1 {
             let step = Step { number: self.next_number(), allow_start_if_complete: false };
-            arms.iter_mut().for_each(|arm| arm.insert(0, Statement::Run(step.clone())));
+            for arm in arms {
+                arm.insert(0, Statement::Run(step.clone()));
+            }
         }
     }
 }
