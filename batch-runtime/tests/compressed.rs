@@ -111,7 +111,8 @@ fn a_member_that_ends_too_early_is_truncated() {
 #[test]
 fn a_compressed_file_of_json_lines_goes_on_after_a_restart() {
     let folder = Folder::new();
-    let lines: String = (0..50_000).map(|line| format!("{line}\n")).collect();
+    let mut lines = (0..50_000).map(|line| line.to_string()).collect::<Vec<_>>().join("\n");
+    lines.push('\n');
     let path = folder.file("in.jsonl.gz", gzip(&format!("\u{FEFF}{lines}")));
     for read in [0, 1, 2, 49_999, 50_000] {
         let mut reader = JsonLinesReader::<u32>::open(&path).unwrap();

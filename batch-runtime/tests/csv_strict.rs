@@ -199,7 +199,7 @@ fn every_line_is_read_or_named_by_an_error_whatever_stands_in_the_file() {
                 }
                 Ok(None) => break,
                 Err(ReadError::Malformed { line, .. } | ReadError::UnclosedQuote { line, .. }) => {
-                    lines.push(usize::try_from(line).unwrap())
+                    lines.push(usize::try_from(line).unwrap());
                 }
                 Err(error) => panic!("{error}"),
             }

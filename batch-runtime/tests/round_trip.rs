@@ -107,6 +107,7 @@ fn row() -> impl Strategy<Value = Row> {
 
 /// Options that a writer and a reader have in common.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Style {
     delimiter: u8,
     quote: u8,

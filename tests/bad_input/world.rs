@@ -55,7 +55,11 @@ impl World {
     /// An unfinished file is called `copy.csv.part` here, without the mark in its name.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         let path = self.0.path().join(name);
-        if name.ends_with(".part") { batch_tests::unfinished(&path) } else { path }
+        if path.extension().is_some_and(|extension| extension == "part") {
+            batch_tests::unfinished(&path)
+        } else {
+            path
+        }
     }
 
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {

@@ -13,14 +13,15 @@ use super::isolate::Writing;
 use super::judge::{Judge, Skip, Skipped, is_of_the_target};
 use super::panic;
 use super::pipe::during_open;
+use super::places;
 use super::profile::{Measure, Phases, Profiler, Watch};
 use super::step::{Halt, PutSoFar, StepRun};
 use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener, Writer};
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
-/// So many chunks of a step execution are read again for the places of what could not be written: the readers of some inputs have to
-/// begin at the beginning for it.
-const MOST_LOOKED_UP: u32 = 64;
+/// So many of the items that a step could not write are looked up in the input for their places: the readers of some inputs have to
+/// begin at the beginning for each. They are the first ones, whatever execution skipped them.
+const MOST_PLACED: u64 = 256;
 
 /// The records of a chunk, in words.
 fn between(behind: Option<&str>, last: &str) -> String {
@@ -69,8 +70,6 @@ pub(super) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
     pub(super) json: fn(&W::Item) -> Option<String>,
     /// The place of the last record of the last chunk.
     behind: Option<String>,
-    /// How many chunks were read again for the places of what could not be written.
-    looked_up: u32,
 }
 
 impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
@@ -82,16 +81,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         writer: W,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        Self {
-            desk,
-            tally,
-            writer,
-            last: Positions::default(),
-            start: None,
-            json,
-            behind: None,
-            looked_up: 0,
-        }
+        Self { desk, tally, writer, last: Positions::default(), start: None, json, behind: None }
     }
 
     /// Takes the writer to where the last commit left it.
@@ -214,14 +204,8 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let (run, phase) = (self.desk.run, self.desk.phase.get());
         let failure = run.blame(panicked, phase);
         let (Some(record), true) = (take_record(), run.store.borrow().keeps()) else { return failure };
-        let mut at = |record: u32| feed.places(&BTreeSet::from([record]), &self.last.reader).remove(&record);
-        let place = match (phase, record.checked_sub(1)) {
-            // The reader would panic there again.
-            (Phase::Read, Some(before)) => at(before).map(|place| format!("after {place}")),
-            (Phase::Read, None) => self.behind.as_ref().map(|place| format!("after {place}")),
-            _ => at(record),
-        };
-        match place {
+        let last = &self.last.reader;
+        match places::of_panic(phase, record, self.behind.as_deref(), |records| feed.places(records, last)) {
             Some(place) => failure.at(place),
             None => failure,
         }
@@ -244,11 +228,12 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     /// Finds the places of what could not be written and is skipped.
     #[cold]
     fn place_unwritten<F: Feed<In, W::Item>>(&mut self, records: &Range<u32>, feed: &mut F) {
-        let unplaced = self.desk.judge.unplaced(records);
-        if unplaced.is_empty() || self.looked_up >= MOST_LOOKED_UP {
+        let before = self.desk.run.before.write_skip + self.tally.counters.write_skip;
+        let left = usize::try_from(MOST_PLACED.saturating_sub(before)).unwrap_or(usize::MAX);
+        let unplaced: BTreeSet<u32> = self.desk.judge.unplaced(records).into_iter().take(left).collect();
+        if unplaced.is_empty() {
             return;
         }
-        self.looked_up += 1;
         let base = feed.base(&self.last.reader).to_owned();
         let places = feed.places(&unplaced, &base);
         self.desk.judge.place(&places);

@@ -423,8 +423,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Line<R, P, CAREFUL> {
         } else {
             batch.produced
         };
-        // A chunk that fails is not counted, and may have more records that produced than it has read.
-        filled.filtered = filled.read.saturating_sub(filled.skipped + batch.rejected.len() as u64 + produced);
+        filled.filtered = filled.read - filled.skipped - batch.rejected.len() as u64 - produced;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checkpoint::{self, Place};
 use super::panic;
-use crate::definition::{Failure, Reader};
+use crate::definition::{Failure, Phase, Reader};
 
 /// Names the place of each failure that has none, by reading once more from `base` with a reader of its own. Where that
 /// is not possible, the failures are told without.
@@ -26,6 +26,23 @@ pub(super) fn locate<'f, R: Reader>(
         if let Some(place) = places.get(source) {
             failure.place(place.clone());
         }
+    }
+}
+
+/// The place of a panic about the record with that number: that of the record where it was processed, and that of the one before where
+/// it was read, as the reader would panic there again. `behind` is the place of the last record of the chunk before.
+#[cold]
+pub(super) fn of_panic(
+    phase: Phase,
+    record: u32,
+    behind: Option<&str>,
+    find: impl FnOnce(&BTreeSet<u32>) -> BTreeMap<u32, String>,
+) -> Option<String> {
+    let at = |record: u32| find(&BTreeSet::from([record])).remove(&record);
+    match (phase, record.checked_sub(1)) {
+        (Phase::Read, Some(before)) => at(before).map(|place| format!("after {place}")),
+        (Phase::Read, None) => behind.map(|place| format!("after {place}")),
+        _ => at(record),
     }
 }
 

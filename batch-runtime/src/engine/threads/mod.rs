@@ -128,7 +128,7 @@ struct Unit<In, Out> {
 struct UnitEnd {
     /// Its records, counted from where the step went on.
     records: Range<u64>,
-    /// Why nothing is read behind it, and the record that was processed then, where it panicked on one.
+    /// Why nothing is read behind it, and the number of the record that was read or processed then, where that panicked.
     fatal: Option<Failure>,
     panicked_on: Option<u32>,
     ended: bool,

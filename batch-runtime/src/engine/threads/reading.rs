@@ -121,13 +121,19 @@ impl<R: Reader> Reading<R> {
             }
             Err(failure) => {
                 self.ended = true;
-                UnitEnd { begin: mem::take(&mut self.at), ..UnitEnd::of(failure) }
+                let panicked_on = panicked_on(&failure, buffers.records.len() + buffers.unread.len());
+                UnitEnd { begin: mem::take(&mut self.at), panicked_on, ..UnitEnd::of(failure) }
             }
         };
         let number = self.number;
         self.number += 1;
         Some(Unit { number, buffers, end })
     }
+}
+
+/// The number of the record that a reader panicked on, if it did, after so many of the chunk.
+fn panicked_on(failure: &Failure, read: usize) -> Option<u32> {
+    if failure.is_panic() { u32::try_from(read).ok() } else { None }
 }
 
 /// A reader that cannot go on, if it is there still, and why.
@@ -276,7 +282,10 @@ impl<R: Reader> Detached<R> {
                 self.records = Some(reader);
                 items.extend(behind);
             }
-            Err(failure) => unit.end.fatal = Some(common.blame(failure, Phase::Read)),
+            Err(failure) => {
+                unit.end.panicked_on = panicked_on(&failure, items.len());
+                unit.end.fatal = Some(common.blame(failure, Phase::Read));
+            }
         }
     }
 }

@@ -62,6 +62,7 @@ struct Current<In, Out> {
 
 impl<'e, In, Out, R, H, A> Threaded<'e, In, Out, R, H, A>
 where
+    R: Reader<Item = In>,
     H: Hearing<R>,
     A: FnMut() -> Result<R, Failure>,
 {
@@ -143,6 +144,23 @@ where
         Ok(())
     }
 
+    /// A panic with the place of the record that it was about.
+    #[cold]
+    fn placed(&mut self, failure: Failure, record: Option<u32>, begin: &str) -> Failure {
+        let (Some(record), true) = (record, failure.is_panic()) else { return failure };
+        let phase = failure.phase().unwrap_or(Phase::Process);
+        let behind = match self.order {
+            Order::OfInput => self.current.location.as_deref(),
+            // The chunk that was taken last is another one than that before it.
+            Order::AsDone => None,
+        };
+        let find = |records: &BTreeSet<u32>| places::find(records, begin, &mut self.anew);
+        match places::of_panic(phase, record, behind, find) {
+            Some(place) => failure.at(place),
+            None => failure,
+        }
+    }
+
     /// Waits for the chunk that is the next to be committed.
     fn take(&mut self) -> Result<Done<In, Out>, Failure> {
         loop {
@@ -198,9 +216,8 @@ where
         let mut faults = done.faults;
         // The reader is far ahead by now.
         let unplaced = faults.iter_mut().map(|faulty| (faulty.source, &mut faulty.failure));
-        let mut fatal = done.end.fatal;
-        let panicked = done.end.panicked_on.zip(fatal.as_mut());
-        places::locate(unplaced.chain(panicked), &done.end.begin, &mut self.anew);
+        places::locate(unplaced, &done.end.begin, &mut self.anew);
+        let fatal = done.end.fatal.map(|failure| self.placed(failure, done.end.panicked_on, &done.end.begin));
         for Repeated { source, attempts, item } in done.repeated {
             let failed = faults.iter().find(|faulty| faulty.source == source);
             desk.tell_attempts(attempts, item.as_ref().or_else(|| failed?.item.as_ref()));

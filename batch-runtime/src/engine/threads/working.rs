@@ -45,14 +45,14 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
             // What was made here ends here: memory is freed where it was asked for.
             buffers.outputs.clear();
             let Some(unit) = self.supply.next(&self.lane, buffers, &self.common) else { return };
-            let (done, processor_behind) = self.process::<P, CAREFUL>(unit, processor);
-            // Behind a panic nothing else is wanted.
-            let (true, Some(open)) = (self.lane.say(Said::Done(done)), processor_behind) else { return };
+            let (done, processor_after) = self.process::<P, CAREFUL>(unit, processor);
+            // After a chunk that did not come to its end nothing else is wanted.
+            let (true, Some(open)) = (self.lane.say(Said::Done(done)), processor_after) else { return };
             processor = open;
         }
     }
 
-    /// Processes a chunk. The processor is gone where it panicked.
+    /// Processes a chunk. The processor is gone where the chunk did not come to its end: it may hold items of it.
     fn process<P: Process<In, Out = Out>, const CAREFUL: bool>(
         &self,
         unit: Unit<In, Out>,
@@ -75,10 +75,10 @@ impl<In, Out, X, S: Supply<In, Out, X>> Working<'_, In, Out, X, S> {
             line.process_all(&mut faults, &mut repeated, |failure| self.common.blame(failure, Phase::Process))
         });
         let (filled, processor) = match processed {
-            Ok(Processed { processor, outputs, filled, fatal }) => {
+            Ok(Processed { processor, outputs, filled, fatal, is_whole }) => {
                 buffers.outputs = outputs;
                 end.fatal = fatal;
-                (filled, Some(processor))
+                (filled, is_whole.then_some(processor))
             }
             Err(panicked) => {
                 end.fatal = Some(self.common.blame(panicked, Phase::Process));
@@ -148,8 +148,10 @@ struct Processed<P, Out> {
     processor: P,
     outputs: Outputs<Out>,
     filled: Filled,
-    /// Why it did not come to its end.
+    /// What keeps the step from going on behind it.
     fatal: Option<Failure>,
+    /// It came to its end.
+    is_whole: bool,
 }
 
 impl<In, P, const CAREFUL: bool> Line<Records<'_, '_, In>, P, CAREFUL>
@@ -166,11 +168,15 @@ where
         let extent = Extent { items: u64::MAX, most: u64::MAX, until: None };
         let phase = Cell::new(Phase::Process);
         let mut filled = Filled::default();
+        let mut is_whole = false;
         let fatal = loop {
             let result;
             (self, filled, result) = self.fill(extent, filled, &mut (), &phase);
             match result {
-                Ok(()) => break None,
+                Ok(()) => {
+                    is_whole = true;
+                    break None;
+                }
                 Err(Fault::Read(failure)) if self.reader.has_failed => break Some(failure),
                 Err(Fault::Read(failure)) => {
                     let (phase, source) = (SkipPhase::Read, filled.records);
@@ -205,6 +211,6 @@ where
         }
         repeated.append(&mut self.batch.repeated);
         let Self { processor, batch, .. } = self;
-        Processed { processor, outputs: batch.outputs, filled, fatal }
+        Processed { processor, outputs: batch.outputs, filled, fatal, is_whole }
     }
 }
