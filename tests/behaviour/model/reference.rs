@@ -141,6 +141,10 @@ impl Model {
             items.extend(outputs.into_iter().map(|output| (record, output)));
         }
         let ended = done.counters.read < full;
+        if done.counters.read == 0 && done.counters.read_skip > 0 {
+            // Nothing of its input can be read.
+            return Err(Outcome::Failed);
+        }
         match self.repeat(|model| model.attempt(&items))? {
             Ok(()) => keep(&items, done),
             Err(what) => self.halve(&items, what, done)?,

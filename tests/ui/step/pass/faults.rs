@@ -184,6 +184,8 @@ fn main() {
             ("LoadError::Timeout", 2, Backoff::Fixed(Duration::from_secs(1))),
             ("policy = transient", 1, Backoff::None),
             ("fmt::Error", 1, Backoff::None),
+            ("LoadError::Code(500)", 0, Backoff::None),
+            ("policy = of_check", 1, Backoff::None),
         ]
     );
     assert_eq!(options.timeout, Some(Duration::from_secs(5400)));
