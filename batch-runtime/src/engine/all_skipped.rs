@@ -15,17 +15,17 @@ pub(super) fn fails(run: &StepRun<'_>) -> bool {
     !run.info.options.allow_all_skipped && run.replayed.is_none() && run.scope.assigned().is_none()
 }
 
-/// The failure of the first record, as that of the whole input.
-pub(super) fn failure(first: Failure, skipped: u64) -> Failure {
-    first.fatal().noting(match skipped {
-        1 => "it is the only record, and a step that can read nothing of its input fails: mend the input or the reader and run it \
-              again, or allow it with `allow_all_skipped`"
-            .to_owned(),
-        _ => format!(
-            "so it is with all {skipped} records, and a step that can read nothing of its input fails: mend the input or the \
-             reader and run it again, or allow it with `allow_all_skipped`"
-        ),
-    })
+/// The failure of the first record, as that of the whole input, of which so many records were skipped by then.
+pub(super) fn failure(first: Failure, skipped: u64, ended: bool) -> Failure {
+    let what = match (skipped, ended) {
+        (1, true) => "it is the only record".to_owned(),
+        (_, true) => format!("none of the {skipped} records could be read"),
+        (_, false) => format!("none of the first {skipped} records could be read"),
+    };
+    first.fatal().noting(format!(
+        "{what}, and a step that can read nothing of its input fails: mend the input or the reader and run it again, or allow \
+         it with `allow_all_skipped`"
+    ))
 }
 
 /// The failure of a step whose partitions, complete, could read nothing.

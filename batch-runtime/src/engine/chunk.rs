@@ -254,8 +254,8 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         watch: &mut Watch,
         phases: &mut Phases,
     ) -> Result<bool, Halt> {
-        if CAREFUL && filled.read == 0 && filled.ended {
-            self.refuse_if_all_is_skipped(feed)?;
+        if CAREFUL && filled.read == 0 {
+            self.refuse_if_all_is_skipped(feed, filled.ended)?;
         }
         let whole = Self::whole(filled, feed.outputs().items.len());
         let stop_requested = match self.commit_portion(&whole, feed, record, watch, phases) {
@@ -269,16 +269,16 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(stop_requested)
     }
 
-    /// An input of which nothing could be read is a fault of the input, and not of its records. What is skipped takes no room in a
-    /// chunk, so all of it is in this one, and nothing was committed: a restart reads it again.
+    /// An input of which nothing can be read is a fault of the input, and not of its records. It is found out with the first chunk,
+    /// before anything is committed, as what is skipped takes no room in a chunk: a restart reads it again.
     #[cold]
-    fn refuse_if_all_is_skipped<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Halt> {
+    fn refuse_if_all_is_skipped<F: Feed<In, W::Item>>(&mut self, feed: &F, ended: bool) -> Result<(), Halt> {
         let run = self.desk.run;
         let is_all = self.start.as_deref() == Some(feed.base(&self.last.reader));
         if is_all && all_skipped::fails(run) {
             self.desk.phase.set(Phase::Read);
             if let Some(failure) = self.desk.judge.take_first() {
-                return Err(Halt::Failed(all_skipped::failure(failure.0, failure.1)));
+                return Err(Halt::Failed(all_skipped::failure(failure.0, failure.1, ended)));
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::ahead::{Ahead, Behind};
 use super::awaken::Awaken;
 use super::feed::{Desk, Feed, Outputs, halt};
-use super::fill::{Extent, Filled, Line, noting, told};
+use super::fill::{Extent, Filled, Line, MOST_UNREAD, noting, told};
 use super::gaps::{Gaps, Unpassed};
 use super::gathered::{Fault, Gathered, is_before};
 use super::judge::Skipped;
@@ -208,6 +208,10 @@ where
                 if CAREFUL && steps_over {
                     self.next = self.next.wrapping_add(1);
                     chunk.take(self.next, reader, gaps);
+                    let unread = u64::from(self.next.wrapping_sub(chunk.first)) - chunk.read;
+                    if unread >= MOST_UNREAD && chunk.closed.is_none() && reader.may_end_chunk() {
+                        chunk.closed = Some(Behind::of(reader, gaps));
+                    }
                     self.gathered.fault(source, SkipPhase::Read, failure);
                 } else {
                     self.stuck = Some(Stuck::Read { failure, opens_anew: CAREFUL });

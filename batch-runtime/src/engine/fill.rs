@@ -15,6 +15,10 @@ use crate::definition::{Failure, Phase, Process, Reader, Sink, Slot, StepInfo, S
 /// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
 pub(super) const FIRST_CAPACITY: usize = 64 * 1024;
 
+/// A chunk ends after so many records that cannot be read and are skipped, also without an item: its skips are kept until it is
+/// committed.
+pub(super) const MOST_UNREAD: u64 = 10_000;
+
 /// The outputs of one chunk.
 ///
 /// `CAREFUL` where an item may have to be told from the others, because the step skips or repeats or is listened to: each output is
@@ -192,7 +196,8 @@ impl<'c> Extent<'c> {
     pub(super) fn cut(self, filled: Filled, room: u64) -> Self {
         let stepped_over = u64::from(filled.records).saturating_sub(filled.read);
         let most = room.saturating_sub(stepped_over);
-        Self { items: self.items.min(most), most, ..self }
+        let items = if stepped_over < MOST_UNREAD { self.items.min(most) } else { 0 };
+        Self { items, most, ..self }
     }
 
     /// Is its time over?

@@ -103,6 +103,10 @@ impl Read for Members {
 }
 
 impl Member {
+    #[cfg_attr(
+        not(feature = "zstd"),
+        allow(clippy::unnecessary_wraps, reason = "only the decoder of zstd can fail here")
+    )]
     fn new(format: Format, input: Input) -> io::Result<Self> {
         match format {
             #[cfg(feature = "gzip")]

@@ -47,7 +47,7 @@ fn a_step_that_skips_every_record_fails_with_the_first_error_and_publishes_nothi
     let failed = step(&report, "load");
     let text = &failed.exit.description;
     assert!(text.contains("in.csv, line 1") && text.contains("found `a`"), "{text}");
-    assert!(text.contains("all 5 records") && text.contains("allow_all_skipped"), "{text}");
+    assert!(text.contains("none of the 5 records") && text.contains("allow_all_skipped"), "{text}");
     assert_eq!(failed.counters.read_skip, 0);
     assert_eq!(std::fs::read_to_string(world.path("out.csv")).unwrap(), "old\n");
 }
@@ -99,6 +99,59 @@ fn a_step_that_may_skip_all_completes_and_says_that_it_did() {
     let completed = step(&report, "lenient");
     assert_eq!(completed.counters.read_skip, 5);
     assert_eq!(completed.exit.description, "skipped all 5 records, in reading; nothing was written");
+}
+
+#[step(chunk = 2, threads = threads, skip(ReadError), allow_all_skipped)]
+fn lenient_on_threads() {
+    pairs | first | file
+}
+
+#[job]
+fn lenient_on_threads_job(input: PathBuf, output: PathBuf, threads: usize) {
+    lenient_on_threads;
+}
+
+#[processor(concurrency = 2)]
+fn first_of_several(pair: (i64, i64)) -> i64 {
+    pair.0
+}
+
+#[step(chunk = 2, skip(ReadError), allow_all_skipped)]
+fn lenient_at_once() {
+    pairs | first_of_several | file
+}
+
+#[job]
+fn lenient_at_once_job(input: PathBuf, output: PathBuf) {
+    lenient_at_once;
+}
+
+#[test]
+fn skips_are_committed_after_ten_thousand_records_though_none_could_be_read() {
+    let world = World::new();
+    std::fs::write(world.path("in.csv"), format!("{}1,1\n", "a,1\n".repeat(25_000))).unwrap();
+    let paths = |name: &str| (world.path("in.csv"), world.path(name));
+    let (input, output) = paths("one.csv");
+    let mut reports = vec![world.completes(&lenient_job(input, output))];
+    for threads in [2, 3] {
+        let (input, output) = paths(&format!("threads-{threads}.csv"));
+        reports.push(world.completes(&lenient_on_threads_job(input, output, threads)));
+    }
+    let (input, output) = paths("several.csv");
+    reports.push(world.completes(&lenient_at_once_job(input, output)));
+    for report in reports {
+        let Counters { read, read_skip, write, commit, .. } = report.steps[0].counters;
+        assert_eq!((read, read_skip, write, commit), (1, 25_000, 1, 3));
+    }
+}
+
+#[test]
+fn a_step_fails_after_ten_thousand_records_of_which_none_could_be_read() {
+    let world = World::new();
+    std::fs::write(world.path("in.csv"), format!("{}1,1\n", "a,1\n".repeat(10_000))).unwrap();
+    let report = world.fails(&load_job(world.path("in.csv"), world.path("out.csv")));
+    let text = &step(&report, "load").exit.description;
+    assert!(text.contains("line 1, ") && text.contains("none of the first 10000 records"), "{text}");
 }
 
 #[test]
@@ -176,7 +229,7 @@ fn on_threads_it_is_the_same() {
         std::fs::write(world.path("in.csv"), BAD).unwrap();
         let report = world.fails(&launch(world.path("in.csv")));
         let text = &step(&report, name).exit.description;
-        assert!(text.contains("in.csv, line 1") && text.contains("all 5 records"), "{text}");
+        assert!(text.contains("in.csv, line 1") && text.contains("none of the 5 records"), "{text}");
         std::fs::write(world.path("in.csv"), format!("1,1\n{BAD}2,2\n3,3\n{BAD}")).unwrap();
         let counters = step(&world.completes(&launch(world.path("in.csv"))), name).counters;
         assert_eq!((counters.read, counters.read_skip), (3, 10));

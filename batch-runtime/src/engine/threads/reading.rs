@@ -10,7 +10,7 @@ use super::turns::Turns;
 use super::{Buffers, Common, Said, Unit, UnitEnd, WorkersLane};
 use crate::definition::{Failure, Phase, Reader};
 use crate::engine::checkpoint;
-use crate::engine::fill::{Extent, FIRST_CAPACITY};
+use crate::engine::fill::{Extent, FIRST_CAPACITY, MOST_UNREAD};
 use crate::engine::gaps::{Gaps, Unpassed};
 use crate::engine::panic;
 use crate::engine::reopen::{ReadRepeats, Reopening, located};
@@ -230,7 +230,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                             return Ok((reader, false));
                         }
                         room -= 1;
-                        most = most.min(room);
+                        most = if (buffers.unread.len() as u64) < MOST_UNREAD { most.min(room) } else { 0 };
                     } else if CAREFUL {
                         reader = open(reader, failure)?;
                     } else {
