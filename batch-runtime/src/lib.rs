@@ -87,6 +87,7 @@
 //! | make one value of what the parts came to | [`#[aggregator]`](macro@aggregator), named as `aggregator = total` |
 //! | know what a restart runs again | the page of [`#[job]`](macro@job) |
 //! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
+//! | end a job early, and say why | `end!("CODE", "no rows of {day}")`, `fail!(..)`, `stop!(..)` in a [job](macro@job) |
 //! | share a part of a body | [`#[flow]`](macro@flow) |
 //! | share an expensive thing | [`#[resource]`](macro@resource) |
 //! | write to another database | [`#[database]`](macro@database) |

@@ -37,6 +37,7 @@ mod restarts;
 mod routing;
 mod splits;
 mod support;
+mod texts;
 mod threads;
 mod threads_reading;
 mod unordered;

@@ -18,4 +18,5 @@ pub(crate) mod resource;
 pub(crate) mod signature;
 pub(crate) mod step;
 pub(crate) mod tasklet;
+pub(crate) mod texts;
 pub(crate) mod writer;

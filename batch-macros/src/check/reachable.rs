@@ -76,7 +76,7 @@ fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
             }
             Leaves { on: false, out: true, end: false }
         }
-        Kind::End(_) | Kind::Fail(_) => Leaves { on: false, out: false, end: true },
+        Kind::End(..) | Kind::Fail(_) => Leaves { on: false, out: false, end: true },
         Kind::Match(r#match) => {
             let nothing = Leaves { on: r#match.arms.is_empty(), out: false, end: false };
             r#match.arms.iter().fold(nothing, |all, arm| all.or(leaves(&arm.body, around, errors)))
@@ -112,7 +112,7 @@ fn span(statement: &Statement) -> Span {
 
 fn unreachable(before: &Statement) -> String {
     let why = match &before.kind {
-        Kind::End(_) => "`end!` before it ends the job",
+        Kind::End(..) => "`end!` before it ends the job",
         Kind::Fail(_) => "`fail!` before it ends the job",
         Kind::Break => "`break` before it leaves the loop",
         Kind::Loop(_) => "the `loop` before it has no `break`",

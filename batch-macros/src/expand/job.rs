@@ -22,7 +22,8 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let sound = before == errors.count();
     check::recursion::check("job", &function.sig.ident, &mut job.body, errors);
     check::reachable::check(&job.body, errors);
-    let Tree { items, nodes, checks, imports } = tree(&job.body);
+    check::texts::check("job", &job.parameters, &mut job.body, errors);
+    let Tree { items, nodes, checks, imports } = tree(&job.body, &job.parameters);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
     let (listeners, heard) = listeners(&job.options);

@@ -30,6 +30,7 @@ mod reader;
 mod resource;
 mod step;
 mod tasklet;
+mod texts;
 mod tree;
 mod writer;
 

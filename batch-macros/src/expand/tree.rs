@@ -1,6 +1,6 @@
 //! Receives: a body. Gives: it as a constant tree, and the checks of what its names are, each at the user's word.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -8,7 +8,11 @@ use syn::{Attribute, Lit};
 
 use super::bindings;
 use super::names::{self, Roles};
+use super::texts::{self, Told};
 use crate::model::body::{Body, Kind, Match, Named, Statement, plain};
+use crate::model::job::Parameter;
+use crate::model::text::{Text, Value};
+use crate::model::types::{is_named, shown};
 use crate::syntax::binding::{BoundTo, literal};
 
 /// A body as code.
@@ -24,8 +28,8 @@ pub(crate) struct Tree {
 }
 
 /// Expands a body.
-pub(crate) fn tree(body: &Body) -> Tree {
-    let mut growing = Growing::default();
+pub(crate) fn tree(body: &Body, parameters: &[Parameter]) -> Tree {
+    let mut growing = Growing { parameters, ..Growing::default() };
     let nodes = growing.nodes(body, &[]);
     Tree { items: growing.items, nodes, checks: growing.checks, imports: growing.imports }
 }
@@ -55,7 +59,8 @@ pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: impl ToTok
 }
 
 #[derive(Default)]
-struct Growing {
+struct Growing<'t> {
+    parameters: &'t [Parameter],
     items: TokenStream,
     checks: TokenStream,
     imports: TokenStream,
@@ -63,6 +68,8 @@ struct Growing {
     roles: Roles,
     /// The words that stand for names.
     written: HashSet<String>,
+    /// The alias of each path.
+    aliases: HashMap<String, Ident>,
 }
 
 /// The constants of one name.
@@ -82,7 +89,7 @@ enum Purpose {
     While,
 }
 
-impl Growing {
+impl Growing<'_> {
     fn nodes(&mut self, body: &Body, around: &[Attribute]) -> TokenStream {
         let nodes = body.iter().filter_map(|statement| {
             let mut conditions = around.to_vec();
@@ -124,11 +131,71 @@ impl Growing {
                 quote!(__batch::Node::Split { branches: &[#(#branches),*], max: #max })
             }
             Kind::Break => quote!(__batch::Node::Break),
-            Kind::End(code) => quote!(__batch::Node::End(#code)),
-            Kind::Fail(why) => quote!(__batch::Node::Fail(#why)),
-            Kind::Stop(why) => quote!(__batch::Node::Stop(#why)),
+            Kind::End(code, why) => {
+                let why = self.text(why.as_ref(), conditions);
+                quote!(__batch::Node::End(#code, #why))
+            }
+            Kind::Fail(why) => {
+                let why = self.text(Some(why), conditions);
+                quote!(__batch::Node::Fail(#why))
+            }
+            Kind::Stop(why) => {
+                let why = self.text(Some(why), conditions);
+                quote!(__batch::Node::Stop(#why))
+            }
             Kind::Broken => return None,
         })
+    }
+
+    /// A text; one with values takes a place in the body, as what they ask for depends on what is before it.
+    fn text(&mut self, text: Option<&Text>, conditions: &[Attribute]) -> TokenStream {
+        let Some(text) = text.filter(|text| !text.names.is_empty()) else { return texts::plain(text) };
+        let (index, at) = (self.names, text.literal.span());
+        self.names += 1;
+        let used = format_ident!("__TEXT_{index}");
+        let names = text.names.iter();
+        let values = names.zip(&text.values).filter_map(|(name, value)| match value {
+            Value::Parameter(at) => {
+                let is_path = self.parameters[*at].ty.as_ref().is_some_and(|ty| is_named(ty, "PathBuf"));
+                Some(Told::Parameter { name, alias: format_ident!("__Parameter{at}"), is_path })
+            }
+            Value::Output(path) => {
+                let alias = self.aliases.get(path)?.clone();
+                let word = path.rsplit("::").next().unwrap_or(path).trim();
+                Some(Told::Output { word: word.trim_start_matches("r#").to_owned(), alias })
+            }
+        });
+        let values: Vec<_> = values.collect();
+        self.items.extend(texts::telling(text, &used, values, &mut self.roles, conditions));
+        let word = text.word;
+        self.advance(index, &used, word, conditions);
+        let place = format_ident!("__PLACE_{index}");
+        let unsure = quote!(__wiring::unsure_output(__WIRING, #used, #place));
+        self.checks.extend(panic_at(at, conditions, unsure));
+        let written = text.literal.value();
+        quote!(__batch::Text { written: #written, values: ::core::option::Option::Some(#used) })
+    }
+
+    /// The place after the one of that number.
+    fn advance(&mut self, index: usize, used: &Ident, written: &str, conditions: &[Attribute]) {
+        let place = format_ident!("__PLACE_{index}");
+        let next = format_ident!("__PLACE_{}", index + 1);
+        let advance = quote!(#place.behind(#used, #written));
+        self.checks.extend(if conditions.is_empty() {
+            quote!(const #next: __wiring::Place = #advance;)
+        } else {
+            let all = conditions
+                .iter()
+                .filter_map(|condition| condition.meta.require_list().ok())
+                .map(|list| &list.tokens);
+            let all = quote!(all(#(#all),*));
+            quote! {
+                #[cfg(#all)]
+                const #next: __wiring::Place = #advance;
+                #[cfg(not(#all))]
+                const #next: __wiring::Place = #place;
+            }
+        });
     }
 
     fn r#match(&mut self, r#match: &Match, conditions: &[Attribute]) -> TokenStream {
@@ -210,6 +277,9 @@ impl Growing {
         let Constants { alias, used, decides, runs, .. } = &constants;
         let bound = bindings::constant(&name.bindings);
         self.imports.extend(names::import(alias, &name.path, conditions));
+        if conditions.is_empty() || !self.aliases.contains_key(&shown(&name.path)) {
+            self.aliases.insert(shown(&name.path), alias.clone());
+        }
         let word = name.word();
         let given = name.alias.as_ref().map_or_else(
             || quote!(::core::option::Option::None),
@@ -241,22 +311,7 @@ impl Growing {
         let next = format_ident!("__PLACE_{}", index + 1);
         let written = name.alias.as_ref().map_or_else(|| word.clone(), plain);
         let first = self.written.insert(written.clone());
-        let advance = quote!(#place.behind(#used, #written));
-        self.checks.extend(if conditions.is_empty() {
-            quote!(const #next: __wiring::Place = #advance;)
-        } else {
-            let all = conditions
-                .iter()
-                .filter_map(|condition| condition.meta.require_list().ok())
-                .map(|list| &list.tokens);
-            let all = quote!(all(#(#all),*));
-            quote! {
-                #[cfg(#all)]
-                const #next: __wiring::Place = #advance;
-                #[cfg(not(#all))]
-                const #next: __wiring::Place = #place;
-            }
-        });
+        self.advance(*index, used, &written, conditions);
         let fits = match purpose {
             // A `match` says it by its type.
             Purpose::Match => quote!(::core::option::Option::None),

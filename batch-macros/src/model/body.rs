@@ -8,6 +8,7 @@ use syn::{Attribute, Block, Expr, ExprMatch, Macro, Pat, Path, Stmt, Token, Type
 
 use super::pattern;
 use super::split::{self, Split};
+use super::text::{Text, code_and_text};
 use super::types::shown;
 use crate::errors::Errors;
 use crate::syntax::binding::{self, Binding};
@@ -42,9 +43,10 @@ pub(crate) enum Kind {
     /// `split! { a, { b; c } }`
     Split(Split),
     Break,
-    End(String),
-    Fail(String),
-    Stop(String),
+    /// The exit code, and why.
+    End(String, Option<Text>),
+    Fail(Text),
+    Stop(Text),
     /// Reported already.
     Broken,
 }
@@ -365,14 +367,11 @@ const COMMANDS: [&str; 4] = ["end", "fail", "stop", "split"];
 fn command(mac: &Macro, errors: &mut Errors) -> Kind {
     let name = mac.path.get_ident().map(plain).unwrap_or_default();
     match name.as_str() {
-        "end" if mac.tokens.is_empty() => Kind::End("COMPLETED".to_owned()),
-        "end" => {
-            text(mac, "an exit code in quotes, as `end!(\"NOTHING_TO_DO\")`, or nothing, `end!()`", errors)
-                .map_or(Kind::Broken, Kind::End)
-        }
-        "fail" => text(mac, "why in quotes, as `fail!(\"the file is damaged\")`", errors)
+        "end" if mac.tokens.is_empty() => Kind::End("COMPLETED".to_owned(), None),
+        "end" => end(mac, errors),
+        "fail" => text("fail!", mac, "why in quotes, as `fail!(\"the file is damaged\")`", errors)
             .map_or(Kind::Broken, Kind::Fail),
-        "stop" => text(mac, "why in quotes, as `stop!(\"waits for approval\")`", errors)
+        "stop" => text("stop!", mac, "why in quotes, as `stop!(\"waits for approval\")`", errors)
             .map_or(Kind::Broken, Kind::Stop),
         "split" => split::split(mac, errors),
         other => {
@@ -391,22 +390,45 @@ fn command(mac: &Macro, errors: &mut Errors) -> Kind {
     }
 }
 
-fn text(mac: &Macro, wanted: &str, errors: &mut Errors) -> Option<String> {
-    let name = shown(&mac.path);
+/// `end!("CODE")`, `end!("CODE", "why")`.
+fn end(mac: &Macro, errors: &mut Errors) -> Kind {
+    const WANTED: &str = "`end!` says an exit code in quotes, as `end!(\"NOTHING_TO_DO\")`, and may say why, as `end!(\"NOTHING_TO_DO\", \"no rows for {year}\")`, or nothing, `end!()`";
+    let Ok((code, why)) = mac.parse_body_with(code_and_text) else {
+        errors.at(&mac.tokens, WANTED);
+        return Kind::Broken;
+    };
+    if code.value().trim().is_empty() {
+        errors.at(&code, WANTED);
+        return Kind::Broken;
+    }
+    if code.value().contains(['{', '}']) {
+        errors.at(
+            &code,
+            "an exit code is a word that others look for, without values in it; say them after it: `end!(\"NOTHING_TO_DO\", \"no rows for {year}\")`",
+        );
+        return Kind::Broken;
+    }
+    match why.map(|why| Text::read("end!", why, errors)) {
+        Some(None) => Kind::Broken,
+        why => Kind::End(code.value(), why.flatten()),
+    }
+}
+
+fn text(word: &'static str, mac: &Macro, wanted: &str, errors: &mut Errors) -> Option<Text> {
     if mac.tokens.is_empty() {
-        errors.at(&mac.path, format!("`{name}!` says {wanted}"));
+        errors.at(&mac.path, format!("`{word}` says {wanted}"));
         return None;
     }
-    match syn::parse2::<syn::LitStr>(mac.tokens.clone()) {
+    match mac.parse_body::<syn::LitStr>() {
         Ok(text) if text.value().trim().is_empty() => {
-            errors.at(&text, format!("`{name}!` says {wanted}"));
+            errors.at(&text, format!("`{word}` says {wanted}"));
             None
         }
-        Ok(text) => Some(text.value()),
+        Ok(text) => Text::read(word, text, errors),
         Err(_) => {
             errors.at(
                 &mac.tokens,
-                format!("`{name}!` says {wanted}; the text stands as it is, without values in it"),
+                format!("`{word}` says {wanted}; values are named in the text, as `{word}(\"no rows for {{year}}\")`"),
             );
             None
         }

@@ -15,4 +15,5 @@ pub(crate) mod range;
 pub(crate) mod returns;
 pub(crate) mod split;
 pub(crate) mod step;
+pub(crate) mod text;
 pub(crate) mod types;

@@ -71,8 +71,8 @@ pub(super) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
     match request.activity {
         Activity::Step(step) => execute_step(request, step),
         Activity::Job(nested) => execute_job(request, nested),
-        Activity::Flow(_) | Activity::Decider(_) => {
-            unreachable!("the walk goes through flows and asks deciders itself")
+        Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => {
+            unreachable!("the walk goes through flows, asks deciders and tells texts itself")
         }
     }
 }

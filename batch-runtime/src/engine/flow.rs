@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::definition::{Binding, DeciderInfo, StepInfo};
-use crate::graph::{Activity, Arm, Node, Subject, Use};
+use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
 use super::step::Route;
 
@@ -140,13 +140,13 @@ pub(super) trait Driver {
     fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Self::Halt>;
 
     /// `stop!` at that place; `Ok` where an earlier execution stopped there.
-    fn stop(&mut self, path: &str, why: &'static str) -> Result<(), Self::Halt>;
+    fn stop(&mut self, path: &str, why: &Text) -> Result<(), Self::Halt>;
 
     /// `end!`.
-    fn end(&mut self, code: &'static str) -> Self::Halt;
+    fn end(&mut self, code: &'static str, why: &Text) -> Self::Halt;
 
     /// `fail!`, in what was decided, the innermost last.
-    fn fail(&mut self, why: &'static str, around: &[Around]) -> Self::Halt;
+    fn fail(&mut self, why: &Text, around: &[Around]) -> Self::Halt;
 }
 
 /// Walks a body from its beginning to its end, or to where the driver halts.
@@ -202,7 +202,7 @@ impl Numbering {
                     branches.iter().for_each(|branch| self.pass(branch, depth, told));
                 }
                 Node::Stop(_) => told(&self.number(STOP.to_owned()), depth),
-                Node::Break | Node::End(_) | Node::Fail(_) => {}
+                Node::Break | Node::End(..) | Node::Fail(_) => {}
             }
         }
     }
@@ -327,7 +327,7 @@ impl<D: Driver> Walk<'_, D> {
                 self.driver.split(&ahead, *max)?;
             }
             Node::Break => return Ok(Flowing::Broken),
-            Node::End(code) => return Err(self.driver.end(code)),
+            Node::End(code, why) => return Err(self.driver.end(code, why)),
             Node::Fail(why) => return Err(self.driver.fail(why, &self.around)),
             Node::Stop(why) => {
                 let path = self.path(numbering.number(STOP.to_owned()));
@@ -406,7 +406,7 @@ fn gather(nodes: &'static [Node], steps: &mut BTreeMap<&'static str, &'static St
             steps.insert(used.name, step);
         }
         Activity::Flow(flow) => gather(flow.nodes, steps),
-        Activity::Job(_) | Activity::Decider(_) => {}
+        Activity::Job(_) | Activity::Decider(_) | Activity::Text(_) => {}
     };
     for node in nodes {
         match node {
@@ -417,7 +417,7 @@ fn gather(nodes: &'static [Node], steps: &mut BTreeMap<&'static str, &'static St
             }
             Node::While { body, .. } | Node::Loop(body) => gather(body, steps),
             Node::Split { branches, .. } => branches.iter().for_each(|branch| gather(branch, steps)),
-            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => {}
+            Node::Break | Node::End(..) | Node::Fail(_) | Node::Stop(_) => {}
         }
     }
 }

@@ -49,7 +49,7 @@ impl Form {
         match activity {
             Activity::Step(step) => Some(Self::of_step(step)),
             Activity::Job(job) => Some(Self::bare(Of::Job(job.name.to_owned()))),
-            Activity::Flow(_) | Activity::Decider(_) => None,
+            Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => None,
         }
     }
 

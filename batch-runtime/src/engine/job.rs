@@ -93,7 +93,7 @@ pub(super) fn run(
     let Runner { steps, passed, .. } = runner;
     let (status, exit) = match walked {
         Ok(()) => (BatchStatus::Completed, ExitStatus::code("COMPLETED")),
-        Err(Halt::Ended(code)) => (BatchStatus::Completed, ExitStatus::code(code)),
+        Err(Halt::Ended(exit)) => (BatchStatus::Completed, exit),
         Err(Halt::Stopped(exit)) => (BatchStatus::Stopped, exit),
         Err(Halt::Failed(exit)) => (BatchStatus::Failed, exit),
         Err(Halt::Lost(error)) => {
@@ -169,7 +169,7 @@ fn steps(nodes: &'static [Node]) -> Vec<&'static StepInfo> {
             }
             Node::While { body, .. } | Node::Loop(body) => steps(body),
             Node::Split { branches, .. } => branches.iter().flat_map(|branch| steps(branch)).collect(),
-            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => Vec::new(),
+            Node::Break | Node::End(..) | Node::Fail(_) | Node::Stop(_) => Vec::new(),
         })
         .collect()
 }
@@ -178,6 +178,6 @@ fn steps_of(activity: Activity) -> Vec<&'static StepInfo> {
     match activity {
         Activity::Step(step) => vec![step],
         Activity::Flow(flow) => steps(flow.nodes),
-        Activity::Job(_) | Activity::Decider(_) => Vec::new(),
+        Activity::Job(_) | Activity::Decider(_) | Activity::Text(_) => Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::renames::{Renames, name_in};
 use super::step::Route;
 use crate::definition::DeciderInfo;
-use crate::graph::{Activity, Node, Subject};
+use crate::graph::{Activity, Node, Subject, Text};
 use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 
 /// The outcomes that the journal records for places other than arms.
@@ -313,15 +313,15 @@ impl Driver for Replay<'_> {
         if front { Err(Halt::Front) } else { Ok(()) }
     }
 
-    fn stop(&mut self, path: &str, _: &'static str) -> Result<(), Halt> {
+    fn stop(&mut self, path: &str, _: &Text) -> Result<(), Halt> {
         self.meet(path).map(|_| ())
     }
 
-    fn end(&mut self, _: &'static str) -> Halt {
+    fn end(&mut self, _: &'static str, _: &Text) -> Halt {
         Halt::Front
     }
 
-    fn fail(&mut self, _: &'static str, around: &[Around]) -> Halt {
+    fn fail(&mut self, _: &Text, around: &[Around]) -> Halt {
         // A step that completed has nothing left to do, so its outcome is a fact; what is decided again is around it.
         for around in around.iter().rev() {
             let led = match around {
@@ -392,7 +392,7 @@ mod tests {
                 &[Arm { label: "More", body: &[] }, Arm { label: "Enough", body: &[Node::Break] }],
             ),
         ]),
-        Node::Stop("look at it"),
+        Node::Stop(Text::plain("look at it")),
     ];
 
     fn entries(passed: &[(&str, &str)]) -> Vec<JournalEntry> {

@@ -14,7 +14,7 @@ use crate::definition::{
     BoxError, DeciderInfo, ExecutionId, Failure, JobInfo, ParameterValue, Parameters, REPLAY, Reader,
     StepExecutionId,
 };
-use crate::graph::{Activity, Subject};
+use crate::graph::{Activity, Subject, Text};
 use crate::repository::{JournalEntry, Repository};
 
 /// What an execution that replays another one does of its job.
@@ -238,15 +238,15 @@ impl Driver for Prefix<'_> {
         if fronts > 0 { Err(Front) } else { Ok(()) }
     }
 
-    fn stop(&mut self, path: &str, _: &'static str) -> Result<(), Front> {
+    fn stop(&mut self, path: &str, _: &Text) -> Result<(), Front> {
         self.pass(path).map(drop)
     }
 
-    fn end(&mut self, _: &'static str) -> Front {
+    fn end(&mut self, _: &'static str, _: &Text) -> Front {
         Front
     }
 
-    fn fail(&mut self, _: &str, _: &[Around]) -> Front {
+    fn fail(&mut self, _: &Text, _: &[Around]) -> Front {
         Front
     }
 }

@@ -12,7 +12,7 @@ use super::replay::Replaying;
 use super::step::{Done, Halt as StepHalt, Route, StepEnd};
 use super::{RunOptions, all_skipped, execution};
 use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
-use crate::graph::{Activity, Subject};
+use crate::graph::{Activity, Subject, Text};
 use crate::observe::{Remedy, StepReport};
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
@@ -21,7 +21,7 @@ use crate::repository::{
 /// Why a walk ended before the end of the body.
 pub(super) enum Halt {
     /// `end!`.
-    Ended(&'static str),
+    Ended(ExitStatus),
     /// `stop!`, or somebody asked.
     Stopped(ExitStatus),
     /// `fail!`, or a step failed and nothing handled it.
@@ -271,6 +271,18 @@ impl Runner<'_> {
     }
 }
 
+impl Runner<'_> {
+    /// The text, with the values of the job in it.
+    fn told(&self, text: &Text) -> Result<String, Halt> {
+        let own = StepEnvironment::new(None, None);
+        let scope = Scope::of_step(self.environment, &own);
+        panic::catch(|| text.told(&scope)).and_then(|told| told).map_err(|failure| {
+            let why = format!("the text `{}` cannot be told: {failure}", text.written);
+            Halt::Failed(ExitStatus::code("FAILED").because(why))
+        })
+    }
+}
+
 impl Driver for Runner<'_> {
     type Halt = Halt;
 
@@ -341,20 +353,23 @@ impl Driver for Runner<'_> {
         self.walk_all(branches, max)
     }
 
-    fn stop(&mut self, path: &str, why: &'static str) -> Result<(), Halt> {
+    fn stop(&mut self, path: &str, why: &Text) -> Result<(), Halt> {
         if self.journal.at(path).is_some() {
             return Ok(());
         }
+        let why = self.told(why)?;
         self.repository.record(self.ownership, &[JournalEntry::at(path, journal::STOPPED)])?;
         Err(Halt::Stopped(ExitStatus::code("STOPPED").because(why)))
     }
 
-    fn end(&mut self, code: &'static str) -> Halt {
-        Halt::Ended(if code.is_empty() { "COMPLETED" } else { code })
+    fn end(&mut self, code: &'static str, why: &Text) -> Halt {
+        let code = if code.is_empty() { journal::COMPLETED } else { code };
+        self.told(why).map_or_else(|halt| halt, |why| Halt::Ended(ExitStatus::code(code).because(why)))
     }
 
-    fn fail(&mut self, why: &'static str, _: &[Around]) -> Halt {
-        Halt::Failed(ExitStatus::code("FAILED").because(why))
+    fn fail(&mut self, why: &Text, _: &[Around]) -> Halt {
+        let failed = |why| Halt::Failed(ExitStatus::code("FAILED").because(why));
+        self.told(why).map_or_else(|halt| halt, failed)
     }
 }
 

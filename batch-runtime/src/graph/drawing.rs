@@ -148,17 +148,22 @@ impl Pen {
                 }
                 Vec::new()
             }
-            Node::End(code) => {
-                self.put(items, Shape::Terminal, vec![(*code).to_owned()], loose);
+            Node::End(code, why) => {
+                let lines = [*code, why.written].into_iter().filter(|line| !line.is_empty());
+                self.put(items, Shape::Terminal, lines.map(str::to_owned).collect(), loose);
                 Vec::new()
             }
             Node::Fail(why) => {
-                self.put(items, Shape::Terminal, vec!["FAILED".to_owned(), (*why).to_owned()], loose);
+                self.put(items, Shape::Terminal, vec!["FAILED".to_owned(), why.written.to_owned()], loose);
                 Vec::new()
             }
             Node::Stop(why) => {
-                let from =
-                    self.put(items, Shape::Terminal, vec!["STOPPED".to_owned(), (*why).to_owned()], loose);
+                let from = self.put(
+                    items,
+                    Shape::Terminal,
+                    vec!["STOPPED".to_owned(), why.written.to_owned()],
+                    loose,
+                );
                 vec![Loose { from, label: Some("restart".to_owned()) }]
             }
         }

@@ -72,7 +72,7 @@ impl FromStr for GraphFormat {
 /// The picture of a job.
 ///
 /// ```
-/// use batch_runtime::graph::{GraphFormat, Node, render};
+/// use batch_runtime::graph::{GraphFormat, Node, Text, render};
 /// use batch_runtime::{JobInfo, JobOptions};
 ///
 /// const JOB: JobInfo = JobInfo {
@@ -80,7 +80,7 @@ impl FromStr for GraphFormat {
 ///     name: "idle",
 ///     doc: "",
 ///     parameters: &[],
-///     flow: &[Node::End("NOTHING_TO_DO")],
+///     flow: &[Node::End("NOTHING_TO_DO", Text::NONE)],
 ///     options: JobOptions::DEFAULT,
 /// };
 /// assert_eq!(render(&JOB, GraphFormat::Text), "job idle()\n  end NOTHING_TO_DO\n");

@@ -5,6 +5,7 @@ mod drawing;
 mod format;
 mod mermaid;
 mod node;
+mod telling;
 mod text;
 #[doc(hidden)]
 pub mod wiring;
@@ -12,4 +13,5 @@ mod words;
 
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
+pub use telling::{Text, TextInfo};
 pub use text::render_text;

@@ -5,6 +5,8 @@ use std::any::Any;
 
 use crate::definition::{Binding, DeciderInfo, FlowInfo, JobInfo, StepInfo};
 
+use super::telling::{Text, TextInfo};
+
 /// One statement of a job's body.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -48,12 +50,12 @@ pub enum Node {
     },
     /// `break`: out of the innermost loop.
     Break,
-    /// `end!()`, `end!("CODE")`: the job completes here, with that exit code.
-    End(&'static str),
+    /// `end!()`, `end!("CODE")`, `end!("CODE", "why")`: the job completes here, with that exit code.
+    End(&'static str, Text),
     /// `fail!("why")`: the job fails here.
-    Fail(&'static str),
+    Fail(Text),
     /// `stop!("why")`: the job stops here, and a restart goes on behind it.
-    Stop(&'static str),
+    Stop(Text),
 }
 
 /// A name in a job's body.
@@ -78,6 +80,8 @@ pub enum Activity {
     Job(&'static JobInfo),
     /// A decider; only where something is decided.
     Decider(&'static DeciderInfo),
+    /// A text with values in it; only where the job ends by it.
+    Text(&'static TextInfo),
 }
 
 impl Activity {
@@ -89,6 +93,7 @@ impl Activity {
             Self::Flow(flow) => flow.name,
             Self::Job(job) => job.name,
             Self::Decider(decider) => decider.name,
+            Self::Text(text) => text.word,
         }
     }
 
@@ -100,6 +105,7 @@ impl Activity {
             Self::Flow(flow) => flow.id,
             Self::Job(job) => job.id,
             Self::Decider(decider) => decider.id,
+            Self::Text(text) => text.word,
         }
     }
 
@@ -111,6 +117,7 @@ impl Activity {
             Self::Flow(_) => "flow",
             Self::Job(_) => "job",
             Self::Decider(_) => "decider",
+            Self::Text(_) => "text of",
         }
     }
 }

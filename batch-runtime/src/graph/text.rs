@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::words::{details, parameter, split, title};
-use super::{Activity, Node, Subject, Use};
+use super::{Activity, Node, Subject, Text, Use};
 use crate::definition::JobInfo;
 
 /// The outline of a job, a line a statement, as `graph JOB --format text` prints it.
@@ -68,9 +68,10 @@ impl Outline {
                 }
             }
             Node::Break => self.line(depth, "break"),
-            Node::End(code) => self.line(depth, &format!("end {code}")),
-            Node::Fail(why) => self.line(depth, &format!("fail: {why}")),
-            Node::Stop(why) => self.line(depth, &format!("stop: {why}")),
+            Node::End(code, Text { written: "", .. }) => self.line(depth, &format!("end {code}")),
+            Node::End(code, why) => self.line(depth, &format!("end {code}: {}", why.written)),
+            Node::Fail(why) => self.line(depth, &format!("fail: {}", why.written)),
+            Node::Stop(why) => self.line(depth, &format!("stop: {}", why.written)),
         }
     }
 }

@@ -37,7 +37,7 @@ fn constant(value: &ParameterValue) -> String {
 pub(super) fn details(activity: &Activity) -> Vec<String> {
     match activity {
         Activity::Step(step) => step_details(step),
-        Activity::Flow(_) | Activity::Decider(_) => Vec::new(),
+        Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => Vec::new(),
         Activity::Job(job) => vec![format!("job {}", job.name)],
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::definition::{JobOptions, ParameterSpec};
-use crate::graph::Node;
+use crate::graph::{Node, Text};
 use crate::repository::BatchStatus;
 use crate::repository::sqlite::SqliteRepository;
 
@@ -12,9 +12,10 @@ const fn job(parameters: &'static [ParameterSpec], flow: &'static [Node]) -> Job
     JobInfo { id: "t::load", name: "load", doc: "", parameters, flow, options: JobOptions::DEFAULT }
 }
 
-const LOAD: &JobInfo = &job(&[ParameterSpec::of::<i64>("year", "")], &[Node::Stop("look")]);
+const LOAD: &JobInfo = &job(&[ParameterSpec::of::<i64>("year", "")], &[Node::Stop(Text::plain("look"))]);
 /// What `LOAD` became in a later version of the program.
-const RENAMED: &JobInfo = &job(&[ParameterSpec::of::<Option<i64>>("month", "")], &[Node::Stop("look")]);
+const RENAMED: &JobInfo =
+    &job(&[ParameterSpec::of::<Option<i64>>("month", "")], &[Node::Stop(Text::plain("look"))]);
 const WIDENED: &JobInfo = &job(
     &[
         ParameterSpec::of::<i64>("year", ""),
@@ -23,7 +24,7 @@ const WIDENED: &JobInfo = &job(
             ..ParameterSpec::of::<i64>("month", "")
         },
     ],
-    &[Node::Stop("look")],
+    &[Node::Stop(Text::plain("look"))],
 );
 const EMPTY: &JobInfo = &job(&[], &[]);
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use crate::cli::{answer, console::Console};
 use crate::definition::*;
 use crate::engine;
-use crate::graph::{Activity, Node, Use};
+use crate::graph::{Activity, Node, Text, Use};
 use crate::readers::IteratorReader;
 
 /// What a command printed, and its exit code.
@@ -234,7 +234,11 @@ pub(super) const UPLOAD: &JobInfo = &JobInfo {
             ..ParameterSpec::of::<Option<String>>("json", " How it is sent")
         },
     ],
-    flow: &[step(Summarise::INFO), Node::Stop("look at the ranking"), Node::End("UPLOADED")],
+    flow: &[
+        step(Summarise::INFO),
+        Node::Stop(Text::plain("look at the ranking")),
+        Node::End("UPLOADED", Text::NONE),
+    ],
     options: JobOptions::DEFAULT.restartable(true),
 };
 
@@ -244,6 +248,6 @@ pub(super) const ONCE: &JobInfo = &JobInfo {
     name: "once",
     doc: "",
     parameters: &[],
-    flow: &[Node::Fail("nothing to do")],
+    flow: &[Node::Fail(Text::plain("nothing to do"))],
     options: JobOptions::DEFAULT.restartable(false),
 };

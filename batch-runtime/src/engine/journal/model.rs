@@ -11,7 +11,7 @@ use super::super::form::Form;
 use super::super::renames::name_in;
 use super::{COMPLETED, holds};
 use crate::definition::DeciderInfo;
-use crate::graph::{Activity, Subject};
+use crate::graph::{Activity, Subject, Text};
 use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 
 const CHUNKS: u32 = 3;
@@ -176,15 +176,15 @@ impl Driver for Machine<'_> {
         if dead { Err(Dead) } else { Ok(()) }
     }
 
-    fn stop(&mut self, _: &str, _: &'static str) -> Result<(), Dead> {
+    fn stop(&mut self, _: &str, _: &Text) -> Result<(), Dead> {
         unreachable!("no job of the model stops")
     }
 
-    fn end(&mut self, _: &'static str) -> Dead {
+    fn end(&mut self, _: &'static str, _: &Text) -> Dead {
         unreachable!("no job of the model ends early")
     }
 
-    fn fail(&mut self, _: &'static str, _: &[Around]) -> Dead {
+    fn fail(&mut self, _: &Text, _: &[Around]) -> Dead {
         unreachable!("no job of the model fails")
     }
 }

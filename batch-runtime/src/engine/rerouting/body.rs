@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::played;
 use crate::definition::{DeciderInfo, Ended, StepInfo, StepKind, StepOptions};
-use crate::graph::{Activity, Arm, Node, Subject, Use};
+use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
 /// A step of a random body. Its number makes its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,9 +194,9 @@ fn node(statement: &Statement) -> Node {
             // One after the other, so that the outcomes have an order.
             Node::Split { branches: Box::leak(branches.into_boxed_slice()), max: Some(1) }
         }
-        Statement::End => Node::End(""),
-        Statement::Fail => Node::Fail("told to"),
-        Statement::Stop => Node::Stop("told to"),
+        Statement::End => Node::End("", Text::NONE),
+        Statement::Fail => Node::Fail(Text::plain("told to")),
+        Statement::Stop => Node::Stop(Text::plain("told to")),
     }
 }
 

@@ -133,6 +133,7 @@ impl Search {
                 None
             }
             Activity::Decider(decider) => self.needs(decider.needs, true, "decider", user, around, false),
+            Activity::Text(text) => self.needs(text.needs, true, "text of", user, around, false),
             Activity::Flow(flow) => self.nodes(flow.nodes, around),
             Activity::Job(job) => {
                 let mut at = 0;
@@ -243,7 +244,11 @@ impl Search {
                 },
                 Node::Loop(body) => self.nodes(body, around),
                 Node::Split { branches, .. } => self.branches(branches, around),
-                Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => None,
+                Node::End(_, text) | Node::Fail(text) | Node::Stop(text) => match text.values {
+                    Some(used) => self.used(used, around),
+                    None => None,
+                },
+                Node::Break => None,
             };
             if asked.is_some() {
                 return asked;

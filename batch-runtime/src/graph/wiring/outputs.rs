@@ -52,6 +52,7 @@ const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
             None
         }
         Activity::Decider(decider) => of_needs(wiring, decider.needs, used, place),
+        Activity::Text(text) => of_needs(wiring, text.needs, used, place),
         // A nested job judges its own.
         Activity::Job(_) | Activity::Flow(_) => None,
     }
@@ -103,12 +104,16 @@ const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: us
                 Message::of(used.activity.noun()).and(" ").code(used.name).and(" asks for the output of ");
             let message = message.code(name);
             return Some(if is_before(wiring, place, step) {
-                message
-                    .and(", and not every way to it leads through ")
-                    .code(name)
-                    .and("; ask for `Option<&Output<")
-                    .and(name)
-                    .and(">>`")
+                let message = message.and(", and not every way to it leads through ").code(name);
+                if let Activity::Text(_) = used.activity {
+                    return Some(
+                        message
+                            .and("; leave the value out, or write `")
+                            .and(used.name)
+                            .and("` where every way does"),
+                    );
+                }
+                message.and("; ask for `Option<&Output<").and(name).and(">>`")
             } else {
                 message
                     .and(", which ")

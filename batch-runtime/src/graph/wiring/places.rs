@@ -87,7 +87,8 @@ impl Parts {
             Node::While { used, body, .. } => Self { used: Some(used), body, ..empty },
             Node::Loop(body) => Self { body, ..empty },
             Node::Split { branches, .. } => Self { branches, ..empty },
-            Node::Break | Node::End(_) | Node::Fail(_) | Node::Stop(_) => empty,
+            Node::End(_, text) | Node::Fail(text) | Node::Stop(text) => Self { used: text.values, ..empty },
+            Node::Break => empty,
         }
     }
 

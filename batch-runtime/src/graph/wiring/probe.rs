@@ -252,6 +252,22 @@ pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<
     })
 }
 
+/// Why what a name stands for has nothing that a text could tell.
+#[must_use]
+pub const fn why_not_told(name: &str, noun: &str) -> Option<Message> {
+    let message = Message::new().code(name).and(" is ").and(article(noun)).and(noun);
+    match noun.as_bytes() {
+        b"decider" => {
+            Some(message.and(", and what a decider says is not kept; have a step return what is to be told"))
+        }
+        b"flow" => {
+            Some(message.and(", which leaves nothing; tell what a step of it left in the flow itself"))
+        }
+        b"job" => Some(message.and(", and what its steps leave stays in it")),
+        _ => None,
+    }
+}
+
 /// Why a job cannot `match` on a name.
 #[must_use]
 pub const fn why_not_matched(name: &str, decides: Option<Subject>, noun: &str) -> Option<Message> {

@@ -1,7 +1,7 @@
 //! Receives: a job's body and a place in it. Gives: what has happened on the ways that lead there: whether all of them pass
 //! a step, whether one of them passes a name.
 
-use crate::graph::{Activity, Arm, Node, Subject, Use};
+use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
 use super::message::same;
 use super::places::{places_in, use_at};
@@ -48,6 +48,12 @@ impl Walk {
             self.answer = Some(state);
         }
         self.next += 1;
+    }
+
+    const fn tell(&mut self, text: &Text, state: bool) {
+        if text.values.is_some() {
+            self.arrive(state);
+        }
     }
 
     /// The answer once `used` has completed.
@@ -106,9 +112,15 @@ impl Walk {
             }
             Node::Split { branches, .. } => End { on: self.branches(branches, state), out: None },
             Node::Break => End { on: None, out: Some(state) },
-            Node::End(_) | Node::Fail(_) => End { on: None, out: None },
+            Node::End(_, text) | Node::Fail(text) => {
+                self.tell(text, state);
+                End { on: None, out: None }
+            }
             // A restart goes on behind it.
-            Node::Stop(_) => End { on: Some(state), out: None },
+            Node::Stop(text) => {
+                self.tell(text, state);
+                End { on: Some(state), out: None }
+            }
         }
     }
 
@@ -248,7 +260,7 @@ mod tests {
         const NODES: &[Node] = &[
             decide(&[
                 Arm { label: "1", body: &[run(&A)] },
-                Arm { label: "2", body: &[run(&B), Node::End("E")] },
+                Arm { label: "2", body: &[run(&B), Node::End("E", Text::NONE)] },
             ]),
             run(&B),
         ];
@@ -282,7 +294,7 @@ mod tests {
     fn places_behind_an_end_keep_their_numbers() {
         const NODES: &[Node] = &[
             decide(&[
-                Arm { label: "1", body: &[Node::End("E"), run(&A), run(&A)] },
+                Arm { label: "1", body: &[Node::End("E", Text::NONE), run(&A), run(&A)] },
                 Arm { label: "2", body: &[run(&A)] },
             ]),
             run(&B),
@@ -314,7 +326,7 @@ mod tests {
     #[test]
     fn a_name_of_one_branch_is_not_free_in_another_also_where_the_job_ends_in_that() {
         const NODES: &[Node] =
-            &[Node::Split { branches: &[&[run(&A), Node::End("E")], &[run(&B)]], max: None }];
+            &[Node::Split { branches: &[&[run(&A), Node::End("E", Text::NONE)], &[run(&B)]], max: None }];
         assert!(perhaps_run(NODES, 1, "a"));
     }
 

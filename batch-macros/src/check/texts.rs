@@ -1,0 +1,162 @@
+//! The values in the text of an `end!`, `fail!` or `stop!` are parameters of the job, or outputs of steps before it.
+
+use crate::errors::Errors;
+use crate::model::body::{Body, Kind, Named, parameter_name, plain};
+use crate::model::job::Parameter;
+use crate::model::text::{Text, Value};
+use crate::model::types::shown;
+use crate::syntax::nearest::nearest;
+
+/// Looks up the names in the texts of a body. A text that names what is not there is reported, and taken out.
+pub(crate) fn check(noun: &str, parameters: &[Parameter], body: &mut Body, errors: &mut Errors) {
+    let mut names = Names { noun, parameters, before: Vec::new(), whole: true };
+    names.body(body, errors);
+}
+
+/// A name that stands in the body before a text.
+struct Known {
+    /// As it is called there: the word behind `as`, or the function's.
+    name: String,
+    /// The function's.
+    word: String,
+    path: String,
+    /// A decider of a `while`?
+    asked: bool,
+}
+
+struct Names<'n> {
+    noun: &'n str,
+    parameters: &'n [Parameter],
+    before: Vec<Known>,
+    /// Could all before it be read?
+    whole: bool,
+}
+
+impl Names<'_> {
+    fn body(&mut self, body: &mut Body, errors: &mut Errors) {
+        for statement in body {
+            match &mut statement.kind {
+                Kind::Run(named) => self.know(named, false),
+                Kind::Match(r#match) => {
+                    self.know(&r#match.subject, false);
+                    r#match.arms.iter_mut().for_each(|arm| self.body(&mut arm.body, errors));
+                }
+                Kind::While { decider, body, .. } => {
+                    self.know(decider, true);
+                    self.body(body, errors);
+                }
+                Kind::Loop(body) => self.body(body, errors),
+                Kind::Split(split) => split.branches.iter_mut().for_each(|branch| self.body(branch, errors)),
+                Kind::End(_, Some(text)) | Kind::Fail(text) | Kind::Stop(text) => {
+                    if !self.text(text, errors) {
+                        statement.kind = Kind::Broken;
+                    }
+                }
+                Kind::Broken => self.whole = false,
+                Kind::End(_, None) | Kind::Break => {}
+            }
+        }
+    }
+
+    fn know(&mut self, named: &Named, asked: bool) {
+        let word = named.word();
+        let name = named.alias.as_ref().map_or_else(|| word.clone(), plain);
+        self.before.push(Known { name, word, path: shown(&named.path), asked });
+    }
+
+    fn text(&self, text: &mut Text, errors: &mut Errors) -> bool {
+        let found: Result<Vec<Value>, Option<String>> =
+            text.names.iter().map(|name| self.value(name)).collect();
+        match found {
+            Ok(values) => {
+                text.values = values;
+                true
+            }
+            Err(message) => {
+                if let Some(message) = message {
+                    errors.at(&text.literal, message);
+                }
+                false
+            }
+        }
+    }
+
+    /// What a name stands for; or what is wrong with it, where that is not reported already.
+    fn value(&self, name: &str) -> Result<Value, Option<String>> {
+        let parameter = self.parameters.iter().position(|parameter| parameter_name(&parameter.name) == name);
+        let mut paths: Vec<&Known> = self.before.iter().filter(|known| known.name == name).collect();
+        if paths.is_empty() {
+            paths = self.before.iter().filter(|known| known.word == name).collect();
+        }
+        paths.dedup_by(|a, b| a.path == b.path);
+        match (parameter, &paths[..]) {
+            (Some(_), [_, ..]) => Err(Some(format!(
+                "`{name}` is a parameter of the job, and a step of it as well; give the step another name in this job, as `{name} as the_{name}`, and write that"
+            ))),
+            (Some(at), []) => {
+                let parameter = &self.parameters[at];
+                if parameter.secret {
+                    return Err(Some(format!(
+                        "`{name}` is a secret, which is never stored, and this text is; leave `{{{name}}}` out"
+                    )));
+                }
+                parameter.ty.as_ref().map(|_| Value::Parameter(at)).ok_or(None)
+            }
+            (None, [known]) if known.asked => Err(Some(format!(
+                "`{name}` is a decider, and what a decider says is not kept; have a step return what is to be told"
+            ))),
+            (None, [known]) => self.output(name, known),
+            (None, []) if !self.whole => Err(None),
+            (None, []) => Err(Some(self.unknown(name))),
+            (None, _) => Err(Some(format!(
+                "more than one step is called `{name}` here; give each another name, as `{name} as {name}_again`, and write that"
+            ))),
+        }
+    }
+
+    /// What the step left. There is one output of a step, whatever it is called where it runs.
+    fn output(&self, name: &str, known: &Known) -> Result<Value, Option<String>> {
+        let again = self.before.iter().find(|other| other.path == known.path && other.name != known.name);
+        match again {
+            Some(again) if name != known.word => Err(Some(format!(
+                "`{name}` and `{}` are one step, `{word}`, which leaves one output, that of its last run; write `{{{word}}}` if that is meant",
+                again.name,
+                word = known.word,
+            ))),
+            _ => Ok(Value::Output(known.path.clone())),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let parameters: Vec<String> = self
+            .parameters
+            .iter()
+            .filter(|parameter| !parameter.secret)
+            .map(|parameter| parameter_name(&parameter.name))
+            .collect();
+        let mut steps: Vec<&str> = Vec::new();
+        for known in self.before.iter().filter(|known| !known.asked) {
+            if !steps.contains(&known.name.as_str()) {
+                steps.push(&known.name);
+            }
+        }
+        let all = parameters.iter().map(String::as_str).chain(steps.iter().copied());
+        let meant = nearest(name, all).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let listed = |what: &str, of: &[&str]| format!("{what}, `{}`", of.join("`, `"));
+        let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
+        let scope = match (&parameters[..], &steps[..]) {
+            ([], []) if self.noun == "flow" => {
+                "there is none: a flow has no parameters, and no step is before it".to_owned()
+            }
+            ([], []) => "there is none: the job has no parameters, and no step is before it".to_owned(),
+            (parameters, []) => listed("the parameters", parameters),
+            ([], steps) => listed("what the steps before it left", steps),
+            (parameters, steps) => format!(
+                "{}; {}",
+                listed("the parameters", parameters),
+                listed("what the steps before it left", steps)
+            ),
+        };
+        format!("this text knows no `{name}`{meant}\nvalues that it can tell: {scope}")
+    }
+}

@@ -1,0 +1,119 @@
+//! Receives: the text of an `end!`, `fail!` or `stop!`. Gives: it as a constant; where there are values in it, with a hidden function
+//! that gets them out of the scope, as the arguments of a decider are, and formats the text.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Attribute;
+
+use super::names::{self, Roles};
+use crate::model::text::Text;
+
+/// What a value in a text is made of.
+pub(crate) enum Told<'t> {
+    /// The parameter of that name, whose type has the alias.
+    Parameter { name: &'t str, alias: Ident, is_path: bool },
+    /// The output of the step that the alias stands for, which is called so in the body.
+    Output { word: String, alias: Ident },
+}
+
+/// A text as an expression.
+pub(crate) fn plain(text: Option<&Text>) -> TokenStream {
+    text.map_or_else(
+        || quote!(__batch::Text::NONE),
+        |text| {
+            let plain = &text.plain;
+            quote!(__batch::Text::plain(#plain))
+        },
+    )
+}
+
+/// A text with values: the items that it is made of. `used` is the constant that they define.
+pub(crate) fn telling(
+    text: &Text,
+    used: &Ident,
+    values: Vec<Told<'_>>,
+    roles: &mut Roles,
+    conditions: &[Attribute],
+) -> TokenStream {
+    let (word, literal) = (text.word, &text.literal);
+    // The call stands where the text does, and so does what rustc says of a value that cannot be shown.
+    let at = Span::call_site().located_at(literal.span());
+    let tell = format_ident!("__tell{used}");
+    let (mut items, mut needs, mut fetch) = (TokenStream::new(), TokenStream::new(), TokenStream::new());
+    let mut arguments = Vec::new();
+    for (index, (name, value)) in text.names.iter().zip(values).enumerate() {
+        let local = format_ident!("__a{index}", span = at);
+        let argument = Ident::new(name, at);
+        match value {
+            Told::Parameter { name, alias, is_path } => {
+                needs.extend(quote!(__batch::Need {
+                    name: #name,
+                    asked_by: #word,
+                    kind: __batch::NeedKind::Parameter(<#alias as __batch::ParameterType>::TYPE),
+                },));
+                fetch.extend(quote!(let #local = __scope.parameter::<#alias>(#name)?;));
+                // A path says how it is shown.
+                arguments.push(if is_path {
+                    quote!(#argument = #local.display())
+                } else {
+                    quote_spanned!(at=> #argument = #local)
+                });
+            }
+            Told::Output { word: step, alias: named } => {
+                let alias = format_ident!("__Told{used}_{index}");
+                items.extend(left(&alias, &step, &named, at, roles, conditions));
+                needs.extend(quote!(__batch::Need {
+                    name: #step,
+                    asked_by: #word,
+                    kind: __batch::NeedKind::Output {
+                        step: <#alias as __batch::Produces>::ID,
+                        name: <#alias as __batch::Produces>::NAME,
+                        optional: false,
+                    },
+                },));
+                fetch.extend(quote!(let #local = __scope.output::<#alias>()?;));
+                arguments.push(quote_spanned!(at=> #argument = **#local));
+            }
+        }
+    }
+    let formatted =
+        quote_spanned!(at=> ::core::result::Result::Ok(::std::format!(#literal, #(#arguments),*)));
+    quote! {
+        #items
+        #(#conditions)*
+        fn #tell(__scope: &__batch::Scope<'_>) -> ::core::result::Result<::std::string::String, __batch::Failure> {
+            #fetch
+            #formatted
+        }
+        #(#conditions)*
+        const #used: &__batch::Use = &__batch::Use {
+            name: #word,
+            activity: __batch::Activity::Text(&__batch::TextInfo { word: #word, needs: &[#needs], tell: #tell }),
+            bindings: &[],
+        };
+    }
+}
+
+/// An alias that stands for the step where it leaves an output; else rustc says that it does not, and nothing more.
+fn left(
+    alias: &Ident,
+    step: &str,
+    named: &Ident,
+    at: Span,
+    roles: &mut Roles,
+    conditions: &[Attribute],
+) -> TokenStream {
+    let role = roles.alias(step, at);
+    let why = quote!(__wiring::why_not_told(#step, __wiring::Probe::<#named>::NOUN));
+    let proven = names::proven(&role, named, &[(at, why)], conditions);
+    let check = quote_spanned!(at=> let _ = <#role as __batch::Produces>::ID;);
+    quote! {
+        #proven
+        #(#conditions)*
+        #[cfg(not(rust_analyzer))]
+        type #alias = <#role as __batch::If<{ #check true }>>::Is;
+        #(#conditions)*
+        #[cfg(rust_analyzer)]
+        type #alias = #role;
+    }
+}
