@@ -17,22 +17,22 @@ pub(crate) fn part<'c>(component: &'c Component<'_>, errors: &mut Errors) -> Opt
     match (part, given) {
         (Some(part), _) => {
             if let Some(opaque) = impl_trait(part) {
-                errors.at(opaque, "the state of a processor has one type with a name: write it out");
+                errors.at(opaque, "the state of a processor needs a named type: write it out");
             } else if let Some(borrowed) = borrowed_part(part) {
                 errors.at(
                     borrowed,
-                    "what a partition came to was stored and owns its data: write an owned type",
+                    "a partition's result is stored, so it must own its data: write an owned type",
                 );
             }
         }
         (None, Some(given)) => errors.at(
             given,
-            format!("an aggregator takes what the partitions came to, all of it: write {}", form(component)),
+            format!("an aggregator takes the results of all partitions: write {}", form(component)),
         ),
         (None, None) => errors.at(
             component.name,
             format!(
-                "an aggregator takes what the partitions came to as its first argument: write {}",
+                "an aggregator takes the results of all partitions as its first argument: write {}",
                 form(component)
             ),
         ),
@@ -62,12 +62,12 @@ pub(crate) fn value(component: &Component<'_>, errors: &mut Errors) {
     if component.returns.written.is_none() {
         errors.at(
             component.name,
-            "an aggregator returns what the step leaves to those that follow: `-> Total`, or `-> Result<(), ..>` where it only checks",
+            "an aggregator returns the step's output: `-> Total`, or `-> Result<(), ..>` if it only checks",
         );
     } else if let Some(opaque) = impl_trait(value) {
-        errors.at(opaque, "what an aggregator returns has a type with a name: write it out");
+        errors.at(opaque, "an aggregator returns a named type: write it out");
     } else if let Some(part) = borrowed_part(value) {
-        errors.at(part, "what an aggregator returns is stored and owns its data: return an owned type");
+        errors.at(part, "an aggregator's result is stored, so it must own its data: return an owned type");
     }
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn without_partitions(options: &StepOptions, errors: &mut Errors) {
     {
         errors.at(
             word,
-            "`aggregator` makes one value of what partitions came to, and this step has none: write `partitions = 8` or `partitioner = regions` beside it, or leave `aggregator` out",
+            "`aggregator` combines the results of partitions, and this step has none: add `partitions = 8` or `partitioner = regions`, or leave `aggregator` out",
         );
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     );
     if something {
         match impl_trait(&returns.value) {
-            Some(opaque) => errors.at(opaque, "a classifier returns an enum by its name"),
+            Some(opaque) => errors.at(opaque, "a classifier returns a named enum: write its name"),
             None => check_owned(&returns.value, errors),
         }
     }

@@ -21,7 +21,7 @@ pub(crate) fn check(component: &Component<'_>, options: &ProcessorOptions, error
     {
         errors.at(
             keyword,
-            "an `async fn` runs on tokio, which is asked for in `Cargo.toml`: write `features = [\"async\"]` for `batch-runtime`",
+            "an `async fn` runs on tokio, which is optional: in `Cargo.toml`, write `features = [\"async\"]` for `batch-runtime`",
         );
         return;
     }
@@ -34,7 +34,7 @@ pub(crate) fn check(component: &Component<'_>, options: &ProcessorOptions, error
     if let (None, Some(timeout)) = (keyword, &options.timeout) {
         errors.at(
             &timeout.option,
-            "a call of a plain `fn` cannot be interrupted: make it an `async fn`, or let the step have a `timeout`, which is looked at between chunks",
+            "a call of a plain `fn` cannot be interrupted: make it an `async fn`, or give the step a `timeout`, which is checked between chunks",
         );
     }
     let Some(concurrency) = &options.concurrency else { return };
@@ -49,7 +49,7 @@ pub(crate) fn check(component: &Component<'_>, options: &ProcessorOptions, error
         match &argument.asks {
             Asks::State(_) => errors.at(
                 &argument.name,
-                "several calls at once would change a state in no order: drop `concurrency`, or keep the state in a processor behind this one",
+                "concurrent calls would change the state in no particular order: drop `concurrency`, or keep the state in a later processor",
             ),
             Asks::Connection(_) if keyword.is_none() => errors.at(
                 &argument.ty,

@@ -9,19 +9,19 @@ pub(crate) fn check(decider: &Component<'_>, errors: &mut Errors) {
     if decider.returns.written.is_none() {
         errors.at(
             decider.name,
-            "a decider returns what the job chooses by; let it return an enum, or `bool`: `-> Quality`",
+            "a decider returns the value that the job matches on; return an enum or `bool`: `-> Quality`",
         );
     } else if is_unit(value) {
         errors.at(
             value,
-            "a decider returns what the job chooses by; write an enum, or `bool`, in place of `()`",
+            "a decider returns the value that the job matches on; write an enum or `bool` in place of `()`",
         );
     } else if let Some(found) = impl_trait(value) {
-        errors.at(found, "a job chooses by one type; name it: an enum, or `bool`");
+        errors.at(found, "a decider returns a named type; write an enum or `bool`");
     } else if let Some(part) = borrowed_part(value) {
-        errors.at(part, "what a decider returns outlives it and cannot borrow; return an enum, or `bool`");
+        errors.at(part, "a decider's value outlives the call and cannot borrow; return an enum or `bool`");
     } else if is_named(value, "Repeat") {
-        errors.at(value, "`Repeat` calls a tasklet again; a decider returns an enum, or `bool`");
+        errors.at(value, "`Repeat` calls a tasklet again; a decider returns an enum or `bool`");
     } else if is_named(value, "String") {
         errors.at(
             value,

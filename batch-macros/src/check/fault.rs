@@ -13,7 +13,7 @@ pub(crate) fn exceptions(options: &StepOptions, errors: &mut Errors) {
         if let (Some(word), None, true) = (given(exception), given(rule), errors.is_empty()) {
             errors.at(
                 word,
-                format!("`{exception}` makes an exception of `{rule}`, and this step has none: leave it out, or write `{remedy}` beside it"),
+                format!("`{exception}` is an exception to `{rule}`, and this step has none: leave it out, or add `{remedy}`"),
             );
         }
     }
@@ -26,22 +26,22 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
                 "skips single items of a pipe, `reader | processor | writer`; a tasklet has none and handles its errors itself"
             }
             "retry" | "no_retry" => {
-                "repeats the calls of a pipe's components; a tasklet repeats what it does itself, or returns `Repeat::Again`"
+                "retries the calls of a pipe's components; a tasklet retries its own work, or returns `Repeat::Again`"
             }
             "threads" => "spreads the processors of a pipe over threads; a tasklet has none",
-            "order" => "is about the order in which the chunks of a pipe are committed; a tasklet has none",
-            "chunk_time" => "bounds how long a chunk of a pipe is filled; a tasklet has no chunks",
+            "order" => "sets the order in which the chunks of a pipe are committed; a tasklet has none",
+            "chunk_time" => "limits the time that a pipe takes to fill a chunk; a tasklet has no chunks",
             "partitions" | "partitioner" => {
-                "is about the input of a pipe, `reader | processor | writer`; a tasklet reads what it wants by itself"
+                "splits the input of a pipe, `reader | processor | writer`; a tasklet does its own reading"
             }
             "aggregator" => {
-                "makes one value of what the partitions of a pipe came to; a tasklet has none and returns its value itself"
+                "combines the results of a pipe's partitions; a tasklet has none and returns its own value"
             }
             "chunk_while" | "chunk_at_most" => {
-                "is about how far a chunk of a pipe goes; a tasklet has no chunks"
+                "decides where a chunk of a pipe ends; a tasklet has no chunks"
             }
-            "keep_items" => "shows the items of a pipe that a processor fails on; a tasklet has none",
-            "isolate" => "is about finding the bad item of a chunk; a tasklet has no chunks",
+            "keep_items" => "keeps the items that a pipe's processor fails on; a tasklet has none",
+            "isolate" => "finds the bad item of a chunk; a tasklet has no chunks",
             _ => continue,
         };
         errors.at(name, format!("`{name}` {message}: leave `{name}` out"));

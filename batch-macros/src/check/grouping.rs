@@ -18,8 +18,8 @@ pub(crate) fn item(component: &Component<'_>, shape: Shape, errors: &mut Errors)
     let returned = &component.returns;
     match &returned.written {
         Some(ty) if is_named(ty, "bool") => {}
-        Some(ty) => errors.at(ty, "whether the chunk goes on is yes or no: write `-> bool`"),
-        None => errors.at(name, "whether the chunk goes on is yes or no: write `-> bool`"),
+        Some(ty) => errors.at(ty, "a `chunk_while` function says whether the chunk goes on: write `-> bool`"),
+        None => errors.at(name, "a `chunk_while` function says whether the chunk goes on: write `-> bool`"),
     }
     let types: Vec<&Type> = component
         .function
@@ -33,20 +33,20 @@ pub(crate) fn item(component: &Component<'_>, shape: Shape, errors: &mut Errors)
         })
         .collect();
     if types.len() < shape.shown() {
-        errors.at(name, format!("where a chunk ends is seen by its items: {forms}"));
+        errors.at(name, format!("a `chunk_while` function looks at items: {forms}"));
         return None;
     }
     for ty in &types {
         if as_reference(ty).is_none_or(|reference| reference.mutability.is_some()) {
             let seen = as_reference(ty).map_or_else(|| shown(ty), |reference| shown(&reference.elem));
-            errors.at(ty, format!("an item is only looked at: write `&{seen}`"));
+            errors.at(ty, format!("a `chunk_while` function only looks at an item: write `&{seen}`"));
             return None;
         }
     }
     if let [last, next] = types[..]
         && shown(last) != shown(next)
     {
-        errors.at(next, format!("the item before and the next are of one type: {forms}"));
+        errors.at(next, format!("the last item and the next have the same type: {forms}"));
         return None;
     }
     types.last().map(|ty| taken(ty).item)
@@ -60,7 +60,7 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     {
         errors.at(
             word,
-            "`chunk_at_most` bounds what `chunk_while` keeps in one chunk, and this step has none: write `chunk_while = same_customer` beside it, or leave it out",
+            "`chunk_at_most` limits the chunks of `chunk_while`, and this step has none: add `chunk_while = same_customer`, or leave it out",
         );
     }
     if let (Some(grouping), Some(partitions)) = (&options.chunk_while, &options.partitions)
@@ -69,7 +69,7 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     {
         errors.at_span(
             grouping.span(),
-            "a reader splits its input anywhere, also within what `chunk_while` keeps in one chunk: name a `partitioner` whose parts end where such a chunk ends, or leave `partitions` out",
+            "a reader splits its input anywhere, even inside a group that `chunk_while` keeps together: name a `partitioner` whose parts end between groups, or leave `partitions` out",
         );
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                     errors.at(
                         &argument.ty,
                         format!(
-                            "a {} writes in one transaction, and this is one of a second database: nothing could commit both as one; split it into two steps",
+                            "a {} writes in one transaction, and this one belongs to a second database: the two cannot be committed atomically; split it into two steps",
                             role.noun()
                         ),
                     );
@@ -51,9 +51,13 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                 errors.at(
                     &argument.ty,
                     format!(
-                        "a {0} belongs to the job, not to a step, and is made before any step: it takes parameters{1}",
+                        "a {0} belongs to the job, not to a step, and is created before any step: it takes {1}",
                         role.noun(),
-                        if role == Role::Resource { ", other resources and `&JobContext`" } else { " alone" }
+                        if role == Role::Resource {
+                            "parameters, other resources and `&JobContext`"
+                        } else {
+                            "only parameters"
+                        }
                     ),
                 );
             }
@@ -63,7 +67,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
             ),
             Asks::JobContext | Asks::Resource if role == Role::Database => errors.at(
                 &argument.ty,
-                "a database is opened before the job's first step: it takes parameters alone",
+                "a database is opened before the job's first step: it takes only parameters",
             ),
             _ => {}
         }
@@ -82,17 +86,19 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
             "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
         }
         Role::Grouping => {
-            "where a chunk ends is known before its transaction begins: ask for `&Connection` to read"
+            "the end of a chunk is decided before its transaction begins: ask for `&Connection` to read"
         }
         Role::Partitioner => "a partitioner runs before any chunk: ask for `&Connection` to read",
         Role::Aggregator => {
-            "an aggregator runs behind all chunks, in no transaction: ask for `&Connection` to read, and write in a step that follows"
+            "an aggregator runs after the last chunk, outside any transaction: ask for `&Connection` to read, and write in a later step"
         }
-        Role::Decider => "a decider runs between two steps, in no transaction: ask for `&Connection` to read",
+        Role::Decider => {
+            "a decider runs between two steps, outside any transaction: ask for `&Connection` to read"
+        }
         Role::Listener => "a listener only watches: ask for `&Connection` to read, and write in a writer",
         Role::JobListener => "a listener of a job runs outside of all steps: write in a step of the job",
         Role::Resource | Role::Database => {
-            "it is made before any transaction begins; ask for the transaction in a writer or tasklet"
+            "it is created before any transaction begins; ask for the transaction in a writer or tasklet"
         }
     };
     errors.at(&argument.ty, remedy);
@@ -106,12 +112,12 @@ fn check_partition(role: Role, argument: &Argument, errors: &mut Errors) {
         | Role::WriterObject
         | Role::Classifier
         | Role::Grouping => return,
-        Role::Partitioner => "a partitioner makes the partitions and is in none of them: leave this out",
-        Role::Aggregator => "an aggregator runs behind all partitions and is in none of them: leave this out",
+        Role::Partitioner => "a partitioner creates the partitions and runs in none of them: leave this out",
+        Role::Aggregator => "an aggregator runs after all partitions and in none of them: leave this out",
         Role::Listener | Role::SkipListener | Role::JobListener => {
-            "a listener hears of all partitions of a step: leave this out"
+            "a listener is notified of every partition of a step: leave this out"
         }
-        Role::Tasklet => "a tasklet has no partitions: a pipe with `partitioner = f` has",
+        Role::Tasklet => "a tasklet has no partitions; only a pipe with `partitioner = f` has them",
         Role::Decider | Role::Resource | Role::Database => {
             "a partition belongs to a step: ask for it in the step's reader"
         }

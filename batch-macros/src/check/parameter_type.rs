@@ -14,7 +14,7 @@ pub(crate) fn variants<'i>(input: &'i DeriveInput, errors: &mut Errors) -> Vec<(
         return Vec::new();
     };
     if let Some(parameter) = input.generics.params.first() {
-        errors.at(parameter, "the type of a parameter has no generics: leave them out");
+        errors.at(parameter, "the type of a parameter cannot be generic: leave the generics out");
     }
     if data.variants.is_empty() {
         errors.at(&input.ident, "a parameter has at least one value: add a variant");
@@ -31,7 +31,7 @@ pub(crate) fn variants<'i>(input: &'i DeriveInput, errors: &mut Errors) -> Vec<(
         if let Some((earlier, _)) = values.iter().find(|(_, earlier)| *earlier == value) {
             errors.at(
                 &variant.ident,
-                format!("`{earlier}` and `{}` are both given as `{value}`; write `#[param(name = \"..\")]` on one of them", variant.ident),
+                format!("`{earlier}` and `{}` both have the value `{value}`; write `#[param(name = \"..\")]` on one of them", variant.ident),
             );
         }
         values.push((&variant.ident, value));
@@ -44,7 +44,7 @@ fn name(variant: &Variant, errors: &mut Errors) -> Option<String> {
     for attribute in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("param")) {
         let read = attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("name") {
-                return Err(meta.error("a variant takes `#[param(name = \"..\")]` alone"));
+                return Err(meta.error("a variant accepts only `#[param(name = \"..\")]`"));
             }
             let value: Expr = meta.value()?.parse()?;
             match value {
@@ -52,9 +52,10 @@ fn name(variant: &Variant, errors: &mut Errors) -> Option<String> {
                     name = Some(text.value());
                     Ok(())
                 }
-                other => {
-                    Err(syn::Error::new_spanned(other, "the name is a text: `#[param(name = \"us-east\")]`"))
-                }
+                other => Err(syn::Error::new_spanned(
+                    other,
+                    "the name is a string: `#[param(name = \"us-east\")]`",
+                )),
             }
         });
         if let Err(error) = read {

@@ -21,7 +21,10 @@ pub(crate) fn range<'c>(component: &'c Component<'_>, errors: &mut Errors) -> Op
     match (range, &returns.written) {
         (Some(range), _) => {
             if let Some(part) = borrowed_part(range) {
-                errors.at(part, "the range of a partition is stored and owns its data: return an owned type");
+                errors.at(
+                    part,
+                    "the range of a partition is stored, so it must own its data: return an owned type",
+                );
             }
         }
         (None, Some(_)) => errors.at(&returns.value, message),

@@ -19,16 +19,16 @@ pub(crate) fn check(noun: &str, count: &str, function: &ItemFn, errors: &mut Err
         .collect();
     match &function.sig.output {
         ReturnType::Type(_, ty) if is_named(ty, "bool") => {}
-        ReturnType::Type(_, ty) => errors.at(ty, format!("a {noun} says yes or no: write `-> bool`")),
-        ReturnType::Default => errors.at(name, format!("a {noun} says yes or no: write `-> bool`")),
+        ReturnType::Type(_, ty) => errors.at(ty, format!("a {noun} answers yes or no: write `-> bool`")),
+        ReturnType::Default => errors.at(name, format!("a {noun} answers yes or no: write `-> bool`")),
     }
     if let Some(so_far) = types.get(1)
         && !is_named(so_far, "u64")
     {
-        errors.at(so_far, format!("the second argument is how often it was so far: write `{count}: u64`"));
+        errors.at(so_far, format!("the second argument is the count so far: write `{count}: u64`"));
     }
     if let Some(third) = types.get(2) {
-        errors.at(third, format!("a {noun} is asked with the error and a number alone: leave this out"));
+        errors.at(third, format!("a {noun} takes only the error and a count: leave this out"));
     }
     let Some(first) = types.first() else {
         errors.at(name, format!("a {noun} looks at an error: write `fn {name}(error: &MyError) -> bool`"));

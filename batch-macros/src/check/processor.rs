@@ -16,7 +16,7 @@ pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) 
         &returns.value,
         returns.written.as_ref(),
         component.function,
-        "a processor returns what goes on in the item's place: `-> Out`, or `-> Option<Out>` to filter; what only writes is a `#[writer]`",
+        "a processor returns the item to pass on: `-> Out`, or `-> Option<Out>` to filter; a function that only writes is a `#[writer]`",
         errors,
     );
     if !something {
@@ -29,7 +29,7 @@ pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) 
             None => errors.at(
                 value,
                 format!(
-                    "a bulk processor returns one outcome an item, in their order: write `Vec<{}>`",
+                    "a bulk processor returns one outcome for each item, in the same order: write `Vec<{}>`",
                     match yielded(value) {
                         (Yield::Several, _) => shown(value),
                         (_, item) => shown(&item),
@@ -42,13 +42,13 @@ pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) 
     if let Some(inner) = only_argument(value, "Option")
         && let Some(inside) = only_argument(inner, "Result")
     {
-        errors.at(value, format!("the error stands outside: write `Result<Option<{}>, ..>`", shown(inside)));
+        errors.at(value, format!("the `Result` goes outside: write `Result<Option<{}>, ..>`", shown(inside)));
         return;
     }
     if let syn::Type::ImplTrait(opaque) = value {
         errors.at(
             opaque,
-            "a processor names what it returns; to make many items of one, collect them: `Many<Vec<..>>`",
+            "a processor returns a named type; to return several items, collect them: `Many<Vec<..>>`",
         );
         return;
     }
@@ -57,7 +57,7 @@ pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) 
 
 fn check_out(out: &syn::Type, errors: &mut Errors) {
     match impl_trait(out) {
-        Some(opaque) => errors.at(opaque, "an item has a type with a name: write it out, as `Vec<Out>`"),
+        Some(opaque) => errors.at(opaque, "an item needs a named type: write it out, such as `Vec<Out>`"),
         None => check_owned(out, errors),
     }
 }
@@ -68,7 +68,7 @@ fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
         errors.at(
             component.name,
             format!(
-                "a processor takes what it processes as its first argument: `fn {}({form}) -> Out`",
+                "a processor takes its input as the first argument: `fn {}({form}) -> Out`",
                 component.name
             ),
         );
@@ -95,7 +95,7 @@ fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
         return;
     }
     if let Some(opaque) = impl_trait(ty) {
-        errors.push(syn::Error::new(opaque.span(), "an item has one type with a name: write it out"));
+        errors.push(syn::Error::new(opaque.span(), "an item needs a named type: write it out"));
         return;
     }
     check_owned(&taken(ty).item, errors);

@@ -64,10 +64,10 @@ fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
             let misplaced = match around {
                 Around::Loop => None,
                 Around::Nothing => {
-                    Some("`break` leaves a loop, and there is none around it; a job ends by `end!()`")
+                    Some("`break` exits a loop, and there is none around it; a job ends with `end!()`")
                 }
                 Around::Branch => Some(
-                    "`break` leaves a loop, and there is none around it in this branch, which cannot leave the `split!` before the others; let a step return what to do, and `match` on that behind the `split!`",
+                    "`break` exits a loop, and there is none in this branch, which cannot leave the `split!` before the others; let a decider choose, and `match` on it after the `split!`",
                 ),
             };
             if let Some(message) = misplaced {
@@ -97,7 +97,7 @@ fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
             if !inside.out && !inside.end {
                 errors.at_span(
                     statement.span,
-                    "this loop never ends; leave it by `break` in an arm, as `match decider { Enum::Done => break, _ => {} }`",
+                    "this loop never ends; exit it with `break` in an arm, as in `match decider { Enum::Done => break, _ => {} }`",
                 );
                 return Leaves::ON;
             }
@@ -114,11 +114,11 @@ fn unreachable(before: &Statement) -> String {
     let why = match &before.kind {
         Kind::End(..) => "`end!` before it ends the job",
         Kind::Fail(_) => "`fail!` before it ends the job",
-        Kind::Break => "`break` before it leaves the loop",
+        Kind::Break => "`break` before it exits the loop",
         Kind::Loop(_) => "the `loop` before it has no `break`",
         Kind::Split(_) => "a branch of the `split!` before it ends the job",
         Kind::Match(_) => "every arm of the `match` before it leads elsewhere",
-        _ => "what stands before it leads elsewhere",
+        _ => "the statement before it leads elsewhere",
     };
     format!("this is never reached: {why}; move it up, or leave it out")
 }

@@ -12,7 +12,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         &returns.value,
         returns.written.as_ref(),
         component.function,
-        "a reader returns what hands out the items: write `-> impl Iterator<Item = ..>` or a reader as `CsvReader<..>`",
+        "a reader returns the source of its items: write `-> impl Iterator<Item = ..>` or a reader such as `CsvReader<..>`",
         errors,
     );
     if !something {
@@ -28,7 +28,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
                 errors.at(
                     value,
                     format!(
-                        "a reader hands out items one by one: return `impl Iterator<Item = {}>` and call `.into_iter()`",
+                        "a reader yields items one by one: return `impl Iterator<Item = {}>` and call `.into_iter()`",
                         shown(item)
                     ),
                 );
@@ -37,12 +37,12 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
             if let Some(opaque) = impl_trait(value) {
                 errors.at(
                     opaque,
-                    "a reader returns `impl Iterator<Item = ..>`, with the item's type written out, or a reader as `CsvReader<..>`",
+                    "a reader returns `impl Iterator<Item = ..>`, with the item's type written out, or a reader such as `CsvReader<..>`",
                 );
                 return;
             }
             if as_reference(value).is_some() {
-                errors.at(value, "a reader returns what hands out the items by value: leave the `&` out");
+                errors.at(value, "a reader returns the source of its items by value: leave the `&` out");
                 return;
             }
         }

@@ -12,7 +12,9 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         Role::Database => {
             "a database function returns how to connect: `-> Sqlite`, or `-> Result<Sqlite, ..>`"
         }
-        _ => "a resource function returns what components share: `-> Client`, or `-> Result<Client, ..>`",
+        _ => {
+            "a resource function returns the value that components share: `-> Client`, or `-> Result<Client, ..>`"
+        }
     };
     if !check_something(&returns.value, returns.written.as_ref(), component.function, message, errors) {
         return;

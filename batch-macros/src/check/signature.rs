@@ -11,7 +11,7 @@ pub(crate) fn check(noun: &str, function: &ItemFn, errors: &mut Errors) {
             GenericParam::Lifetime(_) => {}
             GenericParam::Type(parameter) => errors.at(
                 &parameter.ident,
-                format!("a {noun} has no generic types, as nothing at its use names them: write the type in place of `{}`", parameter.ident),
+                format!("a {noun} cannot be generic, because a step names it without types: write a type in place of `{}`", parameter.ident),
             ),
             GenericParam::Const(parameter) => errors.at(
                 &parameter.ident,

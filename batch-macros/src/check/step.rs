@@ -104,21 +104,18 @@ pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut 
 pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut Errors) {
     // An option that was refused may have been the missing one.
     if options.chunk.is_none() && errors.is_empty() {
-        errors.at(
-            &function.sig.ident,
-            "a step that is a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`",
-        );
+        errors.at(&function.sig.ident, "a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`");
     }
     if let Some(order) = &options.unordered {
         if options.partitions.is_some() {
             errors.at(
                 order,
-                "`order = none` is about the threads that share one input; partitions do not wait for each other as it is: leave `order` out",
+                "`order = none` is for threads that share one input; partitions never wait for each other: leave `order` out",
             );
         } else if options.threads.is_none() && errors.is_empty() {
             errors.at(
                 order,
-                "`order = none` is about chunks that several threads have under way, and this step has one: add `threads = 4`, or leave `order` out",
+                "`order = none` is for chunks in flight on several threads, and this step has one thread: add `threads = 4`, or leave `order` out",
             );
         }
     }
@@ -126,7 +123,7 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
     if let Some(argument) = function.sig.inputs.first() {
         errors.at(
             argument,
-            "a pipe takes no arguments: its components ask for the job's parameters themselves, by name, or are bound as `reader(argument = parameter)`",
+            "a pipe takes no arguments: its components ask for the job's parameters by name, or are bound as `reader(argument = parameter)`",
         );
     }
     if let syn::ReturnType::Type(_, ty) = &function.sig.output {
@@ -136,7 +133,7 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
         );
     }
     if let Some(parameter) = function.sig.generics.params.first() {
-        errors.at(parameter, "a step has no generics: leave them out");
+        errors.at(parameter, "a step cannot be generic: leave the generics out");
     }
     if let Some(keyword) = &function.sig.asyncness {
         errors.at(keyword, "a pipe is never `async` itself: leave `async` out");

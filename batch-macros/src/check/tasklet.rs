@@ -8,9 +8,9 @@ use crate::model::types::{borrowed_part, impl_trait, is_named};
 pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     let value = &component.returns.value;
     if let Some(opaque) = impl_trait(value) {
-        errors.at(opaque, "what a tasklet returns has a type with a name: write it out");
+        errors.at(opaque, "a tasklet returns a named type: write it out");
     } else if let Some(part) = borrowed_part(value) {
-        errors.at(part, "what a tasklet returns outlives its call and owns its data: return an owned type");
+        errors.at(part, "a tasklet's value outlives the call, so it must own its data: return an owned type");
     }
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn timeout(options: &StepOptions, component: &Component<'_>, errors: 
     {
         errors.at(
             timeout,
-            "`timeout` is looked at between the calls of a tasklet, and this one is called once, which nothing can interrupt: return `Repeat` and do a part of the work in each call, or leave `timeout` out",
+            "`timeout` is checked between the calls of a tasklet, and this one is called once and cannot be interrupted: return `Repeat` and do part of the work in each call, or leave `timeout` out",
         );
     }
 }

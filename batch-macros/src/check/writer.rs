@@ -30,8 +30,7 @@ pub(crate) fn role(function: &ItemFn, errors: &mut Errors) -> Option<Role> {
                 Type::Slice(slice) => shown(&slice.elem),
                 other => only_argument(other, "Vec").map_or_else(|| shown(other), shown),
             };
-            errors
-                .at(ty, format!("a writer borrows the items of a chunk, all at once: write `&[{element}]`"));
+            errors.at(ty, format!("a writer borrows all items of a chunk at once: write `&[{element}]`"));
         }
     }
     None

@@ -161,7 +161,7 @@ fn argument(role: Role, typed: &PatType, errors: &mut Errors) -> Option<Argument
     let name = match &*typed.pat {
         Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => pattern.ident.clone(),
         other => {
-            errors.at(other, "what is injected is asked for by name: write a plain name here");
+            errors.at(other, "an injected argument needs a plain name: write a name here, not a pattern");
             return None;
         }
     };
@@ -184,9 +184,9 @@ fn state(role: Role, attribute: &Attribute, typed: &PatType, errors: &mut Errors
                 "a {} keeps no state: processors and tasklets do{}",
                 role.noun(),
                 match role {
-                    Role::Reader => "; a reader's position is saved as it is, or implement `Reader` with a `Position` of your own",
+                    Role::Reader => "; the engine saves the reader's position, or implement `Reader` with your own `Position`",
                     Role::Writer | Role::WriterObject =>
-                        "; put it into a processor before the writer, or implement `Writer` with a `Position` of your own",
+                        "; move it into a processor before the writer, or implement `Writer` with your own `Position`",
                     _ => "",
                 }
             ),
@@ -238,7 +238,7 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
         errors.at(
             found,
             format!(
-                "`{name}` is injected by its name and needs one type: write the type of the job's parameter"
+                "`{name}` is injected by name, so it needs a concrete type: write the type of the job's parameter"
             ),
         );
         return None;
@@ -264,7 +264,7 @@ fn behind_reference(
             }
             _ => format!("write `&{}`", shown(inner)),
         };
-        errors.at(reference, format!("what is injected is shared and cannot be `&mut`: {remedy}"));
+        errors.at(reference, format!("an injected argument is shared and cannot be `&mut`: {remedy}"));
         return None;
     }
     if let Some(segment) = last_segment(inner) {
@@ -289,7 +289,7 @@ fn behind_reference(
     if let Some(step) = only_argument(inner, "Option").and_then(|ty| only_argument(ty, "Output")) {
         errors.at(
             reference,
-            format!("write `{name}: Option<&Output<{}>>`: the reference stands inside", shown(step)),
+            format!("write `{name}: Option<&Output<{}>>`: the reference goes inside", shown(step)),
         );
         return None;
     }
@@ -301,14 +301,14 @@ fn behind_reference(
         errors.at(
             reference,
             format!(
-                "`{name}` is a parameter of the job, and comes by value: write `{name}: {}`; a resource needs a type of its own",
+                "`{name}` is a job parameter, which is passed by value: write `{name}: {}`; a resource needs its own type",
                 shown(word)
             ),
         );
         return None;
     }
     if let Some(found) = super::types::impl_trait(inner) {
-        errors.at(found, format!("`{name}` is injected by its name and needs one type: name it"));
+        errors.at(found, format!("`{name}` is injected by name, so it needs a concrete type: name it"));
         return None;
     }
     Some(Asks::Resource)

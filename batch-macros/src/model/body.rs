@@ -123,14 +123,15 @@ pub(crate) fn body(block: &Block, errors: &mut Errors) -> Body {
             Stmt::Local(local) => {
                 errors.at(
                     local.let_token,
-                    "a job has no variables; a step hands on what it returns: ask for it as `&Output<step>`",
+                    "a job has no variables; later steps can read the value that a step returns: ask for it as `&Output<step>`",
                 );
                 statements.push(broken(local.let_token.span));
             }
             Stmt::Item(item) => {
                 let first = item.to_token_stream().into_iter().next();
                 let span = first.map_or_else(Span::call_site, |token| token.span());
-                errors.at_span(span, "a job's body holds only what it runs; put this beside the job");
+                errors
+                    .at_span(span, "a job's body contains only what the job runs; move this outside the job");
                 statements.push(broken(span));
             }
         }
@@ -148,9 +149,9 @@ fn with_attributes(attributes: &[Attribute], kind: Kind, span: Span, errors: &mu
         if attribute.path().is_ident("cfg") {
             conditions.push(attribute.clone());
         } else if attribute.path().is_ident("doc") {
-            errors.at(attribute, "a doc comment says nothing here; write `//`");
+            errors.at(attribute, "a doc comment has no effect here; write `//`");
         } else {
-            errors.at(attribute, "a statement of a job takes `#[cfg(..)]` alone; leave this out");
+            errors.at(attribute, "a statement of a job accepts only `#[cfg(..)]`; leave this out");
         }
     }
     Statement { conditions, kind, span }
@@ -238,7 +239,7 @@ fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
             if call.args.is_empty() {
                 errors.at_span(
                     call.paren_token.span.join(),
-                    "a job names its steps without calling them, and parameters reach them by name; leave the parentheses out",
+                    "a job names its steps instead of calling them, and parameters are passed by name; leave the parentheses out",
                 );
             }
             let before = errors.count();
@@ -270,7 +271,7 @@ fn alias(ty: &Type, errors: &mut Errors) -> Option<Ident> {
         _ => None,
     };
     let Some(ident) = ident else {
-        errors.at(ty, "a name in this job stands behind `as`: write one word, as `load as load_again`");
+        errors.at(ty, "`as` gives the step a name in this job: write one word, such as `load as load_again`");
         return None;
     };
     let name = plain(ident);
@@ -295,7 +296,9 @@ fn asked(expr: &Expr, keyword: &str, errors: &mut Errors) -> Option<Named> {
         other => {
             errors.at(
                 other,
-                format!("`{keyword}` asks one decider by its name; put what is to be decided into a `#[decider]` function"),
+                format!(
+                    "`{keyword}` takes the name of a decider; move the decision into a `#[decider]` function"
+                ),
             );
             None
         }
@@ -308,7 +311,7 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
     if expr.arms.is_empty() {
         errors.at(
             expr.match_token,
-            "this `match` chooses nothing; write an arm for each outcome, as `Completed => report,`",
+            "this `match` has no arms; write one for each outcome, such as `Completed => report,`",
         );
     }
     let sound = before == errors.count();
@@ -323,7 +326,7 @@ fn r#match(expr: &ExprMatch, errors: &mut Errors) -> Option<Match> {
     if let (Some(subject), Some(missing)) = (&subject, pattern::missing_outcome(&expr.arms)) {
         errors.at_span(
             subject.span(),
-            format!("this `match` says nothing of `{missing}`; add the arm `{missing} => ..,`, or `{missing} => {{}}` to go on"),
+            format!("this `match` does not cover `{missing}`; add the arm `{missing} => ..,`, or `{missing} => {{}}` to continue"),
         );
     }
     let sound = sound && before == errors.count();
@@ -356,7 +359,7 @@ fn no_label(label: Option<&syn::Lifetime>, errors: &mut Errors) {
     if let Some(label) = label {
         errors.at(
             label,
-            "the loops of a job have no labels, and `break` leaves the innermost; leave the label out",
+            "the loops of a job have no labels, and `break` exits the innermost loop; leave the label out",
         );
     }
 }
@@ -378,9 +381,9 @@ fn command(mac: &Macro, errors: &mut Errors) -> Kind {
             errors.at(
                 &mac.path,
                 match nearest(other, COMMANDS) {
-                    Some(near) => format!("a job knows no `{other}!`; did you mean `{near}!`?"),
+                    Some(near) => format!("a job has no macro `{other}!`; did you mean `{near}!`?"),
                     None => format!(
-                        "a job knows no `{}!`; it knows `split! {{ a, b }}`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`; other work is done by a step",
+                        "a job has no macro `{}!`; it has `split! {{ a, b }}`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`; other work belongs in a step",
                         shown(&mac.path)
                     ),
                 },
@@ -435,7 +438,7 @@ fn text(word: &'static str, mac: &Macro, wanted: &str, errors: &mut Errors) -> O
     }
 }
 
-const EXPECTED: &str = "a job's body holds names of steps, `match`, `while`, `loop`, `split! { a, b }`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
+const EXPECTED: &str = "a job's body contains names of steps, `match`, `while`, `loop`, `split! { a, b }`, `end!()`, `fail!(\"why\")` and `stop!(\"why\")`";
 
 /// Where and why an expression cannot be a statement.
 fn refused(expr: &Expr) -> (Span, String) {
@@ -449,7 +452,7 @@ fn refused(expr: &Expr) -> (Span, String) {
             expr.for_token.span,
             "a job has no `for`; write `while more { .. }` with a `#[decider]` that returns `bool`".to_owned(),
         ),
-        Expr::Return(expr) => (expr.return_token.span, "a job ends by `end!()`, or by `fail!(\"why\")`".to_owned()),
+        Expr::Return(expr) => (expr.return_token.span, "a job ends with `end!()`, or with `fail!(\"why\")`".to_owned()),
         Expr::Continue(expr) => {
             (expr.continue_token.span, "the loops of a job have no `continue`; put the rest into an arm".to_owned())
         }
@@ -459,11 +462,11 @@ fn refused(expr: &Expr) -> (Span, String) {
         ),
         Expr::Block(expr) => (
             expr.block.brace_token.span.open(),
-            "braces alone do nothing here; leave them out, or name the piece by a `#[flow]`".to_owned(),
+            "a bare block does nothing here; leave the braces out, or move the steps into a `#[flow]`".to_owned(),
         ),
         Expr::Binary(expr) if matches!(expr.op, syn::BinOp::BitOr(_)) => (
             expr.op.span(),
-            "a pipe is the body of a step: put it into a `#[step(chunk = 100)]` function, and name that".to_owned(),
+            "a pipe is the body of a step: put it into a `#[step(chunk = 100)]` function, and name that function here".to_owned(),
         ),
         other => (other.span(), EXPECTED.to_owned()),
     }

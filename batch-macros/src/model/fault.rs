@@ -100,7 +100,7 @@ impl Faults {
                     if other.skips == skips {
                         format!("`{text}` is named twice in `{}`; keep one of the two", option.name)
                     } else {
-                        format!("`{text}` stands in `skip` and in `no_skip`; leave one of the two out")
+                        format!("`{text}` is in both `skip` and `no_skip`; leave it out of one of them")
                     },
                 );
                 continue;
@@ -121,7 +121,10 @@ impl Faults {
         }
         if repeats && read.limit.is_none() {
             let named: Vec<_> = read.what.iter().map(What::text).collect();
-            errors.at(&option.name, format!("say how often: write `retry({}, limit = 3)`", named.join(", ")));
+            errors.at(
+                &option.name,
+                format!("say how often to retry: write `retry({}, limit = 3)`", named.join(", ")),
+            );
             return;
         }
         for what in read.what {
@@ -132,7 +135,7 @@ impl Faults {
                     if other.limit.is_some() == repeats {
                         format!("`{text}` is named twice in `{}`; keep one of the two", option.name)
                     } else {
-                        format!("`{text}` stands in `retry` and in `no_retry`; leave one of the two out")
+                        format!("`{text}` is in both `retry` and `no_retry`; leave it out of one of them")
                     },
                 );
                 continue;
@@ -170,7 +173,7 @@ impl Read {
             seen.push(name);
         }
         if read.what.is_empty() && errors.count() == before {
-            errors.at(&option.name, format!("name the errors it is about: write `{example}`"));
+            errors.at(&option.name, format!("name the errors it applies to: write `{example}`"));
         }
         Some(read)
     }
@@ -203,34 +206,34 @@ impl Read {
 
 fn unknown(option: &Ident, word: &str, known: &[&str]) -> String {
     if option == "no_skip" && word == "limit" {
-        return "what `no_skip` names is never skipped: leave `limit` out".to_owned();
+        return "errors named in `no_skip` are never skipped: leave `limit` out".to_owned();
     }
     if option == "no_skip" && word == "policy" {
-        return "a policy itself says what is not skipped: write `skip(policy = ..)`".to_owned();
+        return "the policy itself decides what is not skipped: write `skip(policy = ..)`".to_owned();
     }
     if option == "no_retry" && matches!(word, "limit" | "backoff") {
-        return format!("what `no_retry` names is never repeated: leave `{word}` out");
+        return format!("errors named in `no_retry` are never retried: leave `{word}` out");
     }
     if option == "no_retry" && word == "policy" {
-        return "a policy itself says what is not repeated: write `retry(policy = .., limit = 3)`".to_owned();
-    }
-    if option == "skip" && word == "backoff" {
-        return "what is skipped is not waited for: leave `backoff` out, or write it in `retry(..)`"
+        return "the policy itself decides what is not retried: write `retry(policy = .., limit = 3)`"
             .to_owned();
     }
+    if option == "skip" && word == "backoff" {
+        return "a skip does not wait: leave `backoff` out, or move it into `retry(..)`".to_owned();
+    }
     match nearest(word, known.iter().copied()) {
-        Some(near) => format!("`{option}` knows no `{word}`; did you mean `{near}`?"),
-        None if known.is_empty() => format!("`{option}` names errors alone: leave `{word}` out"),
+        Some(near) => format!("`{option}` has no setting `{word}`; did you mean `{near}`?"),
+        None if known.is_empty() => format!("`{option}` takes only errors: leave `{word}` out"),
         None => {
             let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-            format!("`{option}` knows no `{word}`; beside errors it takes {}", known.join(", "))
+            format!("`{option}` has no setting `{word}`; besides errors it takes {}", known.join(", "))
         }
     }
 }
 
 fn check_limit(option: &Ident, value: &Expr, errors: &mut Errors) {
     let zero = if option == "retry" {
-        "a call that may never be repeated needs no `retry`: write `limit = 1` or more"
+        "a call that is never retried needs no `retry`: write `limit = 1` or more"
     } else {
         "nothing would ever be skipped: write `limit = 1` or more, or leave `limit` out for any number"
     };
@@ -248,19 +251,19 @@ fn check_limit(option: &Ident, value: &Expr, errors: &mut Errors) {
 /// A text that says how long; anything else is reported.
 pub(crate) fn duration(value: &Expr, example: &str, errors: &mut Errors) -> Option<u64> {
     let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
-        errors.at(value, format!("how long is written as a text with a unit: write `{example}`"));
+        errors.at(value, format!("a duration is a string with a unit: write `{example}`"));
         return None;
     };
     match nanoseconds(&text.value()) {
         Some(0) => {
-            errors.at(text, format!("this is no time at all: write a longer one, as `{example}`"));
+            errors.at(text, format!("this duration is zero: write a longer one, such as `{example}`"));
             None
         }
         None => {
             errors.at(
                 text,
                 format!(
-                    "`{}` is no duration: write whole numbers with the units d, h, m, s, ms, us, ns, the longer unit first, as `\"1h30m\"` or `\"100ms\"`",
+                    "`{}` is not a duration: write whole numbers with the units d, h, m, s, ms, us, ns, longer units first, such as `\"1h30m\"` or `\"100ms\"`",
                     text.value()
                 ),
             );
@@ -296,13 +299,13 @@ fn backoff(value: &Expr, errors: &mut Errors) -> Option<Backoff> {
                     "fixed" => "fixed(\"1s\")",
                     _ => "exponential(\"100ms\", max = \"5s\")",
                 };
-                errors.at(value, format!("how long is the wait? write `backoff = {remedy}`"));
+                errors.at(value, format!("this backoff needs a duration: write `backoff = {remedy}`"));
                 return None;
             }
         }
         _ => {}
     }
-    errors.at(value, format!("how long to wait is {BACKOFF}"));
+    errors.at(value, format!("write the backoff as {BACKOFF}"));
     None
 }
 
@@ -310,7 +313,7 @@ fn fixed(call: &ExprCall, errors: &mut Errors) -> Option<Backoff> {
     if let (Some(delay), 1) = (call.args.first(), call.args.len()) {
         return duration(delay, "fixed(\"1s\")", errors).map(Backoff::Fixed);
     }
-    errors.at(call, "a fixed backoff has one length: write `fixed(\"1s\")`");
+    errors.at(call, "a fixed backoff takes one duration: write `fixed(\"1s\")`");
     None
 }
 
@@ -319,7 +322,10 @@ fn exponential(given: &Punctuated<Expr, Token![,]>, call: &ExprCall, errors: &mu
     let before = errors.count();
     let mut given = given.iter();
     let Some(first) = given.next() else {
-        errors.at(call, format!("say how long the first wait is: write `{EXAMPLE}`"));
+        errors.at(
+            call,
+            format!("an exponential backoff needs the duration of the first wait: write `{EXAMPLE}`"),
+        );
         return None;
     };
     let first_wait = duration(first, EXAMPLE, errors);

@@ -123,7 +123,7 @@ pub(crate) fn check_owned(item: &Type, errors: &mut Errors) {
             Some(reference) => format!("`{}`", shown(&reference.elem)),
             None => "owned fields (`String` for `&str`)".to_owned(),
         };
-        errors.at(part, format!("an item owns its data, as it outlives what it was read from: use {remedy}"));
+        errors.at(part, format!("an item must own its data, because it outlives its source: use {remedy}"));
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     if let Some(argument) = function.sig.inputs.first() {
         errors.at(
             argument,
-            "a flow has no arguments: its steps have those of the job it stands in; leave this out, and add it to the jobs",
+            "a flow has no arguments: its steps use the parameters of the job that runs it; leave this out, and add it to the jobs",
         );
     }
     if function.block.stmts.is_empty() {
@@ -79,13 +79,10 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
 fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
     let sig = &function.sig;
     if let Some(parameter) = sig.generics.params.first() {
-        errors.at(parameter, format!("a {noun} is one thing and cannot be generic; leave this out"));
+        errors.at(parameter, format!("a {noun} cannot be generic; leave this out"));
     }
     if let Some(keyword) = &sig.asyncness {
-        errors.at(
-            keyword,
-            format!("a {noun} is run by the engine, which waits for its steps; leave `async` out"),
-        );
+        errors.at(keyword, format!("the engine runs a {noun} and waits for its steps; leave `async` out"));
     }
     if let Some(keyword) = &sig.constness {
         errors.at(keyword, format!("a {noun} is run by the engine; leave `const` out"));
@@ -96,9 +93,7 @@ fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
     if let ReturnType::Type(_, ty) = &sig.output {
         errors.at(
             ty,
-            format!(
-                "a {noun} returns nothing: its steps return what they have to; leave the return type out"
-            ),
+            format!("a {noun} returns nothing: only its steps return values; leave the return type out"),
         );
     }
 }
@@ -137,7 +132,7 @@ fn count(option: &Given, errors: &mut Errors) -> Option<Expr> {
         _ => false,
     };
     if !fits {
-        errors.at(&value, "`max_recoveries` is a whole number from 0: write `max_recoveries = 3`");
+        errors.at(&value, "`max_recoveries` is a whole number, 0 or more: write `max_recoveries = 3`");
         return None;
     }
     Some(value)
@@ -164,8 +159,10 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
             pattern.ident.clone()
         }
         other => {
-            errors
-                .at(other, "a parameter is given by its name: write a plain name here, as `input: PathBuf`");
+            errors.at(
+                other,
+                "a parameter is passed by name: write a plain name here, such as `input: PathBuf`",
+            );
             return None;
         }
     };
@@ -214,14 +211,14 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
                 syn::Meta::List(list) => given.extend(options::read(&PARAM, list.tokens.clone(), errors)),
                 other => errors.at(
                     other,
-                    "say what holds for the parameter: `#[param(default = ..)]`, `#[param(identifying = false)]` or `#[param(secret)]`",
+                    "`#[param]` needs an option: write `#[param(default = ..)]`, `#[param(identifying = false)]` or `#[param(secret)]`",
                 ),
             }
         } else if attribute.path().is_ident("cfg") {
             errors
                 .at(attribute, "the parameters of a job are the same in every build; leave `#[cfg(..)]` out");
         } else if !["doc", "allow", "expect"].iter().any(|known| attribute.path().is_ident(known)) {
-            errors.at(attribute, "a parameter takes a doc comment and `#[param(..)]`; leave this out");
+            errors.at(attribute, "a parameter accepts only a doc comment and `#[param(..)]`; leave this out");
         }
     }
     let find = |name: &str| given.iter().find(|option: &&Given| option.name == name);
@@ -235,7 +232,7 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
         if parameter.secret && identifying {
             errors.at(
                 &option.name,
-                "a secret is never stored, so it cannot identify a run; leave `identifying = true` out, or `secret`",
+                "a secret is never stored, so it cannot identify a run; leave out `identifying = true`, or `secret`",
             );
         } else {
             parameter.identifying = identifying;
@@ -246,13 +243,13 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
         if parameter.secret {
             errors.at(
                 &option.name,
-                "a secret has no default, which everybody could read in the program; leave it out: the secret is given at every start",
+                "a secret has no default, because anyone could read it in the program; leave it out, and pass the secret at every start",
             );
         } else if parameter.ty.as_ref().is_some_and(|ty| only_argument(ty, "Option").is_some()) {
             errors.at(
                 &option.name,
                 format!(
-                    "`{}` is an `Option`, so it may be left out and is `None` then; drop the default, or the `Option`",
+                    "`{}` is an `Option`, so it may be left out and is then `None`; drop the default, or the `Option`",
                     plain(&parameter.name)
                 ),
             );
@@ -287,7 +284,10 @@ fn check_type(ty: &Type, errors: &mut Errors) {
             || is_named(inner, "JobContext")
             || is_named(inner, "Transaction")
         {
-            errors.at(ty, "a job declares parameters alone; what the engine has is asked for by components and tasklets");
+            errors.at(
+                ty,
+                "a job declares only parameters; components and tasklets ask for what the engine provides",
+            );
             return;
         } else {
             shown(inner)
@@ -298,8 +298,8 @@ fn check_type(ty: &Type, errors: &mut Errors) {
     {
         errors.at(inner, format!("a list parameter holds single values: write `{}`", shown(of)));
     } else if let Some(found) = impl_trait(ty) {
-        errors.at(found, "a parameter has one type; name it, as `String` or `PathBuf`");
+        errors.at(found, "a parameter needs a concrete type; name it, such as `String` or `PathBuf`");
     } else if matches!(ty, Type::Infer(_)) {
-        errors.at(ty, "name the type of the parameter, as `String` or `PathBuf`");
+        errors.at(ty, "name the type of the parameter, such as `String` or `PathBuf`");
     }
 }

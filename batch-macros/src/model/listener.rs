@@ -114,14 +114,14 @@ pub(crate) fn event(function: &ItemFn, given: TokenStream, errors: &mut Errors) 
     if given.is_empty() {
         errors.at(
             &function.sig.ident,
-            "say what the listener hears: write `#[listener(after_step)]`, or another event",
+            "name the event that the listener handles: write `#[listener(after_step)]`, or another event",
         );
         return None;
     }
     let Ok(word) = syn::parse2::<Ident>(given.clone()) else {
         errors.at(
             given,
-            "a listener hears one event: write `#[listener(after_step)]`, and a second function for a second event",
+            "a listener handles one event: write `#[listener(after_step)]`, and a second function for the other event",
         );
         return None;
     };
@@ -133,7 +133,7 @@ pub(crate) fn event(function: &ItemFn, given: TokenStream, errors: &mut Errors) 
             format!("no event is called `{name}`; did you mean `{near}`?")
         } else {
             let all: Vec<_> = known.map(|known| format!("`{known}`")).collect();
-            format!("no event is called `{name}`; there are {}", all.join(", "))
+            format!("no event is called `{name}`; the events are {}", all.join(", "))
         };
         errors.at(word, message);
     }
@@ -211,7 +211,7 @@ pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) ->
             errors.at(
                 name,
                 format!(
-                    "`{}` is shown to its listeners as `fn {name}({})`: write these arguments first",
+                    "a listener for `{}` is written `fn {name}({})`: put these arguments first",
                     event.name,
                     all.join(", ")
                 ),
@@ -262,7 +262,7 @@ fn see(shows: Shows, ty: &Type, event: &Event, observed: &mut Observed, errors: 
             Shows::Error => format!("error: &{}", bare(ty)),
             other => other.argument().to_owned(),
         };
-        errors.at(ty, format!("`{}` shows something else here: write `{remedy}`", event.name));
+        errors.at(ty, format!("`{}` passes a different argument here: write `{remedy}`", event.name));
     }
 }
 

@@ -99,7 +99,7 @@ impl VisitMut for Reading<'_> {
             }
             Pat::Guard(guard) => {
                 let span = guard.if_token.span;
-                self.errors.at_span(span, "an arm has no condition of its own; let the decider decide it");
+                self.errors.at_span(span, "an arm of a job has no guard; let the decider decide");
                 visit_mut::visit_pat_mut(self, pattern);
             }
             _ => visit_mut::visit_pat_mut(self, pattern),
@@ -125,14 +125,14 @@ fn spelled_out(name: &PatIdent) -> Pat {
 impl Reading<'_> {
     fn bare(&self, word: &str) -> String {
         if !word.starts_with(char::is_uppercase) {
-            return "an arm only chooses what runs next, so it binds nothing; write `_` for whatever is left"
+            return "an arm only chooses what runs next, so it binds nothing; write `_` for the rest"
                 .to_owned();
         }
         if let Some(enumeration) = &self.enumeration {
             return format!("a bare name would match everything; write `{enumeration}::{word}`");
         }
         match nearest(word, OUTCOMES) {
-            Some(near) => format!("a step ends `Completed` or `Failed`; did you mean `{near}`?"),
+            Some(near) => format!("a step ends as `Completed` or `Failed`; did you mean `{near}`?"),
             None => format!(
                 "a bare name would match everything; write the enum's name before it, as `Enum::{word}` (a step's own outcomes are `Completed` and `Failed`)"
             ),

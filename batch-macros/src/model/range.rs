@@ -16,13 +16,14 @@ pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
     match options::value(option, EXAMPLE, errors)? {
         Expr::Range(range) if range.start.is_some() || range.end.is_some() => {
             if is_empty(&range) {
-                errors.at(&range, format!("no value is in `{}`: write the lower bound first", text(&range)));
+                errors
+                    .at(&range, format!("`{}` contains no value: write the lower bound first", text(&range)));
                 return None;
             }
             Some(range)
         }
         other => {
-            errors.at(other, format!("a range is written with its bounds: write `{EXAMPLE}`"));
+            errors.at(other, format!("a range needs its bounds: write `{EXAMPLE}`"));
             None
         }
     }

@@ -32,11 +32,11 @@ pub(super) fn split(mac: &Macro, errors: &mut Errors) -> Kind {
     match split.branches.len() {
         _ if before != errors.count() => {}
         0 => errors
-            .at(&mac.path, format!("this `split!` does nothing; write what runs side by side, as {EXAMPLE}")),
+            .at(&mac.path, format!("this `split!` is empty; write the branches that run in parallel, as in {EXAMPLE}")),
         1 => errors.at(
             &mac.path,
             format!(
-                "one branch runs beside nothing; write it without `split!`, or add another, as {EXAMPLE}"
+                "a single branch has nothing to run in parallel with; write it without `split!`, or add another, as in {EXAMPLE}"
             ),
         ),
         _ => {}
@@ -63,7 +63,7 @@ fn read(input: ParseStream<'_>, errors: &mut Errors) -> Option<Split> {
             errors.at(
                 semicolon,
                 format!(
-                    "branches are separated by commas, and what runs in order stands in braces, as {EXAMPLE}"
+                    "branches are separated by commas, and steps that run in order go in braces, as in {EXAMPLE}"
                 ),
             );
             return None;
@@ -71,7 +71,7 @@ fn read(input: ParseStream<'_>, errors: &mut Errors) -> Option<Split> {
         if !input.peek(Token![,]) {
             errors.at_span(
                 input.span(),
-                format!("a comma is missing before this: branches are separated by commas, as {EXAMPLE}"),
+                format!("a comma is missing before this: branches are separated by commas, as in {EXAMPLE}"),
             );
             return None;
         }
@@ -90,13 +90,13 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
             match nearest(&name.to_string(), ["max"]) {
                 Some(near) => format!("`split!` has no option `{name}`; did you mean `{near}`?"),
                 None => format!(
-                    "`split!` has no option `{name}`; it has one, how many branches run at once: `max = 4;`"
+                    "`split!` has no option `{name}`; its only option is how many branches run at once: `max = 4;`"
                 ),
             },
         );
     }
     let Ok(value) = input.parse::<Expr>() else {
-        errors.at(&name, "`max` is a whole number from 1: write `max = 4;`");
+        errors.at(&name, "`max` is a whole number, 1 or more: write `max = 4;`");
         return None;
     };
     let number = match &value {
@@ -105,16 +105,16 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
     };
     match number {
         Some(0) if known => {
-            errors.at(&value, "no branch would ever run; write how many run at once, from 1: `max = 4;`");
+            errors.at(&value, "no branch would ever run; write how many run at once, 1 or more: `max = 4;`");
         }
-        None if known => errors.at(&value, "`max` is a whole number from 1: write `max = 4;`"),
+        None if known => errors.at(&value, "`max` is a whole number, 1 or more: write `max = 4;`"),
         _ => {}
     }
     if input.parse::<Token![;]>().is_err() {
         if input.is_empty() {
             errors.at(
                 &name,
-                format!("this `split!` does nothing; write what runs side by side behind it, as {EXAMPLE}"),
+                format!("this `split!` has no branches; write them after the option, as in {EXAMPLE}"),
             );
         } else {
             errors.at_span(input.span(), "a semicolon ends the option: write `max = 4;`, then the branches");

@@ -116,7 +116,7 @@ fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
     {
         errors.at(
             &value,
-            format!("`{wrong}` is no name of a step: write `{EXAMPLE}`, or `renamed_from = \"load as load_eu\"` for the use that is called `load_eu` now"),
+            format!("`{wrong}` is not a step name: write `{EXAMPLE}`, or `renamed_from = \"load as load_eu\"` for the use that is now called `load_eu`"),
         );
         return None;
     }
@@ -125,13 +125,14 @@ fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
 
 /// Consent is the one thing there is to say.
 fn isolate(option: &Given, errors: &mut Errors) -> bool {
-    let meaning = "lets parts of a chunk be written twice to find a bad item: write it so, or leave it out";
+    let meaning =
+        "lets parts of a chunk be written twice to find a bad item: write it like this, or leave it out";
     one_word(option, "allow", meaning, errors)
 }
 
 /// The order of the input is what a step has that says nothing.
 fn is_unordered(option: &Given, errors: &mut Errors) -> bool {
-    let meaning = "commits chunks in the order in which they are done: write it so, or leave `order` away for the order of the input";
+    let meaning = "commits chunks in the order in which they finish: write it like this, or leave `order` out to keep the order of the input";
     one_word(option, "none", meaning, errors)
 }
 
@@ -147,7 +148,7 @@ fn one_word(option: &Given, only: &str, meaning: &str, errors: &mut Errors) -> b
     match word.as_deref() {
         Some(word) if word == only => return true,
         Some(word) if nearest(word, [only]).is_some() => {
-            errors.at(&value, format!("`{name}` knows no `{word}`; did you mean `{only}`?"));
+            errors.at(&value, format!("`{name}` has no value `{word}`; did you mean `{only}`?"));
         }
         _ => errors.at(&value, format!("`{example}` {meaning}")),
     }
@@ -180,7 +181,7 @@ impl Pipe {
             match elements.first() {
                 None => errors.at(
                     &function.sig.ident,
-                    "an empty step: name its components, `reader | processor | writer`",
+                    "this step is empty: name its components, `reader | processor | writer`",
                 ),
                 Some(alone) => errors.at_span(
                     alone.span(),
@@ -193,13 +194,15 @@ impl Pipe {
         let mut middle = elements.split_off(1);
         let readers = match elements.pop()? {
             Element::One(part) => vec![part],
-            Element::All(elements, _) => {
-                parts(elements, "only readers stand in these parentheses, one behind the other", errors)
-            }
+            Element::All(elements, _) => parts(
+                elements,
+                "only readers go in these parentheses; they are read one after another",
+                errors,
+            ),
             Element::Route(route) => {
                 errors.at_span(
                     route.expr.match_token.span,
-                    "a step begins with a reader; a `match` stands in the writer's place",
+                    "a step begins with a reader; a `match` goes in the writer's place",
                 );
                 Vec::new()
             }
@@ -211,7 +214,7 @@ impl Pipe {
                 other => {
                     errors.at_span(
                         other.span(),
-                        "between the reader and the writer stand single processors; parentheses and `match` are for writers, at the end",
+                        "only single processors go between the reader and the writer; parentheses and `match` are for writers, at the end",
                     );
                     None
                 }

@@ -173,7 +173,7 @@ pub(crate) fn arguments<'o>(option: &'o Given, example: &str, errors: &mut Error
         }
         _ => errors.at(
             &option.name,
-            format!("`{}` says what it is about in parentheses: write `{example}`", option.name),
+            format!("`{}` takes its arguments in parentheses: write `{example}`", option.name),
         ),
     }
     None
@@ -200,7 +200,7 @@ pub(crate) fn names(option: &Given, example: &str, errors: &mut Errors) -> Vec<P
         match name {
             Expr::Path(path) if path.qself.is_none() => {
                 if names.iter().any(|name| shown(name) == shown(&path.path)) {
-                    errors.at(&path, "this one is named already; keep one of the two");
+                    errors.at(&path, "this function is already named; keep one of the two");
                 } else {
                     names.push(path.path);
                 }

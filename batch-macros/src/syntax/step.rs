@@ -105,10 +105,7 @@ fn element(expr: &Expr, errors: &mut Errors) -> Option<Element> {
         Expr::Tuple(tuple) => {
             let elements: Vec<_> = tuple.elems.iter().filter_map(|elem| element(elem, errors)).collect();
             if tuple.elems.is_empty() {
-                errors.at(
-                    tuple,
-                    "nothing stands between these parentheses: name components, as `(save, audit)`",
-                );
+                errors.at(tuple, "these parentheses are empty: name components, such as `(save, audit)`");
                 return None;
             }
             Some(Element::All(elements, tuple.span()))
@@ -119,7 +116,7 @@ fn element(expr: &Expr, errors: &mut Errors) -> Option<Element> {
             if let [Stmt::Expr(inner, None)] = &block.block.stmts[..] {
                 return element(inner, errors);
             }
-            errors.at(expr, "an arm names one writer, or several as `(save, audit)`");
+            errors.at(expr, "an arm names one writer, or several in parentheses, such as `(save, audit)`");
             None
         }
         _ => part(expr, errors).map(Element::One),
