@@ -1,6 +1,5 @@
-//! Receives: the tokens of an attribute and of the item below it. Gives: what the attribute generates, followed
-//! by every error. Whatever is wrong, the user's item comes out again, so that the rest of the crate, and the
-//! editor, see the names they expect.
+//! Runs an attribute on an item: parses both, expands them, and appends every error. The user's item is always
+//! emitted, even with mistakes in it, so that the rest of the crate and the editor find the names they expect.
 
 use proc_macro::TokenStream;
 use proc_macro2::{Span, TokenStream as Tokens};
@@ -9,7 +8,7 @@ use syn::{DeriveInput, ItemFn};
 
 use crate::errors::Errors;
 
-/// Makes of an attribute's options and its function all that replaces them, the function included.
+/// Expands an attribute's options and its function into the code that replaces both, including the function.
 pub(crate) type Expander = fn(Tokens, &ItemFn, &mut Errors) -> Tokens;
 
 /// Runs an attribute that goes on a function.
@@ -22,7 +21,7 @@ pub(crate) fn function(
     let item = Tokens::from(item);
     let mut errors = Errors::default();
     let mut out = match syn::parse2::<ItemFn>(item.clone()) {
-        // Beside a method nothing can stand.
+        // An `impl` has no room for the generated items next to a method.
         Ok(function) if function.sig.receiver().is_some() => {
             errors.at(
                 function.sig.inputs.first(),

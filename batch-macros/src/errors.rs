@@ -1,11 +1,11 @@
-//! Receives: every mistake the checks find. Gives: one `compile_error!` for each.
+//! Collects the mistakes that the checks find and turns each into a `compile_error!`.
 
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 
-/// Collects errors, so that one compilation shows them all.
+/// Collects errors, so that a single compilation shows all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
     found: Vec<syn::Error>,
@@ -28,12 +28,12 @@ impl Errors {
         self.found.push(error);
     }
 
-    /// How many there are: compare two counts to learn whether a rule was broken between them.
+    /// The number of errors so far. Compare two counts to learn whether a rule was broken in between.
     pub(crate) fn count(&self) -> usize {
         self.found.len()
     }
 
-    /// Something is wrong that rustc reports itself at the user's own tokens.
+    /// Records a mistake that rustc reports itself, at the user's own tokens.
     pub(crate) fn leave_to_rustc(&mut self) {
         self.left_to_rustc = true;
     }
@@ -42,14 +42,14 @@ impl Errors {
         self.found.is_empty() && !self.left_to_rustc
     }
 
-    /// The first error as a type, and no longer as an item: rustc reports it, takes the type for an erroneous
-    /// one, and is silent about all that is built on it.
+    /// Takes the first error out and returns it as a type. Rustc reports it, treats the type as erroneous, and
+    /// stays silent about everything built on that type.
     pub(crate) fn take_first_as_type(&mut self) -> TokenStream {
         if self.found.is_empty() {
             return quote!(());
         }
         let error = self.found.remove(0).to_compile_error();
-        // In the place of a type itself, a macro that fails stands for `()`.
+        // A failing macro in type position would itself become `()`.
         quote!([(); { #error }])
     }
 
@@ -62,7 +62,7 @@ impl Errors {
 
 impl Drop for Errors {
     fn drop(&mut self) {
-        // An error that nobody reads would let a broken program compile.
+        // An unread error would let a broken program compile.
         debug_assert!(self.read || std::thread::panicking(), "errors were collected and never shown");
     }
 }

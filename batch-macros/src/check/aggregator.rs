@@ -1,4 +1,4 @@
-//! An aggregator takes what the partitions came to, and returns what the step leaves.
+//! An aggregator takes the results of the partitions and returns the step's output.
 
 use quote::ToTokens;
 use syn::Type;
@@ -10,7 +10,7 @@ use crate::model::returns::item_of_impl;
 use crate::model::step::StepOptions;
 use crate::model::types::{as_reference, borrowed_part, impl_trait, only_argument, shown};
 
-/// `T` of the first argument `Vec<T>`; `None` where it is something else, which is reported.
+/// `T` of the first argument `Vec<T>`; `None` if it is anything else, which is reported.
 pub(crate) fn part<'c>(component: &'c Component<'_>, errors: &mut Errors) -> Option<&'c Type> {
     let given = first_argument(component.function);
     let part = given.and_then(|ty| only_argument(ty, "Vec"));
@@ -40,7 +40,7 @@ pub(crate) fn part<'c>(component: &'c Component<'_>, errors: &mut Errors) -> Opt
     part
 }
 
-/// How the function is to be written: with its own types, as far as they are to be seen.
+/// The signature to write, with the function's own types where they are known.
 fn form(component: &Component<'_>) -> String {
     let part = first_argument(component.function).and_then(|ty| {
         let inner = as_reference(ty).map_or(ty, |reference| &*reference.elem);
@@ -56,7 +56,7 @@ fn form(component: &Component<'_>) -> String {
     format!("`fn {}(parts: Vec<{part}>) -> {returned}`", component.name)
 }
 
-/// What it returns is stored.
+/// Checks the return type, whose value is stored.
 pub(crate) fn value(component: &Component<'_>, errors: &mut Errors) {
     let value = &component.returns.value;
     if component.returns.written.is_none() {
@@ -71,7 +71,7 @@ pub(crate) fn value(component: &Component<'_>, errors: &mut Errors) {
     }
 }
 
-/// `aggregator` in a step whose input is read in one piece.
+/// Reports `aggregator` in a step without partitions.
 pub(crate) fn without_partitions(options: &StepOptions, errors: &mut Errors) {
     if options.partitions.is_none()
         && let Some(word) = options.given.iter().find(|name| *name == "aggregator")

@@ -1,4 +1,4 @@
-//! What several calls at once allow, and what a call that may be given up must be.
+//! The rules for concurrent processors, and for calls with a timeout.
 
 use syn::{Expr, ExprLit, Lit};
 

@@ -1,4 +1,4 @@
-//! A decider returns what a job chooses by.
+//! A decider returns a value that a job can match on.
 
 use crate::errors::Errors;
 use crate::model::component::Component;

@@ -1,9 +1,9 @@
-//! Checks that the options about faults stand where they mean something.
+//! Checks that options about faults are used only where they have an effect.
 
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
 
-/// An exception stands beside the rule that it is an exception of.
+/// Checks that an exception accompanies the rule it makes an exception to.
 pub(crate) fn exceptions(options: &StepOptions, errors: &mut Errors) {
     for (exception, rule, remedy) in [
         ("no_skip", "skip", "skip(LoadError, limit = 10)"),

@@ -1,4 +1,4 @@
-//! A function of `chunk_while` looks at items and says yes or no; the option stands where groups can be kept together.
+//! A `chunk_while` function looks at items and answers yes or no. Its step must be able to keep groups intact.
 
 use syn::{FnArg, Type};
 
@@ -9,7 +9,7 @@ use crate::model::item::taken;
 use crate::model::step::StepOptions;
 use crate::model::types::{as_reference, is_named, shown};
 
-/// The items it looks at; `None` where that is wrong, which is reported.
+/// The items that the function looks at; `None` if they are wrong, which is reported.
 pub(crate) fn item(component: &Component<'_>, shape: Shape, errors: &mut Errors) -> Option<Type> {
     let name = component.name;
     let forms = format!(
@@ -52,7 +52,7 @@ pub(crate) fn item(component: &Component<'_>, shape: Shape, errors: &mut Errors)
     types.last().map(|ty| taken(ty).item)
 }
 
-/// `chunk_while` beside other options.
+/// Checks `chunk_while` in combination with other options.
 pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     if let (None, Some(word)) =
         (&options.chunk_while, options.given.iter().find(|name| *name == "chunk_at_most"))

@@ -1,4 +1,4 @@
-//! What a component may ask for depends on what it is.
+//! Which arguments a component may ask for depends on its role.
 
 use crate::errors::Errors;
 use crate::model::argument::{Argument, Asks, Role};
@@ -35,7 +35,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                 }
                 transaction_seen.get_or_insert(of);
             }
-            // Beside a transaction it looks something up.
+            // Together with a transaction, a connection is for look-ups.
             Asks::Connection(database) if role == Role::Writer && !has_transaction => {
                 let of = database.as_ref().map_or(String::new(), |database| format!(", {}", shown(database)));
                 errors.at(

@@ -1,4 +1,4 @@
-//! Receives: the model. Gives: an error for each broken rule that spelling alone can tell.
+//! The rules that can be checked from the spelling of the program, without types. One file per rule.
 
 pub(crate) mod aggregator;
 pub(crate) mod classifier;

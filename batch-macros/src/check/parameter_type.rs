@@ -4,7 +4,7 @@ use syn::{Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Variant};
 
 use crate::errors::Errors;
 
-/// The variants with the value that stands for each.
+/// The variants, each with its value.
 pub(crate) fn variants<'i>(input: &'i DeriveInput, errors: &mut Errors) -> Vec<(&'i Ident, String)> {
     let Data::Enum(data) = &input.data else {
         errors.at(

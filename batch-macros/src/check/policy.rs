@@ -1,11 +1,11 @@
-//! A policy looks at an error, may ask how often it was said yes so far, and says yes or no.
+//! A policy looks at an error, may take the count of earlier skips or retries, and answers yes or no.
 
 use syn::{FnArg, ItemFn, ReturnType, Type};
 
 use crate::errors::Errors;
 use crate::model::types::{as_reference, is_named, shown};
 
-/// The error it looks at, without the reference; `None` where that is missing, which is reported.
+/// The error it looks at, without the reference; `None` if it is missing, which is reported.
 pub(crate) fn check(noun: &str, count: &str, function: &ItemFn, errors: &mut Errors) -> Option<Type> {
     let name = &function.sig.ident;
     let types: Vec<&Type> = function

@@ -1,4 +1,4 @@
-//! A processor takes an item and returns what goes on in its place.
+//! A processor takes an item and returns the one to pass on.
 
 use syn::spanned::Spanned;
 

@@ -1,16 +1,16 @@
-//! Every statement can be reached, a `break` stands in a loop, and a loop ends.
+//! Every statement is reachable, every `break` is in a loop, and every loop ends.
 
 use proc_macro2::Span;
 
 use crate::errors::Errors;
 use crate::model::body::{Body, Kind, Statement};
 
-/// How control leaves a piece of a body.
+/// The ways in which control leaves a part of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Leaves {
-    /// It goes on behind.
+    /// It continues after the part.
     on: bool,
-    /// By `break`.
+    /// It leaves by `break`.
     out: bool,
     /// The job ends.
     end: bool,
@@ -24,7 +24,7 @@ impl Leaves {
     }
 }
 
-/// What a `break` would leave.
+/// What a `break` would exit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Around {
     Nothing,
@@ -47,7 +47,7 @@ fn leaves(body: &Body, around: Around, errors: &mut Errors) -> Leaves {
         }
         let mut one = of(statement, around, errors);
         if !statement.conditions.is_empty() {
-            // Where the condition does not hold, the statement is not there.
+            // Without its `cfg` the statement does not exist, so control may continue.
             one.on = true;
         }
         all = Leaves { on: all.on && one.on, ..all.or(one) };
@@ -58,7 +58,7 @@ fn leaves(body: &Body, around: Around, errors: &mut Errors) -> Leaves {
 fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
     match &statement.kind {
         Kind::Run(_) | Kind::Stop(_) => Leaves::ON,
-        // It may have been meant to be anything.
+        // The user may have meant any kind of statement.
         Kind::Broken => Leaves { on: true, out: true, end: true },
         Kind::Break => {
             let misplaced = match around {
@@ -88,7 +88,7 @@ fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
         Kind::Split(split) => {
             split.branches.iter().fold(Leaves::ON, |all, branch| {
                 let one = leaves(branch, Around::Branch, errors);
-                // All are awaited: nothing comes behind where one ends the job.
+                // All branches are awaited, so if one ends the job nothing runs after the split.
                 Leaves { on: all.on && one.on, ..all.or(one) }
             })
         }

@@ -1,4 +1,4 @@
-//! A reader returns something that hands out items one by one.
+//! A reader returns a source that yields items one by one.
 
 use crate::errors::Errors;
 use crate::model::argument::Asks;
@@ -50,7 +50,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     check_kept(component, errors);
 }
 
-/// A parameter that is taken by reference is gone once the function has returned.
+/// Reports references that the reader keeps: a parameter is dropped when the function returns.
 fn check_kept(component: &Component<'_>, errors: &mut Errors) {
     let value = &component.returns.value;
     if borrowed_part(value).is_none() && impl_trait(value).is_none() {

@@ -1,4 +1,4 @@
-//! A resource returns what components share; a database how to connect to it.
+//! A resource returns a value that components share, and a database returns how to connect to it.
 
 use crate::errors::Errors;
 use crate::model::argument::Role;

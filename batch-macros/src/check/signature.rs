@@ -1,4 +1,4 @@
-//! A component is an ordinary function that the framework can call without being told any type.
+//! A component is an ordinary, non-generic function that the framework can call.
 
 use syn::{GenericParam, ItemFn};
 
@@ -27,7 +27,7 @@ pub(crate) fn check(noun: &str, function: &ItemFn, errors: &mut Errors) {
     }
 }
 
-/// For all but processors: these wait for nothing that could go on beside them.
+/// Refuses `async` for every component except processors, which alone run calls concurrently.
 pub(crate) fn not_async(noun: &str, function: &ItemFn, errors: &mut Errors) {
     if let Some(keyword) = &function.sig.asyncness {
         errors.at(

@@ -1,4 +1,4 @@
-//! A step with `chunk` is a pipe, one without is a tasklet; their options have values that make sense.
+//! A step with `chunk` is a pipe, one without is a tasklet, and their options must have sensible values.
 
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ItemFn, Lit, Pat};
@@ -8,7 +8,7 @@ use crate::model::step::StepOptions;
 use crate::syntax::options::Given;
 use crate::syntax::step::{Element, Route, is_pipe};
 
-/// The options' values, as far as they are literals.
+/// Checks the options' values, as far as they are literals.
 pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     if let Some(chunk) = &options.chunk {
         number(
@@ -85,7 +85,7 @@ fn number(value: &Expr, zero: &str, no_number: &str, errors: &mut Errors) {
     }
 }
 
-/// `chunk` on a function with a body of its own: reported here, and at no other place.
+/// Reports `chunk` on a function with its own body; no other check reports it.
 pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut Errors) -> bool {
     let Some(chunk) = given.iter().find(|option| option.name == "chunk") else { return false };
     let has_head =
@@ -100,9 +100,9 @@ pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut 
     is_tasklet
 }
 
-/// The head of a pipe's function.
+/// Checks the signature of a pipe's function.
 pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut Errors) {
-    // An option that was refused may have been the missing one.
+    // A refused option may be the missing one.
     if options.chunk.is_none() && errors.is_empty() {
         errors.at(&function.sig.ident, "a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`");
     }
@@ -149,7 +149,7 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
     }
 }
 
-/// A bare name in a pattern would match everything.
+/// Reports a bare name in a pattern, which would match everything.
 pub(crate) fn patterns(element: &Element, errors: &mut Errors) {
     match element {
         Element::One(_) => {}

@@ -1,4 +1,4 @@
-//! Checks what a tasklet returns: nothing, `Repeat`, or a value that owns its data.
+//! A tasklet returns nothing, `Repeat`, or a value that owns its data.
 
 use crate::errors::Errors;
 use crate::model::component::Component;
@@ -14,7 +14,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     }
 }
 
-/// A call cannot be interrupted, so a time is only of use between calls.
+/// Checks `timeout`: a call cannot be interrupted, so a limit only has an effect between calls.
 pub(crate) fn timeout(options: &StepOptions, component: &Component<'_>, errors: &mut Errors) {
     if let Some(timeout) = options.given.iter().find(|name| *name == "timeout")
         && !is_named(&component.returns.value, "Repeat")

@@ -34,7 +34,7 @@ pub(crate) fn aggregator(given: TokenStream, function: &ItemFn, errors: &mut Err
     let value = &component.returns.value;
     let left = quote_spanned!(value.span()=> let _ = <#value as __batch::Leaves>::IS_LEFT;);
     let values = checked(&format_ident!("__Value"), value, left);
-    // Where one of the types is private and the function is not, rustc says so here.
+    // Rustc reports a private type of a public function here.
     let part_type = quote_spanned!(part.span()=> type Part = #part;);
     let value_type = quote_spanned!(value.span()=> type Value = __Value;);
     let (text, part_text) = (name.to_string(), shown(part));
@@ -71,21 +71,21 @@ pub(super) struct Keeping {
     pub(super) definition: TokenStream,
 }
 
-/// What a step with an aggregator has beside.
+/// The additional code of a step with an aggregator.
 pub(super) struct Aggregated {
-    /// What its options hold.
+    /// The value in the step's options.
     pub(super) option: TokenStream,
-    /// What is implemented, and checked, beside its pipe.
+    /// The impls and checks next to its pipe.
     pub(super) beside: TokenStream,
 }
 
 impl Aggregated {
-    /// Of a step without an aggregator.
+    /// For a step without an aggregator.
     pub(super) fn not() -> Self {
         Self { option: quote!(::core::option::Option::None), beside: quote!() }
     }
 
-    /// Of the step `step`, whose processors are these; `alias` stands for the aggregator, which is named at `span`.
+    /// For the step `step` with these processors; `alias` refers to the aggregator, which is named at `span`.
     pub(super) fn of(step: &Ident, alias: &Ident, span: Span, processors: &[Keeping]) -> Self {
         let definition = quote!(<#alias as __batch::AggregatorDefinition>);
         let keeping = processors.iter().map(|Keeping { alias, definition: of }| {
@@ -141,7 +141,8 @@ fn produces(step: &Ident, value: &TokenStream) -> TokenStream {
     )
 }
 
-/// What a step with a mistake and an aggregator leaves: a type that is erroneous, so that what asks for it says nothing more.
+/// The output of a step with a mistake and an aggregator: an erroneous type, so that the components that ask for
+/// it cause no further errors.
 pub(super) fn broken_output(
     options: &StepOptions,
     function: &ItemFn,

@@ -1,5 +1,5 @@
-//! Receives: the injected arguments of a component. Gives: what they ask for as constants, and the code that
-//! gets them out of the scope.
+//! Generates the constants that say which arguments a component asks for, and the code that gets them from the
+//! scope.
 
 use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -15,13 +15,13 @@ use crate::model::types::{as_reference, only_argument, shown, with_inferred_life
 /// The code for all arguments of one function.
 #[derive(Default)]
 pub(crate) struct Injected {
-    /// The types that are asked for, each checked once.
+    /// Aliases of the requested types, each checked once.
     pub(crate) aliases: TokenStream,
     /// The content of `NEEDS`.
     pub(crate) needs: TokenStream,
-    /// Statements that get what can be got once; they leave by `?`.
+    /// Statements that get the arguments that last for the whole step; they return errors with `?`.
     pub(crate) fetch: TokenStream,
-    /// Statements that get what each chunk has anew: its transaction.
+    /// Statements that get the argument that is new for each chunk: its transaction.
     pub(crate) fetch_each: TokenStream,
     /// The arguments as passed.
     pub(crate) pass: Vec<TokenStream>,
@@ -74,14 +74,14 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
             need(quote!(__batch::NeedKind::Transaction(<#alias as __batch::Database>::INFO)));
             out.fetch_each.extend(quote!(let #local = __tx.of::<#alias>()?;));
-            out.pass.push(stands_at_type(argument, "&", &local));
+            out.pass.push(spanning_type(argument, "&", &local));
             out.transactional = true;
         }
         Asks::Connection(database) => {
             out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
             need(quote!(__batch::NeedKind::Connection(<#alias as __batch::Database>::INFO)));
             out.fetch.extend(quote!(let #local = __scope.connection::<#alias>()?;));
-            out.pass.push(stands_at_type(argument, "&*", &local));
+            out.pass.push(spanning_type(argument, "&*", &local));
         }
         Asks::Output { step, optional } => {
             let leaves = format_ident!("__S{index}");
@@ -98,7 +98,7 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             }));
             let get = if *optional { quote!(optional_output) } else { quote!(output) };
             out.fetch.extend(quote!(let #local = __scope.#get::<#alias>()?;));
-            out.pass.push(stands_at_type(argument, if *optional { "*&" } else { "&*" }, &local));
+            out.pass.push(spanning_type(argument, if *optional { "*&" } else { "&*" }, &local));
         }
         Asks::Parameter { owned, by_reference } => {
             let check = quote_spanned!(ty_span=> let _ = <#owned as __batch::ParameterType>::TYPE;);
@@ -150,15 +150,15 @@ fn database_alias(alias: &Ident, argument: &Argument, database: Option<&Type>) -
     }
 }
 
-/// `Output<step>` or `Transaction<'_, warehouse>` as the user wrote it. Its bound is checked by rustc in the user's own
-/// signature; a check of the same tokens gives the same message, which rustc prints once.
+/// `Output<step>` or `Transaction<'_, warehouse>` as the user wrote it. Rustc checks its bound in the user's own
+/// signature; a check of the same tokens produces the same message, which rustc prints only once.
 fn bounded(argument: &Argument) -> Option<Type> {
     let ty = only_argument(&argument.ty, "Option").unwrap_or(&argument.ty);
     as_reference(ty).map(|reference| with_inferred_lifetimes(&reference.elem))
 }
 
-/// The call of the user's function. The bound of an argument's type is checked at a call as well: the call stands
-/// where that type does, so that this, too, is the same message.
+/// The call of the user's function. Rustc checks the bound of an argument's type at the call as well: the call
+/// has the span of that type, so that this, too, produces the same message.
 pub(crate) fn call(
     component: &Component<'_>,
     handed: Option<&TokenStream>,
@@ -181,8 +181,8 @@ pub(crate) fn call(
     quote!(#name #open #close #passed)
 }
 
-/// The local behind `operator`, from the first to the last token of the argument's type, for the same reason.
-fn stands_at_type(argument: &Argument, operator: &str, local: &Ident) -> TokenStream {
+/// The local after `operator`, spanning the tokens of the argument's type, for the same reason.
+fn spanning_type(argument: &Argument, operator: &str, local: &Ident) -> TokenStream {
     let tokens = bounded_tokens(argument).unwrap_or_default();
     let (first, last) = match (tokens.first(), tokens.last()) {
         (Some(first), Some(last)) => (first.span(), last.span()),

@@ -1,5 +1,5 @@
-//! Receives: the bindings of one use of a component or step. Gives: them as a constant, and the checks that the
-//! arguments exist and take what they are given.
+//! Generates the bindings of one use of a component or step as a constant, and the checks that the arguments
+//! exist and accept the values bound to them.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -41,7 +41,7 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
     quote!(&[#(#each),*])
 }
 
-/// The checks, given the constants of the needs and of the bindings. `whose` is what is bound, in words:
+/// The checks, given the constants of the needs and of the bindings. `whose` describes the bound component:
 /// "reader `flights`".
 pub(crate) fn checks(
     bindings: &[Binding],

@@ -1,5 +1,5 @@
-//! Receives: a function with a mistake in it. Gives: a marker that takes part in any step or job without a
-//! second error: its types are erroneous, and rustc is silent about what is built on such a type.
+//! Generates the marker of a function with a mistake. It can take part in any step or job without a second
+//! error: its types are erroneous, and rustc stays silent about everything built on such a type.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -11,7 +11,7 @@ use crate::model::argument::Role;
 use crate::model::types::impl_trait;
 use crate::syntax::component::{conditions, plain};
 
-/// The function with the marker of a component that fits everywhere.
+/// The function, and a marker for a component that fits everywhere.
 pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let name = marker_name(&function.sig.ident);
     let body = match role {
@@ -30,8 +30,8 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
     frame(role.noun(), function, emitted(function), body)
 }
 
-/// The function. One with types that nothing names cannot be mentioned as a value: what bears its name has none, and the function
-/// stands beside it.
+/// The function itself. A generic function cannot be mentioned as a value without its types, so it is emitted in
+/// a block of its own, and a function without types takes its name.
 fn emitted(function: &ItemFn) -> TokenStream {
     let function = plain(function);
     let opaque = function.sig.inputs.iter().any(|input| match input {
@@ -185,7 +185,7 @@ fn database(name: &Ident) -> TokenStream {
     }
 }
 
-/// Hears whatever is asked for, of steps and of jobs.
+/// A function of `chunk_while` that accepts every item.
 fn grouping(name: &Ident, erroneous: &TokenStream) -> TokenStream {
     let constants = constants(name);
     let role = quote!(impl __batch::IsGrouping for #name {});

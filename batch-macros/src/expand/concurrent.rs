@@ -11,7 +11,7 @@ use crate::model::argument::Asks;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;
 
-/// What is put together.
+/// The parts of a concurrent processor.
 pub(crate) struct Concurrent<'c> {
     pub(crate) component: &'c Component<'c>,
     pub(crate) options: &'c ProcessorOptions,
@@ -23,12 +23,12 @@ pub(crate) struct Concurrent<'c> {
 }
 
 impl Concurrent<'_> {
-    /// What the function is handed of `__item`.
+    /// The expression for `__item` that is passed to the function.
     pub(crate) fn handed(is_async: bool, by_reference: bool) -> TokenStream {
         if is_async && by_reference { quote!(&*__item) } else { quote!(__item) }
     }
 
-    /// What passes between threads, each type checked where it is written.
+    /// Aliases of the types that pass between threads, each checked where it is written.
     pub(crate) fn aliases(&self) -> TokenStream {
         if self.component.function.sig.asyncness.is_some() {
             return TokenStream::new();
@@ -57,7 +57,7 @@ impl Concurrent<'_> {
                 || quote!(::core::option::Option::None),
                 |bound| quote!(::core::option::Option::Some(#bound)),
             );
-            // Each future owns what it was given of the parameters.
+            // Each future owns its copies of the parameters.
             let parameters = component.arguments.iter().enumerate();
             let given = parameters
                 .filter(|(_, argument)| matches!(argument.asks, Asks::Parameter { .. }))

@@ -58,13 +58,13 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
     frame("decider", function, component::plain(function), quote!(#aliases #definition #decide))
 }
 
-/// A decider of which nothing is known: what a job matches on has an erroneous type, on which rustc is silent.
+/// A decider with a mistake: jobs match on an erroneous type, about which rustc stays silent.
 fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let erroneous = errors.take_first_as_type();
     let code = quote! {
         impl __batch::Decides for #name {
-            // An array of no length is still no `bool`; this is nothing that rustc could judge.
+            // An array of unknown length would still not be a `bool`; rustc cannot judge this type at all.
             type Outcome = <() as __batch::If<{ let _: #erroneous; true }>>::Is;
             const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
                 id: "",

@@ -1,4 +1,4 @@
-//! Receives: a call of the user's function. Gives: its value, or a `Failure` that keeps the user's error.
+//! Wraps a call of the user's function: its error becomes a `Failure` that keeps the user's error.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -9,7 +9,7 @@ use crate::model::component::Component;
 use crate::model::returns::Returns;
 use crate::model::types::{impl_trait, last_segment, type_arguments, with_static_lifetimes};
 
-/// `__error` as a failure. `span` is where an error type that cannot be one is reported.
+/// `__error` as a failure. An error type that cannot be one is reported at `span`.
 pub(crate) fn failure(span: Span) -> TokenStream {
     let convert = quote_spanned!(span=> (&&&&&&Thrown::of(&__error)).failure(__error));
     quote! {{
@@ -18,7 +18,7 @@ pub(crate) fn failure(span: Span) -> TokenStream {
     }}
 }
 
-/// The same, for an error type that [`error_check`] has looked at.
+/// The same, for an error type that [`error_check`] has checked.
 fn checked_failure() -> TokenStream {
     quote! {{
         use __batch::failure::{AsBoxed as _, AsCarrier as _, AsError as _, AsLocal as _, AsText as _, Reported as _, Thrown};
@@ -59,7 +59,7 @@ pub(crate) fn raises(returns: &Returns) -> TokenStream {
     }
 }
 
-/// The constant for an error of that type, behind its check.
+/// The constant for an error of that type, after its check.
 fn known(error: &TokenStream, check: &TokenStream) -> TokenStream {
     raises_constant(&quote!({
         #check
@@ -68,13 +68,13 @@ fn known(error: &TokenStream, check: &TokenStream) -> TokenStream {
     }))
 }
 
-/// The constant for what hands out `Result<_, E>`s.
+/// The constant for an iterator of `Result<_, E>`.
 pub(crate) fn raises_each(outcome: &Type) -> TokenStream {
     let outcome = with_static_lifetimes(outcome);
     known(&quote!(<#outcome as __batch::ResultOf>::Error), &TokenStream::new())
 }
 
-/// The constant, where more is known than the default says.
+/// The constant, if more is known than its default.
 pub(crate) fn raises_constant(raises: &TokenStream) -> TokenStream {
     quote!(const RAISES: __batch::Raises = #raises;)
 }
@@ -87,7 +87,7 @@ fn conversion(returns: &Returns) -> TokenStream {
     }
 }
 
-/// The call's value; an error leaves the function around it.
+/// The call's value; an error returns from the surrounding function.
 pub(crate) fn value_or_return(component: &Component<'_>, call: &TokenStream) -> TokenStream {
     if !component.returns.fallible {
         return call.clone();

@@ -10,7 +10,7 @@ use super::names::{self, Roles};
 use crate::model::fault::{Backoff, Faults, What};
 use crate::syntax::fault::{NamedError, Only};
 
-/// The rules as the constant `__FAULTS`, with the types they name; each is named once.
+/// The rules as the constant `__FAULTS`, with the types they name; each type is named once.
 pub(crate) fn constant(faults: &Faults) -> TokenStream {
     let mut out = Rules::default();
     let skip: Vec<_> = faults
@@ -56,7 +56,7 @@ struct Rules {
 }
 
 impl Rules {
-    /// The alias of what the user wrote, and the one that stands for it where the check holds.
+    /// The alias of the path that the user wrote, and a second one that refers to it if the check holds.
     fn alias(&mut self, path: &impl ToTokens, what: &What, check: &TokenStream) -> (Ident, Ident) {
         let span = what.span();
         let user = format_ident!("__Named{}", self.aliases, span = span);
@@ -68,7 +68,7 @@ impl Rules {
         (user, alias)
     }
 
-    /// The alias of the policy, where the path leads to one.
+    /// The alias of the policy, if the path leads to one.
     fn policy(&mut self, path: &Path, what: &What, role: &str) -> Ident {
         let named = format_ident!("__Named{}", self.aliases, span = what.span());
         let word = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
@@ -79,7 +79,7 @@ impl Rules {
         alias
     }
 
-    /// What rules of both kinds have.
+    /// The fields that both kinds of rules have.
     fn fields(&mut self, what: &What, role: &str, policy: &TokenStream) -> TokenStream {
         let text = what.text();
         let (of, rank, covers) = match what {
@@ -93,7 +93,7 @@ impl Rules {
                 match pattern(named) {
                     None => (of, quote!(Type), quote!(__batch::faults::is_of::<#alias>)),
                     Some(pattern) => {
-                        // Under the name that the user knows: rustc shows it where the pattern is wrong.
+                        // The enum keeps the user's name for it, which rustc shows if the pattern is wrong.
                         let name = enum_name(named).map(|name| quote!(type #name = #user;));
                         let covers = quote! {
                             |__error, _| {
@@ -115,7 +115,7 @@ impl Rules {
         }
     }
 
-    /// The number: where it is no literal, under a name, so that a wrong one is reported once.
+    /// The limit. Anything but a literal gets a constant, so that a wrong value is reported once.
     fn limit(&mut self, limit: &Expr, ty: &TokenStream) -> TokenStream {
         if matches!(limit, Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.suffix().is_empty()) {
             return limit.to_token_stream();
@@ -131,7 +131,8 @@ impl Rules {
     }
 }
 
-/// The pattern; that of a variant begins with the bare name of the enum. A variant that is named alone may have any fields.
+/// The pattern; that of a variant begins with the bare name of the enum. A variant named without fields matches
+/// any fields.
 fn pattern(named: &NamedError) -> Option<TokenStream> {
     match named.only.as_ref()? {
         Only::Variant(variant) => {
@@ -154,7 +155,7 @@ fn pattern(named: &NamedError) -> Option<TokenStream> {
     }
 }
 
-/// The enum's own name, where a variant of it is named.
+/// The enum's own name, if one of its variants is named.
 fn enum_name(named: &NamedError) -> Option<Ident> {
     match (&named.only, &named.ty) {
         (Some(Only::Variant(_) | Only::Pattern { variant: true, .. }), Type::Path(path)) => {

@@ -56,7 +56,7 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
         };
         #imports
     };
-    // Nothing of a flow runs but in a job: the function stands for its name alone.
+    // A flow runs only as part of a job: its function provides nothing but the name.
     let (attributes, vis) = (&function.attrs, &function.vis);
     let mut block = TokenStream::new();
     function.block.brace_token.surround(&mut block, |_| {});

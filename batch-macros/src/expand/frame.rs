@@ -1,5 +1,5 @@
-//! Receives: what is generated for one function. Gives: it beside the function, under the function's
-//! `#[cfg]`, with the marker that bears its name among the types.
+//! Frames the code generated for one function: emits it next to the function, under the function's `#[cfg]`,
+//! together with the marker type of the same name.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -7,7 +7,8 @@ use syn::ItemFn;
 
 use crate::syntax::component::conditions;
 
-/// The function, its marker and `body`, in which `__batch` is all that generated code may name. `noun` is what messages call it.
+/// The function, its marker and `body`. Generated code in `body` reaches everything through `__batch`. `noun` is
+/// the word that messages use for the function.
 pub(crate) fn frame(
     noun: &str,
     function: &ItemFn,
@@ -35,11 +36,11 @@ pub(crate) fn frame(
     }
 }
 
-/// `enum flights {}`: what the function is called among the types.
+/// `enum flights {}`: the type that represents the function.
 fn marker(function: &ItemFn) -> TokenStream {
     let conditions = conditions(function);
     let (vis, name) = (&function.vis, marker_name(&function.sig.ident));
-    // All of it stands at the user's own word, so that notes point there.
+    // All of it has the span of the user's own word, so that notes point there.
     let keyword = quote_spanned!(name.span()=> enum);
     let braces = braces(&name, TokenStream::new());
     quote! {
@@ -50,7 +51,7 @@ fn marker(function: &ItemFn) -> TokenStream {
     }
 }
 
-/// Stands at the user's name but counts as generated, so that an unused function is reported once.
+/// Has the span of the user's name but counts as generated, so that an unused function is reported once.
 pub(crate) fn marker_name(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(Span::call_site().located_at(name.span()));
@@ -70,8 +71,8 @@ fn braces(name: &Ident, inside: TokenStream) -> Group {
     group
 }
 
-/// An alias that stands for `ty` where `check` holds. Where it does not, rustc reports that once, takes the alias
-/// for an erroneous type, and is silent about all that is built on it.
+/// An alias that refers to `ty` if `check` holds. Otherwise rustc reports that once, treats the alias as an
+/// erroneous type, and stays silent about everything built on it.
 pub(crate) fn checked(alias: &Ident, ty: impl ToTokens, check: impl ToTokens) -> TokenStream {
     quote! {
         #[cfg(not(rust_analyzer))]

@@ -1,4 +1,4 @@
-//! Typical inputs and all that is generated for them; `BLESS=1 cargo test -p batch-macros` writes the files anew.
+//! Typical inputs and the code generated for them; `BLESS=1 cargo test -p batch-macros` rewrites the files.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use syn::ItemFn;
 use crate::driver::Expander;
 use crate::errors::Errors;
 
-/// The tokens without what a formatter adds or leaves out: white space, commas, empty generics.
+/// The tokens without the differences a formatter makes: white space, commas, empty generics.
 fn plain(tokens: &TokenStream) -> String {
     let text: String =
         tokens.to_string().chars().filter(|letter| !letter.is_whitespace() && *letter != ',').collect();

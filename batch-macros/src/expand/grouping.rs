@@ -19,7 +19,7 @@ use crate::syntax::options;
 pub(crate) fn chunk_while(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     options::read(&options::CHUNK_WHILE, given, errors);
     let shape = Shape::of(function);
-    let component = Component::read_behind(shape.shown(), Role::Grouping, function, errors);
+    let component = Component::read_after(shape.shown(), Role::Grouping, function, errors);
     let item = check::grouping::item(&component, shape, errors);
     let (Some(item), true) = (item, errors.is_empty()) else {
         return broken::component(Role::Grouping, function, errors);

@@ -107,7 +107,7 @@ fn options(options: &Options) -> TokenStream {
     quote!(__batch::JobOptions::DEFAULT #restartable #exclusive #max_recoveries #listeners)
 }
 
-/// The listeners as a constant, and the checks of what they ask for.
+/// The listeners as a constant, and the checks of their arguments.
 fn listeners(options: &Options) -> (TokenStream, TokenStream) {
     let (mut types, mut checks, mut each) = (TokenStream::new(), TokenStream::new(), Vec::new());
     let mut roles = Roles::default();
@@ -136,7 +136,7 @@ fn listeners(options: &Options) -> (TokenStream, TokenStream) {
     (types, checks)
 }
 
-/// The user's function: called with the job's parameters, it gives a launch.
+/// The user's function: called with the job's parameters, it returns a launch.
 fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStream {
     let mut function = component::plain(function);
     let name = &function.sig.ident;
@@ -170,6 +170,6 @@ fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStre
     let underscored = underscored.then(|| quote!(#[allow(clippy::used_underscore_binding)]));
     let mut block = TokenStream::new();
     function.block.brace_token.surround(&mut block, |inside| body.to_tokens(inside));
-    // A job has as many parameters as it has.
+    // A job may have any number of parameters.
     quote!(#(#attributes)* #unused #underscored #[allow(clippy::too_many_arguments)] #vis #sig #block)
 }

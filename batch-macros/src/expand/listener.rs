@@ -30,7 +30,7 @@ pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Error
     if !errors.is_empty() {
         return broken::component(role, function, errors);
     }
-    let component = Component::read_behind(observed.arguments, role, function, errors);
+    let component = Component::read_after(observed.arguments, role, function, errors);
     if !is_unit(&component.returns.value) {
         errors.at(&component.returns.value, "a listener returns nothing, or `Result<(), ..>`");
     }
@@ -95,9 +95,9 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let (needs, fetch) = (&asked.needs, &asked.fetch);
     let item = observed.item.as_ref().map(|item| quote!(type __Item = #item;));
     let Arguments { mut taken, handed, read, written } = arguments(event, observed);
-    let (types, told) = told(observed, called(component, &quote!(#(#handed),*), asked));
+    let (types, call) = notify(observed, called(component, &quote!(#(#handed),*), asked));
     let mut adaptor = event.adaptor.to_owned();
-    let mut body = told;
+    let mut body = call;
     if asked.transactional {
         let each = &asked.fetch_each;
         adaptor = adaptor.replace("On", "Write");
@@ -107,7 +107,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let wanted = matches!(observed.lacking, Some(Lacking::Wanted));
     if wanted {
         adaptor.push_str("Of");
-        // The step sees to it that the item is there where a single one failed.
+        // The step makes sure that the item is present if a single one failed.
         body = quote! {
             match __item {
                 ::core::option::Option::Some(__item) => { #body }
@@ -162,7 +162,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     }
 }
 
-/// What the closure of a listener of steps takes and hands on, and the items it is about.
+/// The arguments that the closure of a step listener takes and passes on, and the items they concern.
 struct Arguments {
     taken: Vec<TokenStream>,
     handed: Vec<TokenStream>,
@@ -183,7 +183,7 @@ fn arguments(event: &Event, observed: &Observed) -> Arguments {
             }
             (Shows::Read, Some(Lacking::Optional(seen))) => {
                 read = quote!(__Item);
-                // What is behind the reference may be a part of the item, as `str` of `String`.
+                // The reference may be to a part of the item, such as the `str` of a `String`.
                 let passed = quote! {
                     match __item {
                         ::core::option::Option::Some(__item) => ::core::option::Option::Some::<&#seen>(__item),
@@ -225,21 +225,21 @@ fn error_passed(observed: &Observed) -> TokenStream {
     }
 }
 
-/// The call with the error as the function sees it.
-fn told(observed: &Observed, called: TokenStream) -> (TokenStream, TokenStream) {
+/// The call, with the error in the form that the function takes.
+fn notify(observed: &Observed, called: TokenStream) -> (TokenStream, TokenStream) {
     match &observed.error {
         Some(Seen::Failure) | None => (quote!(), called),
         Some(Seen::Any) => (quote!(), quote!(__failure.look(|__error| #called))),
         Some(Seen::Type(ty)) => {
             let check = quote_spanned!(ty.span()=> let _ = <__Seen as __batch::NamedError>::IS;);
             let alias = checked(&format_ident!("__Error"), quote!(__Seen), check);
-            let told = quote! {
+            let call = quote! {
                 __failure.look(|__error| match __batch::find_error::<__Error>(__error) {
                     ::core::option::Option::Some(__error) => #called,
                     ::core::option::Option::None => ::core::result::Result::Ok(()),
                 })
             };
-            (quote!(type __Seen = #ty; #alias), told)
+            (quote!(type __Seen = #ty; #alias), call)
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Receives: the model. Gives: the generated code. Nothing here judges: whatever cannot work was refused before,
-//! or is refused by rustc at a token that carries the span of the user's word.
+//! Generates code from the model. Nothing here checks the program: `check` has already refused some mistakes, and
+//! rustc refuses the others at tokens that carry the span of the user's word.
 
 mod aggregator;
 mod arguments;

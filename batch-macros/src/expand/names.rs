@@ -1,8 +1,8 @@
-//! Names what the user names, once, and asks what it is.
+//! Refers to a path of the user's exactly once, and checks which kind of function it leads to.
 //!
-//! The path is named in a type alias, where a name that attributes define may take the place of one that a glob import brings.
-//! An import (`use load as alias`) would let us say more about a function without an attribute, but rustc refuses it there as
-//! ambiguous.
+//! The path is used in a type alias, where a name defined by an attribute may shadow one from a glob import. An
+//! import (`use load as alias`) would allow better messages about functions without an attribute, but rustc
+//! refuses it there as ambiguous.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -10,13 +10,13 @@ use syn::{Attribute, Path};
 
 use crate::model::body::plain;
 
-/// An item by which `alias` is what the user's path leads to.
+/// An item that makes `alias` refer to the user's path.
 pub(crate) fn import(alias: &Ident, path: &Path, conditions: &[Attribute]) -> TokenStream {
     quote!(#(#conditions)* type #alias = #path;)
 }
 
-/// An alias that stands for `named`, to which `path` leads, where that has the attribute `role`; else rustc says that it has
-/// not, and nothing more. `also` is a second question, and the word it is about.
+/// An alias that refers to `named`, the alias of `path`, if that has the attribute `role`. Otherwise rustc reports
+/// the missing attribute and nothing more. `also` is a second check and the word it concerns.
 pub(crate) fn in_role(
     alias: &Ident,
     named: &Ident,
@@ -30,15 +30,15 @@ pub(crate) fn in_role(
     proven(alias, named, &whys, &[])
 }
 
-/// An alias that stands for `named` where each of `whys` is `None`; else rustc says the first that is not, at its word, and
-/// nothing more.
+/// An alias that refers to `named` if each of `whys` is `None`. Otherwise rustc reports the first that is not, at
+/// its word, and nothing more.
 pub(crate) fn proven(
     alias: &Ident,
     named: &Ident,
     whys: &[(Span, TokenStream)],
     conditions: &[Attribute],
 ) -> TokenStream {
-    let told = whys.iter().map(|(span, why)| {
+    let panics = whys.iter().map(|(span, why)| {
         quote_spanned! {*span=>
             if let ::core::option::Option::Some(message) = #why {
                 ::core::panic!("{}", message.as_str())
@@ -51,7 +51,7 @@ pub(crate) fn proven(
         type #alias = <#named as ::batch_runtime::__private::If<{
             use ::batch_runtime::graph::wiring as __wiring;
             use __wiring::{Nothing as _, NotOffered as _};
-            #(#told)*
+            #(#panics)*
             true
         }>>::Is;
         #(#conditions)*
@@ -60,8 +60,8 @@ pub(crate) fn proven(
     }
 }
 
-/// Names the aliases of a body or a pipe: `role_of_late`, `role_of_late_2`. Rustc's message shows the name where the role is
-/// another.
+/// Names the aliases of a body or a pipe: `role_of_late`, `role_of_late_2`. Rustc shows the name in its message if
+/// the role is a different one.
 #[derive(Default)]
 pub(crate) struct Roles {
     words: Vec<String>,

@@ -66,7 +66,7 @@ pub(crate) fn parameter_type(input: &DeriveInput, errors: &mut Errors) -> TokenS
     }
 }
 
-/// The enum of a parameter with a mistake in it: it may be used without a second error.
+/// A parameter's enum with a mistake in it: it can be used without a second error.
 fn broken(name: &Ident) -> TokenStream {
     let text = name.to_string();
     quote! {

@@ -18,7 +18,7 @@ pub(crate) struct Parameters {
     /// The aliases of the types.
     pub(crate) aliases: TokenStream,
     pub(crate) specs: Vec<TokenStream>,
-    /// What is wrong with what stands in the program.
+    /// Checks of the defaults and ranges that the program states.
     pub(crate) checks: TokenStream,
 }
 
@@ -32,8 +32,8 @@ pub(crate) fn parameters(parameters: &[Parameter]) -> Parameters {
     out
 }
 
-/// The type, or an erroneous one where it cannot be that of a parameter: rustc reports the same error once, wherever it
-/// is found.
+/// The type, or an erroneous one if it cannot be the type of a parameter: rustc reports the same error only once,
+/// even if it occurs several times.
 pub(crate) fn parameter_alias(alias: &Ident, ty: &Type) -> TokenStream {
     let check = quote_spanned!(ty.span()=> let _ = <#ty as ::batch_runtime::__private::ParameterType>::TYPE;);
     quote! {
@@ -41,7 +41,7 @@ pub(crate) fn parameter_alias(alias: &Ident, ty: &Type) -> TokenStream {
     }
 }
 
-/// Has rustc say that a parameter is unused where nothing of the job asks for it.
+/// Makes rustc warn about a parameter that nothing in the job uses.
 pub(crate) fn unused(parameters: &[Parameter], lints: &[Attribute], listeners: &TokenStream) -> TokenStream {
     let each = parameters.iter().map(|parameter| {
         let (name, text, own) = (&parameter.name, parameter_name(&parameter.name), &parameter.lints);
@@ -61,7 +61,7 @@ impl Parameters {
     fn spec(&mut self, index: usize, parameter: &Parameter) -> TokenStream {
         let name = parameter_name(&parameter.name);
         let Some(ty) = &parameter.ty else {
-            // A type of no name fits everything: the mistake is reported where the parameter stands.
+            // A type without a name fits everything: the mistake is reported at the parameter itself.
             return quote!(__batch::ParameterSpec {
                 ty: __batch::TypeName::plain(""),
                 ..__batch::ParameterSpec::of::<::std::string::String>(#name, "")
@@ -93,8 +93,8 @@ impl Parameters {
         }
     }
 
-    /// What stands for a value of `ty`, which is the type of that parameter or of one of its values: a text stands for
-    /// whatever can be read from it.
+    /// The expression for a value of `ty`, the type of the parameter or of one value of its list. A string literal
+    /// stands for any type that can be parsed from it.
     fn value(&mut self, name: &str, of: &Ident, ty: &Type, value: &Expr) -> TokenStream {
         match value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {

@@ -56,18 +56,18 @@ pub(crate) fn partitioner(given: TokenStream, function: &ItemFn, errors: &mut Er
     frame("partitioner", function, plain(function), quote!(#aliases #ranges #error #definition))
 }
 
-/// What the pipe of a step with partitions has beside.
+/// The additional code of a step with partitions.
 pub(crate) struct Partitioned {
-    /// The trait of what `Pipe::reader` gives.
+    /// The trait of the value that `Pipe::reader` returns.
     pub(crate) reads: TokenStream,
-    /// The trait of what `Pipe::writer` gives.
+    /// The trait of the value that `Pipe::writer` returns.
     pub(crate) takes: TokenStream,
-    /// What is implemented beside `Pipe`, and the constant that the options refer to.
+    /// The impls next to `Pipe`, and the constant that the options refer to.
     pub(crate) beside: TokenStream,
 }
 
 impl Partitioned {
-    /// Of a step without partitions.
+    /// For a step without partitions.
     pub(crate) fn not() -> Self {
         Self { reads: quote!(__batch::Reader), takes: quote!(__batch::Writer), beside: quote!() }
     }
@@ -119,7 +119,7 @@ pub(crate) fn partitioned(
     Partitioned { reads, takes: quote!(__batch::Partitionable), beside }
 }
 
-/// An option as `Some(4)`, and what is left to be checked of it.
+/// An option as `Some(4)`, and the check that remains for it.
 fn number(value: Option<&syn::Expr>, constant: &str, option: &str, why: &str) -> (TokenStream, TokenStream) {
     let Some(value) = value else { return (quote!(::core::option::Option::None), quote!()) };
     if parameter(value).is_some() {
@@ -137,8 +137,8 @@ fn number(value: Option<&syn::Expr>, constant: &str, option: &str, why: &str) ->
     (quote!(::core::option::Option::Some(#constant)), check)
 }
 
-/// Asks whether what the function opens or binds is what the option of that word takes: `what` is the name of the question. Where
-/// not, that is reported at the component, and the option beside it.
+/// Checks that the component opened or bound by the function suits the option `word`; `what` is the name of the
+/// check. A component that does not is reported at its own name, with the option as a note.
 pub(crate) fn question(word: &Ident, what: &str, function: &TokenStream, at: Span) -> TokenStream {
     let what = Ident::new(what, word.span());
     quote_spanned!(at=> __batch::#what(#function);)

@@ -1,7 +1,7 @@
 //! `fn load() { flights(input = yesterday) | late | (save, audit) }`
 //!
-//! Each component is named once, in an alias; each check stands in the alias of what it checks, so that a
-//! pair that does not fit is reported once, and nothing behind it.
+//! Each component is named once, in an alias, and each check is part of the alias of the component it checks. A
+//! pair that does not fit is therefore reported once, and nothing after it.
 
 mod threads;
 
@@ -73,7 +73,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let (types, uses, imports) = (&parts.types, &parts.uses, &parts.imports);
     let sizes = sizes(options);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &kinds(), &run);
-    // A type of its own, and private: the step may be `pub` and its components and items need not.
+    // A separate private type: the step may be `pub` while its components and items are not.
     let key = quote! {
         enum __Pipe {}
         impl __batch::StepDefinition for __Pipe {
@@ -127,7 +127,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     )
 }
 
-/// What tells the kinds of the reader and the writer.
+/// The function that returns the kinds of the reader and the writer.
 fn kinds() -> TokenStream {
     quote!(::core::option::Option::Some(__batch::position_kinds::<__Pipe>))
 }
@@ -148,7 +148,7 @@ fn shown(options: &StepOptions) -> Option<TokenStream> {
     })
 }
 
-/// The user's function with its braces; what stands between them is for editors.
+/// The user's function with its braces; the code between them is for editors.
 fn emitted(function: &ItemFn) -> TokenStream {
     let mut function = plain(function);
     let stmts = std::mem::take(&mut function.block.stmts);
@@ -186,7 +186,7 @@ struct Parts<'f> {
     spans: Vec<Span>,
     checks: TokenStream,
     keeping: Vec<Keeping>,
-    /// Whether each listener wants to see the item that a processor failed on.
+    /// For each listener, whether it wants to see the item that a processor failed on.
     wanting: Vec<TokenStream>,
     aliases: usize,
     roles: Roles,
@@ -194,7 +194,7 @@ struct Parts<'f> {
     source: Option<Source>,
 }
 
-/// What hands its items on to the next component.
+/// The component whose items go to the next one.
 struct Source {
     role: &'static str,
     name: String,
@@ -203,7 +203,7 @@ struct Source {
 }
 
 impl Source {
-    /// Asks why its items, each a `Vec`, are not handed on one by one to a component that would take them.
+    /// Checks whether its items are each a `Vec` while the next component would take their elements one by one.
     fn whole(&self, role: &str, to: &str, component: &Ident) -> Option<(Span, TokenStream)> {
         let (takes, takes_each) = match role {
             "processor" => (quote!(PROCESSES), quote!(PROCESSES_EACH)),
@@ -221,7 +221,7 @@ impl Source {
 
 /// One component in its place.
 struct Placed {
-    /// The alias that stands for it where its checks hold.
+    /// The alias that refers to it if its checks hold.
     alias: Ident,
     /// The scope with its bindings.
     scope: TokenStream,
@@ -262,8 +262,8 @@ impl<'f> Parts<'f> {
         let named = self.alias("Part", span);
         self.imports.extend(names::import(&named, &part.path, &[]));
         let mut alias = self.roles.alias(&part.name(), span);
-        let apart = self.source.as_ref().and_then(|source| source.whole(role, &part.name(), &named));
-        self.types.extend(names::in_role(&alias, &named, &part.path, role, apart));
+        let whole = self.source.as_ref().and_then(|source| source.whole(role, &part.name(), &named));
+        self.types.extend(names::in_role(&alias, &named, &part.path, role, whole));
         for (of, constant) in checks {
             let next = self.alias("Part", span);
             let constant = Ident::new(constant, span);
@@ -287,7 +287,7 @@ impl<'f> Parts<'f> {
             (constant, scope)
         };
         let raises = match role {
-            // Called once, beside all items: the rules say nothing about their errors.
+            // These are not called for single items, so the rules do not apply to their errors.
             "partitioner" | "aggregator" | "function of `chunk_while`" => quote!(__batch::Raises::Nothing),
             _ if self.options.faults.is_empty() || role == "listener" => quote!(__batch::Raises::Unknown),
             _ => quote!(<#alias as #definition>::RAISES),
@@ -341,7 +341,7 @@ impl<'f> Parts<'f> {
         (item, nested(opened, &quote!(__batch::Chain::new)))
     }
 
-    /// In a step with the option of that word, checks that the component has what that takes.
+    /// In a step with the option `word`, checks that the component supports it.
     fn asked(
         &mut self,
         part: &Part,
@@ -379,7 +379,7 @@ impl<'f> Parts<'f> {
         (item, joined.unwrap_or_else(|| quote!(__batch::Through)))
     }
 
-    /// The processor with its arguments; where calls are repeated or items skipped, what that takes is checked.
+    /// The processor with its arguments. Checks what retries and skips require of it.
     fn bound(
         &mut self,
         part: &Part,
@@ -473,7 +473,7 @@ impl<'f> Parts<'f> {
         }}
     }
 
-    /// The method that binds them, where there are any.
+    /// The method that binds the listeners, if there are any.
     fn listeners(&mut self, item: &Ident, out: &Ident) -> Option<TokenStream> {
         let definition = quote!(__batch::ListenerDefinition<#item, #out>);
         let (is, of_chunks) = (quote!(__batch::IsListener), quote!(__batch::HearsChunks));
@@ -511,7 +511,7 @@ impl<'f> Parts<'f> {
         })
     }
 
-    /// The reader, with chunks that go as far as a function says where one is named.
+    /// The reader. If a `chunk_while` function is named, it decides where chunks end.
     fn grouped(&mut self, reader: TokenStream, item: &Ident) -> TokenStream {
         let Some(part) = &self.options.chunk_while else { return reader };
         let definition = quote!(__batch::GroupingDefinition<#item>);
@@ -528,7 +528,7 @@ impl<'f> Parts<'f> {
         }
     }
 
-    /// Checks that what is wanted of the item that a processor failed on can be had.
+    /// Checks that the item a processor failed on can be shown as it is wanted.
     fn shows_item(&mut self, wants: &TokenStream, item: &Ident, span: Span) {
         let Some(Keeping { alias, definition }) = self.keeping.first() else { return };
         let check = quote! {
@@ -537,7 +537,7 @@ impl<'f> Parts<'f> {
         self.checks.extend(stands(&respan(&check, span)));
     }
 
-    /// The processors, with a copy of each item where somebody wants to see which one they failed on.
+    /// The processors, with a copy of each item if someone wants to see the item they failed on.
     fn kept(&mut self, processor: &TokenStream, item: &Ident) -> TokenStream {
         if let Some(word) = &self.options.keep_items {
             self.shows_item(&quote!(true), item, word.span());
@@ -584,7 +584,7 @@ impl<'f> Parts<'f> {
     }
 }
 
-/// A check that stands by itself.
+/// A check in a constant of its own.
 fn stands(check: &TokenStream) -> TokenStream {
     quote! {
         #[cfg(not(rust_analyzer))]
@@ -593,7 +593,7 @@ fn stands(check: &TokenStream) -> TokenStream {
 }
 
 fn nested(parts: Vec<TokenStream>, join: &TokenStream) -> TokenStream {
-    parts.into_iter().rev().reduce(|behind, first| quote!(#join(#first, #behind))).unwrap_or_default()
+    parts.into_iter().rev().reduce(|rest, first| quote!(#join(#first, #rest))).unwrap_or_default()
 }
 
 fn respan(tokens: &impl ToTokens, span: Span) -> TokenStream {

@@ -52,7 +52,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         called
     };
     let text = name.to_string();
-    // Where the item is private and the function is not, rustc says so here.
+    // Rustc reports a private item of a public function here.
     let out_type = quote_spanned!(component.returns.value.span()=> type Out = #out;);
     let concurrent = Concurrent {
         component: &component,
@@ -97,10 +97,10 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     } else {
         adapted
     };
-    // The outcomes of single items may fail where the call does not.
+    // The outcomes of single items may fail even if the call succeeds.
     let (error, raises) = match kind {
         Yield::Fallible(_) => (error_check(&component.returns), quote!()),
-        // What takes too long fails as well.
+        // A call that takes too long fails as well.
         _ if options.timeout.is_some() => (error_check(&component.returns), quote!()),
         _ => (quote!(), raises(&component.returns)),
     };
@@ -127,7 +127,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     frame("processor", function, plain(function), quote!(#aliases #error #definition))
 }
 
-/// The kind of `Many<I>`, erroneous where `I` is no collection.
+/// The kind of `Many<I>`, erroneous if `I` is no collection.
 fn several(items: &Type) -> TokenStream {
     let check = quote_spanned!(items.span()=> let _ = <#items as __batch::Collection>::IS;);
     checked(&format_ident!("__Several"), quote!(__batch::Several), check)
@@ -142,7 +142,7 @@ fn passing(options: &ProcessorOptions, by_reference: bool) -> TokenStream {
     if options.concurrency.is_some() { quote!(__batch::InWindow<#passing>) } else { passing }
 }
 
-/// What it says among its needs that matters for where it stands.
+/// The entry among its needs that restricts its position in the pipe.
 fn marks(component: &Component<'_>, options: &ProcessorOptions, has_state: bool) -> TokenStream {
     let kind = if options.concurrency.is_some() {
         quote!(Ahead)
@@ -204,7 +204,7 @@ fn kind_tokens(kind: &Yield) -> TokenStream {
     match kind {
         Yield::One => quote!(__batch::One),
         Yield::Maybe => quote!(__batch::Maybe),
-        // The alias, which is erroneous where the items are no collection.
+        // The alias, which is erroneous if the items are no collection.
         Yield::Several => quote!(__Several),
         Yield::Fallible(inner) => {
             let inner = kind_tokens(inner);

@@ -33,7 +33,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
     let value = value_or_return(&component, &call(&component, None, pass));
     let Opened { types, item, made, reader } = source_parts(&component);
     let text = name.to_string();
-    // Where the item is private and the function is not, rustc says so here.
+    // Rustc reports a private item of a public function here.
     let item_type = quote_spanned!(component.returns.value.span()=> type Item = #item;);
     let raises = match (source(&component.returns.value), component.returns.fallible) {
         (Source::Iterator { .. }, false) => raises_constant(&quote!(__batch::Raises::Nothing)),
@@ -73,7 +73,7 @@ struct Opened {
     item: TokenStream,
     /// The reader made of `__source`.
     made: TokenStream,
-    /// Its type, where that has a name: then a step sees what it can do beside reading.
+    /// Its type, if that has a name: a step then sees what else it can do besides reading.
     reader: TokenStream,
 }
 

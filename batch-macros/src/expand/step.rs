@@ -62,7 +62,7 @@ pub(crate) fn definition(
         name,
         quote! {
             const ACTIVITY: __batch::Activity = {
-                // A job that names the step uses the function: so rustc itself reports a step that none names.
+                // A job that names the step uses the function, so rustc itself reports a step that no job names.
                 let _ = #name;
                 __batch::Activity::Step(<Self as __batch::StepDefinition>::INFO)
             };
@@ -71,12 +71,12 @@ pub(crate) fn definition(
     quote!(#constants #definition #runs)
 }
 
-/// Of a step that has neither reader nor writer.
+/// The kinds of a step that has neither reader nor writer.
 pub(crate) fn no_kinds() -> TokenStream {
     quote!(::core::option::Option::None)
 }
 
-/// Each value is named once, so that a wrong one is reported once.
+/// The options as tokens. Each value appears once, so that a wrong one is reported once.
 fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     let mut constants = TokenStream::new();
     let mut built = quote!(__batch::StepOptions::DEFAULT);
@@ -166,7 +166,7 @@ fn options_tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     (constants, built)
 }
 
-/// What the options of a step ask the job for, as if each was a component.
+/// The parameters that the options of a step ask the job for, as if each option were a component.
 pub(crate) fn sizes(options: &StepOptions) -> TokenStream {
     let partitions = options.partitions.as_ref();
     let given = [
@@ -197,7 +197,7 @@ pub(crate) fn sizes(options: &StepOptions) -> TokenStream {
     each.collect()
 }
 
-/// Is it a number for which nothing is left to be checked? Each constant costs every build of the user's.
+/// Returns whether the value is a number that needs no further check. Each constant slows the user's builds.
 pub(crate) fn is_positive(value: &Expr) -> bool {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => {
@@ -207,7 +207,7 @@ pub(crate) fn is_positive(value: &Expr) -> bool {
     }
 }
 
-/// A step that can be matched on by how it ended.
+/// Lets a job match on how the step ended.
 pub(crate) fn decides_by_end(function: &ItemFn) -> TokenStream {
     implement(
         quote!(__batch::Decides),
@@ -219,7 +219,7 @@ pub(crate) fn decides_by_end(function: &ItemFn) -> TokenStream {
     )
 }
 
-/// The step of a function with a mistake: a job may name it without a second error.
+/// The step of a function with a mistake: a job can name it without a second error.
 pub(crate) fn broken(function: &ItemFn, kind: &TokenStream) -> TokenStream {
     let name = marker_name(&function.sig.ident);
     let mut function = function.clone();

@@ -93,7 +93,7 @@ struct Listeners {
     method: Option<TokenStream>,
 }
 
-/// Those of a tasklet hear how it begins and ends.
+/// The listeners of a tasklet, which are notified when it begins and ends.
 fn listeners(options: &StepOptions) -> Listeners {
     let mut out = Listeners::default();
     let definition = quote!(__batch::ListenerDefinition<(), ()>);
@@ -152,12 +152,12 @@ impl Returned {
         } else if is_named(value, "Exit") {
             Self::Exit
         } else {
-            // A `&'static` inside reads back from no text, so such a value only routes.
+            // A value with a `&'static` inside cannot be read back, so it can only be matched on.
             Self::Value { value: quote!(#value), owned: !has_lifetimes(value) }
         }
     }
 
-    /// The value's type, how one call ends, and the output.
+    /// The value's type, the end of one call, and the output.
     fn parts(&self) -> (TokenStream, TokenStream, TokenStream) {
         let none = quote! {{ let _ = __value; ::core::result::Result::Ok(::core::option::Option::None) }};
         match self {

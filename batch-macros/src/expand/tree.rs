@@ -1,4 +1,4 @@
-//! Receives: a body. Gives: it as a constant tree, and the checks of what its names are, each at the user's word.
+//! Generates the constant tree of a body, and the checks of its names, each at the user's word.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,13 +17,13 @@ use crate::syntax::binding::{BoundTo, literal};
 
 /// A body as code.
 pub(crate) struct Tree {
-    /// What the names are, as items.
+    /// Items that define the names.
     pub(crate) items: TokenStream,
     /// `&[Node]`.
     pub(crate) nodes: TokenStream,
-    /// What is wrong with the names, as items; they name the constant `__WIRING`.
+    /// Items that check the names; they refer to the constant `__WIRING`.
     pub(crate) checks: TokenStream,
-    /// The imports of the names, as items: they stand last.
+    /// Items that import the names; they come last.
     pub(crate) imports: TokenStream,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn tree(body: &Body, parameters: &[Parameter]) -> Tree {
     Tree { items: growing.items, nodes, checks: growing.checks, imports: growing.imports }
 }
 
-/// Could every statement be read?
+/// Returns whether every statement could be read.
 pub(crate) fn is_complete(body: &Body) -> bool {
     body.iter().all(|statement| match &statement.kind {
         Kind::Broken => false,
@@ -45,7 +45,7 @@ pub(crate) fn is_complete(body: &Body) -> bool {
     })
 }
 
-/// Constants that say what is wrong panic at the user's word.
+/// A constant that panics with `message`, if there is one, at the user's word.
 pub(crate) fn panic_at(span: Span, conditions: &[Attribute], message: impl ToTokens) -> TokenStream {
     let message = message.into_token_stream();
     quote_spanned! {span=>
@@ -66,7 +66,7 @@ struct Growing<'t> {
     imports: TokenStream,
     names: usize,
     roles: Roles,
-    /// The words that stand for names.
+    /// The words already used as names.
     written: HashSet<String>,
     /// The alias of each path.
     aliases: HashMap<String, Ident>,
@@ -81,7 +81,7 @@ struct Constants {
     runs: TokenStream,
 }
 
-/// What a name is used for.
+/// The purpose for which a name is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Run,
@@ -218,11 +218,11 @@ impl Growing<'_> {
         }
         let ty = format_ident!("__Outcome{index}");
         let outcomes = r#match.arms.iter().find_map(|arm| arm.outcome);
-        // Whether the subject has the outcomes of a step is a check of its own.
+        // A separate check makes sure that the subject has the outcomes of a step.
         let decided = if outcomes.is_some() {
             quote!(__batch::Ended)
         } else {
-            // What cannot be matched on is reported here, once.
+            // A subject that cannot be matched on is reported here, once.
             let word = r#match.subject.word();
             let subject = self.roles.alias(&word, at);
             let why = quote!(__wiring::why_not_matched(#word, #decides, __wiring::Probe::<#alias>::NOUN));
@@ -313,7 +313,7 @@ impl Growing<'_> {
         let first = self.written.insert(written.clone());
         self.advance(*index, used, &written, conditions);
         let fits = match purpose {
-            // A `match` says it by its type.
+            // A `match` is checked by its type.
             Purpose::Match => quote!(::core::option::Option::None),
             Purpose::Run => {
                 quote!(__wiring::why_not_run(#word, #runs, #decides, __wiring::Probe::<#alias>::NOUN))
@@ -322,7 +322,7 @@ impl Growing<'_> {
                 quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO))
             }
         };
-        // In one constant, as each costs the user's builds: what does not fit asks for nothing.
+        // All checks are in one constant, because each slows the user's builds: an unfit name asks for nothing.
         let unsure = quote!(__wiring::unsure_output(__WIRING, #used, #place));
         let repeated = quote!(__wiring::repeated(__WIRING, #used, #place, #first, #next));
         let mut messages = vec![fits];

@@ -48,7 +48,7 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     let item = slice_element(component.function);
     let called = as_result(component, &call(component, Some(&quote!(__items)), pass));
     let text = name.to_string();
-    // What it does with the transaction is undone with it; what it does without one is not.
+    // Its work in the transaction rolls back with it; its work without one does not.
     let (constructor, tx) =
         if asked.transactional { (quote!(in_transaction), quote!(__tx)) } else { (quote!(new), quote!(_)) };
     let body = quote! {
@@ -58,7 +58,7 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
             move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #called },
         ))
     };
-    // What it wrote may be refused when the transaction is committed.
+    // The database may refuse its writes when the transaction commits.
     let known = component.returns.fallible || !asked.transactional;
     let raises = if known { raises(&component.returns) } else { TokenStream::new() };
     let writer = quote!(impl __batch::Partitionable<Item = #item, Position = ()> + 's + use<'s>);
@@ -100,7 +100,7 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     definition(component, &quote!(#aliases #types #error), &asked.needs, &quote!(), &item, &ty, &body)
 }
 
-/// What else the user says of the writer: whether it keeps a place of its own.
+/// The position type of the writer, if the user names one.
 fn position(returned: &Type, trait_name: &str) -> Option<TokenStream> {
     associated(returned, trait_name, "Position").map(|position| quote!(, Position = #position))
 }

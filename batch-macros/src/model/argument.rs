@@ -1,5 +1,5 @@
-//! Receives: an argument of a component. Gives: what it asks for. A type known to the framework is injected by
-//! type, whatever stands behind another `&` is a resource, everything else a parameter of the job.
+//! Classifies the arguments of a component. A type that the framework knows is injected by type, any other
+//! reference is a resource, and everything else is a parameter of the job.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -8,7 +8,7 @@ use syn::{Attribute, FnArg, Ident, ItemFn, Pat, PatType, Type};
 use super::types::{as_reference, is_named, last_segment, only_argument, shown, type_arguments};
 use crate::errors::Errors;
 
-/// What kind of component asks.
+/// The kind of component that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Reader,
@@ -22,19 +22,19 @@ pub(crate) enum Role {
     Database,
     Decider,
     Tasklet,
-    /// Of a step.
+    /// A listener of a step.
     Listener,
-    /// Of a step, and hears of skips.
+    /// A listener of a step that is notified of skips.
     SkipListener,
     JobListener,
     Partitioner,
     Aggregator,
-    /// Says how far a chunk goes.
+    /// Decides where a chunk ends.
     Grouping,
 }
 
 impl Role {
-    /// The user's noun.
+    /// The noun that messages use.
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Reader => "reader",
@@ -52,7 +52,7 @@ impl Role {
         }
     }
 
-    /// Is the function called again and again with the arguments that were bound once?
+    /// Returns whether the function is called many times with arguments that are bound once.
     pub(crate) fn is_repeated(self) -> bool {
         matches!(
             self,
@@ -65,7 +65,7 @@ impl Role {
         )
     }
 
-    /// Is the first argument what the framework hands it?
+    /// Returns whether the framework passes the first argument.
     pub(crate) fn takes_items(self) -> bool {
         matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Aggregator)
     }
@@ -80,7 +80,7 @@ pub(crate) struct Argument {
     pub(crate) asks: Asks,
 }
 
-/// What an argument asks for.
+/// The thing that an argument asks for.
 #[derive(Clone)]
 pub(crate) enum Asks {
     /// `#[state] seen: &mut S`.
@@ -96,12 +96,12 @@ pub(crate) enum Asks {
         step: Type,
         optional: bool,
     },
-    /// `Partition<Range>`, or that behind a reference.
+    /// `Partition<Range>` or a reference to it.
     Partition {
         range: Type,
         by_reference: bool,
     },
-    /// The job's parameter of the argument's name, of that owned type.
+    /// The job's parameter with the argument's name, of this owned type.
     Parameter {
         owned: Type,
         by_reference: bool,
@@ -110,7 +110,7 @@ pub(crate) enum Asks {
     Resource,
 }
 
-/// The types that are injected by type, and how each is to be written.
+/// The types that are injected by type, each with its required spelling.
 const BY_TYPE: [(&str, &str); 5] = [
     ("StepContext", "&StepContext"),
     ("JobContext", "&JobContext"),
@@ -119,7 +119,7 @@ const BY_TYPE: [(&str, &str); 5] = [
     ("Output", "&Output<step>"),
 ];
 
-/// The types that are those of parameters and of no resource.
+/// The types that belong to parameters and never to a resource.
 const BY_VALUE: [&str; 19] = [
     "i8",
     "i16",
@@ -142,7 +142,7 @@ const BY_VALUE: [&str; 19] = [
     "Option",
 ];
 
-/// Classifies the injected arguments of a function: all, but for the `first` ones.
+/// Classifies the injected arguments of a function: all except the first `first`.
 pub(crate) fn arguments(role: Role, function: &ItemFn, first: usize, errors: &mut Errors) -> Vec<Argument> {
     function
         .sig

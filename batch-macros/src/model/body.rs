@@ -1,5 +1,5 @@
-//! Receives: the body of a job or flow. Gives: its statements, in our words. What cannot be one is reported, and stands in
-//! the tree as [`Kind::Broken`], so that the rest can be judged without a second error.
+//! Reads the body of a job or flow as statements. Anything else is reported and becomes [`Kind::Broken`], so
+//! that the rest of the body can be checked without a second error.
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens;
@@ -26,7 +26,7 @@ pub(crate) struct Statement {
     pub(crate) span: Span,
 }
 
-/// What a statement does.
+/// The action of a statement.
 pub(crate) enum Kind {
     /// `load;`
     Run(Named),
@@ -56,7 +56,7 @@ pub(crate) struct Named {
     pub(crate) path: Path,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) alias: Option<Ident>,
-    /// Could the bindings and the name behind `as` be read?
+    /// True if the bindings and the name after `as` could be read.
     pub(crate) sound: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Match {
     pub(crate) subject: Named,
     pub(crate) brace: syn::token::Brace,
     pub(crate) arms: Vec<Arm>,
-    /// Can rustc judge the patterns?
+    /// True if the patterns are ones that rustc can check.
     pub(crate) sound: bool,
 }
 
@@ -96,7 +96,7 @@ impl Named {
     }
 }
 
-/// The name of a parameter: without the `_` that says that nothing uses it.
+/// The name of a parameter, without the `_` that marks it as unused.
 pub(crate) fn parameter_name(name: &Ident) -> String {
     let name = plain(name);
     match name.strip_prefix('_') {
@@ -289,7 +289,7 @@ fn alias(ty: &Type, errors: &mut Errors) -> Option<Ident> {
     Some(ident.clone())
 }
 
-/// What `match` or `while` asks.
+/// The decider that `match` or `while` asks.
 fn asked(expr: &Expr, keyword: &str, errors: &mut Errors) -> Option<Named> {
     match expr {
         Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) | Expr::Paren(_) => named(expr, errors),

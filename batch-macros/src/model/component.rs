@@ -1,4 +1,4 @@
-//! Receives: an annotated function. Gives: the component it is, with what it asks for and returns.
+//! Reads an annotated function as a component: its role, its injected arguments and its return type.
 
 use proc_macro2::Ident;
 use syn::ItemFn;
@@ -8,7 +8,7 @@ use super::returns::{Returns, returns};
 use crate::check;
 use crate::errors::Errors;
 
-/// An annotated function that is called by the framework.
+/// An annotated function that the framework calls.
 pub(crate) struct Component<'f> {
     pub(crate) role: Role,
     pub(crate) function: &'f ItemFn,
@@ -18,13 +18,13 @@ pub(crate) struct Component<'f> {
 }
 
 impl<'f> Component<'f> {
-    /// Reads a function, with the checks that hold for every component.
+    /// Reads a function and applies the checks that hold for every component.
     pub(crate) fn read(role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
-        Self::read_behind(usize::from(role.takes_items()), role, function, errors)
+        Self::read_after(usize::from(role.takes_items()), role, function, errors)
     }
 
-    /// The same for a function whose first arguments are not injected.
-    pub(crate) fn read_behind(first: usize, role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
+    /// Like [`read`](Self::read), for a function whose first arguments are not injected.
+    pub(crate) fn read_after(first: usize, role: Role, function: &'f ItemFn, errors: &mut Errors) -> Self {
         check::signature::check(role.noun(), function, errors);
         if role != Role::Processor {
             check::signature::not_async(role.noun(), function, errors);
@@ -34,7 +34,7 @@ impl<'f> Component<'f> {
         Self { role, function, name: &function.sig.ident, arguments, returns: returns(function) }
     }
 
-    /// As the engine's messages name it: "reader `flights`".
+    /// The name in the engine's messages: "reader `flights`".
     pub(crate) fn described(&self) -> String {
         format!("{} `{}`", self.role.noun(), self.name)
     }

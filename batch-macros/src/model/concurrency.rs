@@ -1,4 +1,4 @@
-//! Receives: the options of `#[processor(..)]`. Gives: whether it takes a chunk at once, and how many calls of it are under way.
+//! Reads the options of `#[processor(..)]`: `bulk`, `concurrency` and `timeout`.
 
 use proc_macro2::Ident;
 use syn::Expr;
@@ -7,7 +7,7 @@ use super::fault::duration;
 use crate::errors::Errors;
 use crate::syntax::options::{self, Given};
 
-/// The options of a processor, in their meaning.
+/// The options of a processor.
 #[derive(Default)]
 pub(crate) struct ProcessorOptions {
     pub(crate) bulk: Option<Ident>,
@@ -15,10 +15,10 @@ pub(crate) struct ProcessorOptions {
     pub(crate) timeout: Option<Timeout>,
 }
 
-/// How long a call may take.
+/// The time limit of one call.
 pub(crate) struct Timeout {
     pub(crate) option: Ident,
-    /// `None` where it is no duration, which is reported.
+    /// `None` if it is not a duration, which is reported.
     pub(crate) nanoseconds: Option<u64>,
 }
 

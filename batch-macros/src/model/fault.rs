@@ -1,4 +1,4 @@
-//! Receives: the clauses `skip(..)`, `no_skip(..)`, `retry(..)` and `no_retry(..)` of a step. Gives: one rule for each error they name.
+//! Turns the `skip(..)`, `no_skip(..)`, `retry(..)` and `no_retry(..)` of a step into one rule per error.
 
 use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
@@ -11,7 +11,7 @@ use crate::syntax::fault::{NamedError, clause};
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
 
-/// The rules of a step, as they are written.
+/// The rules of a step, in source order.
 #[derive(Default)]
 pub(crate) struct Faults {
     pub(crate) skip: Vec<SkipRule>,
@@ -20,7 +20,7 @@ pub(crate) struct Faults {
     pub(crate) first: Option<Ident>,
 }
 
-/// What a rule is about.
+/// The errors that a rule applies to.
 pub(crate) enum What {
     Error(Box<NamedError>),
     /// `policy = lenient`
@@ -58,7 +58,7 @@ pub(crate) struct RetryRule {
     pub(crate) backoff: Backoff,
 }
 
-/// How long to wait, in nanoseconds.
+/// The wait before a retry, in nanoseconds.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Backoff {
     #[default]
@@ -146,7 +146,7 @@ impl Faults {
     }
 }
 
-/// A clause, in its meaning.
+/// A clause with its settings interpreted.
 struct Read {
     what: Vec<What>,
     limit: Option<Expr>,
@@ -248,7 +248,7 @@ fn check_limit(option: &Ident, value: &Expr, errors: &mut Errors) {
     }
 }
 
-/// A text that says how long; anything else is reported.
+/// Reads a duration from a string literal; anything else is reported.
 pub(crate) fn duration(value: &Expr, example: &str, errors: &mut Errors) -> Option<u64> {
     let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
         errors.at(value, format!("a duration is a string with a unit: write `{example}`"));

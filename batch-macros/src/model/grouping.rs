@@ -1,4 +1,4 @@
-//! What a `#[chunk_while]` function looks at: the item before and the next, or the next and a state.
+//! The two forms of a `#[chunk_while]` function: it compares the last item with the next, or keeps a state.
 
 use syn::{FnArg, ItemFn};
 
@@ -12,7 +12,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// Told by whether there is a state.
+    /// Chooses the form by whether the function has a state.
     pub(crate) fn of(function: &ItemFn) -> Self {
         let has_state = function.sig.inputs.iter().any(|input| match input {
             FnArg::Typed(typed) => typed.attrs.iter().any(|attribute| attribute.path().is_ident("state")),
@@ -21,7 +21,7 @@ impl Shape {
         if has_state { Self::Totalled } else { Self::Pairwise }
     }
 
-    /// How many of its arguments are items.
+    /// The number of arguments that are items.
     pub(crate) fn shown(self) -> usize {
         match self {
             Self::Pairwise => 2,

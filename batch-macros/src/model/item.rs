@@ -1,5 +1,5 @@
-//! Receives: the first argument of a processor, writer or classifier, and what readers and processors return.
-//! Gives: the item types, and how items are handed over.
+//! Finds the item types of components, and how items are passed, in the first arguments of processors, writers
+//! and classifiers and in the return types of readers and processors.
 
 use syn::spanned::Spanned;
 use syn::{FnArg, ItemFn, Type, parse_quote_spanned};
@@ -15,7 +15,7 @@ pub(crate) struct Taken {
     pub(crate) by_reference: bool,
 }
 
-/// The type of the argument that stands first.
+/// The type of the first argument.
 pub(crate) fn first_argument(function: &ItemFn) -> Option<&Type> {
     match function.sig.inputs.first()? {
         FnArg::Typed(typed) => Some(&typed.ty),
@@ -32,7 +32,7 @@ pub(crate) fn slice_element(function: &ItemFn) -> Option<&Type> {
     }
 }
 
-/// The item of a processor or classifier: by value, or behind `&`.
+/// The item of a processor or classifier, by value or by reference.
 pub(crate) fn taken(ty: &Type) -> Taken {
     match as_reference(ty) {
         Some(reference) if !is_static(reference.lifetime.as_ref()) => {
@@ -52,17 +52,17 @@ pub(crate) fn taken(ty: &Type) -> Taken {
     }
 }
 
-/// How what a processor returns becomes items.
+/// How a processor's return value becomes items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Yield {
     One,
     Maybe,
     Several,
-    /// In a bulk processor: each outcome may fail.
+    /// In a bulk processor, whether each outcome may fail.
     Fallible(Box<Yield>),
 }
 
-/// The kind and the item of what stands behind `Result`.
+/// The kind and the item of a return type without its `Result`.
 pub(crate) fn yielded(value: &Type) -> (Yield, Type) {
     if let Some(item) = only_argument(value, "Option") {
         (Yield::Maybe, item.clone())
@@ -87,7 +87,7 @@ pub(crate) fn bulk_outcome(outcome: &Type) -> (Yield, Type) {
     }
 }
 
-/// What a reader returns.
+/// The return type of a reader.
 pub(crate) enum Source {
     /// `impl Iterator<Item = T>`.
     Iterator { item: Type },
@@ -99,7 +99,7 @@ pub(crate) enum Source {
     Reader,
 }
 
-/// What kind of source a type is.
+/// The kind of source that a type is.
 pub(crate) fn source(value: &Type) -> Source {
     if let Some(item) = item_of_impl(value, "Iterator") {
         match in_result(&item) {
@@ -115,7 +115,7 @@ pub(crate) fn source(value: &Type) -> Source {
     }
 }
 
-/// Items outlive the chunk they came in, so they own what they hold.
+/// Reports an item that borrows. Items outlive the chunk they came in, so they must own their data.
 pub(crate) fn check_owned(item: &Type, errors: &mut Errors) {
     if let Some(part) = borrowed_part(item) {
         let remedy = match as_reference(item) {

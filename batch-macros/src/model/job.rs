@@ -1,4 +1,4 @@
-//! Receives: a `#[job]` or `#[flow]` function. Gives: what it declares: parameters, options, body.
+//! Reads a `#[job]` or `#[flow]` function: its parameters, options and body.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, Expr, ExprLit, ExprRange, FnArg, ItemFn, Lit, Pat, PatType, Path, ReturnType, Type};
@@ -22,7 +22,7 @@ pub(crate) struct Job {
     pub(crate) body: Body,
 }
 
-/// The options of `#[job(..)]`, where they are given.
+/// The options of `#[job(..)]`; `None` if not given.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) restartable: Option<bool>,
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 /// An argument of a job.
 pub(crate) struct Parameter {
     pub(crate) name: Ident,
-    /// `None` where it cannot be the type of a parameter; reported.
+    /// `None` if it cannot be the type of a parameter, which is reported.
     pub(crate) ty: Option<Type>,
     pub(crate) doc: String,
     pub(crate) default: Option<Expr>,
@@ -42,9 +42,9 @@ pub(crate) struct Parameter {
     pub(crate) secret: bool,
     /// The word `range`, and the bounds.
     pub(crate) range: Option<(Ident, ExprRange)>,
-    /// The function that says whether a value may pass.
+    /// The function that checks a value.
     pub(crate) check: Option<Path>,
-    /// What it says of lints.
+    /// Its lint attributes.
     pub(crate) lints: Vec<Attribute>,
 }
 
@@ -184,7 +184,7 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
     Some(parameter)
 }
 
-/// `#[allow(..)]` and its like.
+/// `#[allow(..)]` and the other lint attributes.
 pub(crate) fn lints(attributes: &[Attribute]) -> Vec<Attribute> {
     let is_lint = |attribute: &&Attribute| {
         ["allow", "expect", "warn", "deny"].iter().any(|level| attribute.path().is_ident(level))

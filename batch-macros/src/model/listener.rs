@@ -1,5 +1,5 @@
-//! Receives: the event that a `#[listener(..)]` hears, and its first arguments. Gives: what the event shows, as the function
-//! wants to see it.
+//! The events of `#[listener(..)]`: the arguments that each event passes, and the forms in which a function can
+//! take them.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{FnArg, ItemFn, Type, TypeParamBound};
@@ -9,27 +9,27 @@ use super::types::{as_reference, is_named, only_argument, shown};
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
 
-/// What an event shows.
+/// An argument that an event passes to its listeners.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shows {
     /// The item that was read.
     Read,
-    /// The item that is written.
+    /// The item to be written.
     Written,
-    /// Items that are written.
+    /// The items to be written.
     Items,
     Counters,
-    /// The failure, where there is one.
+    /// The failure, if there is one.
     Failure,
     Error,
-    /// For the how many-th time.
+    /// The number of the retry.
     Repeat,
     /// How a job ended.
     End,
 }
 
 impl Shows {
-    /// As an argument.
+    /// The argument as a user writes it.
     fn argument(self) -> &'static str {
         match self {
             Self::Read | Self::Written => "item: &Item",
@@ -43,10 +43,10 @@ impl Shows {
     }
 }
 
-/// Something that happens.
+/// An event of a job or step.
 pub(crate) struct Event {
     pub(crate) name: &'static str,
-    /// The adaptor in the runtime; the variant for events of jobs.
+    /// The adaptor type in the runtime, or the enum variant for events of jobs.
     pub(crate) adaptor: &'static str,
     pub(crate) shows: &'static [Shows],
 }
@@ -68,17 +68,17 @@ impl Event {
         self.name.ends_with("_partition")
     }
 
-    /// Is something skipped?
+    /// Returns whether the event is a skip.
     pub(crate) fn is_of_skips(&self) -> bool {
         self.name.starts_with("on_skip")
     }
 
-    /// Is the item that it shows in hand sometimes only?
+    /// Returns whether the event may lack the item it shows.
     fn may_lack_item(&self) -> bool {
         ["on_process_error", "on_skip_in_process"].contains(&self.name)
     }
 
-    /// Is it told of single items while they are read and processed?
+    /// Returns whether the event fires for each item while it is read or processed.
     pub(crate) fn is_of_items(&self) -> bool {
         ["before_read", "after_read", "before_process", "after_process"].contains(&self.name)
     }
@@ -109,7 +109,7 @@ static EVENTS: [Event; 22] = [
     Event::new("on_retry", "OnRetry", &[Shows::Error, Shows::Repeat]),
 ];
 
-/// The event of that name; what is wrong is reported.
+/// Finds the event with that name; a mistake is reported.
 pub(crate) fn event(function: &ItemFn, given: TokenStream, errors: &mut Errors) -> Option<&'static Event> {
     if given.is_empty() {
         errors.at(
@@ -140,40 +140,40 @@ pub(crate) fn event(function: &ItemFn, given: TokenStream, errors: &mut Errors) 
     found
 }
 
-/// How a function sees an error.
+/// The form in which a function takes an error.
 pub(crate) enum Seen {
     /// `&Failure`
     Failure,
     /// `&dyn Error`
     Any,
-    /// `&LoadError`: it is called where that is found.
+    /// `&LoadError`: the function is called if the failure contains that error.
     Type(Box<Type>),
 }
 
-/// What a listener observes.
+/// The arguments that a listener observes.
 #[derive(Default)]
 pub(crate) struct Observed {
-    /// The item's type, where one is shown.
+    /// The item's type, if an item is shown.
     pub(crate) item: Option<Type>,
     pub(crate) error: Option<Seen>,
-    /// How many of the function's arguments that is.
+    /// How many of the function's arguments these are.
     pub(crate) arguments: usize,
     /// The item of an event that [may lack it](Event::may_lack_item).
     pub(crate) lacking: Option<Lacking>,
 }
 
-/// How a function sees an item that is in hand sometimes only.
+/// The form in which a function takes an item that the event may lack.
 pub(crate) enum Lacking {
     /// Not at all.
     LeftOut,
-    /// `item: &Item`: it is called where the item is there, and the step sees to that.
+    /// `item: &Item`: the function is called only with an item, and the step makes sure there is one.
     Wanted,
-    /// `item: Option<&Item>`, with what is behind the reference.
+    /// `item: Option<&Item>`, with the referenced type.
     Optional(Box<Type>),
 }
 
-/// Does the function leave out the item that the event shows first? An item and an error may both be any type, so it is the second
-/// argument that tells.
+/// Returns whether the function leaves out the item that the event shows first. Items and errors may both be of
+/// any type, so the second argument decides.
 fn leaves_item_out(event: &Event, arguments: &[&Type]) -> bool {
     let [Shows::Read | Shows::Written, Shows::Error] = event.shows else { return false };
     let behind = |place: usize| arguments.get(place).and_then(|ty| as_reference(ty)).map(|it| &*it.elem);
@@ -189,7 +189,7 @@ fn leaves_item_out(event: &Event, arguments: &[&Type]) -> bool {
         })
 }
 
-/// Reads the first arguments; what is wrong is reported.
+/// Reads the first arguments; mistakes are reported.
 pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) -> Observed {
     let mut observed = Observed::default();
     let mut arguments = function.sig.inputs.iter();
@@ -266,7 +266,7 @@ fn see(shows: Shows, ty: &Type, event: &Event, observed: &mut Observed, errors: 
     }
 }
 
-/// The type without what stands around it.
+/// The type without its reference, slice or `Vec`, as it appears in a signature to write.
 fn bare(ty: &Type) -> String {
     match as_reference(ty).map_or(ty, |reference| &*reference.elem) {
         Type::Slice(slice) => shown(&slice.elem),

@@ -1,4 +1,4 @@
-//! Receives: syntax trees. Gives: what they mean, in our words, with the spans of the user's.
+//! The meaning of the syntax trees in the framework's terms, with the user's spans.
 
 pub(crate) mod argument;
 pub(crate) mod body;

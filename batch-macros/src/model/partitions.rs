@@ -1,4 +1,4 @@
-//! Receives: the options of a step that are about partitions. Gives: what they say together.
+//! Combines the options of a step that concern partitions.
 
 use proc_macro2::Ident;
 use syn::spanned::Spanned;
@@ -10,17 +10,17 @@ use crate::syntax::step::Part;
 
 /// `partitions = 8`, `partitioner = regions`, `aggregator = total`, `threads = 4`.
 pub(crate) struct Partitions {
-    /// The option that a mistake is about.
+    /// The option that errors point to.
     pub(crate) word: Ident,
     pub(crate) count: Option<Expr>,
     pub(crate) partitioner: Option<Part>,
     pub(crate) aggregator: Option<Part>,
-    /// How many run at once at most.
+    /// The maximum number that run at once.
     pub(crate) threads: Option<Expr>,
 }
 
 impl Partitions {
-    /// Reads the options; `None` where the step has no partitions.
+    /// Reads the options; `None` if the step has no partitions.
     pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Option<Self> {
         let named = |name: &str| given.iter().find(|option| option.name == name);
         let (count, partitioner, threads) = (named("partitions"), named("partitioner"), named("threads"));

@@ -1,6 +1,5 @@
-//! Receives: the patterns of a `match` in a job. Gives: them as rustc is to judge them: `Completed` and `Failed` spelled
-//! out. A pattern only chooses, so it binds nothing; and a bare name, which would match everything, is an outcome or a
-//! mistake.
+//! Prepares the patterns of a `match` in a job for rustc by spelling out `Completed` and `Failed`. A pattern
+//! only chooses, so it binds nothing, and a bare name, which would match everything, is an outcome or a mistake.
 
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
@@ -16,7 +15,7 @@ const OUTCOMES: [&str; 2] = ["Completed", "Failed"];
 
 /// The pattern of an arm.
 pub(crate) struct Pattern {
-    /// As rustc is to judge it.
+    /// The pattern that rustc checks.
     pub(crate) spelled: Pat,
     /// The first outcome of a step in it.
     pub(crate) outcome: Option<Span>,
@@ -35,7 +34,7 @@ pub(crate) fn read(arms: &[syn::Arm], errors: &mut Errors) -> Vec<Pattern> {
         .collect()
 }
 
-/// The outcome of a step that none of the arms takes, where all of them are such outcomes.
+/// The step outcome that no arm covers, if all arms are step outcomes.
 pub(crate) fn missing_outcome(arms: &[syn::Arm]) -> Option<&'static str> {
     let mut taken = Vec::new();
     for arm in arms {
@@ -85,7 +84,7 @@ impl VisitMut for Reading<'_> {
             {
                 let word = plain(&name.ident);
                 if word == "None" {
-                    // Of the prelude of Rust.
+                    // Variants from the Rust prelude.
                 } else if OUTCOMES.contains(&word.as_str()) {
                     self.outcome.get_or_insert(name.ident.span());
                     *pattern = spelled_out(name);

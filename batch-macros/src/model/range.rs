@@ -1,4 +1,4 @@
-//! Reads `#[param(range = 1..=100)]`, and holds numbers that stand in the program against it.
+//! Reads `#[param(range = 1..=100)]` and checks numbers in the program against it.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use crate::syntax::options::{self, Given};
 
 const EXAMPLE: &str = "range = 1..=100";
 
-/// The bounds; whatever else is given is reported.
+/// Reads the bounds; anything else is reported.
 pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
     match options::value(option, EXAMPLE, errors)? {
         Expr::Range(range) if range.start.is_some() || range.end.is_some() => {
@@ -29,14 +29,14 @@ pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
     }
 }
 
-/// The bounds as they are written: `1..=100`, `1..`
+/// The bounds as written: `1..=100`, `1..`
 pub(crate) fn text(range: &ExprRange) -> String {
     let bound = |bound: &Option<Box<Expr>>| bound.as_ref().map(shown).unwrap_or_default();
     let dots = if matches!(range.limits, RangeLimits::HalfOpen(_)) { ".." } else { "..=" };
     format!("{}{dots}{}", bound(&range.start), bound(&range.end))
 }
 
-/// Is the number outside? Only what can be read here is judged.
+/// Returns whether the number is outside. Only literals can be judged here.
 pub(crate) fn is_outside(range: &ExprRange, value: &Expr) -> bool {
     let beyond = |bound: &Option<Box<Expr>>, order: Ordering| {
         bound.as_ref().and_then(|bound| compare(value, bound)).is_some_and(|found| found == order)

@@ -1,17 +1,17 @@
-//! Receives: a function's return type. Gives: whether it can fail, and what it gives where it does not.
+//! Reads a function's return type: whether it can fail, and the type of its value.
 
 use syn::{ItemFn, ReturnType, Type, TypeParamBound, TypeTuple};
 
 use super::types::{last_segment, type_arguments};
 
-/// What a function returns.
+/// The return type of a function.
 #[derive(Clone)]
 pub(crate) struct Returns {
-    /// Is it wrapped in a `Result`, of whatever module?
+    /// True if it is wrapped in a `Result`, from any module.
     pub(crate) fallible: bool,
-    /// What is inside; `()` where nothing is written.
+    /// The type inside; `()` if nothing is written.
     pub(crate) value: Type,
-    /// As the user wrote it, where anything is written.
+    /// The type as the user wrote it, if anything is written.
     pub(crate) written: Option<Type>,
 }
 

@@ -1,4 +1,4 @@
-//! Receives: what stands in `split! { .. }`. Gives: its branches, each a body, and how many of them run at once.
+//! Reads `split! { .. }`: its branches, each a body, and how many of them run at once.
 
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprLit, Ident, Lit, Macro, Token, token};
@@ -22,7 +22,7 @@ pub(super) fn split(mac: &Macro, errors: &mut Errors) -> Kind {
     let split = match read {
         Ok(Some(split)) => split,
         Ok(None) => return Kind::Broken,
-        // What could not be read is told already; syn then misses the rest.
+        // A branch that could not be read is already reported; syn then complains about the unread rest.
         Err(_) if before != errors.count() => return Kind::Broken,
         Err(error) => {
             errors.push(error);
@@ -44,7 +44,7 @@ pub(super) fn split(mac: &Macro, errors: &mut Errors) -> Kind {
     Kind::Split(split)
 }
 
-/// `None` where the reading cannot go on; that is told.
+/// `None` if parsing cannot continue, which is reported.
 fn read(input: ParseStream<'_>, errors: &mut Errors) -> Option<Split> {
     let mut split = Split { branches: Vec::new(), max: None };
     if input.peek(Ident) && input.peek2(Token![=]) {
@@ -121,7 +121,7 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
         }
         return None;
     }
-    // What is no number is told, and stands for any.
+    // A value that is no number is reported, and any number may take its place.
     Some(number.unwrap_or(1))
 }
 

@@ -1,4 +1,4 @@
-//! Receives: a `#[step]` function and its options. Gives: the pipe or the tasklet it is.
+//! Reads a `#[step]` function and its options as a pipe or a tasklet.
 
 use proc_macro2::Ident;
 use syn::{Expr, ExprLit, ItemFn, Lit};
@@ -10,14 +10,14 @@ use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given};
 use crate::syntax::step::{Element, Part, is_pipe, pipe};
 
-/// A name that the step had before: `"load"`, or `"load as load_eu"`.
+/// A previous name of the step: `"load"`, or `"load as load_eu"`.
 pub(crate) struct EarlierName {
     pub(crate) name: String,
-    /// Which of its uses had it, by the name of today.
+    /// The use that had it, by its present name.
     pub(crate) of: Option<String>,
 }
 
-/// The options of a step, in their meaning.
+/// The options of a step.
 #[derive(Default)]
 pub(crate) struct StepOptions {
     pub(crate) chunk: Option<Expr>,
@@ -40,7 +40,7 @@ pub(crate) struct StepOptions {
     pub(crate) listeners: Vec<Part>,
     pub(crate) partitions: Option<Partitions>,
     pub(crate) renamed_from: Vec<EarlierName>,
-    /// The names of all that are given.
+    /// The names of all given options.
     pub(crate) given: Vec<Ident>,
 }
 
@@ -58,7 +58,7 @@ impl StepOptions {
                 "chunk_at_most" => {
                     read.chunk_at_most = options::value(option, "chunk_at_most = 10_000", errors);
                 }
-                // With partitions it says how many of them run at once.
+                // In a step with partitions, the number of partitions that run at once.
                 "threads" if read.partitions.is_none() => {
                     read.threads = options::value(option, "threads = 4", errors);
                 }
@@ -90,7 +90,7 @@ impl StepOptions {
     }
 }
 
-/// An option that means yes where it has no value.
+/// Reads an option that means yes without a value.
 fn yes_unless_said(option: &Given) -> Expr {
     option.value.clone().unwrap_or_else(|| syn::parse_quote!(true))
 }
@@ -123,20 +123,20 @@ fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
     Some(EarlierName { name: name.to_owned(), of: of.map(str::to_owned) })
 }
 
-/// Consent is the one thing there is to say.
+/// Reads `isolate = allow`; the option has no other value.
 fn isolate(option: &Given, errors: &mut Errors) -> bool {
     let meaning =
         "lets parts of a chunk be written twice to find a bad item: write it like this, or leave it out";
     one_word(option, "allow", meaning, errors)
 }
 
-/// The order of the input is what a step has that says nothing.
+/// Reads `order = none`; the order of the input is the default and cannot be written.
 fn is_unordered(option: &Given, errors: &mut Errors) -> bool {
     let meaning = "commits chunks in the order in which they finish: write it like this, or leave `order` out to keep the order of the input";
     one_word(option, "none", meaning, errors)
 }
 
-/// The option has that word as its value; any other is reported with what the option means.
+/// Checks that the option has that word as its value; any other is reported with the option's meaning.
 fn one_word(option: &Given, only: &str, meaning: &str, errors: &mut Errors) -> bool {
     let name = &option.name;
     let example = format!("{name} = {only}");
@@ -163,14 +163,14 @@ pub(crate) struct Pipe {
     pub(crate) writer: Element,
 }
 
-/// Is the function a pipe, by its options or by its body?
+/// Returns whether the function is a pipe, by its options or by its body.
 pub(crate) fn is_pipe_step(given: &[Given], function: &ItemFn) -> bool {
     given.iter().any(|option| option.name == "chunk")
         || (is_pipe(&function.block) && matches!(function.sig.output, syn::ReturnType::Default))
 }
 
 impl Pipe {
-    /// Reads the body; `None` where it is no pipe, which is reported.
+    /// Reads the body; `None` if it is not a pipe, which is reported.
     pub(crate) fn read(function: &ItemFn, errors: &mut Errors) -> Option<Self> {
         let before = errors.count();
         let mut elements = pipe(&function.block, errors);

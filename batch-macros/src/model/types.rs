@@ -1,4 +1,4 @@
-//! Receives: types as the user spelled them. Gives: the few questions that spelling alone answers.
+//! Questions about types that their spelling alone answers.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -60,7 +60,7 @@ pub(crate) fn is_unit(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-/// `impl Trait` anywhere inside.
+/// Finds `impl Trait` anywhere inside the type.
 pub(crate) fn impl_trait(ty: &Type) -> Option<Type> {
     struct Find(Option<Type>);
     impl VisitMut for Find {
@@ -76,7 +76,7 @@ pub(crate) fn impl_trait(ty: &Type) -> Option<Type> {
     find.0
 }
 
-/// The type or lifetime inside that borrows, unless from `'static`.
+/// Finds the type or lifetime inside that borrows, unless from `'static`.
 pub(crate) fn borrowed_part(ty: &Type) -> Option<TokenStream> {
     struct Find(Option<TokenStream>);
     impl VisitMut for Find {
@@ -91,7 +91,7 @@ pub(crate) fn borrowed_part(ty: &Type) -> Option<TokenStream> {
                 self.0.get_or_insert_with(|| lifetime.to_token_stream());
             }
         }
-        // The lifetimes of function pointers and trait objects' own binders borrow nothing.
+        // Lifetimes bound by function pointers and trait objects borrow nothing.
         fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
     }
     let mut find = Find(None);
@@ -99,7 +99,7 @@ pub(crate) fn borrowed_part(ty: &Type) -> Option<TokenStream> {
     find.0
 }
 
-/// Does the type name any lifetime, `'static` included?
+/// Returns whether the type names any lifetime, including `'static`.
 pub(crate) fn has_lifetimes(ty: &Type) -> bool {
     struct Find(bool);
     impl VisitMut for Find {
@@ -112,7 +112,7 @@ pub(crate) fn has_lifetimes(ty: &Type) -> bool {
     find.0
 }
 
-/// The type with every lifetime made `'static`: where a type has to be named outside its function.
+/// Makes every lifetime `'static`, to name the type outside its function.
 pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
     struct Replace;
     impl VisitMut for Replace {
@@ -130,7 +130,7 @@ pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
     ty
 }
 
-/// The type with every lifetime that is not `'static` made `'s`, that of the scope.
+/// Replaces every lifetime except `'static` with `'s`, the lifetime of the scope.
 pub(crate) fn with_scope_lifetimes(ty: &Type) -> Type {
     struct Replace;
     impl VisitMut for Replace {
@@ -145,7 +145,7 @@ pub(crate) fn with_scope_lifetimes(ty: &Type) -> Type {
                 *lifetime = Lifetime::new("'s", lifetime.span());
             }
         }
-        // Their lifetimes are their own.
+        // They bind their own lifetimes.
         fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
     }
     let mut ty = ty.clone();
@@ -153,7 +153,7 @@ pub(crate) fn with_scope_lifetimes(ty: &Type) -> Type {
     ty
 }
 
-/// The type as a user would write it in a message.
+/// The type as a user would write it, for messages.
 pub(crate) fn shown(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for (spaced, tight) in [
@@ -178,7 +178,7 @@ pub(crate) fn shown(tokens: &impl ToTokens) -> String {
     text
 }
 
-/// The type with every lifetime left to inference: for annotations inside generated bodies.
+/// Leaves every lifetime to inference, for annotations inside generated bodies.
 pub(crate) fn with_inferred_lifetimes(ty: &Type) -> Type {
     struct Replace;
     impl VisitMut for Replace {

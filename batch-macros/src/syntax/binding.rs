@@ -1,4 +1,4 @@
-//! Receives: the parentheses behind a name, `flights(input = yesterday, limit = 10)`. Gives: the bindings.
+//! Parses the bindings in the parentheses after a name, `flights(input = yesterday, limit = 10)`.
 
 use proc_macro2::Span;
 use syn::punctuated::Punctuated;
@@ -14,7 +14,7 @@ pub(crate) struct Binding {
 }
 
 pub(crate) enum BoundTo {
-    /// The parameter of that name of what is around.
+    /// The parameter with that name in the surrounding job or step.
     Parameter(Ident),
     /// A literal, a constant, or an expression of these.
     Constant(Expr),
@@ -55,14 +55,14 @@ fn binding(arg: &Expr, errors: &mut Errors) -> Option<Binding> {
         return None;
     };
     let to = match plain_name(right) {
-        // Constants are told from parameters as everywhere in Rust: by their case.
+        // Case distinguishes constants from parameters, as everywhere in Rust.
         Some(name) if !is_constant_name(&name) => BoundTo::Parameter(name),
         _ => BoundTo::Constant((**right).clone()),
     };
     Some(Binding { argument, to })
 }
 
-/// The parameter that an option takes its number from; `None` for a number, a constant or an expression of these.
+/// The parameter that an option takes its number from; `None` for numbers, constants and their expressions.
 pub(crate) fn parameter(value: &Expr) -> Option<Ident> {
     plain_name(value).filter(|name| !is_constant_name(name))
 }
@@ -78,7 +78,7 @@ fn is_constant_name(name: &Ident) -> bool {
     name.to_string().chars().find(|c| c.is_alphabetic()).is_some_and(char::is_uppercase)
 }
 
-/// The literal of a constant, where it is one: literals of numbers fit every type of number.
+/// The constant as a literal, if it is one: number literals fit every numeric type.
 pub(crate) fn literal(value: &Expr) -> Option<(bool, &Lit)> {
     match value {
         Expr::Lit(ExprLit { lit, .. }) => Some((false, lit)),

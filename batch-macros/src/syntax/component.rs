@@ -1,9 +1,9 @@
-//! Receives: an annotated function. Gives: it without what only the attributes understand.
+//! Strips an annotated function of everything that only the attributes understand.
 
 use syn::{Attribute, FnArg, ItemFn};
 
-/// The function as it stands in the program: without the attributes of ours on its arguments, and without
-/// doc comments there, which rustc refuses.
+/// The function to emit: without our attributes on its arguments, and without doc comments there, which rustc
+/// refuses.
 pub(crate) fn plain(function: &ItemFn) -> ItemFn {
     let mut function = function.clone();
     for input in &mut function.sig.inputs {
@@ -16,12 +16,12 @@ pub(crate) fn plain(function: &ItemFn) -> ItemFn {
     function
 }
 
-/// `#[cfg(..)]` of the function: it holds for all that is generated.
+/// The function's `#[cfg(..)]`, which applies to all generated code.
 pub(crate) fn conditions(function: &ItemFn) -> Vec<&Attribute> {
     function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
-/// The doc comment as one text, a line a line.
+/// The doc comment as one string, with its line breaks.
 pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes
         .iter()

@@ -1,6 +1,6 @@
-//! Receives: a text as `"1h30m"`. Gives: the nanoseconds it stands for.
+//! Parses a duration such as `"1h30m"` into nanoseconds.
 
-/// The units, the longest first, and how many nanoseconds each has.
+/// The units, longest first, with their length in nanoseconds.
 const UNITS: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
@@ -11,7 +11,7 @@ const UNITS: [(&str, u64); 7] = [
     ("ns", 1),
 ];
 
-/// Numbers with units, the longer unit first; `None` where it is anything else, or does not fit.
+/// Reads numbers with units, longer units first; `None` for anything else, and on overflow.
 pub(crate) fn nanoseconds(text: &str) -> Option<u64> {
     let mut rest = text.trim();
     let mut units = UNITS.iter();
@@ -24,7 +24,7 @@ pub(crate) fn nanoseconds(text: &str) -> Option<u64> {
         let number: u64 = rest[..digits].parse().ok()?;
         let behind = &rest[digits..];
         let end = behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len());
-        // What was passed over is gone: no unit stands twice, or behind a shorter one.
+        // Only shorter units remain, so no unit appears twice or after a shorter one.
         let (_, nanoseconds) = units.find(|(unit, _)| *unit == &behind[..end])?;
         total = total.checked_add(number.checked_mul(*nanoseconds)?)?;
         rest = behind[end..].trim_start();

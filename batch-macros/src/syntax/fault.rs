@@ -1,4 +1,4 @@
-//! Receives: what stands in `skip(..)`, `no_skip(..)` or `retry(..)`. Gives: the errors that are named, and the settings.
+//! Parses the arguments of `skip(..)`, `no_skip(..)`, `retry(..)` and `no_retry(..)`: errors and settings.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::discouraged::Speculative;
@@ -20,26 +20,26 @@ pub(crate) struct Clause {
 pub(crate) struct NamedError {
     /// Its type.
     pub(crate) ty: Type,
-    /// What of the type, where it is not all.
+    /// The pattern that selects some of its values, if not all.
     pub(crate) only: Option<Only>,
-    /// As written.
+    /// The error as written.
     pub(crate) tokens: TokenStream,
 }
 
 /// The pattern of a variant, or of a struct.
 pub(crate) enum Only {
-    /// `LoadError::Timeout`, whatever its fields
+    /// `LoadError::Timeout`, with any fields
     Variant(Ident),
     /// `LoadError::BadRow { .. }`, `LoadError::Code(_)`
     Pattern {
         pattern: Box<Pat>,
-        /// Does the path end in a variant?
+        /// True if the path ends in a variant.
         variant: bool,
     },
 }
 
 impl NamedError {
-    /// The word that an error about the type is shown at.
+    /// The word at which an error about the type is shown.
     pub(crate) fn span(&self) -> Span {
         match &self.ty {
             Type::Path(path) => {
@@ -53,11 +53,11 @@ impl NamedError {
 enum Entry {
     Named(NamedError),
     Setting(Ident, Expr),
-    /// What it is, and is not an error's name.
+    /// Describes an expression that is not the name of an error.
     Other(TokenStream, String),
 }
 
-/// Reads a clause; what stands for nothing is reported.
+/// Reads a clause; anything that cannot be read is reported.
 pub(crate) fn clause(inside: &TokenStream, errors: &mut Errors) -> Clause {
     let mut read = Clause::default();
     let parse = |input: ParseStream<'_>| {
@@ -143,7 +143,7 @@ fn by_type(ty: Type) -> Entry {
     }
 }
 
-/// `Code(_)` reads as a type as well.
+/// `Code(_)` could also be read as a type.
 fn ends_in_parentheses(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path
@@ -155,7 +155,7 @@ fn ends_in_parentheses(ty: &Type) -> bool {
     }
 }
 
-/// The enum and the variant: types are told from modules as everywhere in Rust, by their case.
+/// Splits a path into the enum and the variant. Case distinguishes types from modules, as everywhere in Rust.
 fn owner(path: &Path) -> Option<(Path, Ident)> {
     let mut owner = path.clone();
     let variant = owner.segments.pop()?.ident;

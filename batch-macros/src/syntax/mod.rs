@@ -1,4 +1,4 @@
-//! Receives: tokens. Gives: spanned trees, without a judgement on what they mean.
+//! Parses tokens into spanned trees without judging their meaning.
 
 pub(crate) mod binding;
 pub(crate) mod component;

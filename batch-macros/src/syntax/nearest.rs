@@ -1,6 +1,6 @@
-//! Receives: a word that is not known. Gives: the known one that was probably meant.
+//! Finds the known word that a misspelled one probably means.
 
-/// The nearest of `known`, where one is near enough to have been meant.
+/// Returns the nearest of `known`, if one is near enough to be meant.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
         .into_iter()
@@ -10,7 +10,7 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance, a swap of two neighbours counted as one.
+/// The Levenshtein distance, with a swap of two neighbours counted as one edit.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

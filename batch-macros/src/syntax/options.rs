@@ -1,4 +1,4 @@
-//! Receives: what stands in the parentheses of an attribute. Gives: the options, each known and given once.
+//! Parses the options in the parentheses of an attribute, and reports those that are unknown or given twice.
 
 use proc_macro2::{Span, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
@@ -11,18 +11,18 @@ use crate::model::types::shown;
 
 /// The options of one attribute.
 pub(crate) struct Table {
-    /// The attribute, for messages.
+    /// The attribute's name, for messages.
     pub(crate) attribute: &'static str,
-    /// What it takes.
+    /// The options it takes.
     pub(crate) known: &'static [&'static str],
-    /// What of it may stand several times.
+    /// The options that may be given several times.
     pub(crate) repeated: &'static [&'static str],
-    /// What later versions take.
+    /// The options reserved for later versions.
     pub(crate) later: &'static [&'static str],
 }
 
 impl Table {
-    /// Takes these options, each once.
+    /// A table of options that may each be given once.
     pub(crate) const fn new(
         attribute: &'static str,
         known: &'static [&'static str],
@@ -72,15 +72,15 @@ pub(crate) const STEP: Table = Table {
     later: &[],
 };
 
-/// One option as given: `chunk = 100`, `bulk`.
+/// One option as written: `chunk = 100`, `bulk`.
 pub(crate) struct Given {
     pub(crate) name: Ident,
     pub(crate) value: Option<Expr>,
-    /// `(..)` behind the name.
+    /// The `(..)` after the name.
     pub(crate) arguments: Option<Arguments>,
 }
 
-/// What stands between the parentheses behind an option's name.
+/// The content of the parentheses after an option's name.
 pub(crate) struct Arguments {
     pub(crate) span: Span,
     pub(crate) inside: TokenStream,
@@ -108,7 +108,7 @@ impl Parse for Given {
     }
 }
 
-/// Reads the options of an attribute; what is unknown, too early or given twice is reported and left out.
+/// Reads the options of an attribute; unknown, reserved and repeated ones are reported and left out.
 pub(crate) fn read(table: &Table, tokens: TokenStream, errors: &mut Errors) -> Vec<Given> {
     let given = match Punctuated::<Given, Token![,]>::parse_terminated.parse2(tokens) {
         Ok(given) => given,
@@ -147,7 +147,7 @@ fn unknown(table: &Table, name: &str) -> String {
     format!("unknown option `{name}`; `#[{attribute}]` takes {}", known.join(", "))
 }
 
-/// The option stands alone, without a value.
+/// Checks that the option has no value.
 pub(crate) fn flag(option: &Given, errors: &mut Errors) {
     if let Some(value) = &option.value {
         errors.at(value, format!("`{0}` takes no value: write `{0}` alone", option.name));
@@ -155,7 +155,7 @@ pub(crate) fn flag(option: &Given, errors: &mut Errors) {
     no_arguments(option, &format!("write `{}` alone", option.name), errors);
 }
 
-/// The option has a value.
+/// Returns the option's value, which is required.
 pub(crate) fn value(option: &Given, example: &str, errors: &mut Errors) -> Option<Expr> {
     no_arguments(option, &format!("write `{example}`"), errors);
     if option.value.is_none() && option.arguments.is_none() {
@@ -164,7 +164,7 @@ pub(crate) fn value(option: &Given, example: &str, errors: &mut Errors) -> Optio
     option.value.clone()
 }
 
-/// The option has parentheses behind its name.
+/// Returns the parentheses after the option's name, which are required.
 pub(crate) fn arguments<'o>(option: &'o Given, example: &str, errors: &mut Errors) -> Option<&'o Arguments> {
     match (&option.arguments, &option.value) {
         (Some(arguments), _) if !arguments.inside.is_empty() => return Some(arguments),
@@ -185,7 +185,7 @@ fn no_arguments(option: &Given, remedy: &str, errors: &mut Errors) {
     }
 }
 
-/// The functions that an option names: `listeners(a, b)`.
+/// Reads the functions that an option names: `listeners(a, b)`.
 pub(crate) fn names(option: &Given, example: &str, errors: &mut Errors) -> Vec<Path> {
     let Some(given) = arguments(option, example, errors) else { return Vec::new() };
     let given = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(given.inside.clone()) {

@@ -1,4 +1,4 @@
-//! Receives: the body of a `#[step]` function. Gives: the pipe that stands there, with its spans.
+//! Parses the body of a `#[step]` function as a pipe, with its spans.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -14,7 +14,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The word an error about the component is shown at: the last of its path.
+    /// The word at which an error about the component is shown: the last of its path.
     pub(crate) fn span(&self) -> Span {
         self.path.segments.last().map_or_else(|| self.path.span(), |segment| segment.ident.span())
     }
@@ -25,7 +25,7 @@ impl Part {
     }
 }
 
-/// What stands between two `|`.
+/// One stage of a pipe, between two `|`.
 pub(crate) enum Element {
     One(Part),
     /// `(save, audit)`.
@@ -47,11 +47,11 @@ impl Element {
 pub(crate) struct Route {
     pub(crate) classifier: Part,
     pub(crate) expr: ExprMatch,
-    /// What stands behind each arrow.
+    /// The writers after each arrow.
     pub(crate) arms: Vec<Element>,
 }
 
-/// Is the body one expression joined by `|`?
+/// Returns whether the body is one expression joined by `|`.
 pub(crate) fn is_pipe(block: &Block) -> bool {
     matches!(&block.stmts[..], [Stmt::Expr(Expr::Binary(binary), _)] if matches!(binary.op, BinOp::BitOr(_)))
 }
@@ -111,7 +111,7 @@ fn element(expr: &Expr, errors: &mut Errors) -> Option<Element> {
             Some(Element::All(elements, tuple.span()))
         }
         Expr::Match(expr) => route(expr, errors).map(|route| Element::Route(Box::new(route))),
-        // One expression in braces, as an arm may have it.
+        // An arm may have its expression in braces.
         Expr::Block(block) if block.label.is_none() => {
             if let [Stmt::Expr(inner, None)] = &block.block.stmts[..] {
                 return element(inner, errors);

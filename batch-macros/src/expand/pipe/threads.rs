@@ -10,7 +10,7 @@ use crate::model::step::Pipe;
 use crate::syntax::step::Part;
 
 impl Parts<'_> {
-    /// What runs the pipe. Whether its reader can change threads only rustc knows: the methods it finds tell.
+    /// The closure that runs the pipe. Only rustc knows whether the reader is `Send`, so method lookup decides.
     pub(super) fn on_threads(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> TokenStream {
         let (read, put_out) = self.crossing(pipe, item, out);
         let order = if self.options.unordered.is_some() { quote!(AsDone) } else { quote!(OfInput) };
@@ -23,11 +23,11 @@ impl Parts<'_> {
         }
     }
 
-    /// With `threads`, what is read and what is put out crosses from one to another: the aliases that stand for both where
-    /// they can.
+    /// The aliases of the items read and put out, which cross between threads; each refers to its type if that can
+    /// cross.
     fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
         let mut crosses = |part: Option<&Part>, item: &Ident| {
-            // Without a processor, what is put out is what was read, and was looked at there.
+            // Without a processor, the items put out are those that were read, which are already checked.
             let span = part.map(Part::span)?;
             let alias = self.alias("Crossing", span);
             let item = Ident::new(&item.to_string(), span);
