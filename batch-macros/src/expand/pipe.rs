@@ -391,7 +391,7 @@ impl<'f> Parts<'f> {
         let (faults, span) = (&self.options.faults, part.span());
         if self.options.threads.is_some() {
             let respanned = respan(definition, span);
-            self.checks.extend(stands(&quote_spanned! {span=>
+            self.checks.extend(standalone(&quote_spanned! {span=>
                 let _ = <() as __batch::Shares<<#alias as #respanned>::State>>::IS;
                 let _ = <<#alias as #respanned>::Passing as __batch::OneByOne>::IS;
             }));
@@ -460,7 +460,7 @@ impl<'f> Parts<'f> {
         route.expr.brace_token.surround(&mut body, |inside| inside.extend(arms));
         let kind = Ident::new("__kind", span);
         let writers: Vec<_> = route.arms.iter().map(|arm| self.writer(arm, item)).collect();
-        let arms = writers.iter().rev().fold(quote!(()), |behind, writer| quote!((#writer, #behind)));
+        let arms = writers.iter().rev().fold(quote!(()), |rest, writer| quote!((#writer, #rest)));
         quote! {{
             let mut __classify = <#alias as #definition>::bind(#scope)?;
             __batch::Route::new(
@@ -534,7 +534,7 @@ impl<'f> Parts<'f> {
         let check = quote! {
             let _ = <<#alias as #definition>::Passing as __batch::ShowsItem<#item, { #wants }>>::IS;
         };
-        self.checks.extend(stands(&respan(&check, span)));
+        self.checks.extend(standalone(&respan(&check, span)));
     }
 
     /// The processors, with a copy of each item if someone wants to see the item they failed on.
@@ -585,7 +585,7 @@ impl<'f> Parts<'f> {
 }
 
 /// A check in a constant of its own.
-fn stands(check: &TokenStream) -> TokenStream {
+fn standalone(check: &TokenStream) -> TokenStream {
     quote! {
         #[cfg(not(rust_analyzer))]
         const _: () = { #check };

@@ -120,8 +120,7 @@ fn listeners(options: &StepOptions) -> Listeners {
         });
         bound.push(quote!(<#alias as #definition>::bind(__scope)?));
     }
-    let joined =
-        bound.into_iter().rev().reduce(|behind, first| quote!(__batch::Listeners::new(#first, #behind)));
+    let joined = bound.into_iter().rev().reduce(|rest, first| quote!(__batch::Listeners::new(#first, #rest)));
     out.method = joined.map(|joined| {
         quote! {
             fn listener<'s>(__scope: &__batch::Scope<'s>) -> ::core::result::Result<

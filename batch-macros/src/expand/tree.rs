@@ -337,10 +337,10 @@ impl Growing<'_> {
             None if name.sound => messages.push(repeated),
             _ => {}
         }
-        let first_of = messages.into_iter().rev().reduce(|behind, message| {
+        let first_of = messages.into_iter().rev().reduce(|rest, message| {
             quote! {
                 match #message {
-                    ::core::option::Option::None => #behind,
+                    ::core::option::Option::None => #rest,
                     wrong => wrong,
                 }
             }

@@ -209,7 +209,7 @@ fn state(role: Role, attribute: &Attribute, typed: &PatType, errors: &mut Errors
 
 fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks> {
     if let Some(reference) = as_reference(ty) {
-        return behind_reference(role, name, reference, errors);
+        return by_reference(role, name, reference, errors);
     }
     if let Some(inner) = only_argument(ty, "Option").and_then(as_reference)
         && let Some(step) = only_argument(&inner.elem, "Output")
@@ -246,7 +246,7 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
     Some(Asks::Parameter { owned: ty.clone(), by_reference: false })
 }
 
-fn behind_reference(
+fn by_reference(
     role: Role,
     name: &Ident,
     reference: &syn::TypeReference,

@@ -176,13 +176,13 @@ pub(crate) enum Lacking {
 /// any type, so the second argument decides.
 fn leaves_item_out(event: &Event, arguments: &[&Type]) -> bool {
     let [Shows::Read | Shows::Written, Shows::Error] = event.shows else { return false };
-    let behind = |place: usize| arguments.get(place).and_then(|ty| as_reference(ty)).map(|it| &*it.elem);
-    if behind(0).is_some_and(|first| is_named(first, "Failure") || is_any_error(first)) {
+    let referent = |place: usize| arguments.get(place).and_then(|ty| as_reference(ty)).map(|it| &*it.elem);
+    if referent(0).is_some_and(|first| is_named(first, "Failure") || is_any_error(first)) {
         return true;
     }
     event.may_lack_item()
         && arguments.first().is_none_or(|first| only_argument(first, "Option").is_none())
-        && behind(1).is_none_or(|second| {
+        && referent(1).is_none_or(|second| {
             ["str", "Path", "StepContext", "JobContext", "Transaction", "Connection", "Output", "Partition"]
                 .iter()
                 .any(|injected| is_named(second, injected))
@@ -232,9 +232,9 @@ pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) ->
 }
 
 fn see(shows: Shows, ty: &Type, event: &Event, observed: &mut Observed, errors: &mut Errors) {
-    let behind =
+    let referent =
         as_reference(ty).filter(|reference| reference.mutability.is_none()).map(|reference| &*reference.elem);
-    let fits = match (shows, behind) {
+    let fits = match (shows, referent) {
         (Shows::Read | Shows::Written, Some(_)) => {
             observed.item = Some(taken(ty).item);
             true
@@ -243,14 +243,14 @@ fn see(shows: Shows, ty: &Type, event: &Event, observed: &mut Observed, errors: 
             observed.item = Some((*slice.elem).clone());
             true
         }
-        (Shows::Counters, Some(behind)) => is_named(behind, "Counters"),
-        (Shows::End, Some(behind)) => is_named(behind, "JobEnd"),
+        (Shows::Counters, Some(referent)) => is_named(referent, "Counters"),
+        (Shows::End, Some(referent)) => is_named(referent, "JobEnd"),
         (Shows::Failure, None) => only_argument(ty, "Option")
             .and_then(as_reference)
             .is_some_and(|reference| is_named(&reference.elem, "Failure")),
         (Shows::Repeat, None) => is_named(ty, "u32"),
-        (Shows::Error, Some(behind)) => {
-            observed.error = Some(seen(behind));
+        (Shows::Error, Some(referent)) => {
+            observed.error = Some(seen(referent));
             true
         }
         _ => false,

@@ -22,12 +22,12 @@ pub(crate) fn nanoseconds(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
         let number: u64 = rest[..digits].parse().ok()?;
-        let behind = &rest[digits..];
-        let end = behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let after = &rest[digits..];
+        let end = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
         // Only shorter units remain, so no unit appears twice or after a shorter one.
-        let (_, nanoseconds) = units.find(|(unit, _)| *unit == &behind[..end])?;
+        let (_, nanoseconds) = units.find(|(unit, _)| *unit == &after[..end])?;
         total = total.checked_add(number.checked_mul(*nanoseconds)?)?;
-        rest = behind[end..].trim_start();
+        rest = after[end..].trim_start();
     }
     Some(total)
 }
