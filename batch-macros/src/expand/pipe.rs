@@ -262,8 +262,8 @@ impl<'f> Parts<'f> {
         let named = self.alias("Part", span);
         self.imports.extend(names::import(&named, &part.path, &[]));
         let mut alias = self.roles.alias(&part.name(), span);
-        let whole = self.source.as_ref().and_then(|source| source.whole(role, &part.name(), &named));
-        self.types.extend(names::in_role(&alias, &named, &part.path, role, whole));
+        let unwrapped = self.source.as_ref().and_then(|source| source.whole(role, &part.name(), &named));
+        self.types.extend(names::in_role(&alias, &named, &part.path, role, unwrapped));
         for (of, constant) in checks {
             let next = self.alias("Part", span);
             let constant = Ident::new(constant, span);
