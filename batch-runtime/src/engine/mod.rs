@@ -1,63 +1,29 @@
 //! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
 
-mod all_skipped;
-#[cfg(feature = "async")]
-mod asynchronous;
-mod awaken;
-mod checkpoint;
 mod chunk;
 mod concurrent;
-mod declared;
-mod execution;
-mod feed;
-mod fill;
+mod faults;
 mod flow;
-mod form;
-mod gaps;
-mod gathered;
-mod grouped;
-mod isolate;
-mod job;
-mod journal;
-mod judge;
-mod keep;
-mod listeners;
-mod panic;
 mod partitions;
-mod parts;
-mod pause;
-mod pipe;
-mod places;
-mod pool;
+mod phase;
 mod profile;
-mod renames;
-mod reopen;
-mod replay;
-#[cfg(test)]
-mod rerouting;
-mod retry;
-mod runner;
-mod sequential;
-mod split;
 mod step;
 mod tasklet;
 mod threads;
-mod watermark;
-mod window;
 
+pub(crate) use chunk::checkpoint::encode as encode_position;
+pub use chunk::grouped::Grouped;
+pub(crate) use chunk::pipe::collect;
+pub use chunk::pipe::{run_beside_reader, run_chunks, run_in_turns};
 #[cfg(feature = "async")]
-pub(crate) use asynchronous::JobRuntime;
+pub(crate) use concurrent::async_calls::JobRuntime;
 #[cfg(feature = "async")]
-pub use asynchronous::{Taking, asynchronous};
-pub(crate) use checkpoint::encode as encode_position;
-pub use grouped::Grouped;
-pub use keep::Kept;
+pub use concurrent::async_calls::{Taking, asynchronous};
+pub use concurrent::thread_pool::{pooled, pooled_by_reference};
+pub use faults::backoff::{Pause, Sleep};
+pub use faults::keep::Kept;
+pub use faults::retry::{Behind, Repeats, Retried, Retrying};
 pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
-pub use pause::{Pause, Sleep};
-pub(crate) use pipe::collect;
-pub use pipe::{run_beside_reader, run_chunks, run_in_turns};
-pub use pool::{pooled, pooled_by_reference};
-pub use retry::{Behind, Repeats, Retried, Retrying};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
 pub use threads::Order;
@@ -160,10 +126,10 @@ pub(crate) fn run_resolved(
     parameters: &Parameters,
     options: &RunOptions,
 ) -> Result<JobReport, JobError> {
-    job::run(repository, job, parameters, options, None)
+    flow::job::run(repository, job, parameters, options, None)
 }
 
 /// The checkpoint of a reader at that position, and nothing else.
-pub(crate) fn checkpoint_at(position: Option<String>) -> checkpoint::Checkpoint {
-    checkpoint::Checkpoint { reader: position, ..checkpoint::Checkpoint::default() }
+pub(crate) fn checkpoint_at(position: Option<String>) -> chunk::checkpoint::Checkpoint {
+    chunk::checkpoint::Checkpoint { reader: position, ..chunk::checkpoint::Checkpoint::default() }
 }

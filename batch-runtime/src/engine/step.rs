@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-use super::checkpoint::Checkpoint;
-use super::retry::Retrying;
 use crate::definition::{
     Durability, Environment, Failure, Mark, Phase, Scope, Sizes, StepContext, StepEnvironment, StepInfo,
 };
+use crate::engine::chunk::checkpoint::Checkpoint;
+use crate::engine::faults::retry::Retrying;
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{

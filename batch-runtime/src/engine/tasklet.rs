@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use super::checkpoint::{Checkpoint, TaskletDone};
-use super::panic;
-use super::step::{Done, Halt, StepEnd, StepRun};
 use crate::definition::{ChunkTransaction, Failure, Phase, StepListener as _, Tasklet, TaskletCall};
+use crate::engine::chunk::checkpoint::{Checkpoint, TaskletDone};
+use crate::engine::faults::panic;
+use crate::engine::step::{Done, Halt, StepEnd, StepRun};
 use crate::repository::{ChunkRecord, Counters};
 
 /// Runs a tasklet.

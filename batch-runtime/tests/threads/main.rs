@@ -9,14 +9,14 @@ mod plan;
 mod sync;
 mod watch;
 
-#[path = "../../src/engine/threads/lanes.rs"]
-mod lanes;
-#[path = "../../src/engine/threads/order.rs"]
-mod order;
-#[path = "../../src/engine/threads/serving.rs"]
-mod serving;
-#[path = "../../src/engine/threads/turns.rs"]
-mod turns;
+#[path = "../../src/engine/threads/channels.rs"]
+mod channels;
+#[path = "../../src/engine/threads/reorder_buffer.rs"]
+mod reorder_buffer;
+#[path = "../../src/engine/threads/requests.rs"]
+mod requests;
+#[path = "../../src/engine/threads/turn_lock.rs"]
+mod turn_lock;
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn check(
     draw: impl Fn(Plan) -> Plan + Send + Sync + Clone + 'static,
     ended: impl Fn(&Plan, Result<(), Why>, &[u64]) + Send + Sync + Clone + 'static,
 ) {
-    for reads in [Reads::InTurns, Reads::Apart] {
+    for reads in [Reads::SharedReader, Reads::ReaderThread] {
         for order in [Order::OfInput, Order::AsDone] {
             let (draw, ended) = (draw.clone(), ended.clone());
             let run = move || {

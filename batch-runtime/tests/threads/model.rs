@@ -4,12 +4,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::lanes::{Lane, Lanes};
-use crate::order::{Committed, InOrder, Untold};
+use crate::channels::{WorkerChannel, WorkerChannels};
 use crate::plan::{Answer, Fall, Order, Plan, Reads};
-use crate::serving::{Asks, Serves, Stays, serving};
+use crate::reorder_buffer::{Committed, InOrder, PendingNotices};
+use crate::requests::{RequestClient, RequestServer, ServerPresence, serving};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, SyncSender};
-use crate::turns::Turns;
+use crate::turn_lock::TurnLock;
 use crate::watch::{Buffers, Watch};
 
 /// Why a step ended before its time.
@@ -40,18 +40,18 @@ struct Unit {
 
 struct Done {
     unit: Unit,
-    lane: usize,
+    channel: usize,
 }
 
-enum Said {
+enum FromWorker {
     Ready,
     Done(Done),
     Unheard,
     Lost,
-    Asks(SyncSender<bool>),
+    RequestClient(SyncSender<bool>),
 }
 
-type WorkersLane = Lane<Buffers, Said>;
+type WorkersChannel = WorkerChannel<Buffers, FromWorker>;
 
 /// The reader, and what is known of its chunks.
 struct Reading {
@@ -63,7 +63,7 @@ struct Reading {
     is_gone: bool,
     /// It could not take note of a commit.
     is_deaf: bool,
-    behind: Untold<u64>,
+    behind: PendingNotices<u64>,
 }
 
 impl Reading {
@@ -75,7 +75,7 @@ impl Reading {
             ended: false,
             is_gone: false,
             is_deaf: false,
-            behind: Untold::new(),
+            behind: PendingNotices::new(),
         }
     }
 
@@ -120,32 +120,32 @@ impl Reading {
 
 /// How a worker comes by chunks.
 enum Supply {
-    InTurns(Arc<Turns<Reading>>),
-    Apart(Asks<Buffers, Unit>),
+    SharedReader(Arc<TurnLock<Reading>>),
+    ReaderThread(RequestClient<Buffers, Unit>),
 }
 
 impl Supply {
-    fn next(&self, lane: &WorkersLane, buffers: Buffers, over: &AtomicBool) -> Option<Unit> {
+    fn next(&self, channel: &WorkersChannel, buffers: Buffers, over: &AtomicBool) -> Option<Unit> {
         match self {
-            Self::InTurns(turns) => {
+            Self::SharedReader(turns) => {
                 let (mut reading, commits) = turns.take();
                 if over.load(Ordering::Relaxed) {
                     return None;
                 }
                 if reading.hear_of(commits).is_err() {
-                    lane.say(Said::Unheard);
+                    channel.say(FromWorker::Unheard);
                     return None;
                 }
-                reading.unit(buffers, || lane.ask(Said::Asks))
+                reading.unit(buffers, || channel.ask(FromWorker::RequestClient))
             }
-            Self::Apart(asks) => asks.ask(buffers),
+            Self::ReaderThread(asks) => asks.ask(buffers),
         }
     }
 }
 
 fn read_apart(
     mut reading: Reading,
-    mut requests: Serves<Buffers, Unit>,
+    mut requests: RequestServer<Buffers, Unit>,
     commits: &AtomicU64,
 ) -> Result<(), Why> {
     requests.serve(|buffers| {
@@ -159,35 +159,35 @@ struct Worker {
     plan: Plan,
     watch: Arc<Watch>,
     over: Arc<AtomicBool>,
-    lane: WorkersLane,
+    channel: WorkersChannel,
     supply: Supply,
 }
 
 impl Worker {
     fn run(self) {
-        self.lane.say(Said::Ready);
-        let voice = self.lane.voice().clone();
+        self.channel.say(FromWorker::Ready);
+        let voice = self.channel.voice().clone();
         if self.work().is_err() {
-            voice.say(Said::Lost);
+            voice.say(FromWorker::Lost);
         }
     }
 
     fn work(self) -> Result<(), Why> {
-        let Self { plan, watch, over, lane, supply } = self;
+        let Self { plan, watch, over, channel, supply } = self;
         loop {
             let was_gone = watch.taker_is_gone.load(Relaxed);
-            let Some(mut buffers) = lane.next() else { return Ok(()) };
+            let Some(mut buffers) = channel.next() else { return Ok(()) };
             assert!(!was_gone, "a chunk is begun that nobody takes");
-            assert_eq!(buffers.lane, lane.number, "buffers on the lane of another");
+            assert_eq!(buffers.channel, channel.number, "buffers on the lane of another");
             buffers.noted = watch.noted.load(Relaxed);
-            let Some(mut unit) = supply.next(&lane, buffers, &over) else { return Ok(()) };
+            let Some(mut unit) = supply.next(&channel, buffers, &over) else { return Ok(()) };
             let fall = plan.falls(unit.number);
             match fall {
                 Some(Fall::IsLost) => return Err(Why::Lost),
                 Some(Fall::Fails) => unit.end = End::Failed,
                 None => {}
             }
-            if !lane.say(Said::Done(Done { unit, lane: lane.number })) || fall.is_some() {
+            if !channel.say(FromWorker::Done(Done { unit, channel: channel.number })) || fall.is_some() {
                 return Ok(());
             }
         }
@@ -195,7 +195,7 @@ impl Worker {
 }
 
 /// Tells the reader of what is committed, however the thread of the step leaves.
-struct TellsInTurns(Arc<Turns<Reading>>);
+struct TellsInTurns(Arc<TurnLock<Reading>>);
 
 impl TellsInTurns {
     fn tell(&self) -> Result<(), Why> {
@@ -212,14 +212,14 @@ impl Drop for TellsInTurns {
 
 /// What the thread of the step has to do with the reader.
 enum Hearing {
-    InTurns(TellsInTurns),
-    Apart { stays: Option<Stays<Buffers>>, commits: Arc<AtomicU64> },
+    SharedReader(TellsInTurns),
+    ReaderThread { stays: Option<ServerPresence<Buffers>>, commits: Arc<AtomicU64> },
 }
 
 struct Taker {
     plan: Plan,
     watch: Arc<Watch>,
-    lanes: Lanes<Buffers, Said>,
+    channels: WorkerChannels<Buffers, FromWorker>,
     /// Goes right behind the lanes.
     _leaving: Leaving,
     reader: Hearing,
@@ -232,21 +232,21 @@ impl Taker {
     fn ready(&mut self, threads: usize) -> Result<(), Why> {
         let mut answers = 0;
         while answers < threads {
-            match self.lanes.hear().ok_or(Why::Gone)? {
-                Said::Ready => answers += 1,
+            match self.channels.hear().ok_or(Why::Gone)? {
+                FromWorker::Ready => answers += 1,
                 said => self.note(said)?,
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, said: Said) -> Result<(), Why> {
+    fn note(&mut self, said: FromWorker) -> Result<(), Why> {
         match said {
-            Said::Ready => {}
-            Said::Done(done) => self.chunks.put(done.unit.number, done),
-            Said::Unheard => return Err(Why::Unheard),
-            Said::Lost => return Err(Why::Lost),
-            Said::Asks(reply) => {
+            FromWorker::Ready => {}
+            FromWorker::Done(done) => self.chunks.put(done.unit.number, done),
+            FromWorker::Unheard => return Err(Why::Unheard),
+            FromWorker::Lost => return Err(Why::Lost),
+            FromWorker::RequestClient(reply) => {
                 let (_, answer) = self.plan.anew.expect("nobody asks unless it is planned");
                 match answer {
                     Answer::Opened | Answer::Refused => {
@@ -273,47 +273,47 @@ impl Taker {
                 self.taken += 1;
                 return Ok(done);
             }
-            let said = self.lanes.hear().ok_or(Why::Gone)?;
+            let said = self.channels.hear().ok_or(Why::Gone)?;
             self.note(said)?;
         }
     }
 
-    fn commit(&mut self, Done { unit, lane }: Done) -> Result<(), Why> {
+    fn commit(&mut self, Done { unit, channel }: Done) -> Result<(), Why> {
         let Unit { number, buffers, .. } = unit;
         let room = self.plan.far + (self.plan.workers * self.plan.each) as u64;
         self.watch.take(number, room);
         let first = self.committed.put(number);
         self.watch.committed.store(first, Relaxed);
         match &self.reader {
-            Hearing::InTurns(turns) => {
+            Hearing::SharedReader(turns) => {
                 if let Some(mut reading) = turns.0.committed(first) {
                     reading.hear_of(first)?;
                 }
             }
-            Hearing::Apart { commits, .. } => commits.store(first, Ordering::Release),
+            Hearing::ReaderThread { commits, .. } => commits.store(first, Ordering::Release),
         }
         self.watch.noted.store(first, Relaxed);
-        for (lane, buffers) in self.committed.give_back(number, lane, buffers) {
-            self.lanes.give_back(lane, buffers);
+        for (channel, buffers) in self.committed.give_back(number, channel, buffers) {
+            self.channels.give_back(channel, buffers);
         }
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), Why> {
-        self.lanes.close();
-        if let Hearing::Apart { stays, .. } = &mut self.reader {
+        self.channels.close();
+        if let Hearing::ReaderThread { stays, .. } = &mut self.reader {
             *stays = None;
         }
-        while let Some(said) = self.lanes.hear() {
+        while let Some(said) = self.channels.hear() {
             match said {
-                Said::Unheard => return Err(Why::Unheard),
-                Said::Lost => return Err(Why::Lost),
-                Said::Ready | Said::Done(_) | Said::Asks(_) => {}
+                FromWorker::Unheard => return Err(Why::Unheard),
+                FromWorker::Lost => return Err(Why::Lost),
+                FromWorker::Ready | FromWorker::Done(_) | FromWorker::RequestClient(_) => {}
             }
         }
         match &self.reader {
-            Hearing::InTurns(turns) => turns.tell(),
-            Hearing::Apart { .. } => Ok(()),
+            Hearing::SharedReader(turns) => turns.tell(),
+            Hearing::ReaderThread { .. } => Ok(()),
         }
     }
 
@@ -348,48 +348,49 @@ impl Drop for Leaving {
 pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
     shuttle::thread::scope(|threads| {
         let mut made = 0;
-        let (lanes, ends) = Lanes::new(plan.workers, plan.each, 4, || {
+        let (channels, ends) = WorkerChannels::new(plan.workers, plan.each, 4, || {
             made += 1;
             Buffers::new(watch, (made - 1) / plan.each)
         });
-        let over = lanes.over();
+        let over = channels.over();
         let (reader, supplies, readers) = match plan.reads {
-            Reads::InTurns => {
-                let reading = Arc::new(Turns::new(Reading::new(plan, watch)));
-                let supplies: Vec<_> = ends.iter().map(|_| Supply::InTurns(Arc::clone(&reading))).collect();
-                (Hearing::InTurns(TellsInTurns(reading)), supplies, 0)
+            Reads::SharedReader => {
+                let reading = Arc::new(TurnLock::new(Reading::new(plan, watch)));
+                let supplies: Vec<_> =
+                    ends.iter().map(|_| Supply::SharedReader(Arc::clone(&reading))).collect();
+                (Hearing::SharedReader(TellsInTurns(reading)), supplies, 0)
             }
-            Reads::Apart => {
+            Reads::ReaderThread => {
                 let (requests, asks, stays) = serving(plan.workers);
                 let commits = Arc::new(AtomicU64::new(0));
-                let reader = Hearing::Apart { stays: Some(stays), commits: Arc::clone(&commits) };
+                let reader = Hearing::ReaderThread { stays: Some(stays), commits: Arc::clone(&commits) };
                 let reading = Reading::new(plan, watch);
                 let voice = ends[0].voice().clone();
                 threads.spawn(move || {
-                    voice.say(Said::Ready);
+                    voice.say(FromWorker::Ready);
                     if read_apart(reading, requests, &commits).is_err() {
-                        voice.say(Said::Unheard);
+                        voice.say(FromWorker::Unheard);
                     }
                 });
-                (reader, asks.into_iter().map(Supply::Apart).collect(), 1)
+                (reader, asks.into_iter().map(Supply::ReaderThread).collect(), 1)
             }
         };
         let taker = Taker {
             plan: plan.clone(),
             watch: Arc::clone(watch),
-            lanes,
+            channels,
             _leaving: Leaving(Arc::clone(watch)),
             reader,
             chunks: InOrder::new(),
             taken: 0,
             committed: Committed::none(plan.far),
         };
-        for (lane, supply) in ends.into_iter().zip(supplies) {
-            if lane.number == plan.started {
+        for (channel, supply) in ends.into_iter().zip(supplies) {
+            if channel.number == plan.started {
                 return Err(Why::NotStarted);
             }
             let (plan, watch, over) = (plan.clone(), Arc::clone(watch), Arc::clone(&over));
-            threads.spawn(move || Worker { plan, watch, over, lane, supply }.run());
+            threads.spawn(move || Worker { plan, watch, over, channel, supply }.run());
         }
         taker.run(plan.workers + readers)
     })

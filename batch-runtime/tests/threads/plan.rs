@@ -6,9 +6,9 @@ use shuttle::rand::{Rng, thread_rng};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
     /// The workers, in turns.
-    InTurns,
+    SharedReader,
     /// A thread of its own.
-    Apart,
+    ReaderThread,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Plan {
     pub(crate) fn of_which_some_do_not_start(self) -> Self {
         let workers = self.workers.max(2);
         // The checker wants a thread at least.
-        let least = usize::from(self.reads == Reads::InTurns);
+        let least = usize::from(self.reads == Reads::SharedReader);
         Self { workers, started: thread_rng().gen_range(least..workers), ..self }
     }
 
@@ -149,7 +149,9 @@ impl Plan {
 
     /// Nobody but the workers asks the taker for a reader.
     pub(crate) fn asks(&self, number: u64) -> Option<Answer> {
-        self.anew.filter(|(at, _)| *at == number && self.reads == Reads::InTurns).map(|(_, answer)| answer)
+        self.anew
+            .filter(|(at, _)| *at == number && self.reads == Reads::SharedReader)
+            .map(|(_, answer)| answer)
     }
 
     /// The first chunk that cannot be read or processed.

@@ -66,16 +66,16 @@ impl Watch {
 
 /// What a chunk is kept in.
 pub(crate) struct Buffers {
-    pub(crate) lane: usize,
+    pub(crate) channel: usize,
     /// Of so many commits the reader was left word when the worker began with it.
     pub(crate) noted: u64,
     watch: Arc<Watch>,
 }
 
 impl Buffers {
-    pub(crate) fn new(watch: &Arc<Watch>, lane: usize) -> Self {
+    pub(crate) fn new(watch: &Arc<Watch>, channel: usize) -> Self {
         watch.buffers.fetch_add(1, Relaxed);
-        Self { lane, noted: 0, watch: Arc::clone(watch) }
+        Self { channel, noted: 0, watch: Arc::clone(watch) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Receives: the partitions of a step, all complete. Gives: what its aggregator makes of the states that they have committed.
 
-use super::super::checkpoint::Checkpoint;
-use super::super::panic;
-use super::super::step::{Halt, StepRun};
 use super::PartitionedRun;
 use crate::definition::{Aggregation, Failure, Phase};
+use crate::engine::chunk::checkpoint::Checkpoint;
+use crate::engine::faults::panic;
+use crate::engine::step::{Halt, StepRun};
 use crate::repository::PartitionExecution;
 
 impl PartitionedRun<'_> {

@@ -5,9 +5,9 @@
 //! begins the merge anew, as nothing of it counts; behind it the partitions' files are not needed any more, and what is
 //! left (a rename, the removal of those files) may be done twice.
 
-use super::super::checkpoint::{self, Checkpoint};
-use super::super::step::{Halt, StepRun};
 use crate::definition::{Failure, Partitionable, Phase};
+use crate::engine::chunk::checkpoint::{self, Checkpoint};
+use crate::engine::step::{Halt, StepRun};
 use crate::repository::{ChunkRecord, ContextMap, Counters, PartitionExecution, RepositoryError};
 
 pub(super) struct Merging<W> {

@@ -7,18 +7,17 @@
 mod aggregate;
 mod handler;
 mod merge;
-mod skip_count;
 mod work;
 
 pub use handler::{PartitionHandler, Threads};
-pub(super) use skip_count::SkipCount;
 pub use work::PartitionWork;
 
-use super::execution::Request;
-use super::fill::told;
-use super::step::{Done, Halt, StepEnd, StepRun};
-use super::{all_skipped, panic};
 use crate::definition::{Ended, Failure, Partitioned, Phase, StepListener as _};
+use crate::engine::faults::all_skipped;
+use crate::engine::faults::panic;
+use crate::engine::flow::execution::Request;
+use crate::engine::phase::log_if_failed;
+use crate::engine::step::{Done, Halt, StepEnd, StepRun};
 use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
 use merge::Merging;
 
@@ -66,7 +65,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
             Err(Halt::Failed(failure)) => Some(failure),
             _ => None,
         };
-        told(panic::catch(|| listener.after_step(&counters, failure)).unwrap_or_else(Err));
+        log_if_failed(panic::catch(|| listener.after_step(&counters, failure)).unwrap_or_else(Err));
     }
     let route = step.run.route;
     StepEnd {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::thread;
 
 use super::super::RunOptions;
-use super::super::execution::{self, Begun, Request, Share};
-use super::super::retry::Retrying;
-use super::super::step::{Halt, StepEnd, StepRun};
-use super::skip_count::SkipCount;
 use crate::definition::{Binding, Environment, Scope, StepInfo};
+use crate::engine::faults::retry::Retrying;
+use crate::engine::faults::skip_count::SkipCount;
+use crate::engine::flow::execution::{self, Begun, Request, Share};
+use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
 use crate::observe::StepLive;
 use crate::repository::{

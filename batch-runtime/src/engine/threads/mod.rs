@@ -15,39 +15,40 @@
 //! Every wait ends when its other side is gone: who leaves, by whatever way, wakes all others (`lanes.rs`). No thread outlives the scope
 //! that it is spawned in.
 
-mod apart;
-mod lanes;
-mod order;
-mod reading;
-mod serving;
+mod channels;
+mod feed;
+mod read_chunks;
+mod reader_thread;
+mod reorder_buffer;
+mod requests;
 mod sync;
-mod taking;
-mod turns;
-mod working;
+mod turn_lock;
+mod worker;
 
 use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 use std::thread::{Builder, Scope as Threads};
 
-use super::feed::{Feed, Outputs};
-use super::fill::{Filled, Repeated};
-use super::gaps::Gaps;
-use super::pipe::{during_open, opening, resume_reader};
-use super::reopen::unread;
-use super::retry::Retrying;
-use super::step::{Halt, StepRun, blame};
 use crate::definition::{
     Binding, Environment, Failure, Phase, Pipe, Progress, Reader, StepContext, StepEnvironment, StepInfo,
     StopSignal,
 };
+use crate::engine::chunk::batch::Outputs;
+use crate::engine::chunk::batch::{Filled, Repeated};
+use crate::engine::chunk::committed_ranges::CommittedRanges;
+use crate::engine::chunk::feed::Feed;
+use crate::engine::chunk::open::{during_open, opening, resume_reader};
+use crate::engine::faults::reopen::unread;
+use crate::engine::faults::retry::Retrying;
+use crate::engine::step::{Halt, StepRun, blame};
 use crate::repository::SkipPhase;
-use apart::{Apart, Nothing};
-use lanes::{Lane, Lanes};
-use reading::{InTurns, OpenAnew, Reading, Supply, TakesTurns, TellsInTurns};
+use channels::{WorkerChannel, WorkerChannels};
+use feed::Threaded;
+use read_chunks::{OpenAnew, Reading, SharedReader, Supply, TakesTurns, TellsInTurns};
+use reader_thread::{Nothing, ReaderThread};
 use sync::{Arc, AtomicBool, Ordering};
-use taking::Threaded;
-use working::Working;
+use worker::Worker;
 
 /// Sets of buffers that a worker has: enough that it seldom waits for the writer, nor the writer for it.
 const BUFFERS_EACH: usize = 4;
@@ -159,7 +160,7 @@ struct Faulty<In> {
 struct Done<In, Out> {
     number: u64,
     /// Whose buffers these are.
-    lane: usize,
+    channel: usize,
     buffers: Buffers<In, Out>,
     filled: Filled,
     /// What may be skipped, in the order in which it is judged.
@@ -174,9 +175,9 @@ struct Done<In, Out> {
     clippy::large_enum_variant,
     reason = "nearly all that is said is chunks, and a box for each would be asked for by one thread and freed by another"
 )]
-enum Said<In, Out, X> {
+enum FromWorker<In, Out, X> {
     /// The reader is open, stands there, and has that ahead of it.
-    Reads(Result<(String, Gaps), Failure>),
+    Reads(Result<(String, CommittedRanges), Failure>),
     /// A worker has its processors.
     Processes(Result<(), Failure>),
     Done(Done<In, Out>),
@@ -185,12 +186,12 @@ enum Said<In, Out, X> {
     /// A worker is gone, and the chunk that it was at.
     Lost(Failure),
     /// Something is wanted.
-    Asks(X),
+    RequestClient(X),
 }
 
-type WorkersLane<In, Out, X> = Lane<Buffers<In, Out>, Said<In, Out, X>>;
+type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
 /// The side of the thread of the step.
-type StepsLanes<In, Out, X> = Lanes<Buffers<In, Out>, Said<In, Out, X>>;
+type StepsChannels<In, Out, X> = WorkerChannels<Buffers<In, Out>, FromWorker<In, Out, X>>;
 
 impl<'s> Common<'s> {
     fn of(run: &'s StepRun<'_>, over: Arc<AtomicBool>) -> Arc<Self> {
@@ -222,18 +223,19 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     let workers = run.sizes.threads;
-    let (lanes, ends) =
-        StepsLanes::<_, _, OpenAnew<R>>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
-    let common = Common::of(run, lanes.over());
+    let (channels, ends) =
+        StepsChannels::<_, _, OpenAnew<R>>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
+    let common = Common::of(run, channels.over());
     let mut reader = opening(run, "reader", &mut anew)?;
     let stands =
         resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
-    let reader = Arc::new(InTurns::new(Reading::new(reader, stands.clone())));
+    let reader = Arc::new(SharedReader::new(Reading::new(reader, stands.clone())));
     // There before the first thread: it ends their waits, however this is left.
-    let threaded = Threaded::new(Arc::clone(&common), lanes, TellsInTurns(Arc::clone(&reader)), anew, phase);
-    for lane in ends {
+    let threaded =
+        Threaded::new(Arc::clone(&common), channels, TellsInTurns(Arc::clone(&reader)), anew, phase);
+    for channel in ends {
         let supply = TakesTurns::<R, CAREFUL>::new(Arc::clone(&reader));
-        spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
+        spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
     }
     threaded.ready(workers, Some(stands), order)
 }
@@ -252,16 +254,17 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     let workers = run.sizes.threads;
-    let (lanes, ends) = StepsLanes::<_, _, Nothing>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
-    let common = Common::of(run, lanes.over());
-    let (reading, supplies, tells) = Apart::new(Arc::clone(&common), &ends);
-    let threaded = Threaded::new(Arc::clone(&common), lanes, tells, anew, phase);
+    let (channels, ends) =
+        StepsChannels::<_, _, Nothing>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
+    let common = Common::of(run, channels.over());
+    let (reading, supplies, tells) = ReaderThread::new(Arc::clone(&common), &ends);
+    let threaded = Threaded::new(Arc::clone(&common), channels, tells, anew, phase);
     let inherited = run.inherited.reader.clone();
     named(run.info, "reader")
         .spawn_scoped(threads, move || reading.run::<P, CAREFUL>(inherited.as_deref()))
         .map_err(not_started)?;
-    for (lane, supply) in ends.into_iter().zip(supplies) {
-        spawn_worker::<P, _, _, CAREFUL>(threads, &common, lane, supply)?;
+    for (channel, supply) in ends.into_iter().zip(supplies) {
+        spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
     }
     threaded.ready(workers + 1, None, order)
 }
@@ -269,7 +272,7 @@ where
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     common: &Arc<Common<'env>>,
-    lane: WorkersLane<P::In, P::Out, X>,
+    channel: WorkersChannel<P::In, P::Out, X>,
     supply: S,
 ) -> Result<(), Halt>
 where
@@ -277,7 +280,7 @@ where
     X: Send + 'scope,
     S: Supply<P::In, P::Out, X> + Send + 'scope,
 {
-    let working = Working { common: Arc::clone(common), lane, supply };
+    let working = Worker { common: Arc::clone(common), channel, supply };
     named(common.info, "worker")
         .spawn_scoped(threads, move || working.run::<P, CAREFUL>())
         .map(drop)

@@ -1,0 +1,492 @@
+//! Receives: chunks, filled, and the place they are committed in. Gives: the chunk loop: each is written and committed with its
+//! checkpoint in one transaction.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener, Writer};
+use crate::engine::chunk::batch::Filled;
+use crate::engine::chunk::batch::Outputs;
+use crate::engine::chunk::checkpoint::{self, Checkpoint};
+use crate::engine::chunk::feed::Feed;
+use crate::engine::chunk::open::during_open;
+use crate::engine::chunk::shared::Shared;
+use crate::engine::faults::all_skipped;
+use crate::engine::faults::isolate::Writing;
+use crate::engine::faults::locate;
+use crate::engine::faults::panic;
+use crate::engine::faults::skip_rules::{Skip, SkipRules, Skipped, is_of_the_target};
+use crate::engine::phase::{in_phase, log_if_failed, take_panicked_record};
+use crate::engine::profile::{Measure, Phases, Profiler, Watch};
+use crate::engine::step::{Halt, PutSoFar, StepRun};
+use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
+
+/// So many of the items that a step could not write are looked up in the input for their places: the readers of some inputs have to
+/// begin at the beginning for each. They are the first ones, whatever execution skipped them.
+const MOST_PLACED: u64 = 256;
+
+/// The records of a chunk, in words.
+fn between(behind: Option<&str>, last: &str) -> String {
+    let Some(behind) = behind else { return format!("the records up to {last}") };
+    let last = match (behind.rsplit_once(", "), last.rsplit_once(", ")) {
+        (Some((one, _)), Some((other, last))) if one == other => last,
+        _ => last,
+    };
+    format!("the records after {behind} up to {last}")
+}
+
+/// What is committed so far.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) counters: Counters,
+    pub(crate) profiler: Profiler,
+}
+
+/// What is stored with a chunk, encoded.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub(crate) struct Positions {
+    pub(crate) reader: String,
+    writer: String,
+}
+
+/// A part of a chunk that is committed by itself; as a rule the whole of it.
+pub(crate) struct Portion {
+    /// Its items.
+    pub(crate) items: Range<usize>,
+    /// The records of the chunk that they stem from, with those that nothing came out for.
+    pub(crate) records: Range<u32>,
+    pub(crate) read: u64,
+    pub(crate) filtered: u64,
+    /// Does the reader stand behind it?
+    pub(crate) is_last: bool,
+}
+
+pub(crate) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
+    pub(crate) shared: Shared<'l, 'r, In, L>,
+    pub(crate) totals: &'l mut Totals,
+    pub(crate) writer: W,
+    /// Where the last whole chunk left everyone.
+    pub(crate) last: Positions,
+    /// Where the reader stood when the step began, unless something was read before.
+    start: Option<String>,
+    pub(crate) json: fn(&W::Item) -> Option<String>,
+    /// The place of the last record of the last chunk.
+    behind: Option<String>,
+}
+
+impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
+    ChunkLoop<'l, 'r, In, W, L, CAREFUL>
+{
+    pub(crate) fn new(
+        shared: Shared<'l, 'r, In, L>,
+        totals: &'l mut Totals,
+        writer: W,
+        json: fn(&W::Item) -> Option<String>,
+    ) -> Self {
+        Self { shared, totals, writer, last: Positions::default(), start: None, json, behind: None }
+    }
+
+    /// Takes the writer to where the last commit left it.
+    fn open<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Failure> {
+        let run = self.shared.run;
+        let written = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
+        self.writer.mark(run.mark);
+        if run.forced {
+            self.writer.take_over();
+        }
+        if run.replayed.is_some() {
+            self.writer.replays();
+        }
+        self.writer.open(written).map_err(|error| run.of_role(Failure::new(error), "writer"))?;
+        self.last = self.positions(feed)?;
+        if CAREFUL && run.inherited.reader.is_none() {
+            self.start = Some(self.last.reader.clone());
+        }
+        checkpoint::decode::<W::Position>(&self.last.writer).map(drop)
+    }
+
+    fn positions<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<Positions, Failure> {
+        Ok(Positions { reader: feed.position()?, writer: checkpoint::encode(&self.writer.position())? })
+    }
+
+    /// Keeps what comes out, chunk after chunk, and commits nothing.
+    pub(crate) fn collect<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<Vec<W::Item>, Halt> {
+        let mut all = Vec::new();
+        loop {
+            let filled = feed.fill(&mut self.shared, None)?;
+            let outputs = feed.outputs();
+            if filled.records > 0 {
+                let portion = Self::whole(filled, outputs.items.len());
+                let skips = self.shared.skip_rules.of(&portion.records);
+                self.totals.counters = self.counters_with(&portion, portion.items.len(), &skips);
+                self.shared.skip_rules.settle(&portion.records);
+            }
+            all.append(&mut outputs.items);
+            if filled.ended {
+                return Ok(all);
+            }
+        }
+    }
+
+    pub(crate) fn whole(filled: Filled, items: usize) -> Portion {
+        Portion {
+            items: 0..items,
+            records: 0..u32::MAX,
+            read: filled.read,
+            filtered: filled.filtered,
+            is_last: true,
+        }
+    }
+
+    /// The counters once this portion is committed.
+    fn counters_with(&self, portion: &Portion, written: usize, skips: &[&Skip<In>]) -> Counters {
+        let mut counters = self.totals.counters;
+        counters.read += portion.read;
+        counters.filter += portion.filtered;
+        counters.write += written as u64;
+        counters.commit += 1;
+        SkipRules::count(skips, &mut counters);
+        counters
+    }
+
+    /// Commits chunk after chunk.
+    pub(crate) fn drive<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<(), Halt> {
+        self.open(&feed).map_err(during_open)?;
+        let run = self.shared.run;
+        let mut record = ChunkRecord::default();
+        loop {
+            // A fault of the chunk before was skipped.
+            self.shared.phase.set(Phase::Open);
+            if run.is_stopping() {
+                return Err(Halt::Stopped);
+            }
+            run.check_time()?;
+            let measure = self.totals.profiler.next();
+            let mut watch = Watch::start(measure);
+            let mut phases = Phases::default();
+            self.shared.listener.before_chunk().map_err(Halt::Failed)?;
+
+            let timed = (measure == Measure::Items).then_some(&mut phases);
+            let filled = panic::catch(|| feed.fill(&mut self.shared, timed))
+                .unwrap_or_else(|panicked| Err(Halt::Failed(self.placed(panicked, &mut feed))));
+            if CAREFUL {
+                self.shared.tell_repeats::<W::Item>();
+            }
+            let filled = filled?;
+            let lap = watch.lap();
+            phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
+
+            let is_empty = filled.read == 0 && self.shared.skip_rules.len() == 0;
+            if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
+                break;
+            }
+            let stop_requested = self
+                .commit(filled, &mut feed, &mut record, &mut watch, &mut phases)
+                .map_err(|halt| self.of_chunk(halt, &feed))?;
+            self.behind = feed.location();
+            phases.commit += watch.lap();
+            if measure != Measure::No {
+                self.totals.profiler.add(measure, phases);
+                run.live.show(&self.totals.counters, feed.progress());
+            }
+            if filled.ended {
+                break;
+            }
+            if stop_requested {
+                run.environment.job.stop.raise();
+            }
+        }
+        feed.close().map_err(|failure| Halt::Failed(self.shared.blame(failure, Phase::Read)))?;
+        self.finish(&feed, &mut record)
+    }
+
+    /// A panic while a chunk was filled, with the place of the record that it was about.
+    #[cold]
+    fn placed<F: Feed<In, W::Item>>(&mut self, panicked: Failure, feed: &mut F) -> Failure {
+        let (run, phase) = (self.shared.run, self.shared.phase.get());
+        let failure = run.blame(panicked, phase);
+        let (Some(record), true) = (take_panicked_record(), run.store.borrow().keeps()) else {
+            return failure;
+        };
+        let last = &self.last.reader;
+        match locate::of_panic(phase, record, self.behind.as_deref(), |records| feed.places(records, last)) {
+            Some(place) => failure.at(place),
+            None => failure,
+        }
+    }
+
+    /// Says of a chunk that could not be written which records it was made of.
+    #[cold]
+    fn of_chunk<F: Feed<In, W::Item>>(&self, halt: Halt, feed: &F) -> Halt {
+        match (halt, feed.location()) {
+            // Where the target itself fails, no record is at fault.
+            (Halt::Failed(failure), Some(last))
+                if failure.phase() == Some(Phase::Write) && !is_of_the_target(&failure) =>
+            {
+                Halt::Failed(failure.at(between(self.behind.as_deref(), &last)))
+            }
+            (halt, _) => halt,
+        }
+    }
+
+    /// Finds the places of what could not be written and is skipped.
+    #[cold]
+    fn place_unwritten<F: Feed<In, W::Item>>(&mut self, records: &Range<u32>, feed: &mut F) {
+        let before = self.shared.run.before.write_skip + self.totals.counters.write_skip;
+        let left = usize::try_from(MOST_PLACED.saturating_sub(before)).unwrap_or(usize::MAX);
+        let unplaced: BTreeSet<u32> =
+            self.shared.skip_rules.unplaced(records).into_iter().take(left).collect();
+        if unplaced.is_empty() {
+            return;
+        }
+        let base = feed.base(&self.last.reader).to_owned();
+        let places = feed.places(&unplaced, &base);
+        self.shared.skip_rules.place(&places);
+    }
+
+    /// Did the reader move although it handed nothing out (comments at the end of a file)?
+    fn moved<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<bool, Failure> {
+        let keeps = self.shared.run.store.borrow().keeps();
+        Ok(keeps && feed.position()? != self.last.reader)
+    }
+
+    /// Writes the chunk and commits it with the checkpoint; true if somebody asked for a stop.
+    fn commit<F: Feed<In, W::Item>>(
+        &mut self,
+        filled: Filled,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+        watch: &mut Watch,
+        phases: &mut Phases,
+    ) -> Result<bool, Halt> {
+        if CAREFUL && filled.read == 0 {
+            self.refuse_if_all_is_skipped(feed, filled.ended)?;
+        }
+        let whole = Self::whole(filled, feed.outputs().items.len());
+        let stop_requested = match self.commit_portion(&whole, feed, record, watch, phases) {
+            Err(ChunkError::Refused(failure)) if CAREFUL => {
+                self.commit_in_parts(filled, feed, record, failure)?
+            }
+            committed => committed?,
+        };
+        feed.committed().map_err(|failure| Halt::Failed(self.shared.blame(failure, Phase::Read)))?;
+        log_if_failed(self.shared.listener.after_chunk(&self.totals.counters));
+        Ok(stop_requested)
+    }
+
+    /// An input of which nothing can be read is a fault of the input, and not of its records. It is found out with the first chunk,
+    /// before anything is committed, as what is skipped takes no room in a chunk: a restart reads it again.
+    #[cold]
+    fn refuse_if_all_is_skipped<F: Feed<In, W::Item>>(&mut self, feed: &F, ended: bool) -> Result<(), Halt> {
+        let run = self.shared.run;
+        let is_all = self.start.as_deref() == Some(feed.base(&self.last.reader));
+        if is_all && all_skipped::fails(run) {
+            self.shared.phase.set(Phase::Read);
+            if let Some(failure) = self.shared.skip_rules.take_first() {
+                return Err(Halt::Failed(all_skipped::failure(failure.0, failure.1, ended)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a portion of the chunk and commits it with its checkpoint.
+    pub(crate) fn commit_portion<F: Feed<In, W::Item>>(
+        &mut self,
+        portion: &Portion,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+        watch: &mut Watch,
+        phases: &mut Phases,
+    ) -> Result<bool, ChunkError> {
+        let run = self.shared.run;
+        let before = self.writer.position();
+        let put = if CAREFUL { run.put_so_far() } else { PutSoFar::default() };
+        let skipped = self.shared.skip_rules.len();
+        let mut reached = None;
+        let mut store = run.store.borrow_mut();
+        let keeps = store.keeps();
+        let mut write_time = Duration::ZERO;
+        let committed = store.commit(record, |tx, record| {
+            // What it takes to begin the transaction belongs to the commit.
+            phases.commit += watch.lap();
+            let written = self.write(portion, feed.outputs(), *tx, &before, &put)?;
+            write_time = watch.lap();
+            if CAREFUL && self.shared.skip_rules.len() > 0 {
+                if keeps {
+                    self.place_unwritten(&portion.records, feed);
+                }
+                self.write_skips(portion, &feed.outputs().items, tx)?;
+            }
+            let skips = self.shared.skip_rules.of(&portion.records);
+            record.counters = self.counters_with(portion, written, &skips);
+            if keeps {
+                record.skipped = SkipRules::records(&skips, feed.base(&self.last.reader))?;
+                let at = Positions {
+                    reader: if portion.is_last {
+                        feed.position()?
+                    } else {
+                        feed.position_behind(portion.records.end, &self.last.reader)?
+                    },
+                    writer: checkpoint::encode(&self.writer.position())?,
+                };
+                fill_record(run, record, &at, feed.states()?)?;
+                reached = Some(at);
+            }
+            Ok(())
+        });
+        drop(store);
+        phases.write = write_time;
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.shared.phase.set(Phase::Write);
+                self.shared.skip_rules.forget(skipped);
+                if CAREFUL {
+                    run.take_back(&put);
+                }
+                let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
+                let stuck = Failure::new(stuck);
+                return Err(match error {
+                    // With a writer that is not where it was nothing can be committed in parts.
+                    ChunkError::Refused(refused) => {
+                        ChunkError::Work(refused.noting(format!("the writer could not go back: {stuck}")))
+                    }
+                    // The chunk's own failure is the one to tell; the restart goes back itself.
+                    error => {
+                        tracing::warn!(step = run.context().step(), %stuck, "a writer could not go back");
+                        error
+                    }
+                });
+            }
+        };
+        record.skipped.clear();
+        self.totals.counters = record.counters;
+        if let Some(reached) = reached {
+            self.last.writer = reached.writer;
+            if portion.is_last {
+                self.last.reader = reached.reader;
+            }
+        }
+        run.settle();
+        tracing::debug!(
+            step = run.context().step(),
+            read = record.counters.read,
+            written = record.counters.write,
+            commits = record.counters.commit,
+            "chunk committed"
+        );
+        if CAREFUL {
+            self.tell_skips(portion, &feed.outputs().items);
+        }
+        let Self { shared: Shared { phase, .. }, writer, .. } = self;
+        in_phase(phase, Phase::Write, || writer.committed())
+            .map_err(|error| ChunkError::Work(run.blame(Failure::new(error), Phase::Write).fatal()))?;
+        Ok(committed.stop_requested)
+    }
+
+    fn write(
+        &mut self,
+        portion: &Portion,
+        outputs: &mut Outputs<W::Item>,
+        tx: ChunkTransaction<'_>,
+        begin: &W::Position,
+        put: &PutSoFar,
+    ) -> Result<usize, Failure> {
+        let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
+        let writing = Writing {
+            shared: &mut self.shared,
+            writer: &mut self.writer,
+            tx: &tx,
+            begin,
+            put,
+            sources,
+            first: portion.items.start,
+            json: self.json,
+            rollbacks: &mut self.totals.counters.rollback,
+        };
+        let written = writing.write(&mut outputs.items[portion.items.clone()], CAREFUL);
+        written.inspect_err(|_| self.shared.phase.set(Phase::Write))
+    }
+
+    /// Lets listeners write what is skipped, in the chunk's transaction.
+    fn write_skips(
+        &mut self,
+        portion: &Portion,
+        items: &[W::Item],
+        tx: &ChunkTransaction<'_>,
+    ) -> Result<(), Failure> {
+        if !L::WRITES_SKIPS {
+            return Ok(());
+        }
+        let Shared { skip_rules, listener, phase, .. } = &mut self.shared;
+        for skip in skip_rules.of(&portion.records) {
+            in_phase(phase, Phase::Write, || match (skip.phase, &skip.item) {
+                (SkipPhase::Read, _) => listener.write_skip_in_read(&skip.failure, tx),
+                (SkipPhase::Write, Skipped::Unwritten(index)) => {
+                    listener.write_skip_in_write(&items[*index], &skip.failure, tx)
+                }
+                (_, item) => listener.write_skip_in_process(item.as_read(), &skip.failure, tx),
+            })
+            .map_err(Failure::fatal)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of the skips that are committed.
+    #[inline]
+    fn tell_skips(&mut self, portion: &Portion, items: &[W::Item]) {
+        let Shared { skip_rules, listener, .. } = &mut self.shared;
+        if skip_rules.len() == 0 {
+            return;
+        }
+        for skip in skip_rules.settle(&portion.records) {
+            log_if_failed(match (skip.phase, &skip.item) {
+                (SkipPhase::Read, _) => listener.on_skip_in_read(&skip.failure),
+                (SkipPhase::Write, Skipped::Unwritten(index)) => {
+                    listener.on_skip_in_write(&items[*index], &skip.failure)
+                }
+                (_, item) => listener.on_skip_in_process(item.as_read(), &skip.failure),
+            });
+        }
+    }
+
+    /// Seals what the writer has, commits that it is sealed, and publishes it.
+    fn finish<F: Feed<In, W::Item>>(&mut self, feed: &F, record: &mut ChunkRecord) -> Result<(), Halt> {
+        let run = self.shared.run;
+        let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Write));
+        let (phase, writer) = (self.shared.phase, &mut self.writer);
+        in_phase(phase, Phase::Write, || writer.seal(run.durability))
+            .map_err(Failure::new)
+            .map_err(failed)?;
+        let sealed = self.positions(feed).map_err(failed)?;
+        if run.store.borrow().keeps() && sealed != self.last {
+            let states = feed.states().map_err(failed)?;
+            record.counters = self.totals.counters;
+            run.store.borrow_mut().commit(record, |_, record| fill_record(run, record, &sealed, states))?;
+            self.last = sealed;
+        }
+        let writer = &mut self.writer;
+        in_phase(phase, Phase::Write, || writer.finish(run.durability))
+            .map_err(Failure::new)
+            .map_err(failed)?;
+        run.live.show(&self.totals.counters, feed.progress());
+        Ok(())
+    }
+}
+
+fn fill_record(
+    run: &StepRun<'_>,
+    record: &mut ChunkRecord,
+    at: &Positions,
+    states: States,
+) -> Result<(), Failure> {
+    let checkpoint = Checkpoint {
+        reader: Some(at.reader.clone()),
+        writer: Some(at.writer.clone()),
+        states,
+        tasklet: None,
+    };
+    (record.context, record.job_context) = run.contexts(checkpoint)?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Receives: a reader and the processors behind it. Gives: what they make of one chunk's items.
+//!
+//! Every pipe gets a copy of this loop of its own: no call through a pointer, no allocation and no lock an item.
+
+use crate::engine::chunk::batch::{Batch, Extent, FIRST_CAPACITY, Fault, Filled};
+use crate::engine::phase::{in_phase, in_phase_of_record, log_if_failed};
+use std::cell::Cell;
+
+use crate::definition::{Phase, Process, Reader, Slot, StepListener};
+use crate::engine::profile::{Phases, Ticks};
+
+/// A reader, what processes its items, and the buffer that takes them.
+pub(crate) struct Pipeline<R: Reader, P: Process<R::Item>, const CAREFUL: bool> {
+    pub(crate) reader: R,
+    pub(crate) processor: P,
+    pub(crate) batch: Batch<R::Item, P, CAREFUL>,
+}
+
+type FilledPipeline<R, P, const CAREFUL: bool> =
+    (Pipeline<R, P, CAREFUL>, Filled, Result<(), Fault<<R as Reader>::Error, <R as Reader>::Item>>);
+
+impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL> {
+    pub(crate) fn new(reader: R, processor: P, chunk: usize) -> Self {
+        Self { reader, processor, batch: Batch::with_capacity(chunk.min(FIRST_CAPACITY)) }
+    }
+
+    /// Reads and processes one chunk, item by item; goes on from what is `filled` already.
+    #[inline]
+    pub(crate) fn fill<L: StepListener<R::Item, P::Out>>(
+        self,
+        extent: Extent<'_>,
+        filled: Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+    ) -> FilledPipeline<R, P, CAREFUL> {
+        self.run::<L, false>(extent, filled, listener, phase, &mut Phases::default())
+    }
+
+    /// As [`fill`](Self::fill), reading the clock before and after each item is processed.
+    #[inline(never)]
+    pub(crate) fn fill_timed<L: StepListener<R::Item, P::Out>>(
+        self,
+        extent: Extent<'_>,
+        filled: Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+        phases: &mut Phases,
+    ) -> FilledPipeline<R, P, CAREFUL> {
+        self.run::<L, true>(extent, filled, listener, phase, phases)
+    }
+
+    /// The line comes by value and goes back so: in locals whose address nobody else has, the compiler keeps what
+    /// reader, processor and buffer count in registers. Behind a reference it writes all of it to memory for every item.
+    #[inline]
+    fn run<L: StepListener<R::Item, P::Out>, const TIMED: bool>(
+        self,
+        extent: Extent<'_>,
+        mut filled: Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+        phases: &mut Phases,
+    ) -> FilledPipeline<R, P, CAREFUL> {
+        let Self { mut reader, mut processor, mut batch } = self;
+        let mut last = batch.outputs.items.len();
+        let mut ticks = TIMED.then(Ticks::start);
+        let mut fault = None;
+        while (filled.read < extent.items || !reader.may_end_chunk() && filled.read < extent.most)
+            && !filled.ended
+        {
+            if CAREFUL && filled.read > 0 && reader.may_end_chunk() && extent.is_over() {
+                break;
+            }
+            if L::HEARS_ITEMS
+                && let Err(failure) = listener.before_read()
+            {
+                fault = Some(Fault::Listener(failure));
+                break;
+            }
+            let record = if CAREFUL { u64::from(filled.records) } else { filled.read };
+            let item = match in_phase_of_record(phase, Phase::Read, record, || reader.read()) {
+                Ok(Some(item)) => item,
+                Ok(None) => {
+                    filled.ended = true;
+                    break;
+                }
+                Err(error) => {
+                    fault = Some(Fault::Read(error));
+                    break;
+                }
+            };
+            if let Some(ticks) = &mut ticks {
+                phases.read += ticks.lap();
+            }
+            if CAREFUL {
+                batch.source = filled.records;
+                filled.records = filled.records.saturating_add(1);
+                processor.hold(Slot::Item);
+            } else if P::BUFFERS {
+                batch.source = source_number(filled.read);
+            }
+            filled.read += 1;
+            if L::HEARS_ITEMS {
+                log_if_failed(listener.after_read(&item));
+                if let Err(failure) = listener.before_process(&item) {
+                    fault = Some(Fault::Listener(failure));
+                    break;
+                }
+            }
+            if CAREFUL && P::LEAVES {
+                let processed = in_phase_of_record(phase, Phase::Process, record, || {
+                    processor.process_ref(&item, &mut batch)
+                });
+                if let Err(failure) = processed {
+                    fault = Some(Fault::Process(failure, Some(item)));
+                    break;
+                }
+                if P::BUFFERS {
+                    batch.left.push((batch.source, Some(item)));
+                    if P::NOTES && processor.has_noted() {
+                        batch.note(processor.take_noted(), None);
+                    }
+                } else if P::NOTES && processor.has_noted() {
+                    batch.note(processor.take_noted(), Some(item));
+                }
+            } else {
+                let processed =
+                    in_phase_of_record(phase, Phase::Process, record, || processor.process(item, &mut batch));
+                if let Err(failure) = processed {
+                    fault = Some(Fault::Process(failure, None));
+                    break;
+                }
+                if CAREFUL && P::NOTES && processor.has_noted() {
+                    batch.note(processor.take_noted(), None);
+                }
+            }
+            let length = batch.outputs.items.len();
+            filled.filtered += u64::from(length == last);
+            if L::HEARS_ITEMS {
+                for item in &batch.outputs.items[last..] {
+                    log_if_failed(listener.after_process(item));
+                }
+            }
+            last = length;
+            if let Some(ticks) = &mut ticks {
+                phases.process += ticks.lap();
+            }
+        }
+        let mut pipeline = Self { reader, processor, batch };
+        let result = match fault {
+            Some(fault) => Err(fault),
+            None => pipeline.flush(&mut filled, listener, phase),
+        };
+        if let Some(ticks) = &mut ticks {
+            phases.process += ticks.lap();
+        }
+        (pipeline, filled, result)
+    }
+
+    fn flush<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        filled: &mut Filled,
+        listener: &mut L,
+        phase: &Cell<Phase>,
+    ) -> Result<(), Fault<R::Error, R::Item>> {
+        if !P::BUFFERS {
+            return Ok(());
+        }
+        let Self { processor, batch, .. } = self;
+        let before = batch.outputs.items.len();
+        let flushed = in_phase(phase, Phase::Process, || processor.flush(batch));
+        if CAREFUL && P::NOTES && processor.has_noted() {
+            batch.note(processor.take_noted(), None);
+        }
+        flushed.map_err(Fault::Flush)?;
+        if CAREFUL && !P::LEAVES && !batch.rejected.is_empty() {
+            batch
+                .left
+                .extend(processor.take_returned().into_iter().map(|(source, item)| (source, Some(item))));
+        }
+        if L::HEARS_ITEMS {
+            for item in &batch.outputs.items[before..] {
+                log_if_failed(listener.after_process(item));
+            }
+        }
+        let produced = if CAREFUL {
+            batch.outputs.sources.chunk_by(PartialEq::eq).count() as u64
+        } else {
+            batch.produced
+        };
+        filled.filtered = filled.read - filled.skipped - batch.rejected.len() as u64 - produced;
+        Ok(())
+    }
+}
+
+/// The number of an item within its chunk; chunks of more than four billion items end up in one number.
+#[inline]
+fn source_number(read: u64) -> u32 {
+    u32::try_from(read).unwrap_or(u32::MAX)
+}

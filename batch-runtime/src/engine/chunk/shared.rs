@@ -1,0 +1,75 @@
+//! The parts of a step that reading, processing and writing share.
+
+use std::cell::Cell;
+
+use crate::definition::{Failure, Phase, StepListener};
+use crate::engine::chunk::batch::Extent;
+use crate::engine::faults::retry::Noted;
+use crate::engine::faults::skip_rules::SkipRules;
+use crate::engine::phase::log_if_failed;
+use crate::engine::step::{Halt, StepRun};
+
+/// What reading, processing and writing share.
+pub(crate) struct Shared<'l, 'r, In, L> {
+    pub(crate) run: &'l StepRun<'r>,
+    /// What user code is being called: read after a panic.
+    pub(crate) phase: &'l Cell<Phase>,
+    pub(crate) listener: &'l mut L,
+    pub(crate) skip_rules: SkipRules<'l, In>,
+}
+
+impl<'l, 'r, In, L> Shared<'l, 'r, In, L> {
+    pub(crate) fn new(
+        run: &'l StepRun<'r>,
+        phase: &'l Cell<Phase>,
+        listener: &'l mut L,
+        json: fn(&In) -> Option<String>,
+    ) -> Self {
+        let skip_rules = SkipRules::new(run.info.options.faults, run.retrying(), &run.before, json);
+        Self { run, phase, listener, skip_rules }
+    }
+
+    /// How far a chunk that begins now is filled.
+    pub(crate) fn extent(&self) -> Extent<'l> {
+        Extent::of(self.run.info, self.run.sizes.chunk, self.skip_rules.retrying.clock())
+    }
+
+    /// Tells of the calls that were repeated where no listener could be told at once: of processors, and of readers on other threads.
+    pub(crate) fn tell_repeats<Out>(&mut self)
+    where
+        L: StepListener<In, Out>,
+    {
+        for (failure, repeat) in self.skip_rules.retrying.take_noted() {
+            if failure.phase() == Some(Phase::Read) {
+                log_if_failed(self.listener.on_read_error(&failure));
+                log_if_failed(self.listener.on_retry(&failure, repeat));
+            } else {
+                self.tell_attempts(vec![(failure, repeat)], None);
+            }
+        }
+    }
+
+    /// Tells of calls of processors that failed and were repeated.
+    #[cold]
+    pub(crate) fn tell_attempts<Out>(&mut self, attempts: Noted, item: Option<&In>)
+    where
+        L: StepListener<In, Out>,
+    {
+        for (failure, repeat) in attempts {
+            let failure = self.run.blame(failure, Phase::Process);
+            log_if_failed(self.listener.on_process_error(item, &failure));
+            log_if_failed(self.listener.on_retry(&failure, repeat));
+        }
+    }
+
+    /// The failure of a call in that phase.
+    pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
+        self.phase.set(phase);
+        self.run.blame(failure, phase)
+    }
+}
+
+/// How a step ends by a failure.
+pub(crate) fn halt(failure: Failure) -> Halt {
+    if failure.is_interrupted() { Halt::Stopped } else { Halt::Failed(failure) }
+}

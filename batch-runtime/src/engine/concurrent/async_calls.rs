@@ -1,0 +1,215 @@
+//! Receives: the user's `#[processor(concurrency = N)] async fn` as a closure. Gives: its futures polled side by side on the thread of
+//! the step, inside the job's tokio runtime.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::definition::{Failure, Process, Scope, StopSignal, TimedOut, Yields};
+use crate::engine::concurrent::window::{Calls, Returned, Window};
+use crate::engine::faults::panic;
+use crate::engine::faults::retry::{Retrying, after};
+
+/// Drive timers and sockets; the futures of the steps are polled by the steps themselves.
+const WORKERS: usize = 2;
+
+/// The tokio runtime of a job: the one it was handed, or one of its own from its first use on.
+#[derive(Debug, Default)]
+pub(crate) struct JobRuntime {
+    given: Option<Handle>,
+    own: OnceLock<Result<Runtime, String>>,
+}
+
+impl JobRuntime {
+    pub(crate) fn new(given: Option<Handle>) -> Self {
+        Self { given, own: OnceLock::new() }
+    }
+
+    pub(crate) fn handle(&self) -> Result<Handle, Failure> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let own = self.own.get_or_init(|| {
+            Builder::new_multi_thread()
+                .worker_threads(WORKERS)
+                .thread_name("batch-tokio")
+                .enable_all()
+                .build()
+                .map_err(|error| format!("the tokio runtime of the job could not be started: {error}"))
+        });
+        own.as_ref().map(|runtime| runtime.handle().clone()).map_err(|why| Failure::new(why.clone()))
+    }
+}
+
+impl Drop for JobRuntime {
+    fn drop(&mut self) {
+        // Inside another runtime nobody may wait for its threads to end.
+        if let Some(Ok(runtime)) = self.own.take()
+            && Handle::try_current().is_ok()
+        {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// How a call takes its item, so that it can be repeated with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Taking<In, Held> {
+    hold: fn(In) -> Held,
+    copy: Option<fn(&Held) -> Held>,
+    /// Does a copy cost next to nothing, so that one is kept of each?
+    shares: bool,
+    /// The item that only one holds.
+    give_back: fn(Held) -> Option<In>,
+}
+
+impl<Item> Taking<Item, Item> {
+    /// By value: repeated with what `copy` makes.
+    #[must_use]
+    pub const fn by_value(copy: Option<fn(&Item) -> Item>) -> Self {
+        Self { hold: |item| item, copy, shares: false, give_back: Some }
+    }
+}
+
+impl<Item> Taking<Item, Arc<Item>> {
+    /// By reference.
+    #[must_use]
+    pub const fn by_reference() -> Self {
+        Self { hold: Arc::new, copy: Some(Arc::clone), shares: true, give_back: Arc::into_inner }
+    }
+}
+
+/// The processor `name`, which has up to `concurrency` futures of `call` under way, each for `timeout` at most.
+///
+/// # Errors
+/// When the job's runtime cannot be started.
+#[expect(clippy::needless_pass_by_value, reason = "generated code makes it for this call")]
+pub fn asynchronous<'s, In, Held, R, K, F, Fut>(
+    name: &'static str,
+    concurrency: usize,
+    timeout: Option<Duration>,
+    taking: Taking<In, Held>,
+    call: F,
+    scope: &Scope<'s>,
+) -> Result<impl Process<In, Out = K::Out> + use<'s, In, Held, R, K, F, Fut>, Failure>
+where
+    In: 's,
+    Held: 's,
+    R: 's,
+    K: Yields<R>,
+    F: Fn(Held) -> Fut + 's,
+    Fut: Future<Output = Result<R, Failure>> + 's,
+{
+    let (retrying, give_up) = scope.retrying().given_up_by();
+    let Taking { hold, copy, shares, give_back } = taking;
+    let copy = copy.filter(|_| shares || retrying.has_rules());
+    let attempts = Arc::new(Attempts { call, copy, give_back, timeout, retrying });
+    let begin = move |number, item| {
+        let attempts = Arc::clone(&attempts);
+        let held = hold(item);
+        Box::pin(async move { (number, attempts.run(held).await) }) as Call<'s, In, R>
+    };
+    let calls = Futures { runtime: scope.runtime()?, begin, calls: FuturesUnordered::new(), give_up };
+    Ok(Window::<In, R, K, _>::new(name, concurrency, calls))
+}
+
+type Call<'s, In, R> = Pin<Box<dyn Future<Output = (u64, Returned<In, R>)> + 's>>;
+
+/// The futures under way. With them, what they wait for ends.
+struct Futures<'s, In, R, B> {
+    runtime: Handle,
+    begin: B,
+    calls: FuturesUnordered<Call<'s, In, R>>,
+    /// Ends the waits before repeated calls.
+    give_up: StopSignal,
+}
+
+impl<'s, In, R, B: Fn(u64, In) -> Call<'s, In, R>> Calls<In, R> for Futures<'s, In, R, B> {
+    fn start(&mut self, number: u64, item: In) {
+        self.calls.push((self.begin)(number, item));
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Returned<In, R>)> {
+        let _inside = self.runtime.enter();
+        match self.calls.poll_next_unpin(context) {
+            Poll::Ready(Some(done)) => Poll::Ready(done),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<In, R, B> Drop for Futures<'_, In, R, B> {
+    fn drop(&mut self) {
+        self.give_up.give_up();
+        let _inside = self.runtime.enter();
+        self.calls.clear();
+    }
+}
+
+/// Calls a function until it succeeds or no rule says to call again.
+struct Attempts<F, In, Held> {
+    call: F,
+    copy: Option<fn(&Held) -> Held>,
+    give_back: fn(Held) -> Option<In>,
+    timeout: Option<Duration>,
+    retrying: Retrying,
+}
+
+impl<In, Held, R, F, Fut> Attempts<F, In, Held>
+where
+    F: Fn(Held) -> Fut,
+    Fut: Future<Output = Result<R, Failure>>,
+{
+    async fn run(&self, mut item: Held) -> Returned<In, R> {
+        let mut repeated = 0;
+        loop {
+            let again = self.copy.map(|copy| copy(&item));
+            let failure = match self.call(item).await {
+                Ok(returned) => return Ok(returned),
+                Err(failure) => failure,
+            };
+            let wait = self.retrying.wait_for(&failure, repeated);
+            let (again, wait) = match (again, wait) {
+                (Some(again), Some(wait)) => (again, wait),
+                (again, _) => return Err((after(failure, repeated), again.and_then(self.give_back))),
+            };
+            if !self.pause(wait).await {
+                return Err((failure.interrupted(), None));
+            }
+            item = again;
+            repeated += 1;
+            self.retrying.note(failure, repeated);
+        }
+    }
+
+    /// One call; a panic in it is its failure.
+    async fn call(&self, item: Held) -> Result<R, Failure> {
+        let mut call = pin!(async { (self.call)(item).await });
+        let call = poll_fn(|context| match panic::catch(|| call.as_mut().poll(context)) {
+            Ok(polled) => polled,
+            Err(panicked) => Poll::Ready(Err(panicked)),
+        });
+        match self.timeout {
+            None => call.await,
+            Some(bound) => match tokio::time::timeout(bound, call).await {
+                Ok(done) => done,
+                Err(_) => Err(Failure::new(TimedOut::after(bound))),
+            },
+        }
+    }
+
+    /// Waits without holding up the other calls; false if a stop ended it.
+    async fn pause(&self, wait: Duration) -> bool {
+        if wait.is_zero() {
+            return self.retrying.pause(wait);
+        }
+        let retrying = self.retrying.clone();
+        // A runtime that shuts down waits no more, as the job's stop makes it.
+        tokio::task::spawn_blocking(move || retrying.pause(wait)).await.unwrap_or(false)
+    }
+}

@@ -1,0 +1,10 @@
+//! Processes several items of a step at once, in the order of the items.
+
+#[cfg(feature = "async")]
+pub(super) mod async_calls;
+pub(super) mod feed;
+pub(super) mod read_ahead;
+pub(super) mod reorder_buffer;
+pub(super) mod thread_pool;
+pub(super) mod waker;
+pub(super) mod window;

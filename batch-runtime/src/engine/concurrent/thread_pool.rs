@@ -1,0 +1,169 @@
+//! Receives: the user's `#[processor(concurrency = N)]` function, a plain one, as a closure. Gives: it called on threads of its own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::definition::{Failure, Process, Scope, StopSignal, Yields};
+use crate::engine::concurrent::window::{Calls, Returned, Window};
+use crate::engine::faults::panic;
+use crate::engine::faults::retry::Retrying;
+
+/// The processor `name`, which calls `call` on `concurrency` threads; `copy` makes the items that calls are repeated with.
+pub fn pooled<In, R, K, F>(
+    name: &'static str,
+    concurrency: usize,
+    copy: Option<fn(&In) -> In>,
+    call: F,
+    scope: &Scope<'_>,
+) -> impl Process<In, Out = K::Out> + use<In, R, K, F>
+where
+    In: Send,
+    R: Send,
+    K: Yields<R>,
+    F: Fn(In) -> Result<R, Failure> + Send + Sync,
+{
+    let repeated = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
+        Some(copy) => again(retrying, || call(copy(&item))).map_err(|failure| (failure, Some(item))),
+        None => call(item).map_err(|failure| (failure, None)),
+    };
+    Window::<In, R, K, _>::new(name, concurrency, Pool::new(repeated, scope.retrying()))
+}
+
+/// The same for a function that takes its item by reference.
+pub fn pooled_by_reference<In, R, K, F>(
+    name: &'static str,
+    concurrency: usize,
+    call: F,
+    scope: &Scope<'_>,
+) -> impl Process<In, Out = K::Out> + use<In, R, K, F>
+where
+    In: Send,
+    R: Send,
+    K: Yields<R>,
+    F: Fn(&In) -> Result<R, Failure> + Send + Sync,
+{
+    let repeated = move |item: In, retrying: &Retrying| {
+        again(retrying, || call(&item)).map_err(|failure| (failure, Some(item)))
+    };
+    Window::<In, R, K, _>::new(name, concurrency, Pool::new(repeated, scope.retrying()))
+}
+
+/// Calls until it succeeds, or no rule says to call again.
+fn again<R>(retrying: &Retrying, mut call: impl FnMut() -> Result<R, Failure>) -> Result<R, Failure> {
+    let note = |failure, repeat| retrying.note(failure, repeat);
+    retrying.repeat(&mut (), |()| call(), |(), _| true, note)
+}
+
+/// What the threads of a pool share.
+struct Shared<In, F> {
+    call: F,
+    retrying: Retrying,
+    jobs: Mutex<Receiver<(u64, In)>>,
+    /// Who waits for a result.
+    waker: Mutex<Option<Waker>>,
+    given_up: AtomicBool,
+}
+
+/// Threads that call a function. They end with the pool, each behind the call that it is in.
+struct Pool<In, R, F> {
+    shared: Arc<Shared<In, F>>,
+    jobs: Option<Sender<(u64, In)>>,
+    results: Results<In, R>,
+    /// Ends the waits before repeated calls.
+    give_up: StopSignal,
+}
+
+type Done<In, R> = (u64, Returned<In, R>);
+
+/// Both ends of the way on which results come back.
+type Results<In, R> = (Sender<Done<In, R>>, Receiver<Done<In, R>>);
+
+impl<In, R, F> Pool<In, R, F>
+where
+    F: Fn(In, &Retrying) -> Returned<In, R>,
+{
+    fn new(call: F, retrying: &Retrying) -> Self {
+        let (jobs, todo) = mpsc::channel();
+        let (retrying, give_up) = retrying.given_up_by();
+        let shared = Shared {
+            call,
+            retrying,
+            jobs: Mutex::new(todo),
+            waker: Mutex::new(None),
+            given_up: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared), jobs: Some(jobs), results: mpsc::channel(), give_up }
+    }
+}
+
+impl<In, F> Shared<In, F> {
+    fn work<R>(&self, results: &Sender<Done<In, R>>)
+    where
+        F: Fn(In, &Retrying) -> Returned<In, R>,
+    {
+        loop {
+            let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((number, item)) = job else { return };
+            if self.given_up.load(Ordering::Relaxed) {
+                return;
+            }
+            let result = panic::catch(|| (self.call)(item, &self.retrying))
+                .unwrap_or_else(|panicked| Err((panicked, None)));
+            if results.send((number, result)).is_err() {
+                return;
+            }
+            if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl<In, R, F> Calls<In, R> for Pool<In, R, F>
+where
+    In: Send,
+    R: Send,
+    F: Fn(In, &Retrying) -> Returned<In, R> + Send + Sync,
+{
+    fn start(&mut self, number: u64, item: In) {
+        if let Some(jobs) = &self.jobs {
+            jobs.send((number, item)).expect("the pool itself keeps the other end");
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Done<In, R>> {
+        // Before the look: what is done behind it wakes.
+        *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        match self.results.1.try_recv() {
+            Ok(done) => Poll::Ready(done),
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    fn spawn<'t>(&mut self, count: usize, threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
+    where
+        Self: 't,
+    {
+        for _ in 0..count {
+            let (shared, results) = (Arc::clone(&self.shared), self.results.0.clone());
+            thread::Builder::new()
+                .name("batch-pool".to_owned())
+                .spawn_scoped(threads, move || shared.work(&results))
+                .map_err(|error| {
+                    Failure::new(format!("its {count} threads could not be started: {error}"))
+                })?;
+        }
+        Ok(())
+    }
+}
+
+impl<In, R, F> Drop for Pool<In, R, F> {
+    fn drop(&mut self) {
+        self.shared.given_up.store(true, Ordering::Relaxed);
+        self.give_up.give_up();
+        self.jobs = None;
+    }
+}

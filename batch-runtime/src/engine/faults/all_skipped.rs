@@ -1,0 +1,91 @@
+//! Tells a step that skipped all there was, and fails one that could read nothing of its input.
+
+use crate::definition::{Failure, Phase};
+use crate::engine::step::StepRun;
+use crate::repository::Counters;
+
+/// Were there records, of which none could be read?
+pub(crate) fn are_all(counters: &Counters) -> bool {
+    counters.read == 0 && counters.read_skip > 0
+}
+
+/// Does that fail the step? Not where the step says otherwise; not a replay, which reads nothing but what was skipped; and not a
+/// partition, as the others count too.
+pub(crate) fn fails(run: &StepRun<'_>) -> bool {
+    !run.info.options.allow_all_skipped && run.replayed.is_none() && run.scope.assigned().is_none()
+}
+
+/// The failure of the first record, as that of the whole input, of which so many records were skipped by then.
+pub(crate) fn failure(first: Failure, skipped: u64, ended: bool) -> Failure {
+    let what = match (skipped, ended) {
+        (1, true) => "it is the only record".to_owned(),
+        (_, true) => format!("none of the {skipped} records could be read"),
+        (_, false) => format!("none of the first {skipped} records could be read"),
+    };
+    first.fatal().noting(format!(
+        "{what}, and a step that can read nothing of its input fails: mend the input or the reader and run it again, or allow \
+         it with `allow_all_skipped`"
+    ))
+}
+
+/// The failure of a step whose partitions, complete, could read nothing.
+pub(crate) fn of_partitions(skipped: u64) -> Failure {
+    Failure::new(format!(
+        "none of the {skipped} records of the input could be read, and a step that can read nothing of its input fails; \
+         `show --skipped` has their errors: mend the input or the reader and start a new instance (`--next`), or allow it with \
+         `allow_all_skipped`"
+    ))
+    .during(Phase::Read)
+}
+
+/// What the exit description of a completed step says of its skips: nothing, unless they were all there was.
+pub(crate) fn description(all: &Counters, replays: bool) -> String {
+    let skipped = all.skips();
+    if skipped == 0 || all.write > 0 || all.filter > 0 {
+        return String::new();
+    }
+    let records = if skipped == 1 { "the only record".to_owned() } else { format!("all {skipped} records") };
+    let again = if replays { " again" } else { "" };
+    let Counters { read_skip, process_skip, write_skip, .. } = all;
+    let phases: Vec<String> =
+        [(read_skip, "in reading"), (process_skip, "in processing"), (write_skip, "in writing")]
+            .into_iter()
+            .filter(|(count, _)| **count > 0)
+            .map(
+                |(count, phase)| {
+                    if *count == skipped { phase.to_owned() } else { format!("{count} {phase}") }
+                },
+            )
+            .collect();
+    format!("skipped {records}{again}, {}; nothing was written", phases.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_skipped_all_says_where() {
+        let counters = Counters { read: 2, read_skip: 1, process_skip: 2, ..Counters::default() };
+        assert_eq!(
+            description(&counters, false),
+            "skipped all 3 records, 1 in reading, 2 in processing; nothing was written"
+        );
+        let counters = Counters { read_skip: 1, ..Counters::default() };
+        assert_eq!(
+            description(&counters, true),
+            "skipped the only record again, in reading; nothing was written"
+        );
+    }
+
+    #[test]
+    fn a_step_that_wrote_or_left_out_anything_says_nothing() {
+        for counters in [
+            Counters { read: 1, write: 1, read_skip: 1, ..Counters::default() },
+            Counters { read: 1, filter: 1, read_skip: 1, ..Counters::default() },
+            Counters::default(),
+        ] {
+            assert_eq!(description(&counters, false), "");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Receives: the items of a chunk and its open transaction. Gives: them written, without those that cannot be and that the step
+//! skips.
+//!
+//! After an error the transaction goes back to its begin, and all is tried again as the step's `retry` says. Then the culprits are
+//! looked for by halves, each in a savepoint: of n items, k bad ones cost at most 2k(log2(n/k) + 2) calls of the writer. The
+//! transaction stays one, so the chunk is committed once, with its checkpoint and its skips.
+
+use std::ops::Range;
+
+use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
+use crate::engine::chunk::shared::Shared;
+use crate::engine::faults::panic;
+use crate::engine::faults::retry::{Again, after};
+use crate::engine::faults::skip_rules::Skipped;
+use crate::engine::phase::{in_phase, log_if_failed};
+use crate::engine::step::PutSoFar;
+use crate::repository::SkipPhase;
+
+/// What it takes to write a chunk.
+pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
+    pub(crate) shared: &'w mut Shared<'d, 'r, In, L>,
+    pub(crate) writer: &'w mut W,
+    pub(crate) tx: &'w ChunkTransaction<'w>,
+    /// Where the writer stood when the transaction began.
+    pub(crate) begin: &'w W::Position,
+    /// What was in the contexts by then.
+    pub(crate) put: &'w PutSoFar,
+    /// The number of the record that each item stems from; empty where no care is taken.
+    pub(crate) sources: &'w mut [u32],
+    /// The place of the first item in its chunk.
+    pub(crate) first: usize,
+    pub(crate) json: fn(&W::Item) -> Option<String>,
+    /// Transactions given up on the way.
+    pub(crate) rollbacks: &'w mut u64,
+}
+
+impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> {
+    /// Writes the items and makes them as durable as the step asks; gives how many were written.
+    pub(crate) fn write(mut self, items: &mut [W::Item], careful: bool) -> Result<usize, Failure> {
+        if items.is_empty() {
+            return self.prepare().map(|()| 0);
+        }
+        self.writer.arrange(&mut Arranged::with_sources(items, self.sources));
+        let all = 0..items.len();
+        match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
+            Ok(()) => Ok(items.len()),
+            Err(failure) if careful => self.recover(items, failure),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        let Self { shared: Shared { run, phase, .. }, writer, .. } = self;
+        in_phase(phase, Phase::Write, || writer.prepare(run.durability))
+            .map_err(|error| run.blame(Failure::new(error), Phase::Write))
+    }
+
+    /// One call of the writer.
+    fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
+        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, .. } = self;
+        let items = &items[part];
+        in_phase(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
+        // A panic is a failure like any other here, so that the chunk is named and taken back.
+        let written =
+            panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
+        let written = tx.after(written).map_err(|failure| run.blame(failure, Phase::Write));
+        match &written {
+            Ok(()) => log_if_failed(listener.after_write(items)),
+            Err(failure) => log_if_failed(listener.on_write_error(items, failure)),
+        }
+        written
+    }
+
+    /// Goes back to the begin of the transaction, with nothing locked.
+    fn give_up(&mut self) -> Result<(), Failure> {
+        self.tx.give_up()?;
+        self.shared.run.take_back(self.put);
+        self.writer.rollback(self.begin).map_err(Failure::new)
+    }
+
+    fn begin_again(&mut self) -> Result<(), Failure> {
+        self.tx.begin_again()?;
+        *self.rollbacks += 1;
+        Ok(())
+    }
+
+    /// After the first failure: again as a whole, then by parts.
+    #[cold]
+    fn recover(&mut self, items: &[W::Item], mut failure: Failure) -> Result<usize, Failure> {
+        let all = 0..items.len();
+        let mut repeated = 0;
+        loop {
+            self.give_up()?;
+            match self.shared.skip_rules.retrying.again(&failure, repeated) {
+                Again::No => break,
+                Again::Stopped => return Err(failure.interrupted()),
+                Again::Yes => {}
+            }
+            repeated += 1;
+            log_if_failed(self.shared.listener.on_retry(&failure, repeated));
+            self.begin_again()?;
+            match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
+                Ok(()) => return Ok(items.len()),
+                Err(again) => failure = again,
+            }
+        }
+        let failure = self.shared.skip_rules.allows(after(failure, repeated))?;
+        if items.len() > 1 && !W::GOES_BACK && !self.shared.run.info.options.isolate {
+            return Err(failure.noting(
+                "the bad item is not looked for, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
+            ));
+        }
+        self.begin_again()?;
+        let mut kept = Vec::new();
+        self.isolate(items, all, failure, &mut kept)?;
+        self.prepare()?;
+        Ok(kept.iter().map(ExactSizeIterator::len).sum())
+    }
+
+    /// Finds what cannot be written in a part that failed as a whole; nothing of the part is in the transaction. `kept` is what
+    /// is, part by part.
+    fn isolate(
+        &mut self,
+        items: &[W::Item],
+        part: Range<usize>,
+        failure: Failure,
+        kept: &mut Vec<Range<usize>>,
+    ) -> Result<(), Failure> {
+        if part.len() == 1 {
+            let index = part.start;
+            let failure = failure.carrying((self.json)(&items[index]));
+            let item = Skipped::Unwritten(self.first + index);
+            let source = self.sources.get(index).copied().unwrap_or_default();
+            return self.shared.skip_rules.skip(SkipPhase::Write, source, failure, item);
+        }
+        let middle = part.start + part.len() / 2;
+        for half in [part.start..middle, middle..part.end] {
+            let mut repeated = 0;
+            loop {
+                let Err(failure) = self.part(items, half.clone(), kept) else {
+                    kept.push(half);
+                    break;
+                };
+                match self.shared.skip_rules.allows(after(failure, repeated)) {
+                    Ok(failure) => {
+                        self.isolate(items, half, failure, kept)?;
+                        break;
+                    }
+                    // What passes is waited out; only what is skipped is looked for.
+                    Err(failure) => self.wait_out(items, failure, repeated, kept)?,
+                }
+                repeated += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits with nothing locked, where a rule says that a part is tried again.
+    fn wait_out(
+        &mut self,
+        items: &[W::Item],
+        failure: Failure,
+        repeated: u32,
+        kept: &[Range<usize>],
+    ) -> Result<(), Failure> {
+        self.give_up()?;
+        match self.shared.skip_rules.retrying.again(&failure, repeated) {
+            Again::No => return Err(failure),
+            Again::Stopped => return Err(failure.interrupted()),
+            Again::Yes => {}
+        }
+        log_if_failed(self.shared.listener.on_retry(&failure, repeated + 1));
+        self.begin_anew(items, kept)
+    }
+
+    /// Begins the transaction again, with what was good.
+    fn begin_anew(&mut self, items: &[W::Item], kept: &[Range<usize>]) -> Result<(), Failure> {
+        self.begin_again()?;
+        kept.iter().try_for_each(|part| self.attempt(items, part.clone()))
+    }
+
+    /// Writes a part in a savepoint; where that fails, all is as before it.
+    fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
+        let (before, put) = (self.writer.position(), self.shared.run.put_so_far());
+        // Where the transaction itself cannot go on, no rule for items applies.
+        self.tx.begin_part().map_err(Failure::fatal)?;
+        let Err(failure) = self.attempt(items, part) else {
+            return self.tx.keep_part().map_err(Failure::fatal);
+        };
+        let back = if self.tx.is_alive() {
+            self.shared.run.take_back(&put);
+            let taken = self.tx.take_part_back();
+            taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
+        } else {
+            // The database rolled all of it back.
+            self.give_up().and_then(|()| self.begin_anew(items, kept))
+        };
+        back.map_err(Failure::fatal)?;
+        Err(failure)
+    }
+}

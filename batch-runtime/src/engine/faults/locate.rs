@@ -1,0 +1,74 @@
+//! Receives: numbers of records behind a position. Gives: where each stands in the input, for failures that are found out when the
+//! reader is past them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::definition::{Failure, Phase, Reader};
+use crate::engine::chunk::checkpoint::{self, Place};
+use crate::engine::faults::panic;
+
+/// Names the place of each failure that has none, by reading once more from `base` with a reader of its own. Where that
+/// is not possible, the failures are told without.
+#[cold]
+pub(crate) fn locate<'f, R: Reader>(
+    failures: impl IntoIterator<Item = (u32, &'f mut Failure)>,
+    base: &str,
+    anew: impl FnOnce() -> Result<R, Failure>,
+) {
+    let mut unplaced: Vec<_> =
+        failures.into_iter().filter(|(_, failure)| failure.location().is_none()).collect();
+    if unplaced.is_empty() {
+        return;
+    }
+    let sources: BTreeSet<u32> = unplaced.iter().map(|(source, _)| *source).collect();
+    let places = find(&sources, base, anew);
+    for (source, failure) in &mut unplaced {
+        if let Some(place) = places.get(source) {
+            failure.place(place.clone());
+        }
+    }
+}
+
+/// The place of a panic about the record with that number: that of the record where it was processed, and that of the one before where
+/// it was read, as the reader would panic there again. `behind` is the place of the last record of the chunk before.
+#[cold]
+pub(crate) fn of_panic(
+    phase: Phase,
+    record: u32,
+    behind: Option<&str>,
+    find: impl FnOnce(&BTreeSet<u32>) -> BTreeMap<u32, String>,
+) -> Option<String> {
+    let at = |record: u32| find(&BTreeSet::from([record])).remove(&record);
+    match (phase, record.checked_sub(1)) {
+        (Phase::Read, Some(before)) => at(before).map(|place| format!("after {place}")),
+        (Phase::Read, None) => behind.map(|place| format!("after {place}")),
+        _ => at(record),
+    }
+}
+
+/// The places of the records with these numbers, as far as they can be found.
+#[cold]
+pub(crate) fn find<R: Reader>(
+    sources: &BTreeSet<u32>,
+    base: &str,
+    anew: impl FnOnce() -> Result<R, Failure>,
+) -> BTreeMap<u32, String> {
+    let mut places = BTreeMap::new();
+    let find = || -> Result<(), Failure> {
+        let mut reader = anew()?;
+        let Place { at, ahead, .. } = checkpoint::decode_place(base)?;
+        reader.resume(at).map_err(Failure::new)?;
+        checkpoint::pass(&mut reader, ahead)?;
+        let mut passed = 0;
+        for source in sources {
+            checkpoint::pass(&mut reader, u64::from(*source) + 1 - passed)?;
+            passed = u64::from(*source) + 1;
+            places.extend(reader.location().map(|place| (*source, place)));
+        }
+        Ok(())
+    };
+    if let Err(failure) = panic::catch(find).and_then(|found| found) {
+        tracing::debug!(%failure, "the places of failures are not known");
+    }
+    places
+}

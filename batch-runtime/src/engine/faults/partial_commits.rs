@@ -1,0 +1,132 @@
+//! Receives: a chunk whose commit the database refuses because of what is in it (a constraint that is checked last). Gives: it
+//! committed part by part, from left to right, each with its checkpoint, without what is at fault and skipped.
+//!
+//! This is the one case in which a chunk is more than one transaction: a savepoint does not show what only the commit finds.
+
+use std::ops::Range;
+
+use crate::definition::{Arranged, Failure, StepListener, Writer};
+use crate::engine::chunk::batch::Filled;
+use crate::engine::chunk::batch::Outputs;
+use crate::engine::chunk::chunk_loop::{ChunkLoop, Portion};
+use crate::engine::chunk::feed::Feed;
+use crate::engine::faults::retry::{Again, after};
+use crate::engine::faults::skip_rules::Skipped;
+use crate::engine::profile::{Measure, Phases, Watch};
+use crate::engine::step::Halt;
+use crate::repository::{ChunkError, ChunkRecord, SkipPhase};
+
+impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop<'_, '_, In, W, L, CAREFUL> {
+    /// Commits the chunk after the database refused the whole of it; true if somebody asked for a stop.
+    #[cold]
+    pub(crate) fn commit_in_parts<F: Feed<In, W::Item>>(
+        &mut self,
+        filled: Filled,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+        mut refused: Failure,
+    ) -> Result<bool, Halt> {
+        let whole = Self::whole(filled, feed.outputs().items.len());
+        let mut repeated = 0;
+        loop {
+            match self.shared.skip_rules.retrying.again(&refused, repeated) {
+                Again::Yes => {}
+                Again::Stopped => return Err(Halt::Stopped),
+                Again::No => break,
+            }
+            repeated += 1;
+            self.totals.counters.rollback += 1;
+            match self.once(&whole, feed, record) {
+                Err(ChunkError::Refused(failure)) => refused = failure,
+                committed => return Ok(committed?),
+            }
+        }
+        let refused = self.shared.skip_rules.allows(after(refused, repeated)).map_err(Halt::Failed)?;
+        if !W::GOES_BACK && !self.shared.run.info.options.isolate {
+            return Err(Halt::Failed(refused.noting(
+                "it is not committed in parts, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
+            )));
+        }
+        if self.shared.run.info.options.groups.is_some() {
+            return Err(Halt::Failed(
+                refused
+                    .noting("it is not committed in parts, as `chunk_while` keeps its items in one commit"),
+            ));
+        }
+        if !feed.states().map_err(Halt::Failed)?.is_empty() {
+            return Err(Halt::Failed(refused.noting(
+                "it is not committed in parts, as the state of a processor is known at the end of the chunk only",
+            )));
+        }
+        self.totals.counters.rollback += 1;
+        self.parts(0..filled.records, filled.records, refused, feed, record)
+    }
+
+    fn once<F: Feed<In, W::Item>>(
+        &mut self,
+        portion: &Portion,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+    ) -> Result<bool, ChunkError> {
+        self.commit_portion(portion, feed, record, &mut Watch::start(Measure::No), &mut Phases::default())
+    }
+
+    /// Commits what stems from these records, which was refused as a whole: in two halves, or without it where it is one record.
+    /// `end` is the number of the chunk's records.
+    fn parts<F: Feed<In, W::Item>>(
+        &mut self,
+        records: Range<u32>,
+        end: u32,
+        refused: Failure,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+    ) -> Result<bool, Halt> {
+        let Outputs { items: all, sources } = feed.outputs();
+        let items = stemming_from(&records, sources);
+        // The writer has put what was refused into its own order.
+        Arranged::with_sources(&mut all[items.clone()], &mut sources[items.clone()]).sort_by_source();
+        let sources = &sources[items.clone()];
+        let middle = sources[sources.len() / 2];
+        // Between two records: what one record gave stays together.
+        let between =
+            if middle > sources[0] { Some(middle) } else { sources.iter().copied().find(|&it| it > middle) };
+        let Some(between) = between else {
+            let refused = refused.carrying((self.json)(&all[items.start]));
+            let item = Skipped::Unwritten(items.start);
+            self.shared.skip_rules.skip(SkipPhase::Write, middle, refused, item).map_err(Halt::Failed)?;
+            let portion =
+                Portion { items: items.start..items.start, ..self.portion(&records, end, feed.outputs()) };
+            return Ok(self.once(&portion, feed, record)?);
+        };
+        let mut stop_requested = false;
+        for half in [records.start..between, between..records.end] {
+            let portion = self.portion(&half, end, feed.outputs());
+            stop_requested |= match self.once(&portion, feed, record) {
+                Err(ChunkError::Refused(failure)) => {
+                    let failure = self.shared.skip_rules.allows(failure).map_err(Halt::Failed)?;
+                    self.totals.counters.rollback += 1;
+                    self.parts(half, end, failure, feed, record)?
+                }
+                committed => committed?,
+            };
+        }
+        Ok(stop_requested)
+    }
+
+    /// What stems from these records, and what became of those that nothing stems from.
+    fn portion(&self, records: &Range<u32>, end: u32, outputs: &Outputs<W::Item>) -> Portion {
+        let items = stemming_from(records, &outputs.sources);
+        let produced = outputs.sources[items.clone()].chunk_by(PartialEq::eq).count() as u64;
+        let skips = self.shared.skip_rules.of(records);
+        let skipped = |phase| skips.iter().filter(|skip| skip.phase == phase).count() as u64;
+        let read = records.len() as u64 - skipped(SkipPhase::Read);
+        let filtered = read - produced - skipped(SkipPhase::Process);
+        Portion { items, records: records.clone(), read, filtered, is_last: records.end == end }
+    }
+}
+
+/// The items that stem from these records; `sources` is in the order of the input, save within parts that the writer has ordered.
+fn stemming_from(records: &Range<u32>, sources: &[u32]) -> Range<usize> {
+    let place = |record: u32| sources.partition_point(|&source| source < record);
+    place(records.start)..place(records.end)
+}

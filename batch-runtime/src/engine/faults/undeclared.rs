@@ -1,0 +1,113 @@
+//! Receives: the steps of a job that is launched. Gives: a warning for each rule about an error that no component of its step
+//! declares.
+
+use crate::definition::{OPTION, Raises, StepInfo};
+
+/// Warns of rules that are likely to be about the wrong error.
+pub(crate) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
+    for step in steps {
+        for warning in undeclared(step) {
+            tracing::warn!(job, step = step.name, "{warning}");
+        }
+    }
+}
+
+/// One text for each rule whose error is none that a component of the step returns.
+fn undeclared(step: &StepInfo) -> Vec<String> {
+    let mut declared = Vec::new();
+    for component in
+        step.components.iter().filter(|component| ![OPTION, "listener"].contains(&component.role))
+    {
+        match component.raises {
+            Raises::Nothing => {}
+            Raises::Type { id, name } => declared.push((id(), name())),
+            // It may well be that error.
+            Raises::Unknown => return Vec::new(),
+        }
+    }
+    let faults = step.options.faults;
+    let skip =
+        faults.skip.iter().map(|rule| (if rule.skips { "skip" } else { "no_skip" }, rule.what, rule.of));
+    let retry =
+        faults.retry.iter().map(|rule| (if rule.repeats { "retry" } else { "no_retry" }, rule.what, rule.of));
+    skip.chain(retry)
+        .filter_map(|(option, what, of)| {
+            let of = of?();
+            if declared.iter().any(|(id, _)| *id == of) {
+                return None;
+            }
+            let mut names: Vec<_> = declared.iter().map(|(_, name)| format!("`{name}`")).collect();
+            names.dedup();
+            Some(format!(
+                "`{option}({what})` names an error that no component of step `{}` returns; it is found only where it is the source of {}, and not inside an `#[error(transparent)]`, of which the variant is named",
+                step.name,
+                names.join(" or ")
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::TypeId;
+    use std::fmt;
+
+    use super::*;
+    use crate::definition::{
+        ComponentUse, Faults, RaisesAny as _, RaisesOf, Rank, SkipRule, StepKind, StepOptions,
+    };
+
+    const fn component(raises: Raises) -> ComponentUse {
+        ComponentUse { role: "reader", name: "rows", needs: &[], bindings: &[], raises }
+    }
+
+    fn step(components: &'static [ComponentUse]) -> StepInfo {
+        const FAULTS: &Faults = &Faults {
+            skip: &[SkipRule {
+                what: "io::Error",
+                of: Some(TypeId::of::<std::io::Error>),
+                rank: Rank::Type,
+                covers: |_, _| None,
+                skips: true,
+                limit: None,
+            }],
+            retry: &[],
+        };
+        StepInfo {
+            id: "load",
+            name: "load",
+            doc: "",
+            kind: StepKind::Chunk,
+            options: StepOptions::DEFAULT.faults(FAULTS),
+            components,
+            kinds: None,
+            run: |_| unreachable!("the step is not run"),
+        }
+    }
+
+    #[test]
+    fn an_error_that_no_component_returns_is_warned_of() {
+        let step = step(const { &[component(RaisesOf::<fmt::Error>::IS), component(Raises::Nothing)] });
+        assert_eq!(
+            undeclared(&step),
+            [
+                "`skip(io::Error)` names an error that no component of step `load` returns; it is found only where it is the source of `core::fmt::Error`, and not inside an `#[error(transparent)]`, of which the variant is named"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_error_that_a_component_returns_is_not_warned_of() {
+        let step = step(
+            const { &[component(RaisesOf::<fmt::Error>::IS), component(RaisesOf::<std::io::Error>::IS)] },
+        );
+        assert!(undeclared(&step).is_empty());
+    }
+
+    #[test]
+    fn a_component_that_may_fail_with_anything_silences_the_warning() {
+        let step =
+            step(const { &[component(RaisesOf::<fmt::Error>::IS), component(RaisesOf::<String>::IS)] });
+        assert!(undeclared(&step).is_empty());
+    }
+}

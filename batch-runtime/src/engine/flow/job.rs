@@ -1,0 +1,184 @@
+//! Runs a job from its launch to its report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::definition::{Environment, JobContext, JobEnd, JobInfo, NeedKind, Parameters, StepInfo, Values};
+use crate::engine::faults::undeclared::warn_of_undeclared;
+use crate::engine::flow::journal::{self, Journal};
+use crate::engine::flow::listeners;
+use crate::engine::flow::replay::Replaying;
+use crate::engine::flow::runner::{Halt, Runner};
+use crate::engine::flow::walk::walk;
+use crate::engine::{JobError, RunOptions};
+use crate::graph::{Activity, Node, render_text};
+use crate::observe::{JobReport, JobStarted};
+use crate::repository::{
+    BatchStatus, ExecutionFinish, ExitStatus, LaunchRequest, Launched, Repository, RepositoryError,
+};
+
+/// Launches the instance of `job` with these parameters, and runs it. `within` is the name of the step that a nested job
+/// runs as.
+#[expect(clippy::too_many_lines, reason = "one launch and its end, step by step")]
+pub(crate) fn run(
+    repository: &Arc<dyn Repository>,
+    job: &'static JobInfo,
+    parameters: &Parameters,
+    options: &RunOptions,
+    within: Option<&str>,
+) -> Result<JobReport, JobError> {
+    let began = Instant::now();
+    // Who asks this execution to stop asks no other that runs with the same options, at the same time or later.
+    let options = &RunOptions { stop: options.stop.of_execution(), ..options.clone() };
+    check_databases(repository, job)?;
+    warn_of_undeclared(job.name, &steps(job.flow));
+    let replaying = Replaying::of(repository, job, parameters)?;
+    let passed = replaying.as_ref().map_or(&[][..], Replaying::passed);
+    let Launched { ownership, restarted_from, recovered, journal, context, lock } =
+        repository.launch(&LaunchRequest {
+            job: job.name,
+            parameters,
+            exclusive: job.options.exclusive,
+            restartable: job.options.restartable,
+            max_recoveries: job.options.max_recoveries,
+            recovery: options.recovery,
+            durability: options.durability,
+            graph: &render_text(job),
+            holds: &|so_far| journal::holds(job.flow, passed, so_far),
+        })?;
+    tracing::info!(
+        job = job.name,
+        instance = ownership.instance.0,
+        execution = ownership.execution.0,
+        "job started"
+    );
+    if let (Some(observer), None) = (&options.observer, within) {
+        observer.job_started(&JobStarted {
+            job: job.name,
+            instance: ownership.instance,
+            execution: ownership.execution,
+            restarted_from,
+            recovered: recovered.as_ref(),
+        });
+    }
+
+    let environment = Environment::new(
+        JobContext {
+            job: job.name.to_owned(),
+            instance: ownership.instance,
+            execution: ownership.execution,
+            parameters: parameters.clone(),
+            stop: options.stop.clone(),
+            values: Values::new(context),
+        },
+        repository.database(),
+    );
+    #[cfg(feature = "async")]
+    let environment = environment.in_runtime(options.runtime.clone());
+    let journal = Journal::replayed(job.flow, passed.iter().cloned().chain(journal));
+    let mut runner = Runner {
+        repository,
+        ownership,
+        environment: &environment,
+        options,
+        journal: &journal,
+        replaying: replaying.as_ref(),
+        within,
+        steps: Vec::new(),
+        passed: Vec::new(),
+    };
+    let walked = match listeners::before(job, &environment) {
+        Ok(()) => walk(job.flow, &mut runner),
+        Err(failure) => Err(Halt::Failed(ExitStatus::code("FAILED").because(failure.to_string()))),
+    };
+    let Runner { steps, passed, .. } = runner;
+    let (status, exit) = match walked {
+        Ok(()) => (BatchStatus::Completed, ExitStatus::code("COMPLETED")),
+        Err(Halt::Ended(exit)) => (BatchStatus::Completed, exit),
+        Err(Halt::Stopped(exit)) => (BatchStatus::Stopped, exit),
+        Err(Halt::Failed(exit)) => (BatchStatus::Failed, exit),
+        Err(Halt::Lost(error)) => {
+            tracing::error!(job = job.name, execution = ownership.execution.0, %error, "repository lost");
+            // A repository that takes nothing any more will show a dead owner, once the lock is free.
+            let exit = ExitStatus::code("FAILED").because(error.to_string());
+            if !matches!(error, RepositoryError::Fenced { .. }) {
+                let finish = ExecutionFinish { status: BatchStatus::Failed, exit, context: None };
+                let _ = repository.finish(ownership, &finish);
+            }
+            return Err(error.into());
+        }
+    };
+    let end = JobEnd { status, exit };
+    listeners::after(job, &environment, &end);
+    let JobEnd { status, exit } = end;
+    let values = &environment.job.values;
+    let finish = ExecutionFinish { status, exit, context: values.changed().then(|| values.changes()) };
+    repository.finish(ownership, &finish)?;
+    drop(lock);
+    tracing::info!(job = job.name, execution = ownership.execution.0, %status, "job ended");
+    let report = JobReport {
+        job: job.name.to_owned(),
+        instance: ownership.instance,
+        execution: ownership.execution,
+        restarted_from,
+        recovered,
+        status,
+        exit: finish.exit,
+        durability: options.durability,
+        steps,
+        passed,
+        elapsed: began.elapsed(),
+    };
+    if let (Some(observer), None) = (&options.observer, within) {
+        observer.job_ended(&report);
+    }
+    Ok(report)
+}
+
+/// A step that commits in the repository's own database needs a repository that has one.
+fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> Result<(), JobError> {
+    if repository.database().is_some() {
+        return Ok(());
+    }
+    match steps(job.flow).into_iter().find(|step| uses_own_database(step)) {
+        None => Ok(()),
+        Some(step) => Err(JobError::WrongDatabase {
+            job: job.name.to_owned(),
+            step: step.name.to_owned(),
+            repository: repository.url(),
+        }),
+    }
+}
+
+fn uses_own_database(step: &StepInfo) -> bool {
+    step.components
+        .iter()
+        .flat_map(|component| component.needs)
+        .any(|need| matches!(need.kind, NeedKind::Transaction(None) | NeedKind::Connection(None)))
+}
+
+/// The steps of a body, those of its flows included.
+fn steps(nodes: &'static [Node]) -> Vec<&'static StepInfo> {
+    nodes
+        .iter()
+        .flat_map(|node| match node {
+            Node::Run(used) => steps_of(used.activity),
+            Node::Match { subject, arms, .. } => {
+                let mut found = steps_of(subject.activity());
+                found.extend(arms.iter().flat_map(|arm| steps(arm.body)));
+                found
+            }
+            Node::While { body, .. } | Node::Loop(body) => steps(body),
+            Node::Split { branches, .. } => branches.iter().flat_map(|branch| steps(branch)).collect(),
+            Node::Break | Node::End(..) | Node::Fail(_) | Node::Stop(_) => Vec::new(),
+        })
+        .collect()
+}
+
+fn steps_of(activity: Activity) -> Vec<&'static StepInfo> {
+    match activity {
+        Activity::Step(step) => vec![step],
+        Activity::Flow(flow) => steps(flow.nodes),
+        Activity::Job(_) | Activity::Decider(_) | Activity::Text(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,14 @@
+//! Walks a job: from its launch to its report, over what its journal holds already.
+
+pub(super) mod execution;
+pub(super) mod form;
+pub(super) mod job;
+pub(super) mod journal;
+pub(super) mod listeners;
+pub(super) mod renames;
+pub(super) mod replay;
+#[cfg(test)]
+mod rerouting;
+pub(super) mod runner;
+pub(super) mod split;
+pub(super) mod walk;

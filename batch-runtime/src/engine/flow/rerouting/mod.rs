@@ -1,0 +1,84 @@
+//! Random bodies, outcomes, failures, stops and deaths, against a short interpreter of what has to run.
+//!
+//! 300 cases, or as many as `PROPTEST_CASES` says.
+
+mod body;
+mod played;
+mod reference;
+mod store;
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use self::body::{Statement, body};
+use self::reference::Reference;
+use self::store::Store;
+use crate::definition::{JobInfo, JobOptions, Launch, Parameters};
+use crate::engine::{JobError, RunOptions};
+use crate::graph::Node;
+use crate::repository::{BatchStatus, Repository};
+
+/// How an execution ended, as the engine and the reference both put it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Completed,
+    Failed,
+    Stopped,
+    /// The owner died.
+    Dead,
+}
+
+/// So many executions, the last of which no death ends.
+const EXECUTIONS: usize = 7;
+
+fn leaked(name: &'static str, flow: &'static [Node]) -> &'static JobInfo {
+    let options = JobOptions::DEFAULT;
+    Box::leak(Box::new(JobInfo { id: name, name, doc: "", parameters: &[], flow, options }))
+}
+
+fn agrees(body: &[Statement], outcomes: &[u8], deaths: &[Option<u32>]) -> Result<(), TestCaseError> {
+    let job = leaked("job", body::nodes(body));
+    let store = Arc::new(Store::default());
+    let repository: Arc<dyn Repository> = Arc::<Store>::clone(&store);
+    let mut reference = Reference::new(outcomes);
+    played::begin(outcomes);
+    for execution in 0..EXECUTIONS {
+        let death = deaths.get(execution).copied().flatten();
+        store.dies_at(death);
+        let launch = Launch { job, parameters: Parameters::new() };
+        let end = match crate::engine::run(&repository, &launch, &RunOptions::default()) {
+            Ok(report) if report.status == BatchStatus::Completed => End::Completed,
+            Ok(report) if report.status == BatchStatus::Stopped => End::Stopped,
+            Ok(_) => End::Failed,
+            Err(JobError::Repository(crate::repository::RepositoryError::Fenced { .. })) => End::Dead,
+            Err(refused) => return Err(TestCaseError::fail(format!("execution {execution}: {refused}"))),
+        };
+        let expected = reference.run(body, death);
+        prop_assert_eq!(played::ran(), reference.ran(), "execution {}", execution);
+        prop_assert_eq!(end, expected, "execution {}", execution);
+        if end == End::Completed {
+            break;
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whatever_a_body_comes_to_and_wherever_it_dies_what_runs_is_what_the_reference_runs(
+        body in body(),
+        outcomes in vec(0..64_u8, 1..40),
+        deaths in vec(prop::option::weighted(0.5, 0..25_u32), 0..EXECUTIONS - 1),
+    ) {
+        agrees(&body, &outcomes, &deaths)?;
+    }
+}

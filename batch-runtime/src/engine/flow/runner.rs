@@ -1,0 +1,381 @@
+//! Receives: the places of a walk. Gives: each replayed where the journal holds its outcome, executed and journalled where
+//! it does not.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
+use crate::engine::RunOptions;
+use crate::engine::faults::all_skipped;
+use crate::engine::faults::panic;
+use crate::engine::flow::execution;
+use crate::engine::flow::journal::{self, Journal};
+use crate::engine::flow::replay::Replaying;
+use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways};
+use crate::engine::step::{Done, Halt as StepHalt, Route, StepEnd};
+use crate::graph::{Activity, Subject, Text};
+use crate::observe::{Remedy, StepReport};
+use crate::repository::{
+    BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
+};
+
+/// Why a walk ended before the end of the body.
+pub(crate) enum Halt {
+    /// `end!`.
+    Ended(ExitStatus),
+    /// `stop!`, or somebody asked.
+    Stopped(ExitStatus),
+    /// `fail!`, or a step failed and nothing handled it.
+    Failed(ExitStatus),
+    /// The repository.
+    Lost(RepositoryError),
+}
+
+impl From<RepositoryError> for Halt {
+    fn from(error: RepositoryError) -> Self {
+        match error {
+            // The step may not start again; the repository is well.
+            RepositoryError::StartLimit { .. } => {
+                Self::Failed(ExitStatus::code("FAILED").because(error.to_string()))
+            }
+            RepositoryError::Stopped => stopped(),
+            error => Self::Lost(error),
+        }
+    }
+}
+
+/// Walks a job.
+pub(crate) struct Runner<'r> {
+    pub(crate) repository: &'r Arc<dyn Repository>,
+    pub(crate) ownership: Ownership,
+    pub(crate) environment: &'r Environment,
+    pub(crate) options: &'r RunOptions,
+    pub(crate) journal: &'r Journal,
+    /// Where the execution replays another one.
+    pub(crate) replaying: Option<&'r Replaying>,
+    pub(crate) within: Option<&'r str>,
+    pub(crate) steps: Vec<StepReport>,
+    pub(crate) passed: Vec<String>,
+}
+
+/// The `match` that a step is in.
+struct Choice<'c> {
+    name: &'c str,
+    ways: &'c Ways<'c>,
+    handles_failure: bool,
+}
+
+impl Choice<'_> {
+    fn route(&self) -> Route {
+        self.ways.route
+    }
+
+    /// What the journal is told of the arm that is taken. What it holds of another arm is taken back.
+    fn entries(&self, journal: &Journal, label: &str) -> Vec<JournalEntry> {
+        let mut entries = vec![JournalEntry::at(self.name, label)];
+        if let Some(Ok(before)) = journal.arm(self.name, self.route())
+            && self.route().arms[before].label != label
+        {
+            entries.extend(journal.leave(&self.ways.arm(before)));
+        }
+        entries
+    }
+}
+
+impl Runner<'_> {
+    /// The name that users see: behind that of the job it is nested in.
+    fn shown(&self, path: &str) -> String {
+        match self.within {
+            Some(outer) => format!("{outer}/{path}"),
+            None => path.to_owned(),
+        }
+    }
+
+    fn check_stop(&self) -> Result<(), Halt> {
+        let stop = &self.environment.job.stop;
+        if !stop.is_raised() && self.repository.stop_requested(self.ownership)? {
+            stop.raise();
+        }
+        if stop.is_raised() { Err(stopped()) } else { Ok(()) }
+    }
+
+    /// Passes a step or nested job: replays it where it is journalled and does not run again, else executes it. Returns the
+    /// label of the arm that takes its outcome, where it was executed in a `match`.
+    fn pass(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
+        if let Some(entry) = self.journal.at(&place.path)
+            && !self.runs_again(place, entry, choice)
+        {
+            if let (Some((_, json)), Activity::Step(step)) = (&entry.output, place.used.activity) {
+                // By what it is called today: it may have had another name, or stood in another module.
+                self.environment.leave_output(step.id, json.clone());
+            }
+            let name = self.shown(&place.path);
+            if let Some(observer) = &self.options.observer {
+                observer.step_passed(&name);
+            }
+            self.passed.push(name);
+            return Ok(None);
+        }
+        self.check_stop()?;
+        self.execute(place, choice)
+    }
+
+    /// Does a step run again that an earlier execution has passed?
+    fn runs_again(&self, place: &Place<'_>, entry: &JournalEntry, choice: Option<&Choice<'_>>) -> bool {
+        let always =
+            matches!(place.used.activity, Activity::Step(step) if step.options.allow_start_if_complete);
+        (always && entry.outcome == journal::COMPLETED)
+            || choice.is_some_and(|choice| self.journal.is_open(choice.name))
+    }
+
+    fn execute(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
+        let name = self.shown(&place.path);
+        let scope = place.bindings.iter().fold(Scope::of_job(self.environment), |scope, b| scope.bound(b));
+        let began = Instant::now();
+        let execution::Begun { id, before, live, end, nested } = execution::execute(&execution::Request {
+            repository: self.repository,
+            ownership: self.ownership,
+            environment: self.environment,
+            options: self.options,
+            path: &place.path,
+            name: &name,
+            activity: place.used.activity,
+            scope,
+            route: choice.map(Choice::route),
+            completions: self.journal.completions(&place.path),
+            replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
+            partition: None,
+        })?;
+        self.steps.extend(nested);
+        let StepEnd { result, counters, profile } = end;
+
+        let remedy = match &result {
+            Err(StepHalt::Failed(failure)) => Some(Remedy::of(failure)),
+            _ => None,
+        };
+        let (status, exit, done, lost) = match result {
+            Ok(mut done) => {
+                let is_first = self.journal.completions(&place.path) == 0;
+                let mut all = if is_first { before } else { Counters::default() };
+                all += counters;
+                let replays = self.replaying.and_then(|replaying| replaying.places(&place.path)).is_some();
+                let completed =
+                    || ExitStatus::code("COMPLETED").because(all_skipped::description(&all, replays));
+                let exit = done.exit.take().unwrap_or_else(completed);
+                (BatchStatus::Completed, exit, Some(done), None)
+            }
+            Err(StepHalt::Stopped) => (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None, None),
+            Err(StepHalt::Failed(failure)) => {
+                self.environment.job.values.revert();
+                tracing::error!(step = name, %failure, "step failed");
+                let handled = choice.is_some_and(|choice| choice.handles_failure);
+                let status = if handled { BatchStatus::Abandoned } else { BatchStatus::Failed };
+                (status, ExitStatus::code("FAILED").because(failure.to_string()), None, None)
+            }
+            Err(StepHalt::Lost(error @ RepositoryError::Fenced { .. })) => return Err(Halt::Lost(error)),
+            Err(StepHalt::Lost(error)) => {
+                self.environment.job.values.revert();
+                let exit = ExitStatus::code("FAILED").because(error.to_string());
+                (BatchStatus::Failed, exit, None, Some(error))
+            }
+        };
+        let (entries, label) = self.entries(place, choice, status, &exit, done);
+        let values = &self.environment.job.values;
+        let finish = StepFinish {
+            status,
+            exit,
+            counters,
+            profile,
+            journal: entries,
+            context: None,
+            job_context: values.changed().then(|| values.changes()),
+        };
+        let finished = self.repository.finish_step(self.ownership, id, &finish);
+        if let Some(error) = lost {
+            return Err(Halt::Lost(error));
+        }
+        finished?;
+        values.settle();
+        tracing::info!(step = name, %status, read = counters.read, written = counters.write, "step ended");
+        let report = StepReport {
+            name,
+            id,
+            status,
+            exit: finish.exit,
+            counters,
+            before,
+            profile,
+            elapsed: began.elapsed(),
+            remedy,
+        };
+        if let Some(observer) = &self.options.observer {
+            observer.step_ended(&report);
+        }
+        drop(live);
+        let exit = report.exit.clone();
+        let name = report.name.clone();
+        self.steps.push(report);
+        match status {
+            BatchStatus::Stopped => Err(stopped()),
+            BatchStatus::Failed => Err(Halt::Failed(
+                ExitStatus::code("FAILED").because(format!("step `{name}`: {}", exit.description)),
+            )),
+            _ => Ok(label),
+        }
+    }
+
+    /// What the journal is told of a step that has ended, and the arm's label.
+    fn entries(
+        &self,
+        place: &Place<'_>,
+        choice: Option<&Choice<'_>>,
+        status: BatchStatus,
+        exit: &ExitStatus,
+        done: Option<Done>,
+    ) -> (Vec<JournalEntry>, Option<String>) {
+        let (outcome, done) = match (status, done) {
+            (BatchStatus::Completed, Some(done)) => (journal::COMPLETED, done),
+            (BatchStatus::Abandoned, _) => {
+                let arm = choice.map(|choice| choice.route().label(Box::new(Ended::Failed)).to_owned());
+                (journal::FAILED, Done { arm, ..Done::default() })
+            }
+            _ => return (Vec::new(), None),
+        };
+        let output = match (place.used.activity, done.output) {
+            (Activity::Step(step), Some(json)) => {
+                self.environment.leave_output(step.id, json.clone());
+                Some((step.id.to_owned(), json))
+            }
+            _ => None,
+        };
+        let mut entries = vec![JournalEntry {
+            path: place.path.clone(),
+            outcome: outcome.to_owned(),
+            exit: Some(exit.clone()),
+            output,
+        }];
+        if let (Some(choice), Some(label)) = (choice, &done.arm) {
+            entries.extend(choice.entries(self.journal, label));
+        }
+        (entries, done.arm)
+    }
+
+    fn decide(&self, place: &Place<'_>, decider: &DeciderInfo) -> Result<Box<dyn Any>, Halt> {
+        let own = StepEnvironment::new(None, None);
+        let scope = place
+            .bindings
+            .iter()
+            .fold(Scope::of_step(self.environment, &own), |scope, bindings| scope.bound(bindings));
+        panic::catch(|| (decider.decide)(&scope)).and_then(|decided| decided).map_err(|failure| {
+            let failure = failure.in_component(decider.name).during(Phase::Decide);
+            Halt::Failed(ExitStatus::code("FAILED").because(failure.to_string()))
+        })
+    }
+}
+
+impl Runner<'_> {
+    /// The text, with the values of the job in it.
+    fn told(&self, text: &Text) -> Result<String, Halt> {
+        let own = StepEnvironment::new(None, None);
+        let scope = Scope::of_step(self.environment, &own);
+        panic::catch(|| text.told(&scope)).and_then(|told| told).map_err(|failure| {
+            let why = format!("the text `{}` cannot be told: {failure}", text.written);
+            Halt::Failed(ExitStatus::code("FAILED").because(why))
+        })
+    }
+}
+
+impl Driver for Runner<'_> {
+    type Halt = Halt;
+
+    fn run(&mut self, place: &Place<'_>) -> Result<(), Halt> {
+        self.pass(place, None).map(|_| ())
+    }
+
+    fn choose(
+        &mut self,
+        place: &Place<'_>,
+        name: &str,
+        subject: Subject,
+        ways: &Ways<'_>,
+    ) -> Result<usize, Halt> {
+        let route = ways.route;
+        let journalled =
+            self.journal.arm(name, route).map(|arm| arm.expect("the launch has checked the journal"));
+        let label = if let Subject::Decider(decider) = subject {
+            if let Some(arm) = journalled.filter(|_| !self.journal.is_open(name)) {
+                return Ok(arm);
+            }
+            self.check_stop()?;
+            let choice = Choice { name, ways, handles_failure: false };
+            let label = route.label(self.decide(place, decider)?);
+            self.repository.record(self.ownership, &choice.entries(self.journal, label))?;
+            Some(label.to_owned())
+        } else {
+            let choice = Choice { name, ways, handles_failure: matches!(subject, Subject::Ended(_)) };
+            self.pass(place, Some(&choice))?
+        };
+        match (label, journalled) {
+            (Some(label), _) => route.arm_named(&label).ok_or_else(|| {
+                // A tasklet that completed under another program, which died before it could record that.
+                let why = format!("`{name}` comes to the arm `{label}`, which is no longer there");
+                Halt::Failed(ExitStatus::code("FAILED").because(why))
+            }),
+            (None, Some(arm)) => Ok(arm),
+            (None, None) => unreachable!("a step that a `match` passes is journalled together with its arm"),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        place: &Place<'_>,
+        decider: &'static DeciderInfo,
+        ends: bool,
+        rest: &dyn Fn() -> Region,
+    ) -> Result<bool, Halt> {
+        if let Some(entry) = self.journal.at(&place.path)
+            && !self.journal.is_open(&place.path)
+        {
+            return Ok(entry.outcome == "true");
+        }
+        self.check_stop()?;
+        let outcome = self.decide(place, decider)?;
+        let more = *outcome
+            .downcast::<bool>()
+            .expect("the wiring lets only deciders that return a bool stand in a loop");
+        let mut entries = vec![JournalEntry::at(&place.path, &more.to_string())];
+        if more == ends {
+            entries.extend(self.journal.leave(&rest()));
+        }
+        self.repository.record(self.ownership, &entries)?;
+        Ok(more)
+    }
+
+    fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Halt> {
+        self.walk_all(branches, max)
+    }
+
+    fn stop(&mut self, path: &str, why: &Text) -> Result<(), Halt> {
+        if self.journal.at(path).is_some() {
+            return Ok(());
+        }
+        let why = self.told(why)?;
+        self.repository.record(self.ownership, &[JournalEntry::at(path, journal::STOPPED)])?;
+        Err(Halt::Stopped(ExitStatus::code("STOPPED").because(why)))
+    }
+
+    fn end(&mut self, code: &'static str, why: &Text) -> Halt {
+        let code = if code.is_empty() { journal::COMPLETED } else { code };
+        self.told(why).map_or_else(|halt| halt, |why| Halt::Ended(ExitStatus::code(code).because(why)))
+    }
+
+    fn fail(&mut self, why: &Text, _: &[Around]) -> Halt {
+        let failed = |why| Halt::Failed(ExitStatus::code("FAILED").because(why));
+        self.told(why).map_or_else(|halt| halt, failed)
+    }
+}
+
+fn stopped() -> Halt {
+    Halt::Stopped(ExitStatus::code("STOPPED").because("asked to stop"))
+}
