@@ -69,8 +69,7 @@ pub fn partitioner(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("partitioner", options, item, expand::partitioner)
 }
 
-/// Marks a function that combines the results of a step's partitions into one value:
-/// `#[step(chunk = 100, partitions = 4, aggregator = total)]`.
+/// `batch-runtime` exports this attribute, and its page there is the documentation.
 #[proc_macro_attribute]
 pub fn aggregator(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("aggregator", options, item, expand::aggregator)
@@ -95,31 +94,13 @@ pub fn retry_policy(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("retry_policy", options, item, expand::retry_policy)
 }
 
-/// Marks a function that is notified of one event of a step or job: `#[listener(after_step)]`.
+/// `batch-runtime` exports this attribute, and its page there is the documentation.
 #[proc_macro_attribute]
 pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("listener", options, item, expand::listener)
 }
 
-/// Marks a step: a pipe of components, or a tasklet.
-///
-/// A tasklet returns nothing, a value for later steps, `Repeat` to be called in several transactions, or
-/// `Exit::code("NOTHING_TO_DO").because("no new files")` to complete with its own exit code and description.
-///
-/// With `threads = 4`, four threads take turns reading, process in parallel, and one thread writes in the order
-/// of the input. Adding `order = none` gives up that order: chunks are committed as they finish, and a restart
-/// processes those that are missing. A writer that appends chunks to a file does not compile there.
-///
-/// With `partitions = 8`, the input is read in about eight parts, several at a time: as many as the machine has
-/// cores, or as many as `threads = 4` says. The reader splits its own input (`batch_runtime::Splittable`: files
-/// by byte ranges, tables by key ranges, pages, several files). For other readers, `partitioner = f` names a
-/// function marked [`#[partitioner]`](macro@partitioner). The parts are stored when the step first starts.
-///
-/// Each partition is its own step execution, such as `load:partition3`, with counters, a checkpoint and skips;
-/// `skip(.., limit = 10)` counts across all of them. After a failure no further partition starts, the running
-/// ones are awaited, and a restart runs the rest. If partitions write to one file, their output is joined in
-/// order when all are complete. `aggregator = f` combines their results into the step's output: see
-/// [`#[aggregator]`](macro@aggregator).
+/// `batch-runtime` exports this attribute, and its page there is the documentation.
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("step", options, item, expand::step)
@@ -137,7 +118,7 @@ pub fn flow(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("flow", options, item, expand::flow)
 }
 
-/// Marks a job: its arguments are its parameters, its body is its control flow.
+/// `batch-runtime` exports this attribute, and its page there is the documentation.
 #[proc_macro_attribute]
 pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("job", options, item, expand::job)

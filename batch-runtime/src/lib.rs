@@ -1,7 +1,7 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
 //!
 //! A program is a set of plain functions. Attributes say what each is for, a step is a pipe of them, and a job is a
-//! body of control flow. Whatever does not fit together does not compile.
+//! body of control flow. Functions that do not fit together do not compile.
 //!
 //! ```no_run
 //! use batch_runtime::prelude::*;
@@ -59,47 +59,28 @@
 //! batch_runtime::main!(flight_delays);
 //! ```
 //!
-//! `run --input flights.csv` runs it with a progress bar and a summary. Killed at any moment and run again, it goes on
-//! behind the last commit.
+//! `run --input flights.csv` runs it with a progress bar and a summary. Killed at any moment and run again, it resumes
+//! after its last commit.
 //!
-//! # Which construct do I need?
+//! # Where to read on
 //!
-//! | to | write |
+//! The [`guide`] begins with a [tour](guide::tour), which ends in a table of all constructs, and says
+//! [what exactly is exact](guide::restart). Users of Spring Batch find [its words and five programs side by
+//! side](guide::spring_batch).
+//!
+//! | to | see |
 //! |---|---|
-//! | read items | [`#[reader]`](macro@reader): a function that returns an iterator, one of [`readers`], or your own [`Reader`] |
-//! | read some of them only, ahead, or by several threads | a method of [`readers::ReaderExt`] |
-//! | read an interface page by page, or many files | [`readers::PagingReader`], [`readers::files`] |
-//! | change or filter them one by one | [`#[processor]`](macro@processor) returning `T` or `Option<T>` |
-//! | make several of one | [`#[processor]`](macro@processor) returning [`Many`] |
-//! | look at a whole chunk at once | `#[processor(bulk)]` |
-//! | work on many items at once | `#[processor(concurrency = 64)]`, on an `async fn` (feature `async`) or a plain one |
-//! | remember something between items | a `#[state]` argument |
-//! | write them | [`#[writer]`](macro@writer): a function over `&[T]`, one of [`writers`], or your own [`Writer`] |
-//! | write with several writers, or with one of several | `(a, b)`, or `match kind { .. }` on a [`#[classifier]`](macro@classifier) |
-//! | put these together | [`#[step(chunk = 100)]`](macro@step) over a pipe |
-//! | do one thing that is no pipe | [`#[step]`](macro@step) without `chunk`: a tasklet; [`Repeat`] for many transactions |
-//! | end a tasklet with an exit code of its own | return an [`Exit`] |
-//! | hand a result to later steps | return a serde value, and ask for [`Output`] |
-//! | skip bad items, repeat what failed | `skip(..)` and `retry(..)` of [`#[step]`](macro@step); [`#[skip_policy]`](macro@skip_policy) and [`#[retry_policy]`](macro@retry_policy) where that is a question |
-//! | close a chunk by its items | `chunk_while = f` of [`#[step]`](macro@step), with a [`#[chunk_while]`](macro@chunk_while) function |
-//! | choose the way | `match` on a [`#[decider]`](macro@decider), on a tasklet's value, or on how a step ended |
-//! | read one input with several threads, each a part of it | `#[step(chunk = 100, partitions = 8)]`, over a [`Splittable`] reader, or with a [`#[partitioner]`](macro@partitioner) |
-//! | make one value of what the parts came to | [`#[aggregator]`](macro@aggregator), named as `aggregator = total` |
-//! | know what a restart runs again | the page of [`#[job]`](macro@job) |
-//! | run steps side by side | `split! { a, { b; c } }` in a [job](macro@job) |
-//! | end a job early, and say why | `end!("CODE", "no rows of {day}")`, `fail!(..)`, `stop!(..)` in a [job](macro@job) |
-//! | share a part of a body | [`#[flow]`](macro@flow) |
-//! | share an expensive thing | [`#[resource]`](macro@resource) |
-//! | write to another database | [`#[database]`](macro@database) |
-//! | hear what happens | [`#[listener(event)]`](macro@listener), named in `listeners(..)` of a step or job |
-//! | run it | [`main!`], or [`operator::JobOperator`] in a program with its own `main` |
-//! | test it | [`testing`] |
+//! | write a job | [`#[job]`](macro@job), [`#[step]`](macro@step), [`#[decider]`](macro@decider), [`#[flow]`](macro@flow), [`main!`] |
+//! | write its components | [`#[reader]`](macro@reader), [`#[processor]`](macro@processor), [`#[writer]`](macro@writer), [`#[classifier]`](macro@classifier), [`#[resource]`](macro@resource), [`#[database]`](macro@database) |
+//! | read and write files, JSON lines, tables | [`readers`], [`writers`], or your own [`Reader`] and [`Writer`] |
+//! | handle faults | [`guide::faults`], [`#[skip_policy]`](macro@skip_policy), [`#[retry_policy]`](macro@retry_policy), [`#[listener]`](macro@listener) |
+//! | use more cores, or wait for more calls at once | [`guide::scaling`], [`#[partitioner]`](macro@partitioner), [`#[aggregator]`](macro@aggregator) |
+//! | test | [`testing`] |
+//! | run jobs from your own `main` | [`operator::JobOperator`], [`observe`] |
+//! | look at past runs | [`repository`], whose page is the crash contract |
 //!
-//! # How to read this crate
-//!
-//! [`definition`] holds the traits that the attributes implement and that users implement for readers and writers of
-//! their own; [`graph`] a job's body as a constant; [`engine`] runs it; [`repository`] records it, and its documentation is the
-//! crash contract; [`operator`] starts, stops and looks; [`observe`] watches.
+//! Inside, [`definition`] holds the traits that the attributes implement, [`graph`] a job's body as a constant, and [`engine`] runs
+//! it.
 
 #[doc(hidden)]
 pub mod __private;
@@ -108,6 +89,7 @@ pub mod cli;
 pub mod definition;
 pub mod engine;
 pub mod graph;
+pub mod guide;
 pub mod observe;
 pub mod operator;
 pub mod readers;
@@ -125,16 +107,23 @@ pub use batch_macros::{
     resource, retry_policy, skip_policy, writer,
 };
 
+/// Makes one value of the states that the partitions of a step kept: `#[step(chunk = 100, partitions = 4, aggregator = total)]`.
+///
 #[doc = include_str!("../docs/aggregator.md")]
 pub use batch_macros::aggregator;
 
-#[doc = include_str!("../docs/restart.md")]
-#[doc = include_str!("../docs/parameters.md")]
+/// Defines a job: the arguments of the function are its parameters, its body is the control flow.
+///
+#[doc = include_str!("../docs/job.md")]
 pub use batch_macros::job;
 
+/// Defines a function that hears of one event of a step or job: `#[listener(after_step)]`.
+///
 #[doc = include_str!("../docs/listeners.md")]
 pub use batch_macros::listener;
 
+/// Defines a step: a pipe of components with `chunk`, a tasklet without.
+///
 #[doc = include_str!("../docs/step.md")]
 pub use batch_macros::step;
 

@@ -338,3 +338,54 @@ fn an_item_that_is_no_json_is_named_and_leaves_nothing() {
     assert_eq!(error.to_string(), format!("{}, record 2: key must be a string", path.display()));
     assert_eq!(serde_json::to_value(writer.position()).unwrap()["length"], 0);
 }
+
+#[test]
+fn a_number_is_as_exact_as_the_type_that_it_is_read_into() {
+    #[derive(Debug, Deserialize)]
+    struct Numbers {
+        value: serde_json::Value,
+        text: Box<serde_json::value::RawValue>,
+    }
+
+    let folder = Folder::new();
+    let read = |number: &str| {
+        let path = folder.file("in.jsonl", format!("{{\"value\": {number}, \"text\": {number}}}\n"));
+        rest(&mut JsonLinesReader::<Numbers>::open(path).unwrap()).remove(0)
+    };
+    // A `Value` holds u64, i64 and f64, and rounds all else.
+    for (number, kept) in [
+        ("18446744073709551615", "18446744073709551615"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("18446744073709551617", "1.8446744073709552e+19"),
+        ("0.10000000000000000001", "0.1"),
+    ] {
+        let numbers = read(number);
+        assert_eq!(numbers.value.to_string(), kept);
+        assert_eq!(numbers.text.get(), number, "a `RawValue` is the text as it is in the file");
+    }
+}
+
+#[test]
+fn a_number_in_quotes_is_kept_by_a_text_and_one_without_is_refused() {
+    #[derive(Debug, Deserialize)]
+    struct Amount {
+        cents: String,
+    }
+
+    let folder = Folder::new();
+    let path = folder.file("in.jsonl", "{\"cents\": \"0.10\"}\n{\"cents\": 0.10}\n".to_owned());
+    let mut reader = JsonLinesReader::<Amount>::open(path).unwrap();
+    assert_eq!(reader.read().unwrap().unwrap().cents, "0.10");
+    let error = reader.read().unwrap_err();
+    assert!(error.is_about_a_record(), "{error}");
+}
+
+#[test]
+fn an_integer_that_the_field_does_not_hold_is_refused() {
+    let folder = Folder::new();
+    let path = folder.file("in.jsonl", "18446744073709551615\n18446744073709551616\n".to_owned());
+    let mut reader = JsonLinesReader::<u64>::open(path).unwrap();
+    assert_eq!(reader.read().unwrap(), Some(u64::MAX));
+    let error = reader.read().unwrap_err();
+    assert!(error.is_about_a_record(), "{error}");
+}

@@ -1,0 +1,47 @@
+//! The guide: how to write, restart, scale and test batch programs.
+//!
+//! Every program in it is compiled and run as a test of this crate.
+//!
+//! | page | for |
+//! |---|---|
+//! | [tour] | a first program, its command line, readers and writers, and a table of all constructs |
+//! | [parameters] | the arguments of a job: types, ranges, checks, and what identifies an instance |
+//! | [restart] | what exactly is exact, and what a restart runs again |
+//! | [faults] | skip, retry, and what happens to everything else that fails |
+//! | [scaling] | threads, partitions, calls in flight, `order = none` |
+//! | [testing] | components, steps and jobs in unit tests |
+//! | [errors] | messages of the compiler and of a run, and what to do |
+//! | [spring_batch] | the words of Spring Batch, and five programs side by side |
+//!
+//! The pages of the attributes say everything about one construct: [`#[step]`](macro@crate::step),
+//! [`#[job]`](macro@crate::job), [`#[processor]`](macro@crate::processor), [`#[listener]`](macro@crate::listener),
+//! [`#[aggregator]`](macro@crate::aggregator).
+
+#![allow(clippy::doc_markdown, reason = "SQLite and PostgreSQL are names and no code")]
+
+#[doc = include_str!("../docs/guide/tour.md")]
+pub mod tour {}
+
+#[doc = include_str!("../docs/parameters.md")]
+pub mod parameters {}
+
+#[doc = include_str!("../docs/guide/exact.md")]
+#[doc = include_str!("../docs/restart.md")]
+pub mod restart {}
+
+#[doc = include_str!("../docs/guide/faults.md")]
+pub mod faults {}
+
+#[doc = include_str!("../docs/guide/scaling.md")]
+#[cfg_attr(feature = "async", doc = include_str!("../docs/guide/scaling_async.md"))]
+pub mod scaling {}
+
+#[doc = include_str!("../docs/guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/guide/errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("../docs/guide/spring_batch.md")]
+#[cfg_attr(feature = "async", doc = include_str!("../docs/guide/spring_batch_async.md"))]
+pub mod spring_batch {}
