@@ -41,8 +41,8 @@ fn a_missing_file_is_named_and_the_same_command_goes_on_when_it_is_there() {
     world.fails_and_says(
         RUN,
         "export failed: opening in `entries`: cannot open in.csv: No such file or directory (os error 2)\n\
-         put the input there and run the same command again: it goes on behind the last commit; \
-         or run it with the right path, where this one is mistyped\n",
+         put the input there and run the same command again to resume after the last commit; \
+         if the path is wrong, run the job with the right one\n",
     );
     opens_once_it_is_there(&world);
 }

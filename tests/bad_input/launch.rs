@@ -43,7 +43,7 @@ fn an_instance_that_is_running_is_not_run_beside_itself() {
     assert_eq!((ended.code, ended.out.as_str()), (Some(4), ""), "{}", ended.err);
     let begins = format!("error: job `count` is already running as execution 1 (process {} ", running.0.id());
     assert!(ended.err.starts_with(&begins), "{}", ended.err);
-    let ends = "; wait for it, stop it with `stop 1`, or run other parameters\n";
+    let ends = "; wait for it, stop it with `stop 1`, or run with other parameters\n";
     assert!(ended.err.ends_with(ends) && ended.err.lines().count() == 1, "{}", ended.err);
     assert_eq!(executions(&world.file("batch.db")), 1);
 }
@@ -85,8 +85,8 @@ fn a_restart_with_another_identity_names_the_parameter() {
     world.refuses(
         "restart 1 --param year=2023",
         4,
-        "execution 1 cannot be restarted: with today's parameters job `ledger` is another instance, as `year` differs; \
-         give the value that the execution had, or run the job anew",
+        "execution 1 cannot be restarted: the current parameters belong to another instance of job `ledger`, as `year` \
+         differs; pass the value that the execution had, or start a new instance",
     );
 }
 

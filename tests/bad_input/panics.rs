@@ -11,7 +11,7 @@ fn fails(part: &str, begins: &str, ends: &str, booked_before: &[&str]) {
     let (cause, remedy) = ended.err.split_once('\n').unwrap();
     assert!(cause.starts_with(&format!("{begins}: ")) && cause.contains("panicked at "), "{cause}");
     assert!(cause.contains("programs/ledger.rs:") && cause.ends_with(&format!(": {ends}")), "{cause}");
-    assert_eq!(remedy, "fix it and run the same command again: it goes on behind the last commit\n");
+    assert_eq!(remedy, "fix it and run the same command again to resume after the last commit\n");
     assert_eq!(booked(&world.file("batch.db")), booked_before);
     world.completes(RUN, ENTRIES);
 }

@@ -11,7 +11,7 @@ fn refused(line: &str, message: &str) {
 
 #[test]
 fn an_unknown_parameter_names_the_nearest() {
-    refused("run --inptu in.csv", "`--inptu` is not known here; did you mean `--input`?");
+    refused("run --inptu in.csv", "unexpected argument `--inptu`; did you mean `--input`?");
     refused(
         "run --input in.csv --param yaer=2023",
         "job `ledger` has no parameter `yaer`; did you mean `year`?",
@@ -22,7 +22,7 @@ fn an_unknown_parameter_names_the_nearest() {
 fn a_missing_parameter_is_told_with_what_to_type() {
     refused(
         "run",
-        "job `ledger` needs the parameter `input` (PathBuf), and it has no default: give it, as `--input PATH`",
+        "job `ledger` needs the parameter `input` (PathBuf), and it has no default: pass it as `--input PATH`",
     );
 }
 
@@ -31,7 +31,10 @@ fn a_parameter_of_the_wrong_type_is_told_with_what_would_fit() {
     for (words, problem) in [
         ("--year 20x4", "`year` of job `ledger`: a whole number from 0 to 65535 is expected, not `20x4`"),
         ("--year 65536", "`year` of job `ledger`: a whole number from 0 to 65535 is expected, not `65536`"),
-        ("--day 2024-02-30", "`day` of job `ledger`: a date as 2024-01-31 is expected, not `2024-02-30`"),
+        (
+            "--day 2024-02-30",
+            "`day` of job `ledger`: a date such as 2024-01-31 is expected, not `2024-02-30`",
+        ),
         ("--rate one", "`rate` of job `ledger`: a number is expected, not `one`"),
         (
             "--panics never",
@@ -68,7 +71,10 @@ fn an_unknown_job_names_the_nearest() {
 #[test]
 fn a_look_at_a_repository_that_is_not_there_makes_none() {
     for line in ["show 1", "executions", "restart 1", "stop 1", "abandon 1", "recover"] {
-        refused(line, "there is no repository batch.db: `run` makes one, and `--repository` names another");
+        refused(
+            line,
+            "there is no repository batch.db: `run` creates it, and `--repository` selects another",
+        );
     }
 }
 
@@ -99,7 +105,7 @@ fn a_path_that_is_no_text_is_taken_as_it_is_and_another_word_is_refused() {
             [OsStr::new("run"), OsStr::new("--input"), input].into_iter().chain(words.iter().copied());
         Ended::of(world.command(LEDGER, words).env("BATCH_REPOSITORY", repository))
     };
-    let refused = "parameter `year` of job `ledger`: a text in UTF-8 is expected, not `\\xFF`";
+    let refused = "parameter `year` of job `ledger`: UTF-8 text is expected, not `\\xFF`";
     run(&[OsStr::new("--year"), OsStr::from_bytes(b"\xff")]).is_refused(2, refused);
     let ended = run(&[]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);

@@ -20,7 +20,7 @@ pub(crate) const TWO_CHUNKS: &str = "account,cents,note\na,1,x\nb,2,y\nc,3,z\nd,
 /// The command of all cases that have no other.
 pub(crate) const RUN: &str = "run --input in.csv";
 
-const REMEDY: &str = "fix it and run the same command again: it goes on behind the last commit";
+const REMEDY: &str = "fix it and run the same command again to resume after the last commit";
 
 /// A folder that vanishes with the test.
 pub(crate) struct World(tempfile::TempDir);

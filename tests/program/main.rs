@@ -137,7 +137,7 @@ fn an_execution_whose_process_was_killed_is_recovered() {
     drop(world.start("run --to 23 --pause 600000"));
     let (code, out, _) = world.ask("recover");
     assert_eq!(code, Some(0));
-    assert_eq!(out, "execution 1 of job count lost its owner and can be started again: `restart 1`\n");
+    assert_eq!(out, "execution 1 of job count lost its owner and can be restarted: `restart 1`\n");
     assert_eq!(world.ask("restart 1 --param pause=0").0, Some(0));
     assert_eq!(world.kept(), (1..=23).collect::<Vec<_>>());
 }

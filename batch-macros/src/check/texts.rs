@@ -103,7 +103,7 @@ impl Names<'_> {
                 parameter.ty.as_ref().map(|_| Value::Parameter(at)).ok_or(None)
             }
             (None, [known]) if known.asked => Err(Some(format!(
-                "`{name}` is a decider, and what a decider says is not kept; have a step return what is to be told"
+                "`{name}` is a decider, and the outcome of a decider is not kept; let a step return the value to show"
             ))),
             (None, [known]) => self.output(name, known),
             (None, []) if !self.whole => Err(None),

@@ -1,5 +1,5 @@
-//! Receives: the states that the processors of a step keep, and what its aggregator takes. Gives: which of them that is, found
-//! while the program compiles, and the states as the aggregator's argument.
+//! Finds, at compile time, the processor of a step whose state its aggregator takes, and converts the stored
+//! states to the aggregator's argument.
 
 use std::marker::PhantomData;
 
@@ -14,30 +14,30 @@ use crate::definition::{Failure, Keeper, State};
 pub struct Keeping {
     /// Its name.
     pub name: &'static str,
-    /// Is its state what the aggregator takes?
+    /// True if its state is the one that the aggregator takes.
     pub fits: bool,
-    /// Has it a state that is stored?
+    /// True if it has a stored state.
     pub stored: bool,
 }
 
-/// Asks whether the state `S` of a processor is the `P` that an aggregator takes.
+/// Compares the state `S` of a processor with the `P` that an aggregator takes.
 #[derive(Debug)]
 pub struct Keeps<S, P>(PhantomData<fn() -> (S, P)>);
 
 impl<Same> Keeps<Same, Same> {
-    /// It is.
+    /// They are the same.
     pub const IT: bool = true;
 }
 
-/// Found where there is no constant of the type's own.
+/// Used for types without an inherent constant.
 pub trait KeepsAnother {
-    /// It is not.
+    /// They differ.
     const IT: bool = false;
 }
 
 impl<S, P> KeepsAnother for Keeps<S, P> {}
 
-/// The processor whose state is a partition's result.
+/// The processor whose state is the result of a partition.
 #[must_use]
 pub const fn keeper(processors: &[Keeping]) -> Keeper {
     let at = next_that_fits(processors, 0);
@@ -54,7 +54,8 @@ pub const fn keeper(processors: &[Keeping]) -> Keeper {
     Keeper { name, before, stored }
 }
 
-/// What is wrong with the aggregator of a step whose processors are these, where not one of them keeps what it takes.
+/// The mistake of a step with an aggregator, if none of its processors keeps the state that the aggregator
+/// takes.
 #[must_use]
 pub const fn no_keeper(step: &str, aggregator: &str, part: &str, processors: &[Keeping]) -> Option<Message> {
     let first = next_that_fits(processors, 0);
@@ -68,12 +69,14 @@ pub const fn no_keeper(step: &str, aggregator: &str, part: &str, processors: &[K
     let message = Message::of("aggregator `").and(aggregator).and("` takes a `").and(part);
     let message = message.and("` of each partition, and ");
     Some(if same_text(one.name, other.name) {
-        let message = message.and("processor `").and(one.name).and("` stands twice in step `").and(step);
-        message.and("` and keeps one each time; leave it out at one place, or put a processor with a state of its own there")
+        let message = message.and("processor `").and(one.name).and("` occurs twice in step `").and(step);
+        message.and(
+            "` and keeps one each time; remove it in one place, or use a processor with its own state there",
+        )
     } else {
         let message = message.and("processors `").and(one.name).and("` and `").and(other.name);
-        let message = message.and("` of step `").and(step).and("` keep one each; make the state of `");
-        message.and(other.name).and("` a type of its own: `struct Name(").and(part).and(");`")
+        let message = message.and("` of step `").and(step).and("` keep one each; give the state of `");
+        message.and(other.name).and("` its own type: `struct Name(").and(part).and(");`")
     })
 }
 
@@ -89,19 +92,19 @@ const fn at_index(processors: &[Keeping], index: usize) -> Option<Keeping> {
     if index < processors.len() { Some(processors[index]) } else { None }
 }
 
-/// What an aggregator takes, read back from where it is stored.
+/// Parses the stored argument of an aggregator.
 #[derive(Debug)]
 pub struct Stored<P>(PhantomData<fn() -> P>);
 
 impl<P> Stored<P> {
-    /// The question.
+    /// The only value.
     pub const OF: Self = Self(PhantomData);
 }
 
-/// What may be the state of a processor.
+/// Types that may be the state of a processor.
 pub trait AsState<P> {
     /// # Errors
-    /// When what was stored is of another type.
+    /// If the stored state has another type.
     fn part(&self, stored: Option<Value>) -> Result<P, Failure>;
 }
 
@@ -110,13 +113,13 @@ impl<P: State> AsState<P> for Stored<P> {
         let Some(stored) = stored else { return Ok(P::default()) };
         serde_json::from_value(stored).map_err(|error| {
             Failure::new(format!(
-                "the state that a partition stored is not of today's type: {error}; start a new instance (`--next`), or bring the old type back"
+                "the state stored by a partition does not fit its current type: {error}; restore the old type, or start a new instance with `--next`"
             ))
         })
     }
 }
 
-/// All else: no step compiles with an aggregator that takes it, as no processor keeps it.
+/// All other types. A step whose aggregator takes one does not compile, as no processor keeps it.
 pub trait NoState<P> {
     /// # Errors
     /// Always.
@@ -129,10 +132,10 @@ impl<P> NoState<P> for &Stored<P> {
     }
 }
 
-/// What an aggregator returned, as it is left to later steps.
+/// The value of an aggregator as JSON, for later steps.
 ///
 /// # Errors
-/// When it does not serialise.
+/// If it does not serialise.
 pub fn left_json<V: Serialize>(value: &V) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(Failure::new)
 }
@@ -149,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_told_by_its_type_under_whatever_name() {
+    fn a_state_is_known_by_its_type_under_any_alias() {
         type Count = u32;
         let found = [Keeps::<Count, u32>::IT, Keeps::<Option<u32>, u32>::IT];
         assert_eq!(found, [true, false]);
     }
 
     #[test]
-    fn of_processors_with_one_name_the_state_of_the_one_that_fits_is_found() {
+    fn of_processors_with_the_same_name_the_one_with_the_matching_state_is_found() {
         let mut states = States::new();
         for (name, state) in [("count", 1), ("check", 2), ("count", 3)] {
             states.save(name, &state).unwrap();
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn in_place_of_a_state_that_is_not_stored_no_other_of_that_name_is_taken() {
+    fn an_unstored_state_is_not_replaced_by_another_of_that_name() {
         let mut states = States::new();
         states.save("count", &1).unwrap();
         let found = keeper(&[keeping("count", true, false), keeping("count", false, true)]);
@@ -182,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_without_a_state_stands_for_its_default() {
+    fn a_partition_without_a_state_counts_as_the_default() {
         assert_eq!(Stored::<u32>::OF.part(None).unwrap(), 0);
         assert_eq!(Stored::<u32>::OF.part(Some(7.into())).unwrap(), 7);
         let refused = Stored::<u32>::OF.part(Some("seven".into())).unwrap_err().to_string();
-        assert!(refused.contains("not of today's type"), "{refused}");
+        assert!(refused.contains("does not fit its current type"), "{refused}");
         assert!((&Stored::<Plain>::OF).part(None).is_err());
     }
 }

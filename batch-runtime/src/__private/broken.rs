@@ -1,4 +1,4 @@
-//! Receives: a component with a mistake. Gives: what stands for it, so that the mistake is reported once.
+//! Placeholders for a component with a mistake, so that the mistake is reported only once.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use crate::definition::{
 };
 use crate::engine::{StepEnd, StepRun};
 
-/// Reads, processes and writes whatever is asked for; a program with it does not compile.
+/// Reads, processes and writes any type. A program that contains it does not compile.
 #[derive(Debug)]
 pub struct Broken<T>(PhantomData<fn() -> T>);
 
@@ -71,7 +71,7 @@ impl<T> Writer for Broken<T> {
 
 impl<T> Partitionable for Broken<T> {}
 
-/// Stands for the run of a step with a mistake.
+/// The run of a step with a mistake.
 #[must_use]
 pub fn never_run(_: &StepRun<'_>) -> StepEnd {
     unreachable!("{NEVER}")

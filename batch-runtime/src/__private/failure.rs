@@ -1,7 +1,7 @@
-//! Receives: what a user's function returned, of whatever type. Gives: an error as a [`Failure`], a value as JSON.
+//! Converts the results of user functions of any type: errors to [`Failure`], values to JSON.
 //!
-//! The way is picked by method lookup: generated code calls `(&&&&&&Thrown::of(&error)).failure(error)`, and of the
-//! traits below the one on the most references applies whose bound the type fulfils.
+//! Method lookup picks the conversion: generated code calls `(&&&&&&Thrown::of(&error)).failure(error)`, and
+//! of the traits below, the one with the most references whose bound the type meets applies.
 
 use std::any::Any;
 use std::error::Error;
@@ -24,7 +24,7 @@ impl<E> Thrown<E> {
     }
 }
 
-/// What carries an error: `anyhow::Error`, `Box<dyn Error + Send + Sync>`.
+/// Types that carry an error: `anyhow::Error`, `Box<dyn Error + Send + Sync>`.
 pub trait AsCarrier<E> {
     fn failure(&self, error: E) -> Failure;
 }
@@ -65,7 +65,7 @@ impl<E: Error + 'static> AsLocal<E> for &&&Thrown<E> {
     }
 }
 
-/// The same, boxed already.
+/// The same, already boxed.
 pub trait AsBoxed<E> {
     fn failure(&self, error: E) -> Failure;
 }
@@ -77,7 +77,7 @@ impl<E: Into<Box<dyn Error>>> AsBoxed<E> for &&Thrown<E> {
     }
 }
 
-/// Whatever can be shown.
+/// Types that implement `Display`.
 pub trait AsText<E> {
     fn failure(&self, error: E) -> Failure;
 }
@@ -89,7 +89,7 @@ impl<E: fmt::Display> AsText<E> for &Thrown<E> {
     }
 }
 
-/// What is no error, which was reported already.
+/// Types that are no error, already reported elsewhere.
 pub trait Reported<E> {
     fn failure(&self, error: E) -> Failure;
 }
@@ -100,7 +100,7 @@ impl<E> Reported<E> for Thrown<E> {
     }
 }
 
-/// What is no error: the call does not compile, and says so.
+/// Types that are no error: the call does not compile, and the message says so.
 pub trait NoError<E> {
     fn failure(&self, error: E) -> Failure
     where
@@ -120,10 +120,10 @@ impl<E> NoError<E> for Thrown<E> {
 #[derive(Debug)]
 pub struct Left<'v, V>(pub &'v V);
 
-/// Values of serde types are left to the steps that follow.
+/// Values of serde types become outputs for later steps.
 pub trait AsOutput {
     /// # Errors
-    /// When the value does not serialise.
+    /// If the value does not serialise.
     fn output_json(&self) -> Result<Option<String>, Failure>;
 }
 
@@ -133,10 +133,10 @@ impl<V: Serialize + DeserializeOwned> AsOutput for &Left<'_, V> {
     }
 }
 
-/// All others only say where the job goes on.
+/// All other values only decide how the job continues.
 pub trait AsRoute {
     /// # Errors
-    /// None.
+    /// Never.
     fn output_json(&self) -> Result<Option<String>, Failure>;
 }
 
@@ -205,9 +205,9 @@ mod tests {
         assert_eq!(plain.to_string(), "mine");
         let source = failure!(anyhow::Error::from(Outer(Own)));
         assert_eq!(source.find::<Own>(), Some(&Own));
-        let told = failure!(Err::<(), _>(Own).context("loading").context("today").unwrap_err());
-        assert_eq!(told.find::<Own>(), Some(&Own));
-        assert_eq!(told.to_string(), "today: loading: mine");
+        let failure = failure!(Err::<(), _>(Own).context("loading").context("today").unwrap_err());
+        assert_eq!(failure.find::<Own>(), Some(&Own));
+        assert_eq!(failure.to_string(), "today: loading: mine");
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_can_be_shown_is_an_error() {
+    fn anything_that_implements_display_is_an_error() {
         assert_eq!(failure!(17).to_string(), "17");
     }
 

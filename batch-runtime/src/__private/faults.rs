@@ -1,5 +1,5 @@
-//! Receives: types that generated code knows. Gives: what can be done with them, picked by method lookup: a way to copy a state,
-//! an item as JSON, a policy's answer.
+//! Operations on types of the user, picked by method lookup: copying a state, showing an item as JSON, asking
+//! a policy.
 
 use std::error::Error;
 use std::marker::PhantomData;
@@ -39,7 +39,7 @@ impl<S> NotCopied<S> for &Copier<S> {
     }
 }
 
-/// What keeps an item of that type while it is processed: a copy, where one is wanted or costs nothing.
+/// Keeps an item of that type while it is processed: by a copy, if one is wanted or free.
 #[derive(Debug)]
 pub struct Keeping<T, const WANTED: bool>(PhantomData<T>);
 
@@ -47,7 +47,7 @@ impl<T, const WANTED: bool> Keeping<T, WANTED> {
     pub const OF: Self = Self(PhantomData);
 }
 
-/// Items of which a copy is wanted.
+/// Items of which a clone is wanted.
 pub trait KeptByClone<T> {
     fn keep<P: Process<T>>(&self, processor: P) -> Kept<P>;
 }
@@ -58,7 +58,7 @@ impl<T: Clone> KeptByClone<T> for Keeping<T, true> {
     }
 }
 
-/// Items that are copied as they are.
+/// Items that are `Copy`.
 pub trait KeptByCopy<T> {
     fn keep<P: Process<T>>(&self, processor: P) -> Kept<P>;
 }
@@ -106,35 +106,35 @@ impl<T> NoItem for &Shown<'_, T> {
     }
 }
 
-/// What `#[skip_policy]` implements for the marker of the annotated function.
+/// Implemented by `#[skip_policy]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a skip policy",
     label = "decides nothing about skips",
     note = "put `#[skip_policy]` on a function `fn name(error: &MyError, skipped: u64) -> bool`"
 )]
 pub trait SkipPolicy {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 
     /// See [`Covers`](crate::definition::Covers).
     fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 }
 
-/// What `#[retry_policy]` implements for the marker of the annotated function.
+/// Implemented by `#[retry_policy]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retry policy",
-    label = "decides nothing about repeating",
+    label = "decides nothing about retries",
     note = "put `#[retry_policy]` on a function `fn name(error: &MyError, repeated: u64) -> bool`"
 )]
 pub trait RetryPolicy {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 
     /// See [`Covers`](crate::definition::Covers).
     fn covers(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 }
 
-/// All errors of a type: what a rule that names a type asks.
+/// Covers all errors of a type, for a rule that names a type.
 #[must_use]
 pub fn is_of<E: Error + 'static>(error: &(dyn Error + 'static), _so_far: u64) -> Option<bool> {
     error.is::<E>().then_some(true)

@@ -1,4 +1,4 @@
-//! Receives: texts. Gives: a message that is built while the program compiles, where `format!` cannot run.
+//! Builds messages at compile time, where `format!` is unavailable.
 
 const CAPACITY: usize = 1024;
 
@@ -16,7 +16,7 @@ impl Message {
         Self { bytes: [0; CAPACITY], length: 0 }.and(text)
     }
 
-    /// With more text behind it; what is too long is cut at a character.
+    /// Appends text, cut at a character boundary if it is too long.
     #[must_use]
     pub const fn and(mut self, text: &str) -> Self {
         let bytes = text.as_bytes();
@@ -38,7 +38,7 @@ impl Message {
         self
     }
 
-    /// As a text.
+    /// The message as text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.length).0) {
@@ -48,7 +48,7 @@ impl Message {
     }
 }
 
-/// Are the texts equal?
+/// Returns whether the texts are equal.
 #[must_use]
 pub const fn same_text(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
@@ -67,7 +67,7 @@ pub const fn same_text(a: &str, b: &str) -> bool {
 
 const WORD: usize = 48;
 
-/// The changes of single letters that make one word of the other; many for long words.
+/// The edit distance between two words; large for long words.
 #[must_use]
 pub const fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
@@ -102,7 +102,7 @@ pub const fn distance(a: &str, b: &str) -> usize {
     last[b.len()]
 }
 
-/// Is one word near enough to the other to have been meant?
+/// Returns whether the typed word is probably a typo of the known one.
 #[must_use]
 pub const fn is_near(typed: &str, known: &str) -> bool {
     let longer = if typed.len() > known.len() { typed.len() } else { known.len() };
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_at_a_character() {
+    fn a_long_message_is_cut_at_a_character() {
         let message = Message::of(&"é".repeat(600));
         assert_eq!(message.as_str(), "é".repeat(512));
     }
 
     #[test]
-    fn near_words_are_told_from_others() {
+    fn near_words_are_recognised() {
         assert!(is_near("inptu", "input"));
         assert!(is_near("regoin", "region"));
         assert!(!is_near("colour", "input"));

@@ -1,6 +1,6 @@
-//! Receives: nothing. Gives: all that generated code may name. Not for users: it changes without notice.
+//! Everything that generated code may name. Not for users: it changes without notice.
 
-#![allow(missing_docs, reason = "what stands here is named by generated code alone")]
+#![allow(missing_docs, reason = "only generated code names these items")]
 
 mod aggregation;
 mod broken;

@@ -1,23 +1,23 @@
-//! Gives the code of a job what it needs for its parameters.
+//! Support for the parameters of a job in generated code.
 
 use crate::definition::ParameterType;
 
-/// The value that a text in the program stands for.
+/// The value of a literal in the program.
 ///
 /// # Panics
-/// Never: the text was judged while the program compiled.
+/// Never: the text was checked at compile time.
 #[must_use]
 pub fn of_text<T: ParameterType>(text: &str) -> T {
     let value = T::parse(text).and_then(|value| T::from_value(Some(&value)));
-    value.expect("a default was judged while the program compiled")
+    value.expect("a default is checked at compile time")
 }
 
-/// Does the job use the parameter? Where it does not, the code that follows is never reached, so rustc itself says that
-/// the variable in it is unused: no macro can warn on stable.
+/// Whether the job uses the parameter. If not, the code after the check is never reached, so rustc itself
+/// warns that the variable in it is unused: macros cannot warn on stable.
 #[derive(Debug)]
 pub struct UsedParameter<const USED: bool>;
 
-/// What is never there.
+/// A type without values.
 #[derive(Debug)]
 pub enum Never {}
 

@@ -1,5 +1,4 @@
-//! Receives: the components of a step with partitions. Gives: its reader and writer, kept to a partition, and what the input is
-//! split into.
+//! Opens the reader and writer of a step for one partition, and splits the input of the step.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +9,16 @@ use crate::definition::{
 };
 use crate::repository::NewPartition;
 
-/// Named by generated code, to ask whether what opens a reader opens one that splits.
+/// Named by generated code to check that an opened reader can be split.
 pub const fn splits<'s, R: Splits, F: Copy + FnOnce(&Scope<'s>) -> Result<R, Failure>>(_: F) {}
 
-/// Named by generated code, to ask whether what binds a writer binds one that partitions share.
+/// Named by generated code to check that partitions can share a bound writer.
 pub const fn is_shared<'s, W: IsShared, F: Copy + FnOnce(&Scope<'s>) -> Result<W, Failure>>(_: F) {}
 
-/// The reader, kept to the partition of the scope where there is one.
+/// The reader, narrowed to the partition of the scope, if there is one.
 ///
 /// # Errors
-/// When the input no longer has that part.
+/// If the input no longer has that part.
 pub fn narrowed<'s, R: Splittable + 's>(
     mut reader: R,
     scope: &Scope<'_>,
@@ -30,7 +29,7 @@ pub fn narrowed<'s, R: Splittable + 's>(
     Ok(reader)
 }
 
-/// The writer, as that of the partition of the scope where there is one.
+/// The writer, set to the partition of the scope, if there is one.
 pub fn apart<'s, W: Partitionable + 's>(
     mut writer: W,
     scope: &Scope<'_>,
@@ -41,10 +40,10 @@ pub fn apart<'s, W: Partitionable + 's>(
     writer
 }
 
-/// The parts of a reader's input, as they are stored.
+/// The parts of a reader's input, in stored form.
 ///
 /// # Errors
-/// When the input cannot be looked through.
+/// If the input cannot be examined.
 pub fn split<R: Splittable>(mut reader: R, partitions: usize) -> Result<Vec<NewPartition>, Failure> {
     let parts = reader.split(partitions).map_err(Failure::new)?;
     parts
@@ -53,17 +52,17 @@ pub fn split<R: Splittable>(mut reader: R, partitions: usize) -> Result<Vec<NewP
         .collect()
 }
 
-/// What a partitioner makes, as it is stored.
+/// The partitions of a partitioner, in stored form.
 ///
 /// # Errors
-/// When it fails, or two partitions have one name.
+/// If it fails, or two partitions have the same name.
 pub fn partitions_of<P: PartitionerDefinition<Range: Serialize>>(
     scope: &Scope<'_>,
 ) -> Result<Vec<NewPartition>, Failure> {
     let made = P::partitions(scope).map_err(|failure| failure.in_component(P::NAME))?;
     let mut seen = BTreeSet::new();
     if let Some((name, _)) = made.iter().find(|(name, _)| !seen.insert(name.as_str())) {
-        let why = format!("two partitions are called `{name}`, and nothing could tell them apart");
+        let why = format!("two partitions are named `{name}`; give each its own name");
         return Err(Failure::new(why).in_component(P::NAME));
     }
     made.into_iter()

@@ -1,9 +1,9 @@
-//! Receives: a check. Gives: a type that is erroneous where the check is, so that one mistake is reported once.
+//! Turns a failed check into an erroneous type, so that each mistake is reported only once.
 
 use crate::definition::{Failure, InAnyOrder, Scope};
 
-/// `<T as If<{ check; true }>>::Is` is `T` where the check compiles; else an erroneous type, about which rustc
-/// reports nothing more.
+/// `<T as If<{ check; true }>>::Is` is `T` if the check compiles; otherwise it is an erroneous type, about
+/// which rustc reports nothing more.
 pub trait If<const HOLDS: bool> {
     type Is: ?Sized;
 }
@@ -13,11 +13,11 @@ impl<T: ?Sized> If<true> for T {
     type Is = T;
 }
 
-/// The value as that type, which it is unless an error was reported before.
+/// The value as that type. If an error was already reported, the types may differ.
 #[inline]
 pub fn same<T>(value: T) -> T {
     value
 }
 
-/// Named by generated code, to ask whether what binds a writer binds one that takes chunks in any order.
+/// Named by generated code to check that a bound writer accepts chunks in any order.
 pub const fn in_any_order<'s, W: InAnyOrder, F: Copy + FnOnce(&Scope<'s>) -> Result<W, Failure>>(_: F) {}

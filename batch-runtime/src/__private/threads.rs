@@ -1,14 +1,15 @@
-//! Receives: how a step with `threads` opens its reader. Gives: the run that suits it: threads read it in turns where it can change
-//! threads, and where it cannot it has one of its own.
+//! Picks the run of a step with `threads`: threads take turns with a reader that is `Send`; any other reader
+//! has its own thread.
 //!
-//! Which of the two it is, rustc finds out where the type is known: the trait that asks for more is found first.
+//! rustc decides once the type is known: method lookup finds the trait with the stricter bound first.
 
 use std::marker::PhantomData;
 
 use crate::definition::{Failure, Pipe, Reader};
 use crate::engine::{Order, StepEnd, StepRun, run_beside_reader, run_in_turns};
 
-/// What opens the reader of the pipe `P`, whose items are named beside it, so that generated code says where they come from.
+/// Opens the reader of the pipe `P`. The item types are spelled out, so that errors in generated code say
+/// where they come from.
 pub struct Opens<P, In, Out, F>(pub F, PhantomData<(P, In, Out)>);
 
 impl<P, In, Out, F> Opens<P, In, Out, F> {
@@ -20,7 +21,7 @@ impl<P, In, Out, F> Opens<P, In, Out, F> {
     }
 }
 
-/// Threads read it in turns.
+/// Threads take turns reading.
 pub trait InTurns {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
@@ -38,7 +39,7 @@ where
     }
 }
 
-/// It stays on its thread.
+/// The reader stays on its thread.
 pub trait BesideReader {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }

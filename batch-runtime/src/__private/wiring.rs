@@ -1,5 +1,5 @@
-//! Receives: the constants of components and steps. Gives: what is wrong between them, found while the program
-//! compiles; the generated code panics with it at the user's word.
+//! Compile-time checks between the constants of components and steps. Generated code panics with the message
+//! at the relevant token of the user's source.
 
 use super::message::{Message, distance, is_near, same_text};
 use crate::definition::{
@@ -7,13 +7,13 @@ use crate::definition::{
 };
 use crate::definition::{Kind, expected};
 
-/// The type of a constant that is bound.
+/// The type of a bound constant.
 #[must_use]
 pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
     T::TYPE
 }
 
-/// What is wrong with binding the argument of that name.
+/// The mistake in binding an argument of that name, if any.
 #[must_use]
 pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Option<Message> {
     if Need::is_hidden(needs) {
@@ -76,7 +76,7 @@ const fn list_parameters(message: Message, needs: &[Need]) -> Message {
     if any { message } else { message.and("; it takes no parameters: leave the binding out") }
 }
 
-/// What is wrong with giving that constant to the argument.
+/// The mistake in binding that constant to the argument, if any.
 #[must_use]
 pub const fn does_not_fit(
     whose: &str,
@@ -107,7 +107,7 @@ pub const fn does_not_fit(
     None
 }
 
-/// Appends the type in the user's words.
+/// Appends the name of the type for the user.
 #[must_use]
 pub const fn named(message: Message, ty: &TypeName) -> Message {
     if same_text(ty.name, "{integer}") {
@@ -129,7 +129,7 @@ const fn spelled(message: Message, ty: &TypeName) -> Message {
     }
 }
 
-/// Is it one type, whatever the path by which it was named?
+/// Returns whether the types are the same, by whatever path they were named.
 #[must_use]
 pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
     same_text(a.module, b.module)
@@ -141,7 +141,7 @@ pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
         }
 }
 
-/// What is wrong with a text as the default of the parameter of that type.
+/// The mistake in a text as the default of a parameter of that type, if any.
 #[must_use]
 pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
     let message = Message::of("`").and(name).and("` is of type ");
@@ -152,7 +152,7 @@ pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) ->
         b"Date" => Kind::Date,
         b"DateTime" => Kind::DateTime,
         b"Timestamp" => Kind::Timestamp,
-        b"PathBuf" if text.is_empty() => return Some(named(message, ty).and(", and no path is empty")),
+        b"PathBuf" if text.is_empty() => return Some(named(message, ty).and(", and a path cannot be empty")),
         b"String" | b"PathBuf" => return None,
         _ => {
             if ty.module.is_empty() {
@@ -163,7 +163,7 @@ pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) ->
     };
     match expected(kind, text) {
         Some(expected) => Some(named(message, ty).and(": ").and(expected)),
-        // Its offset could take it past the last day there is.
+        // The offset could move it past the last representable day.
         None if matches!(kind, Kind::Timestamp) && has_no_instant(text) => {
             Some(named(message, ty).and(": a year before 9999 is expected"))
         }
@@ -202,7 +202,7 @@ const INTEGERS: [(&str, i128, i128); 12] = [
     ("usize", 0, usize::MAX as i128),
     ("isize", isize::MIN as i128, isize::MAX as i128),
     ("i128", i128::MIN, i128::MAX),
-    // A literal in a binding is looked at as an `i128`.
+    // A literal in a binding is checked as an `i128`.
     ("u128", 0, i128::MAX),
 ];
 
@@ -245,7 +245,7 @@ pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     same_text(given.name, "{float}") && (same_text(asked.name, "f64") || same_text(asked.name, "f32"))
 }
 
-#[expect(clippy::option_option, reason = "asks for none, for the repository's own, or for another")]
+#[expect(clippy::option_option, reason = "no database, the repository's own, or another")]
 const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static DatabaseInfo>> {
     let mut i = 0;
     while i < component.needs.len() {
@@ -271,7 +271,7 @@ const fn database_id(database: Option<&'static DatabaseInfo>) -> &'static str {
     }
 }
 
-/// What is wrong with a component at `index`, given those before it.
+/// The mistake of the component at `index`, given those before it.
 #[must_use]
 pub const fn out_of_place(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
     match runs_ahead(components, index) {
@@ -280,7 +280,7 @@ pub const fn out_of_place(step: &str, components: &[ComponentUse], index: usize)
     }
 }
 
-/// What is wrong where the component at `index` works on several items at once.
+/// The mistake if the component at `index` works on several items at once.
 const fn runs_ahead(components: &[ComponentUse], index: usize) -> Option<Message> {
     if !is_ahead(&components[index]) {
         return None;
@@ -291,11 +291,11 @@ const fn runs_ahead(components: &[ComponentUse], index: usize) -> Option<Message
             return Some(
                 Message::of("`")
                     .and(components[i].name)
-                    .and("` stands before `")
+                    .and("` comes before `")
                     .and(components[index].name)
-                    .and("`, which works on several items at once: it would be ahead of what is committed, and it keeps ")
+                    .and("`, which works on several items at once: it would run ahead of the last commit, and it keeps ")
                     .and(what)
-                    .and("; put it behind `")
+                    .and("; put it after `")
                     .and(components[index].name)
                     .and("`, or drop `concurrency`"),
             );
@@ -327,7 +327,7 @@ const fn kept(component: &ComponentUse) -> Option<&'static str> {
     None
 }
 
-/// What is wrong where the component at `index` writes to another database than one before it.
+/// The mistake if the component at `index` writes to another database than an earlier one.
 const fn second_database(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
     let Some(database) = transaction_of(&components[index]) else { return None };
     let mut i = 0;
@@ -338,7 +338,7 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
             }
             let message = Message::of("step `")
                 .and(step)
-                .and("` would write to two databases, which nothing could commit as one: `")
+                .and("` would write to two databases, which cannot be committed together: `")
                 .and(components[i].name)
                 .and("` asks for a transaction of ");
             let message = of_database(message, first).and(", `").and(components[index].name);
@@ -350,12 +350,12 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
     None
 }
 
-/// What is wrong with a rule about errors in a step where there are none.
+/// The mistake of a rule about errors in a step that cannot fail.
 #[must_use]
 pub const fn nothing_fails(step: &str, components: &[ComponentUse]) -> Option<Message> {
     let mut i = 0;
     while i < components.len() {
-        // What a listener fails with falls under no rule.
+        // The failure of a listener falls under no rule.
         if !same_text(components[i].role, "listener") && !matches!(components[i].raises, Raises::Nothing) {
             return None;
         }

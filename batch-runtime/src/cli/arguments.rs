@@ -1,4 +1,4 @@
-//! Receives: what clap matched. Gives: what the user wants, typed.
+//! Turns the arguments that clap matched into typed commands.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,7 +13,7 @@ use crate::graph::GraphFormat;
 use crate::operator::job_named;
 use crate::repository::Recovery;
 
-/// What holds for every command.
+/// The options of every command.
 #[derive(Debug)]
 pub(super) struct Globals {
     pub(super) repository: Option<OsString>,
@@ -22,10 +22,10 @@ pub(super) struct Globals {
     pub(super) verbose: bool,
 }
 
-/// How to run a job.
+/// The options of the commands that run a job.
 #[derive(Debug)]
 pub(super) struct RunArguments {
-    /// Parameters as they were typed: the name of a file need not be text.
+    /// The parameters as typed: a file name need not be valid UTF-8.
     pub(super) given: Vec<(String, OsString)>,
     pub(super) durability: Durability,
     pub(super) recovery: Recovery,
@@ -40,7 +40,7 @@ pub(super) enum Invocation {
         next: bool,
         run: RunArguments,
     },
-    /// Of that job, if it is named.
+    /// Limited to `job`, if it is named.
     Replay {
         execution: ExecutionId,
         job: Option<&'static JobInfo>,
@@ -83,7 +83,7 @@ impl Globals {
 impl Invocation {
     pub(super) fn of(matches: &ArgMatches, jobs: &[&'static JobInfo]) -> Result<Self, Refusal> {
         let Some((name, matches)) = matches.subcommand() else {
-            return Err(Refusal::usage("a command is needed; `--help` lists them"));
+            return Err(Refusal::usage("a command is required; `--help` lists the commands"));
         };
         Ok(match name {
             "jobs" => Self::Jobs,
@@ -117,13 +117,13 @@ impl Invocation {
         let (name, inner) = matches.subcommand().unzip();
         let replayed = inner.unwrap_or(matches).get_one::<i64>("replay").copied().map(ExecutionId);
         if let (Some(execution), None, true) = (replayed, name, jobs.len() > 1) {
-            // Parameters are known behind the name of their job only.
+            // Parameters are known only after the name of their job.
             let run = RunArguments::of(matches, Vec::new());
             return Ok(Self::Replay { execution, job: None, run });
         }
         let job = named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
-        // In front of the job's name flags are known only where the job is the only one.
+        // Before the job's name, its flags are known only if it is the only job.
         let outer = (jobs.len() == 1).then_some(matches);
         for matches in outer.into_iter().chain(inner) {
             for spec in job.parameters.iter().filter(|spec| parameter::has_flag(spec)) {
@@ -157,7 +157,7 @@ impl RunArguments {
         }
     }
 
-    /// With the secrets that the environment holds and the command line does not.
+    /// The given parameters, plus secrets that only the environment holds.
     pub(super) fn with_secrets(&self, job: &JobInfo, console: &Console) -> Vec<(String, OsString)> {
         let mut given = self.given.clone();
         for spec in job.parameters.iter().filter(|spec| spec.secret) {
@@ -171,7 +171,7 @@ impl RunArguments {
     }
 }
 
-/// The job of that name, which may be left out where a program has one job.
+/// The job with this name; a program with only one job may omit it.
 fn named_or_only(
     jobs: &[&'static JobInfo],
     name: Option<&str>,
@@ -180,9 +180,7 @@ fn named_or_only(
     match (name, jobs) {
         (Some(name), _) => Ok(job_named(jobs, name)?),
         (None, [only]) => Ok(only),
-        (None, _) => {
-            Err(Refusal::usage(format!("the job's name is needed behind `{command}`; `jobs` lists them")))
-        }
+        (None, _) => Err(Refusal::usage(format!("`{command}` needs the name of a job; `jobs` lists them"))),
     }
 }
 
@@ -195,8 +193,10 @@ fn named(matches: &ArgMatches) -> Result<Vec<(String, OsString)>, Refusal> {
         let mut parts = given.as_bytes().splitn(2, |byte| *byte == b'=');
         match (parts.next().map(str::from_utf8), parts.next()) {
             (Some(Ok(name)), Some(value)) => Ok((name.to_owned(), OsStr::from_bytes(value).to_owned())),
-            // Not repeated in the message: what was typed may be a secret.
-            _ => Err(Refusal::usage("`--param` wants a name and a value, as `--param input=flights.csv`")),
+            // The message does not repeat the text: it may be a secret.
+            _ => {
+                Err(Refusal::usage("`--param` needs a name and a value, such as `--param input=flights.csv`"))
+            }
         }
     };
     matches.get_many::<OsString>("param").into_iter().flatten().map(split).collect()

@@ -1,4 +1,4 @@
-//! Receives: the jobs of a program. Gives: its command line as clap knows it.
+//! Builds the clap command line for the jobs of a program.
 
 use std::ffi::OsString;
 
@@ -9,14 +9,14 @@ use super::parameter;
 use crate::definition::JobInfo;
 use crate::graph::GraphFormat;
 
-/// Ours stand behind the parameters of the job.
+/// Our own options follow the parameters of the job.
 const OPTIONS: &str = "Options";
 
-/// The whole command line. Jobs must have different names.
+/// The whole command line. The jobs must have different names.
 pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<usize>) -> Command {
     let about = match jobs {
         [job] if !job.doc.is_empty() => parameter::plain(job.doc),
-        _ => "Runs the jobs of this program, and looks after them.".to_owned(),
+        _ => "Runs and manages the jobs of this program.".to_owned(),
     };
     let command = Command::new(program.to_owned())
         .about(about)
@@ -25,15 +25,17 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
         .disable_help_flag(true)
         .args(globals())
         .subcommands([
-            Command::new("jobs").about("Lists the jobs of this program with their parameters"),
+            Command::new("jobs").about("Lists the jobs of this program and their parameters"),
             run(program, jobs),
             restart(),
-            Command::new("stop").about("Asks a running execution to stop behind its chunk").arg(execution()),
+            Command::new("stop")
+                .about("Asks a running execution to stop after its current chunk")
+                .arg(execution()),
             Command::new("abandon")
-                .about("Gives an execution up for good: its instance is not started again")
+                .about("Abandons an execution for good: its instance cannot be restarted")
                 .arg(execution()),
             Command::new("recover")
-                .about("Ends running executions whose process is dead, so that they can be started again"),
+                .about("Ends executions whose process is dead, so that they can be restarted"),
             executions(),
             graph(),
             show(),
@@ -46,14 +48,14 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
 
 fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     let run = Command::new("run")
-        .about("Runs a job; one that failed or was stopped goes on behind its last commit")
+        .about("Runs a job, or resumes a failed or stopped run after its last commit")
         .disable_help_subcommand(true)
         .subcommand_value_name("JOB")
         .subcommand_help_heading("Jobs")
         .subcommands(
             jobs.iter().map(|job| of_job(Command::new(job.name), program, job).hide(jobs.len() == 1)),
         );
-    // The parameters come first: help shows its headings in the order of their first argument.
+    // The parameters come first: help orders its headings by their first argument.
     let run = match jobs {
         [only] => of_job(run, program, only),
         _ => run.override_usage(format!("{program} run JOB [OPTIONS]")),
@@ -64,7 +66,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .action(ArgAction::SetTrue)
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Runs a new instance, whatever ran before, by counting `run.id` on");
+        .help("Starts a new instance, even of a completed job, by incrementing `run.id`");
     let replay = Arg::new("replay")
         .long("replay")
         .global(true)
@@ -73,11 +75,11 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .value_parser(clap::value_parser!(i64))
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Reads again what this execution skipped, then runs all later steps in full");
+        .help("Reprocesses the items that this execution skipped, then runs all later steps in full");
     run.args([next, replay, durability().global(true), recovery().global(true)])
 }
 
-/// The command with the parameters of a job.
+/// Adds the parameters of a job to a command.
 fn of_job(command: Command, program: &str, job: &'static JobInfo) -> Command {
     let required = job.parameters.iter().filter(|spec| parameter::is_required(spec)).map(parameter::usage);
     let words = [program.to_owned(), "run".to_owned(), job.name.to_owned()].into_iter().chain(required);
@@ -94,10 +96,10 @@ fn of_job(command: Command, program: &str, job: &'static JobInfo) -> Command {
 
 fn restart() -> Command {
     Command::new("restart")
-        .about("Runs the instance of an execution again, behind its last commit")
+        .about("Resumes an execution after its last commit")
         .long_about(
-            "Runs the instance of an execution again, behind its last commit, with the parameters it had. \
-             Secrets are never stored: give them again.",
+            "Resumes an execution after its last commit, with the same parameters. \
+             Secrets are never stored: pass them again.",
         )
         .arg(execution())
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
@@ -106,8 +108,8 @@ fn restart() -> Command {
 
 fn executions() -> Command {
     Command::new("executions")
-        .about("Lists the executions, newest first")
-        .arg(Arg::new("job").value_name("JOB").help("Of this job only"))
+        .about("Lists executions, newest first")
+        .arg(Arg::new("job").value_name("JOB").help("Lists only the executions of this job"))
         .arg(
             Arg::new("limit")
                 .long("limit")
@@ -116,7 +118,7 @@ fn executions() -> Command {
                 .value_parser(clap::value_parser!(u32).range(1..))
                 .help_heading(OPTIONS)
                 .display_order(1)
-                .help("At most that many"),
+                .help("Lists at most N executions"),
         )
         .arg(
             Arg::new("running")
@@ -124,7 +126,7 @@ fn executions() -> Command {
                 .action(ArgAction::SetTrue)
                 .help_heading(OPTIONS)
                 .display_order(2)
-                .help("Those that are running only"),
+                .help("Lists only running executions"),
         )
 }
 
@@ -135,22 +137,19 @@ fn show() -> Command {
     Command::new("show")
         .about("Shows an execution: its parameters, its steps, and why it failed")
         .arg(execution())
-        .arg(
-            flag("skipped", 1)
-                .help("Shows the items that the steps skipped in all executions of its instance, and why"),
-        )
+        .arg(flag("skipped", 1).help("Shows the items skipped by all executions of its instance, and why"))
         .arg(
             flag("csv", 2)
                 .requires("skipped")
                 .conflicts_with("json")
-                .help("Prints the skipped items as CSV, whole"),
+                .help("Prints the skipped items in full, as CSV"),
         )
 }
 
 fn graph() -> Command {
     Command::new("graph")
-        .about("Draws a job: its steps, and what decides between them")
-        .arg(Arg::new("job").value_name("JOB").help("The job; not needed where it is the only one"))
+        .about("Draws a job: its steps and the decisions between them")
+        .arg(Arg::new("job").value_name("JOB").help("The job; optional if the program has only one"))
         .arg(
             Arg::new("format")
                 .long("format")
@@ -160,7 +159,7 @@ fn graph() -> Command {
                 .hide_possible_values(true)
                 .help_heading(OPTIONS)
                 .display_order(1)
-                .help("An outline, a Mermaid flowchart, or the language of Graphviz"),
+                .help("Prints an outline, a Mermaid flowchart or a Graphviz graph"),
         )
 }
 
@@ -178,13 +177,13 @@ fn globals() -> [Arg; 5] {
             .global(true)
             .help_heading(OPTIONS)
             .display_order(10)
-            .help("The record of all runs, a SQLite file: PATH or sqlite:PATH [default: batch.db; environment: BATCH_REPOSITORY]"),
+            .help("The SQLite file that records all runs: PATH or sqlite:PATH [default: batch.db; environment: BATCH_REPOSITORY]"),
         flag("json", ' ', 11).help("Prints one JSON document instead of text"),
-        flag("quiet", 'q', 12).help("Prints nothing but what went wrong"),
+        flag("quiet", 'q', 12).help("Prints only errors"),
         flag("verbose", 'v', 13)
             .conflicts_with("quiet")
-            .help("Tells on standard error when steps begin and end"),
-        flag("help", 'h', 14).help("Prints this help; `--help` says more than `-h`"),
+            .help("Logs step starts and ends to stderr"),
+        flag("help", 'h', 14).help("Prints help; `--help` shows more detail than `-h`"),
     ]
 }
 
@@ -194,10 +193,9 @@ fn execution() -> Arg {
         .required(true)
         .allow_negative_numbers(true)
         .value_parser(|text: &str| {
-            text.parse::<i64>()
-                .map_err(|_| "the number of an execution is expected, as `executions` lists them")
+            text.parse::<i64>().map_err(|_| "expected the ID of an execution; `executions` lists them")
         })
-        .help("The number of the execution")
+        .help("The ID of the execution")
 }
 
 fn durability() -> Arg {
@@ -209,7 +207,7 @@ fn durability() -> Arg {
         .hide_possible_values(true)
         .help_heading(OPTIONS)
         .display_order(3)
-        .help("What may die without the loss of a commit; `process` is faster")
+        .help("What committed work survives: a crash of the machine, or only of the process (faster)")
 }
 
 fn recovery() -> Arg {
@@ -221,5 +219,5 @@ fn recovery() -> Arg {
         .hide_possible_values(true)
         .help_heading(OPTIONS)
         .display_order(4)
-        .help("Takes over a running execution: never, where its process is dead for certain, or in any case")
+        .help("When to take over an execution still marked as running: never, if its process is provably dead, or always")
 }

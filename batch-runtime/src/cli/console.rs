@@ -1,5 +1,5 @@
-//! Receives: the process that the command line runs in. Gives: what of it the commands may touch: two streams, the
-//! environment, and whether a person sits at a terminal.
+//! The parts of the process that commands may touch: two streams, the environment, and whether a person is at
+//! the terminal.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::definition::StopSignal;
 
-/// A stream that several threads write whole lines to.
+/// A stream to which several threads write whole lines.
 #[derive(Clone)]
 pub(super) struct Stream(Arc<Mutex<Box<dyn Write + Send>>>);
 
@@ -17,7 +17,7 @@ impl Stream {
         Self(Arc::new(Mutex::new(Box::new(stream))))
     }
 
-    /// Writes, unless the reader has gone: `| head` is no failure of the job.
+    /// Writes the text. A closed pipe, as with `| head`, is no failure of the job.
     pub(super) fn put(&self, text: impl Display) {
         let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = write!(stream, "{text}").and_then(|()| stream.flush());
@@ -38,24 +38,24 @@ impl Write for Stream {
     }
 }
 
-/// What a command may touch of its process.
+/// The parts of the process that a command may touch.
 pub(super) struct Console {
     pub(super) out: Stream,
     pub(super) err: Stream,
-    /// The value of an environment variable.
+    /// Returns the value of an environment variable.
     pub(super) environment: fn(&str) -> Option<OsString>,
-    /// May bars be drawn on standard error?
+    /// True if progress bars may be drawn on standard error.
     pub(super) bars: bool,
-    /// May help be coloured?
+    /// True if help may be coloured.
     pub(super) colour: bool,
-    /// The width that help is wrapped to; `None` for that of the terminal.
+    /// The width at which help is wrapped; `None` takes the terminal's.
     pub(super) width: Option<usize>,
     /// The signal that stops a running job.
     pub(super) stop: StopSignal,
 }
 
 impl Console {
-    /// The process as it is.
+    /// The console of this process.
     pub(super) fn of_process(stop: StopSignal) -> Self {
         Self {
             out: Stream::new(io::stdout()),
@@ -68,7 +68,7 @@ impl Console {
         }
     }
 
-    /// Two streams and nothing else.
+    /// A console of two streams and nothing else.
     pub(super) fn of_streams(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
         Self {
             out: Stream::new(out),

@@ -1,7 +1,7 @@
-//! Receives: what a command found out. Gives: it as the one JSON document that `--json` prints.
+//! The JSON documents that `--json` prints, one for each command.
 //!
-//! Keys are stable and in `lower_snake_case`; what is not known is `null`; times are RFC 3339 in UTC, durations are
-//! seconds, shares of time are nanoseconds. Secrets are in none.
+//! Keys are stable and in `lower_snake_case`, unknown values are `null`, times are RFC 3339 in UTC, durations
+//! are seconds and shares of time are nanoseconds. No document contains a secret.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl<'a> Jobs<'a> {
     }
 }
 
-/// `run`, `restart`: the execution as it ended.
+/// `run`, `restart`: the execution after it ended.
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
     job: &'a str,
@@ -100,9 +100,9 @@ struct Step<'a> {
     status: BatchStatus,
     exit_code: &'a str,
     exit_description: &'a str,
-    /// What this execution of the step did.
+    /// The work of this execution of the step.
     counters: Counted,
-    /// What the earlier ones in the instance did.
+    /// The work of its earlier executions in the instance.
     before: Counted,
     time_nanoseconds: Option<Profile>,
     elapsed_seconds: Option<f64>,
@@ -177,7 +177,7 @@ impl<'a> From<&'a JobReport> for Report<'a> {
 #[derive(Serialize)]
 pub(super) struct Executions<'a> {
     executions: Vec<Recorded<'a>>,
-    /// Are there older ones than the limit allowed?
+    /// True if older executions exceed the limit.
     more: bool,
 }
 
@@ -197,7 +197,7 @@ struct Recorded<'a> {
     durability: &'static str,
     epoch: u64,
     owner: Option<&'a Owner>,
-    /// `alive`, `dead` or `unknown`; `null` where the execution does not run.
+    /// `alive`, `dead` or `unknown`; `null` if the execution is not running.
     owner_state: Option<OwnerState>,
     parameters: BTreeMap<&'a str, Stored>,
 }
@@ -279,14 +279,14 @@ impl<'a> From<&'a ExecutionDetails> for Details<'a> {
     }
 }
 
-/// `stop`, `abandon`: what was asked of which execution.
+/// `stop`, `abandon`: the execution and the request.
 #[derive(Serialize)]
 pub(super) struct Asked {
     pub(super) execution: ExecutionId,
     pub(super) asked: &'static str,
 }
 
-/// `graph`: the picture as text.
+/// `graph`: the drawing as text.
 #[derive(Serialize)]
 pub(super) struct Drawing<'a> {
     pub(super) job: &'a str,
@@ -306,7 +306,7 @@ impl<'a> Recovered<'a> {
     }
 }
 
-/// Any command that was refused: `{"error": {"kind": "already_running", "message": "..", "exit": 4}}`
+/// Any refused command: `{"error": {"kind": "already_running", "message": "..", "exit": 4}}`
 #[derive(Serialize)]
 pub(super) struct Refused {
     error: Error,
@@ -340,7 +340,7 @@ fn durability(durability: Durability) -> &'static str {
     }
 }
 
-/// A value in JSON's own types; a double that JSON has no number for as text.
+/// A value in JSON's own types. A double that JSON cannot represent becomes text.
 fn plain(value: &ParameterValue) -> serde_json::Value {
     match value {
         ParameterValue::Long(number) => (*number).into(),

@@ -1,4 +1,4 @@
-//! Receives: what the program and the repository know. Gives: it as tables for people, and as JSON.
+//! Commands that only look: prints jobs and executions as tables, or as JSON.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     if globals.json {
         return print_json(&json::Jobs::of(jobs), console);
     }
-    let mut table = Table::new(&[("job", Align::Left), ("what it does, and its parameters", Align::Left)]);
+    let mut table = Table::new(&[("job", Align::Left), ("description and parameters", Align::Left)]);
     for job in jobs {
         let lines = [parameter::first_paragraph(job.doc), parameter::usages(job)];
         let mut name = job.name.to_owned();
@@ -41,7 +41,7 @@ pub(super) fn executions(
     globals: &Globals,
     console: &Console,
 ) -> Result<(), Refusal> {
-    // One more than is shown tells whether there are more.
+    // Asking for one more than the limit shows whether there are more.
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let asked = u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX);
     let filter = ExecutionFilter {
@@ -84,9 +84,10 @@ pub(super) fn executions(
     }
     console.out.put(table);
     if more {
-        console
-            .out
-            .line(format_args!("older ones are left out: `executions --limit {}`", limit.saturating_mul(10)));
+        console.out.line(format_args!(
+            "older executions are not shown: list more with `executions --limit {}`",
+            limit.saturating_mul(10)
+        ));
     }
     Ok(())
 }
@@ -125,14 +126,14 @@ pub(super) fn show(
     Ok(())
 }
 
-/// What `recover` did.
+/// The text that reports the recovered executions.
 pub(super) fn recovered(executions: &[JobExecution]) -> String {
     if executions.is_empty() {
         return "nothing to recover: every running execution has a living owner".to_owned();
     }
     let lines = executions.iter().map(|execution| {
         format!(
-            "execution {} of job {} lost its owner and can be started again: `restart {}`",
+            "execution {} of job {} lost its owner and can be restarted: `restart {}`",
             execution.id,
             words::line(&execution.instance.job, 100),
             execution.id
@@ -147,7 +148,7 @@ fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
         return format!("{status}, its process is dead");
     }
     let code = &execution.exit.code;
-    // `end!("CODE")` and OWNER_LOST say more than the status does.
+    // A code from `end!("CODE")` and OWNER_LOST say more than the status.
     if code.is_empty() || code == execution.status.as_str() || code == "EXECUTING" || code == "UNKNOWN" {
         status
     } else {
@@ -161,7 +162,7 @@ fn moment(timestamp: Timestamp) -> String {
     format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
 }
 
-/// How long it ran, or has been running; of one whose process is dead, until its last write.
+/// The time it ran or has been running; if its process is dead, the time until its last write.
 fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
     let end = execution.ended.unwrap_or(match owner {
         Some(OwnerState::Dead) | None => execution.updated,
@@ -170,7 +171,7 @@ fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) 
     execution.started.map(|started| words::time(words::between(started, end))).unwrap_or_default()
 }
 
-/// What tells the instance from others.
+/// The identifying parameters, on one line.
 fn identity(parameters: &[StoredParameter]) -> String {
     let identifying = parameters.iter().filter(|parameter| parameter.identifying);
     identifying
@@ -179,7 +180,7 @@ fn identity(parameters: &[StoredParameter]) -> String {
         .join(" ")
 }
 
-/// What stands between the headline and the tables.
+/// The lines between the headline and the tables.
 fn facts(details: &ExecutionDetails) -> String {
     let execution = &details.execution;
     let mut facts = vec![("instance", format!("{}, key {}", execution.instance.id, execution.instance.key))];

@@ -1,29 +1,29 @@
-//! Receives: the words that a user typed behind the program's name. Gives: the job run, or the answer printed, and an
-//! exit code. All it does is done by [`JobOperator`]; what is here reads words and writes text.
+//! The command line of a program: parses the arguments, runs the command through [`JobOperator`], prints the
+//! result, and returns an exit code.
 //!
 //! # Exit codes
 //! | code | meaning |
 //! |---|---|
-//! | 0 | the job completed; the command was done |
+//! | 0 | the job completed, or the command succeeded |
 //! | 1 | the job failed |
-//! | 2 | the command line is wrong: an unknown word, a bad parameter, a repository that cannot be used |
+//! | 2 | the command line is wrong: an unknown argument, a bad parameter, an unusable repository |
 //! | 3 | the job was stopped |
 //! | 4 | refused: already complete, already running, not restartable, the job changed, no such execution |
 //!
 //! # `--json`
-//! Every command prints one JSON document on standard output, with these keys at its top:
+//! Every command prints one JSON document on standard output, with these top-level keys:
 //!
 //! | command | keys |
 //! |---|---|
 //! | `jobs` | `jobs` |
 //! | `run`, `restart` | `job`, `instance`, `execution`, `continues`, `recovered_from`, `status`, `exit_code`, `exit_description`, `durability`, `elapsed_seconds`, `steps`, `already_complete` |
 //! | `executions` | `executions`, `more` |
-//! | `show` | those of an entry of `executions`, and `continues`, `steps` |
+//! | `show` | the keys of an entry of `executions`, and `continues`, `steps` |
 //! | `show --skipped` | `execution`, `skipped` |
 //! | `stop`, `abandon` | `execution`, `asked` |
 //! | `recover` | `recovered` |
 //! | `graph` | `job`, `format`, `graph` |
-//! | any that is refused | `error`: `kind`, `message`, `exit`, and `detail` where a line does not hold it all |
+//! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 
 mod arguments;
 mod command;
@@ -55,7 +55,7 @@ use crate::definition::JobInfo;
 use crate::graph::render;
 use crate::operator::JobOperator;
 
-/// The whole program: what `batch_runtime::main!` calls.
+/// The whole program, as `batch_runtime::main!` calls it.
 ///
 /// ```no_run
 /// use batch_runtime::JobInfo;
@@ -76,8 +76,8 @@ pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
     }
 }
 
-/// The program as a function, for tests and for those who embed it: no signals, no bars, no environment. The first
-/// of `arguments` is the program's name. Gives the exit code.
+/// The program as a function, for tests and for embedding: no signals, no progress bars, no environment. The
+/// first of `arguments` is the name of the program. Returns the exit code.
 ///
 /// ```
 /// let code = batch_runtime::cli::run_from(["flights", "jobs"], &[], std::io::stdout(), std::io::stderr());
@@ -139,12 +139,12 @@ fn dispatch(
         }
         Invocation::Stop(execution) => {
             operator(Open::Existing)?.stop(*execution)?;
-            let text = format!("asked execution {execution} to stop behind its chunk");
+            let text = format!("asked execution {execution} to stop after its current chunk");
             done(&json::Asked { execution: *execution, asked: "stop" }, &text, globals, console);
         }
         Invocation::Abandon(execution) => {
             operator(Open::Existing)?.abandon(*execution)?;
-            let text = format!("execution {execution} is given up; `run --next` starts anew");
+            let text = format!("execution {execution} is abandoned; `run --next` starts a new instance");
             done(&json::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
         }
         Invocation::Recover => {
@@ -169,7 +169,7 @@ fn dispatch(
     Ok(exit::COMPLETED)
 }
 
-/// Help that was asked for, or the line that says what is wrong with the words.
+/// Prints the requested help, or one line that says what is wrong with the arguments.
 fn unparsed(
     error: &clap::Error,
     arguments: &[OsString],
@@ -219,11 +219,11 @@ fn done(document: &impl Serialize, text: &str, globals: &Globals, console: &Cons
 fn print_json(document: &impl Serialize, console: &Console) {
     match serde_json::to_string_pretty(document) {
         Ok(text) => console.out.line(text),
-        Err(error) => console.err.line(format_args!("error: the answer is no JSON: {error}")),
+        Err(error) => console.err.line(format_args!("error: cannot print the answer as JSON: {error}")),
     }
 }
 
-/// Each name once: clap takes two commands of one name for a mistake of ours.
+/// Keeps one job of each name: clap panics on two commands of the same name.
 fn distinct(jobs: &[&'static JobInfo]) -> Vec<&'static JobInfo> {
     let mut distinct: Vec<&'static JobInfo> = Vec::with_capacity(jobs.len());
     for job in jobs {

@@ -1,4 +1,4 @@
-//! Receives: a parameter that a job declares. Gives: its flag, and what the help says of it.
+//! The flag of a job parameter and its help text.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, value_parser};
 
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
-/// The flags of the command itself: a parameter of such a name is given as `--param NAME=VALUE`.
+/// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
 const TAKEN: [&str; 10] =
     ["repository", "json", "quiet", "verbose", "help", "next", "replay", "durability", "recovery", "param"];
 
@@ -20,12 +20,12 @@ pub(super) fn flag(spec: &ParameterSpec) -> String {
     spec.name.replace('_', "-")
 }
 
-/// The name of its argument in clap's matches: no name of our own begins like this.
+/// The ID of its argument in clap's matches. No ID of our own starts like this.
 pub(super) fn id(spec: &ParameterSpec) -> String {
     format!("parameter {}", spec.name)
 }
 
-/// `BATCH_PARAM_API_KEY`: where a secret may be left instead of on the command line.
+/// `BATCH_PARAM_API_KEY`: the environment variable that may hold a secret instead of the command line.
 pub(super) fn variable(spec: &ParameterSpec) -> String {
     format!("BATCH_PARAM_{}", spec.name.to_uppercase())
 }
@@ -39,12 +39,12 @@ pub(super) fn usage(spec: &ParameterSpec) -> String {
     }
 }
 
-/// True if a run must be given it.
+/// True if a run needs a value for it.
 pub(super) fn is_required(spec: &ParameterSpec) -> bool {
     !spec.optional && spec.default.is_none()
 }
 
-/// `input PATH` as the word behind a job in a list: required ones bare, others in brackets.
+/// The usage of all parameters of a job for a list: required ones bare, others in brackets.
 pub(super) fn usages(job: &JobInfo) -> String {
     let usage = |spec: &ParameterSpec| {
         if is_required(spec) { usage(spec) } else { format!("[{}]", usage(spec)) }
@@ -59,7 +59,7 @@ pub(super) fn arguments(job: &JobInfo) -> impl Iterator<Item = Arg> {
 
 /// `--param NAME=VALUE`, with the parameters of the job that have no flag of their own.
 pub(super) fn named(job: Option<&JobInfo>) -> Arg {
-    let short = "Gives any parameter by its name; `-` may stand for `_`";
+    let short = "Sets any parameter by its name; `-` may replace `_`";
     let flagless = job.iter().flat_map(|job| job.parameters).filter(|spec| !has_flag(spec));
     let each = flagless.map(|spec| format!("--param {}={}: {}", spec.name, value_name(spec), text(spec)));
     let long = [short.to_owned()].into_iter().chain(each).collect::<Vec<_>>().join("\n\n");
@@ -114,7 +114,7 @@ fn value_name(spec: &ParameterSpec) -> String {
 
 /// `[u16; default: 2013; identifies the run]`
 fn facts(spec: &ParameterSpec) -> String {
-    let several = if spec.list { ", given once for each value" } else { "" };
+    let several = if spec.list { ", repeated for each value" } else { "" };
     let mut facts = vec![format!("{}{several}", type_name(spec))];
     if !spec.values.is_empty() && type_name(spec) != "bool" {
         facts.push(format!("one of: {}", spec.values.join(", ")));
@@ -132,7 +132,7 @@ fn facts(spec: &ParameterSpec) -> String {
         None => facts.push("required".to_owned()),
     }
     facts.push(if spec.secret {
-        format!("secret: never stored, and read from the environment variable {} too", variable(spec))
+        format!("secret: never stored, may also be set in the environment variable {}", variable(spec))
     } else if spec.identifying {
         "identifies the run".to_owned()
     } else {
@@ -141,7 +141,7 @@ fn facts(spec: &ParameterSpec) -> String {
     format!("[{}]", facts.join("; "))
 }
 
-/// A doc comment as text: without the blank that follows `///`.
+/// A doc comment as text, without the space that follows `///`.
 pub(super) fn plain(doc: &str) -> String {
     doc.lines()
         .map(|line| line.strip_prefix(' ').unwrap_or(line))
@@ -151,7 +151,7 @@ pub(super) fn plain(doc: &str) -> String {
         .to_owned()
 }
 
-/// Its first paragraph, on one line.
+/// The first paragraph of a doc comment, on one line.
 pub(super) fn first_paragraph(doc: &str) -> String {
     let lines = doc.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Receives: why a command was not done. Gives: the line that says so, the exit code, and a word for programs.
+//! A command that was refused: its message, its exit code, and a machine-readable kind.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::engine::JobError;
 use crate::operator::OperatorError;
 use crate::repository::RepositoryError;
 
-/// The exit codes: what a script asks for.
+/// The exit codes, for scripts.
 pub(super) mod exit {
     pub(in crate::cli) const COMPLETED: u8 = 0;
     pub(in crate::cli) const FAILED: u8 = 1;
@@ -19,13 +19,13 @@ pub(super) mod exit {
     pub(in crate::cli) const REFUSED: u8 = 4;
 }
 
-/// Why a command was not done.
+/// Why a command was refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) code: u8,
     pub(super) kind: &'static str,
     message: String,
-    /// What does not go on a line: printed below it.
+    /// Text that does not fit on one line, printed below the message.
     pub(super) detail: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Refusal {
         Self { code: exit::USAGE, kind: "usage", message: message.into(), detail: None }
     }
 
-    /// The refusal of a job that had begun: what was lost is no mistake of the command line.
+    /// The error of a job that had already begun: it is no mistake of the command line.
     pub(super) fn of_begun(error: &OperatorError) -> Self {
         Self { code: exit::FAILED, ..Self::of(error) }
     }
@@ -63,7 +63,7 @@ impl Refusal {
         Self { code, kind, message: error.to_string(), detail: graphs(error) }
     }
 
-    /// With what to type for a parameter that is missing.
+    /// Adds what to type for a missing parameter.
     pub(super) fn of_parameters(error: &ParametersError, job: &JobInfo, restart: bool) -> Self {
         let mut refusal = Self { kind: "parameters", ..Self::usage(error.to_string()) };
         if let ParametersError::Missing { name, .. } = error
@@ -72,15 +72,15 @@ impl Refusal {
             let typed = if restart { format!("--param {}=VALUE", spec.name) } else { parameter::usage(spec) };
             let variable = parameter::variable(spec);
             refusal.message = if spec.secret {
-                format!("{error}, as `{typed}` or in the environment variable {variable}")
+                format!("{error} as `{typed}` or in the environment variable {variable}")
             } else {
-                format!("{error}, as `{typed}`")
+                format!("{error} as `{typed}`")
             };
         }
         refusal
     }
 
-    /// What clap says, on one line.
+    /// The message of clap, on one line.
     pub(super) fn of_clap(error: &clap::Error, jobs: &[&'static JobInfo], of_run: bool) -> Self {
         let word = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
@@ -89,10 +89,10 @@ impl Refusal {
         };
         let meant = |word: Option<String>| match word {
             Some(word) => format!("; did you mean `{word}`?"),
-            None => "; `--help` lists what there is".to_owned(),
+            None => "; `--help` lists what is available".to_owned(),
         };
         let message = match error.kind() {
-            ErrorKind::MissingSubcommand => "a command is needed; `--help` lists them".to_owned(),
+            ErrorKind::MissingSubcommand => "a command is required; `--help` lists the commands".to_owned(),
             ErrorKind::UnknownArgument => {
                 let given = word(ContextKind::InvalidArg).unwrap_or_default();
                 if of_run
@@ -103,10 +103,10 @@ impl Refusal {
                 }
                 if of_run && word(ContextKind::SuggestedArg).is_none() && jobs.len() > 1 {
                     return Self::usage(format!(
-                        "`{given}` is not known here; the job's name comes before its parameters, and `run JOB --help` lists them"
+                        "unexpected argument `{given}`; the name of the job comes before its parameters, and `run JOB --help` lists them"
                     ));
                 }
-                format!("`{given}` is not known here{}", meant(word(ContextKind::SuggestedArg)))
+                format!("unexpected argument `{given}`{}", meant(word(ContextKind::SuggestedArg)))
             }
             ErrorKind::InvalidSubcommand => {
                 let given = word(ContextKind::InvalidSubcommand).unwrap_or_default();
@@ -138,7 +138,7 @@ impl From<RepositoryError> for Refusal {
     }
 }
 
-/// Both graphs of a job that has changed.
+/// The graphs of a changed job: as it was, and as it is.
 fn graphs(error: &OperatorError) -> Option<String> {
     match error {
         OperatorError::Repository(RepositoryError::GraphChanged { was, is, .. }) => {

@@ -1,4 +1,4 @@
-//! Receives: what `--repository` says. Gives: the repository, opened.
+//! Opens the repository that `--repository` or the environment names.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -11,19 +11,19 @@ use crate::definition::resource_name;
 use crate::repository::Repository;
 use crate::repository::sqlite::SqliteRepository;
 
-/// What holds where nobody says anything.
+/// The path if neither the flag nor the environment names one.
 const DEFAULT: &str = "batch.db";
 
-/// May the repository be made?
+/// Whether a missing repository is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
-    /// A run makes it.
+    /// Creates it, as a run does.
     OrCreate,
-    /// Who only looks does not.
+    /// Fails, as commands do that only look.
     Existing,
 }
 
-/// Opens the repository that the command line or the environment names.
+/// Opens the repository named by the flag or the environment.
 pub(super) fn open(
     flag: Option<&OsStr>,
     console: &Console,
@@ -35,7 +35,7 @@ pub(super) fn open(
     let path = path_of(&url)?;
     if how == Open::Existing && !path.exists() {
         return Err(Refusal::usage(format!(
-            "there is no repository {}: `run` makes one, and `--repository` names another",
+            "there is no repository {}: `run` creates it, and `--repository` selects another",
             resource_name(path)
         )));
     }
@@ -51,14 +51,14 @@ fn path_of(url: &OsStr) -> Result<&Path, Refusal> {
     let path = bytes.strip_prefix(b"sqlite://").or_else(|| bytes.strip_prefix(b"sqlite:")).unwrap_or(bytes);
     let scheme = path.windows(3).position(|three| three == b"://").map(|end| &path[..end]);
     match scheme.and_then(|scheme| str::from_utf8(scheme).ok()) {
-        // What comes after the scheme may hold a password.
+        // The text after the scheme may contain a password.
         Some(scheme) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) => {
             Err(Refusal::usage(format!(
-                "`{scheme}` is no kind of repository that this program knows; give a SQLite file, as `--repository batch.db`"
+                "`{scheme}` repositories are not supported; use a SQLite file, such as `--repository batch.db`"
             )))
         }
         _ if path.is_empty() => {
-            Err(Refusal::usage("`--repository` needs a path, as `--repository batch.db`"))
+            Err(Refusal::usage("`--repository` needs a path, such as `--repository batch.db`"))
         }
         _ => Ok(Path::new(OsStr::from_bytes(path))),
     }
@@ -69,19 +69,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_may_stand_alone_or_behind_its_kind() {
+    fn a_path_may_have_a_scheme_or_none() {
         for url in ["a b.db", "sqlite:a b.db", "sqlite://a b.db"] {
             assert_eq!(path_of(url.as_ref()).unwrap(), Path::new("a b.db"));
         }
     }
 
     #[test]
-    fn a_kind_that_is_not_known_is_named_and_its_password_is_hidden() {
+    fn an_unknown_scheme_is_named_and_its_password_is_hidden() {
         let refusal = path_of("postgres://me:hunter2@host/db".as_ref()).unwrap_err();
         assert_eq!(refusal.code, 2);
         assert_eq!(
             refusal.to_string(),
-            "`postgres` is no kind of repository that this program knows; give a SQLite file, as `--repository batch.db`"
+            "`postgres` repositories are not supported; use a SQLite file, such as `--repository batch.db`"
         );
     }
 

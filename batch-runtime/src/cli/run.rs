@@ -1,4 +1,4 @@
-//! Receives: a job to run or an execution to restart. Gives: the run, watched, and its summary.
+//! Runs, restarts or replays a job, shows its progress, and prints the summary.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::observe::{JobReport, Progress, Remedy, Summary};
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::BatchStatus;
 
-/// The launch that the words describe, checked before a repository is touched.
+/// The launch that the arguments describe, checked before a repository is opened.
 pub(super) fn launch(
     job: &'static JobInfo,
     run: &RunArguments,
@@ -59,13 +59,13 @@ pub(super) fn replay(
 ) -> Result<u8, Refusal> {
     let of = operator.execution(execution)?.instance.job;
     if let Some(job) = job.filter(|job| job.name != of) {
-        let said = format!("execution {execution} is of job `{of}`, not of `{}`", job.name);
-        return Err(Refusal::usage(format!("{said}: `run {of} --replay {execution}`")));
+        let said = format!("execution {execution} belongs to job `{of}`, not to `{}`", job.name);
+        return Err(Refusal::usage(format!("{said}: use `run {of} --replay {execution}`")));
     }
     as_before(operator, execution, arguments, globals, console, JobOperator::replay)
 }
 
-/// Runs the job of an execution, with its parameters and those given.
+/// Runs the job of an execution with its stored parameters and the given ones.
 fn as_before(
     operator: JobOperator,
     execution: ExecutionId,
@@ -116,7 +116,7 @@ fn watched(
     })
 }
 
-/// The summary, and on standard error why the job failed and what to do.
+/// Prints the summary, and on standard error why the job failed and what to do.
 fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console) {
     let summary = Summary::from(report);
     if globals.json {
@@ -140,29 +140,29 @@ fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {
     match (report.status, job.options.restartable) {
         (BatchStatus::Failed, true) => match remedy_of_steps(report) {
             Remedy::Place => Some(
-                "put the input there and run the same command again: it goes on behind the last commit; \
-                 or run it with the right path, where this one is mistyped",
+                "put the input there and run the same command again to resume after the last commit; \
+                 if the path is wrong, run the job with the right one",
             ),
-            // The cause says what helps.
+            // The cause itself says what to do.
             Remedy::Restore => None,
-            Remedy::Mend => Some("fix it and run the same command again: it goes on behind the last commit"),
+            Remedy::Mend => Some("fix it and run the same command again to resume after the last commit"),
         },
-        (BatchStatus::Stopped, true) => Some("run the same command again to go on behind the last commit"),
+        (BatchStatus::Stopped, true) => Some("run the same command again to resume after the last commit"),
         (BatchStatus::Failed | BatchStatus::Stopped, false) => {
-            Some("the job is not restartable: run it anew, with other parameters or with `--next`")
+            Some("the job is not restartable: run it with other parameters or with `--next`")
         }
         _ => None,
     }
 }
 
-/// What helps against all that failed.
+/// The one remedy that helps all failed steps.
 fn remedy_of_steps(report: &JobReport) -> Remedy {
     let failed = || report.steps.iter().filter(|step| step.status == BatchStatus::Failed);
-    // A nested job fails as one of its steps does.
-    let is_told_within = |name: &str| {
+    // A nested job fails because one of its steps does.
+    let is_reported_within = |name: &str| {
         failed().any(|step| step.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')))
     };
-    let mut remedies = failed().filter(|step| !is_told_within(&step.name)).filter_map(|step| step.remedy);
+    let mut remedies = failed().filter(|step| !is_reported_within(&step.name)).filter_map(|step| step.remedy);
     let first = remedies.next().unwrap_or_default();
     if remedies.all(|other| other == first) { first } else { Remedy::Mend }
 }

@@ -1,4 +1,4 @@
-//! Receives: what the steps of an execution skipped. Gives: it as a table for people, as JSON, and as CSV.
+//! `show --skipped`: the skipped items of an execution as a table, as JSON or as CSV.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -82,7 +82,7 @@ struct Skipped<'a> {
     item: Option<Value>,
 }
 
-/// What is stored as JSON, as itself; anything else as a text.
+/// Stored JSON as JSON; anything else as text.
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
@@ -103,7 +103,7 @@ impl<'a> From<&'a SkippedRow> for Skipped<'a> {
     }
 }
 
-/// As RFC 4180 has it: line ends of two characters, and quotes where a field needs them.
+/// CSV by RFC 4180: lines end in CRLF, and fields are quoted if they need it.
 fn csv_of(rows: &[SkippedRow]) -> String {
     let mut csv =
         String::from("execution,step,step_execution,sequence,phase,position,location,error,item\r\n");

@@ -1,33 +1,34 @@
-//! Receives: what the partitions of a step came to: the states that a processor kept in each. Gives: the trait that
-//! `#[aggregator]` implements, and what a step holds of its aggregator as a constant ([`Aggregation`]).
+//! The trait that `#[aggregator]` implements: it makes one value of the states that the partitions of a step
+//! kept. A step holds its aggregator as a constant, [`Aggregation`].
 
 use serde_json::Value;
 
 use super::{Failure, Need, Scope};
 
-/// What `#[aggregator]` implements for the marker of the annotated function.
+/// Implemented by `#[aggregator]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregator",
-    label = "cannot be handed what the partitions came to",
+    label = "cannot aggregate the results of partitions",
     note = "put `#[aggregator]` on a function `fn {Self}(parts: Vec<T>) -> U`"
 )]
 pub trait AggregatorDefinition: 'static {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// How the user spells [`Part`](Self::Part).
+    /// The spelling of [`Part`](Self::Part) in the source.
     const PART: &'static str;
-    /// What it takes of each partition: the state of one of the step's processors.
+    /// The contribution of one partition: the state of one of the step's processors.
     type Part;
-    /// What it leaves.
+    /// The value it returns.
     type Value: 'static;
 
-    /// Calls the function over the states as they are stored, in the order of the partitions, and gives its value as JSON.
-    /// A partition that has committed nothing has no state stored, and stands for its default.
+    /// Calls the function with the stored states, in the order of the partitions, and returns its value as
+    /// JSON. A partition that has committed nothing has no stored state and counts as the default.
     ///
     /// # Errors
-    /// When a state or an argument cannot be had, the function returned an error, or its value does not serialise.
+    /// If a state or an argument is unavailable, the function returns an error, or its value does not
+    /// serialise.
     fn aggregate(scope: &Scope<'_>, parts: Vec<Option<Value>>) -> Result<String, Failure>;
 }
 
@@ -42,13 +43,14 @@ pub struct Aggregation {
     pub aggregate: fn(&Scope<'_>, Vec<Option<Value>>) -> Result<String, Failure>,
 }
 
-/// The processor of a step whose state is looked for.
+/// The processor whose state an aggregator takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeper {
     /// Its name.
     pub name: &'static str,
-    /// How many that are stored stand before it under that name: processors of other modules may have it too.
+    /// The number of stored states of this name that precede it: processors of other modules may share the
+    /// name.
     pub before: usize,
-    /// Is its state stored? One without a size is not: all its values are the default.
+    /// True if its state is stored. A zero-sized state is not: its only value is the default.
     pub stored: bool,
 }

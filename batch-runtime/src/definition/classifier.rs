@@ -1,29 +1,30 @@
-//! Receives: a `#[classifier]` function. Gives: the trait by which a step routes items to writers.
+//! The trait that `#[classifier]` implements, by which a step routes items to writers.
 
 use super::{Failure, Need, Raises, Scope};
 
-/// What `#[classifier]` implements for the marker of the annotated function, for the one item type it looks at.
+/// Implemented by `#[classifier]` for the marker of the annotated function and the one item type it looks at.
 ///
-/// A step matches on what it returns: `flights | match kind { Kind::Late => save, Kind::OnTime => count }`.
+/// A step matches on the returned value: `flights | match kind { Kind::Late => save, Kind::OnTime => count
+/// }`.
 #[diagnostic::on_unimplemented(
     message = "classifier `{Self}` does not take `{Item}`",
-    label = "is asked about `{Item}`, which comes before it",
+    label = "receives `{Item}` here",
     note = "change the classifier's argument to `&{Item}`, or put a processor before it that returns what it takes"
 )]
 pub trait ClassifierDefinition<Item> {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// How it can fail.
+    /// The errors it can return.
     const RAISES: Raises = Raises::Unknown;
-    /// What it returns.
+    /// The type it returns.
     type Kind;
 
     /// Binds the injected arguments.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn bind<'s>(
         scope: &Scope<'s>,
     ) -> Result<impl FnMut(&Item) -> Result<Self::Kind, Failure> + 's + use<'s, Self, Item>, Failure>;

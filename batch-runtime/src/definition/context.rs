@@ -1,5 +1,5 @@
-//! Receives: what the engine knows of the running job and step. Gives: the contexts that components ask for,
-//! with values that are saved in the next commit and inherited by a restart.
+//! The contexts of the running job and step that components ask for. Their values are saved with the next
+//! commit and inherited by a restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,20 +35,20 @@ ids! {
     StepExecutionId;
 }
 
-/// Asks a running job to stop at the next chunk boundary. Clones are one signal.
+/// Asks a running job to stop at the next chunk boundary. All clones share one signal.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal {
     flag: Arc<AtomicBool>,
-    /// This one is raised with it.
+    /// Raising the outer signal raises this one too.
     outer: Option<Outer>,
 }
 
-/// The signal that another is made of.
+/// The signal that another one is derived from.
 #[derive(Debug, Clone)]
 enum Outer {
-    /// That of all executions, where this is the signal of one.
+    /// The signal of all executions; this one belongs to a single execution.
     OfAll(Arc<StopSignal>),
-    /// That of the execution, where this is a signal of the branches of a split, or of the threads of a step.
+    /// The signal of the execution; this one belongs to the branches of a split or the threads of a step.
     OfExecution(Arc<StopSignal>),
 }
 
@@ -73,12 +73,13 @@ impl StopSignal {
         Self { flag, outer: None }
     }
 
-    /// A signal of one execution, raised with this one; raising it stops that execution and no other.
+    /// A signal for one execution. It is raised with this one; raising it stops only that execution.
     pub(crate) fn of_execution(&self) -> Self {
         Self { flag: Arc::default(), outer: Some(Outer::OfAll(Arc::new(self.clone()))) }
     }
 
-    /// A signal of the branches of a split or the threads of a step, raised with this one, and by [`give_up`](Self::give_up) without it.
+    /// A signal for the branches of a split or the threads of a step. It is raised with this one, or alone by
+    /// [`give_up`](Self::give_up).
     pub(crate) fn of_branches(&self) -> Self {
         Self { flag: Arc::default(), outer: Some(Outer::OfExecution(Arc::new(self.clone()))) }
     }
@@ -91,12 +92,12 @@ impl StopSignal {
         }
     }
 
-    /// Stops those branches or threads, and nothing else.
+    /// Stops only those branches or threads.
     pub(crate) fn give_up(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
 
-    /// Was it asked?
+    /// Returns whether a stop was requested.
     #[must_use]
     pub fn is_raised(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
@@ -104,10 +105,10 @@ impl StopSignal {
     }
 }
 
-/// The values of a context: those that are committed, and what was put since.
+/// The values of a context: the committed ones, and those put since the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
-    /// One for all branches of a split.
+    /// Shared by all branches of a split.
     committed: Arc<Mutex<BTreeMap<String, Value>>>,
     put: Mutex<BTreeMap<String, Value>>,
     changed: AtomicBool,
@@ -118,8 +119,8 @@ impl Values {
         Self { committed: Arc::new(Mutex::new(committed)), ..Self::default() }
     }
 
-    /// The values as a branch of a split sees them: what another branch puts once that is committed, so that none
-    /// commits what another may yet give up.
+    /// The values as a branch of a split sees them. It sees a value of another branch only after that is
+    /// committed, so that no branch commits a value that another may still roll back.
     pub(crate) fn branch(&self) -> Self {
         Self {
             committed: Arc::clone(&self.committed),
@@ -128,7 +129,7 @@ impl Values {
         }
     }
 
-    /// Takes over what a branch has put and not committed.
+    /// Takes over the uncommitted values of a branch.
     pub(crate) fn join(&self, branch: &Self) {
         if branch.changed() {
             lock(&self.put).append(&mut lock(&branch.put));
@@ -146,9 +147,7 @@ impl Values {
 
     fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         if key.starts_with("batch.") {
-            return Err(Failure::new(format!(
-                "context keys that begin with `batch.` are the framework's: `{key}`"
-            )));
+            return Err(Failure::new(format!("context keys that begin with `batch.` are reserved: `{key}`")));
         }
         let value = serde_json::to_value(value)
             .map_err(|error| Failure::new(format!("context value `{key}` does not serialise: {error}")))?;
@@ -164,26 +163,26 @@ impl Values {
         all
     }
 
-    /// What was put since the last commit.
+    /// The values put since the last commit.
     pub(crate) fn changes(&self) -> BTreeMap<String, Value> {
         lock(&self.put).clone()
     }
 
-    /// Was something put since the last commit?
+    /// Returns whether a value was put since the last commit.
     pub(crate) fn changed(&self) -> bool {
         self.changed.load(Ordering::Acquire)
     }
 
-    /// What was put is committed.
+    /// Marks the changes as committed.
     pub(crate) fn settle(&self) {
-        // Looked at first: a swap costs as much as ten items, and mostly nothing has changed.
+        // Load first: the swap costs as much as ten items, and usually nothing has changed.
         if self.changed() && self.changed.swap(false, Ordering::AcqRel) {
             let mut put = lock(&self.put);
             lock(&self.committed).append(&mut put);
         }
     }
 
-    /// Back to what was put at some moment since the last commit, as [`changes`](Self::changes) gave it.
+    /// Restores the uncommitted values to an earlier state, as returned by [`changes`](Self::changes).
     pub(crate) fn go_back(&self, to: &BTreeMap<String, Value>) {
         if self.changed() {
             lock(&self.put).clone_from(to);
@@ -191,7 +190,7 @@ impl Values {
         }
     }
 
-    /// Back to the values of the last commit: what a given-up chunk put never was.
+    /// Drops the uncommitted values of a chunk that is rolled back.
     pub(crate) fn revert(&self) {
         if self.changed.swap(false, Ordering::AcqRel) {
             lock(&self.put).clear();
@@ -203,7 +202,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The running job, asked for as `&JobContext`.
+/// The running job, injected as `&JobContext`.
 #[derive(Debug)]
 pub struct JobContext {
     pub(crate) job: String,
@@ -239,25 +238,25 @@ impl JobContext {
         &self.parameters
     }
 
-    /// A value that some component [`put`](Self::put), in this execution or in one before a restart.
+    /// Returns a value that a component [`put`](Self::put), in this execution or before a restart.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// If it has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
         self.values.get(key)
     }
 
-    /// Keeps a value for the steps that follow, saved with the next commit. Other branches of a `split!` see it from that
-    /// commit on; of what two of them put under one key, the one committed last stays.
+    /// Keeps a value for the following steps, saved with the next commit. Other branches of a `split!` see it
+    /// after that commit; if two branches put one key, the last commit wins.
     ///
     /// # Errors
-    /// When it does not serialise, or the key begins with `batch.`.
+    /// If it does not serialise, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         self.values.put(key, value)
     }
 }
 
-/// The running step, asked for as `&StepContext`.
+/// The running step, injected as `&StepContext`.
 #[derive(Debug)]
 pub struct StepContext {
     pub(crate) step: String,
@@ -269,40 +268,41 @@ pub struct StepContext {
 }
 
 impl StepContext {
-    /// The step's name in its job; in a loop with the iteration, as `page[3]`.
+    /// The name of the step in its job, with the iteration if it is in a loop, as in `page[3]`.
     #[must_use]
     pub fn step(&self) -> &str {
         &self.step
     }
 
-    /// The step execution.
+    /// The ID of the step execution.
     #[must_use]
     pub fn id(&self) -> StepExecutionId {
         self.id
     }
 
-    /// The job execution it is part of.
+    /// The ID of the job execution it belongs to.
     #[must_use]
     pub fn execution(&self) -> ExecutionId {
         self.execution
     }
 
-    /// How often the step was started in this instance, this time included: 1 the first time.
+    /// How often the step was started in this instance, including this time: 1 the first time.
     #[must_use]
     pub fn starts(&self) -> u32 {
         self.starts
     }
 
-    /// True once the job was asked to stop: long work outside the chunk loop should end soon.
+    /// True after the job was asked to stop: long work outside the chunk loop should end soon.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stop.is_raised()
     }
 
-    /// A value that some component of the step [`put`](Self::put), in this execution or in one before a restart.
+    /// Returns a value that a component of the step [`put`](Self::put), in this execution or before a
+    /// restart.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// If it has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
         self.values.get(key)
     }
@@ -310,7 +310,7 @@ impl StepContext {
     /// Keeps a value, saved with the next commit.
     ///
     /// # Errors
-    /// When it does not serialise, or the key begins with `batch.`.
+    /// If it does not serialise, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         self.values.put(key, value)
     }
@@ -321,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn branches_stop_with_the_job_and_are_given_up_without_it() {
+    fn branches_stop_with_the_job_or_alone() {
         let (job, other) = (StopSignal::new(), StopSignal::new());
         let (branches, inner) = (job.of_branches(), job.of_branches().of_branches());
         branches.give_up();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_execution_stops_with_all_and_alone() {
+    fn an_execution_stops_with_all_others_or_alone() {
         let all = StopSignal::new();
         let (one, other) = (all.of_execution(), all.of_execution());
         one.of_branches().raise();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_never_was_and_what_is_settled_stays() {
+    fn dropped_changes_vanish_and_settled_changes_stay() {
         let values = values();
         values.put("a", &2).unwrap();
         assert_eq!(values.get("a").unwrap(), Some(2));
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_neither_commits_nor_gives_up_what_another_has_put() {
+    fn a_branch_neither_commits_nor_drops_the_changes_of_another() {
         let values = values();
         let (one, two) = (values.branch(), values.branch());
         one.put("one", &1).unwrap();
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_branch_has_put_and_not_committed_is_committed_behind_the_join() {
+    fn uncommitted_changes_of_a_branch_are_committed_after_the_join() {
         let values = values();
         let branch = values.branch();
         branch.put("b", &2).unwrap();

@@ -1,5 +1,5 @@
-//! Receives: the databases that steps write to. Gives: [`Sqlite`], the typed [`Transaction`] and [`Connection`]
-//! that components ask for, and the transaction of a chunk as writers are handed it.
+//! The databases that steps write to: [`Sqlite`], the typed [`Transaction`] and [`Connection`] that
+//! components ask for, and the chunk transaction that writers receive.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,23 +22,23 @@ pub trait Driver: Clone + Send + Sync + 'static {
     /// The driver's own connection.
     type Connection: 'static;
 
-    /// The chunk's transaction, where it is of this kind.
+    /// Returns the chunk's transaction if it is of this kind.
     fn transaction<'c>(chunk: &ChunkTransaction<'c>) -> Option<&'c Self::Transaction<'c>>;
 
-    /// A new connection for reading: statements that write are refused.
+    /// Opens a new connection for reading, which refuses statements that write.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// If the database cannot be opened.
     fn connect_for_reading(&self) -> Result<Self::Connection, Failure>;
 
-    /// The handle as the engine takes it.
+    /// Converts the handle to the one that the engine uses.
     fn into_handle(self) -> DatabaseHandle;
 
-    /// The database, where the handle is of this kind.
+    /// Returns the database if the handle is of this kind.
     fn from_handle(handle: &DatabaseHandle) -> Option<&Self>;
 }
 
-/// A database of any kind.
+/// A database of any supported kind.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum DatabaseHandle {
@@ -46,15 +46,15 @@ pub enum DatabaseHandle {
     Sqlite(Sqlite),
 }
 
-/// A database as a type: [`Sqlite`] stands for the repository's own, the marker of a `#[database]` function
-/// for that one.
+/// A database as a type: [`Sqlite`] means the repository's own, the marker of a `#[database]` function means
+/// the database that it returns.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database",
     label = "not a database",
     note = "put `#[database]` on the function of this name, or leave it out: `Transaction<'_>` is the repository's own"
 )]
 pub trait Database: 'static {
-    /// The kind.
+    /// The driver of this kind of database.
     type Driver: Driver;
     /// The `#[database]` function; `None` for the repository's own database.
     const INFO: Option<&'static DatabaseInfo>;
@@ -63,20 +63,20 @@ pub trait Database: 'static {
 /// A `#[database]` function.
 #[derive(Debug)]
 pub struct DatabaseInfo {
-    /// The module and name: what tells two databases apart.
+    /// The module and name, which identify the database.
     pub id: &'static str,
     /// The function's name.
     pub name: &'static str,
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     pub needs: &'static [Need],
     /// Calls the function.
     pub open: fn(&Scope<'_>) -> Result<DatabaseHandle, Failure>,
 }
 
-/// A `SQLite` database file: what a `#[database]` function returns.
+/// A `SQLite` database file, returned by a `#[database]` function.
 ///
-/// The rows of a step that asks for its transaction are committed there together with our guard and
-/// checkpoint, so that file and progress cannot differ.
+/// If a step asks for its transaction, its rows are committed there together with the fence and the
+/// checkpoint, so that the data and the recorded progress cannot differ.
 ///
 /// ```
 /// use batch_runtime::Sqlite;
@@ -94,9 +94,9 @@ pub struct Sqlite {
 type OnConnect = dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync;
 
 impl Sqlite {
-    /// The database of that file. Where it does not exist, the first use that may write creates it; so does a
-    /// [`Connection`] that a component asks for if there is an [`on_connect`](Self::on_connect) that may fill it.
-    /// Reading alone leaves its kind of journal as it is.
+    /// The database in that file. If the file is missing, the first use that may write creates it. A
+    /// [`Connection`] creates it too if an [`on_connect`](Self::on_connect) closure may fill it. Reading
+    /// alone does not change the journal mode.
     pub fn open(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { path: std::path::absolute(&path).unwrap_or(path).into(), prepare: None }
@@ -112,16 +112,17 @@ impl Sqlite {
         self
     }
 
-    /// The file.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A new connection: WAL, `busy_timeout` 60 s, and what [`on_connect`](Self::on_connect) asks for.
+    /// Opens a connection with WAL and `busy_timeout` 60 s, and runs the [`on_connect`](Self::on_connect)
+    /// closure on it.
     ///
     /// # Errors
-    /// When the file cannot be opened or is no database.
+    /// If the file cannot be opened or is not a database.
     pub fn connect(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
         let connection = rusqlite::Connection::open(&*self.path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -134,15 +135,16 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// A connection for reading, with `busy_timeout` 60 s and what [`on_connect`](Self::on_connect) asks for: statements
-    /// that write are refused behind that. The file must be there, and its journal stays of the kind that it is.
+    /// Opens a connection for reading with `busy_timeout` 60 s. Statements that write are refused after the
+    /// [`on_connect`](Self::on_connect) closure has run. The file must exist, and its journal mode does not
+    /// change.
     pub(crate) fn connect_read_only(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
-        // Where the file may be written, for the sake of `on_connect` and of the shared memory of a write-ahead log;
-        // where it may not, SQLite opens it read-only by itself.
+        // Opened for writing where possible, because `on_connect` and the shared memory of a write-ahead log
+        // need it. SQLite itself falls back to read-only.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(&*self.path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // A file that is no database is found out here and not at the first statement.
+        // Detects a file that is not a database here rather than at the first statement.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         if let Some(prepare) = &self.prepare {
             prepare(&connection)?;
@@ -171,7 +173,7 @@ impl Driver for Sqlite {
 
     fn connect_for_reading(&self) -> Result<rusqlite::Connection, Failure> {
         let connect = || {
-            // What is prepared on every connection may be the very tables that are read.
+            // `on_connect` may create the very tables that are read.
             if self.prepare.is_some() && !self.path.exists() {
                 self.connect()?;
             }
@@ -195,11 +197,11 @@ impl Database for Sqlite {
     const INFO: Option<&'static DatabaseInfo> = None;
 }
 
-/// The transaction in which a chunk, or a tasklet, is committed: dereferences to the driver's own.
+/// The transaction in which a chunk or a tasklet is committed. It dereferences to the driver's own.
 ///
-/// `Transaction<'_>` is that of the repository's own database, `Transaction<'_, warehouse>` that of the
-/// `#[database]` function `warehouse`. It is committed by the engine, never by the component: a `COMMIT` of a component
-/// is refused, and a `ROLLBACK` fails the step. Savepoints are the component's own.
+/// `Transaction<'_>` belongs to the repository's own database, `Transaction<'_, warehouse>` to that of the
+/// `#[database]` function `warehouse`. The engine commits it, never the component: a component's `COMMIT` is
+/// refused, and its `ROLLBACK` fails the step. Components may use savepoints freely.
 pub struct Transaction<'c, D: Database = Sqlite> {
     inner: &'c <D::Driver as Driver>::Transaction<'c>,
     database: PhantomData<D>,
@@ -225,10 +227,10 @@ impl<D: Database> fmt::Debug for Transaction<'_, D> {
     }
 }
 
-/// A connection for reading, one a step execution (one a worker): dereferences to the driver's own.
+/// A connection for reading, one for each step execution or worker. It dereferences to the driver's own.
 ///
-/// It sees what is committed, so not the rows of the chunk that is being written. Statements that
-/// write are refused: ask for `&Transaction` in the writer.
+/// It sees only committed rows, so not those of the chunk being written. Statements that write are refused:
+/// ask for `&Transaction` in the writer.
 pub struct Connection<D: Database = Sqlite> {
     inner: <D::Driver as Driver>::Connection,
     database: D::Driver,
@@ -239,7 +241,7 @@ impl<D: Database> Connection<D> {
         Ok(Self { inner: database.connect_for_reading()?, database: database.clone() })
     }
 
-    /// What it is connected to.
+    /// The database it is connected to.
     pub(crate) fn database(&self) -> &D::Driver {
         &self.database
     }
@@ -259,7 +261,7 @@ impl<D: Database> fmt::Debug for Connection<D> {
     }
 }
 
-/// The transaction of a chunk, of whatever kind of database: what a [`Writer`](super::Writer) is handed.
+/// The transaction of a chunk in any kind of database, as a [`Writer`](super::Writer) receives it.
 #[derive(Clone, Copy)]
 pub struct ChunkTransaction<'c> {
     kind: Kind<'c>,
@@ -270,13 +272,13 @@ enum Kind<'c> {
     None,
     Sqlite {
         transaction: &'c rusqlite::Transaction<'c>,
-        /// `None` where nobody commits but a test.
+        /// `None` in tests, where nothing else commits.
         watch: Option<&'c TransactionWatch>,
     },
 }
 
 impl<'c> ChunkTransaction<'c> {
-    /// No transaction: a step that runs without a repository.
+    /// No transaction, for a step that runs without a repository.
     #[must_use]
     pub fn none() -> Self {
         Self { kind: Kind::None }
@@ -288,15 +290,15 @@ impl<'c> ChunkTransaction<'c> {
         Self { kind: Kind::Sqlite { transaction, watch: None } }
     }
 
-    /// The same on a connection that is watched.
+    /// The transaction of a connection that is watched.
     pub(crate) fn watched(transaction: &'c rusqlite::Transaction<'c>, watch: &'c TransactionWatch) -> Self {
         Self { kind: Kind::Sqlite { transaction, watch: Some(watch) } }
     }
 
-    /// The transaction as the type that a component asks for.
+    /// Returns the transaction as the type that a component asks for.
     ///
     /// # Errors
-    /// When the chunk is not committed in a database of that kind.
+    /// If the chunk is not committed in a database of that kind.
     pub fn of<D: Database>(&self) -> Result<Transaction<'c, D>, Failure> {
         D::Driver::transaction(self).map(Transaction::new).ok_or_else(|| {
             Failure::new("there is no transaction: the step runs without a repository, or its repository is of another kind")
@@ -304,7 +306,7 @@ impl<'c> ChunkTransaction<'c> {
     }
 }
 
-/// How the engine goes back inside a chunk. Without a transaction there is nothing to go back in, and all of it does nothing.
+/// Rolls back inside a chunk. Without a transaction these methods do nothing.
 impl ChunkTransaction<'_> {
     fn execute(self, statement: &str) -> Result<(), Failure> {
         match self.kind {
@@ -313,7 +315,7 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// Is the transaction still there? A database may roll all of it back by itself.
+    /// Returns whether the transaction is still open: a database may roll it back on its own.
     pub(crate) fn is_alive(self) -> bool {
         match self.kind {
             Kind::None => true,
@@ -323,7 +325,7 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// What came of a component's work, by what became of the transaction meanwhile.
+    /// The outcome of a component's work, considering what happened to the transaction meanwhile.
     pub(crate) fn after<T>(self, worked: Result<T, Failure>) -> Result<T, Failure> {
         match (worked, self.kind) {
             (Err(failure), Kind::Sqlite { watch: Some(watch), .. }) if watch.has_refused() => {
@@ -334,10 +336,10 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// Rolls it back: nothing is locked until it begins again.
+    /// Rolls it back and so releases all locks until it begins again.
     pub(crate) fn give_up(self) -> Result<(), Failure> {
         match self.kind {
-            // It may be one that a component has begun.
+            // A component may have begun this transaction.
             Kind::Sqlite { transaction, .. } if !transaction.is_autocommit() => self.execute("ROLLBACK"),
             _ => Ok(()),
         }
@@ -352,7 +354,7 @@ impl ChunkTransaction<'_> {
         Ok(())
     }
 
-    /// Begins a part that can be taken back alone.
+    /// Begins a part that can be rolled back on its own.
     pub(crate) fn begin_part(self) -> Result<(), Failure> {
         self.execute("SAVEPOINT batch_part")
     }
@@ -362,7 +364,7 @@ impl ChunkTransaction<'_> {
         self.execute("RELEASE batch_part")
     }
 
-    /// Takes the part back.
+    /// Rolls the part back.
     pub(crate) fn take_part_back(self) -> Result<(), Failure> {
         self.execute("ROLLBACK TO batch_part; RELEASE batch_part")
     }

@@ -1,5 +1,5 @@
-//! Receives: any error that a component's own code returns. Gives: one sendable [`Failure`] that keeps
-//! the user's error as its source and says which component failed, where, and on which item.
+//! [`Failure`]: a sendable error that keeps the user's error as its source and says which component failed,
+//! where, and on which item.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use super::local_error;
 use crate::readers::ReadError;
 
-/// A user's error once it has crossed the boundary of its component.
+/// A user's error after it has crossed the boundary of its component.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// What a component was doing when it failed.
@@ -24,9 +24,9 @@ pub enum Phase {
     Write,
     /// Running a tasklet.
     Tasklet,
-    /// Making one value of the results of a step's partitions.
+    /// Aggregating the results of a step's partitions.
     Aggregate,
-    /// Deciding where the job goes on.
+    /// Deciding how the job continues.
     Decide,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The failure of one component: the user's own error as [`source`](Error::source), and the place.
+/// The failure of one component: the user's own error as [`source`](Error::source), and where it happened.
 ///
 /// One pointer wide, so that a `Result<(), Failure>` costs nothing in the item loop.
 ///
@@ -64,7 +64,7 @@ struct Parts {
     panicked: bool,
     interrupted: bool,
     fatal: bool,
-    /// What was tried, or could be done.
+    /// Earlier attempts, or possible remedies.
     notes: Vec<String>,
     cause: Cause,
 }
@@ -72,7 +72,8 @@ struct Parts {
 /// The user's own error.
 enum Cause {
     Boxed(BoxError),
-    /// What is no error by itself, as `anyhow::Error`, and hides the type of the one it carries where it is boxed.
+    /// A carrier such as `anyhow::Error`: it is no `Error` itself, and boxing it would hide the type of the
+    /// error inside.
     Held(Box<dyn AsRef<Inner> + Send + Sync>),
 }
 
@@ -81,14 +82,14 @@ type Inner = dyn Error + Send + Sync + 'static;
 impl Failure {
     /// Wraps an error; strings are errors too.
     pub fn new(cause: impl Into<BoxError>) -> Self {
-        // A failure that passes a second boundary stays one failure.
+        // A failure that crosses a second boundary stays one failure.
         match cause.into().downcast::<Failure>() {
             Ok(failure) => *failure,
             Err(cause) => Self::of(Cause::Boxed(cause)),
         }
     }
 
-    /// Keeps what carries an error as it is.
+    /// Keeps a carrier of an error unchanged.
     pub(crate) fn holding(cause: impl AsRef<Inner> + Send + Sync + 'static) -> Self {
         Self::of(Cause::Held(Box::new(cause)))
     }
@@ -114,7 +115,7 @@ impl Failure {
         failure
     }
 
-    /// Names the component, unless one nearer to the cause is named already.
+    /// Names the component, unless a component nearer to the cause is named already.
     #[must_use]
     pub fn in_component(mut self, name: &'static str) -> Self {
         self.0.component.get_or_insert(name);
@@ -128,22 +129,23 @@ impl Failure {
         self
     }
 
-    /// Says on which item: resource, line or key; unless that is known already.
+    /// Names the item by its resource, line or key, unless that is known already.
     #[must_use]
     pub fn at(mut self, location: impl Into<String>) -> Self {
         self.0.location.get_or_insert_with(|| location.into());
         self
     }
 
-    /// Adds what was tried before it failed, or what can be done: told behind the cause.
+    /// Adds a note about earlier attempts or a remedy, shown after the cause.
     #[must_use]
     pub fn noting(mut self, note: impl Into<String>) -> Self {
         self.0.notes.push(note.into());
         self
     }
 
-    /// Makes it one that fails the step whatever `skip` and `retry` say. A reader of one's own says so that its whole input is at
-    /// fault, where its `Error` is a `Failure`; others leave it to [`Reader::steps_over`](crate::Reader::steps_over).
+    /// Makes this failure fail the step, regardless of `skip` and `retry`. A custom reader whose `Error` is a
+    /// `Failure` uses it if the input as a whole is at fault; other readers rely on
+    /// [`Reader::steps_over`](crate::Reader::steps_over).
     ///
     /// ```
     /// use batch_runtime::Failure;
@@ -163,7 +165,7 @@ impl Failure {
         self.0.fatal || self.0.panicked
     }
 
-    /// It would have been tried again, had the job not been asked to stop.
+    /// Marks that the call would have been retried, had the job not been asked to stop.
     pub(crate) fn interrupted(mut self) -> Self {
         self.0.interrupted = true;
         self
@@ -173,38 +175,38 @@ impl Failure {
         self.0.interrupted
     }
 
-    /// Says on which item, where that is not known yet.
+    /// Names the item, if it is not known yet.
     pub(crate) fn place(&mut self, location: String) {
         self.0.location.get_or_insert(location);
     }
 
-    /// With the record or item that it is about, as text; unless that is known already.
+    /// Attaches the record or item as text, unless one is attached already.
     pub(crate) fn carrying(mut self, record: Option<String>) -> Self {
         self.0.record = self.0.record.or_else(|| record.map(cut));
         self
     }
 
-    /// The component that failed, where it is known.
+    /// The component that failed, if known.
     #[must_use]
     pub fn component(&self) -> Option<&'static str> {
         self.0.component
     }
 
-    /// What it was doing, where it is known.
+    /// What it was doing, if known.
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
     }
 
-    /// The item's place in its source, where it is known.
+    /// The place of the item in its source, if known.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.0.location.as_deref()
     }
 
-    /// The record that it is about: what could not be read as it stands in the input, where the reader tells that
-    /// ([`Reader::record`](crate::Reader::record)); an item that is skipped as JSON, where its type serialises and it was still
-    /// in hand. At most 64 KiB of it.
+    /// The record that failed, at most 64 KiB of it: for an unreadable record its text in the input, if the
+    /// reader provides it ([`Reader::record`](crate::Reader::record)); for a skipped item its JSON, if the
+    /// type serialises and the item was still available.
     #[must_use]
     pub fn record(&self) -> Option<&str> {
         self.0.record.as_deref()
@@ -216,8 +218,8 @@ impl Failure {
         self.0.panicked
     }
 
-    /// The error of that type, where it is the user's own or one of its sources. One that cannot be sent to another thread
-    /// (a `Box<dyn Error>`) is not given out: [`look`](Self::look) shows it.
+    /// Finds an error of that type: the user's own or one of its sources. An error that cannot be sent to
+    /// another thread (a `Box<dyn Error>`) is not returned; [`look`](Self::look) shows it.
     ///
     /// ```
     /// use batch_runtime::Failure;
@@ -238,8 +240,8 @@ impl Failure {
         None
     }
 
-    /// Shows the user's own error. One that cannot be sent to another thread (a `Box<dyn Error>`) is itself on the thread that
-    /// it came from only; elsewhere an error with its messages stands for it.
+    /// Shows the user's own error. An error that cannot be sent to another thread (a `Box<dyn Error>`) is
+    /// itself only on the thread where it arose; elsewhere an error with its messages replaces it.
     ///
     /// ```
     /// use batch_runtime::Failure;
@@ -282,7 +284,8 @@ impl fmt::Display for Failure {
             (None, None) => {}
         }
         let cause = self.cause();
-        // Most readers name the place in their errors, and wrappers print their source: neither is printed twice.
+        // Most readers name the place in their errors, and wrappers print their source: do not print either
+        // twice.
         let mut last = cause.to_string();
         match &parts.location {
             Some(location)
@@ -295,7 +298,7 @@ impl fmt::Display for Failure {
         let mut source = cause.source();
         while let Some(error) = source {
             let text = error.to_string();
-            // SQLite's error code says in general what the message above it says in particular.
+            // SQLite's error code is the general case of the message above it.
             if !last.contains(&text) && !error.is::<rusqlite::ffi::Error>() {
                 write!(f, ": {text}")?;
             }
@@ -328,14 +331,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_of_an_error_that_names_it_is_said_once() {
+    fn a_place_that_the_error_names_is_printed_once() {
         let error = ReadError::Header { resource: "in.csv".into(), problem: "there is no column `b`".into() };
         let failure = Failure::new(error).at("in.csv, line 2").during(Phase::Read);
         assert_eq!(failure.to_string(), "reading: in.csv, header: there is no column `b`");
     }
 
     #[test]
-    fn the_place_of_an_error_that_does_not_name_it_is_said() {
+    fn a_place_that_the_error_does_not_name_is_printed() {
         let failure = Failure::new("a bad day").at("in.csv, line 2").during(Phase::Read);
         assert_eq!(failure.to_string(), "reading: in.csv, line 2: a bad day");
     }

@@ -1,5 +1,5 @@
-//! Receives: what `skip(..)`, `no_skip(..)` and `retry(..)` of a step name. Gives: the rules as constants, and the one that an
-//! error falls under.
+//! The rules of `skip(..)`, `no_skip(..)` and `retry(..)` as constants, and the choice of the rule that
+//! applies to an error.
 
 use std::any::TypeId;
 use std::error::Error;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Failure;
 
-/// The rules of a step, in the order in which they are written.
+/// The rules of a step, in the order of the source.
 #[derive(Debug, Clone, Copy)]
 pub struct Faults {
     /// `skip(..)` and `no_skip(..)`.
@@ -21,10 +21,10 @@ impl Faults {
     pub const NONE: &'static Self = &Self { skip: &[], retry: &[] };
 }
 
-/// How narrowly a rule names its errors: the narrower rule decides.
+/// How specific a rule is: the more specific rule decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// A function that is asked.
+    /// A function decides.
     Policy,
     /// All errors of a type.
     Type,
@@ -32,47 +32,47 @@ pub enum Rank {
     Variant,
 }
 
-/// Does the rule cover this one error (its sources apart), and what does it say? The number is how many items the step has
-/// skipped, or how often the call was repeated, so far. `None` where the rule is about other errors.
+/// Returns whether the rule applies to this one error, without its sources, and its verdict; `None` if it is
+/// about other errors. `so_far` counts the items the step has skipped, or the repetitions of the call.
 pub type Covers = fn(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 
 /// `skip(ParseError, limit = 10)`, `no_skip(LoadError::Fatal)`, `skip(policy = lenient)`
 #[derive(Debug, Clone, Copy)]
 pub struct SkipRule {
-    /// What it names, as the user wrote it.
+    /// The error or policy, as the user wrote it.
     pub what: &'static str,
     /// The error's type; `None` for a policy.
     pub of: Option<fn() -> TypeId>,
-    /// How narrowly.
+    /// How specific the rule is.
     pub rank: Rank,
-    /// Which errors it is about.
+    /// Whether the rule covers an error.
     pub covers: Covers,
     /// False for `no_skip`.
     pub skips: bool,
-    /// How many items the step may have skipped, this one included; `None` for any number.
+    /// The number of items the step may skip, including this one; `None` for no limit.
     pub limit: Option<u64>,
 }
 
 /// `retry(Busy, limit = 3, backoff = fixed("1s"))`
 #[derive(Debug, Clone, Copy)]
 pub struct RetryRule {
-    /// What it names, as the user wrote it.
+    /// The error or policy, as the user wrote it.
     pub what: &'static str,
     /// The error's type; `None` for a policy.
     pub of: Option<fn() -> TypeId>,
-    /// How narrowly.
+    /// How specific the rule is.
     pub rank: Rank,
-    /// Which errors it is about.
+    /// Whether the rule covers an error.
     pub covers: Covers,
     /// False for `no_retry`.
     pub repeats: bool,
-    /// How many attempts follow the first.
+    /// The number of attempts after the first.
     pub limit: u32,
-    /// How long to wait before each.
+    /// The wait before each.
     pub backoff: Backoff,
 }
 
-/// How long to wait before an attempt is repeated.
+/// The wait before an attempt is repeated.
 ///
 /// ```
 /// use std::time::Duration;
@@ -88,24 +88,25 @@ pub struct RetryRule {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
-    /// Not at all.
+    /// No wait.
     None,
-    /// Always as long.
+    /// The same wait each time.
     Fixed(Duration),
-    /// Twice as long each time.
+    /// A wait that doubles each time.
     Exponential {
-        /// Before the first repetition.
+        /// Before the first retry.
         first: Duration,
-        /// Never longer than this.
+        /// The upper limit.
         max: Option<Duration>,
-        /// A random part of it only, so that clients that failed together do not come back together: "full jitter" of
-        /// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+        /// Waits only a random part, so that clients that failed together do not retry together: "full
+        /// jitter" of "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
         jitter: bool,
     },
 }
 
 impl Backoff {
-    /// The wait before repetition number `repeat`, from 0; `random` is in 0..1 and counts with jitter only.
+    /// The wait before retry number `repeat`, counted from 0. `random` is in 0..1 and matters only with
+    /// jitter.
     #[must_use]
     pub fn delay(self, repeat: u32, random: f64) -> Duration {
         match self {
@@ -120,14 +121,14 @@ impl Backoff {
     }
 }
 
-/// What stands in a rule: a rule of either kind.
+/// The common part of skip rules and retry rules.
 trait Rule {
     fn rank(&self) -> Rank;
     fn covers(&self) -> Covers;
-    /// Does it forbid?
+    /// Returns whether the rule is a `no_..` rule.
     fn forbids(&self) -> bool;
 
-    /// What decides between rules about one error.
+    /// Orders rules that cover the same error.
     fn narrowness(&self) -> (Rank, bool) {
         (self.rank(), self.forbids())
     }
@@ -161,9 +162,9 @@ impl Rule for RetryRule {
     }
 }
 
-/// The rule that decides about an error and its sources, and what it says: the narrowest; of two as narrow that which
-/// covers the outermost error; of these one that forbids; of these the first. A rule about the [`Failure`] itself, which
-/// carries every error, decides where no other does.
+/// Picks the rule that decides about an error and its sources, with its verdict: the most specific rule;
+/// among those, the one that covers the outermost error; then one that forbids; then the first. A rule about
+/// [`Failure`] itself, which carries every error, decides only if no other rule does.
 fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Option<(&'r R, bool)> {
     let decides = |error: &(dyn Error + 'static)| {
         rules
@@ -188,7 +189,7 @@ fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Opti
 }
 
 impl Faults {
-    /// The rule by which the error is skipped, once `so_far` items are; `None` where it is not to be skipped.
+    /// The rule that skips the error after `so_far` skipped items; `None` if it must not be skipped.
     pub(crate) fn skipped_by(&self, failure: &Failure, so_far: u64) -> Option<&'static SkipRule> {
         match deciding(self.skip, failure, so_far)? {
             (rule, true) if rule.skips => Some(rule),
@@ -196,7 +197,7 @@ impl Faults {
         }
     }
 
-    /// The rule by which a call that failed is repeated, once it was `repeated` so often.
+    /// The rule that retries a failed call after `repeated` repetitions.
     pub(crate) fn repeated_by(&self, failure: &Failure, repeated: u32) -> Option<&'static RetryRule> {
         match deciding(self.retry, failure, u64::from(repeated))? {
             (rule, true) if rule.repeats && repeated < rule.limit => Some(rule),
@@ -204,8 +205,8 @@ impl Faults {
         }
     }
 
-    /// The type that a rule names and that shows in the error although it is not among its sources: an error around it that
-    /// is `#[error(transparent)]` hides it.
+    /// A type that a rule names and that appears in the error's text although it is not among its sources: a
+    /// surrounding `#[error(transparent)]` hides it.
     pub(crate) fn hidden_in(&self, failure: &Failure) -> Option<&'static str> {
         let by_type = |what: &'static str, rank: Rank| (rank == Rank::Type).then(|| last_name(what));
         let mut named = (self.skip.iter().filter_map(|rule| by_type(rule.what, rule.rank)))
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_rules_about_one_error_that_which_forbids_decides() {
+    fn of_two_rules_about_one_error_the_forbidding_one_decides() {
         assert!(!is_skipped(
             const { &[skip(Rank::Type, LOAD, true), skip(Rank::Type, LOAD, false)] },
             Load::Bad
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_forbids_a_retry_decides_by_the_same_order() {
+    fn a_rule_that_forbids_a_retry_follows_the_same_order() {
         const fn retry(rank: Rank, covers: Covers, repeats: bool) -> RetryRule {
             RetryRule { what: "it", of: None, rank, covers, repeats, limit: 3, backoff: Backoff::None }
         }
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_about_the_failure_itself_decides_where_no_other_does() {
+    fn a_rule_about_the_failure_itself_decides_if_no_other_does() {
         const FAILURE: Covers = |error, _| error.downcast_ref::<Failure>().map(|it| it.component().is_none());
         let rules = const { &[skip(Rank::Policy, FAILURE, true), skip(Rank::Type, LOAD, false)] };
         let faults = Faults { skip: rules, retry: &[] };
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backoff_of_any_number_of_repeats_is_no_overflow() {
+    fn a_backoff_never_overflows() {
         let max = Duration::from_secs(9);
         let backoff = Backoff::Exponential { first: Duration::from_secs(2), max: Some(max), jitter: false };
         assert_eq!(backoff.delay(4_000_000, 0.0), max);

@@ -1,20 +1,20 @@
-//! Says which items belong into one chunk: what `#[chunk_while]` functions implement.
+//! The traits that `#[chunk_while]` functions implement, which decide which items belong to one chunk.
 
 use super::{Failure, Need, Scope};
 
-/// Decides, item by item, whether a chunk goes on.
+/// Decides, item by item, whether a chunk continues.
 pub trait Grouping<Item> {
-    /// The first item of a chunk.
+    /// Starts a chunk with its first item.
     fn begins(&mut self, _first: &Item) {}
 
-    /// An item that belongs to the chunk whatever it is, as the chunk is smaller than `chunk` says.
+    /// Records an item that joins the chunk without a decision, as the chunk is still smaller than `chunk`.
     fn takes(&mut self, _item: &Item) {}
 
-    /// Does `next` belong to the chunk that ends with `last` so far?
+    /// Returns whether `next` belongs to the chunk whose last item is `last`.
     fn goes_on(&mut self, last: &Item, next: &Item) -> bool;
 }
 
-/// A function that compares an item with the one before it.
+/// A function that compares an item with the previous one.
 #[derive(Debug)]
 pub struct Pairwise<F>(pub F);
 
@@ -25,7 +25,7 @@ impl<Item, F: FnMut(&Item, &Item) -> bool> Grouping<Item> for Pairwise<F> {
     }
 }
 
-/// A function that is shown the items of a chunk one after the other, with a state that begins again with each chunk.
+/// A function that sees the items of a chunk one by one, with a state that is reset for each chunk.
 #[derive(Debug)]
 pub struct Totalled<S, F> {
     state: S,
@@ -33,7 +33,7 @@ pub struct Totalled<S, F> {
 }
 
 impl<S: Default, F> Totalled<S, F> {
-    /// That function.
+    /// Wraps the function.
     pub fn new<Item>(call: F) -> Self
     where
         F: FnMut(&mut S, &Item) -> bool,
@@ -60,32 +60,32 @@ impl<Item, S: Default, F: FnMut(&mut S, &Item) -> bool> Grouping<Item> for Total
     }
 }
 
-/// What `#[chunk_while]` implements, whatever the items: the function says how far a chunk goes.
+/// Implemented by `#[chunk_while]` regardless of the item type.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say how far a chunk goes",
+    message = "`{Self}` does not decide where a chunk ends",
     label = "named in `chunk_while`",
     note = "put `#[chunk_while]` on a function `fn {Self}(last: &Item, next: &Item) -> bool`"
 )]
 pub trait IsGrouping {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// What `#[chunk_while]` implements for the marker of the annotated function, for the items it looks at.
+/// Implemented by `#[chunk_while]` for the marker of the annotated function and the items it compares.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not look at `{Item}`, which this step reads",
-    label = "is shown `{Item}` here",
-    note = "change what the function looks at to `&{Item}`"
+    message = "`{Self}` does not compare `{Item}`, which this step reads",
+    label = "receives `{Item}` here",
+    note = "change the function's arguments to `&{Item}`"
 )]
 pub trait GroupingDefinition<Item> {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
 
     /// Binds the injected arguments.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn bind<'s>(scope: &Scope<'s>) -> Result<impl Grouping<Item> + 's + use<'s, Self, Item>, Failure>;
 }

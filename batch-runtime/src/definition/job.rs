@@ -1,5 +1,5 @@
-//! Receives: `#[job]`, `#[flow]` and `#[decider]` functions. Gives: what the attributes implement for their
-//! markers, as constants.
+//! The traits that `#[job]`, `#[flow]` and `#[decider]` implement for the markers of their functions, and the
+//! constants they hold.
 
 use std::any::Any;
 
@@ -30,13 +30,14 @@ pub struct JobInfo {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct JobOptions {
-    /// May an instance that failed or was stopped be started again?
+    /// Whether a failed or stopped instance can be started again.
     pub restartable: bool,
-    /// Is only one execution of the job allowed at a time, whatever the parameters?
+    /// Whether only one execution of the job may run at a time, whatever its parameters.
     pub exclusive: bool,
-    /// How often in a row one instance may lose its owner without having committed anything before a person must look.
+    /// How often in a row an instance may lose its owner without a commit in between. After that a person
+    /// must look.
     pub max_recoveries: u32,
-    /// Who hears how it begins and ends, in the order in which they are written.
+    /// The listeners for its start and end, in the order of the source.
     pub listeners: &'static [JobListener],
 }
 
@@ -44,28 +45,28 @@ impl JobOptions {
     /// Restartable, not exclusive, three recoveries.
     pub const DEFAULT: Self = Self { restartable: true, exclusive: false, max_recoveries: 3, listeners: &[] };
 
-    /// May it be started again?
+    /// Sets whether a failed or stopped instance can be started again.
     #[must_use]
     pub const fn restartable(mut self, yes: bool) -> Self {
         self.restartable = yes;
         self
     }
 
-    /// One execution at a time?
+    /// Sets whether only one execution may run at a time.
     #[must_use]
     pub const fn exclusive(mut self, yes: bool) -> Self {
         self.exclusive = yes;
         self
     }
 
-    /// With listeners.
+    /// Sets the listeners.
     #[must_use]
     pub const fn listeners(mut self, listeners: &'static [JobListener]) -> Self {
         self.listeners = listeners;
         self
     }
 
-    /// With that many recoveries.
+    /// Sets the number of recoveries.
     #[must_use]
     pub const fn max_recoveries(mut self, times: u32) -> Self {
         self.max_recoveries = times;
@@ -73,7 +74,7 @@ impl JobOptions {
     }
 }
 
-/// What `#[job]` implements for the marker of the annotated function.
+/// Implemented by `#[job]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a job",
     label = "not a job",
@@ -84,7 +85,7 @@ pub trait JobDefinition: 'static {
     const INFO: &'static JobInfo;
 }
 
-/// A job with its parameters, ready to be started: what calling the annotated function gives.
+/// A job with its parameters, ready to start: the result of calling the annotated function.
 #[derive(Debug, Clone)]
 #[must_use = "a launch does nothing until an operator starts it"]
 pub struct Launch {
@@ -100,8 +101,8 @@ impl Launch {
         Self { job, parameters: Parameters::new() }
     }
 
-    /// With a value for the parameter of that name, stored and identifying as the job declares it. A value that is
-    /// left out, `None`, is not given.
+    /// Sets the parameter of that name, stored and identifying as the job declares it. `None` leaves the
+    /// parameter out.
     #[expect(clippy::needless_pass_by_value, reason = "the annotated function owns its arguments")]
     pub fn with<T: ParameterType>(mut self, name: &str, value: T) -> Self {
         if let Some(value) = value.to_value() {
@@ -114,7 +115,7 @@ impl Launch {
     }
 }
 
-/// A `#[flow]`: a named piece of a body.
+/// A `#[flow]`: a named part of a job's body.
 #[derive(Debug)]
 pub struct FlowInfo {
     /// The module and name.
@@ -134,32 +135,32 @@ pub struct DeciderInfo {
     pub id: &'static str,
     /// The function's name.
     pub name: &'static str,
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     pub needs: &'static [Need],
-    /// Calls it; the value is of the type [`Decides::Outcome`].
+    /// Calls it. The value has the type [`Decides::Outcome`].
     pub decide: fn(&Scope<'_>) -> Result<Box<dyn Any>, Failure>,
 }
 
-/// Something a job can run by its name: a step, a flow, another job.
+/// Something that a job can run by name: a step, a flow, another job.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a step",
     label = "a job runs steps, flows and other jobs",
     note = "put `#[step]`, `#[flow]` or `#[job]` on the function of this name"
 )]
 pub trait Runs: 'static {
-    /// What it is.
+    /// The kind of activity, with its constant.
     const ACTIVITY: Activity;
 }
 
-/// Something a job can `match` on: a decider, or a step by how it ended or by the value it returned.
+/// Something that a job can `match` on: a decider, or a step by its exit or its returned value.
 #[diagnostic::on_unimplemented(
     message = "a job cannot `match` on `{Self}`",
     label = "neither a decider nor a step",
     note = "put `#[decider]` on a function that returns an enum, or match on a step"
 )]
 pub trait Decides: 'static {
-    /// What the arms are patterns of.
+    /// The type that the patterns of the arms match.
     type Outcome: 'static;
-    /// What it is.
+    /// The kind of subject, with its constant.
     const SUBJECT: Subject;
 }

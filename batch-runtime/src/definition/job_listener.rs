@@ -1,5 +1,5 @@
-//! Receives: `#[listener(before_job)]` and `#[listener(after_job)]` functions. Gives: what the attribute implements for their
-//! markers, as constants.
+//! The trait that `#[listener(before_job)]` and `#[listener(after_job)]` implement for the markers of their
+//! functions, and the constants it holds.
 
 use super::{Failure, Need, Scope};
 use crate::repository::{BatchStatus, ExitStatus};
@@ -10,35 +10,35 @@ use crate::repository::{BatchStatus, ExitStatus};
 pub struct JobEnd {
     /// COMPLETED, STOPPED or FAILED.
     pub status: BatchStatus,
-    /// In words.
+    /// The reason in words.
     pub exit: ExitStatus,
 }
 
-/// A function that hears how a job begins or ends.
+/// A function that is called when a job begins or ends.
 #[derive(Debug, Clone, Copy)]
 pub struct JobListener {
     /// The function's name.
     pub name: &'static str,
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     pub needs: &'static [Need],
-    /// What it does.
+    /// The event, with the function.
     pub hears: JobEvent,
 }
 
-/// What a job's listener does, and when.
+/// The event of a job's listener, with its function.
 #[derive(Debug, Clone, Copy)]
 pub enum JobEvent {
     /// Before the first step: its error fails the job.
     Before(fn(&Scope<'_>) -> Result<(), Failure>),
-    /// When it is known how the job ends: its error is reported, and changes nothing.
+    /// After the outcome of the job is known: its error is reported but changes nothing.
     After(fn(&Scope<'_>, &JobEnd) -> Result<(), Failure>),
 }
 
-/// What `#[listener]` implements for the marker of a function that hears of jobs.
+/// Implemented by `#[listener]` for the marker of a function that listens to jobs.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a listener of a job",
-    label = "a job tells its listeners",
-    note = "put `#[listener(before_job)]` or `#[listener(after_job)]` on the function of this name;\nwhat hears of steps and items is named in `#[step(listeners(..))]`"
+    label = "must listen to a job",
+    note = "put `#[listener(before_job)]` or `#[listener(after_job)]` on the function of this name;\nlisteners of steps and items belong in `#[step(listeners(..))]`"
 )]
 pub trait JobListenerDefinition {
     /// The listener as a constant.

@@ -1,10 +1,10 @@
-//! Names the kinds of a step's reader and writer, so that a restart can tell whether it goes on with the same ones.
+//! Names the kinds of a step's reader and writer, so that a restart notices if they have changed.
 
 use std::any::type_name;
 
 use super::{Failure, Pipe, Reader, Scope, Writer};
 
-/// The kinds of the reader and the writer of a chunk step: what their stored positions mean.
+/// The kinds of the reader and writer of a chunk step, which give their stored positions a meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PositionKinds {
     /// [`Reader::kind`] of the reader.
@@ -13,7 +13,7 @@ pub struct PositionKinds {
     pub writer: String,
 }
 
-/// The kinds of a pipe's reader and writer. Neither is opened.
+/// The kinds of a pipe's reader and writer. It opens neither.
 #[must_use]
 pub fn position_kinds<P: Pipe>() -> PositionKinds {
     PositionKinds {
@@ -30,20 +30,21 @@ fn writer_kind<'s, W: Writer>(_: impl FnOnce(&Scope<'s>) -> Result<W, Failure>) 
     W::kind()
 }
 
-/// The name of a type without its modules and generic arguments: moving it, or changing the item, leaves that alone.
+/// The name of a type without its modules and generic arguments, so that moving it or changing the item does
+/// not change its kind.
 pub(super) fn type_kind<T: ?Sized>() -> String {
     let name = type_name::<T>();
     let name = name.split('<').next().unwrap_or(name);
     without_modules(name)
 }
 
-/// A type without the modules that its names are in: `Option<Seen>` for `std::option::Option<ledger::Seen>`.
+/// A type with all names stripped of their modules: `Option<Seen>` for `std::option::Option<ledger::Seen>`.
 pub(crate) fn without_modules(ty: &str) -> String {
     let mut bare = String::with_capacity(ty.len());
     let mut rest = ty;
     while let Some(next) = rest.chars().next() {
-        if let Some(behind) = rest.strip_prefix("::") {
-            rest = behind;
+        if let Some(after) = rest.strip_prefix("::") {
+            rest = after;
             // `Vec::<T>` is `Vec<T>`.
             if !rest.starts_with('<') {
                 let kept = bare.trim_end_matches(is_of_a_word).len();
@@ -51,7 +52,7 @@ pub(crate) fn without_modules(ty: &str) -> String {
             }
         } else {
             rest = &rest[next.len_utf8()..];
-            // Of white space only what is between two words says anything.
+            // White space only matters between two words.
             if !next.is_whitespace() || bare.ends_with(is_of_a_word) {
                 bare.push(next);
             }

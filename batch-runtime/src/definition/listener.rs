@@ -1,36 +1,36 @@
-//! Receives: what a step does. Gives: the trait by which `#[listener]` functions hear of it ([`StepListener`]), with the types
-//! of the step's items, and the combinator that makes one of two ([`Listeners`]).
+//! [`StepListener`], which `#[listener]` functions of a step implement, with the types of its items, and
+//! [`Listeners`], which combines two of them.
 
 use super::{ChunkTransaction, Failure};
 use crate::repository::Counters;
 
-/// Hears what a step does. `In` is what the step reads, `Out` what it writes; every method does nothing unless it is
-/// implemented.
+/// Listens to a step that reads `In` and writes `Out`. Every method does nothing by default.
 ///
-/// A failure of a `before_*` or `write_*` method fails the step. One of any other method is reported, and changes nothing: least of
-/// all which items are committed.
-#[expect(unused_variables, reason = "the names say what is heard, and the default is not to listen")]
+/// A failure of a `before_*` or `write_*` method fails the step. A failure of any other method is reported
+/// but changes nothing, in particular not which items are committed.
+#[expect(unused_variables, reason = "the names document the events, and the default ignores them")]
 #[expect(
     clippy::missing_errors_doc,
-    reason = "the error is the listener's own; the trait says what becomes of it"
+    reason = "the error is the listener's own; the trait says how it is handled"
 )]
 pub trait StepListener<In, Out> {
-    /// Does it hear of single items (reading and processing)? A step nobody listens to so closely pays nothing.
+    /// True if it listens to single items being read and processed. A step without such a listener pays
+    /// nothing.
     const HEARS_ITEMS: bool = false;
 
-    /// Does it want to see the item that a processor failed on? A step whose first processor takes it by value then keeps a
-    /// copy of each item while it is processed.
+    /// True if it needs the item that a processor failed on. A step whose first processor takes the item by
+    /// value then keeps a copy of each item while it is processed.
     const WANTS_ITEMS: bool = false;
 
-    /// Does it write what is skipped, in the transaction that skips it?
+    /// True if it writes skipped items, in the transaction that skips them.
     const WRITES_SKIPS: bool = false;
 
-    /// The step begins: once, also where it has partitions.
+    /// The step begins. Called once, even if the step has partitions.
     fn before_step(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// The step ended; what it did, and why it failed if it did.
+    /// The step ended, with its counters and, if it failed, the failure.
     fn after_step(&mut self, counters: &Counters, failure: Option<&Failure>) -> Result<(), Failure> {
         Ok(())
     }
@@ -40,7 +40,7 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// A partition of the step ended; what it did, and why it failed if it did.
+    /// A partition of the step ended, with its counters and, if it failed, the failure.
     fn after_partition(&mut self, counters: &Counters, failure: Option<&Failure>) -> Result<(), Failure> {
         Ok(())
     }
@@ -50,12 +50,12 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// A chunk is committed; all that the step has done.
+    /// A chunk is committed. The counters cover all the step has done.
     fn after_chunk(&mut self, counters: &Counters) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// A chunk is given up.
+    /// A chunk is rolled back.
     fn on_chunk_error(&mut self, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
@@ -85,17 +85,18 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// Processing failed, for the first time or again. The item is the one that was read, where it is in hand still.
+    /// Processing failed, for the first time or again. `item` is the item that was read, if it is still
+    /// available.
     fn on_process_error(&mut self, item: Option<&In>, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Items are about to be written; after a failure also parts of a chunk.
+    /// Items are about to be written; after a failure these may be parts of a chunk.
     fn before_write(&mut self, items: &[Out]) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Items were written, and not yet committed.
+    /// Items were written but are not committed yet.
     fn after_write(&mut self, items: &[Out]) -> Result<(), Failure> {
         Ok(())
     }
@@ -105,27 +106,27 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// A record is skipped that could not be read; told once that is committed.
+    /// An unreadable record is skipped. Called after the skip is committed.
     fn on_skip_in_read(&mut self, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// An item is skipped that could not be processed; told once that is committed.
+    /// An item that failed in processing is skipped. Called after the skip is committed.
     fn on_skip_in_process(&mut self, item: Option<&In>, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// An item is skipped that could not be written; told once that is committed.
+    /// An item that failed in writing is skipped. Called after the skip is committed.
     fn on_skip_in_write(&mut self, item: &Out, error: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// A record that could not be read is about to be skipped by that transaction, which goes back where this fails.
+    /// This transaction is about to skip an unreadable record; it rolls back if this method fails.
     fn write_skip_in_read(&mut self, error: &Failure, tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// The same of an item that could not be processed.
+    /// The same for an item that failed in processing.
     fn write_skip_in_process(
         &mut self,
         item: Option<&In>,
@@ -135,7 +136,7 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// The same of an item that could not be written.
+    /// The same for an item that failed in writing.
     fn write_skip_in_write(
         &mut self,
         item: &Out,
@@ -145,17 +146,17 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// A call is repeated for the time of that number, from 1. Of reading and writing it is told before; of processing, which other
-    /// threads may do, once the chunk is filled.
+    /// A call is retried; `repeat` counts from 1. For reading and writing this is called before the retry;
+    /// for processing, which other threads may do, after the chunk is filled.
     fn on_retry(&mut self, error: &Failure, repeat: u32) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-/// Nobody listens.
+/// No listener.
 impl<In, Out> StepListener<In, Out> for () {}
 
-/// Two listeners: what begins is told to the first first, what ends to the second first.
+/// Two listeners: `before_*` methods call the first one first, all others the second one first.
 #[derive(Debug)]
 pub struct Listeners<A, B> {
     outer: A,
@@ -163,7 +164,7 @@ pub struct Listeners<A, B> {
 }
 
 impl<A, B> Listeners<A, B> {
-    /// Both, in the order in which they are written.
+    /// Combines both, in the order of the source.
     pub const fn new(outer: A, inner: B) -> Self {
         Self { outer, inner }
     }
@@ -176,7 +177,7 @@ macro_rules! tell_both {
             self.inner.$before($($b),*)
         })*
         $(fn $after(&mut self, $($a: $at),*) -> Result<(), Failure> {
-            // Each hears of it, also where the other fails.
+            // Each one is called, even if the other fails.
             let inner = self.inner.$after($($a),*);
             let outer = self.outer.$after($($a),*);
             inner.and(outer)

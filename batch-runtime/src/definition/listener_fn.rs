@@ -1,12 +1,13 @@
-//! Receives: a `#[listener(event)]` function as a closure. Gives: it as a [`StepListener`] that hears this one event; and the
-//! trait the attribute implements for the function's marker ([`ListenerDefinition`]).
+//! Makes a `#[listener(event)]` function, given as a closure, a [`StepListener`] for this one event; and
+//! [`ListenerDefinition`], the trait that the attribute implements for the function's marker.
 
 use std::error::Error;
 
 use super::{ChunkTransaction, Failure, Need, Scope, StepListener};
 use crate::repository::Counters;
 
-/// What `#[listener]` implements for the marker of the annotated function: for every type of item that it does not observe.
+/// Implemented by `#[listener]` for the marker of the annotated function, for every item type that it does
+/// not observe.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a listener of a step that reads `{In}` and writes `{Out}`",
     label = "observes other items"
@@ -14,87 +15,88 @@ use crate::repository::Counters;
 pub trait ListenerDefinition<In, Out> {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// Does it want to see the item that a processor failed on?
+    /// True if it needs the item that a processor failed on.
     const WANTS_ITEMS: bool = false;
 
     /// Binds the injected arguments.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn bind<'s>(
         scope: &Scope<'s>,
     ) -> Result<impl StepListener<In, Out> + 's + use<'s, Self, In, Out>, Failure>;
 }
 
-/// What `#[listener]` implements, whatever the items: the function hears of a step.
+/// Implemented by `#[listener]` for listeners of a step, regardless of the item types.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a listener of a step",
-    label = "a step tells its listeners",
-    note = "put `#[listener(after_step)]`, or another event, on the function of this name;\nwhat hears `before_job` or `after_job` is named in `#[job(listeners(..))]`"
+    label = "must listen to a step",
+    note = "put `#[listener(after_step)]`, or another event, on the function of this name;\nlisteners of `before_job` and `after_job` belong in `#[job(listeners(..))]`"
 )]
 pub trait IsListener {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// What `#[listener]` implements where the function hears of whole steps.
+/// Implemented by `#[listener]` if the function listens to whole steps.
 #[diagnostic::on_unimplemented(
-    message = "listener `{Self}` hears of chunks or items, and a tasklet has none",
-    label = "is told nothing by a tasklet",
-    note = "leave it out, or let it hear `before_step` or `after_step`"
+    message = "listener `{Self}` observes chunks or items, and a tasklet has none",
+    label = "would never be called by a tasklet",
+    note = "leave it out, or let it observe `before_step` or `after_step`"
 )]
 pub trait HearsSteps {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// What `#[listener]` implements where a step without partitions tells the function something.
+/// Implemented by `#[listener]` if a step without partitions ever calls the function.
 #[diagnostic::on_unimplemented(
-    message = "listener `{Self}` hears of partitions, and this step has none",
-    label = "is told nothing by this step",
-    note = "leave it out, let it hear `before_step` or `after_step`, or read the input in parts: `partitions = 8`"
+    message = "listener `{Self}` observes partitions, and this step has none",
+    label = "would never be called by this step",
+    note = "leave it out, let it observe `before_step` or `after_step`, or read the input in parts: `partitions = 8`"
 )]
 pub trait HearsWholeSteps {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// What `#[listener]` implements where the function is not told of single items while they are read and processed.
+/// Implemented by `#[listener]` if the function does not observe single items while they are read and
+/// processed.
 #[diagnostic::on_unimplemented(
-    message = "listener `{Self}` hears of single items, which `threads` read and process side by side",
-    label = "would be told by several threads at once",
-    note = "leave it out, or let it hear of chunks, writes, errors or skips, which come in order; or drop `threads`"
+    message = "listener `{Self}` observes single items, which `threads` read and process concurrently",
+    label = "would be called by several threads at once",
+    note = "leave it out, or let it observe chunks, writes, errors or skips, which come in order; or drop `threads`"
 )]
 pub trait HearsChunks {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// What `#[listener]` implements for the items of a step's reader.
+/// Implemented by `#[listener]` for the items of a step's reader.
 #[diagnostic::on_unimplemented(
     message = "listener `{Self}` does not observe `{Item}`, which this step reads",
-    label = "is told of `{Item}` here",
+    label = "receives `{Item}` here",
     note = "change what the listener observes to `&{Item}`, or leave it out of this step"
 )]
 pub trait HearsRead<Item> {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// What `#[listener]` implements for the items of a step's writer.
+/// Implemented by `#[listener]` for the items of a step's writer.
 #[diagnostic::on_unimplemented(
     message = "listener `{Self}` does not observe `{Item}`, which this step writes",
-    label = "is told of `{Item}` here",
+    label = "receives `{Item}` here",
     note = "change what the listener observes to `{Item}`, or leave it out of this step"
 )]
 pub trait HearsWritten<Item> {
-    /// Named by generated code, to ask whether the trait holds.
+    /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
-/// The error of that type among an error and its sources.
+/// Finds the error of that type in an error or its sources.
 #[must_use]
 pub fn find_error<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
@@ -109,7 +111,7 @@ pub fn find_error<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> O
 
 macro_rules! events {
     ($($(#[$($of:ident),+])? $adaptor:ident: $event:ident($($argument:ident: $ty:ty),*);)*) => {$(
-        #[doc = concat!("Hears `", stringify!($event), "`.")]
+        #[doc = concat!("Listens to `", stringify!($event), "`.")]
         #[derive(Debug)]
         pub struct $adaptor<F>(pub F);
 
@@ -161,14 +163,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_hears_its_event_alone() {
+    fn a_listener_hears_only_its_event() {
         let mut heard = Vec::new();
         let mut listener = AfterRead(|item: &u32| {
             heard.push(*item);
             Ok(())
         });
-        let told: &mut dyn StepListenerOfNumbers = &mut listener;
-        told.tell();
+        let listening: &mut dyn StepListenerOfNumbers = &mut listener;
+        listening.tell();
         assert_eq!(heard, [7]);
     }
 
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_hears_of_reading_and_processing_hears_items() {
+    fn only_listeners_to_reading_and_processing_hear_items() {
         const fn hears<L: StepListener<u32, u32>>(_: &L) -> bool {
             L::HEARS_ITEMS
         }

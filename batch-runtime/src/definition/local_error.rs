@@ -1,5 +1,5 @@
-//! Receives: an error that cannot be sent to another thread. Gives: its messages everywhere, and on its own thread the error
-//! itself, so that rules about errors find it.
+//! An error that cannot be sent to another thread: its messages are visible everywhere, the error itself only
+//! on its own thread, so that rules about errors find it there.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ thread_local! {
     static KEPT: RefCell<BTreeMap<u64, Rc<dyn Error>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Unique in the process: one thread never finds an error of another under its number.
+/// Unique in the process, so that no thread finds an error of another thread under its number.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Stands for an error that stays on its thread.
+/// Represents an error that stays on its thread.
 #[derive(Debug)]
 pub(crate) struct LocalError {
     messages: Messages,
@@ -32,7 +32,8 @@ impl LocalError {
 
 impl Drop for LocalError {
     fn drop(&mut self) {
-        // What the user's error does when it is dropped comes after the borrow has ended. A thread that ends has dropped all.
+        // The user's error is dropped after the borrow has ended, since its `Drop` may do anything. A thread
+        // that has ended has already dropped it.
         let kept = KEPT.try_with(|kept| kept.borrow_mut().remove(&self.number));
         drop(kept);
     }
@@ -75,7 +76,7 @@ impl Error for Messages {
     }
 }
 
-/// Looks at the error itself, where it is one of this thread; else at what stands for it.
+/// Looks at the error itself on its own thread, and elsewhere at the error that represents it.
 pub(crate) fn look<R>(error: &(dyn Error + 'static), look: impl FnOnce(&(dyn Error + 'static)) -> R) -> R {
     let kept = error
         .downcast_ref::<LocalError>()
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_is_dropped_with_what_stands_for_it() {
+    fn the_error_is_dropped_with_its_representative() {
         let (held, local) = local();
         drop(local);
         assert_eq!(Rc::strong_count(&held), 1);

@@ -1,13 +1,14 @@
-//! Tells the output of one step in one job instance from every other.
+//! Identifies the output of one step in one job instance.
 
 use std::fmt;
 
 use crate::readers::hash;
 
-/// Whose output a writer writes: a step of a job instance in a repository. The same in each execution of the instance.
+/// The owner of a writer's output: a step of a job instance in a repository. It is the same in each execution
+/// of the instance.
 ///
-/// A target that is unfinished for a while bears it in its name: after a crash it is found again, and that of another
-/// instance is left alone.
+/// A target that is unfinished for a while carries the mark in its name, so that the writer finds it again
+/// after a crash and leaves the targets of other instances alone.
 ///
 /// ```
 /// use batch_runtime::Mark;

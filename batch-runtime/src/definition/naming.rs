@@ -1,4 +1,4 @@
-//! Remembers which component a panic went through.
+//! Remembers which component a panic unwound through.
 
 use std::cell::Cell;
 use std::mem;
@@ -15,7 +15,7 @@ impl Drop for Naming {
     }
 }
 
-/// Calls a component; a panic in it is known to be its own. Costs nothing where there is none.
+/// Calls a component and attributes a panic in it to that component. Free if there is no panic.
 #[inline]
 pub(crate) fn naming<T>(name: &'static str, call: impl FnOnce() -> T) -> T {
     let naming = Naming(name);
@@ -24,7 +24,7 @@ pub(crate) fn naming<T>(name: &'static str, call: impl FnOnce() -> T) -> T {
     returned
 }
 
-/// The innermost component that a panic went through on this thread since this was asked last.
+/// Returns the innermost component that a panic on this thread unwound through since the last call.
 pub(crate) fn take_passed() -> Option<&'static str> {
     PASSED.take()
 }

@@ -1,6 +1,6 @@
-//! Receives: a word that is none of those there are. Gives: the one that was probably meant.
+//! Guesses which known word an unknown word was meant to be.
 
-/// The candidate with the fewest letters to change, where that is at most a third of the word.
+/// The candidate with the smallest edit distance, if that is at most a third of the word.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| -> Vec<char> { text.to_lowercase().replace('-', "_").chars().collect() };
     let wanted = plain(word);
@@ -12,7 +12,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that make one word of the other.
+/// The number of insertions, deletions, replacements and transpositions that turn one word into the other.
 fn distance(from: &[char], to: &[char]) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
@@ -36,14 +36,14 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn a_slip_of_the_fingers_is_recognised() {
+    fn a_typo_is_recognised() {
         for (word, meant) in [("inptu", "input"), ("run-date", "run_date"), ("INPUT", "input")] {
             assert_eq!(nearest(word, ["input", "output", "run_date"]), Some(meant), "{word}");
         }
     }
 
     #[test]
-    fn another_word_is_not_taken_for_a_slip() {
+    fn another_word_is_not_taken_for_a_typo() {
         assert_eq!(nearest("carrier", ["input", "output"]), None);
     }
 }

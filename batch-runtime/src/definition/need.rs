@@ -1,28 +1,29 @@
-//! Receives: the arguments of components, and the bindings where they are used. Gives: both as constants, so
-//! that a job can check while it compiles that it provides whatever its steps ask for.
+//! The arguments of components and their bindings as constants, so that a job can check at compile time that
+//! it provides everything its steps need.
 
 use super::database::DatabaseInfo;
 use super::parameter::TypeName;
 use super::parameter_value::ParameterValue;
 use super::raises::Raises;
 
-/// Something that a component asks for by an argument.
+/// A requirement of a component, stated by an argument.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
     /// The argument's name.
     pub name: &'static str,
     /// The component that asks, with its role: "reader `flights`".
     pub asked_by: &'static str,
-    /// What is asked for.
+    /// The required thing.
     pub kind: NeedKind,
 }
 
 impl Need {
-    /// What a component asks for whose function has a mistake, which is reported already: nothing is said about its arguments.
+    /// The needs of a component whose function has a mistake. The mistake is already reported, so nothing is
+    /// said about its arguments.
     #[doc(hidden)]
     pub const HIDDEN: &'static [Self] = &[Self { name: "", asked_by: "", kind: NeedKind::Hidden }];
 
-    /// Is any of these hidden by a mistake?
+    /// Returns whether a mistake hides any of these.
     pub(crate) const fn is_hidden(needs: &[Self]) -> bool {
         let mut at = 0;
         while at < needs.len() {
@@ -36,59 +37,60 @@ impl Need {
 }
 
 impl ComponentUse {
-    /// Stands for all components of a step that has a mistake.
+    /// Represents all components of a step that has a mistake.
     #[doc(hidden)]
     pub const HIDDEN: Self =
         Self { role: "", name: "", needs: Need::HIDDEN, bindings: &[], raises: Raises::Unknown };
 }
 
-/// What is asked for.
+/// The kinds of things a component can need.
 #[derive(Debug, Clone, Copy)]
 pub enum NeedKind {
     /// The job's parameter of the argument's name.
     Parameter(TypeName),
-    /// What the step left behind, `&Output<step>`; optional as `Option<&Output<step>>`.
+    /// The output of a step, `&Output<step>`; optional as `Option<&Output<step>>`.
     Output {
         /// Which step: its module and name.
         step: &'static str,
         /// The step's bare name, for messages.
         name: &'static str,
-        /// May it be missing?
+        /// True if it may be missing.
         optional: bool,
     },
     /// The chunk's transaction, `&Transaction<'_>`: of the repository's own database, or of another.
     Transaction(Option<&'static DatabaseInfo>),
-    /// The running job, `&JobContext`, through which any parameter can be looked up.
+    /// The running job, `&JobContext`, which can look up any parameter.
     JobContext,
     /// A connection for reading: to the repository's own database, or to another.
     Connection(Option<&'static DatabaseInfo>),
     /// The partition that the step execution works on, `Partition<Range>`.
     Partition,
-    /// A resource, with what that asks for in turn.
+    /// A resource, with its own needs.
     Resource(&'static [Need]),
-    /// Nothing of the job's: the component works on several items at once, so that those before it run ahead of what is committed.
+    /// Needs nothing of the job: the component works on several items at once, so that those before it run
+    /// ahead of the last commit.
     Ahead,
-    /// Nothing of the job's: the component keeps that from item to item.
+    /// Needs nothing of the job: the component keeps this from item to item.
     Keeps(&'static str),
-    /// Nothing of the job's: the component's `#[state]`, of the type that is written there.
+    /// Needs nothing of the job: the component's `#[state]`, with its type as written.
     State(&'static str),
-    /// Whatever it is: a mistake in the function hides it.
+    /// Unknown: a mistake in the function hides it.
     Hidden,
 }
 
-/// What one argument of a component is bound to where it is used: `flights(input = yesterday)`.
+/// The binding of one argument of a component in a step: `flights(input = yesterday)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
     /// The component's argument.
     pub argument: &'static str,
-    /// What it is given.
+    /// The bound value.
     pub to: BoundTo,
 }
 
-/// What an argument is given.
+/// The value bound to an argument.
 #[derive(Debug, Clone, Copy)]
 pub enum BoundTo {
-    /// The parameter of that name of what is around: of the job, in the end.
+    /// The parameter of that name of the enclosing step or job, in the end of the job.
     Parameter(&'static str),
     /// A literal or constant.
     Constant {
@@ -99,20 +101,20 @@ pub enum BoundTo {
     },
 }
 
-/// The role of what is no component: an option of the step that takes its number from a parameter.
+/// The role of an entry that is no component: an option of the step that takes its number from a parameter.
 pub const OPTION: &str = "option";
 
-/// A component as it stands in a step.
+/// A component as a step uses it.
 #[derive(Debug, Clone, Copy)]
 pub struct ComponentUse {
-    /// What it is: `reader`, `processor`, `writer`, `classifier`; or [`OPTION`].
+    /// Its role: `reader`, `processor`, `writer`, `classifier`; or [`OPTION`].
     pub role: &'static str,
     /// The component's name.
     pub name: &'static str,
-    /// What it asks for.
+    /// Its needs.
     pub needs: &'static [Need],
-    /// What is bound here.
+    /// Its bindings in this step.
     pub bindings: &'static [Binding],
-    /// How it can fail; told in steps that have rules for it.
+    /// How it can fail; used in steps that have rules for it.
     pub raises: Raises,
 }

@@ -1,28 +1,28 @@
-//! Receives: the serde value that a tasklet or an aggregator returns. Gives: [`Output`], by which later components ask for it.
+//! [`Output`], by which later components receive the serde value that a tasklet or an aggregator returned.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// A step that leaves a value: a tasklet that returns a serde type, or a step with an `aggregator`.
+/// A step with an output: a tasklet that returns a serde type, or a step with an `aggregator`.
 #[diagnostic::on_unimplemented(
-    message = "step `{Self}` leaves no output",
-    label = "leaves nothing",
-    note = "let the tasklet `{Self}` return a type that derives `Serialize` and `Deserialize`;\na step with `partitions` leaves what its `aggregator` returns"
+    message = "step `{Self}` has no output",
+    label = "has no output",
+    note = "let the tasklet `{Self}` return a type that derives `Serialize` and `Deserialize`;\nthe output of a step with `partitions` is what its `aggregator` returns"
 )]
 pub trait Produces: 'static {
     /// The module and name.
     const ID: &'static str;
     /// The bare name.
     const NAME: &'static str;
-    /// What it leaves.
+    /// The type of the output.
     type Value: 'static;
 }
 
-/// What a step left behind, asked for as `&Output<step>`; dereferences to the value.
+/// The output of a step, injected as `&Output<step>`. It dereferences to the value.
 pub struct Output<S: Produces>(S::Value);
 
 impl<S: Produces> Output<S> {
-    /// Wraps a value, so that a component that asks for an output can be called in a test.
+    /// Wraps a value, so that a test can call a component that needs an output.
     #[must_use]
     pub fn new(value: S::Value) -> Self {
         Self(value)

@@ -1,5 +1,5 @@
-//! Says which types can be parameters ([`ParameterType`]), what a job declares of each ([`ParameterSpec`]), and what a type is
-//! called in a form that can be compared while the program compiles ([`TypeName`]).
+//! The types that can be parameters ([`ParameterType`]), the declaration of each parameter
+//! ([`ParameterSpec`]), and type names that can be compared at compile time ([`TypeName`]).
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,8 +13,8 @@ use crate::__private::same_text;
 
 /// A type that may be the parameter of a job: `String`, the integers, `f64`, `f32`, `bool`, `PathBuf`,
 /// [`Date`](crate::Date), [`DateTime`](crate::DateTime), [`Timestamp`](crate::Timestamp), enums that derive
-/// [`ParameterType`](derive@crate::ParameterType), and `Option` and `Vec` of these. What is typed for each, how each is stored,
-/// and what a job may say of a parameter, stands at [`#[job]`](macro@crate::job).
+/// [`ParameterType`](derive@crate::ParameterType), and `Option` and `Vec` of these.
+/// [`#[job]`](macro@crate::job) documents how each is typed and stored, and the options of a parameter.
 ///
 /// ```
 /// use batch_runtime::{ParameterType, ParameterValue};
@@ -35,24 +35,24 @@ pub trait ParameterType: Sized + 'static {
     const OPTIONAL: bool = false;
     /// True for `Vec<_>`: the parameter may be given several times.
     const LIST: bool = false;
-    /// The values there are, where they can be listed.
+    /// The possible values, if they can be listed.
     const VALUES: &'static [&'static str] = &[];
 
-    /// Reads the text that a user typed.
+    /// Parses the text that a user typed.
     ///
     /// # Errors
     /// A text that says what was expected, without the value.
     fn parse(text: &str) -> Result<ParameterValue, String>;
 
-    /// Reads what a user typed where it may be no text, as the name of a file.
+    /// Parses an argument that may not be valid text, such as the name of a file.
     ///
     /// # Errors
     /// A text that says what was expected, without the value.
     fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
-        text.to_str().ok_or_else(|| "a text in UTF-8 is expected".to_owned()).and_then(Self::parse)
+        text.to_str().ok_or_else(|| "UTF-8 text is expected".to_owned()).and_then(Self::parse)
     }
 
-    /// Reads the text of a value, as a list holds it.
+    /// Parses the text of a value in a list.
     ///
     /// # Errors
     /// A text that says what was expected, without the value.
@@ -60,16 +60,18 @@ pub trait ParameterType: Sized + 'static {
         Self::parse(text)
     }
 
-    /// The typed value; `None` stands for a parameter that was left out.
+    /// Returns the typed value; `None` means that the parameter was left out.
     ///
     /// # Errors
     /// A text that says what was expected.
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String>;
 
-    /// The value to store, whose text [`of_text`](Self::of_text) takes again; `None` for a parameter that is left out.
+    /// Returns the value to store, whose text [`of_text`](Self::of_text) parses; `None` for a parameter that
+    /// is left out.
     fn to_value(&self) -> Option<ParameterValue>;
 
-    /// Checks that a value fits, and brings it into the one form that identifies: a launch does so with what it is given.
+    /// Checks that a value fits and brings it into the canonical form that identifies an instance. A launch
+    /// does this with its values.
     ///
     /// # Errors
     /// A text that says what was expected, without the value.
@@ -85,7 +87,7 @@ pub struct Parameter {
     pub value: ParameterValue,
     /// True if it takes part in the identity of the job instance.
     pub identifying: bool,
-    /// True if it must not be stored nor shown.
+    /// True if it must be neither stored nor shown.
     pub secret: bool,
 }
 
@@ -139,11 +141,11 @@ impl fmt::Debug for Parameters {
     }
 }
 
-/// A type's name that `const` code can compare: spelled by the type itself, so that `PathBuf` and
-/// `std::path::PathBuf` are one.
+/// The name of a type that `const` code can compare. The type itself spells it, so that `PathBuf` and
+/// `std::path::PathBuf` are the same.
 #[derive(Debug, Clone, Copy)]
 pub struct TypeName {
-    /// The module for types that are not ours, else empty.
+    /// The module of a foreign type; empty for our own.
     pub module: &'static str,
     /// The bare name.
     pub name: &'static str,
@@ -152,13 +154,13 @@ pub struct TypeName {
 }
 
 impl TypeName {
-    /// The name of a type that needs no module to be told from others.
+    /// The name of a type that is unique without a module.
     #[must_use]
     pub const fn plain(name: &'static str) -> Self {
         Self { module: "", name, of: None }
     }
 
-    /// `T` where this is `Option<T>`.
+    /// `T` if this is `Option<T>`.
     #[must_use]
     pub const fn optional(&self) -> Option<&'static Self> {
         if same_text(self.name, "Option") { self.of } else { None }
@@ -184,7 +186,7 @@ impl fmt::Display for TypeName {
     }
 }
 
-/// A constant that a binding may give to an argument: `load(region = "eu")`, `load(region = EU)`.
+/// A constant that a binding may pass to an argument: `load(region = "eu")`, `load(region = EU)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be bound to an argument",
     label = "no parameter type",
@@ -215,8 +217,8 @@ impl<T: ParameterType> ConstantValue for T {
     }
 }
 
-/// What a job declares for one of its arguments.
-#[expect(clippy::struct_excessive_bools, reason = "each is said of a parameter by itself")]
+/// The declaration of a job parameter.
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate property of a parameter")]
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterSpec {
     /// The argument's name.
@@ -225,23 +227,23 @@ pub struct ParameterSpec {
     pub doc: &'static str,
     /// Its type.
     pub ty: TypeName,
-    /// May it be left out, by its type?
+    /// True if its type allows to leave it out.
     pub optional: bool,
-    /// The values there are, where they can be listed.
+    /// The possible values, if they can be listed.
     pub values: &'static [&'static str],
-    /// What holds where it is left out, `#[param(default = …)]`.
+    /// The value used if it is left out, `#[param(default = …)]`.
     pub default: Option<fn() -> Option<ParameterValue>>,
-    /// Does it identify the instance? `#[param(identifying = false)]` says no; a secret never does.
+    /// Whether it identifies the instance: `#[param(identifying = false)]` says no, and a secret never does.
     pub identifying: bool,
     /// `#[param(secret)]`.
     pub secret: bool,
-    /// Reads what the user typed.
+    /// Parses the text that the user typed.
     pub parse: fn(&OsStr) -> Result<ParameterValue, String>,
-    /// What its value must be, beside being of its type.
+    /// The rules for its value, beyond its type.
     pub rules: &'static [ParameterRule],
-    /// May it be given several times?
+    /// True if it may be given several times.
     pub list: bool,
-    /// Checks that a value fits the type, and brings it into the one form that identifies.
+    /// Checks that a value fits the type and brings it into its canonical form.
     pub canonical: fn(&ParameterValue) -> Result<ParameterValue, String>,
 }
 
@@ -265,7 +267,7 @@ impl ParameterSpec {
         }
     }
 
-    /// The default as it was written, the same on every machine: a path is absolute by the time it is a value.
+    /// The default as written, the same on every machine: as a value, a path is already absolute.
     pub(crate) fn default_value(&self) -> Option<ParameterValue> {
         let value = self.default.and_then(|default| default())?;
         if self.ty.single().name != <PathBuf as ParameterType>::TYPE.name {

@@ -1,4 +1,4 @@
-//! Makes numbers parameters: each text is read as the very number it names, or refused.
+//! Numbers as parameters: a text is parsed as exactly the number it names, or refused.
 
 use super::parameter::{ParameterType, TypeName};
 use super::parameter_types::given;
@@ -47,7 +47,7 @@ macro_rules! decimals {
                 if number.is_infinite() {
                     return Err(format!("a number of at most {:e} is expected", $float::MAX));
                 }
-                // Its shortest digits name it as well, where the exact value lies midway.
+                // The shortest digits also name the number if the exact value lies midway.
                 let digits = [format!("{number:.*e}", named.places()), format!("{number:e}")];
                 if digits.iter().any(|digits| Decimal::of(digits).as_ref() == Some(&named)) {
                     return Ok(ParameterValue::$variant(number));
@@ -62,7 +62,7 @@ macro_rules! decimals {
             fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
                 match given(value)? {
                     ParameterValue::$variant(number) => Ok(*number),
-                    // What stands in a program is an `f64`, whatever it is bound to.
+                    // Constants in a program are `f64`, whatever they are bound to.
                     other @ ParameterValue::$other(_) => {
                         Self::from_value(Some(&Self::parse(&other.to_string())?))
                     }
@@ -79,7 +79,7 @@ macro_rules! decimals {
 
 decimals!(f64 as Double beside Float f32 as Float beside Double);
 
-/// What a text of digits says: 0.digits times a power of ten, without a sign.
+/// The value of a decimal literal: 0.digits times a power of ten, without a sign.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     /// Without zeros at either end; empty for zero.
@@ -87,11 +87,11 @@ struct Decimal {
     power: i64,
 }
 
-/// No `f64` has more digits than this, written out in full.
+/// No `f64` written out in full has more digits than this.
 const MOST_DIGITS: usize = 767;
 
 impl Decimal {
-    /// Of a text that is a number; `None` where it is a word, as `NaN` or `inf`.
+    /// Parses a number; `None` for words such as `NaN` or `inf`.
     fn of(text: &str) -> Option<Self> {
         let text = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -103,14 +103,14 @@ impl Decimal {
         let significant = all.trim_start_matches('0');
         let zeros = all.len() - significant.len();
         let digits = significant.trim_end_matches('0').to_owned();
-        // A power beyond all measure is that of no number but zero.
+        // An overflowing exponent can only belong to zero.
         let power = power.parse::<i64>().unwrap_or(i64::MAX / 2);
         let places = i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()?;
         let power = if digits.is_empty() { 0 } else { power.saturating_add(places) };
         Some(Self { digits, power })
     }
 
-    /// How many digits stand after the point where one stands before it.
+    /// The number of digits after the point in scientific notation.
     fn places(&self) -> usize {
         self.digits.len().saturating_sub(1).min(MOST_DIGITS)
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_number_is_refused() {
+    fn a_fraction_or_word_is_refused() {
         for text in ["", " 5", "5 ", "1_000", "1e3", "5.0", "0x5", "५", "--5", "+-5", "-"] {
             assert!(i64::parse(text).is_err(), "{text}");
             assert!(u128::parse(text).is_err(), "{text}");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_read_however_it_is_written() {
+    fn every_notation_of_a_number_is_read() {
         for (text, number) in [
             ("0.1", 0.1),
             (".5", 0.5),

@@ -1,4 +1,4 @@
-//! Judges the value of a parameter by what `#[param(range = ..)]` and `#[param(check = ..)]` say of it.
+//! Checks the value of a parameter against `#[param(range = ..)]` and `#[param(check = ..)]`.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,26 +9,26 @@ use jiff::civil::{Date, DateTime};
 use super::parameter::ParameterType;
 use super::parameter_value::ParameterValue;
 
-/// What the value of a parameter must be, beside being of its type.
+/// A rule for the value of a parameter, beyond its type.
 #[derive(Debug, Clone, Copy)]
 pub enum ParameterRule {
     /// `#[param(range = 1..=100)]`, for each value of a list.
     Range {
-        /// The range, as it is written.
+        /// The range, as written.
         text: &'static str,
-        /// Is the value in it?
+        /// Returns whether the value is in it.
         holds: fn(&ParameterValue) -> bool,
     },
     /// `#[param(check = positive)]`
     Check {
-        /// The function, as it is written.
+        /// The function, as written.
         name: &'static str,
-        /// Does the function let the value pass? If not, the error is what it says of it.
+        /// Returns whether the function accepts the value; the error holds its reason.
         passes: fn(&ParameterValue) -> Result<(), Option<String>>,
     },
 }
 
-/// A type whose values have an order that `#[param(range = ..)]` can name a part of.
+/// A type with ordered values, so that `#[param(range = ..)]` can limit them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no range",
     label = "`range` is for numbers and times",
@@ -45,17 +45,17 @@ macro_rules! ranged {
 
 ranged!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 Date DateTime Timestamp);
 
-/// What a function that checks a parameter may return.
+/// A type that a function that checks a parameter may return.
 #[diagnostic::on_unimplemented(
     message = "a check of a parameter does not return `{Self}`",
-    label = "says neither yes nor no",
-    note = "return `bool`, or `Result<(), E>` with an error that can be shown"
+    label = "is neither `bool` nor a `Result`",
+    note = "return `bool`, or `Result<(), E>` with an error that implements `Display`"
 )]
 pub trait Verdict {
-    /// May the value pass? If not, what is said of it.
+    /// Returns whether the value passes, and if not, the reason.
     ///
     /// # Errors
-    /// When it may not.
+    /// If it does not pass.
     fn verdict(self) -> Result<(), Option<String>>;
 }
 
@@ -71,7 +71,7 @@ impl<E: Display> Verdict for Result<(), E> {
     }
 }
 
-/// Is every single value within? Values that are of another type were refused before.
+/// Returns whether every single value is in the range. Values of another type were refused earlier.
 pub fn within<T: Ranged>(value: &ParameterValue, inside: impl Fn(&T) -> bool) -> bool {
     let single = |value: &ParameterValue| T::from_value(Some(value)).is_ok_and(|value| inside(&value));
     match value {
@@ -82,10 +82,10 @@ pub fn within<T: Ranged>(value: &ParameterValue, inside: impl Fn(&T) -> bool) ->
     }
 }
 
-/// Asks a function of the user's, whose panic is a refusal as well.
+/// Calls a check function of the user; a panic refuses the value too.
 ///
 /// # Errors
-/// When the value may not pass.
+/// If the value does not pass.
 pub fn passes<T: ParameterType>(
     value: &ParameterValue,
     check: impl FnOnce(&T) -> Result<(), Option<String>>,

@@ -34,12 +34,12 @@ impl<T: ParameterType> One<T> {
     };
 }
 
-/// What a launch with the value comes to.
+/// The parameters of a launch with the value.
 fn launched<T: ParameterType>(value: ParameterValue) -> Parameters {
     resolve_parameters(One::<T>::JOB, &Parameters::new().with("p", value)).expect("a value of the type")
 }
 
-/// The value is the same however it is given, is read back from what is stored, and identifies one instance.
+/// The value is the same in every spelling, is read back from its stored form, and identifies one instance.
 fn keeps<T: ParameterType + Debug>(value: &T) -> Result<Parameters, TestCaseError> {
     let given = value.to_value().expect("a value");
     let all = launched::<T>(given.clone());
@@ -62,8 +62,8 @@ fn keeps<T: ParameterType + Debug>(value: &T) -> Result<Parameters, TestCaseErro
     Ok(all)
 }
 
-/// Two values make two instances, unless they are one.
-fn told_apart<T: ParameterType + Debug>(a: &T, b: &T) -> Result<(), TestCaseError> {
+/// Different values make different instances.
+fn distinguished<T: ParameterType + Debug>(a: &T, b: &T) -> Result<(), TestCaseError> {
     let (of_a, of_b) = (keeps(a)?, keeps(b)?);
     prop_assert_eq!(job_key(&of_a) == job_key(&of_b), a.to_value() == b.to_value(), "{:?} and {:?}", a, b);
     Ok(())
@@ -98,56 +98,56 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn integers_of_any_width_are_kept_and_told_apart(
+    fn integers_of_any_width_are_kept_and_distinguished(
         a in any::<i128>(), b in any::<i128>(), c in any::<u128>(), d in any::<u128>(),
         e in near(u64::MAX, any::<u64>(), |edge, by| edge - u64::from(by)),
         f in near(1 << 63, any::<u64>(), |edge, by| edge - 2 + u64::from(by)),
         g in any::<(i64, i64, u8, u8, usize, isize)>(),
     ) {
-        told_apart(&a, &b)?;
-        told_apart(&c, &d)?;
-        told_apart(&e, &f)?;
-        told_apart(&g.0, &g.1)?;
-        told_apart(&g.2, &g.3)?;
+        distinguished(&a, &b)?;
+        distinguished(&c, &d)?;
+        distinguished(&e, &f)?;
+        distinguished(&g.0, &g.1)?;
+        distinguished(&g.2, &g.3)?;
         keeps(&g.4)?;
         keeps(&g.5)?;
     }
 
     #[test]
-    fn decimals_are_kept_and_told_apart(a in any::<u64>(), b in any::<u64>(), c in any::<u32>(), d in any::<u32>()) {
-        told_apart(&f64::from_bits(a), &f64::from_bits(b))?;
-        told_apart(&f64::from_bits(a), &f64::from_bits(a ^ 1))?;
-        told_apart(&f32::from_bits(c), &f32::from_bits(d))?;
-        told_apart(&f32::from_bits(c), &f32::from_bits(c ^ 1))?;
+    fn decimals_are_kept_and_distinguished(a in any::<u64>(), b in any::<u64>(), c in any::<u32>(), d in any::<u32>()) {
+        distinguished(&f64::from_bits(a), &f64::from_bits(b))?;
+        distinguished(&f64::from_bits(a), &f64::from_bits(a ^ 1))?;
+        distinguished(&f32::from_bits(c), &f32::from_bits(d))?;
+        distinguished(&f32::from_bits(c), &f32::from_bits(c ^ 1))?;
     }
 
     #[test]
-    fn times_are_kept_and_told_apart(a in date_times(), b in date_times(), c in instants(), d in instants()) {
-        told_apart(&a, &b)?;
-        told_apart(&a.date(), &b.date())?;
-        told_apart(&c, &d)?;
+    fn times_are_kept_and_distinguished(a in date_times(), b in date_times(), c in instants(), d in instants()) {
+        distinguished(&a, &b)?;
+        distinguished(&a.date(), &b.date())?;
+        distinguished(&c, &d)?;
     }
 
     #[test]
-    fn texts_and_paths_are_kept_and_told_apart(a in any::<String>(), b in any::<String>(), c in "/[a-z]{1,9}", d in any::<bool>()) {
-        told_apart(&a, &b)?;
+    fn texts_and_paths_are_kept_and_distinguished(a in any::<String>(), b in any::<String>(), c in "/[a-z]{1,9}", d in any::<bool>()) {
+        distinguished(&a, &b)?;
         keeps(&PathBuf::from(c))?;
         keeps(&d)?;
     }
 
     #[test]
-    fn lists_are_kept_and_told_apart(
+    fn lists_are_kept_and_distinguished(
         a in prop::collection::vec("[a,\"\\\\\\[\\] ]{0,3}", 0..4), b in prop::collection::vec("[a,\"\\\\\\[\\] ]{0,3}", 0..4),
         c in prop::collection::vec(any::<u64>(), 0..4), d in prop::collection::vec(any::<u64>(), 0..4),
         e in prop::collection::vec(date_times(), 0..4),
     ) {
-        told_apart(&a, &b)?;
-        told_apart(&c, &d)?;
+        distinguished(&a, &b)?;
+        distinguished(&c, &d)?;
         keeps(&e)?;
     }
 
     #[test]
-    fn nothing_behind_a_value_is_dropped(
+    fn nothing_after_a_value_is_dropped(
         time in date_times(), instant in instants(), number in any::<i64>(),
         more in prop_oneof!["[ZzTt ]", "[+-][0-9]{2}:[0-9]{2}", "\\[[A-Za-z/]{1,9}\\]", "T[0-9]{2}:[0-9]{2}", "[ _a-df-zA-DF-Z]"],
     ) {
@@ -162,7 +162,7 @@ proptest! {
         prop_assert!(kept.iter().all(Result::is_err), "{:?}", kept);
     }
 
-    /// What the compiler takes for a default is one.
+    /// A default that the compiler accepts is valid.
     #[test]
     fn a_text_that_passes_while_the_program_compiles_is_read_when_it_runs(text in NEARLY) {
         if expected(Kind::Date, &text).is_none() {

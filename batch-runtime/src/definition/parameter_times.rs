@@ -1,4 +1,4 @@
-//! Makes dates and times parameters: each text is read whole, or refused.
+//! Dates and times as parameters: a text is parsed completely or refused.
 
 use std::str::FromStr;
 
@@ -45,7 +45,7 @@ fn read<T: FromStr>(kind: Kind, text: &str) -> Result<T, String> {
     text.parse().map_err(|_| Expected::of(kind).plain.to_owned())
 }
 
-/// What a text is to say.
+/// The kind of value expected in a text.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Date,
@@ -53,12 +53,12 @@ pub(crate) enum Kind {
     Timestamp,
 }
 
-/// What is told to a text that says something else.
+/// The error messages for one kind of value.
 struct Expected {
     plain: &'static str,
-    /// It ends where a time is to follow.
+    /// For a text that ends before an expected time.
     short: &'static str,
-    /// More follows.
+    /// For a text with extra parts.
     long: &'static str,
 }
 
@@ -66,19 +66,19 @@ impl Expected {
     const fn of(kind: Kind) -> Self {
         match kind {
             Kind::Date => Self {
-                plain: "a date as 2024-01-31 is expected",
+                plain: "a date such as 2024-01-31 is expected",
                 short: "",
-                long: "a date alone, as 2024-01-31, is expected (a `DateTime` parameter takes a time as well)",
+                long: "a date alone, such as 2024-01-31, is expected (a `DateTime` parameter takes a time as well)",
             },
             Kind::DateTime => Self {
-                plain: "a date and time as 2024-01-31T08:30 is expected",
-                short: "a date with its time, as 2024-01-31T08:30, is expected (a `Date` parameter takes a date alone)",
-                long: "a date and time without an offset or zone, as 2024-01-31T08:30, is expected (a `Timestamp` parameter takes an offset as well)",
+                plain: "a date and time such as 2024-01-31T08:30 is expected",
+                short: "a date with its time, such as 2024-01-31T08:30, is expected (a `Date` parameter takes a date alone)",
+                long: "a date and time without an offset or zone, such as 2024-01-31T08:30, is expected (a `Timestamp` parameter takes an offset as well)",
             },
             Kind::Timestamp => Self {
-                plain: "a date and time with its offset, as 2024-01-31T08:30:00Z or 2024-01-31T09:30+01:00, is expected",
-                short: "a date and time with its offset, as 2024-01-31T08:30:00Z or 2024-01-31T09:30+01:00, is expected",
-                long: "a date and time with its offset alone, as 2024-01-31T09:30+01:00, is expected",
+                plain: "a date and time with its offset, such as 2024-01-31T08:30:00Z or 2024-01-31T09:30+01:00, is expected",
+                short: "a date and time with its offset, such as 2024-01-31T08:30:00Z or 2024-01-31T09:30+01:00, is expected",
+                long: "a date and time with its offset alone, such as 2024-01-31T09:30+01:00, is expected",
             },
         }
     }
@@ -86,8 +86,8 @@ impl Expected {
 
 const LEAP_SECOND: &str = "a second from 00 to 59 is expected";
 
-/// What is expected in place of the text; `None` where it is as it is to be. While the program compiles this judges the
-/// texts that stand in it.
+/// Returns the expectation that the text does not meet; `None` if it is valid. It also checks literals in the
+/// program at compile time.
 pub(crate) const fn expected(kind: Kind, text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let says = Expected::of(kind);
@@ -122,7 +122,7 @@ const fn is_digit(bytes: &[u8], at: usize) -> bool {
     at < bytes.len() && bytes[at].is_ascii_digit()
 }
 
-/// So many digits from there.
+/// Parses this many digits at an offset.
 const fn number(bytes: &[u8], at: usize, digits: usize) -> Option<u32> {
     let mut number = 0;
     let mut past = 0;
@@ -136,7 +136,7 @@ const fn number(bytes: &[u8], at: usize, digits: usize) -> Option<u32> {
     Some(number)
 }
 
-/// The number of two digits from there, if it is at most `most`.
+/// Parses the two-digit number at an offset, if it is at most `most`.
 const fn two(bytes: &[u8], at: usize, most: u32) -> Option<u32> {
     match number(bytes, at, 2) {
         Some(number) if number <= most => Some(number),
@@ -148,7 +148,8 @@ const fn is_at(bytes: &[u8], at: usize, byte: u8) -> bool {
     at < bytes.len() && bytes[at] == byte
 }
 
-/// Where the date `2024-01-31` ends, which may be written as `20240131` as well, and years as `-000044`.
+/// Returns the end of the date `2024-01-31`, which may also be written `20240131`; years may be written
+/// `-000044`.
 const fn date(bytes: &[u8]) -> Option<usize> {
     let signed = is_at(bytes, 0, b'-') || is_at(bytes, 0, b'+');
     let (first, digits) = if signed { (1, 6) } else { (0, 4) };
@@ -171,14 +172,14 @@ const fn date(bytes: &[u8]) -> Option<usize> {
         _ => 31,
     };
     let is_day = month > 0 && day > 0 && day <= days && year <= 9999;
-    // There is a year 0, and no other of the sort.
+    // Year 0 exists, but year -0 does not.
     if !is_day || (year == 0 && is_at(bytes, 0, b'-')) { None } else { Some(at + 2) }
 }
 
 enum Time {
-    /// It ends there.
+    /// The time ends there.
     To(usize),
-    /// Its second is 60, which no clock of ours has.
+    /// The second is 60, which none of our clocks has.
     LeapSecond,
     None,
 }
@@ -205,11 +206,11 @@ const fn time(bytes: &[u8], at: usize) -> Time {
     while is_digit(bytes, at) {
         at += 1;
     }
-    // A nanosecond is the least there is.
+    // Nanoseconds are the finest unit.
     if at == first || at > first + 9 { Time::None } else { Time::To(at) }
 }
 
-/// Where `Z`, `+01:00`, `+0100` or `+01` ends.
+/// Returns the end of `Z`, `+01:00`, `+0100` or `+01`.
 const fn offset(bytes: &[u8], at: usize) -> Option<usize> {
     if is_at(bytes, at, b'Z') || is_at(bytes, at, b'z') {
         return Some(at + 1);
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_is_the_instant_whatever_the_offset_it_is_written_with() {
+    fn a_timestamp_is_the_same_instant_in_any_offset() {
         let expected = Timestamp::parse("2024-01-31T08:00:00Z");
         for text in [
             "2024-01-31T10:00+02:00",
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_which_a_part_would_be_dropped_is_refused() {
+    fn a_text_with_an_ignored_part_is_refused() {
         for text in [
             "2024-01-31",
             "2024-01-31T08",
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_dates_but_those_of_the_calendar() {
+    fn only_dates_of_the_calendar_are_accepted() {
         for text in ["2024-02-29", "20240229", "2000-02-29", "-000044-03-15", "9999-12-31"] {
             assert!(Date::parse(text).is_ok(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Makes texts, paths and truth values parameters, and optional ones and lists of what is one.
+//! Text, paths and truth values as parameters, and options and lists of parameters.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ impl ParameterType for String {
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
         match given(value)? {
             ParameterValue::String(text) => Ok(text.clone()),
-            _ => Err("a text is expected".to_owned()),
+            _ => Err("text is expected".to_owned()),
         }
     }
 
@@ -30,7 +30,7 @@ impl ParameterType for String {
     }
 }
 
-/// The value of a path in the form that identifies: where it is typed and by which link must not matter.
+/// The canonical value of a path: the current directory and links on the way do not matter.
 fn place(path: &Path) -> Result<ParameterValue, String> {
     if path.as_os_str().is_empty() {
         return Err("a path is expected".to_owned());
@@ -39,7 +39,8 @@ fn place(path: &Path) -> Result<ParameterValue, String> {
     Ok(ParameterValue::String(path_to_text(&place)))
 }
 
-/// Stored as the absolute path to the end of all links. One that is not UTF-8 is stored as a URI: `file:///in/caf%E9.csv`.
+/// Stored as the absolute path with all links resolved. A path that is not UTF-8 is stored as a URI:
+/// `file:///in/caf%E9.csv`.
 impl ParameterType for PathBuf {
     const TYPE: TypeName = TypeName::plain("PathBuf");
 
@@ -125,7 +126,7 @@ impl<T: ParameterType> ParameterType for Option<T> {
     }
 }
 
-/// One value each time the parameter is given: `--day 2024-01-31 --day 2024-02-01`. Their order counts.
+/// One value for each time the parameter is given: `--day 2024-01-31 --day 2024-02-01`. Their order counts.
 impl<T: ParameterType> ParameterType for Vec<T> {
     const TYPE: TypeName = {
         assert!(
@@ -137,7 +138,7 @@ impl<T: ParameterType> ParameterType for Vec<T> {
     const LIST: bool = true;
     const VALUES: &'static [&'static str] = T::VALUES;
 
-    /// A list of that one value.
+    /// Returns a list of this one value.
     fn parse(text: &str) -> Result<ParameterValue, String> {
         Ok(ParameterValue::List(vec![T::parse(text)?.to_string()]))
     }

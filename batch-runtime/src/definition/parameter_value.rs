@@ -1,4 +1,4 @@
-//! Holds the value of a parameter as the repository stores it: a Java class and a text, both exact.
+//! The value of a parameter as the repository stores it, losslessly: a Java class and a text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,8 @@ use jiff::civil::{Date, DateTime};
 
 /// The value of a parameter, as the repository stores it.
 ///
-/// Two values are equal where the repository could not tell them apart: `NaN` equals itself, and `0.0` differs from `-0.0`.
+/// Two values are equal if the repository could not tell them apart: `NaN` equals itself, and `0.0` differs
+/// from `-0.0`.
 ///
 /// ```
 /// use batch_runtime::{ParameterType, ParameterValue};
@@ -22,12 +23,12 @@ use jiff::civil::{Date, DateTime};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ParameterValue {
-    /// `java.lang.String`: also enums and paths. A path that is not UTF-8, or begins with `file:`, is here as a URI:
-    /// `file:///in/caf%E9.csv`.
+    /// `java.lang.String`: also enums and paths. A path that is not UTF-8, or begins with `file:`, is held as
+    /// a URI: `file:///in/caf%E9.csv`.
     String(String),
-    /// `java.lang.Long`: the integers that fit it.
+    /// `java.lang.Long`: integers in its range.
     Long(i64),
-    /// `java.math.BigInteger`: the integers that do not.
+    /// `java.math.BigInteger`: integers beyond it.
     BigInteger(BigInteger),
     /// `java.lang.Double`.
     Double(f64),
@@ -46,7 +47,7 @@ pub enum ParameterValue {
 }
 
 impl ParameterValue {
-    /// The class that the column `PARAMETER_TYPE` holds.
+    /// The class stored in the column `PARAMETER_TYPE`.
     #[must_use]
     pub const fn java_class(&self) -> &'static str {
         match self {
@@ -63,13 +64,13 @@ impl ParameterValue {
         }
     }
 
-    /// Reads a stored value back.
+    /// Parses a stored value.
     ///
     /// # Errors
     /// A text that says what does not fit.
     pub fn from_stored(java_class: &str, text: &str) -> Result<Self, String> {
         fn read<T: FromStr>(java_class: &str, text: &str) -> Result<T, String> {
-            text.parse().map_err(|_| format!("`{text}` is no {java_class}"))
+            text.parse().map_err(|_| format!("`{text}` is not a {java_class}"))
         }
         Ok(match java_class {
             "java.lang.String" => Self::String(text.to_owned()),
@@ -81,14 +82,16 @@ impl ParameterValue {
             "java.time.LocalDate" => Self::Date(read(java_class, text)?),
             "java.time.LocalDateTime" => Self::DateTime(read(java_class, text)?),
             "java.time.Instant" => Self::Timestamp(read(java_class, text)?),
-            "java.util.List" => Self::List(serde_json::from_str(text).map_err(|_| {
-                format!("`{text}` is no {java_class}, which is a JSON array of strings here")
-            })?),
-            other => return Err(format!("parameters of class {other} are not known here")),
+            "java.util.List" => {
+                Self::List(serde_json::from_str(text).map_err(|_| {
+                    format!("`{text}` is not a {java_class}, stored as a JSON array of strings")
+                })?)
+            }
+            other => return Err(format!("unknown parameter class {other}")),
         })
     }
 
-    /// The whole number: a `Long` where it fits, so that one number is stored in one way.
+    /// A whole number: a `Long` if it fits, so that a number is always stored the same way.
     pub(crate) fn of_whole(number: BigInteger) -> Self {
         i64::try_from(number).map_or(Self::BigInteger(number), Self::Long)
     }
@@ -114,7 +117,8 @@ impl PartialEq for ParameterValue {
 
 impl Eq for ParameterValue {}
 
-/// As stored in `PARAMETER_VALUE` and hashed into `JOB_KEY`; numbers and times as their Java classes write them.
+/// The text stored in `PARAMETER_VALUE` and hashed into `JOB_KEY`. Numbers and times are formatted as their
+/// Java classes do.
 impl fmt::Display for ParameterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -143,14 +147,14 @@ impl fmt::Display for ParameterValue {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BigInteger {
-    /// Never of zero.
+    /// Never set for zero.
     negative: bool,
     size: u128,
 }
 
-/// The whole number does not fit, or the text is none.
+/// The number is out of range, or the text is not a whole number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no whole number that fits")]
+#[error("not a whole number in range")]
 pub struct BigIntegerError;
 
 impl From<u128> for BigInteger {
@@ -230,8 +234,8 @@ impl TryFrom<BigInteger> for i128 {
     }
 }
 
-/// `Double.toString` and `Float.toString` of Java 19 and later: the shortest digits that read back, in plain notation from
-/// 10⁻³ up to 10⁷, else as `1.0E10`.
+/// `Double.toString` and `Float.toString` of Java 19 and later: the shortest digits that parse back, in plain
+/// notation from 10⁻³ to 10⁷, otherwise as `1.0E10`.
 fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_nan: bool) -> String {
     if is_nan {
         return "NaN".to_owned();
@@ -240,7 +244,7 @@ fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_
     if size.is_infinite() {
         return if number.into() > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    // An `f32` is compared by its own digits: `1e-3_f32` is a little more than 10⁻³, and the nearest one to it.
+    // Compares an `f32` by its own digits: `1e-3_f32` is slightly more than 10⁻³ yet the nearest one to it.
     let exponent = format!("{number:E}");
     let (digits, power) = exponent.split_once('E').unwrap_or((&exponent, "0"));
     if size == 0.0 || matches!(power.parse(), Ok(-3..=6)) {
@@ -249,7 +253,7 @@ fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_
     if digits.contains('.') { exponent } else { format!("{digits}.0E{power}") }
 }
 
-/// `LocalDateTime.toString`: seconds and fractions only where they are not zero.
+/// `LocalDateTime.toString`: seconds and fractions only if they are not zero.
 fn java_date_time(time: DateTime) -> String {
     let minutes = format!("{}T{:02}:{:02}", time.date(), time.hour(), time.minute());
     match (time.second(), time.subsec_nanosecond()) {
@@ -258,7 +262,7 @@ fn java_date_time(time: DateTime) -> String {
     }
 }
 
-/// `Instant.toString`: seconds always.
+/// `Instant.toString`: always with seconds.
 fn java_instant(instant: Timestamp) -> String {
     let time = jiff::tz::Offset::UTC.to_datetime(instant);
     let date = time.date();
@@ -266,7 +270,7 @@ fn java_instant(instant: Timestamp) -> String {
     format!("{date}T{clock}{}Z", java_fraction(time.subsec_nanosecond()))
 }
 
-/// In groups of three digits.
+/// The fraction in groups of three digits.
 fn java_fraction(nano: i32) -> String {
     match nano {
         0 => String::new(),
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_stored_so_that_no_value_can_be_taken_for_two() {
+    fn a_stored_list_keeps_its_values_apart() {
         let list = ParameterValue::List(vec!["a,b".to_owned(), "\"]".to_owned(), String::new()]);
         assert_eq!(list.to_string(), r#"["a,b","\"]",""]"#);
         assert_eq!(ParameterValue::from_stored("java.util.List", &list.to_string()), Ok(list));

@@ -1,5 +1,6 @@
-//! Receives: a step with `partitions`. Gives: what its options are as a constant ([`Partitioning`]), what its pipe can do beside
-//! ([`Partitioned`]), and what a partitioner makes and a reader asks for ([`Partition`]).
+//! Steps with `partitions`: their options as a constant ([`Partitioning`]), the extra operations of their
+//! pipe ([`Partitioned`]), and the partition that a partitioner creates and a reader asks for
+//! ([`Partition`]).
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,8 +11,8 @@ use super::{Aggregation, Failure, Need, Partitionable, Pipe, Scope, Splittable};
 use crate::engine::{PartitionedRun, StepEnd};
 use crate::repository::NewPartition;
 
-/// The partition that a step execution works on, asked for as `Partition<Range>` in a step with `partitioner = f`, where `f`
-/// makes ranges of that type.
+/// The partition that a step execution works on, injected as `Partition<Range>` in a step with `partitioner =
+/// f`, where `f` creates ranges of that type.
 ///
 /// It dereferences to the range.
 ///
@@ -46,7 +47,7 @@ pub struct Partition<T> {
 }
 
 impl<T> Partition<T> {
-    /// A partition as the engine makes it: for the unit test of a reader.
+    /// Creates a partition as the engine does, for the unit test of a reader.
     ///
     /// ```
     /// use batch_runtime::Partition;
@@ -58,19 +59,19 @@ impl<T> Partition<T> {
         Self { name: name.into(), number, range }
     }
 
-    /// What the partitioner calls it.
+    /// The name given by the partitioner.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Counts the partitions of the step from 0.
+    /// The number of the partition in the step, from 0.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// The range itself.
+    /// Returns the range.
     #[must_use]
     pub fn into_range(self) -> T {
         self.range
@@ -85,7 +86,7 @@ impl<T> Deref for Partition<T> {
     }
 }
 
-/// What `#[partitioner]` implements for the marker of the annotated function.
+/// Implemented by `#[partitioner]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a partitioner",
     label = "makes no partitions",
@@ -94,30 +95,30 @@ impl<T> Deref for Partition<T> {
 pub trait PartitionerDefinition: 'static {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// What it makes of the input.
+    /// The type of the ranges it splits the input into.
     type Range;
 
     /// Calls the function.
     ///
     /// # Errors
-    /// When an argument cannot be had, or the function returned an error.
+    /// If an argument is unavailable, or the function returned an error.
     fn partitions(scope: &Scope<'_>) -> Result<Vec<(String, Self::Range)>, Failure>;
 }
 
-/// What `#[reader]` implements for the type of the partition that it asks for.
+/// Implemented by `#[reader]` for the type of the partition that it asks for.
 #[diagnostic::on_unimplemented(
     message = "reader `{Self}` does not ask for a `Partition<{Range}>`",
     label = "would read all of its input in each partition",
-    note = "give it an argument of the type `Partition<{Range}>`, which is what the partitioner makes"
+    note = "add an argument of type `Partition<{Range}>`, the range that the partitioner returns"
 )]
 pub trait TakesPartition<Range> {
     /// Named by generated code, to ask whether the trait holds.
     const IS: () = ();
 }
 
-/// What can be the range of a partition: every serde type.
+/// A type that can be the range of a partition: every serde type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the range of a partition",
     label = "the range of a partition is stored as JSON",
@@ -134,7 +135,7 @@ impl<T: Serialize + DeserializeOwned> IsRange for T {}
 /// A reader that a step with `partitions` can split: every [`Splittable`].
 #[diagnostic::on_unimplemented(
     message = "this reader cannot be split into partitions",
-    label = "can be read in one piece only",
+    label = "can only be read as a whole",
     note = "read with `CsvReader`, `JsonLinesReader`, a `SqliteReader` with a key, `PagingReader`, `files` or `VecReader`, which split by themselves,\nor return a type of your own that implements `batch_runtime::Splittable`, or `impl Splittable<Item = ..>`;\nor write `partitioner = f` with a function that makes the partitions; or drop `partitions`"
 )]
 pub trait Splits {}
@@ -142,7 +143,7 @@ pub trait Splits {}
 #[diagnostic::do_not_recommend]
 impl<R: Splittable> Splits for R {}
 
-/// A writer that the partitions of a step may each have one of: every [`Partitionable`].
+/// A writer of which each partition of a step may have its own: every [`Partitionable`].
 #[diagnostic::on_unimplemented(
     message = "this writer cannot be shared by partitions",
     label = "all partitions would write to one target at once",
@@ -156,15 +157,15 @@ impl<W: Partitionable> IsShared for W {}
 /// The options of a step with `partitions`.
 #[derive(Clone, Copy)]
 pub struct Partitioning {
-    /// How many partitions the reader is asked for.
+    /// The number of partitions that the reader is asked for.
     pub partitions: Option<u32>,
-    /// How many of them run at once at most.
+    /// The maximum number of partitions that run at once.
     pub threads: Option<u32>,
-    /// Does a partitioner make them?
+    /// True if a partitioner creates them.
     pub has_partitioner: bool,
-    /// What makes one value of what they came to.
+    /// The aggregator of their results.
     pub aggregator: Option<Aggregation>,
-    /// Runs the step: makes the partitions, has them run, and puts together what they wrote.
+    /// Runs the step: creates the partitions, runs them, and joins their output.
     pub run: fn(&PartitionedRun<'_>) -> StepEnd,
 }
 
@@ -178,24 +179,24 @@ impl fmt::Debug for Partitioning {
     }
 }
 
-/// The pipe of a step with `partitions`: its reader keeps to the partition of the scope, and so does its writer.
+/// The pipe of a step with `partitions`: its reader and writer are limited to the partition of the scope.
 pub trait Partitioned: Pipe {
-    /// Makes the partitions.
+    /// Creates the partitions.
     ///
     /// # Errors
-    /// When the input cannot be looked through, or the partitioner returned an error.
+    /// If the input cannot be examined, or the partitioner returned an error.
     fn split(scope: &Scope<'_>, partitions: usize) -> Result<Vec<NewPartition>, Failure>;
 
-    /// Binds the writer as one that puts together what the partitions wrote.
+    /// Binds the writer that joins the output of the partitions.
     ///
     /// # Errors
-    /// What the component returned.
+    /// The error of the component.
     fn merger<'s>(
         scope: &Scope<'s>,
     ) -> Result<impl Partitionable<Item = Self::Out> + 's + use<'s, Self>, Failure>;
 }
 
-/// The partition that a step execution works on, as it is stored.
+/// The partition that a step execution works on, as stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Assigned {
     pub(crate) number: u32,
@@ -218,7 +219,7 @@ pub(crate) fn encoded<T: Serialize>(part: &T) -> Result<String, Failure> {
 pub(crate) fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
     serde_json::from_str(part).map_err(|error| {
         Failure::new(format!(
-            "the partition that an earlier execution stored cannot be read ({error}): {part}; finish the instance with the program it began with, or run it anew with `--next`"
+            "the partition that an earlier execution stored cannot be read ({error}): {part}; finish the instance with the program it began with, or start a new one with `--next`"
         ))
     })
 }

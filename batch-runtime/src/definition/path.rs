@@ -1,4 +1,4 @@
-//! Stores a path as text, finds the one place that all its spellings lead to, and names it in messages.
+//! Stores a path as text, resolves all spellings of a path to one, and names paths in messages.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -6,14 +6,14 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
-/// What a path that is stored with escapes begins with.
+/// The prefix of a path that is stored with escapes.
 const ESCAPED: &str = "file:";
 
-/// Linux follows as many links before it reports a loop.
+/// Linux follows this many links before it reports a loop.
 const MOST_LINKS: usize = 40;
 
-/// The path as text: as it is where it is UTF-8, else as the URI of RFC 8089, `file:///in/caf%E9.csv`. Different paths
-/// have different texts, so a path that itself begins with `file:` is escaped as well.
+/// The path as text: unchanged if it is UTF-8, otherwise the URI of RFC 8089, `file:///in/caf%E9.csv`.
+/// Different paths have different texts, so a path that itself begins with `file:` is escaped too.
 pub(crate) fn path_to_text(path: &Path) -> String {
     match path.to_str().filter(|text| !text.starts_with(ESCAPED)) {
         Some(text) => text.to_owned(),
@@ -21,7 +21,7 @@ pub(crate) fn path_to_text(path: &Path) -> String {
     }
 }
 
-/// The path as a URI, all characters escaped that could be taken for another part of one.
+/// The path as a URI, with every character escaped that could be mistaken for another part of a URI.
 pub(crate) fn file_uri(path: &Path) -> String {
     let mut text = ESCAPED.to_owned();
     if path.is_absolute() {
@@ -37,7 +37,7 @@ pub(crate) fn file_uri(path: &Path) -> String {
     text
 }
 
-/// The path that [`path_to_text`] made this text of.
+/// The path that [`path_to_text`] converted to this text.
 ///
 /// # Errors
 /// A text that says what was expected.
@@ -64,14 +64,14 @@ pub(crate) fn path_of_text(text: &str) -> Result<PathBuf, String> {
     Ok(OsString::from_vec(path).into())
 }
 
-/// The absolute path that all spellings of a file have in common: each link is followed to its end, `.` and `..` are gone.
-/// What does not exist yet is taken as it is written, below the folders that do exist.
+/// The absolute path that all spellings of a file share: every link is followed to its end, and `.` and `..`
+/// are removed. Parts that do not exist yet are kept as written, below the folders that do exist.
 ///
-/// Links below `/proc` are not followed: what they lead to belongs to a process and has no path. A path whose links lead
-/// in a circle stays as it is, and opening it fails.
+/// Links below `/proc` are not followed: their targets belong to a process and have no path. A path whose
+/// links form a circle stays unchanged, and opening it fails.
 ///
 /// # Errors
-/// When there is no working folder to which a relative path could belong.
+/// If there is no working folder for a relative path.
 pub(crate) fn resolved_path(path: &Path) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     Ok(follow(&absolute).unwrap_or(absolute))
@@ -79,7 +79,7 @@ pub(crate) fn resolved_path(path: &Path) -> io::Result<PathBuf> {
 
 fn follow(path: &Path) -> Option<PathBuf> {
     let mut reached = PathBuf::from("/");
-    // The next one is the last.
+    // The last element comes next.
     let mut left = Vec::new();
     push_names(&mut left, path);
     let mut links = 0;
@@ -116,13 +116,13 @@ fn push_names(left: &mut Vec<OsString>, path: &Path) {
     }));
 }
 
-/// The name by which messages call a file: relative where it is below the working folder.
+/// The name of a file in messages: relative if it is below the working folder.
 pub(crate) fn resource_name(path: &Path) -> String {
     let below = std::env::current_dir().ok().and_then(|folder| path.strip_prefix(folder).ok());
     shown(below.filter(|below| !below.as_os_str().is_empty()).unwrap_or(path).as_os_str())
 }
 
-/// As it is where it is UTF-8; other bytes as `\xE9`, so that two names never look the same.
+/// The name unchanged if it is UTF-8; other bytes as `\xE9`, so that two names never look the same.
 pub(crate) fn shown(name: &OsStr) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.as_bytes().utf8_chunks() {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_in_utf_8_is_stored_as_it_is() {
+    fn a_path_in_utf_8_is_stored_unchanged() {
         for text in ["/in/a b.csv", "a.csv", "/in/käse%20.csv", "./file:a"] {
             assert_eq!(path_to_text(Path::new(text)), text);
         }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_utf_8_are_told_apart_in_messages() {
+    fn names_that_are_not_utf_8_differ_in_messages() {
         assert_eq!(resource_name(&path(b"/in/\xff.csv")), "/in/\\xFF.csv");
         assert_eq!(resource_name(&path(b"/in/\xfe\xe2\x82.csv")), "/in/\\xFE\\xE2\\x82.csv");
     }
@@ -221,7 +221,7 @@ mod tests {
             "run7/deep/../a.csv",
             "relative",
             "absolute",
-            // Up from where the link leads, not from where it is.
+            // Up from the target of the link, not from the link itself.
             "folder/../a.csv",
         ] {
             assert_eq!(resolved_path(&at(spelling)).unwrap(), at("run7/a.csv"), "{spelling}");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_are_left_as_they_are() {
+    fn links_in_a_circle_are_left_unchanged() {
         let folder = Folder::new();
         symlink("b", folder.0.join("a")).unwrap();
         symlink("a", folder.0.join("b")).unwrap();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_process_alone_keeps_its_name() {
+    fn a_file_of_the_process_keeps_its_name() {
         assert_eq!(resolved_path(Path::new("/proc/self/fd/0")).unwrap(), Path::new("/proc/self/fd/0"));
     }
 

@@ -1,14 +1,13 @@
-//! Receives: what a `#[processor]` function takes and returns. Gives: the fused item loop's trait
-//! ([`Process`]), the combinator that joins two without a buffer ([`Then`]), and the trait the attribute
-//! implements for the function's marker ([`ProcessorDefinition`]).
+//! [`Process`], the trait of the fused item loop; [`Then`], which joins two processors without a buffer; and
+//! [`ProcessorDefinition`], which `#[processor]` implements for the marker of the function.
 
 use std::task::Context;
 use std::thread;
 
 use super::{Failure, Need, Raises, Scope, States};
 
-/// What a `#[processor]` returns to make several items, or none, of one: only `Many` multiplies, so that a
-/// `Vec<u8>` can be an item.
+/// The return type of a `#[processor]` that turns one item into several or none. Only `Many` multiplies, so
+/// that a `Vec<u8>` can be an item.
 ///
 /// ```
 /// use batch_runtime::Many;
@@ -21,31 +20,31 @@ use super::{Failure, Need, Raises, Scope, States};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Many<I>(pub I);
 
-/// Takes what a processor puts out: the next processor, or the chunk's buffer.
+/// Receives the output of a processor: the next processor, or the buffer of the chunk.
 pub trait Sink<T> {
     /// Takes one item.
     ///
     /// # Errors
-    /// When a processor behind it fails on the item.
+    /// If a later processor fails on the item.
     fn push(&mut self, item: T) -> Result<(), Failure>;
 
     /// The number, within the chunk, of the item that was read and is being processed.
     fn source(&self) -> u32;
 
-    /// Says that what is pushed next stems from the item of that number (a bulk processor's flush).
+    /// Declares that the next pushed items stem from the item of that number (when a bulk processor flushes).
     fn set_source(&mut self, source: u32);
 
-    /// Takes the failure of the item of [`source`](Self::source), and gives it back where nothing else can be done with it: a bulk
-    /// processor hands on what became of the other items.
+    /// Takes the failure of the item of [`source`](Self::source), and returns it if there is no other way to
+    /// handle it. A bulk processor instead passes on the outcomes of the other items.
     ///
     /// # Errors
-    /// The failure, where it fails the chunk.
+    /// The failure, if it fails the chunk.
     fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
         Err(failure)
     }
 
-    /// Can it take what stems from the item of that number now? Asked by what may as well wait: a processor that is
-    /// [concurrent](Process::CONCURRENT).
+    /// Returns whether it accepts output that stems from the item of that number now. Only asked by
+    /// processors that can wait, those that are [concurrent](Process::CONCURRENT).
     fn takes(&self, _source: u32) -> bool {
         true
     }
@@ -53,74 +52,77 @@ pub trait Sink<T> {
 
 /// A processor with its arguments bound: one item in, any number out.
 pub trait Process<In> {
-    /// What it puts out.
+    /// The type of its output.
     type Out;
 
     /// True if items may come out at [`flush`](Self::flush) instead of at once.
     const BUFFERS: bool = false;
 
-    /// True if calls may be under way when [`process`](Self::process) has returned, also at the end of a chunk. What they return
-    /// comes out of [`advance`](Self::advance), in the order of the items, under the numbers that the items came with.
+    /// True if calls may be in flight after [`process`](Self::process) has returned, even at the end of a
+    /// chunk. Their results come out of [`advance`](Self::advance), in the order of the items and under the
+    /// items' numbers.
     const CONCURRENT: bool = false;
 
     /// Processes one item.
     ///
     /// # Errors
-    /// What the user's function returned.
+    /// The error of the user's function.
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure>;
 
-    /// Puts out what is held back; called at the end of each chunk.
+    /// Puts out held-back items. Called at the end of each chunk.
     ///
     /// # Errors
-    /// What the user's function returned.
+    /// The error of the user's function.
     fn flush(&mut self, _out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// True if [`process_ref`](Self::process_ref) does what [`process`](Self::process) does, so that the caller has the item
-    /// still when it fails.
+    /// True if [`process_ref`](Self::process_ref) does the same as [`process`](Self::process), so that the
+    /// caller still has the item after a failure.
     const LEAVES: bool = false;
 
-    /// True if it [notes](Self::take_noted) calls that it repeats.
+    /// True if it [notes](Self::take_noted) the calls that it retries.
     const NOTES: bool = false;
 
-    /// Processes an item that the caller keeps; asked only of processors that [leave](Self::LEAVES) it.
+    /// Processes an item that the caller keeps. Called only on processors that [leave](Self::LEAVES) it.
     ///
     /// # Errors
-    /// What the user's function returned.
+    /// The error of the user's function.
     fn process_ref(&mut self, _item: &In, _out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         unreachable!("asked only of processors that take a reference")
     }
 
-    /// Has it repeated a call that is not told yet?
+    /// Returns whether it has retried a call that is not reported yet.
     fn has_noted(&self) -> bool {
         false
     }
 
-    /// The failures of the calls that it repeated since this was asked last, each with the number of the repetition, from 1.
+    /// Returns the failures of the calls retried since the last call of this method, each with the number of
+    /// the retry, from 1.
     fn take_noted(&mut self) -> Vec<(Failure, u32)> {
         Vec::new()
     }
 
-    /// The items that it was given by value, has [rejected](Sink::reject) since this was asked last, and has still, with their
-    /// numbers.
+    /// Returns the items, with their numbers, that it took by value, has [rejected](Sink::reject) since the
+    /// last call of this method, and still owns.
     fn take_returned(&mut self) -> Vec<(u32, In)> {
         Vec::new()
     }
 
-    /// Keeps a copy of its state, until the next [`hold`](Self::hold) of that slot.
+    /// Keeps a copy of its state until the next [`hold`](Self::hold) of that slot.
     fn hold(&mut self, _slot: Slot) {}
 
-    /// Goes back to the state that was kept: what happened since is undone.
+    /// Restores the kept state and so undoes all later changes.
     fn put_back(&mut self, _slot: Slot) {}
 
-    /// Keeps a new copy for [`Slot::Item`], where there is one: the next of several items comes out of a bulk processor.
+    /// Replaces the copy in [`Slot::Item`], if there is one: the next of several items comes out of a bulk
+    /// processor.
     fn hold_next(&mut self) {}
 
-    /// Starts the threads that its calls run on; called once, before the first item.
+    /// Starts the threads that run its calls. Called once, before the first item.
     ///
     /// # Errors
-    /// When the system has no more threads.
+    /// If the system has no more threads.
     fn start<'t>(&mut self, _threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
     where
         Self: 't,
@@ -128,11 +130,11 @@ pub trait Process<In> {
         Ok(())
     }
 
-    /// Goes on with the calls that are under way, and puts out what `out` [takes](Sink::takes); true if anything went on. If not,
-    /// the context's waker is called when something can.
+    /// Advances the calls in flight, and puts out the results that `out` [takes](Sink::takes). Returns true
+    /// if there was any progress; otherwise the waker of the context is called once progress is possible.
     ///
     /// # Errors
-    /// What `out` could do nothing about.
+    /// A failure that `out` could not handle.
     fn advance(
         &mut self,
         _context: &mut Context<'_>,
@@ -141,70 +143,70 @@ pub trait Process<In> {
         Ok(false)
     }
 
-    /// The number of the oldest item that it has not put out.
+    /// The number of the oldest item that it has not put out yet.
     fn oldest(&self) -> Option<u32> {
         None
     }
 
-    /// Can it begin with one more item?
+    /// Returns whether it can start one more item.
     fn has_room(&self) -> bool {
         true
     }
 
-    /// The calls that can be under way at once.
+    /// The maximum number of calls in flight.
     fn window(&self) -> usize {
         0
     }
 
-    /// Forgets what it holds of the item of that number, which has failed elsewhere.
+    /// Drops everything it holds for the item of that number, which has failed elsewhere.
     fn discard(&mut self, _source: u32) {}
 
     /// Adds its state to the checkpoint.
     ///
     /// # Errors
-    /// When the state does not serialise or is too large.
+    /// If the state does not serialise or is too large.
     fn save(&self, _states: &mut States) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Takes its state back from the checkpoint of the last commit.
+    /// Restores its state from the checkpoint of the last commit.
     ///
     /// # Errors
-    /// When the stored state cannot be read as the state's type.
+    /// If the stored state does not parse as the state's type.
     fn restore(&mut self, _states: &mut States) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-/// What a kept state belongs to.
+/// The scope of a kept state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
-    /// The item that is read: it may be skipped.
+    /// The item that was read, which may be skipped.
     Item,
-    /// One call of one processor: it may be repeated.
+    /// One call of one processor, which may be retried.
     Call,
 }
 
-/// The processor takes the item itself, and needs a clone of it to be called again.
+/// The processor takes the item by value, and needs a clone to be called again.
 #[derive(Debug, Clone, Copy)]
 pub enum ByValue {}
 
-/// The processor takes a reference.
+/// The processor takes the item by reference.
 #[derive(Debug, Clone, Copy)]
 pub enum ByReference {}
 
-/// The processor takes the items of a chunk at once, by reference.
+/// The processor takes all items of a chunk at once, by reference.
 #[derive(Debug, Clone, Copy)]
 pub enum AtOnce {}
 
-/// The processor works on several items at once, each of which it takes as `How` says.
+/// The processor works on several items at once and takes each as `How` says.
 #[derive(Debug, Clone, Copy)]
 pub struct InWindow<How>(std::marker::PhantomData<How>);
 
-/// A step that can keep a state of type `S` while an item is processed; implemented for `()`, as a reference to a state
-/// that is no `Clone` is one.
+/// A step that can keep a copy of a state of type `S` while an item is processed; implemented for `()`, which
+/// a reference to a state that is not `Clone` counts as.
 #[diagnostic::on_unimplemented(
-    message = "the state `{S}` cannot be put back when an item fails: it is no `Clone`",
+    message = "the state `{S}` cannot be restored when an item fails: it is not `Clone`",
     label = "keeps `{S}` as its `#[state]`",
     note = "derive `Clone` for `{S}`, or drop `skip` and `retry`"
 )]
@@ -216,7 +218,7 @@ pub trait Holds<S> {
 #[diagnostic::do_not_recommend]
 impl<S: Clone> Holds<S> for () {}
 
-/// A processor that is lent.
+/// A borrowed processor.
 impl<In, P: Process<In>> Process<In> for &mut P {
     type Out = P::Out;
 
@@ -272,7 +274,7 @@ impl<In, P: Process<In>> Process<In> for &mut P {
     }
 }
 
-/// No processor: items pass as they are.
+/// No processor: items pass unchanged.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Through;
 
@@ -285,7 +287,7 @@ impl<T> Process<T> for Through {
     }
 }
 
-/// Two processors, the output of the first fed to the second item by item.
+/// Two processors; the output of the first feeds the second item by item.
 #[derive(Debug)]
 pub struct Then<A, B> {
     first: A,
@@ -362,7 +364,7 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     }
 
     fn take_returned(&mut self) -> Vec<(u32, In)> {
-        // Those of the second are none that the step has read.
+        // The items of the second processor are not items that the step has read.
         self.second.take_returned();
         self.first.take_returned()
     }
@@ -407,7 +409,7 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     }
 
     fn oldest(&self) -> Option<u32> {
-        // What has come through the first was read before what has not.
+        // Items past the first processor were read before those still in it.
         self.second.oldest().or_else(|| self.first.oldest())
     }
 
@@ -435,30 +437,30 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     }
 }
 
-/// What `#[processor]` implements for the marker of the annotated function, for the one item type it takes.
+/// Implemented by `#[processor]` for the marker of the annotated function and the item type it takes.
 #[diagnostic::on_unimplemented(
     message = "processor `{Self}` does not take `{In}`",
-    label = "is fed `{In}` by what stands before it",
+    label = "receives `{In}` here",
     note = "change the processor's argument to `{In}`, or put a processor before it that returns what it takes"
 )]
 pub trait ProcessorDefinition<In> {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// How it can fail.
+    /// The errors it can return.
     const RAISES: Raises = Raises::Unknown;
     /// How it takes the item: [`ByValue`], [`ByReference`] or [`AtOnce`].
     type Passing;
-    /// Its `#[state]`; `()` without.
+    /// Its `#[state]`, or `()`.
     type State;
-    /// What it puts out.
+    /// The type of its output.
     type Out;
 
     /// Binds the injected arguments.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn bind<'s>(
         scope: &Scope<'s>,
     ) -> Result<impl Process<In, Out = Self::Out> + 's + use<'s, Self, In>, Failure>;

@@ -1,5 +1,5 @@
-//! Receives: the user's `#[processor]` function as a closure, with its state. Gives: it as a [`Process`],
-//! one item at a time ([`ProcessorFn`]) or a chunk at a time ([`BulkFn`]).
+//! Makes the user's `#[processor]` function, given as a closure with its state, a [`Process`]: one item at a
+//! time ([`ProcessorFn`]) or a chunk at a time ([`BulkFn`]).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,17 +8,17 @@ use super::naming::naming;
 use super::state_cell::StateCell;
 use super::{Failure, Many, Phase, Process, Sink, Slot, State, States};
 
-/// How what a processor returned becomes items: [`One`], [`Maybe`], [`Several`] or [`Fallible`].
+/// Turns the return value of a processor into items: [`One`], [`Maybe`], [`Several`] or [`Fallible`].
 ///
-/// The kind is named and not found by the type, since an `Option` or a `Vec` may itself be the item.
+/// The kind is named rather than inferred from the type, since an `Option` or a `Vec` may itself be the item.
 pub trait Yields<R> {
     /// The items.
     type Out;
 
-    /// Hands the items on.
+    /// Passes the items on.
     ///
     /// # Errors
-    /// What the processor returned, or what a processor behind it fails with.
+    /// The error that the processor returned, or that of a later processor.
     fn put(returned: R, out: &mut impl Sink<Self::Out>) -> Result<(), Failure>;
 }
 
@@ -34,7 +34,7 @@ pub enum Maybe {}
 #[derive(Debug, Clone, Copy)]
 pub enum Several {}
 
-/// `Result<R, E>` as the outcome of one item of a bulk processor, `R` being of kind `K`.
+/// `Result<R, E>` as the outcome of one item of a bulk processor, where `R` is of kind `K`.
 #[derive(Debug, Clone, Copy)]
 pub struct Fallible<K>(PhantomData<K>);
 
@@ -82,7 +82,7 @@ pub(super) fn failed(failure: Failure, name: &'static str) -> Failure {
     failure.in_component(name).during(Phase::Process)
 }
 
-/// A function that takes one item, with its state `S` (`()` without one); `K` says what it returns.
+/// A function that takes one item, with its state `S` or `()`. `K` is the kind of its return value.
 ///
 /// ```
 /// use batch_runtime::{Failure, Maybe, Process, ProcessorFn, Sink};
@@ -123,7 +123,7 @@ impl<S: Default, F, K> ProcessorFn<S, F, K> {
         Self { name, state: StateCell::default(), call, kind: PhantomData }
     }
 
-    /// With that way to copy its state, so that a failed item can be undone.
+    /// Sets how to copy its state, so that a failed item can be undone.
     #[must_use]
     pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
         self.state.copied_by(copy);
@@ -136,7 +136,7 @@ impl<In, R, S: State, F: FnMut(&mut S, In) -> Result<R, Failure>, K: Yields<R>> 
 {
     type Out = K::Out;
 
-    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[expect(clippy::inline_always, reason = "a separate call costs as much as the rest of the loop")]
     #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
         match naming(self.name, || (self.call)(&mut self.state.state, item)) {
@@ -176,10 +176,10 @@ impl<S: fmt::Debug, F, K> fmt::Debug for ProcessorFn<S, F, K> {
     }
 }
 
-/// A function that takes the items of a chunk at once and returns one outcome an item, in their order.
+/// A function that takes all items of a chunk at once and returns one outcome for each, in order.
 ///
-/// After an error of the call it still holds the chunk's items, and [`flush`](Process::flush) calls it again. An error of one
-/// outcome is [rejected](Sink::reject), and the others come out where the chunk goes on.
+/// After an error of the call it still holds the items of the chunk, and [`flush`](Process::flush) calls it
+/// again. A failed outcome is [rejected](Sink::reject), and the others come out if the chunk continues.
 ///
 /// ```
 /// use batch_runtime::{BulkFn, Failure, One, Process, Sink};
@@ -210,9 +210,10 @@ pub struct BulkFn<In, S, F, K> {
     call: F,
     items: Vec<In>,
     sources: Vec<u32>,
-    /// How many items there were when a [`Slot::Item`] was last kept: those behind are of an item that may turn out bad.
+    /// The number of items when a [`Slot::Item`] was last kept: later ones stem from an item that may turn
+    /// out bad.
     held: usize,
-    /// Items whose outcome was bad, with the numbers of what they stem from.
+    /// Items with a failed outcome, each with the number of the item it stems from.
     returned: Vec<(u32, In)>,
     kind: PhantomData<K>,
 }
@@ -236,7 +237,7 @@ impl<In, S: Default, F, K> BulkFn<In, S, F, K> {
         }
     }
 
-    /// With that way to copy its state, so that a failed item can be undone.
+    /// Sets how to copy its state, so that a failed item can be undone.
     #[must_use]
     pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
         self.state.copied_by(copy);
@@ -262,7 +263,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
         if self.items.is_empty() {
             return Ok(());
         }
-        // Until the call succeeds the items stay: it may be repeated.
+        // The items stay until the call succeeds, as it may be retried.
         let outcomes = naming(self.name, || (self.call)(&mut self.state.state, &self.items))
             .map_err(|failure| failed(failure, self.name))?;
         let given = self.items.len();
@@ -270,7 +271,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
         let sources = std::mem::take(&mut self.sources);
         if outcomes.len() != given {
             let failure = Failure::new(format!(
-                "it was given {given} items and returned {} outcomes; return one for each item, in their order",
+                "it received {given} items and returned {} outcomes; return one for each item, in order",
                 outcomes.len()
             ));
             return Err(failed(failure, self.name));
@@ -281,7 +282,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
                 (last, is_rejected) = (Some(source), false);
                 out.set_source(*source);
             }
-            // One bad outcome is enough for all that stems from the same item.
+            // One failed outcome is enough for everything that stems from the same item.
             if !is_rejected && let Err(failure) = K::put(outcome, out) {
                 is_rejected = true;
                 self.returned.push((*source, item));
@@ -323,7 +324,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
     }
 
     fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
-        // What a given-up chunk left behind is read again.
+        // Items left by a rolled-back chunk are read again.
         self.items.clear();
         self.sources.clear();
         self.state.restore(self.name, states)
@@ -418,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_behind_a_processor_keeps_its_own_name() {
+    fn a_failure_after_a_processor_keeps_its_own_name() {
         let first = ProcessorFn::<(), _, One>::new("first", |(), n: u32| Ok(n));
         let second =
             ProcessorFn::<(), _, One>::new("second", |(), _: u32| Err::<u32, _>(Failure::new("too late")));
@@ -502,7 +503,7 @@ mod tests {
         let failure = feed(&mut processor, [1, 2, 3]).unwrap_err();
         assert_eq!(
             failure.to_string(),
-            "processing in `share`: it was given 3 items and returned 2 outcomes; return one for each item, in their order"
+            "processing in `share`: it received 3 items and returned 2 outcomes; return one for each item, in order"
         );
     }
 
@@ -515,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn restoring_drops_what_a_given_up_chunk_held() {
+    fn restoring_drops_the_items_of_a_rolled_back_chunk() {
         let mut processor = BulkFn::<u32, (), _, One>::new("same", |(), items: &[u32]| Ok(items.to_vec()));
         processor.process(1, &mut Chunk::new()).unwrap();
         processor.restore(&mut States::new()).unwrap();

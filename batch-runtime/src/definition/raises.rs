@@ -1,4 +1,4 @@
-//! Receives: the error type of a component, as the attributes know it. Gives: what rules about errors can be held against.
+//! The errors of a component as the attributes know them, to check rules about errors against.
 
 use std::any::TypeId;
 use std::error::Error;
@@ -8,21 +8,21 @@ use std::marker::PhantomData;
 /// How a component can fail.
 #[derive(Clone, Copy)]
 pub enum Raises {
-    /// Not at all.
+    /// It cannot fail.
     Nothing,
-    /// With an error of that type, which may have any sources.
+    /// With an error of that type, which may have any source.
     Type {
         /// The type.
         id: fn() -> TypeId,
         /// Its name, for messages.
         name: fn() -> &'static str,
     },
-    /// With whatever it likes.
+    /// With any error.
     Unknown,
 }
 
 impl Raises {
-    /// May it fail?
+    /// Returns whether it can fail.
     #[must_use]
     pub const fn is_something(self) -> bool {
         !matches!(self, Self::Nothing)
@@ -39,24 +39,24 @@ impl fmt::Debug for Raises {
     }
 }
 
-/// Asks what it means to raise an `E`.
+/// Determines how a component that returns `E` can fail.
 #[derive(Debug)]
 pub struct RaisesOf<E>(PhantomData<fn() -> E>);
 
 impl<E: Error + 'static> RaisesOf<E> {
-    /// Errors are told by their type.
+    /// An error is known by its type.
     pub const IS: Raises = Raises::Type { id: TypeId::of::<E>, name: std::any::type_name::<E> };
 }
 
-/// What is no error by itself may carry any: `anyhow::Error`, boxed errors, texts.
+/// A type that is not an error itself may carry any error: `anyhow::Error`, boxed errors, texts.
 pub trait RaisesAny {
-    /// Found where there is no constant of the type's own.
+    /// Used for types without an inherent constant.
     const IS: Raises = Raises::Unknown;
 }
 
 impl<E> RaisesAny for RaisesOf<E> {}
 
-/// The error of a `Result` under whatever name.
+/// The error of a `Result` under any alias.
 pub trait ResultOf {
     /// The error.
     type Error;
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_by_its_type_and_anything_else_is_not() {
+    fn an_error_is_known_by_its_type_and_anything_else_is_not() {
         use super::RaisesAny as _;
         let Raises::Type { id, .. } = RaisesOf::<<std::io::Result<()> as ResultOf>::Error>::IS else {
             panic!("an error has a type");

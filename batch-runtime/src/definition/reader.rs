@@ -1,15 +1,15 @@
-//! Receives: what a `#[reader]` function returns. Gives: the trait a custom reader implements
-//! ([`Reader`]) and the one that the attribute implements for the function's marker ([`ReaderDefinition`]).
+//! [`Reader`], the trait that a custom reader implements, and [`ReaderDefinition`], which `#[reader]`
+//! implements for the marker of the function.
 
 use super::kind::type_kind;
 use super::{BoxError, Failure, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Reads items one after another, says where it stands, and goes on from such a position.
+/// Reads items one by one, reports its position, and can resume from a position.
 ///
-/// The engine calls [`resume`](Self::resume) at most once, before the first [`read`](Self::read).
-/// After every chunk it asks for [`position`](Self::position) and commits it together with what was
-/// written, so a restart begins exactly behind the last committed item.
+/// The engine calls [`resume`](Self::resume) at most once, before the first [`read`](Self::read). After every
+/// chunk it asks for the [`position`](Self::position) and commits it together with the written items, so a
+/// restart begins exactly after the last committed item.
 ///
 /// ```
 /// use batch_runtime::Reader;
@@ -42,25 +42,26 @@ use serde::{Serialize, de::DeserializeOwned};
     note = "return an `impl Iterator<Item = ..>`, one of the readers of `batch_runtime::readers`,\nor a type of your own that implements `batch_runtime::Reader`"
 )]
 pub trait Reader {
-    /// What is read.
+    /// The type of the items.
     type Item;
-    /// Where the reader stands: any serde type. It is stored as JSON, so keep its fields stable.
+    /// The position of the reader: any serde type. It is stored as JSON, so keep its fields stable.
     type Position: Serialize + DeserializeOwned;
-    /// Why reading failed.
+    /// The error of a failed read.
     type Error: Into<BoxError>;
 
-    /// The next item, or `None` at the end of the input. After `None` it is not called again.
+    /// Returns the next item, or `None` at the end of the input. After `None` it is not called again.
     ///
     /// # Errors
-    /// When the input is bad or out of reach. After an error about one record (a bad line), the next
-    /// call goes on behind that record; after any other, [`steps_over`](Self::steps_over) is false.
+    /// If the input is bad or unavailable. After an error about one record (a bad line), the next call reads
+    /// the record after it; for any other error, [`steps_over`](Self::steps_over) returns false.
     fn read(&mut self) -> Result<Option<Self::Item>, Self::Error>;
 
-    /// Appends the next `most` items to `into`, fewer only at the end of the input, and gives their number.
+    /// Appends the next `most` items to `into`, fewer only at the end of the input, and returns their number.
     ///
-    /// It is what that many calls of [`read`](Self::read) give, up to the first that gives no item: if fewer are
-    /// appended than asked for, that one was `None`, and the reader is not called again. Of use where a call an
-    /// item costs more than the item, as in memory; a reader that does better than to call `read` overrides it.
+    /// It is equivalent to `most` calls of [`read`](Self::read), up to the first that returns no item: if it
+    /// appends fewer items, that call returned `None`, and the reader is not called again. It pays off if a
+    /// call per item costs more than the item itself, as for items in memory. Override it if the reader can
+    /// do better than call `read`.
     ///
     /// ```
     /// use batch_runtime::Reader;
@@ -75,8 +76,9 @@ pub trait Reader {
     /// ```
     ///
     /// # Errors
-    /// As `read`. The items before the error are in `into`, and [`position`](Self::position) is that behind them, or
-    /// behind the record that the error is about; the next call goes on as [`steps_over`](Self::steps_over) says.
+    /// As for `read`. The items before the error are in `into`, and [`position`](Self::position) is after
+    /// them, or after the record that the error is about. The next call continues as
+    /// [`steps_over`](Self::steps_over) says.
     #[inline]
     fn read_batch(&mut self, most: usize, into: &mut Vec<Self::Item>) -> Result<usize, Self::Error> {
         for count in 0..most {
@@ -86,32 +88,33 @@ pub trait Reader {
         Ok(most)
     }
 
-    /// The position behind the last item that was read.
+    /// The position after the last item that was read.
     fn position(&self) -> Self::Position;
 
-    /// Goes to a position that [`position`](Self::position) gave in an earlier execution.
+    /// Moves to a position that [`position`](Self::position) returned in an earlier execution.
     ///
     /// # Errors
-    /// When the input no longer has that position, or is not the same input.
+    /// If the input no longer has that position, or is not the same input.
     fn resume(&mut self, position: Self::Position) -> Result<(), Self::Error>;
 
-    /// Told after the commit of everything up to `position`: where a queue acknowledges and a file is
+    /// Called after the commit of everything up to `position`: a queue can acknowledge, a file can be
     /// archived.
     ///
     /// # Errors
-    /// When that could not be done; the step then fails, and what was committed stays so.
+    /// If that fails; the step then fails, but the commit remains.
     fn committed(&mut self, _position: &Self::Position) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Does the next [`read`](Self::read) go on behind the record that `error` is about?
+    /// Returns whether the next [`read`](Self::read) continues after the record that `error` is about.
     ///
-    /// Asked of the error that `read` gave last. If it is true, [`position`](Self::position) is already past that record, and
-    /// a step may skip it. If not (the input is out of reach, the query failed), `position` is still that after the last item,
-    /// and the step may try again: it opens the reader once more and [resumes](Self::resume) there, which repeats nothing and
+    /// It is called with the last error of `read`. True means that [`position`](Self::position) is already
+    /// past that record, and a step may skip it. False means that `position` is still after the last item
+    /// (the input is unavailable, the query failed), and the step may retry: it reopens the reader and
+    /// [resumes](Self::resume) there, which neither repeats nor loses an item.
     /// loses nothing.
-    ///
-    /// So this says which errors `retry(..)` of a step repeats: those that return false. The default is true, as it is for
+    /// So it also decides which errors `retry(..)` of a step applies to: those for which it returns false.
+    /// The default is true, as for iterators of `Result`; `retry` then repeats no read.
     /// iterators of `Result`, and then `retry` repeats no read.
     ///
     /// ```
@@ -123,7 +126,7 @@ pub trait Reader {
     ///
     /// let mut minutes = CsvReader::<u32>::open(&path)?;
     /// let error = minutes.read().unwrap_err();
-    /// assert!(minutes.steps_over(&error), "`late` is no number, but the line behind it can be read");
+    /// assert!(minutes.steps_over(&error), "`late` is no number, but the line after it can be read");
     /// assert_eq!(minutes.read()?, Some(12));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -131,23 +134,24 @@ pub trait Reader {
         true
     }
 
-    /// The record that `error` is about, as it stands in the input: the line of a file, without its end. It is stored with the
-    /// record of a skip, and listeners find it in [`Failure::record`]. Asked only of an error that the reader
-    /// [steps over](Self::steps_over), before the next [`read`](Self::read).
+    /// The record that `error` is about, exactly as in the input: the line of a file, without its end. It is
+    /// stored with the record of a skip, and listeners find it in [`Failure::record`]. It is called only for
+    /// an error that the reader [steps over](Self::steps_over), before the next [`read`](Self::read).
     fn record(&self, _error: &Self::Error) -> Option<String> {
         None
     }
 
-    /// Takes the next records out of this reader, up to that many, as they stand in the input, into a reader of their own, and gives
-    /// how many they are. In a step with `threads`, one thread makes items of them while the next goes on
-    /// behind them: worth it where that takes longer than finding where a record ends.
+    /// Moves up to `most` of the next records, unparsed, into a separate reader, and returns their number. In
+    /// a step with `threads`, one thread then parses these records while the next continues after them. This
+    /// pays off if parsing takes longer than finding the end of a record.
     ///
-    /// `into` is empty, or holds what an earlier call put there and was read to its end, whose memory can be used again. Each record
-    /// is then one call of its [`read`](Self::read), which tells of errors with the places in this reader's input. 0 says that
-    /// there is none to be had so, and [`read`](Self::read) has the next, or the end. What skips or repeats does not use this.
+    /// `into` is empty, or holds a reader that an earlier call filled and that was read to its end; its
+    /// memory can be reused. Each record is then one call of its [`read`](Self::read), which reports errors
+    /// with their places in this reader's input. 0 means that no record can be detached, and that
+    /// [`read`](Self::read) returns the next item or the end. Steps that skip or retry do not use this.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read), behind the records that were taken out.
+    /// The errors of [`read`](Self::read), after the detached records.
     fn detach(&mut self, _most: usize, _into: &mut Option<Self>) -> Result<usize, Self::Error>
     where
         Self: Sized,
@@ -155,31 +159,31 @@ pub trait Reader {
         Ok(0)
     }
 
-    /// May a chunk end after the record that was read last? Asked where it could end: of what keeps a group in one chunk.
+    /// Returns whether a chunk may end after the last record. It is called where a chunk could end, for
+    /// readers that keep a group in one chunk.
     #[doc(hidden)]
     fn may_end_chunk(&self) -> bool {
         true
     }
 
-    /// How much of the input is read, and how much there is, in one unit (bytes, items); for the
-    /// progress bar only.
+    /// How much of the input is read, and its total, in one unit (bytes, items). Only for the progress bar.
     fn progress(&self) -> Option<Progress> {
         None
     }
 
-    /// The place of the record that was read last, in the user's words: `flights.csv, line 17`. After an error that
-    /// [steps over](Self::steps_over) a record, that is the record the error is about; after any other it is still the last
-    /// item, and the step says that the error came after it. Asked only after a fault.
+    /// The place of the last record, for the user: `flights.csv, line 17`. After an error that [steps
+    /// over](Self::steps_over) a record it is the place of that record; after any other it is still that of
+    /// the last item, and the step reports that the error came after it. It is called only after a fault.
     fn location(&self) -> Option<String> {
         None
     }
 
-    /// The kind of the reader, which says what its positions mean. It is stored when a step begins, and a restart is
-    /// refused where the step's reader is of another kind by then.
+    /// The kind of the reader, which gives its positions a meaning. It is stored when a step begins, and a
+    /// restart is refused if the step's reader has another kind by then.
     ///
-    /// By default that is the name of the type, without modules and generic arguments. A reader around another one names
-    /// that one's kind too, unless its positions are the other's. A type that gets another name and keeps its positions can
-    /// go on with its old kind.
+    /// By default it is the name of the type, without modules and generic arguments. A reader that wraps
+    /// another one adds the kind of the inner one, unless it simply passes the inner positions through. A
+    /// type that is renamed but keeps its positions can keep its old kind.
     ///
     /// ```
     /// use batch_runtime::Reader;
@@ -197,16 +201,16 @@ pub trait Reader {
     }
 }
 
-/// How far a reader is.
+/// The progress of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is behind the reader.
+    /// The part that is read.
     pub done: u64,
-    /// All there is, in the same unit.
+    /// The total, in the same unit.
     pub total: u64,
 }
 
-/// What `#[reader]` implements for the marker of the annotated function.
+/// Implemented by `#[reader]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reader",
     label = "a step begins with a reader",
@@ -215,16 +219,16 @@ pub struct Progress {
 pub trait ReaderDefinition {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// How it can fail.
+    /// The errors it can return.
     const RAISES: Raises = Raises::Unknown;
-    /// What is read.
+    /// The type of the items.
     type Item;
 
     /// Calls the function with its injected arguments.
     ///
     /// # Errors
-    /// When an argument cannot be had, or the function returned an error.
+    /// If an argument is unavailable, or the function returned an error.
     fn open<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::Item> + 's + use<'s, Self>, Failure>;
 }

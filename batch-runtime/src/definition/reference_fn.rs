@@ -1,5 +1,5 @@
-//! Receives: the user's `#[processor]` function that takes a reference, as a closure, with its state. Gives: it as a
-//! [`Process`] that can be called again with the same item.
+//! Makes a `#[processor]` function that takes a reference, given as a closure with its state, a [`Process`]
+//! that can be called again with the same item.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,8 @@ use super::processor_fn::failed;
 use super::state_cell::StateCell;
 use super::{Failure, Process, Sink, Slot, State, States, Yields};
 
-/// A function that takes a reference to one item, with its state `S` (`()` without one); `K` says what it returns.
+/// A function that takes a reference to one item, with its state `S` or `()`. `K` is the kind of its return
+/// value.
 ///
 /// ```
 /// use batch_runtime::{Failure, One, Process, ReferenceFn, Sink};
@@ -46,7 +47,7 @@ impl<S: Default, F, K> ReferenceFn<S, F, K> {
         Self { name, state: StateCell::default(), call, kind: PhantomData }
     }
 
-    /// With that way to copy its state, so that a failed item can be undone.
+    /// Sets how to copy its state, so that a failed item can be undone.
     #[must_use]
     pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
         self.state.copied_by(copy);

@@ -1,6 +1,5 @@
-//! Receives: the parameters that a launch was given, typed values or texts. Gives: all parameters of the job,
-//! defaults included, checked against what the job declares; or what is wrong with them.
-//! This is the one place for it: the operator, the command line and nested jobs all come here.
+//! Checks the parameters of a launch, typed values or texts, against the job's declaration, and adds
+//! defaults. The operator, the command line and nested jobs all use this module.
 
 use std::ffi::OsStr;
 
@@ -8,19 +7,20 @@ use super::nearest::nearest;
 use super::{JobInfo, Parameter, ParameterRule, ParameterSpec, ParameterValue, Parameters, shown};
 use crate::graph::wiring::sizes;
 
-/// The identifying parameter that tells the runs of `--next` apart. No job declares it; every job takes it.
+/// The identifying parameter that distinguishes the runs of `--next`. No job declares it; every job accepts
+/// it.
 pub const RUN_ID: &str = "run.id";
 
-/// The identifying parameter that makes an instance the replay of an execution: it reads what that has skipped. No job
-/// declares it; every job takes it.
+/// The identifying parameter of an instance that replays an execution, which reads the items that the
+/// execution skipped. No job declares it; every job accepts it.
 pub const REPLAY: &str = "batch.replay";
 
-/// The parameter of ours that has this name: both are whole numbers that identify.
+/// Returns our own parameter of this name. Both are identifying whole numbers.
 fn of_ours(name: &str) -> Option<&'static str> {
     [RUN_ID, REPLAY].into_iter().find(|ours| *ours == name)
 }
 
-/// What is wrong with the parameters of a launch. Values of secrets are in no message.
+/// An error in the parameters of a launch. No message contains the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParametersError {
@@ -33,14 +33,14 @@ pub enum ParametersError {
         name: String,
         /// The declared name that was probably meant.
         nearest: Option<String>,
-        /// All that the job declares.
+        /// All declared names.
         known: Vec<String>,
     },
-    /// The job needs the parameter, and it was not given.
+    /// A required parameter is missing.
     #[error("job `{job}` needs the parameter `{name}` ({ty}){}", if *.secret {
-        ", which is secret and therefore never stored: give it to every run and restart"
+        ", which is secret and therefore never stored: pass it to every run and restart"
     } else {
-        ", and it has no default: give it"
+        ", and it has no default: pass it"
     })]
     Missing {
         /// The job.
@@ -49,7 +49,7 @@ pub enum ParametersError {
         name: String,
         /// Its type.
         ty: String,
-        /// Is it a secret, which a restart cannot read back?
+        /// True for a secret, which a restart cannot read back.
         secret: bool,
     },
     /// The value does not fit the type.
@@ -59,12 +59,12 @@ pub enum ParametersError {
         job: String,
         /// The parameter.
         name: String,
-        /// What would fit.
+        /// The expected value.
         expected: String,
-        /// What was given, cut at 100 characters; `None` for a secret.
+        /// The given value, cut at 100 characters; `None` for a secret.
         value: Option<String>,
     },
-    /// A check of the job's own does not let the value pass.
+    /// A check function of the job refuses the value.
     #[error("parameter `{name}` of job `{job}`: `{check}` refuses {}{}", .value.as_ref().map_or("its value".to_owned(), |value| format!("`{value}`")), .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
     Refused {
         /// The job.
@@ -73,9 +73,9 @@ pub enum ParametersError {
         name: String,
         /// The function that checks it.
         check: String,
-        /// What was given, cut at 100 characters; `None` for a secret.
+        /// The given value, cut at 100 characters; `None` for a secret.
         value: Option<String>,
-        /// What the function says of it; `None` for a secret.
+        /// The reason that the function gave; `None` for a secret.
         why: Option<String>,
     },
     /// The parameter was given more than once.
@@ -125,8 +125,8 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
         })
 }
 
-/// Reads the texts that a user typed, as `("input", "flights.csv")`, by the types that the job declares.
-/// A name may be written with `-` for `_`.
+/// Parses the texts that a user typed, such as `("input", "flights.csv")`, by the types that the job
+/// declares. Names may contain `-` for `_`.
 ///
 /// ```
 /// use batch_runtime::{JobInfo, JobOptions, ParameterSpec, ParameterValue, parse_parameters, resolve_parameters};
@@ -148,7 +148,8 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
 /// ```
 ///
 /// # Errors
-/// When the job declares no such parameter, a text does not fit its type, or a parameter that is no list is given twice.
+/// If the job declares no such parameter, a text does not fit its type, or a parameter that is no list is
+/// given twice.
 pub fn parse_parameters<N: AsRef<str>, T: AsRef<OsStr>>(
     job: &JobInfo,
     given: impl IntoIterator<Item = (N, T)>,
@@ -181,18 +182,18 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<OsStr>>(
     Ok(parameters)
 }
 
-/// All parameters of a launch: those given, checked, with the defaults of the others, each identifying or
-/// secret as the job declares it. Paths are made absolute and their links followed. What it gives, it takes again
-/// unchanged.
+/// Returns all parameters of a launch: the given ones after a check, and the defaults of the others, each
+/// identifying or secret as the job declares. Paths become absolute, with their links followed. Resolving the
+/// result again changes nothing.
 ///
 /// # Errors
-/// When a parameter is unknown, missing, or does not fit its type.
+/// If a parameter is unknown or missing, or does not fit its type.
 pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameters, ParametersError> {
     resolve_beside(job, &Parameters::new(), given)
 }
 
-/// The same, with parameters that an earlier launch resolved: where none is given in its place, such a value stays as it
-/// is. A link may lead elsewhere by now, and the instance is still the one that it was.
+/// As [`resolve_parameters`], beside parameters that an earlier launch resolved: they stay unchanged unless a
+/// new value is given. A link may have changed its target since, but the instance stays the same.
 pub(crate) fn resolve_beside(
     job: &JobInfo,
     resolved: &Parameters,
@@ -266,7 +267,7 @@ fn canonical(
     Ok(value)
 }
 
-/// Holds the value against the rules of the job.
+/// Checks a value against the rules of the job.
 fn judge(job: &JobInfo, spec: &ParameterSpec, value: &ParameterValue) -> Result<(), ParametersError> {
     for rule in spec.rules {
         match rule {
@@ -295,7 +296,7 @@ fn judge(job: &JobInfo, spec: &ParameterSpec, value: &ParameterValue) -> Result<
     Ok(())
 }
 
-/// No step has chunks of no items, nor no threads.
+/// A step must have at least one item per chunk and at least one thread.
 fn check_sizes(job: &JobInfo, all: &Parameters) -> Result<(), ParametersError> {
     for (name, of) in sizes(job.flow) {
         let zero = |parameter: &Parameter| parameter.value == ParameterValue::Long(0);
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_takes_its_default() {
+    fn an_omitted_parameter_takes_its_default() {
         let given = parse_parameters(&LOAD, [("input", "/a.csv")]).unwrap();
         let all = resolve_parameters(&LOAD, &given).unwrap();
         assert_eq!(all.get("year").map(|year| &year.value), Some(&ParameterValue::Long(2013)));
@@ -391,7 +392,7 @@ mod tests {
     fn a_missing_parameter_is_named_with_its_type() {
         assert_eq!(
             error(&LOAD, &[]),
-            "job `load` needs the parameter `input` (PathBuf), and it has no default: give it"
+            "job `load` needs the parameter `input` (PathBuf), and it has no default: pass it"
         );
     }
 

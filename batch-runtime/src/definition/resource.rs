@@ -1,24 +1,24 @@
-//! Receives: a `#[resource]` function. Gives: the trait by which components ask for what it returns.
+//! The trait that `#[resource]` implements, by which components ask for a shared value.
 
 use super::{Failure, Need, Scope};
 
-/// What `#[resource]` implements for the marker of the annotated function.
+/// Implemented by `#[resource]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource",
-    label = "an argument behind `&` is a resource",
+    label = "an argument of type `&_` must be a resource",
     note = "put `#[resource]` on the function of this name, or take a job parameter by value"
 )]
 pub trait ResourceDefinition: 'static {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// What is shared.
+    /// The type of the shared value.
     type Value: Send + Sync + 'static;
 
     /// Calls the function.
     ///
     /// # Errors
-    /// When an argument cannot be had, or the function returned an error.
+    /// If an argument is unavailable, or the function returned an error.
     fn build(scope: &Scope<'_>) -> Result<Self::Value, Failure>;
 }

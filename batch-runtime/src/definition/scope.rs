@@ -1,5 +1,5 @@
-//! Receives: the running job and step, and the bindings on the way to a component. Gives: whatever the
-//! component's arguments ask for.
+//! Resolves the arguments of a component from the running job and step, and the bindings around the
+//! component.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,19 +20,19 @@ use super::{Failure, ParameterType, ParameterValue};
 use crate::engine::JobRuntime;
 use crate::engine::Retrying;
 
-/// What belongs to one job execution: shared by all its steps and their threads.
+/// The state of one job execution, shared by all its steps and their threads.
 pub(crate) struct Environment {
     pub(crate) job: JobContext,
-    /// The repository's own database, where components may use it.
+    /// The repository's own database, if components may use it.
     pub(crate) own: Option<DatabaseHandle>,
     common: Arc<Common>,
 }
 
-/// What all branches of a split share.
+/// The state shared by all branches of a split.
 struct Common {
     resources: Slots<dyn Any + Send + Sync>,
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
-    /// What steps left behind, as JSON, by the step's id.
+    /// The outputs of steps as JSON, by the ID of the step.
     outputs: Mutex<BTreeMap<String, String>>,
     #[cfg(feature = "async")]
     runtime: JobRuntime,
@@ -50,7 +50,7 @@ impl Environment {
         Self { job, own, common: Arc::new(common) }
     }
 
-    /// With that tokio runtime; called before anything is shared.
+    /// Sets the tokio runtime. Called before anything is shared.
     #[cfg(feature = "async")]
     pub(crate) fn in_runtime(mut self, runtime: Option<tokio::runtime::Handle>) -> Self {
         if let Some(common) = Arc::get_mut(&mut self.common) {
@@ -59,7 +59,7 @@ impl Environment {
         self
     }
 
-    /// The same for a branch of a split, which has values of its own until they are committed.
+    /// The environment for a branch of a split, whose values are its own until they are committed.
     pub(crate) fn branch(&self, stop: &StopSignal) -> Self {
         let job = JobContext {
             job: self.job.job.clone(),
@@ -87,13 +87,13 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// What belongs to one step execution, or one decision, on one thread.
+/// The state of one step execution, or one decision, on one thread.
 pub(crate) struct StepEnvironment {
     /// `None` for a decider, which belongs to no step.
     pub(crate) context: Option<Arc<StepContext>>,
-    /// `None` for a decider, which is not repeated.
+    /// `None` for a decider, which is not retried.
     pub(crate) retrying: Option<Retrying>,
-    /// `None` for what is no partition of a step.
+    /// `None` unless this is a partition of a step.
     assigned: Option<Assigned>,
     local: Slots<dyn Any>,
 }
@@ -103,12 +103,12 @@ impl StepEnvironment {
         Self { context: context.map(Arc::new), retrying, assigned: None, local: Slots::new() }
     }
 
-    /// The same step on another thread, with connections of its own.
+    /// The same step on another thread, with its own connections.
     pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying) -> Self {
         Self { context: Some(context), retrying: Some(retrying), assigned: None, local: Slots::new() }
     }
 
-    /// Is this the step execution of a partition?
+    /// Returns whether this is the step execution of a partition.
     pub(crate) fn is_partition(&self) -> bool {
         self.assigned.is_some()
     }
@@ -118,17 +118,17 @@ impl StepEnvironment {
     }
 }
 
-/// Where generated code gets the arguments of a component from.
+/// The source of a component's arguments, for generated code.
 #[derive(Clone)]
 pub struct Scope<'s> {
     job: &'s Environment,
     step: Option<&'s StepEnvironment>,
-    /// Outermost first: those of a flow, of the step in its job, of the component in its step.
+    /// Outermost first: the bindings of a flow, of the step in its job, of the component in its step.
     bindings: Vec<&'s [Binding]>,
 }
 
 impl<'s> Scope<'s> {
-    /// What decides whether calls of the step's components are repeated.
+    /// Decides whether calls of the step's components are retried.
     pub(crate) fn retrying(&self) -> &'s Retrying {
         self.step
             .and_then(|step| step.retrying.as_ref())
@@ -158,7 +158,7 @@ impl<'s> Scope<'s> {
         Self { step: Some(step), ..Self::of_job(job) }
     }
 
-    /// What is bound on the way to it, outermost first.
+    /// The bindings on the way to it, outermost first.
     pub(crate) fn bindings(&self) -> &[&'s [Binding]] {
         &self.bindings
     }
@@ -171,14 +171,14 @@ impl<'s> Scope<'s> {
     /// The partition that the step execution works on, with its range.
     ///
     /// # Errors
-    /// When the step runs without partitions, as in a test of its own, or the range is of another type.
+    /// If the step runs without partitions, as in its own test, or the range has another type.
     pub fn partition<T: DeserializeOwned>(&self) -> Result<Partition<T>, Failure> {
         self.assigned()
             .ok_or_else(|| Failure::new("the step runs without partitions, and a component asks for one"))?
             .partition()
     }
 
-    /// The same scope inside a step.
+    /// The scope of the step.
     pub(crate) fn in_step<'t>(self, step: &'t StepEnvironment) -> Scope<'t>
     where
         's: 't,
@@ -186,7 +186,7 @@ impl<'s> Scope<'s> {
         Scope { step: Some(step), ..self }
     }
 
-    /// The scope with the bindings of one more use inside it.
+    /// The scope with the bindings of one further use.
     #[must_use]
     pub fn bound(&self, bindings: &'s [Binding]) -> Self {
         let mut inner = self.clone();
@@ -196,7 +196,7 @@ impl<'s> Scope<'s> {
         inner
     }
 
-    /// What the argument `name` is given: the value, and the name it has at the job.
+    /// Returns the value of the argument `name`, and its name at the job.
     pub(crate) fn resolve(&self, name: &str) -> (Option<ParameterValue>, String) {
         let mut name = name;
         for bindings in self.bindings.iter().rev() {
@@ -214,7 +214,7 @@ impl<'s> Scope<'s> {
     /// The parameter for the argument `name`.
     ///
     /// # Errors
-    /// When it has no value, or one that does not fit: a job's wiring makes that impossible, a job key typed
+    /// If it has no value, or one that does not fit. The wiring of a job rules this out, but a job key typed
     /// by hand does not.
     pub fn parameter<T: ParameterType>(&self, name: &str) -> Result<T, Failure> {
         let (value, outer) = self.resolve(name);
@@ -225,7 +225,7 @@ impl<'s> Scope<'s> {
     /// The resource, built on first use and then shared by the whole job execution.
     ///
     /// # Errors
-    /// What its function returned.
+    /// The error of its function.
     pub fn resource<R: ResourceDefinition>(&self) -> Result<&'s R::Value, Failure> {
         let job = self.job;
         job.common
@@ -234,27 +234,29 @@ impl<'s> Scope<'s> {
             .map_err(|failure| failure.in_component(R::NAME))
     }
 
-    /// What the step left behind.
+    /// The output of a step.
     ///
     /// # Errors
-    /// When the step has left nothing, or something of another type.
+    /// If the step has no output, or one of another type.
     pub fn output<S: Produces<Value: DeserializeOwned>>(&self) -> Result<&'s Output<S>, Failure> {
-        self.optional_output::<S>()?.ok_or_else(|| {
-            Failure::new(format!("step `{}` has left no output in this job instance", S::NAME))
-        })
+        self.optional_output::<S>()?
+            .ok_or_else(|| Failure::new(format!("step `{}` has no output in this job instance", S::NAME)))
     }
 
-    /// What the step left behind, where the job came through it.
+    /// The output of a step, if the job passed through that step.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// If it has another type.
     pub fn optional_output<S: Produces<Value: DeserializeOwned>>(
         &self,
     ) -> Result<Option<&'s Output<S>>, Failure> {
         let Some(json) = self.job.output(S::ID) else { return Ok(None) };
         let read = || {
             serde_json::from_str(&json).map(Output::<S>::new).map_err(|error| {
-                Failure::new(format!("what step `{}` left is not of today's type: {error}", S::NAME))
+                Failure::new(format!(
+                    "the output of step `{}` does not fit its current type: {error}",
+                    S::NAME
+                ))
             })
         };
         self.step()?.local.local::<Output<S>, _, _>(read).map(Some)
@@ -263,7 +265,7 @@ impl<'s> Scope<'s> {
     /// The running step.
     ///
     /// # Errors
-    /// When there is none: a decider belongs to no step.
+    /// If there is none: a decider belongs to no step.
     pub fn step_context(&self) -> Result<&'s StepContext, Failure> {
         self.step()?.context.as_deref().ok_or_else(|| Failure::new("a decider belongs to no step"))
     }
@@ -277,13 +279,12 @@ impl<'s> Scope<'s> {
     /// The connection for reading, opened on first use.
     ///
     /// # Errors
-    /// When the database cannot be opened, or is of another kind than the component asks for.
+    /// If the database cannot be opened, or is of another kind than the component asks for.
     pub fn connection<D: Database>(&self) -> Result<&'s Connection<D>, Failure> {
         self.step()?.local.local::<Connection<D>, _, _>(|| {
             let handle = self.database(D::INFO)?;
-            let driver = D::Driver::from_handle(&handle).ok_or_else(|| {
-                Failure::new("the repository is of another kind than the connection that is asked for")
-            })?;
+            let driver = D::Driver::from_handle(&handle)
+                .ok_or_else(|| Failure::new("the repository is not of the kind that the connection needs"))?;
             Connection::open(driver)
         })
     }

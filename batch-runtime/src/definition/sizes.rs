@@ -1,9 +1,9 @@
-//! Says which sizes of a step a parameter of the job gives, and reads them when the step starts.
+//! The sizes of a step that job parameters may set, resolved when the step starts.
 
 use super::step::StepOptions;
 use super::{Failure, Scope};
 
-/// The parameters that give a step its sizes, where no number in the program does: `chunk = chunk_size`.
+/// The parameters that set the sizes of a step in place of numbers in the program: `chunk = chunk_size`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SizedBy {
@@ -16,7 +16,7 @@ pub struct SizedBy {
 }
 
 impl SizedBy {
-    /// Numbers in the program give all of them.
+    /// All sizes are numbers in the program.
     pub const NOTHING: Self = Self { chunk: None, threads: None, partitions: None };
 }
 
@@ -25,16 +25,16 @@ impl SizedBy {
 pub(crate) struct Sizes {
     /// Items read for one commit.
     pub(crate) chunk: usize,
-    /// Threads that process.
+    /// The number of processing threads.
     pub(crate) threads: usize,
-    /// How many partitions the reader is asked for, and how many of them run at once; as many as the machine has cores
-    /// where nothing is said.
+    /// The number of partitions that the reader is asked for, and that run at once; by default the number of
+    /// cores.
     pub(crate) partitions: Option<usize>,
     pub(crate) at_once: Option<usize>,
 }
 
 impl Sizes {
-    /// Those of a step that starts in that scope.
+    /// Resolves the sizes of a step that starts in that scope.
     pub(crate) fn of(options: &StepOptions, scope: &Scope<'_>) -> Result<Self, Failure> {
         let given = |name: Option<&'static str>| name.map(|name| size(scope, name)).transpose();
         let SizedBy { chunk, threads, partitions } = options.sized_by;

@@ -1,10 +1,10 @@
-//! Receives: values made on first use. Gives: references to them that live as long as the store, which only
-//! grows: the resources of a job execution, the connections and outputs of a step.
+//! A store of values made on first use, such as the resources of a job execution or the connections and
+//! outputs of a step. It only grows, so references live as long as the store.
 
 use std::any::{Any, TypeId};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// An append-only list of values by type. `V` is `dyn Any`, or `dyn Any + Send + Sync` where threads share it.
+/// An append-only list of values by type. `V` is `dyn Any`, or `dyn Any + Send + Sync` if threads share it.
 pub(crate) struct Slots<V: ?Sized> {
     first: OnceLock<Box<Slot<V>>>,
 }
@@ -34,8 +34,8 @@ impl<V: ?Sized> Slots<V> {
         }
     }
 
-    /// The value of `key`, made by `make` on first use; made once, also where threads race. A failure is
-    /// not kept: the next caller tries again.
+    /// Returns the value of `key`, made by `make` on first use and only once, even if threads race. A failure
+    /// is not kept: the next caller tries again.
     fn get_or_make<E>(&self, key: TypeId, make: impl FnOnce() -> Result<Box<V>, E>) -> Result<&V, E> {
         let slot = self.slot(key);
         if slot.value.get().is_none() {
@@ -56,7 +56,7 @@ impl Slots<dyn Any> {
     ) -> Result<&T, E> {
         let value =
             self.get_or_make(TypeId::of::<K>(), || make().map(|value| Box::new(value) as Box<dyn Any>))?;
-        Ok(value.downcast_ref().expect("a key stands for one type"))
+        Ok(value.downcast_ref().expect("a key has one type"))
     }
 }
 
@@ -68,7 +68,7 @@ impl Slots<dyn Any + Send + Sync> {
         let value = self.get_or_make(TypeId::of::<K>(), || {
             make().map(|value| Box::new(value) as Box<dyn Any + Send + Sync>)
         })?;
-        Ok(value.downcast_ref().expect("a key stands for one type"))
+        Ok(value.downcast_ref().expect("a key has one type"))
     }
 }
 

@@ -1,20 +1,19 @@
-//! Receives: a reader whose input falls into parts. Gives: [`Splittable`], by which a step with `partitions` reads it part
-//! by part.
+//! [`Splittable`], the trait of readers whose input a step with `partitions` reads in parts.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{BoxError, Reader};
 
-/// A reader whose input can be read in parts, each by a reader of its own.
+/// A reader whose input can be read in parts, each by its own reader.
 ///
-/// A step with `partitions = N` opens the reader, [splits](Self::split) it once, and stores the parts; they are never
-/// made again. For each part it then opens the reader anew, [narrows](Self::narrow) it, lets it
-/// [resume](Reader::resume) if the part was begun by an earlier execution, and reads it to its end. So the parts may be
-/// read in any order, at the same time, and by other processes.
+/// A step with `partitions = N` opens the reader, [splits](Self::split) it once, and stores the parts, which
+/// are never computed again. For each part it then reopens the reader, [narrows](Self::narrow) it, lets it
+/// [resume](Reader::resume) if an earlier execution began the part, and reads it to its end. So the parts may
+/// be read in any order, at the same time, and by other processes.
 ///
-/// The parts one after the other are the whole input: no item is in two, none is in none, and the order is that of
-/// the whole. A reader that can be read in one piece only does not implement this trait, and a step that partitions
-/// it without a partitioner does not compile.
+/// All parts in order make up the whole input: every item is in exactly one part, and the order is the same.
+/// A reader that can only be read as a whole does not implement this trait, and a step that partitions it
+/// without a partitioner does not compile.
 ///
 /// ```
 /// use batch_runtime::{Reader, Splittable};
@@ -37,34 +36,35 @@ use super::{BoxError, Reader};
 /// # Ok::<(), batch_runtime::BoxError>(())
 /// ```
 pub trait Splittable: Reader {
-    /// What is to be read of the input: any serde type. It is stored as JSON, so keep its fields stable.
+    /// A part of the input: any serde type. It is stored as JSON, so keep its fields stable.
     type Part: Serialize + DeserializeOwned;
 
-    /// The parts of the whole input, in its order, about `parts` of them: fewer where there is less to read, more where
-    /// the input has parts of its own (files), at least one.
+    /// Returns the parts of the whole input in order, about `parts` of them: fewer if there is less to read,
+    /// more if the input has natural parts (files), and at least one.
     ///
-    /// It is called on a reader that was just opened, which is not read afterwards.
+    /// It is called on a newly opened reader, which is not read afterwards.
     ///
     /// # Errors
-    /// When the input cannot be looked through.
+    /// If the input cannot be examined.
     fn split(&mut self, parts: usize) -> Result<Vec<Self::Part>, BoxError>;
 
-    /// Keeps to a part that [`split`](Self::split) gave, perhaps in an earlier execution.
+    /// Limits the reader to a part that [`split`](Self::split) returned, perhaps in an earlier execution.
     ///
-    /// It is called at most once, on a reader that was just opened, before [`resume`](Reader::resume).
-    /// [`progress`](Reader::progress) is that of the part from then on.
+    /// It is called at most once, on a newly opened reader, before [`resume`](Reader::resume). From then on
+    /// [`progress`](Reader::progress) is that of the part.
     ///
     /// # Errors
-    /// When the input no longer has that part, or is not the same input.
+    /// If the input no longer has that part, or is not the same input.
     fn narrow(&mut self, part: Self::Part) -> Result<(), BoxError>;
 
-    /// What a part is called in messages: `2024-01-31.csv`. Its number, if there is nothing better.
+    /// The name of a part in messages: `2024-01-31.csv`. `None` names it by its number.
     fn part_name(_part: &Self::Part) -> Option<String> {
         None
     }
 }
 
-/// Splits `0..total` into about equal ranges, none empty but for one if there is nothing: the begin of each.
+/// Splits `0..total` into about equal ranges and returns their starts. No range is empty, except a single one
+/// if `total` is 0.
 pub(crate) fn evenly(total: u64, parts: usize) -> impl Iterator<Item = u64> {
     let parts = (parts as u64).min(total).max(1);
     (0..parts).map(move |part| {

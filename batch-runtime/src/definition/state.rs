@@ -1,11 +1,11 @@
-//! Receives: the `#[state]` of processors and tasklets. Gives: their part of the checkpoint.
+//! The `#[state]` of processors and tasklets, as part of the checkpoint.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Failure, Keeper};
 
-/// What a state may take in the checkpoint, in bytes of JSON: more belongs into a table of the user's own.
+/// The maximum size of a state in the checkpoint, in bytes of JSON. Keep larger data in your own table.
 pub const STATE_LIMIT: usize = 1024 * 1024;
 
 /// A type that may be the `#[state]` of a processor or tasklet.
@@ -22,20 +22,20 @@ impl<T: Serialize + DeserializeOwned + Default> State for T {}
 fn restored<S: State>(component: &'static str, value: Value) -> Result<S, Failure> {
     serde_json::from_value(value).map_err(|error| {
         Failure::new(format!(
-            "the state that an earlier execution saved is not of today's type: {error}; start a new instance (`--next`), or bring the old type back"
+            "the state saved by an earlier execution does not fit its current type: {error}; restore the old type, or start a new instance with `--next`"
         ))
         .in_component(component)
     })
 }
 
-/// The states of a step's components, in the order of its pipe.
+/// The states of the components of a step, in the order of its pipe.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct States {
     kept: Vec<(String, Value)>,
 }
 
 impl States {
-    /// None yet.
+    /// No states.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -50,7 +50,7 @@ impl States {
     /// Adds the state of `component`.
     ///
     /// # Errors
-    /// When it does not serialise, or takes more than [`STATE_LIMIT`].
+    /// If it does not serialise, or takes more than [`STATE_LIMIT`].
     pub fn save<S: Serialize>(&mut self, component: &'static str, state: &S) -> Result<(), Failure> {
         let text =
             serde_json::to_string(state).map_err(|error| Failure::new(error).in_component(component))?;
@@ -67,10 +67,10 @@ impl States {
         Ok(())
     }
 
-    /// Takes the state of `component` out, its default where none was saved.
+    /// Removes and returns the state of `component`, or its default if none was saved.
     ///
     /// # Errors
-    /// When what was saved cannot be read as `S`.
+    /// If the saved state does not parse as `S`.
     pub fn restore<S: State>(&mut self, component: &'static str) -> Result<S, Failure> {
         let Some(index) = self.kept.iter().position(|(name, _)| name == component) else {
             return Ok(S::default());
@@ -79,7 +79,7 @@ impl States {
         restored(component, value)
     }
 
-    /// The state of `component`, which is the only one that saves any, whatever its name was then.
+    /// The state of `component`, the only one that saves a state, even if its name has changed.
     pub(crate) fn of_only<S: State>(self, component: &'static str) -> Result<S, Failure> {
         match self.kept.into_iter().next() {
             None => Ok(S::default()),
@@ -87,23 +87,23 @@ impl States {
         }
     }
 
-    /// The state of that processor, where one was saved.
+    /// The state of that processor, if one was saved.
     pub(crate) fn of(self, keeper: Keeper) -> Option<Value> {
-        // One that is not stored has no place among those of its name.
+        // A state that is not stored has no position among those of its name.
         let named = self.kept.into_iter().filter(|(name, _)| keeper.stored && name == keeper.name);
         named.map(|(_, value)| value).nth(keeper.before)
     }
 
-    /// As one JSON value for the checkpoint.
+    /// Returns one JSON value for the checkpoint.
     #[must_use]
     pub fn to_json(&self) -> Value {
         self.kept.iter().map(|(name, value)| serde_json::json!([name, value])).collect()
     }
 
-    /// From the checkpoint.
+    /// Parses the value from the checkpoint.
     ///
     /// # Errors
-    /// When the value is not what [`to_json`](Self::to_json) gives.
+    /// If the value is not one that [`to_json`](Self::to_json) returned.
     pub fn from_json(value: Value) -> Result<Self, Failure> {
         Ok(Self { kept: serde_json::from_value(value).map_err(Failure::new)? })
     }

@@ -1,13 +1,13 @@
-//! Receives: the state of one processor. Gives: it with the copies that undo what a failed item did to it, and its way into the
-//! checkpoint and back.
+//! The state of one processor, with the copies that undo a failed item, and its conversion to and from the
+//! checkpoint.
 
 use super::{Failure, Slot, State, States};
 
-/// A state, and the copies of it that are kept.
+/// A state and its kept copies.
 #[derive(Debug)]
 pub(super) struct StateCell<S> {
     pub(super) state: S,
-    /// `None` where the state is no `Clone`: a step that would need it does not compile.
+    /// `None` if the state is not `Clone`: a step that would need the copy does not compile.
     copy: Option<fn(&S) -> S>,
     of_item: Option<S>,
     of_call: Option<S>,
@@ -20,7 +20,8 @@ impl<S: Default> Default for StateCell<S> {
 }
 
 impl<S> StateCell<S> {
-    /// A state without content (`()`, a unit struct) is neither stored nor kept: its default is all there is.
+    /// False for a state without content (`()`, a unit struct), which is neither stored nor copied: its
+    /// default is its only value.
     const HAS_CONTENT: bool = size_of::<S>() != 0;
 
     pub(super) fn copied_by(&mut self, copy: Option<fn(&S) -> S>) {

@@ -1,6 +1,5 @@
-//! Receives: `#[step]` functions. Gives: what the attribute implements for their markers: the pipe of a chunk
-//! step with its static types ([`Pipe`]), the call of a tasklet ([`Tasklet`]), and both as constants
-//! ([`StepInfo`]).
+//! The traits that `#[step]` implements for the marker of a function: the statically typed pipe of a chunk
+//! step ([`Pipe`]) or the call of a tasklet ([`Tasklet`]), and both as constants ([`StepInfo`]).
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::repository::{BatchStatus, ExitStatus};
 /// A step, as a constant.
 #[derive(Debug)]
 pub struct StepInfo {
-    /// The module and name: what tells two steps of one name apart.
+    /// The module and name, which distinguish steps of the same name.
     pub id: &'static str,
     /// The function's name.
     pub name: &'static str,
@@ -31,11 +30,11 @@ pub struct StepInfo {
     pub components: &'static [ComponentUse],
     /// The kinds of its reader and writer; `None` for a tasklet.
     pub kinds: Option<fn() -> PositionKinds>,
-    /// Runs it: the one call through a pointer a step.
+    /// Runs the step: the only call through a pointer per step.
     pub run: fn(&StepRun<'_>) -> StepEnd,
 }
 
-/// What kind of step.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepKind {
@@ -51,44 +50,44 @@ pub enum StepKind {
 pub struct StepOptions {
     /// Items read for one commit.
     pub chunk: usize,
-    /// Threads that process; 1 for none but the step's own.
+    /// Processing threads; 1 means the step's own thread only.
     pub threads: usize,
-    /// How often the step may be started in one instance (in a loop: one iteration).
+    /// The maximum number of starts of the step in one instance (in a loop: of one iteration).
     pub start_limit: Option<u32>,
-    /// Is it run again by a restart although it completed?
+    /// Whether a restart runs it again although it completed.
     pub allow_start_if_complete: bool,
-    /// Which errors are skipped, and which calls repeated.
+    /// The rules that say which errors are skipped and which calls are retried.
     pub faults: &'static Faults,
-    /// How long a step execution may take: looked at between chunks, and before an attempt is repeated.
+    /// The time limit of a step execution, checked between chunks and before retries.
     pub timeout: Option<Duration>,
-    /// How long a chunk is filled at most before what there is of it is committed.
+    /// The time after which a partly filled chunk is committed.
     pub chunk_time: Option<Duration>,
-    /// Does a function say how far a chunk goes, and how many items it has at most then?
+    /// The maximum number of items in a chunk, if a function decides where chunks end.
     pub groups: Option<usize>,
-    /// May parts of a chunk be written twice to find a bad item, where the writer cannot go back?
+    /// Whether parts of a chunk may be written twice to find a bad item, if the writer cannot roll back.
     pub isolate: bool,
-    /// Is its input read in partitions?
+    /// The partitions in which its input is read.
     pub partitioning: Option<&'static Partitioning>,
-    /// The sizes that parameters of the job give, in place of the numbers here.
+    /// The sizes that parameters of the job set, in place of the numbers here.
     pub sized_by: SizedBy,
-    /// The names that it had in its jobs before: a restart goes on where an execution under such a name was.
+    /// The earlier names of the step in its jobs: a restart resumes an execution recorded under such a name.
     pub renamed_from: &'static [EarlierName],
-    /// May it complete although it skipped every record of its input?
+    /// Whether it may complete although it skipped every record of its input.
     pub allow_all_skipped: bool,
 }
 
-/// A name that a step had in its jobs before: `renamed_from = "load"`, or `"load as load_eu"` where the job uses the step
-/// under several names.
+/// An earlier name of a step in its jobs: `renamed_from = "load"`, or `"load as load_eu"` if the job uses the
+/// step under several names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlierName {
     /// The name.
     pub name: &'static str,
-    /// Which of the step's uses had it, by its name today; any, where it is not said.
+    /// The current name of the use that had it; `None` means any.
     pub of: Option<&'static str>,
 }
 
 impl EarlierName {
-    /// Had the use that is called `name` today this name?
+    /// Returns whether the use now called `name` had this name.
     pub(crate) fn is_of(&self, name: &str) -> bool {
         self.name != name && self.of.is_none_or(|of| of == name)
     }
@@ -112,110 +111,111 @@ impl StepOptions {
         sized_by: SizedBy::NOTHING,
     };
 
-    /// With that many items read for one commit.
+    /// Sets the number of items read for one commit.
     #[must_use]
     pub const fn chunk(mut self, items: usize) -> Self {
         self.chunk = items;
         self
     }
 
-    /// With as many items read for one commit as that parameter says.
+    /// Takes the number of items read for one commit from a parameter.
     #[must_use]
     pub const fn chunk_of(mut self, parameter: &'static str) -> Self {
         self.sized_by.chunk = Some(parameter);
         self
     }
 
-    /// With as many threads as that parameter says: that process, or that run partitions.
+    /// Takes the number of threads, which process or run partitions, from a parameter.
     #[must_use]
     pub const fn threads_of(mut self, parameter: &'static str) -> Self {
         self.sized_by.threads = Some(parameter);
         self
     }
 
-    /// With about as many partitions as that parameter says.
+    /// Takes the approximate number of partitions from a parameter.
     #[must_use]
     pub const fn partitions_of(mut self, parameter: &'static str) -> Self {
         self.sized_by.partitions = Some(parameter);
         self
     }
 
-    /// With so many threads that process.
+    /// Sets the number of processing threads.
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// With a limit of starts.
+    /// Sets the limit of starts.
     #[must_use]
     pub const fn start_limit(mut self, starts: u32) -> Self {
         self.start_limit = Some(starts);
         self
     }
 
-    /// With rules for what fails.
+    /// Sets the rules for faults.
     #[must_use]
     pub const fn faults(mut self, faults: &'static Faults) -> Self {
         self.faults = faults;
         self
     }
 
-    /// With a bound on how long it may take.
+    /// Sets the time limit.
     #[must_use]
     pub const fn timeout(mut self, bound: Duration) -> Self {
         self.timeout = Some(bound);
         self
     }
 
-    /// With a bound on how long a chunk is filled.
+    /// Sets the time limit for filling a chunk.
     #[must_use]
     pub const fn chunk_time(mut self, bound: Duration) -> Self {
         self.chunk_time = Some(bound);
         self
     }
 
-    /// With chunks that go as far as a function says, and have so many items at most.
+    /// Lets a function decide where chunks end, with a maximum number of items.
     #[must_use]
     pub const fn groups(mut self, at_most: usize) -> Self {
         self.groups = Some(at_most);
         self
     }
 
-    /// With the consent to parts that are written twice.
+    /// Consents to parts of a chunk being written twice.
     #[must_use]
     pub const fn isolate(mut self, yes: bool) -> Self {
         self.isolate = yes;
         self
     }
 
-    /// With partitions.
+    /// Sets the partitions.
     #[must_use]
     pub const fn partitioning(mut self, partitioning: &'static Partitioning) -> Self {
         self.partitioning = Some(partitioning);
         self
     }
 
-    /// With the names that it had before.
+    /// Sets the earlier names.
     #[must_use]
     pub const fn renamed_from(mut self, names: &'static [EarlierName]) -> Self {
         self.renamed_from = names;
         self
     }
 
-    /// Does an item of a chunk have to be told from the others, because it may be skipped, or because time counts?
+    /// Returns whether items of a chunk must be handled one by one, because they may be skipped or because
+    /// time counts.
     pub(crate) const fn is_careful(&self) -> bool {
         !self.faults.skip.is_empty() || !self.faults.retry.is_empty() || self.chunk_time.is_some()
     }
 
-    /// Complete although it skipped every record of its input.
+    /// Lets the step complete although it skipped every record of its input.
     #[must_use]
     pub const fn allow_all_skipped(mut self, yes: bool) -> Self {
         self.allow_all_skipped = yes;
         self
     }
 
-    /// Run again by every restart.
+    /// Lets every restart run the step again.
     #[must_use]
     pub const fn allow_start_if_complete(mut self, yes: bool) -> Self {
         self.allow_start_if_complete = yes;
@@ -223,7 +223,7 @@ impl StepOptions {
     }
 }
 
-/// What `#[step]` implements for the marker of the annotated function.
+/// Implemented by `#[step]` for the marker of the annotated function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a step",
     label = "not a step",
@@ -236,21 +236,21 @@ pub trait StepDefinition: 'static {
 
 /// The pipe of a chunk step, with its types.
 pub trait Pipe: StepDefinition {
-    /// What is read.
+    /// The type of the items read.
     type In;
-    /// What is written.
+    /// The type of the items written.
     type Out;
 
     /// Opens the reader.
     ///
     /// # Errors
-    /// What the component returned.
+    /// The error of the component.
     fn reader<'s>(scope: &Scope<'s>) -> Result<impl Reader<Item = Self::In> + 's + use<'s, Self>, Failure>;
 
     /// Binds the processors, joined into one.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn processor<'s>(
         scope: &Scope<'s>,
     ) -> Result<impl Process<Self::In, Out = Self::Out> + 's + use<'s, Self>, Failure>;
@@ -258,25 +258,26 @@ pub trait Pipe: StepDefinition {
     /// Binds the writer.
     ///
     /// # Errors
-    /// What the component returned.
+    /// The error of the component.
     fn writer<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Self::Out> + 's + use<'s, Self>, Failure>;
 
     /// Binds the listeners, joined into one.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn listener<'s>(
         _scope: &Scope<'s>,
     ) -> Result<impl StepListener<Self::In, Self::Out> + 's + use<'s, Self>, Failure> {
         Ok(())
     }
 
-    /// An item that cannot be written as JSON, where its type serialises: kept with the record of the skip.
+    /// An item that failed in writing, as JSON, if its type serialises. It is kept with the record of the
+    /// skip.
     fn item_json(_item: &Self::Out) -> Option<String> {
         None
     }
 
-    /// The same of an item that was read and cannot be processed.
+    /// The same for an item that was read but failed in processing.
     fn read_json(_item: &Self::In) -> Option<String> {
         None
     }
@@ -284,7 +285,7 @@ pub trait Pipe: StepDefinition {
 
 /// A step whose pipe is `P`.
 ///
-/// The pipe is a type of its own beside the step's: a `pub` step may be made of private components and items.
+/// The pipe is a separate type, so that a `pub` step may consist of private components and items.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a chunk step",
     label = "has no pipe",
@@ -292,16 +293,16 @@ pub trait Pipe: StepDefinition {
 )]
 pub trait Piped<P: Pipe>: StepDefinition {}
 
-/// How a step ended, as `match step { Completed => .., Failed => .. }` sees it.
+/// The end of a step, as `match step { Completed => .., Failed => .. }` sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It did its work.
     Completed,
-    /// Its own code failed; matching on it handles the failure.
+    /// Its own code failed. Matching on this handles the failure.
     Failed,
 }
 
-/// What a tasklet returns to be called again, each time in a transaction of its own.
+/// The return value of a tasklet that is called repeatedly, each time in its own transaction.
 ///
 /// ```
 /// use batch_runtime::Repeat;
@@ -320,10 +321,10 @@ pub enum Repeat {
     Done,
 }
 
-/// What a tasklet returns that completes its step with an exit code of its own, and says why.
+/// The return value of a tasklet that completes its step with its own exit code and a description.
 ///
-/// Code and description are stored with the step execution, as `EXIT_CODE` and `EXIT_MESSAGE`, and shown by `show`. The step is
-/// COMPLETED whatever the code says: one that failed returns an error.
+/// Code and description are stored with the step execution as `EXIT_CODE` and `EXIT_MESSAGE`, and shown by
+/// `show`. The step is COMPLETED with any code; to fail it, return an error.
 ///
 /// ```
 /// use batch_runtime::Exit;
@@ -341,47 +342,47 @@ pub enum Repeat {
 pub struct Exit(pub(crate) ExitStatus);
 
 impl Exit {
-    /// COMPLETED, the code of a step that says nothing else.
+    /// COMPLETED, the default code.
     pub fn completed() -> Self {
         Self::code(BatchStatus::Completed.as_str())
     }
 
-    /// That code. An empty one is COMPLETED; more than 2,500 characters are cut.
+    /// An exit with that code. An empty code means COMPLETED; more than 2,500 characters are cut.
     pub fn code(code: impl Into<String>) -> Self {
         let code = Some(code.into()).filter(|code| !code.is_empty());
         Self(ExitStatus::code(code.unwrap_or_else(|| BatchStatus::Completed.as_str().to_owned())))
     }
 
-    /// The same code, with a description.
+    /// Adds a description.
     pub fn because(self, why: impl Into<String>) -> Self {
         Self(self.0.because(why))
     }
 }
 
-/// How one call of a tasklet ended.
+/// The outcome of one call of a tasklet.
 #[derive(Debug)]
 pub enum TaskletCall<V> {
-    /// With its value.
+    /// It is done, with its value.
     Done(V),
-    /// With an exit of its own, and the value that a `match` routes by.
+    /// It is done, with its own exit, and the value that a `match` routes by.
     Exited(Exit, V),
-    /// It wants to be called again in the next transaction.
+    /// Call it again in the next transaction.
     Again,
 }
 
-/// What `#[step]` implements for a tasklet.
+/// Implemented by `#[step]` for a tasklet.
 pub trait Tasklet: StepDefinition {
-    /// Its `#[state]`; `()` without.
+    /// Its `#[state]`, or `()`.
     type State: super::State;
-    /// What it returns, and a `match` routes by: `Ended` where the function returns nothing.
+    /// Its return type, which a `match` routes by; `Ended` if the function returns nothing.
     type Value: 'static;
-    /// Does it ask for the transaction? If not, none is held open while it works.
+    /// Whether it asks for the transaction. If not, none is held open while it works.
     const TRANSACTIONAL: bool;
 
     /// Calls the function once.
     ///
     /// # Errors
-    /// What the function returned.
+    /// The error of the function.
     fn call(
         scope: &Scope<'_>,
         tx: &ChunkTransaction<'_>,
@@ -391,14 +392,14 @@ pub trait Tasklet: StepDefinition {
     /// Binds the listeners, joined into one.
     ///
     /// # Errors
-    /// When an argument cannot be had.
+    /// If an argument is unavailable.
     fn listener<'s>(_scope: &Scope<'s>) -> Result<impl StepListener<(), ()> + 's + use<'s, Self>, Failure> {
         Ok(())
     }
 
-    /// The value as JSON, where its type is a serde type: what `&Output<step>` reads.
+    /// The value as JSON, if its type is a serde type, for `&Output<step>`.
     ///
     /// # Errors
-    /// When it does not serialise.
+    /// If it does not serialise.
     fn output(value: &Self::Value) -> Result<Option<String>, Failure>;
 }

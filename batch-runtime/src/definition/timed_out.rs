@@ -1,10 +1,10 @@
-//! Receives: a call that took too long. Gives: the error that stands for it.
+//! The error of a call that exceeded its `timeout`.
 
 use std::time::Duration;
 
-/// A call of an `async fn` with `timeout` took longer than it may, and was cancelled.
+/// A call of an `async fn` exceeded its `timeout` and was cancelled.
 ///
-/// A step names it as any other error:
+/// A step can name it in its rules like any other error:
 ///
 /// ```text
 /// #[step(chunk = 100, retry(TimedOut, limit = 2), skip(TimedOut, limit = 10))]
@@ -21,12 +21,12 @@ use std::time::Duration;
 #[error("the call took longer than its `timeout` of {bound:?} and was cancelled")]
 #[non_exhaustive]
 pub struct TimedOut {
-    /// What it might have taken.
+    /// The time limit.
     pub bound: Duration,
 }
 
 impl TimedOut {
-    /// For a call that might have taken so long.
+    /// The error of a call with that time limit.
     #[must_use]
     pub const fn after(bound: Duration) -> Self {
         Self { bound }

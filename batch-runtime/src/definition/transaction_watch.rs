@@ -1,4 +1,4 @@
-//! Sees to it that the transaction of a chunk is ended by the engine alone.
+//! Ensures that only the engine ends the transaction of a chunk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::Failure;
 use crate::repository::RepositoryError;
 
-/// What the hooks of a connection refuse, and what they have seen. Clones share it.
+/// The hooks of a connection: they refuse commits and record rollbacks. Clones share one state.
 ///
-/// The hooks are called on the thread that uses the connection, so the order of memory does not matter.
+/// The hooks run on the thread that uses the connection, so memory ordering does not matter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TransactionWatch {
     seen: Arc<Seen>,
@@ -16,14 +16,14 @@ pub(crate) struct TransactionWatch {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Code of the user runs: nothing is committed, not even a single statement behind a transaction that was lost.
+    /// User code runs: nothing may commit, not even a single statement after the transaction was lost.
     held: AtomicBool,
     refused: AtomicBool,
     rolled_back: AtomicBool,
 }
 
 impl TransactionWatch {
-    /// Puts the hooks on a connection.
+    /// Installs the hooks on a connection.
     pub(crate) fn on(connection: &mut rusqlite::Connection) -> rusqlite::Result<Self> {
         let watch = Self::default();
         let seen = Arc::clone(&watch.seen);
@@ -39,7 +39,7 @@ impl TransactionWatch {
         Ok(watch)
     }
 
-    /// Refuses every commit until what is returned is dropped; to be called when a transaction has begun.
+    /// Refuses every commit until the returned guard is dropped. Call it after a transaction has begun.
     pub(crate) fn hold(&self) -> Held<'_> {
         self.began();
         self.seen.refused.store(false, Relaxed);
@@ -47,23 +47,23 @@ impl TransactionWatch {
         Held(self)
     }
 
-    /// The engine has begun the transaction, perhaps after it rolled an earlier one back.
+    /// Records that the engine has begun the transaction, perhaps after it rolled back an earlier one.
     pub(crate) fn began(&self) {
         self.seen.rolled_back.store(false, Relaxed);
     }
 
-    /// Has the transaction been rolled back, even if another was begun since?
+    /// Returns whether the transaction was rolled back, even if another has begun since.
     pub(crate) fn is_rolled_back(&self) -> bool {
         self.seen.rolled_back.load(Relaxed)
     }
 
-    /// Has a component tried to commit?
+    /// Returns whether a component has tried to commit.
     pub(crate) fn has_refused(&self) -> bool {
         self.seen.refused.load(Relaxed)
     }
 }
 
-/// See [`TransactionWatch::hold`].
+/// The guard of [`TransactionWatch::hold`].
 #[derive(Debug)]
 pub(crate) struct Held<'w>(&'w TransactionWatch);
 
@@ -73,7 +73,7 @@ impl Drop for Held<'_> {
     }
 }
 
-/// The failure of a component that went on though its transaction was lost.
+/// The failure of a component that continued although its transaction was lost.
 #[cold]
 pub(crate) fn ended() -> Failure {
     Failure::new(RepositoryError::TransactionEnded).fatal()

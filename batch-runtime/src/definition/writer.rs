@@ -1,5 +1,5 @@
-//! Receives: what a `#[writer]` function is or returns. Gives: the trait a custom writer implements
-//! ([`Writer`]) and the one that the attribute implements for the function's marker ([`WriterDefinition`]).
+//! [`Writer`], the trait that a custom writer implements, and [`WriterDefinition`], which `#[writer]`
+//! implements for the marker of the function.
 
 use std::ops::Range;
 
@@ -7,25 +7,26 @@ use super::kind::type_kind;
 use super::{BoxError, ChunkTransaction, Failure, Mark, Need, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What a committed chunk survives.
+/// The crash that committed work survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// The death of the machine: every commit is forced to the disk (`fsync`).
+    /// A crash of the machine: every commit is forced to the disk (`fsync`).
     #[default]
     Machine,
-    /// The death of the process, not of the machine: commits are handed to the operating system.
+    /// A crash of the process but not of the machine: commits are handed to the operating system.
     Process,
 }
 
-/// Writes the items of a chunk, inside or beside the chunk's transaction.
+/// Writes the items of a chunk, inside or outside the chunk's transaction.
 ///
-/// The engine calls, in this order: [`mark`](Self::mark); [`take_over`](Self::take_over) where it applies; [`open`](Self::open) once; then, a chunk, [`write`](Self::write) any
-/// number of times, [`prepare`](Self::prepare), the commit, [`committed`](Self::committed) — or
-/// [`rollback`](Self::rollback) where the chunk is given up; at the end of the step
-/// [`seal`](Self::seal), a commit of the position it gives, and [`finish`](Self::finish).
+/// The engine calls, in this order: [`mark`](Self::mark); [`take_over`](Self::take_over) if it applies;
+/// [`open`](Self::open) once; then, for each chunk, [`write`](Self::write) any number of times,
+/// [`prepare`](Self::prepare), the commit, [`committed`](Self::committed) — or [`rollback`](Self::rollback)
+/// if the chunk is rolled back; at the end of the step [`seal`](Self::seal), a commit of the position after
+/// it, and [`finish`](Self::finish).
 ///
-/// A writer that keeps everything inside the transaction implements `write` alone:
+/// A writer that keeps everything inside the transaction only implements `write`:
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Writer};
@@ -50,97 +51,101 @@ pub enum Durability {
     note = "write `fn name(items: &[Item])`, or return one of the writers of `batch_runtime::writers`\nor a type of your own that implements `batch_runtime::Writer`"
 )]
 pub trait Writer {
-    /// What is written.
+    /// The type of the items.
     type Item;
-    /// What of the writer's work is committed, `()` where the transaction holds it all; any serde type,
-    /// stored as JSON.
+    /// The committed state of the writer's work: any serde type, stored as JSON; `()` if the transaction
+    /// holds all of it.
     type Position: Serialize + DeserializeOwned;
-    /// Why writing failed.
+    /// The error of a failed write.
     type Error: Into<BoxError>;
 
-    /// Does [`rollback`](Self::rollback), together with that of the chunk's transaction, undo all that was written since? If not,
-    /// what it writes is written at least once: a crash, or the search for a bad item, may write it again. The search therefore
-    /// needs the consent of the step: `isolate = allow`.
+    /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything
+    /// written since. Otherwise items are written at least once: a crash, or the search for a bad item, may
+    /// write them again. That search therefore needs the consent of the step: `isolate = allow`.
     const GOES_BACK: bool = false;
 
-    /// Told before [`open`](Self::open) whose output it is: a target outside the chunk's transaction bears the mark in its name
-    /// as long as it is unfinished.
+    /// Called before [`open`](Self::open) with the owner of the output. A target outside the chunk's
+    /// transaction carries the mark in its name while it is unfinished.
     fn mark(&mut self, _mark: Mark) {}
 
-    /// Told before [`open`](Self::open) where the launch takes over by force: an owner before may be paused, hold on to
-    /// the target, and wake up. A target outside the chunk's transaction has to be made one that he cannot reach.
+    /// Called before [`open`](Self::open) if the launch takes over by force. The previous owner may be
+    /// paused, still hold the target, and wake up, so a target outside the chunk's transaction must be moved
+    /// out of its reach.
     fn take_over(&mut self) {}
 
-    /// Told before [`open`](Self::open) where the step reads only what an earlier execution skipped (`run --replay`): what is
-    /// written belongs to what that execution has written already. A target that would take its place has to be refused.
+    /// Called before [`open`](Self::open) if the step only reads the items that an earlier execution skipped
+    /// (`run --replay`). The output adds to what that execution has written, so refuse a target that would
+    /// replace it.
     fn replays(&mut self) {}
 
-    /// Gets ready: `from` is the last committed position on a restart, else `None`.
+    /// Prepares the writer: `from` is the last committed position on a restart, otherwise `None`.
     ///
     /// # Errors
-    /// When the target is missing, not the same any more, or belongs to somebody else.
+    /// If the target is missing, has changed, or belongs to somebody else.
     fn open(&mut self, _from: Option<Self::Position>) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Writes items; never called with none.
+    /// Writes items. `items` is never empty.
     ///
     /// # Errors
-    /// When an item or the target is bad.
+    /// If an item or the target is bad.
     fn write(&mut self, items: &[Self::Item], tx: &ChunkTransaction<'_>) -> Result<(), Self::Error>;
 
-    /// Puts `items` into the order in which [`write`](Self::write) wants them, before a chunk is written.
+    /// Puts `items` into the order that [`write`](Self::write) needs, before a chunk is written.
     fn arrange(&mut self, _items: &mut Arranged<'_, Self::Item>) {}
 
-    /// Makes what was written as durable as `durability` asks: called once a chunk, right before the commit.
+    /// Makes the written items as durable as `durability` asks. Called once per chunk, right before the
+    /// commit.
     ///
     /// # Errors
-    /// When the target cannot take it (a full disk).
+    /// If the target cannot take it (a full disk).
     fn prepare(&mut self, _durability: Durability) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// What is to be committed now, behind everything written and prepared.
+    /// The position to commit now, after everything written and prepared.
     fn position(&self) -> Self::Position;
 
-    /// Told after the commit.
+    /// Called after the commit.
     ///
     /// # Errors
-    /// When something that waits for the commit could not be done; what was committed stays so.
+    /// If an action that waits for the commit fails; the commit remains.
     fn committed(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Goes back to a position taken earlier in this execution: the chunk was given up.
+    /// Returns to an earlier position of this execution: the chunk was rolled back.
     ///
     /// # Errors
-    /// When the target cannot go back.
+    /// If the target cannot go back.
     fn rollback(&mut self, _to: &Self::Position) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Writes what belongs behind the last item and makes it durable. The position taken after it is
-    /// committed before [`finish`](Self::finish), and again handed to [`open`](Self::open) after a crash between
-    /// the two.
+    /// Writes the end of the output after the last item and makes it durable. The position after it is
+    /// committed before [`finish`](Self::finish), and passed to [`open`](Self::open) again after a crash
+    /// between the two.
     ///
     /// # Errors
-    /// When the target cannot take it.
+    /// If the target cannot take it.
     fn seal(&mut self, _durability: Durability) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Publishes what was sealed and committed (a rename). May be called again after a crash.
+    /// Publishes the sealed and committed output (by a rename). May be called again after a crash.
     ///
     /// # Errors
-    /// When it cannot be published.
+    /// If it cannot be published.
     fn finish(&mut self, _durability: Durability) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// The kind of the writer, which says what its positions mean. It is stored when a step begins, and a restart is
-    /// refused where the step's writer is of another kind by then: half a file would be CSV and half of it JSON.
+    /// The kind of the writer, which gives its positions a meaning. It is stored when a step begins, and a
+    /// restart is refused if the step's writer has another kind by then: half a file would be CSV and the
+    /// other half JSON.
     ///
-    /// By default that is the name of the type, without modules and generic arguments, as for
+    /// By default it is the name of the type, without modules and generic arguments, as for
     /// [`Reader::kind`](crate::Reader::kind).
     ///
     /// ```
@@ -158,9 +163,9 @@ pub trait Writer {
     }
 }
 
-/// A writer that each partition of a step may have one of.
+/// A writer of which each partition of a step can have its own.
 ///
-/// Where all of them may write to one target at the same time (a table), there is nothing to do:
+/// If all of them can write to one target at the same time (a table), there is nothing to implement:
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Partitionable, Writer};
@@ -181,34 +186,36 @@ pub trait Writer {
 /// impl Partitionable for Print {}
 /// ```
 ///
-/// Where not (a file), each partition [writes apart](Self::of_partition). One more writer is [opened](Writer::open) by the step
-/// itself before any partition begins, so that a target that cannot be written is refused at once. When all partitions
-/// are complete it [merges](Self::merge) what they wrote, in their order; then follow [`seal`](Writer::seal), the commit of its
-/// position, [`finish`](Writer::finish) and [`clear`](Self::clear). A crash before that commit begins anew with
-/// `open(None)` and `merge`; one behind it goes on with `open` at the sealed position and `finish`.
+/// Otherwise (a file), each partition [writes separately](Self::of_partition). The step itself
+/// [opens](Writer::open) one more writer before any partition begins, so that an unwritable target is refused
+/// at once. After all partitions are complete, it [merges](Self::merge) their output in order; then follow
+/// [`seal`](Writer::seal), the commit of its position, [`finish`](Writer::finish) and [`clear`](Self::clear).
+/// After a crash before that commit, a restart begins again with `open(None)` and `merge`; after a later
+/// crash, it continues with `open` at the sealed position and `finish`.
 pub trait Partitionable: Writer {
-    /// Told before [`open`](Writer::open): it writes what that partition has, beside the writers of the others.
+    /// Called before [`open`](Writer::open): this writer writes the output of that partition, beside the
+    /// writers of the others.
     fn of_partition(&mut self, _number: u32) {}
 
-    /// Appends what the partitions wrote, in their order; to each belongs the position that its writer was
-    /// [sealed](Writer::seal) at, `None` where it committed nothing.
+    /// Appends the output of the partitions in order. Each comes with the position that its writer was
+    /// [sealed](Writer::seal) at, or `None` if it committed nothing.
     ///
     /// # Errors
-    /// When what a partition wrote is missing, or the target cannot take it.
+    /// If the output of a partition is missing, or the target cannot take it.
     fn merge(&mut self, _partitions: Vec<Option<Self::Position>>) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Removes what the writers of so many partitions wrote apart. May be called again after a crash.
+    /// Removes the separate output of that many partitions. May be called again after a crash.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// If it cannot be removed.
     fn clear(&mut self, _partitions: u32) -> Result<(), Self::Error> {
         Ok(())
     }
 }
 
-/// The items of a chunk while a writer puts them into its order.
+/// The items of a chunk while a writer reorders them.
 ///
 /// ```
 /// use batch_runtime::Arranged;
@@ -221,22 +228,22 @@ pub trait Partitionable: Writer {
 #[derive(Debug)]
 pub struct Arranged<'i, T> {
     items: &'i mut [T],
-    /// The number of the item that each stems from; empty where nobody asks for it.
+    /// For each item, the number of the item it stems from; empty if nobody needs it.
     sources: &'i mut [u32],
 }
 
 impl<'i, T> Arranged<'i, T> {
-    /// These items.
+    /// Wraps the items.
     pub fn new(items: &'i mut [T]) -> Self {
         Self { items, sources: &mut [] }
     }
 
-    /// These items, and beside each the number of what it stems from, if they are known.
+    /// Wraps the items, with the numbers of the items they stem from, if known.
     pub(crate) fn with_sources(items: &'i mut [T], sources: &'i mut [u32]) -> Self {
         Self { items, sources }
     }
 
-    /// The items as they stand now.
+    /// The items in their current order.
     #[must_use]
     pub fn items(&self) -> &[T] {
         self.items
@@ -245,7 +252,7 @@ impl<'i, T> Arranged<'i, T> {
     /// Exchanges two items.
     ///
     /// # Panics
-    /// When there are not so many items.
+    /// If an index is out of range.
     pub fn swap(&mut self, a: usize, b: usize) {
         self.items.swap(a, b);
         if !self.sources.is_empty() {
@@ -253,11 +260,11 @@ impl<'i, T> Arranged<'i, T> {
         }
     }
 
-    /// Puts the items into the order of what they stem from.
+    /// Sorts the items by the items they stem from.
     pub(crate) fn sort_by_source(&mut self) {
         let mut places: Vec<usize> = (0..self.sources.len()).collect();
         places.sort_by_key(|&place| self.sources[place]);
-        // `places` says which item belongs where; each swap puts one in its place.
+        // `places` holds the target of each item; each swap puts one in its place.
         for index in 0..places.len() {
             let mut from = places[index];
             while from < index {
@@ -267,33 +274,33 @@ impl<'i, T> Arranged<'i, T> {
         }
     }
 
-    /// Some of the items, to be put in order among themselves.
+    /// A range of the items, to be ordered separately.
     ///
     /// # Panics
-    /// When there are not so many items.
+    /// If the range is out of bounds.
     pub fn part(&mut self, range: Range<usize>) -> Arranged<'_, T> {
         let sources = if self.sources.is_empty() { &mut [] } else { &mut self.sources[range.clone()] };
         Arranged { items: &mut self.items[range], sources }
     }
 }
 
-/// What `#[writer]` implements for the marker of the annotated function, for the one item type it takes.
+/// Implemented by `#[writer]` for the marker of the annotated function and the item type it takes.
 #[diagnostic::on_unimplemented(
     message = "writer `{Self}` does not take `{Item}`",
-    label = "is fed `{Item}` by what stands before it",
+    label = "receives `{Item}` here",
     note = "change the writer's argument to `&[{Item}]`, or put a processor before it that returns what it takes"
 )]
 pub trait WriterDefinition<Item> {
     /// The function's name.
     const NAME: &'static str;
-    /// What its arguments ask for.
+    /// The needs of its arguments.
     const NEEDS: &'static [Need];
-    /// How it can fail.
+    /// The errors it can return.
     const RAISES: Raises = Raises::Unknown;
 
     /// Binds the injected arguments, or calls the function for its writer object.
     ///
     /// # Errors
-    /// When an argument cannot be had, or the function returned an error.
+    /// If an argument is unavailable, or the function returned an error.
     fn bind<'s>(scope: &Scope<'s>) -> Result<impl Writer<Item = Item> + 's + use<'s, Self, Item>, Failure>;
 }

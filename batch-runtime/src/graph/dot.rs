@@ -1,4 +1,4 @@
-//! Receives: a drawing. Gives: it in the language of Graphviz.
+//! Draws a job in the language of Graphviz.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Receives: a job's body. Gives: it as boxes and arrows, which the formats only have to spell.
+//! Turns the body of a job into boxes and arrows, which the formats only have to print.
 
 use super::words::{details, split, title};
 use super::{Activity, Node, Subject, Use};
@@ -6,7 +6,7 @@ use crate::definition::JobInfo;
 
 /// A job as boxes and arrows.
 pub(super) struct Drawing {
-    /// The boxes in the order of the body.
+    /// The boxes, in the order of the body.
     pub(super) items: Vec<Item>,
     pub(super) arrows: Vec<Arrow>,
 }
@@ -17,30 +17,30 @@ pub(super) enum Item {
     Frame { id: usize, title: String, items: Vec<Item> },
 }
 
-/// What a box stands for.
+/// The meaning of a box.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Where the job begins or ends.
+    /// The start or end of the job.
     Terminal,
     Step,
     Job,
     Decision,
-    /// Where a loop begins.
+    /// The start of a loop.
     Junction,
-    /// Where branches begin.
+    /// The start of branches.
     Fork,
-    /// Where branches end.
+    /// The end of branches.
     Join,
 }
 
-/// From one box to another.
+/// An arrow from one box to another.
 pub(super) struct Arrow {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) label: Option<String>,
 }
 
-/// An arrow that has not found its target yet.
+/// An arrow whose target is not known yet.
 #[derive(Clone)]
 struct Loose {
     from: usize,
@@ -51,7 +51,7 @@ struct Loose {
 struct Pen {
     arrows: Vec<Arrow>,
     next: usize,
-    /// What leaves the loops around, the innermost last.
+    /// The arrows that leave the enclosing loops, the innermost last.
     breaks: Vec<Vec<Loose>>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn draw(job: &JobInfo) -> Drawing {
 }
 
 impl Pen {
-    /// A new box, at which the loose arrows end.
+    /// Adds a box and ends the loose arrows at it.
     fn put(&mut self, items: &mut Vec<Item>, shape: Shape, lines: Vec<String>, loose: Vec<Loose>) -> usize {
         let id = self.number();
         items.push(Item::Box { id, shape, lines });

@@ -1,4 +1,4 @@
-//! Receives: a job and the name of a format. Gives: the job's picture in it.
+//! The formats in which a job can be drawn.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::{dot, drawing, mermaid, text};
 use crate::definition::JobInfo;
 
-/// How a job is drawn.
+/// The format of a drawing.
 ///
 /// ```
 /// use batch_runtime::graph::GraphFormat;
@@ -23,7 +23,7 @@ pub enum GraphFormat {
     /// An indented outline.
     #[default]
     Text,
-    /// A Mermaid flowchart, which many renderers of Markdown draw.
+    /// A Mermaid flowchart, which many Markdown renderers draw.
     Mermaid,
     /// The language of Graphviz.
     Dot,
@@ -33,7 +33,7 @@ impl GraphFormat {
     /// All formats.
     pub const ALL: [Self; 3] = [Self::Text, Self::Mermaid, Self::Dot];
 
-    /// The name, as [`FromStr`] reads it.
+    /// The name, as [`FromStr`] parses it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,11 +50,11 @@ impl fmt::Display for GraphFormat {
     }
 }
 
-/// A format that no job is drawn in.
+/// The name of an unknown format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format `{given}`; a job is drawn as `text`, `mermaid` or `dot`")]
 pub struct UnknownFormat {
-    /// What was given.
+    /// The given name.
     pub given: String,
 }
 
@@ -69,7 +69,7 @@ impl FromStr for GraphFormat {
     }
 }
 
-/// The picture of a job.
+/// Draws a job.
 ///
 /// ```
 /// use batch_runtime::graph::{GraphFormat, Node, Text, render};

@@ -1,4 +1,4 @@
-//! Receives: a drawing. Gives: it as a Mermaid flowchart.
+//! Draws a job as a Mermaid flowchart.
 
 use std::fmt::Write;
 
@@ -45,7 +45,7 @@ fn item(out: &mut String, item: &Item, depth: usize) {
     };
 }
 
-/// Mermaid reads markup inside quotes; its entity codes begin with `#`.
+/// Mermaid parses markup inside quotes; its entity codes begin with `#`.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

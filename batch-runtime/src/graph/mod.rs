@@ -1,4 +1,4 @@
-//! A job's body as a constant tree, what is wrong with it, and what is drawn from it.
+//! The body of a job as a constant tree, the checks of its wiring, and its drawings.
 
 mod dot;
 mod drawing;

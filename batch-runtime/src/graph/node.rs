@@ -1,5 +1,5 @@
-//! Receives: the body of a `#[job]`. Gives: it as a constant tree, which the engine walks, the journal names
-//! places in, and the pictures are drawn from.
+//! The body of a `#[job]` as a constant tree: the engine walks it, the journal names places in it, and
+//! drawings show it.
 
 use std::any::Any;
 
@@ -15,13 +15,13 @@ pub enum Node {
     Run(Use),
     /// `match quality { .. }`
     Match {
-        /// What is matched on.
+        /// The subject of the `match`.
         subject: Subject,
         /// How the subject is used.
         used: Use,
         /// The arms, in order.
         arms: &'static [Arm],
-        /// Which arm takes the outcome, which is of the subject's type.
+        /// Returns the index of the arm that takes the outcome, which has the subject's type.
         route: fn(Box<dyn Any>) -> usize,
     },
     /// `while more { .. }`, `while !done { .. }`
@@ -30,22 +30,23 @@ pub enum Node {
         decider: &'static DeciderInfo,
         /// How it is used.
         used: Use,
-        /// Go on while it says `false`.
+        /// True if the loop runs while the decider returns `false`.
         negated: bool,
-        /// What is repeated.
+        /// The repeated nodes.
         body: &'static [Node],
     },
     /// `loop { .. }`
     Loop(&'static [Node]),
-    /// `split! { a, { b; c } }`: side by side on threads, joined before what follows.
+    /// `split! { a, { b; c } }`: the branches run concurrently on threads and are joined at the end.
     ///
-    /// All branches are awaited, also where one fails or says `fail!`, `end!` or `stop!`: that ends the branch, and the job
-    /// behind the join, with the worst of them: failed before stopped before ended. A failure that its branch handles by
-    /// `match` is none. A restart runs what is not complete; behind a `stop!` it goes on in that branch.
+    /// The job waits for all branches, even if one fails or reaches `fail!`, `end!` or `stop!`. That ends the
+    /// branch, and after the join the job ends with the worst outcome: failed before stopped before ended. A
+    /// failure that its branch handles by `match` does not count. A restart runs the incomplete branches; a
+    /// branch that reached `stop!` continues after it.
     Split {
         /// The branches, in order.
         branches: &'static [&'static [Node]],
-        /// How many run at once; all, where it is not said.
+        /// The maximum number of branches that run at once; `None` means all.
         max: Option<u32>,
     },
     /// `break`: out of the innermost loop.
@@ -54,33 +55,33 @@ pub enum Node {
     End(&'static str, Text),
     /// `fail!("why")`: the job fails here.
     Fail(Text),
-    /// `stop!("why")`: the job stops here, and a restart goes on behind it.
+    /// `stop!("why")`: the job stops here, and a restart continues after it.
     Stop(Text),
 }
 
 /// A name in a job's body.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
-    /// The name it has in this job: behind `as`, or its own.
+    /// Its name in this job: the name after `as`, or its own.
     pub name: &'static str,
-    /// What it names.
+    /// The named activity.
     pub activity: Activity,
     /// `(region = "eu")`.
     pub bindings: &'static [Binding],
 }
 
-/// What a job can run, or ask.
+/// Something that a job can run or ask.
 #[derive(Debug, Clone, Copy)]
 pub enum Activity {
     /// A step.
     Step(&'static StepInfo),
-    /// A flow: its nodes stand in the job as if written there.
+    /// A flow: its nodes count as if written in the job.
     Flow(&'static FlowInfo),
     /// Another job, run as a step.
     Job(&'static JobInfo),
-    /// A decider; only where something is decided.
+    /// A decider, only in places where something is decided.
     Decider(&'static DeciderInfo),
-    /// A text with values in it; only where the job ends by it.
+    /// A text with values, only where the job ends with it.
     Text(&'static TextInfo),
 }
 
@@ -97,7 +98,7 @@ impl Activity {
         }
     }
 
-    /// The module and name: what tells two of one name apart.
+    /// The module and name, which distinguish two of the same name.
     #[must_use]
     pub const fn id(&self) -> &'static str {
         match self {
@@ -109,7 +110,7 @@ impl Activity {
         }
     }
 
-    /// What it is, in the user's word.
+    /// The word for it in messages.
     #[must_use]
     pub const fn noun(&self) -> &'static str {
         match self {
@@ -122,12 +123,12 @@ impl Activity {
     }
 }
 
-/// What a `match` is on.
+/// The subject of a `match`.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {
     /// A decider.
     Decider(&'static DeciderInfo),
-    /// A step by how it ended, [`Ended`](crate::definition::Ended): its failure is handled.
+    /// A step, by how it [`Ended`](crate::definition::Ended): its failure is handled.
     Ended(Activity),
     /// A tasklet by the value it returned.
     Value(&'static StepInfo),
@@ -148,7 +149,7 @@ impl Subject {
 /// One arm of a `match`.
 #[derive(Debug)]
 pub struct Arm {
-    /// Its pattern as the user wrote it: what the journal records.
+    /// Its pattern as the user wrote it, which the journal records.
     pub label: &'static str,
     /// Its body.
     pub body: &'static [Node],

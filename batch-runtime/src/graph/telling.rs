@@ -1,10 +1,9 @@
-//! Receives: the text of an `end!`, `fail!` or `stop!`. Gives: it as a constant, with the function that puts the values of a job
-//! into it.
+//! The text of an `end!`, `fail!` or `stop!` as a constant, and the function that inserts the values of a job.
 
 use super::{Activity, Use};
 use crate::definition::{Failure, Need, Scope};
 
-/// What `end!`, `fail!` or `stop!` says.
+/// The text of `end!`, `fail!` or `stop!`.
 ///
 /// ```
 /// use batch_runtime::graph::Text;
@@ -15,14 +14,14 @@ use crate::definition::{Failure, Need, Scope};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
-    /// As it stands in the body, with the names of the values: what the pictures show.
+    /// The text as written in the body, with the names of the values. Drawings show it.
     pub written: &'static str,
-    /// The use of an [`Activity::Text`], where there are values in it.
+    /// The use of an [`Activity::Text`], if the text has values.
     pub values: Option<&'static Use>,
 }
 
 impl Text {
-    /// Says nothing.
+    /// No text.
     pub const NONE: Self = Self::plain("");
 
     /// A text without values.
@@ -31,10 +30,10 @@ impl Text {
         Self { written: text, values: None }
     }
 
-    /// What is told in that scope: the text, with the values of the job in it.
+    /// The text with the values of the job in that scope.
     ///
     /// # Errors
-    /// When a value cannot be read, as the output of a step that has been recorded by another version of the program.
+    /// If a value cannot be read, such as the output of a step recorded by another version of the program.
     pub(crate) fn told(&self, scope: &Scope<'_>) -> Result<String, Failure> {
         match self.values.map(|used| used.activity) {
             Some(Activity::Text(text)) => (text.tell)(scope),
@@ -53,10 +52,10 @@ impl Text {
 /// ```
 #[derive(Debug)]
 pub struct TextInfo {
-    /// The word that it stands after: `fail!`.
+    /// The macro that contains it: `fail!`.
     pub word: &'static str,
-    /// What its values ask for.
+    /// The needs of its values.
     pub needs: &'static [Need],
-    /// Puts the values into it.
+    /// Inserts the values.
     pub tell: fn(&Scope<'_>) -> Result<String, Failure>,
 }

@@ -1,4 +1,4 @@
-//! Receives: a job. Gives: its body as an indented outline.
+//! Draws a job as an indented outline.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::words::{details, parameter, split, title};
 use super::{Activity, Node, Subject, Text, Use};
 use crate::definition::JobInfo;
 
-/// The outline of a job, a line a statement, as `graph JOB --format text` prints it.
+/// The outline of a job, one line per statement, as `graph JOB --format text` prints it.
 #[must_use]
 pub fn render_text(job: &JobInfo) -> String {
     let parameters: Vec<String> = job.parameters.iter().map(parameter).collect();

@@ -1,9 +1,9 @@
-//! Receives: a use in a job's body. Gives: what a picture says of it, in words.
+//! The texts of a drawing: names, options and parameters of activities.
 
 use crate::definition::{Binding, BoundTo, OPTION, ParameterSpec, ParameterValue, StepInfo, StepKind};
 use crate::graph::{Activity, Use};
 
-/// `load_eu = load(region = "eu")`: the name, and what it stands for where that is not the same.
+/// `load_eu = load(region = "eu")`: the name, and the activity if its own name differs.
 pub(super) fn title(used: &Use) -> String {
     let own = used.activity.name();
     let bound = bindings(used.bindings);
@@ -33,7 +33,7 @@ fn constant(value: &ParameterValue) -> String {
     }
 }
 
-/// What an activity is made of, a line a thing: components, chunk size, limits.
+/// The details of an activity, one per line: components, chunk size, limits.
 pub(super) fn details(activity: &Activity) -> Vec<String> {
     match activity {
         Activity::Step(step) => step_details(step),
@@ -75,12 +75,12 @@ fn step_details(step: &StepInfo) -> Vec<String> {
     lines
 }
 
-/// What a split is called.
+/// The title of a split.
 pub(super) fn split(max: Option<u32>) -> String {
     max.map_or_else(|| "split".to_owned(), |max| format!("split, {max} at a time"))
 }
 
-/// `input: PathBuf`, with what holds for the parameter.
+/// `input: PathBuf`, with the options of the parameter.
 pub(super) fn parameter(spec: &ParameterSpec) -> String {
     let mut text = format!("{}: {}", spec.name, spec.ty);
     if let Some(value) = spec.default_value() {

@@ -1,4 +1,4 @@
-//! Receives: the counters of a running step, once a chunk. Gives: them to another thread, without a lock.
+//! Publishes the counters of a running step to another thread, once per chunk and without a lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::definition::Progress;
 use crate::repository::Counters;
 
-/// How far a running step is: written by the step once a chunk, read by whoever draws it.
+/// The progress of a running step: written by the step once per chunk, read by the thread that draws it.
 #[derive(Debug)]
 pub struct StepLive {
     name: String,
@@ -20,11 +20,11 @@ pub struct StepLive {
     commit: AtomicU64,
     done: AtomicU64,
     total: AtomicU64,
-    /// That of the step, where this is that of a partition.
+    /// The step's own, if this one belongs to a partition.
     step: Option<Arc<StepLive>>,
 }
 
-/// How much of the whole a partition is, whatever its unit.
+/// The size of one partition in the total, in any unit.
 const SHARE: u64 = 1_000;
 
 impl StepLive {
@@ -44,12 +44,12 @@ impl StepLive {
         }
     }
 
-    /// Of a partition: what it shows is added to what its step shows.
+    /// For a partition, whose progress is added to that of its step.
     pub(crate) fn of_partition(name: String, before: Counters, step: &Arc<Self>) -> Self {
         Self { step: Some(Arc::clone(step)), ..Self::new(name, before) }
     }
 
-    /// So many partitions are to be read, and so many are.
+    /// Sets the number of partitions and how many of them are complete.
     pub(crate) fn begin_partitions(&self, partitions: u64, complete: u64) {
         self.total.store(partitions * SHARE, Ordering::Relaxed);
         self.done.store(complete * SHARE, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl StepLive {
         }
     }
 
-    /// Adds what has come since it was shown last.
+    /// Adds the changes since the last call.
     fn add_to(&self, step: &Self, counters: &Counters, progress: Option<Progress>) {
         let add = |to: &AtomicU64, shown: &AtomicU64, now: u64| {
             to.fetch_add(now.saturating_sub(shown.load(Ordering::Relaxed)), Ordering::Relaxed);
@@ -88,19 +88,19 @@ impl StepLive {
         }
     }
 
-    /// The step's name in the job.
+    /// The name of the step in the job.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// When it began.
+    /// The time at which it began.
     #[must_use]
     pub fn began(&self) -> Instant {
         self.began
     }
 
-    /// What earlier executions of the step in the instance did.
+    /// The counters of earlier executions of the step in the instance.
     #[must_use]
     pub fn before(&self) -> &Counters {
         &self.before
@@ -136,7 +136,7 @@ impl StepLive {
         self.commit.load(Ordering::Relaxed)
     }
 
-    /// How much of the input is behind, where its size is known.
+    /// The part of the input that is read, if its size is known.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
         let total = self.total.load(Ordering::Relaxed);

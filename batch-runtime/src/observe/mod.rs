@@ -1,4 +1,4 @@
-//! Receives: what the engine does. Gives: it to whoever watches: progress bars, tests, dashboards.
+//! Reports what the engine does to observers: progress bars, tests, dashboards.
 
 mod live;
 #[cfg(feature = "cli")]
@@ -21,15 +21,15 @@ use std::time::Duration;
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
 use crate::repository::{BatchStatus, Counters, ExitStatus, Owner, Profile};
 
-/// Watches a job run. Every method does nothing unless it is overridden; none can change the run.
+/// Observes a run of a job. All methods do nothing by default, and none can change the run.
 pub trait Observer: Send + Sync + fmt::Debug {
     /// The launch is committed.
     fn job_started(&self, _job: &JobStarted<'_>) {}
 
-    /// A step begins; `live` shows how far it is until it has ended.
+    /// A step begins. `live` shows its progress until it ends.
     fn step_started(&self, _live: &Arc<StepLive>) {}
 
-    /// A step that an earlier execution completed is passed.
+    /// A step is skipped because an earlier execution completed it.
     fn step_passed(&self, _name: &str) {}
 
     /// A step has ended.
@@ -39,7 +39,7 @@ pub trait Observer: Send + Sync + fmt::Debug {
     fn job_ended(&self, _job: &JobReport) {}
 }
 
-/// A launch that is committed.
+/// A committed launch.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JobStarted<'a> {
@@ -55,31 +55,32 @@ pub struct JobStarted<'a> {
     pub recovered: Option<&'a Owner>,
 }
 
-/// How a step execution ended.
+/// The outcome of a step execution.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StepReport {
-    /// Its name in the job; in a loop with the iteration, as `page[3]`; in a nested job behind that job's, as `inner/load`.
+    /// Its name in the job: with the iteration in a loop, as in `page[3]`, and after the name of a nested
+    /// job, as in `inner/load`.
     pub name: String,
-    /// Its number.
+    /// Its ID.
     pub id: StepExecutionId,
-    /// How it ended.
+    /// Its status at the end.
     pub status: BatchStatus,
-    /// In words.
+    /// Its exit code and description.
     pub exit: ExitStatus,
-    /// What this execution of it did.
+    /// The work of this execution.
     pub counters: Counters,
-    /// What the earlier executions of it in the instance did.
+    /// The work of earlier executions in the instance.
     pub before: Counters,
-    /// Where the time went; `None` for tasklets.
+    /// The time per activity; `None` for tasklets.
     pub profile: Option<Profile>,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
-    /// What helps, where it failed.
+    /// The remedy, if it failed.
     pub remedy: Option<Remedy>,
 }
 
-/// How a job execution ended.
+/// The outcome of a job execution.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobReport {
@@ -95,14 +96,14 @@ pub struct JobReport {
     pub recovered: Option<Owner>,
     /// COMPLETED, STOPPED or FAILED.
     pub status: BatchStatus,
-    /// In words.
+    /// Its exit code and description.
     pub exit: ExitStatus,
-    /// What its commits survive.
+    /// The crash that its commits survive.
     pub durability: Durability,
-    /// The steps that ran in this execution, in the order they ended; those of a split branch by branch.
+    /// The steps that ran in this execution, in the order they ended; those of a split are listed by branch.
     pub steps: Vec<StepReport>,
-    /// The steps that were complete already.
+    /// The steps that were already complete.
     pub passed: Vec<String>,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }

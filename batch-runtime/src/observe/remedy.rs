@@ -1,4 +1,4 @@
-//! Says what helps against a failure.
+//! Suggests a remedy for a failure.
 
 use std::io;
 
@@ -6,16 +6,16 @@ use crate::definition::Failure;
 use crate::readers::{FilesError, ReadError};
 use crate::writers::WriteError;
 
-/// What helps after a step has failed.
+/// The remedy after a step has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// The cause is removed, and the same launch goes on.
+    /// Fix the cause, then launch again to resume.
     #[default]
     Mend,
-    /// An input is not where it was said to be: it is put there, or the launch gets another path.
+    /// An input is missing at its path: put it there, or launch with another path.
     Place,
-    /// What an earlier execution has read or written is not as it was. The failure itself says what helps.
+    /// Something that an earlier execution read or wrote has changed. The failure itself says what to do.
     Restore,
 }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_helps_follows_from_the_error_wherever_it_is_wrapped() {
+    fn the_remedy_follows_from_the_error_however_it_is_wrapped() {
         #[derive(Debug, thiserror::Error)]
         #[error("the nightly load")]
         struct Users(#[source] ReadError);

@@ -1,5 +1,5 @@
-//! Receives: how a job execution ended: the engine's report, or what the repository holds of it. Gives: it as a
-//! headline, a table of its steps, and the cause of a failure.
+//! Summarises a job execution, from the engine's report or from the repository: a headline, a table of its
+//! steps, and the cause of a failure.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::definition::{Durability, ExecutionId};
 use crate::operator::ExecutionDetails;
 use crate::repository::{BatchStatus, Counters, ExitStatus, Owner, OwnerState, Profile};
 
-/// What a person wants to know of an execution; [`Display`](fmt::Display) draws it.
+/// The summary of an execution for a person; [`Display`](fmt::Display) prints it.
 ///
 /// ```text
 /// flight_delays completed in 1.9 s (execution 2, continues execution 1)
@@ -40,7 +40,7 @@ pub struct Summary {
     passed: Vec<String>,
 }
 
-/// Who runs an execution that has not ended.
+/// The owner of an execution that has not ended.
 #[derive(Debug, Clone, PartialEq)]
 struct RunningOwner {
     state: OwnerState,
@@ -127,7 +127,7 @@ impl RunningOwner {
         Some(match self.state {
             OwnerState::Dead => format!("its process {pid} on {host} is dead"),
             OwnerState::Alive => format!("process {pid} on {host}"),
-            OwnerState::Unknown => format!("process {pid} on {host}, if it lives"),
+            OwnerState::Unknown => format!("process {pid} on {host}, if it is alive"),
         })
     }
 }
@@ -166,18 +166,18 @@ impl Summary {
             format!("taken over from the dead process {} on {}", owner.pid, words::line(&owner.host, 100))
         }));
         if self.durability == Durability::Process {
-            facts.push("commits survive the death of the process, not of the machine".to_owned());
+            facts.push("commits survive a crash of the process, but not of the machine".to_owned());
         }
         let elapsed = self.elapsed.map_or_else(|| "no time".to_owned(), words::time);
         format!("{} {verb} {elapsed} ({})", words::line(&self.job, 100), facts.join(", "))
     }
 
-    /// Is it recorded as running although its process is dead?
+    /// Returns whether it is recorded as running although its process is dead.
     fn owner_is_dead(&self) -> bool {
         self.owner.as_ref().is_some_and(|owner| owner.state == OwnerState::Dead)
     }
 
-    /// The steps that ran: what they did, and where their time went.
+    /// The steps that ran, with their counters and times.
     #[must_use]
     pub fn tables(&self) -> String {
         let mut tables = Vec::new();
@@ -192,17 +192,17 @@ impl Summary {
         tables.join("\n")
     }
 
-    /// What failed, and what else is to be known of a step, in plain words: a line each.
+    /// The failures and other noteworthy facts about steps, one line each.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = self
             .steps
             .iter()
             .filter(|step| step.status == BatchStatus::Failed && !step.exit.description.is_empty())
-            .filter(|step| !self.is_told_by_a_step_within(step))
+            .filter(|step| !self.is_reported_by_a_step_within(step))
             .map(|step| format!("{} failed: {}", step.name, step.exit.description))
             .collect();
-        // Of a completed step it is what its figures do not show.
+        // For a completed step, this is what its counters do not show.
         causes.extend(
             self.steps
                 .iter()
@@ -215,34 +215,35 @@ impl Summary {
             BatchStatus::Stopped => "stopped",
             _ => "ended",
         };
-        // The job's description repeats that of the step which failed it.
-        let told = self
+        // The description of the job repeats that of the failed step.
+        let reported = self
             .steps
             .iter()
             .any(|step| !step.exit.description.is_empty() && reason.contains(&step.exit.description));
-        let rest = if told { self.said_beside_the_steps() } else { reason.to_owned() };
+        let rest = if reported { self.remaining_description() } else { reason.to_owned() };
         if !rest.is_empty() {
             causes.push(format!("{} {verb}: {rest}", self.job));
         }
         causes.iter().map(|cause| words::line(cause, 2_500)).collect()
     }
 
-    /// What the job's description holds beside those of its steps: branches of a split may end for several reasons.
-    fn said_beside_the_steps(&self) -> String {
+    /// The part of the job's description that its steps do not contain: branches of a split may end for
+    /// several reasons.
+    fn remaining_description(&self) -> String {
         let failed = self.steps.iter().filter(|step| step.status == BatchStatus::Failed);
-        let mut told: Vec<_> =
+        let mut reported: Vec<_> =
             failed.map(|step| format!("step `{}`: {}", step.name, step.exit.description)).collect();
-        // A nested job before what it repeats.
-        told.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        let rest = told.iter().fold(self.exit.description.clone(), |rest, text| rest.replace(text, ""));
+        // A nested job comes before the step whose description it repeats.
+        reported.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        let rest = reported.iter().fold(self.exit.description.clone(), |rest, text| rest.replace(text, ""));
         if rest == self.exit.description {
             return String::new();
         }
         rest.split("; ").filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 
-    /// A nested job repeats what failed it.
-    fn is_told_by_a_step_within(&self, nested: &StepLine) -> bool {
+    /// A nested job repeats the description of the step that failed it.
+    fn is_reported_by_a_step_within(&self, nested: &StepLine) -> bool {
         self.steps.iter().any(|step| {
             step.name.strip_prefix(&nested.name).is_some_and(|rest| rest.starts_with('/'))
                 && !step.exit.description.is_empty()
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restarted_step_shows_what_was_done_before_and_in_all() {
+    fn a_restarted_step_shows_earlier_and_total_work() {
         let step = StepReport { before: counters(140_000, 4_000, 140), ..load() };
         let report = JobReport { restarted_from: Some(ExecutionId(1)), ..report(vec![step]) };
         assert_eq!(
@@ -376,7 +377,7 @@ load_delays     61 %         9 %     12 %        18 %
     }
 
     #[test]
-    fn the_cause_of_a_failure_is_told_once() {
+    fn the_cause_of_a_failure_is_reported_once() {
         let why = "reading in `flights`: flights.csv, line 17: a number is expected";
         let step = StepReport { status: BatchStatus::Failed, exit: failed(why), ..load() };
         let report = JobReport {
@@ -388,7 +389,7 @@ load_delays     61 %         9 %     12 %        18 %
     }
 
     #[test]
-    fn the_cause_of_a_nested_jobs_failure_is_told_once() {
+    fn the_cause_of_a_nested_jobs_failure_is_reported_once() {
         let step = |name: &str, why: &str| StepReport {
             name: name.to_owned(),
             status: BatchStatus::Failed,
@@ -405,7 +406,7 @@ load_delays     61 %         9 %     12 %        18 %
     }
 
     #[test]
-    fn what_failed_another_branch_is_told_beside_the_step_that_failed() {
+    fn the_failure_of_another_branch_is_reported_with_the_failed_step() {
         let step = StepReport { status: BatchStatus::Failed, exit: failed("bad line; and more"), ..load() };
         let report = JobReport {
             status: BatchStatus::Failed,
@@ -419,7 +420,7 @@ load_delays     61 %         9 %     12 %        18 %
     }
 
     #[test]
-    fn a_failure_that_is_no_steps_is_the_jobs() {
+    fn a_failure_outside_of_steps_is_the_jobs() {
         let report = JobReport {
             status: BatchStatus::Failed,
             exit: failed("too many are late"),
@@ -437,7 +438,7 @@ load_delays     61 %         9 %     12 %        18 %
     }
 
     #[test]
-    fn a_headline_names_what_is_out_of_the_ordinary() {
+    fn a_headline_names_unusual_facts() {
         let owner = Owner {
             uuid: String::new(),
             host: "host-7".to_owned(),
@@ -454,7 +455,7 @@ load_delays     61 %         9 %     12 %        18 %
         assert_eq!(
             Summary::from(&report).headline(),
             "flight_delays completed as NOTHING_NEW in 1.9 s (execution 2, taken over from the dead process 4711 \
-             on host-7, commits survive the death of the process, not of the machine)"
+             on host-7, commits survive a crash of the process, but not of the machine)"
         );
     }
 

@@ -1,15 +1,15 @@
-//! Receives: rows of cells. Gives: them as aligned text.
+//! Aligns rows of cells as text.
 
 use std::fmt;
 
-/// Where a column's cells stand.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
-/// A table with a line of headers.
+/// A table with a header line.
 #[derive(Debug)]
 pub(crate) struct Table {
     aligns: Vec<Align>,
@@ -60,7 +60,7 @@ mod tests {
     use super::{Align, Table};
 
     #[test]
-    fn numbers_stand_under_numbers_and_no_line_ends_in_blanks() {
+    fn numbers_are_right_aligned_and_no_line_ends_in_spaces() {
         let mut table = Table::new(&[("step", Align::Left), ("read", Align::Right), ("why", Align::Left)]);
         table.row(["load".to_owned(), "1,000".to_owned(), String::new()]);
         table.row(["summarise".to_owned(), "5".to_owned(), "é\nx".to_owned()]);

@@ -1,4 +1,4 @@
-//! Receives: numbers, times and texts. Gives: them as a person reads them.
+//! Formats numbers, times and texts for people.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) fn count(number: u64) -> String {
 /// `85 ms`, `1.9 s`, `2 min 05 s`, `1 h 02 min`
 pub(crate) fn time(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
-    // Rounded before the unit is chosen, so that nothing takes `60.0 s`.
+    // Rounds before choosing the unit, so that no time reads `60.0 s`.
     let tenths = (milliseconds + 50) / 100;
     let seconds = (milliseconds + 500) / 1000;
     if milliseconds == 0 {
@@ -36,7 +36,7 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
-/// Items a second; `None` where the time is too short to tell.
+/// Items per second; `None` if the time is too short to tell.
 pub(crate) fn rate(items: u64, elapsed: Duration) -> Option<u64> {
     let nanoseconds = elapsed.as_nanos();
     if nanoseconds == 0 {
@@ -45,7 +45,7 @@ pub(crate) fn rate(items: u64, elapsed: Duration) -> Option<u64> {
     u64::try_from(u128::from(items) * 1_000_000_000 / nanoseconds).ok()
 }
 
-/// Whole percents that add up to 100, as the largest remainders are rounded up.
+/// Whole percentages that add up to 100: the largest remainders are rounded up.
 pub(crate) fn percents<const N: usize>(parts: [u64; N]) -> Option<[u64; N]> {
     let total: u128 = parts.iter().map(|part| u128::from(*part)).sum();
     if total == 0 {
@@ -62,12 +62,12 @@ pub(crate) fn percents<const N: usize>(parts: [u64; N]) -> Option<[u64; N]> {
     Some(whole)
 }
 
-/// From one moment to another; none where the clock was set back.
+/// The time between two moments; zero if the clock was set back.
 pub(crate) fn between(start: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start)).unwrap_or(Duration::ZERO)
 }
 
-/// On one line, without what moves a terminal's cursor, cut behind `most` characters.
+/// The text on one line, without characters that move the cursor of a terminal, cut after `most` characters.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let mut line: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(most).is_some() {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_the_unit_that_fits() {
+    fn times_are_shown_in_a_fitting_unit() {
         let texts: Vec<String> = [0, 85, 1_000, 1_949, 59_960, 125_000, 3_599_600, 3_725_000]
             .into_iter()
             .map(|ms| time(Duration::from_millis(ms)))
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn percents_add_up_to_a_hundred() {
+    fn percentages_add_up_to_a_hundred() {
         assert_eq!(percents([1, 1, 1]), Some([34, 33, 33]));
         assert_eq!(percents([u64::MAX, u64::MAX, 0]), Some([50, 50, 0]));
         assert_eq!(percents([0, 0]), None);

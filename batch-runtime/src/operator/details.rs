@@ -1,5 +1,4 @@
-//! Receives: the number of an execution. Gives: all that the repository knows of it, and of what came before it in
-//! the same instance.
+//! Everything that the repository knows of an execution, and of the earlier ones in its instance.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +19,11 @@ pub struct ExecutionDetails {
     pub continues: Option<ExecutionId>,
     /// Its step executions, in the order they began.
     pub steps: Vec<StepExecution>,
-    /// By step name, what the executions before it in the same instance did.
+    /// The counters of the earlier executions in the instance, by step name.
     pub before: BTreeMap<String, Counters>,
-    /// Does its owner live? `None` where it does not run.
+    /// The state of its owner; `None` if the execution is not running.
     pub owner_state: Option<OwnerState>,
-    /// When all this was read.
+    /// The time at which all this was read.
     pub seen: Timestamp,
 }
 
@@ -56,7 +55,7 @@ pub(super) fn of_instance(
     repository.executions(&filter)
 }
 
-/// Does the owner live, where the execution runs?
+/// Returns the state of the owner, if the execution is running.
 pub(super) fn owner_state(
     repository: &dyn Repository,
     execution: &JobExecution,

@@ -1,10 +1,10 @@
-//! Receives: what a launch or an order to the repository came to. Gives: one error that says why nothing was done.
+//! The error of the operator: why a launch or another request was refused.
 
 use crate::definition::{ExecutionId, ParametersError};
 use crate::engine::JobError;
 use crate::repository::RepositoryError;
 
-/// Why the operator did not do what it was asked. A job that ran and failed is no error but a
+/// Why the operator refused a request. A job that ran and failed is not an error but a
 /// [`JobReport`](crate::observe::JobReport).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,11 +16,11 @@ pub enum OperatorError {
         (None, known) => format!("this program has `{}`", known.join("`, `")),
     })]
     UnknownJob {
-        /// The name given.
+        /// The given name.
         name: String,
         /// The job that was probably meant.
         nearest: Option<String>,
-        /// The jobs there are.
+        /// The existing jobs.
         known: Vec<String>,
     },
     /// A parameter is missing, unknown, or does not fit its type.
@@ -28,12 +28,12 @@ pub enum OperatorError {
     Parameters(#[from] ParametersError),
     /// There is nothing to replay.
     #[error(
-        "execution {0} of job `{1}` skipped nothing, so there is nothing to replay; `show {0}` tells what it did"
+        "execution {0} of job `{1}` skipped nothing, so there is nothing to replay; `show {0}` shows what it did"
     )]
     NothingSkipped(ExecutionId, String),
-    /// What partitions skipped is found by who reads the same partition.
+    /// Items skipped in a partition can only be found by reading the same partition.
     #[error(
-        "execution {execution} cannot be replayed: step `{step}` skipped items in a partition; put the records that it skipped into an input of their own, and run the job over that"
+        "execution {execution} cannot be replayed: step `{step}` skipped items in a partition; put the skipped records into a separate input, and run the job on that"
     )]
     SkippedInPartition {
         /// The execution.
@@ -41,21 +41,21 @@ pub enum OperatorError {
         /// The partition's step execution.
         step: String,
     },
-    /// The execution's parameters no longer make the instance that it belongs to.
+    /// The parameters of the execution no longer identify its instance.
     #[error(
-        "execution {execution} cannot be restarted: with today's parameters job `{job}` is another instance, as `{parameter}` differs; give the value that the execution had, or run the job anew"
+        "execution {execution} cannot be restarted: the current parameters belong to another instance of job `{job}`, as `{parameter}` differs; pass the value that the execution had, or start a new instance"
     )]
     OtherInstance {
         /// The execution.
         execution: ExecutionId,
         /// Its job.
         job: String,
-        /// The identifying parameter that makes the difference.
+        /// The job no longer has an identifying parameter of the execution.
         parameter: String,
     },
     /// The job no longer takes an identifying parameter that the execution had.
     #[error(
-        "execution {execution} cannot be restarted: job `{job}` no longer takes the parameter `{parameter}` that it had; finish it with the program it began with, or run the job anew"
+        "execution {execution} cannot be restarted: job `{job}` no longer takes the parameter `{parameter}` that it had; finish it with the program it began with, or start a new instance"
     )]
     ParameterGone {
         /// The execution.
@@ -65,11 +65,11 @@ pub enum OperatorError {
         /// The identifying parameter.
         parameter: String,
     },
-    /// `run.id` was given to a run that is to find the next one.
-    #[error("parameter `run.id` is counted on by `--next`: give one of the two")]
+    /// A `run.id` was given to a run that picks the next one.
+    #[error("parameter `run.id` is set by `--next`: pass only one of the two")]
     RunIdGiven,
-    /// There is no `run.id` left to count on to.
-    #[error("job `{0}` has used the greatest `run.id` there can be; give `run.id` yourself")]
+    /// No greater `run.id` is left.
+    #[error("job `{0}` has used the greatest possible `run.id`; pass `run.id` yourself")]
     RunIdsUsedUp(String),
     /// The engine did not run the job.
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum OperatorError {
 }
 
 impl From<JobError> for OperatorError {
-    /// What the repository said is found in one place, whoever asked it.
+    /// Errors of the repository have one variant, by whatever way they came.
     fn from(error: JobError) -> Self {
         match error {
             JobError::Repository(error) => Self::Repository(error),

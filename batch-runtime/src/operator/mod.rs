@@ -1,5 +1,5 @@
-//! Receives: a repository, and the jobs of a program. Gives: what a person or a program can do with them: start,
-//! restart, stop, abandon, recover, list and look. Prints nothing.
+//! The operations on jobs for a person or a program: start, restart, stop, abandon, recover, list and show.
+//! Prints nothing.
 
 mod details;
 mod error;
@@ -25,7 +25,7 @@ use crate::repository::{
     RepositoryError, SkippedRow, job_key,
 };
 
-/// Starts jobs and looks after them: all that the generated command line does, as a library.
+/// Starts and manages jobs: everything that the generated command line does, as a library.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::repository::{
 /// use batch_runtime::repository::{BatchStatus, ExecutionFilter, RepositoryError};
 /// use batch_runtime::{JobInfo, JobOptions, Launch, Parameters};
 ///
-/// // `#[job] fn nothing() {}` makes this constant, and `nothing()` the launch.
+/// // `#[job] fn nothing() {}` generates this constant, and `nothing()` the launch.
 /// const NOTHING: &JobInfo = &JobInfo {
 ///     id: "demo::nothing",
 ///     name: "nothing",
@@ -65,13 +65,13 @@ pub struct JobOperator {
 }
 
 impl JobOperator {
-    /// An operator of the jobs recorded in `repository`.
+    /// An operator for the jobs recorded in `repository`.
     #[must_use]
     pub fn new(repository: Arc<dyn Repository>) -> Self {
         Self { repository, jobs: Vec::new(), options: RunOptions::default() }
     }
 
-    /// With the jobs that it can start by their names, as [`start_with`](Self::start_with) and
+    /// Sets the jobs that it can start by name, as [`start_with`](Self::start_with) and
     /// [`restart`](Self::restart) do.
     #[must_use]
     pub fn with_jobs(mut self, jobs: &[&'static JobInfo]) -> Self {
@@ -79,36 +79,36 @@ impl JobOperator {
         self
     }
 
-    /// What to do with a running execution of the instance whose owner may be dead.
+    /// Sets what to do with a running execution of the instance whose owner may be dead.
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.options.recovery = recovery;
         self
     }
 
-    /// What commits must survive.
+    /// Sets the crash that commits must survive.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
         self
     }
 
-    /// The signal that stops the jobs this operator runs, at their next chunk boundary.
+    /// Sets the signal that stops the jobs of this operator at their next chunk boundary.
     #[must_use]
     pub fn stop_signal(mut self, stop: StopSignal) -> Self {
         self.options.stop = stop;
         self
     }
 
-    /// Who watches the jobs this operator runs.
+    /// Sets the observer of the jobs that this operator runs.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.options.observer = Some(observer);
         self
     }
 
-    /// The tokio runtime that `async` processors run in, in place of one of each job's own; it must be driven by other
-    /// threads, as every multi-threaded runtime is.
+    /// Sets the tokio runtime for `async` processors, instead of a separate one for each job. Other threads
+    /// must drive it, as in every multi-threaded runtime.
     #[cfg(feature = "async")]
     #[must_use]
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
@@ -116,7 +116,7 @@ impl JobOperator {
         self
     }
 
-    /// The jobs it can start by name.
+    /// The jobs that it can start by name.
     #[must_use]
     pub fn jobs(&self) -> &[&'static JobInfo] {
         &self.jobs
@@ -130,28 +130,29 @@ impl JobOperator {
         job_named(&self.jobs, name)
     }
 
-    /// Runs a job to its end, on this thread: a new instance, or the next execution of one that failed or was stopped.
+    /// Runs a job to its end on this thread: a new instance, or the next execution of a failed or stopped
+    /// one.
     ///
     /// # Errors
-    /// When it could not be launched, or the repository was lost on the way.
+    /// If it cannot be launched, or the repository becomes unavailable on the way.
     pub fn start(&self, launch: Launch) -> Result<JobReport, OperatorError> {
         let Launch { job, parameters } = launch;
         self.run(job, &resolve_parameters(job, &parameters)?)
     }
 
-    /// [`start`](Self::start) by the job's name.
+    /// [`start`](Self::start) by the name of the job.
     ///
     /// # Errors
-    /// As [`start`](Self::start), and when there is no such job.
+    /// As for [`start`](Self::start), and if there is no such job.
     pub fn start_with(&self, job: &str, parameters: Parameters) -> Result<JobReport, OperatorError> {
         self.start(Launch { job: self.job(job)?, parameters })
     }
 
-    /// Runs a new instance of a job whatever ran before: with the parameters given, and an identifying `run.id` that
-    /// no instance of the job has yet.
+    /// Runs a new instance of a job, regardless of earlier runs: with the given parameters, and an
+    /// identifying `run.id` that no instance of the job has yet.
     ///
     /// # Errors
-    /// As [`start`](Self::start), and when `run.id` is among the parameters.
+    /// As for [`start`](Self::start), and if `run.id` is among the parameters.
     pub fn start_next(&self, launch: Launch) -> Result<JobReport, OperatorError> {
         let Launch { job, parameters: given } = launch;
         if given.get(RUN_ID).is_some() {
@@ -168,7 +169,7 @@ impl JobOperator {
             let value = ParameterValue::Long(next);
             parameters.insert(RUN_ID, Parameter { value, identifying: true, secret: false });
             match self.run(job, &parameters) {
-                // Another process may have taken the number in between.
+                // Another process may have taken the number meanwhile.
                 Err(
                     error @ OperatorError::Repository(
                         RepositoryError::AlreadyRunning { .. } | RepositoryError::AlreadyComplete { .. },
@@ -184,20 +185,20 @@ impl JobOperator {
         }
     }
 
-    /// Runs the instance of an execution again, with the parameters that the repository holds.
+    /// Restarts the instance of an execution with the parameters stored in the repository.
     ///
     /// # Errors
-    /// As [`start`](Self::start); and when there is no such execution, its job is not known here, or the job has a
-    /// secret, which must be given again: [`restart_with`](Self::restart_with).
+    /// As for [`start`](Self::start); and if there is no such execution, its job is unknown here, or the job
+    /// has a secret, which must be passed again: see [`restart_with`](Self::restart_with).
     pub fn restart(&self, execution: ExecutionId) -> Result<JobReport, OperatorError> {
         self.restart_with(execution, &Parameters::new())
     }
 
-    /// [`restart`](Self::restart) with parameters that the repository does not hold, as secrets, or that hold instead
-    /// of those it does.
+    /// [`restart`](Self::restart) with additional parameters: those that the repository does not store, such
+    /// as secrets, and those that replace stored ones.
     ///
     /// # Errors
-    /// As [`restart`](Self::restart); and when the parameters make another instance.
+    /// As for [`restart`](Self::restart), and if the parameters identify another instance.
     pub fn restart_with(
         &self,
         execution: ExecutionId,
@@ -227,20 +228,20 @@ impl JobOperator {
         self.run(job, &parameters)
     }
 
-    /// Runs a new instance that reads what an execution has skipped, through the same steps, with the parameters of the execution
-    /// and those given here.
+    /// Runs a new instance that reads the items an execution has skipped, through the same steps, with the
+    /// parameters of the execution and the given ones.
     ///
-    /// It begins where the execution came to the first step that skipped anything, in a split in each branch: what was passed
-    /// before stands as it is, with what it left, so a table that was created is not created again. That step reads what it skipped
-    /// and nothing else. All steps after it run in full, as in any new instance. A replay that was cut short goes on where it was,
-    /// as any instance; what it skips itself can be replayed in turn.
+    /// It begins at the first step of the execution that skipped anything, in a split in each branch. Earlier
+    /// steps and their outputs are kept, so a table that was created is not created again. That step reads
+    /// only the skipped items. All later steps run in full, as in any new instance. An interrupted replay
+    /// resumes like any instance, and the items it skips can be replayed in turn.
     ///
-    /// The records are found by their places, so the input has to be as it was. Records that were mended are put into an input of
-    /// their own, and the job is run over that.
+    /// The records are found by their positions, so the input must be unchanged. Put corrected records into a
+    /// separate input, and run the job on that.
     ///
     /// # Errors
-    /// As [`restart_with`](Self::restart_with), and when the execution skipped nothing, or in a partition, or the job has changed
-    /// so that it does not find the records any more.
+    /// As for [`restart_with`](Self::restart_with), and if the execution skipped nothing, or skipped in a
+    /// partition, or the job has changed so that it no longer finds the records.
     pub fn replay(&self, execution: ExecutionId, given: &Parameters) -> Result<JobReport, OperatorError> {
         let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;
@@ -264,37 +265,37 @@ impl JobOperator {
         self.run(job, &parameters)
     }
 
-    /// Asks a running execution, of whatever process, to stop at its next chunk boundary. Other executions go on, and so does a
-    /// later one of the same instance.
+    /// Asks a running execution, in any process, to stop at its next chunk boundary. Other executions
+    /// continue, and so does a later one of the same instance.
     ///
     /// # Errors
-    /// When there is no such execution, or it is not running.
+    /// If there is no such execution, or it is not running.
     pub fn stop(&self, execution: ExecutionId) -> Result<(), OperatorError> {
         Ok(self.repository.request_stop(execution)?)
     }
 
-    /// Gives an execution up for good: its instance is not started again.
+    /// Abandons an execution for good: its instance cannot be restarted.
     ///
     /// # Errors
-    /// When there is no such execution, it is complete, or its owner lives.
+    /// If there is no such execution, it is complete, or its owner is alive.
     pub fn abandon(&self, execution: ExecutionId) -> Result<(), OperatorError> {
         Ok(self.repository.abandon(execution)?)
     }
 
-    /// Ends the running executions whose owners are dead, so that they can be started again, and gives them.
+    /// Ends running executions whose owners are dead, so that they can be restarted, and returns them.
     ///
     /// # Errors
-    /// When the repository cannot be written.
+    /// If the repository cannot be written.
     pub fn recover(&self) -> Result<Vec<JobExecution>, OperatorError> {
         let recovered = self.repository.recover()?;
         Ok(recovered.into_iter().map(|id| self.repository.execution(id)).collect::<Result<_, _>>()?)
     }
 
-    /// The executions, newest first; page by page by `limit` and `offset`.
+    /// The executions, newest first. `limit` and `offset` select a page.
     ///
     /// # Errors
-    /// [`OperatorError::UnknownJob`] where the filter names a job that neither this operator nor the repository knows; and when
-    /// the repository cannot be read.
+    /// [`OperatorError::UnknownJob`] if the filter names a job that neither this operator nor the repository
+    /// knows; and if the repository cannot be read.
     pub fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, OperatorError> {
         let found = self.repository.executions(filter)?;
         if found.is_empty() {
@@ -303,10 +304,10 @@ impl JobOperator {
         Ok(found)
     }
 
-    /// How many executions the filter finds, whatever its `limit` and `offset`.
+    /// The number of executions that match the filter, regardless of `limit` and `offset`.
     ///
     /// # Errors
-    /// As [`executions`](Self::executions).
+    /// As for [`executions`](Self::executions).
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -326,11 +327,11 @@ impl JobOperator {
         Ok(count)
     }
 
-    /// The instances, newest first; page by page by `limit` and `offset`.
+    /// The instances, newest first. `limit` and `offset` select a page.
     ///
     /// # Errors
-    /// [`OperatorError::UnknownJob`] where the filter names a job that neither this operator nor the repository knows; and when
-    /// the repository cannot be read.
+    /// [`OperatorError::UnknownJob`] if the filter names a job that neither this operator nor the repository
+    /// knows; and if the repository cannot be read.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -360,10 +361,10 @@ impl JobOperator {
         Ok(found)
     }
 
-    /// How many instances a job has.
+    /// The number of instances of a job.
     ///
     /// # Errors
-    /// As [`instances`](Self::instances).
+    /// As for [`instances`](Self::instances).
     pub fn count_instances(&self, job: &str) -> Result<u64, OperatorError> {
         let count = self.repository.count_instances(Some(job))?;
         if count == 0 {
@@ -372,8 +373,8 @@ impl JobOperator {
         Ok(count)
     }
 
-    /// Refuses a job's name that is neither that of a job here nor of one that has left a trace: a repository may hold the jobs of
-    /// other programs.
+    /// Refuses the name of a job that is neither known here nor recorded in the repository, which may hold
+    /// jobs of other programs.
     fn check_known(&self, job: Option<&str>) -> Result<(), OperatorError> {
         let Some(job) = job else { return Ok(()) };
         let mut known = self.repository.job_names()?;
@@ -386,23 +387,23 @@ impl JobOperator {
     /// One execution.
     ///
     /// # Errors
-    /// When there is no such execution, or the repository cannot be read.
+    /// If there is no such execution, or the repository cannot be read.
     pub fn execution(&self, execution: ExecutionId) -> Result<JobExecution, OperatorError> {
         Ok(self.repository.execution(execution)?)
     }
 
-    /// One execution with its steps, and what came before it in its instance.
+    /// One execution with its steps, and the earlier ones of its instance.
     ///
     /// # Errors
-    /// When there is no such execution, or the repository cannot be read.
+    /// If there is no such execution, or the repository cannot be read.
     pub fn show(&self, execution: ExecutionId) -> Result<ExecutionDetails, OperatorError> {
         Ok(ExecutionDetails::of(&*self.repository, execution)?)
     }
 
-    /// What the steps of an execution skipped, by step execution and in the order of the input.
+    /// The items that the steps of an execution skipped, by step execution and in the order of the input.
     ///
     /// # Errors
-    /// When there is no such execution, or the repository cannot be read.
+    /// If there is no such execution, or the repository cannot be read.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -419,11 +420,11 @@ impl JobOperator {
         Ok(self.repository.skipped_items(execution)?)
     }
 
-    /// Everything that the instance of an execution has skipped so far, whichever of its executions did: the oldest
+    /// All items that the instance of an execution has skipped so far, in any of its executions, oldest
     /// execution first. After a restart the skips of one input are spread over several executions.
     ///
     /// # Errors
-    /// When there is no such execution, or the repository cannot be read.
+    /// If there is no such execution, or the repository cannot be read.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -444,19 +445,19 @@ impl JobOperator {
         Ok(skipped)
     }
 
-    /// The time by the repository's clock.
+    /// The time on the repository's clock.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     #[cfg(feature = "cli")]
     pub(crate) fn now(&self) -> Result<Timestamp, OperatorError> {
         Ok(self.repository.now()?)
     }
 
-    /// Does the owner of an execution live? `None` where the execution does not run.
+    /// The state of the owner of an execution; `None` if the execution is not running.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     ///
     /// ```
     /// # use std::sync::Arc;

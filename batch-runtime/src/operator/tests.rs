@@ -1,4 +1,4 @@
-//! What the operator promises, asked of jobs that stop at once.
+//! The promises of the operator, tested with jobs that stop at once.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ const fn job(parameters: &'static [ParameterSpec], flow: &'static [Node]) -> Job
 }
 
 const LOAD: &JobInfo = &job(&[ParameterSpec::of::<i64>("year", "")], &[Node::Stop(Text::plain("look"))]);
-/// What `LOAD` became in a later version of the program.
+/// `LOAD` in a later version of the program.
 const RENAMED: &JobInfo =
     &job(&[ParameterSpec::of::<Option<i64>>("month", "")], &[Node::Stop(Text::plain("look"))]);
 const WIDENED: &JobInfo = &job(
@@ -46,7 +46,7 @@ fn an_execution_is_restarted_with_the_parameters_it_had() {
 }
 
 #[test]
-fn a_job_that_the_program_lost_cannot_be_restarted() {
+fn a_job_removed_from_the_program_cannot_be_restarted() {
     let operator = operator(&[LOAD]);
     let first = operator.start(year(2013)).unwrap();
     let other = JobOperator { jobs: Vec::new(), ..operator };
@@ -65,7 +65,7 @@ fn a_new_identifying_parameter_makes_another_instance_and_is_named() {
 }
 
 #[test]
-fn a_parameter_that_the_job_no_longer_has_is_named() {
+fn a_parameter_removed_from_the_job_is_named() {
     let operator = operator(&[LOAD]);
     let first = operator.start(year(2013)).unwrap();
     let later = JobOperator { jobs: vec![RENAMED], ..operator };
@@ -73,12 +73,12 @@ fn a_parameter_that_the_job_no_longer_has_is_named() {
     assert_eq!(
         error.to_string(),
         "execution 1 cannot be restarted: job `load` no longer takes the parameter `year` that it had; \
-         finish it with the program it began with, or run the job anew"
+         finish it with the program it began with, or start a new instance"
     );
 }
 
 #[test]
-fn runs_that_are_next_at_the_same_time_get_numbers_of_their_own() {
+fn concurrent_next_runs_get_different_numbers() {
     let operator = operator(&[EMPTY]);
     let next = || operator.start_next(Launch { job: EMPTY, parameters: Parameters::new() });
     let instances: BTreeSet<_> = std::thread::scope(|scope| {
@@ -89,7 +89,7 @@ fn runs_that_are_next_at_the_same_time_get_numbers_of_their_own() {
 }
 
 #[test]
-fn run_ids_end_where_no_greater_number_is() {
+fn run_ids_end_at_the_greatest_number() {
     let operator = operator(&[EMPTY]);
     let last = Parameters::new().with(RUN_ID, ParameterValue::Long(i64::MAX));
     operator.start(Launch { job: EMPTY, parameters: last }).unwrap();
@@ -115,7 +115,7 @@ fn details_say_what_an_execution_continues() {
 }
 
 #[test]
-fn a_filter_by_a_job_that_nobody_knows_is_an_error_that_names_the_nearest() {
+fn a_filter_by_an_unknown_job_is_an_error_that_names_the_nearest() {
     let operator = operator(&[LOAD]);
     let filter = |job: &str| ExecutionFilter { job: Some(job.to_owned()), ..ExecutionFilter::default() };
     assert!(operator.executions(&filter("load")).unwrap().is_empty(), "it has not run yet");

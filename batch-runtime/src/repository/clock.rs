@@ -1,10 +1,10 @@
-//! Receives: nothing. Gives: the time that the repository writes, as a trait, so that tests choose it.
+//! The clock of the repository, as a trait, so that tests can set the time.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-/// Tells the time.
+/// A source of the current time.
 ///
 /// ```
 /// use batch_runtime::repository::{Clock, SystemClock};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 /// assert!(SystemClock.now().as_second() > 0);
 /// ```
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 

@@ -1,10 +1,10 @@
-//! Receives: the values of a context. Gives: the text that the columns `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`
-//! hold, in the notation of Spring Batch's JSON serializer, and the values back.
+//! Encodes the values of a context in the notation of Spring Batch's JSON serializer, for the columns
+//! `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`, and decodes them.
 //!
-//! Booleans, texts, floats and null stand as they are. What that serializer names the class of is a pair:
-//! `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`, `["java.util.ArrayList",[..]]`; an object
-//! begins with `"@class"`. So every array in the text is such a pair, and no value can be taken for another. A key
-//! that begins with `@` is written with one more.
+//! Booleans, texts, floats and null are written as in JSON. Values whose class that serializer names are a
+//! pair: `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`,
+//! `["java.util.ArrayList",[..]]`; an object begins with `"@class"`. So every array in the text is such a
+//! pair, and no two values can be confused. A key that begins with `@` gets a second one.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use super::ContextMap;
 
 const CLASS: &str = "@class";
 
-/// A context as the repository stores it.
+/// The stored form of a context.
 ///
 /// ```
 /// use batch_runtime::repository::{ContextMap, decode_context, encode_context};
@@ -32,10 +32,10 @@ pub fn encode_context(context: &ContextMap) -> String {
     serde_json::to_string(&entries).expect("JSON values with text keys always serialise")
 }
 
-/// The context that a text of [`encode_context`], or of Spring Batch's JSON serializer, stands for.
+/// Decodes a text written by [`encode_context`] or by Spring Batch's JSON serializer.
 ///
 /// # Errors
-/// Says why the text is no context.
+/// The reason why the text is not a context.
 pub fn decode_context(text: &str) -> Result<ContextMap, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match decode(value) {
@@ -96,7 +96,7 @@ fn decode(value: Value) -> Value {
         Value::Array(mut pair) if pair.len() == 2 && pair[0].is_string() => {
             let inner = pair.pop().unwrap_or_default();
             match (pair[0].as_str().unwrap_or_default(), inner) {
-                // Java writes a double without a fraction as `7.0`, another JSON library may not.
+                // Java writes a double without a fraction as `7.0`; other JSON libraries may not.
                 ("java.lang.Double" | "java.lang.Float", Value::Number(number)) => {
                     number.as_f64().and_then(Number::from_f64).unwrap_or(number).into()
                 }
@@ -118,7 +118,7 @@ fn decode(value: Value) -> Value {
 mod tests {
     use super::*;
 
-    /// A small deterministic generator: the same values in every run.
+    /// A small deterministic generator: every run gets the same values.
     struct Random(u64);
 
     impl Random {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_comes_back_as_it_was() {
+    fn every_value_survives_a_round_trip() {
         let mut random = Random(7);
         for _ in 0..20_000 {
             let context: ContextMap = (0..4).map(|_| (random.text(), random.value(4))).collect();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn values_stand_as_spring_batch_writes_them() {
+    fn values_are_written_as_spring_batch_writes_them() {
         let context = ContextMap::from([
             ("a".to_owned(), serde_json::json!({ "n": 1, "list": [true, "x"] })),
             ("b".to_owned(), serde_json::json!(1.5)),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_spring_batch_wrote_is_read() {
+    fn contexts_of_spring_batch_are_read() {
         let text = r#"{"@class":"java.util.HashMap","count":3,"names":["java.util.Arrays$ArrayList",["a","b"]],"when":["java.util.Date",5]}"#;
         let context = decode_context(text).unwrap();
         assert_eq!(context["count"], 3);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_no_context() {
+    fn only_an_object_is_a_context() {
         assert!(decode_context("[1]").is_err());
         assert!(decode_context("{").is_err());
     }

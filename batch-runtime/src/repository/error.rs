@@ -1,18 +1,18 @@
-//! Receives: what a repository refuses, or cannot do. Gives: it as errors, each with what to do.
+//! The errors of a repository, each with what to do about it.
 
 use std::path::PathBuf;
 
 use super::BatchStatus;
 use crate::definition::{ExecutionId, Failure, InstanceId};
 
-/// Why a chunk was not committed. Everything is rolled back.
+/// Why a chunk was not committed. All of it is rolled back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChunkError {
     /// The work inside the transaction failed.
     #[error(transparent)]
     Work(Failure),
-    /// The database refused the commit because of what was written, as a constraint that is checked last.
+    /// The database refused the commit because of the written rows, such as by a deferred constraint.
     #[error(transparent)]
     Refused(Failure),
 
@@ -30,7 +30,7 @@ pub enum ChunkError {
 pub enum RepositoryError {
     /// The instance has a running execution.
     #[error(
-        "job `{job}` is already running as execution {execution} ({owner}); wait for it, stop it with `stop {execution}`, or run other parameters"
+        "job `{job}` is already running as execution {execution} ({owner}); wait for it, stop it with `stop {execution}`, or run with other parameters"
     )]
     AlreadyRunning {
         /// The job.
@@ -40,7 +40,7 @@ pub enum RepositoryError {
         /// Its owner in words: process and host.
         owner: String,
     },
-    /// The outcome of the last execution is not known.
+    /// The outcome of the last execution is unknown.
     #[error(
         "execution {execution} of job `{job}` ended in status UNKNOWN: look at what it did, then `abandon {execution}`"
     )]
@@ -59,10 +59,10 @@ pub enum RepositoryError {
         job: String,
         /// The instance.
         instance: InstanceId,
-        /// How often.
+        /// The number of deaths.
         times: u32,
     },
-    /// The instance is complete, or given up.
+    /// The instance is complete or abandoned.
     #[error(
         "job `{job}` with these parameters is already {status}: execution {execution}; run it with other parameters, or with `--next`"
     )]
@@ -74,32 +74,32 @@ pub enum RepositoryError {
         /// COMPLETED or ABANDONED.
         status: BatchStatus,
     },
-    /// The job may not be started again.
+    /// The job is not restartable.
     #[error(
         "job `{job}` is not restartable, and execution {execution} ended as {status}; run it with other parameters, or with `--next`"
     )]
     NotRestartable {
         /// The job.
         job: String,
-        /// The execution before.
+        /// The previous execution.
         execution: ExecutionId,
-        /// How it ended.
+        /// Its status at the end.
         status: BatchStatus,
     },
-    /// The job's body changed so that the instance cannot go on.
+    /// The body of the job changed so that the instance cannot continue.
     #[error(
         "job `{job}` has changed since execution {execution}: {what}; finish the instance with the program it began with, or run it with `--next`"
     )]
     GraphChanged {
         /// The job.
         job: String,
-        /// The execution before.
+        /// The previous execution.
         execution: ExecutionId,
-        /// What the graph no longer holds.
+        /// The part that the graph no longer contains.
         what: String,
-        /// The outline of the job as that execution began it.
+        /// The outline of the job when that execution began.
         was: Box<str>,
-        /// The outline of the job as it is.
+        /// The outline of the job now.
         is: Box<str>,
     },
     /// The step was started too often.
@@ -118,29 +118,30 @@ pub enum RepositoryError {
         /// The execution.
         execution: ExecutionId,
     },
-    /// The job was asked to stop while a step waited for a lock to begin.
+    /// The job was asked to stop while a step waited for a lock before it began.
     #[error("the job was asked to stop while it waited for a locked database")]
     Stopped,
     /// There is no such execution.
     #[error("there is no execution {0}; `executions` lists them")]
     NoSuchExecution(ExecutionId),
-    /// The execution does not run.
+    /// The execution is not running.
     #[error("execution {execution} is not running: it is {status}")]
     NotRunning {
         /// The execution.
         execution: ExecutionId,
-        /// Where it stands.
+        /// Its status.
         status: BatchStatus,
     },
-    /// The repository cannot be used as it is.
+    /// The repository is unusable in its current state.
     #[error("repository {path}: {what}")]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// The problem, and what to do.
         what: String,
     },
-    /// A component ended the transaction that belongs to the engine, or went on after `SQLite` had rolled it back.
+    /// A component ended the transaction that belongs to the engine, or continued after `SQLite` had rolled
+    /// it back.
     #[error(
         "a component ended the transaction of the chunk, and nothing of the chunk is kept; leave `COMMIT` and `ROLLBACK` to the engine, and return the error of an `INSERT OR ROLLBACK`"
     )]
@@ -150,15 +151,15 @@ pub enum RepositoryError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rusqlite::Error,
     },
-    /// What is stored cannot be understood.
+    /// Stored data cannot be understood.
     #[error("repository {path}: {what}")]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What cannot be.
+        /// The unreadable data.
         what: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Receives: the identifying parameters of a launch. Gives: `JOB_KEY`, as Spring Batch computes it.
+//! Computes `JOB_KEY` from the identifying parameters of a launch, as Spring Batch does.
 
 use md5::{Digest, Md5};
 
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn job_keys_are_those_of_spring_batch() {
+    fn job_keys_equal_those_of_spring_batch() {
         assert_eq!(key_of(&[("name", text("foo"))]), "e67c91b540ae6eedc616d31e3bfd0604");
         assert_eq!(key_of(&[("foo", text("bar")), ("bar", text("foo"))]), "4ed4b8e1e365cfb2b467fd0e4f5eb4d9");
         let date = ParameterValue::Date(jiff::civil::date(2024, 1, 31));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_do_not_identify_leave_the_key_alone() {
+    fn non_identifying_parameters_do_not_change_the_key() {
         let mut parameters = Parameters::new();
         let value = ParameterValue::Boolean(true);
         parameters.insert("dry", crate::definition::Parameter { value, identifying: false, secret: false });

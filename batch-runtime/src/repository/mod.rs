@@ -1,13 +1,13 @@
-//! Receives: what the engine decides. Gives: its record, safe against a death at any line.
+//! Records the decisions of the engine so that the record survives a crash at any point.
 //!
 //! # The crash contract
-//! - Every method is one transaction: after a crash it has happened, or it has not.
+//! - Every method is one transaction: after a crash it has either happened completely or not at all.
 //! - Every write on behalf of an execution carries its [`Ownership`], and is refused as
-//!   [`RepositoryError::Fenced`] where the stored epoch is another: a paused owner that wakes up after a takeover
+//!   [`RepositoryError::Fenced`] if the stored epoch is another: a paused owner that wakes up after a takeover
 //!   changes nothing.
-//! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (where they live in the
-//!   same database), counters, context with the checkpoint, skipped items, and the guard, in one transaction.
-//! - A step's end and the journal's entry of it are one transaction, and so are a launch and its lock.
+//! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (if they are in the same
+//!   database), counters, context with the checkpoint, skipped items and the fence, in one transaction.
+//! - The end of a step and its journal entry are one transaction, and so are a launch and its lock.
 
 mod clock;
 mod encoding;
@@ -35,14 +35,14 @@ use crate::definition::{
     StepExecutionId, StopSignal,
 };
 
-/// The right to write on behalf of an execution, and proof of it: number and epoch.
+/// The right to write on behalf of an execution, proved by its ID and epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ownership {
     /// The instance.
     pub instance: InstanceId,
     /// The execution.
     pub execution: ExecutionId,
-    /// The epoch that the launch was given.
+    /// The epoch of the launch.
     pub epoch: u64,
 }
 
@@ -52,48 +52,50 @@ pub struct Ownership {
 pub enum Recovery {
     /// Never take over.
     Strict,
-    /// Take over where the owner's lock proves that it is dead.
+    /// Take over if the owner's lock proves that it is dead.
     #[default]
     Detect,
-    /// Take over in any case: the owner is fenced.
+    /// Always take over: the previous owner is fenced.
     Force,
 }
 
-/// What an instance has done so far.
+/// The history of an instance.
 #[derive(Debug, Clone, Copy)]
 pub struct SoFar<'a> {
-    /// What it has passed, oldest first.
+    /// The places it has passed, oldest first.
     pub journal: &'a [JournalEntry],
-    /// The steps that it has begun and not completed.
+    /// The steps that it has begun but not completed.
     pub unfinished: &'a [UnfinishedStep],
     /// The graph of the last execution.
     pub graph: &'a str,
 }
 
-/// Says what of an instance the graph does not hold, else which steps have another name in it.
+/// Returns the steps that have another name in the graph, or an error that names the part of the history that
+/// the graph lacks.
 pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 
-/// What a launch asks for.
+/// A request to launch a job.
 #[derive(Clone, Copy)]
 pub struct LaunchRequest<'a> {
     /// The job's name.
     pub job: &'a str,
-    /// All parameters, defaults included; the identifying ones make the instance.
+    /// All parameters, including defaults; the identifying ones determine the instance.
     pub parameters: &'a Parameters,
-    /// One execution of the job at a time?
+    /// True if only one execution of the job may run at a time.
     pub exclusive: bool,
-    /// May the instance be started again after a failure or stop?
+    /// True if the instance may be restarted after a failure or stop.
     pub restartable: bool,
-    /// How often in a row an instance is taken over from owners that died without having committed anything.
+    /// How often in a row an instance may be taken over from owners that died without a commit.
     pub max_recoveries: u32,
     /// What to do with a running execution.
     pub recovery: Recovery,
-    /// What commits must survive.
+    /// The crash that commits must survive.
     pub durability: Durability,
-    /// The job's graph as text: stored with the instance.
+    /// The graph of the job as text, stored with the instance.
     pub graph: &'a str,
-    /// Does the graph hold what the instance has done? Called inside the transaction, where there is an execution before.
-    /// Steps that have another name in the graph are renamed in all that is recorded of the instance.
+    /// Checks that the graph contains everything the instance has done. Called inside the transaction if
+    /// there is an earlier execution. Steps that have another name in the graph are renamed in the whole
+    /// record of the instance.
     pub holds: &'a Holds<'a>,
 }
 
@@ -106,24 +108,24 @@ impl fmt::Debug for LaunchRequest<'_> {
     }
 }
 
-/// A launched execution. Dropping it gives the execution's lock back.
+/// A launched execution. Dropping it releases the execution's lock.
 #[derive(Debug)]
 pub struct Launched {
     /// The right to write.
     pub ownership: Ownership,
-    /// The execution before this one in the same instance.
+    /// The previous execution of the same instance.
     pub restarted_from: Option<ExecutionId>,
     /// The owner that this launch took over from.
     pub recovered: Option<Owner>,
-    /// What the instance has passed so far, oldest first.
+    /// The places that the instance has passed so far, oldest first.
     pub journal: Vec<JournalEntry>,
     /// The job's context, inherited.
     pub context: ContextMap,
-    /// Held as long as the owner lives.
+    /// Held while the owner is alive.
     pub lock: ExecutionLock,
 }
 
-/// Proof that an execution's owner lives: free as soon as the process is dead.
+/// Proof that the owner of an execution is alive: released as soon as the process dies.
 pub trait HeldLock: Send + Sync + fmt::Debug {}
 
 /// A held lock of any kind.
@@ -132,97 +134,100 @@ pub type ExecutionLock = Box<dyn HeldLock>;
 /// A step execution to begin.
 #[derive(Debug, Clone, Copy)]
 pub struct StepStart<'a> {
-    /// The step's name in the job, with the iteration in a loop.
+    /// The name of the step in the job, with the iteration if it is in a loop.
     pub name: &'a str,
-    /// How often it may be started in the instance.
+    /// The maximum number of starts in the instance.
     pub start_limit: Option<u32>,
-    /// What the step is made of, to be stored: see [`UnfinishedStep::form`]. A partition has that of its step.
+    /// The form of the step, to be stored: see [`UnfinishedStep::form`]. A partition has that of its step.
     pub form: Option<&'a str>,
-    /// The names that it had before. Where its chunks are committed in another database they may still be known there by one.
+    /// Its earlier names. If its chunks are committed in another database, it may still be known there by one
+    /// of them.
     pub was: &'a [String],
-    /// The other database that its chunks are committed in, and its name.
+    /// The other database that its chunks are committed in, with its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
-    /// Ends the wait for a locked database: of the step that begins, and of its chunks.
+    /// Ends the wait for a locked database, both of the beginning step and of its chunks.
     pub stop: &'a StopSignal,
 }
 
 /// A step execution that has begun.
 #[derive(Debug)]
 pub struct BegunStep {
-    /// Its number.
+    /// Its ID.
     pub id: StepExecutionId,
-    /// How often the step was started in the instance, this time included.
+    /// How often the step was started in the instance, including this time.
     pub starts: u32,
-    /// The context it inherits, checkpoint included.
+    /// The inherited context, including the checkpoint.
     pub context: ContextMap,
-    /// Its counters summed over the earlier executions of the instance.
+    /// Its counters, summed over the earlier executions of the instance.
     pub before: Counters,
-    /// Where its chunks are committed.
+    /// The place where its chunks are committed.
     pub chunks: ChunkStore,
 }
 
-/// How a step execution ended.
+/// The outcome of a step execution.
 #[derive(Debug, Clone)]
 pub struct StepFinish {
-    /// COMPLETED, STOPPED, FAILED, or ABANDONED where the control flow handles the failure.
+    /// COMPLETED, STOPPED, FAILED, or ABANDONED if the control flow handles the failure.
     pub status: BatchStatus,
-    /// In words.
+    /// The exit code and description.
     pub exit: ExitStatus,
-    /// What it did; the committed counters with what was rolled back and seen since.
+    /// Its counters: the committed ones, plus later rollbacks and skips.
     pub counters: Counters,
-    /// Where its time went.
+    /// Its time per activity.
     pub profile: Option<Profile>,
-    /// What the journal records, where the job goes on behind the step.
+    /// The journal entries, if the job continues after the step.
     pub journal: Vec<JournalEntry>,
-    /// The step's context, where it changed since the last chunk.
+    /// The context of the step, if it changed after the last chunk.
     pub context: Option<ContextMap>,
-    /// What changed of the job's context; the other values stay.
+    /// The changed values of the job's context; the others stay.
     pub job_context: Option<ContextMap>,
 }
 
-/// What a chunk commits beside the rows.
+/// The record of a chunk, committed together with its rows.
 #[derive(Debug, Clone, Default)]
 pub struct ChunkRecord {
-    /// All that the step execution has done, this chunk included.
+    /// The counters of the step execution, including this chunk.
     pub counters: Counters,
-    /// The step's whole context with the checkpoint, as [`encode_context`] writes it.
+    /// The whole context of the step with the checkpoint, as [`encode_context`] writes it.
     pub context: String,
-    /// What a component changed of the job's context, written in the same way. The other values stay: branches of a split
-    /// commit side by side.
+    /// The values of the job's context that a component changed, written in the same way. The others stay,
+    /// since branches of a split commit concurrently.
     pub job_context: Option<String>,
-    /// What this chunk skipped, in the order of the input; stored with it. Whoever commits the next chunk empties it.
+    /// The items that this chunk skipped, in the order of the input, stored with it. The commit of the next
+    /// chunk clears it.
     pub skipped: Vec<SkippedItem>,
 }
 
-/// What the commit of a chunk tells.
+/// The result of a chunk's commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
-    /// Somebody asked for a stop, in the repository.
+    /// A stop was requested through the repository.
     pub stop_requested: bool,
 }
 
-/// Where the chunks of one step execution are committed: the one place for it. An enum and no trait object, so that
-/// the work inside is a static call.
+/// The place where the chunks of one step execution are committed, and the only one. It is an enum rather
+/// than a trait object so that the work inside is a static call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ChunkStore {
-    /// Nowhere: a step that runs without a repository.
+    /// Nowhere, for a step that runs without a repository.
     Nowhere,
-    /// In a `SQLite` database: the repository's own, or another.
+    /// A `SQLite` database: the repository's own, or another.
     Sqlite(sqlite::ChunkStore),
 }
 
 impl ChunkStore {
-    /// Is anything kept of what a step commits?
+    /// Returns whether the commits of a step are stored anywhere.
     pub(crate) const fn keeps(&self) -> bool {
         !matches!(self, Self::Nowhere)
     }
 
-    /// Commits one chunk: begins the transaction, lets `work` write the rows and fill the record in, adds counters,
-    /// context and guard, and commits.
+    /// Commits one chunk: begins the transaction, lets `work` write the rows and fill in the record, adds
+    /// counters, context and fence, and commits.
     ///
     /// # Errors
-    /// When `work` failed, or the commit did, or the job was asked to stop while a lock was waited for. In all cases nothing of the chunk stays in the database.
+    /// If `work` or the commit fails, or the job is asked to stop while waiting for a lock. In every case
+    /// nothing of the chunk stays in the database.
     pub fn commit(
         &mut self,
         record: &mut ChunkRecord,
@@ -238,84 +243,87 @@ impl ChunkStore {
     }
 }
 
-/// How an execution ended.
+/// The outcome of an execution.
 #[derive(Debug, Clone)]
 pub struct ExecutionFinish {
     /// COMPLETED, STOPPED or FAILED.
     pub status: BatchStatus,
-    /// In words.
+    /// The exit code and description.
     pub exit: ExitStatus,
-    /// What changed of the job's context; the other values stay.
+    /// The changed values of the job's context; the others stay.
     pub context: Option<ContextMap>,
 }
 
-/// Which executions to list: all, unless narrowed.
+/// Selects the executions to list; all by default.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
-    /// Of this job only.
+    /// Only those of this job.
     pub job: Option<String>,
-    /// Of this instance only.
+    /// Only those of this instance.
     pub instance: Option<InstanceId>,
-    /// Running ones only.
+    /// Only running ones.
     pub running: bool,
-    /// At most that many, the newest first.
+    /// The maximum number, newest first.
     pub limit: Option<u32>,
-    /// Without the first so many, for the next page of a list.
+    /// The number to skip, for the next page of a list.
     pub offset: u64,
 }
 
-/// Which instances to list: all, unless narrowed.
+/// Selects the instances to list; all by default.
 #[derive(Debug, Clone, Default)]
 pub struct InstanceFilter {
-    /// Of this job only.
+    /// Only those of this job.
     pub job: Option<String>,
-    /// At most that many, the newest first.
+    /// The maximum number, newest first.
     pub limit: Option<u32>,
-    /// Without the first so many, for the next page of a list.
+    /// The number to skip, for the next page of a list.
     pub offset: u64,
 }
 
-/// The record of all jobs. Shared by threads; see the module for what every implementation promises.
+/// The record of all jobs. Threads share it; see the module for the promises of every implementation.
 pub trait Repository: Send + Sync + fmt::Debug {
-    /// Where it is, for messages.
+    /// Its location, for messages.
     fn url(&self) -> String;
 
-    /// What tells it from every other repository; the same wherever it is moved.
+    /// Identifies the repository among all others, even after it is moved.
     fn identity(&self) -> String {
         self.url()
     }
 
-    /// The database that components may use in the chunk's transaction, where it is of a kind they can.
+    /// The database that components may use in the chunk's transaction, if it is of a supported kind.
     fn database(&self) -> Option<DatabaseHandle>;
 
-    /// Finds or creates the instance, checks that it may run, takes over from a dead owner, and inserts the execution as
-    /// STARTED, locked: all in one transaction.
+    /// Finds or creates the instance, checks that it may run, takes over from a dead owner, and inserts the
+    /// execution as STARTED and locked, all in one transaction.
     ///
     /// # Errors
     /// [`RepositoryError::AlreadyRunning`], then [`NeedsRecovery`](RepositoryError::NeedsRecovery),
-    /// [`AlreadyComplete`](RepositoryError::AlreadyComplete), [`NotRestartable`](RepositoryError::NotRestartable),
-    /// [`GraphChanged`](RepositoryError::GraphChanged), in this order; nothing is written then.
+    /// [`AlreadyComplete`](RepositoryError::AlreadyComplete),
+    /// [`NotRestartable`](RepositoryError::NotRestartable), [`GraphChanged`](RepositoryError::GraphChanged),
+    /// in this order. Nothing is written then.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
 
     /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance.
     ///
     /// # Errors
-    /// [`RepositoryError::StartLimit`] when it was started too often; [`RepositoryError::Stopped`] when the job was asked
-    /// to stop while a lock was waited for.
+    /// [`RepositoryError::StartLimit`] if it was started too often; [`RepositoryError::Stopped`] if the job
+    /// was asked to stop while waiting for a lock.
     fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError>;
 
-    /// The partitions of a step of the instance, as they were made when it first started; none where it has not.
+    /// The partitions of a step of the instance, as created when it first started; none if it has not
+    /// started.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn partitions(&self, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, RepositoryError>;
 
-    /// Makes the partitions of a step where `new` gives them, and a step execution as STARTING for each; else one for each
-    /// that is not COMPLETED, with the context of its last. All of them in one transaction; gives all partitions.
+    /// Creates the partitions of a step from `new`, with a step execution as STARTING for each; without
+    /// `new`, creates one for each partition that is not COMPLETED, with its last context. All of this is one
+    /// transaction. Returns all partitions.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when the execution has another owner by now; [`RepositoryError::Stopped`] when the
-    /// job was asked to stop while a lock was waited for.
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now; [`RepositoryError::Stopped`] if
+    /// the job was asked to stop while waiting for a lock.
     fn begin_partitions(
         &self,
         owner: Ownership,
@@ -323,10 +331,10 @@ pub trait Repository: Send + Sync + fmt::Debug {
         new: Option<&[NewPartition]>,
     ) -> Result<Vec<PartitionExecution>, RepositoryError>;
 
-    /// Begins the step execution of a partition; at most once.
+    /// Begins the step execution of a partition, at most once.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when it was begun already, or the execution has another owner by now;
+    /// [`RepositoryError::Fenced`] if it was already begun, or the execution has another owner by now;
     /// [`RepositoryError::Stopped`] as for [`begin_step`](Self::begin_step).
     fn begin_partition(
         &self,
@@ -335,26 +343,26 @@ pub trait Repository: Send + Sync + fmt::Debug {
         step: &StepStart<'_>,
     ) -> Result<BegunStep, RepositoryError>;
 
-    /// The context that a partition has committed.
+    /// The committed context of a partition.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn partition_context(
         &self,
         owner: Ownership,
         partition: StepExecutionId,
     ) -> Result<ContextMap, RepositoryError>;
 
-    /// Ends the partitions of a step that were not begun in this execution as STOPPED.
+    /// Ends the partitions of a step that this execution has not begun as STOPPED.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn end_partitions(&self, owner: Ownership, step: &str) -> Result<(), RepositoryError>;
 
     /// Ends a step execution and records it in the journal.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn finish_step(
         &self,
         owner: Ownership,
@@ -362,55 +370,56 @@ pub trait Repository: Send + Sync + fmt::Debug {
         finish: &StepFinish,
     ) -> Result<(), RepositoryError>;
 
-    /// Records what a decider said with what it takes back, or a stop that was passed, before the next node starts.
+    /// Records the outcome of a decider, with the outputs it discards, or a passed stop, before the next node
+    /// starts.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError>;
 
-    /// Ends an execution. A step of it that still runs, because its own end could not be recorded, ends with it as FAILED
-    /// with exit `END_LOST`, and the next start goes on behind its last commit.
+    /// Ends an execution. If one of its steps still counts as running because its own end could not be
+    /// recorded, it ends as FAILED with exit `END_LOST`, and the next start resumes after its last commit.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError>;
 
-    /// Was the execution asked to stop?
+    /// Returns whether the execution was asked to stop.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] when the execution has another owner by now.
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn stop_requested(&self, owner: Ownership) -> Result<bool, RepositoryError>;
 
-    /// Asks a running execution to stop: STOPPING.
+    /// Asks a running execution to stop: its status becomes STOPPING.
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchExecution`], [`NotRunning`](RepositoryError::NotRunning).
     fn request_stop(&self, execution: ExecutionId) -> Result<(), RepositoryError>;
 
-    /// Gives an execution up for good. A running one only where its owner is dead.
+    /// Abandons an execution for good. A running one is only abandoned if its owner is dead.
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchExecution`], [`AlreadyRunning`](RepositoryError::AlreadyRunning),
     /// [`AlreadyComplete`](RepositoryError::AlreadyComplete).
     fn abandon(&self, execution: ExecutionId) -> Result<(), RepositoryError>;
 
-    /// Ends the running executions whose owners are dead as FAILED with exit `OWNER_LOST`, so that they can be
-    /// started again; gives those it took over.
+    /// Ends running executions whose owners are dead as FAILED with exit `OWNER_LOST`, so that they can be
+    /// restarted, and returns them.
     ///
     /// # Errors
-    /// When the repository cannot be written.
+    /// If the repository cannot be written.
     fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError>;
 
-    /// Does the owner of a running execution live? Writes nothing, and needs no right to write.
+    /// Returns the state of the owner of a running execution. Writes nothing, and needs no write access.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn owner_state(&self, execution: &JobExecution) -> Result<OwnerState, RepositoryError>;
 
-    /// The time by the clock that the repository writes.
+    /// The time on the repository's clock.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn now(&self) -> Result<Timestamp, RepositoryError>;
 
     /// One execution.
@@ -422,60 +431,60 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// The executions, newest first.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError>;
 
-    /// How many executions the filter finds, whatever its limit and offset.
+    /// The number of executions that match the filter, regardless of its limit and offset.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, RepositoryError>;
 
     /// The instances, newest first.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn instances(&self, filter: &InstanceFilter) -> Result<Vec<JobInstance>, RepositoryError>;
 
-    /// How many instances there are, of a job or of all.
+    /// The number of instances, of one job or of all.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn count_instances(&self, job: Option<&str>) -> Result<u64, RepositoryError>;
 
-    /// The names of the jobs that have instances, in their order.
+    /// The names of the jobs that have instances, sorted.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn job_names(&self) -> Result<Vec<String>, RepositoryError>;
 
     /// The step executions of an execution, in the order they began.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError>;
 
-    /// What the steps of an execution skipped, by step execution and in the order of the input.
+    /// The items that the steps of an execution skipped, by step execution and in the order of the input.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError>;
 
-    /// What a step execution's step was made of when it began: see [`StepStart::form`].
+    /// The form of a step when the step execution began: see [`StepStart::form`].
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError>;
 
-    /// What the instance of an execution has passed, oldest first.
+    /// The places that the instance of an execution has passed, oldest first.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError>;
 
-    /// The greatest identifying `run.id` of the job's instances: `--next` counts on from it.
+    /// The greatest identifying `run.id` of the job's instances, which `--next` increments.
     ///
     /// # Errors
-    /// When the repository cannot be read.
+    /// If the repository cannot be read.
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError>;
 }

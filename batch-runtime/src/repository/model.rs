@@ -1,5 +1,4 @@
-//! Receives: nothing. Gives: the words in which the engine and the repository speak: statuses, counters,
-//! executions, and the journal.
+//! The model shared by the engine and the repository: statuses, counters, executions and the journal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,30 +10,30 @@ use serde_json::Value;
 
 use crate::definition::{Durability, ExecutionId, InstanceId, ParameterValue, StepExecutionId};
 
-/// Where an execution stands, worst last.
+/// The status of an execution, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum BatchStatus {
     /// Its work is done.
     Completed,
-    /// Created, not yet running.
+    /// Created but not running yet.
     Starting,
     /// Running.
     Started,
     /// Asked to stop.
     Stopping,
-    /// Stopped; may be started again.
+    /// Stopped; may be restarted.
     Stopped,
-    /// Failed; may be started again.
+    /// Failed; may be restarted.
     Failed,
-    /// Given up for good: a person said so, or the control flow handled the failure.
+    /// Abandoned for good: a person said so, or the control flow handled the failure.
     Abandoned,
-    /// The outcome is not known: a person must look.
+    /// The outcome is unknown: a person must look.
     Unknown,
 }
 
 impl BatchStatus {
-    /// As the column `STATUS` holds it.
+    /// The value of the column `STATUS`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,14 +77,14 @@ impl FromStr for BatchStatus {
         ]
         .into_iter()
         .find(|status| status.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is no batch status"))
+        .ok_or_else(|| format!("`{text}` is not a batch status"))
     }
 }
 
-/// How an execution ended, in words: a code and a description.
+/// The end of an execution in words: a code and a description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitStatus {
-    /// `COMPLETED`, `FAILED`, `STOPPED`, `NOOP`, `OWNER_LOST`, `END_LOST`, or what `end!("CODE")` says.
+    /// `COMPLETED`, `FAILED`, `STOPPED`, `NOOP`, `OWNER_LOST`, `END_LOST`, or the code of `end!("CODE")`.
     pub code: String,
     /// The reason, or empty.
     pub description: String,
@@ -98,7 +97,7 @@ impl ExitStatus {
         Self { code: code.into(), description: String::new() }
     }
 
-    /// With a description.
+    /// Adds a description.
     #[must_use]
     pub fn because(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
@@ -137,19 +136,19 @@ impl ExitStatus {
     }
 }
 
-/// What a step execution did, as committed.
+/// The committed work of a step execution.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Items that the reader handed out.
+    /// Items that the reader returned.
     pub read: u64,
     /// Items for which the processors returned nothing.
     pub filter: u64,
-    /// Items that the writers were given.
+    /// Items passed to the writers.
     pub write: u64,
-    /// Chunks.
+    /// Committed chunks.
     pub commit: u64,
-    /// How often work was taken back: transactions that were rolled back, also those of attempts to write a chunk that was
-    /// committed in the end, and chunks given up before their transaction began.
+    /// The number of rollbacks: of transactions, including those of failed attempts at a chunk that was
+    /// committed in the end, and of chunks dropped before their transaction began.
     pub rollback: u64,
     /// Records skipped while reading.
     pub read_skip: u64,
@@ -180,11 +179,11 @@ impl std::ops::AddAssign for Counters {
     }
 }
 
-/// What was being done with an item when it was skipped.
+/// The phase in which an item was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SkipPhase {
-    /// The reader could not make an item of the record.
+    /// The reader could not turn the record into an item.
     Read,
     /// A processor failed on the item.
     Process,
@@ -193,7 +192,7 @@ pub enum SkipPhase {
 }
 
 impl SkipPhase {
-    /// As the column `PHASE` holds it.
+    /// The value of the column `PHASE`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -217,26 +216,27 @@ impl FromStr for SkipPhase {
         [Self::Read, Self::Process, Self::Write]
             .into_iter()
             .find(|phase| phase.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is no phase of a skip"))
+            .ok_or_else(|| format!("`{text}` is not a skip phase"))
     }
 }
 
-/// An item that was left out because it failed. Committed with the chunk whose checkpoint covers it.
+/// An item that was skipped because it failed, committed with the chunk whose checkpoint covers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedItem {
-    /// What was being done with it.
+    /// The phase in which it was skipped.
     pub phase: SkipPhase,
-    /// Where the reader finds it again: JSON, as `{"v":1,"at":<position of a commit>,"ahead":<records behind it>}`.
+    /// Where the reader finds it again: JSON of the form `{"v":1,"at":<position of a commit>,"ahead":<records
+    /// after it>}`.
     pub position: String,
-    /// The place for people, as `flights.csv, line 7`, where the reader knows it.
+    /// The place for people, such as `flights.csv, line 7`, if the reader knows it.
     pub location: Option<String>,
     /// Why it failed, with the causes; stored up to 2,500 characters.
     pub error: String,
-    /// The item as JSON, where it was still in hand and serialises.
+    /// The item as JSON, if it was still available and serialises.
     pub item: Option<String>,
 }
 
-/// A skipped item as the repository holds it.
+/// A skipped item as stored in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedRow {
     /// The execution of the job that skipped it.
@@ -245,13 +245,14 @@ pub struct SkippedRow {
     pub step_execution: StepExecutionId,
     /// The step's name in the job.
     pub step: String,
-    /// Counts the skipped items of the step execution from 1, in the order of the input.
+    /// The number of the item among the skipped items of the step execution, from 1, in the order of the
+    /// input.
     pub sequence: u64,
-    /// What was skipped, and why.
+    /// The item and the reason.
     pub item: SkippedItem,
 }
 
-/// Where the time of a step went, in nanoseconds.
+/// The time per activity of a step, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// In the reader.
@@ -260,14 +261,14 @@ pub struct Profile {
     pub process: u64,
     /// In the writers.
     pub write: u64,
-    /// In making a chunk durable and committing it.
+    /// Making a chunk durable and committing it.
     pub commit: u64,
 }
 
-/// What makes an instance: the job and its identifying parameters.
+/// An instance: a job with its identifying parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobInstance {
-    /// Its number.
+    /// Its ID.
     pub id: InstanceId,
     /// The job.
     pub job: String,
@@ -275,38 +276,38 @@ pub struct JobInstance {
     pub key: String,
 }
 
-/// A parameter as stored with an execution.
+/// A parameter stored with an execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredParameter {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: ParameterValue,
-    /// Does it identify the instance?
+    /// True if it identifies the instance.
     pub identifying: bool,
 }
 
-/// Who owns an execution, or owned it.
+/// The current or former owner of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Owner {
-    /// Unique to the launch.
+    /// The unique ID of the launch.
     pub uuid: String,
     /// Host name.
     pub host: String,
     /// Process id on that host.
     pub pid: u32,
-    /// When that process started, in ticks of the kernel's clock, so that a reused pid is told apart.
+    /// The start time of that process in ticks of the kernel's clock, to detect a reused pid.
     pub start_ticks: u64,
-    /// Which boot of that host.
+    /// The ID of the host's boot.
     pub boot_id: String,
 }
 
-/// Whether the owner of a running execution still lives.
+/// Whether the owner of a running execution is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum OwnerState {
-    /// It holds the execution's lock. A process that is stopped (SIGSTOP) lives.
+    /// It holds the execution's lock. A process stopped by SIGSTOP is alive.
     Alive,
     /// Nobody holds the lock: the process is gone, and a launch takes the execution over.
     Dead,
@@ -317,65 +318,65 @@ pub enum OwnerState {
 /// One attempt to run an instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobExecution {
-    /// Its number.
+    /// Its ID.
     pub id: ExecutionId,
-    /// Of which instance.
+    /// Its instance.
     pub instance: JobInstance,
-    /// Where it stands.
+    /// Its status.
     pub status: BatchStatus,
-    /// How it ended.
+    /// Its exit code and description.
     pub exit: ExitStatus,
-    /// When it was created.
+    /// The time of its creation.
     pub created: Timestamp,
-    /// When it began to run.
+    /// The time of its start.
     pub started: Option<Timestamp>,
-    /// When it ended.
+    /// The time of its end.
     pub ended: Option<Timestamp>,
-    /// The last write.
+    /// The time of the last write.
     pub updated: Timestamp,
-    /// Its parameters, secrets left out.
+    /// Its parameters, without secrets.
     pub parameters: Vec<StoredParameter>,
-    /// Raised by every launch and takeover.
+    /// Increased by every launch and takeover.
     pub epoch: u64,
-    /// Who owns it.
+    /// Its owner.
     pub owner: Option<Owner>,
-    /// What its commits survive.
+    /// The crash that its commits survive.
     pub durability: Durability,
 }
 
 /// One attempt to run a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepExecution {
-    /// Its number.
+    /// Its ID.
     pub id: StepExecutionId,
-    /// Its name in the job; in a loop with the iteration, as `page[3]`.
+    /// Its name in the job, with the iteration if it is in a loop, as in `page[3]`.
     pub name: String,
     /// The job execution.
     pub execution: ExecutionId,
-    /// Where it stands.
+    /// Its status.
     pub status: BatchStatus,
-    /// How it ended.
+    /// Its exit code and description.
     pub exit: ExitStatus,
-    /// When it was created.
+    /// The time of its creation.
     pub created: Timestamp,
-    /// When it began to run.
+    /// The time of its start.
     pub started: Option<Timestamp>,
-    /// When it ended.
+    /// The time of its end.
     pub ended: Option<Timestamp>,
-    /// The last write.
+    /// The time of the last write.
     pub updated: Timestamp,
-    /// What it did.
+    /// Its counters.
     pub counters: Counters,
-    /// Where its time went; known when it has ended.
+    /// Its time per activity, known after its end.
     pub profile: Option<Profile>,
-    /// Its context, checkpoint included.
+    /// Its context, including the checkpoint.
     pub context: ContextMap,
 }
 
-/// A part of a step's input, to be made a partition.
+/// A part of a step's input, to become a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPartition {
-    /// What people call it, where it has a name.
+    /// Its name for people, if it has one.
     pub name: Option<String>,
     /// The part, as JSON.
     pub part: String,
@@ -384,68 +385,69 @@ pub struct NewPartition {
 /// A partition of a step, with its last step execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionExecution {
-    /// Counts the partitions of the step from 0, in the order of the input.
+    /// The number of the partition in the step, from 0, in the order of the input.
     pub number: u32,
     /// The name of its step executions: `load:partition3`.
     pub step: String,
-    /// What people call it, where it has a name.
+    /// Its name for people, if it has one.
     pub name: Option<String>,
     /// The part of the input, as JSON.
     pub part: String,
     /// Its last step execution.
     pub id: StepExecutionId,
-    /// The job execution of that.
+    /// The job execution of that step execution.
     pub execution: ExecutionId,
-    /// Where that stands.
+    /// The status of that step execution.
     pub status: BatchStatus,
-    /// How that ended.
+    /// Its exit code and description.
     pub exit: ExitStatus,
-    /// What that did.
+    /// Its counters.
     pub counters: Counters,
 }
 
 /// An execution context: plain JSON values by key.
 pub type ContextMap = BTreeMap<String, Value>;
 
-/// A step that an instance has begun and not completed.
+/// A step that an instance has begun but not completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnfinishedStep {
     /// Its name in the job, with the iteration in a loop.
     pub step: String,
-    /// Its [form](super::StepStart::form) when it last began; `None` where an earlier version of the framework began it.
+    /// Its [form](super::StepStart::form) when it last began; `None` if an earlier version of the framework
+    /// began it.
     pub form: Option<String>,
-    /// The commits of all its executions in the instance.
+    /// The number of commits of all its executions in the instance.
     pub commits: u64,
-    /// The items that those wrote.
+    /// The number of items that they wrote.
     pub written: u64,
-    /// Is anything of it committed that the next execution of the step begins with?
+    /// True if it has committed something that its next execution starts from.
     pub has_committed: bool,
 }
 
-/// A step that has another name in the job than in what is recorded of it.
+/// A step whose name in the job differs from its recorded name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
-    /// The name that is recorded.
+    /// The recorded name.
     pub from: String,
-    /// The name that the job has for it.
+    /// The name in the job.
     pub to: String,
 }
 
-/// One place of a job's control flow that was passed.
+/// A passed place of a job's control flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
-    /// The node and its iterations, as `page[3]` or `match quality`.
+    /// The node and its iterations, such as `page[3]` or `match quality`.
     pub path: String,
-    /// What happened there: the arm's label, `COMPLETED`, `FAILED`.
+    /// The outcome: the label of the arm, `COMPLETED` or `FAILED`.
     pub outcome: String,
-    /// How the step there ended, where there was one: it drives what follows on a replay.
+    /// The exit of the step there, if any: it decides what follows in a replay of the journal.
     pub exit: Option<ExitStatus>,
-    /// What a tasklet left behind, as its id and JSON.
+    /// The output of a tasklet, as the ID of the step and JSON.
     pub output: Option<(String, String)>,
 }
 
 impl JournalEntry {
-    /// What happened at a place where no step ended.
+    /// The entry for a place where no step ended.
     pub(crate) fn at(path: &str, outcome: &str) -> Self {
         Self { path: path.to_owned(), outcome: outcome.to_owned(), exit: None, output: None }
     }

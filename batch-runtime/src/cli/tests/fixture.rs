@@ -1,4 +1,4 @@
-//! Two programs written against the traits, as the attributes would write them, and a folder to run them in.
+//! Three jobs, written against the traits as the attributes would expand to, and a folder to run them in.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::engine;
 use crate::graph::{Activity, Node, Text, Use};
 use crate::readers::IteratorReader;
 
-/// What a command printed, and its exit code.
+/// The output of a command, and its exit code.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) code: u8,
@@ -20,7 +20,7 @@ pub(super) struct Answer {
     pub(super) err: String,
 }
 
-/// A folder with a repository in it, gone at the end of the test.
+/// A folder with a repository, removed at the end of the test.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
@@ -36,7 +36,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Runs the program over `jobs` with the words of `line`, in the folder's repository.
+    /// Runs the program over `jobs` with the arguments in `line` and the folder's repository.
     pub(super) fn ask(&self, jobs: &[&'static JobInfo], line: &str) -> Answer {
         self.ask_with(jobs, line, |_| None)
     }
@@ -99,7 +99,7 @@ pub(super) fn ask<A: Into<OsString>>(
     Answer { code, out: out.text(), err: err.text() }
 }
 
-/// Reads 25 numbers, drops the even ones, fails at the parameter `fail_at`.
+/// Reads 25 numbers, drops the even ones, and fails at the parameter `fail_at`.
 pub(super) enum LoadDelays {}
 
 impl StepDefinition for LoadDelays {
@@ -222,7 +222,7 @@ pub(super) const FLIGHT_DELAYS: &JobInfo = &JobInfo {
     options: JobOptions::DEFAULT,
 };
 
-/// A secret, and a parameter whose name is a flag of ours.
+/// A secret, and a parameter named like one of our flags.
 pub(super) const UPLOAD: &JobInfo = &JobInfo {
     id: "demo::upload",
     name: "upload",
@@ -242,7 +242,7 @@ pub(super) const UPLOAD: &JobInfo = &JobInfo {
     options: JobOptions::DEFAULT.restartable(true),
 };
 
-/// A job that cannot be started again.
+/// A job that cannot be restarted.
 pub(super) const ONCE: &JobInfo = &JobInfo {
     id: "demo::once",
     name: "once",

@@ -1,4 +1,4 @@
-//! What `--help` and `jobs` print, whole.
+//! The complete output of `--help` and `jobs`.
 
 use super::fixture::*;
 
@@ -6,7 +6,7 @@ use super::fixture::*;
 fn prints(jobs: &[&'static crate::JobInfo], line: &str, expected: &str) {
     let answer = ask(["flights"].into_iter().chain(line.split_whitespace()), jobs, |_| None);
     assert_eq!(answer.code, 0, "{}", answer.err);
-    // clap leaves blanks at the ends of some lines.
+    // clap leaves spaces at the ends of some lines.
     let printed = answer.out.lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
     assert!(printed == expected, "{printed}\n---- is not ----\n{expected}");
 }
@@ -27,7 +27,7 @@ fn one_of_several_jobs_shows_its_own_parameters() {
 }
 
 #[test]
-fn several_jobs_are_listed_behind_run() {
+fn several_jobs_are_listed_under_run() {
     prints(&[FLIGHT_DELAYS, UPLOAD], "run --help", include_str!("golden/run.txt"));
 }
 

@@ -1,4 +1,4 @@
-//! What is asked of executions, and what is answered.
+//! Commands that look at executions, and their answers.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::fixture::*;
 
 const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS, UPLOAD, ONCE];
 
-/// A folder in which a run failed and another went on.
+/// A folder in which a run failed and a second one resumed it.
 fn two_runs() -> Folder {
     let folder = Folder::new();
     folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
@@ -14,7 +14,7 @@ fn two_runs() -> Folder {
     folder
 }
 
-/// The keys of objects, the types of the rest: what a program that reads it relies on.
+/// The keys of objects, and the types of all other values: a program that reads the document relies on them.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
@@ -44,11 +44,14 @@ fn executions_are_listed_newest_first_with_what_identifies_them() {
 }
 
 #[test]
-fn a_limit_says_that_older_ones_are_left_out() {
+fn a_limit_says_that_older_executions_are_not_shown() {
     let folder = two_runs();
     let limited = folder.ask(JOBS, "executions --limit 1");
     assert_eq!(limited.out.lines().count(), 3);
-    assert_eq!(limited.out.lines().last(), Some("older ones are left out: `executions --limit 10`"));
+    assert_eq!(
+        limited.out.lines().last(),
+        Some("older executions are not shown: list more with `executions --limit 10`")
+    );
     assert_eq!(folder.ask(JOBS, "executions --limit 2").out.lines().count(), 3);
 }
 
@@ -75,7 +78,7 @@ fn an_execution_is_shown_as_its_run_was() {
     folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
     let ran = folder.ask(JOBS, "run flight_delays --input /flights.csv");
     let shown = folder.ask(JOBS, "show 2");
-    // Times are measured twice, by two clocks; what was counted is the same.
+    // Two clocks measure the times; the counters are the same.
     let counted = |text: &str| -> Vec<String> {
         let rows =
             text.lines().filter(|line| line.starts_with("load_delays  c") || line.starts_with("  in all"));
@@ -96,7 +99,7 @@ fn a_failed_execution_is_shown_with_its_cause() {
 }
 
 #[test]
-fn an_execution_that_does_not_run_cannot_be_stopped() {
+fn an_execution_that_is_not_running_cannot_be_stopped() {
     let answer = two_runs().ask(JOBS, "stop 1");
     assert_eq!((answer.code, answer.err.as_str()), (4, "error: execution 1 is not running: it is FAILED\n"));
 }
@@ -105,12 +108,15 @@ fn an_execution_that_does_not_run_cannot_be_stopped() {
 fn an_abandoned_execution_is_not_run_again() {
     let folder = Folder::new();
     folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
-    assert_eq!(folder.ask(JOBS, "abandon 1").out, "execution 1 is given up; `run --next` starts anew\n");
+    assert_eq!(
+        folder.ask(JOBS, "abandon 1").out,
+        "execution 1 is abandoned; `run --next` starts a new instance\n"
+    );
     assert_eq!(folder.ask(JOBS, "run flight_delays --input /flights.csv").code, 4);
 }
 
 #[test]
-fn where_every_owner_lives_nothing_is_recovered() {
+fn nothing_is_recovered_while_every_owner_lives() {
     let folder = two_runs();
     let text = "nothing to recover: every running execution has a living owner\n";
     assert_eq!(folder.ask(JOBS, "recover").out, text);
@@ -140,14 +146,14 @@ fn an_execution_has_its_shape_in_json() {
 }
 
 #[test]
-fn what_is_asked_of_an_execution_is_told_in_json() {
+fn requests_to_an_execution_are_answered_in_json() {
     let folder = Folder::new();
     folder.ask(JOBS, "run once");
     assert_eq!(folder.json(JOBS, "abandon 1"), json!({ "execution": 1, "asked": "abandon" }));
 }
 
 #[test]
-fn a_job_is_drawn_in_the_format_that_is_asked_for() {
+fn a_job_is_drawn_in_the_requested_format() {
     let folder = Folder::new();
     for (format, begin) in [("text", "job flight_delays("), ("mermaid", "flowchart"), ("dot", "digraph")] {
         let answer = folder.ask(JOBS, &format!("graph flight_delays --format {format}"));
@@ -169,5 +175,5 @@ fn the_only_job_is_drawn_without_its_name() {
 fn one_of_several_jobs_is_drawn_by_its_name() {
     let answer = Folder::new().ask(JOBS, "graph");
     assert_eq!(answer.code, 2);
-    assert_eq!(answer.err, "error: the job's name is needed behind `graph`; `jobs` lists them\n");
+    assert_eq!(answer.err, "error: `graph` needs the name of a job; `jobs` lists them\n");
 }

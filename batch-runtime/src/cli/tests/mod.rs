@@ -1,4 +1,4 @@
-//! What the command line promises, asked of real jobs in a real repository.
+//! The promises of the command line, tested with real jobs in a real repository.
 
 mod fixture;
 mod help;

@@ -1,4 +1,4 @@
-//! What is said of executions that are recorded as running.
+//! How executions recorded as running are shown.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::repository::{LaunchRequest, Launched, Recovery, Repository};
 
 const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
 
-/// Launches an execution that nobody runs. Its owner lives as long as what this returns.
+/// Launches an execution that nobody runs. Its owner lives as long as the returned value.
 fn launched(folder: &Folder) -> Launched {
     let repository = SqliteRepository::open(folder.path("batch.db")).unwrap();
     let parameters = Parameters::new().with("input", ParameterValue::String("/flights.csv".to_owned()));
@@ -29,7 +29,7 @@ fn launched(folder: &Folder) -> Launched {
 }
 
 #[test]
-fn an_execution_whose_process_is_dead_is_not_said_to_run() {
+fn an_execution_whose_process_is_dead_is_not_shown_as_running() {
     let folder = Folder::new();
     drop(launched(&folder));
     let shown = folder.ask(JOBS, "show 1").out;

@@ -1,4 +1,4 @@
-//! Jobs that are run, restarted and looked at.
+//! Jobs that are run, restarted and shown.
 
 use super::fixture::*;
 
@@ -25,12 +25,12 @@ fn a_job_that_fails_exits_with_1_and_says_where_why_and_what_to_do() {
     assert_eq!(
         answer.err,
         "load_delays failed: processing in `late`: item 23: no carrier in item 23\n\
-         fix it and run the same command again: it goes on behind the last commit\n"
+         fix it and run the same command again to resume after the last commit\n"
     );
 }
 
 #[test]
-fn the_same_command_again_goes_on_and_counts_what_was_done_before() {
+fn the_same_command_again_resumes_and_counts_the_earlier_work() {
     let folder = Folder::new();
     folder.ask(JOBS, &format!("{RUN} --fail-at 23"));
     let answer = folder.ask(JOBS, RUN);
@@ -65,7 +65,7 @@ fn next_runs_new_instances_and_keeps_the_parameters() {
 }
 
 #[test]
-fn a_run_id_given_by_hand_is_not_met_again_by_next() {
+fn next_does_not_reuse_a_run_id_given_by_hand() {
     let folder = Folder::new();
     folder.ask(JOBS, &format!("{RUN} --param run.id=41"));
     folder.ask(JOBS, &format!("{RUN} --next"));
@@ -73,7 +73,7 @@ fn a_run_id_given_by_hand_is_not_met_again_by_next() {
 }
 
 #[test]
-fn a_replay_needs_no_name_of_a_job() {
+fn a_replay_needs_no_job_name() {
     let folder = Folder::new();
     folder.ask(JOBS, RUN);
     let answer = folder.ask(JOBS, "run --replay 1");
@@ -96,7 +96,7 @@ fn a_job_that_stops_exits_with_3() {
     assert_eq!(answer.code, 3);
     assert_eq!(
         answer.err,
-        "upload stopped: look at the ranking\nrun the same command again to go on behind the last commit\n"
+        "upload stopped: look at the ranking\nrun the same command again to resume after the last commit\n"
     );
 }
 
@@ -120,8 +120,8 @@ fn a_restart_with_another_identity_is_refused() {
     assert_eq!(answer.code, 4);
     assert_eq!(
         answer.err,
-        "error: execution 1 cannot be restarted: with today's parameters job `flight_delays` is another instance, as \
-         `min_delay` differs; give the value that the execution had, or run the job anew\n"
+        "error: execution 1 cannot be restarted: the current parameters belong to another instance of job \
+         `flight_delays`, as `min_delay` differs; pass the value that the execution had, or start a new instance\n"
     );
 }
 
@@ -170,7 +170,7 @@ fn a_secret_is_stored_nowhere_and_printed_nowhere() {
 }
 
 #[test]
-fn a_parameter_named_as_one_of_our_flags_is_given_by_its_name() {
+fn a_parameter_named_like_one_of_our_flags_is_passed_with_param() {
     let folder = Folder::new();
     folder.ask(JOBS, "run upload --api-key k --param json=fast");
     assert_eq!(folder.json(JOBS, "show 1")["parameters"]["json"]["value"], "fast");
@@ -199,7 +199,7 @@ fn a_job_that_is_not_restartable_is_refused_with_4() {
     assert_eq!(first.code, 1);
     assert_eq!(
         first.err,
-        "once failed: nothing to do\nthe job is not restartable: run it anew, with other parameters or with `--next`\n"
+        "once failed: nothing to do\nthe job is not restartable: run it with other parameters or with `--next`\n"
     );
     assert_eq!(folder.ask(JOBS, "run once").code, 4);
 }
@@ -215,7 +215,7 @@ fn quiet_prints_only_what_went_wrong() {
 }
 
 #[test]
-fn verbose_tells_of_steps_on_standard_error() {
+fn verbose_logs_steps_to_stderr() {
     let answer = Folder::new().ask(JOBS, &format!("{RUN} -v"));
     let words: Vec<String> = answer
         .err
@@ -239,13 +239,13 @@ fn a_weaker_durability_is_named() {
     let answer = Folder::new().ask(JOBS, &format!("{RUN} --durability process"));
     let headline = answer.out.lines().next().unwrap();
     assert!(
-        headline.ends_with("commits survive the death of the process, not of the machine)"),
+        headline.ends_with("commits survive a crash of the process, but not of the machine)"),
         "{headline}"
     );
 }
 
 #[test]
-fn the_environment_names_the_repository_where_no_flag_does() {
+fn the_environment_names_the_repository_if_no_flag_does() {
     fn nowhere(name: &str) -> Option<std::ffi::OsString> {
         (name == "BATCH_REPOSITORY").then(|| "/nowhere/at/all.db".into())
     }
@@ -272,7 +272,7 @@ fn an_input_whose_name_is_not_utf_8_is_given_on_the_command_line() {
 }
 
 #[test]
-fn a_value_that_is_no_path_and_not_utf_8_is_refused() {
+fn a_value_that_is_neither_a_path_nor_utf_8_is_refused() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
 
@@ -281,6 +281,6 @@ fn a_value_that_is_no_path_and_not_utf_8_is_refused() {
     assert_eq!(answer.code, 2);
     assert_eq!(
         answer.err,
-        "error: parameter `min_delay` of job `flight_delays`: a text in UTF-8 is expected, not `\\xFF`\n"
+        "error: parameter `min_delay` of job `flight_delays`: UTF-8 text is expected, not `\\xFF`\n"
     );
 }

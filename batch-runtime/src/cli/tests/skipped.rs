@@ -1,4 +1,4 @@
-//! What an execution skipped, as people and programs are shown it.
+//! How people and programs see the items that an execution skipped.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::fixture::*;
 
 const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
 
-/// A folder with a run that skipped: a record that was no item, and an item with what CSV has to quote.
+/// A folder with a run that skipped an unparsable record, and an item that CSV has to quote.
 fn skipping_run() -> Folder {
     let folder = Folder::new();
     folder.ask(JOBS, "run flight_delays --input /flights.csv");
@@ -105,7 +105,7 @@ execution  step         no  while    where   why        item
 }
 
 #[test]
-fn csv_is_of_skipped_items_only_and_no_json() {
+fn csv_is_only_for_skipped_items_and_excludes_json() {
     let folder = skipping_run();
     for line in ["show 1 --csv", "show 1 --skipped --csv --json"] {
         assert_eq!(folder.ask(JOBS, line).code, 2, "{line}");

@@ -1,4 +1,4 @@
-//! Words that cannot be understood: one line says what is wrong and what to type, and nothing is written.
+//! Arguments that cannot be understood: one line says what is wrong and what to type, and nothing is written.
 
 use super::fixture::*;
 
@@ -11,7 +11,7 @@ fn refused(jobs: &[&'static crate::JobInfo], line: &str, expected: &str) {
     let answer = folder.ask(jobs, line);
     assert_eq!(answer.err, format!("error: {expected}\n"));
     assert_eq!((answer.code, answer.out.as_str()), (2, ""));
-    assert!(!folder.exists("batch.db"), "a repository was made for words that were not understood");
+    assert!(!folder.exists("batch.db"), "a repository was created for arguments that were not understood");
 }
 
 #[test]
@@ -27,17 +27,17 @@ fn an_unknown_job_names_the_nearest() {
 }
 
 #[test]
-fn a_job_that_is_like_none_lists_those_there_are() {
+fn a_job_unlike_any_other_lists_the_existing_jobs() {
     refused(ALL, "run sort", "there is no job `sort`; this program has `flight_delays`, `upload`, `once`");
 }
 
 #[test]
 fn an_unknown_flag_names_the_nearest() {
-    refused(ONE, "run --inptu a.csv", "`--inptu` is not known here; did you mean `--input`?");
+    refused(ONE, "run --inptu a.csv", "unexpected argument `--inptu`; did you mean `--input`?");
 }
 
 #[test]
-fn an_unknown_name_behind_param_names_the_nearest() {
+fn an_unknown_name_after_param_names_the_nearest() {
     refused(
         ONE,
         "run --param inptu=a.csv",
@@ -46,35 +46,35 @@ fn an_unknown_name_behind_param_names_the_nearest() {
 }
 
 #[test]
-fn a_parameter_before_the_name_of_its_job_is_told_where_it_belongs() {
+fn a_parameter_before_the_name_of_its_job_says_where_it_belongs() {
     refused(
         ALL,
         "run --input a.csv",
-        "`--input` is not known here; the job's name comes before its parameters, and `run JOB --help` lists them",
+        "unexpected argument `--input`; the name of the job comes before its parameters, and `run JOB --help` lists them",
     );
 }
 
 #[test]
-fn a_missing_parameter_is_told_with_its_flag() {
+fn a_missing_parameter_is_reported_with_its_flag() {
     refused(
         ONE,
         "run",
-        "job `flight_delays` needs the parameter `input` (PathBuf), and it has no default: give it, as `--input PATH`",
+        "job `flight_delays` needs the parameter `input` (PathBuf), and it has no default: pass it as `--input PATH`",
     );
 }
 
 #[test]
-fn a_missing_secret_is_told_with_its_variable() {
+fn a_missing_secret_is_reported_with_its_variable() {
     refused(
         ALL,
         "run upload",
-        "job `upload` needs the parameter `api_key` (String), which is secret and therefore never stored: give it \
-         to every run and restart, as `--api-key TEXT` or in the environment variable BATCH_PARAM_API_KEY",
+        "job `upload` needs the parameter `api_key` (String), which is secret and therefore never stored: pass it \
+         to every run and restart as `--api-key TEXT` or in the environment variable BATCH_PARAM_API_KEY",
     );
 }
 
 #[test]
-fn an_ill_typed_value_is_told_with_what_would_fit() {
+fn an_ill_typed_value_is_reported_with_the_expected_type() {
     refused(
         ONE,
         "run --input a.csv --min-delay soon",
@@ -92,21 +92,21 @@ fn a_parameter_given_twice_is_refused() {
 
 #[test]
 fn a_param_without_a_value_is_refused_and_not_repeated() {
-    let expected = "`--param` wants a name and a value, as `--param input=flights.csv`";
+    let expected = "`--param` needs a name and a value, such as `--param input=flights.csv`";
     refused(ALL, "run upload --param hunter2", expected);
 }
 
 #[test]
-fn a_run_without_a_job_is_told_where_the_jobs_are_listed() {
-    refused(ALL, "run", "the job's name is needed behind `run`; `jobs` lists them");
+fn a_run_without_a_job_says_where_the_jobs_are_listed() {
+    refused(ALL, "run", "`run` needs the name of a job; `jobs` lists them");
 }
 
 #[test]
-fn what_is_no_number_is_no_execution() {
+fn an_execution_must_be_given_by_number() {
     refused(
         ONE,
         "show abc",
-        "invalid value 'abc' for '<ID>': the number of an execution is expected, as `executions` lists them",
+        "invalid value 'abc' for '<ID>': expected the ID of an execution; `executions` lists them",
     );
 }
 
@@ -115,11 +115,11 @@ fn run_id_and_next_exclude_each_other() {
     let folder = Folder::new();
     let answer = folder.ask(ONE, "run --input a.csv --next --param run.id=3");
     assert_eq!(answer.code, 2);
-    assert_eq!(answer.err, "error: parameter `run.id` is counted on by `--next`: give one of the two\n");
+    assert_eq!(answer.err, "error: parameter `run.id` is set by `--next`: pass only one of the two\n");
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_not_made_by_looking_for_it() {
+fn looking_for_a_missing_repository_does_not_create_it() {
     for line in ["executions", "show 1", "stop 1", "abandon 1", "recover", "restart 1"] {
         let folder = Folder::new();
         let answer = folder.ask(ONE, line);
@@ -155,6 +155,6 @@ fn a_refusal_is_one_json_document_too() {
 }
 
 #[test]
-fn two_jobs_of_one_name_do_not_bring_the_program_down() {
+fn two_jobs_of_one_name_do_not_crash_the_program() {
     assert_eq!(Folder::new().ask(&[ONCE, ONCE], "jobs").code, 0);
 }

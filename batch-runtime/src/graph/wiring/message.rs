@@ -1,4 +1,4 @@
-//! Receives: words. Gives: the ways in which this module's messages are put together.
+//! The building blocks of this module's messages.
 
 use crate::definition::TypeName;
 
@@ -7,19 +7,19 @@ pub(super) use crate::__private::wiring::same_type;
 pub use crate::__private::{Message, same_text as same};
 
 impl Message {
-    /// A message without a word.
+    /// An empty message.
     #[must_use]
     pub const fn new() -> Self {
         Self::of("")
     }
 
-    /// Adds a word of the user's, in backticks.
+    /// Appends a word of the user's source, in backticks.
     #[must_use]
     pub const fn code(self, word: &str) -> Self {
         self.and("`").and(word).and("`")
     }
 
-    /// Adds a type as the user writes it; with its module where only that tells it from another.
+    /// Appends a type as the user writes it, with its module if only that distinguishes it.
     #[must_use]
     pub const fn ty(mut self, ty: &TypeName, with_module: bool) -> Self {
         if with_module && !ty.module.is_empty() {

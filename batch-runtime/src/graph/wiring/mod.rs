@@ -1,5 +1,5 @@
-//! Receives: a job as a constant. Gives: what is wrong with it, found while the program compiles. Generated code asks for
-//! one rule at one of the user's words, and panics there with the [`Message`].
+//! Checks the wiring of a job at compile time. Generated code checks one rule at one token of the user's
+//! source, and panics there with the [`Message`].
 
 mod message;
 mod needs;
@@ -25,18 +25,19 @@ use std::any::Any;
 use crate::definition::ParameterSpec;
 use crate::graph::{Activity, Node, Use};
 
-/// A job, or a flow, as far as its wiring goes.
+/// The parts of a job or flow that its wiring depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Wiring {
     /// `job` or `flow`.
     pub noun: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Its arguments; `None` for a flow, which has those of the job it stands in.
+    /// Its arguments; `None` for a flow, which has those of the job that contains it.
     pub parameters: Option<&'static [ParameterSpec]>,
     /// Its body.
     pub nodes: &'static [Node],
-    /// Could the whole body be read? If not, what happened before a place is not judged.
+    /// Whether the whole body could be parsed. If not, nothing is checked that depends on what ran before a
+    /// place.
     pub complete: bool,
 }
 
@@ -54,17 +55,18 @@ pub const fn name_of(
     }
 }
 
-/// What a name that is run twice is told. `first`: does no name before it read the same?
+/// The mistake of a name that is run twice. `first` is true if no earlier name reads the same.
 #[must_use]
 pub const fn repeated(
     wiring: &Wiring,
     used: &Use,
     place: Place,
     first: bool,
-    behind: Place,
+    after: Place,
 ) -> Option<Message> {
-    // To compare all with all takes the compiler long, and where names are what they read as there is no need.
-    if first && behind.is_as_written() {
+    // Comparing all names with all takes the compiler long, and is not needed while every name is what it
+    // reads as.
+    if first && after.is_as_written() {
         return None;
     }
     let place = place.number();
@@ -118,7 +120,7 @@ pub const fn repeated(
     None
 }
 
-/// What a name behind `as` is told where there is nothing to be named.
+/// The mistake of a name after `as` where nothing can be named.
 #[must_use]
 pub const fn needless_name(used: &Use) -> Option<Message> {
     match &used.activity {
@@ -140,11 +142,11 @@ pub const fn needless_name(used: &Use) -> Option<Message> {
     }
 }
 
-/// The outcome as the type it was made of.
+/// The outcome as its original type.
 ///
 /// # Panics
-/// Never: `route` is called with what the subject of the same `match` gave.
+/// Never: `route` is called with the outcome of the subject of the same `match`.
 #[must_use]
 pub fn outcome<T: 'static>(outcome: Box<dyn Any>) -> T {
-    *outcome.downcast().expect("a route takes what its own subject decided")
+    *outcome.downcast().expect("a route takes the outcome of its own subject")
 }

@@ -1,32 +1,32 @@
-//! Receives: something that a job uses. Gives: the parameters it asks for, one by one, under the names they have where it
-//! is used. Bindings inside it are followed; what they give a constant asks for nothing.
+//! Lists the parameters that an activity asks for, under the names they have where it is used. It follows the
+//! bindings inside the activity; an argument bound to a constant asks for nothing.
 
 use crate::definition::{Binding, BoundTo, Need, NeedKind, OPTION, TypeName};
 use crate::graph::{Activity, Arm, Node, Use};
 
 use super::message::same;
 
-/// A parameter that is asked for.
-#[expect(clippy::struct_excessive_bools, reason = "each is asked about by itself")]
+/// A parameter that an activity asks for.
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate property")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     /// Its name where the activity is used.
     pub(super) name: &'static str,
     /// The type.
     pub(super) ty: TypeName,
-    /// Who asks: "reader `flights`"; empty where that is the step itself.
+    /// The component that asks: "reader `flights`"; empty for the step itself.
     pub(super) by: &'static str,
-    /// The noun of what runs the one that asks: "step".
+    /// The kind of activity that contains the component: "step".
     pub(super) noun: &'static str,
-    /// The name of what runs the one that asks.
+    /// The name of that activity.
     pub(super) user: &'static str,
-    /// Must it be given? Not, where a nested job can do without.
+    /// True if it must be given. A nested job may have a default for it.
     pub(super) required: bool,
-    /// Is it looked up in the job, past all bindings, as for resources?
+    /// True if it is looked up in the job, past all bindings, as for resources.
     pub(super) past_bindings: bool,
-    /// Is it a size of a step, which is 1 at least?
+    /// True if it is the size of a step, which must be at least 1.
     pub(super) size: bool,
-    /// Must it be a secret, because it is one in the nested job that asks?
+    /// True if it must be a secret, because it is one in the nested job that asks.
     pub(super) secret: bool,
 }
 
@@ -37,7 +37,7 @@ struct Around {
     depth: usize,
 }
 
-/// Flows may stand in flows, but deeper nesting of bindings than this is checked by nobody.
+/// Flows may be nested, but bindings nested deeper than this are not checked.
 const DEEPEST: usize = 8;
 
 impl Around {
@@ -51,7 +51,7 @@ impl Around {
         self
     }
 
-    /// The name outside of all bindings; `None` where a constant is bound.
+    /// The name outside of all bindings; `None` if a constant is bound.
     const fn outer_name(&self, mut name: &'static str) -> Option<&'static str> {
         let mut level = self.depth;
         while level > 0 {
@@ -67,7 +67,7 @@ impl Around {
     }
 }
 
-/// What binds the argument.
+/// The binding of the argument.
 pub(super) const fn bound(bindings: &'static [Binding], argument: &str) -> Option<&'static Binding> {
     let mut at = 0;
     while at < bindings.len() {
@@ -79,12 +79,12 @@ pub(super) const fn bound(bindings: &'static [Binding], argument: &str) -> Optio
     None
 }
 
-/// Counts down to the need that is looked for.
+/// Counts down to the wanted need.
 struct Search {
     before: usize,
-    /// Only the needs that this parameter may serve count.
+    /// Counts only needs that this parameter may serve.
     serves: Option<&'static str>,
-    /// Is the component that is looked at an option of the step?
+    /// True if the current component is an option of the step.
     size: bool,
 }
 
@@ -193,7 +193,7 @@ impl Search {
                 NeedKind::Transaction(Some(database)) | NeedKind::Connection(Some(database)) => {
                     self.needs(database.needs, false, noun, user, Around::NOTHING, true)
                 }
-                // Any parameter may be meant.
+                // It may look up any parameter.
                 NeedKind::JobContext => match self.serves {
                     Some(name) => self.found(Asked {
                         name,
@@ -283,7 +283,7 @@ impl Search {
     }
 }
 
-/// The parameter that a listener of the job asks for after `before` others.
+/// The parameter that a listener of the job asks for, after `before` others.
 #[must_use]
 pub(super) const fn asked_by_listener(
     name: &'static str,
@@ -293,12 +293,12 @@ pub(super) const fn asked_by_listener(
     Search::after(before).needs(needs, true, "listener", name, Around::NOTHING, true)
 }
 
-/// The parameter that the body asks for after `before` others, by its name in the job.
+/// The parameter that the body asks for, after `before` others, by its name in the job.
 pub(super) const fn asked_in(nodes: &'static [Node], before: usize) -> Option<Asked> {
     Search::after(before).nodes(nodes, Around::NOTHING)
 }
 
-/// Does anything in the body ask for the parameter of that name, or for a way to look it up?
+/// Returns whether anything in the body asks for the parameter of that name, or for a way to look it up.
 #[must_use]
 pub(super) const fn is_asked_for(nodes: &'static [Node], name: &'static str) -> bool {
     Search { serves: Some(name), ..Search::after(0) }.nodes(nodes, Around::NOTHING).is_some()
@@ -311,14 +311,15 @@ pub(super) const fn is_asked_for_by(needs: &'static [Need], name: &'static str) 
     search.needs(needs, true, "listener", "", Around::NOTHING, true).is_some()
 }
 
-/// The parameters of the job that are sizes of its steps.
+/// The parameters of the job that set sizes of its steps.
 pub(crate) fn sizes(nodes: &'static [Node]) -> impl Iterator<Item = (&'static str, String)> {
     let each = (0..).map_while(move |before| asked_in(nodes, before));
     each.filter(|asked| asked.size)
         .map(|asked| (asked.name, format!("{} of step `{}`", asked.by, asked.user)))
 }
 
-/// The parameter that `used` asks for after `before` others, by the name it has before the bindings of `used` itself.
+/// The parameter that `used` asks for, after `before` others, by its name before the bindings of `used`
+/// itself.
 #[must_use]
 pub(super) const fn asked(used: &Use, before: usize) -> Option<Asked> {
     Search::after(before).activity(&used.activity, used.name, Around::NOTHING)

@@ -1,5 +1,5 @@
-//! Receives: a place in a job's body. Gives: whether every `&Output<step>` that is asked for there has been left behind,
-//! and every `Partition<Range>` is made.
+//! Checks that every requested `&Output<step>` exists at its place in a job's body, and that every
+//! `Partition<Range>` has a partitioner.
 
 use crate::definition::{Need, NeedKind, Partitioning, StepInfo};
 use crate::graph::{Activity, Use};
@@ -9,7 +9,7 @@ use super::message::{Message, same};
 use super::places::{Place, runs_beside, use_at};
 use super::ways::surely_completed;
 
-/// What is told to a step that asks for the output of a step which not every way to it leads through.
+/// The mistake of a step that asks for the output of a step that not every path to it runs.
 #[must_use]
 pub const fn unsure_output(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
     let place = place.number();
@@ -53,12 +53,12 @@ const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
         }
         Activity::Decider(decider) => of_needs(wiring, decider.needs, used, place),
         Activity::Text(text) => of_needs(wiring, text.needs, used, place),
-        // A nested job judges its own.
+        // A nested job is checked on its own.
         Activity::Job(_) | Activity::Flow(_) => None,
     }
 }
 
-/// A partition is asked for, and nothing makes any.
+/// The mistake of a step that asks for a partition without a partitioner.
 const fn unpartitioned(step: &StepInfo, used: &Use) -> Option<Message> {
     if let Some(Partitioning { has_partitioner: true, .. }) = step.options.partitioning {
         return None;
@@ -104,13 +104,13 @@ const fn of_needs(wiring: &Wiring, needs: &'static [Need], used: &Use, place: us
                 Message::of(used.activity.noun()).and(" ").code(used.name).and(" asks for the output of ");
             let message = message.code(name);
             return Some(if is_before(wiring, place, step) {
-                let message = message.and(", and not every way to it leads through ").code(name);
+                let message = message.and(", and not every path to it runs ").code(name);
                 if let Activity::Text(_) = used.activity {
                     return Some(
                         message
                             .and("; leave the value out, or write `")
                             .and(used.name)
-                            .and("` where every way does"),
+                            .and("` where every path does"),
                     );
                 }
                 message.and("; ask for `Option<&Output<").and(name).and(">>`")

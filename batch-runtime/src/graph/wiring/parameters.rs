@@ -1,5 +1,5 @@
-//! Receives: a use in a job's body. Gives: whether the job declares every parameter that is asked for there, with the same
-//! type, and whether what is bound there exists and fits.
+//! Checks that the job declares every parameter that a use in its body asks for, with the same type, and that
+//! bindings exist and fit.
 
 use crate::__private::wiring::{fits as fits_constant, in_range, named as described};
 use crate::definition::{BoundTo, JobListener, Need, ParameterSpec, TypeName};
@@ -32,7 +32,8 @@ const fn nearest(parameters: &'static [ParameterSpec], asked: &Asked) -> Option<
     None
 }
 
-/// Can a parameter of the type `given` be had as `asked`? A parameter of a type that is not known stands for any.
+/// Returns whether a parameter of the type `given` can be passed as `asked`. A parameter of unknown type fits
+/// any.
 const fn fits(asked: &TypeName, given: &TypeName) -> bool {
     given.name.is_empty()
         || asked.name.is_empty()
@@ -43,7 +44,8 @@ const fn fits(asked: &TypeName, given: &TypeName) -> bool {
         }
 }
 
-/// Is it bound where it is used? A slip in the argument's name is reported there, and not once more as a missing parameter.
+/// Returns whether it is bound where it is used. A typo in the argument's name is reported there, and not
+/// again as a missing parameter.
 const fn is_bound(used: &Use, asked_for: &Asked) -> bool {
     if asked_for.past_bindings {
         return false;
@@ -71,7 +73,7 @@ const fn is_asked(used: &Use, argument: &str) -> bool {
     false
 }
 
-/// What is wrong with one parameter, if anything: it is not declared, of another type, or not secret.
+/// Returns whether the parameter has a mistake: it is not declared, has another type, or is not secret.
 const fn fault(parameters: &'static [ParameterSpec], asked: &Asked) -> bool {
     match declared(parameters, asked.name) {
         None => asked.required,
@@ -79,8 +81,8 @@ const fn fault(parameters: &'static [ParameterSpec], asked: &Asked) -> bool {
     }
 }
 
-/// What is told to a use whose parameters are missing in the job, or declared with another type. A parameter that an
-/// earlier use misses as well is reported there.
+/// The mistake of a use whose parameters are missing in the job, or declared with another type. If an earlier
+/// use misses the same parameter, it is only reported there.
 #[must_use]
 pub const fn missing(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
     let place = place.number();
@@ -92,7 +94,7 @@ pub const fn missing(wiring: &Wiring, used: &Use, place: Place) -> Option<Messag
     while let Some(next) = asked(used, before) {
         if !is_bound(used, &next)
             && fault(parameters, &next)
-            && !was_told(wiring, &next, place)
+            && !was_reported(wiring, &next, place)
             && !is_repeated(used, &next, before)
         {
             let so_far = match message {
@@ -120,7 +122,7 @@ const fn is_repeated(used: &Use, asked_again: &Asked, end: usize) -> bool {
     false
 }
 
-const fn was_told(wiring: &Wiring, fault: &Asked, place: usize) -> bool {
+const fn was_reported(wiring: &Wiring, fault: &Asked, place: usize) -> bool {
     let mut at = 0;
     while at < place
         && let Some(used) = use_at(wiring.nodes, at)
@@ -183,7 +185,7 @@ const fn tell(
             _ => message,
         };
     };
-    // Two types of one name are told apart by their modules.
+    // The modules distinguish two types of the same name.
     let with_module =
         same(asked.ty.name, spec.ty.name) && same(asked.ty.single().name, spec.ty.single().name);
     let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked)
@@ -207,7 +209,7 @@ const fn tell(
         .and(" does; put `#[param(secret)]` on it there, too")
 }
 
-/// What is told to a listener of the job whose parameters are missing there, or declared with another type.
+/// The mistake of a listener of the job whose parameters are missing there, or declared with another type.
 #[must_use]
 pub const fn missing_for_listener(
     wiring: &Wiring,
@@ -228,7 +230,7 @@ pub const fn missing_for_listener(
     None
 }
 
-/// Does a mistake in a component, or in the step itself, hide what it asks for?
+/// Returns whether a mistake in a component, or in the step itself, hides its needs.
 const fn is_hidden(activity: &Activity) -> bool {
     let Activity::Step(step) = activity else {
         return false;
@@ -243,7 +245,7 @@ const fn is_hidden(activity: &Activity) -> bool {
     false
 }
 
-/// Does anything of the job, or one of its listeners, ask for the parameter? Where something is not known, it may.
+/// Returns whether the job or one of its listeners asks for the parameter. If something is unknown, it may.
 #[must_use]
 pub const fn is_used(wiring: &Wiring, listeners: &'static [JobListener], name: &'static str) -> bool {
     let mut at = 0;
@@ -263,7 +265,8 @@ pub const fn is_used(wiring: &Wiring, listeners: &'static [JobListener], name: &
     !wiring.complete || is_asked_for(wiring.nodes, name) || has_fault(wiring)
 }
 
-/// Is something asked for that the job does not have as it is? Then a parameter may be the one that was meant.
+/// Returns whether something asks for a parameter that the job does not have in that form. An unused
+/// parameter may then be the one that was meant.
 const fn has_fault(wiring: &Wiring) -> bool {
     let Some(parameters) = wiring.parameters else {
         return false;
@@ -278,7 +281,7 @@ const fn has_fault(wiring: &Wiring) -> bool {
     false
 }
 
-/// What is told to a binding of an argument that nothing has.
+/// The mistake of binding an argument that nothing has.
 #[must_use]
 pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
     if super::probe::is_unknown(&used.activity) || is_hidden(&used.activity) {
@@ -313,7 +316,7 @@ pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
     })
 }
 
-/// What is told to what is bound to an argument and does not fit it.
+/// The mistake of binding a value that does not fit the argument.
 #[must_use]
 pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Option<i128>) -> Option<Message> {
     let Some(binding) = bound(used.bindings, argument) else {
@@ -337,7 +340,7 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Opti
                 {
                     let message = who(Message::new(), used, &next).and(" needs ");
                     let message = asker(parameter(message, next.name, &next.ty, false), &next);
-                    return Some(message.and(", which is 1 at least"));
+                    return Some(message.and(", which is at least 1"));
                 }
                 if let Some(number) = number
                     && !in_range(number, &next.ty)
@@ -367,7 +370,7 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Opti
                             asker(parameter(message, next.name, &next.ty, false), &next).and(", but job ");
                         let message =
                             parameter(message.code(wiring.name).and(" declares "), outer, &spec.ty, false);
-                        return Some(message.and("; make the two types one"));
+                        return Some(message.and("; use one type for both"));
                     }
                     Some(_) => {}
                 }

@@ -1,12 +1,12 @@
-//! Receives: a job's body. Gives: its places by number, and what stands there and beside it.
+//! Numbers the places in a job's body, and finds the names and the other branches at a place.
 //!
-//! Places are numbered in the order of the body; what a flow holds is numbered as if written there.
+//! Places are numbered in the order of the body; those inside a flow count as if written there.
 
 use crate::graph::{Activity, Arm, Node, Use};
 
 use super::message::same;
 
-/// Where a name stands in a body, and what is known of those before it.
+/// The position of a name in a body, and a fact about the names before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     number: usize,
@@ -14,10 +14,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Of a body's first name.
+    /// The place of the first name of a body.
     pub const FIRST: Self = Self { number: 0, as_written: true };
 
-    /// Behind a name that is written so.
+    /// The place after a name that is written like this.
     #[must_use]
     pub const fn behind(self, used: &Use, written: &str) -> Self {
         Self {
@@ -32,13 +32,14 @@ impl Place {
         self.number
     }
 
-    /// Is every name before this place the very word that is written there, with nothing hidden in a flow?
+    /// Returns whether every name before this place is literally what it reads as, with nothing hidden in a
+    /// flow.
     pub(super) const fn is_as_written(self) -> bool {
         self.as_written
     }
 }
 
-/// How many places an activity takes: one, and those of what a flow holds.
+/// The number of places that an activity takes: one, plus those inside a flow.
 pub(super) const fn places(activity: &Activity) -> usize {
     match activity {
         Activity::Flow(flow) => 1 + places_in(flow.nodes),
@@ -67,7 +68,7 @@ const fn places_of(node: &'static Node) -> usize {
     count
 }
 
-/// What a statement is made of: a name, and bodies behind it.
+/// The parts of a statement: a name, and the bodies after it.
 struct Parts {
     used: Option<&'static Use>,
     arms: &'static [Arm],
@@ -132,7 +133,7 @@ pub(super) const fn use_at(nodes: &'static [Node], place: usize) -> Option<&'sta
     None
 }
 
-/// Does the step of that module and name run in another branch of a split around the place?
+/// Returns whether the step of that module and name runs in another branch of a split around the place.
 pub(super) const fn runs_beside(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
     let mut first = 0;
     let mut at = 0;

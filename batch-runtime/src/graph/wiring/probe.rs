@@ -1,8 +1,8 @@
-//! Receives: the marker behind a name in a job's body. Gives: what it is, or a message that says what it is not.
+//! Determines what the marker of a name in a job's body is, or explains what it is not.
 //!
-//! A marker that is no step must not make the job's constants fail, or it would hide the job's other mistakes. So what a
-//! marker implements is asked by [`Probe`]: an inherent constant where it implements the trait, else the constant of the
-//! same name of a trait that everything implements.
+//! A marker that is no step must not break the job's constants, or it would hide the job's other mistakes. So
+//! [`Probe`] asks what a marker implements: an inherent constant if it implements the trait, otherwise the
+//! constant of the same name in a trait that everything implements.
 
 use std::marker::PhantomData;
 
@@ -13,17 +13,17 @@ use crate::definition::{
 };
 use crate::graph::{Activity, Subject};
 
-/// Asks what `T` implements.
+/// Determines what `T` implements.
 #[derive(Debug)]
 pub struct Probe<T: ?Sized>(PhantomData<T>);
 
 impl<T: Runs> Probe<T> {
-    /// What a job runs by the name.
+    /// The activity that a job runs by the name.
     pub const RUNS: Option<Activity> = Some(T::ACTIVITY);
 }
 
 impl<T: Decides> Probe<T> {
-    /// What a job matches on by the name.
+    /// The subject that a job matches on by the name.
     pub const DECIDES: Option<Subject> = Some(T::SUBJECT);
 }
 
@@ -33,16 +33,16 @@ impl<T: JobDefinition> Probe<T> {
 }
 
 impl<T: Decides<Outcome = bool>> Probe<T> {
-    /// Does it decide between yes and no?
+    /// True if it decides between yes and no.
     pub const YES_OR_NO: bool = true;
 }
 
 impl<T: Marked> Probe<T> {
-    /// What messages call the function of the name.
+    /// The word for the function in messages.
     pub const NOUN: &'static str = T::NOUN;
 }
 
-/// The answers for what implements nothing.
+/// The answers for types that implement nothing.
 pub trait Nothing {
     /// Runs nothing.
     const RUNS: Option<Activity> = None;
@@ -58,45 +58,45 @@ pub trait Nothing {
 
 impl<T: ?Sized> Nothing for Probe<T> {}
 
-/// Asks whether the component `C` takes an `Item`, or what is in one.
+/// Determines whether the component `C` takes an `Item`, or its elements.
 #[derive(Debug)]
 pub struct Offered<Item, C: ?Sized>(PhantomData<Item>, PhantomData<C>);
 
 impl<Item, C: ProcessorDefinition<Item>> Offered<Item, C> {
-    /// A processor of it.
+    /// It processes `Item`.
     pub const PROCESSES: bool = true;
 }
 
 impl<Item, C: ProcessorDefinition<Item>> Offered<Vec<Item>, C> {
-    /// A processor of what is in it.
+    /// It processes the elements of `Item`.
     pub const PROCESSES_EACH: bool = true;
 }
 
 impl<Item, C: WriterDefinition<Item>> Offered<Item, C> {
-    /// A writer of it.
+    /// It writes `Item`.
     pub const WRITES: bool = true;
 }
 
 impl<Item, C: WriterDefinition<Item>> Offered<Vec<Item>, C> {
-    /// A writer of what is in it.
+    /// It writes the elements of `Item`.
     pub const WRITES_EACH: bool = true;
 }
 
-/// The answers for what takes neither.
+/// The answers for components that do neither.
 pub trait NotOffered {
-    /// Processes none.
+    /// It does not process `Item`.
     const PROCESSES: bool = false;
-    /// Processes none in it.
+    /// It does not process the elements.
     const PROCESSES_EACH: bool = false;
-    /// Writes none.
+    /// It does not write `Item`.
     const WRITES: bool = false;
-    /// Writes none in it.
+    /// It does not write the elements.
     const WRITES_EACH: bool = false;
 }
 
 impl<Item, C: ?Sized> NotOffered for Offered<Item, C> {}
 
-/// What stands for a name that is no step, so that the rest of the job can be checked.
+/// A placeholder for a name that is no step, so that the rest of the job can be checked.
 pub(super) const UNKNOWN: Activity = Activity::Step(&StepInfo {
     id: "",
     name: "",
@@ -118,13 +118,13 @@ const NO_DECIDER: DeciderInfo = DeciderInfo {
 const NO_JOB: JobInfo =
     JobInfo { id: "", name: "", doc: "", parameters: &[], flow: &[], options: JobOptions::DEFAULT };
 
-/// Is it what stands for an unknown name?
+/// Returns whether this is the placeholder for an unknown name.
 #[must_use]
 pub(super) const fn is_unknown(activity: &Activity) -> bool {
     activity.id().is_empty()
 }
 
-/// What is run, or a stand-in.
+/// The activity, or a placeholder.
 #[must_use]
 pub const fn run_or_unknown(runs: Option<Activity>) -> Activity {
     match runs {
@@ -133,7 +133,7 @@ pub const fn run_or_unknown(runs: Option<Activity>) -> Activity {
     }
 }
 
-/// What is matched on, or a stand-in.
+/// The subject, or a placeholder.
 #[must_use]
 pub const fn subject_or_unknown(decides: Option<Subject>) -> Subject {
     match decides {
@@ -142,7 +142,7 @@ pub const fn subject_or_unknown(decides: Option<Subject>) -> Subject {
     }
 }
 
-/// The decider of a loop, or a stand-in.
+/// The decider of a loop, or a placeholder.
 #[must_use]
 pub const fn decider_or_unknown(decides: Option<Subject>) -> &'static DeciderInfo {
     match decides {
@@ -151,7 +151,7 @@ pub const fn decider_or_unknown(decides: Option<Subject>) -> &'static DeciderInf
     }
 }
 
-/// The job, or a stand-in.
+/// The job, or a placeholder.
 #[must_use]
 pub const fn job_or_unknown(job: Option<&'static JobInfo>) -> &'static JobInfo {
     match job {
@@ -160,7 +160,7 @@ pub const fn job_or_unknown(job: Option<&'static JobInfo>) -> &'static JobInfo {
     }
 }
 
-/// Why a name cannot stand in a job's body as a statement.
+/// The reason why a name cannot be a statement of a job's body.
 #[must_use]
 pub const fn why_not_run(
     name: &str,
@@ -181,17 +181,17 @@ pub const fn why_not_run(
         b"" => Message::new().code(name).and(" is not a step: put `#[step]` on the function of this name"),
         b"resource" => Message::of("resource ")
             .code(name)
-            .and(" is no step; components ask for it by an argument `")
+            .and(" is not a step; components ask for it by an argument `")
             .and(name)
             .and(": &..`"),
         b"reader" | b"processor" | b"writer" | b"classifier" => Message::of(noun)
             .and(" ")
             .code(name)
-            .and(" is no step; put it into one, `#[step(chunk = 100)] fn load() { reader | .. | writer }`, and name that"),
+            .and(" is not a step; put it into one, `#[step(chunk = 100)] fn load() { reader | .. | writer }`, and name that"),
         _ => Message::of(noun)
             .and(" ")
             .code(name)
-            .and(" is no step; a job runs what has `#[step]`, `#[flow]` or `#[job]` on it"),
+            .and(" is not a step; a job runs functions with `#[step]`, `#[flow]` or `#[job]`"),
     })
 }
 
@@ -202,7 +202,7 @@ const fn article(noun: &str) -> &'static str {
     }
 }
 
-/// Why a name cannot stand where a function with the attribute `role` is expected; `noun` is what it is.
+/// The reason why a name cannot be used where the attribute `role` is expected; `noun` is what it is.
 #[must_use]
 pub const fn why_not_in_role(name: &str, role: &str, noun: &str) -> Option<Message> {
     let is_listener = same(role, "job listener") && same(noun, "listener");
@@ -224,14 +224,14 @@ pub const fn why_not_in_role(name: &str, role: &str, noun: &str) -> Option<Messa
     }
     let message = message.and(article(noun)).and(noun).and(", and ").and(article(role)).and(role);
     Some(match role.as_bytes() {
-        b"reader" => message.and(" stands at the beginning of a step: `reader | processor | .. | writer`"),
-        b"processor" => message.and(" stands between reader and writer: `reader | processor | .. | writer`"),
-        b"writer" => message.and(" stands at the end of a step: `reader | processor | .. | writer`"),
+        b"reader" => message.and(" belongs at the start of a step: `reader | processor | .. | writer`"),
+        b"processor" => message.and(" belongs between reader and writer: `reader | processor | .. | writer`"),
+        b"writer" => message.and(" belongs at the end of a step: `reader | processor | .. | writer`"),
         _ => message.and(" is expected here"),
     })
 }
 
-/// Why a `Vec` does not come as single items to a component that would take these, if `whole`: it is one item.
+/// The reason why a component that takes single items gets a whole `Vec`, if `whole`: the `Vec` is one item.
 #[must_use]
 pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<Message> {
     if !whole {
@@ -242,33 +242,33 @@ pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<
         b"reader" => message
             .and(" reads each `Vec` as one item, and ")
             .code(to)
-            .and(" takes what is in it: put a processor between them that returns `Many<Vec<..>>`"),
+            .and(" takes its elements: put a processor between them that returns `Many<Vec<..>>`"),
         _ => message
             .and(" returns each `Vec` as one item, and ")
             .code(to)
-            .and(" takes what is in it: let ")
+            .and(" takes its elements: let ")
             .code(name)
             .and(" return `Many<Vec<..>>`"),
     })
 }
 
-/// Why what a name stands for has nothing that a text could tell.
+/// The reason why a name has no value that a text could show.
 #[must_use]
 pub const fn why_not_told(name: &str, noun: &str) -> Option<Message> {
     let message = Message::new().code(name).and(" is ").and(article(noun)).and(noun);
     match noun.as_bytes() {
-        b"decider" => {
-            Some(message.and(", and what a decider says is not kept; have a step return what is to be told"))
-        }
+        b"decider" => Some(
+            message.and(", and the outcome of a decider is not kept; let a step return the value to show"),
+        ),
         b"flow" => {
-            Some(message.and(", which leaves nothing; tell what a step of it left in the flow itself"))
+            Some(message.and(", which has no output; show the output of its step inside the flow itself"))
         }
-        b"job" => Some(message.and(", and what its steps leave stays in it")),
+        b"job" => Some(message.and(", and the outputs of its steps stay in it")),
         _ => None,
     }
 }
 
-/// Why a job cannot `match` on a name.
+/// The reason why a job cannot `match` on a name.
 #[must_use]
 pub const fn why_not_matched(name: &str, decides: Option<Subject>, noun: &str) -> Option<Message> {
     if decides.is_some() {
@@ -282,7 +282,7 @@ pub const fn why_not_matched(name: &str, decides: Option<Subject>, noun: &str) -
     })
 }
 
-/// Why a loop cannot ask what stands behind `while`.
+/// The reason why a loop cannot use the name after `while`.
 #[must_use]
 pub const fn why_not_asked(name: &str, decides: Option<Subject>, yes_or_no: bool) -> Option<Message> {
     let message = Message::of("`while` asks a decider for yes or no, and ").code(name);
@@ -299,7 +299,7 @@ pub const fn why_not_asked(name: &str, decides: Option<Subject>, yes_or_no: bool
     Some(message.and(", or write `loop { match ").and(name).and(" { .. => break, .. } }`"))
 }
 
-/// Why the outcomes of a step are not those of a name.
+/// The reason why a name does not have the outcomes of a step.
 #[must_use]
 pub const fn why_not_ended(name: &str, decides: Option<Subject>) -> Option<Message> {
     let message = match decides {
@@ -314,10 +314,10 @@ pub const fn why_not_ended(name: &str, decides: Option<Subject>) -> Option<Messa
             );
         }
     };
-    Some(message.and("; write patterns of that, not `Completed` and `Failed`"))
+    Some(message.and("; match on that value, not on `Completed` and `Failed`"))
 }
 
-/// Why a name cannot be given to `main!`.
+/// The reason why a name cannot be passed to `main!`.
 #[must_use]
 pub const fn why_no_job(
     name: &str,

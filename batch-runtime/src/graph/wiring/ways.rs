@@ -1,5 +1,5 @@
-//! Receives: a job's body and a place in it. Gives: what has happened on the ways that lead there: whether all of them pass
-//! a step, whether one of them passes a name.
+//! Determines what has happened on the paths to a place in a job's body: whether all of them pass a step, and
+//! whether any of them passes a name.
 
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
@@ -7,21 +7,21 @@ use super::message::same;
 use super::places::{places_in, use_at};
 use super::probe::is_unknown;
 
-/// What is asked about the ways to a place.
+/// A question about the paths to a place.
 #[derive(Clone, Copy)]
 enum Question {
-    /// Did every way complete the step of that module and name?
+    /// Whether every path completed the step of that module and name.
     Surely(&'static str),
-    /// Did some way run something under that name?
+    /// Whether some path ran something under that name.
     Perhaps(&'static str),
 }
 
-/// What happens where a body ends.
+/// The result at the end of a body.
 #[derive(Clone, Copy)]
 struct End {
-    /// The answer for the ways that go on behind it; `None` where none does.
+    /// The answer for the paths that continue after it; `None` if none does.
     on: Option<bool>,
-    /// The answer for the ways that leave the loop around it; `None` where none does.
+    /// The answer for the paths that leave the enclosing loop; `None` if none does.
     out: Option<bool>,
 }
 
@@ -56,11 +56,11 @@ impl Walk {
         }
     }
 
-    /// The answer once `used` has completed.
+    /// The answer after `used` has completed.
     const fn after(&self, used: &Use, state: bool) -> bool {
         state
             || match self.question {
-                // An unknown step may be any.
+                // An unknown step may be any step.
                 Question::Surely(id) => is_unknown(&used.activity) || same(used.activity.id(), id),
                 Question::Perhaps(name) => {
                     same(used.name, name)
@@ -116,7 +116,7 @@ impl Walk {
                 self.tell(text, state);
                 End { on: None, out: None }
             }
-            // A restart goes on behind it.
+            // A restart continues after it.
             Node::Stop(text) => {
                 self.tell(text, state);
                 End { on: Some(state), out: None }
@@ -124,7 +124,8 @@ impl Walk {
         }
     }
 
-    /// All branches begin where the split does and are passed, so a way behind it has passed what one of them passes.
+    /// All branches begin with the split and are completed, so a path after it has passed everything that one
+    /// of them passes.
     const fn branches(&mut self, branches: &'static [&'static [Node]], state: bool) -> Option<bool> {
         let mut on = Some(state);
         let mut entered = state;
@@ -135,14 +136,15 @@ impl Walk {
                 (Some(all), Some(one)) => Some(all || one),
                 _ => None,
             };
-            // Nothing in a branch is before its neighbours, and no name is free there that another branch runs.
+            // Nothing in a branch runs before its neighbours, and a name that another branch runs is taken
+            // there too.
             entered = entered || (matches!(self.question, Question::Perhaps(_)) && self.runs(branches[at]));
             at += 1;
         }
         on
     }
 
-    /// Does something in there answer the question?
+    /// Returns whether anything in these nodes answers the question.
     const fn runs(&self, nodes: &'static [Node]) -> bool {
         let mut at = 0;
         while let Some(used) = use_at(nodes, at) {
@@ -185,18 +187,18 @@ const fn ask(nodes: &'static [Node], place: usize, question: Question) -> bool {
     walk.nodes(nodes, false);
     match walk.answer {
         Some(answer) => answer,
-        // What no way reaches is reported as such.
+        // Unreachable places are reported elsewhere.
         None => matches!(question, Question::Surely(_)),
     }
 }
 
-/// Does every way to the place complete the step of that module and name?
+/// Returns whether every path to the place completes the step of that module and name.
 #[must_use]
 pub(super) const fn surely_completed(nodes: &'static [Node], place: usize, id: &'static str) -> bool {
     ask(nodes, place, Question::Surely(id))
 }
 
-/// Does a way to the place run something under that name?
+/// Returns whether some path to the place runs something under that name.
 #[must_use]
 pub(super) const fn perhaps_run(nodes: &'static [Node], place: usize, name: &'static str) -> bool {
     ask(nodes, place, Question::Perhaps(name))
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_before_a_place_is_surely_completed_and_one_behind_it_is_not() {
+    fn a_step_before_a_place_is_surely_completed_and_one_after_it_is_not() {
         const NODES: &[Node] = &[run(&A), run(&B)];
         assert!(surely_completed(NODES, 1, "a"));
         assert!(!surely_completed(NODES, 0, "b"));
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_of_a_while_may_be_passed_by() {
+    fn the_body_of_a_while_may_be_skipped() {
         const NODES: &[Node] =
             &[Node::While { decider: &DECIDER, used: DECISION, negated: false, body: &[run(&A)] }, run(&B)];
         assert!(!surely_completed(NODES, 2, "a"));
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_is_left_where_it_breaks() {
+    fn a_loop_ends_at_its_break() {
         const NODES: &[Node] = &[
             Node::Loop(&[
                 run(&A),
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn places_behind_an_end_keep_their_numbers() {
+    fn places_after_an_end_keep_their_numbers() {
         const NODES: &[Node] = &[
             decide(&[
                 Arm { label: "1", body: &[Node::End("E", Text::NONE), run(&A), run(&A)] },
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_flow_holds_counts_as_written_in_the_job() {
+    fn the_nodes_of_a_flow_count_as_written_in_the_job() {
         const FLOW: FlowInfo = FlowInfo { id: "flow", name: "flow", doc: "", nodes: &[run(&A)] };
         const NODES: &[Node] =
             &[Node::Run(Use { name: "flow", activity: Activity::Flow(&FLOW), bindings: &[] }), run(&B)];
@@ -314,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_split_the_steps_of_all_branches_are_completed_and_in_a_branch_only_its_own() {
+    fn after_a_split_the_steps_of_all_branches_are_completed_and_in_a_branch_only_its_own() {
         const NODES: &[Node] =
             &[Node::Split { branches: &[&[run(&A)], &[run(&B), run(&B)]], max: None }, run(&B)];
         assert_eq!(places_in(NODES), 4);
@@ -324,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_one_branch_is_not_free_in_another_also_where_the_job_ends_in_that() {
+    fn a_name_of_one_branch_is_taken_in_another_even_if_the_job_ends_there() {
         const NODES: &[Node] =
             &[Node::Split { branches: &[&[run(&A), Node::End("E", Text::NONE)], &[run(&B)]], max: None }];
         assert!(perhaps_run(NODES, 1, "a"));

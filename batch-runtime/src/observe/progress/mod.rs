@@ -1,5 +1,4 @@
-//! Receives: the steps that run. Gives: how far they are, to a person: bars on a terminal, elsewhere a line now
-//! and then.
+//! Shows the progress of running steps to a person: as bars on a terminal, otherwise as a line now and then.
 
 mod state;
 
@@ -22,11 +21,11 @@ use crate::repository::Counters;
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where lines go.
+/// The destination of lines.
 type Lines = Box<dyn Write + Send>;
 
-/// Shows on standard error how far the running steps are: one bar each on a terminal, elsewhere a line each every
-/// ten seconds. A thread of its own draws; the steps only count.
+/// Shows the progress of running steps on standard error: as one bar per step on a terminal, otherwise as one
+/// line per step every ten seconds. A separate thread draws; the steps only count.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -39,14 +38,14 @@ pub struct Progress {
     ticker: Mutex<Option<Ticker>>,
 }
 
-/// What is shown.
+/// The display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Show {
     /// A bar for each running step.
     Bars,
     /// A line for each running step, every ten seconds.
     Lines,
-    /// Only that the job was asked to stop.
+    /// Only a request to stop.
     Nothing,
 }
 
@@ -59,7 +58,7 @@ struct Shared {
     show: Show,
     verbose: bool,
     stop: StopSignal,
-    stop_told: AtomicBool,
+    stop_announced: AtomicBool,
     began: AtomicBool,
     bars: Option<MultiProgress>,
     lines: Mutex<Lines>,
@@ -69,13 +68,13 @@ struct Shared {
 struct Running {
     live: Arc<StepLive>,
     bar: Option<ProgressBar>,
-    /// Where the input stood, and when: a restart begins in its middle.
+    /// The position of the input, and the time: a restart begins in the middle.
     first: Option<(u64, Duration)>,
     next_line: Instant,
 }
 
 impl Progress {
-    /// Bars where standard error is a terminal, else lines.
+    /// Bars if standard error is a terminal, otherwise lines.
     #[must_use]
     pub fn on_stderr() -> Self {
         let show =
@@ -90,34 +89,34 @@ impl Progress {
             show,
             verbose,
             stop,
-            stop_told: AtomicBool::new(false),
+            stop_announced: AtomicBool::new(false),
             began: AtomicBool::new(false),
             bars,
             lines: Mutex::new(lines),
             running: Mutex::default(),
         });
-        let (quit, told_to_quit) = sync_channel(1);
+        let (quit, quit_requested) = sync_channel(1);
         let watched = Arc::clone(&shared);
-        // Without the thread nothing is drawn, and the job runs all the same.
+        // If the thread cannot start, nothing is drawn, but the job still runs.
         let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
-            while told_to_quit.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
+            while quit_requested.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
                 watched.tick(Instant::now());
             }
         });
         Self { shared, ticker: Mutex::new(thread.ok().map(|thread| Ticker { quit, thread })) }
     }
 
-    /// Was a launch committed?
+    /// Returns whether a launch was committed.
     pub(crate) fn job_began(&self) -> bool {
         self.shared.began.load(Ordering::Relaxed)
     }
 
-    /// Takes the bars away and shows nothing more.
+    /// Removes the bars and shows nothing more.
     pub fn finish(&self) {
         let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Ticker { quit, thread }) = ticker {
             drop(quit);
-            // A thread that panicked has drawn nothing; the job is not to fail for it.
+            // If the thread panicked, only the display is lost; the job must not fail.
             let _ = thread.join();
         }
         for Running { bar, .. } in self.shared.running().drain(..) {
@@ -149,7 +148,7 @@ impl Shared {
     fn say(&self, text: &str) {
         let write = || {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody is left to tell where standard error is closed.
+            // If standard error is closed, there is nobody to tell.
             let _ = writeln!(lines, "{text}");
             let _ = lines.flush();
         };
@@ -160,7 +159,7 @@ impl Shared {
     }
 
     fn tick(&self, now: Instant) {
-        if self.stop.is_raised() && !self.stop_told.swap(true, Ordering::Relaxed) {
+        if self.stop.is_raised() && !self.stop_announced.swap(true, Ordering::Relaxed) {
             self.say("stopping at the end of the chunk; a second Ctrl-C ends the process at once");
         }
         if self.show == Show::Nothing {
@@ -213,7 +212,7 @@ impl Observer for Progress {
 
     fn step_passed(&self, name: &str) {
         if self.shared.verbose {
-            self.shared.say(&format!("{name} is complete already"));
+            self.shared.say(&format!("{name} is already complete"));
         }
     }
 
@@ -250,8 +249,8 @@ impl Running {
         let progress = live.progress();
         let elapsed = now.saturating_duration_since(live.began());
         if self.first.is_none() {
-            let anew = (*live.before() == Counters::default()).then_some((0, Duration::ZERO));
-            self.first = anew.or(progress.map(|progress| (progress.done, elapsed)));
+            let from_start = (*live.before() == Counters::default()).then_some((0, Duration::ZERO));
+            self.first = from_start.or(progress.map(|progress| (progress.done, elapsed)));
         }
         State {
             read: live.read(),
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn of_steps_that_run_side_by_side_each_has_its_line_until_it_has_ended() {
+    fn each_of_several_running_steps_has_its_line_until_it_ends() {
         let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
         let other = Arc::new(StepLive::new("publish".to_owned(), Counters::default()));
         progress.step_started(&other);
@@ -332,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_has_ended_is_told_of_no_more() {
+    fn a_step_that_has_ended_is_no_longer_shown() {
         let (progress, kept, live) = watch(Show::Lines, StopSignal::new());
         progress.finish();
         progress.shared.tick(live.began() + LINE_EVERY * 6);
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_is_told_once_also_where_nothing_else_is() {
+    fn a_stop_is_announced_once_even_if_nothing_else_is() {
         let stop = StopSignal::new();
         let (progress, kept, live) = watch(Show::Nothing, stop.clone());
         stop.raise();

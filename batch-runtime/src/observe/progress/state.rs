@@ -1,4 +1,4 @@
-//! Receives: the counters of a running step, at one moment. Gives: how far it is, as a bar or in a line.
+//! The progress of a running step at one moment, as a bar or a line.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::definition::Progress;
 use crate::observe::words;
 
-/// How far a step is.
+/// The progress of a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct State {
     pub(super) read: u64,
@@ -26,17 +26,17 @@ impl State {
         u64::try_from(percent).ok()
     }
 
-    /// As much time a part of the input as it took so far.
+    /// Estimates the remaining time from the time per unit so far.
     fn left(&self) -> Option<Duration> {
         let Progress { done, total } = self.progress?;
         let (first, since) = self.first;
-        let behind = done.checked_sub(first).filter(|behind| *behind > 0)?;
+        let advanced = done.checked_sub(first).filter(|advanced| *advanced > 0)?;
         let took = self.elapsed.saturating_sub(since).as_millis();
-        let left = took * u128::from(total.saturating_sub(done)) / u128::from(behind);
+        let left = took * u128::from(total.saturating_sub(done)) / u128::from(advanced);
         u64::try_from(left).ok().map(Duration::from_millis)
     }
 
-    /// The most wanted first: a narrow terminal cuts the end off.
+    /// The most important first: a narrow terminal cuts off the end.
     fn facts(&self) -> String {
         let mut facts = vec![match self.before {
             0 => format!("{} read", words::count(self.read)),
@@ -72,7 +72,7 @@ impl State {
             if bar.length().is_none() {
                 bar.set_style(measured());
             }
-            // All at once: every setter draws.
+            // In one update, since every setter draws.
             bar.update(|state| {
                 state.set_len(total);
                 state.set_pos(done.min(total));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_what_was_done_and_what_is_left() {
+    fn a_line_shows_the_work_done_and_the_time_left() {
         assert_eq!(
             state(400, NEW).line("load"),
             "load: 40 %, 140,000 read, 15 s left, 14,000 items/s, 4,000 written"
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_after_a_restart_is_told_from_what_this_execution_did() {
+    fn the_time_left_after_a_restart_is_estimated_from_this_execution() {
         assert_eq!(
             state(400, (300, Duration::from_secs(5))).left().map(words::time).as_deref(),
             Some("30.0 s")
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn an_input_of_unknown_size_has_no_percents() {
+    fn an_input_of_unknown_size_has_no_percentage() {
         let state = State { progress: None, before: 7, ..state(0, NEW) };
         assert_eq!(state.line("load"), "load: 140,000 read (7 before), 14,000 items/s, 4,000 written");
     }
 
     #[test]
-    fn an_input_that_grew_is_not_behind_its_end() {
+    fn an_input_that_grew_is_not_past_its_end() {
         assert_eq!(state(2_000, NEW).percent(), Some(100));
         assert_eq!(state(2_000, NEW).left(), Some(Duration::ZERO));
     }

@@ -1,7 +1,7 @@
--- Version 1 of the schema. It stands as it is: what came later is in `sqlite_2.sql` and the files behind it, which are
--- executed in their order, for a new file as for an old one.
+-- Version 1 of the schema. Do not change it: later versions are in `sqlite_2.sql` and the following files, which run in
+-- order for new and old repositories alike.
 
--- The tables of Spring Batch 6, as its own schema for SQLite has them.
+-- The tables of Spring Batch 6, identical to its own schema for SQLite.
 
 CREATE TABLE BATCH_JOB_INSTANCE (
     JOB_INSTANCE_ID INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -76,7 +76,7 @@ CREATE TABLE BATCH_JOB_EXECUTION_CONTEXT (
         REFERENCES BATCH_JOB_EXECUTION (JOB_EXECUTION_ID)
 );
 
--- Each holds one row: the last number given.
+-- Each holds one row: the last assigned number.
 CREATE TABLE BATCH_STEP_EXECUTION_SEQ (ID INTEGER PRIMARY KEY AUTOINCREMENT);
 CREATE TABLE BATCH_JOB_EXECUTION_SEQ (ID INTEGER PRIMARY KEY AUTOINCREMENT);
 CREATE TABLE BATCH_JOB_INSTANCE_SEQ (ID INTEGER PRIMARY KEY AUTOINCREMENT);
@@ -85,19 +85,19 @@ CREATE INDEX BATCH_JOB_EXECUTION_INSTANCE ON BATCH_JOB_EXECUTION (JOB_INSTANCE_I
 CREATE INDEX BATCH_JOB_EXECUTION_PARAMS_EXECUTION ON BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID);
 CREATE INDEX BATCH_STEP_EXECUTION_EXECUTION ON BATCH_STEP_EXECUTION (JOB_EXECUTION_ID);
 CREATE INDEX BATCH_STEP_EXECUTION_NAME ON BATCH_STEP_EXECUTION (STEP_NAME, JOB_EXECUTION_ID);
--- Two running executions of an instance are impossible, whoever tries.
+-- No program can create two running executions of an instance.
 CREATE UNIQUE INDEX BATCH_JOB_EXECUTION_RUNNING ON BATCH_JOB_EXECUTION (JOB_INSTANCE_ID)
     WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING');
 
--- The tables of this framework, beside those.
+-- The additional tables of this framework.
 
--- One row: which version of these tables this is, and a name for the repository that no other has.
+-- One row: the version of these tables, and a unique name of the repository.
 CREATE TABLE BATCH_SCHEMA (
     VERSION INTEGER NOT NULL,
     REPOSITORY VARCHAR(36) NOT NULL
 );
 
--- Who owns an execution. EPOCH rises within the instance with every launch and takeover, and every write on behalf of
+-- The owner of an execution. EPOCH rises within the instance with every launch and takeover, and every write on behalf of
 -- the execution checks it. RECOVERIES counts the takeovers of the instance from dead owners since somebody forced a launch.
 CREATE TABLE BATCH_JOB_OWNER (
     JOB_EXECUTION_ID INTEGER NOT NULL PRIMARY KEY REFERENCES BATCH_JOB_EXECUTION (JOB_EXECUTION_ID),
@@ -113,7 +113,7 @@ CREATE TABLE BATCH_JOB_OWNER (
 );
 CREATE INDEX BATCH_JOB_OWNER_INSTANCE ON BATCH_JOB_OWNER (JOB_INSTANCE_ID);
 
--- What an instance has passed of its job's control flow, in order; a restart replays it.
+-- The places of the control flow that an instance has passed, in order; a restart replays them.
 CREATE TABLE BATCH_JOURNAL (
     JOB_INSTANCE_ID INTEGER NOT NULL REFERENCES BATCH_JOB_INSTANCE (JOB_INSTANCE_ID),
     SEQUENCE INTEGER NOT NULL,
@@ -128,13 +128,13 @@ CREATE TABLE BATCH_JOURNAL (
 );
 CREATE INDEX BATCH_JOURNAL_EXECUTION ON BATCH_JOURNAL (JOB_EXECUTION_ID);
 
--- The graph of the job as text, as it was when the execution was launched.
+-- The graph of the job as text at the launch of the execution.
 CREATE TABLE BATCH_JOB_GRAPH (
     JOB_EXECUTION_ID INTEGER NOT NULL PRIMARY KEY REFERENCES BATCH_JOB_EXECUTION (JOB_EXECUTION_ID),
     GRAPH TEXT NOT NULL
 );
 
--- Where the time of an ended step execution went, in nanoseconds.
+-- The time per activity of an ended step execution, in nanoseconds.
 CREATE TABLE BATCH_STEP_PROFILE (
     STEP_EXECUTION_ID INTEGER NOT NULL PRIMARY KEY REFERENCES BATCH_STEP_EXECUTION (STEP_EXECUTION_ID),
     READ_NANOS INTEGER NOT NULL,

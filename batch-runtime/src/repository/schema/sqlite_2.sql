@@ -1,5 +1,5 @@
--- What a step execution left out because it failed, in the order of the input; committed with the chunk that left it out.
--- SOURCE_POSITION says where the reader finds it again; ITEM is the item as JSON, where it was still in hand.
+-- The items that a step execution skipped, in the order of the input; committed with the chunk that skipped them.
+-- SOURCE_POSITION is where the reader finds the item again; ITEM is the item as JSON, if it was still available.
 CREATE TABLE BATCH_SKIPPED_ITEM (
     STEP_EXECUTION_ID INTEGER NOT NULL REFERENCES BATCH_STEP_EXECUTION (STEP_EXECUTION_ID),
     SEQUENCE INTEGER NOT NULL,

@@ -1,5 +1,5 @@
--- The partitions of a step, as they were made when it first started: they are read back by a restart, and never made again.
--- PART says as JSON what of the input is its; STEP_EXECUTION_ID is the last execution of the partition.
+-- The partitions of a step, as created when it first started: a restart reads them back and never creates them again.
+-- PART is the part of the input as JSON; STEP_EXECUTION_ID is the last execution of the partition.
 CREATE TABLE BATCH_PARTITION (
     JOB_INSTANCE_ID INTEGER NOT NULL REFERENCES BATCH_JOB_INSTANCE (JOB_INSTANCE_ID),
     STEP_NAME VARCHAR(100) NOT NULL,

@@ -1,6 +1,6 @@
--- In a database of the user's that is not the repository: what a step has committed there, in the transactions of its
--- rows. It is the truth, and the repository's rows of the step follow it. EPOCH is raised by every step execution
--- before it reads the rest, so that an owner that was taken over from changes nothing more.
+-- In a user's database other than the repository: the commits of a step there, in the transactions of its rows. This
+-- table is authoritative; the repository's rows of the step are a copy. Every step execution raises EPOCH before it
+-- reads the rest, so that an owner that was taken over changes nothing more.
 CREATE TABLE IF NOT EXISTS BATCH_STEP_CHECKPOINT (
     REPOSITORY VARCHAR(36) NOT NULL,
     JOB_INSTANCE_ID INTEGER NOT NULL,
@@ -21,8 +21,8 @@ CREATE TABLE IF NOT EXISTS BATCH_STEP_CHECKPOINT (
     PRIMARY KEY (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
 );
 
--- What the step left out because it failed, committed there with the chunk that left it out; the repository's
--- BATCH_SKIPPED_ITEM follows it.
+-- The items that the step skipped, committed with the chunk that skipped them, and copied into the repository's
+-- BATCH_SKIPPED_ITEM.
 CREATE TABLE IF NOT EXISTS BATCH_STEP_SKIPPED_ITEM (
     REPOSITORY VARCHAR(36) NOT NULL,
     JOB_INSTANCE_ID INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-//! Receives: the work of a chunk. Gives: it committed, with counters, checkpoint and guard, in one transaction.
+//! Commits the work of a chunk together with counters, checkpoint and fence, in one transaction.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use super::{queries, skipped};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase, StepExecutionId, StopSignal};
 use crate::repository::{ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkippedItem};
 
-/// Where the chunks of one step execution are committed.
+/// The place where the chunks of one step execution are committed.
 #[derive(Debug)]
 pub struct ChunkStore {
     shared: Arc<Shared>,
@@ -26,29 +26,29 @@ pub struct ChunkStore {
 enum Place {
     /// The repository's own file.
     Own(Box<Lent>),
-    /// Another file, which the repository follows.
+    /// Another file, whose commits are copied into the repository.
     Elsewhere { database: Box<Elsewhere>, durability: Durability, mirrored: Box<Mirrored> },
 }
 
-/// What the repository was told of another database, and when.
+/// The part of another database's commits that the repository already has, and since when.
 #[derive(Debug)]
 struct Mirrored {
     copied: Instant,
     polled: Instant,
     stop_requested: bool,
-    /// What the repository was not told yet.
+    /// The changes that the repository does not have yet.
     job_context: Option<String>,
-    /// So many skipped items it was told.
+    /// The number of skipped items that the repository has.
     skipped: u64,
 }
 
-/// The row of a step execution, and the right to write it.
+/// The row of a step execution, with the right to write it.
 #[derive(Debug)]
 pub(super) struct Target {
     owner: Ownership,
     step: StepExecutionId,
     version: i64,
-    /// So many items it has skipped and committed.
+    /// The number of skipped items that are committed.
     skipped: u64,
 }
 
@@ -61,7 +61,7 @@ impl Target {
         RepositoryError::Fenced { execution: self.owner.execution }
     }
 
-    /// The items that the record skips, numbered.
+    /// The skipped items of the record, numbered.
     fn numbered<'r>(
         &self,
         record: &'r ChunkRecord,
@@ -69,12 +69,12 @@ impl Target {
         (self.skipped + 1..).zip(&record.skipped)
     }
 
-    /// The record is committed.
+    /// Records the commit.
     fn committed(&mut self, record: &ChunkRecord) {
         self.skipped += record.skipped.len() as u64;
     }
 
-    /// Writes counters and contexts, guarded; true if a stop is requested.
+    /// Writes counters and contexts, fenced. Returns true if a stop is requested.
     fn write(
         &self,
         connection: &Connection,
@@ -140,7 +140,8 @@ impl ChunkStore {
         stop: StopSignal,
     ) -> Self {
         let now = Instant::now();
-        // The first chunk is copied at once, so that the repository knows of progress however soon the owner dies.
+        // The first chunk is copied at once, so that the repository knows of progress no matter how soon the
+        // owner dies.
         let copied = now.checked_sub(shared.waits.mirror).unwrap_or(now);
         let mirrored = Mirrored { copied, polled: now, stop_requested: false, job_context: None, skipped: 0 };
         let place =
@@ -194,7 +195,8 @@ impl ChunkStore {
     }
 }
 
-/// One transaction: the work, then what `write` adds. Whatever fails, nothing stays and the connection can begin anew.
+/// Runs one transaction: the work, then the additions of `write`. After any failure nothing stays, and the
+/// connection is ready for the next transaction.
 fn transact<T>(
     connection: &Lent,
     name: impl Fn(Trouble) -> RepositoryError,
@@ -212,12 +214,12 @@ fn transact<T>(
     chunk.after(worked).map_err(ChunkError::Work)?;
     drop(held);
     let written = write(record)?;
-    // In a database without WAL readers hold this up too.
+    // In a database without WAL, readers delay this too.
     let commit = || connection.prepare_cached("COMMIT")?.execute([]);
     match connection.patiently(commit, wanted) {
         Ok(Some(_)) => Ok(written),
         Ok(None) => Err(ChunkError::Stopped),
-        // A deferred constraint: the rows are at fault, and the database is well.
+        // A deferred constraint: the rows are at fault, not the database.
         Err(Trouble::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             Err(ChunkError::Refused(Failure::new(error).during(Phase::Write)))
         }
@@ -226,8 +228,8 @@ fn transact<T>(
 }
 
 impl Mirrored {
-    /// Copies the record where it is time, and looks for a stop where it is time. The chunk is committed: a repository
-    /// that fails now is told the next time.
+    /// Copies the record and checks for a stop when each is due. The chunk is already committed: if the
+    /// repository fails now, the next call copies it.
     fn follow(
         &mut self,
         shared: &Arc<Shared>,
@@ -242,7 +244,7 @@ impl Mirrored {
             let all = before.and_then(|before| rows::merged(before, changes));
             self.job_context = Some(all.map_err(|trouble| trouble.at(&shared.path))?);
         }
-        // The job's context has no place in the other database.
+        // The other database has no place for the job's context.
         let followed = if now - self.copied >= shared.waits.mirror || self.job_context.is_some() {
             (self.copied, self.polled) = (now, now);
             let skipped = if target.skipped > self.skipped {
@@ -268,7 +270,9 @@ impl Mirrored {
         match followed.map_err(|trouble| trouble.at(&shared.path)) {
             Ok(stop_requested) => self.stop_requested = stop_requested,
             Err(fenced @ RepositoryError::Fenced { .. }) => return Err(fenced),
-            Err(error) => tracing::warn!(%error, "the repository does not follow for now"),
+            Err(error) => {
+                tracing::warn!(%error, "could not copy commits into the repository for now");
+            }
         }
         Ok(self.stop_requested)
     }

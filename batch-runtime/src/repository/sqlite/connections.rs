@@ -1,4 +1,4 @@
-//! Receives: the open file. Gives: connections to it, lent and given back, so that a step does not pay for opening one.
+//! A pool of connections to the open file, so that a step does not pay for opening one.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,23 +16,23 @@ use super::queue::{Queue, Queues, Turn};
 use crate::definition::{Durability, ExecutionId, StepExecutionId, TransactionWatch, file_uri};
 use crate::repository::Clock;
 
-/// Between two looks whether a locked database is still to be waited for.
+/// The interval at which a wait for a locked database checks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// How long a locked database is waited for.
+/// The time limits and intervals of a repository.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waits {
-    /// Before a chunk is given up, and with it the work in it.
+    /// The wait for a lock after which a chunk is rolled back, with all its work.
     pub(super) commit: Duration,
-    /// Before anything else is given up.
+    /// The wait for a lock after which anything else fails.
     pub(super) other: Duration,
-    /// Between two copies of what is committed in another database.
+    /// The interval between copies of commits in another database.
     pub(super) mirror: Duration,
-    /// Between two looks whether a stop was requested.
+    /// The interval between checks for a requested stop.
     pub(super) poll: Duration,
 }
 
-/// What all handles of one repository share.
+/// The state shared by all handles of one repository.
 pub(super) struct Shared {
     /// The file, links resolved.
     pub(super) path: PathBuf,
@@ -41,22 +41,22 @@ pub(super) struct Shared {
     pub(super) locks: Locks,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) waits: Waits,
-    /// Removed with the last handle.
+    /// Whether the file is removed with the last handle.
     pub(super) temporary: bool,
-    /// Opened to look only, without the right to write, while nobody writes.
+    /// Whether it was opened read-only, without write access, while nobody writes.
     pub(super) at_rest: bool,
     pub(super) idle: Mutex<Vec<Session>>,
-    /// In which this process writes, the file itself and others.
+    /// The queues of the files that this process writes, the repository and others.
     pub(super) queues: Queues,
-    /// That of the file itself.
+    /// The queue of the repository's file.
     pub(super) queue: Arc<Queue>,
-    /// Of the executions that this process runs.
+    /// The durabilities of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
     /// The running steps whose chunks are committed in another database.
     pub(super) elsewhere: Mutex<BTreeMap<StepExecutionId, Elsewhere>>,
 }
 
-/// A connection, and what its commits survive at the moment.
+/// A connection, with the current durability of its commits.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Connection,
@@ -66,7 +66,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Opens the file; what has to be so for every connection is so afterwards.
+    /// Opens the file and sets up the connection.
     pub(super) fn open(path: &Path, flags: OpenFlags, wait: Duration) -> rusqlite::Result<Self> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(wait)?;
@@ -75,7 +75,7 @@ impl Session {
         Self::watched(connection, wait)
     }
 
-    /// Opens a file that this user may not write to, and that nobody writes to: `SQLite` needs no lock and no `-shm` then.
+    /// Opens a file that this user cannot write and nobody writes: `SQLite` then needs no lock and no `-shm`.
     pub(super) fn open_at_rest(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -83,7 +83,7 @@ impl Session {
         Self::adopt(Connection::open_with_flags(uri, flags)?, wait)
     }
 
-    /// A connection that was opened by somebody else.
+    /// Wraps a connection that was opened elsewhere.
     pub(super) fn adopt(connection: Connection, wait: Duration) -> rusqlite::Result<Self> {
         connection.busy_timeout(wait)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -116,20 +116,20 @@ impl Session {
     }
 }
 
-/// What to open a file with that need not exist.
+/// The flags to open a file that need not exist.
 pub(super) fn create() -> OpenFlags {
     existing() | OpenFlags::SQLITE_OPEN_CREATE
 }
 
-/// What to open a file with that has to exist.
+/// The flags to open a file that must exist.
 pub(super) fn existing() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
 /// `PRAGMA synchronous` for a durability, in WAL.
 ///
-/// NORMAL leaves out the `fsync` of a commit: the death of the machine may take the last commits, but not the order of
-/// them, and it damages nothing.
+/// NORMAL omits the `fsync` of a commit: a crash of the machine may lose the last commits, but it keeps their
+/// order and damages nothing.
 pub(super) fn synchronous(durability: Durability) -> &'static str {
     match durability {
         Durability::Machine => "FULL",
@@ -138,12 +138,13 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 }
 
 impl Shared {
-    /// A connection for what a running execution writes: it waits as long as the longest chunk of another may take.
+    /// A connection for the writes of a running execution: it waits as long as the longest chunk of another
+    /// may take.
     pub(super) fn lend_to(self: &Arc<Self>, execution: ExecutionId) -> rusqlite::Result<Lent> {
         self.lend_with(self.durability_of(execution), self.waits.commit)
     }
 
-    /// The same for what may be lost with the machine.
+    /// The same, for data that may be lost in a crash of the machine.
     pub(super) fn lend_fast(self: &Arc<Self>) -> rusqlite::Result<Lent> {
         self.lend_with(Durability::Process, self.waits.commit)
     }
@@ -197,12 +198,12 @@ impl Drop for Shared {
     }
 }
 
-/// A poisoned mutex here protects values that are replaced whole: they are as good as before.
+/// A poisoned mutex here protects values that are only replaced as a whole, so they are still valid.
 pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection on loan.
+/// A borrowed connection.
 #[derive(Debug)]
 pub(super) struct Lent {
     owner: Option<Arc<Shared>>,
@@ -211,13 +212,13 @@ pub(super) struct Lent {
 }
 
 impl Lent {
-    /// A connection that belongs to nobody else and is closed in the end; the queue is that of its file.
+    /// A connection that nobody else uses and that is closed in the end, with the queue of its file.
     pub(super) fn own(session: Session, queue: Arc<Queue>) -> Self {
         Self { owner: None, session: Some(session), queue }
     }
 
-    /// Does what may have to wait for a lock as long as the connection waits, and asks now and then whether that is still
-    /// wanted; `None` where it is not.
+    /// Runs an operation that may wait for a lock, for at most the wait of the connection, and checks now and
+    /// then whether it is still wanted; returns `None` if it is not.
     pub(super) fn patiently<T, E: From<rusqlite::Error>>(
         &self,
         attempt: impl Fn() -> rusqlite::Result<T>,
@@ -246,17 +247,17 @@ impl Lent {
         done
     }
 
-    /// What watches over the transactions of components.
+    /// The watch over the transactions of components.
     pub(super) fn watch(&self) -> &TransactionWatch {
         &self.session().watch
     }
 
-    /// The turn to write, for a statement that is a transaction of its own.
+    /// Takes the turn to write, for a statement that is its own transaction.
     pub(super) fn turn(&self) -> Turn<'_> {
         self.queue.turn(self.session().wait.get())
     }
 
-    /// Begins a transaction that writes, in turn.
+    /// Takes the turn and begins a write transaction.
     pub(super) fn begin(&self) -> rusqlite::Result<Writing<'_>> {
         let turn = self.turn();
         let transaction = Transaction::new_unchecked(self, TransactionBehavior::Immediate)?;
@@ -276,7 +277,7 @@ impl Deref for Lent {
     }
 }
 
-/// A transaction that writes, rolled back unless it is committed. The turn ends behind it.
+/// A write transaction, rolled back unless it is committed. The turn ends after it.
 #[derive(Debug)]
 pub(super) struct Writing<'l> {
     transaction: Transaction<'l>,

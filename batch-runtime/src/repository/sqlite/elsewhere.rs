@@ -1,5 +1,5 @@
-//! Receives: a step whose rows go to another database. Gives: guard, counters and checkpoint in a table there,
-//! committed with the rows. That table is the truth; the repository's rows of the step follow it.
+//! Steps whose rows go to another database: fence, counters and checkpoint are in a table there, committed
+//! with the rows. That table is authoritative; the repository's rows of the step are a copy.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,7 +16,7 @@ use crate::repository::{
     decode_context,
 };
 
-/// The row of one step there. Clones share the connection.
+/// The row of one step in the other database. Clones share the connection.
 #[derive(Debug, Clone)]
 pub(super) struct Elsewhere {
     key: Arc<Key>,
@@ -29,12 +29,12 @@ struct Key {
     repository: String,
     owner: Ownership,
     step: String,
-    /// The names that the step had before.
+    /// The earlier names of the step.
     was: Vec<String>,
     clock: Arc<dyn Clock>,
 }
 
-/// The connection, and the row as it was last seen: whoever finds it otherwise is fenced.
+/// The connection, with the row as last seen: a writer that finds another version is fenced.
 #[derive(Debug)]
 pub(super) struct There {
     connection: Lent,
@@ -42,10 +42,10 @@ pub(super) struct There {
     version: i64,
 }
 
-/// What a step has committed there.
+/// The state that a step has committed in the other database.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
-    /// The step execution that did; `None` where none ever began there.
+    /// The step execution that committed it; `None` if none ever began there.
     pub(super) step: Option<StepExecutionId>,
     pub(super) counters: Counters,
     /// Its context, encoded.
@@ -98,7 +98,7 @@ impl Elsewhere {
         Ok(Self { key: Arc::new(key), there: Arc::new(Mutex::new(there)) })
     }
 
-    /// Fences every owner before this one there; gives what the step has committed.
+    /// Fences every earlier owner there and returns the committed state of the step.
     pub(super) fn raise_epoch(
         &self,
         wanted: impl Fn() -> Result<bool, Trouble>,
@@ -140,8 +140,8 @@ impl Elsewhere {
         Ok(checkpoint)
     }
 
-    /// Gives the row of an earlier name the step's own, unless the step has a row. The skipped items come first: a death
-    /// between the two leaves the row to be found once more.
+    /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
+    /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, there: &There) -> rusqlite::Result<()> {
         let Key { repository, owner, step, was, .. } = &*self.key;
         for was in was {
@@ -160,7 +160,7 @@ impl Elsewhere {
         Ok(())
     }
 
-    /// Makes the row that of a step execution which begins.
+    /// Assigns the row to a step execution that begins.
     pub(super) fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError> {
         let record = ChunkRecord { context: context.to_owned(), ..ChunkRecord::default() };
         let mut there = self.lock();
@@ -169,8 +169,8 @@ impl Elsewhere {
         Ok(())
     }
 
-    /// At the end of the step: puts a context that changed there, or gives the one that stands there. Of a database that
-    /// fails the end of the step is recorded all the same: it may be why the step failed.
+    /// At the end of the step, stores a context that has changed, or returns the stored one. If the database
+    /// fails, the end of the step is recorded anyway: the database may be the reason why it failed.
     pub(super) fn settle(
         &self,
         step: StepExecutionId,
@@ -206,12 +206,12 @@ impl Elsewhere {
         }
     }
 
-    /// The connection, for one chunk.
+    /// Locks the connection for one chunk.
     pub(super) fn lock(&self) -> MutexGuard<'_, There> {
         guard(&self.there)
     }
 
-    /// Writes a record in a transaction of its own.
+    /// Writes a record in its own transaction.
     fn write_alone(
         &self,
         there: &There,
@@ -222,7 +222,7 @@ impl Elsewhere {
         self.write(there, step, record)
     }
 
-    /// Writes the record of a chunk, guarded, in the transaction that is open.
+    /// Writes the record of a chunk, fenced, in the open transaction.
     pub(super) fn write(
         &self,
         there: &There,
@@ -265,7 +265,8 @@ impl Elsewhere {
         if changed == 0 { Err(self.fenced()) } else { Ok(()) }
     }
 
-    /// Writes what a chunk skipped, in the transaction that is open and behind [`write`](Self::write), which guards it.
+    /// Writes the skipped items of a chunk in the open transaction, after [`write`](Self::write), which
+    /// fences it.
     pub(super) fn skip(
         &self,
         there: &There,
@@ -298,8 +299,8 @@ impl Elsewhere {
             .map_err(|error| self.named(error.into()))
     }
 
-    /// What a step execution skipped behind the sequence `known`, in order and at most `limit`.
-    pub(super) fn skipped_behind(
+    /// The items that a step execution skipped after the sequence number `known`, in order, at most `limit`.
+    pub(super) fn skipped_after(
         &self,
         step: StepExecutionId,
         known: u64,
@@ -341,7 +342,7 @@ impl There {
         &self.connection
     }
 
-    /// Told after a write for that step execution is committed.
+    /// Called after the commit of a write for that step execution.
     pub(super) fn committed(&mut self, step: StepExecutionId) {
         self.step = step.0;
         self.version += 1;

@@ -1,5 +1,4 @@
-//! Receives: errors of `SQLite` inside the repository. Gives: them as [`RepositoryError`], with the file named and, where
-//! the user can do something, what to do.
+//! Converts errors of `SQLite` to [`RepositoryError`], with the file and, if possible, a remedy.
 
 use std::path::Path;
 
@@ -8,14 +7,14 @@ use rusqlite::ErrorCode;
 use super::holder;
 use crate::repository::RepositoryError;
 
-/// An error on its way out, which learns at the boundary in which file it happened.
+/// An error on its way out; the file is added at the boundary of the module.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Of `SQLite`.
+    /// An error of `SQLite`.
     Sqlite(rusqlite::Error),
-    /// What is stored cannot be.
+    /// Stored data cannot be understood.
     Corrupt(String),
-    /// Complete already.
+    /// An error that is already complete.
     Known(RepositoryError),
 }
 
@@ -41,7 +40,7 @@ impl Trouble {
     }
 }
 
-/// What went wrong, and what to do about it where that is known.
+/// Explains the error, with a remedy if one is known.
 pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
@@ -62,7 +61,7 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
         }
         Some(ErrorCode::SystemIoFailure) => {
             let what = format!(
-                "cannot be read or written ({error}): make sure that the disk is well and has room, and start again"
+                "cannot be read or written ({error}): check that the disk is healthy and has free space, and start again"
             );
             return unusable(path, what);
         }

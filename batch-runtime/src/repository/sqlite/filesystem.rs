@@ -1,11 +1,11 @@
-//! Receives: the path of a repository. Gives: refusals of places where `SQLite`'s WAL and locks cannot be trusted.
+//! Refuses paths where `SQLite`'s WAL and locks cannot be trusted.
 
 use std::path::Path;
 
 use super::error::unusable;
 use crate::repository::RepositoryError;
 
-/// Refuses what cannot be the file of a repository.
+/// Refuses a path that cannot be the file of a repository.
 pub(super) fn check(path: &Path) -> Result<(), RepositoryError> {
     if path.is_dir() {
         return Err(unusable(path, "is a folder: name a file in it"));
@@ -23,8 +23,8 @@ pub(super) fn check(path: &Path) -> Result<(), RepositoryError> {
     }
 }
 
-/// Is `other` the file of the repository? A second name of it, which no link resolves, is refused: `SQLite` names the WAL
-/// after the name, and two of them damage the file.
+/// Returns whether `other` is the file of the repository. A hard link to it is refused: `SQLite` derives the
+/// name of the WAL from the name of the file, and two WALs damage the file.
 pub(super) fn is_repository(repository: &Path, other: &Path) -> Result<bool, RepositoryError> {
     let Ok(resolved) = other.canonicalize() else { return Ok(false) };
     if resolved == repository {
@@ -54,7 +54,7 @@ fn same_inode(_one: &Path, _other: &Path) -> bool {
     false
 }
 
-/// The kernel's number for the kind of file system.
+/// The kernel's number for the type of the file system.
 #[cfg(target_os = "linux")]
 fn kind_of(folder: &Path) -> Option<i128> {
     nix::sys::statfs::statfs(folder).ok().map(|stat| i128::from(stat.filesystem_type().0))
@@ -65,9 +65,9 @@ fn kind_of(_folder: &Path) -> Option<i128> {
     None
 }
 
-/// The name of the kind, where it is a network's, or one whose locks end at this machine.
+/// The name of the file system, if it is a network file system or its locks are local to this machine.
 fn network(kind: i128) -> Option<&'static str> {
-    // As in linux/magic.h; the sign is lost where the type is 32 bits wide.
+    // As in linux/magic.h. The sign is lost if the type is 32 bits wide.
     Some(match kind & 0xffff_ffff {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB/CIFS",
@@ -110,7 +110,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_kind_of_a_local_folder_is_found_and_accepted() {
+    fn a_local_file_system_is_recognised_and_accepted() {
         let kind = kind_of(Path::new("/proc")).expect("known");
         assert_eq!(kind, 0x9fa0);
         assert_eq!(network(kind), None);

@@ -1,10 +1,12 @@
-//! Finds the process that holds `SQLite`'s lock of a file.
+//! Finds the process that holds the `SQLite` lock of a file.
 
 use std::path::Path;
 
-/// Who keeps others from writing to the database, as `4711 (python3)`; `None` where the system does not tell.
+/// The process that keeps others from writing to the database, such as `4711 (python3)`; `None` if the system
+/// does not say.
 ///
-/// The kernel's list is read and no file opened: closing a handle of a database would drop the locks that this process has on it.
+/// Reads the kernel's list and opens no file: closing a handle of a database would drop the locks that this
+/// process holds on it.
 #[cfg(target_os = "linux")]
 pub(super) fn of(database: &Path) -> Option<String> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
@@ -28,14 +30,14 @@ pub(super) fn of(_database: &Path) -> Option<String> {
     None
 }
 
-/// The process that has an exclusive lock on one of the bytes by which `SQLite` keeps other writers away: the first of
-/// those in the `-shm`, and those from 2³⁰ on in the file itself.
+/// The process with an exclusive lock on one of the bytes that keep other writers away: the first bytes of
+/// the `-shm`, or those from 2³⁰ on in the file itself.
 #[cfg(target_os = "linux")]
 fn writer(locks: &str, file: &str) -> Option<u32> {
     const OF_WAL: u64 = 120;
     const OF_FILE: u64 = 1 << 30;
     locks.lines().find_map(|line| {
-        // `1: POSIX  ADVISORY  WRITE 4711 08:01:1234 120 120`; one that waits has `->` behind its number.
+        // `1: POSIX  ADVISORY  WRITE 4711 08:01:1234 120 120`; a waiting one has `->` after its number.
         let words: Vec<&str> = line.split_whitespace().collect();
         let [_, "POSIX", _, "WRITE", pid, place, from, _] = words[..] else { return None };
         let from: u64 = from.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Receives: what a job's control flow passed. Gives: the journal of the instance.
+//! The journal of an instance: the places that its control flow has passed.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) fn record(
     Ok(transaction.commit()?)
 }
 
-/// Adds an entry; the caller has checked the owner in the same transaction.
+/// Appends an entry. The caller has checked the owner in the same transaction.
 pub(super) fn append(
     connection: &Connection,
     owner: Ownership,

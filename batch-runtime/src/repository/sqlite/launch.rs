@@ -1,4 +1,4 @@
-//! Receives: a request to run a job. Gives: an execution, started and locked, in one transaction; and its end.
+//! Launches an execution, started and locked in one transaction, and ends it.
 
 use std::sync::Arc;
 
@@ -74,8 +74,8 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         .execute(params![execution.0, request.graph])?;
 
     shared.locks.sweep(|id| takeover::is_running(&transaction, id).unwrap_or(true));
-    // Before the commit: from then on others look at the lock. Dropped before the transaction where that fails, so that
-    // the number is free again as a whole.
+    // Taken before the commit, because others look at the lock from then on. If the commit fails, the lock is
+    // dropped before the transaction, so that the number is completely free again.
     let lock = shared
         .locks
         .acquire(execution)
@@ -86,7 +86,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
             unusable(
                 shared.locks.path(),
                 format!(
-                    "the lock of execution {execution} is held by a process that works on a repository which was here before: end that process"
+                    "the lock of execution {execution} is held by a process that uses an earlier repository at this path: end that process"
                 ),
             )
         })?;
@@ -103,7 +103,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     })
 }
 
-/// The running execution of the instance is taken over, or it refuses the launch.
+/// Takes over the running execution of the instance, or refuses the launch because of it.
 fn recover_instance(
     shared: &Arc<Shared>,
     connection: &Connection,
@@ -114,7 +114,7 @@ fn recover_instance(
     recover_one(shared, connection, request, running)
 }
 
-/// So are, for an exclusive job, those of its other instances.
+/// Does the same for the other instances of an exclusive job.
 fn recover_others(
     shared: &Arc<Shared>,
     connection: &Connection,
@@ -144,13 +144,13 @@ fn recover_one(
     Ok(running.owner)
 }
 
-/// The execution before.
+/// The previous execution.
 struct Last {
     id: ExecutionId,
     recoveries: u32,
 }
 
-/// May the instance be started again?
+/// Checks that the instance may be restarted.
 fn check_restart(
     connection: &Connection,
     request: &LaunchRequest<'_>,
@@ -324,7 +324,7 @@ pub(super) fn finish(
     if let Some(context) = &finish.context {
         rows::change_job_context(&transaction, owner.execution, &encode_context(context))?;
     }
-    // A step whose own end was refused by a database that takes this again.
+    // A step whose own end was refused by a database that accepts this write.
     let why = rows::cut(&finish.exit.description);
     takeover::fail_running_steps(&transaction, owner.execution, takeover::END_LOST, why, &now)?;
     transaction.commit()?;

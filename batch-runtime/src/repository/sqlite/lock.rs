@@ -1,9 +1,9 @@
-//! Receives: an execution's number. Gives: its lock, which the kernel frees when the owner's process dies, however it
-//! dies.
+//! The lock of an execution, which the kernel releases when the process of the owner dies, for whatever
+//! reason.
 //!
-//! Two ways, both tied to the open file and not to the process, so that two launches in one process exclude each other
-//! as two processes do. The database file itself is never opened here: closing any handle of it would drop the locks
-//! that `SQLite` holds on it.
+//! There are two implementations, both tied to the open file rather than the process, so that two launches in
+//! one process exclude each other just as two processes do. The database file itself is never opened here:
+//! closing any handle of it would drop the locks that `SQLite` holds on it.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -13,41 +13,41 @@ use std::path::{Path, PathBuf};
 use crate::definition::ExecutionId;
 use crate::repository::{ExecutionLock, HeldLock};
 
-/// Where the locks are.
+/// The location of the locks.
 #[derive(Debug, Clone)]
 pub(super) enum Locks {
-    /// One file, a byte an execution.
+    /// One file with one byte per execution.
     #[cfg(target_os = "linux")]
     Bytes(PathBuf),
-    /// A folder, a file an execution.
+    /// A folder with one file per execution.
     #[cfg_attr(
         all(target_os = "linux", not(test)),
-        expect(dead_code, reason = "built by tests only where bytes can be locked")
+        expect(dead_code, reason = "only tests build it where bytes can be locked")
     )]
     Files(PathBuf),
 }
 
 impl Locks {
-    /// The way that suits this system, beside the repository.
+    /// The implementation for this system, next to the repository.
     #[cfg(target_os = "linux")]
     pub(super) fn beside(repository: &Path) -> Self {
         Self::Bytes(with_suffix(repository, ".lock"))
     }
 
-    /// The way that suits this system, beside the repository.
+    /// The implementation for this system, next to the repository.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn beside(repository: &Path) -> Self {
         Self::files_beside(repository)
     }
 
-    /// A file an execution.
+    /// One file per execution.
     #[cfg(any(test, not(target_os = "linux")))]
     pub(super) fn files_beside(repository: &Path) -> Self {
         Self::Files(with_suffix(repository, ".locks"))
     }
 
-    /// The lock of that execution, `None` where somebody holds it. Called inside a transaction that writes, so that
-    /// nobody else takes, tests or sweeps locks meanwhile.
+    /// Takes the lock of an execution; `None` if somebody holds it. Call it inside a write transaction, so
+    /// that nobody else takes, tests or sweeps locks meanwhile.
     pub(super) fn acquire(&self, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
         match self {
             #[cfg(target_os = "linux")]
@@ -64,8 +64,8 @@ impl Locks {
         }
     }
 
-    /// Does somebody hold the lock of that execution? Takes nothing, and needs no right to write. `None` where that
-    /// cannot be told without taking the lock.
+    /// Returns whether somebody holds the lock of an execution, without taking it and without write access.
+    /// `None` if that is impossible without taking the lock.
     pub(super) fn is_held(&self, execution: ExecutionId) -> io::Result<Option<bool>> {
         match self {
             #[cfg(target_os = "linux")]
@@ -74,7 +74,7 @@ impl Locks {
         }
     }
 
-    /// Removes what ended executions left. Called inside a transaction that writes.
+    /// Removes the locks of ended executions. Call it inside a write transaction.
     pub(super) fn sweep(&self, runs: impl Fn(ExecutionId) -> bool) {
         match self {
             #[cfg(target_os = "linux")]
@@ -84,7 +84,7 @@ impl Locks {
                 for file in files {
                     let id = file.file_name().to_str().and_then(|name| name.parse().ok()).map(ExecutionId);
                     let Some(id) = id.filter(|id| !runs(*id)) else { continue };
-                    // Held while it is removed: nobody can hold a lock on a file that is gone.
+                    // Held during the removal: nobody can hold a lock on a removed file.
                     if let Ok(Some(_held)) = self.acquire(id) {
                         let _ = std::fs::remove_file(file.path());
                     }
@@ -93,7 +93,7 @@ impl Locks {
         }
     }
 
-    /// Removes everything: the repository is gone.
+    /// Removes all locks of a removed repository.
     pub(super) fn remove(&self) {
         match self {
             #[cfg(target_os = "linux")]
@@ -102,7 +102,7 @@ impl Locks {
         }
     }
 
-    /// For messages.
+    /// The path, for messages.
     pub(super) fn path(&self) -> &Path {
         match self {
             #[cfg(target_os = "linux")]
@@ -124,7 +124,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[derive(Debug)]
 struct LockedFile {
-    /// Open as long as the lock is held; closing it frees the lock.
+    /// Open while the lock is held; closing it releases the lock.
     _file: File,
 }
 
@@ -149,7 +149,7 @@ mod bytes {
         }
     }
 
-    /// Asks the kernel who is in the way of the lock.
+    /// Asks the kernel which lock is in the way.
     pub(super) fn is_held(path: &Path, execution: ExecutionId) -> io::Result<bool> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -161,7 +161,7 @@ mod bytes {
     }
 
     pub(super) fn acquire(path: &Path, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
-        // An open file of its own for every lock: locks of one open file do not exclude each other.
+        // Every lock needs its own open file: locks of one open file do not exclude each other.
         let file = open(path)?;
         let byte = byte_of(execution);
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
@@ -205,7 +205,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn whether_a_lock_is_held_is_told_without_taking_it() {
+    fn a_lock_is_tested_without_taking_it() {
         let folder = folder();
         let locks = Locks::beside(&folder.join("batch.db"));
         assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(false), "no lock was ever taken");

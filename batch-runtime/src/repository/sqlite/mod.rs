@@ -1,7 +1,7 @@
 //! The repository in a `SQLite` file.
 //!
-//! The file is in WAL mode. Beside it stand `SQLite`'s own `-wal` and `-shm` and a file of locks, one byte an execution,
-//! by which the owner of a running execution is known to live.
+//! The file is in WAL mode. Next to it are `SQLite`'s own `-wal` and `-shm`, and a lock file with one byte
+//! per execution, which shows that the owner of a running execution is alive.
 
 mod chunks;
 mod connections;
@@ -44,7 +44,7 @@ use super::{
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
-/// A repository in a `SQLite` file. Clones are one repository.
+/// A repository in a `SQLite` file. Clones share one repository.
 ///
 /// ```
 /// use batch_runtime::repository::{ExecutionFilter, Repository, sqlite::SqliteRepository};
@@ -59,33 +59,32 @@ pub struct SqliteRepository {
 }
 
 impl SqliteRepository {
-    /// The repository in that file; the file is created where it does not exist.
+    /// Opens the repository in that file, and creates the file if it does not exist.
     ///
     /// # Errors
-    /// [`RepositoryError::Unusable`] where the file is no database, or read-only, or of a newer schema, or locked, or
-    /// lies on a network file system; says what to do.
+    /// [`RepositoryError::Unusable`], with what to do, if the file is not a database, is read-only, has a
+    /// newer schema, is locked, or is on a network file system.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RepositoryError> {
         SqliteOptions::new().open(path)
     }
 
-    /// The repository in that file, which has to exist: for questions, which create nothing.
+    /// Opens the repository in that file, which must exist: for queries, which create nothing.
     ///
     /// # Errors
-    /// As for [`open`](Self::open), and where there is no such file or no repository in it.
+    /// As for [`open`](Self::open), and if there is no such file or no repository in it.
     pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, RepositoryError> {
         SqliteOptions::new().open_existing(path)
     }
 
-    /// A repository in a file of its own in the folder for temporary files, which is removed with the last handle: for
-    /// tests.
+    /// Creates a repository in its own file in the temporary folder, removed with the last handle: for tests.
     ///
     /// # Errors
-    /// When that folder cannot be written.
+    /// If that folder cannot be written.
     pub fn temporary() -> Result<Self, RepositoryError> {
         SqliteOptions::new().temporary()
     }
 
-    /// The file, links resolved.
+    /// The path of the file, with links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.shared.path

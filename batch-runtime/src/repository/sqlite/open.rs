@@ -1,4 +1,4 @@
-//! Receives: a path. Gives: the repository in that file, with today's schema, or why it cannot be one.
+//! Opens the repository in a file and updates its schema, or explains why it cannot.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use super::queue::Queues;
 use super::schema;
 use crate::repository::{Clock, RepositoryError, SystemClock};
 
-/// How a repository is opened.
+/// The options for opening a repository.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ use crate::repository::{Clock, RepositoryError, SystemClock};
 pub struct SqliteOptions {
     clock: Arc<dyn Clock>,
     pub(super) waits: Waits,
-    /// `None` for the way that suits the system.
+    /// `None` for the implementation that suits the system.
     pub(super) locks: Option<fn(&Path) -> Locks>,
     temporary: bool,
 }
@@ -55,35 +55,37 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// The system's clock; a locked database is waited for 60 s by the commit of a chunk, and 5 s by a launch.
+    /// Uses the system's clock. Waits for a locked database for up to 60 s in the commit of a chunk, and 5 s
+    /// in a launch.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With that clock.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Waits that long for a locked database, whatever is to be done.
+    /// Sets the wait for a locked database, for every operation.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         (self.waits.commit, self.waits.other) = (wait, wait);
         self
     }
 
-    /// Copies what a step commits in another database into the repository that often (default: once a second), and
-    /// looks that often whether a stop was requested (default: ten times a second).
+    /// Sets the interval at which the commits of a step in another database are copied into the repository
+    /// (default: once a second), and the interval at which requested stops are checked (default: ten times a
+    /// second).
     #[must_use]
     pub fn intervals(mut self, mirror: Duration, poll: Duration) -> Self {
         (self.waits.mirror, self.waits.poll) = (mirror, poll);
         self
     }
 
-    /// The repository in that file; the file is created where it does not exist.
+    /// Opens the repository in that file, and creates the file if it does not exist.
     ///
     /// # Errors
     /// [`RepositoryError::Unusable`], with what to do.
@@ -93,7 +95,7 @@ impl SqliteOptions {
         self.connect(&path, create())
     }
 
-    /// The repository in that file, which has to exist.
+    /// Opens the repository in that file, which must exist.
     ///
     /// # Errors
     /// [`RepositoryError::Unusable`], with what to do.
@@ -128,7 +130,7 @@ impl SqliteOptions {
         if self.temporary {
             session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
         }
-        // Through links, so that all names of the file have one lock.
+        // Through links, so that all names of the file share their locks.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
         let queues = Queues::default();
@@ -150,7 +152,7 @@ impl SqliteOptions {
         })
     }
 
-    /// With today's schema, and the repository's own name.
+    /// Updates the schema and reads the repository's own name.
     fn prepared(&self, session: Session, path: &Path, creates: bool) -> Result<(Session, String), Trouble> {
         let connection = session.connection();
         if creates && connection.is_readonly("main")? {
@@ -162,16 +164,17 @@ impl SqliteOptions {
     }
 }
 
-/// In WAL mode `SQLite` writes to the folder even to read.
+/// In WAL mode `SQLite` writes to the folder even for reads.
 fn may_not_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-/// Does the file itself hold everything? What is written now, or was by a process that died, is in the `-wal`.
+/// Returns whether the file itself holds everything. Data of current writers, or of one that died, is in the
+/// `-wal`.
 fn is_at_rest(path: &Path) -> bool {
     with_suffix(path, "-wal").metadata().map_or(true, |wal| wal.len() == 0)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, RepositoryError> {
-    std::path::absolute(path).map_err(|error| unusable(path, format!("is no path: {error}")))
+    std::path::absolute(path).map_err(|error| unusable(path, format!("is not a valid path: {error}")))
 }

@@ -1,10 +1,10 @@
-//! Receives: nothing. Gives: this process as the owner of an execution, and owners in words.
+//! Identifies this process as the owner of an execution, and describes owners.
 
 use std::sync::OnceLock;
 
 use crate::repository::Owner;
 
-/// This process, with a name of its own for each launch.
+/// This process, with a unique name for each launch.
 pub(super) fn this_process() -> Owner {
     static PROCESS: OnceLock<Owner> = OnceLock::new();
     let process = PROCESS.get_or_init(|| Owner {
@@ -17,7 +17,7 @@ pub(super) fn this_process() -> Owner {
     Owner { uuid: uuid::Uuid::new_v4().to_string(), ..process.clone() }
 }
 
-/// The owner as messages name it.
+/// The owner, for messages.
 pub(super) fn in_words(owner: Option<&Owner>) -> String {
     match owner {
         Some(owner) => format!("process {} on host {}", owner.pid, owner.host),
@@ -38,7 +38,7 @@ fn host_name() -> String {
 
 fn start_ticks() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in brackets, which may itself hold blanks and brackets.
+    // The second field is the program's name in brackets, which may itself contain spaces and brackets.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_launch_has_a_name_of_its_own() {
+    fn every_launch_has_its_own_name() {
         let (first, second) = (this_process(), this_process());
         assert_ne!(first.uuid, second.uuid);
         assert_eq!((first.pid, first.start_ticks), (std::process::id(), second.start_ticks));

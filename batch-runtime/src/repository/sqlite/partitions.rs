@@ -1,4 +1,4 @@
-//! Receives: the parts of a step's input. Gives: a step execution for each, made in one transaction, and read back by a
+//! Creates a step execution for each part of a step's input in one transaction, and reads them back on a
 //! restart.
 
 use std::sync::Arc;
@@ -101,7 +101,7 @@ fn create(
     Ok(())
 }
 
-/// A step that begins from its beginning once more makes its partitions once more.
+/// A step that starts over also creates its partitions again.
 pub(super) fn forget(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM BATCH_PARTITION WHERE JOB_INSTANCE_ID = ?1 AND STEP_NAME = ?2")?
@@ -109,7 +109,7 @@ pub(super) fn forget(connection: &Connection, owner: Ownership, step: &str) -> r
         .map(|_| ())
 }
 
-/// What is not complete gets a step execution in this execution, with the context of its last one.
+/// Gives each incomplete partition a step execution in this execution, with its last context.
 fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Result<(), Trouble> {
     let mut left = read(connection, owner, step)?;
     left.retain(|partition| partition.status != BatchStatus::Completed);
@@ -126,7 +126,7 @@ fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Re
     Ok(())
 }
 
-/// Inserts step executions that are to begin.
+/// Inserts step executions that have not begun yet.
 struct Executions<'c> {
     connection: &'c Connection,
     execution: ExecutionId,
@@ -180,7 +180,7 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
     Ok(transaction.commit()?)
 }
 
-/// Steps with partitions whose end was not recorded count what their partitions have committed.
+/// Sums up the committed counters of partitions for steps whose end was not recorded.
 pub(super) fn sum_up(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
     let sums: Vec<_> =
         COUNTERS.split(',').map(|column| format!("COALESCE(SUM({}), 0)", column.trim())).collect();

@@ -1,4 +1,4 @@
-//! Receives: questions. Gives: executions and steps as the repository holds them.
+//! Reads executions and steps from the repository.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<b
         .ok_or_else(|| RepositoryError::Fenced { execution: owner.execution }.into())
 }
 
-/// Is what waits for a lock still to be waited for? Asked only then.
+/// Returns whether a wait for a lock should continue. Called only during such a wait.
 pub(super) fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSignal) -> Result<bool, Trouble> {
     if stop.is_raised() {
         return Ok(false);
@@ -37,7 +37,7 @@ pub(super) fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSigna
             Ok(false)
         }
         Err(fenced @ Trouble::Known(RepositoryError::Fenced { .. })) => Err(fenced),
-        // The repository may be what is locked.
+        // The repository itself may be the locked database.
         Ok(false) | Err(_) => Ok(true),
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExec
     Ok(execution)
 }
 
-/// The executions that a filter finds, as `x`, with their instances, as `n`.
+/// The `FROM` and `WHERE` clauses of a filter, with executions as `x` and instances as `n`.
 fn narrowed(filter: &ExecutionFilter) -> String {
     let mut conditions = vec!["?1 IS ?1 AND ?2 IS ?2".to_owned()];
     let mut index = "";
@@ -176,7 +176,7 @@ pub(super) fn executions(
     shared: &Arc<Shared>,
     filter: &ExecutionFilter,
 ) -> Result<Vec<JobExecution>, Trouble> {
-    // The numbers are picked from indexes alone; only the rows of those are read.
+    // The IDs are selected from indexes alone; only the rows of the results are read.
     let rest = format!(
         "WHERE e.JOB_EXECUTION_ID IN (
              SELECT x.JOB_EXECUTION_ID {} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT ?3 OFFSET ?4)

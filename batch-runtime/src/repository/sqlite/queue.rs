@@ -1,8 +1,8 @@
-//! Receives: the threads of this process that want to write one file. Gives: them their turns, so that none waits long.
+//! Lets the threads of this process take turns to write one file, so that none waits long.
 //!
-//! `SQLite` lets one write at a time, and makes the others sleep and try again: of two branches that commit chunk after
-//! chunk, one finds the file free whenever it asks, and the other nearly never. Other processes are none of our business
-//! here: they are waited for as `SQLite` does it.
+//! `SQLite` allows one write at a time, and makes all others sleep and try again. If two branches commit
+//! chunk after chunk, one finds the file free whenever it asks, and the other nearly never. Other processes
+//! are not handled here: `SQLite` itself waits for them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::connections::guard;
 
-/// Who writes a file, and who waits for it.
+/// The current writer of a file, and the waiting ones.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     line: Mutex<Line>,
@@ -21,15 +21,15 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Line {
     taken: bool,
-    /// By number, and since when.
+    /// The waiting threads: number and start of the wait.
     waiting: VecDeque<(u64, Instant)>,
-    /// The number of the next to come.
+    /// The number for the next thread.
     next: u64,
-    /// How many had their turn.
+    /// The number of turns taken.
     served: u64,
 }
 
-/// How long who comes may go before who waits: a change of hands costs more than a small chunk.
+/// How long a newcomer may overtake a waiting thread: a handover costs more than a small chunk.
 const BEFORE: Duration = Duration::from_millis(2);
 
 impl Line {
@@ -39,8 +39,8 @@ impl Line {
 }
 
 impl Queue {
-    /// Waits for the turn to write. Where the line has not moved for `wait`, it goes without one: whoever holds up the line
-    /// holds the file, and `SQLite` says so.
+    /// Waits for the turn to write. If the queue has not moved for `wait`, the thread goes ahead without a
+    /// turn: the thread that blocks the queue holds the file, and `SQLite` reports that.
     pub(super) fn turn(&self, wait: Duration) -> Turn<'_> {
         let mut line = guard(&self.line);
         if !line.is_free() {
@@ -61,7 +61,7 @@ impl Queue {
                 }
                 if line.served == served {
                     line.waiting.retain(|(waiting, _)| *waiting != number);
-                    // It may have stood in the way of the next.
+                    // It may have blocked the next one.
                     self.moved.notify_all();
                     return Turn(None);
                 }
@@ -72,7 +72,7 @@ impl Queue {
     }
 }
 
-/// The right to write, given back in the end.
+/// The right to write, released on drop.
 #[derive(Debug)]
 pub(super) struct Turn<'q>(Option<&'q Queue>);
 
@@ -93,7 +93,7 @@ impl Drop for Turn<'_> {
 pub(super) struct Queues(Mutex<BTreeMap<PathBuf, Arc<Queue>>>);
 
 impl Queues {
-    /// That of a file, by whatever name.
+    /// The queue of a file, under any of its names.
     pub(super) fn of(&self, file: &Path) -> Arc<Queue> {
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
         Arc::clone(guard(&self.0).entry(file).or_default())
@@ -109,7 +109,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_mins(1);
 
-    /// Waits until that many stand in line.
+    /// Waits until that many threads are in the queue.
     fn stand(queue: &Queue, many: usize) {
         while guard(&queue.line).waiting.len() != many {
             thread::yield_now();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_again_goes_behind_who_has_waited() {
+    fn a_thread_that_comes_again_queues_after_the_waiting_ones() {
         let (queue, order) = (Queue::default(), Mutex::new(Vec::new()));
         thread::scope(|scope| {
             let first = queue.turn(PATIENCE);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_beside_another() {
+    fn only_one_thread_writes_at_a_time() {
         let (queue, inside) = (Queue::default(), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_itself_goes_without_a_turn_and_leaves_the_line_in_order() {
+    fn a_thread_that_waits_for_itself_proceeds_without_a_turn_and_leaves_the_queue_in_order() {
         let queue = Queue::default();
         let outer = queue.turn(PATIENCE);
         let inner = queue.turn(Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! Receives: values of the model. Gives: them as the columns hold them, and back.
+//! Converts values of the model to columns and back.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -10,17 +10,17 @@ use super::error::Trouble;
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
 use crate::repository::{BatchStatus, ContextMap, Counters, Owner, decode_context, encode_context};
 
-/// What `STATUS IN` holds for running executions: the condition of the partial index, word by word.
+/// The list in `STATUS IN` for running executions: the exact condition of the partial index.
 pub(super) const RUNNING: &str = "('STARTING', 'STARTED', 'STOPPING')";
 
 /// The length of `EXIT_CODE` and `EXIT_MESSAGE`.
 const EXIT_CHARS: usize = 2_500;
 /// The length of `SHORT_CONTEXT`.
 const SHORT_CHARS: usize = 2_500;
-/// What of a longer context stands in `SHORT_CONTEXT`, before ` ...`.
+/// The length of the beginning of a longer context in `SHORT_CONTEXT`, before ` ...`.
 const SHORT_PREFIX: usize = 2_492;
 
-/// A time as `2024-01-31 08:30:00.123`, UTC: as `SQLite`'s own functions and the JDBC driver read it.
+/// A time as `2024-01-31 08:30:00.123` in UTC, the format of `SQLite`'s own functions and the JDBC driver.
 pub(super) fn stamp(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
@@ -31,7 +31,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time
         |kind, error: jiff::Error| rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error));
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
-        // The JDBC driver writes milliseconds since 1970 unless it is told otherwise.
+        // The JDBC driver writes milliseconds since 1970 by default.
         ValueRef::Integer(millis) => {
             Timestamp::from_millisecond(millis).map(Some).map_err(|error| bad(Type::Integer, error))
         }
@@ -45,12 +45,12 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time
     }
 }
 
-/// A text of at most so many characters.
+/// The text, cut to `EXIT_CHARS` characters.
 pub(super) fn cut(text: &str) -> &str {
     prefix(text, EXIT_CHARS).unwrap_or(text)
 }
 
-/// The first characters, where there are more.
+/// The first `chars` characters, if the text is longer.
 fn prefix(text: &str, chars: usize) -> Option<&str> {
     if text.len() <= chars {
         return None;
@@ -95,14 +95,14 @@ pub(super) fn job_context(connection: &Connection, execution: ExecutionId) -> Re
     context(short, serialized)
 }
 
-/// Two contexts in one, the values of `over` before those of `under`.
+/// Merges two contexts; values of `over` win.
 pub(super) fn merged(under: ContextMap, over: &str) -> Result<String, Trouble> {
     let mut all = under;
     all.extend(context(Some(over.to_owned()), None)?);
     Ok(encode_context(&all))
 }
 
-/// Changes values of the context of a job execution, and leaves the others.
+/// Changes values of the context of a job execution and keeps the others.
 pub(super) fn change_job_context(
     connection: &Connection,
     execution: ExecutionId,
@@ -144,7 +144,7 @@ pub(super) fn put_step_context(
         .map(|_| ())
 }
 
-/// A count as a column holds it.
+/// Converts a count to a column value.
 pub(super) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -180,10 +180,10 @@ pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<BatchStat
         .map_err(|why: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into()))
 }
 
-/// The columns of an owner, in the order of [`owner`]; of a table with the name `o`.
+/// The columns of an owner, in the order of [`owner`], in a table named `o`.
 pub(super) const OWNER: &str = "o.OWNER, o.HOST, o.PID, o.START_TICKS, o.BOOT_ID";
 
-/// An owner from the columns that begin at `first`; `None` where the execution has none.
+/// An owner from the columns that begin at `first`; `None` if the execution has none.
 pub(super) fn owner(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Owner>> {
     let Some(uuid) = row.get(first)? else { return Ok(None) };
     Ok(Some(Owner {
@@ -195,7 +195,7 @@ pub(super) fn owner(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Owne
     }))
 }
 
-/// As the column `DURABILITY` holds it.
+/// The value of the column `DURABILITY`.
 pub(super) fn durability_text(durability: Durability) -> &'static str {
     match durability {
         Durability::Machine => "MACHINE",
@@ -203,12 +203,12 @@ pub(super) fn durability_text(durability: Durability) -> &'static str {
     }
 }
 
-/// From the column `DURABILITY`.
+/// Parses the column `DURABILITY`.
 pub(super) fn durability(text: Option<&str>) -> Durability {
     if text == Some("PROCESS") { Durability::Process } else { Durability::Machine }
 }
 
-/// The next number of a sequence, as Spring Batch draws it.
+/// The next number of a sequence, taken as Spring Batch does.
 pub(super) fn next_id(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
     connection.prepare_cached(&format!("INSERT INTO {table} VALUES (NULL)"))?.execute([])?;
     let id = connection.last_insert_rowid();
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_longer_than_the_short_column_is_kept_whole_beside_its_beginning() {
+    fn a_context_longer_than_the_short_column_is_also_kept_in_full() {
         let fits = "ä".repeat(2_500);
         let columns = ContextColumns::of(&fits);
         assert_eq!((columns.short.as_ref(), columns.serialized), (fits.as_str(), None));

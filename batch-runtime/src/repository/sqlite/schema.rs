@@ -1,4 +1,4 @@
-//! Receives: an open file. Gives: it with today's tables, brought there version by version, or why it cannot be.
+//! Brings the tables of an open file up to date, version by version, or explains why it cannot.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 
 use super::error::{Trouble, unusable};
 
-/// What makes each version out of the one before it; the first stands for itself. A new file goes the same way as an
-/// old one, so both end with the same tables.
+/// The statements that lead from each version to the next. A new file takes the same path as an old one, so
+/// both end up with the same tables.
 const MIGRATIONS: [(u16, &str); 4] = [
     (1, include_str!("../schema/sqlite_1.sql")),
     (2, include_str!("../schema/sqlite_2.sql")),
@@ -19,13 +19,13 @@ const MIGRATIONS: [(u16, &str); 4] = [
 /// The version of the schema that this program writes.
 pub(super) const VERSION: u16 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
-/// The repository in a file: its own name, and the version of its tables.
+/// The repository in a file: its name and the version of its tables.
 struct Present {
     uuid: String,
     version: u16,
 }
 
-/// Brings the schema up to date; gives the repository's own name.
+/// Brings the schema up to date and returns the repository's own name.
 pub(super) fn prepare(
     connection: &Connection,
     path: &Path,
@@ -52,7 +52,7 @@ pub(super) fn prepare(
     Ok(uuid)
 }
 
-/// Called inside a transaction that writes: another process may have been faster.
+/// Called inside a write transaction: another process may have been faster.
 fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, Trouble> {
     let present = present(connection, path, true)?;
     let version = present.as_ref().map_or(0, |present| present.version);
@@ -70,8 +70,8 @@ fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, Tro
     Ok(uuid)
 }
 
-/// Brings an older repository up to date where it can be written now. Where it cannot, it still answers questions, and
-/// the next launch tries again.
+/// Updates an older repository if it can be written now. Otherwise it still answers queries, and the next
+/// launch tries again.
 fn migrate_if_possible(connection: &Connection, path: &Path) -> Result<(), Trouble> {
     if connection.is_readonly("main")? {
         return Ok(());
@@ -92,16 +92,16 @@ fn migrate_if_possible(connection: &Connection, path: &Path) -> Result<(), Troub
     Ok(transaction.commit()?)
 }
 
-/// Brings an older repository up to date inside a transaction that writes.
+/// Updates an older repository inside a write transaction.
 pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), Trouble> {
     let version: u16 =
         connection.prepare_cached("SELECT VERSION FROM BATCH_SCHEMA")?.query_row([], |row| row.get(0))?;
     if version < VERSION { create_or_migrate(connection, path).map(|_| ()) } else { Ok(()) }
 }
 
-/// The repository that is there already; tables of another framework are refused to who would create one.
+/// The existing repository, if any. Creating one next to the tables of another framework is refused.
 fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<Present>, Trouble> {
-    // One statement: between two of them another process may create the whole repository.
+    // One statement, since another process may create the whole repository between two.
     let (ours, any): (bool, bool) = connection.query_row(
         "SELECT COALESCE(MAX(name = 'BATCH_SCHEMA'), 0), COUNT(*) FROM sqlite_schema
          WHERE type = 'table' AND name IN ('BATCH_SCHEMA', 'BATCH_JOB_INSTANCE')",
@@ -128,7 +128,7 @@ fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option
         _ if version > 0 => Err(unusable(
             path,
             format!(
-                "has a schema of version {version}, and this program knows version {VERSION} at most: use the newer program, or another file"
+                "has schema version {version}, but this program supports at most version {VERSION}: use a newer program, or another file"
             ),
         )
         .into()),
@@ -136,14 +136,18 @@ fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option
     }
 }
 
-/// `SQLite` does not always wait by itself for the lock that this change takes.
+/// `SQLite` does not always wait on its own for the lock that this change needs.
 fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), Trouble> {
     let until = Instant::now() + wait;
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(_) => {
-                return Err(unusable(path, "lies where SQLite has no WAL: put it on a local disk").into());
+                return Err(unusable(
+                    path,
+                    "is on a disk where SQLite cannot use WAL: put it on a local disk",
+                )
+                .into());
             }
             Err(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)

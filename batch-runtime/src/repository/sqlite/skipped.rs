@@ -1,4 +1,4 @@
-//! Receives: what a chunk skipped. Gives: it in the table of the repository, in order, and back.
+//! The skipped items of chunks in the table of the repository.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::repository::{Ownership, RepositoryError, SkippedItem, SkippedRow};
 /// The columns of an item, in the order of [`item`].
 pub(super) const COLUMNS: &str = "SEQUENCE, PHASE, SOURCE_POSITION, LOCATION, ERROR, ITEM";
 
-/// So many are copied in one transaction.
+/// The number of items copied in one transaction.
 const PAGE: u32 = 1_000;
 
 /// An item with its sequence, from the columns that begin at `first`.
@@ -32,7 +32,7 @@ pub(super) fn item(row: &Row<'_>, first: usize) -> rusqlite::Result<(u64, Skippe
     Ok((rows::count(row, first)?, item))
 }
 
-/// Inserts an item; nothing happens where it is there already.
+/// Inserts an item, unless it already exists.
 pub(super) fn insert(
     connection: &Connection,
     step: StepExecutionId,
@@ -56,8 +56,8 @@ pub(super) fn insert(
         .map(|_| ())
 }
 
-/// Copies what the step execution skipped in another database and the repository does not know yet. A crash in between
-/// is made good by the next call: what is there already is not copied again.
+/// Copies the items that the step execution skipped in another database and that the repository lacks. After
+/// a crash the next call continues, and existing items are not copied again.
 pub(super) fn follow(
     shared: &Arc<Shared>,
     owner: Ownership,
@@ -72,11 +72,11 @@ pub(super) fn follow(
         )?
         .query_row([step.0], |row| rows::count(row, 0))
         .optional()?;
-    // A repository that was restored from a backup does not know what was begun since.
+    // A repository restored from a backup does not know steps that began later.
     let Some(mut known) = known else { return Ok(()) };
     loop {
-        // Outside the transaction: a database that makes us wait must not make the repository's other users wait.
-        let page = elsewhere.skipped_behind(step, known, PAGE)?;
+        // Read outside the transaction: a slow database must not block the other users of the repository.
+        let page = elsewhere.skipped_after(step, known, PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         known = *last;
         let transaction = connection.begin()?;

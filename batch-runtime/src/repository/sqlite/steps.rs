@@ -1,4 +1,4 @@
-//! Receives: a step that begins or ends. Gives: its row, what it inherits, and where its chunks are committed.
+//! Begins and ends steps: their rows, the state they inherit, and the place of their commits.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::repository::{
     StepStart, encode_context,
 };
 
-/// Refuses whoever was taken over from; what follows in the same transaction is guarded by it.
+/// Refuses an owner that was taken over; everything that follows in the same transaction is protected.
 pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(), Trouble> {
     let current: Option<i64> = connection
         .prepare_cached("SELECT EPOCH FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?1")?
@@ -29,7 +29,7 @@ pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(
     }
 }
 
-/// Begins a step; where its step execution is there already, as that of a partition is, begins that.
+/// Begins a step. If its step execution already exists, as for a partition, begins that one.
 pub(super) fn begin(
     shared: &Arc<Shared>,
     owner: Ownership,
@@ -49,7 +49,7 @@ pub(super) fn begin(
             }
         }
     };
-    // There first: from then on the owner before cannot move the checkpoint any more.
+    // The other database comes first: from then on the previous owner can no longer move the checkpoint.
     let truth = other.as_ref().map(|elsewhere| elsewhere.raise_epoch(wanted)).transpose()?;
     if let (Some(elsewhere), Some(Checkpoint { step: Some(last), .. })) = (&other, &truth) {
         skipped::follow(shared, owner, elsewhere, *last)?;
@@ -77,7 +77,7 @@ pub(super) fn begin(
     })
 }
 
-/// A connection to the repository's file, as the user's `#[database]` function wants it where there is one.
+/// A connection to the repository's file, as the user's `#[database]` function sets it up, if there is one.
 fn own_connection(
     shared: &Arc<Shared>,
     database: Option<&Sqlite>,
@@ -98,7 +98,8 @@ struct Begun {
     before: Counters,
 }
 
-/// Inserts the step execution. `truth` is what stands in the other database where the step's chunks are committed in one.
+/// Inserts the step execution. `truth` is the state in the other database, if the step's chunks are committed
+/// in one.
 fn insert(
     shared: &Arc<Shared>,
     owner: Ownership,
@@ -146,8 +147,8 @@ fn insert(
     Ok(Begun { id, version: 0, starts: earlier + 1, context, context_text, before })
 }
 
-/// Starts a step execution that is there. Nothing is lost with this transaction: where the machine dies the step
-/// execution was not started, so it need not reach the disk.
+/// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
+/// was simply not started.
 fn start(
     shared: &Arc<Shared>,
     owner: Ownership,
@@ -187,10 +188,10 @@ fn start(
     Ok(Begun { id, version, starts: earlier + 1, context, context_text, before })
 }
 
-/// The other database knows what the step execution before really committed, where its owner died or failed before it could
-/// copy that here.
+/// Corrects the record of the previous step execution from the other database, which knows what was really
+/// committed if the owner died or failed before it could copy that.
 ///
-/// Gives the execution whose step was corrected.
+/// Returns the execution whose step was corrected.
 fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<Option<ExecutionId>> {
     let Some(step) = checkpoint.step else { return Ok(None) };
     let counters = &checkpoint.counters;
@@ -222,7 +223,7 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
     Ok(corrected)
 }
 
-/// The counters of the step in the instance so far, and how often it was started.
+/// The counters of the step in the instance so far, and the number of its starts.
 fn sums(connection: &Connection, owner: Ownership, name: &str) -> rusqlite::Result<(Counters, u32)> {
     let sums = COUNTERS
         .split(", ")
@@ -276,7 +277,7 @@ pub(super) fn finish(
     let mut context = finish.context.as_ref().map(encode_context);
     if let Some(elsewhere) = &elsewhere {
         context = elsewhere.settle(step, &finish.counters, context)?;
-        // A step that starts again brings them; one that is complete would never.
+        // The next start of the step copies them, but a complete step never starts again.
         match skipped::follow(shared, owner, elsewhere, step).map_err(|trouble| trouble.at(&shared.path)) {
             Err(error)
                 if finish.status != BatchStatus::Completed

@@ -1,4 +1,4 @@
-//! Receives: running executions. Gives: their end where the owner is dead or a person says so, and requests to stop.
+//! Takes over running executions whose owner is dead or that a person names, and requests stops.
 
 use std::io;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::repository::{BatchStatus, JobExecution, Owner, OwnerState, Repository
 
 /// The exit code of an execution whose owner died.
 pub(super) const OWNER_LOST: &str = "OWNER_LOST";
-/// The exit code of a step whose owner lives and could not record how it ended, as on a full disk.
+/// The exit code of a step whose owner is alive but could not record its end, for example on a full disk.
 pub(super) const END_LOST: &str = "END_LOST";
 
-/// An execution that is running, as its row says.
+/// A running execution, by its row.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) id: ExecutionId,
@@ -69,8 +69,8 @@ pub(super) fn is_running(connection: &Connection, execution: ExecutionId) -> rus
         .query_row([execution.0], |row| row.get(0))
 }
 
-/// Does its lock prove that the owner is dead? Called inside a transaction that writes. Of an owner that left no row here
-/// nothing is known.
+/// Returns whether its lock proves that the owner is dead. Call it inside a write transaction. Nothing is
+/// known of an owner without a row here.
 pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, Trouble> {
     if running.owner.is_none() {
         return Ok(false);
@@ -81,7 +81,7 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
     }
 }
 
-/// Does the owner live? Takes no lock, so that a launch at the same time finds what it would find without this.
+/// Returns the state of the owner. It takes no lock, so that a concurrent launch is not affected.
 pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, Trouble> {
     if execution.owner.is_none() {
         return Ok(OwnerState::Unknown);
@@ -107,12 +107,13 @@ pub(super) fn already_running(running: &Running) -> RepositoryError {
     }
 }
 
-/// Ends the execution and its running steps as FAILED, and fences the owner that it had.
+/// Ends the execution and its running steps as FAILED, and fences its owner.
 pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Running) -> rusqlite::Result<()> {
     let epoch = rows::int(next_epoch(connection, running.instance)?);
     let raised = connection
         .prepare_cached(
-            // A death after progress is no crash loop. What the same process ran after it are its nested jobs.
+            // A death after progress is no crash loop. Later executions of the same process are its nested
+            // jobs.
             "UPDATE BATCH_JOB_OWNER
              SET EPOCH = ?1,
                  RECOVERIES = CASE WHEN EXISTS (
@@ -153,7 +154,7 @@ pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Runn
     Ok(())
 }
 
-/// Ends the steps of an execution that ends without them.
+/// Ends the unfinished steps of an execution that ends.
 pub(super) fn fail_running_steps(
     connection: &Connection,
     execution: ExecutionId,

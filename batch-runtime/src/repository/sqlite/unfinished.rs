@@ -1,4 +1,4 @@
-//! Finds the steps that an instance has begun and not completed, and gives steps the names that a changed job has for them.
+//! Finds the steps that an instance has begun but not completed, and renames steps for a changed job.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use super::rows;
 use crate::definition::{Durability, InstanceId, StepExecutionId};
 use crate::repository::{ContextMap, Renamed, UnfinishedStep, encode_context};
 
-/// The steps whose last execution in the instance did not end for good.
+/// The steps whose last execution in the instance did not complete.
 pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Result<Vec<UnfinishedStep>> {
-    // The columns beside the aggregates are those of the row with the greatest number.
+    // The columns next to the aggregates come from the row with the greatest number.
     connection
         .prepare_cached(
             "SELECT last.STEP_NAME, f.FORM, last.COMMITS, last.WRITTEN,
@@ -39,7 +39,7 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
         .collect()
 }
 
-/// The form that a step execution's step had; `None` also where a file of an older version cannot be brought up to date.
+/// The form of a step execution's step; also `None` if an old file cannot be updated.
 pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<String>, Trouble> {
     let connection = shared.lend(Durability::Machine)?;
     let is_kept: bool = connection.query_row(
@@ -55,14 +55,14 @@ pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option
     Ok(select.query_row([step.0], |row| row.get(0)).optional()?)
 }
 
-/// Renames a step in all that the instance has recorded: its step executions and those of its partitions, in every
-/// iteration, and the journal.
+/// Renames a step in the whole record of the instance: its step executions and those of its partitions, in
+/// every iteration, and the journal.
 pub(super) fn rename(
     connection: &Connection,
     instance: InstanceId,
     Renamed { from, to }: &Renamed,
 ) -> rusqlite::Result<()> {
-    // A name ends where an iteration, a partition or the number of a `match` begins.
+    // A name ends at an iteration, a partition, or the number of a `match`.
     let is_named = |column: &str, from: &str| {
         format!(
             "({column} = {from} OR substr({column}, 1, length({from}) + 1) IN ({from} || '[', {from} || ':', {from} || '#'))"

@@ -1,4 +1,4 @@
-//! A chunk.
+//! Commits of chunks.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn every_commit_writes_the_time() {
 }
 
 #[test]
-fn what_fails_in_a_chunk_leaves_nothing_and_the_next_one_commits() {
+fn a_failed_chunk_leaves_nothing_and_the_next_one_commits() {
     let mut chunks = chunks();
     let failed = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
         chunk.of::<crate::Sqlite>()?.execute("INSERT INTO item VALUES (1)", []).map_err(Failure::new)?;
@@ -96,7 +96,7 @@ fn a_panic_in_a_chunk_leaves_nothing_and_the_next_one_commits() {
 }
 
 #[test]
-fn the_work_fills_the_record_in() {
+fn the_work_fills_in_the_record() {
     let mut chunks = chunks();
     chunks
         .step
@@ -134,7 +134,7 @@ fn another_epoch_alone_fences_the_owner() {
 }
 
 #[test]
-fn a_row_of_another_version_than_this_owner_left_fences_it() {
+fn a_row_with_an_unexpected_version_fences_the_owner() {
     let mut chunks = chunks();
     sql(&chunks.folder.file(), "UPDATE BATCH_STEP_EXECUTION SET VERSION = 7");
     let error = commit(&mut chunks.step, 1).unwrap_err();
@@ -149,7 +149,7 @@ fn a_component_cannot_end_the_transaction() {
         let ended = chunks.step.chunks.commit(&mut record(1), |chunk, _| {
             let transaction = chunk.of::<crate::Sqlite>()?;
             for statement in ["INSERT INTO item VALUES (1)"].into_iter().chain(end.split(';')) {
-                // Whoever drops the error of a `COMMIT` goes on without a transaction.
+                // A component that ignores the error of a `COMMIT` continues without a transaction.
                 let _ = transaction.execute_batch(statement);
             }
             let _ = transaction.execute("INSERT INTO item VALUES (2)", []);
@@ -165,7 +165,7 @@ fn a_component_cannot_end_the_transaction() {
 }
 
 #[test]
-fn a_stop_is_told_by_the_next_commit() {
+fn the_next_commit_reports_a_stop() {
     let mut chunks = chunks();
     assert!(!commit(&mut chunks.step, 1).unwrap().stop_requested);
     assert!(!chunks.repository.stop_requested(chunks.launched.ownership).unwrap());
@@ -208,7 +208,7 @@ fn patient(folder: &Folder, signal: &StopSignal) -> (SqliteRepository, Launched,
 }
 
 #[test]
-fn a_chunk_that_waits_for_a_lock_is_given_up_when_the_job_is_to_stop() {
+fn a_chunk_that_waits_for_a_lock_is_rolled_back_when_the_job_is_asked_to_stop() {
     let folder = Folder::new();
     let signal = StopSignal::new();
     let (_repository, _launched, mut step) = patient(&folder, &signal);
@@ -218,13 +218,13 @@ fn a_chunk_that_waits_for_a_lock_is_given_up_when_the_job_is_to_stop() {
     assert!(matches!(commit(&mut step, 1), Err(ChunkError::Stopped)));
     locker.execute_batch("ROLLBACK").unwrap();
     assert!(rows(&folder.file(), "SELECT n FROM item").is_empty());
-    // Whoever need not wait is not stopped here, but behind the chunk.
+    // A chunk that need not wait is not stopped here, only after it.
     commit(&mut step, 2).unwrap();
     assert_eq!(rows(&folder.file(), "SELECT n FROM item"), ["2"]);
 }
 
 #[test]
-fn a_chunk_that_waits_for_a_lock_learns_of_a_stop_that_the_repository_was_asked_for() {
+fn a_chunk_that_waits_for_a_lock_notices_a_stop_requested_through_the_repository() {
     let folder = Folder::new();
     let signal = StopSignal::new();
     let (repository, launched, mut step) = patient(&folder, &signal);
@@ -244,7 +244,7 @@ fn a_chunk_that_waits_for_a_lock_commits_once_it_is_free() {
     locker.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| commit(&mut step, 1));
-        // Longer than the time between two looks.
+        // Longer than the interval between two checks.
         std::thread::sleep(Duration::from_millis(200));
         locker.execute_batch("ROLLBACK").unwrap();
         waits.join().unwrap().unwrap();
@@ -253,7 +253,7 @@ fn a_chunk_that_waits_for_a_lock_commits_once_it_is_free() {
 }
 
 #[test]
-fn a_commit_that_waits_for_readers_of_a_database_without_wal_is_given_up_when_the_job_is_to_stop() {
+fn a_commit_that_waits_for_readers_of_a_database_without_wal_is_rolled_back_when_the_job_is_asked_to_stop() {
     let folder = Folder::new();
     let path = folder.0.join("warehouse.db");
     sql(&path, "PRAGMA journal_mode = DELETE; CREATE TABLE item (n)");
@@ -286,7 +286,7 @@ fn a_full_disk_is_named_and_leaves_nothing_of_the_chunk() {
     let full = chunks.step.chunks.commit(&mut long, |chunk, _| {
         let tx = chunk.of::<crate::Sqlite>()?;
         tx.execute("INSERT INTO item VALUES (1)", []).map_err(Failure::new)?;
-        // The smallest number that SQLite takes is the number of pages there are.
+        // The smallest number that SQLite accepts is the current number of pages.
         tx.query_row("PRAGMA max_page_count = 1", [], |_| Ok(())).map_err(Failure::new)
     });
     let error = full.unwrap_err().to_string();
@@ -315,7 +315,7 @@ fn a_commit_that_fails_is_rolled_back_and_the_next_one_commits() {
 }
 
 #[test]
-fn steps_side_by_side_commit_without_losing_a_chunk() {
+fn concurrent_steps_commit_without_losing_a_chunk() {
     let folder = Folder::new();
     let repository = folder.open();
     sql(&folder.file(), "CREATE TABLE item (n)");
@@ -338,7 +338,7 @@ fn steps_side_by_side_commit_without_losing_a_chunk() {
 }
 
 #[test]
-fn what_an_execution_writes_waits_for_a_chunk_of_another_step() {
+fn writes_of_an_execution_wait_for_a_chunk_of_another_step() {
     let folder = Folder::new();
     let mut options = SqliteOptions::new();
     options.waits.other = Duration::from_millis(1);

@@ -1,4 +1,4 @@
-//! Rows that go to another database.
+//! Steps whose rows go to another database.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ struct Warehouse {
     handle: DatabaseHandle,
 }
 
-/// A repository that follows the other database so often.
+/// A repository that copies the commits of the other database at that interval.
 fn warehouse(mirror: Duration) -> Warehouse {
     let folder = Folder::new();
     let repository = SqliteOptions::new().intervals(mirror, mirror).open(folder.file()).unwrap();
@@ -57,7 +57,7 @@ fn guard_counters_and_checkpoint_are_committed_with_the_rows() {
 }
 
 #[test]
-fn the_repository_is_told_of_the_first_chunk_at_once_and_of_the_others_in_time() {
+fn the_first_chunk_is_copied_at_once_and_the_others_in_time() {
     let warehouse = warehouse(NEVER);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership).unwrap();
@@ -68,7 +68,7 @@ fn the_repository_is_told_of_the_first_chunk_at_once_and_of_the_others_in_time()
 }
 
 #[test]
-fn what_fails_leaves_nothing_there_and_the_next_chunk_commits() {
+fn a_failed_chunk_leaves_nothing_there_and_the_next_one_commits() {
     let warehouse = warehouse(NEVER);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership).unwrap();
@@ -119,7 +119,7 @@ fn the_epoch_is_raised_there_so_that_the_old_owner_commits_nothing_more() {
     let parameters = parameters("a");
     let force = LaunchRequest { recovery: Recovery::Force, ..request(&parameters) };
     let second = warehouse.repository.launch(&force).unwrap();
-    // Until the new owner comes to the step, the old one still commits, and is read afterwards.
+    // Until the new owner reaches the step, the old one still commits, and its work is read afterwards.
     commit(&mut old, 2).unwrap();
     let mut new = warehouse.begin(second.ownership).unwrap();
     assert_eq!(new.context, context(2));
@@ -142,7 +142,7 @@ fn another_epoch_there_alone_fences_the_owner() {
 }
 
 #[test]
-fn the_repository_follows_and_tells_of_a_stop() {
+fn the_repository_follows_and_reports_a_stop() {
     let warehouse = warehouse(Duration::ZERO);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership).unwrap();
@@ -165,7 +165,7 @@ fn the_context_of_the_job_reaches_the_repository_at_once() {
 }
 
 #[test]
-fn the_end_of_a_step_leaves_the_repository_with_what_is_there() {
+fn the_end_of_a_step_copies_everything_into_the_repository() {
     let warehouse = warehouse(NEVER);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership).unwrap();
@@ -183,7 +183,7 @@ fn the_end_of_a_step_leaves_the_repository_with_what_is_there() {
 }
 
 #[test]
-fn a_context_that_changed_behind_the_last_chunk_is_inherited() {
+fn a_context_that_changed_after_the_last_chunk_is_inherited() {
     let warehouse = warehouse(NEVER);
     let first = launch(&warehouse.repository);
     let mut step = warehouse.begin(first.ownership).unwrap();
@@ -196,7 +196,7 @@ fn a_context_that_changed_behind_the_last_chunk_is_inherited() {
 }
 
 #[test]
-fn a_completed_step_begins_anew() {
+fn a_completed_step_begins_from_scratch() {
     let warehouse = warehouse(NEVER);
     let first = launch(&warehouse.repository);
     let mut step = warehouse.begin(first.ownership).unwrap();
@@ -302,7 +302,7 @@ fn many_threads_may_create_one_database() {
 }
 
 #[test]
-fn what_was_committed_there_is_brought_home_for_a_step_whose_end_could_not_be_recorded() {
+fn commits_there_are_copied_for_a_step_whose_end_could_not_be_recorded() {
     let warehouse = warehouse(NEVER);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership).unwrap();

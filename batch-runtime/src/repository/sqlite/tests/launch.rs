@@ -115,7 +115,7 @@ fn refusals_come_in_the_order_of_the_contract_and_write_nothing() {
         fail(&repository, launched.ownership);
     }
     let running = launch(&repository);
-    // All of it at once: then one reason after the other is taken away.
+    // All reasons at once; then they are removed one by one.
     sql(&folder.file(), "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'UNKNOWN' WHERE JOB_EXECUTION_ID = 1");
     sql(&folder.file(), "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'COMPLETED' WHERE JOB_EXECUTION_ID = 2");
     let error = refusal(&repository, &never);
@@ -254,7 +254,7 @@ fn a_crash_loop_ends_until_somebody_forces_the_launch() {
     }
     let error = refusal(&repository, &request);
     assert!(matches!(error, RepositoryError::TooManyRecoveries { times: 3, .. }), "{error}");
-    // `recover` changes nothing of that.
+    // `recover` does not change that.
     repository.recover().unwrap();
     let error = refusal(&repository, &request);
     assert!(matches!(error, RepositoryError::TooManyRecoveries { times: 3, .. }), "{error}");
@@ -291,7 +291,7 @@ fn of_launches_that_race_one_wins() {
 }
 
 #[test]
-fn two_running_executions_of_an_instance_are_impossible_whoever_tries() {
+fn two_running_executions_of_an_instance_are_impossible_for_any_program() {
     let folder = Folder::new();
     let repository = folder.open();
     let _running = launch(&repository);
@@ -323,7 +323,7 @@ fn an_execution_that_another_framework_runs_is_not_taken_over() {
 }
 
 #[test]
-fn a_lock_left_by_a_repository_that_was_here_before_refuses_the_launch() {
+fn a_lock_of_an_earlier_repository_at_the_path_refuses_the_launch() {
     let folder = Folder::new();
     let before = folder.open();
     let _running = launch(&before);
@@ -331,11 +331,11 @@ fn a_lock_left_by_a_repository_that_was_here_before_refuses_the_launch() {
         let _ = std::fs::remove_file(format!("{}{suffix}", folder.file().display()));
     }
     let error = folder.open().launch(&request(&parameters("a"))).unwrap_err();
-    assert!(error.to_string().contains("held by a process that works on a repository which was here before"));
+    assert!(error.to_string().contains("held by a process that uses an earlier repository at this path"));
 }
 
 #[test]
-fn files_of_locks_do_as_well_as_bytes() {
+fn lock_files_work_like_lock_bytes() {
     let folder = Folder::new();
     let mut options = SqliteOptions::new();
     options.locks = Some(Locks::files_beside);

@@ -1,4 +1,4 @@
-//! Receives: repositories in folders of their own. Gives: what the repository promises, one test a promise.
+//! The promises of the repository, one test each, in separate folders.
 
 mod chunks;
 mod contexts;
@@ -28,7 +28,7 @@ use crate::repository::{
     Repository, RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish, StepStart, encode_context,
 };
 
-/// A folder that is removed in the end.
+/// A folder, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -53,7 +53,7 @@ impl Drop for Folder {
     }
 }
 
-/// A clock that stands until it is set.
+/// A clock that stands still until it is set.
 #[derive(Debug, Clone)]
 struct Hands(Arc<AtomicI64>);
 

@@ -1,4 +1,4 @@
-//! What can be a repository, and what cannot.
+//! Files that can be a repository, and files that cannot.
 
 use super::super::schema::VERSION;
 use super::*;
@@ -39,7 +39,7 @@ fn a_missing_folder_is_named() {
 }
 
 #[test]
-fn a_question_creates_no_file() {
+fn a_query_creates_no_file() {
     let folder = Folder::new();
     let error = refused(SqliteRepository::open_existing(folder.file()));
     assert!(error.contains("does not exist: `run` creates it"), "{error}");
@@ -59,7 +59,7 @@ fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
     sql(&folder.file(), "UPDATE BATCH_SCHEMA SET VERSION = 99");
     for result in [SqliteRepository::open(folder.file()), SqliteRepository::open_existing(folder.file())] {
         let error = refused(result);
-        assert!(error.contains("has a schema of version 99"), "{error}");
+        assert!(error.contains("has schema version 99"), "{error}");
     }
     assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["99"]);
 }
@@ -83,7 +83,7 @@ fn of_version_1(folder: &Folder) {
 }
 
 #[test]
-fn a_repository_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_held() {
+fn a_repository_of_the_first_version_is_updated_and_keeps_its_data() {
     let new = Folder::new();
     drop(new.open());
     let tables = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
@@ -100,7 +100,7 @@ fn a_repository_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_hel
 }
 
 #[test]
-fn many_processes_may_bring_one_repository_up_to_date() {
+fn many_processes_may_update_one_repository() {
     let folder = Folder::new();
     of_version_1(&folder);
     let barrier = std::sync::Barrier::new(8);
@@ -118,8 +118,7 @@ fn many_processes_may_bring_one_repository_up_to_date() {
 }
 
 #[test]
-fn a_repository_of_the_first_version_that_is_locked_answers_questions_and_the_next_launch_brings_it_up_to_date()
- {
+fn a_locked_repository_of_the_first_version_answers_queries_and_the_next_launch_updates_it() {
     let folder = Folder::new();
     of_version_1(&folder);
     let other = Connection::open(folder.file()).unwrap();
@@ -151,7 +150,7 @@ fn a_database_with_tables_of_the_user_s_own_becomes_a_repository_as_well() {
 }
 
 #[test]
-fn a_repository_that_is_there_keeps_its_name() {
+fn an_existing_repository_keeps_its_name() {
     let folder = Folder::new();
     let names = [folder.open().shared.uuid.clone(), folder.open().shared.uuid.clone()];
     assert_eq!(names[0], names[1]);

@@ -23,7 +23,7 @@ fn statuses(partitions: &[PartitionExecution]) -> Vec<BatchStatus> {
 }
 
 #[test]
-fn partitions_are_read_back_as_they_were_made_each_with_a_step_execution() {
+fn partitions_are_read_back_unchanged_each_with_a_step_execution() {
     let repository = SqliteRepository::temporary().unwrap();
     let owner = launch(&repository).ownership;
     assert!(repository.partitions(owner, "step").unwrap().is_empty());
@@ -33,13 +33,13 @@ fn partitions_are_read_back_as_they_were_made_each_with_a_step_execution() {
     assert_eq!(names, ["step:partition0", "step:partition1", "step:partition2"]);
     assert_eq!((partitions[0].name.as_deref(), partitions[2].part.as_str()), (Some("first"), "2"));
     assert_eq!(statuses(&partitions), [BatchStatus::Starting; 3]);
-    // The numbers that they took are not given again.
+    // Their IDs are not assigned again.
     let next = repository.begin_step(owner, &start("next")).unwrap();
     assert!(partitions.iter().all(|partition| partition.id < next.id));
 }
 
 #[test]
-fn only_the_first_who_begins_a_partition_runs_it() {
+fn only_the_first_to_begin_a_partition_runs_it() {
     let repository = SqliteRepository::temporary().unwrap();
     let owner = launch(&repository).ownership;
     let partitions = made(&repository, owner, 1);
@@ -49,7 +49,7 @@ fn only_the_first_who_begins_a_partition_runs_it() {
 }
 
 #[test]
-fn a_restart_has_step_executions_for_what_is_not_complete_with_what_they_committed() {
+fn a_restart_has_step_executions_for_incomplete_partitions_with_their_commits() {
     let folder = Folder::new();
     let repository = folder.open();
     sql(&folder.file(), "CREATE TABLE item (n)");
@@ -106,7 +106,7 @@ fn partitions_that_were_not_begun_are_stopped_with_their_step() {
 }
 
 #[test]
-fn an_owner_that_was_taken_over_from_neither_makes_nor_begins_partitions() {
+fn an_owner_that_was_taken_over_neither_creates_nor_begins_partitions() {
     let repository = SqliteRepository::temporary().unwrap();
     let old = launch(&repository);
     let partitions = made(&repository, old.ownership, 1);

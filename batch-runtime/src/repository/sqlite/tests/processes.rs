@@ -1,4 +1,4 @@
-//! Owners in processes of their own: each test runs itself again as the owner.
+//! Owners in separate processes: each test runs itself again as the owner.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -42,7 +42,7 @@ impl Owner {
         loop {
             line.clear();
             assert_ne!(self.answers.read_line(&mut line).unwrap(), 0, "the owner said nothing more");
-            // The test harness talks on the same line.
+            // The test harness prints on the same line.
             if let Some((_, answer)) = line.split_once("owner: ") {
                 return answer.trim().to_owned();
             }
@@ -66,7 +66,7 @@ impl Drop for Owner {
     }
 }
 
-/// What the owner does: launches, commits a chunk, and one more for every line that it is sent.
+/// Acts as the owner: launches, commits a chunk, and one more for every line it receives.
 fn owner() -> bool {
     let Some(path) = std::env::var_os(OWNER_OF) else { return false };
     let repository = SqliteRepository::open(&path).unwrap();
@@ -84,7 +84,7 @@ fn owner() -> bool {
     true
 }
 
-/// Where the rows of an owner go that counts until it is killed.
+/// The database for the rows of an owner that counts until it is killed.
 fn counted_in(repository: &Path) -> DatabaseHandle {
     let sqlite = Sqlite::open(repository.with_file_name("warehouse.db"));
     DatabaseHandle::Sqlite(
@@ -98,7 +98,7 @@ fn begin_counting(repository: &SqliteRepository, owner: Ownership, elsewhere: bo
     repository.begin_step(owner, &StepStart { elsewhere, ..start("step") }).unwrap()
 }
 
-/// Writes one number after another, from the checkpoint on, and skips something with every third.
+/// Writes consecutive numbers from the checkpoint on, and skips something with every third.
 fn counting_owner(elsewhere: bool) -> bool {
     let Some(path) = std::env::var_os(OWNER_OF) else { return false };
     let options = SqliteOptions::new().intervals(Duration::from_millis(3), Duration::from_millis(1));
@@ -134,7 +134,7 @@ fn counting_owner(elsewhere: bool) -> bool {
     true
 }
 
-/// Kills such owners at moments of all kinds and looks at what they leave.
+/// Kills such owners at various moments and checks what they leave.
 fn kill_and_restart(test: &str, elsewhere: bool) {
     let folder = Folder::new();
     let repository = folder.open();
@@ -165,16 +165,16 @@ fn kill_and_restart(test: &str, elsewhere: bool) {
 }
 
 #[test]
-fn owners_killed_at_any_moment_lose_no_row_and_double_none() {
+fn owners_killed_at_any_moment_lose_and_duplicate_no_row() {
     if !counting_owner(false) {
-        kill_and_restart("owners_killed_at_any_moment_lose_no_row_and_double_none", false);
+        kill_and_restart("owners_killed_at_any_moment_lose_and_duplicate_no_row", false);
     }
 }
 
 #[test]
-fn owners_killed_at_any_moment_lose_and_double_none_in_another_database() {
+fn owners_killed_at_any_moment_lose_and_duplicate_no_row_in_another_database() {
     if !counting_owner(true) {
-        kill_and_restart("owners_killed_at_any_moment_lose_and_double_none_in_another_database", true);
+        kill_and_restart("owners_killed_at_any_moment_lose_and_duplicate_no_row_in_another_database", true);
     }
 }
 
@@ -236,7 +236,7 @@ fn a_paused_owner_is_taken_over_by_force_only_and_is_fenced_when_it_wakes() {
 }
 
 #[test]
-fn what_this_user_may_not_write_is_refused() {
+fn an_unwritable_repository_is_refused() {
     use std::os::unix::process::CommandExt;
 
     if let Some(path) = std::env::var_os(OWNER_OF) {
@@ -253,7 +253,7 @@ fn what_this_user_may_not_write_is_refused() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "--nocapture", "--test-threads=1"])
-        .arg("repository::sqlite::tests::processes::what_this_user_may_not_write_is_refused")
+        .arg("repository::sqlite::tests::processes::an_unwritable_repository_is_refused")
         .env(OWNER_OF, &folder.0);
     let set = |path: &Path, mode| {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
@@ -262,7 +262,7 @@ fn what_this_user_may_not_write_is_refused() {
     set(&folder.file(), 0o444);
     set(&folder.0, 0o555);
     if std::os::unix::fs::MetadataExt::uid(&folder.0.metadata().unwrap()) == 0 {
-        // Root may write everything; nobody may not.
+        // Root may write everything, so run as nobody.
         command.uid(65_534);
     }
     let output = command.output().unwrap();

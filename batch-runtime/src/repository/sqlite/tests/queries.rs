@@ -1,10 +1,10 @@
-//! Questions, and what people do to executions.
+//! Queries, and the actions of people on executions.
 
 use super::*;
 use crate::repository::StoredParameter;
 
 #[test]
-fn executions_come_newest_first_and_narrowed() {
+fn executions_are_filtered_and_listed_newest_first() {
     let repository = SqliteRepository::temporary().unwrap();
     for (job, name) in [("load", "a"), ("load", "b"), ("rank", "a"), ("load", "a")] {
         let parameters = parameters(name);
@@ -84,7 +84,7 @@ fn an_execution_is_read_as_it_was_launched() {
 }
 
 #[test]
-fn what_is_not_there_is_said_to_be_missing() {
+fn a_missing_execution_is_reported() {
     let repository = SqliteRepository::temporary().unwrap();
     let missing = ExecutionId(7);
     assert!(repository.steps(missing).unwrap().is_empty());
@@ -161,7 +161,7 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
 }
 
 #[test]
-fn recovery_ends_the_dead_and_leaves_the_living() {
+fn recovery_ends_dead_executions_and_leaves_live_ones() {
     let repository = SqliteRepository::temporary().unwrap();
     let dead = launch(&repository);
     let done = repository.begin_step(dead.ownership, &start("done")).unwrap();

@@ -1,4 +1,4 @@
-//! Skipped items: committed with their chunk, never lost, never doubled.
+//! Skipped items: committed with their chunk, never lost, never duplicated.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn skipped(name: &str) -> SkippedItem {
     }
 }
 
-/// Commits a chunk that skips.
+/// Commits a chunk that skips items.
 fn skip(step: &mut BegunStep, names: &[&str]) -> Result<Committed, ChunkError> {
     let skipped = names.iter().copied().map(skipped).collect();
     step.chunks.commit(&mut ChunkRecord { skipped, ..record(1) }, |_, _| Ok(()))
@@ -27,7 +27,7 @@ fn names(repository: &SqliteRepository, owner: Ownership) -> Vec<String> {
 }
 
 #[test]
-fn skipped_items_are_committed_with_their_chunk_and_come_back_whole() {
+fn skipped_items_are_committed_with_their_chunk_and_read_back_in_full() {
     let folder = Folder::new();
     let repository = folder.open();
     let launched = launch(&repository);
@@ -44,7 +44,7 @@ fn skipped_items_are_committed_with_their_chunk_and_come_back_whole() {
 }
 
 #[test]
-fn what_a_given_up_chunk_skipped_is_not_kept_and_its_numbers_are_used_again() {
+fn skips_of_a_rolled_back_chunk_are_dropped_and_their_numbers_reused() {
     let folder = Folder::new();
     let repository = folder.open();
     let launched = launch(&repository);
@@ -77,7 +77,7 @@ fn a_fenced_owner_records_no_skips() {
 }
 
 #[test]
-fn an_error_without_an_end_is_cut() {
+fn an_endless_error_text_is_cut() {
     let folder = Folder::new();
     let repository = folder.open();
     let launched = launch(&repository);
@@ -89,7 +89,7 @@ fn an_error_without_an_end_is_cut() {
 }
 
 #[test]
-fn what_an_execution_skipped_that_is_not_there_is_no_empty_answer() {
+fn a_missing_execution_is_an_error_rather_than_no_skips() {
     let folder = Folder::new();
     let error = folder.open().skipped_items(ExecutionId(7)).unwrap_err();
     assert!(matches!(error, RepositoryError::NoSuchExecution(ExecutionId(7))), "{error}");
@@ -101,7 +101,7 @@ struct Warehouse {
     handle: DatabaseHandle,
 }
 
-/// A repository that follows the other database so often.
+/// A repository that copies the commits of the other database at that interval.
 fn warehouse(mirror: Duration) -> Warehouse {
     let folder = Folder::new();
     let repository = SqliteOptions::new().intervals(mirror, mirror).open(folder.file()).unwrap();
@@ -147,7 +147,7 @@ fn another_database_takes_the_skips_with_the_rows_and_the_repository_follows() {
 }
 
 #[test]
-fn the_end_of_a_step_brings_the_skips_that_the_repository_was_not_told() {
+fn the_end_of_a_step_copies_the_remaining_skips() {
     let warehouse = warehouse(NEVER);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership);
@@ -161,7 +161,7 @@ fn the_end_of_a_step_brings_the_skips_that_the_repository_was_not_told() {
 }
 
 #[test]
-fn a_takeover_brings_the_skips_of_a_dead_owner_once() {
+fn a_takeover_copies_the_skips_of_a_dead_owner_once() {
     let warehouse = warehouse(NEVER);
     let first = launch(&warehouse.repository);
     let mut step = warehouse.begin(first.ownership);
@@ -180,7 +180,7 @@ fn a_takeover_brings_the_skips_of_a_dead_owner_once() {
 }
 
 #[test]
-fn a_step_that_could_not_bring_its_skips_home_is_not_complete_and_its_next_start_does() {
+fn a_step_that_could_not_copy_its_skips_is_incomplete_and_its_next_start_copies_them() {
     let warehouse = warehouse(NEVER);
     let first = launch(&warehouse.repository);
     let mut step = warehouse.begin(first.ownership);
@@ -198,7 +198,7 @@ fn a_step_that_could_not_bring_its_skips_home_is_not_complete_and_its_next_start
 }
 
 #[test]
-fn more_skips_than_a_page_holds_are_all_brought() {
+fn more_skips_than_fit_on_a_page_are_all_copied() {
     let warehouse = warehouse(NEVER);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership);

@@ -33,7 +33,7 @@ fn a_step_is_not_started_more_often_than_its_limit() {
 }
 
 #[test]
-fn a_failed_step_leaves_its_context_to_the_next_start_and_a_completed_one_does_not() {
+fn a_failed_step_passes_its_context_to_the_next_start_and_a_completed_one_does_not() {
     let repository = SqliteRepository::temporary().unwrap();
     for (status, inherited) in [
         (BatchStatus::Failed, ContextMap::new()),
@@ -51,7 +51,7 @@ fn a_failed_step_leaves_its_context_to_the_next_start_and_a_completed_one_does_n
 }
 
 #[test]
-fn a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_leaves_its_context() {
+fn a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_keeps_its_context() {
     let folder = Folder::new();
     let repository = folder.open();
     sql(&folder.file(), "CREATE TABLE item (n)");
@@ -120,7 +120,7 @@ fn the_rows_of_a_step_are_those_that_spring_batch_reads() {
 }
 
 #[test]
-fn the_end_of_a_step_and_its_journal_entry_are_one() {
+fn the_end_of_a_step_and_its_journal_entry_are_atomic() {
     let folder = Folder::new();
     let repository = folder.open();
     let launched = launch(&repository);
@@ -145,7 +145,7 @@ fn the_end_of_a_step_and_its_journal_entry_are_one() {
 }
 
 #[test]
-fn an_owner_that_was_taken_over_from_writes_nothing() {
+fn an_owner_that_was_taken_over_writes_nothing() {
     let folder = Folder::new();
     let repository = folder.open();
     let old = launch(&repository);
@@ -181,7 +181,7 @@ fn an_owner_that_was_taken_over_from_writes_nothing() {
 }
 
 #[test]
-fn a_step_that_waits_for_a_lock_to_begin_does_not_begin_when_the_job_is_to_stop() {
+fn a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop() {
     let folder = Folder::new();
     let wait = std::time::Duration::from_hours(1);
     let repository = SqliteOptions::new().wait(wait).open(folder.file()).unwrap();
