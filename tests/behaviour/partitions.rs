@@ -445,7 +445,7 @@ fn a_limit_of_skips_counts_across_partitions() {
     assert_eq!(step(&report, "load_with_eight").counters.process_skip, 8);
     assert_eq!(world.numbers("SELECT count(*) FROM BATCH_SKIPPED_ITEM"), [8]);
     let report = world.fails(&seven_skipped(input));
-    assert!(report.exit.description.contains("the 7 that it may"), "{}", report.exit.description);
+    assert!(report.exit.description.contains("its limit of 7"), "{}", report.exit.description);
 }
 
 // Another database

@@ -285,7 +285,7 @@ fn endless(#[param(identifying = false)] cuts: u32, #[param(identifying = false)
 fn behind_a_limit_of_skips_nothing_more_is_read_ahead_of_its_judgement() {
     let world = World::new();
     let report = world.completes(&endless(0, NONE));
-    assert!(step(&report, "bad_lines").exit.description.contains("the 3 that it may"));
+    assert!(step(&report, "bad_lines").exit.description.contains("its limit of 3"));
     // Four a chunk, and no more chunks than there are buffers.
     let read = said(&world).told;
     assert!(read <= 4 * 2 * 5, "{read} were read");

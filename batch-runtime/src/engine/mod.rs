@@ -1,4 +1,4 @@
-//! Receives: a launch. Gives: the job's run, on the caller's thread and those of its splits. `README.md` beside this file walks one chunk through.
+//! Runs a job. `README.md` next to this file follows one job and one of its chunks through the engine.
 
 mod chunk;
 mod concurrent;
@@ -38,20 +38,20 @@ use crate::repository::{Recovery, Repository, RepositoryError};
 /// How to run a job.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// What to do with a running execution of the instance whose owner may be dead.
+    /// When to take over an execution of the instance that is still marked as running.
     pub recovery: Recovery,
-    /// What commits must survive.
+    /// The kind of crash that commits must survive.
     pub durability: Durability,
     /// Asks the job to stop at the next chunk boundary.
     pub stop: StopSignal,
-    /// Watches the run.
+    /// Is notified of what happens during the run.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Waits before what failed is tried again.
+    /// Waits between the attempts of a retried call, and tells the time.
     pub pause: Arc<dyn Pause>,
     /// Runs the partitions of steps.
     pub partitions: Arc<dyn PartitionHandler>,
-    /// The tokio runtime that `async` processors run in; without one, the job starts one of its own when a step needs it. It
-    /// must be driven by other threads, as every multi-threaded runtime is.
+    /// The tokio runtime for `async` processors. Without one, the job starts its own when a step needs it. Other
+    /// threads must drive the runtime, as they do in every multi-threaded one.
     #[cfg(feature = "async")]
     pub runtime: Option<tokio::runtime::Handle>,
 }
@@ -71,17 +71,15 @@ impl Default for RunOptions {
     }
 }
 
-/// Why a job was not run. A job that ran and failed is no error but a [`JobReport`].
+/// Why a job could not be run. A job that ran and failed is not an error: its failure is in the [`JobReport`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// A parameter is missing, unknown, or does not fit its type.
+    /// A parameter is missing or unknown, or its value does not fit its type.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// A step wants a transaction of the repository's own database, and the repository has none.
-    #[error(
-        "job `{job}`: step `{step}` uses the repository's own database, but {repository} is of another kind"
-    )]
+    /// A step needs a transaction of the repository's own database, but the repository has none.
+    #[error("job `{job}`: step `{step}` uses the repository's own database, but {repository} has none")]
     WrongDatabase {
         /// The job.
         job: String,
@@ -90,7 +88,7 @@ pub enum JobError {
         /// The repository.
         repository: String,
     },
-    /// What an execution skipped cannot be read again by the job as it is.
+    /// The job, as it is now, cannot read again what an execution skipped.
     #[error(
         "execution {execution} of job `{job}` cannot be replayed: {what}; replay it with the program that ran it"
     )]
@@ -99,18 +97,19 @@ pub enum JobError {
         job: String,
         /// The execution whose skipped records were to be read.
         execution: ExecutionId,
-        /// Why not.
+        /// The reason.
         what: String,
     },
-    /// The repository refused the launch, or failed.
+    /// The repository refused the launch or failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
 }
 
-/// Runs a job to its end, on this thread and those of its splits, none of which outlives them.
+/// Runs a job to its end, on this thread and those of its splits. No thread of a split outlives the split.
 ///
 /// # Errors
-/// When it could not be launched, or the repository was lost on the way. A job that failed is a report.
+/// When the job could not be launched, or when the repository was lost during the run. A job that failed is not an
+/// error: its report says so.
 pub fn run(
     repository: &Arc<dyn Repository>,
     launch: &Launch,
@@ -119,7 +118,7 @@ pub fn run(
     run_resolved(repository, launch.job, &resolve_parameters(launch.job, &launch.parameters)?, options)
 }
 
-/// The same with all parameters of the job, resolved.
+/// As [`run`], with parameters that are already resolved.
 pub(crate) fn run_resolved(
     repository: &Arc<dyn Repository>,
     job: &'static JobInfo,
@@ -129,7 +128,7 @@ pub(crate) fn run_resolved(
     flow::job::run(repository, job, parameters, options, None)
 }
 
-/// The checkpoint of a reader at that position, and nothing else.
+/// A checkpoint that holds only the position of a reader.
 pub(crate) fn checkpoint_at(position: Option<String>) -> chunk::checkpoint::Checkpoint {
     chunk::checkpoint::Checkpoint { reader: position, ..chunk::checkpoint::Checkpoint::default() }
 }

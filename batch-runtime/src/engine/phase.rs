@@ -1,11 +1,11 @@
-//! Tells which user code is running, so that a panic is blamed on the right phase and record.
+//! Remembers which user code is running, so that a panic is blamed on the right phase and record.
 
 use std::cell::Cell;
 use std::mem;
 
 use crate::definition::{Failure, Phase};
 
-/// Notes the phase if the call it stands beside panics; costs nothing if it does not.
+/// Sets the phase when it is dropped during a panic. A call that returns forgets it, so it costs nothing then.
 struct Unwinding<'p>(&'p Cell<Phase>, Phase);
 
 impl Drop for Unwinding<'_> {
@@ -18,12 +18,12 @@ thread_local! {
     static RECORD: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// The record that a panic on this thread was about, where it was one, since this was asked last: its number in the chunk.
+/// Takes the number, within the chunk, of the record that the last panic on this thread was about, if it was about one.
 pub(crate) fn take_panicked_record() -> Option<u32> {
     RECORD.take()
 }
 
-/// Notes the record if the call it stands beside panics.
+/// Sets the record when it is dropped during a panic.
 struct OfRecord(u64);
 
 impl Drop for OfRecord {
@@ -32,7 +32,7 @@ impl Drop for OfRecord {
     }
 }
 
-/// As [`noting`], of a call that is about one record.
+/// As [`in_phase`], for a call about a single record.
 #[inline]
 pub(crate) fn in_phase_of_record<T>(
     phase: &Cell<Phase>,
@@ -46,6 +46,7 @@ pub(crate) fn in_phase_of_record<T>(
     result
 }
 
+/// Calls user code; if it panics, `phase` is set to `during`.
 #[inline]
 pub(crate) fn in_phase<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce() -> T) -> T {
     let unwinding = Unwinding(phase, during);
@@ -54,7 +55,7 @@ pub(crate) fn in_phase<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce(
     result
 }
 
-/// What a listener of something that has happened failed with: it is reported, and changes nothing.
+/// Logs the failure of a listener that was notified after the fact. It has no other effect.
 pub(crate) fn log_if_failed(result: Result<(), Failure>) {
     if let Err(failure) = result {
         tracing::warn!(%failure, "a listener failed");

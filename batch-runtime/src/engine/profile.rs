@@ -1,27 +1,28 @@
-//! Receives: the beginnings and ends of a chunk's phases. Gives: where the time of the step went, measured so seldom that
-//! it does not show.
+//! Measures where the time of a step goes. Short chunks are sampled, so that reading the clock costs almost nothing.
 
 use std::time::{Duration, Instant};
 
 use crate::repository::Profile;
 
-/// A chunk that takes at least this long is worth reading the clock for; of shorter ones, one in so many that together they
-/// take this long.
+/// A chunk that takes at least this long is always measured. Of shorter chunks one is measured for each group that takes
+/// this long in total.
 const WORTH_MEASURING: Duration = Duration::from_micros(20);
 
-/// Reading apart from processing needs the clock twice an item: done for one measured chunk in so many.
+/// One in this many measured chunks is timed item by item: telling reading from processing takes two readings of the
+/// clock for each item.
 const ITEMS_ONE_IN: u32 = 16;
 
-/// Decides which chunks are measured, and adds them up. An unmeasured chunk counts as the measured one before it.
+/// Decides which chunks are measured, and adds up their times. A measured chunk also stands for the unmeasured chunks
+/// before it.
 #[derive(Debug, Default)]
 pub(crate) struct Profiler {
-    /// Chunks until the next is measured.
+    /// The number of chunks until the next measured one.
     wait: u32,
     /// How many chunks the next measured one stands for.
     weight: u32,
     measured: u32,
     fill: u64,
-    /// Of the chunks that were timed item by item.
+    /// The reading time of the chunks that were timed item by item; `item_process` is their processing time.
     item_read: u64,
     item_process: u64,
     write: u64,
@@ -31,11 +32,11 @@ pub(crate) struct Profiler {
 /// How a chunk is to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// Without looking at the clock.
+    /// Without reading the clock.
     No,
     /// Timed phase by phase.
     Phases,
-    /// Timed, with reading apart from processing, item by item.
+    /// Timed item by item, which tells reading from processing.
     Items,
 }
 
@@ -50,7 +51,7 @@ pub(crate) struct Phases {
     pub(crate) process: Duration,
     /// Writing.
     pub(crate) write: Duration,
-    /// All else up to the end of the commit.
+    /// Everything else up to the end of the commit.
     pub(crate) commit: Duration,
 }
 
@@ -79,7 +80,8 @@ impl Profiler {
         self.wait = u32::try_from(WORTH_MEASURING.as_nanos() / took.as_nanos()).unwrap_or(u32::MAX);
     }
 
-    /// The split of a loop that took `elapsed` in all: what reading the clock added to short chunks is taken off again.
+    /// The shares of the phases in a loop that took `elapsed` in total. Times are scaled down if the measured chunks stand
+    /// for more than that, as reading the clock makes short chunks longer.
     pub(crate) fn profile(&self, elapsed: Duration) -> Profile {
         let (measured, elapsed) = (self.fill + self.write + self.commit, nanos(elapsed));
         let scaled = |time: u64| if measured > elapsed { share(time, elapsed, measured) } else { time };
@@ -101,7 +103,7 @@ fn share(of: u64, part: u64, whole: u64) -> u64 {
     u64::try_from(u128::from(of) * u128::from(part) / u128::from(whole)).unwrap_or(of)
 }
 
-/// Reads the clock only where it is wanted.
+/// A stopwatch that reads the clock only if the chunk is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch(Option<Instant>);
 
@@ -111,7 +113,7 @@ impl Watch {
         Self((measure != Measure::No).then(Instant::now))
     }
 
-    /// One that reads it always.
+    /// A watch that always reads the clock.
     pub(crate) fn started() -> Self {
         Self(Some(Instant::now()))
     }
@@ -127,7 +129,7 @@ impl Watch {
     }
 }
 
-/// Laps so short that what reading the clock takes must be taken off.
+/// A stopwatch for laps so short that the time for reading the clock must be subtracted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticks {
     last: Instant,
@@ -140,7 +142,7 @@ impl Ticks {
         Self { last: Instant::now(), cost }
     }
 
-    /// The time since the last lap, without what reading the clock took.
+    /// The time since the last lap, less the time for reading the clock.
     #[inline]
     pub(crate) fn lap(&mut self) -> Duration {
         let now = Instant::now();
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn long_chunks_are_all_measured_and_split_as_those_timed_item_by_item() {
+    fn all_long_chunks_are_measured_and_split_like_those_timed_item_by_item() {
         let mut profiler = Profiler::default();
         for _ in 0..3 {
             let measure = profiler.next();
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measured_short_chunk_stands_for_those_that_were_not() {
+    fn a_measured_short_chunk_stands_for_unmeasured_ones() {
         let mut profiler = Profiler::default();
         let mut measured = 0;
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! Receives: a step that the control flow came to. Gives: what its code runs against, and how it ended.
+//! Defines what the code of a step runs against ([`StepRun`]), and how a step can end ([`StepEnd`], [`Halt`]).
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ use crate::repository::{
 };
 use crate::testing::Ran;
 
-/// The arms of the `match` that a step stands in, and which of them takes an outcome.
+/// The arms of the `match` that a step is the subject of, and the function that picks one for an outcome.
 #[derive(Clone, Copy)]
 pub(crate) struct Route {
     pub(crate) arms: &'static [Arm],
@@ -34,7 +34,7 @@ impl Route {
     }
 }
 
-/// One step execution about to run: what generated code is handed, and hands on to
+/// A step execution that is about to run. Generated code receives it and passes it on to
 /// [`run_chunks`](super::run_chunks) or [`run_tasklet`](super::run_tasklet).
 pub struct StepRun<'r> {
     pub(crate) info: &'static StepInfo,
@@ -48,11 +48,11 @@ pub struct StepRun<'r> {
     pub(crate) durability: Durability,
     /// What the step did in earlier executions of the instance.
     pub(crate) before: Counters,
-    /// Whose output its writers write.
+    /// Identifies the owner of the output that its writers write.
     pub(crate) mark: Mark,
-    /// Taken over by force, so that an owner before may hold on to what its writers write.
+    /// Whether the execution was taken over by force: the previous owner may still hold what its writers write.
     pub(crate) forced: bool,
-    /// The places of what it reads, where it is replayed: that and nothing else.
+    /// In a replay, the places of the records that the step reads. It reads no others.
     pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
@@ -65,7 +65,7 @@ impl fmt::Debug for StepRun<'_> {
 }
 
 impl<'r> StepRun<'r> {
-    /// What its components are opened with.
+    /// The scope that its components are opened with.
     #[must_use]
     pub fn scope(&self) -> &Scope<'r> {
         &self.scope
@@ -81,12 +81,12 @@ impl StepRun<'_> {
         self.own.retrying.as_ref().expect("a step runs with its rules")
     }
 
-    /// Fails what has taken too long.
+    /// Fails if the step has taken longer than its `timeout`.
     pub(crate) fn check_time(&self) -> Result<(), Halt> {
         match self.info.options.timeout {
             Some(bound) if self.retrying().is_late() => {
                 let why = format!(
-                    "the step has taken longer than its `timeout` of {bound:?}; a restart goes on where it is"
+                    "the step has taken longer than its `timeout` of {bound:?}; a restart continues where it is"
                 );
                 Err(Halt::Failed(Failure::new(why)))
             }
@@ -98,7 +98,7 @@ impl StepRun<'_> {
         self.environment.job.stop.is_raised()
     }
 
-    /// The step's whole context as it is stored, and what a component changed of the job's.
+    /// The whole context of the step as it is stored, and the changes that components made to the job's context.
     pub(crate) fn contexts(&self, checkpoint: Checkpoint) -> Result<(String, Option<String>), Failure> {
         let step = checkpoint.into_context(self.context().values.snapshot())?;
         let job = &self.environment.job.values;
@@ -106,35 +106,35 @@ impl StepRun<'_> {
         Ok((encode_context(&step), job))
     }
 
-    /// What components have put into the contexts and is not committed.
+    /// The values that components have put into the contexts since the last commit.
     pub(crate) fn put_so_far(&self) -> PutSoFar {
         PutSoFar { step: self.context().values.changes(), job: self.environment.job.values.changes() }
     }
 
-    /// Takes back what was put since.
+    /// Takes back every value that was put since then.
     pub(crate) fn take_back(&self, since: &PutSoFar) {
         self.context().values.go_back(&since.step);
         self.environment.job.values.go_back(&since.job);
     }
 
-    /// The contexts are committed.
+    /// Marks the contexts as committed.
     pub(crate) fn settle(&self) {
         self.context().values.settle();
         self.environment.job.values.settle();
     }
 
-    /// Says which component it was, where the step has only one of that role.
+    /// Sets the phase of a failure, and names the component if the step has only one for that phase.
     pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
         blame(self.info, failure, phase)
     }
 
-    /// Names the component of that role, where there is only one.
+    /// Names the component of that role if the step has only one.
     pub(crate) fn of_role(&self, failure: Failure, role: &str) -> Failure {
         of_role(self.info, failure, role)
     }
 }
 
-/// Says which component of a step it was, where the step has only one of that role.
+/// Sets the phase of a failure, and names the component if the step has only one for that phase.
 pub(crate) fn blame(step: &StepInfo, failure: Failure, phase: Phase) -> Failure {
     let role = match phase {
         Phase::Read => "reader",
@@ -146,7 +146,7 @@ pub(crate) fn blame(step: &StepInfo, failure: Failure, phase: Phase) -> Failure 
     of_role(step, failure, role).during(phase)
 }
 
-/// Names the component of that role, where there is only one.
+/// Names the component of that role if the step has only one.
 pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure {
     let mut of_role = step.components.iter().filter(|component| component.role == role);
     match (of_role.next(), of_role.next()) {
@@ -155,7 +155,7 @@ pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure 
     }
 }
 
-/// The values in the contexts of a step and its job that are not committed, at some moment.
+/// The uncommitted values in the contexts of a step and its job, at some moment.
 #[derive(Debug, Default)]
 pub(crate) struct PutSoFar {
     step: ContextMap,
@@ -171,7 +171,7 @@ pub struct StepEnd {
 }
 
 impl StepEnd {
-    /// What the step did, outside any job.
+    /// The outcome of a step that ran outside a job.
     pub(crate) fn outcome(self) -> Result<Ran, Failure> {
         match self.result {
             Ok(_) => Ok(Ran { counters: self.counters, profile: self.profile.unwrap_or_default() }),
@@ -182,25 +182,25 @@ impl StepEnd {
     }
 }
 
-/// What a completed step leaves to the control flow.
+/// The outcome of a completed step, as the control flow needs it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Done {
-    /// The label of the arm that takes its outcome, where it stands in a `match`.
+    /// The label of the arm that takes the outcome, if the step is the subject of a `match`.
     pub(crate) arm: Option<String>,
-    /// Its value as JSON.
+    /// The value of the step as JSON.
     pub(crate) output: Option<String>,
-    /// Where it says more than that it completed.
+    /// The exit status, if it says more than that the step completed.
     pub(crate) exit: Option<ExitStatus>,
 }
 
 /// Why a step did not complete.
 #[derive(Debug)]
 pub(crate) enum Halt {
-    /// Somebody asked for it.
+    /// The execution was asked to stop.
     Stopped,
-    /// Its own code failed.
+    /// The code of the step failed.
     Failed(Failure),
-    /// The repository is lost to us: fenced, or broken. Never the step's fault, so nothing routes by it.
+    /// The repository fenced this execution or is broken. The step is not at fault, so no `match` routes by it.
     Lost(RepositoryError),
 }
 
@@ -210,7 +210,7 @@ impl From<ChunkError> for Halt {
             ChunkError::Work(failure) if failure.is_interrupted() => Self::Stopped,
             ChunkError::Work(failure) | ChunkError::Refused(failure) => Self::Failed(failure),
             ChunkError::Stopped => Self::Stopped,
-            // The component broke its own transaction; the repository is well.
+            // The component ended the transaction itself; nothing is wrong with the repository.
             ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {
                 Self::Failed(Failure::new(error))
             }

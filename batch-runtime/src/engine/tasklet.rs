@@ -1,4 +1,4 @@
-//! Receives: a tasklet. Gives: its calls, each in a transaction that also commits its state, and that it is done.
+//! Runs a tasklet: each call is in a transaction that also commits the tasklet's state and whether it is done.
 
 use std::cell::Cell;
 
@@ -20,7 +20,7 @@ pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
     StepEnd { result, counters, profile: None }
 }
 
-/// Tells the step's listeners how it begins and ends.
+/// Runs the tasklet between the calls of its listeners.
 fn listened<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
     let mut listener = T::listener(&run.scope).map_err(Halt::Failed)?;
     listener.before_step().map_err(Halt::Failed)?;
@@ -30,14 +30,14 @@ fn listened<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<
         Err(Halt::Failed(failure)) => Some(failure),
         _ => None,
     };
-    let told = panic::catch(|| listener.after_step(&counters.get(), failure)).unwrap_or_else(Err);
-    if let Err(failure) = told {
-        tracing::warn!(step = run.info.name, %failure, "a listener failed; the step ends as it would have");
+    let notified = panic::catch(|| listener.after_step(&counters.get(), failure)).unwrap_or_else(Err);
+    if let Err(failure) = notified {
+        tracing::warn!(step = run.info.name, %failure, "a listener failed; the result of the step is unchanged");
     }
     result
 }
 
-/// Is the arm that took the value of a tasklet still one of the `match` that it stands in?
+/// Fails if the `match` no longer has the arm that took the value of the tasklet.
 fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
     let Some(route) = run.route else { return Ok(()) };
     if route.arms.iter().any(|now| Some(now.label) == arm) {
@@ -45,16 +45,16 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
     }
     let taken = match arm {
         Some(arm) => format!("took the arm `{arm}`, which is no longer there"),
-        None => "stood in no `match`, and what follows depends on one now".to_owned(),
+        None => "was not the subject of a `match`, as it is now".to_owned(),
     };
     Err(Failure::new(format!(
-        "it has done its work in an earlier execution, where it {taken}; finish the instance with the program it began with, or run it with `--next`"
+        "it completed its work in an earlier execution, where it {taken}; finish the instance with the program it began with, or start a new one with `--next`"
     )))
 }
 
 fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
     let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
-    // Its transaction was committed, and only the end of the step was not: it is not called again.
+    // Its transaction was committed and only the end of the step was not, so it is not called again.
     if let Some(TaskletDone { arm, output, exit }) = run.inherited.tasklet.clone() {
         return has_arm(run, arm.as_deref()).map(|()| Done { arm, output, exit }).map_err(failed);
     }

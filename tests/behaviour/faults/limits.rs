@@ -33,7 +33,7 @@ fn one_more_fails_the_step_and_the_limit_is_told() {
     let text = &failed.exit.description;
     assert!(text.contains("number 12: 12 is bad"), "{text}");
     assert!(
-        text.contains("`Trouble::Bad(..)` is skipped, but the step has skipped the 3 that it may"),
+        text.contains("`Trouble::Bad(..)` is skipped, but the step has reached its limit of 3"),
         "{text}"
     );
     assert_eq!(skipped(&world).len(), 2);
@@ -89,7 +89,7 @@ fn a_clause_fails_at_its_limit_of_all_that_the_step_has_skipped() {
     fails(Place::Process, Trouble::Busy, [1], ALWAYS);
     fails(Place::Process, Trouble::Bad, [2], ALWAYS);
     let report = world.fails(&two_clauses_job());
-    assert!(step(&report, "two_clauses").exit.description.contains("skipped the 1 that it may"));
+    assert!(step(&report, "two_clauses").exit.description.contains("has reached its limit of 1"));
     heal();
     fails(Place::Process, Trouble::Bad, [2], ALWAYS);
     fails(Place::Process, Trouble::Busy, [3], ALWAYS);

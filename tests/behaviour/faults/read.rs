@@ -184,7 +184,7 @@ fn a_failure_says_that_retry_does_not_repeat_what_the_reader_has_stepped_over() 
     let report = world.fails(&repeating_job());
     let text = &step(&report, "repeating").exit.description;
     assert!(
-        text.starts_with("reading in `numbers`: number 6: 6 is bad; `retry(Trouble)` does not repeat it"),
+        text.starts_with("reading in `numbers`: number 6: 6 is bad; `retry(Trouble)` does not apply"),
         "{text}"
     );
     assert!(text.contains("`Reader::steps_over`"), "{text}");

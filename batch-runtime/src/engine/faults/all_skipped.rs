@@ -1,21 +1,21 @@
-//! Tells a step that skipped all there was, and fails one that could read nothing of its input.
+//! Fails a step that could not read any record of its input, and describes one that skipped everything.
 
 use crate::definition::{Failure, Phase};
 use crate::engine::step::StepRun;
 use crate::repository::Counters;
 
-/// Were there records, of which none could be read?
+/// Returns whether there were records but none of them could be read.
 pub(crate) fn are_all(counters: &Counters) -> bool {
     counters.read == 0 && counters.read_skip > 0
 }
 
-/// Does that fail the step? Not where the step says otherwise; not a replay, which reads nothing but what was skipped; and not a
-/// partition, as the others count too.
+/// Returns whether that fails the step. It does not if the step has `allow_all_skipped`, in a replay, which reads only
+/// skipped records, or in a partition, because the other partitions count too.
 pub(crate) fn fails(run: &StepRun<'_>) -> bool {
     !run.info.options.allow_all_skipped && run.replayed.is_none() && run.scope.assigned().is_none()
 }
 
-/// The failure of the first record, as that of the whole input, of which so many records were skipped by then.
+/// Turns the failure of the first record into the failure of the whole input, of which `skipped` records were skipped.
 pub(crate) fn failure(first: Failure, skipped: u64, ended: bool) -> Failure {
     let what = match (skipped, ended) {
         (1, true) => "it is the only record".to_owned(),
@@ -23,22 +23,22 @@ pub(crate) fn failure(first: Failure, skipped: u64, ended: bool) -> Failure {
         (_, false) => format!("none of the first {skipped} records could be read"),
     };
     first.fatal().noting(format!(
-        "{what}, and a step that can read nothing of its input fails: mend the input or the reader and run it again, or allow \
-         it with `allow_all_skipped`"
+        "{what}, and a step that cannot read any record of its input fails: fix the input or the reader and run it again, \
+         or allow it with `allow_all_skipped`"
     ))
 }
 
-/// The failure of a step whose partitions, complete, could read nothing.
+/// The failure of a step whose partitions are all complete but could not read any record.
 pub(crate) fn of_partitions(skipped: u64) -> Failure {
     Failure::new(format!(
-        "none of the {skipped} records of the input could be read, and a step that can read nothing of its input fails; \
-         `show --skipped` has their errors: mend the input or the reader and start a new instance (`--next`), or allow it with \
-         `allow_all_skipped`"
+        "none of the {skipped} records of the input could be read, and a step that cannot read any record of its input \
+         fails; `show --skipped` lists the errors: fix the input or the reader and start a new instance (`--next`), or \
+         allow it with `allow_all_skipped`"
     ))
     .during(Phase::Read)
 }
 
-/// What the exit description of a completed step says of its skips: nothing, unless they were all there was.
+/// The exit description of a completed step: empty unless the step skipped all of its records.
 pub(crate) fn description(all: &Counters, replays: bool) -> String {
     let skipped = all.skips();
     if skipped == 0 || all.write > 0 || all.filter > 0 {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_that_skipped_all_says_where() {
+    fn a_step_that_skipped_everything_says_in_which_phase() {
         let counters = Counters { read: 2, read_skip: 1, process_skip: 2, ..Counters::default() };
         assert_eq!(
             description(&counters, false),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_wrote_or_left_out_anything_says_nothing() {
+    fn a_step_that_wrote_or_filtered_anything_has_no_description() {
         for counters in [
             Counters { read: 1, write: 1, read_skip: 1, ..Counters::default() },
             Counters { read: 1, filter: 1, read_skip: 1, ..Counters::default() },

@@ -1,28 +1,29 @@
-//! Waits before a call is repeated, tells the time, and draws the random numbers that spread waits. Tests bring their own.
+//! Waits between the attempts of a retried call, and provides the time and the random numbers for jitter. Tests inject
+//! their own [`Pause`].
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::definition::StopSignal;
 
-/// How often a sleeper looks whether it is to stop.
+/// How long [`Sleep`] sleeps before it checks the stop signal again.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How a step waits between attempts, and tells the time that `timeout` and `chunk_time` bound.
+/// How a step waits between attempts. It is also the clock for `timeout` and `chunk_time`.
 pub trait Pause: Send + Sync + fmt::Debug {
-    /// Waits so long; false if `stop` was raised before.
+    /// Waits. Returns false if `stop` was raised before the wait was over.
     fn pause(&self, wait: Duration, stop: &StopSignal) -> bool;
 
-    /// A number of 0..1, for the jitter of a backoff.
+    /// A random number in `0.0..1.0`, for the jitter of a backoff.
     fn random(&self) -> f64;
 
-    /// The time now.
+    /// The current time.
     fn now(&self) -> Instant {
         Instant::now()
     }
 }
 
-/// Sleeps, and looks for a stop fifty times a second.
+/// Sleeps, and checks the stop signal fifty times a second.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Sleep;
 
@@ -52,14 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_ends_at_once_when_the_job_is_to_stop() {
+    fn a_pause_ends_at_once_when_the_job_is_asked_to_stop() {
         let stop = StopSignal::new();
         stop.raise();
         assert!(!Sleep.pause(Duration::from_hours(1), &stop));
     }
 
     #[test]
-    fn random_numbers_are_between_nought_and_one() {
+    fn random_numbers_are_between_zero_and_one() {
         assert!((0..1000).map(|_| Sleep.random()).all(|random| (0.0..1.0).contains(&random)));
     }
 }

@@ -1,9 +1,9 @@
-//! Receives: the items of a chunk and its open transaction. Gives: them written, without those that cannot be and that the step
-//! skips.
+//! Writes a chunk, and finds and skips the items that cannot be written.
 //!
-//! After an error the transaction goes back to its begin, and all is tried again as the step's `retry` says. Then the culprits are
-//! looked for by halves, each in a savepoint: of n items, k bad ones cost at most 2k(log2(n/k) + 2) calls of the writer. The
-//! transaction stays one, so the chunk is committed once, with its checkpoint and its skips.
+//! After an error the transaction is rolled back to its beginning, and the whole chunk is retried as the step's `retry`
+//! rules allow. Then the bad items are found by halving, each half in a savepoint: k bad items among n cost at most
+//! 2k(log2(n/k) + 2) calls of the writer. It is still one transaction, so the chunk is committed once, with its
+//! checkpoint and its skips.
 
 use std::ops::Range;
 
@@ -16,26 +16,26 @@ use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::step::PutSoFar;
 use crate::repository::SkipPhase;
 
-/// What it takes to write a chunk.
+/// Everything that is needed to write a chunk.
 pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(crate) shared: &'w mut Shared<'d, 'r, In, L>,
     pub(crate) writer: &'w mut W,
     pub(crate) tx: &'w ChunkTransaction<'w>,
-    /// Where the writer stood when the transaction began.
+    /// The position of the writer at the beginning of the transaction.
     pub(crate) begin: &'w W::Position,
-    /// What was in the contexts by then.
+    /// The uncommitted values in the contexts at that time.
     pub(crate) put: &'w PutSoFar,
-    /// The number of the record that each item stems from; empty where no care is taken.
+    /// The number of the record that each item stems from; empty unless the step is careful.
     pub(crate) sources: &'w mut [u32],
-    /// The place of the first item in its chunk.
+    /// The index of the first item in its chunk.
     pub(crate) first: usize,
     pub(crate) json: fn(&W::Item) -> Option<String>,
-    /// Transactions given up on the way.
+    /// Counts the transactions that are rolled back.
     pub(crate) rollbacks: &'w mut u64,
 }
 
 impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> {
-    /// Writes the items and makes them as durable as the step asks; gives how many were written.
+    /// Writes the items and makes them as durable as the step asks. Returns the number of items written.
     pub(crate) fn write(mut self, items: &mut [W::Item], careful: bool) -> Result<usize, Failure> {
         if items.is_empty() {
             return self.prepare().map(|()| 0);
@@ -55,12 +55,12 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
             .map_err(|error| run.blame(Failure::new(error), Phase::Write))
     }
 
-    /// One call of the writer.
+    /// Calls the writer once.
     fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
         let Self { shared: Shared { run, phase, listener, .. }, writer, tx, .. } = self;
         let items = &items[part];
         in_phase(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
-        // A panic is a failure like any other here, so that the chunk is named and taken back.
+        // Catch a panic here, so that it rolls back and names the chunk like any other failure.
         let written =
             panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
         let written = tx.after(written).map_err(|failure| run.blame(failure, Phase::Write));
@@ -71,7 +71,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         written
     }
 
-    /// Goes back to the begin of the transaction, with nothing locked.
+    /// Rolls back to the beginning of the transaction and releases its locks.
     fn give_up(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
         self.shared.run.take_back(self.put);
@@ -84,7 +84,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(())
     }
 
-    /// After the first failure: again as a whole, then by parts.
+    /// After the first failure, retries the whole chunk and then searches it for the bad items.
     #[cold]
     fn recover(&mut self, items: &[W::Item], mut failure: Failure) -> Result<usize, Failure> {
         let all = 0..items.len();
@@ -107,7 +107,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         let failure = self.shared.skip_rules.allows(after(failure, repeated))?;
         if items.len() > 1 && !W::GOES_BACK && !self.shared.run.info.options.isolate {
             return Err(failure.noting(
-                "the bad item is not looked for, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
+                "the bad item is not searched for, because the writer cannot roll back and items might be written twice: allow that with `isolate = allow`",
             ));
         }
         self.begin_again()?;
@@ -117,8 +117,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(kept.iter().map(ExactSizeIterator::len).sum())
     }
 
-    /// Finds what cannot be written in a part that failed as a whole; nothing of the part is in the transaction. `kept` is what
-    /// is, part by part.
+    /// Finds the bad items in a part that failed as a whole and of which nothing is in the transaction. `kept` holds the
+    /// parts that are in the transaction.
     fn isolate(
         &mut self,
         items: &[W::Item],
@@ -146,7 +146,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
                         self.isolate(items, half, failure, kept)?;
                         break;
                     }
-                    // What passes is waited out; only what is skipped is looked for.
+                    // A failure that no rule skips may be temporary: wait and write the part again.
                     Err(failure) => self.wait_out(items, failure, repeated, kept)?,
                 }
                 repeated += 1;
@@ -155,7 +155,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(())
     }
 
-    /// Waits with nothing locked, where a rule says that a part is tried again.
+    /// Rolls back and waits, if a rule allows that a part is retried. Then writes the good parts again.
     fn wait_out(
         &mut self,
         items: &[W::Item],
@@ -170,19 +170,19 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
             Again::Yes => {}
         }
         log_if_failed(self.shared.listener.on_retry(&failure, repeated + 1));
-        self.begin_anew(items, kept)
+        self.begin_with(items, kept)
     }
 
-    /// Begins the transaction again, with what was good.
-    fn begin_anew(&mut self, items: &[W::Item], kept: &[Range<usize>]) -> Result<(), Failure> {
+    /// Begins the transaction again, and writes the good parts into it.
+    fn begin_with(&mut self, items: &[W::Item], kept: &[Range<usize>]) -> Result<(), Failure> {
         self.begin_again()?;
         kept.iter().try_for_each(|part| self.attempt(items, part.clone()))
     }
 
-    /// Writes a part in a savepoint; where that fails, all is as before it.
+    /// Writes a part in a savepoint. If that fails, everything is as it was before the savepoint.
     fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
         let (before, put) = (self.writer.position(), self.shared.run.put_so_far());
-        // Where the transaction itself cannot go on, no rule for items applies.
+        // If the transaction itself is broken, no rule for items applies.
         self.tx.begin_part().map_err(Failure::fatal)?;
         let Err(failure) = self.attempt(items, part) else {
             return self.tx.keep_part().map_err(Failure::fatal);
@@ -193,7 +193,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {
             // The database rolled all of it back.
-            self.give_up().and_then(|()| self.begin_anew(items, kept))
+            self.give_up().and_then(|()| self.begin_with(items, kept))
         };
         back.map_err(Failure::fatal)?;
         Err(failure)

@@ -1,11 +1,11 @@
-//! Keeps a copy of an item while a processor that takes it by value has it, so that it can be shown when that fails.
+//! Keeps a copy of an item that a processor takes by value, so that the item can be shown when the processor fails.
 
 use std::task::Context;
 use std::thread;
 
 use crate::definition::{Failure, Process, Sink, Slot, States};
 
-/// A processor that is given a copy of the item where it takes it by value.
+/// A processor that gets a copy of the item if it takes the item by value.
 #[derive(Debug)]
 pub struct Kept<P> {
     inner: P,

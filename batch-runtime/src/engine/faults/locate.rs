@@ -1,5 +1,4 @@
-//! Receives: numbers of records behind a position. Gives: where each stands in the input, for failures that are found out when the
-//! reader is past them.
+//! Finds the places of records in the input for failures that show up only after the reader has moved past them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +6,13 @@ use crate::definition::{Failure, Phase, Reader};
 use crate::engine::chunk::checkpoint::{self, Place};
 use crate::engine::faults::panic;
 
-/// Names the place of each failure that has none, by reading once more from `base` with a reader of its own. Where that
-/// is not possible, the failures are told without.
+/// Adds its place to each failure that has none, by reading from `base` again with a second reader. If that is not
+/// possible, the failures are reported without a place.
 #[cold]
 pub(crate) fn locate<'f, R: Reader>(
     failures: impl IntoIterator<Item = (u32, &'f mut Failure)>,
     base: &str,
-    anew: impl FnOnce() -> Result<R, Failure>,
+    open: impl FnOnce() -> Result<R, Failure>,
 ) {
     let mut unplaced: Vec<_> =
         failures.into_iter().filter(|(_, failure)| failure.location().is_none()).collect();
@@ -21,7 +20,7 @@ pub(crate) fn locate<'f, R: Reader>(
         return;
     }
     let sources: BTreeSet<u32> = unplaced.iter().map(|(source, _)| *source).collect();
-    let places = find(&sources, base, anew);
+    let places = find(&sources, base, open);
     for (source, failure) in &mut unplaced {
         if let Some(place) = places.get(source) {
             failure.place(place.clone());
@@ -29,33 +28,35 @@ pub(crate) fn locate<'f, R: Reader>(
     }
 }
 
-/// The place of a panic about the record with that number: that of the record where it was processed, and that of the one before where
-/// it was read, as the reader would panic there again. `behind` is the place of the last record of the chunk before.
+/// The place of a panic about the record with that number.
+///
+/// A panic of a processor is at the record. A panic of a reader is after the record before, because a second reader would
+/// panic at the same record. `last` is the place of the last record of the previous chunk.
 #[cold]
 pub(crate) fn of_panic(
     phase: Phase,
     record: u32,
-    behind: Option<&str>,
+    last: Option<&str>,
     find: impl FnOnce(&BTreeSet<u32>) -> BTreeMap<u32, String>,
 ) -> Option<String> {
     let at = |record: u32| find(&BTreeSet::from([record])).remove(&record);
     match (phase, record.checked_sub(1)) {
         (Phase::Read, Some(before)) => at(before).map(|place| format!("after {place}")),
-        (Phase::Read, None) => behind.map(|place| format!("after {place}")),
+        (Phase::Read, None) => last.map(|place| format!("after {place}")),
         _ => at(record),
     }
 }
 
-/// The places of the records with these numbers, as far as they can be found.
+/// The places of the records with these numbers, counted from `base`. Those that cannot be found are left out.
 #[cold]
 pub(crate) fn find<R: Reader>(
     sources: &BTreeSet<u32>,
     base: &str,
-    anew: impl FnOnce() -> Result<R, Failure>,
+    open: impl FnOnce() -> Result<R, Failure>,
 ) -> BTreeMap<u32, String> {
     let mut places = BTreeMap::new();
     let find = || -> Result<(), Failure> {
-        let mut reader = anew()?;
+        let mut reader = open()?;
         let Place { at, ahead, .. } = checkpoint::decode_place(base)?;
         reader.resume(at).map_err(Failure::new)?;
         checkpoint::pass(&mut reader, ahead)?;
@@ -68,7 +69,7 @@ pub(crate) fn find<R: Reader>(
         Ok(())
     };
     if let Err(failure) = panic::catch(find).and_then(|found| found) {
-        tracing::debug!(%failure, "the places of failures are not known");
+        tracing::debug!(%failure, "cannot find the places of failures");
     }
     places
 }

@@ -1,5 +1,4 @@
-//! Receives: a call of user code that may panic. Gives: the panic as a failure with its message and its place in the
-//! source.
+//! Turns a panic of user code into a failure with its message and its place in the source.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -11,12 +10,12 @@ use crate::definition::{Failure, take_passed};
 thread_local! {
     /// True while user code runs on this thread under [`catch`].
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    /// What the hook saw of the panic that is being caught.
+    /// The hook's description of the panic that is being caught.
     static SEEN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// The payload of a panic holds no location; only the hook is told. Ours steps in for threads that catch, and leaves all
-/// others to the hook that was there before.
+/// Installs a panic hook, because only the hook learns the location of a panic. Our hook handles threads that are inside
+/// [`catch`], and leaves all others to the previous hook.
 fn install_hook() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
@@ -26,7 +25,7 @@ fn install_hook() {
                 return before(info);
             }
             SEEN.set(Some(describe(info)));
-            // Whoever asks for a backtrace gets it from the hook that knows how.
+            // The previous hook prints the backtrace if one was requested.
             if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
                 before(info);
             }
@@ -47,16 +46,16 @@ fn text(payload: &dyn Any) -> &str {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is no text")
+        .unwrap_or("a value that is not a string")
 }
 
-/// Runs user code; a panic in it becomes a failure.
+/// Runs user code. A panic in it becomes a failure.
 pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     install_hook();
     let outer = CATCHING.replace(true);
-    // One that somebody else has caught.
+    // Forget the component of an earlier panic, which was caught elsewhere.
     take_passed();
-    // The caller gives up everything that `work` could have left half done.
+    // Unwind safe: the caller discards everything that `work` may have left half done.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     CATCHING.set(outer);
     result.map_err(|payload| {
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_panic_is_returned() {
+    fn the_value_of_a_call_that_does_not_panic_is_returned() {
         assert_eq!(catch(|| 3).unwrap(), 3);
     }
 }

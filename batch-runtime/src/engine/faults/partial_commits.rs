@@ -1,7 +1,7 @@
-//! Receives: a chunk whose commit the database refuses because of what is in it (a constraint that is checked last). Gives: it
-//! committed part by part, from left to right, each with its checkpoint, without what is at fault and skipped.
+//! Commits a chunk in parts when the database refuses the whole of it at the commit, as with a deferred constraint.
 //!
-//! This is the one case in which a chunk is more than one transaction: a savepoint does not show what only the commit finds.
+//! The parts are committed from left to right, each with its checkpoint; bad items are skipped. Only in this case does a
+//! chunk take more than one transaction, because savepoints cannot find an error that shows up at the commit.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use crate::engine::step::Halt;
 use crate::repository::{ChunkError, ChunkRecord, SkipPhase};
 
 impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop<'_, '_, In, W, L, CAREFUL> {
-    /// Commits the chunk after the database refused the whole of it; true if somebody asked for a stop.
+    /// Commits the chunk after the database refused the whole of it. Returns true if a stop was requested.
     #[cold]
     pub(crate) fn commit_in_parts<F: Feed<In, W::Item>>(
         &mut self,
@@ -44,18 +44,17 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let refused = self.shared.skip_rules.allows(after(refused, repeated)).map_err(Halt::Failed)?;
         if !W::GOES_BACK && !self.shared.run.info.options.isolate {
             return Err(Halt::Failed(refused.noting(
-                "it is not committed in parts, as the writer cannot go back and items might be written twice: allow that with `isolate = allow`",
+                "the chunk is not committed in parts, because the writer cannot roll back and items might be written twice: allow that with `isolate = allow`",
             )));
         }
         if self.shared.run.info.options.groups.is_some() {
-            return Err(Halt::Failed(
-                refused
-                    .noting("it is not committed in parts, as `chunk_while` keeps its items in one commit"),
-            ));
+            return Err(Halt::Failed(refused.noting(
+                "the chunk is not committed in parts, because `chunk_while` keeps its items in one commit",
+            )));
         }
         if !feed.states().map_err(Halt::Failed)?.is_empty() {
             return Err(Halt::Failed(refused.noting(
-                "it is not committed in parts, as the state of a processor is known at the end of the chunk only",
+                "the chunk is not committed in parts, because the state of a processor is known only at the end of the chunk",
             )));
         }
         self.totals.counters.rollback += 1;
@@ -71,8 +70,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         self.commit_portion(portion, feed, record, &mut Watch::start(Measure::No), &mut Phases::default())
     }
 
-    /// Commits what stems from these records, which was refused as a whole: in two halves, or without it where it is one record.
-    /// `end` is the number of the chunk's records.
+    /// Commits the items of these records in two halves after the whole was refused. The items of a single record are
+    /// skipped. `end` is the number of records in the chunk.
     fn parts<F: Feed<In, W::Item>>(
         &mut self,
         records: Range<u32>,
@@ -83,11 +82,11 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     ) -> Result<bool, Halt> {
         let Outputs { items: all, sources } = feed.outputs();
         let items = stemming_from(&records, sources);
-        // The writer has put what was refused into its own order.
+        // The writer has arranged these items in its own order.
         Arranged::with_sources(&mut all[items.clone()], &mut sources[items.clone()]).sort_by_source();
         let sources = &sources[items.clone()];
         let middle = sources[sources.len() / 2];
-        // Between two records: what one record gave stays together.
+        // Split between two records: the items of one record stay together.
         let between =
             if middle > sources[0] { Some(middle) } else { sources.iter().copied().find(|&it| it > middle) };
         let Some(between) = between else {
@@ -113,7 +112,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         Ok(stop_requested)
     }
 
-    /// What stems from these records, and what became of those that nothing stems from.
+    /// The items of these records, and the counts of records that were read or filtered.
     fn portion(&self, records: &Range<u32>, end: u32, outputs: &Outputs<W::Item>) -> Portion {
         let items = stemming_from(records, &outputs.sources);
         let produced = outputs.sources[items.clone()].chunk_by(PartialEq::eq).count() as u64;
@@ -125,7 +124,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     }
 }
 
-/// The items that stem from these records; `sources` is in the order of the input, save within parts that the writer has ordered.
+/// The items that stem from these records. `sources` is in the order of the input, except within parts that the writer
+/// has arranged.
 fn stemming_from(records: &Range<u32>, sources: &[u32]) -> Range<usize> {
     let place = |record: u32| sources.partition_point(|&source| source < record);
     place(records.start)..place(records.end)

@@ -1,4 +1,4 @@
-//! Receives: a reader that failed on more than a record. Gives: another, opened where it stands, as often as the rules say.
+//! Reopens a reader at its position after an error that it cannot step over, as often as the `retry` rules allow.
 
 use crate::definition::{Failure, Faults, Phase, Reader, StepListener};
 use crate::engine::chunk::checkpoint;
@@ -8,13 +8,13 @@ use crate::engine::phase::log_if_failed;
 use crate::engine::step::Halt;
 
 impl<In, L> Shared<'_, '_, In, L> {
-    /// Opens the reader anew where it stands, and tells the listener of it.
+    /// Reopens the reader at its position, and notifies the listener.
     pub(crate) fn read_again<R: Reader<Item = In>, Out>(
         &mut self,
         repeats: &mut ReadRepeats,
         broken: &mut Option<R>,
         failure: Failure,
-        anew: impl FnMut() -> Result<R, Failure>,
+        open: impl FnMut() -> Result<R, Failure>,
     ) -> Result<R, Halt>
     where
         L: StepListener<In, Out>,
@@ -24,20 +24,20 @@ impl<In, L> Shared<'_, '_, In, L> {
             Reopening::Repeats(failure, repeat) => log_if_failed(listener.on_retry(&failure, repeat)),
             Reopening::Failed => phase.set(Phase::Read),
         };
-        let reader = repeats.reopen(broken, failure, anew, skip_rules.retrying, tell);
+        let reader = repeats.reopen(broken, failure, open, skip_rules.retrying, tell);
         reader.map_err(|failure| halt(run.blame(failure, Phase::Read)))
     }
 }
 
-/// What happens while a reader is opened anew.
+/// An event during the reopening of a reader.
 pub(crate) enum Reopening {
-    /// It is tried for the time of that number, from 1, after this failure.
+    /// The reader is reopened after this failure; the number of the attempt begins at 1.
     Repeats(Failure, u32),
-    /// It could not be opened.
+    /// The reader could not be opened.
     Failed,
 }
 
-/// The last item that could not be read, and how often it was tried.
+/// The position at which a read failed last, and the number of attempts there.
 #[derive(Debug, Default)]
 pub(crate) struct ReadRepeats {
     position: String,
@@ -45,12 +45,13 @@ pub(crate) struct ReadRepeats {
 }
 
 impl ReadRepeats {
-    /// Opens a reader anew where it stands, as often as the rules say. It stays where it is if they do not.
+    /// Reopens a reader at its position, as often as the rules allow. The broken reader stays in `broken` if they do not
+    /// allow it.
     pub(crate) fn reopen<R: Reader>(
         &mut self,
         broken: &mut Option<R>,
         mut failure: Failure,
-        mut anew: impl FnMut() -> Result<R, Failure>,
+        mut open: impl FnMut() -> Result<R, Failure>,
         retrying: &Retrying,
         mut tell: impl FnMut(Reopening),
     ) -> Result<R, Failure> {
@@ -69,9 +70,9 @@ impl ReadRepeats {
                 Again::Stopped => return Err(failure.interrupted()),
             }
             tell(Reopening::Repeats(failure, repeated + 1));
-            // What it holds (a connection, a lock) is given back before it is taken again.
+            // Drop the old reader first: it may hold a connection or a lock that the new one needs.
             *broken = None;
-            let opened = anew().and_then(|mut reader| {
+            let opened = open().and_then(|mut reader| {
                 reader.resume(checkpoint::decode(&self.position)?).map_err(Failure::new)?;
                 Ok(reader)
             });
@@ -86,7 +87,7 @@ impl ReadRepeats {
     }
 }
 
-/// The failure of a read, placed, and whether the reader goes on after the record it is about.
+/// The failure of a read with its place, and whether the reader steps over the record.
 #[cold]
 pub(crate) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) -> (Failure, bool) {
     let steps_over = reader.steps_over(&error);
@@ -98,7 +99,7 @@ pub(crate) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) ->
     let failure = located(failure, reader);
     let failure = match faults.repeated_by(&failure, 0) {
         Some(rule) => failure.noting(format!(
-            "`retry({})` does not repeat it, as the reader has stepped over the record: `Reader::steps_over` says which errors are worth another attempt",
+            "`retry({})` does not apply, because the reader has stepped over the record: `Reader::steps_over` decides which errors are worth another attempt",
             rule.what
         )),
         None => failure,
@@ -106,14 +107,14 @@ pub(crate) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) ->
     (failure, true)
 }
 
-/// Nothing was read since the last item: an error that does not name its own place is told after that one.
+/// Places a failure after the last record that was read, unless the failure names its own place.
 fn after_last<R: Reader>(failure: Failure, reader: &R) -> Failure {
     let Some(location) = reader.location() else { return failure };
     let resource = location.split(", ").next().unwrap_or_default();
     if failure.to_string().contains(resource) { failure } else { failure.at(format!("after {location}")) }
 }
 
-/// With the place of the record that was read last.
+/// Places a failure at the record that was read last.
 pub(crate) fn located<R: Reader>(failure: Failure, reader: &R) -> Failure {
     match reader.location() {
         Some(location) => failure.at(location),

@@ -1,4 +1,4 @@
-//! Receives: a processor of a step with `retry`. Gives: it called again where a rule says so, in place.
+//! Retries a processor in place when a rule allows it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,28 +15,28 @@ use crate::engine::faults::backoff::Pause;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::readers::ReadError;
 
-/// Decides whether a call is repeated, and waits before it is. Shared by what runs the step.
+/// Decides whether a failed call is retried, and waits before the next attempt. All threads of a step share it.
 #[derive(Clone)]
 pub struct Retrying {
     faults: &'static Faults,
     pause: Arc<dyn Pause>,
     stop: StopSignal,
-    /// When the step has taken too long: nothing is waited for beyond it.
+    /// When the `timeout` of the step expires. No wait extends beyond it.
     deadline: Option<Instant>,
-    /// Of a partition: what the step, with all its partitions, has skipped.
+    /// In a partition: the skips of the step, across all its partitions.
     skipped: Option<SkipCount>,
-    /// What was repeated and is not told yet: listeners hear of it on the thread of the step.
+    /// The retries that the listeners have not been notified of: they are notified on the step's thread.
     repeated: Arc<Mutex<Vec<(Failure, u32)>>>,
 }
 
-/// What becomes of a call that failed.
+/// The decision about a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// It is repeated; the wait is over.
+    /// Retry it; the wait is already over.
     Yes,
-    /// No rule says so, or not any more.
+    /// Do not retry it: no rule applies, or its attempts are used up.
     No,
-    /// It would be, but the job is to stop.
+    /// The job was asked to stop before the next attempt.
     Stopped,
 }
 
@@ -47,27 +47,28 @@ impl Retrying {
         Self { faults: options.faults, pause, stop, deadline, skipped: None, repeated: Arc::default() }
     }
 
-    /// The same for a partition of the step, which is stopped by another signal.
+    /// As `self`, for a partition of the step, which has a stop signal of its own.
     pub(crate) fn of_partition(&self, stop: StopSignal, skipped: SkipCount) -> Self {
         Self { stop, skipped: Some(skipped), repeated: Arc::default(), ..self.clone() }
     }
 
-    /// What the step has skipped: `before`, unless others count too.
+    /// The count of the step's skips. It begins at `before` unless the partitions of the step share one.
     pub(crate) fn skipped(&self, before: u64) -> SkipCount {
         self.skipped.clone().unwrap_or_else(|| SkipCount::new(before))
     }
 
-    /// Has the step taken longer than it may?
+    /// Returns whether the `timeout` of the step has expired.
     pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| self.pause.now() >= deadline)
     }
 
-    /// What tells the time.
+    /// The clock of the step.
     pub(crate) fn clock(&self) -> &dyn Pause {
         &*self.pause
     }
 
-    /// Is the call to be repeated, once it was so often? Waits as the rule says; a stop ends the wait, and the repeating.
+    /// Decides whether a call that was already retried `repeated` times is retried once more, and waits as the rule
+    /// says. A stop ends the wait and the retries.
     #[cold]
     pub(crate) fn again(&self, failure: &Failure, repeated: u32) -> Again {
         match self.wait_for(failure, repeated) {
@@ -77,7 +78,7 @@ impl Retrying {
         }
     }
 
-    /// How long to wait before the call is repeated; `None` where it is not.
+    /// How long to wait before the next attempt; `None` if there is none.
     #[cold]
     pub(crate) fn wait_for(&self, failure: &Failure, repeated: u32) -> Option<Duration> {
         if failure.is_fatal() || is_of_the_input(failure) {
@@ -88,22 +89,22 @@ impl Retrying {
         if self.deadline.is_some_and(|deadline| self.pause.now() + wait >= deadline) {
             return None;
         }
-        tracing::debug!(%failure, ?wait, "a call is repeated");
+        tracing::debug!(%failure, ?wait, "retrying a call");
         Some(wait)
     }
 
-    /// Waits; false if a stop ended it.
+    /// Waits. Returns false if a stop ended the wait.
     pub(crate) fn pause(&self, wait: Duration) -> bool {
         self.pause.pause(wait, &self.stop)
     }
 
-    /// A call was repeated after this failure, for the time of that number.
+    /// Records that a call was retried after this failure, as retry number `repeat`.
     #[cold]
     pub(crate) fn note(&self, failure: Failure, repeat: u32) {
         self.lock().push((failure, repeat));
     }
 
-    /// What was repeated since this was asked last.
+    /// Takes the retries that were recorded since the last call.
     pub(crate) fn take_noted(&self) -> Vec<(Failure, u32)> {
         std::mem::take(&mut *self.lock())
     }
@@ -112,19 +113,19 @@ impl Retrying {
         self.repeated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Is there a rule that repeats anything?
+    /// Returns whether the step has any `retry` rules.
     pub(crate) fn has_rules(&self) -> bool {
         !self.faults.retry.is_empty()
     }
 
-    /// The same, and a signal that ends its waits, and nothing else.
+    /// A copy of `self`, and a signal that ends the waits of the copy and nothing else.
     pub(crate) fn given_up_by(&self) -> (Self, StopSignal) {
         let stop = self.stop.of_branches();
         (Self { stop: stop.clone(), ..self.clone() }, stop)
     }
 
-    /// Calls until it succeeds or no rule says to call again; `between` undoes what a failed call left behind, and says whether
-    /// the failure is one to repeat at all.
+    /// Calls until a call succeeds or no rule allows another attempt. `between` undoes the effects of a failed call, and
+    /// returns whether the failure may be retried at all.
     #[inline]
     pub(crate) fn repeat<C, T>(
         &self,
@@ -151,13 +152,13 @@ impl Retrying {
     }
 }
 
-/// Is the input as a whole not what its reader takes? It is the same when it is read again.
+/// Returns whether the reader does not accept the input as a whole. Reading it again would not change that.
 fn is_of_the_input(failure: &Failure) -> bool {
     failure.phase() == Some(Phase::Read)
         && failure.find::<ReadError>().is_some_and(ReadError::is_about_the_input)
 }
 
-/// The failure, with how often the call was made.
+/// The failure, with the number of attempts.
 #[cold]
 pub(crate) fn after(failure: Failure, repeated: u32) -> Failure {
     match repeated {
@@ -172,48 +173,49 @@ impl fmt::Debug for Retrying {
     }
 }
 
-/// A processor whose failed calls are repeated; `How` is the way it takes its item. One that never `FAILS` is called as it is: no
-/// copy of the item or the state is kept for it.
+/// A processor whose failed calls are retried. `How` is the way in which it takes its item. A processor that never `FAILS`
+/// is called directly, without a copy of the item or of its state.
 #[derive(Debug)]
 pub struct Retried<P, How, const FAILS: bool> {
     inner: P,
     retrying: Retrying,
-    /// The calls that it repeated, until they are told.
+    /// The retries that the listeners have not been notified of.
     noted: Noted,
     how: PhantomData<How>,
 }
 
 impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
-    /// Repeats as the rules of the scope's step say.
+    /// Retries `inner` according to the rules of the scope's step.
     pub fn new(inner: P, scope: &Scope<'_>) -> Self {
         Self { inner, retrying: scope.retrying().clone(), noted: Noted::new(), how: PhantomData }
     }
 }
 
-/// Calls that failed and were repeated, each with the number of the repetition.
+/// Failures of calls that were retried, each with the number of the retry.
 pub(crate) type Noted = Vec<(Failure, u32)>;
 
-/// Tells a failure of what stands behind the processor from one of its own: what stands behind repeats its own calls.
+/// The sink after a processor. It remembers whether a failure came from there and not from the processor itself: the
+/// processors after this one retry their own calls.
 #[derive(Debug)]
 pub struct Behind<'s, S> {
     out: &'s mut S,
     failed: bool,
 }
 
-/// How a call that failed is repeated; implemented for the ways in which a processor takes its item.
+/// How a failed call is retried. Each way in which a processor can take its item implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is no `Clone`",
+    message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is not `Clone`",
     label = "`retry` calls this processor again",
-    note = "let the processor take `&{In}`, which needs nothing; or derive `Clone` for it; or drop `retry`"
+    note = "let the processor take `&{In}`, or derive `Clone` for `{In}`, or remove `retry`"
 )]
 pub trait Repeats<In> {
-    /// Named by checks.
+    /// Generated code names it to check that the trait is implemented.
     const IS: () = ();
 
-    /// Is the item with the caller still when the last call has failed?
+    /// True if the caller still has the item after the last call has failed.
     const LEAVES: bool = false;
 
-    /// Calls the processor until it succeeds, or is not to be called again.
+    /// Calls the processor until it succeeds or no rule allows another attempt.
     ///
     /// # Errors
     /// The failure of the last call.
@@ -225,7 +227,7 @@ pub trait Repeats<In> {
         noted: &mut Noted,
     ) -> Result<(), Failure>;
 
-    /// The same for an item that the caller keeps; asked only of ways that [leave](Self::LEAVES) it.
+    /// As [`repeat`](Self::repeat), for an item that the caller keeps. Called only if [`LEAVES`](Self::LEAVES) is true.
     ///
     /// # Errors
     /// The failure of the last call.
@@ -236,7 +238,7 @@ pub trait Repeats<In> {
         _retrying: &Retrying,
         _noted: &mut Noted,
     ) -> Result<(), Failure> {
-        unreachable!("asked only of ways that leave the item")
+        unreachable!("called only where `LEAVES` is true")
     }
 }
 
@@ -309,7 +311,7 @@ impl<In> Repeats<In> for ByReference {
     }
 }
 
-/// The call is made, and repeated, beside others.
+/// The window makes the call and retries it, together with other calls.
 #[diagnostic::do_not_recommend]
 impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
@@ -323,7 +325,7 @@ impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {
     }
 }
 
-/// The call is made, and repeated, at the end of the chunk.
+/// The call is made and retried when the chunk is flushed.
 #[diagnostic::do_not_recommend]
 impl<In> Repeats<In> for AtOnce {
     #[inline]

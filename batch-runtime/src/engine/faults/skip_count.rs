@@ -1,10 +1,9 @@
-//! Receives: the skips of a step, from all of its partitions. Gives: how many there are, so that a limit holds for all of them
-//! together.
+//! Counts the skips of a step across all its partitions, so that a limit applies to all of them together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How much a step has skipped: what is committed, and what is not yet. Clones are one count.
+/// The number of skips of a step, committed or not. All clones share one counter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SkipCount(Arc<AtomicU64>);
 
@@ -17,13 +16,13 @@ impl SkipCount {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts one more, if there are still `so_far`: between the look at the limit and this another partition may have
-    /// counted one.
+    /// Counts one more if the count is still `so_far`: another partition may have counted one since the limit was
+    /// checked.
     pub(crate) fn add(&self, so_far: u64) -> bool {
         self.0.compare_exchange(so_far, so_far + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// So many were given up with their chunk.
+    /// Subtracts skips that were discarded with their chunk.
     pub(crate) fn take_back(&self, many: usize) {
         self.0.fetch_sub(many as u64, Ordering::Relaxed);
     }
@@ -34,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_counts_beyond_what_it_has_seen() {
+    fn a_skip_is_counted_only_if_the_count_is_unchanged() {
         let count = SkipCount::new(3);
         let other = count.clone();
         assert!(other.add(3));

@@ -1,5 +1,4 @@
-//! Receives: what failed while a chunk was made. Gives: whether the step skips it, and the record of what it skips, kept until the
-//! chunk is committed.
+//! Decides whether a failure is skipped, and keeps the skips of a chunk until the chunk is committed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
@@ -14,7 +13,7 @@ use crate::engine::faults::skip_count::SkipCount;
 use crate::readers::{ReadError, SqliteReadError};
 use crate::repository::{Counters, SkipPhase, SkippedItem};
 
-/// Something that is skipped with the chunk.
+/// A record or item that is skipped with the chunk.
 #[derive(Debug)]
 pub(crate) struct Skip<In> {
     pub(crate) phase: SkipPhase,
@@ -27,21 +26,21 @@ pub(crate) struct Skip<In> {
 /// What is skipped.
 #[derive(Debug)]
 pub(crate) enum Skipped<In> {
-    /// What could not be read, or is gone.
+    /// A record without an item: it could not be read, or its item is gone.
     Gone,
     /// An item that could not be processed.
     Read(In),
-    /// An item that could not be written: its place in the chunk.
+    /// An item that could not be written: its index in the chunk.
     Unwritten(usize),
 }
 
 impl<In> Skipped<In> {
-    /// An item that could not be processed, where it is there.
+    /// An item that could not be processed, if it is still there.
     pub(crate) fn read(item: Option<In>) -> Self {
         item.map_or(Self::Gone, Self::Read)
     }
 
-    /// The item that was read.
+    /// The item as it was read, if it is there.
     pub(crate) fn as_read(&self) -> Option<&In> {
         match self {
             Self::Read(item) => Some(item),
@@ -62,14 +61,15 @@ impl<In> Skip<In> {
     }
 }
 
-/// Decides about faults, and keeps the skips of the chunk at hand.
+/// Applies the skip rules of a step, and keeps the skips of the current chunk.
 pub(crate) struct SkipRules<'r, In> {
     faults: &'static Faults,
     pub(crate) retrying: &'r Retrying,
-    /// What the step skipped, in earlier executions of the instance and in other partitions too, `skips` included.
+    /// The number of skips of the step, with those of earlier executions of the instance, those of other partitions,
+    /// and `skips`.
     skipped: SkipCount,
     skips: Vec<Skip<In>>,
-    /// An item as JSON.
+    /// Converts an item to JSON.
     json: fn(&In) -> Option<String>,
 }
 
@@ -83,7 +83,8 @@ impl<'r, In> SkipRules<'r, In> {
         Self { faults, retrying, skipped: retrying.skipped(before.skips()), skips: Vec::new(), json }
     }
 
-    /// Does a rule skip it, and is its limit not reached? The failure comes back, with what forbids it.
+    /// Returns the failure as `Ok` if a rule skips it and the limit of the rule is not reached, else as `Err` with the
+    /// reason.
     pub(crate) fn allows(&self, failure: Failure) -> Result<Failure, Failure> {
         self.allows_after(self.skipped.get(), failure)
     }
@@ -106,7 +107,7 @@ impl<'r, In> SkipRules<'r, In> {
                 Some(limit) if so_far >= limit => {
                     let skipped = rule.what;
                     Err(failure.noting(format!(
-                        "`{skipped}` is skipped, but the step has skipped the {limit} that it may"
+                        "`{skipped}` is skipped, but the step has reached its limit of {limit}"
                     )))
                 }
                 _ => Ok(failure),
@@ -114,7 +115,7 @@ impl<'r, In> SkipRules<'r, In> {
         }
     }
 
-    /// Skips it, or gives the failure back.
+    /// Skips a record or item, or returns the failure if no rule allows that.
     #[cold]
     pub(crate) fn skip(
         &mut self,
@@ -139,7 +140,7 @@ impl<'r, In> SkipRules<'r, In> {
         Ok(())
     }
 
-    /// Gives up the skips that are not committed: the first of them, in the order of the input, and how many they were.
+    /// Discards the skips that are not committed. Returns the first of them in the order of the input, and their number.
     pub(crate) fn take_first(&mut self) -> Option<(Failure, u64)> {
         let count = self.skips.len();
         self.skipped.take_back(count);
@@ -151,19 +152,19 @@ impl<'r, In> SkipRules<'r, In> {
         self.skips.len()
     }
 
-    /// Takes back what was skipped since there were `len`.
+    /// Takes back all skips but the first `len`.
     pub(crate) fn forget(&mut self, len: usize) {
         self.skipped.take_back(self.skips.len().saturating_sub(len));
         self.skips.truncate(len);
     }
 
-    /// The numbers of the records of a range that are skipped and have no place yet.
+    /// The numbers of the skipped records in a range whose place is not known yet.
     pub(crate) fn unplaced(&self, records: &Range<u32>) -> BTreeSet<u32> {
         let skips = self.skips.iter().filter(|skip| records.contains(&skip.source));
         skips.filter(|skip| skip.failure.location().is_none()).map(|skip| skip.source).collect()
     }
 
-    /// Names the places of skips that have none.
+    /// Adds their places to skips that have none.
     pub(crate) fn place(&mut self, places: &BTreeMap<u32, String>) {
         for skip in &mut self.skips {
             if let Some(place) = places.get(&skip.source) {
@@ -180,7 +181,7 @@ impl<'r, In> SkipRules<'r, In> {
         skips
     }
 
-    /// As they are stored; `base` is the place where the chunk begins.
+    /// The skips as they are stored. `base` is the place where the chunk begins.
     pub(crate) fn records(skips: &[&Skip<In>], base: &str) -> Result<Vec<SkippedItem>, Failure> {
         skips.iter().map(|skip| skip.record(base)).collect()
     }
@@ -196,7 +197,7 @@ impl<'r, In> SkipRules<'r, In> {
         }
     }
 
-    /// The skips of the range are committed; gives them.
+    /// Removes and returns the skips of a range, which are now committed.
     pub(crate) fn settle(&mut self, records: &Range<u32>) -> Vec<Skip<In>> {
         let (settled, left): (Vec<Skip<In>>, Vec<Skip<In>>) =
             std::mem::take(&mut self.skips).into_iter().partition(|skip| records.contains(&skip.source));
@@ -205,15 +206,17 @@ impl<'r, In> SkipRules<'r, In> {
     }
 }
 
-/// What is not committed was not skipped.
+/// A skip that was not committed does not count.
 impl<In> Drop for SkipRules<'_, In> {
     fn drop(&mut self) {
         self.skipped.take_back(self.skips.len());
     }
 }
 
-/// Does it fail the step whatever the rules say? So does an error that one of our readers has for its whole input, also where a
-/// reader of the user's own wraps it and says that it steps over it: it would come again for ever.
+/// Returns whether a failure fails the step no matter what the rules say.
+///
+/// This includes an error that one of our readers reports for its whole input, even if a reader of the user's wraps it
+/// and claims to step over it: the error would come back forever.
 pub(crate) fn is_never_skipped(failure: &Failure) -> bool {
     failure.is_interrupted()
         || failure.is_fatal()
@@ -222,8 +225,8 @@ pub(crate) fn is_never_skipped(failure: &Failure) -> bool {
                 || failure.find::<SqliteReadError>().is_some_and(|error| !error.is_about_a_row()))
 }
 
-/// Does the target itself fail, whatever is written: a full or failing disk, a damaged or locked database? A rule for the errors of
-/// items would else skip good ones, one after the other.
+/// Returns whether the target itself fails, whatever is written to it: a full or failing disk, or a damaged or locked
+/// database. Otherwise a rule for errors of items would skip good items one by one.
 pub(crate) fn is_of_the_target(failure: &Failure) -> bool {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
@@ -261,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_no_fault_of_an_item() {
+    fn a_full_disk_is_a_fault_of_the_target() {
         assert!(is_of_the_target(&of_sqlite(rusqlite::ffi::SQLITE_FULL)));
         assert!(is_of_the_target(&Failure::new(io::Error::from(ErrorKind::StorageFull))));
         assert!(is_of_the_target(&Failure::new(io::Error::from_raw_os_error(Errno::EIO as i32))));
     }
 
     #[test]
-    fn a_broken_constraint_is_one() {
+    fn a_violated_constraint_is_a_fault_of_the_item() {
         assert!(!is_of_the_target(&of_sqlite(rusqlite::ffi::SQLITE_CONSTRAINT)));
         assert!(!is_of_the_target(&Failure::new(io::Error::other("refused"))));
     }

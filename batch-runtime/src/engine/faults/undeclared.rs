@@ -1,9 +1,8 @@
-//! Receives: the steps of a job that is launched. Gives: a warning for each rule about an error that no component of its step
-//! declares.
+//! Warns at launch of each `skip` or `retry` rule for an error that no component of its step returns.
 
 use crate::definition::{OPTION, Raises, StepInfo};
 
-/// Warns of rules that are likely to be about the wrong error.
+/// Logs a warning for each rule that probably names the wrong error.
 pub(crate) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
     for step in steps {
         for warning in undeclared(step) {
@@ -12,7 +11,7 @@ pub(crate) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
     }
 }
 
-/// One text for each rule whose error is none that a component of the step returns.
+/// One warning for each rule whose error no component of the step returns.
 fn undeclared(step: &StepInfo) -> Vec<String> {
     let mut declared = Vec::new();
     for component in
@@ -21,7 +20,7 @@ fn undeclared(step: &StepInfo) -> Vec<String> {
         match component.raises {
             Raises::Nothing => {}
             Raises::Type { id, name } => declared.push((id(), name())),
-            // It may well be that error.
+            // This component may return any error, so no rule can be ruled out.
             Raises::Unknown => return Vec::new(),
         }
     }
@@ -39,7 +38,7 @@ fn undeclared(step: &StepInfo) -> Vec<String> {
             let mut names: Vec<_> = declared.iter().map(|(_, name)| format!("`{name}`")).collect();
             names.dedup();
             Some(format!(
-                "`{option}({what})` names an error that no component of step `{}` returns; it is found only where it is the source of {}, and not inside an `#[error(transparent)]`, of which the variant is named",
+                "`{option}({what})` names an error that no component of step `{}` returns; it matches only as a source of {}, and never inside an `#[error(transparent)]`: name the variant that holds it",
                 step.name,
                 names.join(" or ")
             ))
@@ -86,18 +85,18 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_no_component_returns_is_warned_of() {
+    fn a_rule_for_an_error_that_no_component_returns_causes_a_warning() {
         let step = step(const { &[component(RaisesOf::<fmt::Error>::IS), component(Raises::Nothing)] });
         assert_eq!(
             undeclared(&step),
             [
-                "`skip(io::Error)` names an error that no component of step `load` returns; it is found only where it is the source of `core::fmt::Error`, and not inside an `#[error(transparent)]`, of which the variant is named"
+                "`skip(io::Error)` names an error that no component of step `load` returns; it matches only as a source of `core::fmt::Error`, and never inside an `#[error(transparent)]`: name the variant that holds it"
             ]
         );
     }
 
     #[test]
-    fn an_error_that_a_component_returns_is_not_warned_of() {
+    fn a_rule_for_an_error_that_a_component_returns_causes_no_warning() {
         let step = step(
             const { &[component(RaisesOf::<fmt::Error>::IS), component(RaisesOf::<std::io::Error>::IS)] },
         );
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_may_fail_with_anything_silences_the_warning() {
+    fn a_component_that_may_return_any_error_silences_the_warning() {
         let step =
             step(const { &[component(RaisesOf::<fmt::Error>::IS), component(RaisesOf::<String>::IS)] });
         assert!(undeclared(&step).is_empty());

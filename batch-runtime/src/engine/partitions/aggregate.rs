@@ -1,4 +1,4 @@
-//! Receives: the partitions of a step, all complete. Gives: what its aggregator makes of the states that they have committed.
+//! Calls the aggregator of a step with the states that its partitions have committed.
 
 use super::PartitionedRun;
 use crate::definition::{Aggregation, Failure, Phase};
@@ -8,8 +8,8 @@ use crate::engine::step::{Halt, StepRun};
 use crate::repository::PartitionExecution;
 
 impl PartitionedRun<'_> {
-    /// Calls the step's aggregator, where it has one. The partitions' states stand in the repository, and stay: it may be called
-    /// again, by a restart, until the step is complete.
+    /// Calls the step's aggregator if it has one. The states stay in the repository, so a restart can call it again until
+    /// the step is complete.
     pub(super) fn aggregated(&self, partitions: &[PartitionExecution]) -> Result<Option<String>, Halt> {
         let Some(aggregation) = aggregation(self.run) else { return Ok(None) };
         let Self { request, run } = self;

@@ -1,4 +1,4 @@
-//! Receives: the stored partitions of a step. Gives: them run, here on threads, or wherever another handler has them run.
+//! Defines where the partitions of a step run: on threads of this process, or wherever another handler runs them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,27 +8,27 @@ use std::thread;
 use super::work::PartitionWork;
 use crate::repository::{BatchStatus, PartitionExecution, RepositoryError};
 
-/// Has the partitions of a step run: on threads of this process ([`Threads`]), in other processes, on other machines.
+/// Runs the partitions of a step: on threads of this process ([`Threads`]), in other processes, or on other machines.
 ///
-/// The partitions that it is handed are in the repository before it is called, each with a step execution of its own as
-/// STARTING, and the step takes what came of them from there and from nowhere else. Whoever runs them promises:
-/// - **From what is stored.** A partition is run from its row alone: the part of the input and the context it inherits are
-///   there. Nothing is computed anew that the row holds.
-/// - **As the owner.** All that a runner writes carries the step's [`Ownership`](crate::repository::Ownership); where it is
-///   refused as fenced the runner stops at once, and reports nothing.
-/// - **Once.** At most one runner works on a partition at a time.
-///   [`begin_partition`](crate::repository::Repository::begin_partition) lets only the first of them begin; a runner that may
-///   only be slow or cut off is fenced, not replaced beside itself.
-/// - **To an end that is recorded.** COMPLETED, FAILED or STOPPED with the partition's counters, by the runner itself. A runner
-///   that dies leaves a row as STARTED: that partition has failed.
-/// - **No more than asked.** At most [`at_once`](PartitionWork::at_once) run at the same time. After one that did not
-///   complete no further one begins; those that run are awaited.
-/// - **A stop reaches everyone.** Runners stop at the next chunk boundary once the job was asked to; what was not begun
-///   stays so, and is ended by the step.
-/// - **Nothing goes on behind it.** When `handle` returns no runner works for this execution any more.
+/// The partitions are in the repository before the handler is called, each with a step execution in the status STARTING.
+/// The step reads their results from the repository and from nowhere else. A handler and its runners promise:
+/// - **A partition is run from its row.** The row holds the part of the input and the inherited context. A runner does not
+///   compute again what the row holds.
+/// - **A runner writes as the owner.** Every write carries the step's [`Ownership`](crate::repository::Ownership). A runner
+///   that is refused as fenced stops at once and reports nothing.
+/// - **A partition has one runner.** At most one runner works on a partition at a time.
+///   [`begin_partition`](crate::repository::Repository::begin_partition) lets only the first one begin. A runner that may
+///   merely be slow or disconnected is fenced before another one takes its place.
+/// - **A runner records the end.** It sets COMPLETED, FAILED or STOPPED with the partition's counters. A runner that dies
+///   leaves its row as STARTED, and that partition has failed.
+/// - **The number of runners is bounded.** At most [`at_once`](PartitionWork::at_once) run at the same time. After a
+///   partition that did not complete, no further one begins, and the running ones are awaited.
+/// - **A stop reaches all runners.** Once the job was asked to stop, runners stop at the next chunk boundary. Partitions
+///   that have not begun stay that way, and the step ends them.
+/// - **No runner outlives the call.** When `handle` returns, no runner works for this execution any more.
 pub trait PartitionHandler: Send + Sync + fmt::Debug {
-    /// Runs the partitions, all of which are to be run, and returns when none runs any more. That some failed is no error: the
-    /// repository says so.
+    /// Runs all of these partitions, and returns when none is running any more. A failed partition is not an error: its
+    /// result is in the repository.
     ///
     /// # Errors
     /// When the repository is lost.
@@ -65,11 +65,11 @@ impl PartitionHandler for Threads {
             }
         };
         thread::scope(|scope| {
-            // The caller's thread takes partitions like the others.
+            // The caller's thread runs partitions like the others.
             for _ in 1..work.at_once().min(partitions.len()) {
                 let spawned = thread::Builder::new().name("partition".to_owned()).spawn_scoped(scope, run);
                 if let Err(error) = spawned {
-                    tracing::warn!(%error, "the system has no thread for partitions, which wait for another one");
+                    tracing::warn!(%error, "could not start a thread for partitions; they wait for one that is running");
                     break;
                 }
             }

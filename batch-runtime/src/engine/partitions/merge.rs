@@ -1,9 +1,9 @@
-//! Receives: what the partitions of a step wrote apart. Gives: it in one piece, exact under a death at any line.
+//! Merges the output of the partitions of a step. The result is exact even if the process dies during the merge.
 //!
-//! The step's own writer is opened before the partitions begin and writes nothing until all are complete. Then it appends
-//! what they wrote and is sealed, and the position that says so is committed with the step. Before that commit a restart
-//! begins the merge anew, as nothing of it counts; behind it the partitions' files are not needed any more, and what is
-//! left (a rename, the removal of those files) may be done twice.
+//! The step's own writer is opened before the partitions begin, and writes nothing until all of them are complete. Then it
+//! appends their output and is sealed, and its sealed position is committed with the step. A restart before that commit
+//! merges from scratch. After the commit the files of the partitions are no longer needed, and the remaining work (a
+//! rename, and the removal of those files) can be repeated safely.
 
 use crate::definition::{Failure, Partitionable, Phase};
 use crate::engine::chunk::checkpoint::{self, Checkpoint};
@@ -12,7 +12,7 @@ use crate::repository::{ChunkRecord, ContextMap, Counters, PartitionExecution, R
 
 pub(super) struct Merging<W> {
     writer: W,
-    /// An earlier execution has committed that it is whole.
+    /// True if an earlier execution has committed the sealed position.
     sealed: bool,
 }
 
@@ -64,7 +64,7 @@ impl<W: Partitionable> Merging<W> {
     }
 }
 
-/// Where the partitions' writers were sealed. A position of no size says nothing, and is not looked up.
+/// The sealed positions of the partitions' writers. A zero-sized position holds no information and is not looked up.
 fn positions<W: Partitionable>(
     partitions: &[PartitionExecution],
     context: impl Fn(&PartitionExecution) -> Result<ContextMap, RepositoryError>,

@@ -1,8 +1,8 @@
-//! Receives: a step with `partitions` that the control flow came to. Gives: its input in partitions, made once and stored, all
-//! of them run, and what they wrote put together.
+//! Runs a step with `partitions`: splits its input once, runs every partition, and merges their output.
 //!
-//! A partition is a step execution of its own, `load:partition3`, and runs the step's own code: only its reader and its writer
-//! know of it. Where it runs is left to a [`PartitionHandler`]; what came of it stands in the repository.
+//! Each partition is a step execution of its own, such as `load:partition3`, and runs the step's own code. Only its reader
+//! and its writer know that it is a partition. A [`PartitionHandler`] decides where it runs, and its result is read from
+//! the repository.
 
 mod aggregate;
 mod handler;
@@ -21,7 +21,7 @@ use crate::engine::step::{Done, Halt, StepEnd, StepRun};
 use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
 use merge::Merging;
 
-/// A step with partitions, about to run: what generated code is handed, and hands on to [`run_partitions`].
+/// A step with partitions that is about to run. Generated code receives it and passes it on to [`run_partitions`].
 pub struct PartitionedRun<'r> {
     pub(super) request: &'r Request<'r>,
     pub(super) run: &'r StepRun<'r>,
@@ -37,7 +37,7 @@ impl std::fmt::Debug for PartitionedRun<'_> {
 #[must_use]
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     let opened = |panicked: Failure| Halt::Failed(panicked.during(Phase::Open));
-    // The listeners of the step; those of its partitions are bound by each of them.
+    // These are the listeners of the step. Each partition opens its own.
     let began = panic::catch(|| {
         let bound = P::listener(&step.run.scope);
         let mut listener = bound.map_err(|failure| Halt::Failed(step.opening(failure, "listener")))?;
@@ -51,7 +51,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
         }
         Err(halt) => (None, Err(halt)),
     };
-    // However it ended: what the partitions have committed counts.
+    // What the partitions have committed counts, no matter how the step ended.
     let counters = match step.partitions() {
         Ok(partitions) => step.sum(&partitions),
         Err(error) => {
@@ -79,11 +79,11 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     }
 }
 
-/// More of the failures than this say nothing new.
-const TOLD: usize = 5;
+/// The failures that the step reports at most: more of them would say nothing new.
+const MOST_REPORTED: usize = 5;
 
 impl PartitionedRun<'_> {
-    /// Gives what its aggregator returned, as JSON.
+    /// Runs the partitions and merges their output. Returns the value of the aggregator as JSON.
     fn drive<P: Partitioned>(&self) -> Result<Option<String>, Halt> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
@@ -108,7 +108,7 @@ impl PartitionedRun<'_> {
         }
         let counters = self.sum(&partitions);
         self.refuse_if_all_is_skipped(&partitions)?;
-        // Before their files are put together: what it refuses is not left in place of what it was to judge.
+        // Call the aggregator before the output is merged, so that it can still refuse it.
         let output = self.aggregated(&partitions)?;
         merging.finish(run, counters, &partitions, |partition| {
             repository.partition_context(owner, partition.id)
@@ -116,14 +116,14 @@ impl PartitionedRun<'_> {
         Ok(output)
     }
 
-    /// An input of which no partition could read anything is a fault of the input.
+    /// Fails if no partition could read any record: then the input is at fault.
     fn refuse_if_all_is_skipped(&self, partitions: &[PartitionExecution]) -> Result<(), Halt> {
         let mut all = Counters::default();
         for partition in partitions {
             all += partition.counters;
         }
         let skipped = all.read_skip;
-        // A partition may have read what there is of it in an earlier execution.
+        // A partition may have read its records in an earlier execution.
         if self.request.completions == 0 {
             all += self.run.before;
         }
@@ -133,7 +133,7 @@ impl PartitionedRun<'_> {
         Ok(())
     }
 
-    /// The partitions, with a step execution for each that is not complete.
+    /// Returns the partitions, with a new step execution for each that is not complete.
     fn begin<P: Partitioned>(&self) -> Result<Vec<PartitionExecution>, Halt> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
@@ -163,7 +163,7 @@ impl PartitionedRun<'_> {
         self.request.repository.partitions(self.request.ownership, self.request.path)
     }
 
-    /// What they did in this execution.
+    /// The sum of their counters in this execution.
     fn sum(&self, partitions: &[PartitionExecution]) -> Counters {
         let execution = self.request.ownership.execution;
         let mut sum = Counters::default();
@@ -177,26 +177,26 @@ impl PartitionedRun<'_> {
         self.run.of_role(failure, role).during(Phase::Open)
     }
 
-    /// What the step comes to where not all partitions are complete.
+    /// The result of the step if not all partitions are complete.
     fn worst(&self, partitions: &[PartitionExecution]) -> Halt {
         let failed: Vec<_> =
             partitions.iter().filter(|partition| partition.status == BatchStatus::Failed).collect();
         if failed.is_empty() && self.run.is_stopping() {
             return Halt::Stopped;
         }
-        let mut told: Vec<String> = failed
+        let mut reported: Vec<String> = failed
             .iter()
-            .take(TOLD)
+            .take(MOST_REPORTED)
             .map(|partition| format!("{}: {}", shown(partition), partition.exit.description))
             .collect();
-        if failed.len() > TOLD {
-            told.push(format!("and {} more", failed.len() - TOLD));
+        if failed.len() > MOST_REPORTED {
+            reported.push(format!("and {} more", failed.len() - MOST_REPORTED));
         }
-        if told.is_empty() {
+        if reported.is_empty() {
             let left = partitions.iter().filter(|partition| !is_complete(partition)).count();
-            told.push(format!("{left} of {} partitions were not run to their ends", partitions.len()));
+            reported.push(format!("{left} of {} partitions did not complete", partitions.len()));
         }
-        Halt::Failed(Failure::new(told.join("; ")))
+        Halt::Failed(Failure::new(reported.join("; ")))
     }
 }
 

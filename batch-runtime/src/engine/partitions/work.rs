@@ -1,4 +1,4 @@
-//! Receives: a stored partition. Gives: it run to its end on the caller's thread, and that end recorded.
+//! Runs a stored partition on the caller's thread and records how it ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::repository::{
     BatchStatus, ExitStatus, Ownership, PartitionExecution, Repository, RepositoryError, StepFinish,
 };
 
-/// As many as this machine runs at the same time.
+/// The number of threads that this machine can run in parallel.
 pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// What a step's partitions are run against, by several threads at once.
+/// Everything that the partitions of a step need to run. Several threads may use it at the same time.
 pub struct PartitionWork<'w> {
     repository: &'w Arc<dyn Repository>,
     ownership: Ownership,
@@ -66,33 +66,33 @@ impl<'w> PartitionWork<'w> {
         self.path
     }
 
-    /// What all that is written for the partitions carries.
+    /// The ownership that every write for the partitions must carry.
     #[must_use]
     pub fn ownership(&self) -> Ownership {
         self.ownership
     }
 
-    /// How many partitions may run at the same time: the step's `threads`, or as many as the machine has cores.
+    /// The number of partitions that may run at the same time: the step's `threads`, or else the number of cores.
     #[must_use]
     pub fn at_once(&self) -> usize {
         self.at_once.unwrap_or_else(cores).max(1)
     }
 
-    /// Was the job asked to stop? No partition begins from then on.
+    /// Returns whether the job was asked to stop. From then on no further partition begins.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.options.stop.is_raised()
     }
 
-    /// Stops the partitions of the step, and nothing else: the repository is lost, and they could commit nothing.
+    /// Stops the partitions of the step and nothing else: the repository is lost, so they could not commit anything.
     pub(super) fn give_up(&self) {
         self.options.stop.give_up();
     }
 
-    /// Runs a partition to its end on this thread, and records how it ended.
+    /// Runs a partition to its end on this thread and records how it ended.
     ///
     /// # Errors
-    /// When the repository is lost. A partition that failed is no error.
+    /// When the repository is lost. A partition that failed is not an error.
     pub fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError> {
         let environment = self.environment.branch(&self.options.stop);
         let scope = self.bindings.iter().fold(Scope::of_job(&environment), |scope, b| scope.bound(b));
