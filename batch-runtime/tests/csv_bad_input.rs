@@ -164,12 +164,12 @@ fn a_null_marker_where_no_option_takes_it_is_an_error() {
 
 #[test]
 fn a_wrong_number_of_fields_is_an_error() {
-    assert_eq!(bad("b,1"), "in.csv, line 3: 2 fields, 3 were expected");
-    assert_eq!(bad("b,1,2,3"), "in.csv, line 3: 4 fields, 3 were expected");
+    assert_eq!(bad("b,1"), "in.csv, line 3: expected 3 fields, found 2");
+    assert_eq!(bad("b,1,2,3"), "in.csv, line 3: expected 3 fields, found 4");
     let options = CsvReader::<Vec<u8>>::options().without_header();
     assert_eq!(
         outcomes(options, "1,2\n3\n4,5\n"),
-        ["[1, 2]", "in.csv, line 2: 1 fields, 2 were expected", "[4, 5]"]
+        ["[1, 2]", "in.csv, line 2: expected 2 fields, found 1", "[4, 5]"]
     );
 }
 
@@ -192,7 +192,7 @@ fn a_column_that_the_type_needs_is_missed() {
 fn a_column_that_is_there_twice_is_an_error_if_the_type_wants_it() {
     assert_eq!(
         rows("name,count,delay,count\na,1,,2\n"),
-        ["in.csv, header: two columns are the item's `count`"]
+        ["in.csv, header: two columns match the item's `count`"]
     );
     assert_eq!(rows("name,x,count,delay,x\na,0,1,,0\n"), [row("a", 1)]);
 }
@@ -271,11 +271,11 @@ fn a_record_over_the_limit_is_an_error_and_is_left_behind() {
 fn a_record_far_over_the_limit_is_an_error_of_its_first_line() {
     let options = || CsvReader::<Row>::options().longest_record(1000);
     let message = "in.csv, line 3 (byte 22): the record is longer than 1000 bytes";
-    let hint = format!("{message}; is the quote closed that it opens?");
+    let hint = format!("{message}; is a closing quote missing?");
     let unended = format!("{message}; is a line end missing?");
     let content = format!("name,count,delay\na,1,\n\"{}\nz,x,\n", "b\n".repeat(100_000));
     let read = outcomes(options(), content);
-    assert_eq!(read[..3], [row("a", 1), hint, "in.csv, line 4: 1 fields, 3 were expected".to_owned()]);
+    assert_eq!(read[..3], [row("a", 1), hint, "in.csv, line 4: expected 3 fields, found 1".to_owned()]);
     let last = "in.csv, line 100004, column `count`: expected an integer that is not negative, found `x`";
     assert_eq!(read[read.len() - 1], last);
     let content = format!("name,count,delay\na,1,\n{},1,\nz,2,\n", "b".repeat(700_000));
@@ -298,7 +298,7 @@ fn options_that_contradict_each_other_are_refused() {
     let options = CsvReader::<Row>::options().delimiter(0xE9);
     assert_eq!(
         outcomes(options, "a"),
-        ["in.csv: delimiter, quote, comment and escape must be ASCII and no line ends"]
+        ["in.csv: delimiter, quote, comment and escape must be ASCII and not line endings"]
     );
 }
 
@@ -332,7 +332,7 @@ fn a_truncated_or_damaged_compressed_file_is_an_error_that_stays() {
                     Err(error) => break error,
                 }
             };
-            let begin = format!("{} is {word}: it cannot be decompressed behind byte ", path.display());
+            let begin = format!("{} is {word}: it cannot be decompressed after byte ", path.display());
             assert!(error.to_string().starts_with(&begin), "{error}");
             assert!(reader.read().is_err(), "{name} {word}: the end of the input was made up");
         }

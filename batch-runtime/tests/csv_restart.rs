@@ -192,7 +192,7 @@ fn after_a_change(content: &str, changed: &str) -> Result<usize, String> {
 
 fn refused(byte: u64, problem: &str) -> Result<usize, String> {
     Err(format!(
-        "in.csv was changed since an earlier execution read it up to byte {byte}: {problem}; bring the old file back, or start a new instance (`--next`)"
+        "in.csv was changed since an earlier execution read it up to byte {byte}: {problem}; restore the old file, or start a new instance (`--next`)"
     ))
 }
 
@@ -216,8 +216,8 @@ fn a_file_that_is_shorter_or_begins_otherwise_is_refused() {
         after_a_change("a\n1\n2\n3\n", ""),
         Err("in.csv is empty: a header line was expected".to_owned())
     );
-    assert_eq!(after_a_change("a\n1\n2\n3\n", "a\n1\n5\n3\n"), refused(6, "it begins in another way"));
-    assert_eq!(after_a_change("a\n1\n2\n3\n", "a\n0\n1\n2\n3\n"), refused(6, "it begins in another way"));
+    assert_eq!(after_a_change("a\n1\n2\n3\n", "a\n1\n5\n3\n"), refused(6, "its beginning differs"));
+    assert_eq!(after_a_change("a\n1\n2\n3\n", "a\n0\n1\n2\n3\n"), refused(6, "its beginning differs"));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_line_that_came_or_went_far_from_the_front_is_refused() {
     assert_ne!(gone, content);
     std::fs::write(&path, gone).unwrap();
     let message = resumed(&path, options(), &first.position()).unwrap_err();
-    assert!(message.contains("the line before is another"), "{message}");
+    assert!(message.contains("the line before it differs"), "{message}");
 }
 
 #[cfg(feature = "zstd")]

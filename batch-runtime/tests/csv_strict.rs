@@ -40,7 +40,7 @@ fn a_forgotten_quote_makes_no_record_of_two() {
         outcomes,
         [
             "in.csv, line 2: text follows the quote that closes a field, at line 3, character 4, found `y,4`; the field's \
-             quote is opened at line 2, character 3: a quote within quotes is doubled",
+             quote opens at line 2, character 3; double a quote within a quoted field",
             "in.csv, line 3 (byte 13): a quote is opened and never closed",
             "5|z|6",
         ]
@@ -69,8 +69,8 @@ fn a_quote_within_a_field_without_quotes_is_an_error() {
     let outcomes = read(options(), "a,b\n1,5\" disk\n2, \"x\"\n7,8\n");
     assert_eq!(
         outcomes[0],
-        "in.csv, line 2: a quote within a field that does not begin with one, at line 2, character 4, found `\" disk`; such a \
-         field is quoted, and the quote in it doubled"
+        "in.csv, line 2: a quote within an unquoted field, at line 2, character 4, found `\" disk`; quote \
+         the field, and double the quote in it"
     );
     assert!(outcomes[1].starts_with("in.csv, line 3: a quote within a field"), "{outcomes:?}");
     assert_eq!(outcomes[2..], ["7|8"]);
@@ -100,7 +100,7 @@ fn an_escape_within_quotes_makes_the_next_byte_text() {
 
 #[test]
 fn a_carriage_return_that_ends_no_line_is_an_error() {
-    let returned = "a carriage return that ends no line, at line";
+    let returned = "a carriage return that does not end a line, at line";
     for (record, place) in
         [("1,x\r\r", "2, character 4"), ("1,x\ry", "2, character 4"), ("\"1\",x\ry", "2, character 6")]
     {
@@ -118,15 +118,17 @@ fn a_carriage_return_that_ends_no_line_is_an_error() {
 #[test]
 fn a_file_whose_every_line_ends_with_two_carriage_returns_is_refused_when_it_is_opened() {
     let outcomes = read(options(), "a,b\r\r\n1,2\r\r\n");
-    assert!(outcomes[0].starts_with("in.csv, header: a carriage return that ends no line"), "{outcomes:?}");
+    assert!(
+        outcomes[0].starts_with("in.csv, header: a carriage return that does not end a line"),
+        "{outcomes:?}"
+    );
 }
 
 #[test]
 fn a_byte_order_mark_within_a_file_is_an_error() {
     let outcomes = read(options(), "\u{FEFF}a,b\n1,2\n\u{FEFF}a,b\n3,4\n\u{FEFF}\"5\",6\n7,8\n");
-    let mark = |line| {
-        format!("in.csv, line {line}: a byte order mark within the input; were several files put together?")
-    };
+    let mark =
+        |line| format!("in.csv, line {line}: a byte order mark within the input; were several files joined?");
     assert_eq!(outcomes[..3], ["1|2".to_owned(), mark(3), "3|4".to_owned()]);
     assert!(outcomes[3].starts_with("in.csv, line 5: a quote within a field"), "{outcomes:?}");
     assert_eq!(outcomes[4], "7|8");
@@ -152,10 +154,7 @@ fn nothing_in_quotes_where_a_number_is_optional_tells_the_way_out() {
     let folder = Folder::new();
     let path = folder.file("in.csv", "a,b\n\"\",1\n");
     let error = CsvReader::<(Option<f64>, u8)>::open(&path).unwrap().read().unwrap_err().to_string();
-    assert!(
-        error.ends_with("expected a number; `quoted_nulls` takes it for no value, in quotes too"),
-        "{error}"
-    );
+    assert!(error.ends_with("expected a number; `quoted_nulls` treats it as null in quotes too"), "{error}");
     let mut reader = CsvReader::<(Option<f64>, u8)>::options().quoted_nulls().open(&path).unwrap();
     assert_eq!(reader.read().unwrap(), Some((None, 1)));
 }
@@ -173,7 +172,7 @@ fn a_nul_byte_within_a_record_is_text() {
 #[test]
 fn lines_before_the_header_may_be_left_out_and_count_as_lines() {
     let outcomes = read(options().skip_lines(2), "A title, \"unclosed\n\na,b\n1,2\n3\n");
-    assert_eq!(outcomes, ["1|2", "in.csv, line 5: 1 fields, 2 were expected"]);
+    assert_eq!(outcomes, ["1|2", "in.csv, line 5: expected 2 fields, found 1"]);
 }
 
 #[test]

@@ -232,8 +232,7 @@ fn an_item_that_is_refused_leaves_nothing_of_its_call_behind() {
 fn marks_that_would_be_read_as_something_else_are_refused() {
     let message = "out.csv: delimiter and quote must be two different bytes";
     assert_eq!(refused(|writer| writer.delimiter(b'"'), &[row("a", None)]), message);
-    let message =
-        "out.csv: delimiter and quote must be ASCII and no line ends, letters, digits or signs of numbers";
+    let message = "out.csv: delimiter and quote must be ASCII and not line endings, letters, digits or signs of numbers";
     assert_eq!(refused(|writer| writer.delimiter(b'1'), &[row("a", None)]), message);
 }
 

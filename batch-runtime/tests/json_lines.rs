@@ -199,9 +199,9 @@ fn an_input_that_was_changed_before_the_position_is_refused() {
     // Beyond the front that the identity covers.
     let changed = text(0..1000).replace("c\u{e9}499", "c\u{e9}4x9");
     let cases = [
-        (text(1..1001), "it begins in another way"),
+        (text(1..1001), "its beginning differs"),
         (text(0..400), "it is shorter"),
-        (changed, "the line before is another"),
+        (changed, "the line before it differs"),
     ];
     for (content, problem) in cases {
         let error = open(content).resume(position.clone()).unwrap_err().to_string();

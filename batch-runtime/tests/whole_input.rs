@@ -57,8 +57,8 @@ fn a_line_that_tells_a_spreadsheet_the_separator_is_no_header() {
     let message = csv("sep=,\na,b,c\n1,2,3\n4,5,6\n");
     assert_eq!(
         message,
-        "in.csv, header: its first line, `sep=,`, is no header but says what stands between fields; leave it out by \
-         `skip_lines(1)`, with `,` as `delimiter`"
+        "in.csv, header: its first line, `sep=,`, is not a header but names the delimiter; skip it with \
+         `skip_lines(1)` and set `,` as `delimiter`"
     );
     let folder = Folder::new();
     let path = folder.file("in.csv", "sep=;\r\na;b;c\r\n1;2;3\r\n");
@@ -97,7 +97,7 @@ fn a_file_that_is_named_as_a_compressed_one_and_is_none_is_refused() {
     let message = refused(b"a,b\n", "in.csv.gz", |path| CsvReader::<Row>::open(path));
     assert_eq!(
         message,
-        "in.csv.gz: it is named `.gz`, but is not compressed with gzip; give it the name of what it is"
+        "in.csv.gz: it is named `.gz`, but is not compressed with gzip; rename it to match its format"
     );
     let message = refused(b"{}\n", "in.zst", |path| JsonLinesReader::<Row>::open(path));
     assert!(message.contains("not compressed with Zstandard"), "{message}");
@@ -107,7 +107,7 @@ fn a_file_that_is_named_as_a_compressed_one_and_is_none_is_refused() {
 fn a_binary_file_is_no_csv() {
     assert_eq!(
         csv(b"PK\x03\x04\0\x08a,b\n"),
-        "in.csv, header: it holds a NUL byte; is it a text, and in UTF-8?"
+        "in.csv, header: it contains a NUL byte; is it a text file in UTF-8?"
     );
 }
 
@@ -155,6 +155,6 @@ fn without_a_header_a_first_record_that_is_no_item_does_not_say_how_many_columns
     let mut reader = CsvReader::<(u8, u8)>::options().without_header().open(path).unwrap();
     assert!(reader.read().is_err());
     assert_eq!(reader.read().unwrap(), Some((1, 2)));
-    assert!(reader.read().unwrap_err().to_string().ends_with("line 3: 3 fields, 2 were expected"));
+    assert!(reader.read().unwrap_err().to_string().ends_with("line 3: expected 2 fields, found 3"));
     assert_eq!(reader.read().unwrap(), Some((6, 7)));
 }

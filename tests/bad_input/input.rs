@@ -83,8 +83,8 @@ fn a_header_without_a_column_that_is_needed_names_it() {
 
 #[test]
 fn a_wrong_number_of_columns_is_told_with_the_line() {
-    fails_behind_two_chunks(b"f,6\n", ": 2 fields, 3 were expected");
-    fails_behind_two_chunks(b"f,6,u,7\n", ": 4 fields, 3 were expected");
+    fails_behind_two_chunks(b"f,6\n", ": expected 3 fields, found 2");
+    fails_behind_two_chunks(b"f,6,u,7\n", ": expected 3 fields, found 4");
 }
 
 #[test]
@@ -132,14 +132,14 @@ fn a_record_over_16_mib_is_not_taken_into_memory() {
     );
     fails_behind_two_chunks(
         format!("f,6,\"{long}\n").as_bytes(),
-        &format!("{problem}; is the quote closed that it opens?"),
+        &format!("{problem}; is a closing quote missing?"),
     );
 }
 
 #[test]
 fn an_input_that_changed_before_the_position_is_refused_until_the_old_one_is_back() {
     for (changed, how) in [
-        (ENTRIES.replacen("a,1,x", "a,9,x", 1), "it begins in another way"),
+        (ENTRIES.replacen("a,1,x", "a,9,x", 1), "its beginning differs"),
         (format!("{}\n", &ENTRIES[..20]), "it is shorter"),
     ] {
         let world = World::empty();
@@ -150,7 +150,7 @@ fn an_input_that_changed_before_the_position_is_refused_until_the_old_one_is_bac
             RUN,
             &format!(
                 "export failed: opening in `entries`: in.csv was changed since an earlier execution read it up to byte 43: \
-                 {how}; bring the old file back, or start a new instance (`--next`)\n"
+                 {how}; restore the old file, or start a new instance (`--next`)\n"
             ),
         );
         assert_eq!(world.read("copy.csv.part"), TWO_CHUNKS);

@@ -1,5 +1,4 @@
-//! Receives: a CSV file, plain or compressed, with a header or without. Gives: [`CsvReader`], its records as values of a
-//! serde type.
+//! [`CsvReader`] reads the records of a CSV file, plain or compressed, into values of a serde type.
 
 mod decode;
 mod detach;
@@ -39,30 +38,32 @@ use crate::{Progress, Reader};
 pub use options::CsvOptions;
 pub use split::CsvPart;
 
-/// Reads the records of a CSV file, one item each.
+/// Reads a CSV file, one item per record.
 ///
-/// The file is UTF-8, with or without a byte order mark; lines end with LF or CRLF; blank lines are left out. A field
-/// that begins with a quote goes on to the closing quote, over delimiters and line ends, and a doubled quote in it is
-/// one. A file named `.gz` or `.zst` is decompressed.
+/// The file is UTF-8, with or without a byte order mark. Lines end with LF or CRLF, and blank lines are
+/// skipped. A field that begins with a quote extends to the closing quote, across delimiters and line
+/// endings; a doubled quote within it is one quote. Files named `.gz` or `.zst` are decompressed.
 ///
-/// What is not written so (RFC 4180) is an error with its place, and never read as something else: text after a closing quote, a
-/// quote within a field that does not begin with one, a carriage return that ends no line, a byte order mark within the file. Where
-/// the end of a record cannot be made out, one line is left out and reading goes on with the next. [`CsvOptions`] has
-/// [escapes](CsvOptions::escape) and a [lenient](CsvOptions::lenient) reading.
+/// Everything that RFC 4180 does not allow is an error with its place, and is never read as something else:
+/// text after a closing quote, a quote within an unquoted field, a carriage return that does not end a line,
+/// a byte order mark within the file. If the end of a record cannot be determined, the reader skips one line
+/// and continues with the next. [`CsvOptions`] offers [escapes](CsvOptions::escape) and
+/// [lenient](CsvOptions::lenient) parsing.
 ///
-/// With a header, columns and fields go together by name, in any order, and serde's attributes hold: `rename`,
-/// `default`, `alias`, `skip`, `flatten`, `deny_unknown_fields`, `deserialize_with` …; columns that the type does not
-/// know are left out. [Without](CsvOptions::without_header), they go together by position. An empty field is
-/// `None` for an `Option`. A field that is a struct or a sequence is refused. What is flattened is taken for what it
-/// looks like (a number, `true`, a text) where that keeps each of its digits, as serde does not tell what is asked for;
+/// With a header, columns are matched to fields by name, in any order, and serde's attributes apply:
+/// `rename`, `default`, `alias`, `skip`, `flatten`, `deny_unknown_fields`, `deserialize_with` …; columns that
+/// the type does not know are ignored. [Without a header](CsvOptions::without_header), they are matched by
+/// position. For an `Option`, an empty field is `None`. A field that is a struct or a sequence is refused.
+/// Serde does not say which type a flattened field expects, so its value becomes what it looks like (a
+/// number, `true`, a text), as long as that keeps all of its digits;
 /// [`untyped_as_text`](CsvOptions::untyped_as_text) keeps the text.
 ///
-/// A restart seeks in a plain file; in a compressed file it decompresses what lies before.
+/// A restart seeks in a plain file; in a compressed file it decompresses everything before its position.
 ///
-/// Reading goes on after an error about one record ([`ReadError::is_about_a_record`]): a bad value, a wrong number
-/// of fields, invalid UTF-8, a record that is too long or not written as CSV. It does not after a header that
-/// lacks a column of the item (which is found out when the file is opened, or with the first record), a failure of the operating
-/// system or a damaged compressed file.
+/// Reading continues after an error about one record ([`ReadError::is_about_a_record`]): a bad value, a wrong
+/// number of fields, invalid UTF-8, a record that is too long or malformed. It ends after a header that lacks
+/// a column of the item (detected when the file is opened, or with the first record), after a failure of the
+/// operating system, and after a damaged compressed file.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::CsvReader};
@@ -88,23 +89,24 @@ pub struct CsvReader<T> {
     records: Records,
     decoder: Decoder,
     flexible: bool,
-    /// The number of columns: the header's, or that of the first record.
+    /// The number of columns: that of the header, or of the first record.
     columns: Option<usize>,
     bounds: Bounds,
-    /// The header is known to have what the item needs, as far as that can be told.
+    /// True once the header is known to have what the item needs, as far as that can be determined.
     is_checked: bool,
     item: PhantomData<fn() -> T>,
 }
 
-/// Where a [`CsvReader`] stands, and in which file.
+/// The position of a [`CsvReader`], and the file it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsvPosition {
-    /// The offset in the (decompressed) file.
+    /// The byte offset in the (decompressed) file.
     byte: u64,
-    /// The line there, from 1.
+    /// The line at that offset, from 1.
     line: u64,
     columns: Option<usize>,
-    /// The bytes before `byte` that were hashed, and their hash: a line that came or went before is noticed.
+    /// The number of bytes hashed before `byte`, and their hash: they reveal a line added or removed before
+    /// it.
     tail: u64,
     hash: u64,
     input: Identity,
@@ -119,7 +121,7 @@ impl<T> CsvReader<T> {
         Self::options().open(path)
     }
 
-    /// For a file that is written in another way.
+    /// Returns options for a file in another dialect.
     pub fn options() -> CsvOptions<T> {
         CsvOptions::new()
     }
@@ -175,7 +177,7 @@ impl<T: Deserializes> Reader for CsvReader<T> {
         match self.decoder.decode(record, text) {
             Ok(item) => {
                 if self.columns.is_none() && !self.flexible {
-                    // Without a header, the first record that is an item says how many columns there are.
+                    // Without a header, the first record that is an item determines the number of columns.
                     self.columns = Some(fields);
                 }
                 Ok(Some(item))
@@ -240,7 +242,7 @@ impl<T: Deserializes> Reader for CsvReader<T> {
 }
 
 impl<T: Deserializes> CsvReader<T> {
-    /// Refuses a header without a column that the item needs, before anything is read.
+    /// Refuses a header that lacks a column of the item, before any record is read.
     #[cold]
     fn check_header(&mut self) -> Result<(), ReadError> {
         if self.decoder.has_header()
@@ -271,7 +273,7 @@ impl<T> CsvReader<T> {
         }
     }
 
-    /// Would the field be no value if it were not in quotes?
+    /// True if the field would be null without its quotes.
     fn is_null_in_quotes(&self, record: Record<'_>, column: Option<usize>, field: &str) -> bool {
         let is_quoted = column.is_some_and(|column| record.quoted.get(column) == Some(&true));
         is_quoted && (field.is_empty() || self.decoder.nulls.iter().any(|null| **null == *field))
@@ -286,13 +288,13 @@ impl<T> CsvReader<T> {
         let mut column = *column;
         match &*error.0 {
             Problem::Missing(name) => {
-                // A record of a flexible file may be too short for it.
+                // In a flexible file, the record may be too short for it.
                 column = self.decoder.column(name);
                 if column.is_none() {
                     return header(header::lacks(name, self.decoder.names()));
                 }
             }
-            Problem::Duplicate(name) => return header(format!("two columns are the item's `{name}`")),
+            Problem::Duplicate(name) => return header(format!("two columns match the item's `{name}`")),
             Problem::Unknown(name) => return header(format!("column `{name}` is unknown to the item")),
             Problem::Nested(text) => {
                 let column = column.map(|column| format!("column `{}`: ", self.decoder.name(column)));
@@ -317,7 +319,7 @@ impl<T> CsvReader<T> {
             problem: match &*error.0 {
                 Problem::Text(text) | Problem::Length(text) => match field {
                     Some(field) if self.is_null_in_quotes(record, column, field) => {
-                        format!("{text}; `quoted_nulls` takes it for no value, in quotes too").into()
+                        format!("{text}; `quoted_nulls` treats it as null in quotes too").into()
                     }
                     _ => text.as_str().into(),
                 },

@@ -1,5 +1,4 @@
-//! Receives: what a reader found wrong with its input. Gives: [`ReadError`], the one error of all readers,
-//! which names the resource, the place in it and the value.
+//! [`ReadError`], the error type of all readers: it names the input, the place in it and the bad value.
 
 use std::fmt::Write as _;
 use std::io;
@@ -8,12 +7,12 @@ use std::sync::Arc;
 /// The number of characters of a bad value that an error shows.
 pub const SHOWN_CHARACTERS: usize = 100;
 
-/// Why reading failed.
+/// The error of a reader.
 ///
 /// [`Record`](Self::Record), [`Columns`](Self::Columns), [`InvalidUtf8`](Self::InvalidUtf8), [`TooLong`](Self::TooLong),
-/// [`Malformed`](Self::Malformed) and [`UnclosedQuote`](Self::UnclosedQuote) are about one record: the next `read` goes on
-/// after it, so a step may skip them ([`is_about_a_record`](Self::is_about_a_record)). The others end the reading, whatever
-/// `skip` says.
+/// [`Malformed`](Self::Malformed) and [`UnclosedQuote`](Self::UnclosedQuote) concern a single record: the
+/// next `read` continues after it, so a step may skip them ([`is_about_a_record`](Self::is_about_a_record)).
+/// All others end the reading, whatever `skip` says.
 ///
 /// ```
 /// use batch_runtime::readers::ReadError;
@@ -37,18 +36,18 @@ pub enum ReadError {
     Open {
         /// The input.
         resource: Arc<str>,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The path is no regular file.
+    /// The path is not a regular file.
     #[error("{resource} is {found}: a file was expected")]
     NotAFile {
         /// The input.
         resource: Arc<str>,
-        /// What it is: `a folder`.
+        /// What the path is instead: `a folder`.
         found: &'static str,
     },
-    /// An option, or a cargo feature that the input needs, is not as it must be.
+    /// An option is invalid, or the input needs a cargo feature that is off.
     #[error("{resource}: {problem}")]
     Options {
         /// The input.
@@ -56,13 +55,13 @@ pub enum ReadError {
         /// What is wrong and what to do.
         problem: Box<str>,
     },
-    /// There is nothing where at least a header was expected.
+    /// The file is empty, but at least a header was expected.
     #[error("{resource} is empty: a header line was expected")]
     Empty {
         /// The input.
         resource: Arc<str>,
     },
-    /// The header does not fit the item, or is no header.
+    /// The header does not fit the item, or is not a header.
     #[error("{resource}, header: {problem}")]
     Header {
         /// The input.
@@ -70,54 +69,54 @@ pub enum ReadError {
         /// What is wrong and what to do.
         problem: Box<str>,
     },
-    /// The operating system could not read on.
+    /// The operating system failed to read further.
     #[error("{resource}, byte {byte}: {source}")]
     Io {
         /// The input.
         resource: Arc<str>,
-        /// How much of the (decompressed) input was read before.
+        /// The number of bytes of the (decompressed) input read before the failure.
         byte: u64,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A compressed input ends too early or is damaged.
-    #[error("{resource} is {}: it cannot be decompressed behind byte {byte}: {source}",
+    #[error("{resource} is {}: it cannot be decompressed after byte {byte}: {source}",
         if *truncated { "truncated" } else { "damaged" })]
     Compressed {
         /// The input.
         resource: Arc<str>,
-        /// How many bytes were decompressed before.
+        /// The number of bytes decompressed before the failure.
         byte: u64,
         /// True if the input ends too early.
         truncated: bool,
-        /// What the decompressor says.
+        /// The decompressor's error.
         source: io::Error,
     },
-    /// A compressed input goes on after its end, by something else than zeros.
+    /// A compressed input continues after its end with something other than zeros.
     #[error(
-        "{resource}: trailing data after the last {part}; was the file put together of several, or is a part of it damaged? \
-        all records before are read: cut the rest off, or bring the whole file"
+        "{resource}: trailing data after the last {part}; was the file joined from several, or is a part of it damaged? \
+        all records before it were read; cut off the rest, or supply the complete file"
     )]
     Trailing {
         /// The input.
         resource: Arc<str>,
-        /// What a part is called: `gzip member`.
+        /// The format's name for a part: `gzip member`.
         part: &'static str,
     },
-    /// A record is not as records are written: text after the quote that closes a field, a quote within a field without
-    /// quotes, a carriage return that ends no line. Reading goes on with the next line.
+    /// A record is not valid in its format: text after the quote that closes a field, a quote within an
+    /// unquoted field, a carriage return that does not end a line. Reading continues with the next line.
     #[error("{resource}, line {line}: {problem}")]
     Malformed {
         /// The input.
         resource: Arc<str>,
-        /// The line on which the record begins, from 1: the one that is left out.
+        /// The line on which the record begins, from 1. It is the line that is skipped.
         line: u64,
         /// The offset in bytes at which the record begins, from 0.
         byte: u64,
-        /// What is wrong, with its place, and what to do.
+        /// What is wrong and where, and what to do.
         problem: Box<str>,
     },
-    /// A value is not what the item's field takes.
+    /// A value does not fit the item's field.
     #[error("{resource}, line {line}{}: {problem}{}", Column(column.as_deref()), Found(value))]
     Record {
         /// The input.
@@ -126,15 +125,15 @@ pub enum ReadError {
         line: u64,
         /// The offset in bytes at which the record begins, from 0.
         byte: u64,
-        /// The column or key, where it is known.
+        /// The column or key, if it is known.
         column: Option<Box<str>>,
-        /// The value, cut at [`SHOWN_CHARACTERS`].
+        /// The value, truncated to [`SHOWN_CHARACTERS`].
         value: Box<str>,
         /// What is wrong: `expected a number`.
         problem: Box<str>,
     },
     /// A record has more or fewer fields than there are columns.
-    #[error("{resource}, line {line}: {found} fields, {expected} were expected")]
+    #[error("{resource}, line {line}: expected {expected} fields, found {found}")]
     Columns {
         /// The input.
         resource: Arc<str>,
@@ -157,14 +156,14 @@ pub enum ReadError {
         line: u64,
         /// The offset in bytes at which the record begins, from 0.
         byte: u64,
-        /// The column, where it is known.
+        /// The column, if it is known.
         column: Option<Box<str>>,
-        /// The value with `\u{FFFD}` for what is bad, cut at [`SHOWN_CHARACTERS`].
+        /// The value, with `\u{FFFD}` in place of invalid bytes, truncated to [`SHOWN_CHARACTERS`].
         value: Box<str>,
     },
-    /// A record is longer than a record may be. Reading goes on with the next line.
+    /// A record is longer than the limit. Reading continues with the next line.
     #[error("{resource}, line {line} (byte {byte}): the record is longer than {limit} bytes{}",
-        if *in_quotes { "; is the quote closed that it opens?" } else { "; is a line end missing?" })]
+        if *in_quotes { "; is a closing quote missing?" } else { "; is a line end missing?" })]
     TooLong {
         /// The input.
         resource: Arc<str>,
@@ -174,10 +173,10 @@ pub enum ReadError {
         byte: u64,
         /// The limit in bytes.
         limit: usize,
-        /// True if it is a quoted field that did not end.
+        /// True if the record is too long because a quoted field did not end.
         in_quotes: bool,
     },
-    /// A quoted field is still open at the end of the input. Reading goes on with the next line.
+    /// A quoted field is still open at the end of the input. Reading continues with the next line.
     #[error("{resource}, line {line} (byte {byte}): a quote is opened and never closed")]
     UnclosedQuote {
         /// The input.
@@ -187,23 +186,23 @@ pub enum ReadError {
         /// The offset in bytes at which the record begins, from 0.
         byte: u64,
     },
-    /// The input is not the one of which an earlier execution read a part.
+    /// The input has changed since an earlier execution read a part of it.
     #[error(
         "{resource} was changed since an earlier execution read it up to byte {byte}: {problem}; \
-        bring the old file back, or start a new instance (`--next`)"
+        restore the old file, or start a new instance (`--next`)"
     )]
     Changed {
         /// The input.
         resource: Arc<str>,
-        /// The position to go on from.
+        /// The position to resume from.
         byte: u64,
-        /// How that was seen.
+        /// How the change was detected.
         problem: Box<str>,
     },
 }
 
 impl ReadError {
-    /// True if it is about one record: the next `read` goes on behind that.
+    /// Returns whether the error concerns a single record, so that the next `read` continues after it.
     #[must_use]
     pub fn is_about_a_record(&self) -> bool {
         matches!(
@@ -217,9 +216,10 @@ impl ReadError {
         )
     }
 
-    /// True if it is about the input as a whole, which cannot be read at all as it is: it fails the step, whatever `skip` and
-    /// `retry` say. Of what is neither this nor about a record (a file that cannot be opened, a disk that fails, a compressed
-    /// file that ends too early) none is skipped either, but a step may read it again.
+    /// Returns whether the error concerns the input as a whole, which cannot be read in its present state:
+    /// the error fails the step, whatever `skip` and `retry` say. Errors that concern neither the input nor a
+    /// single record (a file that cannot be opened, a failing disk, a compressed file that ends too early)
+    /// cannot be skipped either, but a step may retry them.
     ///
     /// ```
     /// use batch_runtime::readers::ReadError;
@@ -239,7 +239,7 @@ impl ReadError {
         )
     }
 
-    /// A byte of the record that it is about.
+    /// The byte offset of the record that the error concerns.
     pub(crate) fn record_byte(&self) -> Option<u64> {
         match self {
             Self::Record { byte, .. }
@@ -274,7 +274,8 @@ impl ReadError {
     }
 }
 
-/// A value as an error shows it: cut at [`SHOWN_CHARACTERS`], line breaks and other control characters escaped.
+/// Formats a value for an error message: truncated to [`SHOWN_CHARACTERS`], with line breaks and other
+/// control characters escaped.
 pub(crate) fn shown(value: &str) -> Box<str> {
     let mut shown = String::new();
     for (count, character) in value.chars().enumerate() {
@@ -313,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_cut_at_a_hundred_characters_not_bytes() {
+    fn a_value_is_truncated_to_a_hundred_characters_not_bytes() {
         let value = "é".repeat(101);
         assert_eq!(&*shown(&value), format!("{}…", "é".repeat(100)));
         assert_eq!(&*shown(&"é".repeat(100)), "é".repeat(100));
@@ -325,8 +326,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_fits_in_the_place_of_a_small_item() {
-        // A read returns `Result<Option<Item>, ReadError>`: a large error would be copied with each item.
+    fn an_error_is_as_small_as_a_small_item() {
+        // A read returns `Result<Option<Item>, ReadError>`: a large error would be copied with every item.
         assert!(size_of::<ReadError>() <= 88, "{}", size_of::<ReadError>());
     }
 }

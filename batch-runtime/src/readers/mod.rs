@@ -1,5 +1,5 @@
-//! Where items come from: one file a format or source. Each gives items, a position that a restart goes on
-//! from, and errors that name the place.
+//! Readers: one module per format or source. Every reader yields items, a position from which a restart
+//! resumes, and errors that name the place in the input.
 
 mod adaptors;
 mod chain;

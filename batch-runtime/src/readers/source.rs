@@ -1,5 +1,7 @@
-//! Receives: the path of an input file. Gives: [`Source`], its bytes, decompressed where the name or its front says so, with the
-//! place to seek to, the progress, and the [`Identity`] that tells a changed file.
+//! Opens an input file for reading.
+//!
+//! [`Source`] decompresses the file if its name or its first bytes call for it, seeks to a position, and
+//! reports progress. [`Identity`] tells whether the file has changed since an earlier execution.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,48 +16,49 @@ use super::compressed::{self, Members};
 use crate::Progress;
 use crate::definition::resource_name;
 
-/// How much of the front of a file its identity covers, in bytes.
+/// The number of bytes at the start of a file that its identity covers.
 const FRONT: usize = 4096;
 
-/// By how many bytes of a text its encoding is told.
+/// The number of bytes from which a text's encoding is detected.
 pub(crate) const ENCODED: usize = 32;
 
-/// How many bytes of records are taken out at once, beyond the last of them: those that are long one by one gain nothing by it, and would
-/// take the memory of a whole chunk twice.
+/// The number of bytes of records after which a batch of detached records ends. Long records gain nothing
+/// from larger batches, which would hold a whole chunk in memory twice.
 pub(crate) const MOST_TAKEN_OUT: usize = 1024 * 1024;
 
-/// Which file a position belongs to: what a restart checks before it goes on.
+/// Identifies the file that a position belongs to; a restart checks it before it resumes.
 ///
-/// A file may have grown at its end since, and is still the same.
+/// A file that has only grown at its end still counts as the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The length of the file in bytes, as stored (compressed).
     length: u64,
-    /// How many bytes at the front were hashed.
+    /// The number of bytes hashed at the start of the file.
     front: u64,
-    /// Their hash.
+    /// The hash of those bytes.
     hash: u64,
 }
 
-/// A file that is read from the front, decompressed by its name: `.gz`, `.zst`, anything else as it is.
+/// A file that is read from the start, and decompressed if its name or its first bytes call for it.
 pub(crate) struct Source {
     resource: Arc<str>,
     stream: Stream,
     length: u64,
     identity: Identity,
     front: Box<[u8]>,
-    /// Bytes given out, decompressed.
+    /// The number of bytes returned so far, decompressed.
     given: u64,
-    /// What broke the stream: a decompressor that failed may give anything when it is asked again.
+    /// The error that broke the stream. A decompressor that has failed may return anything if it is read
+    /// again.
     broken: Option<(io::ErrorKind, String)>,
-    /// Where a test lets the operating system fail.
+    /// The byte at which a test makes the operating system fail.
     #[cfg(test)]
     pub(crate) fails_at: Option<u64>,
 }
 
 enum Stream {
     Plain(File),
-    /// What was taken out of another source.
+    /// The source of detached records, which reads nothing.
     Nothing,
     #[cfg(any(feature = "gzip", feature = "zstd"))]
     Compressed(Box<Members>),
@@ -66,7 +69,7 @@ impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let resource: Arc<str> = resource_name(path).into();
         let open = |source| ReadError::Open { resource: resource.clone(), source };
-        // Looked at before it is opened: opening a pipe would wait for its other end.
+        // Check the metadata before opening: opening a pipe would wait for its other end.
         let metadata = std::fs::metadata(path).map_err(open)?;
         if !metadata.is_file() {
             let found = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
@@ -90,7 +93,7 @@ impl Source {
         })
     }
 
-    /// The same file, of which nothing more is read.
+    /// Returns a source for the same file that reads nothing more.
     pub(crate) fn nothing(&self) -> Self {
         Self {
             resource: Arc::clone(&self.resource),
@@ -105,13 +108,13 @@ impl Source {
         }
     }
 
-    /// The name for messages.
+    /// The name of the input in messages.
     pub(crate) fn resource(&self) -> &Arc<str> {
         &self.resource
     }
 
-    /// Which file it is, for a position at `byte`. What lies behind that may still be mended, unless the file is
-    /// compressed: then nobody knows where it lies.
+    /// The identity of the file for a position at `byte`. The input after that byte may still be corrected,
+    /// unless the file is compressed: its compressed bytes do not show where the position is.
     pub(crate) fn identity(&self, byte: u64) -> Identity {
         match usize::try_from(byte).ok().and_then(|byte| self.front.get(..byte)) {
             Some(before) if self.is_plain() => Identity { front: byte, hash: hash(before), ..self.identity },
@@ -119,14 +122,14 @@ impl Source {
         }
     }
 
-    /// Refuses the file if it is not the one of `identity`, of which an earlier execution read up to `byte`.
+    /// Returns an error unless this is the file of `identity`, which an earlier execution read up to `byte`.
     pub(crate) fn check(&self, identity: Identity, byte: u64) -> Result<(), ReadError> {
         let known = usize::try_from(identity.front).ok().and_then(|front| self.front.get(..front));
         let Some(known) = known else {
             return Err(self.changed(byte, "it is shorter"));
         };
         if hash(known) != identity.hash {
-            return Err(self.changed(byte, "it begins in another way"));
+            return Err(self.changed(byte, "its beginning differs"));
         }
         if self.is_plain() && self.length < byte {
             return Err(self.changed(byte, "it is shorter"));
@@ -134,7 +137,7 @@ impl Source {
         Ok(())
     }
 
-    /// Refuses text in another encoding than UTF-8, by its first bytes (decompressed).
+    /// Refuses text in an encoding other than UTF-8, judged by its first bytes (decompressed).
     pub(crate) fn check_encoding(&self, text: &[u8]) -> Result<(), ReadError> {
         let found = match text {
             [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => "UTF-32",
@@ -147,18 +150,18 @@ impl Source {
         Err(ReadError::Options { resource: self.resource.clone(), problem })
     }
 
-    /// The error of a file that is not the same any more.
+    /// Returns the error for a file that has changed.
     pub(crate) fn changed(&self, byte: u64, problem: &str) -> ReadError {
         ReadError::Changed { resource: self.resource.clone(), byte, problem: problem.into() }
     }
 
-    /// True if it is not compressed, so that going on somewhere needs no reading.
+    /// True if the file is not compressed, so that resuming takes a seek instead of a read.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.stream, Stream::Plain(_))
     }
 
-    /// Goes on at `byte` of the decompressed input, from where it stands or, in a plain file, from anywhere. In a
-    /// compressed file everything before is decompressed.
+    /// Moves to `byte` of the decompressed input. A plain file seeks there; a compressed file decompresses
+    /// everything from the current place up to it.
     pub(crate) fn skip_to(&mut self, byte: u64) -> Result<(), ReadError> {
         match &mut self.stream {
             Stream::Plain(file) => {
@@ -185,7 +188,7 @@ impl Source {
         Ok(())
     }
 
-    /// Reads what there is into `into`, at least a byte; 0 at the end of the input.
+    /// Reads at least one byte into `into`, or returns 0 at the end of the input.
     pub(crate) fn fill(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if let Some((kind, message)) = &self.broken {
             return Err(self.error(io::Error::new(*kind, message.clone())));
@@ -224,7 +227,7 @@ impl Source {
         let resource = self.resource.clone();
         let byte = self.given;
         let truncated = source.kind() == io::ErrorKind::UnexpectedEof;
-        // Decompressors report bad data by these kinds; anything else comes from the file below.
+        // Decompressors report bad data with these kinds; all other errors come from the file underneath.
         let damaged = matches!(
             source.kind(),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other
@@ -242,7 +245,7 @@ impl Source {
         }
     }
 
-    /// Bytes of the file behind the reader, of its length.
+    /// The number of bytes of the file already read, out of its length.
     pub(crate) fn progress(&self) -> Progress {
         let done = match &self.stream {
             Stream::Plain(_) | Stream::Nothing => self.given,
@@ -254,8 +257,8 @@ impl Source {
 }
 
 impl Stream {
-    /// By the ending of its name; or by the mark at the front, which no text begins with: a link `day.csv.gz` may lead to a
-    /// file of any name.
+    /// Chooses the decompressor by the file name's extension, or else by the magic number at its start, which
+    /// no text begins with: a link `day.csv.gz` may lead to a file of any name.
     fn new(path: &Path, file: File, front: &[u8], resource: &Arc<str>) -> Result<Self, ReadError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         let named = match ending.as_deref() {
@@ -267,7 +270,7 @@ impl Stream {
             Some(named) if !front.is_empty() && !(named.is)(front) => Err(ReadError::Options {
                 resource: resource.clone(),
                 problem: format!(
-                    "it is named `.{}`, but is not compressed with {}; give it the name of what it is",
+                    "it is named `.{}`, but is not compressed with {}; rename it to match its format",
                     named.ending, named.name
                 )
                 .into(),
@@ -320,7 +323,7 @@ impl Stream {
     }
 }
 
-/// A compression, by the names and the first bytes of its files.
+/// A compression format, with the extension and the magic number of its files.
 struct Compression {
     ending: &'static str,
     name: &'static str,
@@ -332,12 +335,12 @@ const GZIP: Compression = Compression { ending: "gz", name: "gzip", is: is_gzip,
 
 const ZSTD: Compression = Compression { ending: "zst", name: "Zstandard", is: is_zstd, open: Stream::zstd };
 
-/// Does a gzip file begin so?
+/// True if the bytes are the start of a gzip file.
 pub(crate) fn is_gzip(front: &[u8]) -> bool {
     front.starts_with(&[0x1F, 0x8B])
 }
 
-/// Does a Zstandard file begin so, by a frame or by one to be passed over?
+/// True if the bytes are the start of a Zstandard file: a data frame or a skippable frame.
 pub(crate) fn is_zstd(front: &[u8]) -> bool {
     front.starts_with(&[0x28, 0xB5, 0x2F, 0xFD])
         || front.first().is_some_and(|first| first & 0xF0 == 0x50)
@@ -355,7 +358,8 @@ fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError
     }
 }
 
-/// Is every character at the begin of the text a byte and zeros, as ASCII is in an encoding of so many bytes a character?
+/// True if every character at the start of the text is one byte padded with zeros, as ASCII is in an encoding
+/// of `width` bytes per character.
 fn is_padded(text: &[u8], width: usize) -> bool {
     let begin = &text[..text.len().min(ENCODED) / width * width];
     let holds = |place: usize| {
@@ -366,7 +370,7 @@ fn is_padded(text: &[u8], width: usize) -> bool {
     begin.len() >= 8 && (holds(0) || holds(width - 1))
 }
 
-/// The first block of the file; leaves the file at its beginning.
+/// Reads the first block of the file and rewinds the file.
 fn front(file: &mut File) -> io::Result<Box<[u8]>> {
     let mut front = Vec::with_capacity(FRONT);
     file.by_ref().take(FRONT as u64).read_to_end(&mut front)?;
@@ -374,14 +378,15 @@ fn front(file: &mut File) -> io::Result<Box<[u8]>> {
     Ok(front.into_boxed_slice())
 }
 
-/// FNV-1a, 64 bits: small, stable between versions, and enough to tell a file that was changed by accident.
+/// FNV-1a, 64 bits: small, stable between versions, and enough to detect a file that was changed by accident.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// From the begin of the line around the byte at `place` to the end of `read`, without its line end.
+/// Returns the text from the start of the line that contains `place` to the end of `read`, without its line
+/// ending.
 #[cold]
 pub(super) fn line_around(read: &[u8], place: u64) -> Option<String> {
     let place = usize::try_from(place).ok().filter(|place| *place < read.len())?;

@@ -160,7 +160,9 @@ impl<T> CsvWriter<T> {
                 || matches!(mark, b'\n' | b'\r' | b'-' | b'.' | b'+')
         };
         if bad(delimiter) || bad(quote) {
-            Some("delimiter and quote must be ASCII and no line ends, letters, digits or signs of numbers")
+            Some(
+                "delimiter and quote must be ASCII and not line endings, letters, digits or signs of numbers",
+            )
         } else if escape.into_iter().chain(comment).any(|mark| {
             !mark.is_ascii() || matches!(mark, b'\n' | b'\r') || [delimiter, quote].contains(&mark)
         }) {

@@ -1,5 +1,5 @@
-//! Receives: records and the header. Gives: items, by way of a [`Plan`] that is made once: which column goes to
-//! which field of the item's type.
+//! Decodes records into items by a [`Plan`] that is made once: it maps columns to the fields of the item's
+//! type.
 
 use serde::de::DeserializeOwned;
 
@@ -8,31 +8,31 @@ use super::records::Record;
 use super::row::{Column, Form, Row, Trace};
 use super::value::{Problem, ValueError};
 
-/// What is known of the item's type and the header.
+/// What is known about the item's type and the header.
 #[derive(Debug, Clone)]
 enum Plan {
-    /// Nothing yet: the first good record teaches it.
+    /// Nothing yet: the first good record determines it.
     Unknown,
-    /// A struct that finds a column for each of its fields, in this order.
+    /// A struct with a column for each of its fields, in this order.
     Sequence { columns: Box<[usize]>, widest: usize },
-    /// A type that wants the names, or does without some columns.
+    /// A type that needs the names, or lacks some columns.
     Names(Box<[Column]>),
 }
 
-/// Makes items of records.
+/// Decodes records into items.
 #[derive(Debug, Clone)]
 pub(super) struct Decoder {
-    /// The columns of the header, if there is one.
+    /// The columns of the header, if the file has one.
     header: Option<Box<[Column]>>,
     plan: Plan,
     pub(super) trim: bool,
     pub(super) nulls: Box<[Box<str>]>,
-    /// What stands in quotes may be a null marker too.
+    /// True if quoted text can be null too.
     pub(super) quoted_nulls: bool,
     pub(super) untyped_as_text: bool,
 }
 
-/// Why a record is no item, and where in it.
+/// Why and where a record cannot be decoded.
 pub(super) struct Refusal {
     pub(super) error: ValueError,
     pub(super) column: Option<usize>,
@@ -54,17 +54,17 @@ impl Decoder {
         self.header.iter().flatten().map(|(name, _)| &**name)
     }
 
-    /// A column as messages call it.
+    /// The name of a column in messages.
     pub(super) fn name(&self, column: usize) -> Box<str> {
         self.names().nth(column).map_or_else(|| (column + 1).to_string().into(), Into::into)
     }
 
-    /// The column of that name.
+    /// Returns the index of the column with that name.
     pub(super) fn column(&self, name: &str) -> Option<usize> {
         self.names().position(|known| known == name)
     }
 
-    /// The record as an item.
+    /// Decodes a record into an item.
     #[inline]
     pub(super) fn decode<T: DeserializeOwned>(
         &mut self,
@@ -80,7 +80,7 @@ impl Decoder {
                 Err(error) if !matches!(*error.0, Problem::Null) => {
                     return Err(Refusal { error, column: trace.column.get() });
                 }
-                // The field may have a default, which only a type that is told the names can take.
+                // The field may have a default, which only a type that sees the names can use.
                 Err(_) => {}
             }
         }
@@ -127,8 +127,8 @@ impl Decoder {
         }
     }
 
-    /// The plan for a type of which the record was just made by name. `fields` are the names of its fields, if it
-    /// is a struct; a field with aliases is in there with each of its names.
+    /// Makes the plan for a type, of which `record` was just decoded by name. `fields` are the names of its
+    /// fields, if it is a struct; a field with aliases appears once for each of its names.
     fn learn<T: DeserializeOwned>(
         &self,
         record: Record<'_>,
@@ -143,12 +143,12 @@ impl Decoder {
             let trace = Trace::default();
             let form = Form::Sequence(&columns);
             let proof = T::deserialize(self.row(record, text, form, &trace));
-            // A type of the user's own making may take names only.
+            // A hand-written `Deserialize` may accept names only.
             if proof.is_ok() && trace.taken.get() == columns.len() {
                 return Plan::Sequence { columns, widest };
             }
         }
-        // Columns that the type does not know are left out: it did not refuse them.
+        // Leave out columns that the type does not know: it did not refuse them.
         Plan::Names(all().into_iter().filter(|(name, _)| fields.contains(&&**name)).collect())
     }
 }

@@ -1,5 +1,5 @@
-//! Receives: records in the buffer of a reader. Gives: the next of them in a buffer of their own, with their lines and offsets in the
-//! input, so that another thread can take them apart.
+//! Copies the next records into a buffer of their own, with their lines and offsets in the input, so that
+//! another thread can parse them.
 
 use serde::de::DeserializeOwned;
 
@@ -11,14 +11,14 @@ use crate::readers::ReadError;
 use crate::readers::source::MOST_TAKEN_OUT;
 
 impl Records {
-    /// Nothing of the same input.
+    /// Returns an empty reader of the same input.
     fn nothing(&self) -> Self {
         let mut nothing = Self::with_buffer(self.source.nothing(), self.syntax, Vec::new());
         nothing.ended = true;
         nothing
     }
 
-    /// Begins anew at that place in the input.
+    /// Empties the buffer and starts at the given place in the input.
     fn begin_at(&mut self, line: u64, byte: u64) {
         self.buffer.clear();
         self.index.clear();
@@ -27,17 +27,17 @@ impl Records {
         self.next_return = usize::MAX;
     }
 
-    /// Copies the next records to `into`, up to that many, and gives how many they are. They stand behind each other: what lies
-    /// between them, such as a blank line, ends them.
+    /// Copies up to `most` of the next records to `into` and returns their number. The copied records follow
+    /// each other directly: anything between them, such as a blank line, ends the copy.
     fn copy_next(&mut self, most: usize, end: u64, into: &mut Self) -> Result<usize, ReadError> {
         let mut count = 0;
-        let mut behind = (self.line, self.byte());
+        let mut next = (self.line, self.byte());
         into.begin_at(self.line, self.byte());
         while count < most && self.byte() < end && into.filled < MOST_TAKEN_OUT {
             let Some(found) = self.advance()? else { break };
             if count == 0 {
                 into.begin_at(found.line, found.byte);
-            } else if behind != (found.line, found.byte) {
+            } else if next != (found.line, found.byte) {
                 self.put_back(found);
                 break;
             }
@@ -45,7 +45,7 @@ impl Records {
             into.index.extend(self.index[found.first..self.next].iter().map(|mark| mark - from + to));
             into.buffer.extend_from_slice(&self.buffer[found.start..self.at]);
             into.filled = into.buffer.len();
-            behind = (self.line, self.byte());
+            next = (self.line, self.byte());
             count += 1;
         }
         Ok(count)
@@ -61,7 +61,8 @@ impl<T: DeserializeOwned> CsvReader<T> {
         if !self.is_checked {
             self.check_header()?;
         }
-        // The first record says how many columns all have; comments may be of any length and are no records.
+        // The first record determines the number of columns for all. Comments may have any length, and are
+        // not records.
         if (self.columns.is_none() && !self.flexible) || self.records.syntax.comment.is_some() {
             return Ok(0);
         }

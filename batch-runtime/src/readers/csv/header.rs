@@ -1,10 +1,10 @@
-//! Reads the names of the columns, and refuses a file whose beginning shows that no record of it can be the item.
+//! Reads the column names, and refuses a file whose beginning shows that none of its records can be the item.
 
 use super::field;
 use super::records::Records;
 use crate::readers::{ReadError, shown};
 
-/// The names in the first record.
+/// Reads the column names from the first record.
 pub(super) fn read(records: &mut Records, trim: bool) -> Result<Vec<Box<str>>, ReadError> {
     let resource = records.resource();
     let refused = |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
@@ -22,7 +22,7 @@ pub(super) fn read(records: &mut Records, trim: bool) -> Result<Vec<Box<str>>, R
         return Err(refused("invalid UTF-8; convert the input to UTF-8".to_owned()));
     };
     if text.contains('\0') {
-        return Err(refused("it holds a NUL byte; is it a text, and in UTF-8?".to_owned()));
+        return Err(refused("it contains a NUL byte; is it a text file in UTF-8?".to_owned()));
     }
     Ok((0..record.ends.len())
         .map(|column| {
@@ -33,7 +33,7 @@ pub(super) fn read(records: &mut Records, trim: bool) -> Result<Vec<Box<str>>, R
         .collect())
 }
 
-/// What a header is told that lacks a column.
+/// Returns the problem of a header that lacks a column.
 pub(super) fn lacks<'n>(missing: &str, names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.collect();
     let shown_names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -49,7 +49,7 @@ pub(super) fn lacks<'n>(missing: &str, names: impl Iterator<Item = &'n str>) -> 
 }
 
 impl Records {
-    /// Passes over lines at the beginning.
+    /// Skips lines at the start of the file.
     pub(super) fn skip_lines(&mut self, lines: u64) -> Result<(), ReadError> {
         for _ in 0..lines {
             self.skip_line(self.at)?;
@@ -57,7 +57,7 @@ impl Records {
         Ok(())
     }
 
-    /// A first line that tells a spreadsheet what stands between fields is neither a header nor a record.
+    /// Refuses a first line that tells a spreadsheet the delimiter: it is neither a header nor a record.
     pub(super) fn refuse_separator_line(&mut self) -> Result<(), ReadError> {
         self.look_ahead(7)?;
         let line = &self.buffer[self.at..self.filled];
@@ -66,13 +66,13 @@ impl Records {
         };
         let separator = shown(&char::from(*separator).to_string());
         let problem = format!(
-            "its first line, `sep={separator}`, is no header but says what stands between fields; leave it out by \
-             `skip_lines(1)`, with `{separator}` as `delimiter`"
+            "its first line, `sep={separator}`, is not a header but names the delimiter; skip it with \
+             `skip_lines(1)` and set `{separator}` as `delimiter`"
         );
         Err(ReadError::Header { resource: self.resource(), problem: problem.into() })
     }
 
-    /// Are there carriage returns, and not one line end in what was read of the input?
+    /// True if the input read so far has carriage returns but no line feed.
     fn has_returns_for_lines(&self) -> bool {
         let real = self.filled - usize::from(self.completed);
         !self.buffer[..real].contains(&b'\n') && self.buffer[..real].contains(&b'\r')

@@ -1,6 +1,6 @@
-//! Receives: a block of input. Gives: where in it the bytes stand that can end a field, a record or a quotation.
+//! Finds the bytes in a block of input that can end a field, a record or a quotation.
 
-/// Bytes looked at together.
+/// The number of bytes examined together.
 const BLOCK: usize = 64;
 
 const BLOCK_LENGTH: u32 = 64;
@@ -8,10 +8,10 @@ const BLOCK_LENGTH: u32 = 64;
 /// Gathers the lowest bit of each of eight bytes into the eight highest bits.
 const GATHER: u64 = 0x0102_0408_1020_4080;
 
-/// Appends to `index` the place of each byte that is one of `marks`, counted from `offset`.
+/// Appends to `index` the offset of each byte that is one of `marks`, counted from `offset`.
 ///
-/// The inner loops compile to vector compares without naming an instruction set; a search for one mark after the
-/// other would cost a call for each field, and fields are short.
+/// The inner loops compile to vector compares without naming an instruction set. A search for one mark at a
+/// time would cost a call per field, and fields are short.
 pub(super) fn find(bytes: &[u8], offset: usize, marks: [u8; 3], index: &mut Vec<u32>) {
     let mut place = place(offset);
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
@@ -31,13 +31,13 @@ pub(super) fn find(bytes: &[u8], offset: usize, marks: [u8; 3], index: &mut Vec<
     }
 }
 
-/// An offset in a buffer as the index holds it.
+/// Converts an offset in a buffer to an index entry.
 #[inline]
 pub(super) fn place(offset: usize) -> u32 {
     u32::try_from(offset).expect("the buffer is bounded by the longest record")
 }
 
-/// A bit for each byte that is one of `marks`, the first byte lowest.
+/// Sets one bit for each byte that is one of `marks`, the first byte lowest.
 #[inline]
 fn mask(block: &[u8; BLOCK], [a, b, c]: [u8; 3]) -> u64 {
     let mut hits = [0_u8; BLOCK];
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mark_is_found_in_order_wherever_it_stands() {
+    fn every_mark_is_found_in_order_wherever_it_is() {
         let mut state = 7_u64;
         for length in 0..300 {
             let bytes: Vec<u8> = (0..length)

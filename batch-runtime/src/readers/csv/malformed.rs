@@ -1,22 +1,23 @@
-//! Refuses what is not as CSV is written: stray quotes, carriage returns and byte order marks, each with its place.
+//! Refuses records that are not valid CSV, and says where: stray quotes, carriage returns and byte order
+//! marks.
 
 use super::records::{BYTE_ORDER_MARK, Records};
 use crate::readers::{ReadError, shown};
 
-/// What is wrong with a record; places are those in the buffer.
+/// What is wrong with a record; places are offsets in the buffer.
 pub(super) enum Fault {
     /// Text after the quote that closes a field.
     TextAfterQuote { opened: usize, place: usize },
-    /// A quote within a field that does not begin with one.
+    /// A quote within an unquoted field.
     QuoteInText { place: usize },
-    /// A carriage return that ends no line.
+    /// A carriage return that does not end a line.
     Return { place: usize },
     /// A byte order mark.
     Mark { place: usize },
 }
 
 impl Fault {
-    /// Where it is; nothing is known of it before that is read.
+    /// The offset of the fault. Nothing before it is affected.
     pub(super) fn place(&self) -> usize {
         match *self {
             Self::TextAfterQuote { place, .. } | Self::QuoteInText { place } | Self::Return { place } => {
@@ -28,7 +29,8 @@ impl Fault {
 }
 
 impl Records {
-    /// Looks for the next carriage return from `from` on: where a block of input has none, nothing is looked for in its records.
+    /// Finds the next carriage return at or after `from`. If a block of input has none, its records are not
+    /// searched.
     pub(super) fn find_return(&mut self, from: usize) {
         self.next_return = if self.syntax.lenient {
             usize::MAX
@@ -37,7 +39,8 @@ impl Records {
         };
     }
 
-    /// Refuses a record without quotes in which a carriage return stands before its end. The reader is after the record already.
+    /// Refuses a record without quotes that contains a carriage return before its end. The reader has already
+    /// passed the record.
     pub(super) fn check_returns(
         &mut self,
         start: usize,
@@ -58,7 +61,8 @@ impl Records {
         Ok(())
     }
 
-    /// Refuses a record that begins with a byte order mark within the input. The reader is after the record already.
+    /// Refuses a record that begins with a byte order mark within the input. The reader has already passed
+    /// the record.
     #[cold]
     pub(super) fn check_mark(&mut self, start: usize, line: u64, byte: u64) -> Result<(), ReadError> {
         if self.syntax.lenient || !self.buffer[start..self.filled].starts_with(BYTE_ORDER_MARK) {
@@ -67,7 +71,7 @@ impl Records {
         Err(self.malformed_at(start, line, byte, &Fault::Mark { place: start }))
     }
 
-    /// The error of the record at `start`, which is the next.
+    /// Returns the error for the record at `start`, which is the next one.
     #[cold]
     pub(super) fn malformed(&self, start: usize, fault: &Fault) -> ReadError {
         self.malformed_at(start, self.line, self.base + start as u64, fault)
@@ -92,28 +96,26 @@ impl Records {
                 let ((begin, first), (end, after)) = (place_of(opened), place_of(place));
                 format!(
                     "text follows the quote that closes a field, at line {end}, character {after}, found `{}`; the field's \
-                     quote is opened at line {begin}, character {first}: a quote within quotes is doubled",
+                     quote opens at line {begin}, character {first}; double a quote within a quoted field",
                     shown_at(place)
                 )
             }
             Fault::QuoteInText { place } => {
                 let (line, character) = place_of(place);
                 format!(
-                    "a quote within a field that does not begin with one, at line {line}, character {character}, found `{}`; \
-                     such a field is quoted, and the quote in it doubled",
+                    "a quote within an unquoted field, at line {line}, character {character}, found `{}`; \
+                     quote the field, and double the quote in it",
                     shown_at(place)
                 )
             }
             Fault::Return { place } => {
                 let (line, character) = place_of(place);
                 format!(
-                    "a carriage return that ends no line, at line {line}, character {character}; lines end with LF or CRLF, and a \
-                     field with a carriage return is quoted"
+                    "a carriage return that does not end a line, at line {line}, character {character}; lines end with LF or CRLF, so \
+                     quote a field that contains a carriage return"
                 )
             }
-            Fault::Mark { .. } => {
-                "a byte order mark within the input; were several files put together?".to_owned()
-            }
+            Fault::Mark { .. } => "a byte order mark within the input; were several files joined?".to_owned(),
         };
         ReadError::Malformed { resource: self.resource(), line, byte, problem: problem.into() }
     }

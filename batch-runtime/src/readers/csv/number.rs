@@ -1,4 +1,4 @@
-//! Receives: the text of a number. Gives: the number, where it is a short decimal, as most are.
+//! Parses short decimals, the most common numbers, faster than the standard library.
 
 /// The largest integer up to which every integer is a float.
 const EXACT: u64 = 1 << 53;
@@ -6,10 +6,10 @@ const EXACT: u64 = 1 << 53;
 const POWERS: [f64; 17] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
 
-/// The number, if it has few digits, no exponent and no plus sign.
+/// Parses a number with few digits, no exponent and no plus sign.
 ///
-/// Digits and power of ten are floats without rounding then, so their quotient is rounded once: the result is the one
-/// that the standard library finds.
+/// The digits and the power of ten are then exact floats, so their quotient is rounded only once: the result
+/// equals that of the standard library.
 #[inline]
 pub(super) fn short_decimal(text: &str) -> Option<f64> {
     let (negative, digits) = match text.as_bytes() {
@@ -36,12 +36,12 @@ pub(super) fn short_decimal(text: &str) -> Option<f64> {
     if no_digits || whole > EXACT {
         return None;
     }
-    #[expect(clippy::cast_precision_loss, reason = "up to 2^53 there is none")]
+    #[expect(clippy::cast_precision_loss, reason = "integers up to 2^53 are exact")]
     let number = whole as f64 / POWERS[decimals];
     Some(if negative { -number } else { number })
 }
 
-/// What a text is taken for where nobody says what it is.
+/// How to read a text whose type is not declared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Looks {
     Bool(bool),
@@ -50,11 +50,11 @@ pub(super) enum Looks {
     Float(f64),
 }
 
-/// The digits that every float keeps.
+/// The number of digits that every float keeps.
 const KEPT_DIGITS: usize = 15;
 
-/// What the text looks like; `None` for a text. What begins with a zero, or has more digits than a number keeps, is a text: a postal
-/// code, the number of a book.
+/// Guesses the type of a text; `None` means text. A number with a leading zero, or with more digits than a
+/// number keeps, stays a text: a postal code, an ISBN.
 pub(super) fn looks_like(text: &str) -> Option<Looks> {
     match text {
         "true" => return Some(Looks::Bool(true)),
@@ -62,7 +62,8 @@ pub(super) fn looks_like(text: &str) -> Option<Looks> {
         _ => {}
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
-    // Not `inf`, `nan` and `infinity`, which are words too, and not `+5`, which may be one of telephone.
+    // `inf`, `nan` and `infinity` are also words, and `+5` may be part of a telephone number: they stay
+    // texts.
     let is_padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
     if is_padded || !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
@@ -82,7 +83,7 @@ pub(super) fn looks_like(text: &str) -> Option<Looks> {
     is_kept.then_some(Looks::Float(number))
 }
 
-/// How many digits the number has from the first to the last that is no zero.
+/// Counts the digits from the first to the last that is not zero.
 fn significant(digits: &str) -> usize {
     let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_decimal_is_what_the_standard_library_makes_of_it() {
+    fn a_short_decimal_parses_as_in_the_standard_library() {
         let mut state = 3_u64;
         let mut below = |limit: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_taken_for_a_number_only_where_no_digit_is_lost() {
+    fn a_text_is_read_as_a_number_only_if_no_digit_is_lost() {
         use Looks::{Bool, Float, Signed, Unsigned};
         for (text, looks) in [
             ("true", Some(Bool(true))),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_left_to_the_standard_library() {
+    fn anything_but_a_short_decimal_is_left_to_the_standard_library() {
         for text in ["", "-", ".", "-.", "1..2", "1-", "--1", "1e5", "NaN", "inf", "9007199254740993"] {
             assert_eq!(short_decimal(text), None, "{text}");
         }

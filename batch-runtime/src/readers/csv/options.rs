@@ -1,4 +1,4 @@
-//! Receives: how a CSV file is written. Gives: [`CsvOptions`], checked when the file is opened.
+//! [`CsvOptions`], the dialect of a CSV file; the options are checked when the file is opened.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,10 +9,10 @@ use super::records::Syntax;
 use crate::definition::resource_name;
 use crate::readers::ReadError;
 
-/// The most bytes that a record may be allowed to have: places in the buffer are 32 bits.
+/// The upper limit for the length of a record: offsets in the buffer are 32 bits.
 const LONGEST: usize = 1 << 30;
 
-/// How a CSV file is written; made by [`CsvReader::options`].
+/// Describes the dialect of a CSV file; [`CsvReader::options`] creates it.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::CsvReader};
@@ -31,7 +31,7 @@ const LONGEST: usize = 1 << 30;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate option")]
 pub struct CsvOptions<T> {
     pub(super) delimiter: u8,
     pub(super) quote: Option<u8>,
@@ -69,53 +69,55 @@ impl<T> CsvOptions<T> {
         }
     }
 
-    /// What stands between two fields; a comma if it is not said.
+    /// Sets the delimiter between fields; a comma by default.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
         self
     }
 
-    /// What encloses a field that contains delimiters, line ends or, doubled, itself; `"` if it is not said.
+    /// Sets the quote character, `"` by default. It encloses a field that contains delimiters, line endings
+    /// or, doubled, the quote itself.
     pub fn quote(mut self, quote: u8) -> Self {
         self.quote = Some(quote);
         self
     }
 
-    /// Quotes are characters like any other.
+    /// Treats quotes as ordinary characters.
     pub fn without_quotes(mut self) -> Self {
         self.quote = None;
         self
     }
 
-    /// The first line is a record already: the columns go to the item's fields in order.
+    /// Treats the first line as a record: columns are matched to the item's fields by position.
     pub fn without_header(mut self) -> Self {
         self.header = false;
         self
     }
 
-    /// Lines that begin with `comment` are left out.
+    /// Skips lines that begin with `comment`.
     pub fn comment(mut self, comment: u8) -> Self {
         self.comment = Some(comment);
         self
     }
 
-    /// A text that stands for no value: `None` for an `Option`, the default for a field with `#[serde(default)]`, an
-    /// error for any other. May be called several times. An empty field is `None` for an `Option` in any case. In quotes a marker is
-    /// a text like any other, and so is an empty one: `"NA"` and `""` are values, unless [`quoted_nulls`](Self::quoted_nulls) says
-    /// otherwise.
+    /// Adds a text that means null: `None` for an `Option`, the default for a field with `#[serde(default)]`,
+    /// an error for all others. Call it several times to add several. An empty field is always `None` for an
+    /// `Option`. A quoted marker is an ordinary text, and so is a quoted empty field: `"NA"` and `""` are
+    /// values, unless [`quoted_nulls`](Self::quoted_nulls) says otherwise.
     pub fn null(mut self, marker: impl Into<String>) -> Self {
         self.nulls.push(marker.into().into_boxed_str());
         self
     }
 
-    /// In quotes, too, an empty field and a [marker](Self::null) stand for no value: for files in which everything is quoted.
+    /// Treats a quoted empty field or a quoted [marker](Self::null) as null too, for files in which every
+    /// field is quoted.
     pub fn quoted_nulls(mut self) -> Self {
         self.quoted_nulls = true;
         self
     }
 
-    /// A field of which the type does not say what it is (in a flattened map, an untagged enum, a `serde_json::Value`) is the text
-    /// that stands there, and not the number or the `true` that it looks like.
+    /// Keeps the text of a field whose type is not declared (in a flattened map, an untagged enum, a
+    /// `serde_json::Value`), instead of the number or the `true` that it looks like.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -136,51 +138,53 @@ impl<T> CsvOptions<T> {
         self
     }
 
-    /// Within quotes, the byte after `escape` is text: with `\\`, as some databases write it, `"5\" disk"` is `5" disk`. A doubled
-    /// quote is one all the same. Outside of quotes it is a character like any other.
+    /// Sets the escape character: within quotes, the byte after `escape` is taken literally. With `\\`, as
+    /// some databases write it, `"5\" disk"` is `5" disk`. A doubled quote still means one quote. Outside
+    /// quotes, the escape character has no special meaning.
     pub fn escape(mut self, escape: u8) -> Self {
         self.escape = Some(escape);
         self
     }
 
-    /// Takes quotes and carriage returns that mean nothing where they stand for text, where they are an error otherwise: text after
-    /// the quote that closes a field (`"a"b` is `ab`), a quote within a field that does not begin with one (`5" disk`), a carriage
-    /// return that ends no line, a byte order mark at the begin of a line. A quote that is forgotten may then make one record of two.
+    /// Reads misplaced quotes and carriage returns as text instead of refusing them: text after the quote
+    /// that closes a field (`"a"b` is `ab`), a quote within an unquoted field (`5" disk`), a carriage return
+    /// that does not end a line, a byte order mark at the start of a line. With a forgotten quote, two
+    /// records may then be read as one.
     pub fn lenient(mut self) -> Self {
         self.lenient = true;
         self
     }
 
-    /// So many lines at the begin of the file are neither header nor record: a title, or `sep=;`.
+    /// Skips the first lines of the file, which are neither header nor record: a title, or `sep=;`.
     pub fn skip_lines(mut self, lines: u64) -> Self {
         self.first_lines = lines;
         self
     }
 
-    /// White space around fields and column names is left out, but for what stands within quotes.
+    /// Removes white space around fields and column names, but not within quotes.
     pub fn trimmed(mut self) -> Self {
         self.trim = true;
         self
     }
 
-    /// A record may have fewer or more fields than there are columns: what is missing is `None` for an `Option` and
-    /// the default for a field with `#[serde(default)]`, what is too much is left out. Without a header only
-    /// `#[serde(default)]` allows a field to be missing.
+    /// Allows a record to have fewer or more fields than there are columns. A missing field is `None` for an
+    /// `Option` and the default for a field with `#[serde(default)]`; surplus fields are ignored. Without a
+    /// header, only fields with `#[serde(default)]` may be missing.
     pub fn flexible(mut self) -> Self {
         self.flexible = true;
         self
     }
 
-    /// The most bytes that a record may have, up to 1 GiB; 16 MiB if it is not said.
+    /// Sets the maximum length of a record in bytes, up to 1 GiB; 16 MiB by default.
     pub fn longest_record(mut self, bytes: usize) -> Self {
         self.longest = bytes;
         self
     }
 
-    /// Opens the file and reads its header; decompresses `.gz` and `.zst` (cargo features `gzip` and `zstd`).
+    /// Opens the file and reads its header. Decompresses `.gz` and `.zst` (cargo features `gzip` and `zstd`).
     ///
     /// # Errors
-    /// When the file cannot be opened, is a folder, or is empty where a header was expected; when two options
+    /// If the file cannot be opened, is a folder, or is empty where a header is expected; if two options
     /// contradict each other.
     pub fn open(self, path: impl AsRef<Path>) -> Result<CsvReader<T>, ReadError> {
         let path = path.as_ref();
@@ -196,9 +200,9 @@ impl<T> CsvOptions<T> {
         if twice {
             Some("delimiter, quote, comment and escape must be different bytes")
         } else if marks.iter().flatten().any(|mark| !mark.is_ascii() || matches!(mark, b'\n' | b'\r')) {
-            Some("delimiter, quote, comment and escape must be ASCII and no line ends")
+            Some("delimiter, quote, comment and escape must be ASCII and not line endings")
         } else if self.longest > LONGEST {
-            Some("a record may be allowed at most 1 GiB")
+            Some("`longest_record` must be at most 1 GiB")
         } else {
             None
         }

@@ -1,11 +1,10 @@
-//! Receives: records that were read, and places that earlier executions gave. Gives: the place behind the last record,
-//! and a reader that goes on there, unless the input was changed before it.
+//! Records the place after the last record, and resumes there unless the input before it has changed.
 
 use super::records::{BYTE_ORDER_MARK, Records};
 use crate::readers::source;
 use crate::readers::{Identity, ReadError};
 
-/// How many bytes before a place are hashed into it.
+/// The number of bytes before a place that are hashed into it.
 pub(super) const TAIL: usize = 64;
 
 /// A place between two records.
@@ -13,13 +12,13 @@ pub(super) const TAIL: usize = 64;
 pub(super) struct Place {
     pub(super) byte: u64,
     pub(super) line: u64,
-    /// How many bytes before `byte` were hashed, and their hash.
+    /// The number of bytes hashed before `byte`, and their hash.
     pub(super) tail: u64,
     pub(super) hash: u64,
 }
 
 impl Records {
-    /// The place behind the last record.
+    /// Returns the place after the last record.
     pub(super) fn place(&self) -> Place {
         if let Some(held) = self.held {
             return held;
@@ -34,7 +33,7 @@ impl Records {
         }
     }
 
-    /// Goes to a place that an earlier execution gave.
+    /// Moves to a place that an earlier execution recorded.
     pub(super) fn go_to(&mut self, place: Place, identity: Identity) -> Result<(), ReadError> {
         self.source.check(identity, place.byte)?;
         let Some(target) = place.byte.checked_sub(place.tail) else {
@@ -53,12 +52,12 @@ impl Records {
         while self.filled < self.at + tail && !self.ended {
             self.fill()?;
         }
-        // A line end that was put there is not in the input.
+        // The line ending that was added to the buffer is not in the input.
         let real = self.filled - usize::from(self.completed);
         let known = self.buffer[..real].get(self.at..self.at + tail);
         let known = known.ok_or_else(|| self.source.changed(place.byte, "it is shorter"))?;
         if source::hash(known) != place.hash {
-            return Err(self.source.changed(place.byte, "the line before is another"));
+            return Err(self.source.changed(place.byte, "the line before it differs"));
         }
         let ends_inside_a_line = known.last().is_some_and(|byte| *byte != b'\n') && known != BYTE_ORDER_MARK;
         self.at += tail;
@@ -70,14 +69,15 @@ impl Records {
         Ok(())
     }
 
-    /// The last record had no line end. If there is more now, it must begin with one: else the record has grown.
+    /// The last record had no line ending. If the input continues now, it must do so with a line ending:
+    /// otherwise the record has grown.
     fn refuse_a_grown_line(&mut self, byte: u64) -> Result<(), ReadError> {
         while self.filled - self.at < 2 && !self.ended {
             self.fill()?;
         }
         let rest = &self.buffer[self.at..self.filled];
         if rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
-            // Its end was counted already.
+            // Its end is already counted.
             if !rest.is_empty() {
                 self.line -= 1;
             }

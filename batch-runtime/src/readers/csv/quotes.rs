@@ -1,4 +1,4 @@
-//! Takes a record with quotes apart: its fields without them, or what is wrong with it.
+//! Parses a record with quotes: removes them from its fields, or reports what is wrong.
 
 use super::index;
 use super::malformed::Fault;
@@ -7,15 +7,16 @@ use crate::readers::ReadError;
 
 /// A record that was copied without its quotes.
 struct Unquoted {
-    /// The place of its line end in the buffer.
+    /// The offset of its line ending in the buffer.
     end: usize,
     lines: u64,
-    /// How many marks are in it.
+    /// The number of marks in it.
     marks: usize,
 }
 
 impl Syntax {
-    /// The place of the first byte from `from` on that is no white space, where that may stand around quotes.
+    /// Returns the offset of the first byte at or after `from` that is not white space, if white space may
+    /// surround quotes.
     #[inline]
     fn pass_blanks(&self, buffer: &[u8], from: usize) -> usize {
         if !self.trim {
@@ -27,7 +28,7 @@ impl Syntax {
 }
 
 impl Records {
-    /// The record at `start`, in which there are quotes; `None` if its end is not yet in the buffer.
+    /// Parses the record at `start`, which contains quotes; `None` if its end is not yet in the buffer.
     pub(super) fn unquote(&mut self, start: usize, first: usize) -> Result<Option<Found>, ReadError> {
         let byte = self.base + start as u64;
         let longest = self.syntax.longest;
@@ -36,13 +37,14 @@ impl Records {
                 return self.skip_too_long(start, unquoted.lines > 1);
             }
             Ok(Some(unquoted)) => unquoted,
-            // What is wrong after the most bytes of a record may not have been read yet when it is found too long.
+            // A fault beyond the length limit may not have been read yet when the record turns out to be too
+            // long.
             Ok(None) if self.ended && self.filled - start > longest => {
                 return self.skip_too_long(start, true);
             }
             Err(fault) if fault.place() - start > longest => return self.skip_too_long(start, true),
             Ok(None) if self.ended => {
-                // Nothing but an open quote hides the end of the last line.
+                // Only an open quote can hide the end of the last line.
                 let (resource, line) = (self.resource(), self.line);
                 self.skip_line(start)?;
                 return Err(ReadError::UnclosedQuote { resource, line, byte });
@@ -71,8 +73,8 @@ impl Records {
         Err(self.too_long(line, byte, in_quotes))
     }
 
-    /// Copies the record at `start`, in which there are quotes, into the scratch without them; `None` if its end is
-    /// not yet in the buffer.
+    /// Copies the record at `start`, which contains quotes, into the scratch buffer without them; `None` if
+    /// its end is not yet in the buffer.
     fn copy_unquoted(&mut self, start: usize, first: usize) -> Result<Option<Unquoted>, Fault> {
         let Syntax { delimiter, quote, escape, lenient, .. } = self.syntax;
         let buffer = &self.buffer[..self.filled];
@@ -105,7 +107,7 @@ impl Records {
                         if Some(*next) != quote {
                             break;
                         }
-                        // The second quote of a pair is the one that is kept.
+                        // Keep the second quote of a pair.
                         marks.next();
                         used += 1;
                         scratch.push(*next);
@@ -151,12 +153,12 @@ impl Records {
     }
 }
 
-/// Is what follows the text escaped: does the text end with an odd number of escapes?
+/// True if the character after `text` is escaped: if the text ends with an odd number of escapes.
 fn is_escaped(text: &[u8], escape: u8) -> bool {
     text.iter().rev().take_while(|byte| **byte == escape).count() % 2 == 1
 }
 
-/// Appends the text within quotes, without its escapes.
+/// Appends quoted text without its escapes.
 #[inline]
 fn append(text: &[u8], escape: Option<u8>, out: &mut Vec<u8>) {
     let Some(escape) = escape else { return out.extend_from_slice(text) };

@@ -1,8 +1,8 @@
-//! Receives: the bytes of a [`Source`]. Gives: one record after another as slices of its buffer, with line and byte
-//! offset, and the place behind each to go on from.
+//! Splits the bytes of a [`Source`] into records: slices of its buffer, with line and byte offset, and the
+//! place after each from which to resume.
 //!
-//! Written here and not taken from a crate: those that are faster than `csv` give no exact offset behind a record,
-//! no bound on its length and no error for a quote that is never closed.
+//! This parser is hand-written: the crates that are faster than `csv` have no exact offset after a record, no
+//! limit on its length and no error for a quote that is never closed.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use super::place::{Place, TAIL};
 use crate::readers::ReadError;
 use crate::readers::source::{ENCODED, Source, line_around};
 
-/// What a read asks of the operating system; the buffer and its index stay in the cache.
+/// The size of a read from the operating system; the buffer and its index stay in the cache.
 const BUFFER: usize = 128 * 1024;
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How bytes become records.
+/// The rules by which bytes become records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Syntax {
     pub(super) delimiter: u8,
     pub(super) quote: Option<u8>,
     pub(super) comment: Option<u8>,
-    /// Within quotes, takes its meaning from the byte after it.
+    /// The escape character: within quotes, the byte after it is taken literally.
     pub(super) escape: Option<u8>,
-    /// White space may stand around quotes.
+    /// White space may surround quotes.
     pub(super) trim: bool,
-    /// Quotes and carriage returns that have no meaning are text.
+    /// Misplaced quotes and carriage returns are text.
     pub(super) lenient: bool,
     pub(super) longest: usize,
 }
@@ -37,26 +37,27 @@ impl Syntax {
     }
 }
 
-/// A record: `text` holds the fields with one byte between them, `ends` where each ends, both counted from `start`.
+/// A record: `text` holds the fields, separated by one byte each; `ends` holds the end of each, counted from
+/// `start`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record<'r> {
     pub(super) text: &'r [u8],
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
-    /// Which fields were in quotes; empty where none was.
+    /// Which fields were quoted; empty if none was.
     pub(super) quoted: &'r [bool],
     pub(super) line: u64,
     pub(super) byte: u64,
 }
 
-/// Where a record was found.
+/// The place of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) first: usize,
     pub(super) last: usize,
-    /// It lies in the scratch, without its quotes.
+    /// True if the record is in the scratch buffer, without its quotes.
     pub(super) unquoted: bool,
     pub(super) line: u64,
     pub(super) byte: u64,
@@ -70,22 +71,23 @@ pub(super) struct Records {
     pub(super) filled: usize,
     /// The offset in the input of the buffer's first byte.
     pub(super) base: u64,
-    /// The place in the buffer behind the last record.
+    /// The offset in the buffer after the last record.
     pub(super) at: usize,
-    /// Marks in the buffer from `at` on; `next` is the first that is not used.
+    /// The marks in the buffer from `at` on; `next` is the first unused one.
     pub(super) index: Vec<u32>,
     pub(super) next: usize,
     /// The line at `at`, from 1.
     pub(super) line: u64,
-    /// The line of the record that was found last.
+    /// The line of the last record found.
     pub(super) record_line: u64,
-    /// The source has no more.
+    /// True once the source has ended.
     pub(super) ended: bool,
-    /// The last line had no end, and one was put into the buffer.
+    /// True if the last line had no line ending and one was added to the buffer.
     pub(super) completed: bool,
-    /// The place behind the last record, where `at` is already behind it: what lies between is dropped as it is read.
+    /// The place after the last record while `at` is further ahead: the input between them is dropped as it
+    /// is read.
     pub(super) held: Option<Place>,
-    /// The place in the buffer of the next carriage return that was looked for.
+    /// The offset in the buffer of the next carriage return, once it was searched for.
     pub(super) next_return: usize,
     pub(super) scratch: Vec<u8>,
     pub(super) scratch_ends: Vec<u32>,
@@ -127,25 +129,26 @@ impl Records {
         self.source.resource().clone()
     }
 
-    /// The offset in the input behind the last record; at the end of an input without a last line end, one more.
+    /// The offset in the input after the last record; one more at the end of an input whose last line has no
+    /// line ending.
     #[inline]
     pub(super) fn byte(&self) -> u64 {
         self.base + self.at as u64
     }
 
-    /// What lies between the begin of the line with that byte and the place after the last record, as far as it is in the
-    /// buffer still.
+    /// Returns the text from the start of the line that contains `byte` up to the place after the last
+    /// record, as far as it is still in the buffer.
     #[cold]
     pub(super) fn line_at(&self, byte: u64) -> Option<String> {
         line_around(&self.buffer[..self.at.min(self.filled)], byte.checked_sub(self.base)?)
     }
 
-    /// The line of the record that was found last.
+    /// The line of the last record found.
     pub(super) fn record_line(&self) -> u64 {
         self.record_line
     }
 
-    /// Skips a byte order mark, and refuses what is in another encoding; before the first record only.
+    /// Skips a byte order mark, and refuses other encodings; only called before the first record.
     pub(super) fn begin(&mut self) -> Result<(), ReadError> {
         self.look_ahead(ENCODED)?;
         let front = &self.buffer[..self.filled];
@@ -157,8 +160,8 @@ impl Records {
         Ok(())
     }
 
-    /// Reads on until there are so many bytes after the last record, or all there are. What breaks after the first of them is told when it
-    /// is come to.
+    /// Reads on until `bytes` bytes follow the last record, or the input ends. An error after the first of
+    /// them is returned only when reading gets there.
     pub(super) fn look_ahead(&mut self, bytes: usize) -> Result<(), ReadError> {
         while self.filled < self.at + bytes && !self.ended {
             match self.fill() {
@@ -172,7 +175,7 @@ impl Records {
         Ok(())
     }
 
-    /// Finds the next record, blank and comment lines left out; `None` at the end of the input.
+    /// Finds the next record and skips blank and comment lines; `None` at the end of the input.
     pub(super) fn advance(&mut self) -> Result<Option<Found>, ReadError> {
         loop {
             let start = self.at;
@@ -190,7 +193,7 @@ impl Records {
                 } else if mark == b'\n' {
                     break Some(place);
                 } else {
-                    // Records with quotes are rarer and are taken apart by a function of their own.
+                    // Records with quotes are rarer and have a parser of their own.
                     if let Some(found) = self.unquote(start, first)? {
                         return Ok(Some(found));
                     }
@@ -226,7 +229,7 @@ impl Records {
         }
     }
 
-    /// The record that was found.
+    /// Returns the record at `found`.
     #[inline]
     pub(super) fn record(&self, found: Found) -> Record<'_> {
         let Found { start, end, first, last, line, byte, .. } = found;
@@ -239,14 +242,14 @@ impl Records {
         }
     }
 
-    /// Makes the record that was just found the next one again.
+    /// Puts the record just found back, so that it is the next one again.
     #[cold]
     pub(super) fn put_back(&mut self, found: Found) {
         (self.at, self.line) = (found.start, found.line);
         self.find_marks();
     }
 
-    /// True if a comment line was skipped, or more of the input is there to look at.
+    /// True if a comment line was skipped, or if more input was read to look at.
     fn skip_comment(&mut self) -> Result<bool, ReadError> {
         if self.at == self.filled {
             if self.ended {
@@ -260,7 +263,7 @@ impl Records {
         }
         loop {
             let Some(place) = self.index.get(self.next) else {
-                // What was seen of it is dropped, so that a comment may have any length.
+                // Drop the comment as it is read, so that it may have any length.
                 self.held = Some(self.place());
                 self.at = self.filled;
                 if self.ended {
@@ -287,7 +290,7 @@ impl Records {
             return self.fill();
         }
         let (line, byte) = (self.line, self.base + start as u64);
-        // What has a line end and goes on is in quotes.
+        // A record that goes on after a line ending is quoted.
         let in_quotes = memchr::memchr(b'\n', &self.buffer[start..self.filled]).is_some();
         self.skip_line(start)?;
         Err(self.too_long(line, byte, in_quotes))
@@ -297,8 +300,8 @@ impl Records {
         ReadError::TooLong { resource: self.resource(), line, byte, limit: self.syntax.longest, in_quotes }
     }
 
-    /// Goes to the line after the one at `start`, however long it is: where a record is not to be made out, nobody knows how far it
-    /// goes, and no line after its first is lost with it.
+    /// Moves to the line after the one at `start`, however long that is. If the end of a record cannot be
+    /// determined, only its first line is lost.
     #[cold]
     pub(super) fn skip_line(&mut self, start: usize) -> Result<(), ReadError> {
         self.record_line = self.line;
@@ -322,7 +325,7 @@ impl Records {
         Ok(())
     }
 
-    /// Reads on, keeping what is behind `at` and the tail before it.
+    /// Reads on, and keeps everything after `at` and the tail before it.
     pub(super) fn fill(&mut self) -> Result<(), ReadError> {
         let kept = self.at.saturating_sub(TAIL);
         self.buffer.copy_within(kept..self.filled, 0);
@@ -332,7 +335,7 @@ impl Records {
         if self.filled > self.buffer.len() / 2 {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
-        // The last byte of the buffer is kept free for the end of the last line.
+        // The last byte of the buffer stays free for the end of the last line.
         let room = self.buffer.len() - 1;
         let count = self.source.fill(&mut self.buffer[self.filled..room])?;
         self.filled += count;

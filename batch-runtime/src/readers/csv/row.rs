@@ -1,5 +1,4 @@
-//! Receives: a record as text, and the way its columns go to a type's fields. Gives: the serde deserializer of the
-//! whole record.
+//! The serde deserializer of a whole record, which hands its columns to the fields of a type.
 
 use std::cell::Cell;
 
@@ -9,7 +8,7 @@ use serde::forward_to_deserialize_any;
 use super::decode::Decoder;
 use super::value::{Name, Value, ValueError, is_null};
 
-/// A type that is one value, of a record that has one field.
+/// For a type that is a single value: takes it from a record with one field.
 macro_rules! forward_to_only {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -21,29 +20,29 @@ macro_rules! forward_to_only {
     )*};
 }
 
-/// The name of a column and its place in a record.
+/// The name of a column and its index in a record.
 pub(super) type Column = (Box<str>, usize);
 
-/// How the columns are handed to the type.
+/// How the columns are passed to the type.
 #[derive(Clone, Copy)]
 pub(super) enum Form<'a> {
-    /// Without names, these columns in this order: what a struct takes fastest.
+    /// Without names, these columns in this order: the fastest form for a struct.
     Sequence(&'a [usize]),
     /// Without names, all columns.
     Positions,
-    /// With their names, so that the type may leave out, default, rename and collect. What the record lacks is
-    /// left out, and so are null markers if `omit_nulls`.
+    /// With their names, so that the type may ignore, default, rename and collect. Columns missing from the
+    /// record are left out, and so are null markers if `omit_nulls`.
     Names { columns: &'a [Column], omit_nulls: bool },
 }
 
-/// What is learnt while a record is taken apart.
+/// Facts noted while a record is deserialized.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    /// The column at hand.
+    /// The current column.
     pub(super) column: Cell<Option<usize>>,
     /// The names of the struct's fields, if it is a struct.
     pub(super) fields: Cell<Option<&'static [&'static str]>>,
-    /// How many values of a sequence were taken.
+    /// The number of sequence values taken.
     pub(super) taken: Cell<usize>,
 }
 
@@ -53,7 +52,7 @@ pub(super) struct Row<'a> {
     pub(super) text: &'a str,
     pub(super) start: usize,
     pub(super) ends: &'a [u32],
-    /// Which fields were in quotes; empty where none was.
+    /// Which fields were quoted; empty if none was.
     pub(super) quoted: &'a [bool],
     pub(super) decoder: &'a Decoder,
     pub(super) form: Form<'a>,
@@ -61,12 +60,12 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The text of a field.
+    /// Returns the text of a field.
     #[inline]
     pub(super) fn field(&self, column: usize) -> Option<&'a str> {
         let end = *self.ends.get(column)? as usize - self.start;
         let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 - self.start };
-        // The last field ends where the text does, before a carriage return.
+        // The last field ends with the text, before a carriage return.
         let text = &self.text[begin..end.min(self.text.len())];
         Some(if self.decoder.trim && !self.is_quoted(column) { text.trim() } else { text })
     }
@@ -85,7 +84,7 @@ impl<'a> Row<'a> {
         Some(Value { text, nulls, empty_is_null: !is_text, untyped_as_text: *untyped_as_text })
     }
 
-    /// A record of one field is its value.
+    /// Returns the only field of a record, which is then its value.
     fn only(&self) -> Option<Value<'a>> {
         if self.ends.len() == 1 {
             self.trace.column.set(Some(0));
@@ -175,7 +174,7 @@ impl<'de> Deserializer<'de> for Row<'de> {
     forward_to_deserialize_any! { unit unit_struct map identifier ignored_any }
 }
 
-/// The columns of a plan.
+/// Yields the columns of a plan.
 struct Picked<'a> {
     row: Row<'a>,
     columns: std::slice::Iter<'a, usize>,
@@ -205,7 +204,7 @@ impl<'de> SeqAccess<'de> for Picked<'de> {
     }
 }
 
-/// All columns.
+/// Yields all columns.
 struct All<'a> {
     row: Row<'a>,
     next: usize,
@@ -233,7 +232,7 @@ impl<'de> SeqAccess<'de> for All<'de> {
     }
 }
 
-/// Columns with their names.
+/// Yields columns with their names.
 struct Named<'a> {
     row: Row<'a>,
     columns: std::slice::Iter<'a, Column>,
@@ -259,7 +258,7 @@ impl<'de> MapAccess<'de> for Named<'de> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ValueError> {
         let trace = self.row.trace;
         trace.column.set(Some(self.at));
-        // Its key was given because it is there.
+        // The key was yielded because the field exists.
         let value = self.row.value(self.at).ok_or_else(ValueError::null)?;
         let value = seed.deserialize(value)?;
         trace.column.set(None);

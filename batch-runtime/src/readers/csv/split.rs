@@ -1,4 +1,4 @@
-//! Receives: a CSV file and a number of parts. Gives: the parts, cut between records only.
+//! Splits a CSV file into parts, cut only between records.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -9,23 +9,23 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsvPart {
     begin: CsvPosition,
-    /// The offset behind its last record; `None` in the last part.
+    /// The offset after its last record; `None` in the last part.
     end: Option<u64>,
 }
 
-/// The range of bytes that a reader keeps to.
+/// The range of bytes that a reader is limited to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) begin: u64,
     pub(super) end: u64,
-    /// A range was given.
+    /// True if a range was set.
     pub(super) narrowed: bool,
 }
 
 impl Bounds {
     pub(super) const NONE: Self = Self { begin: 0, end: u64::MAX, narrowed: false };
 
-    /// How much of the part lies before `byte`, in a file of `length`.
+    /// The progress within the part at `byte`, in a file of `length` bytes.
     pub(super) fn progress(self, byte: u64, length: u64) -> Progress {
         let end = self.end.min(length).max(self.begin);
         Progress { done: byte.clamp(self.begin, end) - self.begin, total: end - self.begin }
@@ -33,9 +33,9 @@ impl Bounds {
 }
 
 impl<T: DeserializeOwned> CsvReader<T> {
-    /// Goes behind the next record, whatever is in it; false at the end.
+    /// Moves past the next record, whatever it contains; returns false at the end.
     fn pass_a_record(&mut self) -> Result<bool, BoxError> {
-        // Without a header the first item says how many columns there are, to all parts.
+        // Without a header, the first item determines the number of columns of all parts.
         let passed = if self.columns.is_none() && !self.flexible {
             self.read().map(|item| item.map(drop))
         } else {
@@ -50,9 +50,10 @@ impl<T: DeserializeOwned> CsvReader<T> {
     }
 }
 
-/// By ranges of bytes, cut between records: a record with line ends in quotes stays whole, and every part knows the
-/// header and its line numbers. The file is looked through once for that, from the beginning, as only so it is known
-/// what is in quotes. A compressed file is one part: to go anywhere in it is to decompress what lies before.
+/// Splits by byte ranges, cut between records: a record with quoted line endings stays whole, and every part
+/// knows the header and its line numbers. This scans the file once from the beginning, because only that
+/// reveals what is quoted. A compressed file is a single part: reaching any place in it means decompressing
+/// everything before.
 impl<T: DeserializeOwned> Splittable for CsvReader<T> {
     type Part = CsvPart;
 

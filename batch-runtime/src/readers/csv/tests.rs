@@ -2,7 +2,8 @@ use super::*;
 use crate::definition::Splittable;
 use crate::readers::tests::taken_out_is_read;
 
-/// What is read before an error that ends the reading, bad records as their messages, and that error.
+/// Reads until an error ends the reading. Returns the records, with bad ones as their messages, and that
+/// error.
 fn read_on(reader: &mut CsvReader<Vec<String>>) -> (Vec<Result<Vec<String>, String>>, Option<ReadError>) {
     let mut outcomes = Vec::new();
     loop {
@@ -16,7 +17,7 @@ fn read_on(reader: &mut CsvReader<Vec<String>>) -> (Vec<Result<Vec<String>, Stri
 }
 
 #[test]
-fn a_reader_that_failed_is_opened_anew_at_its_position_wherever_that_was() {
+fn a_failed_reader_is_reopened_at_its_position_wherever_that_was() {
     let long = "x".repeat(300_000);
     let text = format!(
         "a,b\n1,2\n\n# {long}, \"\n3,\"4\n4\"\n5,{long}\n6,\"{long}\n,\"\n7\n8,9\n# {long}\n10,{}\n11,12\n",
@@ -35,9 +36,9 @@ fn a_reader_that_failed_is_opened_anew_at_its_position_wherever_that_was() {
         let (mut outcomes, error) = read_on(&mut reader);
         assert!(matches!(error, Some(ReadError::Io { .. })), "{error:?}");
         let position = serde_json::to_string(&reader.position()).unwrap();
-        let mut anew = open();
-        anew.resume(serde_json::from_str(&position).unwrap()).unwrap();
-        outcomes.extend(read_on(&mut anew).0);
+        let mut reopened = open();
+        reopened.resume(serde_json::from_str(&position).unwrap()).unwrap();
+        outcomes.extend(read_on(&mut reopened).0);
         assert!(outcomes == whole, "unplugged at {byte}");
     }
     std::fs::remove_file(&path).unwrap();
@@ -57,16 +58,16 @@ fn a_header_that_lacks_a_column_leaves_the_position_before_the_record() {
         let error = reader.read().unwrap_err();
         assert!(!reader.steps_over(&error));
         let position = reader.position();
-        let mut anew = CsvReader::<Vec<u32>>::open(&path).unwrap();
-        anew.resume(position).unwrap();
-        assert_eq!(anew.read().unwrap(), Some(vec![1]));
-        assert_eq!(anew.location().unwrap().rsplit(' ').next(), Some("3"));
+        let mut reopened = CsvReader::<Vec<u32>>::open(&path).unwrap();
+        reopened.resume(position).unwrap();
+        assert_eq!(reopened.read().unwrap(), Some(vec![1]));
+        assert_eq!(reopened.location().unwrap().rsplit(' ').next(), Some("3"));
     }
     std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
-fn records_that_are_taken_out_are_what_is_read() {
+fn detached_records_equal_those_that_are_read() {
     let long = "z".repeat(2_000);
     let big = "1,\"line 1\n\"\n".repeat(10_000);
     let inputs = [

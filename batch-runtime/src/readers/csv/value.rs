@@ -1,5 +1,5 @@
-//! Receives: one field of a record. Gives: it as what a serde type asks for, or a [`ValueError`] that says what was
-//! expected.
+//! Deserializes one field of a record into the type that serde asks for, or returns a [`ValueError`] that
+//! says what was expected.
 
 use std::fmt::{self, Display};
 use std::num::{IntErrorKind, ParseIntError};
@@ -10,25 +10,25 @@ use serde::forward_to_deserialize_any;
 
 use super::number::{self, Looks};
 
-/// Why a field, or a record, is not what a type takes. One pointer wide, as it travels with every value.
+/// Why a field or a record does not fit a type. It is one pointer wide because it travels with every value.
 #[derive(Debug)]
 pub(super) struct ValueError(pub(super) Box<Problem>);
 
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// In the words of a message: `expected a number`.
+    /// The text of a message: `expected a number`.
     Text(String),
-    /// The type takes another number of values: `expected a tuple of size 3, not 2 fields`.
+    /// The type takes a different number of values: `expected a tuple of size 3, not 2 fields`.
     Length(String),
-    /// The type asks for more than one value in a field, whatever is in it.
+    /// The type asks for more than one value in a field, whatever the field contains.
     Nested(String),
-    /// A null marker, where the type takes none.
+    /// A null marker for a type that takes none.
     Null,
-    /// The type asks for a column that is not there.
+    /// The type asks for a column that does not exist.
     Missing(&'static str),
-    /// Two columns for one field of the type.
+    /// Two columns match one field of the type.
     Duplicate(&'static str),
-    /// A column that the type does not know.
+    /// The type does not know the column.
     Unknown(String),
 }
 
@@ -100,7 +100,7 @@ impl de::Error for ValueError {
     }
 }
 
-/// The markers that stand for no value.
+/// True if the text is one of the null markers.
 #[inline]
 pub(super) fn is_null(text: &str, nulls: &[Box<str>]) -> bool {
     nulls.iter().any(|null| **null == *text)
@@ -111,7 +111,7 @@ pub(super) fn is_null(text: &str, nulls: &[Box<str>]) -> bool {
 pub(super) struct Value<'a> {
     pub(super) text: &'a str,
     pub(super) nulls: &'a [Box<str>],
-    /// Nothing is no value: not where it stands in quotes.
+    /// True if an empty field is null: not if it is quoted.
     pub(super) empty_is_null: bool,
     pub(super) untyped_as_text: bool,
 }
@@ -180,8 +180,8 @@ macro_rules! nested {
 impl<'de> Deserializer<'de> for Value<'de> {
     type Error = ValueError;
 
-    /// Asked for by flattened and untagged types, which do not say what they take: what the text looks like, unless it would lose a
-    /// digit by that.
+    /// Flattened and untagged types call this without saying what they expect: the text becomes what it looks
+    /// like, unless that would lose a digit.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         let text = self.text;
         if is_null(text, self.nulls) {
@@ -253,7 +253,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        if self.is_none() { visitor.visit_unit() } else { Err(ValueError::text("expected nothing")) }
+        if self.is_none() { visitor.visit_unit() } else { Err(ValueError::text("expected an empty field")) }
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -301,7 +301,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
-/// Keys of a map that are no texts are written as they are read.
+/// Map keys that are not strings are parsed like values.
 macro_rules! as_values {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {

@@ -246,7 +246,7 @@ impl Lines {
         let known = self.buffer[..self.filled].get(begin..begin + tail);
         let known = known.ok_or_else(|| self.source.changed(byte, "it is shorter"))?;
         if source::hash(known) != hash {
-            return Err(self.source.changed(byte, "the line before is another"));
+            return Err(self.source.changed(byte, "the line before it differs"));
         }
         let rest = &self.buffer[begin + tail..self.filled];
         let open = known.last().is_some_and(|last| *last != b'\n') && known != BYTE_ORDER_MARK;
