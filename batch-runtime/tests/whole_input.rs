@@ -113,8 +113,8 @@ fn a_binary_file_is_no_csv() {
 
 #[test]
 fn one_json_document_is_no_file_of_json_lines() {
-    let several = "in.jsonl: it is one JSON value over several lines, where a value a line is expected; `jq -c '.[]'` makes lines of an \
-                   array";
+    let several = "in.jsonl: it is one JSON value over several lines, but one value per line was \
+                   expected; `jq -c '.[]'` converts an array to lines";
     for document in [
         "[\n  {\n    \"a\": 1,\n    \"b\": 2\n  }\n]\n",
         "[{\"a\":1,\"b\":2},\n{\"a\":3,\"b\":4}]\n",

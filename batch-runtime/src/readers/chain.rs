@@ -1,14 +1,14 @@
-//! Receives: `(monday, tuesday)` in the reader's place. Gives: one reader of both, one after the other.
+//! Reads two readers one after the other, for `(monday, tuesday)` in place of a reader.
 
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{BoxError, Progress, Reader, Splittable};
 
-/// Reads one reader to its end, then another; more are nested: `Chain::new(a, Chain::new(b, c))`.
+/// Reads one reader to its end, then another; nest it for more: `Chain::new(a, Chain::new(b, c))`.
 ///
-/// The position says which of the two is being read and where that one stands, so a restart does not
-/// touch a reader that was read to its end. Behind which errors reading goes on, the reader says that gave
-/// them.
+/// The position names the reader being read and that reader's own position, so a restart does not touch a
+/// reader that was read to its end. After an error, the reader that returned it decides whether reading
+/// continues.
 ///
 /// ```
 /// use batch_runtime::Reader;
@@ -31,37 +31,37 @@ pub struct Chain<A, B> {
     first: A,
     second: B,
     on: On,
-    /// The part that is read has nothing of the first, or of the second.
+    /// True if the part that is read covers nothing of the first reader, or of the second.
     without_first: bool,
     without_second: bool,
-    /// What the reader said of the error that it gave last, before that was boxed.
+    /// Whether the reader steps over its last error, noted before the error was boxed.
     steps_over: bool,
-    /// The record that error is about.
+    /// The record that the error concerns.
     record: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum On {
     First,
-    /// The first is at its end, which it was not yet told to be committed.
-    SecondUntold,
+    /// The first reader is at its end, but has not yet been notified of that commit.
+    SecondUnnotified,
     Second,
 }
 
-/// A part of a [`Chain`]: one of the first, one of the second, or the whole of both.
+/// A part of a [`Chain`]: a part of the first reader, a part of the second, or all of both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainPart<P, Q> {
     first: Option<P>,
     second: Option<Q>,
 }
 
-/// The reader being read, and where it stands.
+/// The reader being read, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainPosition<P, Q> {
-    /// The first, at that position of its own.
+    /// The first reader, at this position.
     First(P),
-    /// The second; the first is at its end.
+    /// The second reader; the first is at its end.
     Second(Q),
 }
 
@@ -104,7 +104,7 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
             if self.without_second {
                 return Ok(None);
             }
-            self.on = On::SecondUntold;
+            self.on = On::SecondUnnotified;
         }
         self.second.read().map_err(|error| {
             self.steps_over = self.second.steps_over(&error);
@@ -124,7 +124,7 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     fn position(&self) -> Self::Position {
         match self.on {
             On::First => ChainPosition::First(self.first.position()),
-            On::SecondUntold | On::Second => ChainPosition::Second(self.second.position()),
+            On::SecondUnnotified | On::Second => ChainPosition::Second(self.second.position()),
         }
     }
 
@@ -142,7 +142,7 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
         match position {
             ChainPosition::First(position) => self.first.committed(position).map_err(Into::into),
             ChainPosition::Second(position) => {
-                if self.on == On::SecondUntold {
+                if self.on == On::SecondUnnotified {
                     let end = self.first.position();
                     self.first.committed(&end).map_err(Into::into)?;
                     self.on = On::Second;
@@ -160,7 +160,7 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
             return self.second.progress();
         }
         let (first, second) = (self.first.progress()?, self.second.progress()?);
-        // A first that a restart passed by was not moved and would say that nothing of it is done.
+        // A restart that skipped the first reader did not move it, so it would report no progress.
         let done = if self.on == On::First { first.done } else { first.total };
         Some(Progress { done: done + second.done, total: first.total + second.total })
     }
@@ -170,8 +170,8 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     }
 }
 
-/// The parts of the first, then those of the second; as many of each as it has to do, if both tell that in their
-/// [progress](Reader::progress).
+/// Returns the parts of the first reader, then those of the second, in proportion to their work if both
+/// report it in their [progress](Reader::progress).
 impl<A: Splittable, B: Splittable<Item = A::Item>> Splittable for Chain<A, B> {
     type Part = ChainPart<A::Part, B::Part>;
 
@@ -196,7 +196,7 @@ impl<A: Splittable, B: Splittable<Item = A::Item>> Splittable for Chain<A, B> {
         (self.without_first, self.without_second) = (first.is_none(), second.is_none());
         match first {
             Some(first) => self.first.narrow(first)?,
-            // It is not read, so there is no end of it to be told.
+            // The first reader is not read, so it needs no notification of its end.
             None => self.on = On::Second,
         }
         second.map_or(Ok(()), |second| self.second.narrow(second))
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_after_any_item_goes_on_behind_it() {
+    fn a_restart_resumes_after_any_item() {
         for read in 0..=4 {
             let (mut first, mut restarted) = (chain(), chain());
             for _ in 0..read {
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(reader.location().unwrap(), "item 1");
     }
 
-    /// Reads from a queue and remembers up to where it acknowledged.
+    /// Reads from a queue and remembers the last acknowledged position.
     struct Queue(u32, Vec<u32>);
 
     impl Reader for Queue {
@@ -313,7 +313,7 @@ mod tests {
         );
     }
 
-    /// Fails with every read; by what is said, the next would go on behind it.
+    /// Fails with every read; claims that the next read continues after the error.
     struct Bad(bool);
 
     impl Reader for Bad {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_an_error_reading_goes_on_where_the_reader_says_so_that_gave_it() {
+    fn the_reader_that_failed_decides_whether_reading_continues() {
         for goes_on in [true, false] {
             let mut first = Chain::new(Bad(goes_on), Bad(!goes_on));
             let error = first.read().unwrap_err();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_ended_within_a_chunk_is_told_of_the_commit_of_its_end() {
+    fn a_reader_that_ended_within_a_chunk_is_notified_of_the_commit_of_its_end() {
         let mut reader = Chain::new(Queue(0, Vec::new()), VecReader::new([7]));
         assert_eq!(rest(&mut reader), [1, 2, 7]);
         let position = reader.position();

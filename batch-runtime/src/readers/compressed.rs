@@ -1,17 +1,17 @@
-//! Decompresses a file of one gzip member or Zstandard frame, or of several, one after the other.
+//! Decompresses a file of one or more gzip members or Zstandard frames.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the error says of a file that goes on after its last member, by anything but zeros.
+/// The error text of a file that continues after its last member with anything but zeros.
 pub(super) const TRAILING: &str = "trailing data";
 
-/// What a read asks of the file.
+/// The size of a read from the file.
 const BUFFER: usize = 64 * 1024;
 
-/// A compression.
+/// A compression format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     #[cfg(feature = "gzip")]
@@ -20,10 +20,10 @@ pub(super) enum Format {
     Zstd,
 }
 
-/// The file, after bytes that were read to find out what they are.
+/// The file, after the bytes that were read to identify it.
 type Input = io::Chain<Cursor<Vec<u8>>, BufReader<Counted>>;
 
-/// A file that counts what was read of it.
+/// A file that counts the bytes read from it.
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,
@@ -40,7 +40,7 @@ impl Read for Counted {
 /// The decompressed bytes of all members.
 pub(super) struct Members {
     format: Format,
-    /// None when all are read.
+    /// `None` once all members are read.
     member: Option<Member>,
     read: Arc<AtomicU64>,
 }
@@ -60,13 +60,13 @@ impl Members {
         Ok(Self { format, member: Some(member), read })
     }
 
-    /// How many bytes of the file were read.
+    /// The number of bytes of the file that were read.
     pub(super) fn done(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// The member after the one that was read to its end. As gzip itself does, zeros at the end of the file are left out: some
-    /// media are written in whole blocks.
+    /// Opens the member after the one read to its end. Like gzip itself, it ignores zeros at the end of the
+    /// file: some media are written in whole blocks.
     fn next(&self, mut rest: BufReader<Counted>) -> io::Result<Option<Member>> {
         let mut begin = Vec::with_capacity(4);
         rest.by_ref().take(4).read_to_end(&mut begin)?;
@@ -105,7 +105,7 @@ impl Read for Members {
 impl Member {
     #[cfg_attr(
         not(feature = "zstd"),
-        allow(clippy::unnecessary_wraps, reason = "only the decoder of zstd can fail here")
+        allow(clippy::unnecessary_wraps, reason = "only the zstd decoder can fail here")
     )]
     fn new(format: Format, input: Input) -> io::Result<Self> {
         match format {
@@ -116,7 +116,7 @@ impl Member {
         }
     }
 
-    /// The file after it.
+    /// Returns the rest of the file, after this member.
     fn rest(self) -> BufReader<Counted> {
         match self {
             #[cfg(feature = "gzip")]
@@ -139,7 +139,7 @@ impl Read for Member {
 }
 
 impl Format {
-    /// Do these bytes begin a member?
+    /// True if these bytes begin a member.
     fn is_of(self, begin: &[u8]) -> bool {
         match self {
             #[cfg(feature = "gzip")]
@@ -149,7 +149,7 @@ impl Format {
         }
     }
 
-    /// As messages call a part of such a file.
+    /// The name of a part of such a file in messages.
     pub(super) fn part(self) -> &'static str {
         match self {
             #[cfg(feature = "gzip")]

@@ -1,4 +1,4 @@
-//! Finds out, before the first record is read, whether records with these names can be the serde type at all.
+//! Determines before the first record whether records with given names can be the serde type at all.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -9,13 +9,14 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// The first field that `T` cannot do without and that none of the names is, where that can be told: `T` is a struct, and the field
-/// has another name or alias than all of them. A record with values is needed to find out about the fields after it.
+/// Returns the first field that `T` requires and no name matches, as far as that can be determined: `T` must
+/// be a struct, and the field must have no alias among the names. Finding the fields after it takes a record
+/// with values.
 pub(crate) fn missing<'n, T: DeserializeOwned>(
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'static str> {
     let Err(Answer::Missing(field)) = ask::<T>(None).0 else { return None };
-    // A name of no field: what is told apart from it is a field of the type's own.
+    // Probe a name that no field has: a name with a different answer is one of the type's own fields.
     let wanted = field_of::<T>(field)?;
     if field_of::<T>("\0") == Some(wanted) {
         return None;
@@ -24,12 +25,12 @@ pub(crate) fn missing<'n, T: DeserializeOwned>(
     (!is_there).then_some(field)
 }
 
-/// Does `T` take its values by names?
+/// True if `T` takes its values by name.
 pub(crate) fn is_struct<T: DeserializeOwned>() -> bool {
     ask::<T>(None).1
 }
 
-/// Which field a name is, as a number; `None` if the type refuses it.
+/// The index of the field that has this name; `None` if the type refuses it.
 fn field_of<T: DeserializeOwned>(name: &str) -> Option<u64> {
     match ask::<T>(Some(name)).0 {
         Err(Answer::Field(field)) => Some(field),
@@ -37,19 +38,20 @@ fn field_of<T: DeserializeOwned>(name: &str) -> Option<u64> {
     }
 }
 
-/// What the type does with a record that has no fields, or one of that name; and whether it is a struct.
+/// Offers the type a record without fields, or with one field of that name. Returns its reaction, and whether
+/// it is a struct.
 fn ask<T: DeserializeOwned>(name: Option<&str>) -> (Result<(), Answer>, bool) {
     let is_struct = Cell::new(false);
     let answer = T::deserialize(Record { name, is_struct: &is_struct }).map(drop);
     (answer, is_struct.get())
 }
 
-/// How a type answers.
+/// How a type reacts.
 #[derive(Debug)]
 enum Answer {
-    /// It cannot do without that field.
+    /// It requires that field.
     Missing(&'static str),
-    /// The name is that field.
+    /// The name belongs to that field.
     Field(u64),
     /// Anything else.
     Other,
@@ -121,7 +123,8 @@ impl<'de> MapAccess<'de> for Record<'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Answer> {
         let Some(name) = self.name else { return Ok(None) };
         let key = seed.deserialize(BorrowedStrDeserializer::<Answer>::new(name))?;
-        // Derived code makes a variant of the name, of an enum with one for each field. Of another type nothing is told.
+        // Derived code turns the name into a variant of an enum with one variant per field. Other types
+        // reveal nothing.
         let mut hasher = DefaultHasher::new();
         mem::discriminant(&key).hash(&mut hasher);
         Err(Answer::Field(hasher.finish()))
@@ -141,7 +144,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its fields' names matter")]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
     struct City {
         note: Option<String>,
         #[serde(alias = "town")]
@@ -150,21 +153,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_field_that_a_type_needs_is_missed() {
+    fn the_first_missing_required_field_is_found() {
         assert_eq!(missing::<City>(["sep=", ""]), Some("name"));
         assert_eq!(missing::<City>(["note", "people"]), Some("name"));
     }
 
     #[test]
-    fn a_field_may_come_by_another_of_its_names() {
+    fn a_field_may_be_given_by_an_alias() {
         assert_eq!(missing::<City>(["town", "people"]), None);
     }
 
     #[test]
-    fn a_type_that_refuses_other_names_is_asked_as_well() {
+    fn a_type_that_denies_unknown_fields_works_too() {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[expect(dead_code, reason = "only its fields' names matter")]
+        #[expect(dead_code, reason = "only the names of its fields matter")]
         struct Strict {
             name: String,
         }
@@ -173,16 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_flattened_only_the_fields_beside_it_are_known() {
+    fn only_the_fields_next_to_a_flattened_one_are_known() {
         #[derive(Deserialize)]
-        #[expect(dead_code, reason = "only its fields' names matter")]
+        #[expect(dead_code, reason = "only the names of its fields matter")]
         struct Outer {
             id: u32,
             #[serde(flatten)]
             rest: HashMap<String, String>,
         }
         #[derive(Deserialize)]
-        #[expect(dead_code, reason = "only its fields' names matter")]
+        #[expect(dead_code, reason = "only the names of its fields matter")]
         struct Around {
             #[serde(flatten)]
             city: City,

@@ -1,4 +1,4 @@
-//! Reads several files, one after the other or each in a partition of its own.
+//! Reads several files, one after the other or each in its own partition.
 
 mod find;
 #[cfg(test)]
@@ -16,22 +16,24 @@ use crate::definition::{
     BoxError, Progress, Reader, Splittable, path_of_text, path_to_text, resource_name, shown,
 };
 
-/// How many files that are read to their end stay open until that is committed; of more, the oldest are opened again.
+/// The number of finished files that stay open until their end is committed; if there are more, the oldest
+/// are reopened.
 const OPEN: usize = 16;
 
 /// Reads the files of a folder whose names match a pattern: `files(folder, "*.csv", |path| CsvReader::open(path))`.
 ///
-/// In the pattern `*` and `?` stand for any characters of a name, `[ab]` for one of these, and `**` for any folders:
-/// `2024-*/*.csv`, `**/*.csv`. The folder is taken as it is, whatever characters its name has.
+/// In the pattern, `*` and `?` match any characters of a name, `[ab]` matches one of the listed characters,
+/// and `**` any folders: `2024-*/*.csv`, `**/*.csv`. The folder is taken literally, whatever characters its
+/// name contains.
 ///
-/// - The files are read in the order of their paths, folder by folder, names by their bytes.
-/// - A folder that matches is no file, and left out.
-/// - A hidden name, which begins with a dot, matches only a pattern that begins with one.
-/// - A link is read as the file that it leads to; a file that several matching names lead to is read once.
-///   A link that leads nowhere fails the step. `**` enters no folder through a link.
+/// - The files are read in the order of their paths, folder by folder, with names compared by their bytes.
+/// - A folder that matches is not a file and is ignored.
+/// - A hidden name, which begins with a dot, only matches a pattern that begins with a dot.
+/// - A link is read as the file it leads to; a file that several matching names lead to is read once. A link
+///   that leads nowhere fails the step. `**` follows no links to folders.
 ///
 /// # Errors
-/// When the pattern is malformed, no file matches it, or a folder cannot be looked into.
+/// If the pattern is malformed, no file matches it, or a folder cannot be read.
 pub fn files<R, E, O>(
     folder: impl AsRef<Path>,
     names: impl AsRef<str>,
@@ -45,10 +47,10 @@ where
     Ok(FilesReader::new(find::in_folder(folder.as_ref(), names.as_ref())?, open))
 }
 
-/// Reads the files whose paths match a pattern, which may have wildcards in the names of folders too:
-/// `files_by_pattern("in-*/2024/*.csv", |path| CsvReader::open(path))`. The rest is as for [`files`].
+/// Reads the files whose paths match a pattern, which may also have wildcards in folder names:
+/// `files_by_pattern("in-*/2024/*.csv", |path| CsvReader::open(path))`. Otherwise it works as [`files`].
 ///
-/// A path that was handed over, as a parameter, does not belong into the pattern: a `[` in it would be a wildcard.
+/// Do not put a path from outside, such as a parameter, into the pattern: a `[` in it would be a wildcard.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -69,14 +71,16 @@ where
     Ok(FilesReader::new(find::by_pattern(pattern.as_ref())?, open))
 }
 
-/// Reads several files, one after the other, each by a reader of its own; made by [`files`], or of a list.
+/// Reads several files, one after the other, each with its own reader; [`files`] creates it, or
+/// [`new`](Self::new) from a list.
 ///
-/// The position is the file and the position in it. A file that is added after it between two executions is read; if one
-/// came or went before it, a restart is refused. In a step with `partitions` each file is a part, and the files are those
-/// of the first execution: one that is added later belongs to the next instance.
+/// The position is the file and the position in it. A restart also reads files that were added after that
+/// file, but it is refused if files before it were added or removed. In a step with `partitions`, each file
+/// is a part, and the files are those of the first execution: a file that is added later belongs to the next
+/// instance.
 ///
-/// A file that cannot be opened is not stepped over ([`steps_over`](Reader::steps_over)); of any other error the
-/// reader of the file decides.
+/// A file that cannot be opened is not stepped over ([`steps_over`](Reader::steps_over)); for all other
+/// errors, the reader of the file decides.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -96,20 +100,20 @@ where
 /// let mut restarted = days()?;
 /// restarted.resume(reader.position())?;
 /// assert_eq!(restarted.read()?, Some(3));
-/// assert_eq!(days()?.split(8)?.len(), 2, "one a file");
+/// assert_eq!(days()?.split(8)?.len(), 2, "one per file");
 /// # Ok::<(), batch_runtime::BoxError>(())
 /// ```
 pub struct FilesReader<R: Reader, O> {
     paths: Vec<PathBuf>,
     open: O,
-    /// The number of the file that is read, or is next.
+    /// The index of the current or next file.
     at: usize,
-    /// A hash of the paths before that.
+    /// A hash of the paths before it.
     hash: u64,
     current: Option<R>,
-    /// Files that are read to their end, of which their readers were not yet told that it is committed.
-    untold: VecDeque<Ended<R>>,
-    /// What is true of the error that was given last, and the record it is about.
+    /// Finished files whose readers have not yet been notified that their end is committed.
+    unnotified: VecDeque<Ended<R>>,
+    /// Whether the last error is stepped over, and the record it concerns.
     steps_over: bool,
     record: Option<String>,
 }
@@ -120,21 +124,21 @@ struct Ended<R: Reader> {
     end: R::Position,
 }
 
-/// Where a [`FilesReader`] stands.
+/// The position of a [`FilesReader`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesPosition<P> {
-    /// The files before, and a hash of their paths.
+    /// The number of files before, and a hash of their paths.
     before: u64,
     hash: u64,
-    /// The path of the file that is read, as text; `None` between two.
+    /// The path of the current file as text; `None` between two files.
     file: Option<String>,
     inner: Option<P>,
 }
 
-/// A file of a [`FilesReader`].
+/// One file of a [`FilesReader`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePart {
-    /// Its path; one that is not UTF-8 is here as a URI, `file:///in/caf%E9.csv`.
+    /// Its path. A path that is not UTF-8 is written as a URI, `file:///in/caf%E9.csv`.
     pub file: String,
 }
 
@@ -144,7 +148,7 @@ where
     E: Into<BoxError>,
     O: FnMut(&Path) -> Result<R, E>,
 {
-    /// A reader of these files, in this order.
+    /// Creates a reader of these files, in this order.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>, open: O) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
         Self {
@@ -153,7 +157,7 @@ where
             at: 0,
             hash: 0,
             current: None,
-            untold: VecDeque::new(),
+            unnotified: VecDeque::new(),
             steps_over: true,
             record: None,
         }
@@ -163,30 +167,30 @@ where
         (self.open)(&self.paths[file]).map_err(Into::into)
     }
 
-    /// Puts the file that is read to its end aside.
+    /// Sets a finished file aside.
     fn leave(&mut self, reader: R) {
-        if let Some(oldest) = self.untold.len().checked_sub(OPEN) {
-            self.untold[oldest].reader = None;
+        if let Some(oldest) = self.unnotified.len().checked_sub(OPEN) {
+            self.unnotified[oldest].reader = None;
         }
         let end = reader.position();
-        self.untold.push_back(Ended { file: self.at, reader: Some(reader), end });
-        self.hash = self.hash_behind(self.hash, self.at);
+        self.unnotified.push_back(Ended { file: self.at, reader: Some(reader), end });
+        self.hash = self.hash_after(self.hash, self.at);
         self.at += 1;
     }
 }
 
 impl<R: Reader, O> FilesReader<R, O> {
-    /// The hash of the paths up to a file, of those before it.
-    fn hash_behind(&self, before: u64, file: usize) -> u64 {
+    /// Returns the hash of the paths up to and including `file`, given that of the paths before it.
+    fn hash_after(&self, before: u64, file: usize) -> u64 {
         source::hash(&[&before.to_le_bytes(), self.paths[file].as_os_str().as_encoded_bytes()].concat())
     }
 
-    /// The path as the position holds it.
+    /// The path as stored in the position.
     fn stored(&self, file: usize) -> Option<String> {
         self.paths.get(file).map(|path| path_to_text(path))
     }
 
-    /// The path as messages have it.
+    /// The path as shown in messages.
     fn name(&self, file: usize) -> Option<String> {
         self.paths.get(file).map(|path| resource_name(path))
     }
@@ -244,7 +248,7 @@ where
     fn resume(&mut self, position: Self::Position) -> Result<(), BoxError> {
         let FilesPosition { before, hash, file, inner } = position;
         let at = usize::try_from(before).ok().filter(|at| {
-            *at <= self.paths.len() && (0..*at).fold(0, |before, file| self.hash_behind(before, file)) == hash
+            *at <= self.paths.len() && (0..*at).fold(0, |before, file| self.hash_after(before, file)) == hash
         });
         let Some(at) = at.filter(|at| file.is_none() || file == self.stored(*at)) else {
             let file = match file.as_deref().map(path_of_text) {
@@ -263,8 +267,8 @@ where
     }
 
     fn committed(&mut self, position: &Self::Position) -> Result<(), BoxError> {
-        while self.untold.front().is_some_and(|ended| (ended.file as u64) < position.before)
-            && let Some(Ended { file, reader, end }) = self.untold.pop_front()
+        while self.unnotified.front().is_some_and(|ended| (ended.file as u64) < position.before)
+            && let Some(Ended { file, reader, end }) = self.unnotified.pop_front()
         {
             let mut reader = match reader {
                 Some(reader) => reader,
@@ -288,7 +292,7 @@ where
         self.record.clone()
     }
 
-    /// In files; of a single one, what its reader says.
+    /// Counted in files; a single file reports its reader's progress.
     fn progress(&self) -> Option<Progress> {
         match (&self.current, self.paths.len()) {
             (Some(only), 1) => only.progress(),
@@ -304,7 +308,7 @@ where
     }
 }
 
-/// One part a file, however many are asked for: how many are read at once is said by `threads`.
+/// Returns one part per file, however many are requested: `threads` sets how many are read at the same time.
 impl<R, E, O> Splittable for FilesReader<R, O>
 where
     R: Reader,

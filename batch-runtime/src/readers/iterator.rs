@@ -1,24 +1,24 @@
-//! Receives: what a `#[reader]` function returns as an iterator. Gives: readers that restart by count.
+//! Reads the iterator that a `#[reader]` function returns; a restart counts.
 
 use std::fmt;
 
 use crate::definition::{Failure, Progress, Reader};
 
-/// The input is shorter than what an earlier execution read of it and committed.
+/// The input is shorter than the part of it that an earlier execution read and committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the input ended after {read} items, but {committed} were committed in an earlier execution; \
-     give the input it was started with, or start a new instance (`--next`)"
+     supply the input that the execution started with, or start a new instance (`--next`)"
 )]
 #[non_exhaustive]
 pub struct EndedEarly {
-    /// What the input gave now, errors included.
+    /// The number of items read now, errors included.
     pub read: u64,
-    /// What was read and committed before.
+    /// The number of items that were read and committed before.
     pub committed: u64,
 }
 
-/// Calls `next` as often as an earlier execution did: what it returns was dealt with then.
+/// Calls `next` as often as an earlier execution did, which has dealt with those items.
 fn replay<T>(items: &mut impl Iterator<Item = T>, committed: u64) -> Result<(), EndedEarly> {
     for read in 0..committed {
         if items.next().is_none() {
@@ -33,11 +33,11 @@ fn exact_progress<T>(items: &impl Iterator<Item = T>, done: u64) -> Option<Progr
     (most == Some(least)).then(|| Progress { done, total: done + least as u64 })
 }
 
-/// Reads an iterator.
+/// Reads the items of an iterator.
 ///
-/// The position is the number of `next()` calls that gave something. A restart calls `next()` that often
-/// again and drops what comes, so **the order of the items must not change between two executions**: sort what
-/// comes from a hash map or a folder. An input that is costly to run through again is better read by a
+/// The position is the number of `next()` calls that returned something. A restart calls `next()` that often
+/// again and drops the results, so **the order of the items must not change between two executions**: sort
+/// items that come from a hash map or a folder. If iterating over an input again is expensive, write a
 /// [`Reader`] that can seek.
 ///
 /// ```
@@ -55,13 +55,13 @@ pub struct IteratorReader<I> {
 }
 
 impl<I: Iterator> IteratorReader<I> {
-    /// A reader of `items`.
+    /// Creates a reader of `items`.
     pub fn new(items: impl IntoIterator<IntoIter = I>) -> Self {
         Self { items: items.into_iter(), calls: 0 }
     }
 }
 
-/// Counts what was taken, when it is dropped: also where the iterator panicked.
+/// Adds the number of items taken when it is dropped, even if the iterator panicked.
 struct Taken<'a, T> {
     into: &'a mut Vec<T>,
     before: usize,
@@ -123,8 +123,8 @@ impl<I> fmt::Debug for IteratorReader<I> {
 
 /// Reads an iterator whose items may be errors.
 ///
-/// The position counts the errors too. While a restart runs through what was read before, errors are
-/// ignored: an earlier execution dealt with them. As for [`IteratorReader`], **the order of the items must not
+/// The position also counts the errors. While a restart iterates over the items read before, it ignores
+/// errors: an earlier execution dealt with them. As for [`IteratorReader`], **the order of the items must not
 /// change between two executions**.
 ///
 /// ```
@@ -134,7 +134,7 @@ impl<I> fmt::Debug for IteratorReader<I> {
 /// let mut reader = FallibleIteratorReader::new(lines, Failure::new);
 /// assert_eq!(reader.read()?, Some(1));
 /// assert!(reader.read().is_err());
-/// assert_eq!(reader.read()?, Some(3), "reading goes on behind an error");
+/// assert_eq!(reader.read()?, Some(3), "reading continues after an error");
 /// assert_eq!(reader.position(), 3);
 /// # Ok::<(), Failure>(())
 /// ```
@@ -145,7 +145,7 @@ pub struct FallibleIteratorReader<I, E> {
 }
 
 impl<T, E, I: Iterator<Item = Result<T, E>>> FallibleIteratorReader<I, E> {
-    /// A reader of `items`, with their errors made failures by `convert`.
+    /// Creates a reader of `items`; `convert` turns their errors into failures.
     pub fn new(items: impl IntoIterator<IntoIter = I>, convert: fn(E) -> Failure) -> Self {
         Self { items: items.into_iter(), calls: 0, convert }
     }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_goes_on_behind_the_committed_items() {
+    fn a_restart_resumes_after_the_committed_items() {
         let mut first = IteratorReader::new(0..10);
         first.read().unwrap();
         first.read().unwrap();
@@ -218,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_what_so_many_calls_give() {
+    fn a_batch_equals_as_many_single_reads() {
         batches_are_reads(|| IteratorReader::new(0..10));
         batches_are_reads(|| IteratorReader::new((0..10).filter(|number| number % 3 > 0)));
         batches_are_reads(|| IteratorReader::new(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]));
     }
 
     #[test]
-    fn what_a_batch_took_before_a_panic_of_the_iterator_is_counted() {
+    fn items_that_a_batch_took_before_the_iterator_panicked_are_counted() {
         let three_is_too_many = |number: &u32| assert_ne!(*number, 3);
         let mut reader = IteratorReader::new((0..5).inspect(three_is_too_many));
         let mut items = vec![100];
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_count_and_are_ignored_while_replayed() {
+    fn errors_count_and_are_ignored_during_replay() {
         let input = || vec![Ok(1), Err("bad"), Ok(3)];
         let mut first = FallibleIteratorReader::new(input(), Failure::new);
         first.read().unwrap();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_told_where_the_iterator_knows_its_length() {
+    fn progress_is_reported_if_the_iterator_knows_its_length() {
         let mut reader = IteratorReader::new(0..4);
         reader.read().unwrap();
         assert_eq!(reader.progress(), Some(Progress { done: 1, total: 4 }));

@@ -1,5 +1,6 @@
-//! Receives: a function that reads a page of items. Gives: [`PagingReader`], which reads them one after the other, with
-//! positions, and in parts where the number of pages is known.
+//! [`PagingReader`] reads the items of an input page by page.
+//!
+//! If the number of pages is known, the input can also be split into parts.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 
-/// An input that gives its items a page at a time, as most HTTP interfaces do.
+/// An input that returns its items one page at a time, as most HTTP interfaces do.
 ///
-/// Only [`read_page`](Self::read_page) has to be written; [`PagingReader`] makes a reader of it.
+/// Only [`read_page`](Self::read_page) is required; [`PagingReader`] turns the pages into a reader.
 ///
 /// ```
 /// use batch_runtime::Reader;
@@ -37,41 +38,41 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 /// let mut restarted = PagingReader::new(Companies);
 /// restarted.resume(reader.position())?;
 /// assert_eq!(restarted.read()?.as_deref(), Some("Ufa"));
-/// assert_eq!(restarted.read()?, None, "the page behind it is empty");
+/// assert_eq!(restarted.read()?, None, "the next page is empty");
 /// # Ok::<(), batch_runtime::readers::PagingError>(())
 /// ```
 pub trait Pages {
-    /// What a page has several of.
+    /// The type of the items on a page.
     type Item;
-    /// Why a page could not be read.
+    /// The error of a page that cannot be read.
     type Error: Into<BoxError>;
 
-    /// The items of a page, counted from 0. An empty page ends the input.
+    /// Returns the items of a page, counted from 0. An empty page ends the input.
     ///
-    /// A page must give the same items in the same order in every execution; after a restart in its middle it is read
-    /// again.
+    /// A page must have the same items in the same order in every execution; a restart in the middle of a
+    /// page reads it again.
     ///
     /// # Errors
-    /// When the page cannot be had. It is asked for again when the reader is opened anew, or read again.
+    /// If the page cannot be read. It is requested again when the reader is reopened or read again.
     fn read_page(&mut self, page: u64) -> Result<Vec<Self::Item>, Self::Error>;
 
-    /// How many items a page has that is not the last one, where that is known: a shorter one then ends the input, and
-    /// the empty one behind it is not asked for.
+    /// The number of items on every page but the last, if it is known. A shorter page then ends the input,
+    /// and the empty page after it is not requested.
     fn page_size(&self) -> Option<usize> {
         None
     }
 }
 
-/// Pages of which the number is known: they can be read in parts.
+/// Pages of a known number, which can be read in parts.
 pub trait CountedPages: Pages {
-    /// The number of pages.
+    /// Returns the number of pages.
     ///
     /// # Errors
-    /// When it has to be asked for, and cannot be had.
+    /// If the number has to be requested and that fails.
     fn count(&mut self) -> Result<u64, Self::Error>;
 }
 
-/// Reads page after page.
+/// Reads an input page by page.
 ///
 /// The position is the page and the index in it. Errors of a page are not stepped over
 /// ([`steps_over`](Reader::steps_over)): the position stays before that page.
@@ -81,7 +82,7 @@ pub trait CountedPages: Pages {
 /// use batch_runtime::prelude::*;
 /// use batch_runtime::readers::PagingReader;
 ///
-/// // 351 pages, of two items each.
+/// 351 pages of two items each.
 /// let request = |page: u64| Ok::<_, std::io::Error>(vec![2 * page, 2 * page + 1]);
 /// let open = || PagingReader::from_fn(request).pages(351);
 ///
@@ -95,58 +96,58 @@ pub trait CountedPages: Pages {
 pub struct PagingReader<P: Pages> {
     pages: P,
     page: u64,
-    /// The index of the next item in the page.
+    /// The index of the next item on the page.
     index: u64,
-    /// The page is read; its items that are left, and their number at first.
+    /// The remaining items of the page that was read, and their original number.
     items: Option<(IntoIter<P::Item>, usize)>,
-    /// The pages that are read, of which the end may not be known.
+    /// The pages to read; the end may be unknown.
     range: Range<u64>,
 }
 
-/// Where a [`PagingReader`] stands.
+/// The position of a [`PagingReader`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PagePosition {
     page: u64,
-    /// The items of the page that were read.
+    /// The number of items read from the page.
     index: u64,
 }
 
-/// Some of the pages of a [`PagingReader`].
+/// A range of the pages of a [`PagingReader`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PagePart {
     first: u64,
-    /// Behind the last.
+    /// The page after the last.
     end: u64,
 }
 
-/// Why a page was not read.
+/// Why a page could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PagingError {
-    /// Its own error.
+    /// [`Pages::read_page`] returned an error.
     #[error("page {page}: {source}")]
     Page {
         /// The page, from 0.
         page: u64,
-        /// What [`Pages::read_page`] says.
+        /// The error of [`Pages::read_page`].
         source: BoxError,
     },
-    /// It has fewer items than an earlier execution read and committed.
+    /// The page has fewer items than an earlier execution read and committed.
     #[error(
-        "page {page} has {read} items, but {committed} of it were committed in an earlier execution; \
+        "page {page} has {read} items, but {committed} of them were committed in an earlier execution; \
          the pages must stay the same until the job is complete; or start a new instance (`--next`)"
     )]
     Shrunk {
         /// The page, from 0.
         page: u64,
-        /// Its items now.
+        /// The number of its items now.
         read: u64,
-        /// Those of it that were committed.
+        /// The number of its items that were committed.
         committed: u64,
     },
 }
 
-/// A closure that reads a page; made by [`PagingReader::from_fn`].
+/// Reads pages with a closure; [`PagingReader::from_fn`] creates it.
 #[derive(Debug, Clone)]
 pub struct PagesFn<F>(F);
 
@@ -159,7 +160,7 @@ impl<T, E: Into<BoxError>, F: FnMut(u64) -> Result<Vec<T>, E>> Pages for PagesFn
     }
 }
 
-/// Pages with their number; made by [`PagingReader::pages`].
+/// Pages of a given number; [`PagingReader::pages`] creates it.
 #[derive(Debug, Clone)]
 pub struct Counted<P> {
     pages: P,
@@ -190,28 +191,28 @@ where
     E: Into<BoxError>,
     F: FnMut(u64) -> Result<Vec<T>, E>,
 {
-    /// A reader of the pages that a closure reads, from page 0 to the first that is empty.
+    /// Creates a reader of the pages that a closure reads, from page 0 to the first empty one.
     pub fn from_fn(read_page: F) -> Self {
         Self::new(PagesFn(read_page))
     }
 }
 
 impl<P: Pages> PagingReader<P> {
-    /// A reader of these pages, from page 0 to the first that is empty.
+    /// Creates a reader of these pages, from page 0 to the first empty one.
     pub fn new(pages: P) -> Self {
         Self { pages, page: 0, index: 0, items: None, range: 0..u64::MAX }
     }
 
-    /// Says how many pages there are: no more are read, and they can be read in parts.
+    /// Sets the number of pages: no more are read, and they can be read in parts.
     pub fn pages(self, count: u64) -> PagingReader<Counted<P>> {
         let Self { pages, page, index, items, .. } = self;
         PagingReader { pages: Counted { pages, count }, page, index, items, range: 0..count }
     }
 
-    /// Asks for the number of pages at once, for the progress bar.
+    /// Requests the number of pages up front, for the progress bar.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// If the number cannot be determined.
     pub fn counted(mut self) -> Result<Self, P::Error>
     where
         P: CountedPages,
@@ -220,22 +221,22 @@ impl<P: Pages> PagingReader<P> {
         Ok(self)
     }
 
-    /// Reads the page that the next item is on.
+    /// Reads the page with the next item.
     fn turn(&mut self) -> Result<(), PagingError> {
         let page = self.page;
         let items =
             self.pages.read_page(page).map_err(|source| PagingError::Page { page, source: source.into() })?;
         let read = items.len();
-        let Some(behind) = usize::try_from(self.index).ok().filter(|index| *index <= read) else {
+        let Some(read_before) = usize::try_from(self.index).ok().filter(|index| *index <= read) else {
             return Err(PagingError::Shrunk { page, read: read as u64, committed: self.index });
         };
         let mut items = items.into_iter();
-        items.by_ref().take(behind).for_each(drop);
+        items.by_ref().take(read_before).for_each(drop);
         self.items = Some((items, read));
         Ok(())
     }
 
-    /// Is a page of so many items the last one?
+    /// True if a page with this number of items is the last one.
     fn is_last(&self, items: usize) -> bool {
         items == 0 || self.pages.page_size().is_some_and(|size| items < size)
     }
@@ -261,7 +262,7 @@ impl<P: Pages> Reader for PagingReader<P> {
             let at_its_end = items.len() == 0;
             self.index += u64::from(item.is_some());
             if at_its_end && !self.is_last(size) {
-                // A restart need not read a page again that has nothing more to give.
+                // A restart should not have to read an exhausted page again.
                 (self.page, self.index, self.items) = (self.page + 1, 0, None);
             }
             if item.is_some() || self.items.is_some() {
@@ -283,7 +284,7 @@ impl<P: Pages> Reader for PagingReader<P> {
         false
     }
 
-    /// In pages, where their number is known.
+    /// Counted in pages, if their number is known.
     fn progress(&self) -> Option<Progress> {
         let Range { start, end } = self.range;
         (end != u64::MAX).then(|| Progress { done: self.page.clamp(start, end) - start, total: end - start })
@@ -298,7 +299,7 @@ impl<P: Pages> Reader for PagingReader<P> {
     }
 }
 
-/// By ranges of pages. The number of pages is asked for once: pages that are added later are not read.
+/// Splits by ranges of pages. The number of pages is requested once: pages that are added later are not read.
 impl<P: CountedPages> Splittable for PagingReader<P> {
     type Part = PagePart;
 
@@ -332,7 +333,7 @@ mod tests {
     use crate::readers::ReaderExt;
     use crate::readers::tests::{restarts_everywhere, splits_everywhere};
 
-    /// Numbers on pages; counts the requests, and fails those it is told to.
+    /// Numbers on pages; counts the requests, and fails those on request.
     #[derive(Debug, Default)]
     struct Numbers {
         count: usize,
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn every_item_is_read_once_and_a_restart_goes_on_behind_every_one_in_parts_too() {
+    fn every_item_is_read_once_and_a_restart_resumes_after_each_in_parts_too() {
         for (count, declared) in [(0, true), (1, false), (6, true), (6, false), (7, true), (7, false)] {
             let all: Vec<usize> = (0..count).collect();
             restarts_everywhere(|| numbers(count, 3, declared), &all);
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn no_page_is_asked_for_twice_nor_one_behind_a_short_one() {
+    fn no_page_is_requested_twice_nor_one_after_a_short_one() {
         let mut declared = numbers(7, 3, true);
         while declared.read().unwrap().is_some() {}
         assert_eq!(declared.pages.requests, [0, 1, 2]);
@@ -399,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_failed_is_read_when_it_is_opened_anew() {
+    fn a_failed_page_is_read_when_the_reader_is_reopened() {
         let mut reader = numbers(7, 3, true);
         reader.pages.fails_at = Some(2);
         for _ in 0..3 {
@@ -408,17 +409,17 @@ mod tests {
         let error = reader.read().unwrap_err();
         assert_eq!(error.to_string(), "page 1: 503");
         assert!(!reader.steps_over(&error));
-        let mut anew = numbers(7, 3, true);
-        anew.resume(reader.position()).unwrap();
-        assert_eq!(anew.read().unwrap(), Some(3));
+        let mut reopened = numbers(7, 3, true);
+        reopened.resume(reader.position()).unwrap();
+        assert_eq!(reopened.read().unwrap(), Some(3));
         assert_eq!(reader.read().unwrap(), Some(3), "and when it is read again");
     }
 
     #[test]
-    fn a_page_that_lost_items_that_were_committed_is_refused() {
+    fn a_page_that_lost_committed_items_is_refused() {
         let mut reader = numbers(4, 3, true);
         reader.resume(PagePosition { page: 1, index: 2 }).unwrap();
         let error = reader.read().unwrap_err().to_string();
-        assert!(error.starts_with("page 1 has 1 items, but 2 of it were committed"), "{error}");
+        assert!(error.starts_with("page 1 has 1 items, but 2 of them were committed"), "{error}");
     }
 }

@@ -1,5 +1,4 @@
-//! Receives: a reader under test. Gives: the proof that it restarts behind every item, and a reader that fails when it
-//! is told to.
+//! Proves that a reader under test restarts after any item, and offers a reader that fails on request.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -9,12 +8,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::*;
 use crate::definition::{BoxError, Reader, Splittable};
 
-/// A position as a restart gets it.
+/// Returns the position as a restart gets it.
 pub(crate) fn stored<R: Reader>(reader: &R) -> R::Position {
     serde_json::from_str(&written(reader)).unwrap()
 }
 
-/// All items that are left; errors behind which reading goes on are passed.
+/// Reads all remaining items, and passes over errors after which reading continues.
 pub(crate) fn rest<R: Reader<Error: Debug>>(reader: &mut R) -> Vec<R::Item> {
     let mut items = Vec::new();
     loop {
@@ -26,7 +25,7 @@ pub(crate) fn rest<R: Reader<Error: Debug>>(reader: &mut R) -> Vec<R::Item> {
     }
 }
 
-/// A batch is what so many calls of `read` give: the same items, errors, positions and end.
+/// Proves that a batch equals as many calls of `read`: the same items, errors, positions and end.
 pub(crate) fn batches_are_reads<R>(open: impl Fn() -> R)
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,
@@ -48,10 +47,10 @@ where
             assert_eq!(
                 format!("{count:?}"),
                 format!("{:?}", one_by_one(&mut other, most, &mut expected)),
-                "{most} at once, behind {expected:?}"
+                "{most} at once, after {expected:?}"
             );
             assert_eq!(items, expected, "{most} at once");
-            assert_eq!(written(&reader), written(&other), "{most} at once, behind {expected:?}");
+            assert_eq!(written(&reader), written(&other), "{most} at once, after {expected:?}");
             match count {
                 Ok(count) if count < most => break,
                 Ok(_) => assert_eq!(reader.read_batch(0, &mut items).ok(), Some(0)),
@@ -61,8 +60,8 @@ where
     }
 }
 
-/// Records that are taken out are what so many calls of `read` give: the same items, errors and places, and the reader stands behind
-/// them.
+/// Proves that detached records equal as many calls of `read`: the same items, errors and places, with the
+/// reader positioned after them.
 pub(crate) fn taken_out_is_read<R>(open: impl Fn() -> R)
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,
@@ -98,7 +97,7 @@ where
                 }
                 Ok(taken) => {
                     assert_eq!(taken, count);
-                    // Otherwise it may have seen that there are no more.
+                    // Otherwise it may already have seen the end.
                     if taken == most {
                         assert_eq!(written(&reader), written(&other), "{most} at once");
                     }
@@ -116,7 +115,8 @@ fn written<R: Reader>(reader: &R) -> String {
     serde_json::to_string(&reader.position()).unwrap()
 }
 
-/// Reads `expected`, in batches as well, and a restart after any number of its items reads what is left.
+/// Proves that it reads `expected`, also in batches, and that a restart after any number of items reads the
+/// rest.
 pub(crate) fn restarts_everywhere<R>(open: impl Fn() -> R, expected: &[R::Item])
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,
@@ -149,7 +149,7 @@ fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-/// In however many parts it is read, they are the whole one after the other, and each restarts behind every item.
+/// Proves that the parts add up to the whole for any number of parts, and that each restarts after any item.
 pub(crate) fn splits_everywhere<R>(open: impl Fn() -> R)
 where
     R: Splittable<Item: PartialEq + Debug, Error: Debug>,
@@ -174,14 +174,14 @@ where
     }
 }
 
-/// Reads a script: digits are items, `x` is an error about a record, `!` one behind which reading does not go on (but
-/// would again, the next time), `p` a panic.
+/// Reads a script: digits are items, `x` is an error about a record, `!` an error after which reading does
+/// not continue (but the next read would succeed), `p` a panic.
 #[derive(Debug, Clone)]
 pub(crate) struct Faulty {
     script: Vec<u8>,
     at: usize,
     failed: bool,
-    /// Up to where it was told to be committed.
+    /// The committed positions it was notified of.
     pub(crate) told: Vec<usize>,
 }
 
@@ -243,9 +243,9 @@ fn a_batch_ends_at_an_error_with_the_items_before_it_and_the_next_goes_on_or_tri
     assert_eq!(items, [1, 2]);
 }
 
-/// Compiles if each is one that can pass to another thread, whatever its items are that can.
-#[expect(dead_code, reason = "that it compiles is the test")]
-fn all_readers_can_pass_to_another_thread<T, I, J, E, P, R, S, O>()
+/// Compiles only if every reader can move to another thread when its items can.
+#[expect(dead_code, reason = "compiling is the test")]
+fn all_readers_can_move_to_another_thread<T, I, J, E, P, R, S, O>()
 where
     T: DeserializeOwned + Send,
     I: Iterator<Item = T> + Send,

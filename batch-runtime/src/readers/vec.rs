@@ -1,4 +1,4 @@
-//! Receives: items in memory. Gives: a reader that restarts by index.
+//! Reads items in memory; the position is an index.
 
 use std::fmt;
 use std::vec::IntoIter;
@@ -23,12 +23,12 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 /// ```
 pub struct VecReader<T> {
     items: IntoIter<T>,
-    /// Where the items begin and end that are read: all, or a part.
+    /// The start and end of the items to read: all of them, or a part.
     begin: usize,
     end: usize,
 }
 
-/// A part of the items of a [`VecReader`]: from an index up to another.
+/// A part of the items of a [`VecReader`]: from one index up to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VecPart {
     begin: usize,
@@ -36,7 +36,7 @@ pub struct VecPart {
 }
 
 impl<T> VecReader<T> {
-    /// A reader of `items`.
+    /// Creates a reader of `items`.
     #[must_use]
     pub fn new(items: impl Into<Vec<T>>) -> Self {
         let items = items.into();
@@ -68,7 +68,7 @@ impl<T> Reader for VecReader<T> {
     fn read_batch(&mut self, most: usize, into: &mut Vec<T>) -> Result<usize, EndedEarly> {
         let count = most.min(self.items.len());
         into.reserve(count);
-        // By value, for the compiler to see that nothing else moves it meanwhile.
+        // Moved to a local variable, so that the compiler sees that nothing else changes it.
         let mut items = std::mem::take(&mut self.items);
         into.extend(items.by_ref().take(count));
         self.items = items;
@@ -83,8 +83,8 @@ impl<T> Reader for VecReader<T> {
     fn resume(&mut self, position: u64) -> Result<(), EndedEarly> {
         match usize::try_from(position) {
             Ok(index) if index <= self.end => {
-                let behind = index.saturating_sub(self.index());
-                self.items.by_ref().take(behind).for_each(drop);
+                let read = index.saturating_sub(self.index());
+                self.items.by_ref().take(read).for_each(drop);
                 Ok(())
             }
             _ => Err(EndedEarly { read: self.end as u64, committed: position }),
@@ -138,7 +138,7 @@ mod tests {
     use crate::readers::tests::splits_everywhere;
 
     #[test]
-    fn a_restart_goes_on_behind_the_committed_items() {
+    fn a_restart_resumes_after_the_committed_items() {
         let mut first = VecReader::new([1, 2, 3]);
         first.read().unwrap();
         let mut restarted = VecReader::new([1, 2, 3]);
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_behind_the_end_is_refused() {
+    fn a_part_past_the_end_is_refused() {
         let part = VecReader::new([1, 2, 3]).split(1).unwrap().remove(0);
         let error = VecReader::new([1, 2]).narrow(part).unwrap_err();
         assert!(error.is::<EndedEarly>(), "{error}");
     }
 
     #[test]
-    fn a_position_behind_the_end_is_refused() {
+    fn a_position_past_the_end_is_refused() {
         let error = VecReader::new([1, 2]).resume(3).unwrap_err();
         assert_eq!(error, EndedEarly { read: 2, committed: 3 });
     }

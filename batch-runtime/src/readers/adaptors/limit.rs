@@ -1,12 +1,12 @@
-//! Receives: a reader and a number. Gives: at most that many of its items.
+//! Limits a reader to a number of items.
 
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Progress, Reader};
 
-/// Reads the first items of a reader; made by [`limit`](super::ReaderExt::limit).
+/// Reads only the first items of a reader; [`limit`](super::ReaderExt::limit) creates it.
 ///
-/// The items are counted over all executions: the limit is one of the whole input and not of what a restart
+/// The count covers all executions: the limit applies to the whole input, not to the items that a restart
 /// reads. Errors are not counted.
 ///
 /// ```
@@ -30,12 +30,12 @@ pub struct Limit<R> {
     read: u64,
 }
 
-/// Where a [`Limit`] stands.
+/// The position of a [`Limit`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitPosition<P> {
-    /// The items read so far.
+    /// The number of items read so far.
     read: u64,
-    /// Where the reader inside stands.
+    /// The position of the inner reader.
     inner: P,
 }
 
@@ -81,7 +81,7 @@ impl<R: Reader> Reader for Limit<R> {
         self.inner.steps_over(error)
     }
 
-    /// That of the limit or of the reader inside, whichever is nearer to its end.
+    /// The progress of the limit or of the inner reader, whichever is nearer to its end.
     fn progress(&self) -> Option<Progress> {
         let limit = Progress { done: self.read.min(self.items), total: self.items };
         let part = |one: Progress, other: Progress| u128::from(one.done) * u128::from(other.total);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_not_counted_and_said_to_be_what_they_are_inside() {
+    fn errors_are_not_counted_and_steps_over_comes_from_the_inner_reader() {
         restarts_everywhere(|| Faulty::new("1x2x34").limit(3), &[1, 2, 3]);
         let mut reader = Faulty::new("1!2").limit(3);
         reader.read().unwrap();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_of_what_ends_first() {
+    fn progress_follows_whichever_ends_first() {
         let mut few = VecReader::new([1, 2, 3, 4]).limit(2);
         few.read().unwrap();
         assert_eq!(few.progress(), Some(Progress { done: 1, total: 2 }));

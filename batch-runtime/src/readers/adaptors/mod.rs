@@ -1,5 +1,7 @@
-//! Receives: any reader. Gives: [`ReaderExt`], the methods that put another around it, one a file: each reads exactly,
-//! restarts behind every item, and says behind which errors its reading goes on as the one inside says.
+//! [`ReaderExt`], the methods that wrap a reader in an adaptor, one module per adaptor.
+//!
+//! Every adaptor reads exactly, restarts after any item, and answers [`steps_over`](Reader::steps_over) as
+//! the inner reader does.
 
 mod limit;
 mod peekable;
@@ -15,7 +17,7 @@ pub use synchronized::Synchronized;
 
 use crate::definition::Reader;
 
-/// What can be put around every reader: `CsvReader::open(input)?.limit(10)`.
+/// Adaptors for every reader: `CsvReader::open(input)?.limit(10)`.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -28,12 +30,12 @@ use crate::definition::Reader;
 /// # Ok::<(), batch_runtime::readers::EndedEarly>(())
 /// ```
 pub trait ReaderExt: Reader + Sized {
-    /// Reads `items` items at most, counted over all executions; see [`Limit`].
+    /// Reads at most `items` items, counted over all executions; see [`Limit`].
     fn limit(self, items: u64) -> Limit<Self> {
         Limit::new(self, items)
     }
 
-    /// Begins at `position` where there is no checkpoint to go on from; see [`SkipTo`].
+    /// Starts at `position` unless there is a checkpoint to resume from; see [`SkipTo`].
     fn skip_to(self, position: Self::Position) -> SkipTo<Self>
     where
         Self::Position: Clone,
@@ -41,7 +43,7 @@ pub trait ReaderExt: Reader + Sized {
         SkipTo::new(self, position)
     }
 
-    /// Can show the next item before it is read; see [`Peekable`].
+    /// Lets you look at the next item before it is read; see [`Peekable`].
     fn peekable(self) -> Peekable<Self>
     where
         Self::Position: Clone,
@@ -49,7 +51,7 @@ pub trait ReaderExt: Reader + Sized {
         Peekable::new(self)
     }
 
-    /// Reads up to `items` items ahead, on a thread of its own; see [`Prefetch`].
+    /// Reads up to `items` items ahead on a separate thread; see [`Prefetch`].
     fn prefetch(self, items: usize) -> Prefetch<Self>
     where
         Self: Send + 'static,
@@ -60,7 +62,7 @@ pub trait ReaderExt: Reader + Sized {
         Prefetch::new(self, items)
     }
 
-    /// Can be read by several threads; see [`Synchronized`].
+    /// Lets several threads share the reader; see [`Synchronized`].
     fn synchronized(self) -> Synchronized<Self> {
         Synchronized::new(self)
     }

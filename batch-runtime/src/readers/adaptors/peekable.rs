@@ -1,13 +1,14 @@
-//! Receives: a reader. Gives: it with a look at the next item.
+//! Lets the caller look at a reader's next item.
 
 use std::fmt;
 
 use crate::definition::{Progress, Reader};
 
-/// Shows the next item before it is read; made by [`peekable`](super::ReaderExt::peekable).
+/// Shows the next item before it is read; [`peekable`](super::ReaderExt::peekable) creates it.
 ///
-/// For a reader of your own that makes an item of several records: it looks whether the next one still belongs to
-/// it. The position is that before an item that was only looked at, so a restart reads it.
+/// It is meant for a reader of your own that builds an item from several records, and has to see whether the
+/// next record still belongs to the item. The position stays before an item that was only peeked at, so a
+/// restart reads it.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -28,9 +29,9 @@ pub struct Peekable<R: Reader> {
 }
 
 struct Peeked<R: Reader> {
-    /// `None` is the end of the input.
+    /// `None` at the end of the input.
     item: Option<R::Item>,
-    /// The position and the location before it was read.
+    /// The position and the location before the item was read.
     position: R::Position,
     location: Option<String>,
 }
@@ -40,11 +41,12 @@ impl<R: Reader> Peekable<R> {
         Self { inner, peeked: None }
     }
 
-    /// The next item, which the next [`read`](Reader::read) gives; `None` at the end of the input.
+    /// Returns the next item without reading it; the next [`read`](Reader::read) returns the same item.
+    /// `None` at the end of the input.
     ///
     /// # Errors
-    /// As `read`: an error is given once, and reading goes on behind it, or not, as
-    /// [`steps_over`](Reader::steps_over) says.
+    /// As `read`: an error is returned once, and [`steps_over`](Reader::steps_over) tells whether reading
+    /// continues after it.
     pub fn peek(&mut self) -> Result<Option<&R::Item>, R::Error> {
         let peeked = if let Some(peeked) = self.peeked.take() {
             peeked
@@ -61,7 +63,7 @@ impl<R: Reader<Position: Clone>> Reader for Peekable<R> {
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the reader inside.
+    /// Its positions are those of the inner reader.
     fn kind() -> String {
         R::kind()
     }
@@ -119,7 +121,7 @@ mod tests {
     use crate::readers::{ReaderExt, VecReader};
 
     #[test]
-    fn a_restart_reads_what_was_only_looked_at() {
+    fn a_restart_reads_an_item_that_was_only_peeked_at() {
         restarts_everywhere(|| VecReader::new([0, 1, 2, 3]).peekable(), &[0, 1, 2, 3]);
         for read in 0..=3 {
             let mut first = VecReader::new([0, 1, 2]).peekable();
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_location_is_that_of_the_item_read_last() {
+    fn the_location_is_that_of_the_last_item_read() {
         let mut reader = VecReader::new([0, 1, 2]).peekable();
         reader.read().unwrap();
         reader.peek().unwrap();
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_seen_once_by_the_look_and_reading_goes_on_behind_it() {
+    fn peek_returns_an_error_once_and_reading_continues_after_it() {
         let mut reader = Faulty::new("1x2").peekable();
         reader.read().unwrap();
         let error = reader.peek().unwrap_err();

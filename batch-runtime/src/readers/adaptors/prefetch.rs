@@ -1,4 +1,4 @@
-//! Receives: a reader. Gives: the same items, read ahead on a thread of its own.
+//! Reads a reader's items ahead on a separate thread.
 
 mod ahead;
 
@@ -8,23 +8,25 @@ use std::vec::IntoIter;
 use self::ahead::{Ahead, Mark, Outcome};
 use crate::definition::{BoxError, Progress, Reader, Splittable};
 
-/// Reads ahead on a thread of its own; made by [`prefetch`](super::ReaderExt::prefetch).
+/// Reads ahead on a separate thread; [`prefetch`](super::ReaderExt::prefetch) creates it.
 ///
-/// While the step processes and writes, the next items are read: at most as many as were asked for are in memory. The
-/// reader has to be `Send`.
+/// The next items are read while the step processes and writes; at most the requested number of them is in
+/// memory. The reader must be `Send`.
 ///
-/// The position is that of the reader inside, behind the item that was handed out last: what was read ahead is
-/// not behind it, and a restart may do with or without reading ahead. Errors come in the order of the input, with
-/// their own location; a panic of the reader is one of [`read`](Reader::read), with its message. The thread begins with
-/// the first `read` and ends with this reader: dropping it waits for the one read that is going on.
+/// The position is that of the inner reader after the item returned last, not counting the items read ahead,
+/// so a restart may add or remove the prefetching. Errors keep the order of the input and their own location.
+/// A panic of the inner reader resurfaces in [`read`](Reader::read) with its message. The first `read` starts
+/// the thread; dropping this reader ends it, and waits for a read in flight.
 ///
-/// What is not as exact as without it:
-/// - [`location`](Reader::location) counts from a place a few items before: `2 items behind flights.csv, line 17`;
+/// These are less exact than without prefetching:
+/// - [`location`](Reader::location) counts from a known place a few items earlier: `2 items after
+///   flights.csv, line 17`;
 /// - [`progress`](Reader::progress) is up to that many items ahead;
-/// - [`committed`](Reader::committed) is told to the reader inside on its thread, as soon as the read that is going on
-///   returns. An error of it is given by the next call; at the end of the input it is waited for.
+/// - the inner reader's [`committed`](Reader::committed) is called on its thread, as soon as the read in
+///   flight returns. Its error is returned by the next call; at the end of the input, the call waits for it.
 ///
-/// Each item is given its position, which takes what [`position`](Reader::position) of the reader takes.
+/// Every item is stored with its position, so prefetching costs one [`position`](Reader::position) call per
+/// item.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -41,28 +43,28 @@ pub struct Prefetch<R: Reader> {
 }
 
 enum Side<R: Reader> {
-    /// Nothing is read yet.
+    /// Nothing has been read yet.
     Here(R),
     Ahead(Reading<R>),
     /// The thread could not be started.
     Gone,
 }
 
-/// What is handed out of a batch.
+/// The batch that is being returned item by item.
 struct Reading<R: Reader> {
     ahead: Ahead<R>,
     batch: IntoIter<Outcome<R>>,
-    /// How many outcomes the batch had.
+    /// The number of outcomes in the batch.
     size: usize,
-    /// Behind what was handed out last.
+    /// The position after the last outcome returned.
     position: R::Position,
     progress: Option<Progress>,
-    /// The location that is known, and the number of outcomes handed out behind it.
+    /// The last known location, and the number of outcomes returned since.
     location: Option<String>,
-    behind: usize,
-    /// What the reader inside says of the error that was handed out last.
+    since: usize,
+    /// Whether the inner reader steps over the error returned last.
     steps_over: bool,
-    /// The record that error is about.
+    /// The record that the error concerns.
     record: Option<String>,
     ended: bool,
 }
@@ -88,7 +90,7 @@ where
                 batch: Vec::new().into_iter(),
                 size: 0,
                 location: None,
-                behind: 0,
+                since: 0,
                 steps_over: true,
                 record: None,
                 ended: false,
@@ -113,14 +115,14 @@ impl<R: Reader<Position: Clone>> Reading<R> {
         }
         let Some(Outcome { read, position, mark }) = self.batch.next() else { return Ok(None) };
         self.position = position;
-        self.behind += 1;
+        self.since += 1;
         if self.batch.len() == 0 {
             self.ahead.release(self.size);
         }
         if let Some(Mark { location, progress }) = mark {
             self.progress = progress;
             if location.is_some() {
-                (self.location, self.behind) = (location, 0);
+                (self.location, self.since) = (location, 0);
             }
         }
         match read {
@@ -136,12 +138,12 @@ impl<R: Reader<Position: Clone>> Reading<R> {
     }
 
     fn location(&self) -> String {
-        let Self { location, behind, .. } = self;
-        match (location, behind) {
-            (None, behind) => format!("item {behind} of this execution"),
+        let Self { location, since, .. } = self;
+        match (location, since) {
+            (None, since) => format!("item {since} of this execution"),
             (Some(location), 0) => location.clone(),
-            (Some(location), 1) => format!("1 item behind {location}"),
-            (Some(location), behind) => format!("{behind} items behind {location}"),
+            (Some(location), 1) => format!("1 item after {location}"),
+            (Some(location), since) => format!("{since} items after {location}"),
         }
     }
 }
@@ -154,7 +156,7 @@ where
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the reader inside.
+    /// Its positions are those of the inner reader.
     fn kind() -> String {
         R::kind()
     }

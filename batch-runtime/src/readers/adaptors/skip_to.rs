@@ -1,11 +1,12 @@
-//! Receives: a reader and a position of it. Gives: the reader from there on.
+//! Starts a reader at a given position.
 
 use crate::definition::{Progress, Reader};
 
-/// Begins at a position; made by [`skip_to`](super::ReaderExt::skip_to).
+/// Starts at a position; [`skip_to`](super::ReaderExt::skip_to) creates it.
 ///
-/// A checkpoint of an earlier execution is stronger: a restart goes on behind what was committed. A position is
-/// what [`position`](Reader::position) gave; as every position it may have been stored as JSON.
+/// A checkpoint of an earlier execution takes precedence: a restart resumes after the last commit. A position
+/// is a value returned by [`position`](Reader::position); like every position, it may have been stored as
+/// JSON.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -22,7 +23,7 @@ use crate::definition::{Progress, Reader};
 #[derive(Debug)]
 pub struct SkipTo<R: Reader> {
     inner: R,
-    /// Where it begins; `None` once it is there or behind.
+    /// The starting position; `None` once the reader has reached it.
     start: Option<R::Position>,
 }
 
@@ -33,8 +34,8 @@ impl<R: Reader> SkipTo<R> {
 }
 
 impl<R: Reader<Position: Clone>> SkipTo<R> {
-    /// Goes to where it begins; not before the first item, since a reader resumes at most once, and a checkpoint may
-    /// come first.
+    /// Moves to the starting position. This waits for the first item, because a reader resumes at most once
+    /// and a checkpoint may come first.
     #[inline]
     fn begin(&mut self) -> Result<(), R::Error> {
         if let Some(start) = &self.start {
@@ -50,7 +51,7 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the reader inside.
+    /// Its positions are those of the inner reader.
     fn kind() -> String {
         R::kind()
     }
@@ -79,7 +80,7 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
         self.inner.committed(position)
     }
 
-    /// False also for the error of a position that the input does not have.
+    /// Also false for the error of a position that the input does not have.
     fn steps_over(&self, error: &R::Error) -> bool {
         self.start.is_none() && self.inner.steps_over(error)
     }
@@ -108,17 +109,17 @@ mod tests {
     use crate::readers::{ReaderExt, VecReader};
 
     #[test]
-    fn it_begins_at_the_position_and_restarts_behind_what_was_read() {
+    fn it_begins_at_the_position_and_restarts_after_the_items_read() {
         restarts_everywhere(|| VecReader::new([0, 1, 2, 3]).skip_to(2), &[2, 3]);
     }
 
     #[test]
-    fn before_the_first_item_the_position_is_where_it_begins() {
+    fn before_the_first_item_the_position_is_its_start() {
         assert_eq!(VecReader::new([0, 1, 2, 3]).skip_to(2).position(), 2);
     }
 
     #[test]
-    fn behind_a_position_that_the_input_lacks_reading_does_not_go_on() {
+    fn a_position_that_the_input_lacks_ends_the_reading() {
         let mut reader = VecReader::new([0, 1]).skip_to(3);
         let error = reader.read().unwrap_err();
         assert!(!reader.steps_over(&error));

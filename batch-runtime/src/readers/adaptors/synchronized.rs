@@ -1,23 +1,25 @@
-//! Receives: a reader. Gives: it for several threads, which take batches of items under one lock.
+//! Shares a reader between several threads, which take batches of items under one lock.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::definition::{BoxError, Progress, Reader, Splittable};
 
-/// A reader that several threads can read; made by [`synchronized`](super::ReaderExt::synchronized).
+/// A reader that several threads can share; [`synchronized`](super::ReaderExt::synchronized) creates it.
 ///
-/// Each item goes to one thread. A thread takes a batch at a time ([`read_batch`](Self::read_batch)), so the lock costs
-/// next to nothing an item. The position is that behind everything that was handed out, to whichever thread: items
-/// that a thread still works on are behind it.
+/// Each item goes to one thread. A thread takes a batch at a time ([`read_batch`](Self::read_batch)), so the
+/// lock costs next to nothing per item. The position is after all items handed out to any thread, including
+/// those that a thread is still working on.
 ///
-/// A step with `threads` shares its reader between them by itself, whichever can pass from one thread to another, and
-/// keeps its own account of what is committed. It takes this one as well, with the same positions, at next to no cost;
-/// but there is no need to. The need is in code of your own: a tasklet that starts threads, a reader that merges others.
+/// You do not need it for a step with `threads`: such a step already shares its reader between the threads,
+/// if the reader can move between them, and keeps track of the committed items itself. It accepts this reader
+/// too, with the same positions and at almost no cost. Use it in your own code: a tasklet that starts
+/// threads, a reader that merges others.
 ///
-/// A panic of the reader inside is one of the thread that read; the others can go on, and no item is given twice. Where
-/// they go on is that reader's: a CSV or JSON record whose `Deserialize` panicked is passed over, a page of `SQLite` rows
-/// is fetched again, so that a row on which the closure panics each time is in the way of those behind it.
+/// A panic of the inner reader reaches the thread that was reading; the others can continue, and no item is
+/// returned twice. The inner reader decides where they continue: a CSV or JSON record whose `Deserialize`
+/// panicked is skipped, but a page of `SQLite` rows is fetched again, so a row on which the closure always
+/// panics blocks the rows after it.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -43,7 +45,7 @@ pub struct Synchronized<R> {
 
 struct Reading<R> {
     inner: R,
-    /// The end was seen by one of the threads: the reader is not asked again.
+    /// True once a thread has seen the end: the reader is not read again.
     ended: bool,
 }
 
@@ -74,7 +76,7 @@ impl<R> Synchronized<R> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Reading<R>> {
-        // The reader changes nothing here but itself, so a panic of it leaves nothing half done.
+        // The reader changes nothing here but itself, so its panic leaves nothing half done.
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,16 +86,17 @@ impl<R> Synchronized<R> {
 }
 
 impl<R: Reader> Synchronized<R> {
-    /// Appends up to `most` items to `into`, in the order of the input, and gives their number: 0 at the end of the
-    /// input, if `most` is not 0.
+    /// Appends up to `most` items to `into`, in the order of the input, and returns their number: 0 at the
+    /// end of the input, unless `most` is 0.
     ///
     /// # Errors
-    /// As [`read`](Reader::read). The items before it are in `into`; behind it, the next call of any thread goes on.
+    /// As [`read`](Reader::read). The items before the error are in `into`; the next call of any thread
+    /// continues after it.
     pub fn read_batch(&self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
         self.lock().read_batch(most, into)
     }
 
-    /// The reader inside, when no thread shares it any more.
+    /// Returns the inner reader once no thread shares it any more.
     pub fn into_inner(self) -> R {
         self.reading.into_inner().unwrap_or_else(PoisonError::into_inner).inner
     }
@@ -104,7 +107,7 @@ impl<R: Reader> Reader for Synchronized<R> {
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the reader inside.
+    /// Its positions are those of the inner reader.
     fn kind() -> String {
         R::kind()
     }
@@ -190,7 +193,7 @@ mod tests {
     use crate::readers::{JsonLinesReader, ReaderExt, Synchronized, VecReader};
 
     #[test]
-    fn alone_it_reads_and_restarts_as_the_reader_inside() {
+    fn alone_it_reads_and_restarts_as_the_inner_reader() {
         restarts_everywhere(|| VecReader::new([0, 1, 2, 3]).synchronized(), &[0, 1, 2, 3]);
         splits_everywhere(|| VecReader::new([0, 1, 2, 3]).synchronized());
     }
@@ -238,7 +241,7 @@ mod tests {
         assert_eq!(items, [1, 2]);
     }
 
-    /// A number, but 13: on that it panics.
+    /// A number whose `Deserialize` panics on 13.
     #[derive(Debug, PartialEq)]
     struct Unlucky(u32);
 
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_csv_or_json_record_whose_deserialize_panicked_is_passed_over() {
+    fn a_csv_or_json_record_whose_deserialize_panicked_is_skipped() {
         let path = std::env::temp_dir().join(format!("batch-synchronized-{}", uuid::Uuid::new_v4()));
         std::fs::write(&path, "12\n13\n14\n").unwrap();
         #[cfg(feature = "csv")]

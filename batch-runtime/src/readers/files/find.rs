@@ -9,11 +9,11 @@ use glob::{MatchOptions, Pattern};
 
 use crate::definition::{resolved_path, resource_name};
 
-/// The rules of a shell: a wildcard stands for no dot at the front.
+/// The rules of a shell: a wildcard does not match a leading dot.
 const RULES: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// Why files are not read.
+/// Why the files cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
@@ -28,46 +28,46 @@ pub enum FilesError {
     /// The pattern matches nothing.
     #[error("no file matches `{names}` in {folder}")]
     NoFile {
-        /// The folder.
+        /// The folder that was searched.
         folder: Box<str>,
-        /// The pattern, from there on.
+        /// The pattern, relative to the folder.
         names: Box<str>,
     },
-    /// A folder cannot be looked into.
-    #[error("cannot look into {folder}: {source}")]
+    /// A folder cannot be read.
+    #[error("cannot read the folder {folder}: {source}")]
     Folder {
         /// The folder.
         folder: Box<str>,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// They are not the files of an earlier execution.
+    /// The files differ from those of an earlier execution.
     #[error(
         "an earlier execution read {file}, but the files before it have changed since; \
-         bring the old files back, or start a new instance (`--next`)"
+         restore the old files, or start a new instance (`--next`)"
     )]
     Changed {
-        /// Where it stopped.
+        /// The file where it stopped.
         file: Box<str>,
     },
 }
 
-/// What a name between two slashes has to be.
+/// The pattern for one name between slashes.
 enum Name {
     /// `**`: any number of folders.
     AnyFolders,
     Like(Pattern),
 }
 
-/// The files of a folder that match, in their order.
+/// Returns the files of a folder that match, in order.
 pub(super) fn in_folder(folder: &Path, names: &str) -> Result<Vec<PathBuf>, FilesError> {
     if names.starts_with('/') {
-        return Err(malformed(names, "it is of names in the folder, and does not begin with `/`"));
+        return Err(malformed(names, "it must be relative to the folder, without a leading `/`"));
     }
     found(folder, names)
 }
 
-/// The files that match, in their order.
+/// Returns the files that match, in order.
 pub(super) fn by_pattern(pattern: &str) -> Result<Vec<PathBuf>, FilesError> {
     let is_plain = |name: &str| !name.contains(['*', '?', '[']);
     let plain: usize = pattern.split_inclusive('/').take_while(|name| is_plain(name)).map(str::len).sum();
@@ -100,14 +100,19 @@ fn parsed(names: &str) -> Result<Vec<Name>, FilesError> {
     let mut parsed = Vec::new();
     for name in names.split('/').filter(|name| !matches!(*name, "" | ".")) {
         parsed.push(match name {
-            ".." => return Err(malformed(names, "`..` is no name; name another folder")),
+            ".." => {
+                return Err(malformed(
+                    names,
+                    "`..` is not allowed; name the other folder as the starting folder",
+                ));
+            }
             "**" => Name::AnyFolders,
             name => Name::Like(Pattern::new(name).map_err(|error| malformed(names, error.msg))?),
         });
     }
     match parsed.last() {
         Some(Name::Like(_)) if !names.ends_with('/') => Ok(parsed),
-        _ => Err(malformed(names, "it ends with the name of a file, as `*.csv`")),
+        _ => Err(malformed(names, "it must end with a file name such as `*.csv`")),
     }
 }
 
@@ -117,7 +122,7 @@ fn name_of(folder: &Path) -> Box<str> {
 
 struct Search {
     paths: Vec<PathBuf>,
-    /// Did several paths perhaps lead to one file?
+    /// True if several paths may lead to one file.
     has_links: bool,
 }
 
@@ -136,7 +141,7 @@ impl Search {
             match first {
                 Name::AnyFolders if kind.is_dir() && !is_hidden(&name) => self.look_into(&path, names)?,
                 Name::Like(pattern) if pattern.matches_with(&name.to_string_lossy(), RULES) => {
-                    // The link of a folder is a folder.
+                    // A link to a folder counts as a folder.
                     let is_folder = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
                     self.has_links |= kind.is_symlink();
                     if rest.is_empty() && !is_folder {
@@ -197,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_characters_of_a_folder_are_no_pattern() {
+    fn special_characters_in_the_folder_are_not_a_pattern() {
         let folder =
             Folder::with(&["in[2024]/a.csv", "in2/b.csv", "in*/c.csv", "inx/d.csv", "?/e.csv", "x/f.csv"]);
         assert_eq!(folder.found("in[2024]", "*.csv"), ["in[2024]/a.csv"]);
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_files_and_folders_are_left_out_unless_the_pattern_asks_for_them() {
+    fn hidden_files_and_folders_are_ignored_unless_the_pattern_asks_for_them() {
         let folder = Folder::with(&["a.csv", ".half-copied.csv", ".old/b.csv", "new/c.csv"]);
         assert_eq!(folder.found("", "*.csv"), ["a.csv"]);
         assert!(in_folder(&folder.0, "?half*").is_err());
@@ -217,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_in_the_order_of_their_bytes_also_those_that_are_not_utf_8() {
+    fn files_are_in_byte_order_including_names_that_are_not_utf_8() {
         let folder = Folder::with(&["b.csv", "a.csv", "Z.csv", "é.csv", "a10.csv", "a9.csv"]);
         folder.add(b"\xff.csv");
         folder.add(b"\xc3.csv");
@@ -226,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_any_depth_are_looked_into() {
+    fn folders_of_any_depth_are_searched() {
         let folder = Folder::with(&["a.csv", "x/a.csv", "x/y/a.csv", "x/y/z/b.csv", "x.csv/c.txt"]);
         assert_eq!(folder.found("", "**/a.csv"), ["a.csv", "x/a.csv", "x/y/a.csv"]);
         assert_eq!(folder.found("", "x/**/**/*.csv"), ["x/a.csv", "x/y/a.csv", "x/y/z/b.csv"]);
         assert_eq!(folder.found("", "./x//y/?.csv"), ["x/y/a.csv"]);
-        assert_eq!(folder.found("", "*.csv"), ["a.csv"], "a folder is no file");
+        assert_eq!(folder.found("", "*.csv"), ["a.csv"], "a folder is not a file");
     }
 
     #[test]
@@ -252,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_folder_above_is_not_gone_through_for_ever() {
+    fn a_link_to_a_parent_folder_does_not_loop_forever() {
         let folder = Folder::with(&["x/a.csv"]);
         symlink("..", folder.0.join("x/up")).unwrap();
         assert_eq!(folder.found("", "**/a.csv"), ["x/a.csv"]);
     }
 
     #[test]
-    fn a_pattern_of_the_whole_path_has_wildcards_everywhere() {
+    fn a_pattern_for_the_whole_path_may_have_wildcards_everywhere() {
         let folder = Folder::with(&["in-1/a.csv", "in-2/a.csv", "out/a.csv"]);
         let whole = folder.0.to_str().unwrap();
         let found = by_pattern(&format!("{whole}/in-*/*.csv")).unwrap();
@@ -270,25 +275,28 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_found_says_why() {
+    fn errors_say_why_nothing_is_found() {
         let folder = Folder::with(&["a.csv", ".b.txt"]);
         let told = |names: &str| in_folder(&folder.0, names).unwrap_err().to_string();
         let place = folder.0.display();
         assert_eq!(told("*.txt"), format!("no file matches `*.txt` in {place}"));
         assert_eq!(
             told("/a.csv"),
-            "the pattern `/a.csv` is malformed: it is of names in the folder, and does not begin with `/`"
+            "the pattern `/a.csv` is malformed: it must be relative to the folder, without a leading `/`"
         );
         assert_eq!(
             told("../*.csv"),
-            "the pattern `../*.csv` is malformed: `..` is no name; name another folder"
+            "the pattern `../*.csv` is malformed: `..` is not allowed; name the other folder as the starting folder"
         );
         for names in ["", "**", "a/", "a/**"] {
-            let problem = "it ends with the name of a file, as `*.csv`";
+            let problem = "it must end with a file name such as `*.csv`";
             assert_eq!(told(names), format!("the pattern `{names}` is malformed: {problem}"));
         }
         assert!(told("[a").starts_with("the pattern `[a` is malformed: "));
         let gone = in_folder(&folder.0.join("gone"), "*").unwrap_err().to_string();
-        assert_eq!(gone, format!("cannot look into {place}/gone: No such file or directory (os error 2)"));
+        assert_eq!(
+            gone,
+            format!("cannot read the folder {place}/gone: No such file or directory (os error 2)")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a reader of several files promises.
+//! Tests of the reader of several files.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ fn scripts(names: &[&str]) -> FilesReader<Faulty, impl FnMut(&Path) -> Result<Fa
 }
 
 #[test]
-fn files_are_read_one_after_the_other_and_a_restart_goes_on_behind_every_item() {
+fn files_are_read_one_after_the_other_and_a_restart_resumes_after_any_item() {
     restarts_everywhere(|| scripts(&["12", "a", "x3", "aa", "4x5"]), &[1, 2, 3, 4, 5]);
     restarts_everywhere(|| scripts(&[]), &[]);
 }
@@ -47,13 +47,13 @@ fn a_file_that_cannot_be_opened_is_not_stepped_over_and_nothing_before_it_is_rep
     reader.read().unwrap();
     let error = reader.read().unwrap_err();
     assert!(!reader.steps_over(&error));
-    let mut anew = scripts(&["1", "missing", "2"]);
-    anew.resume(stored(&reader)).unwrap();
-    assert_eq!(anew.read().unwrap_err().to_string(), "no such file");
+    let mut reopened = scripts(&["1", "missing", "2"]);
+    reopened.resume(stored(&reader)).unwrap();
+    assert_eq!(reopened.read().unwrap_err().to_string(), "no such file");
 }
 
 #[test]
-fn behind_an_error_reading_goes_on_where_the_reader_of_the_file_says_so() {
+fn the_reader_of_the_file_decides_whether_reading_continues_after_an_error() {
     let mut reader = scripts(&["1x2!3"]);
     reader.read().unwrap();
     let error = reader.read().unwrap_err();
@@ -64,7 +64,7 @@ fn behind_an_error_reading_goes_on_where_the_reader_of_the_file_says_so() {
 }
 
 #[test]
-fn a_restart_is_refused_if_files_before_the_position_changed_and_not_if_some_came_behind() {
+fn a_restart_is_refused_if_files_before_the_position_changed_but_not_if_some_were_added_after_it() {
     let mut reader = scripts(&["12", "34"]);
     for _ in 0..3 {
         reader.read().unwrap();
@@ -78,7 +78,7 @@ fn a_restart_is_refused_if_files_before_the_position_changed_and_not_if_some_cam
     }
 }
 
-/// Tells where its file was committed.
+/// Records where its file was committed.
 struct Told<'t>(Option<u32>, &'t RefCell<Vec<u32>>);
 
 impl Reader for Told<'_> {
@@ -105,7 +105,7 @@ impl Reader for Told<'_> {
 }
 
 #[test]
-fn every_file_that_ended_within_a_chunk_is_told_of_the_commit_once() {
+fn every_file_that_ended_within_a_chunk_is_notified_of_the_commit_once() {
     let (told, opened) = (RefCell::new(Vec::new()), RefCell::new(0));
     let names = (0..100).map(|name| PathBuf::from(name.to_string()));
     let mut reader = FilesReader::new(names, |_: &Path| {
@@ -113,7 +113,7 @@ fn every_file_that_ended_within_a_chunk_is_told_of_the_commit_once() {
         Ok::<_, String>(Told(Some(7), &told))
     });
     while reader.read().unwrap().is_some() {}
-    assert!(reader.untold.iter().filter(|ended| ended.reader.is_some()).count() <= OPEN + 1);
+    assert!(reader.unnotified.iter().filter(|ended| ended.reader.is_some()).count() <= OPEN + 1);
     let end = reader.position();
     reader.committed(&end).unwrap();
     reader.committed(&end).unwrap();

@@ -1,5 +1,5 @@
-//! Receives: the bytes of a [`Source`]. Gives: one line after another as slices of its buffer, with number and byte
-//! offset, and the place behind each to go on from.
+//! Splits the bytes of a [`Source`] into lines: slices of its buffer, with line number and byte offset, and
+//! the place after each from which to resume.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::readers::source::{self, ENCODED, MOST_TAKEN_OUT, Source, line_around};
 use crate::readers::{ReadError, json_lines::LinePosition};
 
-/// What a read asks of the operating system.
+/// The size of a read from the operating system.
 const BUFFER: usize = 128 * 1024;
 
-/// How many bytes before a position are hashed into it.
+/// The number of bytes before a position that are hashed into it.
 const TAIL: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -18,25 +18,25 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The lines of a source.
 pub(super) struct Lines {
     pub(super) source: Source,
-    /// Holds up to [`TAIL`] bytes before `at`, and what is read ahead.
+    /// Holds up to [`TAIL`] bytes before `at`, and the bytes read ahead.
     buffer: Vec<u8>,
-    /// The offset of the buffer's begin in the input.
+    /// The offset in the input of the buffer's first byte.
     base: u64,
-    /// Where the next line begins in the buffer, and where what is read ends.
+    /// The start of the next line in the buffer, and the end of the bytes read.
     at: usize,
     filled: usize,
     ended: bool,
     /// The number of the next line, from 1.
     line: u64,
     pub(super) longest: usize,
-    /// The position behind the last line, while the next one is dropped as it is read.
+    /// The position after the last line while the next one is dropped as it is read.
     held: Option<LinePosition>,
 }
 
-/// Where a line was found.
+/// The place of a line.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
-    /// Without its end, in the buffer.
+    /// The range in the buffer, without the line ending.
     pub(super) range: Range<usize>,
     pub(super) number: u64,
     pub(super) byte: u64,
@@ -65,18 +65,18 @@ impl Lines {
         self.source.resource().clone()
     }
 
-    /// The bytes of a line that was just found.
+    /// Returns the bytes of the line just found.
     pub(super) fn bytes(&self, line: &Line) -> &[u8] {
         &self.buffer[line.range.clone()]
     }
 
-    /// The line with that byte, as far as it is in the buffer still.
+    /// Returns the line that contains `byte`, as far as it is still in the buffer.
     #[cold]
     pub(super) fn line_at(&self, byte: u64) -> Option<String> {
         line_around(&self.buffer[..self.at.min(self.filled)], byte.checked_sub(self.base)?)
     }
 
-    /// The number of the line that was read last.
+    /// The number of the last line read.
     pub(super) fn last(&self) -> u64 {
         self.line - 1
     }
@@ -85,7 +85,7 @@ impl Lines {
         self.base + self.at as u64
     }
 
-    /// Finds the next line, empty ones too.
+    /// Finds the next line, including empty ones.
     pub(super) fn advance(&mut self) -> Result<Option<Line>, ReadError> {
         let mut searched = self.at;
         loop {
@@ -106,14 +106,15 @@ impl Lines {
         }
     }
 
-    /// What lies before the reader, at least so many bytes where there are, and whether that is all.
+    /// Returns the next bytes of the input, at least `most` of them if there are as many, and whether they
+    /// are the rest of it.
     pub(super) fn peek(&mut self, most: usize) -> Result<(&[u8], bool), ReadError> {
         self.look_ahead(most)?;
         Ok((&self.buffer[self.at..self.filled], self.ended))
     }
 
-    /// Reads on until there are so many bytes after the last line, or all there are. What breaks after the first of them is told when
-    /// it is come to.
+    /// Reads on until `bytes` bytes follow the last line, or the input ends. An error after the first of them
+    /// is returned only when reading gets there.
     fn look_ahead(&mut self, bytes: usize) -> Result<(), ReadError> {
         while self.filled < self.at + bytes && !self.ended {
             match self.fill() {
@@ -124,12 +125,12 @@ impl Lines {
         Ok(())
     }
 
-    /// None of the same input.
+    /// Returns an empty reader of the same input.
     pub(super) fn none(&self) -> Self {
         Self { longest: self.longest, ended: true, ..Self::new(self.source.nothing()) }
     }
 
-    /// Copies lines to `into` until there are so many that are not blank, and gives how many they are.
+    /// Copies lines to `into` until `most` of them are not blank, and returns the number of those.
     pub(super) fn copy_next(&mut self, most: usize, end: u64, into: &mut Self) -> Result<usize, ReadError> {
         into.buffer.clear();
         (into.at, into.filled) = (0, 0);
@@ -153,13 +154,13 @@ impl Lines {
         line
     }
 
-    /// Makes the line that was just found the next one again.
+    /// Puts the line just found back, so that it is the next one again.
     #[cold]
     pub(super) fn put_back(&mut self, line: &Line) {
         (self.at, self.line) = (line.range.start, line.number);
     }
 
-    /// Goes behind a line that is too long, of which the end may be known.
+    /// Moves past a line that is too long, whose end may be known.
     #[cold]
     fn skip_line(&mut self, mut end: Option<usize>) -> Result<ReadError, ReadError> {
         let (line, byte) = (self.line, self.byte());
@@ -179,7 +180,7 @@ impl Lines {
         Ok(ReadError::TooLong { resource, line, byte, limit, in_quotes: false })
     }
 
-    /// Reads on; what was before the next line is dropped, but for the tail of a position.
+    /// Reads on; drops the bytes before the next line, except for the tail of a position.
     fn fill(&mut self) -> Result<(), ReadError> {
         let dropped = self.at.saturating_sub(TAIL);
         self.buffer.copy_within(dropped..self.filled, 0);
@@ -187,7 +188,7 @@ impl Lines {
         self.at -= dropped;
         self.filled -= dropped;
         if self.buffer.len() - self.filled < BUFFER / 2 {
-            // Doubled, so that a long line is not copied once a read.
+            // Double the buffer, so that a long line is not copied with each read.
             self.buffer.resize((2 * self.filled).max(BUFFER), 0);
         }
         let count = self.source.fill(&mut self.buffer[self.filled..])?;
@@ -196,7 +197,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Skips a byte order mark, and refuses what is in another encoding.
+    /// Skips a byte order mark, and refuses other encodings.
     pub(super) fn begin(&mut self) -> Result<(), ReadError> {
         self.look_ahead(ENCODED)?;
         self.source.check_encoding(&self.buffer[..self.filled])?;
@@ -221,7 +222,7 @@ impl Lines {
         }
     }
 
-    /// Goes to a position, before the first line is read.
+    /// Moves to a position before the first line is read.
     pub(super) fn go_to(&mut self, position: &LinePosition) -> Result<(), ReadError> {
         let LinePosition { byte, line, tail, hash, input } = *position;
         self.source.check(input, byte)?;
@@ -230,7 +231,7 @@ impl Lines {
         let Some(target) = byte.checked_sub(tail as u64) else {
             return Err(self.source.changed(byte, "the position is damaged"));
         };
-        // What was read to look at the beginning cannot be read again from a compressed file.
+        // The bytes read to examine the beginning cannot be read again from a compressed file.
         let in_buffer = target.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
         if let Some(offset) = in_buffer.filter(|offset| *offset <= self.filled) {
             self.at = offset;
@@ -238,7 +239,7 @@ impl Lines {
             self.source.skip_to(target)?;
             (self.base, self.at, self.filled, self.ended) = (target, 0, 0, false);
         }
-        // One byte more tells whether a line without an end has grown.
+        // One more byte reveals whether a line without a line ending has grown.
         while self.filled < self.at + tail + 2 && !self.ended {
             self.fill()?;
         }

@@ -1,5 +1,5 @@
-//! Receives: a file with a JSON value a line, plain or compressed. Gives: [`JsonLinesReader`], its values as items of a
-//! serde type.
+//! [`JsonLinesReader`] reads a file with one JSON value per line, plain or compressed, into values of a serde
+//! type.
 
 mod lines;
 mod shape;
@@ -18,14 +18,15 @@ use crate::{Deserializes, Progress, Reader};
 
 pub use split::LinePart;
 
-/// Reads a file with a JSON value a line (JSON Lines, NDJSON), one item each.
+/// Reads a file with one JSON value per line (JSON Lines, NDJSON), one item per value.
 ///
-/// The file is UTF-8, with or without a byte order mark; blank lines are left out, and the last line needs no
-/// end. A file named `.gz` or `.zst` is decompressed. A restart seeks in a plain file; in a compressed file it
-/// decompresses what lies before.
+/// The file is UTF-8, with or without a byte order mark. Blank lines are skipped, and the last line needs no
+/// line ending. Files named `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a
+/// compressed file it decompresses everything before its position.
 ///
-/// Reading goes on behind an error about one line ([`ReadError::is_about_a_record`]): no JSON, not the item's,
-/// invalid UTF-8, too long. It does not behind a failure of the operating system or a damaged compressed file.
+/// Reading continues after an error about one line ([`ReadError::is_about_a_record`]): invalid JSON, a value
+/// that does not fit the item, invalid UTF-8, a line that is too long. It ends after a failure of the
+/// operating system or a damaged compressed file.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::JsonLinesReader};
@@ -49,19 +50,20 @@ pub use split::LinePart;
 /// ```
 pub struct JsonLinesReader<T> {
     lines: Lines,
-    /// The range of bytes that is read, if it is a part.
+    /// The range of bytes to read, if it is a part.
     part: Option<(u64, u64)>,
     item: PhantomData<fn() -> T>,
 }
 
-/// Where a [`JsonLinesReader`] stands, and in which file.
+/// The position of a [`JsonLinesReader`], and the file it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinePosition {
-    /// The offset in the (decompressed) file.
+    /// The byte offset in the (decompressed) file.
     byte: u64,
-    /// The line there, from 1.
+    /// The line at that offset, from 1.
     line: u64,
-    /// The bytes before `byte` that were hashed, and their hash: a line that came or went before is noticed.
+    /// The number of bytes hashed before `byte`, and their hash: they reveal a line added or removed before
+    /// it.
     tail: u64,
     hash: u64,
     input: Identity,
@@ -71,7 +73,7 @@ impl<T> JsonLinesReader<T> {
     /// Opens the file.
     ///
     /// # Errors
-    /// When it cannot be opened, is a folder, is not in UTF-8, or is one JSON value over several lines.
+    /// If the file cannot be opened, is a folder, is not in UTF-8, or is one JSON value over several lines.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let mut lines = Lines::new(Source::open(path.as_ref())?);
         lines.begin()?;
@@ -79,7 +81,7 @@ impl<T> JsonLinesReader<T> {
         Ok(Self { lines, part: None, item: PhantomData })
     }
 
-    /// The most bytes that a line may have; 16 MiB if it is not said.
+    /// Sets the maximum length of a line in bytes; 16 MiB by default.
     #[must_use]
     pub fn longest_record(mut self, bytes: usize) -> Self {
         self.lines.longest = bytes;
@@ -154,7 +156,7 @@ impl<T> JsonLinesReader<T> {
     #[cold]
     fn invalid_utf8(&self, line: &Line, error: std::str::Utf8Error) -> ReadError {
         let bytes = self.lines.bytes(line);
-        // What is bad is shown, also in a long line.
+        // Show the invalid bytes, even in a long line.
         let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
         let from = valid.floor_char_boundary(valid.len().saturating_sub(SHOWN_CHARACTERS / 2));
         ReadError::InvalidUtf8 {
@@ -172,7 +174,7 @@ impl<T> JsonLinesReader<T> {
         let place = format!(" at line {} column {}", error.line(), error.column());
         let problem = message.strip_suffix(&place).unwrap_or(&message);
         let character = text[..text.floor_char_boundary(error.column())].chars().count();
-        // What is wrong ends at the column: a long line is shown from somewhat before it.
+        // The error ends at this column: show a long line from a little before it.
         let from = text.floor_char_boundary(error.column().saturating_sub(SHOWN_CHARACTERS / 2));
         let value = if text.chars().nth(SHOWN_CHARACTERS).is_none() || from == 0 {
             shown(text.trim())
@@ -199,7 +201,7 @@ impl<T> fmt::Debug for JsonLinesReader<T> {
     }
 }
 
-/// A message without the middle of a long value in it.
+/// Formats a message with the middle of a long value cut out.
 struct Short<'a>(&'a str);
 
 impl fmt::Display for Short<'_> {
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_failed_is_opened_anew_at_its_position_wherever_that_was() {
+    fn a_failed_reader_is_reopened_at_its_position_wherever_that_was() {
         let text = format!("1\n\n2\n{}\nbad\n3\n{}4\n5", "9".repeat(500_000), " ".repeat(900));
         let path = std::env::temp_dir().join(format!("batch-json-unplugged-{}.jsonl", std::process::id()));
         std::fs::write(&path, &text).unwrap();
@@ -247,15 +249,15 @@ mod tests {
             let (mut outcomes, error) = read_on(&mut reader);
             assert!(matches!(error, Some(ReadError::Io { .. })), "{error:?}");
             let position = serde_json::to_string(&reader.position()).unwrap();
-            let mut anew = open();
-            anew.resume(serde_json::from_str(&position).unwrap()).unwrap();
-            outcomes.extend(read_on(&mut anew).0);
+            let mut reopened = open();
+            reopened.resume(serde_json::from_str(&position).unwrap()).unwrap();
+            outcomes.extend(read_on(&mut reopened).0);
             assert_eq!(outcomes, whole, "unplugged at {byte}");
         }
         std::fs::remove_file(&path).unwrap();
     }
     #[test]
-    fn lines_that_are_taken_out_are_what_is_read() {
+    fn detached_lines_equal_those_that_are_read() {
         let many = "12\n3\n".repeat(30_000);
         let inputs = [
             "1\n2\n3\n4\n5\n".to_owned(),

@@ -1,4 +1,4 @@
-//! Refuses a file that is one JSON document, where a value a line was expected.
+//! Refuses a file that is one JSON document instead of one value per line.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::lines::Lines;
 use crate::readers::{ReadError, fields};
 
-/// How much of the file is looked at.
+/// The number of bytes examined at the start of the file.
 const LOOKED_AT: usize = 16 * 1024;
 
-/// Looks at the first two lines that are not blank.
+/// Examines the first two lines that are not blank.
 pub(super) fn check(lines: &mut Lines) -> Result<(), ReadError> {
     let resource = lines.resource();
     let (front, is_whole) = lines.peek(LOOKED_AT)?;
     let mut found =
         front.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     match (found.next(), found.next()) {
-        // The second may be cut where no third follows.
+        // The second line may be truncated if no third one follows.
         (Some(first), Some(second))
             if begins_a_document(first) && (is_whole || found.next().is_some()) && !is_value(second) =>
         {
@@ -27,7 +27,7 @@ pub(super) fn check(lines: &mut Lines) -> Result<(), ReadError> {
     }
 }
 
-/// Is the first line, which is no item, an array of objects where each line is to be one?
+/// True if the first line is not an item but an array of objects that should be one line each.
 #[cold]
 pub(super) fn is_array_of_all<T: DeserializeOwned>(line: &str) -> bool {
     let inside = line.trim_start().strip_prefix('[').map(str::trim_start);
@@ -38,7 +38,7 @@ pub(super) fn is_array_of_all<T: DeserializeOwned>(line: &str) -> bool {
 
 pub(super) fn refused(resource: Arc<str>, problem: &str) -> ReadError {
     let problem =
-        format!("{problem}, where a value a line is expected; `jq -c '.[]'` makes lines of an array");
+        format!("{problem}, but one value per line was expected; `jq -c '.[]'` converts an array to lines");
     ReadError::Options { resource, problem: problem.into() }
 }
 
@@ -46,7 +46,7 @@ fn is_value(line: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
-/// Is the line the begin of a value as programs write one over several lines?
+/// True if the line begins a value that programs write over several lines.
 fn begins_a_document(line: &[u8]) -> bool {
     let is_open = serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
     is_open && (matches!(line, b"{" | b"[" | b"[{") || line.starts_with(b"[") && line.ends_with(b","))

@@ -1,20 +1,21 @@
-//! Receives: a file with a JSON value a line, and a number of parts. Gives: the parts, cut between lines only.
+//! Splits a file of JSON lines into parts, cut only between lines.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{JsonLinesReader, LinePosition};
 use crate::definition::{BoxError, Reader, Splittable, evenly};
 
-/// A part of a file of lines: from one place up to another.
+/// A part of a file of lines, from one place up to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinePart {
     begin: LinePosition,
-    /// The offset behind its last line; `None` in the last part.
+    /// The offset after its last line; `None` in the last part.
     end: Option<u64>,
 }
 
-/// By ranges of bytes, cut between lines. The file is looked through once for that, so that every part knows its line
-/// numbers. A compressed file is one part: to go anywhere in it is to decompress what lies before.
+/// Splits by byte ranges, cut between lines. This scans the file once, so that every part knows its line
+/// numbers. A compressed file is a single part: reaching any place in it means decompressing everything
+/// before.
 impl<T: DeserializeOwned> Splittable for JsonLinesReader<T> {
     type Part = LinePart;
 

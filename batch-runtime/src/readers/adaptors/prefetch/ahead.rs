@@ -1,5 +1,4 @@
-//! Receives: a reader. Gives: the thread that reads it ahead, and the hand-over of what it read, in which every wait has
-//! one who ends it.
+//! Runs the thread that reads ahead, and hands its outcomes over. Every wait has a thread that ends it.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -10,34 +9,34 @@ use std::time::Duration;
 
 use crate::definition::{Progress, Reader};
 
-/// The most items taken at once: enough for a wait to cost next to nothing an item.
+/// The most items handed over at once: enough for a wait to cost next to nothing per item.
 const BATCH: usize = 256;
 
-/// How long the taking side waits for more than one item: to be woken costs more than to read most items.
+/// How long the consumer waits for more than one item: waking up costs more than reading most items.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// What a call of `read` gave, and the position behind it.
+/// The result of a `read` call, and the position after it.
 pub(super) struct Outcome<R: Reader> {
     pub(super) read: Result<Option<R::Item>, Fault<R::Error>>,
     pub(super) position: R::Position,
-    /// Now and then, and behind every error.
+    /// Present now and then, and after every error.
     pub(super) mark: Option<Mark>,
 }
 
 pub(super) struct Fault<E> {
     pub(super) error: E,
     pub(super) steps_over: bool,
-    /// The record it is about, where it is stepped over.
+    /// The record that the error concerns, if the reader steps over it.
     pub(super) record: Option<String>,
 }
 
-/// What the reader said behind an item.
+/// The location and progress that the reader reported after an item.
 pub(super) struct Mark {
     pub(super) location: Option<String>,
     pub(super) progress: Option<Progress>,
 }
 
-/// The side that takes. Dropping it ends the thread.
+/// The consumer's side. Dropping it ends the thread.
 pub(super) struct Ahead<R: Reader> {
     shared: Arc<Shared<R>>,
     thread: Option<JoinHandle<()>>,
@@ -46,35 +45,35 @@ pub(super) struct Ahead<R: Reader> {
 
 struct Shared<R: Reader> {
     state: Mutex<State<R>>,
-    /// For the thread: there is room, something to do, or an end to it.
+    /// Wakes the thread: there is room, something to do, or it should end.
     wanted: Condvar,
-    /// For the side that takes: there is something, an answer, or nobody who would give one.
+    /// Wakes the consumer: there is an outcome, an answer, or no thread left to provide one.
     given: Condvar,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "any of them may hold at once")]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may be true at the same time")]
 struct State<R: Reader> {
     outcomes: VecDeque<Outcome<R>>,
-    /// Items that are read or being read, and not handed out.
+    /// The number of items read or being read, and not yet handed over.
     ahead: usize,
-    /// The taking side waits for any one.
+    /// True if the consumer waits for a single item.
     hungry: bool,
-    /// The thread reads nothing more, or not before it is asked again.
+    /// True if the thread reads nothing more, or not until it is asked again.
     resting: bool,
     closed: bool,
-    /// Committed, and not yet told to the reader.
+    /// A committed position that the reader has not been notified of yet.
     commit: Option<R::Position>,
     telling: bool,
     commit_error: Option<R::Error>,
-    /// The message of the reader's panic: the thread is gone.
+    /// The message of the reader's panic: the thread has ended.
     panic: Option<String>,
 }
 
-/// Why the thread does not read on.
+/// Why the thread has stopped reading.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rest {
     No,
-    /// Behind an error that it does not step over: it reads again when it is asked to.
+    /// After an error that the reader does not step over: it reads again when asked.
     Failed,
     Ended,
 }
@@ -111,7 +110,7 @@ where
             wanted: Condvar::new(),
             given: Condvar::new(),
         });
-        // A part of it, so that reading goes on while a batch is handed out.
+        // A fraction of it, so that reading continues while a batch is consumed.
         let batch = (most / 4).clamp(1, BATCH);
         let its = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
@@ -126,7 +125,7 @@ where
 }
 
 impl<R: Reader> Ahead<R> {
-    /// Waits for what comes next, one outcome at least.
+    /// Waits for the next outcomes and returns at least one.
     pub(super) fn take(&self) -> Vec<Outcome<R>> {
         let given = &self.shared.given;
         let mut state = self.shared.lock();
@@ -144,7 +143,7 @@ impl<R: Reader> Ahead<R> {
             if let Some(message) = &state.panic {
                 let message = message.clone();
                 drop(state);
-                // The hook has seen it on its own thread.
+                // The panic hook has already run on the reader's thread.
                 resume_unwind(Box::new(message));
             }
             state.hungry = true;
@@ -153,13 +152,14 @@ impl<R: Reader> Ahead<R> {
         }
     }
 
-    /// So many items were handed out, and may be read anew.
+    /// Records that `items` items were consumed, so that as many can be read ahead again.
     pub(super) fn release(&self, items: usize) {
         self.shared.lock().ahead -= items;
         self.shared.wanted.notify_one();
     }
 
-    /// Has the reader told; gives an error of an earlier call, and of this one if the thread has nothing else to do.
+    /// Has the reader notified of a commit. Returns the error of an earlier call, or of this one if the
+    /// thread has nothing else to do.
     pub(super) fn committed(&self, position: R::Position) -> Result<(), R::Error> {
         let mut state = self.shared.lock();
         if let Some(error) = state.commit_error.take() {
@@ -183,7 +183,7 @@ impl<R: Reader> Drop for Ahead<R> {
         self.shared.lock().closed = true;
         self.shared.wanted.notify_one();
         if let Some(thread) = self.thread.take() {
-            // Its panics are caught and told of there.
+            // The thread catches and reports its own panics.
             let _ = thread.join();
         }
     }
@@ -224,7 +224,8 @@ fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize, batch: 
     }
 }
 
-/// Waits until there is something to read, telling the reader of commits meanwhile; `None` when it is all over.
+/// Waits until there is something to read and notifies the reader of commits meanwhile; `None` when it should
+/// end.
 fn wait_for_room<'s, R: Reader>(
     shared: &'s Shared<R>,
     mut state: MutexGuard<'s, State<R>>,
@@ -265,6 +266,6 @@ fn wait_for_room<'s, R: Reader>(
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("the reader panicked with a value that is no text")
+        .unwrap_or("the reader panicked with a value that is not a string")
         .to_owned()
 }

@@ -9,7 +9,7 @@ use crate::readers::tests::{Faulty, restarts_everywhere, splits_everywhere, stor
 use crate::readers::{ReaderExt, VecReader};
 
 #[test]
-fn items_are_the_same_and_a_restart_goes_on_behind_every_one_however_much_is_read_ahead() {
+fn items_are_the_same_and_a_restart_resumes_after_each_however_far_it_reads_ahead() {
     let items: Vec<u32> = (0..40).collect();
     for ahead in [0, 1, 2, 3, 4, 7, 16, 1_000] {
         restarts_everywhere(|| VecReader::new(items.clone()).prefetch(ahead), &items);
@@ -18,12 +18,12 @@ fn items_are_the_same_and_a_restart_goes_on_behind_every_one_however_much_is_rea
 }
 
 #[test]
-fn it_is_split_as_the_reader_inside() {
+fn it_splits_as_the_inner_reader() {
     splits_everywhere(|| VecReader::new([0, 1, 2, 3]).prefetch(3));
 }
 
 #[test]
-fn a_restart_may_do_without_reading_ahead() {
+fn a_restart_may_read_without_prefetching() {
     let mut first = VecReader::new([1, 2, 3]).prefetch(10);
     first.read().unwrap();
     let mut restarted = VecReader::new([1, 2, 3]);
@@ -32,7 +32,7 @@ fn a_restart_may_do_without_reading_ahead() {
 }
 
 #[test]
-fn errors_come_in_order_with_their_location_and_what_the_reader_says_of_them() {
+fn errors_keep_their_order_location_and_whether_reading_continues() {
     for ahead in [1, 2, 100] {
         let mut reader = Faulty::new("1x2!3").prefetch(ahead);
         assert_eq!(reader.read(), Ok(Some(1)));
@@ -43,16 +43,16 @@ fn errors_come_in_order_with_their_location_and_what_the_reader_says_of_them() {
         let unplugged = reader.read().unwrap_err();
         assert!(unplugged.starts_with("unplugged") && !reader.steps_over(&unplugged));
         assert_eq!(reader.position(), 3);
-        assert_eq!(reader.read(), Ok(Some(3)), "asked again, it reads again as the reader inside");
+        assert_eq!(reader.read(), Ok(Some(3)), "the next read reads on, as the inner reader does");
         assert_eq!(reader.read(), Ok(None));
         assert_eq!(reader.read(), Ok(None));
     }
 }
 
 #[test]
-fn a_panic_is_one_of_read_behind_the_items_before_it_with_its_message() {
+fn a_panic_resurfaces_in_read_after_the_items_before_it_with_its_message() {
     let mut reader = Faulty::new("12p3").prefetch(100);
-    // One at a time: the taking side is always waiting.
+    // One item at a time: the consumer is always waiting.
     assert_eq!(reader.read(), Ok(Some(1)));
     for _ in 0..2 {
         let payload =
@@ -61,7 +61,7 @@ fn a_panic_is_one_of_read_behind_the_items_before_it_with_its_message() {
     }
 }
 
-/// Counts what it reads, and waits for leave before each item.
+/// Counts its reads, and waits for permission before each.
 struct Gated {
     leave: Receiver<()>,
     read: Arc<AtomicUsize>,
@@ -89,7 +89,7 @@ impl Reader for Gated {
 }
 
 #[test]
-fn never_more_is_read_ahead_than_was_asked_for() {
+fn it_never_reads_further_ahead_than_requested() {
     for most in [1, 2, 5, 8] {
         let (gate, leave) = sync_channel(0);
         let read = Arc::new(AtomicUsize::new(0));
@@ -112,7 +112,7 @@ fn an_item_of_a_slow_reader_is_handed_over_at_once() {
     let (gate, leave) = sync_channel(1);
     let mut reader = Gated { leave, read: Arc::default() }.prefetch(1_000);
     for item in 1..=20 {
-        // If the thread waited for a batch, this would hang: it gets no leave for a second item.
+        // If the thread waited for a full batch, this would hang: it gets no permission for a second item.
         gate.send(()).unwrap();
         assert_eq!(reader.read(), Ok(Some(item)));
     }
@@ -137,7 +137,7 @@ fn a_reader_that_is_dropped_in_the_middle_ends_its_thread() {
 }
 
 #[test]
-fn a_commit_is_told_to_the_reader_inside_and_its_error_given_back_at_the_end() {
+fn the_inner_reader_is_notified_of_a_commit_and_its_error_returned_at_the_end() {
     let mut reader = Faulty::new("1239").prefetch(2);
     while reader.read().unwrap().is_some() {}
     assert_eq!(reader.committed(&2), Ok(()));
@@ -155,7 +155,7 @@ fn an_error_of_a_commit_in_the_middle_is_not_lost() {
 }
 
 #[test]
-fn where_an_item_is_is_counted_from_the_last_place_that_is_known() {
+fn locations_count_from_the_last_known_place() {
     let mut reader = VecReader::new((0..100).collect::<Vec<u32>>()).prefetch(40);
     let mut located = 0;
     for item in 1..=100_u32 {
