@@ -1,10 +1,10 @@
-//! Receives: what a query, or a row of it, is not. Gives: [`SqliteReadError`], which names the key or the column.
+//! [`SqliteReadError`], which names the key or the column that is wrong.
 
 use std::path::Path;
 
 use super::key::Shown;
 
-/// Why rows could not be read.
+/// The error of a reader of rows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteReadError {
@@ -13,10 +13,10 @@ pub enum SqliteReadError {
     Open {
         /// The file.
         path: Box<str>,
-        /// What `SQLite` says.
+        /// `SQLite`'s error.
         source: rusqlite::Error,
     },
-    /// The query, or what is said of it, is not as it must be.
+    /// The query or its options are invalid.
     #[error("the query cannot be read in pages: {problem}")]
     Query {
         /// What is wrong and what to do.
@@ -25,38 +25,38 @@ pub enum SqliteReadError {
     /// `SQLite` could not run the query.
     #[error("the query failed: {source}")]
     Sqlite {
-        /// What `SQLite` says.
+        /// `SQLite`'s error.
         #[from]
         source: rusqlite::Error,
     },
-    /// The query names what the reader's own connection does not know.
+    /// The query uses something that the reader's own connection does not know.
     #[error(
-        "the query failed: {source}; the reader has a connection of its own, which does not see what was attached or registered on the given one: do that in `Sqlite::on_connect`, or give a connection by value"
+        "the query failed: {source}; the reader has a connection of its own, which does not see databases attached or functions registered on the given one: do that in `Sqlite::on_connect`, or pass a connection by value"
     )]
     Unknown {
-        /// What `SQLite` says.
+        /// `SQLite`'s error.
         source: rusqlite::Error,
     },
-    /// A row's key cannot tell where reading goes on.
+    /// The reader cannot resume by the key of a row.
     #[error("key {key}: {problem}")]
     Key {
-        /// The key's columns, with their values where they are known.
+        /// The key's columns, with their values if they are known.
         key: Box<str>,
         /// What is wrong and what to do.
         problem: Box<str>,
     },
-    /// The query has not the columns of the item, so no row of it is one.
-    #[error("no row of the query is an item: {problem}")]
+    /// The query lacks columns of the item, so none of its rows can be one.
+    #[error("no row of the query can be an item: {problem}")]
     Columns {
         /// What is wrong and what to do.
         problem: Box<str>,
     },
-    /// A row is no item.
+    /// A row cannot be converted to an item.
     #[error("row {key}{}: {problem}", Shown(column.as_deref()))]
     Row {
-        /// The row's key, as `id = 7`.
+        /// The row's key, such as `id = 7`.
         key: Box<str>,
-        /// The column, where it is known.
+        /// The column, if it is known.
         column: Option<Box<str>>,
         /// What is wrong.
         problem: Box<str>,
@@ -64,17 +64,17 @@ pub enum SqliteReadError {
     /// The user's closure failed on a row.
     #[error("row {key}: {source}")]
     Closure {
-        /// The row's key, as `id = 7`.
+        /// The row's key, such as `id = 7`.
         key: Box<str>,
         /// The closure's error.
         source: rusqlite::Error,
     },
-    /// The position of an earlier execution belongs to another query.
+    /// The position of an earlier execution belongs to a different query.
     #[error(
-        "an earlier execution stopped at {position}, but the key is {key} now; bring the old key back, or start a new instance (`--next`)"
+        "an earlier execution stopped at {position}, but the key is {key} now; restore the old key, or start a new instance (`--next`)"
     )]
     Position {
-        /// Where it stopped.
+        /// The position where it stopped.
         position: Box<str>,
         /// The key's columns.
         key: Box<str>,
@@ -90,9 +90,10 @@ impl SqliteReadError {
         Self::Query { problem: problem.into() }
     }
 
-    /// Why a query could not be prepared on another connection than the one that was given.
+    /// The error of a query that could not be prepared on the reader's own connection.
     pub(super) fn on_another(source: rusqlite::Error) -> Self {
-        // SQLite has one code for whatever is wrong with a query: only its words tell an unknown name from a slip of the pen.
+        // SQLite has a single code for all errors in a query: only the message distinguishes an unknown name
+        // from a typo.
         let says = match &source {
             rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
                 msg.as_str()
@@ -105,7 +106,7 @@ impl SqliteReadError {
         if may_be_there { Self::Unknown { source } } else { Self::Sqlite { source } }
     }
 
-    /// True if it is about one row: the next `read` goes on behind that.
+    /// Returns whether the error concerns a single row, so that the next `read` continues after it.
     #[must_use]
     pub fn is_about_a_row(&self) -> bool {
         matches!(self, Self::Row { .. } | Self::Closure { .. })

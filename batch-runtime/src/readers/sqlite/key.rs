@@ -1,4 +1,4 @@
-//! Receives: the key of a row. Gives: it as a position, exact in JSON, and as text for messages.
+//! The key of a row: stored exactly in JSON as a position, and formatted for messages.
 
 use std::fmt::{self, Write};
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::readers::shown;
 
-/// Where a query reader stands: behind the row of that key.
+/// The position of a query reader: after the row with this key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SqlitePosition {
     /// The key's columns with their values; empty before the first row.
     pub(super) after: Vec<(String, KeyValue)>,
-    /// The rows read so far, for the progress.
+    /// The number of rows read so far, for the progress.
     pub(super) rows: u64,
 }
 
-/// The value of a key's column.
+/// The value of a key column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum KeyValue {
     Integer(i64),
     Text(String),
-    /// As text: a JSON number may come back as its neighbour.
+    /// Stored as text: a JSON number may come back as a neighboring value.
     Real {
         real: String,
     },
@@ -32,7 +32,7 @@ pub(super) enum KeyValue {
 }
 
 impl KeyValue {
-    /// `None` for NULL, which no row is behind of.
+    /// `None` for NULL, which no row comes after.
     pub(super) fn of(value: ValueRef<'_>) -> Result<Option<Self>, std::str::Utf8Error> {
         Ok(Some(match value {
             ValueRef::Null => return Ok(None),
@@ -58,7 +58,7 @@ impl KeyValue {
         }
     }
 
-    /// Is it a real beyond the integers that have a real of their own each?
+    /// True for a real so large that not every integer has its own real.
     pub(super) fn may_be_rounded(&self) -> bool {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         match self {
@@ -69,12 +69,13 @@ impl KeyValue {
         }
     }
 
-    /// Are the two equal as `SQLite` sees it? Two texts may be by any collation that is `registered`.
+    /// Returns whether `SQLite` considers the two equal. Two texts may be equal by any `registered`
+    /// collation.
     pub(super) fn same(&self, other: &Self, registered: bool) -> Same {
         match (self, other) {
             (Self::Integer(one), Self::Integer(two)) => Same::known(one == two),
             (Self::Text(one), Self::Text(two)) if one != two => {
-                // The collations NOCASE and RTRIM; which one holds, only the database knows.
+                // The collations NOCASE and RTRIM; only the database knows which one applies.
                 let fold = |text: &str| text.trim_end_matches(' ').to_ascii_lowercase();
                 if registered || fold(one) == fold(two) { Same::Perhaps } else { Same::No }
             }
@@ -89,7 +90,7 @@ impl KeyValue {
     }
 }
 
-/// The integer that the real is, exactly.
+/// Returns the integer that equals the real exactly.
 pub(super) fn whole_of(real: f64) -> Option<i64> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within the range")]
@@ -97,7 +98,7 @@ pub(super) fn whole_of(real: f64) -> Option<i64> {
     ((-BEYOND..BEYOND).contains(&real) && real.fract() == 0.0).then_some(whole)
 }
 
-/// What `SQLite` orders values by before anything else: all numbers are less than all texts, these less than all blobs.
+/// The primary sort order of `SQLite` values: all numbers come before all texts, and these before all blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Number,
@@ -106,7 +107,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    /// `None` for NULL, which is less than any other.
+    /// `None` for NULL, which comes before everything else.
     pub(super) fn of(value: ValueRef<'_>) -> Option<Self> {
         match value {
             ValueRef::Null => None,
@@ -158,18 +159,18 @@ impl fmt::Display for KeyValue {
     }
 }
 
-/// `day = '2024-01-01', id = 7`
+/// Formats a key: `day = '2024-01-01', id = 7`.
 pub(super) fn described(names: &[String], values: &[KeyValue]) -> Box<str> {
     let each = names.iter().zip(values).map(|(name, value)| format!("{name} = {value}"));
     each.collect::<Vec<_>>().join(", ").into()
 }
 
-/// `day, id`, each in backquotes.
+/// Formats column names: `day, id`, each in backquotes.
 pub(super) fn named(names: &[String]) -> Box<str> {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ").into()
 }
 
-/// The column of an error, where it is known.
+/// Formats the column of an error, if it is known.
 pub(super) struct Shown<'a>(pub(super) Option<&'a str>);
 
 impl fmt::Display for Shown<'_> {
@@ -178,9 +179,9 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// What [`SqliteQuery::key`](super::SqliteQuery::key) takes: a column, or several.
+/// The argument of [`SqliteQuery::key`](super::SqliteQuery::key): one column, or several.
 pub trait KeyColumns {
-    /// The columns' names.
+    /// Returns the names of the columns.
     fn into_columns(self) -> Vec<String>;
 }
 

@@ -1,5 +1,5 @@
-//! Receives: a query. Gives: [`SqliteReader`], which reads it page by page, by key, so that a restart goes on behind
-//! the last key and no read transaction outlives a page.
+//! [`SqliteReader`] reads a query page by page, by key, so that a restart resumes after the last key and no
+//! read transaction outlives a page.
 
 mod error;
 mod key;
@@ -31,25 +31,25 @@ pub use row::Deserialized;
 pub use source::SqliteSource;
 pub use split::SqlitePart;
 
-/// Reads the rows of a `SQLite` query, in the order of a unique key.
+/// Reads the rows of a `SQLite` query in the order of a unique key.
 ///
-/// Every page is a query of its own, of the rows behind the last key: `.. WHERE id > ? ORDER BY id LIMIT 1000`.
-/// So a page in the middle costs what the first one costs, a restart goes on by key, and the write-ahead log can be
-/// checkpointed while a long step runs. Rows that are changed meanwhile are seen as they are when their page is
-/// read.
+/// Every page is a separate query for the rows after the last key: `.. WHERE id > ? ORDER BY id LIMIT 1000`.
+/// A page in the middle therefore costs as much as the first one, a restart resumes by key, and the
+/// write-ahead log can be checkpointed while a long step runs. Rows that change meanwhile are read as they
+/// are when their page is read.
 ///
-/// The rows come in the order of `ORDER BY`, with the collation of each column, and no page loses one: `SQLite` orders
-/// values as they are stored, but converts some of them for `id > ?` (a text to a number, in a column that is declared
-/// so). Where that can make a difference, the reader asks `SQLite` for the rows by a comparison without conversion,
-/// which reads the whole result once more. That happens where numbers end and texts begin, and for each page of a
-/// query whose key has texts in a place declared as numeric.
+/// The rows come in the order of `ORDER BY`, with the collation of each column, and no page loses a row.
+/// `SQLite` orders values as they are stored, but converts some of them for `id > ?` (a text to a number, in
+/// a column declared as numeric). If the conversion may make a difference, the reader compares without it,
+/// which reads the whole result once more. This happens where numbers end and texts begin, and for every page
+/// of a query whose key has texts in a column declared as numeric.
 ///
-/// It has a connection of its own ([`SqliteSource`]), so it can pass from one thread to another: a step with `threads`
-/// reads by it as it is.
+/// It has its own connection ([`SqliteSource`]), so it can move to another thread: a step with `threads` can
+/// use it directly.
 ///
-/// Reading goes on behind a row that is no item, or on which the closure failed
-/// ([`SqliteReadError::is_about_a_row`]). It does not behind a query that failed, or has not the columns that the item is
-/// made of, or a key that is `NULL` or not unique: no rule of the step skips these.
+/// Reading continues after a row that cannot be converted to an item, or for which the closure failed
+/// ([`SqliteReadError::is_about_a_row`]). It ends after a query that failed or lacks the columns of the item,
+/// and after a key that is `NULL` or not unique: no rule of the step skips these.
 ///
 /// ```
 /// use batch_runtime::readers::{SqliteReadError, SqliteReader};
@@ -81,7 +81,7 @@ pub use split::SqlitePart;
 /// # Ok::<(), SqliteReadError>(())
 /// ```
 ///
-/// A closure instead of serde, a key of two columns, and a connection that the reader is given:
+/// With a closure instead of serde, a key of two columns, and a connection passed by value:
 ///
 /// ```
 /// use batch_runtime::Reader;
@@ -100,24 +100,24 @@ pub use split::SqlitePart;
 /// ```
 pub struct SqliteReader<T, F = Deserialized<T>> {
     connection: rusqlite::Connection,
-    /// Makes an item of a row, whose columns have these names.
+    /// Converts a row to an item, given the names of the columns.
     make: F,
     /// The names of the result's columns.
     names: Vec<String>,
-    /// The names of the key's columns, and where they stand in the result.
+    /// The names of the key's columns, and their indexes in the result.
     key: Vec<String>,
     key_columns: Vec<usize>,
     page: Page,
-    /// What is known of the key's values so far.
+    /// The facts known about the key's values so far.
     proof: Proof,
-    /// The rows of the page, the next one last, each with its key.
+    /// The remaining rows of the page, each with its key; the next one is last.
     buffer: Vec<(Vec<KeyValue>, Result<T, SqliteReadError>)>,
     /// The key of the last row read; empty before the first.
     after: Vec<KeyValue>,
-    /// Behind which key the part begins that is read.
+    /// The key after which the part begins.
     begin: Option<Vec<KeyValue>>,
-    /// What is wrong behind the last row of the page.
-    behind: Option<SqliteReadError>,
+    /// The error after the last row of the page.
+    fault: Option<SqliteReadError>,
     read: u64,
     total: Option<u64>,
     ended: bool,
@@ -145,7 +145,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             buffer,
             after,
             begin: None,
-            behind: None,
+            fault: None,
             read: 0,
             total: None,
             ended: false,
@@ -170,14 +170,14 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(())
     }
 
-    /// Goes on to the next page, or to what is wrong behind the last one.
+    /// Moves to the next page, or returns the error after the last row of this one.
     fn turn(&mut self) -> Result<(), SqliteReadError> {
-        if self.behind.is_none() && !self.ended {
+        if self.fault.is_none() && !self.ended {
             self.fetch()?;
         }
         if self.buffer.is_empty() {
             self.ended = true;
-            return self.behind.take().map_or(Ok(()), Err);
+            return self.fault.take().map_or(Ok(()), Err);
         }
         Ok(())
     }

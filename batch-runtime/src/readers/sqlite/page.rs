@@ -1,17 +1,20 @@
 //! Fetches the pages of a query, and makes sure that none of them loses a row.
 //!
-//! The condition by which a page goes on is fast where it may use an index, and then `SQLite` may convert what it compares
-//! (see [`Sql`]). Between two numbers, two texts or two blobs a conversion changes no order, with one exception: text that is
-//! compared as a number. So behind a key the fast condition loses a row only
+//! The fast condition for the rows after a key can use an index, but then `SQLite` may convert the values
+//! that it compares (see [`Sql`]). Between two numbers, two texts or two blobs, a conversion does not change
+//! the order, with one exception: a text compared as a number. The fast condition can therefore lose a row
+//! after a key only if
 //!
-//! - of another class (number, text, blob), in the first column that differs: these rows come last of those that have the
-//!   columns before it in common, so the greatest value there tells of them;
-//! - where text is converted on the side of the rows: that is asked once a column;
-//! - behind a real so great that an integer of another arm was rounded to it;
-//! - where `SQLite` looks at the condition in each arm of a compound `SELECT` and again outside of it, or in a full join.
+//! - the row has another class (number, text, blob) in the first column that differs. Such rows are the last
+//!   of those that share the columns before it, so the greatest value there reveals them;
+//! - texts of the rows are converted, which is determined once per column;
+//! - the key has a real so large that an integer of another arm was rounded to it;
+//! - `SQLite` evaluates the condition in each arm of a compound `SELECT` and again outside it, or in a full
+//!   join.
 //!
-//! Where any of these is so, the page is fetched by the exact condition. It may also find too many rows behind a text, that was
-//! compared as a number, or with numbers that were compared as texts: these the exact condition leaves out beside it.
+//! In each of these cases, the page is fetched by the exact condition. The fast condition may also find too
+//! many rows, after a text that was compared as a number or among numbers that were compared as texts: the
+//! exact condition, added to it, excludes these.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement};
@@ -21,32 +24,32 @@ use super::row::{MakeItem, NoItem, RowError};
 use super::sql::{LIMIT, Sql, key_parameter, last_parameter};
 use super::{SqliteReadError, SqliteReader};
 
-/// What a page is fetched by.
+/// The parts of the query for a page.
 pub(super) struct Page {
     pub(super) sql: Sql,
     pub(super) rows: usize,
     /// The user's own parameters.
     pub(super) parameters: Vec<(String, Value)>,
-    /// Parameters for the last key in the user's own SQL, with the number of the key's column.
+    /// Parameters in the user's SQL for the last key, with the index of the key column.
     pub(super) after: Vec<(String, usize)>,
     /// Their values for the first page.
     pub(super) start: Vec<Value>,
-    /// The key of the last row of the part that is read; empty if it is the whole, or the last.
+    /// The last key of the part to read; empty for the whole, or the last part.
     pub(super) up_to: Vec<KeyValue>,
 }
 
-/// What is known of the key's values.
+/// The facts known about the key's values.
 pub(super) struct Proof {
-    /// For each column: no text in it is compared as a number.
+    /// For each column: true if no text in it is compared as a number.
     unconverted: Vec<bool>,
-    /// Only the exact condition finds all rows.
+    /// True if only the exact condition finds all rows.
     exact: bool,
-    /// There are collations besides those that come with `SQLite`.
+    /// True if there are collations other than `SQLite`'s built-in ones.
     registered: bool,
 }
 
 impl Proof {
-    /// Nothing is known of the key, but the collations of its columns are on the connection.
+    /// Starts without facts about the key, except for the collations of the connection.
     pub(super) fn new(columns: usize, connection: &Connection) -> rusqlite::Result<Self> {
         let registered = connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM pragma_collation_list WHERE name NOT IN ('BINARY', 'NOCASE', 'RTRIM'))",
@@ -57,7 +60,7 @@ impl Proof {
     }
 }
 
-/// By which condition a page is fetched.
+/// The condition by which a page is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     First,
@@ -66,19 +69,20 @@ enum Way {
     Exact,
 }
 
-/// The rows of a page, in order, and what is wrong behind them.
+/// The rows of a page, in order, and the error after them.
 struct Fetched<T> {
     rows: Vec<(Vec<KeyValue>, Result<T, SqliteReadError>)>,
-    behind: Option<SqliteReadError>,
-    /// Two keys next to each other may be equal by a registered collation.
+    fault: Option<SqliteReadError>,
+    /// True if two adjacent keys may be equal by a registered collation.
     doubtful: bool,
-    /// All rows that the query returns, with the one that is more than the page; `None` where they were not all looked at.
+    /// The number of rows that the query returns, including the one beyond the page; `None` if not all were
+    /// examined.
     seen: Option<usize>,
 }
 
 impl<T, F: MakeItem<T>> SqliteReader<T, F> {
-    /// Runs the query of the next page to its end. A page that failed half way, or whose closure panicked, is fetched
-    /// again by the next call.
+    /// Runs the query of the next page to its end. If a page fails halfway or its closure panics, the next
+    /// call fetches it again.
     pub(super) fn fetch(&mut self) -> Result<(), SqliteReadError> {
         let mut way = self.way()?;
         let mut fetched = self.fetched(way)?;
@@ -92,7 +96,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             self.find_equal_keys(way, &mut fetched)?;
         }
         fetched.rows.reverse();
-        (self.buffer, self.behind) = (fetched.rows, fetched.behind);
+        (self.buffer, self.fault) = (fetched.rows, fetched.fault);
         Ok(())
     }
 
@@ -139,7 +143,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             Way::Exact => self.page.bind_to_all(statement, &self.after)?,
             _ => self.page.bind(statement, &self.after)?,
         }
-        // One row more than the page: a key that comes twice would otherwise lose its second row between two pages.
+        // One row more than the page: a duplicate key could otherwise lose its second row between two pages.
         let limit = i64::try_from(self.page.rows).unwrap_or(i64::MAX).saturating_add(1);
         statement.raw_bind_parameter(LIMIT, limit)
     }
@@ -148,15 +152,15 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         let mut statement = self.connection.prepare_cached(self.sql(way))?;
         self.bind(way, &mut statement)?;
         let mut rows = statement.raw_query();
-        // Out of `self` until the page is whole: half a page is not yet in the order in which it is given.
+        // Taken out of `self` until the page is complete: half a page is not yet in its final order.
         let buffer = std::mem::take(&mut self.buffer);
-        let mut fetched = Fetched { rows: buffer, behind: None, doubtful: false, seen: Some(0) };
+        let mut fetched = Fetched { rows: buffer, fault: None, doubtful: false, seen: Some(0) };
         while let Some(row) = rows.next()? {
             let key = match self.key_of(row) {
                 Ok(key) => key,
                 Err(error) => {
                     // The rows before it are good.
-                    (fetched.behind, fetched.seen) = (Some(error), None);
+                    (fetched.fault, fetched.seen) = (Some(error), None);
                     break;
                 }
             };
@@ -170,9 +174,9 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
                 Same::No => {}
                 Same::Perhaps => fetched.doubtful = true,
                 Same::Yes => {
-                    // Nor is the row before it given: who goes on behind that would never see this one.
+                    // Drop the row before it too: a restart after that row would never see this one.
                     fetched.rows.pop();
-                    (fetched.behind, fetched.seen) = (Some(self.not_unique(&key)), None);
+                    (fetched.fault, fetched.seen) = (Some(self.not_unique(&key)), None);
                     break;
                 }
             }
@@ -181,7 +185,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             }
             let item = match (self.make)(row, &self.names) {
                 Err(error) if error.is_about_the_columns() => {
-                    (fetched.behind, fetched.seen) = (Some(no_items(error)), None);
+                    (fetched.fault, fetched.seen) = (Some(no_items(error)), None);
                     break;
                 }
                 made => made.map_err(|error| row_error(&self.key, &key, error)),
@@ -191,9 +195,11 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(fetched)
     }
 
-    /// May a row be missing, behind the last key and before the end of the page, or be there without belonging to the rows?
+    /// Returns whether a row may be missing between the last key and the end of the page, or may be included
+    /// by mistake.
     fn is_doubtful(&self, fetched: &Fetched<T>) -> Result<bool, SqliteReadError> {
-        // Of another class than the last key: an arm of a compound `SELECT` may have compared it otherwise than the next arm.
+        // The row has another class than the last key: the arms of a compound `SELECT` may have compared it
+        // differently.
         let crosses = |key: &[KeyValue]| {
             let differing = key.iter().zip(&self.after).find(|(value, after)| value != after);
             differing.is_some_and(|(value, after)| value.class() != after.class())
@@ -211,7 +217,8 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(false)
     }
 
-    /// The class of the greatest value of a column, in the rows that have the columns before it in common with the last key.
+    /// Returns the class of the greatest value of a column, among the rows that share the columns before it
+    /// with the last key.
     fn greatest_class(&self, column: usize) -> Result<Option<Class>, SqliteReadError> {
         let mut statement = self.connection.prepare_cached(&self.page.sql.greatest[column])?;
         self.page.bind_to_all(&mut statement, &self.after)?;
@@ -235,14 +242,14 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         };
         let value = |(column, index): (usize, &usize)| match KeyValue::of(row.get_ref(*index)?) {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(bad(column, "it is NULL in a row; leave such rows out, or read by another key")),
+            Ok(None) => Err(bad(column, "it is NULL in a row; exclude such rows, or read by another key")),
             Err(error) => Err(bad(column, &format!("its text is not UTF-8 in a row: {error}"))),
         };
         self.key_columns.iter().enumerate().map(value).collect()
     }
 
-    /// The rows come in the order of the key; equal ones would be lost between two pages. `Perhaps` where that is better
-    /// asked for the whole page.
+    /// Returns whether two adjacent keys are equal: a duplicate would be lost between two pages. `Perhaps` if
+    /// one query for the whole page is the better way to find out.
     fn same(&self, last: &[KeyValue], key: &[KeyValue]) -> Result<Same, SqliteReadError> {
         let registered = self.proof.registered;
         match last.iter().zip(key).map(|(one, two)| one.same(two, registered)).min() {
@@ -254,7 +261,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         }
     }
 
-    /// Asks how many keys the page has, and looks for the equal ones only where they are less than its rows.
+    /// Counts the keys of the page, and searches for duplicates only if there are fewer keys than rows.
     #[cold]
     fn find_equal_keys(&self, way: Way, fetched: &mut Fetched<T>) -> Result<(), SqliteReadError> {
         let mut statement = self.connection.prepare_cached(&self.page.sql.keys_of(self.sql(way)))?;
@@ -271,7 +278,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         for index in 0..fetched.rows.len() {
             let key = &fetched.rows[index].0;
             if self.rows_of(key)? > 1 {
-                fetched.behind = Some(self.not_unique(key));
+                fetched.fault = Some(self.not_unique(key));
                 fetched.rows.truncate(index);
                 break;
             }
@@ -283,7 +290,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         SqliteReadError::Key {
             key: named(&self.key),
             problem: format!(
-                "it is not unique: {} comes more than once; add columns to the key until it is unique",
+                "it is not unique: {} occurs more than once; add columns to the key until it is unique",
                 described(&self.key, key)
             )
             .into(),
@@ -318,12 +325,13 @@ fn no_items(error: RowError) -> SqliteReadError {
 }
 
 impl Page {
-    /// Binds everything but the limit: the key behind which to read, in the user's own SQL too.
+    /// Binds everything but the limit: the key to read after, also in the user's own SQL.
     pub(super) fn bind(&self, statement: &mut Statement<'_>, after: &[KeyValue]) -> rusqlite::Result<()> {
         self.bind_both(statement, after, after)
     }
 
-    /// The same with all rows in the user's own SQL: a condition there may convert what it compares.
+    /// Like `bind`, but includes all rows in the user's own SQL: a condition there may convert the values
+    /// that it compares.
     fn bind_to_all(&self, statement: &mut Statement<'_>, key: &[KeyValue]) -> rusqlite::Result<()> {
         self.bind_both(statement, key, &[])
     }

@@ -1,4 +1,4 @@
-//! Receives: a query and what is said of it. Gives: the SQL of its pages, checked.
+//! Checks a query and its options, and builds the SQL of its pages.
 
 use std::path::Path;
 
@@ -14,15 +14,15 @@ use super::{SqliteReadError, SqliteReader, text};
 use crate::definition::Deserializes;
 use crate::readers::fields;
 
-/// Rows a page, unless it is said otherwise.
+/// The default number of rows per page.
 const PAGE: usize = 1000;
 
-/// A query that is going to be read; made by [`SqliteReader::query`] or [`SqliteReader::open`].
+/// A query to be read; [`SqliteReader::query`] or [`SqliteReader::open`] creates it.
 #[must_use]
 pub struct SqliteQuery {
-    /// Told of when it is opened, as whatever else is wrong.
+    /// An error is reported when the reader is opened, like all others.
     connection: Result<rusqlite::Connection, SqliteReadError>,
-    /// That is another one than was given.
+    /// True if the reader opened its own connection instead of using the given one.
     another: bool,
     sql: String,
     key: Vec<String>,
@@ -38,30 +38,31 @@ fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
             value.try_into().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
         }
         ToSqlOutput::Owned(value) => Ok(value),
-        _ => Err(rusqlite::Error::ToSqlConversionFailure("it is no plain value".into())),
+        _ => Err(rusqlite::Error::ToSqlConversionFailure("it is not a plain value".into())),
     }
 }
 
 impl SqliteReader<()> {
-    /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader adds them.
+    /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader
+    /// adds these.
     ///
-    /// It has a connection of its own, to where `source` says: see [`SqliteSource`].
+    /// The reader has its own connection to `source`: see [`SqliteSource`].
     pub fn query(source: impl SqliteSource, sql: impl AsRef<str>) -> SqliteQuery {
         let another = source.opens_another();
         SqliteQuery { another, ..SqliteQuery::new(source.into_connection(), sql.as_ref()) }
     }
 
-    /// Reads the rows of `sql` from the database file `path`, with a connection of its own.
+    /// Reads the rows of `sql` from the database file `path`, over its own connection.
     ///
     /// # Errors
-    /// When the file is missing or cannot be opened.
+    /// If the file is missing or cannot be opened.
     pub fn open(path: impl AsRef<Path>, sql: impl AsRef<str>) -> Result<SqliteQuery, SqliteReadError> {
         let path = path.as_ref();
         let error = |source| SqliteReadError::open(path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(error)?;
         connection.busy_timeout(std::time::Duration::from_mins(1)).map_err(error)?;
-        // An empty or foreign file is found out here and not at the first page.
+        // Detect an empty or foreign file here, not at the first page.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(error)?;
         Ok(SqliteQuery::new(Ok(connection), sql.as_ref()))
     }
@@ -74,14 +75,14 @@ impl SqliteQuery {
         Self { connection, another: false, sql, key, page: PAGE, counted: false, parameters, start }
     }
 
-    /// The columns of the result by which it is read: `"id"`, or `["day", "id"]`. Together they must be unique
+    /// Sets the columns of the result to read by: `"id"`, or `["day", "id"]`. Together they must be unique
     /// and never `NULL`; an index on them makes each page cheap.
     pub fn key(mut self, columns: impl KeyColumns) -> Self {
         self.key = columns.into_columns();
         self
     }
 
-    /// Rows a page, 1000 unless it is said: that many are in memory at once.
+    /// Sets the number of rows per page, which are in memory at once; 1000 by default.
     pub fn page(mut self, rows: usize) -> Self {
         self.page = rows;
         self
@@ -93,28 +94,28 @@ impl SqliteQuery {
         self
     }
 
-    /// Counts the rows when it is opened, for the progress bar: that runs the query once more.
+    /// Counts the rows when the reader is opened, for the progress bar. This runs the query one more time.
     pub fn counted(mut self) -> Self {
         self.counted = true;
         self
     }
 
-    /// What `:after` is for the first page: a value below all keys, as `0` or `""`; call it once a column of
-    /// the key.
+    /// Sets the value of `:after` for the first page: a value below all keys, such as `0` or `""`. Call it
+    /// once per column of the key.
     ///
-    /// Needed only by a query that has the condition in it, since `SQLite` could not move it to where it
-    /// helps (a `GROUP BY` or `UNION` over much data): `WHERE room > :after GROUP BY room`, or with several
-    /// columns `:after_day` and `:after_id`.
+    /// Only a query that contains the condition itself needs this, because `SQLite` could not push the
+    /// condition down to where it helps (a `GROUP BY` or `UNION` over a lot of data): `WHERE room > :after
+    /// GROUP BY room`, or with several columns `:after_day` and `:after_id`.
     pub fn start(mut self, value: impl ToSql) -> Self {
         self.start.push(owned(&value));
         self
     }
 
-    /// Reads each row as a `T`: its fields are columns by name, a tuple takes them in their order, a single
-    /// value is the only column.
+    /// Reads each row as a `T`: struct fields are columns by name, a tuple takes the columns in order, and a
+    /// single value is the only column.
     ///
     /// # Errors
-    /// When the query, its key or its parameters are not as they must be, or the database cannot be opened.
+    /// If the query, its key or its parameters are invalid, or the database cannot be opened.
     pub fn rows_as<T: Deserializes>(self) -> Result<SqliteReader<T>, SqliteReadError> {
         let item: Deserialized<T> = row::item;
         let reader = self.reader(item)?;
@@ -127,11 +128,11 @@ impl SqliteQuery {
         }
     }
 
-    /// Reads each row as what `item` makes of it. A `#[reader]` function returns such a reader as
-    /// `impl Splittable<Item = T>`: a closure's type has no name.
+    /// Reads each row with the closure `item`. A `#[reader]` function returns such a reader as `impl
+    /// Splittable<Item = T>`, because a closure's type has no name.
     ///
     /// # Errors
-    /// When the query, its key or its parameters are not as they must be, or the database cannot be opened.
+    /// If the query, its key or its parameters are invalid, or the database cannot be opened.
     pub fn rows<T, F>(
         self,
         mut item: F,
@@ -150,14 +151,14 @@ impl SqliteQuery {
         let connection = connection?;
         if key.is_empty() {
             return Err(SqliteReadError::query(
-                "its key is not said; add `.key(\"id\")` with the column, or columns, that are unique",
+                "it has no key; add `.key(\"id\")` with the unique column or columns",
             ));
         }
         if page == 0 {
             return Err(SqliteReadError::query("a page needs at least one row"));
         }
         let sql = text::statement(&sql)
-            .ok_or_else(|| SqliteReadError::query("it is more than one statement; give one `SELECT`"))?;
+            .ok_or_else(|| SqliteReadError::query("it is more than one statement; pass one `SELECT`"))?;
         let names = {
             let prepared = connection.prepare(sql);
             let statement = prepared.map_err(if another {
@@ -176,7 +177,7 @@ impl SqliteQuery {
         let start = start.into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
         if !after.is_empty() && start.len() != key.len() {
             return Err(SqliteReadError::query(format!(
-                "it has `{}`; say with `.start(..)` what that is for the first page: one value for each column of the key ({})",
+                "it has `{}`; use `.start(..)` to set its value for the first page: one value for each column of the key ({})",
                 after[0].0,
                 named(&key)
             )));
@@ -202,7 +203,7 @@ fn check_statement(statement: &Statement<'_>) -> Result<(), SqliteReadError> {
         return Err(SqliteReadError::query("it writes; a reader takes a `SELECT`"));
     }
     if statement.column_count() == 0 {
-        return Err(SqliteReadError::query("it gives no columns; a reader takes a `SELECT`"));
+        return Err(SqliteReadError::query("it returns no columns; a reader takes a `SELECT`"));
     }
     Ok(())
 }
@@ -224,7 +225,7 @@ fn key_columns(key: &[String], names: &[String]) -> Result<Vec<usize>, SqliteRea
     key.iter().map(find).collect()
 }
 
-/// The parameters that stand for the last key, each with the number of its column.
+/// Returns the parameters for the last key, each with the index of its column.
 fn after_parameters(
     statement: &Statement<'_>,
     key: &[String],
@@ -254,7 +255,7 @@ fn check_parameters(
     for (name, _) in bound {
         if !wanted.contains(&Some(name.as_str())) {
             return Err(SqliteReadError::query(format!(
-                "it has no parameter `{name}`, which is bound; names begin with `:`, `@` or `$` as in the query"
+                "it has no parameter `{name}`, but a value is bound to it; names begin with `:`, `@` or `$` as in the query"
             )));
         }
     }
@@ -268,7 +269,7 @@ fn check_parameters(
             bound.iter().any(|(known, _)| known == name) || after.iter().any(|(known, _)| known == name);
         if !known && name.starts_with(":after") {
             return Err(SqliteReadError::query(format!(
-                "its parameter `{name}` belongs to no column of the key; with one column write `:after`, with several `:after_` and the column"
+                "its parameter `{name}` belongs to no column of the key; write `:after` for a key of one column, and `:after_` with the column's name for several"
             )));
         }
         if !known {

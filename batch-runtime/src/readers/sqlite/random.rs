@@ -1,4 +1,5 @@
-//! Random queries, read page by page with restarts and in parts, compared with one plain `SELECT .. ORDER BY`.
+//! Compares random queries, read page by page with restarts and in parts, with one plain `SELECT .. ORDER
+//! BY`.
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use super::*;
 use crate::definition::Splittable;
 
 const TYPES: [&str; 6] = ["INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB", ""];
-/// `LOOSE` is registered: it compares texts by their letters and digits alone.
+/// `LOOSE` is registered: it compares only the letters and digits of texts.
 const COLLATIONS: [&str; 5] = ["", "COLLATE BINARY", "COLLATE NOCASE", "COLLATE RTRIM", "COLLATE LOOSE"];
 /// As SQL, so that a message can be pasted into a shell.
 const VALUES: [&str; 30] = [
@@ -62,7 +63,7 @@ struct Case {
     query: String,
     key: &'static [&'static str],
     page: usize,
-    /// After so many rows another reader goes on.
+    /// The numbers of rows after which another reader resumes.
     restarts: Vec<Index>,
     parts: usize,
 }
@@ -122,8 +123,8 @@ fn case() -> impl Strategy<Value = Case> {
     let keys: &[&[&str]] = &[&["a"], &["a", "b"], &["b", "a"]];
     (tables(), query(), select(keys), 1_usize..6, prop::collection::vec(any::<Index>(), 0..4), 1_usize..5)
         .prop_map(|(mut tables, query, key, page, restarts, parts)| {
-            // A full join, or a compound subquery as a value, of integers and reals is itself not the same in two plans: SQLite
-            // rounds the integers in one of them.
+            // A full join, or a compound subquery as a value, of integers and reals differs between two plans
+            // in itself: SQLite rounds the integers in one of them.
             if query.contains("FULL") || query.contains("(SELECT b UNION") {
                 let types = tables.iter_mut().flat_map(|table| &mut table.types);
                 types.filter(|of_column| **of_column == "REAL").for_each(|of_column| *of_column = "NUMERIC");
@@ -150,7 +151,7 @@ impl Case {
         connection
     }
 
-    /// The plain query: its keys in order, and whether it says that they are unique.
+    /// Runs the plain query: returns its keys in order, and whether they are unique.
     fn expected(&self, connection: &Connection) -> (Vec<Vec<Value>>, bool) {
         let (key, query) = (self.key.join(", "), self.query.trim_end_matches("; -- all of it"));
         let mut select = connection.prepare(&format!("SELECT {key} FROM ({query}) ORDER BY {key}")).unwrap();
@@ -167,19 +168,20 @@ impl Case {
         ["UNION", "EXCEPT", "INTERSECT"].iter().any(|word| self.query.contains(word))
     }
 
-    /// Does `SQLite` return any of the rows that are equal?
+    /// True if `SQLite` may return any one of several equal rows.
     fn chooses(&self) -> bool {
         self.query.replace("UNION ALL", "").contains("UNION")
             || ["EXCEPT", "INTERSECT", "DISTINCT", "GROUP"].iter().any(|word| self.query.contains(word))
     }
 
-    /// The rows, without what depends on how `SQLite` goes about the query: in what has columns of several tables an integer may
-    /// come out as a real, and rounded to it, and of texts that are equal by a collation any may be there. Where the arms of a
-    /// compound `SELECT` have different collations, the order is not known.
+    /// Returns the rows without the parts that depend on `SQLite`'s query plan. If a column combines several
+    /// tables, an integer may come out as a real, and rounded. Of texts that are equal by a collation, any
+    /// one may be returned. If the arms of a compound `SELECT` have different collations, the order is
+    /// unknown.
     fn comparable(&self, rows: &[Vec<Value>]) -> Vec<Vec<String>> {
         let converts = self.is_compound() || self.query.contains("FULL");
         let shown = |value: &Value| match value {
-            #[expect(clippy::cast_precision_loss, reason = "as SQLite may have rounded it")]
+            #[expect(clippy::cast_precision_loss, reason = "SQLite may have rounded it too")]
             Value::Integer(integer) if converts => format!("{:e}", *integer as f64),
             Value::Real(real) if converts => format!("{:e}", real + 0.0),
             Value::Text(text) if self.chooses() => {
@@ -203,7 +205,7 @@ impl Case {
             .unwrap()
     }
 
-    /// Reads all, by another reader behind each of the rows that `restarts` says.
+    /// Reads everything, and restarts with a new reader after each of the rows in `restarts`.
     fn read(&self, rows: usize, connection: Connection) -> (Vec<Vec<Value>>, Option<String>) {
         let mut restarts: Vec<_> = self.restarts.iter().map(|index| index.index(rows + 1)).collect();
         restarts.sort_unstable();
@@ -256,7 +258,7 @@ proptest! {
             prop_assert_eq!(case.comparable(&read), case.comparable(&expected));
             prop_assert_eq!(case.comparable(&case.read_parts(case.connection())), case.comparable(&expected));
         } else {
-            // Of keys that are equal, or NULL, none is passed over in silence.
+            // Keys that are equal or NULL are never skipped silently.
             let error = error.unwrap_or_default();
             prop_assert!(error.contains("it is NULL") || error.contains("is not unique"), "{error:?}: {read:?} of {expected:?}");
             let begin = case.comparable(&expected).starts_with(&case.comparable(&read));

@@ -1,4 +1,4 @@
-//! Receives: a row. Gives: it as any serde type, its columns being fields by name.
+//! Deserializes a row into any serde type; its columns are fields by name.
 
 use std::fmt;
 
@@ -12,26 +12,26 @@ use serde::forward_to_deserialize_any;
 use super::key::whole_of;
 use crate::readers::shown;
 
-/// Makes an item of a row by serde, given the names of its columns: what
-/// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) reads by.
+/// Converts a row to an item with serde, given the names of its columns;
+/// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) uses it.
 pub type Deserialized<T> = fn(&Row<'_>, &[String]) -> Result<T, RowError>;
 
-/// Makes an item of a row, given the names of its columns.
+/// Converts a row to an item, given the names of its columns.
 pub trait MakeItem<T>: FnMut(&Row<'_>, &[String]) -> Result<T, RowError> {}
 
 impl<T, F: FnMut(&Row<'_>, &[String]) -> Result<T, RowError>> MakeItem<T> for F {}
 
-/// Why a row did not become an item.
+/// The error of a row that did not become an item.
 #[derive(Debug)]
 pub enum RowError {
-    /// Serde did not make one of it.
+    /// Serde could not deserialize it.
     Item(NoItem),
     /// The user's closure failed.
     Closure(rusqlite::Error),
 }
 
 impl RowError {
-    /// Is the reason in the columns of the query, and so the same for each row?
+    /// True if the columns of the query are the reason, so that all rows fail.
     pub(super) fn is_about_the_columns(&self) -> bool {
         match self {
             Self::Item(no_item) => no_item.of_columns,
@@ -43,12 +43,12 @@ impl RowError {
     }
 }
 
-/// Why a row is not the item.
+/// The error of a row that does not fit the item.
 #[derive(Debug)]
 pub struct NoItem {
     pub(super) column: Option<Box<str>>,
     pub(super) problem: Box<str>,
-    /// The query has not the columns that the item is made of.
+    /// True if the query lacks the columns of the item.
     of_columns: bool,
 }
 
@@ -73,7 +73,7 @@ impl de::Error for NoItem {
 
     fn missing_field(field: &'static str) -> Self {
         Self::of_columns(format_args!(
-            "the column `{field}` is not in its result; select it, or make the field optional by `#[serde(default)]`"
+            "the column `{field}` is not in its result; select it, or make the field optional with `#[serde(default)]`"
         ))
     }
 
@@ -86,11 +86,11 @@ impl de::Error for NoItem {
     }
 
     fn invalid_length(columns: usize, expected: &dyn Expected) -> Self {
-        Self::of_columns(format_args!("its result has {columns} columns, {expected} is needed"))
+        Self::of_columns(format_args!("its result has {columns} columns, but the item needs {expected}"))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("{} was found, {expected} is needed", Found(found)))
+        Self::custom(format_args!("expected {expected}, found {}", Found(found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -98,7 +98,7 @@ impl de::Error for NoItem {
     }
 }
 
-/// A value as a message shows it: by the database's words, and cut where it is long.
+/// Formats a value for a message: with SQLite's type names, and truncated if it is long.
 struct Found<'a>(Unexpected<'a>);
 
 impl fmt::Display for Found<'_> {
@@ -114,7 +114,7 @@ impl fmt::Display for Found<'_> {
     }
 }
 
-/// Reads `row`, whose columns have these names, as a `T`.
+/// Deserializes `row`, whose columns have these names, into a `T`.
 pub(super) fn item<T: DeserializeOwned>(row: &Row<'_>, names: &[String]) -> Result<T, RowError> {
     T::deserialize(RowDeserializer { row, names }).map_err(RowError::Item)
 }
@@ -129,7 +129,7 @@ impl<'de> RowDeserializer<'de> {
     fn cells(self) -> impl Iterator<Item = Cell<'de>> {
         self.names.iter().enumerate().map(move |(index, name)| Cell {
             name,
-            // The statement has as many columns as it has names.
+            // The statement has as many columns as there are names.
             value: self.row.get_ref(index).unwrap_or(ValueRef::Null),
         })
     }
@@ -235,13 +235,13 @@ impl<'de> Cell<'de> {
     fn named<T>(self, result: Result<T, NoItem>) -> Result<T, NoItem> {
         result.map_err(|mut error| {
             error.column.get_or_insert_with(|| self.name.into());
-            // It is about this value, and another row may have a better one.
+            // The error concerns this value; another row may have a better one.
             error.of_columns = false;
             error
         })
     }
 
-    /// The value as an integer, which a column that is declared as REAL stores as a real.
+    /// Returns the value as an integer. A column declared as REAL stores integers as reals.
     fn whole(self) -> Option<i64> {
         match self.value {
             ValueRef::Integer(value) => Some(value),

@@ -1,32 +1,34 @@
-//! Receives: a database, or a connection to one. Gives: the connection that a reader has for itself, so that it can pass
-//! from one thread to another.
+//! Provides the reader's own connection, which lets the reader move from one thread to another.
 
 use super::SqliteReadError;
 use crate::definition::{Connection, Database, Sqlite};
 
-/// Where a [`SqliteReader`](super::SqliteReader) has its connection from.
+/// A source of connections for a [`SqliteReader`](super::SqliteReader).
 ///
-/// - `&Connection`, as a `#[reader]` function asks for it: the reader opens another one, for reading, to the same
-///   database.
-/// - `&Sqlite`: the same for any database file. It must be there; reading neither creates it nor changes its journal.
-///   A database with a write-ahead log can be read from a folder that cannot be written only while a writer has it open.
-/// - A [`rusqlite::Connection`] by value: the reader keeps it. The only way to a database in memory, or to what was
-///   attached or registered on that connection.
+/// - `&Connection`, as a `#[reader]` function receives it: the reader opens another connection to the same
+///   database, for reading.
+/// - `&Sqlite`: the same for any database file. The file must exist; reading neither creates it nor changes
+///   its journal mode. A database with a write-ahead log in a read-only folder can be read only while a
+///   writer has it open.
+/// - A [`rusqlite::Connection`] by value: the reader keeps it. This is the only way to read a database in
+///   memory, or to use databases and functions that were attached or registered on that connection.
 ///
-/// A connection that is borrowed could not follow the reader to another thread, so a `&rusqlite::Connection` is none.
+/// A `&rusqlite::Connection` is not accepted: a borrowed connection could not follow the reader to another
+/// thread.
 #[diagnostic::on_unimplemented(
     message = "a `SqliteReader` cannot read from `{Self}`",
-    label = "no connection that the reader can have for itself",
-    note = "give it the `&Connection` that a component asks for, a `&Sqlite`, or a `rusqlite::Connection` by value"
+    label = "the reader needs a connection of its own",
+    note = "pass the `&Connection` that a component receives, a `&Sqlite`, or a `rusqlite::Connection` by value"
 )]
 pub trait SqliteSource {
-    /// A connection for the reader alone.
+    /// Returns a connection for the reader alone.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// If the database cannot be opened.
     fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError>;
 
-    /// Is it a connection, but the reader's another one? What was attached or registered on it is not on that.
+    /// True if the reader opens another connection, which does not see what was attached or registered on
+    /// this one.
     fn opens_another(&self) -> bool {
         false
     }
@@ -48,7 +50,7 @@ impl<D: Database<Driver = Sqlite>> SqliteSource for &Connection<D> {
     fn into_connection(self) -> Result<rusqlite::Connection, SqliteReadError> {
         if !self.is_autocommit() {
             return Err(SqliteReadError::query(
-                "a transaction was begun on the connection, and the reader, which has one of its own, would not be in it; end it first",
+                "a transaction is open on the connection, but the reader has a connection of its own and would not see it; end the transaction first",
             ));
         }
         self.database().into_connection()
@@ -68,7 +70,7 @@ mod tests {
     use crate::readers::{SqliteQuery, SqliteReader};
 
     #[test]
-    fn it_can_pass_to_another_thread_in_the_middle_of_a_page() {
+    fn it_can_move_to_another_thread_in_the_middle_of_a_page() {
         let connection = database(9);
         let mut reader = SqliteReader::query(&connection, "SELECT id FROM person")
             .key("id")
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_it_is_given_is_read_by_itself() {
+    fn a_connection_passed_by_value_is_used_directly() {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch("CREATE TEMP TABLE person (id INTEGER); INSERT INTO person VALUES (1), (2)")
@@ -94,13 +96,13 @@ mod tests {
         assert_eq!(rest(&mut ids(connection, 1)), [1, 2]);
     }
 
-    /// Runs `with` the connection that a component asks for.
+    /// Runs `with` on the connection that a component receives.
     fn injected<T>(database: &Database, with: impl FnOnce(&crate::Connection) -> T) -> T {
         with(&crate::Connection::open(&database.sqlite).unwrap())
     }
 
     #[test]
-    fn by_the_connection_of_a_component_it_opens_one_of_its_own_that_cannot_write() {
+    fn for_the_connection_of_a_component_it_opens_its_own_which_cannot_write() {
         let database = database(2);
         let mut reader = injected(&database, |connection| ids(connection, 1));
         assert_eq!(rest(&mut reader), [10, 20], "the component's own is closed by now");
@@ -109,17 +111,17 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_that_it_would_not_be_in_is_refused() {
+    fn a_transaction_that_it_would_not_see_is_refused() {
         let database = database(2);
         let error = injected(&database, |connection| {
             connection.execute_batch("BEGIN").unwrap();
             error::<i64>(SqliteReader::query(connection, "SELECT id FROM person").key("id"))
         });
-        assert!(error.contains("a transaction was begun on the connection"), "{error}");
+        assert!(error.contains("a transaction is open on the connection"), "{error}");
     }
 
     #[test]
-    fn what_its_database_does_on_every_connection_is_done_on_its_own() {
+    fn its_own_connection_is_prepared_like_every_connection_of_the_database() {
         let database = database(2);
         let sqlite = Sqlite::open(database.sqlite.path()).on_connect(|connection| {
             connection.execute_batch("CREATE TEMP TABLE wanted (id INTEGER); INSERT INTO wanted VALUES (20)")
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_given_connection_knows_is_said_to_be_missing_on_the_readers_own() {
+    fn the_error_says_that_only_the_given_connection_knows_a_name() {
         let database = database(2);
         let query = |connection: &crate::Connection, sql| {
             error::<i64>(SqliteReader::query(connection, sql).key("id"))
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn for_a_component_the_file_is_created_where_something_is_prepared_on_each_connection() {
+    fn for_a_component_the_file_is_created_if_each_connection_prepares_something() {
         let database = database(1);
         let fresh =
             Sqlite::open(database.sqlite.path().with_file_name("fresh.db")).on_connect(|connection| {
@@ -176,7 +178,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_database_in_rollback_mode_is_read_as_it_is_from_where_nothing_can_be_written() {
+    fn a_database_in_rollback_mode_is_read_unchanged_from_a_read_only_folder() {
         use std::fs::{Permissions, read, read_dir, set_permissions};
         use std::os::unix::fs::PermissionsExt;
 
@@ -195,9 +197,9 @@ mod tests {
         let of_component = given.map(|given| first(SqliteReader::query(&given, "SELECT id FROM person")));
         permit(0o644, 0o755);
         assert_eq!((of_file.unwrap(), of_component.unwrap().unwrap()), (Some(10), Some(10)));
-        // Who may do everything is not kept from it by permissions.
+        // Permissions do not restrict root.
         assert!(read(file).unwrap() == before, "the file was written");
-        assert_eq!(read_dir(folder).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(read_dir(folder).unwrap().count(), 1, "nothing is left next to it");
     }
 
     #[test]
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_named() {
+    fn a_file_that_is_not_a_database_is_named() {
         let database = database(1);
         let text = Sqlite::open(database.sqlite.path().with_file_name("rows.txt"));
         std::fs::write(text.path(), "no database, but a text that is longer than a header; ".repeat(20))

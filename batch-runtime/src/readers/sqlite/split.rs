@@ -1,4 +1,4 @@
-//! Receives: a query and a number of parts. Gives: the parts, as ranges of its key.
+//! Splits a query into ranges of its key.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,19 +7,19 @@ use super::row::MakeItem;
 use super::{SqliteReadError, SqliteReader};
 use crate::definition::{BoxError, Splittable, evenly};
 
-/// A part of the rows of a query: those behind one key, up to another.
+/// A part of the rows of a query: those after one key, up to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SqlitePart {
     /// The key's columns.
     key: Vec<String>,
     /// The key of the last row before it; empty in the first part.
     after: Vec<KeyValue>,
-    /// The key of its last row; empty in the last part, to which rows belong that are added behind.
+    /// The key of its last row; empty in the last part, which rows appended later belong to.
     up_to: Vec<KeyValue>,
 }
 
-/// By ranges of the key, with about as many rows each: the query is run twice for that, to count its rows and to go
-/// through their keys. Rows that are added later are in the part in whose range they fall.
+/// Splits by ranges of the key, with about the same number of rows each. This runs the query twice, to count
+/// its rows and to read their keys. Rows that are added later belong to the part whose range they fall into.
 impl<T, F: MakeItem<T>> Splittable for SqliteReader<T, F> {
     type Part = SqlitePart;
 
@@ -49,7 +49,7 @@ impl<T, F: MakeItem<T>> Splittable for SqliteReader<T, F> {
 }
 
 impl<T, F: MakeItem<T>> SqliteReader<T, F> {
-    /// The keys of the rows with which the parts end, but for the last.
+    /// Returns the keys of the last rows of all parts except the last.
     fn cuts(&mut self, parts: usize) -> Result<Vec<Vec<KeyValue>>, SqliteReadError> {
         if self.total.is_none() {
             self.count()?;

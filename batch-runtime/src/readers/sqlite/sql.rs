@@ -1,67 +1,69 @@
-//! Builds the SQL around the user's query: its pages, and the questions that show whether a page is complete.
+//! Builds the SQL around the user's query: its pages, and the checks that a page is complete.
 
 use rusqlite::Connection;
 
-/// The parameter for the last key's value of a column.
+/// The parameter for a column of the last key.
 pub(super) fn key_parameter(column: usize) -> String {
     format!(":batch_key_{column}")
 }
 
-/// The parameter for a column of the key with which a part ends.
+/// The parameter for a column of the key that ends a part.
 pub(super) fn last_parameter(column: usize) -> String {
     format!(":batch_last_{column}")
 }
 
-/// The parameter for the rows of a page.
+/// The parameter for the number of rows of a page.
 pub(super) const LIMIT: &str = ":batch_limit";
 
 /// The SQL around the user's query.
 ///
-/// `ORDER BY k` compares values as they are. `k > ?` applies the affinity of `k` to the parameter, and in a compound
-/// `SELECT` that of each arm; `+k > ?` applies none and keeps the collation, but uses no index. So `+k` is the exact
-/// condition, and `k` the one that is fast.
+/// `ORDER BY k` compares values as they are stored. `k > ?` applies the affinity of `k` to the parameter, and
+/// in a compound `SELECT` that of each arm; `+k > ?` applies none and keeps the collation, but uses no index.
+/// So `+k` is the exact condition, and `k` the fast one.
 ///
-/// Where `SQLite` has to sort the rows, they are sorted by `+k` too: it may merge the arms of a compound `SELECT` by another
-/// collation than the one by which it compares what comes out. An index has the collation of its column.
+/// If `SQLite` has to sort the rows, they are sorted by `+k` too: it may merge the arms of a compound
+/// `SELECT` by a collation other than the one that compares the results. An index has the collation of its
+/// column.
 pub(super) struct Sql {
-    /// The first page, or the first of a part without a begin.
+    /// The first page, or the first page of a part without a start key.
     pub(super) first: String,
-    /// The rows behind a key, as fast as an index finds them.
+    /// The rows after a key, by the fast condition, which can use an index.
     pub(super) later: String,
-    /// The same for a key with a text: without the rows that are too many where something is converted.
+    /// The same for a key with a text: excludes surplus rows in case values are converted.
     pub(super) later_filtered: String,
-    /// The rows behind a key, by the exact condition alone.
+    /// The rows after a key, by the exact condition alone.
     pub(super) exact: String,
-    /// For each column of the key: its greatest value in the rows that have the columns before it in common with a key.
+    /// For each column of the key: its greatest value among the rows that share the columns before it with a
+    /// key.
     pub(super) greatest: Vec<String>,
-    /// For each column of the key: is a text in it taken for a number where it is compared?
+    /// For each column of the key: whether a text in it is compared as a number.
     pub(super) converted: Vec<String>,
-    /// How many rows have one key.
+    /// The number of rows with a given key.
     pub(super) same: String,
     /// The keys of all rows.
     pub(super) keys: String,
     pub(super) count: String,
     pub(super) count_later: String,
-    /// The user's own.
+    /// The user's query.
     query: String,
     key: Vec<String>,
     pub(super) plan: Plan,
 }
 
-/// The name as SQL quotes it.
+/// Quotes a name for SQL.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl Sql {
-    /// The SQL of the whole query.
+    /// Builds the SQL for the whole query.
     pub(super) fn new(query: &str, key: &[String], connection: &Connection) -> rusqlite::Result<Self> {
         let unplanned = Self::of(query, key, Plan::default(), false);
         let plan = Plan::of(&unplanned.later, connection)?;
         Ok(Self::of(query, key, plan, false))
     }
 
-    /// The same for a part of it, that ends with a key or is the last.
+    /// Builds the SQL for a part, which ends with a key or is the last.
     pub(super) fn of_part(&self, ends: bool) -> Self {
         Self::of(&self.query, &self.key, self.plan, ends)
     }
@@ -76,11 +78,12 @@ impl Sql {
         let values = parameters.join(", ");
         let order = if plan.sorts { &exact } else { &fast };
         let limited = format!("ORDER BY {order} LIMIT {LIMIT}");
-        // Whether a row belongs to the part is a column behind the query's own: as a condition it would be exact only
-        // without the index, and read on to the end of the whole.
+        // Whether a row belongs to the part is an extra column after the query's own. As an exact condition
+        // it could not use the index, and would read on to the end of the whole result.
         let select = if ends { format!("SELECT *, ({exact}) <= ({last})") } else { "SELECT *".to_owned() };
         let later = format!("{whole} WHERE ({fast}) > ({values})");
-        // Behind a `LIMIT` a condition is not moved to where a value is not yet what comes out.
+        // `LIMIT` keeps SQLite from pushing the condition down to values that are not yet the query's
+        // results.
         let out = format!("FROM (SELECT * {whole} LIMIT -1)");
         let greatest = |column: usize| {
             let (fast_before, exact_before) =
@@ -97,7 +100,7 @@ impl Sql {
             format!("SELECT {} {rows} ORDER BY {by} DESC LIMIT 1", columns[column])
         };
         let converted = |column: usize| {
-            // A text that is less than the least one was compared as a number.
+            // A text below the empty text was compared as a number.
             format!(
                 "SELECT EXISTS (SELECT 1 {whole} WHERE {} < :batch_empty AND {} >= :batch_empty)",
                 columns[column], unconverted[column]
@@ -127,24 +130,24 @@ impl Sql {
         }
     }
 
-    /// How many keys the rows of a page have, as `SQLite` compares them.
+    /// Counts the distinct keys in the rows of a page, as `SQLite` compares them.
     pub(super) fn keys_of(&self, page: &str) -> String {
         let columns = self.key.iter().map(|name| format!("+{}", quoted(name))).collect::<Vec<_>>().join(", ");
         format!("SELECT count(*) FROM (SELECT DISTINCT {columns} FROM ({page}))")
     }
 }
 
-/// How `SQLite` goes about a page.
-#[expect(clippy::struct_excessive_bools, reason = "each is found in the plan by itself")]
+/// The relevant parts of the query plan for a page.
+#[expect(clippy::struct_excessive_bools, reason = "the query plan determines each separately")]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Plan {
-    /// It sorts the rows, all of them or those of an arm of a compound `SELECT`.
+    /// It sorts the rows: all of them, or those of an arm of a compound `SELECT`.
     sorts: bool,
-    /// It makes the rows of a subquery before it looks at the condition around it, or those of a full join.
+    /// It materializes a subquery before it evaluates the condition around it, or a full join.
     nests: bool,
-    /// It looks at the condition in each arm of a compound `SELECT`, and again at what comes out.
+    /// It evaluates the condition in each arm of a compound `SELECT`, and again on the result.
     pub(super) judges_twice: bool,
-    /// It makes the rows of a full join, whose values may be of another type than its columns.
+    /// It materializes a full join, whose values may have other types than its columns.
     pub(super) joins_fully: bool,
 }
 
@@ -163,7 +166,7 @@ impl Plan {
             compounds |= what.starts_with("MERGE") || what.starts_with("COMPOUND");
             distinct |= what.starts_with("MERGE") && what != "MERGE (UNION ALL)";
         }
-        // Arms that are merged by their indexes have one collation, but for what is merged as a subquery.
+        // Arms merged by their indexes share one collation, unless they are merged as a subquery.
         plan.judges_twice = compounds && (plan.nests || distinct);
         plan.sorts |= compounds && sorts_arms || plan.judges_twice;
         plan.nests |= plan.joins_fully || plan.judges_twice;

@@ -16,7 +16,7 @@ struct Person {
     name: Option<String>,
 }
 
-/// A database file of its own, with a connection to it.
+/// A separate database file, with a connection to it.
 pub(super) struct Database {
     connection: Connection,
     pub(super) sqlite: Sqlite,
@@ -72,7 +72,7 @@ pub(super) fn ids(source: impl SqliteSource, page: usize) -> SqliteReader<i64> {
     SqliteReader::query(source, "SELECT id FROM person").key("id").page(page).rows_as().unwrap()
 }
 
-/// The position as a restart gets it.
+/// Returns the position as a restart gets it.
 fn stored<R: Reader<Position = SqlitePosition>>(reader: &R) -> SqlitePosition {
     crate::readers::tests::stored(reader)
 }
@@ -90,7 +90,7 @@ fn every_row_is_read_once_whatever_the_page() {
 }
 
 #[test]
-fn a_restart_after_any_row_goes_on_behind_it() {
+fn a_restart_resumes_after_any_row() {
     let connection = database(7);
     for read in 0..=7 {
         let mut first = ids(&connection, 3);
@@ -104,7 +104,7 @@ fn a_restart_after_any_row_goes_on_behind_it() {
 }
 
 #[test]
-fn rows_that_come_or_go_before_the_position_change_nothing_behind_it() {
+fn rows_added_or_deleted_before_the_position_change_nothing_after_it() {
     let connection = database(4);
     let mut first = ids(&connection, 2);
     first.read().unwrap();
@@ -173,7 +173,7 @@ fn a_key_of_several_columns_of_any_type_goes_through_a_position() {
 }
 
 #[test]
-fn a_key_that_comes_twice_is_named_wherever_the_page_ends() {
+fn a_duplicate_key_is_named_wherever_the_page_ends() {
     let connection = Database::new();
     connection.execute_batch("CREATE TABLE t (day TEXT, id INTEGER)").unwrap();
     connection.execute_batch("INSERT INTO t VALUES ('mo', 1), ('tu', 2), ('tu', 3)").unwrap();
@@ -186,14 +186,14 @@ fn a_key_that_comes_twice_is_named_wherever_the_page_ends() {
         reader.read().unwrap();
         assert_eq!(
             reader.read().unwrap_err().to_string(),
-            "key `day`: it is not unique: day = 'tu' comes more than once; add columns to the key until it is unique"
+            "key `day`: it is not unique: day = 'tu' occurs more than once; add columns to the key until it is unique"
         );
         assert_eq!(reader.read().unwrap(), None, "the error ends the input");
     }
 }
 
 #[test]
-fn behind_a_key_that_comes_twice_no_restart_goes_on() {
+fn no_restart_resumes_after_a_duplicate_key() {
     let connection = Database::new();
     connection.execute_batch("CREATE TABLE t (day TEXT, id INTEGER)").unwrap();
     connection.execute_batch("INSERT INTO t VALUES ('mo', 1), ('tu', 2), ('tu', 3), ('we', 4)").unwrap();
@@ -210,11 +210,11 @@ fn behind_a_key_that_comes_twice_no_restart_goes_on() {
 }
 
 #[test]
-fn a_query_that_failed_is_opened_anew_behind_the_last_good_row() {
+fn a_failed_query_is_reopened_after_the_last_good_row() {
     let connection = database(7);
     for page in [1, 2, 3, 10] {
         for good in 0..7 {
-            // The query fails when it comes to the row behind `good`: what was fetched before it on its page is lost.
+            // The query fails at the row after `good`: rows fetched before it on its page are lost.
             let sql = format!(
                 "SELECT CASE WHEN id = {} THEN abs(-9223372036854775808) ELSE id END AS id FROM person",
                 (good + 1) * 10
@@ -229,16 +229,16 @@ fn a_query_that_failed_is_opened_anew_behind_the_last_good_row() {
                 }
             };
             assert!(!reader.steps_over(&error), "{error}");
-            let mut anew = ids(&connection, page);
-            anew.resume(stored(&reader)).unwrap();
-            items.extend(rest(&mut anew));
+            let mut reopened = ids(&connection, page);
+            reopened.resume(stored(&reader)).unwrap();
+            items.extend(rest(&mut reopened));
             assert_eq!(items, [10, 20, 30, 40, 50, 60, 70]);
         }
     }
 }
 
 #[test]
-fn reading_goes_on_behind_a_row_that_is_no_item() {
+fn reading_continues_after_a_row_that_is_not_an_item() {
     let connection = database(3);
     connection.execute("UPDATE person SET name = x'ff' WHERE id = 20", []).unwrap();
     let mut reader =
@@ -272,7 +272,7 @@ fn a_null_in_the_key_is_an_error() {
     let mut reader = SqliteReader::query(&connection, "SELECT k FROM t").key("k").rows_as::<i64>().unwrap();
     assert_eq!(
         reader.read().unwrap_err().to_string(),
-        "key `k`: it is NULL in a row; leave such rows out, or read by another key"
+        "key `k`: it is NULL in a row; exclude such rows, or read by another key"
     );
 }
 
@@ -317,7 +317,7 @@ fn a_query_may_have_the_condition_in_it() {
 }
 
 #[test]
-fn a_row_that_is_no_item_is_named_and_reading_goes_on_behind_it() {
+fn a_row_that_is_not_an_item_is_named_and_reading_continues_after_it() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Strict {
         id: i64,
@@ -329,7 +329,7 @@ fn a_row_that_is_no_item_is_named_and_reading_goes_on_behind_it() {
         SqliteReader::query(&connection, "SELECT * FROM person").key("id").rows_as::<Strict>().unwrap();
     assert_eq!(reader.read().unwrap().unwrap().id, 10);
     let error = reader.read().unwrap_err();
-    assert_eq!(error.to_string(), "row id = 20, column `name`: NULL was found, a string is needed");
+    assert_eq!(error.to_string(), "row id = 20, column `name`: expected a string, found NULL");
     assert!(error.is_about_a_row());
     assert_eq!(reader.location().unwrap(), "id = 20");
     assert_eq!(reader.read().unwrap().unwrap().id, 30);
@@ -374,7 +374,7 @@ fn each_sqlite_type_becomes_the_field_it_fits() {
 }
 
 #[test]
-fn a_value_that_does_not_fit_is_shown_cut() {
+fn a_value_that_does_not_fit_is_shown_truncated() {
     #[derive(Debug, Deserialize)]
     struct Item {
         #[expect(dead_code, reason = "only its type matters")]
@@ -386,9 +386,9 @@ fn a_value_that_does_not_fit_is_shown_cut() {
         let mut reader = SqliteReader::query(&connection, sql).key("k").rows_as::<Item>().unwrap();
         reader.read().unwrap_err().to_string()
     };
-    assert_eq!(read("300"), "row k = 1, column `a`: integer 300 was found, u8 is needed");
-    assert_eq!(read("'NA'"), "row k = 1, column `a`: text 'NA' was found, u8 is needed");
-    assert_eq!(read("x'00'"), "row k = 1, column `a`: a blob of 1 bytes was found, u8 is needed");
+    assert_eq!(read("300"), "row k = 1, column `a`: expected u8, found integer 300");
+    assert_eq!(read("'NA'"), "row k = 1, column `a`: expected u8, found text 'NA'");
+    assert_eq!(read("x'00'"), "row k = 1, column `a`: expected u8, found a blob of 1 bytes");
     let long = read(&format!("'{}'", "x".repeat(500)));
     assert!(long.contains(&format!("'{}…'", "x".repeat(100))), "{long}");
 }
@@ -405,7 +405,7 @@ fn an_error_of_the_closure_names_the_row() {
 }
 
 #[test]
-fn behind_a_panic_of_the_closure_every_row_of_the_page_is_read_once() {
+fn after_a_panic_of_the_closure_every_row_of_the_page_is_read_once() {
     let connection = database(6);
     for page in [1, 3, 6, 1000] {
         let mut panics = true;
@@ -429,7 +429,7 @@ fn behind_a_panic_of_the_closure_every_row_of_the_page_is_read_once() {
 }
 
 #[test]
-fn progress_counts_rows_when_asked_and_goes_on_after_a_restart() {
+fn progress_counts_rows_on_request_and_continues_after_a_restart() {
     let connection = database(5);
     let read = || {
         SqliteReader::query(&connection, "SELECT id FROM person")
@@ -454,7 +454,7 @@ fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
     let query = |sql: &str| SqliteReader::query(&connection, sql);
     let prefix = "the query cannot be read in pages: ";
     let cases = [
-        (query("SELECT id FROM person"), "its key is not said; add `.key(\"id\")`"),
+        (query("SELECT id FROM person"), "it has no key; add `.key(\"id\")`"),
         (
             query("SELECT name FROM person").key("id"),
             "the key `id` is not in its result, which has `name`; select it too",
@@ -470,11 +470,11 @@ fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
             query("SELECT id FROM person WHERE id > :x").key("id"),
             "its parameter `:x` is not bound; add `.bind(\":x\", ..)`",
         ),
-        (query("SELECT id FROM person").key("id").bind("x", 1), "it has no parameter `x`, which is bound"),
         (
-            query("SELECT id FROM person WHERE id > :after").key("id"),
-            "it has `:after`; say with `.start(..)`",
+            query("SELECT id FROM person").key("id").bind("x", 1),
+            "it has no parameter `x`, but a value is bound to it",
         ),
+        (query("SELECT id FROM person WHERE id > :after").key("id"), "it has `:after`; use `.start(..)`"),
         (
             query("SELECT id, name FROM person WHERE id > :after").key(["id", "name"]),
             "its parameter `:after` belongs to no column of the key",
@@ -489,11 +489,11 @@ fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
 }
 
 #[test]
-fn a_missing_file_and_one_that_is_no_database_are_refused() {
+fn a_missing_file_and_one_that_is_not_a_database_are_refused() {
     let path = std::env::temp_dir().join(format!("batch-no-database-{}", uuid::Uuid::new_v4()));
     let error = SqliteReader::open(&path, "SELECT 1").map(|_| ()).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot open database {}", path.display())), "{error}");
-    std::fs::write(&path, "this is a text and no database\n".repeat(100)).unwrap();
+    std::fs::write(&path, "this is a text and not a database\n".repeat(100)).unwrap();
     let error = SqliteReader::open(&path, "SELECT 1").map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("file is not a database"), "{error}");
     std::fs::remove_file(path).unwrap();
@@ -510,7 +510,7 @@ fn a_position_of_another_key_is_refused() {
         .unwrap();
     assert_eq!(
         other.resume(stored(&first)).unwrap_err().to_string(),
-        "an earlier execution stopped at id = 10, but the key is `name` now; bring the old key back, or start a new instance (`--next`)"
+        "an earlier execution stopped at id = 10, but the key is `name` now; restore the old key, or start a new instance (`--next`)"
     );
 }
 
@@ -590,7 +590,7 @@ fn a_part_of_another_key_is_refused() {
 #[test]
 fn a_query_without_a_column_that_the_item_needs_is_refused_when_it_is_opened() {
     #[derive(Debug, serde::Deserialize)]
-    #[expect(dead_code, reason = "only its fields' names matter")]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
     struct Person {
         id: i64,
         #[serde(alias = "nick")]
@@ -681,7 +681,7 @@ fn an_integer_and_the_real_next_to_it_are_two_keys() {
 }
 
 #[test]
-fn what_follows_the_query_does_not_matter() {
+fn comments_and_semicolons_after_the_query_do_not_matter() {
     let connection = database(2);
     for after in ["; -- x", " -- x", ";\n/* x */ ;"] {
         let sql = format!("SELECT id FROM person{after}");
@@ -693,7 +693,7 @@ fn what_follows_the_query_does_not_matter() {
 }
 
 #[test]
-fn what_is_not_known_of_the_columns_before_the_first_row_is_no_fault_of_a_row() {
+fn an_error_in_the_columns_is_not_an_error_of_a_row() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only the names of its fields matter")]
     struct Tall {
@@ -711,9 +711,9 @@ fn what_is_not_known_of_the_columns_before_the_first_row_is_no_fault_of_a_row() 
     let error = by_name.read().unwrap_err();
     assert_eq!(
         refused(error, &|error| by_name.steps_over(error)),
-        "no row of the query is an item: the column `height` is not in its result; select it, or make the field optional by `#[serde(default)]`"
+        "no row of the query can be an item: the column `height` is not in its result; select it, or make the field optional with `#[serde(default)]`"
     );
-    assert_eq!(by_name.position(), SqlitePosition::default(), "no row is passed");
+    assert_eq!(by_name.position(), SqlitePosition::default(), "no row is skipped");
     let mut by_place = query().rows_as::<(i64, String, i64)>().unwrap();
     let error = by_place.read().unwrap_err();
     assert!(refused(error, &|error| by_place.steps_over(error)).contains("its result has 2 columns"));

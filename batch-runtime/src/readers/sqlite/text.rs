@@ -1,6 +1,7 @@
-//! Finds where the statement of a query ends, so that SQL can be put around it.
+//! Finds the end of the statement in a query, so that SQL can be put around it.
 
-/// The only statement of `sql`, without comments and semicolons behind it; `None` where there is more than one.
+/// Returns the only statement of `sql`, without comments and semicolons after it; `None` if there is more
+/// than one.
 pub(super) fn statement(sql: &str) -> Option<&str> {
     let bytes = sql.as_bytes();
     let (mut at, mut end, mut ended) = (0, 0, false);
@@ -17,16 +18,16 @@ pub(super) fn statement(sql: &str) -> Option<&str> {
                 continue;
             }
             b'-' if bytes.get(at + 1) == Some(&b'-') => {
-                at = behind(bytes, at + 2, b"\n");
+                at = skip_past(bytes, at + 2, b"\n");
                 continue;
             }
             b'/' if bytes.get(at + 1) == Some(&b'*') => {
-                at = behind(bytes, at + 2, b"*/");
+                at = skip_past(bytes, at + 2, b"*/");
                 continue;
             }
-            // A doubled quote in a quoted text closes one and opens another.
-            quote @ (b'\'' | b'"' | b'`') => at = behind(bytes, at + 1, &[quote]),
-            b'[' => at = behind(bytes, at + 1, b"]"),
+            // A doubled quote in quoted text closes one quotation and opens another.
+            quote @ (b'\'' | b'"' | b'`') => at = skip_past(bytes, at + 1, &[quote]),
+            b'[' => at = skip_past(bytes, at + 1, b"]"),
             _ => at += 1,
         }
         if ended && from >= end {
@@ -37,8 +38,8 @@ pub(super) fn statement(sql: &str) -> Option<&str> {
     Some(sql[..end].trim_start())
 }
 
-/// The offset behind the next `close`, or the end.
-fn behind(bytes: &[u8], from: usize, close: &[u8]) -> usize {
+/// Returns the offset after the next `close`, or the end.
+fn skip_past(bytes: &[u8], from: usize, close: &[u8]) -> usize {
     bytes[from..]
         .windows(close.len())
         .position(|window| window == close)
@@ -50,8 +51,8 @@ mod tests {
     use super::statement;
 
     #[test]
-    fn what_is_behind_the_statement_is_left_out() {
-        for behind in [
+    fn comments_and_semicolons_after_the_statement_are_removed() {
+        for rest in [
             "",
             ";",
             " ; -- x",
@@ -62,12 +63,12 @@ mod tests {
             "; /* not closed",
             "\n;\n-- a\n-- b",
         ] {
-            assert_eq!(statement(&format!(" SELECT 1{behind}")), Some("SELECT 1"), "{behind}");
+            assert_eq!(statement(&format!(" SELECT 1{rest}")), Some("SELECT 1"), "{rest}");
         }
     }
 
     #[test]
-    fn what_is_within_it_is_kept() {
+    fn comments_and_semicolons_within_the_statement_are_kept() {
         for sql in [
             "SELECT ';--' AS \"a;b\", [c;d], `e;f`",
             "SELECT 'it''s;' -- x;\n, 2",
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_statement_is_seen() {
+    fn a_second_statement_is_detected() {
         assert_eq!(statement("SELECT 1; SELECT 2"), None);
         assert_eq!(statement("SELECT 1; /* x */ 'a'"), None);
         assert_eq!(statement("SELECT 'not closed ; SELECT 2"), Some("SELECT 'not closed ; SELECT 2"));
