@@ -183,7 +183,7 @@ fn a_struct_or_sequence_in_a_field_is_refused_with_the_way_out() {
     let message = |what: &str| {
         format!(
             "out.csv, record 1, field `inner`: a field of a CSV record is one value, not {what}; flatten it with \
-            `#[serde(flatten)]`, or write it as a text with `#[serde(serialize_with = \"..\")]`"
+            `#[serde(flatten)]`, or write it as text with `#[serde(serialize_with = \"..\")]`"
         )
     };
     assert_eq!(refused(|writer| writer, &[Outer { id: 1, inner: row("a", None) }]), message("a struct"));
@@ -199,18 +199,18 @@ fn items_of_another_shape_than_the_first_are_refused() {
         }
     }
     let items = [vec![1, 2], vec![3, 4], vec![5]];
-    assert_eq!(refused(|writer| writer, &items), "out.csv, record 3: it has 1 fields, the first item has 2");
-    let map = |keys: [&str; 2]| keys.map(|key| (key.to_owned(), 1)).into_iter().collect::<Vec<_>>();
-    let items = [Map(map(["a", "b"])), Map(map(["b", "a"]))];
     assert_eq!(
         refused(|writer| writer, &items),
-        "out.csv, record 2: `b` stands where the first item has `a`"
+        "out.csv, record 3: it has 1 fields, but the first item has 2"
     );
+    let map = |keys: [&str; 2]| keys.map(|key| (key.to_owned(), 1)).into_iter().collect::<Vec<_>>();
+    let items = [Map(map(["a", "b"])), Map(map(["b", "a"]))];
+    assert_eq!(refused(|writer| writer, &items), "out.csv, record 2: found `b` where the first item has `a`");
 }
 
 #[test]
 fn a_header_of_another_length_than_the_items_is_refused() {
-    let message = "out.csv: the header has 1 names, an item has 2 fields";
+    let message = "out.csv: the header has 1 names, but an item has 2 fields";
     assert_eq!(refused(|writer| writer.header(["a"]), &[row("a", None)]), message);
 }
 
@@ -306,7 +306,7 @@ fn a_part_that_is_being_written_is_refused_and_one_left_behind_is_replaced() {
     let error = CsvWriter::<u8>::create(&path).open(None).unwrap_err();
     assert_eq!(
         message(&error, &folder),
-        "out.csv.part is being written by another process; wait for it, or end it; `--recovery force` goes on without a paused run of this instance"
+        "out.csv.part is being written by another process; wait for it, or end it; `--recovery force` takes over from a paused execution of this instance"
     );
     assert_eq!(std::fs::read_to_string(folder.path("out.csv.part")).unwrap(), "1\n2\n3\n");
     drop(dead);

@@ -196,7 +196,7 @@ fn a_part_that_lost_committed_bytes_is_refused() {
     std::fs::write(folder.path("out.csv.part"), "id,name\n").unwrap();
     assert_eq!(
         restarted(&folder, &mut repository),
-        "out.csv.part has 8 bytes, but an earlier execution committed 24 bytes of out.csv; bring the file back, or start a new instance (`--next`)"
+        "out.csv.part has 8 bytes, but an earlier execution committed 24 bytes of out.csv; restore the file, or start a new instance (`--next`)"
     );
 }
 
@@ -207,7 +207,7 @@ fn a_part_that_is_gone_is_missed() {
     std::fs::remove_file(folder.path("out.csv.part")).unwrap();
     assert_eq!(
         restarted(&folder, &mut repository),
-        "out.csv.part is missing: an earlier execution committed 24 bytes of out.csv; bring it back, or start a new instance (`--next`)"
+        "out.csv.part is missing: an earlier execution committed 24 bytes of out.csv; restore it, or start a new instance (`--next`)"
     );
 }
 

@@ -50,7 +50,7 @@ fn a_full_disk_under_the_output_keeps_what_is_committed() {
     world.fails(
         &format!("{line} --padding 100000"),
         "export failed: writing in `copy`: cannot write out/copy.csv.part: No space left on device (os error 28); \
-         make room and run it again: what is committed is kept",
+         free some space and run the job again; committed data is kept",
     );
     assert!(!world.file("out/copy.csv").exists());
     assert_eq!(world.read("out/copy.csv.part").replace('.', ""), TWO_CHUNKS[..31]);

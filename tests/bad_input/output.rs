@@ -66,13 +66,10 @@ fn a_folder_that_does_not_exist_is_named() {
 #[test]
 fn an_unfinished_file_that_is_gone_or_shorter_is_not_made_up() {
     for (kept, problem) in [
-        (
-            None,
-            "copy.csv.part is missing: an earlier execution committed 43 bytes of copy.csv; bring it back",
-        ),
+        (None, "copy.csv.part is missing: an earlier execution committed 43 bytes of copy.csv; restore it"),
         (
             Some(&TWO_CHUNKS[..30]),
-            "copy.csv.part has 30 bytes, but an earlier execution committed 43 bytes of copy.csv; bring the file back",
+            "copy.csv.part has 30 bytes, but an earlier execution committed 43 bytes of copy.csv; restore the file",
         ),
     ] {
         let world = World::empty();

@@ -1,14 +1,14 @@
-//! Receives: committed items. Gives: them in memory, to whoever holds a clone of the collector.
+//! Collects committed items in memory and shares them between clones of the collector.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::definition::{ChunkTransaction, Partitionable, Writer};
 
-/// Collects items in memory: for tests, and for results that the program itself goes on with.
+/// Collects items in memory: for tests, and for results that the program itself goes on to use.
 ///
-/// Clones share what is collected. Items are seen in it only once their chunk is committed. It lives as long
-/// as the process: after a restart in another process it holds what that execution wrote.
+/// Clones share the collected items. An item is visible only once its chunk is committed. The collector lives
+/// as long as the process: after a restart in another process, it holds the items which that execution wrote.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Writer, writers::Collector};
@@ -28,7 +28,7 @@ pub struct Collector<T> {
 }
 
 impl<T> Collector<T> {
-    /// An empty collector.
+    /// Creates an empty collector.
     #[must_use]
     pub fn new() -> Self {
         Self { shared: Arc::default(), staged: Vec::new(), published: 0 }
@@ -38,19 +38,19 @@ impl<T> Collector<T> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many items are committed.
+    /// Returns the number of committed items.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// True if none is committed.
+    /// True if no item is committed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Takes the committed items out.
+    /// Takes the committed items out of the collector.
     #[must_use]
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut self.lock())
@@ -58,7 +58,7 @@ impl<T> Collector<T> {
 }
 
 impl<T: Clone> Collector<T> {
-    /// The committed items.
+    /// Returns a copy of the committed items.
     #[must_use]
     pub fn to_vec(&self) -> Vec<T> {
         self.lock().clone()
@@ -71,7 +71,7 @@ impl<T> Default for Collector<T> {
     }
 }
 
-/// What the other wrote and did not commit stays its own.
+/// A clone does not receive the uncommitted items of the original.
 impl<T> Clone for Collector<T> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), staged: Vec::new(), published: 0 }
@@ -89,7 +89,7 @@ impl<T> fmt::Debug for Collector<T> {
 
 impl<T: Clone> Writer for Collector<T> {
     type Item = T;
-    /// Items written, committed ones included.
+    /// The number of items written, including the committed ones.
     type Position = u64;
     type Error = std::convert::Infallible;
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_seen_once_they_are_committed() {
+    fn items_are_visible_once_they_are_committed() {
         let collector = Collector::new();
         let mut writer = collector.clone();
         write(&mut writer, &[1, 2]);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_keeps_what_is_before_the_position() {
+    fn a_rollback_keeps_the_items_before_the_position() {
         let collector = Collector::new();
         let mut writer = collector.clone();
         write(&mut writer, &[1]);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_drops_what_was_not_committed() {
+    fn a_restart_drops_uncommitted_items() {
         let collector = Collector::new();
         let mut writer = collector.clone();
         write(&mut writer, &[1]);

@@ -1,4 +1,4 @@
-//! Receives: items of a serde type. Gives: [`CsvWriter`], a CSV file with a line for each.
+//! [`CsvWriter`] writes items of a serde type to a CSV file, one line per item.
 
 mod field;
 mod number;
@@ -16,22 +16,24 @@ use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Writer};
 
-/// Writes items to a CSV file, a line each, under a header with the names of the item's fields.
+/// Writes items to a CSV file, one line per item, under a header with the names of the item's fields.
 ///
-/// A link is followed: the file is written where it ends, as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets
-/// its name at the end of the step. After a crash the committed part is kept and what came after it is cut off, so that no
-/// line is lost or doubled. A file of that name that was there before is refused, unless it may be
-/// [overwritten](Self::overwrite): then it stays whole until the end of the step, and its mode, its group and its owner (this
-/// only for root) pass to the new one. Its ACL and extended attributes do not, and other hard links keep the old content.
-/// A pipe or a device is refused.
+/// The file is written as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets its name at the
+/// end of the step. If the path is a link, it is followed, and the file is written where the link ends. After
+/// a crash, the committed part is kept and everything after it is cut off, so no line is lost or duplicated.
+/// The writer refuses to replace an existing file of that name, unless it may be
+/// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new
+/// one takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not
+/// taken over, and other hard links keep the old content. A pipe or a device is refused.
 ///
-/// Fields are quoted where they must be, and where a reader might leave out white space. `None` is empty, or a
-/// [marker](Self::null); the empty text of a `Some` is `""`. What is written is read back by [`CsvReader`](crate::readers::CsvReader)
-/// as the same value, or the item is refused: a `None` that would be a blank line, bytes that are no text. serde's attributes hold:
-/// `rename`, `skip`, `flatten`, `serialize_with` …; what `skip_serializing_if` leaves out is as `None`. A field that is
-/// a struct or a sequence is refused. All items must have the same number of fields. Items without names (tuples)
-/// have no header unless [one is given](Self::header); if no item is written at all the names of its fields are not
-/// known, and the file is empty.
+/// Fields are quoted where necessary, and where a reader might otherwise trim white space. `None` is empty,
+/// or a [marker](Self::null); the empty text of a `Some` is `""`. [`CsvReader`](crate::readers::CsvReader)
+/// reads every item back as the same value; an item for which that is impossible is refused: a `None` that
+/// would be a blank line, bytes that are not text. serde's attributes apply: `rename`, `skip`, `flatten`,
+/// `serialize_with` …; a field omitted by `skip_serializing_if` is written as `None`. A field that is a
+/// struct or a sequence is refused. All items must have the same number of fields. Items without field names
+/// (tuples) have no header unless [one is set](Self::header). If no item is written at all, the field names
+/// are unknown and the file is empty.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::CsvWriter};
@@ -44,7 +46,7 @@ use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Write
 /// # let _ = std::fs::remove_file(&path);
 /// let mut delays = CsvWriter::create(&path).null("NA").footer(|records| format!("# {records} records"));
 ///
-/// // What a step does:
+/// A step does this:
 /// delays.open(None)?;
 /// let chunk = [Delay { carrier: "AA, Inc.".into(), minutes: Some(4.5) }, Delay { carrier: "UA".into(), minutes: None }];
 /// delays.write(&chunk, &ChunkTransaction::none())?;
@@ -61,7 +63,7 @@ pub struct CsvWriter<T> {
     format: Format,
     header: Header,
     footer: Option<Box<Footer>>,
-    /// Known from the first item.
+    /// Known from the first item on.
     columns: Option<Columns>,
     item: PhantomData<fn(&T)>,
 }
@@ -74,7 +76,7 @@ enum Header {
 }
 
 impl<T> CsvWriter<T> {
-    /// A comma-separated file with a header. Nothing is touched before the step begins.
+    /// Creates a comma-separated file with a header. Nothing is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
         Self {
             file: TransactionalFile::new(path.into()),
@@ -86,33 +88,36 @@ impl<T> CsvWriter<T> {
         }
     }
 
-    /// A file of that name is replaced at the end of the step, where it would be refused at the beginning.
+    /// Allows the writer to replace an existing file of that name at the end of the step; otherwise such a
+    /// file is refused at the beginning.
     pub fn overwrite(mut self, yes: bool) -> Self {
         self.file.overwrite(yes);
         self
     }
 
-    /// What stands between two fields; a comma if it is not said.
+    /// Sets the delimiter between fields; a comma by default.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.format.delimiter = delimiter;
         self.format.mark();
         self
     }
 
-    /// What encloses a field that contains delimiters, line ends or, doubled, itself; `"` if it is not said.
+    /// Sets the quote character, `"` by default. It encloses a field that contains delimiters, line endings
+    /// or, doubled, the quote itself.
     pub fn quote(mut self, quote: u8) -> Self {
         self.format.quote = quote;
         self.format.mark();
         self
     }
 
-    /// In quotes, this byte stands before itself, for a reader that takes it for an [escape](crate::readers::CsvOptions::escape).
+    /// Doubles this byte within quotes, for a reader that treats it as an
+    /// [escape](crate::readers::CsvOptions::escape).
     pub fn escape(mut self, escape: u8) -> Self {
         self.format.escape = Some(escape);
         self
     }
 
-    /// A field that begins with this byte is quoted, for a reader to which it begins a
+    /// Quotes a field that begins with this byte, for a reader that would treat it as the start of a
     /// [comment](crate::readers::CsvOptions::comment).
     pub fn comment(mut self, comment: u8) -> Self {
         self.format.comment = Some(comment);
@@ -120,33 +125,33 @@ impl<T> CsvWriter<T> {
         self
     }
 
-    /// What stands for `None`; nothing if it is not said. A value that is written the same is quoted: our reader takes it for the
-    /// value that it is.
+    /// Sets the marker for `None`; nothing by default. A value that equals the marker is quoted: our reader
+    /// then reads it as a value.
     pub fn null(mut self, marker: impl Into<String>) -> Self {
         self.format.null = marker.into();
         self
     }
 
-    /// Lines end with CRLF, not LF.
+    /// Ends lines with CRLF instead of LF.
     pub fn crlf(mut self) -> Self {
         self.format.line_end = "\r\n";
         self
     }
 
-    /// These names are the header.
+    /// Sets the names in the header.
     pub fn header<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.header = Header::Given(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// There is no header.
+    /// Writes no header.
     pub fn without_header(mut self) -> Self {
         self.header = Header::None;
         self
     }
 
-    /// Behind the last item stands what `footer` makes of the number of items, as it is; several lines have line ends
-    /// between them.
+    /// Adds the text that `footer` makes of the number of items, verbatim, after the last item. If it has
+    /// several lines, it must contain the line endings between them.
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self
@@ -166,7 +171,7 @@ impl<T> CsvWriter<T> {
         } else if escape.into_iter().chain(comment).any(|mark| {
             !mark.is_ascii() || matches!(mark, b'\n' | b'\r') || [delimiter, quote].contains(&mark)
         }) {
-            Some("escape and comment must be ASCII, no line ends, and neither delimiter nor quote")
+            Some("escape and comment must be ASCII, not line endings, and different from delimiter and quote")
         } else if delimiter == quote {
             Some("delimiter and quote must be two different bytes")
         } else {
@@ -174,7 +179,7 @@ impl<T> CsvWriter<T> {
         }
     }
 
-    /// Appends the header if nothing stands before.
+    /// Appends the header if the file is still empty.
     fn begin(&mut self) -> Result<(), WriteError> {
         if !self.file.is_empty() {
             return Ok(());
@@ -186,8 +191,7 @@ impl<T> CsvWriter<T> {
         };
         if names.iter().any(|name| name.contains('\0')) {
             let problem =
-                "the name of a column holds a NUL byte, by which a reader takes the file for no text"
-                    .to_owned();
+                "a column name contains a NUL byte, so a reader would not treat the file as text".to_owned();
             return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
         }
         if !names.is_empty() {
@@ -211,7 +215,7 @@ impl<T> CsvWriter<T> {
             && names.len() != columns.count
         {
             let problem =
-                format!("the header has {} names, an item has {} fields", names.len(), columns.count);
+                format!("the header has {} names, but an item has {} fields", names.len(), columns.count);
             return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
         }
         self.columns = Some(columns);
@@ -300,8 +304,9 @@ impl<T: Serializes> Writer for CsvWriter<T> {
     }
 }
 
-/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; in the end they stand in NAME one after the other, under one
-/// header and before one footer, as if the file had been written in one piece. Until then that takes twice the room.
+/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
+/// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
+/// this takes twice the space.
 impl<T: Serialize> Partitionable for CsvWriter<T> {
     fn of_partition(&mut self, number: u32) {
         self.file.of_partition(number);

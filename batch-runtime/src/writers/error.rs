@@ -1,11 +1,11 @@
-//! Receives: what a writer of files could not do. Gives: [`WriteError`], which names the file and what to do.
+//! [`WriteError`], the error of the writers of files: it names the file and says what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::definition::resource_name;
 
-/// Why writing failed.
+/// The error of a writer of files.
 ///
 /// ```
 /// use batch_runtime::writers::WriteError;
@@ -19,7 +19,7 @@ use crate::definition::resource_name;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// A file of that name is there, and no execution of this instance has written it.
+    /// A file of that name exists, and no execution of this instance has written it.
     #[error(
         "{} exists already and was not written by this job; move it away, or let the writer overwrite it",
         Name(path)
@@ -28,27 +28,27 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
     },
-    /// A replay would write what was skipped over what was not.
+    /// A replay would overwrite the output of the items that were not skipped.
     #[error(
-        "{} may hold what the replayed execution wrote, and a replay writes only what that one skipped; give the replay another file to write",
+        "{} may hold what the replayed execution wrote, and a replay writes only the items which that execution skipped; let the replay write to another file",
         path.display()
     )]
     Replayed {
         /// The file.
         path: PathBuf,
     },
-    /// A folder stands in the file's place.
+    /// The path is a folder.
     #[error("{} is a folder: the name of a file was expected", Name(path))]
     Folder {
         /// The folder.
         path: PathBuf,
     },
-    /// Something that is no file stands in its place.
+    /// The path is something other than a file.
     #[error("{} is {found}: the name of a file was expected", Name(path))]
     NotAFile {
-        /// The place.
+        /// The path.
         path: PathBuf,
-        /// What is there: `a pipe or a device`.
+        /// What the path is: `a pipe or a device`.
         found: &'static str,
     },
     /// The file's folder does not exist.
@@ -65,7 +65,7 @@ pub enum WriteError {
     },
     /// Another process is writing the file.
     #[error(
-        "{} is being written by another process; wait for it, or end it; `--recovery force` goes on without a paused run of this instance",
+        "{} is being written by another process; wait for it, or end it; `--recovery force` takes over from a paused execution of this instance",
         Name(path)
     )]
     Held {
@@ -73,14 +73,14 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// Another owner took the file over by force.
-    #[error("{} was taken over by another process: this one publishes nothing", Name(path))]
+    #[error("{} was taken over by another process, so this one will not publish it", Name(path))]
     Lost {
         /// The unfinished file.
         path: PathBuf,
     },
     /// The unfinished file of an earlier execution is gone.
     #[error(
-        "{} is missing: an earlier execution committed {committed} bytes of {}; bring it back, or start a new instance (`--next`)",
+        "{} is missing: an earlier execution committed {committed} bytes of {}; restore it, or start a new instance (`--next`)",
         Name(part),
         Name(path)
     )]
@@ -94,7 +94,7 @@ pub enum WriteError {
     },
     /// The unfinished file of an earlier execution lost committed bytes.
     #[error(
-        "{} has {found} bytes, but an earlier execution committed {committed} bytes of {}; bring the file back, or start a new instance (`--next`)",
+        "{} has {found} bytes, but an earlier execution committed {committed} bytes of {}; restore the file, or start a new instance (`--next`)",
         Name(part),
         Name(path)
     )]
@@ -105,10 +105,10 @@ pub enum WriteError {
         part: PathBuf,
         /// The committed length in bytes.
         committed: u64,
-        /// The length it has.
+        /// Its actual length in bytes.
         found: u64,
     },
-    /// The file is finished, and yet more items came.
+    /// The file is finished, but more items came.
     #[error(
         "{} was finished by an earlier execution and cannot take more items; did the input grow? start a new instance (`--next`)",
         Name(path)
@@ -117,22 +117,25 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
     },
-    /// There is no room.
-    #[error("cannot write {}: {source}; make room and run it again: what is committed is kept", Name(path))]
+    /// The disk is full.
+    #[error(
+        "cannot write {}: {source}; free some space and run the job again; committed data is kept",
+        Name(path)
+    )]
     Full {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The operating system could not do it.
+    /// The operating system failed.
     #[error("cannot {action} {}: {source}", Name(path))]
     Io {
-        /// What was tried: `write`.
+        /// The failed action: `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// An item does not fit the format.
@@ -140,14 +143,14 @@ pub enum WriteError {
     Item {
         /// The file.
         path: PathBuf,
-        /// The record that would have been written, from 1.
+        /// The number of the record that was about to be written, from 1.
         record: u64,
-        /// The item's field, where it is known.
+        /// The item's field, if it is known.
         field: Option<String>,
         /// What is wrong.
         problem: String,
     },
-    /// An option is not as it must be.
+    /// An option is invalid.
     #[error("{}: {problem}", Name(path))]
     Options {
         /// The file.
@@ -158,7 +161,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// The error of a system call on `path`.
+    /// Wraps the error of a system call on `path`.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
@@ -168,7 +171,7 @@ impl WriteError {
     }
 }
 
-/// A file as messages call it: relative where it is below the working folder.
+/// Formats a file for messages: relative if it is below the working folder.
 struct Name<'a>(&'a Path);
 
 impl std::fmt::Display for Name<'_> {
@@ -194,7 +197,7 @@ mod tests {
         let error = WriteError::io("write", Path::new("out.csv.part"), io::ErrorKind::StorageFull.into());
         assert_eq!(
             error.to_string(),
-            "cannot write out.csv.part: no storage space; make room and run it again: what is committed is kept"
+            "cannot write out.csv.part: no storage space; free some space and run the job again; committed data is kept"
         );
     }
 }

@@ -1,23 +1,25 @@
-//! Writes a file in chunks, up to a committed length each, and gives it its name once it is whole.
+//! Writes a file in chunks, each up to a committed length, and renames it once it is complete.
 //!
-//! The links of the path are followed to their end, and the file is written there as `NAME.MARK.part`, where the mark is that of
-//! the step and the job instance: a file of the user's own, and the unfinished one of another instance, has another name. The
-//! position holds the mark. What comes after the committed length does not count: `open` cuts it off.
-//! At the end `seal` makes the file whole and durable, the position that says so is committed, and `finish` renames it. A
-//! crash between the last two is told by the position: `.part` is there (rename it now) or it is not and NAME has
-//! the sealed length (it was renamed).
+//! The links of the path are followed to their end, and the file is written there as `NAME.MARK.part`. The
+//! mark belongs to the step and the job instance, so a user's own file or the unfinished file of another
+//! instance has a different name. The position contains the mark. Data after the committed length does not
+//! count: `open` cuts it off. At the end, `seal` makes the file complete and durable, the position that says
+//! so is committed, and `finish` renames it. After a crash between the last two, the position tells what to
+//! do: either `.part` exists (rename it now), or it does not and NAME has the sealed length (it was renamed).
 //!
-//! While it is written `.part` is locked, and the lock ends with the process. So a `.part` that a start without a
-//! position finds is either locked, and then somebody's (refused), or left by an execution that died before its
-//! first commit or was given up (replaced).
+//! While `.part` is being written it is locked, and the lock ends with the process. So if a start without a
+//! position finds a `.part`, it is either locked and belongs to a running process (refused), or it was left
+//! by an execution that died or was abandoned before its first commit (replaced).
 //!
-//! A launch that takes over by force finds the lock held where the owner before it is paused. It goes on with a copy of
-//! what is committed, which takes the place of `.part` in one rename: the owner before, when it wakes up, writes into a
-//! file that has no name any more. Moved aside first and copied then, a death between the two would leave no `.part` at
-//! all, and a file aside that somebody has to find. That the owner before publishes nothing:
-//! - Not yet sealed, it has to commit the sealed position first, and that commit is refused.
-//! - Sealed, it writes nothing any more; so no copy is made, and whoever comes first renames the same file.
-//! - What is renamed is looked at before: a `.part` that is another file by now is left alone.
+//! A launch that takes over by force finds the lock held if the previous owner is paused. It continues with a
+//! copy of the committed data, which replaces `.part` in a single rename: when the previous owner wakes up,
+//! it writes to a file without a name. If `.part` were moved aside first and then copied, a crash between the
+//! two would leave no `.part` at all, and a file that someone would have to find. The previous owner
+//! publishes nothing:
+//! - If the file is not yet sealed, it has to commit the sealed position first, and that commit is refused.
+//! - If the file is sealed, it is no longer written; so no copy is made, and either owner renames the same
+//!   file.
+//! - The file is checked before the rename: a `.part` that has become another file is left alone.
 
 mod copy;
 mod lock;
@@ -45,67 +47,68 @@ use super::WriteError;
 use crate::definition::resolved_path;
 use crate::{Durability, Mark};
 
-/// A buffer beyond this goes to the file before the chunk ends, so that memory does not grow with the chunk.
+/// A buffer larger than this is written to the file before the chunk ends, so that memory does not grow with
+/// the chunk.
 const SPILL: usize = 4 * 1024 * 1024;
 
-/// What makes of the number of records what stands behind them.
+/// Makes the footer from the number of records.
 pub(super) type Footer = dyn Fn(u64) -> String + Send + Sync;
 
-/// What of a file is committed.
+/// The committed state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FilePosition {
     /// The length in bytes.
     pub(crate) length: u64,
-    /// The records in it, without header and footer.
+    /// The number of records in it, without header and footer.
     pub(crate) records: u64,
-    /// True if it is whole, and only the rename may be missing.
+    /// True if the file is complete, and at most the rename is missing.
     pub(crate) finishing: bool,
-    /// Of the file of a partition: so many bytes of it are the header.
+    /// For the file of a partition: the length of its header in bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) header: u64,
-    /// What its unfinished form is called by; `None` for one that is called `NAME.part`, as it was once.
+    /// The tag in the name of its unfinished form; `None` for one named `NAME.part`, as in older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tag: Option<Tag>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires it")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
 /// A file that is written in chunks and published at the end.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(crate) struct TransactionalFile {
-    /// As it was given.
+    /// The path as given.
     given: PathBuf,
-    /// Where its links end; for a partition, what it writes apart.
+    /// The path with its links resolved; for a partition, the path of its separate file.
     path: PathBuf,
     part: PathBuf,
     mark: Mark,
     tag: Option<Tag>,
     overwrite: bool,
-    /// True if only what an earlier execution skipped is written.
+    /// True if only items that an earlier execution skipped are written.
     replays: bool,
-    /// True if an owner before, who may still hold the file, has lost the right to it.
+    /// True if a previous owner, which may still hold the file, has lost the right to it.
     takes_over: bool,
     state: State,
-    /// What is not yet in the file.
+    /// The data not yet in the file.
     buffer: Vec<u8>,
-    /// The length of the file, up to which it holds what it should.
+    /// The length up to which the file is known to be correct.
     written: u64,
-    /// True if a write failed, so that there may be more in the file than `written`.
+    /// True if a write failed, so that the file may be longer than `written`.
     torn: bool,
     records: u64,
     header: u64,
-    /// Where a partition writes it.
+    /// The number of the partition that writes it.
     partition: Option<u32>,
-    /// What it is a part of then.
+    /// The file that a partition's file is a part of.
     whole: Option<Whole>,
     sealed: bool,
-    /// True if the file holds what was not yet forced to the disk.
+    /// True if the file holds data not yet forced to disk.
     unforced: bool,
-    /// True once the folder's entry of `.part` is on the disk.
+    /// True once the folder entry of `.part` is on disk.
     entry_durable: bool,
 }
 
@@ -117,7 +120,7 @@ enum State {
 }
 
 impl TransactionalFile {
-    /// Nothing is touched before [`open`](Self::open).
+    /// Touches nothing before [`open`](Self::open).
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             given: path.clone(),
@@ -142,22 +145,22 @@ impl TransactionalFile {
         }
     }
 
-    /// Lets a fresh start replace a file of that name, at the end.
+    /// Allows a fresh start to replace a file of that name at the end.
     pub(crate) fn overwrite(&mut self, yes: bool) {
         self.overwrite = yes;
     }
 
-    /// Says whose it is.
+    /// Sets the mark of the owner.
     pub(crate) fn mark(&mut self, mark: Mark) {
         self.mark = mark;
     }
 
-    /// Goes on with a copy where somebody else holds the file: his right to it was taken away.
+    /// Continues with a copy if another process holds the file: that process has lost the right to it.
     pub(crate) fn take_over(&mut self) {
         self.takes_over = true;
     }
 
-    /// Refuses whatever has the file's name: it may be what was written beside what was skipped.
+    /// Refuses any file of that name: it may hold the output of the replayed execution.
     pub(crate) fn replays(&mut self) {
         self.replays = true;
     }
@@ -166,22 +169,22 @@ impl TransactionalFile {
         &self.path
     }
 
-    /// The records written, without header and footer.
+    /// Returns the number of records written, without header and footer.
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
-    /// True if nothing is in the file, nor to be written to it.
+    /// True if the file is empty and no data is buffered.
     pub(crate) fn is_empty(&self) -> bool {
         self.written == 0 && self.buffer.is_empty()
     }
 
-    /// True once it is whole: nothing may be added.
+    /// True once the file is complete: nothing may be added.
     pub(crate) fn is_sealed(&self) -> bool {
         self.sealed
     }
 
-    /// Begins, or goes on behind a committed position.
+    /// Begins, or resumes after a committed position.
     pub(crate) fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.buffer.clear();
         self.find(from)?;
@@ -195,7 +198,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// Follows the path to the place where the file is, or will be, and names its unfinished form.
+    /// Resolves the path to the place where the file is or will be, and names its unfinished form.
     fn find(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         let target =
             resolved_path(&self.given).map_err(|error| WriteError::io("find", &self.given, error))?;
@@ -235,7 +238,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// The file that is there in the end.
+    /// Returns the path of the final file.
     fn target(&self) -> &Path {
         self.whole.as_ref().map_or(&self.path, |whole| &whole.path)
     }
@@ -244,7 +247,7 @@ impl TransactionalFile {
         if let Some(Whole { path, overwrite }) = &self.whole {
             refuse(path, *overwrite)?;
         }
-        // The name of what a partition writes apart is ours.
+        // The separate file of a partition has a name of ours.
         let overwrite = (self.overwrite && !self.replays) || self.partition.is_some();
         match refuse(&self.path, overwrite) {
             Err(WriteError::Exists { path }) if self.replays => Err(WriteError::Replayed { path }),
@@ -268,7 +271,7 @@ impl TransactionalFile {
             Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return self.go_on_without_part(position);
             }
-            // It has the rights of a file that nobody may write to, and needs its name alone.
+            // The file has the mode of one that nobody may write to, but only needs the rename.
             Err(WriteError::Io { source, .. })
                 if finishing && source.kind() == io::ErrorKind::PermissionDenied =>
             {
@@ -291,23 +294,24 @@ impl TransactionalFile {
     fn go_on_without_part(&mut self, position: FilePosition) -> Result<(), WriteError> {
         let committed = position.length;
         if position.finishing {
-            // The rename was done, and nothing but the file itself can tell.
+            // The rename was done; only the file itself can show that.
             if std::fs::metadata(&self.path).is_ok_and(|found| found.is_file() && found.len() == committed) {
                 self.state = State::Published;
                 return Ok(());
             }
         } else if committed == 0 {
-            // The first commit had nothing to write, and the machine died before the folder's entry was on the disk.
+            // The first commit had nothing to write, and the machine crashed before the folder entry was on
+            // disk.
             self.find(None)?;
             return self.begin();
         }
         Err(WriteError::Missing { path: self.path.clone(), part: self.part.clone(), committed })
     }
 
-    /// The buffer to append records to, and then say how many with [`added`](Self::added).
+    /// Returns the buffer to append records to; report their number with [`added`](Self::added) afterwards.
     ///
     /// # Errors
-    /// When the file is finished.
+    /// If the file is finished.
     pub(crate) fn buffer(&mut self) -> Result<&mut Vec<u8>, WriteError> {
         if self.sealed {
             return Err(WriteError::Finished { path: self.path.clone() });
@@ -315,7 +319,7 @@ impl TransactionalFile {
         Ok(&mut self.buffer)
     }
 
-    /// Counts what was appended to the buffer.
+    /// Counts the records appended to the buffer.
     pub(crate) fn added(&mut self, records: u64) -> Result<(), WriteError> {
         self.records += records;
         if self.buffer.len() >= SPILL { self.flush() } else { Ok(()) }
@@ -352,7 +356,8 @@ impl TransactionalFile {
         }
     }
 
-    /// Hands everything to the operating system, and to the disk where the machine's death is to be survived.
+    /// Hands everything to the operating system, and to the disk if the data must survive a crash of the
+    /// machine.
     pub(crate) fn prepare(&mut self, durability: Durability) -> Result<(), WriteError> {
         self.flush()?;
         if self.unforced { self.force(durability, File::sync_data) } else { Ok(()) }
@@ -373,7 +378,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// What is to be committed.
+    /// Returns the position to commit.
     pub(crate) fn position(&self) -> FilePosition {
         FilePosition {
             length: self.written + self.buffer.len() as u64,
@@ -384,7 +389,7 @@ impl TransactionalFile {
         }
     }
 
-    /// Goes back to a position of this execution.
+    /// Rolls back to a position of this execution.
     pub(crate) fn rollback(&mut self, to: FilePosition) -> Result<(), WriteError> {
         (self.records, self.sealed, self.header) = (to.records, to.finishing, to.header);
         if let Some(kept) = to.length.checked_sub(self.written) {
@@ -404,7 +409,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// Adds what stands behind the last record; in the file of a partition nothing does.
+    /// Adds the footer after the last record; the file of a partition has none.
     pub(super) fn end(&mut self, footer: Option<&Footer>, line_end: &str) -> Result<(), WriteError> {
         let Some(footer) = footer.filter(|_| !self.is_of_partition()) else { return Ok(()) };
         let footer = footer(self.records());
@@ -414,7 +419,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// Makes the file whole; nothing can be added any more.
+    /// Completes the file; nothing can be added any more.
     pub(crate) fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
         if self.sealed {
             return Ok(());
@@ -425,13 +430,13 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// Gives the file its name; nothing happens when it has it.
+    /// Gives the file its final name; does nothing if it already has it.
     pub(crate) fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
         if let State::Open(file) = &self.state {
             self.publish(file)?;
             self.state = State::Published;
         }
-        // Again after a crash too: the rename may have been done and not have reached the disk.
+        // After a crash, do it again: the rename may have been done without reaching the disk.
         if durability == Durability::Machine { sync_folder(&self.path) } else { Ok(()) }
     }
 
@@ -439,21 +444,21 @@ impl TransactionalFile {
         let is_at =
             |path: &Path| is_still(path, file).map_err(|error| WriteError::io("look at", path, error));
         if !is_at(&self.part)? {
-            // An owner before, or the one behind, was faster with the same file.
+            // The previous owner, or the next one, was faster with the same file.
             return if is_at(&self.path)? {
                 Ok(())
             } else {
                 Err(WriteError::Lost { path: self.part.clone() })
             };
         }
-        // Somebody may have put a file there since the start, or changed its rights.
+        // Someone may have created the file since the start, or changed its rights.
         let renamed = self.refuse_what_is_there().and_then(|()| {
             if let Some(replaced) = rights::of(self.target())? {
                 rights::adopt(file, &replaced, false)
                     .map_err(|error| WriteError::io("set the mode of", &self.part, error))?;
             }
             std::fs::rename(&self.part, &self.path)
-                .map_err(|error| WriteError::io("rename to its name", &self.part, error))
+                .map_err(|error| WriteError::io("give its final name to", &self.part, error))
         });
         match renamed {
             Err(_) if is_at(&self.path)? => Ok(()),

@@ -1,12 +1,12 @@
-//! Receives: the user's `#[writer] fn save(items: &[T], tx: &Transaction<'_>)` as a closure. Gives: a writer
-//! whose whole work is inside the chunk's transaction.
+//! Writes with the user's function, `#[writer] fn save(items: &[T], tx: &Transaction<'_>)`, inside the
+//! chunk's transaction.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use crate::definition::{ChunkTransaction, Failure, Partitionable, Phase, Writer, naming};
 
-/// A function that writes items.
+/// Writes items with a function.
 ///
 /// ```
 /// use batch_runtime::writers::FunctionWriter;
@@ -33,15 +33,15 @@ pub struct FunctionWriter<T, F, const GOES_BACK: bool = false> {
 }
 
 impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> FunctionWriter<T, F> {
-    /// The writer `name`, which calls `call` with the items of a chunk; what that does outside the transaction is done at least
-    /// once.
+    /// Creates the writer `name`, which calls `call` with the items of a chunk. Effects outside the
+    /// transaction happen at least once.
     pub const fn new(name: &'static str, call: F) -> Self {
         Self { name, call, item: PhantomData }
     }
 }
 
 impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> FunctionWriter<T, F, true> {
-    /// The writer `name`, whose `call` asks for the chunk's transaction and does all its work there.
+    /// Creates the writer `name`, whose `call` receives the chunk's transaction and does all its work there.
     pub const fn in_transaction(name: &'static str, call: F) -> Self {
         Self { name, call, item: PhantomData }
     }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_wrote_goes_and_comes_with_the_transaction() {
+    fn its_rows_are_committed_or_rolled_back_with_the_transaction() {
         let mut connection = rusqlite::Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE number (n INTEGER)").unwrap();
         let mut writer =
@@ -99,7 +99,8 @@ mod tests {
                 }
                 Ok(())
             });
-        // The second transaction is given up, as by a kill; a restart has no position to go on from.
+        // The second transaction is dropped, as if the process were killed; a restart has no position to
+        // resume from.
         for keep in [true, false] {
             let tx = connection.transaction().unwrap();
             writer.open(None).unwrap();

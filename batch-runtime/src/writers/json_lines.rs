@@ -1,4 +1,4 @@
-//! Receives: items of a serde type. Gives: [`JsonLinesWriter`], a file with each as JSON on a line of its own.
+//! [`JsonLinesWriter`] writes items of a serde type to a file, as one JSON value per line.
 
 mod exact;
 
@@ -12,17 +12,18 @@ use super::file::{Footer, TransactionalFile};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Writer};
 
-/// Writes items to a file, each as JSON on a line of its own (JSON Lines, NDJSON).
+/// Writes items to a file, as one JSON value per line (JSON Lines, NDJSON).
 ///
-/// An item is refused that JSON has no words for: with a float that is NaN or infinite, or a
-/// [`RawValue`](serde_json::value::RawValue) over several lines.
+/// An item that JSON cannot represent is refused: one with a float that is NaN or infinite, or with a
+/// [`RawValue`](serde_json::value::RawValue) that spans several lines.
 ///
-/// A link is followed: the file is written where it ends, as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets
-/// its name at the end of the step. After a crash the committed part is kept and what came after it is cut off, so that no
-/// line is lost or doubled. A file of that name that was there before is refused, unless it may be
-/// [overwritten](Self::overwrite): then it stays whole until the end of the step, and its mode, its group and its owner (this
-/// only for root) pass to the new one. Its ACL and extended attributes do not, and other hard links keep the old content.
-/// A pipe or a device is refused.
+/// The file is written as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets its name at the
+/// end of the step. If the path is a link, it is followed, and the file is written where the link ends. After
+/// a crash, the committed part is kept and everything after it is cut off, so no line is lost or duplicated.
+/// The writer refuses to replace an existing file of that name, unless it may be
+/// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new
+/// one takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not
+/// taken over, and other hard links keep the old content. A pipe or a device is refused.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::JsonLinesWriter};
@@ -35,7 +36,7 @@ use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Write
 /// # let _ = std::fs::remove_file(&path);
 /// let mut delays = JsonLinesWriter::create(&path).footer(|records| format!(r#"{{"records":{records}}}"#));
 ///
-/// // What a step does:
+/// A step does this:
 /// delays.open(None)?;
 /// delays.write(&[Delay { carrier: "AA", minutes: Some(4.5) }], &ChunkTransaction::none())?;
 /// delays.prepare(Durability::Machine)?;
@@ -54,30 +55,31 @@ pub struct JsonLinesWriter<T> {
 }
 
 impl<T> JsonLinesWriter<T> {
-    /// A file without header and footer. Nothing is touched before the step begins.
+    /// Creates a file without header and footer. Nothing is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
         Self { file: TransactionalFile::new(path.into()), header: None, footer: None, item: PhantomData }
     }
 
-    /// A file of that name is replaced at the end of the step, where it would be refused at the beginning.
+    /// Allows the writer to replace an existing file of that name at the end of the step; otherwise such a
+    /// file is refused at the beginning.
     pub fn overwrite(mut self, yes: bool) -> Self {
         self.file.overwrite(yes);
         self
     }
 
-    /// Before the first item stands this, as it is.
+    /// Adds this line before the first item, verbatim.
     pub fn header(mut self, line: impl Into<String>) -> Self {
         self.header = Some(line.into());
         self
     }
 
-    /// Behind the last item stands what `footer` makes of the number of items, as it is.
+    /// Adds the text that `footer` makes of the number of items, verbatim, after the last item.
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self
     }
 
-    /// Appends the header if nothing stands before.
+    /// Appends the header if the file is still empty.
     fn begin(&mut self) -> Result<(), WriteError> {
         if let Some(header) = &self.header
             && self.file.is_empty()
@@ -161,8 +163,9 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
     }
 }
 
-/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; in the end they stand in NAME one after the other, under one
-/// header and before one footer, as if the file had been written in one piece. Until then that takes twice the room.
+/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
+/// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
+/// this takes twice the space.
 impl<T: Serialize> Partitionable for JsonLinesWriter<T> {
     fn of_partition(&mut self, number: u32) {
         self.file.of_partition(number);

@@ -1,5 +1,5 @@
-//! Where items go: one file a format or target. What is committed survives, what is not is taken back, and a
-//! file bears its name once it is whole.
+//! Writers: one module per format or target. Committed items survive a crash, uncommitted ones are rolled
+//! back, and a file gets its final name once it is complete.
 
 mod collector;
 #[cfg(feature = "csv")]

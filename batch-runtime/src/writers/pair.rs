@@ -1,8 +1,9 @@
-//! Receives: `(save, audit)` in the writer's place. Gives: one writer that hands every item to both.
+//! Hands every item to two writers, for `(save, audit)` in place of a writer.
 
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Partitionable, Writer};
 
-/// Writes each chunk with both writers, in one transaction; more are nested: `Both::new(a, Both::new(b, c))`.
+/// Writes each chunk with both writers, in one transaction; nest it for more: `Both::new(a, Both::new(b,
+/// c))`.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Writer};
@@ -22,7 +23,7 @@ pub struct Both<A, B> {
 }
 
 impl<A, B> Both<A, B> {
-    /// Writes with `first`, then with `second`.
+    /// Creates a writer that writes with `first`, then with `second`.
     pub const fn new(first: A, second: B) -> Self {
         Self { first, second }
     }
@@ -66,7 +67,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
         self.second.write(items, tx).map_err(Into::into)
     }
 
-    /// Where both want an order, the second has the last word.
+    /// If both arrange the items, the second has the last word.
     fn arrange(&mut self, items: &mut Arranged<'_, A::Item>) {
         self.first.arrange(items);
         self.second.arrange(items);
@@ -82,7 +83,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     }
 
     fn committed(&mut self) -> Result<(), BoxError> {
-        // The commit holds for both, so the second is told also where the first fails.
+        // The commit applies to both, so the second is notified even if the first fails.
         let first = self.first.committed().map_err(Into::into);
         let second = self.second.committed().map_err(Into::into);
         first.and(second)

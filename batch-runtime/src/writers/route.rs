@@ -1,5 +1,5 @@
-//! Receives: `match kind { Kind::A => save_a, Kind::B => save_b }` in the writer's place. Gives: one writer that
-//! hands each item to the writer of its arm.
+//! Hands each item to the writer of its arm, for `match kind { Kind::A => save_a, Kind::B => save_b }` in
+//! place of a writer.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,9 +12,9 @@ use crate::definition::{
 
 /// Hands each item to one of several writers, all in one transaction.
 ///
-/// The classifier gives the number of the item's arm, from 0. The items of a chunk are put together arm by arm, those
-/// of one arm in their order, so that each writer gets its items at once; a writer gets no call when none is
-/// its. The classifier is asked when a chunk is put in order and again when it is written.
+/// The classifier returns the number of the item's arm, from 0. The items of a chunk are grouped by arm and
+/// keep their order within an arm, so that each writer gets its items in one call; a writer without items is
+/// not called. The classifier runs when a chunk is arranged, and again when it is written.
 ///
 /// ```
 /// use batch_runtime::{Arranged, ChunkTransaction, Writer};
@@ -36,14 +36,14 @@ pub struct Route<T, C, A> {
     classify: C,
     arms: A,
     item: PhantomData<fn(&T)>,
-    /// The arm of each item of the slice at hand; kept for its memory.
+    /// The arm of each item of the current slice; kept to reuse its memory.
     chosen: Vec<usize>,
-    /// Where each item goes; kept for its memory.
+    /// The destination of each item; kept to reuse its memory.
     places: Vec<usize>,
 }
 
 impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Route<T, C, A> {
-    /// Routes by `classify` to `arms`, as `(first, (second, (third, ())))`.
+    /// Routes by `classify` to `arms`, nested as `(first, (second, (third, ())))`.
     pub const fn new(classify: C, arms: A) -> Self {
         Self { classify, arms, item: PhantomData, chosen: Vec::new(), places: Vec::new() }
     }
@@ -54,7 +54,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Route<T, C, A> {
             let arm = (self.classify)(item)?;
             if arm >= A::COUNT {
                 return Err(Failure::new(format!(
-                    "the classifier gave arm {arm}, but the arms are numbered from 0 and there are {}",
+                    "the classifier returned arm {arm}, but the arms are numbered from 0 and there are {}",
                     A::COUNT
                 )));
             }
@@ -70,7 +70,7 @@ impl<T, C, A> fmt::Debug for Route<T, C, A> {
     }
 }
 
-/// The writers of a [`Route`]: `()`, or a writer and the arms behind it.
+/// The writers of a [`Route`]: `()`, or a writer and the arms after it.
 ///
 /// ```
 /// use batch_runtime::writers::{Arms, Collector};
@@ -78,14 +78,14 @@ impl<T, C, A> fmt::Debug for Route<T, C, A> {
 /// fn arms<T, A: Arms<T>>(_: &A) -> usize { A::COUNT }
 /// assert_eq!(arms::<u32, _>(&(Collector::new(), (Collector::new(), ()))), 2);
 /// ```
-#[expect(missing_docs, reason = "each method is that of `Writer`, for the arm of a number or for all arms")]
+#[expect(missing_docs, reason = "each method is that of `Writer`, for one arm by its number or for all arms")]
 #[expect(clippy::missing_errors_doc, reason = "each error is that of the arm's writer")]
 pub trait Arms<T> {
-    /// How many there are.
+    /// The number of arms.
     const COUNT: usize;
-    /// Do all go back?
+    /// True if all arms go back.
     const GOES_BACK: bool;
-    /// The positions of the arms, nested as the arms are.
+    /// The positions of the arms, nested like the arms.
     type Position: Serialize + DeserializeOwned;
 
     fn kinds() -> Vec<String>;
@@ -184,14 +184,14 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>) {
         match arm.checked_sub(1) {
             None => self.0.arrange(items),
-            Some(behind) => self.1.arrange(behind, items),
+            Some(rest) => self.1.arrange(rest, items),
         }
     }
 
     fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
         match arm.checked_sub(1) {
             None => self.0.write(items, tx).map_err(Into::into),
-            Some(behind) => self.1.write(behind, items, tx),
+            Some(rest) => self.1.write(rest, items, tx),
         }
     }
 
@@ -205,7 +205,7 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     }
 
     fn committed(&mut self) -> Result<(), BoxError> {
-        // The commit holds for all, so each is told also where one before it fails.
+        // The commit applies to all arms, so each is notified even if an earlier one fails.
         let first = self.0.committed().map_err(Into::into);
         first.and(self.1.committed())
     }
@@ -226,7 +226,7 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     }
 }
 
-/// The arms of a [`Route`] whose writers partitions may each have one of.
+/// The arms of a [`Route`] whose writers can be partitioned.
 #[expect(missing_docs, reason = "each method is that of `Partitionable`, for all arms")]
 #[expect(clippy::missing_errors_doc, reason = "each error is that of the arm's writer")]
 pub trait PartitionableArms<T>: Arms<T> {
@@ -265,7 +265,7 @@ impl<T, W: Partitionable<Item = T>, R: PartitionableArms<T>> PartitionableArms<T
     }
 }
 
-/// The runs of equal values: `(value, from, to)`.
+/// Yields the runs of equal values: `(value, from, to)`.
 fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
     let mut from = 0;
     chosen.chunk_by(PartialEq::eq).map(move |run| {
@@ -275,7 +275,7 @@ fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, std::ops::Range<usize>
     })
 }
 
-/// Fills `places` with the place of each item once those of one arm stand together, in their order.
+/// Fills `places` with the destination of each item when the items are grouped by arm and keep their order.
 fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
     let mut next = vec![0; count];
     for &arm in chosen {
@@ -293,7 +293,7 @@ fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
     }));
 }
 
-/// Puts each item in its place, cycle by cycle; `chosen` follows.
+/// Moves each item to its place, cycle by cycle; `chosen` follows.
 fn permute<T>(items: &mut Arranged<'_, T>, chosen: &mut [usize], places: &mut [usize]) {
     for index in 0..places.len() {
         while places[index] != index {
@@ -334,8 +334,8 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     }
 
     fn write(&mut self, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
-        // Asked again and not kept from `arrange`: what is written may be a part of the chunk, or in another
-        // order where a second writer of the chunk wanted one.
+        // Classify again instead of keeping the result of `arrange`: the items written may be only a part of
+        // the chunk, or in another order if a second writer of the chunk arranged them.
         self.choose(items)?;
         for (arm, run) in runs(&self.chosen) {
             self.arms.write(arm, &items[run], tx)?;
@@ -344,7 +344,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     }
 
     fn arrange(&mut self, items: &mut Arranged<'_, T>) {
-        // `write` meets the same error, and can return it.
+        // `write` runs into the same error, and can return it.
         if self.choose(items.items()).is_err() {
             return;
         }
@@ -405,7 +405,7 @@ mod tests {
     use super::*;
     use crate::writers::test_writer::{Calls, Logged};
 
-    /// Routes by the last decimal digit; 9 is no arm, and from 100 on the classifier fails.
+    /// Routes by the last decimal digit. There is no arm 9, and the classifier fails from 100 on.
     fn by_digit(calls: &Calls) -> impl Writer<Item = u32, Error = BoxError> {
         let classify = |n: &u32| {
             if *n < 100 { Ok(*n as usize % 10) } else { Err(Failure::new(format!("{n} is too large"))) }
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn every_permutation_is_grouped_as_a_stable_sort_groups_it() {
+    fn every_permutation_is_grouped_as_by_a_stable_sort() {
         let mut state = 1_u32;
         for length in 0..40 {
             let mut items: Vec<(usize, usize)> = (0..length)
@@ -491,7 +491,7 @@ mod tests {
         let error = write(&mut by_digit(&Calls::default()), &[9]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the classifier gave arm 9, but the arms are numbered from 0 and there are 3"
+            "the classifier returned arm 9, but the arms are numbered from 0 and there are 3"
         );
     }
 

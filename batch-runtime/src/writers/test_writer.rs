@@ -1,4 +1,4 @@
-//! Receives: calls. Gives: a writer that notes them, for the tests of the writers that delegate.
+//! A writer that records its calls, for the tests of writers that delegate.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ impl Calls {
     }
 }
 
-/// Notes each call under its name; its position is the number of items it was given.
+/// Records each call under its name; its position is the number of items written to it.
 pub(crate) struct Logged {
     name: &'static str,
     calls: Calls,

@@ -98,7 +98,7 @@ impl de::Error for NoItem {
     }
 }
 
-/// Formats a value for a message: with SQLite's type names, and truncated if it is long.
+/// Formats a value for a message: with `SQLite`'s type names, and truncated if it is long.
 struct Found<'a>(Unexpected<'a>);
 
 impl fmt::Display for Found<'_> {

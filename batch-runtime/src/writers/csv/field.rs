@@ -1,4 +1,4 @@
-//! Receives: one value of an item. Gives: it as a field of a CSV record, quoted where it must be.
+//! Writes one value of an item as a field of a CSV record, quoted where necessary.
 
 use std::fmt::{self, Display};
 
@@ -6,33 +6,33 @@ use serde::ser::{self, Impossible, Serialize, Serializer};
 
 use super::number;
 
-/// How fields and records are written.
+/// The format of fields and records.
 #[derive(Debug, Clone)]
 pub(super) struct Format {
     pub(super) delimiter: u8,
     pub(super) quote: u8,
     pub(super) null: String,
     pub(super) line_end: &'static str,
-    /// In quotes, what stands before a byte that is text.
+    /// The byte that, within quotes, precedes a byte taken literally.
     pub(super) escape: Option<u8>,
-    /// What begins a line that is no record.
+    /// The byte that begins a comment line.
     pub(super) comment: Option<u8>,
-    /// Nothing is quoted.
+    /// True if nothing is quoted.
     is_bare: bool,
-    /// Bytes that make a field be quoted.
+    /// The bytes that force quotes.
     special: [bool; 256],
-    /// Bytes that may make a field be quoted that begins or ends with them.
+    /// The bytes that may force quotes at the start or end of a field.
     edge: [bool; 256],
 }
 
-/// What was written of a value.
+/// The kind of value that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrote {
-    /// The marker of no value.
+    /// The marker for `None`.
     None,
-    /// A value where there could have been none.
+    /// A value that could have been `None`.
     Some,
-    /// Any other.
+    /// Any other value.
     Value,
 }
 
@@ -53,19 +53,19 @@ impl Format {
         format
     }
 
-    /// Nothing is quoted.
+    /// Returns a format that quotes nothing.
     pub(super) fn bare() -> Self {
         Self { is_bare: true, special: [false; 256], edge: [false; 256], ..Self::new() }
     }
 
-    /// To be called when a byte with a meaning changed.
+    /// Must be called after a byte with a special meaning has changed.
     pub(super) fn mark(&mut self) {
         self.special = [false; 256];
         for byte in [self.delimiter, self.quote, b'\n', b'\r'] {
             self.special[usize::from(byte)] = true;
         }
         for byte in u8::MIN..=u8::MAX {
-            // Of what is not ASCII more than a byte has to be looked at.
+            // For non-ASCII characters, one byte is not enough to decide.
             self.edge[usize::from(byte)] = byte <= b' ' || !byte.is_ascii() || Some(byte) == self.comment;
         }
     }
@@ -85,7 +85,8 @@ impl Format {
         }
     }
 
-    /// Could a reader leave out what the text begins or ends with: white space, a byte order mark, the begin of a comment?
+    /// True if a reader could drop the start or end of the text: white space, a byte order mark, the start of
+    /// a comment.
     #[cold]
     fn is_lost_on_an_edge(&self, text: &str) -> bool {
         text.trim().len() != text.len()
@@ -93,7 +94,7 @@ impl Format {
             || self.comment.is_some() && text.as_bytes().first().copied() == self.comment
     }
 
-    /// Makes what was written from `begin` on a text that is not taken for no value.
+    /// Quotes the field written from `begin` on if it could be mistaken for `None`.
     #[inline]
     pub(super) fn told_from_none(&self, wrote: Wrote, begin: usize, out: &mut Vec<u8>) {
         let is_marker = match wrote {
@@ -120,12 +121,13 @@ impl Format {
     }
 }
 
-/// Could a spreadsheet take it, as the first line of a file, for what says how fields are separated?
+/// True if a spreadsheet could take the text, as the first line of a file, for a declaration of the
+/// delimiter.
 fn is_separator_line(text: &[u8]) -> bool {
     text[..4].eq_ignore_ascii_case(b"sep=")
 }
 
-/// Why an item is no record. One pointer wide, as it travels with every value.
+/// Why an item cannot be a record. It is one pointer wide because it travels with every value.
 #[derive(Debug)]
 pub(super) struct ItemError(pub(super) Box<Problem>);
 
@@ -150,7 +152,7 @@ impl ItemError {
     #[cold]
     fn nested(what: &str) -> Self {
         Self::new(format!(
-            "a field of a CSV record is one value, not {what}; flatten it with `#[serde(flatten)]`, or write it as a text with `#[serde(serialize_with = \"..\")]`"
+            "a field of a CSV record is one value, not {what}; flatten it with `#[serde(flatten)]`, or write it as text with `#[serde(serialize_with = \"..\")]`"
         ))
     }
 }
@@ -179,7 +181,7 @@ macro_rules! integers {
     ($($method:ident $type:ty;)*) => {$(
         #[inline]
         fn $method(self, value: $type) -> Result<Wrote, ItemError> {
-            // Neither digits nor a sign can be the delimiter.
+            // The delimiter can be neither a digit nor a sign.
             self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
             Ok(Wrote::Value)
         }
@@ -252,7 +254,7 @@ impl Serializer for Field<'_> {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Wrote, ItemError> {
         match value.serialize(self)? {
-            Wrote::None => Err(ItemError::new("a `Some` of nothing would be read back as `None`")),
+            Wrote::None => Err(ItemError::new("a `Some` without a value would be read back as `None`")),
             _ => Ok(Wrote::Some),
         }
     }

@@ -1,4 +1,4 @@
-//! Receives: a float. Gives: the shortest text that reads back the same.
+//! Formats a float as the shortest text that parses back to the same float.
 
 /// Appends the number.
 #[inline]
@@ -10,17 +10,18 @@ pub(super) fn append_f64(number: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// The number in hundredths, if it is one that has at most two decimals.
+/// Returns the number in hundredths, if it has at most two decimals.
 ///
-/// Amounts and measures are such numbers mostly, and a search for the shortest text takes several times as long. A
-/// decimal of at most 15 digits is told by its float, so if this one is, it is the shortest.
+/// Most amounts and measurements are such numbers, and searching for the shortest text takes several times as
+/// long. A decimal of at most 15 digits is uniquely determined by its float, so if this one is correct, it is
+/// the shortest.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "what is out of range is refused by the comparison")]
-#[expect(clippy::cast_precision_loss, reason = "below 10^15 there is none")]
-#[expect(clippy::float_cmp, reason = "the very same float is asked for")]
+#[expect(clippy::cast_possible_truncation, reason = "the comparison refuses numbers out of range")]
+#[expect(clippy::cast_precision_loss, reason = "integers below 10^15 are exact")]
+#[expect(clippy::float_cmp, reason = "only the identical float will do")]
 fn hundredths(number: f64) -> Option<i64> {
     let hundredths = (number * 100.0 + 0.5_f64.copysign(number)) as i64;
-    // Zero has a sign, which is not in the hundredths.
+    // Zero has a sign, which hundredths do not keep.
     let known = hundredths != 0
         && hundredths.unsigned_abs() < 1_000_000_000_000_000
         && hundredths as f64 / 100.0 == number;
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_few_decimals_is_the_shortest_text() {
+    fn a_number_with_few_decimals_is_written_as_the_shortest_text() {
         for (number, expected) in [
             (1.0, "1.0"),
             (-1.5, "-1.5"),
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_written_as_by_the_search_for_the_shortest_text() {
+    fn every_number_is_written_as_the_search_for_the_shortest_text_would() {
         let mut state = 5_u64;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! Receives: an item. Gives: it as one line of a CSV file, and the names of its fields for the header.
+//! Writes an item as one line of a CSV file, and determines its field names for the header.
 
 use serde::ser::{
     Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct,
@@ -7,15 +7,15 @@ use serde::ser::{
 
 use super::field::{Field, Format, ItemError, Wrote};
 
-/// The columns of a file, as the first item has them.
+/// The columns of a file, as determined by the first item.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
     pub(super) count: usize,
-    /// Empty where the item has none.
+    /// Empty if the item has no field names.
     pub(super) names: Vec<String>,
 }
 
-/// Appends `item` as a line; gives the number of its fields.
+/// Appends `item` as a line.
 #[inline]
 pub(super) fn append<T: Serialize>(
     item: &T,
@@ -27,13 +27,16 @@ pub(super) fn append<T: Serialize>(
     let names = &*columns.names;
     let Written { count, last } = item.serialize(Record::new(format, out, names, None))?;
     if count != columns.count {
-        return Err(ItemError::new(format!("it has {count} fields, the first item has {}", columns.count)));
+        return Err(ItemError::new(format!(
+            "it has {count} fields, but the first item has {}",
+            columns.count
+        )));
     }
     if out.len() == begin {
-        // A blank line would be no record, and nothing in quotes is a text.
+        // A blank line would not be a record; a quoted empty field is a text.
         if last == Wrote::None {
             return Err(ItemError::new(
-                "no value, in a record of one field, would be a blank line; name a marker for it by `null`",
+                "`None` in a record of one field would be a blank line; set a marker for it with `null`",
             ));
         }
         out.extend([format.quote; 2]);
@@ -42,7 +45,7 @@ pub(super) fn append<T: Serialize>(
     Ok(())
 }
 
-/// The columns of `item`.
+/// Returns the columns of `item`.
 pub(super) fn columns<T: Serialize>(item: &T, format: &Format) -> Result<Columns, ItemError> {
     let mut learnt = Vec::new();
     let mut out = Vec::new();
@@ -58,11 +61,11 @@ pub(super) fn columns<T: Serialize>(item: &T, format: &Format) -> Result<Columns
     Ok(Columns { count, names: learnt })
 }
 
-/// What was appended of an item.
+/// The result of appending an item.
 #[derive(Clone, Copy)]
 struct Written {
     count: usize,
-    /// Of its last field.
+    /// The kind of its last field.
     last: Wrote,
 }
 
@@ -70,12 +73,12 @@ struct Written {
 struct Record<'a> {
     format: &'a Format,
     out: &'a mut Vec<u8>,
-    /// The fields that were appended.
+    /// The number of fields appended so far.
     count: usize,
     last: Wrote,
     /// The names that a map must have, in this order.
     names: &'a [String],
-    /// Where the names go that the item has.
+    /// Collects the item's field names.
     learn: Option<&'a mut Vec<String>>,
 }
 
@@ -133,7 +136,7 @@ impl SerializeStruct for Record<'_> {
     }
 
     fn skip_field(&mut self, name: &'static str) -> Result<(), ItemError> {
-        // Left out by `skip_serializing_if`: the column is there all the same.
+        // Omitted by `skip_serializing_if`: the column still exists.
         SerializeStruct::serialize_field(self, name, &None::<()>)
     }
 
@@ -149,14 +152,14 @@ impl SerializeMap for Record<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ItemError> {
         let mut name = Vec::new();
-        // The bare text: as a header field it would be quoted twice.
+        // The bare text: the header field will be quoted later.
         let bare = Format::bare();
         key.serialize(Field { format: &bare, out: &mut name })?;
         let name = String::from_utf8_lossy(&name);
         if let Some(expected) = self.names.get(self.count)
             && **expected != *name
         {
-            let problem = format!("`{name}` stands where the first item has `{expected}`");
+            let problem = format!("found `{name}` where the first item has `{expected}`");
             return Err(ItemError::new(problem));
         }
         self.learn(&name);
@@ -209,7 +212,7 @@ macro_rules! only {
     )*};
 }
 
-/// A record is a struct, a tuple, a sequence or a map; any other value is a record of one field.
+/// A record is a struct, a tuple, a sequence or a map; any other value is a record with one field.
 impl<'a> Serializer for Record<'a> {
     type Ok = Written;
     type Error = ItemError;
@@ -336,5 +339,7 @@ impl<'a> Serializer for Record<'a> {
 }
 
 fn variant_is_no_record(variant: &str) -> ItemError {
-    ItemError::new(format!("an enum variant with fields, as `{variant}`, is no CSV record; write a struct"))
+    ItemError::new(format!(
+        "an enum variant with fields, such as `{variant}`, cannot be a CSV record; use a struct"
+    ))
 }

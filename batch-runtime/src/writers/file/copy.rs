@@ -1,5 +1,5 @@
-//! Receives: an unfinished file that somebody else may go on writing to. Gives: a copy of its committed part in its place,
-//! locked.
+//! Replaces an unfinished file, which another process may still be writing, by a locked copy of its committed
+//! part.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::{WriteError, lock, names, rights, sync_folder};
 
-/// Where the copy is made.
+/// Returns the path at which the copy is made.
 fn place(part: &Path) -> PathBuf {
     names::with(part, ".copy")
 }
 
-/// Puts a file with the first `committed` bytes in the place of `part`, the unfinished form of `path`, and makes that
-/// durable. Whoever has `part` open keeps a file without a name.
+/// Replaces `part`, the unfinished form of `path`, by a durable file with its first `committed` bytes. A
+/// process that has `part` open keeps a file without a name.
 pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, WriteError> {
     let place = place(part);
     let rights = rights::of(part)?;
@@ -22,7 +22,7 @@ pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, 
     let adopted = adopted.map_err(|error| WriteError::io("set the mode of", &place, error));
     let replaced = adopted.and_then(|()| fill(&mut file, path, part, committed)).and_then(|()| {
         file.sync_all().map_err(|error| WriteError::io("write", &place, error))?;
-        fs::rename(&place, part).map_err(|error| WriteError::io("put a copy in the place of", part, error))
+        fs::rename(&place, part).map_err(|error| WriteError::io("replace by a copy", part, error))
     });
     if let Err(error) = replaced {
         clear(part);
@@ -47,7 +47,7 @@ fn fill(file: &mut File, path: &Path, part: &Path, committed: u64) -> Result<(),
     Ok(())
 }
 
-/// Removes what a death in the middle of a copy left.
+/// Removes the remains of a copy that a crash interrupted.
 pub(super) fn clear(part: &Path) {
     let _ = fs::remove_file(place(part));
 }

@@ -6,15 +6,15 @@ use std::path::Path;
 
 use super::WriteError;
 
-/// Opens and locks the file; it is the file of that name, not one that was renamed in between. Where the file system
-/// knows no locks, `surely` takes it for held.
+/// Opens and locks the file, and makes sure that it still has that name and was not renamed in between. If
+/// the file system does not support locks, the file counts as held if `surely` is set.
 pub(super) fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<File, WriteError> {
     loop {
         let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
-            // A file system without locks: the execution's own lock has to do.
+            // A file system without locks: the lock of the execution has to suffice.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported && !surely => {}
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 return Err(WriteError::Held { path: path.to_path_buf() });
@@ -27,7 +27,7 @@ pub(super) fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<F
     }
 }
 
-/// Does the path still lead to this file?
+/// True if the path still leads to this file.
 pub(super) fn is_still(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let open = file.metadata()?;

@@ -1,4 +1,4 @@
-//! Names the unfinished forms of a file, so that no two instances and no user have the same.
+//! Names the unfinished forms of a file, so that they clash with no other instance and no file of a user.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -10,10 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::Mark;
 use crate::readers::hash;
 
-/// So much of a long name is kept: what is put after it must fit into the 143 bytes that some file systems allow.
+/// The number of bytes kept of a long name: with its suffix, it must fit into the 143 bytes that some file
+/// systems allow.
 const KEPT: usize = 64;
 
-/// What the unfinished forms of one file are called by in one step of one instance; in JSON 16 hexadecimal digits.
+/// The tag in the names of the unfinished forms of one file in one step of one instance; in JSON 16
+/// hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tag(u64);
 
@@ -38,21 +40,22 @@ impl<'de> Deserialize<'de> for Tag {
     }
 }
 
-/// `NAME.TAG` and the suffix, beside the file.
+/// Returns `NAME.TAG` and the suffix, in the folder of the file.
 pub(super) fn unfinished(path: &Path, tag: Tag, suffix: &str) -> PathBuf {
     let mut name = kept(path.file_name().unwrap_or_default());
     name.push(format!(".{:016x}{suffix}", tag.0));
     path.with_file_name(name)
 }
 
-/// The path with a suffix.
+/// Appends a suffix to the path.
 pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.to_owned().into();
     name.push(suffix);
     name.into()
 }
 
-/// The front of the name; of a text whole characters, as some file systems take nothing else.
+/// Returns the start of the name. A text is cut between characters, because some file systems accept nothing
+/// else.
 fn kept(name: &OsStr) -> OsString {
     let bytes = name.as_bytes();
     let end = match name.to_str() {
@@ -73,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_between_characters_and_its_whole_tells_it_from_others() {
+    fn a_long_name_is_cut_between_characters_and_stays_distinct() {
         let long = "é".repeat(127);
         let (a, b) = (name(&format!("/out/{long}a")), name(&format!("/out/{long}b")));
         assert!(a.starts_with(&format!("/out/{}.", "é".repeat(32))), "{a}");
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_of_the_mark_too() {
+    fn the_tag_depends_on_the_mark_too() {
         let path = Path::new("out.csv");
         assert_ne!(Tag::new(Mark::new(&["a"]), path), Tag::new(Mark::new(&["b"]), path));
     }

@@ -1,5 +1,4 @@
-//! Receives: the files that the partitions of a step wrote. Gives: them in one file, in the order of the partitions, under one
-//! header.
+//! Joins the files that the partitions of a step wrote, in the order of the partitions and under one header.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::names::{self, Tag};
 use super::{FilePosition, State, TransactionalFile, WriteError};
 
-/// Where a partition writes what belongs into `path`.
+/// Returns the path of a partition's part of `path`.
 pub(super) fn place(path: &Path, tag: Option<Tag>, number: u32) -> PathBuf {
     let suffix = format!(".partition{number}");
     match tag {
@@ -17,8 +16,8 @@ pub(super) fn place(path: &Path, tag: Option<Tag>, number: u32) -> PathBuf {
     }
 }
 
-/// The file that the files of partitions are put together to. Once it is there, nothing is to be written to them: an owner that
-/// was taken over from begins none anew.
+/// The file that the partitions' files are joined into. Once it exists, nothing may be written to them: an
+/// owner that has lost the file must not start one again.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) path: PathBuf,
@@ -26,24 +25,24 @@ pub(super) struct Whole {
 }
 
 impl TransactionalFile {
-    /// Writes apart what a partition has.
+    /// Makes this the separate file of a partition.
     pub(crate) fn of_partition(&mut self, number: u32) {
         self.partition = Some(number);
     }
 
-    /// Is it that of a partition, to which no footer belongs?
+    /// True for the file of a partition, which has no footer.
     pub(super) fn is_of_partition(&self) -> bool {
         self.partition.is_some()
     }
 
-    /// What is in it so far is the header.
+    /// Marks the data written so far as the header.
     pub(crate) fn end_header(&mut self) {
         if self.is_of_partition() {
             self.header = self.buffer.len() as u64;
         }
     }
 
-    /// Appends what the partitions wrote apart.
+    /// Appends the files of the partitions.
     pub(crate) fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
         let mut header: Option<Vec<u8>> = None;
         for (number, position) in (0..).zip(partitions) {
@@ -59,7 +58,7 @@ impl TransactionalFile {
                     Some(header) if *header == found => {}
                     Some(_) => {
                         let problem = format!(
-                            "the header of partition {number} is not that of the partitions before it"
+                            "the header of partition {number} differs from that of the partitions before it"
                         );
                         return Err(WriteError::Options { path: self.path.clone(), problem });
                     }
@@ -71,7 +70,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// The file of a partition, if it is as it was committed.
+    /// Opens the file of a partition, if it still is as it was committed.
     fn whole(&self, place: &Path, position: FilePosition) -> Result<File, WriteError> {
         let committed = position.length;
         let (path, part) = (self.path.clone(), place.to_path_buf());
@@ -91,7 +90,7 @@ impl TransactionalFile {
         let State::Open(file) = &mut self.state else {
             return Err(WriteError::io("write", &self.part, io::Error::other("it was not opened")));
         };
-        // The system copies from file to file by itself.
+        // The operating system copies from file to file directly.
         let copied = io::copy(from, file);
         self.torn = copied.is_err();
         self.written += copied.map_err(|error| WriteError::io("write", &self.part, error))?;
@@ -99,7 +98,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// Removes what so many partitions wrote apart.
+    /// Removes the files of the first `partitions` partitions.
     pub(crate) fn clear(&self, partitions: u32) -> Result<(), WriteError> {
         for number in 0..partitions {
             let place = place(&self.path, self.tag, number);
@@ -134,7 +133,7 @@ mod tests {
             whole
         }
 
-        /// A partition that wrote `header` and `text`, and is complete.
+        /// Returns a complete partition that wrote `header` and `text`.
         fn part(&self, number: u32, header: &str, text: &str) -> FilePosition {
             let mut part = TransactionalFile::new(self.0.join("out.txt"));
             part.of_partition(number);
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_stand_behind_each_other_under_one_header() {
+    fn parts_follow_each_other_under_one_header() {
         let folder = Folder::new();
         let mut whole = folder.whole();
         let parts =
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_missing_or_was_changed_is_refused() {
+    fn a_missing_or_changed_part_is_refused() {
         let folder = Folder::new();
         let part = folder.part(0, "", "abc");
         let place = place(&folder.0.join("out.txt"), part.tag, 0);
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_not_begun_once_the_whole_is_there() {
+    fn a_part_is_not_begun_once_the_whole_exists() {
         let folder = Folder::new();
         fs::write(folder.0.join("out.txt"), "whole").unwrap();
         let mut part = TransactionalFile::new(folder.0.join("out.txt"));

@@ -1,4 +1,4 @@
-//! Looks at the place where a file is to be written.
+//! Checks the place where a file is to be written.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,12 @@ use nix::unistd::{AccessFlags, access};
 use super::WriteError;
 use crate::definition::resolved_path;
 
-/// Says whether a file can be written there, and changes nothing: its folder is there and this user may write to it, and no folder,
-/// pipe or device has its place. Links are followed.
+/// Checks whether a file can be written at `path`, and changes nothing: its folder exists, this user may
+/// write to it, and the path is not a folder, pipe or device. Links are followed.
 ///
-/// A step meets what is in the way of its output when it begins, maybe an hour after the launch. As a check of the parameter,
+/// Without this check, a step reports an unwritable output when it begins, perhaps an hour after the launch.
+/// As a check of the parameter, `#[param(check = writable)]`, it refuses the launch. It does not suit an
+/// output in a folder that an earlier step creates.
 /// `#[param(check = writable)]`, this refuses the launch. It does not suit an output whose folder an earlier step makes.
 ///
 /// ```
@@ -30,9 +32,8 @@ use crate::definition::resolved_path;
 /// # Ok::<(), batch_runtime::writers::WriteError>(())
 /// ```
 ///
-/// # Errors
-/// When it cannot be written, with the reason and what to do. A file that is there already is no error: whether it may be
-/// overwritten is the writer's affair.
+/// If the file cannot be written, with the reason and what to do. An existing file is not an error: the
+/// writer decides whether to overwrite it.
 pub fn writable(path: &Path) -> Result<(), WriteError> {
     let path = resolved_path(path).map_err(|error| WriteError::io("find", path, error))?;
     refuse(&path, true)?;
@@ -51,10 +52,10 @@ pub(super) fn folder_of(path: &Path) -> Result<&Path, WriteError> {
     }
 }
 
-/// Refuses what is in the way of a file.
+/// Refuses anything that is in the way of a file.
 pub(super) fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
     let looked = std::fs::symlink_metadata(path).and_then(|found| {
-        // A link is here where its end cannot be found, or where one was made since.
+        // A link is found here if its target cannot be resolved, or if it was created later.
         if found.is_symlink() { std::fs::metadata(path).map(|_| found) } else { Ok(found) }
     });
     let path = path.to_path_buf();
@@ -69,7 +70,7 @@ pub(super) fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
     }
 }
 
-/// Forces the folder's entry of the file to the disk.
+/// Forces the file's folder entry to disk.
 pub(super) fn sync_folder(path: &Path) -> Result<(), WriteError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)

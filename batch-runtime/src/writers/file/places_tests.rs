@@ -1,4 +1,4 @@
-//! Where a file is written, with what rights, and what is left alone.
+//! Tests of where a file is written, with which rights, and which files are left alone.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -56,7 +56,7 @@ fn commit(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.buffer().unwrap().extend_from_slice(text.as_bytes());
     writer.added(1).unwrap();
     writer.prepare(Machine).unwrap();
-    // As a repository keeps it.
+    // As stored in a repository.
     serde_json::from_str(&serde_json::to_string(&writer.position()).unwrap()).unwrap()
 }
 
@@ -85,7 +85,7 @@ fn a_link_is_followed_to_its_end_and_stays_a_link() {
     writer.open(None).unwrap();
     commit(&mut writer, "new");
     assert_eq!(folder.read("out.csv"), "old");
-    assert_eq!(folder.names("far").len(), 2, "it is written beside the file");
+    assert_eq!(folder.names("far").len(), 2, "it is written next to the file");
     finish(writer);
     assert_eq!(folder.read("far/real.csv"), "new");
     assert_eq!(folder.names("far"), ["real.csv"]);
@@ -93,7 +93,7 @@ fn a_link_is_followed_to_its_end_and_stays_a_link() {
 }
 
 #[test]
-fn a_link_to_a_file_that_is_not_there_yet_makes_that_file() {
+fn a_link_to_a_missing_file_creates_that_file() {
     let folder = Folder::new();
     symlink("far/new.csv", folder.at("out.csv")).unwrap();
     let mut writer = TransactionalFile::new(folder.at("out.csv"));
@@ -109,7 +109,7 @@ fn a_link_to_a_file_that_is_not_there_yet_makes_that_file() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_and_left_alone() {
+fn anything_but_a_file_is_refused_and_left_alone() {
     let folder = Folder::new();
     symlink("circle.csv", folder.at("circle.csv")).unwrap();
     folder
@@ -129,7 +129,7 @@ fn what_is_no_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_link_that_was_made_while_the_file_was_written_is_not_replaced() {
+fn a_link_that_was_created_while_the_file_was_written_is_not_replaced() {
     let folder = Folder::new();
     let mut writer = folder.writer("out.csv");
     writer.open(None).unwrap();
@@ -146,7 +146,7 @@ fn a_link_that_was_made_while_the_file_was_written_is_not_replaced() {
 }
 
 #[test]
-fn the_mode_of_a_file_that_is_overwritten_is_kept_and_nobody_else_reads_the_new_one_before() {
+fn the_mode_of_an_overwritten_file_is_kept_and_the_new_one_is_private_until_then() {
     let folder = Folder::new();
     for kept in [0o660, 0o600, 0o444, 0o640] {
         let _ = fs::remove_file(folder.at("out.csv"));
@@ -166,7 +166,7 @@ fn the_mode_of_a_file_that_is_overwritten_is_kept_and_nobody_else_reads_the_new_
 }
 
 #[test]
-fn the_mode_that_a_file_was_given_while_the_new_one_was_written_is_kept() {
+fn a_mode_set_while_the_new_file_was_written_is_kept() {
     let folder = Folder::new();
     fs::write(folder.at("out.csv"), "old").unwrap();
     let mut writer = folder.writer("out.csv");
@@ -177,7 +177,7 @@ fn the_mode_that_a_file_was_given_while_the_new_one_was_written_is_kept() {
 }
 
 #[test]
-fn a_copy_for_a_takeover_has_the_mode_of_what_it_is_a_copy_of() {
+fn a_copy_for_a_takeover_has_the_mode_of_its_original() {
     let folder = Folder::new();
     fs::write(folder.at("out.csv"), "old").unwrap();
     fs::set_permissions(folder.at("out.csv"), Permissions::from_mode(0o600)).unwrap();
@@ -191,7 +191,7 @@ fn a_copy_for_a_takeover_has_the_mode_of_what_it_is_a_copy_of() {
 }
 
 #[test]
-fn a_whole_file_that_nobody_may_write_to_gets_its_name_after_a_death() {
+fn a_complete_read_only_file_gets_its_name_after_a_crash() {
     let folder = Folder::new();
     let mut writer = folder.writer("out.csv");
     writer.open(None).unwrap();
@@ -207,7 +207,7 @@ fn a_whole_file_that_nobody_may_write_to_gets_its_name_after_a_death() {
 }
 
 #[test]
-fn files_of_the_user_that_are_called_like_unfinished_ones_are_left_alone() {
+fn files_of_the_user_that_are_named_like_unfinished_ones_are_left_alone() {
     let folder = Folder::new();
     let names = ["out.csv.part", "out.csv.part.copy", "out.csv.partition0", "out.csv.partition0.part"];
     for name in names {
@@ -280,7 +280,7 @@ fn an_unfinished_file_of_an_older_version_is_continued() {
 }
 
 #[test]
-fn a_name_may_be_as_long_as_the_file_system_takes() {
+fn a_name_may_be_as_long_as_the_file_system_allows() {
     let folder = Folder::new();
     for length in 240..=255 {
         let name = "n".repeat(length);
@@ -300,7 +300,7 @@ fn a_name_may_be_as_long_as_the_file_system_takes() {
 }
 
 #[test]
-fn whether_a_file_can_be_written_is_told_and_nothing_is_made() {
+fn writable_checks_whether_a_file_can_be_written_and_creates_nothing() {
     let folder = Folder::new();
     fs::write(folder.at("old.csv"), "old").unwrap();
     symlink("far/new.csv", folder.at("link.csv")).unwrap();

@@ -1,4 +1,5 @@
-//! Keeps the owner, the group and the mode of a file that is replaced, from the first byte of the one that replaces it.
+//! Keeps the owner, the group and the mode of a file that is replaced, from the first byte of its
+//! replacement.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -9,7 +10,7 @@ use super::WriteError;
 
 const OWNER_WRITES: u32 = 0o600;
 
-/// What is known of the file at this place, if there is one.
+/// Returns the metadata of the file at this path, if there is one.
 pub(super) fn of(path: &Path) -> Result<Option<Metadata>, WriteError> {
     match std::fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
@@ -18,21 +19,21 @@ pub(super) fn of(path: &Path) -> Result<Option<Metadata>, WriteError> {
     }
 }
 
-/// How a file is made that is to replace `replaced`: readable to its owner alone until it has the rights of that. The file of a
-/// new name is made as any other.
+/// Returns the options for creating a file that replaces `replaced`: readable only by its owner until it gets
+/// the rights of the original. A file with a new name is created as usual.
 pub(super) fn to_create(replaced: Option<&Metadata>) -> OpenOptions {
     let mode = if replaced.is_some() { OWNER_WRITES } else { 0o666 };
     let no_link = nix::fcntl::OFlag::O_NOFOLLOW.bits();
     OpenOptions::new().write(true).create(true).truncate(false).mode(mode).custom_flags(no_link).clone()
 }
 
-/// Gives the file the rights of `like`, and while it is written to, those of its owner to do so. Never more: where the group
-/// cannot be kept, the other group is allowed what everybody is.
+/// Gives the file the rights of `like`, and its owner the right to write as long as it is `written_to`. It
+/// never grants more: if the group cannot be kept, the new group gets only the rights of everyone.
 pub(super) fn adopt(file: &File, like: &Metadata, written_to: bool) -> io::Result<()> {
     let own = file.metadata()?;
     let mut mode = like.mode() & 0o777;
     if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-        // To another owner only root may give it.
+        // Only root may change the owner.
         let given = fchown(file, Some(like.uid()), Some(like.gid())).is_ok()
             || own.gid() == like.gid()
             || fchown(file, None, Some(like.gid())).is_ok();
@@ -43,7 +44,7 @@ pub(super) fn adopt(file: &File, like: &Metadata, written_to: bool) -> io::Resul
     if written_to {
         mode |= OWNER_WRITES;
     }
-    // Where a file system knows no modes all files have the same, and setting one fails.
+    // On a file system without modes, all files have the same mode, and setting one fails.
     if own.mode() & 0o777 == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode)) }
 }
 
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rights_are_adopted_whole_and_a_file_that_is_written_to_stays_writable() {
+    fn rights_are_adopted_completely_and_a_file_being_written_stays_writable() {
         let path = std::env::temp_dir().join(format!("batch-rights-{}", uuid::Uuid::new_v4()));
         let file = File::create(&path).unwrap();
         for mode in [0o660, 0o444, 0o640, 0o606] {

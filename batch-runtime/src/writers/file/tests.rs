@@ -1,4 +1,4 @@
-//! A takeover by force: the owner before still has the file open and locked, and wakes up.
+//! Tests of a takeover by force: the previous owner still has the file open and locked, and wakes up.
 
 use std::fs;
 
@@ -21,13 +21,13 @@ impl Folder {
         TransactionalFile::new(self.output())
     }
 
-    /// An unfinished form of the output: the name that `holds` calls it by has no tag.
+    /// Returns the path of an unfinished form of the output, given its name without the tag.
     fn path(&self, name: &str) -> PathBuf {
         let tag = Tag::new(Mark::default(), &self.output());
         names::unfinished(&self.output(), tag, name.strip_prefix("out.txt").unwrap())
     }
 
-    /// What is in it: names, without tags, with contents.
+    /// Returns the files in the folder: their names, without tags, and contents.
     fn files(&self) -> Vec<(String, String)> {
         let mut files: Vec<_> = fs::read_dir(&self.0)
             .unwrap()
@@ -55,7 +55,7 @@ impl Drop for Folder {
     }
 }
 
-/// Writes a chunk, as far as before its commit.
+/// Writes a chunk, up to its commit.
 fn write(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.buffer().unwrap().extend_from_slice(text.as_bytes());
     writer.added(1).unwrap();
@@ -63,7 +63,7 @@ fn write(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.position()
 }
 
-/// Seals it, as far as before the commit of that.
+/// Seals the file, up to the commit of that.
 fn seal(writer: &mut TransactionalFile) -> FilePosition {
     writer.seal(Durability::Machine).unwrap();
     writer.position()
@@ -81,7 +81,7 @@ fn take_over(folder: &Folder, from: Option<FilePosition>) -> TransactionalFile {
 }
 
 #[test]
-fn an_owner_that_was_taken_over_from_writes_into_nothing_and_publishes_nothing() {
+fn an_owner_that_lost_the_file_writes_and_publishes_nothing() {
     let folder = Folder::new();
     let mut old = folder.writer();
     old.open(None).unwrap();
@@ -104,7 +104,7 @@ fn an_owner_that_was_taken_over_from_writes_into_nothing_and_publishes_nothing()
 }
 
 #[test]
-fn an_owner_that_sleeps_before_its_first_commit_is_taken_over_from_as_well() {
+fn an_owner_paused_before_its_first_commit_loses_the_file_as_well() {
     let folder = Folder::new();
     let mut old = folder.writer();
     old.open(None).unwrap();
@@ -120,7 +120,7 @@ fn an_owner_that_sleeps_before_its_first_commit_is_taken_over_from_as_well() {
 }
 
 #[test]
-fn without_force_a_file_that_somebody_holds_is_refused() {
+fn without_force_a_file_held_by_another_process_is_refused() {
     let folder = Folder::new();
     let mut old = folder.writer();
     old.open(None).unwrap();
@@ -133,7 +133,7 @@ fn without_force_a_file_that_somebody_holds_is_refused() {
 }
 
 #[test]
-fn with_force_a_file_that_nobody_holds_is_gone_on_with_as_it_is() {
+fn with_force_a_file_that_nobody_holds_is_continued_in_place() {
     let folder = Folder::new();
     let mut old = folder.writer();
     old.open(None).unwrap();
@@ -151,7 +151,7 @@ fn with_force_a_file_that_nobody_holds_is_gone_on_with_as_it_is() {
 }
 
 #[test]
-fn a_sealed_file_is_published_once_whoever_comes_first() {
+fn a_sealed_file_is_published_once_by_either_owner() {
     for old_is_first in [true, false] {
         let folder = Folder::new();
         let mut old = folder.writer();
@@ -171,7 +171,7 @@ fn a_sealed_file_is_published_once_whoever_comes_first() {
 }
 
 #[test]
-fn an_owner_that_wakes_up_late_does_not_publish_the_unfinished_file_of_somebody_else() {
+fn an_owner_that_wakes_up_late_does_not_publish_the_unfinished_file_of_another() {
     let folder = Folder::new();
     let mut old = folder.writer();
     old.overwrite(true);
@@ -188,7 +188,7 @@ fn an_owner_that_wakes_up_late_does_not_publish_the_unfinished_file_of_somebody_
 }
 
 #[test]
-fn a_death_in_the_middle_of_the_copy_leaves_the_file_as_it_was_and_the_next_start_clears_up() {
+fn a_crash_in_the_middle_of_the_copy_leaves_the_file_unchanged_and_the_next_start_cleans_up() {
     let folder = Folder::new();
     let mut old = folder.writer();
     old.open(None).unwrap();
@@ -219,13 +219,13 @@ fn a_held_file_that_lost_committed_bytes_is_refused_and_left_alone() {
 }
 
 #[test]
-fn what_could_not_be_cut_off_when_it_was_given_up_is_cut_off_before_the_file_is_whole() {
+fn data_that_could_not_be_cut_off_in_a_rollback_is_cut_off_before_the_file_is_complete() {
     let folder = Folder::new();
     let mut writer = folder.writer();
     writer.open(None).unwrap();
     let committed = write(&mut writer, "committed");
     write(&mut writer, "given up");
-    // A file that nothing can be done to, as on a disk that fails for a while.
+    // A file on which every operation fails, as on a disk that fails for a while.
     let read_only = State::Open(File::open(&writer.part).unwrap());
     let open = std::mem::replace(&mut writer.state, read_only);
     writer.rollback(committed).unwrap_err();

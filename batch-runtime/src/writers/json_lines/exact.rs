@@ -1,6 +1,7 @@
-//! Writes a value as JSON on one line, and refuses what JSON has no words for.
+//! Writes a value as JSON on one line, and refuses values that JSON cannot represent.
 //!
-//! `serde_json` writes a float that is NaN or infinite as `null`, which is read back as another value or none at all.
+//! `serde_json` writes a float that is NaN or infinite as `null`, which reads back as another value, or not
+//! at all.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -17,22 +18,22 @@ pub(super) fn append<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), s
     value.serialize(Exact(&mut serde_json::Serializer::with_formatter(out, OneLine)))
 }
 
-/// Writes raw values as they are, if they are on one line.
+/// Writes raw values verbatim if they are on one line.
 struct OneLine;
 
 impl Formatter for OneLine {
     fn write_raw_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         if fragment.contains('\n') {
-            return Err(io::Error::other("a raw value goes over several lines; write it on one"));
+            return Err(io::Error::other("a raw value spans several lines; write it on one line"));
         }
         writer.write_all(fragment.as_bytes())
     }
 }
 
-/// A serializer, or what it writes of a value with parts.
+/// Wraps a serializer, or the serializer of a compound value.
 struct Exact<S>(S);
 
-/// A part of a value.
+/// A part of a compound value.
 struct Part<'v, T: ?Sized>(&'v T);
 
 impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
@@ -44,7 +45,7 @@ impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
 
 #[cold]
 fn no_number<E: serde::ser::Error>(value: f64) -> E {
-    E::custom(format_args!("JSON has no number for {value}; write an `Option`, or a text"))
+    E::custom(format_args!("JSON has no number for {value}; write an `Option` or a string"))
 }
 
 macro_rules! as_it_is {

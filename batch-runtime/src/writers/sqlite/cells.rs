@@ -1,17 +1,17 @@
-//! Receives: the values of rows. Gives: them in two reused buffers, until a statement's worth is together.
+//! Buffers the values of rows in two reused buffers until they fill a statement.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::value::Values;
 use crate::readers::shown;
 
-/// The values of some rows, row by row, without an allocation a value.
+/// The values of some rows, row by row, without an allocation per value.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     values: Vec<Cell>,
-    /// The texts and blobs.
+    /// The bytes of texts and blobs.
     bytes: Vec<u8>,
-    /// The item that each row stems from, counted from 1.
+    /// The number of the item that each row comes from, counted from 1.
     items: Vec<usize>,
 }
 
@@ -37,17 +37,17 @@ impl Cells {
         (from, self.bytes.len())
     }
 
-    /// Drops the values from `start` on, of a row that was not ended.
+    /// Drops the values from `start` on, which belong to an unfinished row.
     pub(super) fn truncate(&mut self, start: usize) {
         self.values.truncate(start);
     }
 
-    /// Says that what was added since the last call is a row of `item`.
+    /// Ends a row of `item`, which consists of the values added since the last call.
     pub(super) fn end_row(&mut self, item: usize) {
         self.items.push(item);
     }
 
-    /// How many whole rows there are.
+    /// Returns the number of complete rows.
     pub(super) fn rows(&self) -> usize {
         self.items.len()
     }
@@ -56,7 +56,7 @@ impl Cells {
         self.items[row]
     }
 
-    /// The value at `index`, as it is bound.
+    /// Returns the value at `index` for binding.
     pub(super) fn bound(&self, index: usize) -> ToSqlOutput<'_> {
         ToSqlOutput::Borrowed(self.value(index))
     }
@@ -71,7 +71,7 @@ impl Cells {
         }
     }
 
-    /// The value at `index`, as an error shows it.
+    /// Formats the value at `index` for an error.
     pub(super) fn shown(&self, index: usize) -> String {
         match self.value(index) {
             ValueRef::Null => "NULL".to_owned(),

@@ -1,41 +1,41 @@
-//! Receives: what a table did not take. Gives: [`SqliteWriteError`], which names table, item and values.
+//! [`SqliteWriteError`], which names the table, the item and the values that are wrong.
 
 use crate::definition::{BoxError, Failure};
 
-/// Why rows could not be written.
+/// The error of a table writer.
 ///
 /// Items are counted from 1 in the slice that was being written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteWriteError {
-    /// `SQLite` refused a row: a constraint, mostly.
+    /// `SQLite` refused a row, mostly because of a constraint.
     #[error("table `{table}`, item {item}: {source} ({values})")]
     Row {
         /// The table.
         table: Box<str>,
         /// The item.
         item: usize,
-        /// The values that the message is about, as `id = 7`; the whole row where it names no column.
+        /// The values that the message concerns, such as `id = 7`; the whole row if it names no column.
         values: Box<str>,
-        /// What `SQLite` says.
+        /// `SQLite`'s error.
         source: rusqlite::Error,
     },
-    /// `SQLite` refused the statement: the table or a column is missing, or the file cannot be written.
+    /// `SQLite` refused the statement: the table or a column is missing, or the file is not writable.
     #[error("table `{table}`: {source}")]
     Table {
         /// The table.
         table: Box<str>,
-        /// What `SQLite` says.
+        /// `SQLite`'s error.
         source: rusqlite::Error,
     },
-    /// An item is no row of the table.
+    /// An item does not fit the table.
     #[error("table `{table}`, item {item}{}: {problem}", column.as_ref().map_or(String::new(), |column| format!(", column `{column}`")))]
     Item {
         /// The table.
         table: Box<str>,
         /// The item.
         item: usize,
-        /// The column, where it is one.
+        /// The column, if a single one is the reason.
         column: Option<Box<str>>,
         /// What is wrong and what to do.
         problem: Box<str>,
@@ -50,7 +50,7 @@ pub enum SqliteWriteError {
         /// The closure's error.
         source: BoxError,
     },
-    /// The chunk has no transaction of that database.
+    /// The chunk has no transaction on that database.
     #[error("table `{table}`: {source}")]
     Transaction {
         /// The table.

@@ -1,4 +1,4 @@
-//! Receives: rows as cells. Gives: them to `SQLite`, many with one statement; a refused row is found and named.
+//! Inserts rows, many per statement; finds and names a refused row.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,17 +12,19 @@ use super::error::SqliteWriteError;
 use super::table::quoted;
 use super::value::Values;
 
-/// How many values a statement takes at most: about as many texts as `SQLite` keeps in its small-allocation
+/// The maximum number of values per statement: about as many texts as `SQLite` keeps in its small-allocation
 /// slots (its "lookaside"). Measured best with 4 texts among 7 columns; twice as many rows cost 15 % more.
 const VALUES: usize = 224;
-/// And how many rows: of narrow rows more bring nothing.
+/// The maximum number of rows per statement: more rows do not help, even if they are narrow.
 const ROWS: usize = 64;
-/// Wide rows still share a statement; 2,000 columns, the most a table has, times 4 is within the parameter limit.
+/// The minimum number of rows per statement: even wide rows share one. 2,000 columns, the maximum of a table,
+/// times 4 is within the parameter limit.
 const LEAST_ROWS: usize = 4;
-/// The rows of the statement for what does not fill a whole one; the rest goes one by one.
+/// The number of rows of the smaller statement, for rows that do not fill a large one; the remaining rows are
+/// inserted one by one.
 const SOME: usize = 8;
 
-/// What happens to a row that meets one of the same key.
+/// The action for a row whose key already exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Conflict {
     Fail,
@@ -35,12 +37,12 @@ fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// The statements of a table: the same but for their number of rows.
+/// The statements of a table, which differ only in their number of rows.
 #[derive(Debug)]
 pub(super) struct Statements {
     table: Box<str>,
     columns: Vec<Cow<'static, str>>,
-    /// The rows that the statement for many takes.
+    /// The number of rows of the large statement.
     pub(super) rows: usize,
     many: String,
     some: String,
@@ -48,7 +50,7 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    /// `quoted` is the table as SQL names it.
+    /// `quoted` is the table name as quoted in SQL.
     pub(super) fn new(table: &str, quoted: &str, columns: &[Cow<'static, str>], conflict: &Conflict) -> Self {
         let rows = (VALUES / columns.len().max(1)).clamp(LEAST_ROWS, ROWS);
         let sql = |rows: usize| statement(quoted, columns, conflict, rows);
@@ -62,7 +64,7 @@ impl Statements {
         }
     }
 
-    /// How many columns a row has.
+    /// Returns the number of columns of a row.
     pub(super) fn width(&self) -> usize {
         self.columns.len()
     }
@@ -98,10 +100,10 @@ fn statement(table: &str, columns: &[Cow<'static, str>], conflict: &Conflict, ro
     sql
 }
 
-/// Hands rows to the database during one `write`.
+/// Inserts rows into the database during one `write`.
 pub(super) struct Insert<'t> {
     connection: &'t Connection,
-    /// The statement for many rows, kept from its first use on.
+    /// The statement for many rows, kept after its first use.
     many: Option<CachedStatement<'t>>,
 }
 
@@ -110,7 +112,7 @@ impl<'t> Insert<'t> {
         Self { connection, many: None }
     }
 
-    /// The statement for as many rows as it takes, to bind their values directly.
+    /// Returns the large statement for binding its values directly.
     pub(super) fn bind(&mut self, of: &Statements) -> Result<Bound<'_, 't>, SqliteWriteError> {
         let statement = match &mut self.many {
             Some(many) => many,
@@ -122,7 +124,7 @@ impl<'t> Insert<'t> {
         Ok(Bound { statement, taken: 0, failed: None })
     }
 
-    /// Inserts the rows of `cells`, which are as many as a statement takes.
+    /// Inserts the rows of `cells`, exactly as many as the large statement takes.
     pub(super) fn many(&mut self, of: &Statements, cells: &Cells) -> Result<(), SqliteWriteError> {
         let Bound { statement, .. } = self.bind(of)?;
         execute(statement, cells, 0..of.rows * of.width())
@@ -146,7 +148,7 @@ impl<'t> Insert<'t> {
         Ok(())
     }
 
-    /// Finds the row that a statement failed on, by inserting its rows one by one; what that inserts is taken
+    /// Finds the row on which a statement failed by inserting its rows one by one, and rolls these inserts
     /// back.
     #[cold]
     pub(super) fn culprit(
@@ -188,7 +190,7 @@ impl<'t> Insert<'t> {
     }
 }
 
-/// Values bound to the parameters of a statement as they come.
+/// Binds values to the parameters of a statement one after the other.
 pub(super) struct Bound<'s, 't> {
     statement: &'s mut CachedStatement<'t>,
     taken: usize,
@@ -251,7 +253,7 @@ fn execute(statement: &mut CachedStatement<'_>, cells: &Cells, values: Range<usi
     statement.raw_execute().map(drop)
 }
 
-/// The values of the columns that `message` names, of all where it names none.
+/// Formats the values of the columns that `message` names, or of all columns if it names none.
 fn values(names: &[Cow<'static, str>], cells: &Cells, row: usize, message: &str) -> String {
     let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let told = |name: &str| words.contains(&name);

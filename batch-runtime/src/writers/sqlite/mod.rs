@@ -1,5 +1,4 @@
-//! Receives: items that are rows, or become rows. Gives: [`SqliteTable`], which inserts them in the chunk's
-//! transaction.
+//! [`SqliteTable`] inserts items into a table in the chunk's transaction.
 
 mod cells;
 mod error;
@@ -33,22 +32,23 @@ type MakeRows<T> = Box<dyn FnMut(&T, &mut Rows<'_, '_>) -> Result<(), BoxError> 
 
 /// How items become rows.
 enum Make<T> {
-    /// Each is one.
+    /// Each item is one row.
     Fields(fn(&[T], &mut Rows<'_, '_>) -> Result<(), SqliteWriteError>),
-    /// Each is as many as the closure says.
+    /// Each item is as many rows as the closure adds.
     Closure(MakeRows<T>),
 }
 
 /// Writes items into a table of a `SQLite` database, in the chunk's transaction.
 ///
 /// The fields of the item are the columns, by name: a struct that derives `Serialize`, with numbers, texts,
-/// `bool` (stored as 0 and 1), bytes, `Option` (`NULL`), unit variants (their name as text), and what serialises as one of
-/// these. Many rows go with one prepared statement.
+/// `bool` (stored as 0 and 1), bytes, `Option` (`NULL`), unit variants (their name as text), and anything
+/// that serializes as one of these. One prepared statement inserts many rows.
 ///
-/// What is written is read back as the same value, or the item is refused by [`SqliteWriteError::Item`]: NaN, which `SQLite`
-/// would make NULL, an integer beyond 64 bits with a sign, and what the declared type of a column would change, as the
-/// text `007` in an INTEGER column, an integer that a REAL column would round, or a number in a TEXT column. A whole real
-/// may be stored as an integer. `None` for an `INTEGER PRIMARY KEY` lets `SQLite` choose the key.
+/// Every value reads back as the same value, or the item is refused with [`SqliteWriteError::Item`]: NaN,
+/// which `SQLite` would store as NULL, an integer that exceeds 64 bits with sign, and values that the
+/// declared type of a column would change, such as the text `007` in an INTEGER column, an integer that a
+/// REAL column would round, or a number in a TEXT column. A whole real may be stored as an integer. `None`
+/// for an `INTEGER PRIMARY KEY` lets `SQLite` choose the key.
 ///
 /// ```
 /// use batch_runtime::writers::SqliteTable;
@@ -77,16 +77,17 @@ pub struct SqliteTable<T, D = Sqlite> {
     columns: Columns,
     make: Make<T>,
     statements: Option<Statements>,
-    /// Rows that wait for a statement's worth; kept for its memory.
+    /// Rows waiting until they fill a statement; kept to reuse their memory.
     cells: Cells,
     database: PhantomData<fn() -> D>,
 }
 
 impl<T> SqliteTable<T> {
-    /// Writes items into `table`, a row an item.
+    /// Writes items into `table`, one row per item.
     ///
-    /// `schema.name` is the table of an attached database where one of that name is attached, else a table whose name holds
-    /// a dot. A name in double quotes, as `"main.sales"` or `"schema"."name"`, is taken as SQL takes it.
+    /// `schema.name` is a table of an attached database if a database of that name is attached, and otherwise
+    /// a table with a dot in its name. A name in double quotes, such as `"main.sales"` or `"schema"."name"`,
+    /// is read as in SQL.
     #[must_use]
     pub fn into(table: impl Into<String>) -> Self
     where
@@ -97,7 +98,7 @@ impl<T> SqliteTable<T> {
 }
 
 impl<T> SqliteTable<T> {
-    /// Writes the rows that `make` adds for an item, none or many, into `columns` of `table`.
+    /// Writes the rows that `make` adds for an item, if any, into `columns` of `table`.
     ///
     /// ```
     /// use batch_runtime::writers::SqliteTable;
@@ -135,22 +136,22 @@ impl<T> SqliteTable<T> {
 }
 
 impl<T, D> SqliteTable<T, D> {
-    /// Names the columns, for items that do not: tuples and single values. A struct's fields must be these, in
-    /// this order.
+    /// Names the columns for items without field names: tuples and single values. The fields of a struct must
+    /// equal these names, in this order.
     #[must_use]
     pub fn columns<C: Into<Cow<'static, str>>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
         self.columns = Columns::given(columns.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Leaves out a row whose unique key is in the table already.
+    /// Ignores a row whose unique key is already in the table.
     #[must_use]
     pub fn on_conflict_ignore(mut self) -> Self {
         self.conflict = Conflict::Ignore;
         self
     }
 
-    /// Updates all other columns of the row that has the same unique `key`.
+    /// Updates all other columns of the row with the same unique `key`.
     ///
     /// ```
     /// use batch_runtime::writers::SqliteTable;
@@ -164,7 +165,7 @@ impl<T, D> SqliteTable<T, D> {
         self
     }
 
-    /// Deletes rows that have a unique key of the new row (`INSERT OR REPLACE`).
+    /// Deletes existing rows that share a unique key with the new row (`INSERT OR REPLACE`).
     #[must_use]
     pub fn replace(mut self) -> Self {
         self.conflict = Conflict::Replace;
@@ -187,7 +188,7 @@ impl<T, D> SqliteTable<T, D> {
     }
 }
 
-/// Takes the rows that are made of an item.
+/// Receives the rows of an item.
 pub struct Rows<'a, 't> {
     table: &'a str,
     conflict: &'a Conflict,
@@ -199,10 +200,10 @@ pub struct Rows<'a, 't> {
 }
 
 impl Rows<'_, '_> {
-    /// Adds a row: a struct, or a tuple of the columns' values in their order.
+    /// Adds a row: a struct, or a tuple of the columns' values in order.
     ///
     /// # Errors
-    /// When it is no row of the table, or the table refuses it or a row before it.
+    /// If the row does not fit the table, or the table refuses it or an earlier row.
     #[inline]
     pub fn add<R: Serialize + ?Sized>(&mut self, row: &R) -> Result<(), SqliteWriteError> {
         let start = self.cells.len();
@@ -211,7 +212,7 @@ impl Rows<'_, '_> {
             return Err(self.no_row(start, no_row));
         }
         let statements = self.statements.get_or_insert_with(|| {
-            // The first row has named them.
+            // The first row has named the columns.
             self.columns.known = true;
             let quoted = self.columns.table.as_ref().map_or("", |table| &table.quoted);
             Statements::new(self.table, quoted, &self.columns.names, self.conflict)
@@ -228,8 +229,8 @@ impl Rows<'_, '_> {
         Ok(())
     }
 
-    /// Adds a row an item. While whole statements can be filled the values are bound as they come; `cells` hold what is
-    /// left, and the rows of which one was refused.
+    /// Adds one row per item. As long as whole statements can be filled, values are bound directly; `cells`
+    /// hold the remaining rows, and those of a statement that failed.
     fn add_all<R: Serialize>(&mut self, items: &[R]) -> Result<(), SqliteWriteError> {
         let at_once = self.statements.as_ref().map_or(usize::MAX, |statements| statements.rows);
         let mut whole = items.chunks_exact(at_once);
@@ -247,7 +248,7 @@ impl Rows<'_, '_> {
         Ok(())
     }
 
-    /// Binds the values of a statement's worth of items and executes it.
+    /// Binds the values of enough items for one statement and executes it.
     fn bind_all<R: Serialize>(&mut self, items: &[R]) -> Result<rusqlite::Result<()>, SqliteWriteError> {
         let Some(statements) = &*self.statements else { return Ok(Ok(())) };
         let mut bound = self.insert.bind(statements)?;
@@ -285,7 +286,7 @@ impl Rows<'_, '_> {
         }
     }
 
-    /// Takes back what the row left from `start` on: the closure may go on with another.
+    /// Removes the partial row from `start` on: the closure may continue with another row.
     #[cold]
     fn no_row(&mut self, start: usize, NoRow { column, problem }: NoRow) -> SqliteWriteError {
         self.cells.truncate(start);
@@ -318,7 +319,7 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
         let tx = chunk
             .of::<D>()
             .map_err(|source| SqliteWriteError::Transaction { table: table.into(), source })?;
-        // A write that failed may have left rows.
+        // A failed write may have left rows.
         self.cells.clear();
         self.columns
             .find(table, &tx)
@@ -349,7 +350,7 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
 
 impl<T, D: Database<Driver = Sqlite>> Partitionable for SqliteTable<T, D> {}
 
-/// An error of ours passes the user's closure as it is.
+/// Passes one of our errors through the user's closure unchanged.
 #[cold]
 fn named(error: BoxError, table: &str, item: usize) -> SqliteWriteError {
     match error.downcast::<SqliteWriteError>() {

@@ -1,7 +1,8 @@
-//! Random values in columns of random types, written by [`SqliteTable`] and read back by `SqliteReader`.
+//! Writes random values to columns of random types with [`SqliteTable`], and reads them back with
+//! `SqliteReader`.
 
-#![expect(clippy::float_cmp, reason = "what is read back is the very same number")]
-#![expect(clippy::option_option, reason = "a column cannot hold it, and has to say so")]
+#![expect(clippy::float_cmp, reason = "the number read back is identical")]
+#![expect(clippy::option_option, reason = "a column cannot hold it and must refuse it")]
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -36,7 +37,7 @@ enum Kind {
     Twelve,
 }
 
-/// As bytes, and not as a sequence of numbers.
+/// Serializes as bytes instead of a sequence of numbers.
 #[derive(Debug, Clone, PartialEq)]
 struct Bytes(Vec<u8>);
 
@@ -127,7 +128,7 @@ struct Row<T> {
     value: T,
 }
 
-/// Writes the value and reads it back; `Ok` without a value where it was refused.
+/// Writes the value and reads it back; returns `Ok(None)` if it was refused.
 fn back<T: Serialize + DeserializeOwned + Clone>(
     value: &T,
     declared: &str,

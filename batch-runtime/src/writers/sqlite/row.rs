@@ -1,4 +1,4 @@
-//! Receives: a serde value. Gives: its fields as the values of one row, in the order of the table's columns.
+//! Serializes a value into one row, with its fields in the order of the table's columns.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::ser::{self, Impossible, Serialize, Serializer};
 use super::table::{Affinity, Table};
 use super::value::{Value, Values};
 
-/// Why a value is no row.
+/// Why a value cannot be a row.
 #[derive(Debug)]
 pub(super) struct NoRow {
     pub(super) column: Option<Box<str>>,
@@ -21,7 +21,7 @@ impl NoRow {
         Self { column: None, problem: problem.into() }
     }
 
-    /// Of a row that has fewer or more values than there are columns.
+    /// The problem of a row with fewer or more values than there are columns.
     pub(super) fn count(values: usize, columns: usize) -> Self {
         Self::new(format!("the row has {values} values, but there are {columns} columns"))
     }
@@ -51,9 +51,9 @@ impl ser::Error for NoRow {
 pub(super) struct Columns {
     pub(super) names: Vec<Cow<'static, str>>,
     pub(super) known: bool,
-    /// What each column makes of values.
+    /// The affinity of each column, which may convert values.
     affinities: Vec<Affinity>,
-    /// Found when the first rows are written.
+    /// Looked up when the first rows are written.
     pub(super) table: Option<Table>,
 }
 
@@ -62,9 +62,9 @@ impl Columns {
         Self { names, known: true, ..Self::default() }
     }
 
-    /// Looks the table up, unless that is done.
+    /// Looks up the table unless it is already known.
     pub(super) fn find(&mut self, name: &str, connection: &Connection) -> rusqlite::Result<()> {
-        // One that is not there may be created before the write is tried again.
+        // A missing table may be created before the write is tried again.
         if !self.table.as_ref().is_some_and(Table::is_known) {
             let table = Table::find(name, connection)?;
             self.affinities = self.names.iter().map(|name| table.affinity(name)).collect();
@@ -78,11 +78,12 @@ impl Columns {
         self.affinities.get(index).copied().unwrap_or(Affinity::None)
     }
 
-    /// Checks, or learns, that the value at `index` of a row is that of column `name`.
+    /// Checks that the value at `index` of a row belongs to column `name`, or learns the name.
     #[inline]
     fn expect(&mut self, index: usize, name: &'static str) -> Result<(), NoRow> {
         match self.names.get(index) {
-            // The names of a derived `Serialize` are the same string each time: the pointer tells, mostly.
+            // The names of a derived `Serialize` are the same string each time: comparing pointers mostly
+            // suffices.
             Some(known)
                 if std::ptr::eq(known.as_ptr(), name.as_ptr()) && known.len() == name.len()
                     || **known == *name =>
@@ -98,14 +99,14 @@ impl Columns {
         if self.known {
             return Err(match self.names.get(index) {
                 Some(known) => NoRow::new(format!(
-                    "the field `{name}` stands where column `{known}` is due; all rows must have the same fields in the same order"
+                    "found the field `{name}` where column `{known}` was expected; all rows must have the same fields in the same order"
                 )),
                 None => NoRow::new(format!(
-                    "the field `{name}` is one more than the columns; all rows must have the same fields"
+                    "there is no column for the field `{name}`; all rows must have the same fields"
                 )),
             });
         }
-        // An item that failed half way may have named some.
+        // An item that failed halfway may have named some columns.
         self.names.truncate(index);
         self.affinities.truncate(index);
         self.affinities.push(self.table.as_ref().map_or(Affinity::None, |table| table.affinity(&name)));
@@ -114,12 +115,12 @@ impl Columns {
     }
 }
 
-/// Serialises one row.
+/// Serializes one row.
 pub(super) struct RowSerializer<'a, V> {
     columns: &'a mut Columns,
     values: &'a mut V,
     start: usize,
-    /// The row is in a `Some`.
+    /// True if the row is in a `Some`.
     in_some: bool,
 }
 
@@ -156,7 +157,7 @@ impl<'a, V: Values> RowSerializer<'a, V> {
 
 fn no_names(what: &str) -> NoRow {
     NoRow::new(format!(
-        "{what} does not name its columns; write a struct that derives `Serialize`, or give them with `.columns([..])`"
+        "{what} does not name its columns; write a struct that derives `Serialize`, or name them with `.columns([..])`"
     ))
 }
 
@@ -249,7 +250,9 @@ impl<V: Values> Serializer for RowSerializer<'_, V> {
         _: &'static str,
         _: usize,
     ) -> Result<Impossible<(), NoRow>, NoRow> {
-        Err(NoRow::new("a variant with several values is no row; write a struct that derives `Serialize`"))
+        Err(NoRow::new(
+            "a variant with several values cannot be a row; use a struct that derives `Serialize`",
+        ))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self, NoRow> {
@@ -320,14 +323,14 @@ macro_rules! by_name {
 
 by_name!(SerializeStruct SerializeStructVariant);
 
-/// A struct with `#[serde(flatten)]` is a map to its serialiser.
+/// A struct with `#[serde(flatten)]` serializes as a map.
 impl<V: Values> ser::SerializeMap for RowSerializer<'_, V> {
     type Ok = ();
     type Error = NoRow;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), NoRow> {
         let Ok(serde_json::Value::String(key)) = serde_json::to_value(key) else {
-            return Err(NoRow::new("the keys of a map must be texts: they name the columns"));
+            return Err(NoRow::new("the keys of a map must be strings: they name the columns"));
         };
         let index = self.index();
         match self.columns.names.get(index) {

@@ -1,22 +1,22 @@
-//! Looks up how a table stores values: the affinity of its columns, which may change what is written.
+//! Looks up the affinities of a table's columns, which may change the values written to them.
 
 use rusqlite::{Connection, OptionalExtension};
 
-/// What a column makes of the values that are stored in it.
+/// How a column converts the values stored in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Affinity {
-    /// Keeps each value as it is.
+    /// Keeps every value as it is.
     None,
-    /// Makes texts of numbers.
+    /// Converts numbers to texts.
     Text,
-    /// Makes numbers of texts that look like one.
+    /// Converts texts that look like numbers to numbers.
     Numeric,
-    /// The same, and reals of integers.
+    /// Like `Numeric`, and also converts integers to reals.
     Real,
 }
 
 impl Affinity {
-    /// By the declared type, as `SQLite` finds it out.
+    /// Determines the affinity from the declared type, as `SQLite` does.
     fn of(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
@@ -33,7 +33,7 @@ impl Affinity {
         }
     }
 
-    /// Why the integer would become another value.
+    /// Returns the problem if the column would change the integer.
     #[inline]
     pub(super) fn changes_integer(self, value: i64) -> Option<String> {
         match self {
@@ -42,26 +42,25 @@ impl Affinity {
             #[expect(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
-                reason = "whether anything is lost is the question"
+                reason = "the comparison shows whether anything is lost"
             )]
             Self::Real if i128::from(value) == (value as f64) as i128 => None,
             Self::Real => Some(self.problem(&format!("the integer {value}"), "a rounded real", "INTEGER")),
         }
     }
 
-    /// Why the real would become another value.
+    /// Returns the problem if the column would change the real.
     #[inline]
     pub(super) fn changes_real(self, value: f64) -> Option<String> {
         if value.is_nan() {
             return Some(
-                "NaN is no value of SQLite, which would store NULL; give `None`, or leave the item out"
-                    .into(),
+                "SQLite has no NaN and would store NULL; write `None`, or leave the item out".into(),
             );
         }
         (self == Self::Text).then(|| self.problem(&format!("the real {value}"), "a text", "REAL"))
     }
 
-    /// Why the text would become another value.
+    /// Returns the problem if the column would change the text.
     #[inline]
     pub(super) fn changes_text(self, value: &str) -> Option<String> {
         match self {
@@ -81,13 +80,13 @@ impl Affinity {
             Self::Real => "as a real",
         };
         format!(
-            "{value} would be stored as {becomes}, as the column is declared {declared}; declare it as {better}, or give another type"
+            "{value} would be stored as {becomes}, because the column is declared {declared}; declare it as {better}, or write another type"
         )
     }
 }
 
-/// Does `SQLite` take the text for a number: digits with a sign, a point and an exponent, between spaces? It looks no
-/// further than to a NUL.
+/// True if `SQLite` would read the text as a number: digits with a sign, a point and an exponent, surrounded
+/// by spaces. It stops at a NUL.
 fn is_number(text: &str) -> bool {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let bytes = text.split('\0').next().unwrap_or_default().as_bytes();
@@ -122,13 +121,13 @@ fn is_number(text: &str) -> bool {
     rest.iter().all(is_space)
 }
 
-/// A table of the database that is written to.
+/// A table of the target database.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
-    /// As SQL names it.
+    /// The name as quoted in SQL.
     pub(super) quoted: String,
     columns: Vec<(String, Affinity)>,
-    /// It is one that converts what is stored: no view, and no virtual table.
+    /// True for a table that converts stored values: not a view, and not a virtual table.
     converts: bool,
 }
 
@@ -137,8 +136,8 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 impl Table {
-    /// Finds the table that the user means by `name`: quoted as in SQL, or `table`, or `schema.table` where a schema of that
-    /// name is attached. Of a table that is not there the columns stay unknown.
+    /// Finds the table that the user means by `name`: quoted as in SQL, or `table`, or `schema.table` if a
+    /// schema of that name is attached. If the table does not exist, its columns stay unknown.
     pub(super) fn find(name: &str, connection: &Connection) -> rusqlite::Result<Self> {
         let (schema, table) = parts(name, connection)?;
         let schema_of = schema.as_deref();
@@ -155,7 +154,7 @@ impl Table {
         let columns = select
             .query_map((&table, schema_of), |row| {
                 let declared: String = row.get(1)?;
-                // In a strict table `ANY` keeps what it gets; elsewhere it is a word like any other.
+                // In a strict table, `ANY` keeps every value; elsewhere it is an ordinary word.
                 let affinity = if strict && declared.eq_ignore_ascii_case("ANY") {
                     Affinity::None
                 } else {
@@ -172,7 +171,7 @@ impl Table {
         !self.columns.is_empty()
     }
 
-    /// What the column of that name makes of values; a name that is none is left to `SQLite`.
+    /// Returns the affinity of the column with that name; a wrong name is left for `SQLite` to refuse.
     pub(super) fn affinity(&self, column: &str) -> Affinity {
         if !self.converts {
             return Affinity::None;
@@ -187,7 +186,7 @@ impl Table {
     }
 }
 
-/// The schema, where one is named, and the table.
+/// Returns the schema, if the name has one, and the table.
 fn parts(name: &str, connection: &Connection) -> rusqlite::Result<(Option<String>, String)> {
     if let Some(parts) = quoted_parts(name) {
         return Ok(parts);
@@ -205,7 +204,8 @@ fn parts(name: &str, connection: &Connection) -> rusqlite::Result<(Option<String
     Ok((None, name.to_owned()))
 }
 
-/// `"table"`, `"schema"."table"` or `schema."table"`, with doubled quotes within; `None` for anything else.
+/// Parses `"table"`, `"schema"."table"` or `schema."table"`, with doubled quotes within; `None` for anything
+/// else.
 fn quoted_parts(name: &str) -> Option<(Option<String>, String)> {
     let inside = name.strip_suffix('"')?;
     let (schema, table) = if let Some(table) = inside.strip_prefix('"') {
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_affinity_of_a_declared_type_is_that_of_sqlite() {
+    fn the_affinity_of_a_declared_type_equals_that_of_sqlite() {
         for (declared, affinity) in [
             ("INTEGER", Affinity::Numeric),
             ("bigint", Affinity::Numeric),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_a_number_where_sqlite_makes_one_of_it() {
+    fn a_text_counts_as_a_number_exactly_if_sqlite_converts_it() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (n NUMERIC)").unwrap();
         let pieces = ["", " ", "-", "+", "1", "05", ".", "e", "E", "x", "\n", "\0", "é", "_"];
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_dot_is_that_of_a_schema_where_there_is_one() {
+    fn a_name_with_a_dot_names_a_schema_if_there_is_one() {
         let connection = Connection::open_in_memory().unwrap();
         let quoted = |name: &str| Table::find(name, &connection).unwrap().quoted;
         assert_eq!(quoted("main.person"), r#""main"."person""#);

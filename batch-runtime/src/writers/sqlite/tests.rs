@@ -148,7 +148,7 @@ fn tuples_go_into_the_columns_given() {
     let error = write(&mut connection, &mut SqliteTable::into("person"), &[("a", 1)]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "table `person`, item 1: a tuple does not name its columns; write a struct that derives `Serialize`, or give them with `.columns([..])`"
+        "table `person`, item 1: a tuple does not name its columns; write a struct that derives `Serialize`, or name them with `.columns([..])`"
     );
     let mut three = SqliteTable::into("person").columns(["name", "id", "height"]);
     let error = write(&mut connection, &mut three, &[("a", 1)]).unwrap_err();
@@ -207,7 +207,7 @@ fn a_row_that_breaks_a_constraint_is_named_with_its_values() {
 }
 
 #[test]
-fn the_search_for_the_culprit_leaves_no_rows_of_its_own() {
+fn the_search_for_the_culprit_leaves_no_rows() {
     let mut connection = database();
     let tx = connection.transaction().unwrap();
     let mut writer = SqliteTable::into("person");
@@ -219,7 +219,7 @@ fn the_search_for_the_culprit_leaves_no_rows_of_its_own() {
 }
 
 #[test]
-fn a_conflict_is_ignored_updated_or_replaced_as_asked() {
+fn a_conflict_is_ignored_updated_or_replaced_on_request() {
     let name_of = |connection: &Connection| -> (String, Option<f64>) {
         connection
             .query_row("SELECT name, height FROM person WHERE id = 1", [], |row| {
@@ -271,7 +271,7 @@ fn a_value_that_no_column_holds_is_named_with_its_column() {
     assert!(
         error
             .to_string()
-            .starts_with("table `person`, item 1, column `name`: a sequence is no value of a column"),
+            .starts_with("table `person`, item 1, column `name`: a sequence cannot be stored in a column"),
         "{error}"
     );
     let error = write(&mut connection, &mut writer, &[Nested { id: u64::MAX, name: vec![] }]).unwrap_err();
@@ -341,16 +341,16 @@ fn a_value_that_the_column_would_change_is_refused_with_what_it_would_become() {
     };
     assert_eq!(
         refused("REAL", &|table| of(table, f64::NAN)),
-        "table `t`, item 2, column `v`: NaN is no value of SQLite, which would store NULL; give `None`, or leave the item out"
+        "table `t`, item 2, column `v`: SQLite has no NaN and would store NULL; write `None`, or leave the item out"
     );
     assert_eq!(
         refused("INTEGER", &|table| write(table, &mut SqliteTable::into("t"), &[Row { v: "007" }])),
-        "table `t`, item 1, column `v`: the text '007' would be stored as a number, as the column is declared as a number; declare it as TEXT, or give another type"
+        "table `t`, item 1, column `v`: the text '007' would be stored as a number, because the column is declared as a number; declare it as TEXT, or write another type"
     );
     let wide = [Row { v: 9_007_199_254_740_993_i64 }];
     assert_eq!(
         refused("REAL", &|table| write(table, &mut SqliteTable::into("t"), &wide)),
-        "table `t`, item 1, column `v`: the integer 9007199254740993 would be stored as a rounded real, as the column is declared as a real; declare it as INTEGER, or give another type"
+        "table `t`, item 1, column `v`: the integer 9007199254740993 would be stored as a rounded real, because the column is declared as a real; declare it as INTEGER, or write another type"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Receives: the value of one field. Gives: it to [`Values`], in one of the five types that `SQLite` stores.
+//! Serializes one field into one of the five types that `SQLite` stores.
 
 use std::fmt::Display;
 
@@ -7,22 +7,22 @@ use serde::ser::{Impossible, Serialize, Serializer};
 use super::row::NoRow;
 use super::table::Affinity;
 
-/// Takes the values of a row, one after the other.
+/// Receives the values of a row, one after the other.
 pub(super) trait Values {
     fn null(&mut self);
     fn integer(&mut self, value: i64);
     fn real(&mut self, value: f64);
     fn text(&mut self, value: &str);
     fn blob(&mut self, value: &[u8]);
-    /// How many were taken.
+    /// Returns the number of values received.
     fn len(&self) -> usize;
 }
 
-/// Serialises one value for a column of that affinity.
+/// Serializes one value for a column of the given affinity.
 pub(super) struct Value<'a, V> {
     values: &'a mut V,
     affinity: Affinity,
-    /// It is in a `Some`.
+    /// True if the value is in a `Some`.
     in_some: bool,
 }
 
@@ -48,7 +48,7 @@ impl<'a, V: Values> Value<'a, V> {
 #[cold]
 fn nested(what: &str) -> NoRow {
     NoRow::new(format!(
-        "{what} is no value of a column; store it as text (JSON, say), or give the rows by `SqliteTable::rows`"
+        "{what} cannot be stored in a column; store it as text (JSON, say), or build the rows with `SqliteTable::rows`"
     ))
 }
 
@@ -57,9 +57,7 @@ where
     i64: TryFrom<T>,
 {
     i64::try_from(value).map_err(|_| {
-        NoRow::new(format!(
-            "{value} is beyond the integers of SQLite, which have 64 bits with a sign; store it as text"
-        ))
+        NoRow::new(format!("{value} does not fit the signed 64-bit integers of SQLite; store it as text"))
     })
 }
 
@@ -135,7 +133,7 @@ impl<V: Values> Serializer for Value<'_, V> {
     fn serialize_none(self) -> Result<(), NoRow> {
         if self.in_some {
             return Err(NoRow::new(
-                "`Some(None)` would be stored as NULL, as `None` is; a column has one NULL only: use one `Option`",
+                "`Some(None)` would be stored as NULL, just like `None`; use a single `Option`",
             ));
         }
         self.values.null();
