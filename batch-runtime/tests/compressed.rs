@@ -1,4 +1,4 @@
-//! Compressed inputs of one part or several, with what may follow the last.
+//! Compressed inputs of one or more parts, with padding or other data after the last.
 #![cfg(all(feature = "gzip", feature = "zstd", feature = "csv"))]
 
 mod folder;
@@ -24,7 +24,8 @@ type Encode = fn(&str) -> Vec<u8>;
 const BOTH: [(&str, Encode, &str); 2] =
     [("in.csv.gz", gzip, "gzip member"), ("in.csv.zst", zstd, "Zstandard frame")];
 
-/// The records, and the error behind them; read from the begin, and by a reader opened again after each of them.
+/// Returns the records and the error after them, read from the start and by a reader reopened after each
+/// record.
 fn read(name: &str, bytes: &[u8]) -> (Vec<String>, Option<String>) {
     let folder = Folder::new();
     let path = folder.file(name, bytes);
@@ -76,7 +77,7 @@ fn zeros_after_the_last_member_are_padding() {
 }
 
 #[test]
-fn anything_else_after_the_last_member_is_told_as_what_it_is() {
+fn anything_else_after_the_last_member_is_reported_as_trailing_data() {
     for (name, encode, part) in BOTH {
         for rest in [&b"x"[..], b"junk that goes on", b"\0\0\0\0\0\0\0\0x", b"\x1F"] {
             let (items, error) = read(name, &[&encode("a\nb\n"), rest].concat());
@@ -95,7 +96,7 @@ fn a_member_that_ends_too_early_is_truncated() {
             let (items, error) = read(name, &[&first, &second[..end]].concat());
             assert_eq!(items[..2], ["a", "b"]);
             let error = error.unwrap();
-            // What is too short to tell a member by is no member.
+            // Too few bytes to identify a member count as trailing data.
             let is_told = if end < 4 && error.contains("trailing") {
                 true
             } else {
@@ -109,7 +110,7 @@ fn a_member_that_ends_too_early_is_truncated() {
 }
 
 #[test]
-fn a_compressed_file_of_json_lines_goes_on_after_a_restart() {
+fn a_compressed_file_of_json_lines_resumes_after_a_restart() {
     let folder = Folder::new();
     let mut lines = (0..50_000).map(|line| line.to_string()).collect::<Vec<_>>().join("\n");
     lines.push('\n');

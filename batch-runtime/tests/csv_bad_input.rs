@@ -1,4 +1,4 @@
-//! What the CSV reader says of bad input, and that it goes on behind a bad record.
+//! Errors of the CSV reader for bad input; it continues after a bad record.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -19,7 +19,7 @@ struct Row {
     delay: Option<f64>,
 }
 
-/// All that is read, errors as their messages, with `in.csv` for the whole path.
+/// Reads everything; errors appear as their messages, with `in.csv` for the whole path.
 fn outcomes<T: DeserializeOwned + Debug>(options: CsvOptions<T>, content: impl AsRef<[u8]>) -> Vec<String> {
     let folder = Folder::new();
     let path = folder.file("in.csv", content);
@@ -52,7 +52,7 @@ fn row(name: &str, count: u8) -> String {
     format!("{:?}", Row { name: name.into(), count, delay: None })
 }
 
-/// The error of the only record between two good ones.
+/// Returns the error of the only record between two good ones.
 fn bad(record: &str) -> String {
     let outcomes = rows(format!("name,count,delay\na,1,\n{record}\nz,2,\n"));
     assert_eq!(outcomes.len(), 3, "{outcomes:?}");
@@ -67,7 +67,7 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn a_folder_is_no_file() {
+fn a_folder_is_not_a_file() {
     let folder = Folder::new();
     let path = folder.path("");
     let error = CsvReader::<Row>::open(&path).unwrap_err();
@@ -107,7 +107,7 @@ fn a_bad_first_record_is_named_too() {
 }
 
 #[test]
-fn a_bad_value_is_cut_at_a_hundred_characters() {
+fn a_bad_value_is_truncated_to_a_hundred_characters() {
     let message = bad(&format!("b,{},", "9".repeat(1000)));
     assert!(message.ends_with(&format!("found `{}…`", "9".repeat(100))), "{message}");
 }
@@ -133,7 +133,7 @@ fn bad_values_of_the_other_types_say_what_was_expected() {
 }
 
 #[test]
-fn an_error_of_the_types_own_is_told() {
+fn an_error_of_the_type_itself_is_reported() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only its errors matter")]
     struct Checked {
@@ -149,7 +149,7 @@ fn an_error_of_the_types_own_is_told() {
 }
 
 #[test]
-fn a_null_marker_where_no_option_takes_it_is_an_error() {
+fn a_null_marker_for_a_field_that_is_not_an_option_is_an_error() {
     let options = CsvReader::<Row>::options().null("NA");
     assert_eq!(
         outcomes(options, "name,count,delay\na,1,NA\nNA,1,\nb,NA,NA\nz,2,\n"),
@@ -174,7 +174,7 @@ fn a_wrong_number_of_fields_is_an_error() {
 }
 
 #[test]
-fn a_field_that_a_flexible_record_lacks_is_an_error_if_it_is_needed() {
+fn a_field_missing_from_a_flexible_record_is_an_error_if_it_is_required() {
     let options = CsvReader::<Row>::options().flexible();
     assert_eq!(
         outcomes(options, "name,count,delay\na,1\nb\nz,2,\n"),
@@ -183,13 +183,13 @@ fn a_field_that_a_flexible_record_lacks_is_an_error_if_it_is_needed() {
 }
 
 #[test]
-fn a_column_that_the_type_needs_is_missed() {
+fn a_missing_column_that_the_type_requires_is_named() {
     let message = "in.csv, header: there is no column `count`, only `name`, `counts`, `delay`";
     assert_eq!(rows("name,counts,delay\na,1,\n"), [message]);
 }
 
 #[test]
-fn a_column_that_is_there_twice_is_an_error_if_the_type_wants_it() {
+fn a_duplicate_column_is_an_error_if_the_type_uses_it() {
     assert_eq!(
         rows("name,count,delay,count\na,1,,2\n"),
         ["in.csv, header: two columns match the item's `count`"]
@@ -210,7 +210,7 @@ fn a_column_that_the_type_does_not_know_is_an_error_if_it_denies_it() {
 }
 
 #[test]
-fn a_struct_in_a_field_is_refused_with_the_way_out() {
+fn a_struct_in_a_field_is_refused_with_a_remedy() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only its errors matter")]
     struct Outer {
@@ -251,13 +251,13 @@ fn invalid_utf8_is_an_error_of_its_record() {
 }
 
 #[test]
-fn lines_that_end_with_cr_alone_are_told() {
+fn lines_that_end_with_cr_alone_are_reported() {
     let message = "in.csv, header: its lines end with CR alone; convert the input to LF or CRLF";
     assert_eq!(rows("name,count,delay\ra,1,\r"), [message]);
 }
 
 #[test]
-fn a_record_over_the_limit_is_an_error_and_is_left_behind() {
+fn a_record_over_the_limit_is_an_error_and_is_skipped() {
     let options = || CsvReader::<Row>::options().longest_record(20);
     let long = "b".repeat(30);
     let message = "in.csv, line 3 (byte 22): the record is longer than 20 bytes; is a line end missing?";
@@ -268,7 +268,7 @@ fn a_record_over_the_limit_is_an_error_and_is_left_behind() {
 }
 
 #[test]
-fn a_record_far_over_the_limit_is_an_error_of_its_first_line() {
+fn a_record_far_over_the_limit_is_an_error_for_its_first_line_only() {
     let options = || CsvReader::<Row>::options().longest_record(1000);
     let message = "in.csv, line 3 (byte 22): the record is longer than 1000 bytes";
     let hint = format!("{message}; is a closing quote missing?");
@@ -311,7 +311,7 @@ fn a_truncated_or_damaged_compressed_file_is_an_error_that_stays() {
     }
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, content.as_bytes()).unwrap();
-    // Without its optional checksum Zstandard does not tell all damage.
+    // Without its optional checksum, Zstandard does not detect all damage.
     let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
     zstd.include_checksum(true).unwrap();
     std::io::Write::write_all(&mut zstd, content.as_bytes()).unwrap();
@@ -323,7 +323,7 @@ fn a_truncated_or_damaged_compressed_file_is_an_error_that_stays() {
         for (bytes, word) in [(&whole[..whole.len() / 2], "truncated"), (&damaged[..], "damaged")] {
             let path = folder.file(name, bytes);
             let mut reader = CsvReader::<Row>::open(&path).unwrap();
-            // gzip tells damage by a checksum at the end: until then anything may be in the records.
+            // gzip detects damage by a checksum at the end: until then, the records may contain anything.
             let error = loop {
                 match reader.read() {
                     Ok(Some(_)) => {}

@@ -1,5 +1,5 @@
-//! On any well-formed input the CSV reader and the `csv` crate read the same, and each reads what the other side's
-//! writer wrote.
+//! For any well-formed input, the CSV reader and the `csv` crate read the same records, and each reads the
+//! output of the other's writer.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -11,7 +11,7 @@ use batch_runtime::writers::CsvWriter;
 use batch_runtime::{ChunkTransaction, Durability, Reader, Writer};
 use folder::Folder;
 
-/// The same numbers in every run.
+/// Yields the same numbers in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -28,7 +28,7 @@ impl Numbers {
 fn ours(content: &str) -> Vec<Vec<String>> {
     let folder = Folder::new();
     let path = folder.file("in.csv", content);
-    // The `csv` crate takes a quote that means nothing for text; ours refuses it unless it is told otherwise.
+    // The `csv` crate reads a misplaced quote as text; our reader refuses it by default.
     let mut reader = CsvReader::options().without_header().flexible().lenient().open(path).unwrap();
     std::iter::from_fn(|| reader.read().unwrap()).collect()
 }
@@ -53,9 +53,9 @@ fn fields_of_any_kind_are_read_as_the_csv_crate_reads_them() {
                 match numbers.below(5) {
                     0 => {
                         let inside = numbers.text(&["a", ",", "\"\"", "\n", "\r\n", "é", "long text"], 6);
-                        let behind = numbers.text(&["b", "\"", " "], 1);
-                        // A quote right behind the closing one would be a doubled one.
-                        write!(content, "\"{inside}\"{}", behind.trim_start_matches('"')).unwrap();
+                        let after = numbers.text(&["b", "\"", " "], 1);
+                        // A quote right after the closing one would double it.
+                        write!(content, "\"{inside}\"{}", after.trim_start_matches('"')).unwrap();
                     }
                     1 => write!(content, "x{}", numbers.text(&["\"", "y", "\"\""], 3)).unwrap(),
                     _ => content.push_str(&numbers.text(&["a", "bc", "ü", "12", " "], 8)),
@@ -73,7 +73,7 @@ fn fields_of_any_kind_are_read_as_the_csv_crate_reads_them() {
 #[test]
 fn any_record_is_written_as_the_csv_crate_writes_it_and_read_back() {
     let mut numbers = Numbers(2);
-    // No white space on an edge: ours quotes it, as some readers would leave it out.
+    // No white space at the edges: our writer quotes it, because some readers would trim it.
     let pieces = ["a", ",", "\"", "\n", "\r", "é", "words of more than sixteen bytes", "x y", ";"];
     for _ in 0..200 {
         let columns = 1 + numbers.below(4);

@@ -1,4 +1,4 @@
-//! What the CSV reader makes of good input.
+//! Items that the CSV reader makes of good input.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -53,7 +53,7 @@ fn the_last_line_needs_no_end() {
 }
 
 #[test]
-fn lines_may_end_with_cr_lf_and_blank_lines_are_left_out() {
+fn lines_may_end_with_cr_lf_and_blank_lines_are_skipped() {
     is(
         "\r\ncarrier,number,delay\r\n\r\nAA,7,\r\n\n\nUA,8,2\r\n\r\n",
         &[flight("AA", 7, None), flight("UA", 8, Some(2.0))],
@@ -79,7 +79,7 @@ fn quoted_fields_hold_delimiters_line_ends_and_doubled_quotes() {
 }
 
 #[test]
-fn a_lenient_reader_takes_a_quote_inside_a_field_for_a_character() {
+fn a_lenient_reader_reads_a_quote_inside_a_field_as_a_character() {
     let options = CsvReader::<Words>::options().lenient();
     let read = with(options, "a,b\n5\" pipe,\"q\"uote\nx,\"\"\n");
     assert_eq!(read, [words(["5\" pipe", "quote"]), words(["x", ""])]);
@@ -92,13 +92,13 @@ fn quotes_may_be_turned_off() {
 }
 
 #[test]
-fn delimiter_and_quote_may_be_others() {
+fn delimiter_and_quote_may_be_changed() {
     let options = CsvReader::<Words>::options().delimiter(b'\t').quote(b'\'');
     assert_eq!(with(options, "a\tb\n'x\ty'\t\"\n"), [words(["x\ty", "\""])]);
 }
 
 #[test]
-fn comment_lines_are_left_out_wherever_they_stand() {
+fn comment_lines_are_skipped_wherever_they_are() {
     let options = CsvReader::<Words>::options().comment(b'#');
     let content = "# \"open\na,b\n#x\n1,#2\n#\n#y\r\n\"#3\",4\n# end";
     assert_eq!(with(options, content), [words(["1", "#2"]), words(["#3", "4"])]);
@@ -120,7 +120,7 @@ fn null_markers_are_none() {
 }
 
 #[test]
-fn null_markers_are_the_default_of_a_field_that_has_one() {
+fn null_markers_are_the_default_of_a_field_with_a_default() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Row {
         name: String,
@@ -190,7 +190,7 @@ fn columns_that_no_field_needs_may_be_missing_from_the_header() {
 }
 
 #[test]
-fn serde_attributes_hold() {
+fn serde_attributes_apply() {
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(rename_all = "UPPERCASE")]
     struct Row {
@@ -289,7 +289,7 @@ fn maps_sequences_tuples_and_single_values_are_items_too() {
 }
 
 #[test]
-fn a_type_with_a_constructor_of_its_own_is_read() {
+fn a_type_with_its_own_constructor_is_read() {
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(try_from = "Raw")]
     struct Checked(u8);
@@ -354,7 +354,7 @@ fn the_location_is_the_line_on_which_the_record_begins() {
 }
 
 #[test]
-fn a_file_below_the_working_folder_is_named_as_seen_from_there() {
+fn a_file_below_the_working_folder_is_named_relative_to_it() {
     let reader = CsvReader::<Words>::open(std::path::absolute("Cargo.toml").unwrap()).unwrap();
     assert!(reader.location().unwrap().starts_with("Cargo.toml, line "));
 }

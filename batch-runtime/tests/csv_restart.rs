@@ -1,4 +1,4 @@
-//! A CSV reader that goes on from a position reads exactly what is left, and refuses a file that is another.
+//! A CSV reader that resumes from a position reads exactly the rest, and refuses a file that has changed.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -15,7 +15,7 @@ fn options() -> CsvOptions<Words> {
     CsvReader::options().comment(b'#').flexible()
 }
 
-/// What is left, with the place of each; errors as their messages.
+/// Reads the rest, with the place of each record; errors appear as their messages.
 fn rest(reader: &mut CsvReader<Words>) -> Vec<(Result<Words, String>, Option<String>)> {
     let mut rest = Vec::new();
     loop {
@@ -27,7 +27,7 @@ fn rest(reader: &mut CsvReader<Words>) -> Vec<(Result<Words, String>, Option<Str
     }
 }
 
-/// A position as a restart sees it: read back from its text.
+/// Returns a position as a restart sees it: parsed from its text.
 fn stored(position: &CsvPosition) -> CsvPosition {
     serde_json::from_str(&serde_json::to_string(position).unwrap()).unwrap()
 }
@@ -42,7 +42,7 @@ fn resumed(
     Ok(reader)
 }
 
-/// After any number of records a new reader goes on with the rest.
+/// Proves that after any number of records, a new reader resumes with the rest.
 fn goes_on_everywhere(path: &Path, options: impl Fn() -> CsvOptions<Words>, records: usize) {
     let whole = rest(&mut options().open(path).unwrap());
     assert_eq!(whole.len(), records);
@@ -73,7 +73,7 @@ fn a_restart_after_any_record_reads_the_rest_of_a_plain_file() {
 }
 
 #[test]
-fn a_restart_counts_bad_records_too() {
+fn a_restart_also_counts_bad_records() {
     let folder = Folder::new();
     let content = b"a,b\n1,2\n1\n\xFF,2\n\"long enough to be too long\",1\n3,4\n\"open,5\n6,7\n";
     let strict = || CsvReader::options().longest_record(20);
@@ -88,7 +88,7 @@ fn a_restart_without_a_header_knows_the_number_of_columns() {
     goes_on_everywhere(&folder.file("empty.csv", ""), || CsvReader::options().without_header(), 0);
 }
 
-/// Several buffers long, with quoted line ends.
+/// Several buffers long, with quoted line endings.
 fn long() -> (String, usize) {
     let record = |row: usize| format!("{row},\"{}\n{row}\"\r\n", "x".repeat(row % 300));
     ("a,b\n".to_owned() + &(0..4_000).map(record).collect::<String>(), 4_000)
@@ -124,7 +124,8 @@ fn a_restart_of_a_plain_file_does_not_read_it_again() {
         first.read().unwrap();
     }
     let second = resumed(&path, options(), &first.position()).unwrap();
-    // What lies before the position but for its tail is not what is read: the file may be filled with anything.
+    // Before the position, only the last few bytes are read again: the rest of the file may be filled with
+    // anything.
     let mut changed = content.into_bytes();
     let before = changed.len() - 2_000;
     changed[4_096..before].fill(b'"');
@@ -146,7 +147,7 @@ fn a_restart_reads_the_rest_of_a_gzip_file() {
     goes_on_everywhere(&folder.file("in.csv.gz", gzip(HARD)), options, 6);
     let (content, records) = long();
     goes_on_here_and_there(&folder.file("long.csv.gz", gzip(&content)), records);
-    // Members one after another are one file.
+    // Consecutive members form one file.
     let (front, back) = content.split_at(content.len() / 2);
     goes_on_here_and_there(&folder.file("two.csv.GZ", [gzip(front), gzip(back)].concat()), records);
 }
@@ -163,7 +164,7 @@ fn a_restart_reads_the_rest_of_a_zstandard_file() {
 
 #[cfg(feature = "zstd")]
 #[test]
-fn the_progress_of_a_compressed_file_goes_on_after_a_restart() {
+fn the_progress_of_a_compressed_file_continues_after_a_restart() {
     let folder = Folder::new();
     let (content, records) = long();
     let path = folder.file("in.csv.zst", zstd::encode_all(content.as_bytes(), 3).unwrap());
@@ -177,7 +178,7 @@ fn the_progress_of_a_compressed_file_goes_on_after_a_restart() {
     assert_eq!(second.progress(), Some(progress));
 }
 
-/// The position after two records of `content`, used on `changed`.
+/// Uses the position after two records of `content` on `changed`.
 fn after_a_change(content: &str, changed: &str) -> Result<usize, String> {
     let folder = Folder::new();
     let path = folder.file("in.csv", content);
@@ -204,13 +205,13 @@ fn a_file_that_has_grown_is_the_same() {
 }
 
 #[test]
-fn a_file_that_was_mended_behind_the_position_is_the_same_however_short_it_is() {
+fn a_file_corrected_after_the_position_is_the_same_however_short_it_is() {
     assert_eq!(after_a_change("a\n1\n2\nx\n4\n", "a\n1\n2\n30\n4\n"), Ok(2));
     assert_eq!(after_a_change("a\n1\n2\nx\n4\n", "a\n1\n2\n"), Ok(0));
 }
 
 #[test]
-fn a_file_that_is_shorter_or_begins_otherwise_is_refused() {
+fn a_file_that_is_shorter_or_begins_differently_is_refused() {
     assert_eq!(after_a_change("a\n1\n2\n3\n", "a\n1\n"), refused(6, "it is shorter"));
     assert_eq!(
         after_a_change("a\n1\n2\n3\n", ""),
@@ -227,7 +228,7 @@ fn a_last_line_that_has_grown_is_refused() {
 }
 
 #[test]
-fn a_line_that_came_or_went_far_from_the_front_is_refused() {
+fn a_line_added_or_removed_far_from_the_start_is_refused() {
     let (content, _) = long();
     let folder = Folder::new();
     let path = folder.file("in.csv", &content);

@@ -1,4 +1,4 @@
-//! What is not written as CSV is an error with its place, and nothing but the line it begins on is left out for it.
+//! Malformed CSV is an error with its place, and costs only the line on which it begins.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -11,7 +11,8 @@ fn options() -> CsvOptions<Vec<String>> {
     CsvReader::options()
 }
 
-/// All that is read: records as their fields with `|` between them, errors as their messages, with `in.csv` for the whole path.
+/// Reads everything: records as their fields separated by `|`, errors as their messages, with `in.csv` for
+/// the whole path.
 fn read(options: CsvOptions<Vec<String>>, content: impl AsRef<[u8]>) -> Vec<String> {
     let folder = Folder::new();
     let path = folder.file("in.csv", content);
@@ -34,7 +35,7 @@ fn read(options: CsvOptions<Vec<String>>, content: impl AsRef<[u8]>) -> Vec<Stri
 }
 
 #[test]
-fn a_forgotten_quote_makes_no_record_of_two() {
+fn a_forgotten_quote_does_not_join_two_records() {
     let outcomes = read(options(), "a,b,c\n1,\"x,2\n3,\"y,4\n5,z,6\n");
     assert_eq!(
         outcomes,
@@ -65,19 +66,19 @@ fn text_after_a_closing_quote_is_an_error() {
 }
 
 #[test]
-fn a_quote_within_a_field_without_quotes_is_an_error() {
+fn a_quote_within_an_unquoted_field_is_an_error() {
     let outcomes = read(options(), "a,b\n1,5\" disk\n2, \"x\"\n7,8\n");
     assert_eq!(
         outcomes[0],
         "in.csv, line 2: a quote within an unquoted field, at line 2, character 4, found `\" disk`; quote \
          the field, and double the quote in it"
     );
-    assert!(outcomes[1].starts_with("in.csv, line 3: a quote within a field"), "{outcomes:?}");
+    assert!(outcomes[1].starts_with("in.csv, line 3: a quote within an unquoted field"), "{outcomes:?}");
     assert_eq!(outcomes[2..], ["7|8"]);
 }
 
 #[test]
-fn a_lenient_reader_takes_stray_quotes_for_text() {
+fn a_lenient_reader_reads_stray_quotes_as_text() {
     assert_eq!(
         read(
             options().lenient(),
@@ -88,7 +89,7 @@ fn a_lenient_reader_takes_stray_quotes_for_text() {
 }
 
 #[test]
-fn an_escape_within_quotes_makes_the_next_byte_text() {
+fn an_escape_within_quotes_makes_the_next_byte_literal() {
     assert_eq!(
         read(
             options().escape(b'\\'),
@@ -99,7 +100,7 @@ fn an_escape_within_quotes_makes_the_next_byte_text() {
 }
 
 #[test]
-fn a_carriage_return_that_ends_no_line_is_an_error() {
+fn a_carriage_return_that_does_not_end_a_line_is_an_error() {
     let returned = "a carriage return that does not end a line, at line";
     for (record, place) in
         [("1,x\r\r", "2, character 4"), ("1,x\ry", "2, character 4"), ("\"1\",x\ry", "2, character 6")]
@@ -130,14 +131,14 @@ fn a_byte_order_mark_within_a_file_is_an_error() {
     let mark =
         |line| format!("in.csv, line {line}: a byte order mark within the input; were several files joined?");
     assert_eq!(outcomes[..3], ["1|2".to_owned(), mark(3), "3|4".to_owned()]);
-    assert!(outcomes[3].starts_with("in.csv, line 5: a quote within a field"), "{outcomes:?}");
+    assert!(outcomes[3].starts_with("in.csv, line 5: a quote within an unquoted field"), "{outcomes:?}");
     assert_eq!(outcomes[4], "7|8");
     let outcomes = read(options(), "\u{FEFF}\u{FEFF}a,b\n1,2\n");
     assert!(outcomes[0].starts_with("in.csv, header: a byte order mark"), "{outcomes:?}");
 }
 
 #[test]
-fn a_marker_in_quotes_is_a_text_unless_it_is_said_to_be_none() {
+fn a_quoted_marker_is_a_text_unless_the_options_make_it_null() {
     let content = "a\nNA\n\"NA\"\n\"\"\nx\n";
     let read = |options: CsvOptions<Option<String>>| {
         let folder = Folder::new();
@@ -150,7 +151,7 @@ fn a_marker_in_quotes_is_a_text_unless_it_is_said_to_be_none() {
 }
 
 #[test]
-fn nothing_in_quotes_where_a_number_is_optional_tells_the_way_out() {
+fn quoted_emptiness_for_an_optional_number_is_refused_with_a_remedy() {
     let folder = Folder::new();
     let path = folder.file("in.csv", "a,b\n\"\",1\n");
     let error = CsvReader::<(Option<f64>, u8)>::open(&path).unwrap().read().unwrap_err().to_string();
@@ -160,7 +161,7 @@ fn nothing_in_quotes_where_a_number_is_optional_tells_the_way_out() {
 }
 
 #[test]
-fn white_space_is_trimmed_around_quotes_and_not_within() {
+fn white_space_is_trimmed_around_quotes_but_not_within() {
     assert_eq!(read(options().trimmed(), "a,b\n 1 , \" x, y \" \n\t\"2\"\t,3\n"), ["1| x, y ", "2|3"]);
 }
 
@@ -170,13 +171,13 @@ fn a_nul_byte_within_a_record_is_text() {
 }
 
 #[test]
-fn lines_before_the_header_may_be_left_out_and_count_as_lines() {
+fn lines_before_the_header_may_be_skipped_and_count_as_lines() {
     let outcomes = read(options().skip_lines(2), "A title, \"unclosed\n\na,b\n1,2\n3\n");
     assert_eq!(outcomes, ["1|2", "in.csv, line 5: expected 2 fields, found 1"]);
 }
 
 #[test]
-fn every_line_is_read_or_named_by_an_error_whatever_stands_in_the_file() {
+fn every_line_is_read_or_named_by_an_error_whatever_the_file_contains() {
     let mut state = 11_u64;
     let mut below = |limit: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -208,7 +209,7 @@ fn every_line_is_read_or_named_by_an_error_whatever_stands_in_the_file() {
             lines.is_sorted() && lines.windows(2).all(|pair| pair[0] < pair[1]),
             "{content:?}: {lines:?}"
         );
-        // A line that begins no record is within the quotes of the one before, or blank.
+        // A line that does not begin a record is blank, or within the quotes of the previous record.
         let all: Vec<&str> = content.strip_prefix('\u{FEFF}').unwrap_or(&content).split('\n').collect();
         for (number, line) in (1..).zip(&all) {
             let is_blank = matches!(*line, "" | "\r");

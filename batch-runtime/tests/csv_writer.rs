@@ -1,4 +1,4 @@
-//! What the CSV writer writes, and what it refuses.
+//! Output of the CSV writer, and the items that it refuses.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -10,7 +10,7 @@ use batch_runtime::{ChunkTransaction, Durability, Writer};
 use folder::Folder;
 use serde::Serialize;
 
-/// All of a step that writes these chunks.
+/// Runs a whole step that writes these chunks.
 fn run<T: Serialize>(mut writer: CsvWriter<T>, chunks: &[&[T]]) -> Result<(), WriteError> {
     writer.open(None)?;
     for chunk in chunks {
@@ -53,7 +53,7 @@ fn the_header_has_the_names_of_the_fields() {
 }
 
 #[test]
-fn the_header_stands_once_before_all_chunks() {
+fn the_header_is_written_once_before_all_chunks() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     run(CsvWriter::create(&path), &[&[row("a", None)], &[row("b", None)]]).unwrap();
@@ -61,7 +61,7 @@ fn the_header_stands_once_before_all_chunks() {
 }
 
 #[test]
-fn the_header_may_be_given_or_left_out() {
+fn the_header_may_be_set_or_omitted() {
     let header = ["Name, first", "Delay"];
     assert_eq!(written(|writer| writer.header(header), &[row("a", None)]), "\"Name, first\",Delay\na,\n");
     assert_eq!(written::<Row>(|writer| writer.header(header), &[]), "\"Name, first\",Delay\n");
@@ -69,12 +69,12 @@ fn the_header_may_be_given_or_left_out() {
 }
 
 #[test]
-fn without_items_the_file_is_empty_as_the_names_are_not_known() {
+fn without_items_the_file_is_empty_because_the_names_are_unknown() {
     assert_eq!(written::<Row>(|writer| writer, &[]), "");
 }
 
 #[test]
-fn the_footer_is_told_the_number_of_items() {
+fn the_footer_receives_the_number_of_items() {
     let footer = |writer: CsvWriter<Row>| writer.footer(|records| format!("# {records}\n# end")).crlf();
     assert_eq!(
         written(footer, &[row("a", None), row("b", None)]),
@@ -83,7 +83,7 @@ fn the_footer_is_told_the_number_of_items() {
 }
 
 #[test]
-fn fields_are_quoted_where_they_must_be() {
+fn fields_are_quoted_where_necessary() {
     let items = [("a,b", "c\"d"), ("e\nf", "g\rh"), ("i;j", " k ")];
     assert_eq!(written(|writer| writer, &items), "\"a,b\",\"c\"\"d\"\n\"e\nf\",\"g\rh\"\ni;j,\" k \"\n");
     let other = |writer: CsvWriter<(&'static str, &'static str)>| writer.delimiter(b';').quote(b'\'');
@@ -174,7 +174,7 @@ fn floats_are_written_so_that_they_read_back_the_same() {
 }
 
 #[test]
-fn a_struct_or_sequence_in_a_field_is_refused_with_the_way_out() {
+fn a_struct_or_sequence_in_a_field_is_refused_with_a_remedy() {
     #[derive(Serialize)]
     struct Outer<T> {
         id: u8,
@@ -215,7 +215,7 @@ fn a_header_of_another_length_than_the_items_is_refused() {
 }
 
 #[test]
-fn an_item_that_is_refused_leaves_nothing_of_its_call_behind() {
+fn a_refused_item_leaves_nothing_of_its_write_in_the_file() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let mut writer = CsvWriter::create(&path);
@@ -229,7 +229,7 @@ fn an_item_that_is_refused_leaves_nothing_of_its_call_behind() {
 }
 
 #[test]
-fn marks_that_would_be_read_as_something_else_are_refused() {
+fn ambiguous_delimiters_and_quotes_are_refused() {
     let message = "out.csv: delimiter and quote must be two different bytes";
     assert_eq!(refused(|writer| writer.delimiter(b'"'), &[row("a", None)]), message);
     let message = "out.csv: delimiter and quote must be ASCII and not line endings, letters, digits or signs of numbers";
@@ -266,7 +266,7 @@ fn a_file_that_may_be_overwritten_stays_whole_until_the_end() {
 }
 
 #[test]
-fn a_file_that_came_in_between_is_not_replaced() {
+fn a_file_created_in_the_meantime_is_not_replaced() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let mut writer = CsvWriter::create(&path);
@@ -279,7 +279,7 @@ fn a_file_that_came_in_between_is_not_replaced() {
 }
 
 #[test]
-fn a_folder_in_the_files_place_is_told() {
+fn a_folder_in_place_of_the_file_is_reported() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("out.csv")).unwrap();
     let error = CsvWriter::<Row>::create(folder.path("out.csv")).overwrite(true).open(None).unwrap_err();
@@ -287,7 +287,7 @@ fn a_folder_in_the_files_place_is_told() {
 }
 
 #[test]
-fn a_missing_folder_is_told() {
+fn a_missing_folder_is_reported() {
     let error = CsvWriter::<Row>::create(Path::new("/no/such/out.csv")).open(None).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -296,7 +296,7 @@ fn a_missing_folder_is_told() {
 }
 
 #[test]
-fn a_part_that_is_being_written_is_refused_and_one_left_behind_is_replaced() {
+fn a_part_that_is_being_written_is_refused_and_an_abandoned_one_is_replaced() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let mut dead = CsvWriter::create(&path);

@@ -1,4 +1,4 @@
-//! Wherever a CSV writer dies, and wherever a chunk is given up, the file ends as if nothing had happened.
+//! Wherever a CSV writer dies and wherever a chunk is rolled back, the file ends as if nothing had happened.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -25,7 +25,7 @@ fn chunk(number: u32) -> Vec<Row> {
     (number * 2..number * 2 + 2).map(|id| Row { id, name: format!("a,{id}") }).collect()
 }
 
-/// What a repository holds: the chunks that were committed, and the position.
+/// The contents of a repository: the committed chunks and the position.
 #[derive(Default)]
 struct Repository {
     chunks: u32,
@@ -42,7 +42,7 @@ fn writer(path: &Path) -> CsvWriter<Row> {
     CsvWriter::create(path).footer(|records| format!("# {records} records"))
 }
 
-/// Runs the step until it is done or `lives` calls were made; true if it is done.
+/// Runs the step until it is done or has made `lives` calls; returns true if it is done.
 fn run(
     path: &Path,
     repository: &mut Repository,
@@ -50,7 +50,7 @@ fn run(
     durability: Durability,
 ) -> Result<bool, WriteError> {
     let lives = Cell::new(lives);
-    // Gives up when there is no life left for the next call.
+    // Returns when no life is left for the next call.
     macro_rules! call {
         ($call:expr) => {
             let Some(left) = lives.get().checked_sub(1) else { return Ok(false) };
@@ -77,7 +77,7 @@ fn run(
 }
 
 #[test]
-fn a_death_between_any_two_calls_leaves_no_trace() {
+fn a_crash_between_any_two_calls_leaves_no_trace() {
     for durability in [Durability::Machine, Durability::Process] {
         let mut lives = 0;
         loop {
@@ -99,7 +99,7 @@ fn a_death_between_any_two_calls_leaves_no_trace() {
 }
 
 #[test]
-fn many_deaths_one_after_another_leave_no_trace() {
+fn many_consecutive_crashes_leave_no_trace() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let mut repository = Repository::default();
@@ -111,7 +111,7 @@ fn many_deaths_one_after_another_leave_no_trace() {
 }
 
 #[test]
-fn what_lies_behind_the_committed_length_is_cut_off() {
+fn bytes_after_the_committed_length_are_cut_off() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let mut repository = Repository::default();
@@ -124,7 +124,7 @@ fn what_lies_behind_the_committed_length_is_cut_off() {
 }
 
 #[test]
-fn a_chunk_that_is_given_up_is_taken_back_wherever_it_stood() {
+fn an_abandoned_chunk_is_rolled_back_wherever_it_was() {
     for give_up_after in 0..=3 {
         let folder = Folder::new();
         let path = folder.path("out.csv");
@@ -156,7 +156,7 @@ fn a_chunk_that_is_given_up_is_taken_back_wherever_it_stood() {
 }
 
 #[test]
-fn a_chunk_larger_than_the_buffer_is_taken_back_too() {
+fn a_chunk_larger_than_the_buffer_is_rolled_back_too() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let tx = ChunkTransaction::none();
@@ -175,7 +175,7 @@ fn a_chunk_larger_than_the_buffer_is_taken_back_too() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "y\n");
 }
 
-/// A step that died after its first commit.
+/// Returns a step that died after its first commit.
 fn after_a_commit(folder: &Folder) -> Repository {
     let mut repository = Repository::default();
     run(&folder.path("out.csv"), &mut repository, 5, Durability::Process).unwrap();
@@ -201,7 +201,7 @@ fn a_part_that_lost_committed_bytes_is_refused() {
 }
 
 #[test]
-fn a_part_that_is_gone_is_missed() {
+fn a_missing_part_is_refused() {
     let folder = Folder::new();
     let mut repository = after_a_commit(&folder);
     std::fs::remove_file(folder.path("out.csv.part")).unwrap();
@@ -226,7 +226,7 @@ fn a_finished_file_takes_no_more_items() {
 }
 
 #[test]
-fn a_finished_file_that_somebody_changed_is_not_taken_for_ours() {
+fn a_finished_file_that_was_changed_is_not_mistaken_for_ours() {
     let folder = Folder::new();
     let path = folder.path("out.csv");
     let mut repository = Repository::default();

@@ -1,4 +1,5 @@
-//! What the JSON lines reader and writer promise: bad input is named, and a restart loses and doubles nothing.
+//! Promises of the JSON lines reader and writer: bad input is named, and a restart neither loses nor
+//! duplicates anything.
 
 #![allow(missing_docs, reason = "a test")]
 
@@ -33,15 +34,15 @@ where
     std::iter::from_fn(|| reader.read().unwrap()).collect()
 }
 
-/// The position as a restart gets it.
+/// Returns the position as a restart gets it.
 fn stored(reader: &Flights) -> LinePosition {
     serde_json::from_str(&serde_json::to_string(&reader.position()).unwrap()).unwrap()
 }
 
 #[test]
-fn a_restart_after_any_line_goes_on_behind_it() {
+fn a_restart_resumes_after_any_line() {
     let folder = Folder::new();
-    // With a mark, CRLF, blank lines, and no end of the last line.
+    // With a byte order mark, CRLF, blank lines, and no line ending on the last line.
     let odd = format!("\u{feff}{}\r\n\r\n \n{}{}", text([0]).trim(), text([1, 2]), text([3]).trim());
     for content in [text(0..4), odd] {
         let path = folder.file("in.jsonl", content);
@@ -91,7 +92,7 @@ fn progress_is_in_bytes_of_the_file() {
     let content = text(0..20_000);
     let mut reader = Flights::open(folder.file("in.jsonl", &content)).unwrap();
     let total = content.len() as u64;
-    // The beginning is looked at when the file is opened.
+    // Opening the file already reads its beginning.
     let Some(progress) = reader.progress() else { panic!("there is none") };
     assert!(progress.done < total && progress.total == total, "{progress:?}");
     rest(&mut reader);
@@ -99,7 +100,7 @@ fn progress_is_in_bytes_of_the_file() {
 }
 
 #[test]
-fn a_bad_line_is_named_and_reading_goes_on_behind_it() {
+fn a_bad_line_is_named_and_reading_continues_after_it() {
     let folder = Folder::new();
     let bad = [
         (
@@ -126,7 +127,7 @@ fn a_bad_line_is_named_and_reading_goes_on_behind_it() {
 }
 
 #[test]
-fn the_value_of_a_long_line_is_cut_where_it_is_bad() {
+fn the_value_of_a_long_line_is_shown_around_the_error() {
     let folder = Folder::new();
     let line = format!(r#"{{"carrier": "{}", "id": -7, "more": "{}"}}"#, "é".repeat(200), "z".repeat(200));
     let mut reader = Flights::open(folder.file("in.jsonl", line)).unwrap();
@@ -167,7 +168,7 @@ fn a_line_over_the_limit_is_an_error_and_the_next_is_read() {
     for length in [200, 1_000_000] {
         for end in ["\n", ""] {
             let long = format!("\"{}\"{end}", "x".repeat(length));
-            let behind = if end.is_empty() { vec![] } else { vec![flight(2)] };
+            let after = if end.is_empty() { vec![] } else { vec![flight(2)] };
             let content =
                 format!("{}{long}{}", text([0]), if end.is_empty() { String::new() } else { text([2]) });
             let path = folder.file("in.jsonl", content);
@@ -181,14 +182,14 @@ fn a_line_over_the_limit_is_an_error_and_the_next_is_read() {
             );
             let mut restarted = Flights::open(&path).unwrap().longest_record(100);
             restarted.resume(stored(&reader)).unwrap();
-            assert_eq!(rest(&mut reader), behind);
-            assert_eq!(rest(&mut restarted), behind, "a restart too goes on behind it");
+            assert_eq!(rest(&mut reader), after);
+            assert_eq!(rest(&mut restarted), after, "a restart continues after it too");
         }
     }
 }
 
 #[test]
-fn an_input_that_was_changed_before_the_position_is_refused() {
+fn an_input_that_changed_before_the_position_is_refused() {
     let folder = Folder::new();
     let open = |content: String| Flights::open(folder.file("in.jsonl", content)).unwrap();
     let mut first = open(text(0..1000));
@@ -196,7 +197,7 @@ fn an_input_that_was_changed_before_the_position_is_refused() {
         first.read().unwrap();
     }
     let position = stored(&first);
-    // Beyond the front that the identity covers.
+    // Beyond the start of the file that the identity covers.
     let changed = text(0..1000).replace("c\u{e9}499", "c\u{e9}4x9");
     let cases = [
         (text(1..1001), "its beginning differs"),
@@ -213,7 +214,7 @@ fn an_input_that_was_changed_before_the_position_is_refused() {
 }
 
 #[test]
-fn a_last_line_without_an_end_may_get_one_but_not_grow() {
+fn a_last_line_without_a_line_ending_may_get_one_but_not_grow() {
     let folder = Folder::new();
     let begun = text(0..2).trim_end().to_owned();
     let open = |content: String| Flights::open(folder.file("in.jsonl", content)).unwrap();
@@ -271,7 +272,7 @@ fn with_ends(path: std::path::PathBuf) -> JsonLinesWriter<Flight> {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_items_are_read_back() {
     let folder = Folder::new();
     let path = folder.path("out.jsonl");
     let mut writer = JsonLinesWriter::create(&path);
@@ -284,7 +285,7 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
-fn a_restart_cuts_off_what_was_not_committed() {
+fn a_restart_cuts_off_uncommitted_data() {
     let folder = Folder::new();
     let path = folder.path("out.jsonl");
     let mut first = with_ends(path.clone());
@@ -317,7 +318,7 @@ fn a_rolled_back_chunk_leaves_nothing() {
 }
 
 #[test]
-fn without_items_there_is_header_and_footer() {
+fn without_items_there_are_header_and_footer() {
     let folder = Folder::new();
     let path = folder.path("out.jsonl");
     let mut writer = with_ends(path.clone());
@@ -327,7 +328,7 @@ fn without_items_there_is_header_and_footer() {
 }
 
 #[test]
-fn an_item_that_is_no_json_is_named_and_leaves_nothing() {
+fn an_item_that_json_cannot_represent_is_named_and_leaves_nothing() {
     let folder = Folder::new();
     let path = folder.path("out.jsonl");
     let mut writer = JsonLinesWriter::create(&path);

@@ -1,6 +1,7 @@
-//! What a writer of files has written, its reader reads back as the same value; what it could not read so is refused by the writer.
+//! A reader reads everything that the writer of the same format has written back as the same value; the
+//! writer refuses items for which this is impossible.
 //!
-//! `PROPTEST_CASES` says how many items are tried for each promise.
+//! `PROPTEST_CASES` sets how many items are tried for each promise.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -44,7 +45,7 @@ struct Row {
     last: Option<String>,
 }
 
-/// NaN is the same as NaN, and minus zero is not zero.
+/// Formats a value so that NaN equals NaN, and minus zero differs from zero.
 fn told(value: &impl Debug) -> String {
     format!("{value:?}")
 }
@@ -105,9 +106,9 @@ fn row() -> impl Strategy<Value = Row> {
     })
 }
 
-/// Options that a writer and a reader have in common.
+/// The options that a writer and a reader share.
 #[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a separate option")]
 struct Style {
     delimiter: u8,
     quote: u8,
@@ -187,7 +188,7 @@ impl Style {
     }
 }
 
-/// Writes them as a step does.
+/// Writes the items as a step does.
 fn write<W: Writer>(mut writer: W, items: &[W::Item]) -> Result<(), W::Error> {
     writer.open(None)?;
     writer.write(items, &ChunkTransaction::none())?;
@@ -196,7 +197,7 @@ fn write<W: Writer>(mut writer: W, items: &[W::Item]) -> Result<(), W::Error> {
 }
 
 fn all<R: Reader<Error: Debug>>(mut reader: R) -> Vec<R::Item> {
-    std::iter::from_fn(|| reader.read().expect("what was written is read")).collect()
+    std::iter::from_fn(|| reader.read().expect("the written items are read")).collect()
 }
 
 fn csv_is_the_same<T: Serialize + DeserializeOwned + Debug>(folder: &Folder, style: &Style, items: &[T]) {
@@ -205,12 +206,12 @@ fn csv_is_the_same<T: Serialize + DeserializeOwned + Debug>(folder: &Folder, sty
     assert_eq!(told(&read), told(&items), "{:?}", std::fs::read_to_string(folder.path("out.csv")));
 }
 
-/// What JSON has no words for.
+/// True if JSON can represent the row.
 fn is_in_json(row: &Row) -> bool {
     row.real.is_finite() && row.short.is_finite() && row.maybe_real.is_none_or(f64::is_finite)
 }
 
-/// As many cases as are asked for.
+/// Runs the requested number of cases.
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -253,7 +254,7 @@ proptest! {
             return Ok(());
         }
         written.unwrap();
-        // What a text looks like is asked for nowhere: a marker of no value is an error of a text, so it was quoted.
+        // Nothing asks what a text looks like: a null marker is an error for a text, so it was quoted.
         let reader = Style { header: true, ..style }.reader::<BTreeMap<String, String>>();
         let read = all(reader.open(folder.path("out.csv")).unwrap());
         prop_assert_eq!(told(&read), told(&[record(0), record(1)]));
@@ -316,7 +317,7 @@ fn two_columns_of_one_name_are_refused() {
 }
 
 #[test]
-fn a_number_of_many_digits_is_kept_as_its_text_where_it_is_raw() {
+fn a_raw_number_with_many_digits_keeps_its_text() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Raw {
         amount: Box<serde_json::value::RawValue>,

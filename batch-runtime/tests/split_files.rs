@@ -1,5 +1,5 @@
-//! The parts of a file, one after the other, are the whole file, in however many parts; each restarts behind every
-//! record, and knows its lines.
+//! The parts of a file add up to the whole file, whatever their number. Each part restarts after any record,
+//! and knows its line numbers.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -29,11 +29,11 @@ fn stored<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-/// What a reader gave, and where.
+/// The result of a read, and its place.
 type Seen<T> = (Result<T, String>, Option<String>);
 
 fn next<R: Reader<Error = ReadError>>(reader: &mut R) -> Option<Seen<R::Item>> {
-    // What a record that is too long may lack is guessed from what of it is in the buffer.
+    // The hint for a record that is too long is guessed from the part of it in the buffer.
     let message = |error: ReadError| error.to_string().split("; is ").next().unwrap_or_default().to_owned();
     let outcome = reader.read().map_err(message).transpose()?;
     Some((outcome, reader.location()))
@@ -60,7 +60,7 @@ where
             };
             let mut first = narrowed();
             let mut read = 0;
-            // Restarts behind every record are costly: not for every number.
+            // Restarts after every record are costly, so only some numbers of parts are tried.
             while ![1, 2, 3, 7, 20].contains(&number) && next(&mut first).is_some() {
                 read += 1;
             }
@@ -109,7 +109,7 @@ fn random_csv(random: &mut Random) -> String {
 }
 
 #[test]
-fn the_parts_of_a_csv_file_are_the_whole_however_it_is_quoted() {
+fn the_parts_of_a_csv_file_add_up_however_it_is_quoted() {
     let (folder, mut random) = (Folder::new(), Random(11));
     for round in 0..25 {
         let text = random_csv(&mut random);
@@ -127,7 +127,7 @@ fn the_parts_of_a_csv_file_without_a_header_know_the_number_of_columns() {
 }
 
 #[test]
-fn the_parts_of_a_file_that_is_longer_than_any_buffer_are_the_whole() {
+fn the_parts_of_a_file_longer_than_any_buffer_add_up() {
     let (folder, mut random) = (Folder::new(), Random(5));
     let mut text = String::from("a,b\n");
     for _ in 0..8 {
@@ -144,7 +144,7 @@ fn the_parts_of_a_file_that_is_longer_than_any_buffer_are_the_whole() {
 }
 
 #[test]
-fn a_csv_file_of_nothing_but_a_header_is_one_empty_part() {
+fn a_csv_file_with_only_a_header_is_one_empty_part() {
     let folder = Folder::new();
     let path = folder.file("empty.csv", "a,b\n");
     assert_eq!(CsvReader::<Vec<u32>>::open(&path).unwrap().split(9).unwrap().len(), 1);
@@ -152,7 +152,7 @@ fn a_csv_file_of_nothing_but_a_header_is_one_empty_part() {
 }
 
 #[test]
-fn parts_are_about_equal() {
+fn parts_are_about_equal_in_size() {
     let folder = Folder::new();
     let path = folder.file("even.csv", "n\n".to_owned() + &"1234567\n".repeat(1_000));
     let parts = CsvReader::<u32>::open(&path).unwrap().split(8).unwrap();
@@ -164,7 +164,7 @@ fn parts_are_about_equal() {
 }
 
 #[test]
-fn a_part_of_a_file_that_was_changed_before_it_is_refused() {
+fn a_part_is_refused_if_the_file_changed_before_it() {
     let folder = Folder::new();
     let path = folder.file("input.csv", "a\n1\n2\n3\n4\n");
     let part = CsvReader::<u32>::open(&path).unwrap().split(2).unwrap().pop().unwrap();
@@ -174,7 +174,7 @@ fn a_part_of_a_file_that_was_changed_before_it_is_refused() {
 }
 
 #[test]
-fn the_parts_of_a_file_of_json_lines_are_the_whole() {
+fn the_parts_of_a_file_of_json_lines_add_up() {
     let (folder, mut random) = (Folder::new(), Random(7));
     for round in 0..25 {
         let mut text = random.of(&["", "\u{FEFF}"]).to_owned();

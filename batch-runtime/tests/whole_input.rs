@@ -1,4 +1,4 @@
-//! An input of which no record can be read is refused before the first, once, with what to do.
+//! An input that contains no readable record is refused once, before the first record, with a remedy.
 #![cfg(feature = "csv")]
 
 mod folder;
@@ -9,14 +9,15 @@ use folder::Folder;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "only its fields' names matter")]
+#[expect(dead_code, reason = "only the names of its fields matter")]
 struct Row {
     a: u8,
     b: u8,
     c: Option<u8>,
 }
 
-/// What opening it and reading the first record says, with the file's name for the whole path.
+/// Returns the error of opening the file and reading the first record, with the file's name for the whole
+/// path.
 fn refused<R>(content: &[u8], name: &str, open: impl Fn(&std::path::Path) -> Result<R, ReadError>) -> String
 where
     R: Reader<Error = ReadError>,
@@ -53,7 +54,7 @@ fn utf32(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_that_tells_a_spreadsheet_the_separator_is_no_header() {
+fn a_separator_line_for_a_spreadsheet_is_not_a_header() {
     let message = csv("sep=,\na,b,c\n1,2,3\n4,5,6\n");
     assert_eq!(
         message,
@@ -93,7 +94,7 @@ fn text_in_another_encoding_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_named_as_a_compressed_one_and_is_none_is_refused() {
+fn a_file_named_as_compressed_that_is_not_is_refused() {
     let message = refused(b"a,b\n", "in.csv.gz", |path| CsvReader::<Row>::open(path));
     assert_eq!(
         message,
@@ -104,7 +105,7 @@ fn a_file_that_is_named_as_a_compressed_one_and_is_none_is_refused() {
 }
 
 #[test]
-fn a_binary_file_is_no_csv() {
+fn a_binary_file_is_not_csv() {
     assert_eq!(
         csv(b"PK\x03\x04\0\x08a,b\n"),
         "in.csv, header: it contains a NUL byte; is it a text file in UTF-8?"
@@ -112,7 +113,7 @@ fn a_binary_file_is_no_csv() {
 }
 
 #[test]
-fn one_json_document_is_no_file_of_json_lines() {
+fn one_json_document_is_not_a_file_of_json_lines() {
     let several = "in.jsonl: it is one JSON value over several lines, but one value per line was \
                    expected; `jq -c '.[]'` converts an array to lines";
     for document in [
@@ -131,7 +132,7 @@ fn one_json_document_is_no_file_of_json_lines() {
 }
 
 #[test]
-fn a_bad_first_line_of_json_is_an_error_of_that_line() {
+fn a_bad_first_line_of_json_is_an_error_for_that_line_only() {
     let folder = Folder::new();
     for content in ["{\"a\":1,\n{\"a\":1,\"b\":2}\n", "[1,\n[1,2,3]\n", "[1,2]\n", "", "{"] {
         assert!(JsonLinesReader::<Row>::open(folder.file("in.jsonl", content)).is_ok(), "{content}");
@@ -139,7 +140,7 @@ fn a_bad_first_line_of_json_is_an_error_of_that_line() {
 }
 
 #[test]
-fn a_type_that_no_record_can_be_is_told_of_the_whole_input() {
+fn a_type_that_no_record_fits_is_an_error_for_the_whole_input() {
     let folder = Folder::new();
     let path = folder.file("in.csv", "a,b\n1,2\n3,4\n");
     let mut reader = CsvReader::<(u8, u8, u8)>::open(&path).unwrap();
@@ -149,7 +150,7 @@ fn a_type_that_no_record_can_be_is_told_of_the_whole_input() {
 }
 
 #[test]
-fn without_a_header_a_first_record_that_is_no_item_does_not_say_how_many_columns_there_are() {
+fn without_a_header_a_bad_first_record_does_not_determine_the_number_of_columns() {
     let folder = Folder::new();
     let path = folder.file("in.csv", "title\n1,2\n3,4,5\n6,7\n");
     let mut reader = CsvReader::<(u8, u8)>::options().without_header().open(path).unwrap();

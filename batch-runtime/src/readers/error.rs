@@ -9,10 +9,10 @@ pub const SHOWN_CHARACTERS: usize = 100;
 
 /// The error of a reader.
 ///
-/// [`Record`](Self::Record), [`Columns`](Self::Columns), [`InvalidUtf8`](Self::InvalidUtf8), [`TooLong`](Self::TooLong),
-/// [`Malformed`](Self::Malformed) and [`UnclosedQuote`](Self::UnclosedQuote) concern a single record: the
-/// next `read` continues after it, so a step may skip them ([`is_about_a_record`](Self::is_about_a_record)).
-/// All others end the reading, whatever `skip` says.
+/// [`Record`](Self::Record), [`Columns`](Self::Columns), [`InvalidUtf8`](Self::InvalidUtf8),
+/// [`TooLong`](Self::TooLong), [`Malformed`](Self::Malformed) and [`UnclosedQuote`](Self::UnclosedQuote)
+/// concern a single record: the next `read` continues after it, so a step may skip them
+/// ([`is_about_a_record`](Self::is_about_a_record)). All others end the reading, whatever `skip` says.
 ///
 /// ```
 /// use batch_runtime::readers::ReadError;

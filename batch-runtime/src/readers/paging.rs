@@ -82,7 +82,7 @@ pub trait CountedPages: Pages {
 /// use batch_runtime::prelude::*;
 /// use batch_runtime::readers::PagingReader;
 ///
-/// 351 pages of two items each.
+/// // 351 pages of two items each.
 /// let request = |page: u64| Ok::<_, std::io::Error>(vec![2 * page, 2 * page + 1]);
 /// let open = || PagingReader::from_fn(request).pages(351);
 ///

@@ -46,7 +46,7 @@ use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Write
 /// # let _ = std::fs::remove_file(&path);
 /// let mut delays = CsvWriter::create(&path).null("NA").footer(|records| format!("# {records} records"));
 ///
-/// A step does this:
+/// // A step does this:
 /// delays.open(None)?;
 /// let chunk = [Delay { carrier: "AA, Inc.".into(), minutes: Some(4.5) }, Delay { carrier: "UA".into(), minutes: None }];
 /// delays.write(&chunk, &ChunkTransaction::none())?;

@@ -36,7 +36,7 @@ use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Write
 /// # let _ = std::fs::remove_file(&path);
 /// let mut delays = JsonLinesWriter::create(&path).footer(|records| format!(r#"{{"records":{records}}}"#));
 ///
-/// A step does this:
+/// // A step does this:
 /// delays.open(None)?;
 /// delays.write(&[Delay { carrier: "AA", minutes: Some(4.5) }], &ChunkTransaction::none())?;
 /// delays.prepare(Durability::Machine)?;

@@ -1,4 +1,4 @@
-//! A folder for a test's files, gone at its end.
+//! A folder for a test's files, removed at the end of the test.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,7 +37,7 @@ impl Drop for Folder {
     }
 }
 
-/// The text without the marks in the names of unfinished files: 16 hexadecimal digits and a dot before `part`.
+/// Removes the marks from the names of unfinished files: 16 hexadecimal digits and a dot before `part`.
 pub(crate) fn unmarked(text: &str) -> String {
     let mut rest = text;
     let mut unmarked = String::new();
@@ -53,7 +53,7 @@ pub(crate) fn unmarked(text: &str) -> String {
     unmarked + rest
 }
 
-/// The file whose name is this one without its mark, as `out.csv.part`, if it is there.
+/// Returns the file whose name without its mark is this one, such as `out.csv.part`, if it exists.
 fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap().to_str().unwrap();
     let mut entries =

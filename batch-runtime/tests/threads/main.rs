@@ -1,8 +1,9 @@
-//! The threads of a step under a model checker, which decides at every step who goes on: nobody waits for ever, no chunk is lost, doubled
-//! or out of its order, and no thread is left, whoever leaves in whatever way.
+//! The threads of a step under a model checker, which decides at every step which thread runs next. No thread
+//! waits forever, no chunk is lost, duplicated or out of order, and no thread is left over, whichever thread
+//! ends in whatever way.
 //!
-//! The sources are those of the runtime, over other primitives. A schedule that fails is printed, for `shuttle::replay`. Orderings of
-//! atomics are not checked: all are as strict as can be.
+//! The sources are those of the runtime, on top of other primitives. A failing schedule is printed, for
+//! `shuttle::replay`. Orderings of atomics are not checked: all are as strict as possible.
 
 mod model;
 mod plan;
@@ -24,13 +25,13 @@ use model::Why;
 use plan::{Answer, Fall, Order, Plan, Reads};
 use watch::Watch;
 
-/// Schedules of each kind, for each way to read and each order.
+/// The number of schedules of each kind, for each way to read and each order.
 const SCHEDULES: usize = 500;
 
-/// Preemptions that a fault may need, where few are looked for.
+/// The number of preemptions in schedules with few of them, which may be enough to reveal a fault.
 const PREEMPTIONS: usize = 3;
 
-/// Runs plans of that kind on many schedules; `ended` sees how each came out.
+/// Runs plans of one kind on many schedules; `ended` sees the outcome of each.
 fn check(
     draw: impl Fn(Plan) -> Plan + Send + Sync + Clone + 'static,
     ended: impl Fn(&Plan, Result<(), Why>, &[u64]) + Send + Sync + Clone + 'static,
@@ -52,7 +53,7 @@ fn check(
     }
 }
 
-/// What holds however a step ends.
+/// Asserts the promises that hold however a step ends.
 fn always(plan: &Plan, came: Result<(), Why>, watch: &Watch) {
     let (taken, told) = (watch.taken(), watch.told());
     assert_eq!(watch.buffers(), 0, "buffers are left, {plan:?}");
@@ -67,18 +68,19 @@ fn always(plan: &Plan, came: Result<(), Why>, watch: &Watch) {
         assert_eq!(taken.last(), Some(&plan.last), "{plan:?}");
         assert_eq!(told, all, "{plan:?}");
     }
-    // A reader that can hear is told of all that is committed, however the step ends; one that is to be opened anew may be gone by then.
-    if plan.unheard.is_none() && plan.anew.is_none() {
+    // A reader that can be notified is notified of all commits, however the step ends; a reader that is to be
+    // reopened may be gone by then.
+    if plan.unheard.is_none() && plan.reopen.is_none() {
         assert!(told.iter().copied().eq(0..watch.committed()), "{told:?}, {plan:?}");
     }
-    // What was before the first that failed is what one thread would have done.
+    // The chunks before the first failed one are those that a single thread would have done.
     if let (Err(Why::Chunk(at)), Order::OfInput) = (came, plan.order) {
         assert_eq!((Some(at), at), (plan.fails_at(), taken.len() as u64), "{plan:?}");
     }
 }
 
 #[test]
-fn every_chunk_is_taken_once_in_its_order_and_the_reader_is_told_of_each() {
+fn every_chunk_is_taken_once_in_its_order_and_the_reader_is_notified_of_each() {
     check(|quiet| quiet, |plan, came, _| assert_eq!(came, Ok(()), "{plan:?}"));
 }
 
@@ -115,9 +117,9 @@ fn a_taker_that_leaves_takes_all_threads_with_it() {
 }
 
 #[test]
-fn a_request_to_open_the_reader_is_answered_or_ends() {
-    check(Plan::that_opens_anew, |plan, came, _| {
-        let (at, answer) = plan.anew.unwrap();
+fn a_request_to_reopen_the_reader_is_answered_or_ends() {
+    check(Plan::that_reopens, |plan, came, _| {
+        let (at, answer) = plan.reopen.unwrap();
         let expected = match plan.asks(at).map_or(Answer::Opened, |_| answer) {
             Answer::Opened => Ok(()),
             Answer::Refused | Answer::None => Err(Why::Chunk(at)),
@@ -128,19 +130,19 @@ fn a_request_to_open_the_reader_is_answered_or_ends() {
 }
 
 #[test]
-fn a_reader_that_cannot_take_note_of_a_commit_fails_the_step() {
+fn a_reader_that_fails_at_the_notification_of_a_commit_fails_the_step() {
     check(Plan::whose_reader_does_not_hear, |plan, came, _| assert_eq!(came, Err(Why::Unheard), "{plan:?}"));
 }
 
 #[test]
-fn threads_that_were_started_end_where_another_could_not_be() {
+fn started_threads_end_if_another_one_cannot_be_started() {
     check(Plan::of_which_some_do_not_start, |plan, came, _| {
         assert_eq!(came, Err(Why::NotStarted), "{plan:?}");
     });
 }
 
 #[test]
-fn whatever_happens_at_once_the_step_ends_for_one_of_the_reasons() {
+fn whatever_happens_at_the_same_time_the_step_ends_for_one_of_the_reasons() {
     check(Plan::with_anything, |plan, came, _| {
         let may = match came {
             Ok(()) => {
@@ -150,13 +152,13 @@ fn whatever_happens_at_once_the_step_ends_for_one_of_the_reasons() {
                     && plan.unheard.is_none()
             }
             Err(Why::Chunk(at)) => {
-                let fails = [plan.worker.map(|(at, _)| at), plan.anew.map(|(at, _)| at), Some(plan.last)];
+                let fails = [plan.worker.map(|(at, _)| at), plan.reopen.map(|(at, _)| at), Some(plan.last)];
                 fails.contains(&Some(at))
             }
             Err(Why::Unheard) => plan.unheard.is_some(),
             Err(Why::Lost) => plan.falls(plan.worker.unwrap().0) == Some(Fall::IsLost),
             Err(Why::Left) => {
-                plan.leaves.is_some() || plan.anew.is_some_and(|(at, _)| plan.asks(at).is_some())
+                plan.leaves.is_some() || plan.reopen.is_some_and(|(at, _)| plan.asks(at).is_some())
             }
             Err(Why::NotStarted | Why::Gone) => false,
         };

@@ -1,6 +1,7 @@
-//! Receives: a plan. Gives: the step that runs by it, over a reader and processors that do nothing but what is planned.
+//! Runs a step according to a plan, with a reader and processors that do only what is planned.
 //!
-//! Who waits for whom is that of the runtime. What surrounds it (`reading.rs`, `working.rs`, `taking.rs`) is modelled here line by line.
+//! The waiting is the runtime's own code. The code around it (`read_chunks.rs`, `worker.rs`, `feed.rs`) is
+//! modelled here line by line.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,16 +13,16 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, SyncSender};
 use crate::turn_lock::TurnLock;
 use crate::watch::{Buffers, Watch};
 
-/// Why a step ended before its time.
+/// Why a step ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// A chunk could not be read or processed.
+    /// A chunk that could not be read or processed.
     Chunk(u64),
     Unheard,
     Lost,
     Left,
     NotStarted,
-    /// Nobody is there any more, and nobody said why.
+    /// All threads are gone without a reason.
     Gone,
 }
 
@@ -53,17 +54,17 @@ enum FromWorker {
 
 type WorkersChannel = WorkerChannel<Buffers, FromWorker>;
 
-/// The reader, and what is known of its chunks.
+/// The reader, and the facts known about its chunks.
 struct Reading {
     plan: Plan,
     watch: Arc<Watch>,
     number: u64,
     ended: bool,
-    /// It could not be opened anew.
+    /// True if it could not be reopened.
     is_gone: bool,
-    /// It could not take note of a commit.
+    /// True if it failed at the notification of a commit.
     is_deaf: bool,
-    behind: PendingNotices<u64>,
+    unnotified: PendingNotices<u64>,
 }
 
 impl Reading {
@@ -75,7 +76,7 @@ impl Reading {
             ended: false,
             is_gone: false,
             is_deaf: false,
-            behind: PendingNotices::new(),
+            unnotified: PendingNotices::new(),
         }
     }
 
@@ -83,7 +84,7 @@ impl Reading {
         if self.is_gone {
             return Ok(());
         }
-        self.behind.tell(commits, |number| {
+        self.unnotified.tell(commits, |number| {
             if self.plan.unheard == Some(number) {
                 self.is_deaf = true;
                 return Err(Why::Unheard);
@@ -93,7 +94,7 @@ impl Reading {
         })
     }
 
-    fn unit(&mut self, buffers: Buffers, anew: impl FnOnce() -> Option<bool>) -> Option<Unit> {
+    fn unit(&mut self, buffers: Buffers, reopen: impl FnOnce() -> Option<bool>) -> Option<Unit> {
         if !self.is_gone && !self.is_deaf {
             self.watch.has_heard(buffers.noted);
         }
@@ -101,7 +102,7 @@ impl Reading {
             return None;
         }
         let number = self.number;
-        let is_open = self.plan.asks(number).is_none() || anew() == Some(true);
+        let is_open = self.plan.asks(number).is_none() || reopen() == Some(true);
         let end = match number == self.plan.last {
             _ if !is_open => End::Failed,
             false => End::More,
@@ -112,13 +113,13 @@ impl Reading {
         self.ended = end != End::More;
         self.is_gone = !is_open;
         if end != End::Failed {
-            self.behind.put(number);
+            self.unnotified.put(number);
         }
         Some(Unit { number, buffers, end })
     }
 }
 
-/// How a worker comes by chunks.
+/// How a worker gets its chunks.
 enum Supply {
     SharedReader(Arc<TurnLock<Reading>>),
     ReaderThread(RequestClient<Buffers, Unit>),
@@ -194,7 +195,7 @@ impl Worker {
     }
 }
 
-/// Tells the reader of what is committed, however the thread of the step leaves.
+/// Notifies the reader of commits, however the thread of the step ends.
 struct TellsInTurns(Arc<TurnLock<Reading>>);
 
 impl TellsInTurns {
@@ -210,7 +211,7 @@ impl Drop for TellsInTurns {
     }
 }
 
-/// What the thread of the step has to do with the reader.
+/// How the thread of the step notifies the reader.
 enum Hearing {
     SharedReader(TellsInTurns),
     ReaderThread { stays: Option<ServerPresence<Buffers>>, commits: Arc<AtomicU64> },
@@ -220,7 +221,7 @@ struct Taker {
     plan: Plan,
     watch: Arc<Watch>,
     channels: WorkerChannels<Buffers, FromWorker>,
-    /// Goes right behind the lanes.
+    /// Dropped right after the channels.
     _leaving: Leaving,
     reader: Hearing,
     chunks: InOrder<Done>,
@@ -247,7 +248,7 @@ impl Taker {
             FromWorker::Unheard => return Err(Why::Unheard),
             FromWorker::Lost => return Err(Why::Lost),
             FromWorker::RequestClient(reply) => {
-                let (_, answer) = self.plan.anew.expect("nobody asks unless it is planned");
+                let (_, answer) = self.plan.reopen.expect("nobody asks unless it is planned");
                 match answer {
                     Answer::Opened | Answer::Refused => {
                         let _ = reply.send(answer == Answer::Opened);
@@ -344,7 +345,7 @@ impl Drop for Leaving {
     }
 }
 
-/// Runs the step; it is left when all of its threads are.
+/// Runs the step; returns when all of its threads have ended.
 pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
     shuttle::thread::scope(|threads| {
         let mut made = 0;

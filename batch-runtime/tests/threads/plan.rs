@@ -1,13 +1,13 @@
-//! Receives: nothing. Gives: what happens in a step that is modelled, drawn by the model checker.
+//! Plans the events in a modelled step, drawn at random by the model checker.
 
 use shuttle::rand::{Rng, thread_rng};
 
-/// Who reads.
+/// Which thread reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// The workers, in turns.
+    /// The workers, taking turns.
     SharedReader,
-    /// A thread of its own.
+    /// A dedicated thread.
     ReaderThread,
 }
 
@@ -17,49 +17,49 @@ pub(crate) enum Order {
     AsDone,
 }
 
-/// How a worker ends at a chunk.
+/// How a worker fails at a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fall {
-    /// Its chunk says that it failed.
+    /// It reports its chunk as failed.
     Fails,
-    /// The chunk goes with it.
+    /// It disappears together with the chunk.
     IsLost,
 }
 
-/// What comes of a request to open the reader anew.
+/// The answer to a request to reopen the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Opened,
     Refused,
-    /// The taker goes on without one.
+    /// The taker continues without a reader.
     None,
     /// The taker leaves.
     Leaves,
 }
 
-/// What happens. Chunks have numbers from 0.
+/// The planned events. Chunks are numbered from 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) reads: Reads,
     pub(crate) order: Order,
     pub(crate) workers: usize,
-    /// So many of them can be started.
+    /// The number of them that can be started.
     pub(crate) started: usize,
-    /// Sets of buffers of each.
+    /// The number of sets of buffers per worker.
     pub(crate) each: usize,
-    /// How many chunks may be done behind one that is not.
+    /// How many chunks may be done ahead of one that is not.
     pub(crate) far: u64,
-    /// The chunk at which the reader is at its end.
+    /// The chunk at which the reader ends.
     pub(crate) last: u64,
-    /// It fails there instead.
+    /// True if it fails there instead.
     pub(crate) reader_fails: bool,
-    /// The commit of which the reader cannot take note.
+    /// The commit at whose notification the reader fails.
     pub(crate) unheard: Option<u64>,
-    /// The chunk for which the reader is opened anew.
-    pub(crate) anew: Option<(u64, Answer)>,
-    /// The chunk at which a worker ends.
+    /// The chunk for which the reader is reopened.
+    pub(crate) reopen: Option<(u64, Answer)>,
+    /// The chunk at which a worker fails.
     pub(crate) worker: Option<(u64, Fall)>,
-    /// After so many commits the taker leaves.
+    /// The number of commits after which the taker leaves.
     pub(crate) leaves: Option<u64>,
 }
 
@@ -72,7 +72,7 @@ fn one_of<T: Copy>(all: &[T]) -> T {
 }
 
 impl Plan {
-    /// Everything goes well.
+    /// Plans a step without faults.
     pub(crate) fn quiet(reads: Reads, order: Order) -> Self {
         let workers = thread_rng().gen_range(1..=3);
         Self {
@@ -85,13 +85,13 @@ impl Plan {
             last: below(7),
             reader_fails: false,
             unheard: None,
-            anew: None,
+            reopen: None,
             worker: None,
             leaves: None,
         }
     }
 
-    /// One of the chunks.
+    /// Returns one of the chunks.
     fn chunk(&self) -> u64 {
         below(self.last + 1)
     }
@@ -108,9 +108,9 @@ impl Plan {
         Self { leaves: Some(self.chunk()), ..self }
     }
 
-    pub(crate) fn that_opens_anew(self) -> Self {
+    pub(crate) fn that_reopens(self) -> Self {
         let answer = one_of(&[Answer::Opened, Answer::Refused, Answer::None, Answer::Leaves]);
-        Self { anew: Some((self.chunk(), answer)), ..self }
+        Self { reopen: Some((self.chunk(), answer)), ..self }
     }
 
     pub(crate) fn whose_reader_does_not_hear(self) -> Self {
@@ -119,12 +119,12 @@ impl Plan {
 
     pub(crate) fn of_which_some_do_not_start(self) -> Self {
         let workers = self.workers.max(2);
-        // The checker wants a thread at least.
+        // The checker needs at least one thread.
         let least = usize::from(self.reads == Reads::SharedReader);
         Self { workers, started: thread_rng().gen_range(least..workers), ..self }
     }
 
-    /// Several of these at once.
+    /// Adds several of these events at the same time.
     pub(crate) fn with_anything(mut self) -> Self {
         self.reader_fails = below(4) == 0;
         if below(4) == 0 {
@@ -134,7 +134,7 @@ impl Plan {
             self = self.whose_taker_leaves();
         }
         if below(4) == 0 {
-            self = self.that_opens_anew();
+            self = self.that_reopens();
         }
         if below(4) == 0 {
             self = self.whose_reader_does_not_hear();
@@ -142,22 +142,22 @@ impl Plan {
         self
     }
 
-    /// What a worker makes of a chunk.
+    /// Returns how the worker of a chunk fails, if it does.
     pub(crate) fn falls(&self, number: u64) -> Option<Fall> {
         self.worker.filter(|(at, _)| *at == number).map(|(_, fall)| fall)
     }
 
-    /// Nobody but the workers asks the taker for a reader.
+    /// Only the workers ask the taker to reopen the reader.
     pub(crate) fn asks(&self, number: u64) -> Option<Answer> {
-        self.anew
+        self.reopen
             .filter(|(at, _)| *at == number && self.reads == Reads::SharedReader)
             .map(|(_, answer)| answer)
     }
 
-    /// The first chunk that cannot be read or processed.
+    /// Returns the first chunk that cannot be read or processed.
     pub(crate) fn fails_at(&self) -> Option<u64> {
         let read = self.reader_fails.then_some(self.last);
-        let opened = self.anew.filter(|(at, answer)| self.asks(*at).is_some() && *answer != Answer::Opened);
+        let opened = self.reopen.filter(|(at, answer)| self.asks(*at).is_some() && *answer != Answer::Opened);
         let processed = self.worker.filter(|(_, fall)| *fall == Fall::Fails);
         [read, opened.map(|(at, _)| at), processed.map(|(at, _)| at)].into_iter().flatten().min()
     }

@@ -1,7 +1,7 @@
-//! Receives: nothing. Gives: what threads wait by, as the model checker has it.
+//! The synchronization primitives of the threads, as provided by the model checker.
 //!
-//! Its channels differ from those of `std` in two ways that matter here: what is on its way when the receiver goes stays where it is, and
-//! nobody else can run right before an end goes.
+//! Its channels differ from those of `std` in two ways that matter here: a message in flight stays there when
+//! the receiver is dropped, and no other thread can run right before an end is dropped.
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use shuttle::sync::mpsc::{self, RecvError, SendError};
@@ -16,7 +16,7 @@ pub(crate) fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     (SyncSender(sender), Receiver(receiver))
 }
 
-/// Others may run here.
+/// Lets other threads run here.
 pub(crate) fn step() {
     AtomicBool::new(false).load(Ordering::SeqCst);
 }
@@ -50,7 +50,7 @@ impl<T> Drop for SyncSender<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // Nobody runs between the last look and the end of the receiver.
+            // No thread runs between the last look and the drop of the receiver.
             while self.0.try_recv().is_ok() {}
         }
     }

@@ -1,6 +1,6 @@
-//! Receives: what happens in a modelled step. Gives: a panic where it may not, and what has happened in the end.
+//! Watches a modelled step: panics at a violation, and knows the final state.
 //!
-//! Nothing in here is seen by the model checker: looking is no step of its own.
+//! The model checker sees nothing of this: watching is not a step of its own.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -10,21 +10,21 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Watch {
     /// The chunks in the order in which they were taken.
     taken: Mutex<Vec<u64>>,
-    /// The commits of which the reader was told.
+    /// The commits that the reader was notified of.
     told: Mutex<Vec<u64>>,
-    /// So many of the first chunks are committed, and the reader was left word of so many.
+    /// The number of committed chunks from the first on; `noted` of their commits are queued for the reader.
     pub(crate) committed: AtomicU64,
     pub(crate) noted: AtomicU64,
     pub(crate) taker_is_gone: AtomicBool,
-    /// Sets of buffers that there are.
+    /// The number of sets of buffers that exist.
     buffers: AtomicU64,
 }
 
 impl Watch {
-    /// There is room for so many behind the first that is not committed.
+    /// Takes a chunk; at most `room` chunks may be taken ahead of the first uncommitted one.
     pub(crate) fn take(&self, number: u64, room: u64) {
         let first = self.committed.load(Relaxed);
-        assert!(number <= first + room, "chunk {number} is done far behind {first}");
+        assert!(number <= first + room, "chunk {number} is done too far ahead of {first}");
         let mut taken = self.taken.lock().unwrap();
         assert!(!taken.contains(&number), "chunk {number} is taken twice");
         taken.push(number);
@@ -40,13 +40,13 @@ impl Watch {
         told.push(number);
     }
 
-    /// The reader was left word of so many commits before this.
+    /// Asserts that the reader was notified of all `noted` commits before it goes on.
     pub(crate) fn has_heard(&self, noted: u64) {
         let told = self.told.lock().unwrap().len() as u64;
         assert!(noted <= told, "the reader goes on, and knows of {told} commits of {noted}");
     }
 
-    /// How many of the first chunks are committed.
+    /// Returns the number of committed chunks from the first on.
     pub(crate) fn committed(&self) -> u64 {
         self.committed.load(Relaxed)
     }
@@ -64,10 +64,10 @@ impl Watch {
     }
 }
 
-/// What a chunk is kept in.
+/// The buffers that hold a chunk.
 pub(crate) struct Buffers {
     pub(crate) channel: usize,
-    /// Of so many commits the reader was left word when the worker began with it.
+    /// The number of commits queued for the reader when the worker began with the buffers.
     pub(crate) noted: u64,
     watch: Arc<Watch>,
 }

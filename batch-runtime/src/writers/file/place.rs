@@ -32,6 +32,7 @@ use crate::definition::resolved_path;
 /// # Ok::<(), batch_runtime::writers::WriteError>(())
 /// ```
 ///
+/// # Errors
 /// If the file cannot be written, with the reason and what to do. An existing file is not an error: the
 /// writer decides whether to overwrite it.
 pub fn writable(path: &Path) -> Result<(), WriteError> {

@@ -275,7 +275,7 @@ fn a_value_that_no_column_holds_is_named_with_its_column() {
         "{error}"
     );
     let error = write(&mut connection, &mut writer, &[Nested { id: u64::MAX, name: vec![] }]).unwrap_err();
-    assert!(error.to_string().contains("column `id`: 18446744073709551615 is beyond"), "{error}");
+    assert!(error.to_string().contains("column `id`: 18446744073709551615 does not fit"), "{error}");
 }
 
 #[test]
