@@ -53,7 +53,7 @@ fn a_newer_schema_is_not_written_with_old_eyes() {
     database.close().unwrap();
     refused(
         &world,
-        "has schema version 99, and this program knows version 4 at most: use the newer program, or another file",
+        "has schema version 99, but this program supports at most version 4: use a newer program, or another file",
     );
 }
 

@@ -4,8 +4,8 @@ use super::{Failure, Need, Raises, Scope};
 
 /// Implemented by `#[classifier]` for the marker of the annotated function and the one item type it looks at.
 ///
-/// A step matches on the returned value: `flights | match kind { Kind::Late => save, Kind::OnTime => count
-/// }`.
+/// A step matches on the returned value:
+/// `flights | match kind { Kind::Late => save, Kind::OnTime => count }`.
 #[diagnostic::on_unimplemented(
     message = "classifier `{Self}` does not take `{Item}`",
     label = "receives `{Item}` here",

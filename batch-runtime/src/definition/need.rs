@@ -90,7 +90,7 @@ pub struct Binding {
 /// The value bound to an argument.
 #[derive(Debug, Clone, Copy)]
 pub enum BoundTo {
-    /// The parameter of that name of the enclosing step or job, in the end of the job.
+    /// The parameter of that name in the enclosing step, flow or job; ultimately one of the job.
     Parameter(&'static str),
     /// A literal or constant.
     Constant {

@@ -11,8 +11,8 @@ use super::{Aggregation, Failure, Need, Partitionable, Pipe, Scope, Splittable};
 use crate::engine::{PartitionedRun, StepEnd};
 use crate::repository::NewPartition;
 
-/// The partition that a step execution works on, injected as `Partition<Range>` in a step with `partitioner =
-/// f`, where `f` creates ranges of that type.
+/// The partition that a step execution works on, injected as `Partition<Range>` in a step with
+/// `partitioner = f`, where `f` creates ranges of that type.
 ///
 /// It dereferences to the range.
 ///

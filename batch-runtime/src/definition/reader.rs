@@ -112,10 +112,9 @@ pub trait Reader {
     /// past that record, and a step may skip it. False means that `position` is still after the last item
     /// (the input is unavailable, the query failed), and the step may retry: it reopens the reader and
     /// [resumes](Self::resume) there, which neither repeats nor loses an item.
-    /// loses nothing.
+    ///
     /// So it also decides which errors `retry(..)` of a step applies to: those for which it returns false.
     /// The default is true, as for iterators of `Result`; `retry` then repeats no read.
-    /// iterators of `Result`, and then `retry` repeats no read.
     ///
     /// ```
     /// use batch_runtime::Reader;

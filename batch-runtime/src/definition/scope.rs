@@ -178,7 +178,7 @@ impl<'s> Scope<'s> {
             .partition()
     }
 
-    /// The scope of the step.
+    /// Enters a step: the same scope, with the environment of that step.
     pub(crate) fn in_step<'t>(self, step: &'t StepEnvironment) -> Scope<'t>
     where
         's: 't,

@@ -171,7 +171,7 @@ pub struct StepFinish {
     pub status: BatchStatus,
     /// The exit code and description.
     pub exit: ExitStatus,
-    /// Its counters: the committed ones, plus later rollbacks and skips.
+    /// Its counters: the committed ones, plus rollbacks and other counts since the last commit.
     pub counters: Counters,
     /// Its time per activity.
     pub profile: Option<Profile>,
@@ -193,8 +193,8 @@ pub struct ChunkRecord {
     /// The values of the job's context that a component changed, written in the same way. The others stay,
     /// since branches of a split commit concurrently.
     pub job_context: Option<String>,
-    /// The items that this chunk skipped, in the order of the input, stored with it. The commit of the next
-    /// chunk clears it.
+    /// The items that this chunk skipped, in the order of the input, stored with it. The caller clears it
+    /// before the next chunk.
     pub skipped: Vec<SkippedItem>,
 }
 

@@ -225,8 +225,8 @@ impl FromStr for SkipPhase {
 pub struct SkippedItem {
     /// The phase in which it was skipped.
     pub phase: SkipPhase,
-    /// Where the reader finds it again: JSON of the form `{"v":1,"at":<position of a commit>,"ahead":<records
-    /// after it>}`.
+    /// Where the reader finds it again: JSON of the form
+    /// `{"v":1,"at":<position of a commit>,"ahead":<records after it>}`.
     pub position: String,
     /// The place for people, such as `flights.csv, line 7`, if the reader knows it.
     pub location: Option<String>,
