@@ -1,6 +1,6 @@
-//! The body of a job is control flow: this one has every construct, and the database keeps the way it took.
+//! Shows every control-flow construct that the body of a job can have; the database records the path taken.
 //!
-//! A day's payments are loaded, paid out in batches, reported to a bank until it has settled them, and closed.
+//! The job loads a day's payments, pays them out in batches, asks the bank until it has settled, and closes the day.
 
 use batch_runtime::prelude::*;
 
@@ -59,13 +59,13 @@ fn load() {
     payments | payable | save
 }
 
-/// Leaves such payments out.
+/// Filters such payments out.
 #[step(chunk = 10)]
 fn load_payable() {
     payments | only_payable | save
 }
 
-/// Takes back what `load` committed before it failed.
+/// Deletes the payments that `load` committed before it failed.
 #[step]
 fn discard(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute("DELETE FROM payment", []).map(drop)
@@ -77,7 +77,7 @@ struct Total {
     cents: i64,
 }
 
-/// A tasklet that returns a serde value leaves it to what follows.
+/// A tasklet can return a serde value for later steps.
 #[step]
 fn add_up(tx: &Transaction<'_>) -> rusqlite::Result<Total> {
     tx.query_row("SELECT count(*), coalesce(sum(cents), 0) FROM payment", [], |row| {
@@ -85,7 +85,7 @@ fn add_up(tx: &Transaction<'_>) -> rusqlite::Result<Total> {
     })
 }
 
-/// Asks for what `add_up` left. That `add_up` runs before it, whatever way the job takes, is checked by the compiler.
+/// Asks for the output of `add_up`. The compiler checks that `add_up` runs first on every path through the job.
 #[step]
 fn note_total(tx: &Transaction<'_>, total: &Output<add_up>) -> rusqlite::Result<()> {
     let text = format!("{} payments, {} cents", total.payments, total.cents);
@@ -99,7 +99,7 @@ enum Verdict {
     Impossible,
 }
 
-/// A decider returns an enum, and the job's `match` must name all of it.
+/// A decider returns an enum, and the job's `match` must cover every variant.
 #[decider]
 fn verdict(total: &Output<add_up>, consent_above: i64) -> Verdict {
     match total.cents {
@@ -115,7 +115,7 @@ fn unpaid(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM payment WHERE batch IS NULL)", [], |row| row.get(0))
 }
 
-/// Pays the next eight. In a loop each time round is a step execution of its own: `pay_batch[1]`, `pay_batch[2]` …
+/// Pays the next eight. Each iteration of a loop is a separate step execution: `pay_batch[1]`, `pay_batch[2]` …
 #[step]
 fn pay_batch(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute(
@@ -131,8 +131,8 @@ enum Answer {
     Pending,
 }
 
-/// A tasklet that returns an enum routes as a decider does, and may do work besides. The bank settles when it is
-/// asked for the third time.
+/// A tasklet that returns an enum can be matched on like a decider, and may also do work. The bank settles when it
+/// is asked for the third time.
 #[step]
 fn ask_bank(tx: &Transaction<'_>) -> rusqlite::Result<Answer> {
     tx.execute("INSERT INTO answer DEFAULT VALUES", [])?;
@@ -149,7 +149,7 @@ fn write_statements(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-/// A job of its own, and a step of `control_flow`.
+/// A job in its own right, and a step of `control_flow`.
 #[job]
 fn statements() {
     write_statements;
@@ -165,7 +165,7 @@ fn mark_closed(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute("UPDATE day SET closed = TRUE", []).map(drop)
 }
 
-/// A piece of a body with a name.
+/// A named sequence of steps.
 #[flow]
 fn close() {
     drop_answers;
@@ -178,12 +178,12 @@ fn control_flow(
     /// CSV file of payments
     #[param(default = "examples/data/payments.csv")]
     input: PathBuf,
-    /// More cents than this want a person's consent
+    /// Totals above this many cents need a person's consent
     #[param(default = 1_000_000)]
     consent_above: i64,
 ) {
     create_tables;
-    // How a step ended: a failure that is matched on is handled.
+    // A `match` on a step chooses by its outcome: the failure counts as handled.
     match load {
         Completed => {}
         Failed => {
@@ -199,7 +199,7 @@ fn control_flow(
             end!("NOTHING_TO_PAY");
         }
         Verdict::Usual => {}
-        // A restart goes on behind the stop: to restart is to consent.
+        // A restart continues after the stop, so restarting means consenting.
         Verdict::Large => stop!("the total is large: restart the execution to consent"),
         Verdict::Impossible => fail!("the total cannot be right"),
     }

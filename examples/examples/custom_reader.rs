@@ -1,4 +1,4 @@
-//! A reader of one's own: records of a fixed length, read from a tape, with a position of its own kind.
+//! A custom reader: it reads fixed-length records from a tape and defines its own position.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -18,16 +18,16 @@ struct Reading {
 enum TapeError {
     #[error("cannot read the tape: {0}")]
     Io(#[from] std::io::Error),
-    #[error("record {record} is no reading: `{}`", .text.escape_debug())]
+    #[error("record {record} is not a reading: `{}`", .text.escape_debug())]
     Malformed { record: u64, text: String },
 }
 
-/// Reads a tape record by record. What makes it a reader is in the `impl` below; the rest is as it would be without
-/// the framework.
+/// Reads a tape record by record. Only the `impl Reader` below involves the framework; the rest would look the same
+/// without it.
 struct Tape {
     file: BufReader<File>,
     records: u64,
-    /// How many records are behind it.
+    /// How many records have been read.
     read: u64,
 }
 
@@ -41,7 +41,7 @@ impl Tape {
 
 impl Reader for Tape {
     type Item = Reading;
-    /// Saved with every chunk, in the same transaction: any serde type.
+    /// The position, saved with every chunk in the same transaction. It can be any serde type.
     type Position = u64;
     type Error = TapeError;
 
@@ -63,7 +63,7 @@ impl Reader for Tape {
         self.read
     }
 
-    /// What a restart does instead of reading everything again.
+    /// A restart calls this instead of reading everything again.
     fn resume(&mut self, position: u64) -> Result<(), TapeError> {
         self.file.seek(SeekFrom::Start(position * RECORD as u64))?;
         self.read = position;
@@ -75,7 +75,7 @@ impl Reader for Tape {
         Some(Progress { done: self.read, total: self.records })
     }
 
-    /// For the message of a failure behind the reader.
+    /// For the error message when a later component fails.
     fn location(&self) -> Option<String> {
         Some(format!("record {}", self.read))
     }

@@ -1,14 +1,13 @@
-//! `first; split! { second, third }; fourth`: scores customers by a slow service and seals their letters side by side.
+//! `first; split! { second, third }; fourth`: scores customers with a slow service and seals letters in parallel.
 //!
-//! `run before_and_after` does the same work one after the other first; the summary shows the time of each step.
+//! `run before_and_after` first does the same work sequentially; the summary shows the time of each step.
 //!
-//! What runs at the same time: `second` and `third`, each on a thread of its own with a cursor of its own over the same
-//! rows; the calls of the service, 64 at once; the seals, two at once, by threads that take the customers from one cursor
-//! in turns.
+//! Three things run in parallel: `second` and `third` run on separate threads, with separate cursors over the same rows;
+//! 64 calls of the service are in flight at once; and two threads seal letters, taking turns at one cursor.
 //!
-//! The cursor is `.synchronized()`: several threads may read it. A step with `threads` sees to that by itself for any reader
-//! that can pass from one thread to another, so it may as well be left out; said twice it costs next to nothing.
-//! Whichever thread reads a customer, rows are written in the order of the input, and a restart goes on behind the last.
+//! The cursor is `.synchronized()`, so that several threads may read it. A step with `threads` already synchronizes any
+//! reader that is `Send`, so the call could be left out; doing it twice costs next to nothing. Whichever thread reads a
+//! customer, rows are written in the order of the input, and a restart continues after the last one.
 
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ struct Seal {
     seal: i64,
 }
 
-/// Makes the customers, and empty tables for what is found out about them.
+/// Creates the customers, and empty tables for the results.
 #[step]
 fn first(customers: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
@@ -54,15 +53,15 @@ fn first(customers: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The customers, by their key: a restart goes on behind the last that was committed. The cursor opens a connection of its
-/// own to where `connection` leads, so it may pass from one thread to another.
+/// The customers in the order of their key: a restart continues after the last one committed. The cursor opens its own
+/// connection to the database of `connection`, so it can move between threads.
 #[reader]
 fn customers_by_id(connection: &Connection) -> Result<Synchronized<SqliteReader<Customer>>, SqliteReadError> {
     let query = SqliteReader::query(connection, "SELECT id, name, cents FROM customer");
     Ok(query.key("id").page(100).rows_as()?.synchronized())
 }
 
-/// What a service would answer. It knows nothing of customers who have less than 100.00.
+/// Stands in for a service. It does not know customers who have less than 100.00.
 async fn ask(customer: Customer, wait_ms: u64) -> Option<Score> {
     tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     (customer.cents >= 10_000).then_some(Score { id: customer.id, points: customer.cents / 100 % 97 })
@@ -73,7 +72,7 @@ async fn score_alone(customer: Customer, wait_ms: u64) -> Option<Score> {
     ask(customer, wait_ms).await
 }
 
-/// Up to 64 customers are waited for at once; what comes out keeps their order.
+/// Scores up to 64 customers at once and keeps their order.
 #[processor(concurrency = 64)]
 async fn score(customer: Customer, wait_ms: u64) -> Option<Score> {
     ask(customer, wait_ms).await
@@ -95,7 +94,7 @@ fn second() {
     customers_by_id | score | save_scores
 }
 
-/// Keeps a core busy: the name goes through a hash `rounds` times.
+/// Keeps a core busy by hashing the name `rounds` times.
 #[processor]
 fn seal(customer: &Customer, rounds: u32) -> Seal {
     const PRIME: i64 = 2_147_483_647;
@@ -120,7 +119,7 @@ fn third() {
     customers_by_id | seal | save_letters
 }
 
-/// Puts together what both branches found out.
+/// Joins the results of both branches.
 #[step]
 fn fourth(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
@@ -133,7 +132,7 @@ fn fourth(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
-/// One after the other: a customer at a time.
+/// Works sequentially, one customer at a time.
 #[job]
 fn customer_serial(customers: i64, wait_ms: u64, rounds: u32) {
     first;
@@ -142,16 +141,16 @@ fn customer_serial(customers: i64, wait_ms: u64, rounds: u32) {
     fourth;
 }
 
-/// Scores and seals the customers side by side.
+/// Scores customers and seals their letters in parallel.
 #[job]
 fn customer_parallel(
-    /// Customers that are made
+    /// Number of customers to create
     #[param(default = 1_000)]
     customers: i64,
-    /// Milliseconds that the service takes for a customer
+    /// Milliseconds that the service takes per customer
     #[param(default = 5)]
     wait_ms: u64,
-    /// Rounds of hashing for a seal
+    /// Rounds of hashing per seal
     #[param(default = 200_000)]
     rounds: u32,
 ) {
@@ -160,16 +159,16 @@ fn customer_parallel(
     fourth;
 }
 
-/// The same work one after the other, then side by side.
+/// Does the same work sequentially, then in parallel.
 #[job]
 fn before_and_after(
-    /// Customers that are made
+    /// Number of customers to create
     #[param(default = 1_000)]
     customers: i64,
-    /// Milliseconds that the service takes for a customer
+    /// Milliseconds that the service takes per customer
     #[param(default = 5)]
     wait_ms: u64,
-    /// Rounds of hashing for a seal
+    /// Rounds of hashing per seal
     #[param(default = 200_000)]
     rounds: u32,
 ) {

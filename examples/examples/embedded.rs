@@ -1,6 +1,6 @@
-//! A program with a `main` of its own: no generated command line, the jobs are started by [`JobOperator`].
+//! A program with its own `main`: it starts jobs through [`JobOperator`] instead of a generated command line.
 //!
-//! `embedded REPOSITORY DAY..` books the takings of some days; a day that is booked already is passed over.
+//! `embedded REPOSITORY DAY..` books the takings of some days and skips days that are already booked.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ struct Sale {
     cents: i64,
 }
 
-/// The sales of a day: what a till would deliver.
+/// The sales of a day, as a till would deliver them.
 #[reader]
 fn sales(day: i64) -> impl Iterator<Item = Sale> {
     (1..=100).map(move |number| Sale { day, cents: day * 1_000 + number })
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let operator = JobOperator::new(Arc::new(SqliteRepository::open(path)?));
 
     for day in arguments {
-        // A job is called like the function that it is; what comes back is a launch, checked by the compiler.
+        // A job is called like a function and returns a launch, so the compiler checks the arguments.
         match operator.start(close_day(day.parse()?)) {
             Ok(report) if report.status == BatchStatus::Completed => {
                 let sales: u64 = report.steps.iter().map(|step| step.counters.write).sum();

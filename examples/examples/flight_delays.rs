@@ -2,7 +2,7 @@
 
 use batch_runtime::prelude::*;
 
-/// What the job needs of the 19 columns of a line.
+/// The columns that the job needs, out of 19.
 #[derive(Debug, Deserialize)]
 struct Flight {
     carrier: String,
@@ -28,7 +28,7 @@ struct Rank {
     mean_minutes: f64,
 }
 
-/// Begins with an empty table. A restart does not come here again: the step is complete by then.
+/// Starts with an empty table. A restart does not run this step again once it is complete.
 #[step]
 fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
@@ -37,13 +37,13 @@ fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
-/// Flights, one a line; `NA` where nothing is known.
+/// Reads one flight per line; `NA` means unknown.
 #[reader]
 fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError> {
     CsvReader::options().null("NA").open(input)
 }
 
-/// Keeps the flights that left late. One without a delay never left.
+/// Keeps the flights that left late. A flight without a delay never left.
 #[processor]
 fn late(flight: Flight) -> Option<Delay> {
     let Flight { carrier, number, origin, dest, dep_delay } = flight;
@@ -65,7 +65,7 @@ fn load_delays() {
     flights | late | save
 }
 
-/// Ranks the carriers: no chunk, so a tasklet, which is committed as a whole.
+/// Ranks the carriers. A step without `chunk` is a tasklet, which commits as a whole.
 #[step]
 fn summarise(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
@@ -76,7 +76,7 @@ fn summarise(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
-/// The carriers, the longest mean delay first.
+/// Reads the carriers, longest mean delay first.
 #[reader]
 fn carriers(connection: &Connection) -> rusqlite::Result<impl Iterator<Item = Rank>> {
     let mut query = connection.prepare("SELECT * FROM carrier_delay ORDER BY mean_minutes DESC, carrier")?;
@@ -102,7 +102,7 @@ fn flight_delays(
     /// CSV file of flights, plain or compressed
     #[param(default = "examples/data/flights.csv.zst")]
     input: PathBuf,
-    /// CSV file that the ranking is written to
+    /// CSV file to write the ranking to
     #[param(default = "carriers.csv", identifying = false)]
     ranking: PathBuf,
 ) {

@@ -1,7 +1,7 @@
-//! Adds up the payments of a year for each account: from files one after the other, and from two of them at a time, where an
-//! aggregator also makes the total of the year of what each file comes to.
+//! Adds up a year's payments per account, first file by file and then two files at a time. In the second case an
+//! aggregator also combines the sums of the files into the year's total.
 //!
-//! `run before_and_after` makes the files and does both; the summary shows the time of each step.
+//! `run before_and_after` creates the files and does both; the summary shows the time of each step.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ struct Payment {
     cents: i64,
 }
 
-/// Makes the files that are not there yet: `month-01.csv` and so on, with quoted commas and line ends in them.
+/// Creates the missing files, `month-01.csv` and so on, with quoted commas and line breaks in them.
 #[step]
 fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
@@ -25,7 +25,7 @@ fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
         if path.exists() {
             continue;
         }
-        // Under another name until it is whole: a killed run leaves no half of a file behind.
+        // The file has another name until it is complete, so that a killed run leaves no half-written file.
         let unfinished = path.with_extension("part");
         let mut file = BufWriter::new(File::create(&unfinished)?);
         writeln!(file, "account,memo,cents")?;
@@ -33,7 +33,7 @@ fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
             let random =
                 (u64::from(month) << 32 | u64::from(record)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
             let (number, cents) = (random % 200, random / 200 % 100_000);
-            // Seven accounts in ten have the check digit that they must have.
+            // Seven accounts in ten have the right check digit.
             let check = if random % 10 < 7 { check_digit(number) } else { number % 10 };
             writeln!(file, "{number:06}{check},\"payment {record},\nmonth {month}\",{cents}")?;
         }
@@ -43,13 +43,13 @@ fn make_files(folder: &Path, months: u32, records: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What follows the number in an account: it takes about a microsecond to make or to check, so the files take longer to
-/// check than the disk to keep the totals.
+/// The check digit after an account number. It takes about a microsecond to compute, so that checking the files takes
+/// longer than writing the totals.
 fn check_digit(number: u64) -> u64 {
     (0..100).fold(number + 7, |hash, _| (hash * 48_271 + 11) % 2_147_483_647) % 10
 }
 
-/// Begins with empty tables.
+/// Starts with empty tables.
 #[step]
 fn create_totals(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     ["total_one_by_one", "total_by_files"].iter().try_for_each(|table| {
@@ -64,20 +64,20 @@ fn create_totals(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
-/// The records of all files of the folder, in the order of their names.
+/// Reads the records of all files in the folder, in the order of their names.
 #[reader]
 fn payments(folder: PathBuf) -> Result<impl Splittable<Item = Payment>, FilesError> {
     files(folder, "*.csv", |path| CsvReader::<Payment>::open(path))
 }
 
-/// Leaves out accounts that were mistyped.
+/// Filters out mistyped accounts.
 #[processor]
 fn checked(payment: Payment) -> Option<Payment> {
     let number: u64 = payment.account.parse().ok()?;
     (check_digit(number / 10) == number % 10).then_some(payment)
 }
 
-/// What the payments of a file come to, and of all files.
+/// The sum of the payments of one file, or of all files.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sum {
     payments: u32,
@@ -91,7 +91,7 @@ impl std::ops::AddAssign for Sum {
     }
 }
 
-/// Adds up what passes. Each partition keeps a sum of its own, with its checkpoint: exact, wherever the program is killed.
+/// Adds up the payments that pass. Each partition keeps its own sum in its checkpoint, so a kill cannot falsify it.
 #[processor]
 fn summed(payment: Payment, #[state] sum: &mut Sum) -> Payment {
     *sum += Sum { payments: 1, cents: payment.cents };
@@ -104,7 +104,7 @@ struct Year {
     total: Sum,
 }
 
-/// The sums of the files, in their order, and of all of them.
+/// The sums of the files, in order, and their total.
 #[aggregator]
 fn year(months: Vec<Sum>) -> Year {
     let mut total = Sum::default();
@@ -114,7 +114,7 @@ fn year(months: Vec<Sum>) -> Year {
     Year { months, total }
 }
 
-/// Keeps what the step with partitions left.
+/// Stores the output of the partitioned step.
 #[step]
 fn keep_year(year: &Output<by_files>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut insert = tx.prepare("INSERT INTO total_of_month VALUES (?1, ?2, ?3)")?;
@@ -124,8 +124,8 @@ fn keep_year(year: &Output<by_files>, tx: &Transaction<'_>) -> rusqlite::Result<
     insert.execute(("all", year.total.payments, year.total.cents)).map(drop)
 }
 
-/// Adds a chunk to the totals. A chunk is first added up in memory, so that two partitions that write to the same table
-/// keep each other waiting for a few rows only.
+/// Adds a chunk to the totals. The chunk is first added up in memory, so that two partitions writing to the same table
+/// block each other for only a few rows.
 #[writer]
 fn add(payments: &[Payment], table: &str, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut totals = BTreeMap::<&str, (u32, i64)>::new();
@@ -141,13 +141,13 @@ fn add(payments: &[Payment], table: &str, tx: &Transaction<'_>) -> rusqlite::Res
     totals.iter().try_for_each(|(account, (count, cents))| add.execute((account, count, cents)).map(drop))
 }
 
-/// Before: one file after the other.
+/// Before: one file after another.
 #[step(chunk = 20_000)]
 fn one_by_one() {
     payments | checked | summed | add(table = "total_one_by_one")
 }
 
-/// After: each file is a partition, whatever their number is, and two run at a time. Each has a checkpoint of its own.
+/// After: each file is a partition with its own checkpoint, and two run at a time, however many there are.
 #[step(chunk = 20_000, partitions = 12, threads = 2, aggregator = year)]
 fn by_files() {
     payments | checked | summed | add(table = "total_by_files")
@@ -165,16 +165,16 @@ fn partitioned_files(
     keep_year;
 }
 
-/// Makes files where there are none, and adds them up one after the other, then two at a time.
+/// Creates missing files, and adds them up one after another, then two at a time.
 #[job]
 fn before_and_after(
     /// Folder of CSV files
     #[param(default = "payments")]
     folder: PathBuf,
-    /// Files that are made
+    /// Number of files to create
     #[param(default = 12)]
     months: u32,
-    /// Records of each
+    /// Records per file
     #[param(default = 100_000)]
     records: u32,
 ) {

@@ -1,5 +1,5 @@
-//! A processor that remembers: its state is saved in the checkpoint, in the same transaction as the chunk, so that it
-//! is right after a restart as well.
+//! A processor with state: the state is saved in the checkpoint, in the same transaction as the chunk, so that it is
+//! also correct after a restart.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,19 @@ struct Message {
     decidegrees: i64,
 }
 
-/// The last message of each device. A state is any serde type with a default.
+/// The last message of each device. State can be any serde type with a default.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
     last: BTreeMap<String, u32>,
 }
 
-/// Messages as a broker delivers them: each at least once.
+/// Reads messages as a broker delivers them: each at least once.
 #[reader]
 fn deliveries(input: PathBuf) -> Result<CsvReader<Message>, ReadError> {
     CsvReader::open(input)
 }
 
-/// Passes each message once: what is not newer than the last of its device was delivered before.
+/// Passes each message once: one that is not newer than its device's last message is a duplicate.
 #[processor]
 fn once(message: Message, #[state] seen: &mut Seen) -> Option<Message> {
     let last = seen.last.entry(message.device.clone()).or_default();

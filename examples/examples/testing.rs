@@ -1,6 +1,6 @@
-//! How to test a job: plain functions as they are, a step over a `Vec`, a writer in a transaction, a whole job.
+//! How to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job.
 //!
-//! `cargo test --example testing` runs the tests at the end; `cargo run --example testing -- run` the job.
+//! `cargo test --example testing` runs the tests at the end; `cargo run --example testing -- run` runs the job.
 
 use batch_runtime::prelude::*;
 
@@ -11,7 +11,7 @@ struct Order {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no order: write `item x pieces`")]
+#[error("`{0}` is not an order: write `item x pieces`")]
 struct NoOrder(String);
 
 #[reader]
@@ -44,7 +44,7 @@ fn load() {
     orders | parse | large | save
 }
 
-/// Loads the orders that are worth the way.
+/// Loads the orders that are large enough to ship.
 #[job]
 fn testing(#[param(default = 1)] least: i64) {
     load;
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_goes_on_from_a_position() -> Result<(), Failure> {
+    fn a_step_resumes_at_a_position() -> Result<(), Failure> {
         let (written, _) = StepTest::<load>::new().parameter("least", &1_i64).from_position(&2)?.collect()?;
         assert_eq!(written, [order("plum", 12)]);
         Ok(())
@@ -90,7 +90,7 @@ mod tests {
     fn a_bad_line_fails_the_step_and_is_named() {
         let failure =
             StepTest::<load>::new().parameter("least", &1_i64).over(vec!["kiwi".to_owned()]).unwrap_err();
-        assert!(failure.to_string().contains("`kiwi` is no order"), "{failure}");
+        assert!(failure.to_string().contains("`kiwi` is not an order"), "{failure}");
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_runs_in_a_repository_of_its_own() {
+    fn a_job_runs_in_its_own_repository() {
         let report = harness::run(&testing(4)).unwrap();
         assert_eq!(report.status, BatchStatus::Completed);
         assert_eq!((report.steps[0].counters.read, report.steps[0].counters.write), (3, 1));

@@ -1,1 +1,1 @@
-//! Runnable examples; see the files beside this folder.
+//! Runnable examples; see the folder `examples` next to this one.

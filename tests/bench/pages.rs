@@ -20,7 +20,7 @@ struct Line {
 }
 
 impl Line {
-    /// Of `NAME: 7000 companies in 930.12ms, 6.3 % above the limit of 875.00ms = 350 pages × 20ms / 8; 7 pages asked for again`.
+    /// Of `NAME: 7000 companies in 930.12ms, 6.3 % above the limit of 875.00ms = 350 pages × 20ms / 8; 7 pages retried`.
     fn of(output: &str, name: &str) -> Outcome<Self> {
         let read = || {
             let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?;

@@ -1,10 +1,10 @@
-//! Loads the companies of a paged HTTP interface: page after page, and by eight partitions of pages at a time.
+//! Loads companies from a paged HTTP API: page by page, and with eight partitions of pages at a time.
 //!
-//! `movie_companies [COMPANIES [MILLISECONDS]]` serves the interface itself (`server.rs`), 20 companies a page, each page in so
-//! many milliseconds, and prints what both took. No more can be had than pages × delay / partitions: the limit.
+//! `movie_companies [COMPANIES [MILLISECONDS]]` runs the server itself (`server.rs`), with 20 companies per page and this
+//! delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.
 //!
-//! Now and then a page is answered by 503. `retry` then opens the reader anew at its position, on that page, after a
-//! pause; no company is lost or loaded twice.
+//! Now and then the server answers 503. `retry` then waits and reopens the reader at its position, on that page; no
+//! company is lost or loaded twice.
 
 mod server;
 
@@ -34,11 +34,11 @@ struct Located {
 
 #[derive(Debug, thiserror::Error)]
 enum ApiError {
-    #[error("the interface is too busy")]
+    #[error("the server is too busy")]
     Busy,
-    #[error("the interface does not answer")]
+    #[error("the server does not answer")]
     Http(#[source] ureq::Error),
-    #[error("the interface answers something else")]
+    #[error("the server sent an unexpected answer")]
     Json(#[from] serde_json::Error),
 }
 
@@ -48,7 +48,7 @@ impl From<ureq::Error> for ApiError {
     }
 }
 
-/// A client, with a connection that stays open between requests.
+/// A client whose connection stays open between requests.
 struct Api {
     agent: ureq::Agent,
     url: String,
@@ -70,20 +70,20 @@ impl Pages for Api {
     }
 }
 
-/// With the number of pages known they can be read in parts.
+/// The number of pages, which allows reading them in partitions.
 impl CountedPages for Api {
     fn count(&mut self) -> Result<u64, ApiError> {
         self.get("pages")
     }
 }
 
-/// The companies. The next page is on its way while those of a page are looked up and written.
+/// Reads the companies. The next page is fetched while the current one is processed and written.
 #[reader]
 fn companies(url: String) -> Prefetch<PagingReader<Api>> {
     PagingReader::new(Api { agent: ureq::agent(), url }).prefetch(40)
 }
 
-/// Asks another service, twenty companies at once: the wait stands for its answer.
+/// Asks another service about twenty companies at once; a sleep simulates its answer.
 #[processor(concurrency = 20)]
 async fn locate(company: Company) -> Located {
     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -108,13 +108,13 @@ fn create(table: &str, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     ))
 }
 
-/// Before: page after page.
+/// Before: page by page.
 #[step(chunk = 100, retry(ApiError::Busy, limit = 5, backoff = exponential("5ms", max = "1s", jitter)))]
 fn load_sequentially() {
     companies | locate | save(table = "company_sequential")
 }
 
-/// After: eight ranges of pages side by side.
+/// After: eight ranges of pages in parallel.
 #[step(
     chunk = 100,
     partitions = 8,
@@ -125,7 +125,7 @@ fn load_partitions() {
     companies | locate | save(table = "company_partitioned")
 }
 
-/// The address is another one each time; a restart goes on all the same.
+/// The address changes with every run, so it does not identify the job: a restart continues anyway.
 #[job]
 fn sequential(_companies: u64, #[param(identifying = false)] url: String) {
     create(table = "company_sequential");
@@ -155,7 +155,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(report) if report.status == BatchStatus::Completed => report,
             Ok(report) => return Err(format!("{name}: {}", report.exit.description).into()),
             Err(OperatorError::Repository(RepositoryError::AlreadyComplete { .. })) => {
-                println!("{name}: already loaded; remove batch.db to load them again");
+                println!("{name}: already loaded; remove batch.db to load again");
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -163,7 +163,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Some(load) = report.steps.iter().find(|step| step.name.starts_with("load_")) else { continue };
         let limit = delay.mul_f64(f64::from(u32::try_from(pages)?) / f64::from(partitions));
         println!(
-            "{name}: {} companies in {:.2?}, {:.1} % above the limit of {limit:.2?} = {pages} pages × {delay:?} / {partitions}; {} pages asked for again",
+            "{name}: {} companies in {:.2?}, {:.1} % above the limit of {limit:.2?} = {pages} pages × {delay:?} / {partitions}; {} pages retried",
             load.counters.write,
             load.elapsed,
             100.0 * (load.elapsed.as_secs_f64() / limit.as_secs_f64() - 1.0),

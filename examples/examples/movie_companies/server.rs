@@ -1,5 +1,4 @@
-//! Receives: a number of companies and a delay. Gives: an HTTP interface on this machine that lists them page by page, slowly, and
-//! is too busy now and then.
+//! Serves a paged HTTP API on this machine that lists companies slowly, and is too busy now and then.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -8,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Companies on a page.
+/// Companies per page.
 pub(crate) const PAGE: u64 = 20;
 
-/// The last of so many pages is refused when it is asked for first.
+/// In every group of this many pages, the last one is refused at its first request.
 const REFUSED: u64 = 25;
 
 /// A server that runs until the program ends.
@@ -23,12 +22,12 @@ pub(crate) struct Server {
 struct Listing {
     companies: u64,
     delay: Duration,
-    /// The pages that were refused.
+    /// The pages refused so far.
     refused: Mutex<HashSet<u64>>,
 }
 
 impl Server {
-    /// Begins to serve, each connection on a thread of its own.
+    /// Starts serving, with a thread for each connection.
     pub(crate) fn start(companies: u64, delay: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
@@ -37,7 +36,7 @@ impl Server {
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let listing = Arc::clone(&shared);
-                // A client that went away is no error of the server.
+                // A client that disconnects is not an error of the server.
                 thread::spawn(move || listing.serve(connection).ok());
             }
         });
@@ -48,7 +47,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// How many requests were answered by 503.
+    /// How many requests were answered with 503.
     pub(crate) fn refused(&self) -> usize {
         self.listing.refused.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -61,7 +60,7 @@ impl Listing {
         let mut client = connection.try_clone()?;
         let mut lines = BufReader::new(connection).lines();
         while let Some(request) = lines.next().transpose()? {
-            // The headers say nothing that matters here; an empty line ends them.
+            // The headers do not matter here; an empty line ends them.
             while lines.next().transpose()?.is_some_and(|header| !header.is_empty()) {}
             let path = request.split(' ').nth(1).unwrap_or_default();
             let (status, body) = self.answer(path);
@@ -87,7 +86,7 @@ impl Listing {
         ("200 OK", self.page(page))
     }
 
-    /// Is this the first request for a page that is refused once?
+    /// Returns whether this is the first request for a page that is refused once.
     fn refuses(&self, page: u64) -> bool {
         page % REFUSED == REFUSED - 1
             && self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(page)

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::flights::read;
 use crate::program::{Folder, Ran, data};
 
-/// The payments of a file that can be paid.
+/// The payments in a file that can be paid.
 fn payable(text: &str) -> Vec<(String, i64)> {
     let payments = text.lines().skip(1).map(|line| line.split_once(',').unwrap());
     let payments = payments.map(|(account, cents)| (account.to_owned(), cents.parse().unwrap()));
@@ -22,7 +22,7 @@ fn column<T: rusqlite::types::FromSql>(database: &Connection, sql: &str) -> Vec<
     query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
-/// What a day leaves behind that went through to its end.
+/// Checks the database after a day that ran to its end.
 #[track_caller]
 fn compare(folder: &Folder, text: &str) {
     let database = folder.database();
@@ -84,7 +84,7 @@ fn a_failed_step_that_is_matched_on_is_handled() {
 }
 
 #[test]
-fn a_day_without_payments_ends_early_with_a_code_of_its_own() {
+fn a_day_without_payments_ends_early_with_its_own_exit_code() {
     let folder = Folder::new();
     run(&folder, "account,cents\n", &[]).ended_with(0);
     let database = folder.database();
@@ -94,7 +94,7 @@ fn a_day_without_payments_ends_early_with_a_code_of_its_own() {
 }
 
 #[test]
-fn a_stop_waits_for_a_person_and_the_restart_goes_on_behind_it() {
+fn a_stop_waits_for_a_person_and_the_restart_continues_after_it() {
     let folder = Folder::new();
     let text = read(&data("payments.csv"));
     let limit = ["--consent-above", "100000"];
@@ -121,7 +121,7 @@ fn an_impossible_total_fails_the_job_and_pays_nothing() {
 }
 
 #[test]
-fn the_nested_job_is_a_job_of_its_own_too() {
+fn the_nested_job_is_also_a_job_in_its_own_right() {
     let folder = Folder::new();
     let listed = folder.run("control_flow", ["jobs"]).ended_with(0).out;
     assert!(listed.contains("control_flow") && listed.contains("statements"), "{listed}");

@@ -4,7 +4,7 @@ use std::fs;
 use crate::flights::read;
 use crate::program::{Folder, counted, data};
 
-/// Sensor to readings and total, of lines of text.
+/// Maps each sensor to its number of readings and their total, from lines of text.
 fn expected(text: &str) -> BTreeMap<String, (u32, i64)> {
     let mut totals = BTreeMap::<String, (u32, i64)>::new();
     for line in text.lines() {
@@ -31,7 +31,7 @@ fn it_adds_up_the_readings_of_each_sensor() {
 }
 
 #[test]
-fn a_restart_goes_on_at_the_position_and_not_at_the_beginning() {
+fn a_restart_resumes_at_the_position_and_not_at_the_beginning() {
     let folder = Folder::new();
     let tape = read(&data("tape.dat"));
     let mut torn = tape.clone();
@@ -41,11 +41,11 @@ fn a_restart_goes_on_at_the_position_and_not_at_the_beginning() {
     let arguments = ["run", "--input", "tape.dat"];
     let ran = folder.run("custom_reader", arguments).ended_with(1);
     assert!(ran.err.contains("record 778") || ran.out.contains("record 778"), "{}\n{}", ran.out, ran.err);
-    // What is counted is what was committed: whole chunks of 50.
+    // Only committed readings count: whole chunks of 50.
     assert_eq!(counted(&folder.database(), "total_readings").read, 750);
     assert_eq!(found(&folder).values().map(|(readings, _)| readings).sum::<u32>(), 750);
 
-    // The mended tape is scratched where nobody may read any more.
+    // The repaired tape is damaged at the records that must not be read again.
     let mut mended = tape.clone().into_bytes();
     mended[..16 * 750].fill(b'#');
     fs::write(folder.file("tape.dat"), mended).unwrap();

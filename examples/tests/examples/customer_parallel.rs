@@ -27,7 +27,7 @@ fn report(database: &Connection) -> Vec<Line> {
     rows.collect::<rusqlite::Result<_>>().unwrap()
 }
 
-/// The customers of a table that is filled by one of the branches, in the order in which they were written.
+/// The customers of a table filled by one of the branches, in the order in which they were written.
 fn order(database: &Connection, table: &str) -> Vec<i64> {
     let mut query = database.prepare(&format!("SELECT customer FROM {table} ORDER BY rowid")).unwrap();
     query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
@@ -58,7 +58,7 @@ fn every_customer_is_scored_and_sealed_once_and_in_order() {
 }
 
 #[test]
-fn one_after_the_other_gives_the_same() {
+fn sequential_work_has_the_same_result() {
     let folder = Folder::new();
     let arguments = ["--customers", "60", "--wait-ms", "1", "--rounds", "100"];
     folder.run("customer_parallel", ["run", "before_and_after"].iter().chain(&arguments)).ended_with(0);
@@ -73,7 +73,7 @@ fn one_after_the_other_gives_the_same() {
 }
 
 #[test]
-fn killed_while_both_branches_run_it_goes_on_where_each_was() {
+fn killed_while_both_branches_run_it_resumes_each_where_it_was() {
     let folder = Folder::new();
     let arguments =
         ["run", "customer_parallel", "--quiet", "--customers", "600", "--wait-ms", "40", "--rounds", "50000"];

@@ -17,7 +17,7 @@ fn days_are_booked_once_and_the_program_says_so() {
 }
 
 #[test]
-fn what_is_no_day_is_an_error_of_the_program() {
+fn an_argument_that_is_not_a_day_is_an_error() {
     let folder = Folder::new();
     folder.run("embedded", ["batch.db", "Monday"]).ended_with(1);
 }

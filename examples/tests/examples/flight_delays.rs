@@ -6,7 +6,7 @@ fn run(folder: &Folder, file: &str) -> crate::program::Ran {
 }
 
 #[test]
-fn the_cut_gives_the_rows_the_counters_and_the_ranking_of_an_independent_computation() {
+fn the_sample_yields_the_rows_counters_and_ranking_of_an_independent_computation() {
     let folder = Folder::new();
     run(&folder, "flights-5000.csv").ended_with(0);
     let expected = Expected::of(&read(&data("flights-5000.csv")));
@@ -15,7 +15,7 @@ fn the_cut_gives_the_rows_the_counters_and_the_ranking_of_an_independent_computa
 }
 
 #[test]
-fn what_is_complete_is_refused_with_a_code_of_its_own_and_left_alone() {
+fn a_complete_instance_is_refused_with_its_own_exit_code_and_left_alone() {
     let folder = Folder::new();
     run(&folder, "flights-5000.csv").ended_with(0);
     let again = run(&folder, "flights-5000.csv").ended_with(4);
@@ -24,7 +24,7 @@ fn what_is_complete_is_refused_with_a_code_of_its_own_and_left_alone() {
 }
 
 #[test]
-fn the_next_instance_begins_with_an_empty_table() {
+fn the_next_instance_starts_with_an_empty_table() {
     let folder = Folder::new();
     let input = data("flights-5000.csv");
     let arguments = ["run", "--input", input.to_str().unwrap(), "--next"];
@@ -34,7 +34,7 @@ fn the_next_instance_begins_with_an_empty_table() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_one_line_and_nothing_is_loaded() {
+fn a_missing_file_is_reported_in_one_line_and_nothing_is_loaded() {
     let folder = Folder::new();
     let ran = folder.run("flight_delays", ["run", "--input", "nowhere.csv"]).ended_with(1);
     assert!(ran.err.contains("nowhere.csv"), "{}", ran.err);
@@ -44,7 +44,7 @@ fn a_file_that_is_not_there_is_one_line_and_nothing_is_loaded() {
 }
 
 #[test]
-fn the_cut_is_made_of_records_of_the_whole_file_and_has_every_carrier_and_month() {
+fn the_sample_consists_of_records_of_the_whole_file_and_has_every_carrier_and_month() {
     let whole = crate::killed::whole_file();
     let cut = read(&data("flights-5000.csv"));
     let values = |text: &str, column: usize| -> std::collections::BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! Receives: a file of flights. Gives: what `flight_delays` must make of it, computed without the framework.
+//! Computes the expected result of `flight_delays` for a file of flights, without the framework.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::program::{Counted, Folder, counted};
 /// Carrier, number, route, minutes.
 type Late = (String, u32, String, f64);
 
-/// What must come of a file.
+/// The expected result for a file.
 pub(crate) struct Expected {
     records: u64,
     /// In the order of the file.

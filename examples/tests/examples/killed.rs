@@ -1,7 +1,7 @@
 //! `flight_delays`, killed ten times at random moments and started again each time.
 //!
-//! By default it reads the cut twenty times over; `FLIGHTS=whole` takes the whole shipped file. `SEED=number` repeats
-//! the moments of an earlier run, as well as a clock can.
+//! By default it reads the sample twenty times over; `FLIGHTS=whole` reads the whole shipped file. `SEED=number` repeats
+//! the moments of an earlier run, as far as the clock allows.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -13,7 +13,7 @@ use crate::program::{Folder, data};
 
 const KILLS: u32 = 10;
 
-/// What was shipped compressed.
+/// The file that ships compressed.
 pub(crate) fn whole_file() -> String {
     let packed = fs::read(data("flights.csv.zst")).unwrap();
     String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap()
@@ -26,7 +26,7 @@ fn twenty_cuts(folder: &Folder) -> (PathBuf, String) {
     (folder.write("flights.csv", &text), text)
 }
 
-/// A small generator of random numbers (xorshift), so that a seed gives the same moments everywhere.
+/// A small random number generator (xorshift), so that a seed yields the same moments everywhere.
 struct Random(u64);
 
 impl Random {
@@ -45,7 +45,7 @@ fn run(folder: &Folder, input: &Path) -> Command {
     command
 }
 
-/// Starts it and kills it after `delay`; `Some` where it had ended before.
+/// Starts the example and kills it after `delay`; `Some` if it ended before.
 fn killed(folder: &Folder, input: &Path, delay: Duration) -> Option<ExitStatus> {
     let mut child = run(folder, input).spawn().unwrap();
     let begin = Instant::now();
@@ -60,8 +60,8 @@ fn killed(folder: &Folder, input: &Path, delay: Duration) -> Option<ExitStatus> 
     ended.code().is_some().then_some(ended)
 }
 
-/// How many executions did not end, and whether one did. There is none yet where it was killed before its first
-/// launch; and a kill behind the last commit of a job, before the process has ended, leaves a complete one.
+/// How many executions were killed, and whether one completed. There are none yet if the first kill came before the
+/// first launch, and a kill after the last commit of a job, before the process exits, leaves a complete execution.
 fn so_far(folder: &Folder) -> (u32, bool) {
     if !folder.file("batch.db").exists() {
         return (0, false);
@@ -73,12 +73,12 @@ fn so_far(folder: &Folder) -> (u32, bool) {
     counted.unwrap_or((0, false))
 }
 
-/// The exit code of a launch that is refused: so many executions in a row died before they committed anything.
+/// The exit code of a launch that is refused because too many executions in a row died before their first commit.
 const REFUSED: i32 = 4;
 
-/// Kills it until ten executions were killed, and lets it end; returns the number of killed executions. Kills that come
-/// before a launch come on top. Every attempt is given more time than the last, so that a machine that becomes slower
-/// does not kill for ever before the first commit.
+/// Starts the example again and again until ten executions were killed, then lets it end. Returns the number of killed
+/// executions; kills before a launch do not count. Every attempt gets more time than the last, so that on a slow machine
+/// some attempt reaches its first commit.
 fn kill_and_restart(folder: &Folder, input: &Path, random: &mut Random, longest: Duration) -> u32 {
     for attempt in 0.. {
         let (killed_executions, is_complete) = so_far(folder);
@@ -101,7 +101,7 @@ fn kill_and_restart(folder: &Folder, input: &Path, random: &mut Random, longest:
 }
 
 #[test]
-fn killed_at_ten_random_moments_it_loses_no_row_and_doubles_none() {
+fn killed_at_ten_random_moments_it_loses_no_row_and_duplicates_none() {
     let source = Folder::new();
     let (input, text) = if env::var("FLIGHTS").is_ok_and(|which| which == "whole") {
         (data("flights.csv.zst"), whole_file())
@@ -119,9 +119,9 @@ fn killed_at_ten_random_moments_it_loses_no_row_and_doubles_none() {
     let clock = || u64::from(SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
     let seed = env::var("SEED").map_or_else(|_| clock(), |seed| seed.parse().unwrap()).max(1);
     println!("seed {seed}, {} records, {time:?} undisturbed", expected.records());
-    // Spread over all bits: the generator begins slowly from a small number.
+    // Spread the seed over all bits: the generator starts slowly from a small number.
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    // On average it is done when the last kill comes. Where it was done before, the next round kills sooner: the machine
+    // On average it finishes when the last kill comes. If it finished before, the next round kills sooner: the machine
     // may have been busier when the undisturbed run was timed.
     let mut longest = 2 * time / (KILLS + 1);
     for _ in 0..30 {
@@ -134,5 +134,5 @@ fn killed_at_ten_random_moments_it_loses_no_row_and_doubles_none() {
             return;
         }
     }
-    panic!("it was always done before the tenth kill");
+    panic!("the job always finished before the tenth kill");
 }

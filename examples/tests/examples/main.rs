@@ -1,5 +1,5 @@
-//! Runs each example as its user does, as a process in a folder of its own, and compares what it leaves behind with
-//! a computation that shares no code with it.
+//! Runs each example as a user would, as a process in its own folder, and compares its results with a computation that
+//! shares no code with it.
 
 mod control_flow;
 mod custom_reader;

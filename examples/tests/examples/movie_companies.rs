@@ -2,7 +2,7 @@ use rusqlite::Connection;
 
 use crate::program::{Folder, Ran};
 
-/// The rows of a table, in the order of the companies; a doubled one would be there twice.
+/// The rows of a table, in the order of the companies; a duplicate would appear twice.
 fn rows(database: &Connection, table: &str) -> Vec<(u32, String, String)> {
     let mut query = database.prepare(&format!("SELECT id, name, country FROM {table} ORDER BY id")).unwrap();
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
@@ -22,22 +22,22 @@ fn expected(companies: u32) -> Vec<(u32, String, String)> {
     (0..companies).map(|id| (id, format!("Company {id}"), country(id).to_owned())).collect()
 }
 
-/// The line of a job.
+/// The line printed for a job.
 #[track_caller]
 fn line<'r>(ran: &'r Ran, job: &str) -> &'r str {
     ran.out.lines().find(|line| line.starts_with(job)).unwrap_or_else(|| panic!("{job}: {ran:?}"))
 }
 
 #[test]
-fn both_ways_load_every_company_once_and_repeat_what_was_answered_by_503() {
+fn both_ways_load_every_company_once_and_retry_pages_answered_with_503() {
     let folder = Folder::new();
-    // 61 pages, of which the last has five companies, and two are refused at first.
+    // 61 pages: the last has five companies, and two are refused at first.
     let ran = folder.run("movie_companies", ["1205", "1"]).ended_with(0);
     let database = folder.database();
     for job in ["sequential", "partitioned"] {
         assert_eq!(rows(&database, &format!("company_{job}")), expected(1_205), "{job}");
         let line = line(&ran, job);
-        assert!(line.contains("1205 companies") && line.contains("; 2 pages asked for again"), "{line}");
+        assert!(line.contains("1205 companies") && line.contains("; 2 pages retried"), "{line}");
     }
     let partitions = "SELECT count(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME LIKE 'load_partitions:%'";
     assert_eq!(database.query_row(partitions, [], |row| row.get(0)), Ok(8));
@@ -56,7 +56,7 @@ fn killed_in_the_middle_of_its_partitions_it_loads_every_company_once() {
 }
 
 #[test]
-fn what_is_loaded_is_not_loaded_again() {
+fn loaded_companies_are_not_loaded_again() {
     let folder = Folder::new();
     folder.run("movie_companies", ["40", "0"]).ended_with(0);
     let again = folder.run("movie_companies", ["40", "0"]).ended_with(0);

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::program::{Folder, counted};
 
-/// Account to payments and cents.
+/// Maps an account to its number of payments and cents.
 type Totals = BTreeMap<String, (u32, i64)>;
 
 /// An account number that ends with the last digit of its hash.
@@ -18,8 +18,8 @@ fn is_an_account(account: &str) -> bool {
     hash.to_string().ends_with(check)
 }
 
-/// What is in the files of the folder, cut out of the text: the first and the last field stand at the ends of a record,
-/// and the memo between them has a line end of its own.
+/// The contents of the files in the folder, extracted from the text: the first and the last field are at the ends of a
+/// record, and the memo between them contains a line break.
 fn expected(folder: &Folder) -> (u64, Totals) {
     let (mut records, mut totals) = (0, Totals::new());
     for file in fs::read_dir(folder.file("payments")).unwrap() {
@@ -39,7 +39,7 @@ fn expected(folder: &Folder) -> (u64, Totals) {
     (records, totals)
 }
 
-/// File to payments and cents, and those of all under `all`, as the aggregator is to make them.
+/// Maps a file to its payments and cents, and `all` to those of all files: the result that the aggregator must return.
 fn expected_months(folder: &Folder) -> Totals {
     let mut months = Totals::new();
     for file in fs::read_dir(folder.file("payments")).unwrap() {
@@ -74,7 +74,7 @@ fn found(database: &Connection, table: &str) -> Totals {
 const SMALL: [&str; 6] = ["run", "before_and_after", "--months", "5", "--records", "3000"];
 
 #[test]
-fn both_ways_give_the_totals_of_an_independent_computation() {
+fn both_ways_yield_the_totals_of_an_independent_computation() {
     let folder = Folder::new();
     folder.run("partitioned_files", SMALL).ended_with(0);
     let (records, totals) = expected(&folder);
@@ -90,12 +90,12 @@ fn both_ways_give_the_totals_of_an_independent_computation() {
     }
     let partitions = "SELECT count(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME LIKE 'by_files:partition%'";
     let partitions: u32 = database.query_row(partitions, [], |row| row.get(0)).unwrap();
-    assert_eq!(partitions, 5, "one a file");
+    assert_eq!(partitions, 5, "one per file");
     assert_eq!(found_months(&database), expected_months(&folder));
 }
 
 #[test]
-fn a_broken_file_fails_and_once_it_is_mended_only_what_was_not_committed_is_read() {
+fn a_broken_file_fails_and_after_its_repair_only_uncommitted_records_are_read() {
     let folder = Folder::new();
     folder.run("partitioned_files", SMALL).ended_with(0);
     fs::remove_file(folder.file("batch.db")).unwrap();
@@ -119,7 +119,7 @@ fn a_broken_file_fails_and_once_it_is_mended_only_what_was_not_committed_is_read
 }
 
 #[test]
-fn killed_in_its_middle_it_adds_every_payment_once() {
+fn killed_midway_it_adds_every_payment_once() {
     let folder = Folder::new();
     folder
         .run("partitioned_files", ["run", "before_and_after", "--months", "4", "--records", "50000"])
@@ -133,7 +133,7 @@ fn killed_in_its_middle_it_adds_every_payment_once() {
 }
 
 #[test]
-fn the_folder_is_read_whatever_its_name_and_what_is_half_copied_is_not() {
+fn a_folder_of_any_name_is_read_and_half_copied_files_are_not() {
     let folder = Folder::new();
     let arguments = ["run", "before_and_after", "--months", "2", "--records", "20", "--folder", "payments"];
     folder.run("partitioned_files", arguments).ended_with(0);

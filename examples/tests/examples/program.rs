@@ -1,4 +1,4 @@
-//! Receives: the name of an example. Gives: it as a process in a folder that vanishes with the test.
+//! Runs an example as a process in a folder that is removed with the test.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::{env, fs, thread};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-/// A folder of one test's own.
+/// The folder of one test.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -27,7 +27,7 @@ impl Folder {
         path
     }
 
-    /// The database that an example left behind: it is its repository as well.
+    /// The database that an example wrote, which is also its repository.
     pub(crate) fn database(&self) -> Connection {
         Connection::open_with_flags(self.file("batch.db"), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
     }
@@ -49,9 +49,10 @@ impl Folder {
         }
     }
 
-    /// Runs the example, kills it as soon as a query of its database gives a number but 0, and runs it to its end.
+    /// Runs the example, kills it as soon as a query of its database returns a number other than 0, and runs it to its end.
     ///
-    /// Where the kill came too late for that to be still true, it starts again from scratch. A busy machine may be late often.
+    /// If the kill comes too late for that to still be true, it starts again from scratch. On a busy machine this may be
+    /// often.
     #[track_caller]
     pub(crate) fn killed_and_run_again(&self, example: &str, arguments: &[&str], when: &str) {
         for _ in 0..100 {
@@ -69,10 +70,10 @@ impl Folder {
                 return;
             }
         }
-        panic!("it was always too far when it was killed");
+        panic!("the example had always gone too far when it was killed");
     }
 
-    /// Is the answer of the query a number but 0? It is not before there is a database.
+    /// Returns whether the query yields a number other than 0. Without a database it does not.
     fn holds(&self, query: &str) -> bool {
         let database = Connection::open_with_flags(self.file("batch.db"), OpenFlags::SQLITE_OPEN_READ_ONLY);
         let answer = database.and_then(|database| database.query_row(query, [], |row| row.get::<_, u32>(0)));
@@ -96,7 +97,7 @@ impl Ran {
     }
 }
 
-/// What a step of the newest instance has done in all its executions.
+/// The counters of a step of the newest instance, over all its executions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) read: u64,
@@ -139,7 +140,7 @@ pub(crate) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
 }
 
-/// `target/debug/examples/NAME`, found from where this test is: `target/debug/deps/examples-0123456789abcdef`.
+/// `target/debug/examples/NAME`, located relative to this test: `target/debug/deps/examples-0123456789abcdef`.
 fn built(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).expect("a test is built into `deps` of its profile");
@@ -147,13 +148,13 @@ fn built(example: &str) -> PathBuf {
     // `cargo test` builds the examples too, but `cargo test NAME` does not.
     assert!(
         is_fresh(&program),
-        "{} is not built or old: run `cargo build --examples` first",
+        "{} is missing or outdated: run `cargo build --examples` first",
         program.display()
     );
     program
 }
 
-/// True if none of the files that cargo lists as its sources is younger.
+/// True if none of the files that cargo lists as its sources is newer.
 fn is_fresh(program: &Path) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
     let Ok(built) = changed(program) else { return false };

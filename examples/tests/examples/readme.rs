@@ -6,7 +6,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// What stands in the fenced blocks of a language.
+/// The contents of the fenced blocks of a language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
@@ -28,7 +28,7 @@ fn the_program_of_the_readme_is_the_example() {
 }
 
 #[test]
-fn the_readme_states_the_version_of_rust_that_cargo_is_told() {
+fn the_readme_states_the_rust_version_of_cargo_toml() {
     let manifest = read(&root().join("Cargo.toml"));
     let line = manifest.lines().find(|line| line.starts_with("rust-version")).unwrap();
     let version = line.split('"').nth(1).unwrap();
@@ -45,7 +45,7 @@ fn every_example_is_in_the_readme() {
 }
 
 #[test]
-fn every_file_of_data_says_where_it_is_from() {
+fn every_data_file_says_where_it_is_from() {
     let readme = read(&root().join("examples/data/README.md"));
     for entry in std::fs::read_dir(root().join("examples/data")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -30,12 +30,12 @@ fn each_message_is_loaded_once() {
 }
 
 #[test]
-fn what_was_delivered_before_a_failure_is_known_after_the_restart() {
+fn messages_delivered_before_a_failure_are_known_after_the_restart() {
     let folder = Folder::new();
     let deliveries = read(&data("deliveries.csv"));
     let arguments = ["run", "--input", "deliveries.csv"];
     let lines: Vec<&str> = deliveries.lines().collect();
-    // The 301st record is torn. Of what follows, some was delivered before, so only the state can tell.
+    // The 301st record is torn. Some of the later messages were delivered before, which only the state can tell.
     let torn = |line: &str| "x".repeat(line.len());
     let text: String = lines
         .iter()
@@ -45,7 +45,7 @@ fn what_was_delivered_before_a_failure_is_known_after_the_restart() {
     folder.write("deliveries.csv", text);
     folder.run("state", arguments).ended_with(1);
     let before: BTreeSet<String> = found(&folder).into_iter().collect();
-    assert!(lines[301..].iter().any(|line| before.contains(*line)), "the data must try the state");
+    assert!(lines[301..].iter().any(|line| before.contains(*line)), "the data must exercise the state");
 
     folder.write("deliveries.csv", &deliveries);
     folder.run("state", arguments).ended_with(0);
