@@ -1,4 +1,4 @@
-//! `aggregator = f`: one value of what the partitions came to, in their order, made once, and left like that of a tasklet.
+//! `aggregator = f` combines the results of the partitions, in their order and once, into the step's output.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use batch_runtime::writers::JsonLinesWriter;
 
 use crate::support::{World, step};
 
-/// What was read in one partition: the first number, and how many.
+/// The numbers read in one partition: the first, and how many.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
     first: Option<u32>,
@@ -30,7 +30,7 @@ fn numbers(count: u32) -> VecReader<u32> {
     VecReader::new((0..count).collect::<Vec<_>>())
 }
 
-/// Looks at all numbers, and lets through those that are no multiple of three.
+/// Sees all numbers, and passes those that are not multiples of three.
 #[processor]
 fn look(number: u32, #[state] seen: &mut Seen) -> Option<u32> {
     seen.first.get_or_insert(number);
@@ -75,7 +75,7 @@ fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
-/// Notes what was left to it.
+/// Notes the output that it receives.
 #[step]
 fn tell(total: &Output<load>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let Total { firsts, many, sum, parts } = &**total;
@@ -106,7 +106,7 @@ fn step_rows(world: &World, execution: i64) -> Vec<String> {
 }
 
 #[test]
-fn what_partitions_come_to_is_made_one_in_their_order_and_left_to_later_steps() {
+fn partition_results_are_combined_in_order_and_passed_to_later_steps() {
     let world = World::new();
     world.completes(&totals(40, "order".to_owned(), None));
     assert_eq!(told(&world), ["40 add up to 780 in 4: [0, 10, 20, 30]"]);
@@ -114,7 +114,7 @@ fn what_partitions_come_to_is_made_one_in_their_order_and_left_to_later_steps() 
 }
 
 #[test]
-fn a_restart_after_a_failed_partition_comes_to_the_same_as_no_failure() {
+fn a_restart_after_a_failed_partition_has_the_same_result_as_no_failure() {
     for bad in [0, 1, 2, 4, 13, 26, 38] {
         let (world, tag) = (World::new(), format!("bad {bad}"));
         let launch = |bad| totals(40, tag.clone(), bad);
@@ -133,7 +133,7 @@ fn a_restart_after_a_failed_partition_comes_to_the_same_as_no_failure() {
 }
 
 #[test]
-fn partitions_that_read_nothing_stand_for_the_default() {
+fn partitions_that_read_nothing_count_as_the_default() {
     let world = World::new();
     world.completes(&totals(0, "nothing".to_owned(), None));
     assert_eq!(told(&world), ["0 add up to 0 in 1: []"]);
@@ -173,7 +173,7 @@ fn judgement(count: u32, output: PathBuf, #[param(identifying = false)] how: Str
 }
 
 #[test]
-fn where_an_aggregator_fails_the_step_fails_and_a_restart_calls_it_alone() {
+fn if_an_aggregator_fails_the_step_fails_and_a_restart_calls_only_the_aggregator() {
     for (how, why) in [("error", "40 are too few"), ("panic", "cannot count to 40")] {
         let world = World::new();
         let output = world.path("numbers.jsonl");
@@ -216,14 +216,14 @@ fn routed(count: u32, output: PathBuf, how: String) {
 }
 
 #[test]
-fn a_job_goes_on_by_how_the_step_ended_and_not_by_what_it_leaves() {
+fn a_job_matches_on_the_outcome_of_the_step_and_not_on_its_output() {
     let world = World::new();
     world.completes(&routed(10, world.path("a.jsonl"), "not".to_owned()));
     world.completes(&routed(10, world.path("b.jsonl"), "error".to_owned()));
     assert_eq!(told(&world), ["10", "failed"]);
 }
 
-// A restart of what follows
+// A restart of the later steps
 
 #[step]
 fn fail_if(fail: bool) -> Result<(), String> {
@@ -244,7 +244,7 @@ fn failing_later(
 }
 
 #[test]
-fn of_a_step_that_is_complete_the_value_stays_and_the_aggregator_is_not_called_again() {
+fn a_complete_step_keeps_its_value_and_its_aggregator_is_not_called_again() {
     let world = World::new();
     world.fails(&failing_later(40, "later".to_owned(), None, true));
     world.completes(&failing_later(40, "later".to_owned(), None, false));
@@ -301,7 +301,7 @@ fn refuse_sevens(number: u32) -> Result<u32, std::num::TryFromIntError> {
     if number % 10 == 7 { u32::try_from(-1) } else { Ok(number) }
 }
 
-/// Asks for whatever an aggregator may ask for.
+/// Asks for everything that an aggregator may ask for.
 #[aggregator]
 fn counts(
     parts: Vec<Count>,
@@ -351,21 +351,21 @@ fn counted(parts: u32, #[param(identifying = false)] times: u32, #[param(identif
 }
 
 #[test]
-fn the_parts_of_a_partitioner_are_counted_without_what_was_skipped_of_them() {
+fn the_parts_of_a_partitioner_are_counted_without_their_skipped_items() {
     let world = World::new();
     world.completes(&counted(11, 1, false));
     assert_eq!(told(&world), ["[0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 9]"]);
 }
 
 #[test]
-fn a_partitioner_that_makes_no_partition_leaves_what_the_aggregator_makes_of_none() {
+fn without_partitions_the_aggregator_is_called_with_no_results() {
     let world = World::new();
     world.completes(&counted(0, 1, false));
     assert_eq!(told(&world), ["[]"]);
 }
 
 #[test]
-fn a_step_that_starts_again_although_it_completed_leaves_todays_value() {
+fn a_completed_step_that_starts_again_returns_the_new_value() {
     let world = World::new();
     world.fails(&counted(3, 1, true));
     world.completes(&counted(3, 5, false));
@@ -419,7 +419,7 @@ fn a_state_that_has_no_size_is_not_taken_from_a_later_processor_of_the_same_name
 }
 
 #[test]
-fn what_an_aggregator_puts_into_the_contexts_is_committed() {
+fn context_entries_of_an_aggregator_are_committed() {
     let world = World::new();
     world.completes(&counted(4, 1, false));
     let kept = "SELECT json_extract(SHORT_CONTEXT, '$.kept[1]') FROM BATCH_STEP_EXECUTION_CONTEXT
@@ -460,7 +460,7 @@ fn stocked(count: u32, tag: String, warehouse_path: PathBuf, #[param(identifying
 }
 
 #[test]
-fn states_that_are_committed_in_another_database_are_the_ones_that_count() {
+fn states_committed_in_another_database_take_precedence() {
     let world = World::new();
     let launch = |bad| stocked(40, "stock".to_owned(), world.path("warehouse.db"), bad);
     world.fails(&launch(Some(26)));

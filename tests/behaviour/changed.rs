@@ -1,4 +1,4 @@
-//! A restart with a changed program goes on exactly where the instance was, or is refused.
+//! A restart with a changed program resumes exactly where the instance was, or is refused.
 
 #[path = "changed/kinds.rs"]
 mod kinds;
@@ -32,7 +32,7 @@ fn keep(numbers: &[i64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     numbers.iter().try_for_each(|number| tx.execute("INSERT INTO kept VALUES (?1)", [number]).map(drop))
 }
 
-/// Runs `before` until it fails at the eighth record, and lets what comes next pass.
+/// Runs `before` until it fails at the eighth record, and lets the next run pass.
 fn begun(before: fn(PathBuf) -> Launch) -> World {
     let world = World::new();
     world.fails(&before(world.path("allowed")));
@@ -49,7 +49,7 @@ fn assert_exact(world: &World) {
     assert_eq!(kept(world), (1..=10).collect::<Vec<_>>());
 }
 
-/// What a refused launch said is wrong; it has written nothing.
+/// The message of a refused launch, which has written nothing.
 fn refused(world: &World, after: fn(PathBuf) -> Launch) -> String {
     let (before, executions) = (kept(world), world.numbers("SELECT COUNT(*) FROM BATCH_JOB_EXECUTION"));
     match world.try_run(&after(world.path("allowed"))) {

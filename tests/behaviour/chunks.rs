@@ -147,7 +147,7 @@ fn a_chunk_that_is_wholly_filtered_still_commits_its_checkpoint() {
 }
 
 #[test]
-fn an_item_that_becomes_many_counts_as_read_once_and_as_filtered_only_when_nothing_came_out() {
+fn an_item_that_becomes_many_counts_as_read_once_and_as_filtered_only_if_nothing_came_out() {
     let world = World::new();
     let report = world.completes(&times_job(9));
     let counters = step(&report, "keep_times").counters;
@@ -178,7 +178,7 @@ fn a_failed_processor_leaves_the_chunks_before_it_and_nothing_of_its_own() {
 }
 
 #[test]
-fn a_failed_writer_takes_back_what_it_wrote_of_the_chunk() {
+fn a_failed_writer_rolls_back_its_part_of_the_chunk() {
     let world = World::new();
     let report = world.fails(&fragile_job(25, None, Some(17)));
     let failed = step(&report, "keep_fragiles");
@@ -191,7 +191,7 @@ fn a_failed_writer_takes_back_what_it_wrote_of_the_chunk() {
 }
 
 #[test]
-fn a_restart_goes_on_behind_the_last_commit_and_counts_no_item_twice() {
+fn a_restart_resumes_after_the_last_commit_and_counts_no_item_twice() {
     let world = World::new();
     for (fail_at, fail_write_at) in [(Some(17), None), (None, Some(18)), (Some(25), None)] {
         world.fails(&fragile_job(25, fail_at, fail_write_at));

@@ -1,4 +1,4 @@
-//! A clock that is set forward or back while a job runs breaks nothing: nothing is decided by the time of day.
+//! A clock that is set forward or back during a job breaks nothing: nothing depends on the time of day.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,7 +29,7 @@ impl Clock for Hands {
 
 /// The clock that the running job's processor sets.
 static CLOCK: OnceLock<Hands> = OnceLock::new();
-/// The tests share that clock, and so they take turns.
+/// The tests share that clock, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[reader]
@@ -37,7 +37,7 @@ fn hours() -> impl Iterator<Item = i64> {
     1..=20
 }
 
-/// Sets the clock in the middle of every chunk, by days that go to and fro.
+/// Sets the clock in the middle of every chunk, days forward or back.
 #[processor]
 fn set_the_clock(hour: i64, days: i64, fail_at: Option<i64>) -> Result<i64, String> {
     if let Some(clock) = CLOCK.get()
@@ -98,13 +98,13 @@ fn a_clock_that_jumps_by_a_day_between_chunks_changes_nothing_but_the_times() {
 }
 
 #[test]
-fn a_restart_on_a_clock_that_was_set_back_goes_on_and_is_listed_as_the_newest() {
+fn a_restart_on_a_clock_that_was_set_back_resumes_and_is_listed_as_the_newest() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for days in [1, -1] {
         let (folder, repository, clock) = world();
         let failed = engine::run(&repository, &clockwork(days, Some(11)), &RunOptions::default()).unwrap();
         assert_eq!(failed.status, BatchStatus::Failed);
-        // Days before the first execution began, or behind its end.
+        // Days before the first execution began, or after it ended.
         clock.0.fetch_sub(5 * days * DAY, Ordering::Relaxed);
         let report = engine::run(&repository, &clockwork(days, None), &RunOptions::default()).unwrap();
         assert_eq!(report.status, BatchStatus::Completed);
@@ -124,7 +124,7 @@ fn a_restart_on_a_clock_that_was_set_back_goes_on_and_is_listed_as_the_newest() 
 fn an_execution_that_ends_before_it_began_is_shown() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (folder, repository, clock) = world();
-    // The jumps of this run go back in all.
+    // The jumps of this run add up to a step back.
     let failed = engine::run(&repository, &clockwork(-1, Some(11)), &RunOptions::default()).unwrap();
     assert!(clock.0.load(Ordering::Relaxed) < 0);
     let shown = JobOperator::new(Arc::clone(&repository)).show(failed.execution).unwrap();
@@ -137,7 +137,7 @@ fn an_execution_that_ends_before_it_began_is_shown() {
 }
 
 #[test]
-fn who_is_dead_is_told_by_the_lock_whatever_the_clock_says() {
+fn the_lock_decides_which_owner_is_dead_and_not_the_clock() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (folder, repository, clock) = world();
     let parameters = batch_runtime::Parameters::new();

@@ -94,7 +94,7 @@ fn routed(
 }
 
 #[test]
-fn a_restart_replays_what_a_decider_said_and_does_not_ask_again() {
+fn a_restart_replays_the_answer_of_a_decider_and_does_not_ask_again() {
     let world = World::new();
     let tag = "replayed".to_owned();
     world.fails(&routed(tag.clone(), None, Some(true)));
@@ -180,7 +180,7 @@ fn paged(tag: String, #[param(identifying = false)] fail_page: Option<String>) {
 }
 
 #[test]
-fn each_iteration_of_a_loop_is_a_step_execution_of_its_own_and_a_restart_goes_on_in_the_one_that_failed() {
+fn each_iteration_of_a_loop_is_its_own_step_execution_and_a_restart_resumes_the_one_that_failed() {
     let world = World::new();
     let tag = "paged".to_owned();
     world.fails(&paged(tag.clone(), Some("page[2]".to_owned())));
@@ -225,7 +225,7 @@ fn stopping(tag: String) {
 }
 
 #[test]
-fn a_restart_goes_on_behind_a_stop() {
+fn a_restart_continues_after_a_stop() {
     let world = World::new();
     let launch = stopping("stopping".to_owned());
     let report = world.run(&launch);
@@ -244,7 +244,7 @@ fn ending(tag: String, bad: Option<bool>) {
 }
 
 #[test]
-fn end_completes_the_job_with_its_code_and_runs_nothing_behind_it() {
+fn end_completes_the_job_with_its_code_and_runs_nothing_after_it() {
     let world = World::new();
     let report = world.completes(&ending("ending".to_owned(), None));
     assert_eq!(report.exit.code, "NOTHING_TO_DO");
@@ -285,7 +285,7 @@ fn outer(tag: String, #[param(identifying = false)] fail: Option<bool>) {
 }
 
 #[test]
-fn a_nested_job_is_an_instance_of_its_own_that_restarts_with_the_outer_one() {
+fn a_nested_job_is_its_own_instance_and_restarts_with_the_outer_one() {
     let world = World::new();
     let tag = "outer".to_owned();
     world.fails(&outer(tag.clone(), Some(true)));
@@ -320,7 +320,7 @@ fn totals(tag: String, #[param(identifying = false)] fail: Option<bool>) {
 }
 
 #[test]
-fn what_a_tasklet_leaves_reaches_later_steps_also_after_a_restart() {
+fn the_output_of_a_tasklet_reaches_later_steps_even_after_a_restart() {
     let world = World::new();
     let tag = "totals".to_owned();
     world.fails(&totals(tag.clone(), Some(true)));
@@ -346,7 +346,7 @@ fn limited(tag: String, #[param(identifying = false)] fail: Option<bool>) {
 }
 
 #[test]
-fn a_step_that_may_start_again_does_and_one_with_a_limit_is_refused_behind_it() {
+fn a_step_that_may_start_again_does_and_a_start_limit_is_enforced() {
     let world = World::new();
     let tag = "limited".to_owned();
     world.fails(&limited(tag.clone(), Some(true)));
@@ -368,7 +368,7 @@ fn twice(tag: String, home: String) {
 }
 
 #[test]
-fn a_step_runs_twice_under_two_names_with_what_is_bound_to_it() {
+fn a_step_runs_twice_under_two_names_with_its_bindings() {
     let world = World::new();
     let report = world.completes(&twice("twice".to_owned(), "nz".to_owned()));
     assert_eq!(ran("twice"), ["eu", "nz"]);
@@ -397,7 +397,7 @@ fn collecting(tag: String, files: u64, #[param(identifying = false)] fail: Optio
 }
 
 #[test]
-fn a_tasklet_ends_its_step_with_an_exit_of_its_own_and_is_complete_all_the_same() {
+fn a_tasklet_that_returns_an_exit_is_still_complete() {
     let world = World::new();
     let report = world.fails(&collecting("none".to_owned(), 0, Some(true)));
     let exit = &step(&report, "collects").exit;

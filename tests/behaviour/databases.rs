@@ -1,4 +1,4 @@
-//! Rows that go to another database are committed there together with the checkpoint, which is the truth.
+//! Rows written to another database are committed there together with the authoritative checkpoint.
 
 use std::sync::{LazyLock, Mutex};
 
@@ -75,7 +75,7 @@ fn there(world: &World, sql: &str) -> Vec<i64> {
 }
 
 #[test]
-fn rows_of_a_failed_chunk_are_nowhere_and_a_restart_writes_each_row_once() {
+fn rows_of_a_failed_chunk_are_rolled_back_and_a_restart_writes_each_row_once() {
     let world = World::new();
     let launch = |fail_at| stocking(world.path("warehouse.db"), fail_at);
     world.fails(&launch(Some(17)));
@@ -89,11 +89,11 @@ fn rows_of_a_failed_chunk_are_nowhere_and_a_restart_writes_each_row_once() {
 }
 
 #[test]
-fn the_checkpoint_there_counts_where_the_repository_lags_behind() {
+fn the_checkpoint_there_counts_if_the_repository_lags_behind() {
     let world = World::new();
     let launch = |fail_at| stocking(world.path("warehouse.db"), fail_at);
     world.fails(&launch(Some(25)));
-    // As after a death between the commit there and its copy here.
+    // As after a crash between the commit there and its copy here.
     world
         .database()
         .execute_batch(
@@ -113,7 +113,7 @@ fn a_database_that_cannot_be_opened_fails_the_step_and_names_it() {
     assert_eq!(step(&report, "fill").counters, Counters::default());
 }
 
-/// The lock that somebody else holds on the warehouse, and the signal that stops the job.
+/// A lock that someone else holds on the warehouse, and the signal that stops the job.
 static SOMEBODY: Mutex<Option<rusqlite::Connection>> = Mutex::new(None);
 static STOP: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
 
@@ -143,7 +143,7 @@ fn locked_out(
 }
 
 #[test]
-fn a_job_that_waits_for_a_locked_database_is_stopped_and_goes_on_exactly() {
+fn a_job_that_waits_for_a_locked_database_is_stopped_and_resumes_exactly() {
     let world = World::new();
     let launch = |lock_at| locked_out(world.path("warehouse.db"), lock_at, None);
     let options = RunOptions { stop: STOP.clone(), ..RunOptions::default() };
@@ -158,7 +158,7 @@ fn a_job_that_waits_for_a_locked_database_is_stopped_and_goes_on_exactly() {
 }
 
 #[test]
-fn a_step_that_waits_for_a_locked_database_to_begin_is_stopped_and_begins_at_the_restart() {
+fn a_step_that_waits_for_a_locked_database_to_begin_is_stopped_and_begins_after_the_restart() {
     let world = World::new();
     let launch = stocking(world.path("warehouse.db"), None);
     let somebody = rusqlite::Connection::open(world.path("warehouse.db")).unwrap();
@@ -166,7 +166,7 @@ fn a_step_that_waits_for_a_locked_database_to_begin_is_stopped_and_begins_at_the
     let options = RunOptions::default();
     let report = std::thread::scope(|scope| {
         scope.spawn(|| {
-            // By then the step waits; sooner, the job stops before it.
+            // By then the step is waiting; any sooner, and the job would stop before it.
             std::thread::sleep(std::time::Duration::from_millis(200));
             options.stop.raise();
         });

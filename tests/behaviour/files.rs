@@ -1,4 +1,4 @@
-//! Files are written as `NAME.MARK.part` up to what is committed, and bear their name once they are whole.
+//! Files are written as `NAME.MARK.part`, and get their name once they are complete.
 
 use batch_runtime::prelude::*;
 use batch_runtime::readers::{CsvReader, ReadError};
@@ -60,7 +60,7 @@ fn world_with_input() -> World {
 }
 
 #[test]
-fn an_unfinished_file_does_not_bear_its_name() {
+fn an_unfinished_file_does_not_have_its_final_name() {
     let world = world_with_input();
     world.fails(&launch(&world, Some(5)));
     assert!(!world.path("out.csv").exists());
@@ -71,7 +71,7 @@ fn an_unfinished_file_does_not_bear_its_name() {
 }
 
 #[test]
-fn a_processor_that_fails_is_told_of_with_the_place_of_its_item() {
+fn a_failed_processor_is_reported_with_the_place_of_its_item() {
     let world = world_with_input();
     for (bad, line) in [(2, 3), (8, 9)] {
         let report = world.fails(&launch(&world, Some(bad)));
@@ -81,10 +81,10 @@ fn a_processor_that_fails_is_told_of_with_the_place_of_its_item() {
 }
 
 #[test]
-fn a_restart_cuts_off_what_was_not_committed_and_ends_with_the_same_bytes() {
+fn a_restart_truncates_uncommitted_rows_and_ends_with_the_same_bytes() {
     let world = world_with_input();
     world.fails(&launch(&world, Some(5)));
-    // As after a death between the write and the commit.
+    // As after a crash between the write and the commit.
     let mut part = std::fs::OpenOptions::new().append(true).open(world.unfinished("out.csv.part")).unwrap();
     std::io::Write::write_all(&mut part, b"4,fo").unwrap();
     drop(part);
@@ -121,7 +121,7 @@ fn an_input_that_was_changed_before_the_position_is_refused() {
 }
 
 #[test]
-fn lines_that_were_added_behind_the_position_are_read() {
+fn lines_added_after_the_position_are_read() {
     let world = world_with_input();
     world.fails(&launch(&world, Some(5)));
     let longer = format!("{INPUT}9,nine\n");

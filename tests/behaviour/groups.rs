@@ -1,4 +1,4 @@
-//! `chunk_while`: a group never crosses a commit, whatever fails and whoever reads.
+//! `chunk_while`: a group never crosses a commit, no matter what fails and which thread reads.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
@@ -113,7 +113,7 @@ fn by_threads() {
 }
 
 #[step(chunk = 4, chunk_while = same_order)]
-fn beside_each_other() {
+fn in_flight_together() {
     order_lines | number_beside | save
 }
 
@@ -148,8 +148,8 @@ fn by_threads_job() {
 }
 
 #[job]
-fn beside_each_other_job() {
-    beside_each_other;
+fn in_flight_together_job() {
+    in_flight_together;
 }
 
 #[job]
@@ -176,12 +176,12 @@ fn a_larger_chunk_ends_with_the_group_in_which_it_is_full() {
 fn a_state_adds_up_what_is_in_a_chunk_and_begins_again_with_the_next() {
     let world = World::new();
     world.completes(&by_total_job(12));
-    // 1 + 2 + 2 + 3 + 3 is 11, and one more would be 14; 3 + 4 + 4 is 11; of the others, two or one.
+    // 1 + 2 + 2 + 3 + 3 is 11, and one more would be 14; 3 + 4 + 4 is 11; the other chunks have two items or one.
     assert_eq!(sizes(), [5, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
 }
 
 #[test]
-fn an_item_that_is_too_much_by_itself_is_a_chunk_of_its_own() {
+fn an_item_that_is_too_large_is_a_chunk_of_its_own() {
     let world = World::new();
     world.completes(&by_total_job(3));
     assert_eq!(sizes()[..3], [2, 1, 1]);
@@ -203,7 +203,7 @@ fn a_restart_after_any_chunk_makes_the_same_chunks_and_loses_nothing() {
 }
 
 #[test]
-fn what_is_skipped_within_a_group_or_between_two_leaves_them_whole() {
+fn skips_within_a_group_or_between_groups_leave_them_whole() {
     for fails_at in [0, 10, 30, 40, 50, 60, 70] {
         let world = World::new();
         if fails_at > 0 {
@@ -224,12 +224,12 @@ fn threads_and_several_calls_at_once_make_the_same_chunks() {
     let world = World::new();
     world.completes(&by_threads_job());
     assert_eq!(sizes(), [6, 4, 5, 6, 7]);
-    world.completes(&beside_each_other_job());
+    world.completes(&in_flight_together_job());
     assert_eq!(sizes(), [6, 4, 5, 6, 7]);
 }
 
 #[test]
-fn a_group_of_more_than_the_bound_fails_the_step_and_says_what_to_do() {
+fn a_group_above_the_limit_fails_the_step_and_says_what_to_do() {
     let world = World::new();
     let report = world.fails(&bounded_job());
     assert_eq!(sizes(), [3, 3, 4, 5]);

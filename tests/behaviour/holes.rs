@@ -1,4 +1,4 @@
-//! A checkpoint may say that records are done behind some that are not: a restart does what is not done, however it runs.
+//! A checkpoint may say that records are done after some that are not: any restart processes exactly those that are not.
 
 use batch_runtime::operator::JobOperator;
 use batch_runtime::prelude::*;
@@ -13,7 +13,7 @@ use crate::support::{World, step, summed};
 #[error("{0} is not wanted")]
 struct Unwanted(u32);
 
-/// Lines of numbers, of which some are none.
+/// Lines of numbers, some of which are not numbers.
 #[reader]
 fn lines(input: PathBuf) -> Result<CsvReader<u32>, ReadError> {
     CsvReader::open(input)
@@ -93,7 +93,7 @@ fn at_once(input: PathBuf, fail_at: u32) -> Launch {
 
 const NEVER: u32 = 1_000;
 
-/// The numbers from 0 up to `count`, a line each; in place of some stands no number.
+/// The numbers from 0 up to `count`, one per line, some replaced by text that is not a number.
 fn write_lines(world: &World, count: u32, bad: &[u32]) -> PathBuf {
     let path = world.path("in.csv");
     let lines = (0..count)
@@ -102,21 +102,21 @@ fn write_lines(world: &World, count: u32, bad: &[u32]) -> PathBuf {
     path
 }
 
-/// What was kept, in the order in which it was, without the three of the first chunk.
+/// The numbers kept, in the order in which they were kept, without the three of the first chunk.
 fn kept(world: &World) -> Vec<i64> {
     let all = world.numbers("SELECT number FROM kept ORDER BY rowid");
     assert_eq!(all[..3], [0, 1, 2]);
     all[3..].to_vec()
 }
 
-/// The first chunk is committed, the next fails; then `done`, counted from record 3, is said to be done as well.
+/// Commits the first chunk and fails in the next, then marks `done`, counted from record 3, as done as well.
 fn with_done(launch: &Launch, world: &World, done: &[(u32, u32)]) {
     world.fails(launch);
     world.say_done(done);
 }
 
 #[test]
-fn what_is_done_behind_a_hole_is_not_done_again() {
+fn records_done_after_a_hole_are_not_processed_again() {
     let world = World::new();
     let input = write_lines(&world, 20, &[]);
     with_done(&plain(input.clone(), 4), &world, &[(1, 3), (8, 12), (13, 14)]);
@@ -126,7 +126,7 @@ fn what_is_done_behind_a_hole_is_not_done_again() {
 }
 
 #[test]
-fn what_is_done_behind_a_hole_is_not_done_again_where_calls_are_under_way_at_once() {
+fn records_done_after_a_hole_are_not_processed_again_with_concurrent_calls() {
     let world = World::new();
     let input = write_lines(&world, 20, &[]);
     with_done(&at_once(input.clone(), 4), &world, &[(1, 3), (8, 12), (13, 14)]);
@@ -147,7 +147,7 @@ fn failing_everywhere(job: impl Fn(u32) -> Launch, world: &World, name: &str) ->
 }
 
 #[test]
-fn what_is_done_ahead_is_remembered_over_any_number_of_restarts() {
+fn records_done_ahead_are_remembered_over_any_number_of_restarts() {
     let world = World::new();
     let input = write_lines(&world, 20, &[]);
     let all = failing_everywhere(|fail_at| plain(input.clone(), fail_at), &world, "plain_step");
@@ -155,7 +155,7 @@ fn what_is_done_ahead_is_remembered_over_any_number_of_restarts() {
 }
 
 #[test]
-fn what_is_done_ahead_is_remembered_over_any_number_of_restarts_where_calls_are_under_way_at_once() {
+fn records_done_ahead_are_remembered_over_any_number_of_restarts_with_concurrent_calls() {
     let world = World::new();
     let input = write_lines(&world, 20, &[]);
     let all = failing_everywhere(|fail_at| at_once(input.clone(), fail_at), &world, "at_once_step");
@@ -163,14 +163,14 @@ fn what_is_done_ahead_is_remembered_over_any_number_of_restarts_where_calls_are_
 }
 
 #[test]
-fn a_record_that_cannot_be_read_takes_its_place_in_a_hole_and_in_what_is_done() {
+fn an_unreadable_record_counts_in_a_hole_and_among_the_records_done() {
     let bad = [5, 7, 8, 11, 16, 18];
     let launches: [fn(PathBuf, u32) -> Launch; 2] =
         [|input, fail_at| careful(input, fail_at, NEVER), |input, fail_at| at_once(input, fail_at)];
     for (launch, name) in launches.into_iter().zip(["careful_step", "at_once_step"]) {
         let world = World::new();
         let input = write_lines(&world, 20, &bad);
-        // Done are 5 (which could not be read), 6, and 11 to 14; not done are 7 and 8, which cannot be read.
+        // 5 (unreadable), 6, and 11 to 14 are done; 7 and 8, which cannot be read, are not.
         with_done(&launch(input.clone(), 4), &world, &[(2, 4), (8, 12)]);
         let report = world.completes(&launch(input, NEVER));
         assert_eq!(kept(&world), [3, 4, 9, 10, 15, 17, 19], "{name}");
@@ -180,7 +180,7 @@ fn a_record_that_cannot_be_read_takes_its_place_in_a_hole_and_in_what_is_done() 
 }
 
 #[test]
-fn a_hole_of_nothing_but_what_cannot_be_read_is_committed() {
+fn a_hole_of_unreadable_records_is_committed() {
     let world = World::new();
     let input = write_lines(&world, 9, &[4, 5, 6, 8]);
     with_done(&careful(input.clone(), 3, NEVER), &world, &[(0, 1), (3, 5)]);
@@ -190,7 +190,7 @@ fn a_hole_of_nothing_but_what_cannot_be_read_is_committed() {
 }
 
 #[test]
-fn what_is_skipped_in_a_hole_is_found_again_by_its_place() {
+fn a_record_skipped_in_a_hole_is_found_again_by_its_place() {
     let launches: [fn(PathBuf, u32, u32) -> Launch; 2] = [careful, at_once_job];
     for (launch, skipped) in launches.into_iter().flat_map(|launch| [(launch, 7), (launch, 10)]) {
         let world = World::new();
@@ -210,7 +210,7 @@ fn what_is_skipped_in_a_hole_is_found_again_by_its_place() {
 }
 
 #[test]
-fn an_input_that_ends_before_what_is_done_is_refused() {
+fn an_input_that_ends_before_the_records_done_is_refused() {
     let launches: [fn(PathBuf, u32) -> Launch; 2] = [plain, at_once];
     for launch in launches {
         let world = World::new();

@@ -1,9 +1,7 @@
-//! Small jobs that are drawn, with faults in every component and processors that dawdle: with `threads` they leave what they leave
-//! without.
+//! Random small jobs with faults in every component and slow processors: with `threads` they have the same results as
+//! without. If they commit in any order, the final result is still the same.
 //!
-//! Where they commit in any order, what is left in the end is the same.
-//!
-//! `INTERLEAVINGS=2000` draws so many in place of a hundred, `INTERLEAVINGS_SEED=7` begins with that one.
+//! `INTERLEAVINGS=2000` runs this many cases instead of a hundred, and `INTERLEAVINGS_SEED=7` starts with that seed.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -61,10 +59,10 @@ fn mixed(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// What fails in a run, the same whenever it is asked, and how often it has failed.
+/// The planned failures of a run, which never change, and how often each has happened.
 struct Plan {
     seed: u64,
-    /// Only what is bad fails still.
+    /// Only permanent failures remain.
     healed: bool,
     tried: Mutex<BTreeMap<(Place, u64), u64>>,
 }
@@ -90,7 +88,7 @@ impl Plan {
                 let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
                 let tried = tried.entry((place, item)).or_default();
                 *tried += 1;
-                // Three times are more than the rules repeat it.
+                // Three times is more than the rules retry.
                 if *tried <= (drawn / rarity / 20) % 4 {
                     return Err(Trouble::Busy(item));
                 }
@@ -158,7 +156,7 @@ fn numbers(plan: &Arc<Plan>) -> Numbers {
     Numbers { plan: Arc::clone(plan), next: 0 }
 }
 
-/// Leaves some out, makes several of others.
+/// Filters some numbers, and turns others into several.
 #[processor]
 fn several(number: &u64, plan: &Arc<Plan>) -> Result<Many<Vec<u64>>, Trouble> {
     plan.dawdle(*number);
@@ -200,7 +198,7 @@ fn save(numbers: &[u64], plan: &Arc<Plan>, tx: &Transaction<'_>) -> Result<(), T
     Ok(())
 }
 
-/// What the listeners of a run heard.
+/// The events that the listeners of a run received.
 static HEARD: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::new(BTreeMap::new());
 
 fn hear(run: u64, what: String) {
@@ -227,7 +225,7 @@ fn chunks(counters: &Counters, run: u64) {
     hear(run, format!("{counters:?}"));
 }
 
-/// The same step and job under another number of threads, in a module of its own.
+/// The same step and job with another number of threads, in a separate module.
 macro_rules! job {
     ($name:ident, ($($options:tt)*), ($($pipe:tt)*)) => {
         mod $name {
@@ -268,7 +266,7 @@ macro_rules! jobs {
     };
 }
 
-/// A job on one thread, and on one, two, three and four beside those that read and write.
+/// A job on one thread, and with one to four threads in addition to those that read and write.
 type Jobs = [fn(u64, bool, u64) -> Launch; 5];
 
 jobs!(
@@ -313,8 +311,8 @@ jobs!(
     (numbers | several | all_at_once | save)
 );
 
-/// A step in the order of the input, on one thread and on two, and the same in any order on one to three. What is busy is not skipped:
-/// whether it still is when its chunk is done depends on the order.
+/// A step in the order of the input on one thread and on two, and in any order on one to three. Transient failures are not
+/// skipped here, because the order decides whether they still happen when their chunk is processed.
 macro_rules! in_any_order {
     ($name:ident, ($($options:tt)*), $pipe:tt) => {
         mod $name {
@@ -344,7 +342,7 @@ in_any_order!(
 
 const KINDS: [Jobs; 5] = [plain::ALL, limited::ALL, lenient::ALL, bulk::ALL, bulk_and_lenient::ALL];
 
-/// All that a run leaves behind, and how it ended.
+/// Everything that a run leaves behind, and how it ended.
 fn left(world: &World, report: &JobReport, run: u64) -> Vec<String> {
     let step = &report.steps[0];
     let mut left = vec![
@@ -365,7 +363,7 @@ fn left(world: &World, report: &JobReport, run: u64) -> Vec<String> {
     left
 }
 
-/// A first run, and where it failed another one on that many threads, over the same input without most of its faults.
+/// A first run and, if it failed, a restart on that many threads, over the same input without most of its faults.
 fn twice(
     seed: u64,
     first: fn(u64, bool, u64) -> Launch,
@@ -387,7 +385,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn whatever_fails_and_dawdles_threads_leave_what_one_leaves() {
+fn several_threads_have_the_same_result_as_one_despite_failures_and_delays() {
     let (runs, begin) = (number("INTERLEAVINGS", 100), number("INTERLEAVINGS_SEED", 1));
     let (mut restarted, mut skipping) = (0, 0);
     for seed in begin..begin + runs {
@@ -405,8 +403,8 @@ fn whatever_fails_and_dawdles_threads_leave_what_one_leaves() {
     assert!(runs < 100 || (restarted > 0 && skipping > 0), "the runs are drawn too tame to show anything");
 }
 
-/// The rows in the order of the input and the counters of all runs, when the step is through: it is restarted until then, each time on
-/// other threads, and what is not bad fails a few times only.
+/// The rows in the order of the input and the counters of all runs, once the step is complete. It is restarted until then,
+/// each time with another number of threads; transient failures happen only a few times.
 fn in_the_end(seed: u64, jobs: &[fn(u64, bool, u64) -> Launch]) -> Option<(Vec<i64>, Vec<i64>)> {
     let world = World::new();
     for (time, job) in jobs.iter().cycle().take(6).enumerate() {
@@ -424,14 +422,14 @@ fn in_the_end(seed: u64, jobs: &[fn(u64, bool, u64) -> Launch]) -> Option<(Vec<i
 }
 
 #[test]
-fn whatever_fails_and_dawdles_threads_that_commit_in_any_order_leave_the_same_rows_and_counters() {
+fn threads_that_commit_in_any_order_leave_the_same_rows_and_counters_despite_failures_and_delays() {
     let (runs, begin) = (number("INTERLEAVINGS", 100), number("INTERLEAVINGS_SEED", 1));
     let kinds = [plain_in_any_order::ALL, lenient_in_any_order::ALL, bulk_in_any_order::ALL];
     let mut through = 0;
     for seed in begin..begin + runs {
         let drawn = usize::try_from(mixed(seed) % (1 << 31)).unwrap();
         let jobs = kinds[drawn % kinds.len()];
-        // Freely first, then in any way.
+        // The first run commits in any order, later ones in either way.
         let [first, second, third] = [2 + drawn / 8 % 3, drawn / 32 % 5, drawn / 256 % 5];
         let alone = in_the_end(seed, &jobs[..1]);
         let together = in_the_end(seed, &[jobs[first], jobs[second], jobs[third]]);

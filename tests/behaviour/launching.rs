@@ -1,4 +1,4 @@
-//! Who may run, and as which instance.
+//! Which launches may run, and as which instance.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +35,7 @@ fn keyed(_name: String) {
 }
 
 #[test]
-fn the_key_of_an_instance_is_that_of_spring_batch() {
+fn the_key_of_an_instance_is_the_same_as_in_spring_batch() {
     let world = World::new();
     world.completes(&keyed("foo".to_owned()));
     assert_eq!(world.texts("SELECT JOB_KEY FROM BATCH_JOB_INSTANCE"), ["e67c91b540ae6eedc616d31e3bfd0604"]);
@@ -142,7 +142,7 @@ fn a_running_instance_and_an_exclusive_job_refuse_a_second_launch() {
 }
 
 #[test]
-fn a_stop_that_is_asked_for_before_the_first_step_stops_the_job_and_a_restart_completes_it() {
+fn a_stop_requested_before_the_first_step_stops_the_job_and_a_restart_completes_it() {
     let world = World::new();
     let options = RunOptions::default();
     options.stop.raise();
@@ -152,7 +152,7 @@ fn a_stop_that_is_asked_for_before_the_first_step_stops_the_job_and_a_restart_co
     world.completes(&launch);
 }
 
-/// The operator that `asks` speaks to.
+/// The operator that `asks` uses.
 static OPERATOR: OnceLock<JobOperator> = OnceLock::new();
 
 #[step]

@@ -1,4 +1,4 @@
-//! What listeners hear of jobs and tasklets, and what becomes of their errors.
+//! The events of jobs and tasklets, and the effect of listeners' errors.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn listened(heard: PathBuf) {
 }
 
 #[test]
-fn a_job_tells_that_it_begins_in_order_and_how_it_ended_in_reverse() {
+fn listeners_are_notified_of_the_start_of_a_job_in_order_and_of_its_end_in_reverse() {
     let world = World::new();
     world.completes(&listened(world.path("heard")));
     assert_eq!(
@@ -70,7 +70,7 @@ fn guarded(heard: PathBuf, #[param(identifying = false)] refuse: bool) {
 }
 
 #[test]
-fn an_error_before_a_job_fails_it_before_its_first_step_and_a_restart_goes_on() {
+fn an_error_before_a_job_fails_it_before_its_first_step_and_a_restart_resumes() {
     let world = World::new();
     let report = world.fails(&guarded(world.path("heard"), true));
     assert_eq!(report.exit.description, "`refuse`: not today");
@@ -95,7 +95,7 @@ fn unlucky(heard: PathBuf) {
 }
 
 #[test]
-fn an_error_after_a_job_changes_nothing_and_the_others_hear_of_the_end() {
+fn an_error_after_a_job_changes_nothing_and_the_other_listeners_are_notified() {
     let world = World::new();
     world.completes(&unlucky(world.path("heard")));
     assert_eq!(heard(&world), ["work", "third after COMPLETED"]);
@@ -123,7 +123,7 @@ fn tasklets(heard: PathBuf, #[param(identifying = false)] fail: bool) {
 }
 
 #[test]
-fn a_tasklet_tells_how_it_begins_and_ends() {
+fn listeners_are_notified_when_a_tasklet_begins_and_ends() {
     let world = World::new();
     world.fails(&tasklets(world.path("heard"), true));
     world.completes(&tasklets(world.path("heard"), false));

@@ -1,4 +1,4 @@
-//! What listeners hear of a chunk step, and what becomes of their errors.
+//! The events of a chunk step, and the effect of listeners' errors.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -34,13 +34,13 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
-/// What cannot be read is negative.
+/// Negative numbers cannot be read.
 #[reader]
 fn numbers() -> impl Iterator<Item = Result<i64, Trouble>> {
     [1, -2, 3, 4, 5].into_iter().map(|number| if number < 0 { Err(Trouble::Bad(number)) } else { Ok(number) })
 }
 
-/// Three cannot be processed, and four only the second time.
+/// Three cannot be processed, and four only on the second attempt.
 #[processor]
 fn tenfold(number: &i64, heard: &Path) -> Result<i64, Trouble> {
     match number {
@@ -167,7 +167,7 @@ fn listening(heard: PathBuf) {
 }
 
 #[test]
-fn a_chunk_step_tells_what_it_does_in_order() {
+fn listeners_are_notified_of_a_chunk_step_in_order() {
     let world = World::new();
     world.completes(&listening(world.path("heard")));
     assert_eq!(
@@ -206,7 +206,7 @@ fn complaining() {
 }
 
 #[test]
-fn an_error_of_what_hears_afterwards_changes_nothing() {
+fn an_error_of_an_after_listener_changes_nothing() {
     let world = World::new();
     let report = world.completes(&complaining());
     assert_eq!(step(&report, "complained_of").counters.write, 4);
@@ -229,7 +229,7 @@ fn forbidding(#[param(identifying = false)] forbidden: i64) {
 }
 
 #[test]
-fn an_error_of_what_hears_before_fails_the_step_and_a_restart_goes_on() {
+fn an_error_of_a_before_listener_fails_the_step_and_a_restart_resumes() {
     let world = World::new();
     let report = world.fails(&forbidding(3));
     assert!(report.exit.description.contains("3 is not to be written"), "{}", report.exit.description);

@@ -1,4 +1,4 @@
-//! Who hears what of a step with partitions.
+//! The events of a step with partitions.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use batch_runtime::readers::VecReader;
 
 use crate::support::World;
 
-/// What was told, by the job's `tag`.
+/// The notifications, by the job's `tag`.
 static TOLD: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 fn note(tag: &str, what: String) {
@@ -67,7 +67,7 @@ fn loading(tag: String, #[param(identifying = false)] bad: Option<i64>) {
 }
 
 #[test]
-fn a_step_with_partitions_tells_its_listeners_once_and_each_partition_tells_those_of_partitions() {
+fn step_listeners_are_notified_once_and_partition_listeners_for_each_partition() {
     let world = World::new();
     world.completes(&loading("whole".to_owned(), None));
     assert_eq!(
@@ -84,7 +84,7 @@ fn a_step_with_partitions_tells_its_listeners_once_and_each_partition_tells_thos
 }
 
 #[test]
-fn a_partition_that_fails_is_told_and_so_is_the_step_that_fails_with_it_and_a_restart_tells_what_it_runs() {
+fn listeners_are_notified_of_a_failed_partition_and_step_and_of_the_partitions_of_a_restart() {
     let (world, tag) = (World::new(), "failing");
     world.fails(&loading(tag.to_owned(), Some(7)));
     let first = [

@@ -1,4 +1,4 @@
-//! What a run promises, a file a promise of the contract.
+//! The promises of the contract, one file per promise.
 
 #![allow(
     clippy::needless_pass_by_value,

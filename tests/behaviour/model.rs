@@ -1,6 +1,6 @@
-//! Random inputs, faults, stops and deaths, against a short model of what has to come out.
+//! Random inputs, faults, stops and crashes, checked against a short model of the expected result.
 //!
-//! 200 cases, or as many as `PROPTEST_CASES` says; what failed is kept in `model.seeds` and tried first.
+//! 200 cases, or as many as `PROPTEST_CASES` says; failed cases are kept in `model.seeds` and tried first.
 
 mod reference;
 mod subject;
@@ -42,7 +42,7 @@ fn case() -> impl Strategy<Value = Case> {
         .prop_map(|(shape, records, faults, stopped_wait)| Case { shape, records, faults, stopped_wait })
 }
 
-/// So many executions, and then one that nothing happens to.
+/// Executions with these faults, followed by one without.
 const EXECUTIONS: u32 = 5;
 
 fn agrees(case: &Case) -> Result<(), TestCaseError> {

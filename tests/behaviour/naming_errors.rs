@@ -1,4 +1,4 @@
-//! Errors that rules name are found by type and by variant, whatever carries them.
+//! Rules find the errors they name by type and by variant, in any wrapper.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -147,7 +147,7 @@ fn job_broken() {
 }
 
 #[test]
-fn another_variant_is_not_repeated() {
+fn another_variant_is_not_retried() {
     FAILS.set(0);
     World::new().fails(&job_broken());
     assert_eq!(FAILS.replace(0), 1);

@@ -1,4 +1,4 @@
-//! What a launch is given reaches the components as it is, or is refused before anything runs.
+//! The parameters of a launch reach the components unchanged, or are refused before anything runs.
 
 use std::sync::Mutex;
 
@@ -98,7 +98,7 @@ fn bound(#[param(identifying = false)] size: usize, #[param(identifying = false)
 }
 
 #[test]
-fn sizes_are_bound_as_any_argument_is() {
+fn sizes_are_bound_like_any_argument() {
     let world = World::new();
     let report = world.completes(&bound(5, 99));
     assert_eq!(report.steps[1].counters.commit, 2);
@@ -119,7 +119,7 @@ fn of_days(days: Vec<Date>, #[param(identifying = false)] fails: bool) {
 }
 
 #[test]
-fn a_list_comes_back_in_a_restart_as_it_was_given() {
+fn a_restart_gets_a_list_back_unchanged() {
     let world = World::new();
     let days = vec![batch_runtime::Date::constant(2026, 1, 31), batch_runtime::Date::constant(2024, 2, 29)];
     let failed = world.fails(&of_days(days.clone(), true));

@@ -1,4 +1,4 @@
-//! `partitions = N`: every record once, stored and never made again, a restart of what is not complete, one merged file.
+//! `partitions = N`: each record once, partitions stored once, a restart of incomplete ones, and one merged file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ fn create_notes(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch("CREATE TABLE IF NOT EXISTS note (id INTEGER, text TEXT)")
 }
 
-/// Notes with line ends, quotes and commas in them.
+/// Notes that contain line breaks, quotes and commas.
 fn write_notes(path: &Path, count: u32) {
     let mut text = "id,text\n".to_owned();
     for id in 0..count {
@@ -81,7 +81,7 @@ macro_rules! in_partitions {
         })*
 
         #[test]
-        fn every_record_is_read_once_whatever_the_number_of_partitions() {
+        fn every_record_is_read_once_for_any_number_of_partitions() {
             $({
                 let (world, input) = world_with_notes(45);
                 let report = world.completes(&$name::load_notes(input));
@@ -113,7 +113,7 @@ fn load_checked(input: PathBuf, #[param(identifying = false)] bad: Option<u32>) 
 }
 
 #[test]
-fn a_failure_begins_no_further_partition_and_a_restart_runs_those_that_are_not_complete() {
+fn after_a_failure_no_further_partition_begins_and_a_restart_runs_the_incomplete_ones() {
     let (world, input) = world_with_notes(40);
     let failed = world.fails(&load_checked(input.clone(), Some(15)));
     let why = &failed.exit.description;
@@ -147,14 +147,14 @@ fn a_failure_begins_no_further_partition_and_a_restart_runs_those_that_are_not_c
         ]
     );
     assert_eq!(world.numbers("SELECT id FROM note ORDER BY id"), (0..40).collect::<Vec<_>>());
-    // The item that failed was read in both.
+    // Both executions read the item that failed.
     let second = step(&report, "load").counters;
     assert_eq!(first.write + second.write, 40);
     assert_eq!(step(&report, "load").before.write, first.write);
 }
 
 #[test]
-fn the_step_counts_what_its_partitions_count() {
+fn the_counters_of_the_step_are_the_sums_of_its_partitions() {
     let (world, input) = world_with_notes(40);
     let report = world.completes(&load_checked(input, None));
     let sums = world.numbers(
@@ -210,7 +210,7 @@ fn all_years(tag: String, until: u32, #[param(identifying = false)] bad: Option<
 }
 
 #[test]
-fn a_partitioner_is_called_once_an_instance_and_each_partition_reads_its_range() {
+fn a_partitioner_is_called_once_per_instance_and_each_partition_reads_its_range() {
     let (world, tag) = (World::new(), "once".to_owned());
     let failed = world.fails(&all_years(tag.clone(), 2_020, Some(1_985)));
     assert!(failed.exit.description.contains("partition 1 `1980s`: "), "{}", failed.exit.description);
@@ -223,7 +223,7 @@ fn a_partitioner_is_called_once_an_instance_and_each_partition_reads_its_range()
 }
 
 #[test]
-fn a_partitioner_that_fails_fails_the_step_and_is_called_again_by_a_restart() {
+fn a_failed_partitioner_fails_the_step_and_a_restart_calls_it_again() {
     let (world, tag) = (World::new(), "fails".to_owned());
     for _ in 0..2 {
         let failed = world.fails(&all_years(tag.clone(), 3_010, None));
@@ -320,7 +320,7 @@ fn same_output(count: u32) {
 }
 
 #[test]
-fn the_files_of_partitions_are_put_together_to_what_one_writer_writes() {
+fn the_files_of_partitions_are_joined_into_the_file_that_one_writer_writes() {
     for count in [0, 1, 2, 9, 50] {
         same_output(count);
     }
@@ -383,7 +383,7 @@ fn stopped(input: PathBuf, #[param(identifying = false)] stop_at: Option<u32>) {
 }
 
 #[test]
-fn a_stop_reaches_all_partitions_and_a_restart_goes_on_behind_their_commits() {
+fn a_stop_reaches_all_partitions_and_a_restart_resumes_after_their_commits() {
     let (world, input) = world_with_notes(200);
     let options = batch_runtime::engine::RunOptions::default();
     STOPS.lock().unwrap().insert(1, options.stop.clone());
@@ -504,7 +504,7 @@ fn again(input: PathBuf, #[param(identifying = false, default = false)] fail: bo
 }
 
 #[test]
-fn a_step_that_starts_again_although_it_completed_makes_its_partitions_anew() {
+fn a_completed_step_that_starts_again_recreates_its_partitions() {
     let (world, input) = world_with_notes(12);
     world.fails(&again(input.clone(), true));
     let report = world.completes(&again(input, false));
@@ -529,7 +529,7 @@ fn beside(input: PathBuf) {
 }
 
 #[test]
-fn steps_with_partitions_run_side_by_side() {
+fn steps_with_partitions_run_in_parallel() {
     let (world, input) = world_with_notes(30);
     let report = world.completes(&beside(input));
     assert_eq!(step(&report, "left").counters.write + step(&report, "right").counters.write, 60);
@@ -558,7 +558,7 @@ fn remembered(input: PathBuf) {
 }
 
 #[test]
-fn each_partition_has_a_context_of_its_own_and_all_share_the_jobs() {
+fn each_partition_has_its_own_context_and_all_share_the_jobs() {
     let (world, input) = world_with_notes(30);
     world.completes(&remembered(input));
     let of_steps = world.numbers(

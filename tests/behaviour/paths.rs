@@ -1,4 +1,4 @@
-//! A path is what the user wrote: all spellings of a file are one, and any name will do.
+//! Paths: all spellings of a file are one instance, and any file name works.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -88,7 +88,7 @@ fn a_file_under_all_its_spellings_is_one_instance() {
 }
 
 #[test]
-fn a_link_that_leads_to_another_file_by_now_makes_another_instance() {
+fn a_link_that_now_points_to_another_file_is_another_instance() {
     let world = world();
     fs::write(world.path("run7/b.csv"), INPUT).unwrap();
     symlink("run7/a.csv", world.path("current.csv")).unwrap();
@@ -100,7 +100,7 @@ fn a_link_that_leads_to_another_file_by_now_makes_another_instance() {
 }
 
 #[test]
-fn a_restart_goes_on_with_the_file_it_began_whatever_has_become_of_the_link() {
+fn a_restart_continues_with_the_original_file_even_if_the_link_has_changed() {
     let world = world();
     fs::write(world.path("run7/b.csv"), "n\n7\n").unwrap();
     symlink("run7/a.csv", world.path("current.csv")).unwrap();
@@ -119,7 +119,7 @@ fn restart(world: &World, execution: batch_runtime::ExecutionId, job: &'static b
 }
 
 #[test]
-fn a_restart_is_of_the_same_instance_although_a_link_has_taken_the_place_of_the_file() {
+fn a_restart_is_of_the_same_instance_although_a_link_has_replaced_the_file() {
     for (job, launch) in [
         (copying::INFO, copying as fn(PathBuf, PathBuf, Option<u32>) -> Launch),
         (nesting::INFO, nesting as fn(PathBuf, PathBuf, Option<u32>) -> Launch),
@@ -147,7 +147,7 @@ fn files_whose_names_are_not_utf_8_are_read_and_written_and_a_restart_finds_them
         .texts("SELECT DISTINCT PARAMETER_VALUE FROM BATCH_JOB_EXECUTION_PARAMS WHERE IDENTIFYING = 'Y'");
     let folder = fs::canonicalize(world.folder()).unwrap();
     assert_eq!(stored, [format!("file://{}/caf%E9.csv", folder.display())]);
-    // Another name, which would look the same where bytes that are no text are replaced.
+    // A different name that would look the same if invalid bytes were replaced.
     let other = world.folder().join(OsStr::from_bytes(b"caf\xe8.csv"));
     fs::write(&other, INPUT).unwrap();
     fs::remove_file(&output).unwrap();

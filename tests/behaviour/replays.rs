@@ -1,4 +1,4 @@
-//! What was skipped can be read again, by its place in the input, through the same step.
+//! A replay reads skipped records again, by their place in the input, through the same step.
 
 use std::fmt;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn payments(input: PathBuf) -> Result<CsvReader<Payment>, ReadError> {
     CsvReader::open(input)
 }
 
-/// What is negative is refused, unless somebody has allowed it since.
+/// Refuses negative amounts, unless they have been allowed since.
 #[processor]
 fn positive(payment: Payment, allowed: PathBuf) -> Result<Payment, Negative> {
     if payment.cents < 0 && !allowed.exists() { Err(Negative(payment.cents)) } else { Ok(payment) }
@@ -47,7 +47,7 @@ fn book(payments: &[Payment], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     })
 }
 
-/// Begins with an empty table.
+/// Starts with an empty table.
 #[step]
 fn table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
@@ -74,7 +74,7 @@ fn booking(input: PathBuf, #[param(identifying = false)] allowed: PathBuf) {
     balance;
 }
 
-/// Ten payments, of which the third and fourth are negative, the sixth is no line, and the ninth is too much.
+/// Ten payments: the third and fourth are negative, the sixth is malformed, and the ninth is too large.
 fn write_payments(path: &Path) {
     let lines = ["1,10", "2,20", "3,-3", "4,-4", "5,50", "six", "7,70", "8,80", "9,9000", "10,100"];
     std::fs::write(path, format!("id,cents\n{}\n", lines.join("\n"))).unwrap();
@@ -87,7 +87,7 @@ fn book_all(world: &World) -> (JobOperator, JobReport) {
 }
 
 #[test]
-fn a_replay_reads_what_was_skipped_and_nothing_else() {
+fn a_replay_reads_the_skipped_records_and_nothing_else() {
     let world = World::new();
     let (operator, report) = book_all(&world);
     assert_eq!(step(&report, "book_payments").counters.skips(), 4);
@@ -103,7 +103,7 @@ fn a_replay_reads_what_was_skipped_and_nothing_else() {
 }
 
 #[test]
-fn what_a_replay_skips_can_be_replayed_in_turn() {
+fn records_skipped_in_a_replay_can_be_replayed_in_turn() {
     let world = World::new();
     let (operator, report) = book_all(&world);
     let first = operator.replay(report.execution, &Parameters::new()).unwrap();
@@ -116,7 +116,7 @@ fn what_a_replay_skips_can_be_replayed_in_turn() {
 }
 
 #[test]
-fn what_was_made_before_the_first_step_that_skipped_is_not_made_anew_and_what_follows_is() {
+fn steps_before_the_first_one_that_skipped_are_not_rerun_and_later_ones_are() {
     let world = World::new();
     let (operator, report) = book_all(&world);
     let replay = operator.replay(report.execution, &Parameters::new()).unwrap();
@@ -127,7 +127,7 @@ fn what_was_made_before_the_first_step_that_skipped_is_not_made_anew_and_what_fo
 }
 
 #[test]
-fn a_replay_that_failed_is_restarted_where_it_was() {
+fn a_failed_replay_is_resumed_where_it_was() {
     let world = World::new();
     let (operator, report) = book_all(&world);
     let not_yet = world.path("allowed.not-yet");
@@ -143,7 +143,7 @@ fn a_replay_that_failed_is_restarted_where_it_was() {
 }
 
 #[test]
-fn an_input_that_is_gone_fails_a_replay_and_is_not_skipped() {
+fn a_missing_input_fails_a_replay_and_is_not_skipped() {
     let world = World::new();
     let (operator, report) = book_all(&world);
     std::fs::rename(world.path("in.csv"), world.path("moved.csv")).unwrap();

@@ -1,4 +1,4 @@
-//! What comes after a replayed step runs in full, and what was passed before it or beside it stands.
+//! Steps after a replayed step run in full; steps before it or in parallel with it are not run again.
 
 use std::fs;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn numbers(input: PathBuf) -> Result<CsvReader<i64>, ReadError> {
 #[error("{0} is odd")]
 struct Odd(i64);
 
-/// Odd numbers are refused, unless somebody has allowed them since.
+/// Refuses odd numbers, unless they have been allowed since.
 #[processor]
 fn even(number: i64, input: PathBuf) -> Result<i64, Odd> {
     if number % 2 == 0 || input.with_extension("odd").exists() { Ok(number) } else { Err(Odd(number)) }
@@ -31,7 +31,7 @@ fn keep(numbers: &[i64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     numbers.iter().try_for_each(|number| tx.execute("INSERT INTO kept VALUES (?1)", [number]).map(drop))
 }
 
-/// Begins with an empty table.
+/// Starts with an empty table.
 #[step]
 fn table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch("DROP TABLE IF EXISTS kept; CREATE TABLE kept (number INTEGER)")
@@ -89,7 +89,7 @@ fn kept(world: &World) -> Vec<i64> {
 }
 
 #[test]
-fn a_step_after_the_replayed_one_reads_all_that_is_there() {
+fn a_step_after_the_replayed_one_reads_everything_that_is_there() {
     let world = World::new();
     let report = run(&world, published);
     assert_eq!(out(&world), "number\n2\n4\n");
@@ -115,7 +115,7 @@ fn checked(input: PathBuf) {
 }
 
 #[test]
-fn a_step_after_the_replayed_one_that_has_rules_itself_runs_in_full_too() {
+fn a_step_with_fault_rules_after_the_replayed_one_runs_in_full_too() {
     let world = World::new();
     let report = run(&world, checked);
     allow(&world);
@@ -137,7 +137,7 @@ fn beside(input: PathBuf) {
 }
 
 #[test]
-fn what_was_passed_in_a_branch_beside_the_replayed_step_stands() {
+fn a_branch_parallel_to_the_replayed_step_is_not_run_again() {
     let world = World::new();
     let report = run(&world, beside);
     assert_eq!(kept(&world), [1, 2, 2, 3, 4, 4]);
@@ -159,7 +159,7 @@ fn copied(input: PathBuf) {
 }
 
 #[test]
-fn a_file_that_the_replayed_step_has_written_is_not_replaced_by_what_it_skipped() {
+fn a_file_of_the_replayed_step_is_not_replaced_by_its_skipped_records() {
     let world = World::new();
     let report = run(&world, copied);
     allow(&world);
@@ -171,7 +171,7 @@ fn a_file_that_the_replayed_step_has_written_is_not_replaced_by_what_it_skipped(
 }
 
 #[test]
-fn a_mended_input_is_refused_with_what_to_do() {
+fn a_repaired_input_is_refused_with_what_to_do() {
     let world = World::new();
     let report = run(&world, published);
     fs::write(world.path("in.csv"), "number\n10\n2\n30\n4\n").unwrap();
@@ -230,7 +230,7 @@ mod another_way {
 }
 
 #[test]
-fn a_job_that_does_not_find_what_was_skipped_any_more_is_not_replayed() {
+fn a_job_that_no_longer_finds_its_skipped_records_is_not_replayed() {
     let world = World::new();
     let report = run(&world, published);
     allow(&world);
@@ -263,7 +263,7 @@ mod renamed {
 }
 
 #[test]
-fn a_step_that_was_renamed_finds_what_it_skipped() {
+fn a_renamed_step_finds_its_skipped_records() {
     let world = World::new();
     let report = run(&world, published);
     allow(&world);

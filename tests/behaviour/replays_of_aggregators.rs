@@ -1,4 +1,4 @@
-//! What a step with an aggregator left before the replayed step stands; after it the step runs in full.
+//! A step with an aggregator keeps its output if it comes before the replayed step, and runs in full if after.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn forget(numbers: &[u32]) {
     assert!(!numbers.is_empty());
 }
 
-/// Wants to be called with a partition at least, unless `lenient`.
+/// Expects at least one partition, unless `lenient`.
 #[aggregator]
 fn total(parts: Vec<Sum>, lenient: bool) -> Result<Vec<u32>, String> {
     if parts.is_empty() && !lenient {
@@ -112,7 +112,7 @@ fn in_a_replay_a_step_with_partitions_after_the_replayed_one_runs_in_full() {
 }
 
 #[test]
-fn in_a_replay_of_a_replay_the_first_totals_stand() {
+fn in_a_replay_of_a_replay_the_first_totals_are_kept() {
     let world = World::new();
     let mut last = world.completes(&totals_first(false, false));
     for _ in 0..2 {
@@ -123,7 +123,7 @@ fn in_a_replay_of_a_replay_the_first_totals_stand() {
 }
 
 #[test]
-fn in_a_replay_of_a_job_that_failed_behind_a_complete_step_its_totals_stand() {
+fn in_a_replay_of_a_job_that_failed_after_a_complete_step_its_totals_are_kept() {
     let world = World::new();
     let failed = world.fails(&totals_first(false, true));
     let replayed = replay(&world, totals_first::INFO, &failed);
@@ -132,7 +132,7 @@ fn in_a_replay_of_a_job_that_failed_behind_a_complete_step_its_totals_stand() {
 }
 
 #[test]
-fn in_a_replay_of_a_job_that_had_not_come_to_the_totals_they_are_made() {
+fn in_a_replay_of_a_job_that_failed_before_the_totals_they_are_computed() {
     let world = World::new();
     let failed = world.fails(&totals_last(false, true));
     let replayed = replay(&world, totals_last::INFO, &failed);

@@ -1,4 +1,4 @@
-//! What a restart decides again: where a step that runs again comes to, and what led to a `fail!`.
+//! The decisions that a restart makes again: those on a step that runs again, and those that led to a `fail!`.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,17 +8,17 @@ use batch_runtime::repository::BatchStatus;
 
 use crate::support::World;
 
-/// What the steps and deciders of a job come to, and what ran, by the job's `tag`.
+/// The outcomes of a job's steps and deciders, and what ran, by the job's `tag`.
 static PLAYS: Mutex<BTreeMap<String, Play>> = Mutex::new(BTreeMap::new());
 
 #[derive(Default)]
 struct Play {
-    /// The next outcomes, by name; what is not named goes well.
+    /// The next outcomes, by name; steps without an entry succeed.
     script: BTreeMap<&'static str, Vec<&'static str>>,
     ran: Vec<String>,
 }
 
-/// Makes the next calls of `name` come to these outcomes, the first one first.
+/// Makes the next calls of `name` end with these outcomes, in order.
 fn plays(tag: &str, name: &'static str, outcomes: &[&'static str]) {
     let mut plays = PLAYS.lock().unwrap();
     plays.entry(tag.to_owned()).or_default().script.insert(name, outcomes.iter().rev().copied().collect());
@@ -38,7 +38,7 @@ fn works(tag: &str, name: &'static str) -> Result<(), String> {
     }
 }
 
-/// What ran since the last time that somebody asked.
+/// The steps that ran since the last call.
 fn ran(tag: &str) -> Vec<String> {
     let mut plays = PLAYS.lock().unwrap();
     std::mem::take(&mut plays.entry(tag.to_owned()).or_default().ran)
@@ -143,7 +143,7 @@ fn tells(tag: &str, grade: &Output<grades>) {
 }
 
 #[test]
-fn a_tasklet_that_runs_again_takes_the_arm_of_todays_value_which_that_arm_is_given() {
+fn a_tasklet_that_runs_again_takes_the_arm_of_its_new_value() {
     let (world, tag) = (World::new(), "by_value again");
     plays(tag, "grades", &["good", "bad"]);
     plays(tag, "ends", &["fails"]);
@@ -154,7 +154,7 @@ fn a_tasklet_that_runs_again_takes_the_arm_of_todays_value_which_that_arm_is_giv
 }
 
 #[test]
-fn where_it_comes_to_the_same_arm_what_completed_there_is_not_run_again() {
+fn in_the_same_arm_completed_steps_are_not_run_again() {
     let (world, tag) = (World::new(), "by_value same");
     plays(tag, "ends", &["fails"]);
     world.fails(&by_value(tag.to_owned()));
@@ -177,8 +177,7 @@ fn common(tag: String) {
 }
 
 #[test]
-fn what_completed_in_the_arm_that_is_left_does_not_count_in_another_and_what_completed_after_the_match_does()
-{
+fn steps_completed_in_the_old_arm_do_not_count_in_the_new_one_and_steps_after_the_match_do() {
     let (world, tag) = (World::new(), "common");
     plays(tag, "grades", &["good", "bad", "good"]);
     plays(tag, "ends", &["fails", "fails"]);
@@ -192,7 +191,7 @@ fn what_completed_in_the_arm_that_is_left_does_not_count_in_another_and_what_com
 }
 
 #[test]
-fn a_restart_after_a_failure_in_the_new_arm_is_not_refused_and_goes_on_in_it() {
+fn a_restart_after_a_failure_in_the_new_arm_resumes_in_it() {
     let (world, tag) = (World::new(), "common, failed");
     plays(tag, "grades", &["good", "bad", "bad"]);
     plays(tag, "ends", &["fails"]);
@@ -219,7 +218,7 @@ fn outer(tag: String) {
 }
 
 #[test]
-fn a_nested_job_runs_again_in_an_arm_that_was_left_and_is_taken_again() {
+fn a_nested_job_runs_again_in_an_arm_that_is_taken_again() {
     let (world, tag) = (World::new(), "outer, left");
     plays(tag, "grades", &["good", "bad", "good"]);
     plays(tag, "ends", &["fails", "fails"]);
@@ -385,7 +384,7 @@ fn copied(tag: String, #[param(identifying = false)] fail_at: Option<i64>) {
 }
 
 #[test]
-fn a_step_that_runs_again_and_fails_goes_on_where_it_was_in_the_next_restart() {
+fn a_step_that_runs_again_and_fails_resumes_where_it_was_in_the_next_restart() {
     let (world, tag) = (World::new(), "copied");
     plays(tag, "ends", &["fails"]);
     world.fails(&copied(tag.to_owned(), None));

@@ -1,4 +1,4 @@
-//! What a restart inherits.
+//! The state and contexts that a restart inherits.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::Counters;
@@ -113,7 +113,7 @@ fn parted(#[param(identifying = false)] fail_at: Option<i64>) {
 }
 
 #[test]
-fn a_repeated_tasklet_commits_each_call_with_its_state_and_a_restart_goes_on_from_it() {
+fn a_repeated_tasklet_commits_each_call_with_its_state_and_a_restart_resumes_from_it() {
     let world = World::new();
     world.fails(&parted(Some(3)));
     assert_eq!(world.numbers("SELECT number FROM part"), [1, 2]);

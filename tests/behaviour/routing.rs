@@ -49,7 +49,7 @@ fn weekly(to: i64, #[param(identifying = false)] fail_at: Option<i64>) {
 }
 
 #[test]
-fn readers_are_read_one_after_the_other_and_a_restart_goes_on_in_the_one_it_was_in() {
+fn readers_are_read_one_after_another_and_a_restart_resumes_in_the_one_it_was_in() {
     let world = World::new();
     world.fails(&weekly(12, Some(3)));
     world.fails(&weekly(12, Some(7)));
@@ -88,7 +88,7 @@ fn sorting(to: i64, limit: i64, fail_at: Option<i64>) {
 }
 
 #[test]
-fn each_item_goes_to_the_writer_of_its_kind_one_call_a_chunk() {
+fn each_item_goes_to_the_writer_of_its_kind_in_one_call_per_chunk() {
     let world = World::new();
     let report = world.completes(&sorting(12, 8, None));
     assert_eq!(world.numbers("SELECT number FROM saved"), (1..8).collect::<Vec<_>>());
@@ -139,7 +139,7 @@ fn pricing(factor: i64) {
 }
 
 #[test]
-fn a_resource_is_built_once_a_job_execution_and_shared() {
+fn a_resource_is_built_once_per_job_execution_and_shared() {
     let world = World::new();
     world.completes(&pricing(3));
     assert_eq!(BUILT.load(Ordering::Relaxed), 1);

@@ -1,4 +1,4 @@
-//! A repository of its own for each test, and the ways to run a job in it.
+//! Gives each test its own repository, and ways to run a job in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use batch_runtime::observe::{JobReport, StepReport};
 use batch_runtime::repository::sqlite::SqliteRepository;
 use batch_runtime::repository::{BatchStatus, Counters, Repository};
 
-/// A folder with a repository in it, gone at the end of the test.
+/// A folder with a repository in it, removed at the end of the test.
 pub(crate) struct World {
     folder: tempfile::TempDir,
     pub(crate) repository: Arc<dyn Repository>,
@@ -26,7 +26,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// The unfinished file that is called so but for the mark in its name: `out.csv.part`.
+    /// The unfinished file with this name, apart from the mark in it: `out.csv.part`.
     pub(crate) fn unfinished(&self, name: &str) -> PathBuf {
         batch_tests::unfinished(&self.path(name))
     }
@@ -64,7 +64,7 @@ impl World {
         rusqlite::Connection::open(self.path("batch.db")).expect("the repository's file")
     }
 
-    /// Says in the checkpoint of the one step there is that more is done, counted from where its reader stands.
+    /// Marks more records as done in the checkpoint of the only step, counted from its reader's position.
     pub(crate) fn say_done(&self, done: &[(u32, u32)]) {
         let database = self.database();
         let context: String = database
@@ -96,7 +96,7 @@ impl World {
     }
 }
 
-/// What a step did in all executions of its instance.
+/// The counters of a step over all executions of its instance.
 pub(crate) fn summed(step: &StepReport) -> Counters {
     let mut all = step.before;
     all += step.counters;

@@ -1,4 +1,4 @@
-//! A step with `threads` does what it does without.
+//! A step with `threads` does the same as without.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -41,7 +41,7 @@ fn entries(input: PathBuf) -> Result<CsvReader<Entry>, ReadError> {
     CsvReader::open(input)
 }
 
-/// Leaves every fifth out, fails on the heaviest, and takes longer for some than for others.
+/// Filters every fifth item, fails on the heaviest, and takes longer for some than for others.
 #[processor]
 fn weigh(entry: Entry) -> Result<Option<Weighed>, TooHeavy> {
     let turns = (entry.number.wrapping_mul(2_654_435_761) % 64) * 50;
@@ -137,7 +137,7 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
         world.texts(sql).into_iter().map(|text| text.replace(&folder, "")).collect()
     };
     assert_eq!(in_its_folder(&alone, SKIPPED), in_its_folder(&together, SKIPPED));
-    // The tag of the unfinished file is that of the repository: what comes before it must agree.
+    // The mark in the name of the unfinished file is the repository's: only the rest must agree.
     let untagged = |world: &World| -> Vec<String> {
         let texts = in_its_folder(world, CHECKPOINT).into_iter();
         texts.map(|text| text.split("tag").next().unwrap_or_default().to_owned()).collect()
@@ -213,7 +213,7 @@ fn chunks_are_processed_at_the_same_time() {
     World::new().completes(&meetings(8));
 }
 
-/// What has been read and written so far.
+/// The counts of items read and written so far.
 #[derive(Default)]
 struct Flow(Mutex<(u64, u64, u64)>);
 
@@ -284,7 +284,7 @@ fn panicking(count: u64) {
 }
 
 #[test]
-fn a_panic_in_one_thread_fails_the_step_behind_what_was_before_it() {
+fn a_panic_in_one_thread_fails_the_step_after_the_items_before_it() {
     let world = World::new();
     let report = world.fails(&panicking(1_000));
     assert!(report.exit.description.contains("five hundred"), "{}", report.exit.description);
@@ -292,7 +292,7 @@ fn a_panic_in_one_thread_fails_the_step_behind_what_was_before_it() {
     assert_eq!(world.numbers("SELECT MAX(n) FROM saved"), [499]);
 }
 
-/// Breaks where it ends.
+/// Panics when it is dropped.
 struct Brittle(u64);
 
 impl Drop for Brittle {
@@ -320,7 +320,7 @@ fn breaking(count: u64) {
 }
 
 #[test]
-fn a_panic_where_a_thread_drops_what_it_made_fails_the_step() {
+fn a_panic_when_a_thread_drops_an_item_fails_the_step() {
     let world = World::new();
     let report = world.fails(&breaking(1_000));
     assert!(report.exit.description.contains("twenty-five broke"), "{}", report.exit.description);
@@ -342,7 +342,7 @@ fn panicking_reader(count: u64) {
 }
 
 #[test]
-fn a_panic_of_the_reader_fails_the_step_behind_what_was_read_before_it() {
+fn a_panic_of_the_reader_fails_the_step_after_the_records_before_it() {
     let world = World::new();
     let report = world.fails(&panicking_reader(100));
     assert!(report.exit.description.contains("twenty-five"), "{}", report.exit.description);
@@ -350,7 +350,7 @@ fn a_panic_of_the_reader_fails_the_step_behind_what_was_read_before_it() {
     assert_eq!(world.numbers("SELECT MAX(n) FROM saved"), [19]);
 }
 
-/// Where one thread waits for another to fail.
+/// Lets one thread wait for another to fail.
 #[derive(Default)]
 struct Fallen(Mutex<bool>, Condvar);
 
@@ -359,7 +359,7 @@ fn fallen() -> Fallen {
     Fallen::default()
 }
 
-/// The first item fails as soon as the second is waited for.
+/// The first item fails as soon as the second one waits.
 #[processor]
 fn falls(number: u64, fallen: &Fallen) -> Result<u64, TooHeavy> {
     if number == 1 {
@@ -403,7 +403,7 @@ fn failing_at_a_line(input: PathBuf, output: PathBuf) {
 }
 
 #[test]
-fn what_fails_the_step_is_told_with_its_line() {
+fn a_failure_is_reported_with_its_line() {
     let world = World::new();
     let input = world.path("in.csv");
     let lines: String = (0..100).fold(String::new(), |lines, number| lines + &format!("{number},1\n"));
@@ -433,7 +433,7 @@ fn stopping(count: u64) {
 }
 
 #[test]
-fn a_step_that_is_stopped_goes_on_where_it_was() {
+fn a_stopped_step_resumes_where_it_was() {
     let world = World::new();
     let options = RunOptions::default();
     STOP.set(options.stop.clone()).expect("one test uses it");
@@ -446,7 +446,7 @@ fn a_step_that_is_stopped_goes_on_where_it_was() {
     assert_eq!(world.numbers("SELECT COUNT(*) FROM saved"), [1_000]);
 }
 
-/// Told of each commit, on its own thread.
+/// A reader that is notified of each commit, on its own thread.
 struct Acknowledging {
     next: u64,
     acknowledged: Arc<Mutex<Vec<u64>>>,
@@ -506,7 +506,7 @@ fn acknowledges() {
 }
 
 #[test]
-fn the_reader_is_told_of_every_commit_in_order() {
+fn the_reader_is_notified_of_every_commit_in_order() {
     let world = World::new();
     world.completes(&acknowledges());
     let told = world.texts("SELECT OUTPUT FROM BATCH_JOURNAL WHERE PATH = 'what_was_acknowledged'");

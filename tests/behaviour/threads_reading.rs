@@ -1,4 +1,4 @@
-//! The reader of a step with `threads` is read in turns, or on a thread of its own where it cannot leave that.
+//! The threads of a step take turns at its reader; a reader that is not `Send` gets its own thread.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -12,15 +12,15 @@ use crate::support::{World, step};
 #[error("the line is cut")]
 struct Cut;
 
-/// What is to fail, and what was heard of it.
+/// The planned failures, and the notifications about them.
 #[derive(Default)]
 struct Line {
     cuts_left: Mutex<u32>,
     heard: Mutex<Vec<String>>,
     opened: Mutex<u32>,
-    /// The last commit that the reader was told of.
+    /// The last commit of which the reader was notified.
     told: Mutex<u64>,
-    /// The names of the threads that read, without that of the step.
+    /// The names of the threads that read, except the step's own.
     threads: Mutex<BTreeSet<String>>,
 }
 
@@ -35,7 +35,7 @@ fn line(cuts: u32) -> Arc<Line> {
     Arc::new(Line { cuts_left: Mutex::new(cuts), ..Line::default() })
 }
 
-/// The numbers up to a hundred, over a line that is cut at 42; with `K` it may be one that stays on its thread.
+/// The numbers up to a hundred, over a connection that breaks at 42; `K` may make the reader stay on its thread.
 struct Numbers<K> {
     line: Arc<Line>,
     next: u64,
@@ -183,7 +183,7 @@ fn kept(world: &World) -> Vec<i64> {
 }
 
 #[test]
-fn whether_a_reader_can_change_threads_or_not_the_order_is_that_of_the_input() {
+fn the_order_is_that_of_the_input_whether_or_not_a_reader_can_change_threads() {
     for (job, name) in JOBS {
         let world = World::new();
         let report = world.completes(&job(0, NONE));
@@ -193,7 +193,7 @@ fn whether_a_reader_can_change_threads_or_not_the_order_is_that_of_the_input() {
 }
 
 #[test]
-fn a_reader_is_opened_anew_where_it_stood_whichever_thread_reads() {
+fn a_reader_is_reopened_at_its_position_whichever_thread_reads() {
     for (job, name) in JOBS {
         let world = World::new();
         world.completes(&job(2, NONE));
@@ -202,7 +202,7 @@ fn a_reader_is_opened_anew_where_it_stood_whichever_thread_reads() {
 }
 
 #[test]
-fn listeners_hear_of_what_was_read_again_on_another_thread() {
+fn listeners_are_notified_of_retried_reads_on_another_thread() {
     for (job, name) in JOBS {
         let world = World::new();
         world.completes(&job(2, NONE));
@@ -214,7 +214,7 @@ fn listeners_hear_of_what_was_read_again_on_another_thread() {
 }
 
 #[test]
-fn what_can_change_threads_is_read_by_the_workers_and_what_cannot_by_a_thread_of_its_own() {
+fn a_reader_that_can_change_threads_is_read_by_the_workers_and_any_other_by_its_own_thread() {
     for ((job, name), role) in JOBS.into_iter().zip(["worker", "reader"]) {
         let world = World::new();
         world.completes(&job(0, NONE));
@@ -223,9 +223,9 @@ fn what_can_change_threads_is_read_by_the_workers_and_what_cannot_by_a_thread_of
 }
 
 #[test]
-fn the_reader_is_told_of_all_that_is_committed_also_where_the_step_fails() {
+fn the_reader_is_notified_of_all_commits_even_if_the_step_fails() {
     for (job, name) in JOBS {
-        // What cannot be read, and what cannot be processed.
+        // A record that cannot be read, and one that cannot be processed.
         for (cuts, bad) in [(3, NONE), (0, 57)] {
             let world = World::new();
             let report = world.completes(&job(cuts, bad));
@@ -282,11 +282,11 @@ fn endless(#[param(identifying = false)] cuts: u32, #[param(identifying = false)
 }
 
 #[test]
-fn behind_a_limit_of_skips_nothing_more_is_read_ahead_of_its_judgement() {
+fn with_a_limit_of_skips_little_is_read_ahead_of_the_decision() {
     let world = World::new();
     let report = world.completes(&endless(0, NONE));
     assert!(step(&report, "bad_lines").exit.description.contains("its limit of 3"));
-    // Four a chunk, and no more chunks than there are buffers.
+    // Four per chunk, and no more chunks than there are buffers.
     let read = said(&world).told;
     assert!(read <= 4 * 2 * 5, "{read} were read");
 }

@@ -1,4 +1,4 @@
-//! With `order = none` whichever chunk is done is committed: none waits for another, and a restart does what is left.
+//! With `order = none` each chunk is committed as soon as it is done, and a restart processes the missing ones.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use batch_runtime::repository::BatchStatus;
 
 use crate::support::{World, step};
 
-/// How many items were written, for processors that wait until it is enough.
+/// The number of items written, for processors that wait until there are enough.
 #[derive(Default)]
 struct Written(Mutex<usize>, Condvar);
 
@@ -18,7 +18,7 @@ impl Written {
         self.1.notify_all();
     }
 
-    /// False where it does not come to that in a time that is long enough for all.
+    /// False if that does not happen within a generous time.
     fn reaches(&self, items: usize) -> bool {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.1.wait_timeout_while(written, Duration::from_secs(20), |written| *written < items);
@@ -36,7 +36,7 @@ fn numbers(count: u64) -> impl Iterator<Item = u64> {
     0..count
 }
 
-/// The first item is not through before so many are written; where it `fails`, it never is.
+/// The first item waits until this many are written; if it `fails`, it never comes through.
 #[processor]
 fn first_waits(number: u64, waits_for: u64, fails: bool, written: &Arc<Written>) -> Result<u64, String> {
     if number == 0 {
@@ -89,7 +89,7 @@ mod in_order {
 }
 
 #[test]
-fn chunks_behind_one_that_dawdles_are_committed_before_it() {
+fn chunks_after_a_slow_one_are_committed_before_it() {
     let world = World::new();
     world.completes(&overtake(500, 490, false));
     let kept = world.numbers("SELECT number FROM kept ORDER BY rowid");
@@ -98,7 +98,7 @@ fn chunks_behind_one_that_dawdles_are_committed_before_it() {
 }
 
 #[test]
-fn a_restart_does_what_is_left_and_nothing_twice() {
+fn a_restart_processes_the_missing_chunks_and_nothing_twice() {
     let world = World::new();
     let report = world.run(&overtake(500, 490, true));
     assert_eq!(report.status, BatchStatus::Failed);
@@ -110,7 +110,7 @@ fn a_restart_does_what_is_left_and_nothing_twice() {
 }
 
 #[test]
-fn a_restart_in_the_order_of_the_input_does_what_is_left_and_nothing_twice() {
+fn a_restart_in_the_order_of_the_input_processes_the_missing_chunks_and_nothing_twice() {
     let world = World::new();
     assert_eq!(world.run(&overtake(500, 490, true)).status, BatchStatus::Failed);
     let again = world.completes(&in_order::overtake(500));
@@ -120,7 +120,7 @@ fn a_restart_in_the_order_of_the_input_does_what_is_left_and_nothing_twice() {
 }
 
 #[test]
-fn what_is_stored_behind_a_hole_does_not_grow_with_the_input() {
+fn the_checkpoint_after_a_hole_does_not_grow_with_the_input() {
     let world = World::new();
     assert_eq!(world.run(&overtake(5_000, 4_990, true)).status, BatchStatus::Failed);
     let context = &world.texts("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT")[0];

@@ -1,4 +1,4 @@
-//! A step that was begun goes on with the kinds of components that it began with.
+//! A started step resumes only with the kinds of components that it started with.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ fn loads(input: PathBuf, #[param(identifying = false)] allowed: PathBuf) {
     load;
 }
 
-/// The same job with another step `load`, which is launched with the input beside the file `allowed`.
+/// The same job with another step `load`, launched with the input next to the file `allowed`.
 macro_rules! changed {
     ($name:ident: $($step:item)+) => {
         mod $name {
@@ -164,14 +164,14 @@ changed! { read_ahead:
 }
 
 #[test]
-fn a_reader_around_the_reader_is_refused_where_it_has_positions_of_its_own() {
+fn a_reader_around_the_reader_is_refused_if_it_has_its_own_positions() {
     let world = begun_with_rows();
     let what = refused(&world, limited::launch);
     assert!(what.ends_with("has reader `rows` (Limit<CsvReader>) now"), "{what}");
 }
 
 #[test]
-fn a_reader_around_the_reader_that_keeps_its_positions_goes_on() {
+fn a_reader_around_the_reader_that_keeps_its_positions_resumes() {
     let world = begun_with_rows();
     world.completes(&read_ahead::launch(world.path("allowed")));
     assert_exact(&world);
@@ -291,7 +291,7 @@ fn a_pipe_that_became_a_tasklet_is_refused() {
 }
 
 #[test]
-fn a_checkpoint_that_an_earlier_version_stored_without_its_form_is_taken() {
+fn a_checkpoint_that_an_earlier_version_stored_without_its_kind_is_accepted() {
     let world = begun_with_rows();
     world.database().execute_batch("DELETE FROM BATCH_STEP_FORM").unwrap();
     world.completes(&launch(world.path("allowed")));
@@ -350,7 +350,7 @@ fn a_match_on_a_step_that_is_complete_without_one_is_refused() {
 #[test]
 fn a_tasklet_that_has_done_its_work_in_an_arm_that_is_gone_fails_and_is_not_called_again() {
     let world = begun(unmatched::routed);
-    // As after a death between the commit of the tasklet and the end of its step.
+    // As after a crash between the commit of the tasklet and the end of its step.
     let context = r#"{"batch.tasklet":"{\"v\":1,\"at\":{\"arm\":\"Quality::Ugly\",\"output\":null}}"}"#;
     world
         .database()

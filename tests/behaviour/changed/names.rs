@@ -1,4 +1,4 @@
-//! A step that was begun is found again by its name, or by the one that it had before.
+//! A started step is found again by its name, or by a previous one.
 
 use super::*;
 use crate::support::{step, summed};
@@ -109,7 +109,7 @@ mod both {
 }
 
 #[test]
-fn a_begun_step_that_has_another_name_is_refused_with_what_to_write() {
+fn a_begun_step_with_another_name_is_refused_with_what_to_write() {
     let world = begun(one::loads);
     assert_eq!(
         refused(&world, forgotten::loads),
@@ -136,7 +136,7 @@ fn a_begun_step_that_has_another_step_before_it_is_refused() {
 }
 
 #[test]
-fn a_step_that_says_what_it_was_called_goes_on_where_it_was() {
+fn a_step_that_states_its_old_name_resumes_where_it_was() {
     let world = begun(one::loads);
     let report = world.completes(&said::loads(world.path("allowed")));
     assert_exact(&world);
@@ -155,7 +155,7 @@ fn a_name_that_two_steps_may_have_had_is_refused() {
 }
 
 #[test]
-fn what_follows_a_begun_step_may_change_and_so_may_its_chunk() {
+fn the_steps_after_a_begun_step_may_change_and_so_may_its_chunk() {
     let world = begun(one::loads);
     world.completes(&appended::loads(world.path("allowed")));
     assert_exact(&world);
@@ -234,7 +234,7 @@ fn a_begun_step_in_another_arm_is_refused() {
     assert_exact(&world);
 }
 
-/// Two uses of one step, in a split, by names of their own.
+/// Two uses of one step in a split, under different names.
 mod eu_and_us {
     use super::*;
 
@@ -283,9 +283,9 @@ mod eu_and_us {
 }
 
 #[test]
-fn each_use_of_a_step_may_say_what_it_was_called() {
+fn each_use_of_a_step_may_state_its_old_name() {
     let world = World::new();
-    // Eight is in the first chunk of its half: nothing of that is committed yet.
+    // Eight is in the first chunk of its half, which has committed nothing yet.
     world.fails(&eu_and_us::halves(world.path("allowed")));
     let what = refused(&world, eu_and_us::unclear::halves);
     assert!(what.contains("`load_eu`"), "{what}");
@@ -410,7 +410,7 @@ fn partitions_are_renamed_with_their_step() {
 }
 
 #[test]
-fn a_step_that_was_begun_in_partitions_goes_on_in_partitions() {
+fn a_step_begun_in_partitions_resumes_in_partitions() {
     let world = begun(parts::parted);
     let what = refused(&world, parts::in_one::parted);
     assert!(what.contains("was begun with its input in partitions that the reader makes"), "{what}");
@@ -476,9 +476,9 @@ fn a_step_that_commits_in_another_database_is_renamed_there_too() {
 }
 
 #[test]
-fn what_a_step_committed_in_another_database_counts_although_the_repository_does_not_know() {
+fn commits_in_another_database_count_although_the_repository_does_not_know_them() {
     let world = begun(elsewhere::sent);
-    // As after a death: only the other database knows of the commits.
+    // As after a crash: only the other database knows of the commits.
     world
         .database()
         .execute_batch(
@@ -532,7 +532,7 @@ mod nested {
 }
 
 #[test]
-fn a_nested_job_that_was_begun_and_is_called_otherwise_is_refused() {
+fn a_begun_nested_job_with_another_name_is_refused() {
     let world = begun(nested::outer);
     let what = refused(&world, nested::called_otherwise::outer);
     assert!(what.starts_with("step `import` was begun, and the job has no step of that name now"), "{what}");
@@ -603,7 +603,7 @@ mod totals {
 }
 
 #[test]
-fn a_complete_step_that_was_renamed_leaves_its_output_under_its_new_name() {
+fn a_complete_step_that_was_renamed_keeps_its_output_under_its_new_name() {
     let world = begun(totals::totalled);
     let report = world.completes(&totals::said::totalled(world.path("allowed")));
     assert_eq!(report.passed, ["count_all"]);
@@ -675,7 +675,7 @@ mod repeated {
 }
 
 #[test]
-fn a_tasklet_that_was_renamed_goes_on_with_its_state() {
+fn a_tasklet_that_was_renamed_resumes_with_its_state() {
     let world = begun(repeated::parted);
     world.completes(&repeated::said::parted(world.path("allowed")));
     assert_exact(&world);

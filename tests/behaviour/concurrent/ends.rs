@@ -1,4 +1,4 @@
-//! What becomes of the calls under way when the step ends before them.
+//! A step that ends cancels the calls in flight.
 
 use std::future::pending;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use batch_runtime::repository::BatchStatus;
 use super::{keep, kept, numbers};
 use crate::support::{World, step};
 
-/// Counts the calls that were begun and never over.
+/// Counts the calls that started and never finished.
 struct UnderWay<'c>(&'c AtomicU32);
 
 impl Drop for UnderWay<'_> {
@@ -47,7 +47,7 @@ fn stopping(count: u32, #[param(identifying = false)] stop_at: Option<u32>) {
 }
 
 #[test]
-fn a_stop_cancels_the_calls_under_way_and_a_restart_goes_on_exactly() {
+fn a_stop_cancels_the_calls_in_flight_and_a_restart_is_exact() {
     let world = World::new();
     let options = RunOptions { stop: STOP.clone(), ..RunOptions::default() };
     let report = engine::run(&world.repository, &stopping(30, Some(13)), &options).unwrap();
@@ -86,7 +86,7 @@ fn failing(count: u32, #[param(identifying = false)] fail_at: Option<u32>) {
 }
 
 #[test]
-fn a_failure_cancels_the_calls_under_way_and_a_restart_goes_on_exactly() {
+fn a_failure_cancels_the_calls_in_flight_and_a_restart_is_exact() {
     let world = World::new();
     let report = world.fails(&failing(30, Some(13)));
     let counters = step(&report, "failed").counters;
@@ -150,7 +150,7 @@ fn stopped_in_waits(count: u32) {
 }
 
 #[test]
-fn a_stop_ends_the_waits_before_repeated_calls() {
+fn a_stop_interrupts_the_backoff_between_retries() {
     let world = World::new();
     let options = RunOptions { stop: GIVEN_UP.clone(), ..RunOptions::default() };
     let report = engine::run(&world.repository, &stopped_in_waits(30), &options).unwrap();

@@ -1,4 +1,4 @@
-//! What fails is filtered, skipped and repeated as one item after the other would be.
+//! Concurrent calls filter, skip and retry exactly as one item at a time would.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,7 @@ enum Trouble {
     TooMuch(u32),
 }
 
-/// Its lines are numbers, but for every 17th.
+/// Every line is a number, except each 17th.
 #[reader]
 fn lines(input: PathBuf) -> Result<CsvReader<u32>, ReadError> {
     CsvReader::open(input)
@@ -43,7 +43,7 @@ fn judge(number: u32, tries: &Tries) -> Result<Option<u32>, Trouble> {
     }
 }
 
-/// What has come through, known to the checkpoint.
+/// The items that came through, as the checkpoint knows them.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Through(u32);
 
@@ -140,7 +140,7 @@ fn threads(input: PathBuf) {
     load_on_threads;
 }
 
-/// All that a run leaves.
+/// Everything that a run leaves.
 #[derive(Debug, PartialEq)]
 struct Left {
     status: BatchStatus,
@@ -174,7 +174,7 @@ fn left_by(launch: impl Fn(PathBuf) -> Launch, lines: u32) -> Left {
 }
 
 #[test]
-fn all_is_left_as_by_one_item_after_the_other() {
+fn everything_is_left_as_by_one_item_at_a_time() {
     let expected = left_by(serial, 200);
     assert_eq!(expected.status, BatchStatus::Completed, "{}", expected.why);
     assert!(expected.counters.filter > 10 && expected.skipped.len() > 30, "{expected:?}");
@@ -214,7 +214,7 @@ fn timing(count: u32) {
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_repeated_and_then_skipped() {
+fn a_call_that_takes_too_long_is_retried_and_then_skipped() {
     let world = World::new();
     let report = world.completes(&timing(45));
     let counters = step(&report, "impatient").counters;
@@ -224,7 +224,7 @@ fn a_call_that_takes_too_long_is_repeated_and_then_skipped() {
     assert!(errors[0].contains("`timeout` of 30ms") && errors[0].contains("tried 2 times"), "{errors:?}");
 }
 
-// Waits before a call is repeated
+// Backoff before a retry
 
 #[derive(Debug, Default)]
 struct Counted(AtomicU32);
@@ -258,7 +258,7 @@ fn waiting_long(count: u32) {
 }
 
 #[test]
-fn the_wait_before_a_repeated_call_is_the_one_of_the_options() {
+fn the_wait_before_a_retry_is_the_one_of_the_options() {
     let world = World::new();
     let pause = Arc::new(Counted::default());
     let options = RunOptions { pause: Arc::clone(&pause) as Arc<dyn Pause>, ..RunOptions::default() };
@@ -270,7 +270,7 @@ fn the_wait_before_a_repeated_call_is_the_one_of_the_options() {
 
 // A reader that breaks
 
-/// Breaks once behind every tenth number.
+/// Breaks once after every tenth number.
 struct Fragile<'t> {
     next: u32,
     count: u32,
@@ -319,7 +319,7 @@ async fn plus_one(number: u32) -> u32 {
 }
 
 #[step(chunk = 4, retry(Trouble, limit = 1))]
-fn opened_anew() {
+fn reopened() {
     fragile | plus_one | keep
 }
 
@@ -329,7 +329,7 @@ fn breaking(count: u32) {
 }
 
 #[test]
-fn a_reader_that_breaks_is_opened_anew_where_it_stands() {
+fn a_reader_that_breaks_is_reopened_at_its_position() {
     let world = World::new();
     let report = world.completes(&breaking(35));
     assert_eq!(kept(&world), (2..=36).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Processors with `concurrency` work on several items at once, and nobody can tell but by the time it takes.
+//! Processors with `concurrency` work on several items at once, and only the time they take shows it.
 
 #[cfg(feature = "async")]
 mod ends;
@@ -27,7 +27,7 @@ fn keep(items: &[u32], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     items.iter().try_for_each(|item| insert.execute([item]).map(drop))
 }
 
-/// What is kept, in the order in which it was.
+/// The items kept, in the order in which they were kept.
 fn kept(world: &World) -> Vec<i64> {
     world.numbers("SELECT number FROM kept ORDER BY rowid")
 }

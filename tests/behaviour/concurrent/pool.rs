@@ -12,7 +12,7 @@ fn four() -> Barrier {
     Barrier::new(4)
 }
 
-/// No call comes back before three others are under way.
+/// No call returns before three others are in flight.
 #[processor(concurrency = 4)]
 fn together(number: u32, four: &Barrier) -> u32 {
     four.wait();
@@ -30,7 +30,7 @@ fn as_many_threads(count: u32) {
 }
 
 #[test]
-fn a_plain_function_runs_on_as_many_threads_as_it_says_across_chunks_and_the_order_stays() {
+fn a_plain_function_runs_on_as_many_threads_as_stated_across_chunks_and_in_order() {
     let world = World::new();
     world.completes(&as_many_threads(24));
     assert_eq!(kept(&world), (1..=24).map(|number| number * 10).collect::<Vec<_>>());
@@ -56,7 +56,7 @@ fn checking(count: u32, #[param(identifying = false)] bad: Option<u32>) {
 }
 
 #[test]
-fn a_failure_leaves_the_chunks_before_it_and_a_restart_goes_on_behind_them() {
+fn a_failure_leaves_the_chunks_before_it_and_a_restart_resumes_after_them() {
     let world = World::new();
     let failed = world.fails(&checking(20, Some(11)));
     let counters = step(&failed, "checked").counters;
@@ -94,7 +94,7 @@ fn a_panic_on_a_thread_fails_the_step_with_its_message_and_nothing_hangs() {
     assert_eq!(kept(&world), (1..=8).collect::<Vec<_>>());
 }
 
-/// Numbers what came through.
+/// Numbers the items that came through.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Through(u32);
 
@@ -135,7 +135,7 @@ fn long(count: u32, bad: Option<u32>) {
 }
 
 #[test]
-fn several_stand_in_one_pipe_with_what_keeps_state_or_chunks_behind_them() {
+fn several_fit_in_one_pipe_with_stateful_and_bulk_processors_after_them() {
     let world = World::new();
     let report = world.completes(&long(10, Some(5)));
     let counters = step(&report, "long_pipe").counters;

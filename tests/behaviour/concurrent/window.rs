@@ -1,4 +1,4 @@
-//! How many calls are under way, and how far ahead of the commit.
+//! How many calls are in flight, and how far ahead of the commit.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use tokio::sync::{Barrier, watch};
 use super::{keep, kept, numbers};
 use crate::support::World;
 
-/// The last number whose call is over, of each block of eight.
+/// The last finished number of each block of eight.
 #[derive(Debug)]
 struct Turns(watch::Sender<Vec<u32>>);
 
@@ -21,7 +21,7 @@ fn turns() -> Turns {
     Turns(watch::Sender::new(Vec::new()))
 }
 
-/// Of each eight, the last is over first.
+/// Of each eight, the last one finishes first.
 #[processor(concurrency = 8)]
 async fn last_first(number: u32, turns: &Turns) -> u32 {
     if !number.is_multiple_of(8) {
@@ -42,7 +42,7 @@ fn order(count: u32) {
 }
 
 #[test]
-fn the_order_of_the_items_stays_whatever_call_is_over_first() {
+fn items_keep_their_order_whichever_call_finishes_first() {
     let world = World::new();
     world.completes(&order(40));
     assert_eq!(kept(&world), (1..=40).collect::<Vec<_>>());
@@ -53,7 +53,7 @@ fn eight() -> Barrier {
     Barrier::new(8)
 }
 
-/// No call comes back before seven others are under way.
+/// No call returns before seven others are in flight.
 #[processor(concurrency = 8, timeout = "60s")]
 async fn with_seven_more(number: u32, eight: &Barrier) -> u32 {
     eight.wait().await;
@@ -131,11 +131,11 @@ fn bounded(count: u32) {
 }
 
 #[test]
-fn no_more_calls_are_under_way_than_it_says_and_what_is_read_ahead_is_bounded() {
+fn the_calls_in_flight_and_the_items_read_ahead_are_bounded() {
     World::new().completes(&bounded(500));
     let (under_way, ahead) = SEEN.lock().unwrap().expect("something was written");
     assert_eq!(under_way, 6);
-    // The chunk at hand, and a window and a chunk behind it.
+    // The current chunk, then a window and a chunk after it.
     assert!((6..=4 + 6 + 4).contains(&ahead), "{ahead}");
 }
 
@@ -159,7 +159,7 @@ fn embedded(count: u32) {
 }
 
 #[test]
-fn a_program_may_hand_in_its_own_runtime_and_start_the_job_from_within() {
+fn a_program_may_pass_its_own_runtime_and_start_the_job_inside_it() {
     let world = World::new();
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let options = RunOptions { runtime: Some(runtime.handle().clone()), ..RunOptions::default() };
@@ -185,7 +185,7 @@ fn alone(count: u32) {
 }
 
 #[test]
-fn a_job_inside_a_runtime_that_is_not_handed_in_has_one_of_its_own() {
+fn a_job_inside_a_runtime_that_was_not_passed_has_its_own() {
     let world = World::new();
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { world.completes(&alone(5)) });

@@ -1,4 +1,4 @@
-//! What it costs to find bad items, and when they are not looked for.
+//! The cost of finding bad items, and the cases in which there is no search.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::Counters;
@@ -16,7 +16,7 @@ fn load_job() {
     load;
 }
 
-/// The calls of the writer and the commits for bad items in a chunk of a thousand.
+/// Counts the writer's calls and the commits for bad items in a chunk of a thousand.
 fn cost(bad: &[i64]) -> (usize, u64) {
     let world = World::new();
     input(1000);
@@ -58,7 +58,7 @@ fn notify_job() {
 }
 
 #[test]
-fn a_writer_that_cannot_go_back_is_not_searched_and_the_remedy_is_told() {
+fn a_writer_that_cannot_roll_back_is_not_searched_and_the_message_names_the_remedy() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [11], ALWAYS);
     let report = world.fails(&notify_job());
@@ -83,7 +83,7 @@ fn notify_again_job() {
 }
 
 #[test]
-fn with_consent_it_is_searched_and_each_good_item_sent_at_least_once() {
+fn with_consent_there_is_a_search_and_each_good_item_is_sent_at_least_once() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [11], ALWAYS);
     let counters = step(&world.completes(&notify_again_job()), "notify_again").counters;
@@ -125,7 +125,7 @@ fn notify_repeatedly_job() {
 }
 
 #[test]
-fn a_writer_that_cannot_go_back_is_called_again_as_a_whole_where_the_step_says_so() {
+fn a_writer_that_cannot_roll_back_is_retried_with_the_whole_chunk_if_the_step_says_so() {
     let world = World::new();
     fails(Place::Write, Trouble::Busy, [11], 1);
     let counters = step(&world.completes(&notify_repeatedly_job()), "notify_repeatedly").counters;

@@ -1,4 +1,4 @@
-//! The item that failed: shown to listeners, written by them, and stored with the record of its skip.
+//! A failed item is shown to listeners, can be written by them, and is stored with the record of its skip.
 
 use std::cell::RefCell;
 
@@ -137,12 +137,12 @@ fn in_a_window() {
 }
 
 #[step(chunk = 5, skip(Trouble::Bad(..)), keep_items)]
-fn behind_another() {
+fn after_another() {
     orders | number | check | save
 }
 
 #[step(chunk = 5, skip(Trouble::Bad(..)), keep_items)]
-fn at_once_behind_another() {
+fn at_once_after_another() {
     orders | number | numbers_at_once | save
 }
 
@@ -187,17 +187,17 @@ fn in_a_window_job() {
 }
 
 #[job]
-fn behind_another_job() {
-    behind_another;
+fn after_another_job() {
+    after_another;
 }
 
 #[job]
-fn at_once_behind_another_job() {
-    at_once_behind_another;
+fn at_once_after_another_job() {
+    at_once_after_another;
 }
 
 #[test]
-fn the_item_that_was_read_is_stored_wherever_it_is_in_hand() {
+fn the_item_that_was_read_is_stored_whenever_it_is_available() {
     fails(Place::Process, Trouble::Bad, [3, 9, 10], ALWAYS);
     let found = [3, 9, 10].map(json).to_vec();
     for (launch, stores) in [
@@ -208,8 +208,8 @@ fn the_item_that_was_read_is_stored_wherever_it_is_in_hand() {
         (all_at_once_job(), true),
         (in_a_window_job(), true),
         (in_a_pool_job(), true),
-        (behind_another_job(), true),
-        (at_once_behind_another_job(), true),
+        (after_another_job(), true),
+        (at_once_after_another_job(), true),
     ] {
         let world = World::new();
         let name = launch.job.name;
@@ -255,7 +255,7 @@ fn shown_by_threads_job() {
 }
 
 #[test]
-fn listeners_are_shown_the_item_of_each_attempt_that_failed_whatever_came_of_it() {
+fn listeners_are_shown_the_item_of_each_failed_attempt() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [3], ALWAYS);
     fails(Place::Process, Trouble::Busy, [2], 2);
@@ -291,7 +291,7 @@ fn perhaps_job() {
 }
 
 #[test]
-fn who_does_not_insist_on_the_item_sees_it_where_it_is_there() {
+fn a_listener_that_takes_an_optional_item_sees_it_if_it_is_available() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [3], ALWAYS);
     world.completes(&perhaps_job());
@@ -322,7 +322,7 @@ fn reject_item(number: &i64, error: &Failure, tx: &Transaction<'_>) -> Result<()
     Ok(reject("process", error, tx)?)
 }
 
-/// Of whatever items.
+/// Accepts items of any type.
 #[listener(on_skip_in_write)]
 fn reject_output(error: &Failure, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     reject("write", error, tx)
@@ -423,7 +423,7 @@ fn placed_by_threads_job(input: PathBuf, ill: i64) {
 }
 
 #[test]
-fn a_failed_write_says_which_records_its_chunk_was_made_of_and_a_panic_names_component_and_record() {
+fn a_failed_write_names_the_records_of_its_chunk_and_a_panic_names_component_and_record() {
     type Job = fn(PathBuf, i64) -> batch_runtime::Launch;
     for job in [placed_job as Job, placed_by_threads_job] {
         for (ill, component, place) in [

@@ -1,4 +1,4 @@
-//! How much is skipped at most.
+//! The limits of skips.
 
 use batch_runtime::prelude::*;
 
@@ -24,7 +24,7 @@ fn as_many_as_the_limit_are_skipped() {
 }
 
 #[test]
-fn one_more_fails_the_step_and_the_limit_is_told() {
+fn one_more_fails_the_step_and_the_message_names_the_limit() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [1, 2, 10, 12], ALWAYS);
     let report = world.fails(&load_job());
@@ -84,7 +84,7 @@ fn two_clauses_job() {
 }
 
 #[test]
-fn a_clause_fails_at_its_limit_of_all_that_the_step_has_skipped() {
+fn the_limit_of_a_clause_counts_all_skips_of_the_step() {
     let world = World::new();
     fails(Place::Process, Trouble::Busy, [1], ALWAYS);
     fails(Place::Process, Trouble::Bad, [2], ALWAYS);

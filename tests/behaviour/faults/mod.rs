@@ -1,4 +1,4 @@
-//! Faults in user code: what is skipped, what is repeated, and that nothing else is lost or doubled by it.
+//! Faults in user code are skipped or retried by rule, and nothing else is lost or duplicated.
 
 mod elsewhere;
 mod files;

@@ -1,4 +1,4 @@
-//! A processor that fails: its item is left out, without a rollback.
+//! If a processor fails, its item is skipped without a rollback.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::Counters;
@@ -74,7 +74,7 @@ fn filtered_job() {
 }
 
 #[test]
-fn what_is_filtered_and_what_is_skipped_are_counted_apart() {
+fn filtered_and_skipped_items_are_counted_separately() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2, 3, 5, 19], ALWAYS);
     let counters = step(&world.completes(&filtered_job()), "filtered").counters;
@@ -96,7 +96,7 @@ fn one_to_many_job() {
 }
 
 #[test]
-fn of_an_item_that_became_several_all_are_left_out_when_one_is_bad() {
+fn all_items_made_of_one_are_skipped_if_one_of_them_is_bad() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [200, 500], ALWAYS);
     input(6);
@@ -148,7 +148,7 @@ fn at_once_job() {
 }
 
 #[test]
-fn of_the_outcomes_of_a_bulk_processor_the_bad_ones_are_left_out() {
+fn the_bad_outcomes_of_a_bulk_processor_are_skipped() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [1, 7, 17], ALWAYS);
     let counters = step(&world.completes(&at_once_job()), "at_once").counters;
@@ -179,10 +179,10 @@ fn several_at_once_job() {
 }
 
 #[test]
-fn an_item_of_which_one_of_several_outcomes_is_bad_is_left_out_once_and_whole() {
+fn an_item_with_one_bad_outcome_is_skipped_once_and_entirely() {
     let world = World::new();
     input(8);
-    // Of 2 the first, of 8 the last, of 7 the only one.
+    // The first outcome of 2, the last of 8, and the only one of 7.
     fails(Place::Process, Trouble::Bad, [2, 7, 800], ALWAYS);
     let counters = step(&world.completes(&several_at_once_job()), "several_at_once").counters;
     assert_eq!(world.numbers("SELECT number FROM saved"), [1, 4]);
@@ -210,7 +210,7 @@ fn checked_then_at_once_job() {
 }
 
 #[test]
-fn what_a_bulk_processor_holds_of_an_item_that_turns_out_bad_is_dropped() {
+fn a_bulk_processor_drops_the_other_outcomes_of_a_bad_item() {
     let world = World::new();
     input(8);
     fails(Place::Process, Trouble::Bad, [200, 800], ALWAYS);

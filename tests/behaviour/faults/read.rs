@@ -1,4 +1,4 @@
-//! A reader that fails: a bad record is stepped over, and a reader that cannot go on is opened anew.
+//! If a reader fails, a bad record is skipped, and a reader that cannot continue is reopened.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::{BatchStatus, Counters};
@@ -32,11 +32,11 @@ fn load_job(input: PathBuf) {
     load;
 }
 
-/// Lines 3 and 6 are bad, and the last two.
+/// Lines 3, 6 and the last two are bad.
 const SALES: &str = "id,cents\n1,1\n2,two\n3,3\n4,4\n5\n6,6\n7,7\n8,8\n9,\"nine\"\n10,x\n";
 
 #[test]
-fn bad_lines_are_left_out_and_each_chunk_is_full_all_the_same() {
+fn bad_lines_are_skipped_and_each_chunk_is_full_anyway() {
     let world = World::new();
     std::fs::write(world.path("in.csv"), SALES).unwrap();
     let counters = step(&world.completes(&load_job(world.path("in.csv"))), "load").counters;
@@ -76,7 +76,7 @@ fn a_last_chunk_of_nothing_but_skips_is_committed() {
 }
 
 #[test]
-fn a_reader_that_cannot_go_on_is_opened_anew_where_it_stands_and_nothing_is_lost_or_doubled() {
+fn a_reader_that_cannot_continue_is_reopened_at_its_position_and_nothing_is_lost_or_duplicated() {
     let world = World::new();
     fails(Place::Read, Trouble::Busy, [1, 6, 7, 20], 2);
     let counters = step(&world.completes(&count_job()), "count").counters;
@@ -86,7 +86,7 @@ fn a_reader_that_cannot_go_on_is_opened_anew_where_it_stands_and_nothing_is_lost
 }
 
 #[test]
-fn a_reader_that_cannot_go_on_within_what_is_done_is_opened_anew_there() {
+fn a_reader_that_cannot_continue_within_done_records_is_reopened_there() {
     let world = World::new();
     fails(Place::Read, Trouble::Busy, [5], ALWAYS);
     world.fails(&count_job());
@@ -99,7 +99,7 @@ fn a_reader_that_cannot_go_on_within_what_is_done_is_opened_anew_there() {
 }
 
 #[test]
-fn a_reader_is_opened_anew_behind_what_was_skipped() {
+fn a_reader_is_reopened_after_the_skipped_records() {
     let world = World::new();
     fails(Place::Read, Trouble::Bad, [2, 5, 6], ALWAYS);
     fails(Place::Read, Trouble::Busy, [3, 7], 1);
@@ -110,7 +110,7 @@ fn a_reader_is_opened_anew_behind_what_was_skipped() {
 }
 
 #[test]
-fn a_reader_that_never_comes_back_fails_the_step_and_says_how_often_it_was_tried() {
+fn a_reader_that_never_recovers_fails_the_step_and_says_how_often_it_was_tried() {
     let world = World::new();
     fails(Place::Read, Trouble::Busy, [10], ALWAYS);
     let report = world.fails(&count_job());
@@ -147,7 +147,7 @@ fn lenient_job() {
 }
 
 #[test]
-fn an_error_that_the_reader_cannot_step_over_is_not_skipped_whatever_the_rules_say() {
+fn an_error_that_the_reader_cannot_step_over_is_never_skipped() {
     let world = World::new();
     fails(Place::Read, Trouble::Fatal, [6], ALWAYS);
     let report = world.run(&lenient_job());
@@ -178,7 +178,7 @@ fn repeating_job() {
 }
 
 #[test]
-fn a_failure_says_that_retry_does_not_repeat_what_the_reader_has_stepped_over() {
+fn a_failure_says_that_retry_does_not_reread_a_record_that_was_stepped_over() {
     let world = World::new();
     fails(Place::Read, Trouble::Bad, [6], ALWAYS);
     let report = world.fails(&repeating_job());

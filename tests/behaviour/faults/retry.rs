@@ -1,4 +1,4 @@
-//! What is tried again, how often, and after which waits.
+//! Which calls are retried, how often, and after which waits.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::Counters;
@@ -28,7 +28,7 @@ fn a_call_that_succeeds_in_the_end_leaves_no_trace_but_the_waits() {
 }
 
 #[test]
-fn as_many_attempts_follow_the_first_as_the_limit_says() {
+fn the_limit_is_the_number_of_attempts_after_the_first() {
     let world = World::new();
     fails(Place::Process, Trouble::Busy, [3], 3);
     let (_, options) = Waits::default().options();
@@ -57,7 +57,7 @@ fn a_chunk_is_written_again_as_a_whole_and_each_row_once() {
 }
 
 #[test]
-fn a_write_that_is_refused_to_the_end_fails_the_step_and_says_how_often_it_was_tried() {
+fn a_write_that_never_succeeds_fails_the_step_and_says_how_often_it_was_tried() {
     let world = World::new();
     fails(Place::Write, Trouble::Busy, [6], ALWAYS);
     let (_, options) = Waits::default().options();
@@ -91,7 +91,7 @@ fn waits_double_up_to_the_longest() {
 }
 
 #[test]
-fn waits_begin_anew_with_each_item() {
+fn waits_start_over_with_each_item() {
     let world = World::new();
     fails(Place::Process, Trouble::Busy, [3, 4], 2);
     let (waits, options) = Waits::default().options();
@@ -129,7 +129,7 @@ fn then_skipped_job() {
 }
 
 #[test]
-fn what_still_fails_is_skipped_and_the_record_says_how_often_it_was_tried() {
+fn an_item_that_still_fails_is_skipped_and_its_record_says_how_often_it_was_tried() {
     let world = World::new();
     fails(Place::Process, Trouble::Busy, [3], ALWAYS);
     let (_, options) = Waits::default().options();
@@ -140,14 +140,14 @@ fn what_still_fails_is_skipped_and_the_record_says_how_often_it_was_tried() {
 }
 
 #[test]
-fn what_still_cannot_be_written_is_looked_for_and_skipped() {
+fn an_item_that_still_cannot_be_written_is_searched_for_and_skipped() {
     let world = World::new();
     fails(Place::Write, Trouble::Busy, [3], ALWAYS);
     let (_, options) = Waits::default().options();
     let counters = step(&world.run_with(&then_skipped_job(), &options), "then_skipped").counters;
     assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[3]));
     assert_eq!((counters.write_skip, counters.write, counters.commit), (1, 19, 5));
-    // As a whole three times, then 1 and 2 together, 3 and 4 together, and each of these.
+    // Three times as a whole, then 1 and 2 together, 3 and 4 together, and each of these alone.
     assert_eq!(calls(Place::Write)[..7], [4, 4, 4, 2, 2, 1, 1]);
 }
 
@@ -162,7 +162,7 @@ fn mixed_job() {
 }
 
 #[test]
-fn a_passing_failure_while_a_bad_item_is_looked_for_is_waited_out() {
+fn a_transient_failure_during_the_search_for_a_bad_item_is_waited_out() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [2], ALWAYS);
     fails(Place::Write, Trouble::Busy, [7], 2);
@@ -190,7 +190,7 @@ fn by_policy_job() {
 }
 
 #[test]
-fn a_policy_is_asked_with_how_often_the_call_was_repeated() {
+fn a_policy_is_told_how_often_the_call_was_retried() {
     let world = World::new();
     fails(Place::Process, Trouble::Busy, [3], ALWAYS);
     let (waits, options) = Waits::default().options();

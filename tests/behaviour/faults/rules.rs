@@ -48,7 +48,7 @@ fn a_pattern_within_a_variant_is_looked_at() {
     assert_eq!(errors(&world).len(), 1);
 }
 
-/// Wraps the trouble, as an application does with errors of its layers.
+/// Wraps the trouble, as an application wraps the errors of its layers.
 #[derive(Debug)]
 struct Wrapped {
     number: i64,
@@ -101,7 +101,7 @@ fn outermost_job() {
 }
 
 #[test]
-fn of_rules_as_narrow_that_about_the_outermost_error_decides() {
+fn among_equally_narrow_rules_the_one_for_the_outermost_error_decides() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2], ALWAYS);
     world.fails(&outermost_job());
@@ -160,7 +160,7 @@ fn by_policy_job() {
 }
 
 #[test]
-fn a_policy_is_asked_with_how_many_were_skipped() {
+fn a_policy_is_told_how_many_items_were_skipped() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2, 7, 12], ALWAYS);
     let report = world.fails(&by_policy_job());
@@ -213,7 +213,7 @@ fn panics_job() {
 }
 
 #[test]
-fn a_panic_is_neither_skipped_nor_repeated() {
+fn a_panic_is_neither_skipped_nor_retried() {
     let world = World::new();
     let (waits, options) = Waits::default().options();
     let report = world.run_with(&panics_job(), &options);
@@ -242,7 +242,7 @@ fn panics_in_writing_job() {
 }
 
 #[test]
-fn a_panic_while_a_bad_item_is_looked_for_takes_the_chunk_back() {
+fn a_panic_during_the_search_for_a_bad_item_rolls_the_chunk_back() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [8], ALWAYS);
     let report = world.fails(&panics_in_writing_job());
@@ -292,7 +292,7 @@ fn busy_again_job() {
 }
 
 #[test]
-fn what_no_retry_names_is_not_repeated_although_a_wider_rule_would() {
+fn an_error_named_in_no_retry_is_not_retried_although_a_wider_rule_covers_it() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2], ALWAYS);
     fails(Place::Process, Trouble::Busy, [3], 1);

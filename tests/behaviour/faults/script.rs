@@ -1,5 +1,5 @@
-//! Components that fail as a test plans it, and count how often they are called. A job runs on the thread of its test, so
-//! plans and counts are a thread's.
+//! Components that fail as a test plans, and count how often they are called. A job runs on the thread of its test, so
+//! plans and counts are thread-local.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-/// As often as it is tried.
+/// Fails as often as it is tried.
 pub(super) const ALWAYS: u32 = u32::MAX;
 
 type Kind = fn(i64) -> Trouble;
@@ -71,7 +71,7 @@ thread_local! {
     static SENT: RefCell<Vec<i64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes these items fail there so many times.
+/// Makes these items fail there this many times.
 pub(super) fn fails(place: Place, kind: Kind, items: impl IntoIterator<Item = i64>, times: u32) {
     PLAN.with_borrow_mut(|plan| plan.extend(items.into_iter().map(|item| ((place, item), (kind, times)))));
 }
@@ -100,7 +100,7 @@ pub(super) fn called(place: Place, items: usize) {
     CALLS.with_borrow_mut(|calls| calls.push((place, items)));
 }
 
-/// With how many items it was called, call by call.
+/// The number of items in each call.
 pub(super) fn calls(of: Place) -> Vec<usize> {
     CALLS.with_borrow(|calls| {
         calls.iter().filter(|(place, _)| *place == of).map(|(_, items)| *items).collect()
@@ -112,12 +112,12 @@ pub(super) fn opened() -> u32 {
     OPENED.get()
 }
 
-/// What the writer without a transaction has sent.
+/// The items that the writer without a transaction has sent.
 pub(super) fn sent() -> Vec<i64> {
     SENT.with_borrow(Clone::clone)
 }
 
-/// The numbers of the input. After `Bad` it goes on behind the number, after anything else it has to be opened anew.
+/// Reads the numbers of the input. After `Bad` it continues after the number; after other errors it must be reopened.
 pub(super) struct Numbers {
     next: i64,
     broken: bool,
@@ -175,13 +175,13 @@ pub(super) fn look(number: &i64) -> Result<i64, Trouble> {
     trip(Place::Process, *number).map(|()| *number)
 }
 
-/// Leaves out every fourth.
+/// Filters every fourth item.
 #[processor]
 pub(super) fn most(number: i64) -> Option<i64> {
     (number % 4 != 0).then_some(number)
 }
 
-/// Nothing of a multiple of three, the number itself of the one behind, and of the next as well its hundredfold.
+/// Turns a multiple of three into nothing, the number after it into itself, and the next into itself times 1 and 100.
 #[processor]
 pub(super) fn several(number: i64) -> Many<Vec<i64>> {
     Many([number, number * 100].into_iter().take(usize::try_from(number % 3).unwrap_or(0)).collect())
@@ -193,7 +193,7 @@ pub(super) fn insert(table: &str, numbers: &[i64], tx: &rusqlite::Connection) ->
     numbers.iter().try_for_each(|number| insert.execute([number]).map(drop))
 }
 
-/// Fails with its rows in the table, so that somebody has to take them back.
+/// Fails with its rows in the table, so that they must be rolled back.
 #[writer]
 pub(super) fn save(numbers: &[i64], tx: &Transaction<'_>) -> Result<(), Trouble> {
     called(Place::Write, numbers.len());
@@ -206,7 +206,7 @@ pub(super) fn audit(numbers: &[i64], tx: &Transaction<'_>) -> Result<(), Trouble
     Ok(insert("audited", numbers, tx)?)
 }
 
-/// What it sends cannot be taken back.
+/// Sends items, which cannot be undone.
 #[writer]
 pub(super) fn send(numbers: &[i64]) -> Result<(), Trouble> {
     called(Place::Write, numbers.len());
@@ -217,14 +217,14 @@ pub(super) fn send(numbers: &[i64]) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Notes the waits that a step asks for, and waits for none.
+/// Records the waits that a step asks for, without waiting.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     pub(super) asked: Mutex<Vec<Duration>>,
     /// The number of the wait, from 1, that is interrupted by a stop.
     pub(super) stop_at: Option<usize>,
     pub(super) random: f64,
-    /// So much later it is each time somebody asks.
+    /// The time that passes with each look at the clock.
     pub(super) tick: Duration,
     pub(super) elapsed: Mutex<Duration>,
 }
@@ -293,12 +293,12 @@ pub(super) fn skipped(world: &World) -> Vec<Skipped> {
     rows.expect("the query runs").map(|row| row.expect("a row")).collect()
 }
 
-/// What they say, in order.
+/// Their messages, in order.
 pub(super) fn errors(world: &World) -> Vec<String> {
     skipped(world).into_iter().map(|skipped| format!("{} {}", skipped.phase, skipped.error)).collect()
 }
 
-/// What holds of a step of which each item becomes one or none, and whose input has so many records.
+/// Checks the counters of a step that turns each item into one or none, for an input of this many records.
 pub(super) fn assert_adds_up(counters: Counters, records: u64) {
     assert_eq!(
         counters.read,
@@ -308,7 +308,7 @@ pub(super) fn assert_adds_up(counters: Counters, records: u64) {
     assert_eq!(counters.read + counters.read_skip, records, "{counters:?}");
 }
 
-/// The numbers but for some.
+/// The numbers except some.
 pub(super) fn without(to: i64, left_out: &[i64]) -> Vec<i64> {
     (1..=to).filter(|number| !left_out.contains(number)).collect()
 }

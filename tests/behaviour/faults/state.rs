@@ -1,4 +1,4 @@
-//! What a failed call did to a state is undone.
+//! The changes that a failed call makes to a state are undone.
 
 use batch_runtime::prelude::*;
 
@@ -57,7 +57,7 @@ fn a_repeated_call_leaves_the_state_as_if_it_had_succeeded_at_once() {
 }
 
 #[test]
-fn a_restart_goes_on_with_the_state_behind_the_skips() {
+fn a_restart_resumes_with_the_state_after_the_skips() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2, 7], ALWAYS);
     fails(Place::Process, Trouble::Fatal, [11], ALWAYS);
@@ -90,7 +90,7 @@ fn chained_job() {
 }
 
 #[test]
-fn a_failure_of_a_later_processor_undoes_the_states_before_it_when_skipped_and_once_only_when_repeated() {
+fn a_skip_in_a_later_processor_undoes_the_states_before_it_and_a_retry_does_not() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2, 7], ALWAYS);
     fails(Place::Process, Trouble::Busy, [3, 8], 2);
@@ -137,7 +137,7 @@ fn noting_job() {
 }
 
 #[test]
-fn what_a_writer_put_into_a_context_goes_with_what_it_wrote() {
+fn context_entries_of_a_writer_roll_back_with_its_rows() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [2, 7], ALWAYS);
     fails(Place::Write, Trouble::Busy, [12], 2);

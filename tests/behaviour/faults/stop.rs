@@ -1,4 +1,4 @@
-//! A stop while a step waits to try something again.
+//! A stop while a step waits for a retry.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::BatchStatus;
@@ -46,7 +46,7 @@ fn before_a_chunk_is_written_again_it_leaves_no_half_chunk() {
 }
 
 #[test]
-fn before_a_reader_is_opened_anew_it_leaves_no_half_chunk() {
+fn before_a_reader_is_reopened_it_leaves_no_half_chunk() {
     is_stopped_in_the_wait(Place::Read);
 }
 
@@ -61,7 +61,7 @@ fn search_job() {
 }
 
 #[test]
-fn while_a_bad_item_is_looked_for_it_leaves_no_half_chunk() {
+fn during_the_search_for_a_bad_item_it_leaves_no_half_chunk() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [1], ALWAYS);
     fails(Place::Write, Trouble::Busy, [8], ALWAYS);

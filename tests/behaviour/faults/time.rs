@@ -1,4 +1,4 @@
-//! Bounds of time.
+//! Time limits.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ fn bounded_job() {
 }
 
 #[test]
-fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_goes_on() {
+fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_resumes() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [1], ALWAYS);
     let slow = || Waits { tick: Duration::from_millis(4), ..Waits::default() }.options().1;
@@ -91,7 +91,7 @@ fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_goes_on() {
     assert!(failed.exit.description.contains("`timeout` of 12ms"), "{}", failed.exit.description);
     assert_eq!(failed.counters.rollback, 0, "nothing is taken back");
     let mut all = summed(failed);
-    // It looks before each chunk: after 4 ms, after 8 ms, and then it is too late.
+    // It checks before each chunk: after 4 ms, after 8 ms, and then it is too late.
     assert_eq!(all.read, 4);
     for _ in 0..20 {
         all = summed(step(&world.run_with(&bounded_job(), &slow()), "bounded"));
@@ -114,7 +114,7 @@ fn patient_job() {
 }
 
 #[test]
-fn nothing_is_waited_for_that_would_end_behind_the_timeout() {
+fn no_wait_begins_that_would_end_after_the_timeout() {
     let world = World::new();
     fails(Place::Process, Trouble::Busy, [1], ALWAYS);
     let (waits, options) = Waits::default().options();
@@ -137,7 +137,7 @@ fn endless_job() {
 }
 
 #[test]
-fn a_tasklet_that_is_called_again_and_again_fails_once_it_takes_too_long_and_keeps_what_it_did() {
+fn a_repeated_tasklet_fails_once_it_takes_too_long_and_keeps_its_commits() {
     let world = World::new();
     let (_, options) = Waits { tick: Duration::from_millis(10), ..Waits::default() }.options();
     let report = world.run_with(&endless_job(), &options);

@@ -1,10 +1,10 @@
-//! A component that ends the transaction of its chunk, or goes on after the database has ended it.
+//! A component that ends the transaction of its chunk, or continues after the database has ended it.
 
 use batch_runtime::prelude::*;
 
 use crate::support::World;
 
-/// What a component may do to the transaction; each statement is tried, and its error dropped.
+/// The attempts of a component to end the transaction; the error of each statement is ignored.
 const ENDS: [&str; 7] = [
     "COMMIT",
     "COMMIT; BEGIN",
@@ -17,7 +17,7 @@ const ENDS: [&str; 7] = [
 
 fn end(connection: &rusqlite::Connection, how: &str, fails: bool) -> rusqlite::Result<()> {
     for statement in how.split_terminator(';') {
-        // As kept from one call to the next.
+        // As if kept from one call to the next.
         let _ = connection.prepare_cached(statement.trim()).and_then(|mut statement| statement.execute([]));
     }
     let _ = connection.execute("INSERT INTO ended VALUES (1007)", []);
@@ -100,10 +100,10 @@ fn assert_told(description: &str, how: &str) {
 }
 
 #[test]
-fn a_writer_that_ends_the_transaction_fails_the_step_and_no_row_is_lost_or_doubled() {
+fn a_writer_that_ends_the_transaction_fails_the_step_and_no_row_is_lost_or_duplicated() {
     for fails in [false, true] {
         for how in ENDS {
-            // The error of the database is the writer's own, and nothing stayed.
+            // The writer returns the database's error, and nothing is committed.
             if fails && !how.contains("COMMIT") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! An input of which nothing can be read is a fault of the input, which no rule for records skips.
+//! If no record can be read, the input itself is at fault, and no rule for records skips that.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn a_step_that_skips_every_record_fails_with_the_first_error_and_publishes_nothi
 }
 
 #[test]
-fn a_restart_reads_an_input_again_of_which_nothing_could_be_read() {
+fn a_restart_rereads_an_input_of_which_nothing_could_be_read() {
     let world = World::new();
     let launch = load_job(world.path("in.csv"), world.path("out.csv"));
     std::fs::write(world.path("in.csv"), BAD).unwrap();
@@ -92,7 +92,7 @@ fn lenient_job(input: PathBuf, output: PathBuf) {
 }
 
 #[test]
-fn a_step_that_may_skip_all_completes_and_says_that_it_did() {
+fn a_step_that_may_skip_everything_completes_and_says_so() {
     let world = World::new();
     std::fs::write(world.path("in.csv"), BAD).unwrap();
     let report = world.completes(&lenient_job(world.path("in.csv"), world.path("out.csv")));
@@ -127,7 +127,7 @@ fn lenient_at_once_job(input: PathBuf, output: PathBuf) {
 }
 
 #[test]
-fn skips_are_committed_after_ten_thousand_records_though_none_could_be_read() {
+fn skips_are_committed_after_ten_thousand_unreadable_records() {
     let world = World::new();
     std::fs::write(world.path("in.csv"), format!("{}1,1\n", "a,1\n".repeat(25_000))).unwrap();
     let paths = |name: &str| (world.path("in.csv"), world.path(name));
@@ -146,7 +146,7 @@ fn skips_are_committed_after_ten_thousand_records_though_none_could_be_read() {
 }
 
 #[test]
-fn a_step_fails_after_ten_thousand_records_of_which_none_could_be_read() {
+fn a_step_fails_after_ten_thousand_unreadable_records() {
     let world = World::new();
     std::fs::write(world.path("in.csv"), format!("{}1,1\n", "a,1\n".repeat(10_000))).unwrap();
     let report = world.fails(&load_job(world.path("in.csv"), world.path("out.csv")));
@@ -265,7 +265,7 @@ fn one_partition_may_skip_all_it_reads() {
     assert_eq!(counters, Counters { read: 5, write: 5, read_skip: 5, commit: counters.commit, ..counters });
 }
 
-/// The error of a reader that wraps ours, and does not say what it steps over.
+/// The error of a reader that wraps ours without saying which errors it steps over.
 #[derive(Debug)]
 struct Wrapped(ReadError);
 
@@ -333,10 +333,10 @@ fn wrapping_threads_job(input: PathBuf) {
 }
 
 #[test]
-fn an_error_about_the_whole_input_is_not_skipped_where_another_wraps_it() {
+fn an_error_about_the_whole_input_is_not_skipped_inside_another_error() {
     for launch in [wrapping_job as fn(PathBuf) -> batch_runtime::Launch, wrapping_threads_job] {
         let world = World::new();
-        // The first of the item's columns is there: the record finds out that the second is not.
+        // The first of the item's columns is there; only the record shows that the second is missing.
         std::fs::write(world.path("in.csv"), "a,c\n1,1\n2,2\n").unwrap();
         let text = world.fails(&launch(world.path("in.csv"))).exit.description;
         assert!(text.contains("there is no column `b`") && !text.contains("tried"), "{text}");

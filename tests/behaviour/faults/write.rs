@@ -1,4 +1,4 @@
-//! A writer that fails: the bad item is found by halves inside the chunk's one transaction.
+//! If a writer fails, the bad item is found by bisection inside the chunk's single transaction.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::Counters;
@@ -31,7 +31,7 @@ fn rows_are_those_of_an_input_without_the_bad_items() {
 }
 
 #[test]
-fn what_could_not_be_written_is_recorded_with_its_place_its_error_and_itself() {
+fn an_item_that_cannot_be_written_is_recorded_with_its_place_error_and_value() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [12], ALWAYS);
     world.completes(&load_job());
@@ -48,7 +48,7 @@ fn what_could_not_be_written_is_recorded_with_its_place_its_error_and_itself() {
 }
 
 #[test]
-fn skips_of_a_chunk_are_recorded_in_the_order_of_the_input_whatever_failed() {
+fn skips_of_a_chunk_are_recorded_in_the_order_of_the_input() {
     let world = World::new();
     input(8);
     fails(Place::Read, Trouble::Bad, [4], ALWAYS);
@@ -74,7 +74,7 @@ fn skips_of_a_chunk_are_recorded_in_the_order_of_the_input_whatever_failed() {
 }
 
 #[test]
-fn a_chunk_of_which_nothing_can_be_written_is_committed_with_its_skips() {
+fn a_chunk_of_unwritable_items_is_committed_with_its_skips() {
     let world = World::new();
     input(16);
     fails(Place::Write, Trouble::Bad, 1..=8, ALWAYS);
@@ -84,7 +84,7 @@ fn a_chunk_of_which_nothing_can_be_written_is_committed_with_its_skips() {
 }
 
 #[test]
-fn a_failure_that_is_not_skipped_among_halves_takes_the_whole_chunk_back() {
+fn an_unskippable_failure_during_the_search_rolls_the_whole_chunk_back() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [9], ALWAYS);
     fails(Place::Write, Trouble::Fatal, [14], ALWAYS);
@@ -113,7 +113,7 @@ fn both_job() {
 }
 
 #[test]
-fn of_two_writers_neither_keeps_what_the_other_cannot_write() {
+fn neither_of_two_writers_keeps_an_item_that_the_other_cannot_write() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [3, 4, 17], ALWAYS);
     let counters = step(&world.completes(&both_job()), "both").counters;
@@ -176,7 +176,7 @@ fn items_that_are_routed_keep_their_places_in_the_input() {
     );
 }
 
-/// Rolls the whole transaction back by itself at a number, as a trigger of the user's may.
+/// Rolls the whole transaction back itself at one number, as a user's trigger might.
 #[writer]
 fn rolled_back(numbers: &[i64], tx: &Transaction<'_>) -> Result<(), Trouble> {
     called(Place::Write, numbers.len());
@@ -202,7 +202,7 @@ fn strictly_job() {
 }
 
 #[test]
-fn a_database_that_rolls_all_back_by_itself_loses_nothing_of_what_was_good() {
+fn a_database_that_rolls_back_by_itself_loses_no_good_item() {
     let world = World::new();
     let counters = step(&world.completes(&strictly_job()), "strictly").counters;
     assert_eq!(world.numbers("SELECT number FROM strict"), without(20, &[6, 11, 12]));
@@ -233,7 +233,7 @@ fn tens_job() {
 }
 
 #[test]
-fn an_insert_or_rollback_is_survived_as_well() {
+fn insert_or_rollback_loses_no_good_item_either() {
     let world = World::new();
     let counters = step(&world.completes(&tens_job()), "tens").counters;
     assert_eq!(world.numbers("SELECT number FROM tens ORDER BY number"), without(20, &[5, 15]));
@@ -251,7 +251,7 @@ fn many_job() {
 }
 
 #[test]
-fn of_an_item_that_became_several_only_what_cannot_be_written_is_left_out() {
+fn only_the_unwritable_ones_of_several_items_made_of_one_are_skipped() {
     let world = World::new();
     input(6);
     fails(Place::Write, Trouble::Bad, [500], ALWAYS);

@@ -1,4 +1,4 @@
-//! What has to come out: the rules in their shortest form, without a database, a file or a checkpoint.
+//! Computes the expected result: the rules in their shortest form, without a database, file or checkpoint.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(super) enum Outcome {
     Stopped,
 }
 
-/// What is committed.
+/// The committed result.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Done {
     records: i64,
@@ -24,7 +24,7 @@ pub(super) struct Done {
     pub(super) skipped: Vec<(String, i64)>,
 }
 
-/// What is committed, and what is still to fail.
+/// The committed result, and the faults still to come.
 pub(super) struct Model {
     rules: Rules,
     records: i64,
@@ -68,7 +68,7 @@ impl Model {
         }
     }
 
-    /// Does it fail now? What happens so many times happens once less.
+    /// Returns whether it fails now, and uses up one of its failures.
     fn trip(&mut self, place: Place, item: i64) -> Result<(), What> {
         match self.faults.get_mut(&(place, item)) {
             Some((what, times)) if *times > 0 => {
@@ -80,7 +80,7 @@ impl Model {
         }
     }
 
-    /// Calls until it succeeds, or fails with what is not tried again.
+    /// Calls until it succeeds, or fails with an error that is not retried.
     fn repeat(
         &mut self,
         mut call: impl FnMut(&mut Self) -> Result<(), What>,
@@ -142,7 +142,7 @@ impl Model {
         }
         let ended = done.counters.read < full;
         if done.counters.read == 0 && done.counters.read_skip > 0 {
-            // Nothing of its input can be read.
+            // No record of its input can be read.
             return Err(Outcome::Failed);
         }
         match self.repeat(|model| model.attempt(&items))? {
@@ -156,7 +156,7 @@ impl Model {
         items.iter().try_for_each(|(record, _)| self.trip(Place::Write, *record))
     }
 
-    /// Looks in what failed for what is skipped; only what is not skipped is waited out.
+    /// Searches a failed chunk for items to skip; other errors are retried.
     fn halve(&mut self, items: &[(i64, i64)], what: What, done: &mut Done) -> Result<(), Outcome> {
         if !self.is_skipped(what, done) {
             return Err(Outcome::Failed);

@@ -1,4 +1,4 @@
-//! The jobs that are driven, and what they leave.
+//! The jobs under test, and their results.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -27,11 +27,11 @@ pub(super) enum What {
     Busy,
     Fatal,
     Panic,
-    /// Somebody asks for a stop; nothing fails.
+    /// A stop is requested; nothing fails.
     Stop,
 }
 
-/// Something that happens to an item at a place, so many times.
+/// Something that happens to an item at a place, a number of times.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     pub(super) place: Place,
@@ -40,7 +40,7 @@ pub(super) struct Fault {
     pub(super) times: u32,
 }
 
-/// What a step is told about faults.
+/// The fault rules of a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub(super) chunk: u64,
@@ -147,7 +147,7 @@ fn records() -> impl Reader<Item = i64> {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Processed(i64);
 
-/// The item with its place among those that were processed, in thousands of thousands; fails with the state changed.
+/// The item plus its number among the processed ones, in millions; fails after changing the state.
 #[processor]
 fn placed(item: i64, #[state] processed: &mut Processed) -> Result<(i64, i64), Trouble> {
     processed.0 += 1;
@@ -155,7 +155,7 @@ fn placed(item: i64, #[state] processed: &mut Processed) -> Result<(i64, i64), T
     Ok((processed.0, item))
 }
 
-/// What becomes of an item: of a multiple of five nothing, of a multiple of seven two.
+/// The items made of one: none of a multiple of five, two of a multiple of seven.
 pub(super) fn outputs(place: i64, item: i64) -> Vec<i64> {
     let output = place * 1_000_000 + item;
     match item {
@@ -176,7 +176,7 @@ fn insert(outputs: &[i64], tx: &rusqlite::Connection) -> Result<(), Trouble> {
         tx.execute("INSERT INTO output VALUES (?1)", [output])?;
         let item = output % 1_000_000;
         trip(Place::Write, item).inspect_err(|_| {
-            // As a trigger of the user's may.
+            // As a user's trigger might.
             if item % 3 == 0 {
                 tx.execute_batch("ROLLBACK").expect("a transaction is open");
             }
@@ -250,7 +250,7 @@ shapes! {
     nines_elsewhere, nines_elsewhere_job: chunk = 9, skip = 100, retry = 1, all, save_elsewhere, "elsewhere.db";
 }
 
-/// Waits for nothing, and is stopped at a wait.
+/// A clock that never waits, and requests a stop at one wait.
 #[derive(Debug)]
 struct Waits {
     asked: std::sync::atomic::AtomicU32,
@@ -271,7 +271,7 @@ impl Pause for Waits {
     }
 }
 
-/// A job in a world of its own.
+/// A job in its own world.
 pub(super) struct Subject {
     world: World,
     launch: Launch,
@@ -307,7 +307,7 @@ impl Subject {
         report
     }
 
-    /// Summed over the executions, but for the rollbacks.
+    /// Summed over the executions, without the rollbacks.
     pub(super) fn counters(&self) -> Counters {
         self.counters.get()
     }

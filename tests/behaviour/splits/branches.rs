@@ -1,4 +1,4 @@
-//! Branches run side by side, are joined, and a restart runs what is not complete.
+//! Branches run in parallel and are joined, and a restart runs those that are not complete.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::BatchStatus;
@@ -16,9 +16,9 @@ fn overlapping(tag: String, fail: Option<String>) {
 }
 
 #[test]
-fn branches_run_at_the_same_time_and_are_joined_before_what_follows() {
+fn branches_run_at_the_same_time_and_are_joined_before_the_next_step() {
     let world = World::new();
-    // Each waits for the other to begin: one after the other they would never end.
+    // Each waits for the other to begin: in sequence they would never end.
     let report = world.completes(&overlapping("overlapping".to_owned(), None));
     assert_eq!(names(&report), ["left", "right", "last"]);
     let ran = ran("overlapping");
@@ -42,7 +42,7 @@ fn half(tag: String, #[param(identifying = false)] fail: Option<String>) {
 }
 
 #[test]
-fn a_failure_in_one_branch_awaits_the_others_and_a_restart_runs_what_is_not_complete() {
+fn a_failure_in_one_branch_awaits_the_others_and_a_restart_runs_the_incomplete_ones() {
     let world = World::new();
     let tag = "half".to_owned();
     let failed = world.fails(&half(tag.clone(), Some("left".to_owned())));
@@ -63,7 +63,7 @@ fn awaited(tag: String, #[param(identifying = false)] fail: Option<String>) {
 }
 
 #[test]
-fn what_is_behind_in_a_branch_runs_also_after_the_failure_of_another() {
+fn the_later_steps_of_a_branch_run_even_after_the_failure_of_another() {
     let world = World::new();
     let report = world.fails(&awaited("awaited".to_owned(), Some("left".to_owned())));
     assert_eq!(names(&report), ["left", "right", "behind"]);
@@ -81,11 +81,11 @@ fn nested_splits(tag: String, #[param(identifying = false)] fail: Option<String>
 }
 
 #[test]
-fn a_split_may_stand_in_a_branch_of_another() {
+fn a_split_may_be_in_a_branch_of_another() {
     let world = World::new();
     let tag = "nested splits".to_owned();
     let failed = world.fails(&nested_splits(tag.clone(), Some("c".to_owned())));
-    // What stands behind the inner split waits for it.
+    // The step after the inner split waits for it.
     assert_eq!(names(&failed), ["a", "b", "c"]);
     assert_eq!(names(&world.completes(&nested_splits(tag, None))), ["c", "d"]);
 }
@@ -101,7 +101,7 @@ fn one_at_a_time(tag: String, fail: Option<String>) {
 }
 
 #[test]
-fn no_more_branches_than_told_run_at_once() {
+fn no_more_branches_than_max_run_at_once() {
     let world = World::new();
     world.completes(&one_at_a_time("one at a time".to_owned(), None));
     let one_by_one = ["a", "b", "c", "d"].map(|name| [format!("{name} begins"), format!("{name} ends")]);
@@ -119,7 +119,7 @@ fn two_at_a_time(tag: String, fail: Option<String>) {
 }
 
 #[test]
-fn a_branch_begins_where_one_before_it_has_ended() {
+fn a_branch_begins_when_an_earlier_one_has_ended() {
     let world = World::new();
     world.completes(&two_at_a_time("two at a time".to_owned(), None));
     let ran = ran("two at a time");
@@ -144,7 +144,7 @@ fn looping(tag: String, #[param(identifying = false)] fail: Option<String>) {
 }
 
 #[test]
-fn a_split_in_a_loop_is_one_an_iteration_and_loops_run_in_branches() {
+fn a_split_in_a_loop_runs_in_each_iteration_and_loops_run_in_branches() {
     let world = World::new();
     let tag = "looping".to_owned();
     world.fails(&looping(tag.clone(), Some("two[2]".to_owned())));

@@ -1,4 +1,4 @@
-//! How branches end, and the split with them.
+//! The ends of branches, and of the split with them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -22,7 +22,7 @@ fn both_failing(tag: String, #[param(identifying = false)] fail: Option<String>)
 }
 
 #[test]
-fn the_failures_of_all_branches_are_told_in_the_order_of_the_body() {
+fn the_failures_of_all_branches_are_reported_in_the_order_of_the_body() {
     let world = World::new();
     let report = world.fails(&both_failing("both_failing".to_owned(), None));
     assert_eq!(report.exit.description, "left is no good; right is no better");
@@ -83,7 +83,7 @@ fn stopping(tag: String, fail: Option<String>) {
 }
 
 #[test]
-fn stop_in_a_branch_stops_the_job_behind_the_join_and_a_restart_goes_on_in_that_branch() {
+fn stop_in_a_branch_stops_the_job_after_the_join_and_a_restart_resumes_in_that_branch() {
     let world = World::new();
     let launch = stopping("stopping".to_owned(), None);
     let report = world.run(&launch);
@@ -165,13 +165,13 @@ fn a_panic_in_a_branch_is_a_failure_of_its_step() {
     assert_eq!(step(&report, "beside").status, BatchStatus::Completed);
 }
 
-/// Does what another process does that takes the execution over.
+/// Acts like another process that takes the execution over.
 #[step]
 fn takes_over(batch: &Path) -> rusqlite::Result<()> {
     rusqlite::Connection::open(batch)?.execute("UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH + 1", []).map(drop)
 }
 
-/// Ends when it is asked to, and never else.
+/// Ends only when it is asked to.
 #[step]
 fn until_stopped(step: &StepContext) -> Result<(), String> {
     let began = Instant::now();
@@ -195,7 +195,7 @@ fn lost(batch: PathBuf) {
 }
 
 #[test]
-fn a_branch_that_was_taken_over_from_ends_the_others_and_does_not_raise_the_signal_of_the_caller() {
+fn a_branch_that_lost_its_execution_ends_the_others_and_does_not_raise_the_callers_signal() {
     let world = World::new();
     let stop = StopSignal::new();
     let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };

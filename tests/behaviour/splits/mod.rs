@@ -1,4 +1,4 @@
-//! `split!`: branches side by side, all awaited, and a restart of what is not complete.
+//! `split!`: branches run in parallel, all are awaited, and a restart runs the incomplete ones.
 
 mod branches;
 mod ends;
@@ -11,11 +11,11 @@ use std::time::Duration;
 use batch_runtime::observe::JobReport;
 use batch_runtime::prelude::*;
 
-/// What ran, by the job's `tag`; whoever waits for another is woken by it.
+/// The steps that ran, by the job's `tag`; each entry wakes the steps that wait for it.
 static RAN: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 static MORE: Condvar = Condvar::new();
 
-/// Longer than any machine takes, so that a test that would hang fails.
+/// Longer than any machine takes, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn note(tag: &str, what: impl Into<String>) {
@@ -48,13 +48,13 @@ fn names(report: &JobReport) -> Vec<&str> {
     report.steps.iter().map(|step| step.name.as_str()).collect()
 }
 
-/// Notes that it began and that it ended; fails where it is told to.
+/// Notes its beginning and its end; fails if it is told to.
 #[step]
 fn task(tag: &str, step: &StepContext, fail: Option<String>) -> Result<(), String> {
     waiting(tag, step, None, fail)
 }
 
-/// The same, and waits between for what another one notes.
+/// The same, and waits in between for an entry of another step.
 #[step]
 fn waiting(tag: &str, step: &StepContext, after: Option<String>, fail: Option<String>) -> Result<(), String> {
     note(tag, format!("{} begins", step.step()));

@@ -1,4 +1,4 @@
-//! What branches share: outputs, the job's context, databases.
+//! The things that branches share: outputs, the job's context, databases.
 
 use batch_runtime::prelude::*;
 
@@ -40,7 +40,7 @@ fn shares(tag: String, #[param(identifying = false)] fail: Option<String>) {
 }
 
 #[test]
-fn what_branches_leave_and_put_into_the_context_is_there_behind_the_join_also_after_a_restart() {
+fn outputs_and_context_entries_of_branches_are_there_after_the_join_and_after_a_restart() {
     let world = World::new();
     let tag = "shares".to_owned();
     world.fails(&shares(tag.clone(), Some("sum".to_owned())));
@@ -68,7 +68,7 @@ fn contexts(tag: String, fail: Option<String>) {
 }
 
 #[test]
-fn what_a_failing_branch_has_put_is_not_committed_by_another() {
+fn context_entries_of_a_failing_branch_are_not_committed_by_another() {
     let world = World::new();
     world.fails(&contexts("contexts".to_owned(), None));
     let stored = world.texts("SELECT SHORT_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT");
