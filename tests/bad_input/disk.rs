@@ -1,4 +1,4 @@
-//! Disks that are full, on a file system of the test's own. Where none can be mounted the tests say so and end.
+//! Full disks, on a file system that the test mounts. If it cannot mount one, it says so and passes.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use crate::world::{ENTRIES, RUN, TWO_CHUNKS, World, accounts, booked};
 
-/// A small file system in memory, there until it is dropped.
+/// A small file system in memory, unmounted when it is dropped.
 pub(crate) struct Mount(PathBuf);
 
-/// `None`, and a word on standard error, where this user may not mount.
+/// `None`, with a note on standard error, if this user may not mount.
 #[track_caller]
 pub(crate) fn mount(folder: &Path, size: &str) -> Option<Mount> {
     let mut command = Command::new("mount");
@@ -21,7 +21,7 @@ pub(crate) fn mount(folder: &Path, size: &str) -> Option<Mount> {
         Err(error) => error.to_string(),
     };
     let place = std::panic::Location::caller();
-    // Not `eprintln!`, whose text the harness keeps to itself where a test succeeds.
+    // Not `eprintln!`, because the harness hides its text if the test succeeds.
     let _ = writeln!(std::io::stderr(), "NOT TESTED, as no file system can be mounted ({why}): {place}");
     None
 }
@@ -36,13 +36,13 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a process of the test may not have ended yet.
+        // A lazy unmount, because a process of the test may still be running.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 
 #[test]
-fn a_full_disk_under_the_output_keeps_what_is_committed() {
+fn a_full_disk_under_the_output_keeps_the_commits() {
     let world = World::new();
     fs::create_dir(world.file("out")).unwrap();
     let Some(disk) = mount(&world.file("out"), "256k") else { return };
@@ -61,7 +61,7 @@ fn a_full_disk_under_the_output_keeps_what_is_committed() {
     assert_eq!(booked(&world.file("batch.db")), accounts(ENTRIES));
 }
 
-/// With a repository on a disk of that size: refused or lost in one line; whole once there is room.
+/// Runs with a repository on a disk of that size: it fails with a one-line message, and completes once there is room.
 fn a_full_repository(size: &str, padding: u32, codes: &[i32]) {
     let world = World::new();
     fs::create_dir(world.file("kept")).unwrap();
@@ -91,7 +91,7 @@ fn a_disk_that_has_no_room_for_a_repository_refuses_the_launch() {
 }
 
 #[test]
-fn a_disk_that_fills_up_under_the_repository_loses_no_entry_and_doubles_none() {
+fn a_disk_that_fills_up_under_the_repository_loses_no_entry_and_duplicates_none() {
     for size in ["220k", "240k", "260k", "280k", "300k"] {
         a_full_repository(size, 0, &[1, 2]);
     }
@@ -104,7 +104,7 @@ fn a_writer_that_finds_the_disk_full_fails_its_step() {
     fs::create_dir(world.file("kept")).unwrap();
     let Some(disk) = mount(&world.file("kept"), "1m") else { return };
     let line = format!("{RUN} --repository kept/batch.db");
-    // More than SQLite keeps in memory: it is the insertion that fails, not the commit.
+    // More than SQLite keeps in memory, so that the insertion fails and not the commit.
     world.fails(
         &format!("{line} --padding 3000000"),
         "book failed: writing in `books`: database or disk is full",

@@ -1,10 +1,10 @@
-//! Input that cannot be read: the step fails, what is committed stays, and the command goes on once the file is mended.
+//! Unreadable input: the step fails, commits stay, and the command resumes once the file is repaired.
 
 use std::fs;
 
 use crate::world::{ENTRIES, RUN, TWO_CHUNKS, World, booked};
 
-/// Fails at what stands behind the entries, with the chunks before committed; goes on when that is mended.
+/// Fails at the text after the entries, with the chunks before it committed; resumes once the text is repaired.
 #[track_caller]
 fn fails_behind_two_chunks(bad: &[u8], problem: &str) {
     let world = World::empty();
@@ -18,7 +18,7 @@ fn fails_behind_two_chunks(bad: &[u8], problem: &str) {
     world.completes(RUN, &mended);
 }
 
-/// Fails before anything is read; goes on when the file is there.
+/// Fails before anything is read; runs once the file is there.
 #[track_caller]
 fn fails_to_open(world: &World, problem: &str) {
     world.fails(RUN, &format!("export failed: opening in `entries`: {problem}"));
@@ -36,7 +36,7 @@ fn opens_once_it_is_there(world: &World) {
 }
 
 #[test]
-fn a_missing_file_is_named_and_the_same_command_goes_on_when_it_is_there() {
+fn a_missing_file_is_named_and_the_same_command_runs_once_it_is_there() {
     let world = World::empty();
     world.fails_and_says(
         RUN,
@@ -48,7 +48,7 @@ fn a_missing_file_is_named_and_the_same_command_goes_on_when_it_is_there() {
 }
 
 #[test]
-fn a_folder_is_no_file() {
+fn a_folder_is_not_a_file() {
     let world = World::empty();
     fs::create_dir(world.file("in.csv")).unwrap();
     fails_to_open(&world, "in.csv is a folder: a file was expected");
@@ -82,18 +82,18 @@ fn a_header_without_a_column_that_is_needed_names_it() {
 }
 
 #[test]
-fn a_wrong_number_of_columns_is_told_with_the_line() {
+fn a_wrong_number_of_columns_is_reported_with_the_line() {
     fails_behind_two_chunks(b"f,6\n", ": expected 3 fields, found 2");
     fails_behind_two_chunks(b"f,6,u,7\n", ": expected 3 fields, found 4");
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_told_with_where_it_opens() {
+fn an_unclosed_quote_is_reported_with_the_place_where_it_opens() {
     fails_behind_two_chunks(b"f,6,\"u\ng,7,t\n", " (byte 49): a quote is opened and never closed");
 }
 
 #[test]
-fn invalid_utf8_is_told_with_its_column() {
+fn invalid_utf8_is_reported_with_its_column() {
     fails_behind_two_chunks(
         b"f,6,u\xff\n",
         " (byte 49), column `note`: invalid UTF-8, found `u\u{fffd}`; convert the input to UTF-8",
@@ -101,7 +101,7 @@ fn invalid_utf8_is_told_with_its_column() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_told_with_its_column() {
+fn a_value_of_the_wrong_type_is_reported_with_its_column() {
     fails_behind_two_chunks(b"f,six,u\n", ", column `cents`: expected an integer, found `six`");
 }
 
@@ -115,7 +115,7 @@ fn a_long_value_is_cut_at_a_hundred_characters() {
 }
 
 #[test]
-fn a_value_with_line_ends_is_told_on_one_line() {
+fn a_value_with_line_breaks_is_reported_on_one_line() {
     fails_behind_two_chunks(
         b"f,\"6\n\x1b[2J7\",u\n",
         ", column `cents`: expected an integer, found `6\\n\\u{1b}[2J7`",

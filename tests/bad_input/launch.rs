@@ -1,4 +1,4 @@
-//! A launch that the record of earlier ones forbids: one line, exit 4, and the record stays as it was.
+//! A launch that earlier executions forbid: one line, exit code 4, and an unchanged repository.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -31,7 +31,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn an_instance_that_is_running_is_not_run_beside_itself() {
+fn a_running_instance_is_not_run_a_second_time() {
     let world = World::empty();
     let words = ["run", "--to", "23", "--pause", "600000"];
     let mut command = world.command(NUMBERS, words);
@@ -49,7 +49,7 @@ fn an_instance_that_is_running_is_not_run_beside_itself() {
 }
 
 #[test]
-fn a_restart_of_a_changed_graph_names_what_is_gone_and_shows_both() {
+fn a_restart_of_a_changed_graph_names_the_missing_steps_and_shows_both() {
     let world = World::half_done();
     let before = world.content();
     for line in [RUN, "restart 1"] {
@@ -68,7 +68,7 @@ fn a_restart_of_a_changed_graph_names_what_is_gone_and_shows_both() {
 }
 
 #[test]
-fn a_changed_graph_in_json_has_both_graphs_beside_the_line() {
+fn a_changed_graph_in_json_has_both_graphs_next_to_the_line() {
     let world = World::half_done();
     let ended = world.ask(LEDGER_CHANGED, &format!("{RUN} --json"));
     assert_eq!((ended.code, ended.err), (Some(4), format!("error: {CHANGED}\n")));
@@ -91,7 +91,7 @@ fn a_restart_with_another_identity_names_the_parameter() {
 }
 
 #[test]
-fn an_execution_that_is_not_there_is_told_with_where_to_look() {
+fn an_unknown_execution_is_reported_with_where_to_look() {
     let world = World::half_done();
     for line in ["show 7", "restart 7", "stop 7", "abandon 7"] {
         world.refuses(line, 4, "there is no execution 7; `executions` lists them");

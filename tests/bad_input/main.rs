@@ -1,7 +1,7 @@
-//! Whatever a program is given that it cannot work with, it says so in one line (what, where, what to do), ends with the
-//! exit code that fits, writes nothing that should not be, and goes on where it was once the matter is mended.
+//! Bad input of every kind: the program reports it in one line (what, where, what to do), exits with the right code,
+//! writes nothing wrong, and resumes where it was once the problem is fixed.
 //!
-//! One case is a compile error and has its test elsewhere: two databases in one step, `ui/step/fail`.
+//! One case is a compile error and is tested elsewhere: two databases in one step, `ui/step/fail`.
 
 mod disk;
 mod input;

@@ -1,12 +1,12 @@
-//! Output that cannot be written: the step fails before it reads, what is there stays, and the command goes on once the
-//! place is free.
+//! Unwritable output: the step fails before it reads, existing files stay, and the command resumes once the place is
+//! free.
 
 use std::fs;
 
 use crate::world::{ENTRIES, RUN, TWO_CHUNKS, World};
 
 #[test]
-fn a_file_of_nobodys_is_left_alone() {
+fn a_file_of_no_execution_is_left_alone() {
     let world = World::new();
     world.write("copy.csv", "mine");
     world.fails(
@@ -38,7 +38,7 @@ fn a_file_that_appears_while_the_job_is_down_is_left_alone() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_the_file_is_told() {
+fn a_folder_in_the_place_of_the_file_is_reported() {
     let world = World::new();
     fs::create_dir(world.file("copy.csv")).unwrap();
     world.fails(
@@ -64,7 +64,7 @@ fn a_folder_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn an_unfinished_file_that_is_gone_or_shorter_is_not_made_up() {
+fn an_unfinished_file_that_is_missing_or_shorter_is_not_made_up() {
     for (kept, problem) in [
         (None, "copy.csv.part is missing: an earlier execution committed 43 bytes of copy.csv; restore it"),
         (

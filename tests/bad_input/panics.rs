@@ -1,5 +1,5 @@
-//! Components that panic: a failure like any other, told on one line with its place in the source; nothing of the chunk
-//! stays, and the command goes on once the component is mended.
+//! Panicking components: a failure like any other, reported on one line with its place in the source. The chunk is
+//! rolled back, and the command resumes once the component is fixed.
 
 use crate::world::{ENTRIES, RUN, World, booked};
 

@@ -1,4 +1,4 @@
-//! A repository that cannot be used: one line, exit 2, before anything of the job is done.
+//! An unusable repository: one line, exit code 2, before the job does anything.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::world::{ENTRIES, Ended, LEDGER, RUN, World, executions, look};
 
 const READ_ONLY: &str = "is read-only: make the file and its folder writable, or name another";
 
-/// Refused by the run and by a look, and nothing is touched.
+/// Both running and listing are refused, and nothing is touched.
 #[track_caller]
 fn refused(world: &World, what: &str) {
     let message = format!("repository {}: {what}", world.file("batch.db").display());
@@ -18,7 +18,7 @@ fn refused(world: &World, what: &str) {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_alone() {
+fn a_file_that_is_not_a_database_is_left_alone() {
     for content in ["not a database", &"not a database ".repeat(1000)] {
         let world = World::new();
         world.write("batch.db", content);
@@ -27,7 +27,7 @@ fn a_file_that_is_no_database_is_left_alone() {
 }
 
 #[test]
-fn a_folder_is_no_repository() {
+fn a_folder_is_not_a_repository() {
     let world = World::new();
     fs::create_dir(world.file("batch.db")).unwrap();
     refused(&world, "is a folder: name a file in it");
@@ -46,7 +46,7 @@ fn a_folder_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn a_newer_schema_is_not_written_with_old_eyes() {
+fn a_newer_schema_is_not_written_by_an_older_program() {
     let world = World::half_done();
     let database = look(&world.file("batch.db"));
     database.execute("UPDATE BATCH_SCHEMA SET VERSION = 99", []).unwrap();
@@ -58,7 +58,7 @@ fn a_newer_schema_is_not_written_with_old_eyes() {
 }
 
 #[test]
-fn a_damaged_database_is_left_for_those_who_save_it() {
+fn a_damaged_database_is_left_untouched_for_recovery() {
     let world = World::half_done();
     let mut content = fs::read(world.file("batch.db")).unwrap();
     content.truncate(content.len() / 2);
@@ -75,7 +75,7 @@ fn a_locked_database_is_waited_for_and_then_given_up() {
     let repository = world.file("batch.db");
     let holder = look(&repository);
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    // Would wait for ever, and the test with it, if the wait had no bound.
+    // Without a limit the program would wait forever, and the test with it.
     let ended = world.run(RUN);
     let told = |who: &str| {
         let place = repository.display();
@@ -99,7 +99,7 @@ fn a_locked_database_is_waited_for_and_then_given_up() {
 
 #[cfg(unix)]
 #[test]
-fn a_repository_without_the_permission_to_write_is_told() {
+fn a_repository_without_write_permission_is_reported() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::os::unix::process::CommandExt as _;
     let world = World::half_done();
@@ -107,9 +107,9 @@ fn a_repository_without_the_permission_to_write_is_told() {
     let allow = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let mut command = world.command(LEDGER, RUN.split_whitespace());
     if folder.metadata().unwrap().uid() == 0 {
-        // Root may write everything; nobody may not, and has to reach the program.
-        // Copied by another process: one that a test beside this starts would inherit the file opened for writing,
-        // and Linux starts no program that somebody writes.
+        // Root may write everything, so the user `nobody` runs the program, and must be able to reach it.
+        // Another process makes the copy: a process started by a parallel test would inherit the file opened for
+        // writing, and Linux does not start a program that is open for writing.
         assert!(Command::new("cp").arg(LEDGER).arg(world.file("ledger")).status().unwrap().success());
         allow(&folder, 0o755);
         command = world.command(world.file("ledger").to_str().unwrap(), RUN.split_whitespace());
@@ -124,7 +124,7 @@ fn a_repository_without_the_permission_to_write_is_told() {
 }
 
 #[test]
-fn a_repository_that_is_read_only_is_told_before_anything_is_done() {
+fn a_read_only_repository_is_reported_before_anything_is_done() {
     let world = World::half_done();
     fs::create_dir(world.file("kept")).unwrap();
     let Some(kept) = disk::mount(&world.file("kept"), "4m") else { return };

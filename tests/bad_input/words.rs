@@ -1,4 +1,4 @@
-//! Words that cannot be understood: one line, exit 2, and not even a repository is made.
+//! Arguments that cannot be understood: one line, exit code 2, and not even a repository is created.
 
 use crate::world::{Ended, LEDGER, RUN, World};
 
@@ -10,7 +10,7 @@ fn refused(line: &str, message: &str) {
 }
 
 #[test]
-fn an_unknown_parameter_names_the_nearest() {
+fn an_unknown_parameter_is_reported_with_the_nearest() {
     refused("run --inptu in.csv", "unexpected argument `--inptu`; did you mean `--input`?");
     refused(
         "run --input in.csv --param yaer=2023",
@@ -19,7 +19,7 @@ fn an_unknown_parameter_names_the_nearest() {
 }
 
 #[test]
-fn a_missing_parameter_is_told_with_what_to_type() {
+fn a_missing_parameter_is_reported_with_what_to_type() {
     refused(
         "run",
         "job `ledger` needs the parameter `input` (PathBuf), and it has no default: pass it as `--input PATH`",
@@ -27,7 +27,7 @@ fn a_missing_parameter_is_told_with_what_to_type() {
 }
 
 #[test]
-fn a_parameter_of_the_wrong_type_is_told_with_what_would_fit() {
+fn a_parameter_of_the_wrong_type_is_reported_with_what_would_fit() {
     for (words, problem) in [
         ("--year 20x4", "`year` of job `ledger`: a whole number from 0 to 65535 is expected, not `20x4`"),
         ("--year 65536", "`year` of job `ledger`: a whole number from 0 to 65535 is expected, not `65536`"),
@@ -62,14 +62,14 @@ fn a_parameter_given_twice_is_not_guessed_at() {
 }
 
 #[test]
-fn an_unknown_job_names_the_nearest() {
+fn an_unknown_job_is_reported_with_the_nearest() {
     for line in ["run ledgr --input in.csv", "graph ledgr"] {
         refused(line, "there is no job `ledgr`; did you mean `ledger`?");
     }
 }
 
 #[test]
-fn a_look_at_a_repository_that_is_not_there_makes_none() {
+fn listing_a_missing_repository_does_not_create_it() {
     for line in ["show 1", "executions", "restart 1", "stop 1", "abandon 1", "recover"] {
         refused(
             line,
@@ -92,7 +92,7 @@ fn a_refusal_in_json_is_one_document_and_the_line() {
 
 #[cfg(unix)]
 #[test]
-fn a_path_that_is_no_text_is_taken_as_it_is_and_another_word_is_refused() {
+fn a_path_that_is_not_utf8_is_accepted_and_any_other_such_argument_is_refused() {
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::OsStrExt as _;

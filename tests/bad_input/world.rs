@@ -1,4 +1,4 @@
-//! Receives: the files of a case. Gives: a folder with them, the programs that run in it, and what they leave there.
+//! A folder with the files of a case: runs programs in it, and checks what they print and leave.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,16 +13,16 @@ pub(crate) const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 pub(crate) const LEDGER_CHANGED: &str = env!("CARGO_BIN_EXE_ledger_changed");
 pub(crate) const NUMBERS: &str = env!("CARGO_BIN_EXE_numbers");
 
-/// Five entries, which make chunks of 2, 2 and 1.
+/// Five entries, in chunks of 2, 2 and 1.
 pub(crate) const ENTRIES: &str = "account,cents,note\na,1,x\nb,2,y\nc,3,z\nd,4,w\ne,5,v\n";
 /// The copy of the first two chunks.
 pub(crate) const TWO_CHUNKS: &str = "account,cents,note\na,1,x\nb,2,y\nc,3,z\nd,4,w\n";
-/// The command of all cases that have no other.
+/// The default command of a case.
 pub(crate) const RUN: &str = "run --input in.csv";
 
 const REMEDY: &str = "fix it and run the same command again to resume after the last commit";
 
-/// A folder that vanishes with the test.
+/// A folder that is removed with the test.
 pub(crate) struct World(tempfile::TempDir);
 
 /// How a process ended, and what it printed.
@@ -45,14 +45,14 @@ impl World {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// In which the entries were copied and booked, and the last step failed.
+    /// A world in which the entries were copied and booked, and the last step failed.
     pub(crate) fn half_done() -> Self {
         let world = Self::new();
         assert_eq!(world.run(&format!("{RUN} --panics tasklet")).code, Some(1));
         world
     }
 
-    /// An unfinished file is called `copy.csv.part` here, without the mark in its name.
+    /// Unfinished files appear as `copy.csv.part`, without the mark in their names.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         let path = self.0.path().join(name);
         if path.extension().is_some_and(|extension| extension == "part") {
@@ -77,7 +77,7 @@ impl World {
     ) -> Command {
         let mut command = Command::new(program);
         command.args(words).current_dir(self.0.path()).stdin(Stdio::null());
-        // A backtrace is printed to whoever asks for it, and that is not the user of these tests.
+        // These tests expect the message without a backtrace.
         for name in ["BATCH_REPOSITORY", "BATCH_PARAM_PIN", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
@@ -98,7 +98,7 @@ impl World {
         self.content().into_keys().map(|name| batch_tests::unmarked(&name)).collect()
     }
 
-    /// What is in the folder, to the byte.
+    /// The contents of the folder, byte for byte.
     pub(crate) fn content(&self) -> BTreeMap<String, Vec<u8>> {
         let entries = fs::read_dir(self.0.path()).unwrap().map(Result::unwrap);
         let files = entries.map(|entry| {
@@ -108,7 +108,7 @@ impl World {
         files.collect()
     }
 
-    /// The refusal leaves the folder as it was.
+    /// Checks that a refusal leaves the folder as it was.
     #[track_caller]
     pub(crate) fn refuses(&self, line: &str, code: i32, message: &str) {
         let before = self.content();
@@ -116,7 +116,7 @@ impl World {
         assert!(self.content() == before, "the refusal left {:?}", self.names());
     }
 
-    /// The cause is one line, in front of what to do; the headline tells of the failure.
+    /// Checks that the cause is one line, before the remedy, and that the headline reports the failure.
     #[track_caller]
     pub(crate) fn fails(&self, line: &str, cause: &str) {
         self.fails_and_says(line, &format!("{cause}\n{REMEDY}\n"));
@@ -130,7 +130,7 @@ impl World {
         assert!(ended.out.starts_with("ledger failed after "), "{}", ended.out);
     }
 
-    /// The command does the rest: every entry is copied and booked, and none twice.
+    /// Checks that the command does the rest: every entry is copied and booked, and none twice.
     #[track_caller]
     pub(crate) fn completes(&self, line: &str, entries: &str) {
         let ended = self.run(line);
@@ -148,7 +148,7 @@ impl Ended {
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// One line, and nothing else.
+    /// Checks for one line and nothing else.
     #[track_caller]
     pub(crate) fn is_refused(&self, code: i32, message: &str) {
         assert_eq!(self.err, format!("error: {message}\n"));
@@ -160,7 +160,7 @@ pub(crate) fn look(repository: &Path) -> Connection {
     Connection::open_with_flags(repository, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
 }
 
-/// The accounts in the order they were booked; none where nothing was.
+/// The accounts in the order they were booked; none if nothing was.
 pub(crate) fn booked(repository: &Path) -> Vec<String> {
     let database = look(repository);
     let mut tables = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'booked'").unwrap();

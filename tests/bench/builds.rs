@@ -1,4 +1,4 @@
-//! Receives: this workspace, and jobs written on the spot. Gives: how long cargo takes to build with it.
+//! Measures how long cargo takes to build this workspace, and generated jobs that use it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::{Outcome, Plan};
 pub(crate) const NAMES: [&str; 4] =
     ["build_example", "rebuild_50_steps", "check_200_steps", "build_200_steps"];
 
-/// The rows of the table that are about building.
+/// The rows of the table about builds.
 pub(crate) fn all(plan: &Plan) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
     let [of_example, of_steps @ ..] = NAMES;
@@ -61,7 +61,7 @@ fn row(name: &'static str, took: &[Duration], must: f64, detail: &str) -> Row {
     }
 }
 
-/// Everything from nothing, dependencies and the bundled `SQLite` included.
+/// Builds everything from scratch, including dependencies and the bundled `SQLite`.
 fn example(plan: &Plan) -> Outcome<Row> {
     let target = plan.disk.folder("example")?;
     let took = cargo(&workspace(), &target, &["build", "--package", "batch-examples", "--example", EXAMPLE])?;
@@ -71,7 +71,7 @@ fn example(plan: &Plan) -> Outcome<Row> {
 
 const EXAMPLE: &str = "flight_delays";
 
-/// A package with a job of so many steps, each in a module of its own.
+/// A package with a job of this many steps, each in its own module.
 struct Package(PathBuf);
 
 impl Package {
@@ -103,7 +103,7 @@ impl Package {
         Ok(package)
     }
 
-    /// Writes a step, with a number in its processor for the edit that is to be built.
+    /// Writes a step with a number in its processor, which the measured edit changes.
     fn write_step(&self, step: usize, edit: usize) -> Outcome {
         let module = MODULE.replace("STEP", &step.to_string()).replace("EDIT", &edit.to_string());
         fs::write(self.0.join(format!("src/step_{step}.rs")), module)?;
@@ -115,7 +115,7 @@ impl Package {
     }
 }
 
-/// One step as it is in a program of many: rows of a file, filtered and made into others, saved in a table.
+/// One step as in a typical program: rows of a file are filtered, transformed and saved in a table.
 const MODULE: &str = r#"use batch_runtime::prelude::*;
 use batch_runtime::readers::{CsvReader, ReadError};
 
@@ -141,7 +141,7 @@ pub fn orders_STEP(input: PathBuf) -> Result<CsvReader<OrderSTEP>, ReadError> {
     CsvReader::open(input)
 }
 
-/// Leaves out what is cancelled.
+/// Filters cancelled orders.
 #[processor]
 pub fn charge_STEP(order: OrderSTEP) -> Option<ChargeSTEP> {
     if order.quantity <= EDIT {
@@ -151,7 +151,7 @@ pub fn charge_STEP(order: OrderSTEP) -> Option<ChargeSTEP> {
     Some(ChargeSTEP { customer: order.customer, country: order.country, amount })
 }
 
-/// Saves a row a charge.
+/// Saves a row per charge.
 #[writer]
 pub fn save_STEP(charges: &[ChargeSTEP], tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached("INSERT INTO charge_STEP VALUES (?1, ?2, ?3)")?;
@@ -167,7 +167,7 @@ pub fn load_STEP() {
 }
 "#;
 
-/// Jobs of many steps; what they depend on is built before.
+/// Builds jobs of many steps; their dependencies are built before.
 fn steps(plan: &Plan) -> Outcome<Vec<Row>> {
     let target = plan.disk.folder("steps-target")?;
     let rounds = plan.rounds(5);

@@ -1,4 +1,4 @@
-//! Receives: a folder on the disk. Gives: what the commit of a chunk costs beside the commit of one row.
+//! Measures the commit of a chunk on the disk against the commit of one row.
 
 use crate::jobs::{self, WARMING};
 use crate::measure::{self, Pair, Spread, interleaved};

@@ -1,4 +1,4 @@
-//! Receives: items that wait. Gives: how long a window over them takes beside one after the other.
+//! Measures a window of concurrent calls against the same calls in sequence.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::measure::{self, Pair, Spread, interleaved};
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, places};
 
-/// What a call waits for.
+/// The time that a call waits.
 const WAIT: Duration = Duration::from_millis(10);
 const WINDOW: u64 = 64;
-/// Waited for by hand; the time is the same for each.
+/// A hand-written wait; the time is the same for each.
 const BY_HAND: u64 = 100;
 
 #[processor(concurrency = 64)]
@@ -42,8 +42,8 @@ fn asking(items: u64) {
     ask_all;
 }
 
-/// A window of 64 calls of 10 ms, committed in chunks of 100 to a table on the disk, as a part of what the calls take one
-/// after the other.
+/// A window of 64 calls of 10 ms, committed in chunks of 100 to a table on the disk, as a fraction of the time that the
+/// calls take in sequence.
 pub(crate) fn async_window(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let items = 2_000;
     let file = plan.disk.file("window.db");

@@ -1,4 +1,4 @@
-//! Receives: a number of rows. Gives: sales as a business has them, the same in every run, and the file they stand in.
+//! Generates realistic sales, the same in every run, and the file that contains them.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ pub(crate) struct Sale {
     pub(crate) discount: Option<f64>,
 }
 
-/// What the business rows go into.
+/// The table for the business rows.
 pub(crate) const SALE_TABLE: &str = "CREATE TABLE sale (
     id INTEGER NOT NULL, customer TEXT NOT NULL, country TEXT NOT NULL, product TEXT NOT NULL,
     quantity INTEGER NOT NULL, price REAL NOT NULL, discount REAL)";
@@ -54,7 +54,7 @@ const LAST: [&str; 12] = [
     "Zuckermandel",
 ];
 const COUNTRIES: [&str; 8] = ["AR", "BE", "DE", "FR", "IS", "JP", "PT", "US"];
-/// Two of eight have to be quoted, one has quotes of its own.
+/// Two of eight need quoting, and one contains quotes.
 const PRODUCTS: [&str; 8] = [
     "Mug",
     "Garden hose 25 m",
@@ -66,7 +66,7 @@ const PRODUCTS: [&str; 8] = [
     "Cable USB-C",
 ];
 
-/// The splitmix64 sequence: good enough to look like life.
+/// The splitmix64 sequence, random enough for realistic data.
 struct Numbers(u64);
 
 impl Numbers {
@@ -103,7 +103,7 @@ pub(crate) fn sales(rows: u64) -> impl Iterator<Item = Sale> {
     })
 }
 
-/// What both sides do to a row: a cancelled sale is left out, a discount is taken off the price.
+/// The processing of both sides: cancelled sales are filtered, and discounts are subtracted from the price.
 #[inline]
 pub(crate) fn charge(mut sale: Sale) -> Option<Sale> {
     if sale.quantity == 0 {
@@ -115,7 +115,7 @@ pub(crate) fn charge(mut sale: Sale) -> Option<Sale> {
     Some(sale)
 }
 
-/// Writes the sales as CSV with a header; a file that is already there is that of an earlier run.
+/// Writes the sales as CSV with a header; an existing file is reused from an earlier run.
 pub(crate) fn write_csv(path: &Path, rows: u64) -> Outcome {
     if path.exists() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Receives: a file of sales in which nothing is bad. Gives: what rules for faults cost where nothing fails: the same step with
-//! and without them, by the clock and by the instructions it takes.
+//! Measures the cost of fault rules when nothing fails: the same step with and without them, in time and in
+//! instructions.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -51,18 +51,18 @@ fn compared(plan: &Plan, name: &'static str, with: Job, without: Job, target: Ta
     })
 }
 
-/// A step that skips and repeats against the same without.
+/// A step with skips and retries against the same step without.
 pub(crate) fn good_path(plan: &Plan, name: &'static str) -> Outcome<Row> {
     compared(plan, name, jobs::csv_to_csv_with_rules, jobs::csv_to_csv, Target::must(1.05))
 }
 
-/// The processor may fail and is given the item itself, so that a copy of each has to be kept.
+/// The processor may fail and takes the item by value, so that a copy of each has to be kept.
 pub(crate) fn by_value(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let target = Target { must: None, aim: None };
     compared(plan, name, jobs::csv_to_csv_trying_with_rules, jobs::csv_to_csv_trying, target)
 }
 
-/// The instructions of a run over so many rows.
+/// The instructions of a run over this many rows.
 fn instructions_of(plan: &Plan, job: &str, rows: u64) -> Outcome<f64> {
     let input = plan.memory.file(&format!("counted-{rows}.csv"));
     let (output, repository) = (plan.memory.file("counted-out.csv"), plan.memory.file("counted.db"));
@@ -92,7 +92,7 @@ fn instructions_of(plan: &Plan, job: &str, rows: u64) -> Outcome<f64> {
 
 const NO_COUNTER: &str = "valgrind counts the instructions, and is not installed";
 
-/// Of a run over more rows against one over fewer, so that the start does not count.
+/// The difference between runs over more and over fewer rows, so that the start does not count.
 pub(crate) fn instructions(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (few, many) = (10_000, 10_000 + plan.size(100_000));
     let a_row = |job: &str| -> Outcome<f64> {

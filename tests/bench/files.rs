@@ -1,5 +1,5 @@
-//! Receives: a file of sales. Gives: what copying it into another file and loading it into a table costs beside loops written by
-//! hand, in memory and on the disk; once a run, that both sides leave the same.
+//! Measures copying a file of sales and loading it into a table against hand-written loops, in memory and on the disk.
+//! Once per run it checks that both sides have the same result.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,21 +89,21 @@ fn csv_to_csv(
     Ok((files, pairs))
 }
 
-/// In memory, against a loop that keeps nothing to restart from.
+/// In memory, against a loop without any way to restart.
 pub(crate) fn csv_to_csv_in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.0, 0.80)))
 }
 
-/// On the disk, against a loop that could be restarted as well.
+/// On the disk, against a loop that could also be restarted.
 pub(crate) fn csv_to_csv_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv_durably(&files.input, &files.by_hand, &files.progress);
     let (files, pairs) = csv_to_csv(plan, &plan.disk, jobs::csv_to_csv, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
 }
 
-/// In memory, read, processed and written on threads of their own, against the loop on one.
+/// In memory, with separate threads for reading, processing and writing, against the loop on one thread.
 pub(crate) fn csv_to_csv_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_on_threads, by_hand)?;
@@ -134,7 +134,7 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder, launch: fn(PathBuf) -> Launch) ->
 
 fn same_rows(ours: &Path, by_hand: &Path, read: u64) -> Outcome {
     let (ours, by_hand) = (Connection::open(ours)?, Connection::open(by_hand)?);
-    // Partitions are loaded side by side.
+    // Partitions are loaded in parallel.
     let query = "SELECT * FROM sale ORDER BY id";
     let (mut ours, mut by_hand) = (ours.prepare(query)?, by_hand.prepare(query)?);
     let columns = ours.column_count();
@@ -167,13 +167,13 @@ pub(crate) fn csv_to_sqlite_in_memory(plan: &Plan, name: &'static str) -> Outcom
     Ok(files.row(name, &pairs, Target::must_and_aim(0.95, 0.75)))
 }
 
-/// On the disk; a commit a chunk is on both sides all that the guarantee takes.
+/// On the disk; on both sides the guarantee takes one commit per chunk.
 pub(crate) fn csv_to_sqlite_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (files, pairs) = csv_to_sqlite(plan, &plan.disk, jobs::csv_to_sqlite)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
 }
 
-/// In memory, read and processed beside the thread that writes, against the loop on one thread.
+/// In memory, with reading and processing off the writing thread, against the loop on one thread.
 pub(crate) fn csv_to_sqlite_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (files, pairs) = csv_to_sqlite(plan, &plan.memory, jobs::csv_to_sqlite_on_threads)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(0.75, 0.60)))
@@ -185,7 +185,7 @@ pub(crate) fn csv_to_sqlite_in_partitions(plan: &Plan, name: &'static str) -> Ou
     Ok(files.row(name, &pairs, Target::SHOWN))
 }
 
-/// Two partitions, in memory, put together to one file, against the loop on one thread.
+/// Two partitions, in memory, joined into one file, against the loop on one thread.
 pub(crate) fn csv_to_csv_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_in_partitions, by_hand)?;

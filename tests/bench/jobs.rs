@@ -1,4 +1,4 @@
-//! Receives: parameters. Gives: the jobs that are measured, written as a user writes them.
+//! The measured jobs, written as a user would write them.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -48,7 +48,7 @@ fn sales(input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
     CsvReader::open(input)
 }
 
-/// One in a hundred is cancelled and left out.
+/// Filters the one sale in a hundred that is cancelled.
 #[processor]
 fn charge(sale: Sale) -> Option<Sale> {
     data::charge(sale)
@@ -74,13 +74,13 @@ fn load_sales() {
     sales | charge | table
 }
 
-/// As `copy_sales`, with rules for what may fail.
+/// Like `copy_sales`, with fault rules.
 #[step(chunk = 1_000, skip(ReadError, WriteError, limit = 10), retry(std::io::Error, limit = 3, backoff = exponential("100ms", jitter)))]
 fn copy_sales_with_rules() {
     sales | charge | file
 }
 
-/// A processor that may fail, and is given the item itself.
+/// A processor that may fail, and takes the item by value.
 #[processor]
 #[expect(clippy::unnecessary_wraps, reason = "what is measured is a processor that may fail")]
 fn try_charge(sale: Sale) -> Result<Option<Sale>, std::io::Error> {
@@ -181,13 +181,13 @@ pub(crate) fn scramble_numbers_on_threads() {
     numbers | scramble | add_up
 }
 
-/// Sales as they are made, without a file.
+/// Generated sales, without a file.
 #[reader]
 fn made(rows: u64) -> impl Iterator<Item = Sale> {
     data::sales(rows)
 }
 
-/// Slower than what makes them.
+/// A writer that is slower than the generator.
 #[writer]
 fn slowly(sales: &[Sale]) {
     black_box(sales);
@@ -227,10 +227,10 @@ pub(crate) fn csv_to_csv_in_partitions(input: PathBuf, output: PathBuf) {
     copy_sales_in_partitions;
 }
 
-/// When the first item of a step with partitions was written.
+/// The time when the first item of a step with partitions was written.
 static FIRST_WRITTEN: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// When `many_partitions` wrote its first item, once.
+/// The time when `many_partitions` wrote its first item; read once.
 pub(crate) fn first_written() -> Option<Instant> {
     FIRST_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
@@ -255,13 +255,13 @@ fn write_singles() {
     single | note_first
 }
 
-/// A partition an item.
+/// One partition per item.
 #[job]
 pub(crate) fn many_partitions(items: u64) {
     write_singles;
 }
 
-/// Chunks before the clock is started: by then the write-ahead log has got its size and is written over, as in a long job.
+/// Chunks before the clock starts: by then the write-ahead log has reached its size and is reused, as in a long job.
 pub(crate) const WARMING: u64 = 500;
 
 thread_local! {
@@ -269,12 +269,12 @@ thread_local! {
     static TOOK: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
-/// How long the chunks of the last `commit_nothing` took, but for the first few.
+/// How long the chunks of the last `commit_nothing` took, except the first few.
 pub(crate) fn empty_chunks_took() -> Option<Duration> {
     TOOK.take()
 }
 
-/// Numbers that note how long they take.
+/// Numbers that record how long the chunks take.
 struct Timed {
     read: u64,
     all: u64,
@@ -322,13 +322,13 @@ fn commit_nothing() {
     timed | none | add_up
 }
 
-/// Every chunk is wholly filtered: what is committed is the checkpoint alone.
+/// Every chunk is filtered entirely, so only the checkpoint is committed.
 #[job]
 pub(crate) fn empty_chunks(chunks: u64) {
     commit_nothing;
 }
 
-/// Numbers, of which the first is told to the parent process.
+/// Numbers; the parent process is notified of the first.
 #[reader]
 fn told() -> impl Iterator<Item = u64> {
     (0..10).inspect(|number| {

@@ -1,10 +1,10 @@
-//! Receives: `cargo bench [-- [--quick] [--builds] [NAME ..]]`. Gives: a table of what the framework costs beside loops written by
-//! hand, and `target/bench.json`, a list of `{name, value, unit, must, aim}`.
+//! `cargo bench [-- [--quick] [--builds] [NAME ..]]` compares the framework with hand-written loops. It prints a table and
+//! writes `target/bench.json`, a list of `{name, value, unit, must, aim}`.
 //!
-//! Both sides of a comparison run in this process, in turns; a value is the median of the ratios pair by pair, and what both
-//! leave has to be the same. Every step is run with the split of its time measured, as always. `NAME` keeps the benchmarks whose
-//! name contains it; `--quick` takes less input and fewer rounds, for a look; `--builds` adds how long builds take, which needs
-//! some minutes. The exit code does not tell of values that miss what they must be.
+//! Both sides of a comparison take turns in this process, and must have the same result. A value is the median of the
+//! pairwise ratios. Steps measure how their time splits up, as always. `NAME` selects the benchmarks whose name contains
+//! it, `--quick` takes less input and fewer rounds for a first look, and `--builds` adds build times, which take some
+//! minutes. The exit code ignores values that miss their limit.
 
 #![expect(clippy::cast_precision_loss, reason = "rates and means are shown with three digits")]
 
@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use places::Folder;
 use report::Row;
 
-/// What a benchmark gives, or why it could not be run.
+/// The result of a benchmark, or the reason why it could not run.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Why this machine cannot run a benchmark.
@@ -49,7 +49,7 @@ impl fmt::Display for Impossible {
 
 impl Error for Impossible {}
 
-/// What the benchmarks are run with.
+/// The settings of a benchmark run.
 struct Plan {
     filters: Vec<String>,
     quick: bool,
@@ -59,12 +59,12 @@ struct Plan {
 }
 
 impl Plan {
-    /// So much input, or a tenth of it.
+    /// This much input, or a tenth of it with `--quick`.
     fn size(&self, whole: u64) -> u64 {
         if self.quick { whole / 10 } else { whole }
     }
 
-    /// So many rounds, or three.
+    /// This many rounds, or three with `--quick`.
     fn rounds(&self, whole: usize) -> usize {
         if self.quick { whole.min(3) } else { whole }
     }
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
         return code;
     }
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` comes without it, and wants to know no more than that this starts.
+    // `cargo test --benches` does not pass it, and only checks that the program starts.
     let Some(at) = arguments.iter().position(|argument| argument == "--bench") else {
         return ExitCode::SUCCESS;
     };

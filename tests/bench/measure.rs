@@ -1,4 +1,4 @@
-//! Receives: two pieces of work. Gives: how long each took, measured in turns in one process.
+//! Measures two pieces of work, taking turns in one process.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ impl Pair {
         self.ours.as_secs_f64() / self.by_hand.as_secs_f64()
     }
 
-    /// Nanoseconds that we take longer for each of so many items.
+    /// The additional nanoseconds of the framework per item, for this many items.
     pub(crate) fn nanoseconds_more(self, items: u64) -> f64 {
         (self.ours.as_secs_f64() - self.by_hand.as_secs_f64()) * 1e9 / items as f64
     }
@@ -29,9 +29,9 @@ pub(crate) fn time(work: impl FnOnce() -> Outcome) -> Outcome<Duration> {
     Ok(begin.elapsed())
 }
 
-/// Measures both sides that many times, A B B A A B …: a machine that gets slower on the way does so for both.
+/// Measures both sides this many times, A B B A A B …, so that a machine that slows down does so for both.
 ///
-/// A side times itself, so that what it prepares and clears away is not counted. Both run once before, unmeasured.
+/// A side times itself, so that its preparation and cleanup do not count. Both run once before, unmeasured.
 pub(crate) fn interleaved(
     rounds: usize,
     mut ours: impl FnMut() -> Outcome<Duration>,
@@ -52,7 +52,7 @@ pub(crate) fn interleaved(
         .collect()
 }
 
-/// The middle of several measurements, and how far they lie apart.
+/// The median of several measurements, and their spread.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

@@ -1,9 +1,9 @@
-//! Receives: numbers. Gives: what both in-memory loops do to them.
+//! The work that both in-memory loops do.
 
 use std::cell::Cell;
 use std::hint::black_box;
 
-/// Items a chunk, and in the buffer of the hand loop.
+/// Items per chunk, and in the buffer of the hand-written loop.
 pub(crate) const CHUNK: usize = 100;
 
 thread_local! {
@@ -11,7 +11,7 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The processor: a few cycles of arithmetic that the compiler cannot do away with.
+/// The processor: a few cycles of arithmetic that the compiler cannot optimize away.
 #[inline]
 pub(crate) fn scramble(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number >> 7)
@@ -28,7 +28,7 @@ pub(crate) fn add_up(numbers: &[u64]) {
     COUNT.set(COUNT.get() + numbers.len() as u64);
 }
 
-/// What was added up since this was asked last: how many, and their sum.
+/// The items added up since the last call: their number and their sum.
 pub(crate) fn added_up() -> (u64, u64) {
     (COUNT.take(), SUM.take())
 }

@@ -1,4 +1,4 @@
-//! Receives: a number of items. Gives: what the chunk loop itself costs, without files and without a repository.
+//! Measures the cost of the chunk loop itself, without files and without a repository.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -17,11 +17,11 @@ fn ours(items: u64) -> Outcome<Duration> {
     })
 }
 
-/// One reader over an iterator, one processor, one writer; how much longer an item takes than in a loop by hand.
+/// One reader over an iterator, one processor, one writer: the extra time per item over a hand-written loop.
 pub(crate) fn in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let turns = 20;
     let items = plan.size(500_000_000) / turns as u64;
-    // Both sides leave the same count and sum, whoever comes first.
+    // Both sides produce the same count and sum, in either order.
     let expected = Cell::new(None);
     let checked = |took: Duration| {
         let added_up = memory::added_up();

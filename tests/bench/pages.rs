@@ -1,5 +1,4 @@
-//! Receives: the example that loads companies page by page. Gives: how near eight partitions of pages come to the limit that the
-//! interface sets.
+//! Measures how close the example that loads companies by pages, with eight partitions, comes to the limit of the server.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -11,16 +10,16 @@ use crate::{Outcome, Plan};
 
 const EXAMPLE: &str = "movie_companies";
 
-/// What the example printed of one way to load them.
+/// The line that the example printed for one job.
 struct Line {
-    /// The time it took by the limit.
+    /// The time divided by the limit.
     ratio: f64,
     /// The limit, with its formula.
     limit: String,
 }
 
 impl Line {
-    /// Of `NAME: 7000 companies in 930.12ms, 6.3 % above the limit of 875.00ms = 350 pages × 20ms / 8; 7 pages retried`.
+    /// Parses `NAME: 7000 companies in 930.12ms, 6.3 % above the limit of 875.00ms = 350 pages × 20ms / 8; 7 pages retried`.
     fn of(output: &str, name: &str) -> Outcome<Self> {
         let read = || {
             let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?;
@@ -33,7 +32,7 @@ impl Line {
     }
 }
 
-/// Seven thousand companies, twenty a page, twenty milliseconds a page: side by side beside the limit at that concurrency.
+/// Seven thousand companies, twenty per page, 20 ms per page: partitions against the limit at that concurrency.
 pub(crate) fn movie_companies(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let target = target_folder()?;
     let options = ["build", "--release", "--package", "batch-examples", "--example", EXAMPLE];
@@ -64,7 +63,7 @@ pub(crate) fn movie_companies(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// Where this program itself was built.
+/// The folder into which this program was built.
 fn target_folder() -> Outcome<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(3).ok_or("a benchmark is built into a folder of cargo's")?;

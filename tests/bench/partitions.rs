@@ -1,4 +1,4 @@
-//! Receives: a folder. Gives: what partitions cost: to begin them, and to run many of one item, and beside a step without them.
+//! Measures the cost of partitions: starting them, and running many of one item each.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Receives: the same input as the framework. Gives: the loops that a careful user writes by hand, without metadata.
+//! The loops that a careful user writes by hand, without metadata, over the same input as the framework.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -11,9 +11,9 @@ use crate::Outcome;
 use crate::data::{Sale, charge};
 use crate::memory;
 
-/// Rows a transaction.
+/// Rows per transaction.
 const CHUNK: usize = 1_000;
-/// What a careful user gives the `csv` crate instead of its 8 KiB.
+/// The buffer that a careful user gives the `csv` crate instead of its 8 KiB.
 const BUFFER: usize = 256 * 1024;
 
 /// Numbers through a buffer of 100.
@@ -29,7 +29,7 @@ pub(crate) fn in_memory(items: u64) {
     memory::add_up(&buffer);
 }
 
-/// The sales of a file, one after another, through one record that is used again.
+/// The sales of a file, one after another, through one reused record.
 struct Sales {
     reader: csv::Reader<File>,
     header: StringRecord,
@@ -51,12 +51,12 @@ impl Sales {
     }
 }
 
-/// What a hand loop over files does after each chunk.
+/// What a hand-written loop over files does after each chunk.
 trait Guarantee {
     fn chunk_is_written(&mut self, output: &mut csv::Writer<File>, rows: usize) -> Outcome;
 }
 
-/// None: the loop has nothing to restart from.
+/// Nothing: the loop cannot be restarted.
 struct Nothing;
 
 impl Guarantee for Nothing {
@@ -65,7 +65,7 @@ impl Guarantee for Nothing {
     }
 }
 
-/// The rows and then the number of rows are on the disk.
+/// Forces the rows, and then the number of rows, to the disk.
 struct OnDisk {
     progress: Connection,
     rows: usize,
@@ -83,12 +83,12 @@ impl Guarantee for OnDisk {
     }
 }
 
-/// From file to file, without anything to restart from.
+/// From file to file, without any way to restart.
 pub(crate) fn csv_to_csv(input: &Path, output: &Path) -> Outcome {
     copy(input, output, Nothing).map(drop)
 }
 
-/// From file to file; after every chunk the file is synchronised and a row that tells how far it is is committed.
+/// From file to file; after every chunk the file is synchronised and a row with the progress is committed.
 pub(crate) fn csv_to_csv_durably(input: &Path, output: &Path, progress: &Path) -> Outcome {
     let progress = progress_table(progress)?;
     copy(input, output, OnDisk { progress, rows: 0 })?.sync_all()?;
@@ -123,7 +123,7 @@ pub(crate) fn connect(database: &Path) -> Outcome<Connection> {
     Ok(connection)
 }
 
-/// From file to table: one prepared statement a row, a transaction a chunk.
+/// From file to table: one prepared statement per row, and one transaction per chunk.
 pub(crate) fn csv_to_sqlite(input: &Path, database: &Path) -> Outcome {
     let mut sales = Sales::open(input)?;
     let mut connection = connect(database)?;
@@ -170,7 +170,7 @@ impl BareCommits {
         progress_table(database).map(Self)
     }
 
-    /// That many commits of one updated row.
+    /// Makes this many commits of one updated row.
     pub(crate) fn commit(&self, times: u64) -> Outcome {
         let mut update = self.0.prepare("UPDATE progress SET done = ?1")?;
         for time in 0..times {

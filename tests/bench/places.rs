@@ -1,4 +1,4 @@
-//! Receives: nothing. Gives: the folders that benchmarks work in, one in memory and one on a disk.
+//! The folders that benchmarks work in: one in memory and one on a disk.
 
 use std::fmt;
 use std::fs;
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 
-/// A folder of this run's own, gone with it.
+/// A folder for this run, removed at its end.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    /// Is it a tmpfs?
+    /// True if it is a tmpfs.
     pub(crate) in_memory: bool,
 }
 
 impl Folder {
-    /// A folder in `/dev/shm`, or on the disk where there is none.
+    /// A folder in `/dev/shm`, or on the disk if there is none.
     pub(crate) fn in_memory() -> Outcome<Self> {
         let shared_memory = Path::new("/dev/shm");
         if shared_memory.is_dir() { Self::create(shared_memory, true) } else { Self::on_disk() }
     }
 
-    /// A folder beside what cargo builds.
+    /// A folder next to cargo's build output.
     pub(crate) fn on_disk() -> Outcome<Self> {
         Self::create(Path::new(env!("CARGO_TARGET_TMPDIR")), false)
     }
@@ -46,7 +46,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays behind does no harm.
+        // A folder that remains does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Folder {
     }
 }
 
-/// Removes files, and what `SQLite` and a repository leave beside a database.
+/// Removes files, and those that `SQLite` and a repository leave next to a database.
 pub(crate) fn remove(paths: &[&Path]) -> Outcome {
     for path in paths {
         for suffix in ["", "-wal", "-shm", ".lock"] {
@@ -72,7 +72,7 @@ pub(crate) fn remove(paths: &[&Path]) -> Outcome {
     Ok(())
 }
 
-/// The folder in which cargo leaves what it builds.
+/// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     temporary.parent().unwrap_or(temporary).to_owned()

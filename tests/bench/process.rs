@@ -1,5 +1,4 @@
-//! Receives: this program, started again as a child. Gives: how long a process takes to its first item, and how much memory it
-//! comes to use.
+//! Starts this program again as a child, and measures its time to the first item and its peak memory.
 
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -14,12 +13,12 @@ use crate::measure::Spread;
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, data, places};
 
-/// What makes this program a child of itself; its arguments are those of the generated command line.
+/// The variable that makes this program a child of itself, with the arguments of the generated command line.
 const CHILD: &str = "BATCH_BENCH_CHILD";
-/// A child that says how much memory it came to use.
+/// The variable that makes a child print its peak memory.
 const TELLS_MEMORY: &str = "memory";
 
-/// What a child process does: what `batch_runtime::main!` makes of these jobs. A profiler starts it as well:
+/// Runs a child process: the program that `batch_runtime::main!` generates for these jobs. A profiler can start it too:
 /// `BATCH_BENCH_CHILD= perf record target/release/deps/bench-… run csv_to_csv --input sales.csv --output out.csv`.
 pub(crate) fn child() -> Option<ExitCode> {
     let child = std::env::var(CHILD).ok()?;
@@ -51,7 +50,7 @@ pub(crate) fn child_process(job: &str, repository: &Path, tells: &str) -> Outcom
     Ok(command)
 }
 
-/// From before the process is created until its reader has handed out the first item, in milliseconds.
+/// From before the process is created until its reader has returned the first item, in milliseconds.
 fn first_item(repository: &Path, run: usize) -> Outcome<f64> {
     let mut command = child_process("first_item", repository, "first item")?;
     command.arg("--run").arg(run.to_string());
@@ -60,7 +59,7 @@ fn first_item(repository: &Path, run: usize) -> Outcome<f64> {
     let mut output = child.stdout.take().ok_or("the child has no output")?;
     output.read_exact(&mut [0])?;
     let took = begin.elapsed();
-    // Read to its end, so that the child's summary does not meet a closed pipe.
+    // Read to the end, so that the child can print its summary into an open pipe.
     output.read_to_end(&mut Vec::new())?;
     if !child.wait()?.success() {
         return Err("the child failed".into());
@@ -70,7 +69,7 @@ fn first_item(repository: &Path, run: usize) -> Outcome<f64> {
 
 const STARTS: usize = 41;
 
-/// The repository is created on the way.
+/// The run creates the repository.
 pub(crate) fn first_item_of_a_new_repository(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let repository = plan.memory.file("start.db");
     let mut took = Vec::new();
@@ -97,7 +96,7 @@ fn start(name: &'static str, took: Vec<f64>) -> Row {
     Row { name, unit: "ms", value: Spread::of(took), target: Target::must_and_aim(15.0, 5.0), detail }
 }
 
-/// The most memory, in MB, that a job takes.
+/// The peak memory of a job, in MB.
 fn peak_of(job: &str, repository: &Path, arguments: &[(&str, &OsStr)]) -> Outcome<f64> {
     let mut command = child_process(job, repository, TELLS_MEMORY)?;
     command.args(arguments.iter().flat_map(|(name, value)| [OsStr::new(name), value]));
@@ -125,7 +124,7 @@ fn peak_of_a_slow_writer(plan: &Plan, rows: u64) -> Outcome<f64> {
     peak_of("slow_writer", &plan.memory.file("slow.db"), &[("--rows", rows.as_ref())])
 }
 
-/// How much more memory ten times the rows take.
+/// How much more memory ten times as many rows take.
 fn growth(
     plan: &Plan,
     name: &'static str,
@@ -153,7 +152,7 @@ pub(crate) fn memory_growth(plan: &Plan, name: &'static str) -> Outcome<Row> {
     growth(plan, name, Target::must_and_aim(1.0, 0.0), peak_of_copying)
 }
 
-/// On eight, all of them held back by a slow writer.
+/// On eight threads, all held back by a slow writer.
 pub(crate) fn memory_growth_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
     growth(plan, name, Target::must_and_aim(2.0, 0.0), peak_of_a_slow_writer)
 }

@@ -1,4 +1,4 @@
-//! Receives: measurements with the values they have to keep. Gives: a table for people and `bench.json` for programs.
+//! Reports measurements and their limits: a table for people and `bench.json` for programs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::measure::Spread;
 
-/// What a row of the table is held to; smaller is better, unless the aim is the larger of the two.
+/// The limit and the aim of a row; smaller is better, unless the aim is the larger of the two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) must: Option<f64>,
@@ -16,7 +16,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Held to nothing.
+    /// No limit.
     pub(crate) const SHOWN: Self = Self { must: None, aim: None };
 
     pub(crate) const fn must(must: f64) -> Self {
@@ -46,7 +46,7 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) value: Spread,
     pub(crate) target: Target,
-    /// What stands behind the value: the times of both sides.
+    /// The times of both sides, from which the value is computed.
     pub(crate) detail: String,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         _ => format!("{number:.3}"),
     };
     let optional = |target: Option<f64>| target.map_or_else(|| "-".to_owned(), |target| target.to_string());
-    let titles = ["benchmark", "value", "unit", "min–max", "must", "aim", "", "behind it"];
+    let titles = ["benchmark", "value", "unit", "min–max", "must", "aim", "", "times"];
     let mut lines = vec![titles.map(str::to_owned)];
     lines.extend(rows.iter().map(|row| {
         [

@@ -1,5 +1,5 @@
-//! Receives: arithmetic. Gives: how much of it a step with `threads` does side by side, beside bare threads, and what handing items
-//! from one thread to another costs.
+//! Measures how well a step with `threads` parallelizes arithmetic, compared with bare threads, and the cost of passing
+//! items between threads.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::{Outcome, Plan, jobs, memory, places};
 /// How long an item of `cpu` takes.
 const AN_ITEM: Duration = Duration::from_micros(20);
 
-/// Turns of arithmetic that take so long on this machine.
+/// The rounds of arithmetic that take this long on this machine.
 fn turns() -> u32 {
     let took = |turns| {
         let begin = Instant::now();
@@ -51,7 +51,7 @@ fn bare(threads: usize, items: u64, turns: u32) {
     });
 }
 
-/// How much faster two threads are than one: ours beside bare ones.
+/// The speedup of two threads over one: the framework's against bare threads.
 pub(crate) fn cpu(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (items, turns) = (plan.size(200_000), turns());
     let repository = plan.memory.file("cpu.db");
@@ -72,7 +72,7 @@ pub(crate) fn cpu(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (one, two) = (jobs::grinding(items, turns), jobs::grinding_on_threads(items, turns));
     let (mut shares, mut speeds) = (Vec::new(), (Vec::new(), Vec::new()));
     for _ in 0..plan.rounds(5) {
-        // The sides in turns, so that one of them alone does not meet whatever else the machine does.
+        // The sides take turns, so that other work of the machine affects both.
         let (our_one, bare_one) = (ours(&one)?, theirs(1)?);
         let (our_two, bare_two) = (ours(&two)?, theirs(2)?);
         let our = our_one.as_secs_f64() / our_two.as_secs_f64();
@@ -110,7 +110,7 @@ fn row(name: &'static str, items: u64, pairs: &[Pair], target: Target) -> Row {
     }
 }
 
-/// A step with `threads` whose processor does next to nothing, beside the same step without: what the hand-over costs.
+/// A step with `threads` and a trivial processor against the same step without: the cost of passing items.
 pub(crate) fn trivial(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let items = plan.size(50_000_000);
     let checked = |took: Outcome<Duration>| {
@@ -133,7 +133,7 @@ pub(crate) fn trivial(plan: &Plan, name: &'static str) -> Outcome<Row> {
     Ok(row(name, items, &pairs, Target { must: None, aim: None }))
 }
 
-/// A reader that two threads share by `synchronized()`, beside the same reader on one thread.
+/// A reader that two threads share through `synchronized()` against the same reader on one thread.
 pub(crate) fn synchronized(plan: &Plan, name: &'static str) -> Outcome<Row> {
     const BATCH: usize = 8_192;
     let items = plan.size(50_000_000);

@@ -1,5 +1,4 @@
-//! Receives: a number of kills and a seed. Gives: what comes of longer runs that are killed at random times, without a
-//! tracer, and started again until they are complete.
+//! Kills longer runs at random times, without a tracer, and starts them again until they are complete.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,10 +11,10 @@ use crate::shape::{Folder, Inputs, SHAPES};
 
 /// Some thousands.
 pub(crate) const ROWS: u32 = 2_000;
-/// Of one run, on average: with more it is rarely done before the last.
+/// Kills of one run, on average: with more of them, a run rarely completes before the last.
 const KILLS: u32 = 20;
 
-/// A shape, what it leaves undisturbed, and how long that takes.
+/// A shape, its undisturbed result, and how long that takes.
 #[derive(Debug)]
 pub(crate) struct Long {
     reference: Reference,
@@ -46,7 +45,7 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
     let folder = Folder::new(inputs);
     let mut before = Vec::new();
     let longest = 3 * long.time / KILLS + Duration::from_millis(4);
-    // An end, however unlucky the times are.
+    // The attempts end even if the times are unlucky.
     for round in 0..50 * KILLS {
         let longest = longest * (10 + round) / 10;
         match process::run_at_most(&mut command(&folder, shape, round), random.time(longest)) {
@@ -56,7 +55,7 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
             }
             Ended::Code(0) => break,
             Ended::Code(4) if folder.said().contains("is already COMPLETED") => break,
-            // So often killed before it did anything that it takes a person's word: here it is.
+            // It was killed so often before any progress that a restart needs explicit consent, given here.
             Ended::Code(4) if folder.said().contains("--recovery force") => {
                 process::run_at_most(
                     command(&folder, shape, round).args(["--recovery", "force"]),

@@ -1,6 +1,6 @@
-//! Kills jobs at every durable system call, starts them again, and compares; see the README beside this.
+//! Kills jobs at every durable system call, restarts them, and compares the results; see the README next to this file.
 //!
-//! It is a program of its own, without the test harness of Rust, so that what it counts is told whatever comes of it.
+//! It is a separate program without Rust's test harness, so that it prints its counts whether it passes or fails.
 
 mod anytime;
 mod paused;
@@ -27,7 +27,7 @@ use shape::{Inputs, chosen};
 /// Enough for a dozen chunks, and for a run of a few milliseconds.
 const ROWS: u32 = 30;
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 struct Sum {
     deaths: usize,
@@ -65,7 +65,7 @@ struct Harness {
 }
 
 impl Harness {
-    /// Tries all items of a section, and tells what came of them.
+    /// Tries all items of a section, and reports the results.
     fn section<T: Sync>(&mut self, promise: &str, items: &[T], work: impl Fn(&T, &Inputs) -> Outcome + Sync) {
         let begin = Instant::now();
         let part = self.try_all(items, work);
@@ -108,7 +108,7 @@ impl Harness {
         self.anytime(usize::try_from(kills).unwrap_or(usize::MAX), seed);
     }
 
-    /// Kills at random times until there were so many, a round of every shape at a time.
+    /// Kills at random times until there were this many kills, in rounds over all shapes.
     fn anytime(&mut self, kills: usize, seed: u64) {
         self.inputs = Inputs::of(anytime::ROWS);
         let all = chosen();
@@ -164,7 +164,7 @@ fn main() -> ExitCode {
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// `cargo test NAME` hands the name to every test program.
+/// `cargo test NAME` passes the name to every test program.
 fn is_asked_for_something_else() -> bool {
     let mut arguments = env::args().skip(1);
     arguments

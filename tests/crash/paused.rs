@@ -1,5 +1,5 @@
-//! Receives: the shapes. Gives: what comes of it when their owner is stopped where it is about to begin a transaction, or
-//! has just committed one, somebody else takes over by force and completes, and the owner wakes up.
+//! Pauses the owner of an execution just before a transaction begins or just after it commits, lets another process take
+//! over by force and complete, and wakes the owner up.
 
 use std::process::{Child, Command};
 use std::thread;
@@ -10,16 +10,16 @@ use crate::process::{self, Ended, HANG, KILLED};
 use crate::shape::{Folder, Inputs, PROGRAM, SHAPES};
 use crate::strace;
 
-/// An owner that sleeps behind its `number`th call that locks or unlocks.
+/// An owner that is paused after its `number`th call that locks or unlocks.
 #[derive(Debug)]
 pub(crate) struct Pause {
     shape: usize,
     number: usize,
-    /// Kills the one who takes over, who then is taken over from as well.
+    /// Also kills the process that takes over, so that a third one takes over from it.
     kill: Option<&'static str>,
 }
 
-/// Where a copy of an unfinished file is made and put in its place.
+/// The calls that copy an unfinished file and put the copy in its place.
 const KILLS: [&str; 5] = [
     "copy_file_range:signal=SIGKILL:when=1",
     "fsync:signal=SIGKILL:when=1",
@@ -28,19 +28,19 @@ const KILLS: [&str; 5] = [
     "rename:signal=SIGKILL:when=2",
 ];
 
-/// Whoever sleeps within a transaction holds the lock of the writer, and nobody can take over: only shapes whose calls come in the same
-/// order each time can be paused behind a call that is known from another run.
+/// A process paused within a transaction holds the writer's lock, so no other process can take over. Therefore only shapes
+/// whose calls always come in the same order can be paused after a call known from another run.
 fn in_order(references: &[Reference]) -> impl Iterator<Item = usize> {
     let shapes = references.iter().map(|reference| reference.shape);
     shapes.filter(|shape| !SHAPES[*shape].side_by_side && !SHAPES[*shape].in_any_order)
 }
 
-/// Where each of them holds no lock that others wait for.
+/// The points of each shape at which it holds no lock that others wait for.
 pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
     in_order(references).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
 }
 
-/// The same for those that write a file, and whoever takes over is killed there.
+/// The same for shapes that write a file, with the process that takes over killed there.
 pub(crate) fn all_twice(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
     let shapes = in_order(references).filter(|shape| SHAPES[*shape].words().contains(&"--output"));
     let pauses = shapes.flat_map(|shape| of(shape, inputs));
@@ -54,9 +54,9 @@ fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
     let ended = process::run(&mut strace::command(&folder, &SHAPES[shape], "fcntl", &[]));
     assert_eq!(ended, Ended::Code(0), "{} undisturbed: {}", SHAPES[shape].job, folder.said());
     let lines = strace::lines(&folder).into_iter().filter(|line| line.starts_with("fcntl("));
-    // The lock of a writer in the write-ahead log. A stop, unlike a kill, comes behind the call that it is injected
-    // into: behind the one before the writer is locked, and behind the one that unlocks it. Whoever stops there holds
-    // nothing that others need, and behind the last of them has a file yet to rename.
+    // The writer's lock in the write-ahead log. A stop, unlike a kill, takes effect after the call that it is injected
+    // into: after the call before the writer's lock is taken, and after the call that releases it. A process paused
+    // there holds nothing that others need; after the last of these calls it still has a file to rename.
     let numbers = lines.enumerate().filter(|(_, line)| line.contains("l_start=120, l_len=1}")).filter_map(
         |(index, line)| match () {
             () if line.contains("F_WRLCK") && index > 0 => Some(index),
@@ -67,7 +67,7 @@ fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
     numbers.map(|number| Pause { shape, number, kill: None }).collect()
 }
 
-/// Stops the owner there, takes over, wakes it up, and looks at what stands there in the end.
+/// Pauses the owner there, takes over, wakes it up, and checks the result.
 pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs) -> Outcome {
     let Pause { shape, number, kill } = *pause;
     let mut outcome = Outcome::default();
@@ -82,7 +82,7 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
 
     let owners = folder.set_said_aside();
     if let Some(kill) = kill {
-        // `strace` counts from its own start, and its notes go beside those of the owner.
+        // `strace` counts from its own start, and its notes are kept next to those of the owner.
         let mut forced = Command::new("strace");
         forced.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=copy_file_range,fsync,rename"]);
         forced.arg("-e").arg(format!("inject={kill}")).arg(PROGRAM);
@@ -105,7 +105,7 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
     let woken = process::wait(owner, HANG);
     let said = std::fs::read_to_string(owners).unwrap_or_default();
     match woken {
-        // It had nothing more to write, or was not yet launched.
+        // It had nothing more to write, or was not launched yet.
         Ended::Code(0 | 4) => {}
         Ended::Code(1) if said.contains("taken over") && !said.contains("panicked") => outcome.failures += 1,
         other => {
@@ -117,12 +117,12 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
         references.iter().find(|reference| reference.shape == shape).expect("every shape has run");
     inspect(&folder, reference, &[], &mut outcome.damage);
     for what in &outcome.damage.contradictions {
-        println!("WRONG {} paused behind lock {number}: {what}", SHAPES[shape].job);
+        println!("WRONG {} paused after lock {number}: {what}", SHAPES[shape].job);
     }
     outcome
 }
 
-/// Its number once it sleeps; `None` where it ended before.
+/// Its process ID once it is paused; `None` if it ended before.
 fn wait_until_it_sleeps(folder: &Folder, owner: &mut Child) -> Option<String> {
     loop {
         let trace = std::fs::read_to_string(folder.beside("trace")).unwrap_or_default();

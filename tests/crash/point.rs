@@ -1,4 +1,4 @@
-//! Receives: a shape and the faults that its first runs meet. Gives: what is wrong once it was started again without one.
+//! Runs a shape with faults, restarts it without them, and reports every difference from an undisturbed run.
 
 use std::fmt;
 use std::process::Command;
@@ -10,25 +10,25 @@ use crate::shape::{Folder, Inputs, PROGRAM, SHAPES, Shape};
 use crate::state::{Damage, State};
 use crate::strace::{self, Call};
 
-/// What happens to one run.
+/// The fault that one run meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Injections of `strace`, as `pwrite64:signal=SIGKILL:when=3`.
+    /// Injections of `strace`, such as `pwrite64:signal=SIGKILL:when=3`.
     Inject(Vec<String>),
-    /// No file may grow beyond so many bytes: the write that would is short, and then the process is killed (the
+    /// No file may grow beyond this many bytes: the write that would is short, and the next one kills the process (the
     /// system's own SIGXFSZ).
     Torn(u64),
-    /// The same, but the write behind the short one fails.
+    /// The same, but the write after the short one fails.
     Short(u64),
 }
 
 impl Fault {
-    /// Death before that call.
+    /// Kills the process before that call.
     pub(crate) fn kill(call: &Call) -> Self {
         Self::Inject(vec![format!("{}:signal=SIGKILL:when={}", call.name, call.number)])
     }
 
-    /// That call fails and does nothing.
+    /// Makes that call fail without any effect.
     pub(crate) fn error(call: &Call, error: &str) -> Self {
         Self::Inject(vec![format!("{}:error={error}:when={}", call.name, call.number)])
     }
@@ -82,12 +82,12 @@ impl FromStr for Fault {
     }
 }
 
-/// One thing to try. As text (`shape; fault; fault`) it is repeated with `CRASH_POINT`.
+/// One case to try. `CRASH_POINT` repeats it from its text (`shape; fault; fault`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Point {
     /// Its index in [`SHAPES`].
     pub(crate) shape: usize,
-    /// Of the first run, the second, and so on.
+    /// The fault of the first run, the second, and so on.
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -110,7 +110,7 @@ impl FromStr for Point {
     }
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Runs that were killed.
@@ -135,7 +135,7 @@ impl Reference {
         Self::read(shape, &folder, calls)
     }
 
-    /// What stands in a folder that nothing happened to.
+    /// The state of a folder after an undisturbed run.
     pub(crate) fn read(shape: usize, folder: &Folder, calls: Vec<Call>) -> Self {
         let state = State::of(&folder.world(), &SHAPES[shape]).expect("what completed can be read");
         let wrong = repository::contradictions(&folder.world()).expect("what completed can be read");
@@ -144,7 +144,7 @@ impl Reference {
     }
 }
 
-/// Runs a shape to its end, without any fault: exit code 0, or 4 where the death came behind the last commit.
+/// Runs a shape to its end without a fault: exit code 0, or 4 if the kill came after the last commit.
 pub(crate) fn complete(folder: &Folder, shape: &Shape, damage: &mut Damage) {
     let mut command = Command::new(shape.program(1));
     command.args(shape.words());
@@ -157,7 +157,7 @@ pub(crate) fn complete(folder: &Folder, shape: &Shape, damage: &mut Damage) {
     }
 }
 
-/// Tries it, and looks at what stands there in the end.
+/// Tries it, and checks the final state.
 pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs) -> (Outcome, Folder) {
     let reference =
         references.iter().find(|reference| reference.shape == point.shape).expect("every shape has run");
@@ -178,7 +178,7 @@ pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs
     (outcome, folder)
 }
 
-/// Did the run end as one may that meets this?
+/// Returns whether the run ended in a way that this fault allows.
 fn judge(fault: &Fault, shape: &Shape, ended: Ended, said: &str, outcome: &mut Outcome) {
     let wrong = &mut outcome.damage.contradictions;
     if said.contains("panicked") {
@@ -186,13 +186,13 @@ fn judge(fault: &Fault, shape: &Shape, ended: Ended, said: &str, outcome: &mut O
     }
     match ended {
         KILLED | Ended::Signal(SIGXFSZ) if fault.is_deadly() => outcome.deaths += 1,
-        // It was done before, or went on all the same.
+        // It was done before, or continued anyway.
         Ended::Code(0) => {}
         Ended::Code(4) if said.contains("is already COMPLETED") => {}
         Ended::Code(1 | 2) if !fault.is_deadly() => {
             outcome.failures += 1;
             let says_why = |line: &str| line.starts_with("error: ") || line.contains(" failed: ");
-            // A line a branch: what keeps one from writing may keep others.
+            // One line per branch: a fault that stops one branch from writing may stop others.
             let most = if shape.side_by_side { 3 } else { 1 };
             if !(1..=most).contains(&said.lines().count()) || !said.lines().all(says_why) {
                 wrong.push(format!("it failed without one line that says why: {said:?}"));
@@ -204,7 +204,7 @@ fn judge(fault: &Fault, shape: &Shape, ended: Ended, said: &str, outcome: &mut O
 
 const SIGXFSZ: i32 = 25;
 
-/// Compares what stands in the folder with what should.
+/// Compares the state of the folder with the expected one.
 pub(crate) fn inspect(folder: &Folder, reference: &Reference, before: &[Versions], damage: &mut Damage) {
     let world = folder.world();
     let looked = State::of(&world, &SHAPES[reference.shape]).and_then(|state| {

@@ -1,4 +1,4 @@
-//! Receives: points, and what tries one. Gives: what came of them, tried by several at once.
+//! Tries points on several threads at once.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

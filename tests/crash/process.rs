@@ -1,11 +1,11 @@
-//! Receives: a command. Gives: how it ended, or that it hung.
+//! Runs a command and reports how it ended, or that it hung.
 
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than a locked database is waited for.
+/// Longer than the wait for a locked database.
 pub(crate) const HANG: Duration = Duration::from_secs(100);
 
 /// How a run ended.
@@ -15,7 +15,7 @@ pub(crate) enum Ended {
     Code(i32),
     /// By this signal.
     Signal(i32),
-    /// Not at all; it was killed then.
+    /// It hung, and was killed.
     Hung,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn run(command: &mut Command) -> Ended {
     wait(start(command), HANG)
 }
 
-/// Starts it, in a group of its own, so that a tracer and what it traces end together.
+/// Starts it in its own process group, so that a tracer and the traced process end together.
 pub(crate) fn start(command: &mut Command) -> Child {
     command.process_group(0).spawn().expect("the program can be started")
 }
@@ -46,7 +46,7 @@ pub(crate) fn run_at_most(command: &mut Command, delay: Duration) -> Ended {
     }
 }
 
-/// Waits for its end, and kills it when there is none.
+/// Waits for its end, and kills it if it hangs.
 pub(crate) fn wait(mut child: Child, longest: Duration) -> Ended {
     let begin = Instant::now();
     loop {
@@ -65,6 +65,6 @@ pub(crate) fn wait(mut child: Child, longest: Duration) -> Ended {
 
 /// Sends a signal to a process, or to the group `-ID`.
 pub(crate) fn send(signal: &str, to: &str) {
-    // It may have ended by itself meanwhile.
+    // It may have ended by itself in the meantime.
     let _ = Command::new("kill").args([signal, "--", to]).status();
 }

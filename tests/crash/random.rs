@@ -1,4 +1,4 @@
-//! Receives: a seed. Gives: the same numbers everywhere.
+//! A random number generator that yields the same numbers everywhere for a seed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // Spread over all bits: it begins slowly from a small number.
+        // Spread the seed over all bits: the generator starts slowly from a small number.
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1))
     }
 

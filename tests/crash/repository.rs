@@ -1,5 +1,5 @@
-//! Receives: a repository whose job has completed, and what it was at a death before. Gives: the rows that contradict
-//! each other.
+//! Finds rows that contradict each other in the repository of a completed job, also compared with its state at an
+//! earlier crash.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::shape::Folder;
 use crate::state::rows;
 
-/// Each finds what must not be.
+/// Queries that find forbidden rows.
 const NEVER: [(&str, &str); 12] = [
     (
         "an execution that did not end",
@@ -84,10 +84,10 @@ const NEVER: [(&str, &str); 12] = [
     ("a damaged page", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
 ];
 
-/// What is committed in the other database, and what the repository says of it.
+/// The commits in the other database, and the repository's record of them.
 const ELSEWHERE: &str = "SELECT STEP_EXECUTION_ID, COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT FROM";
 
-/// What contradicts what.
+/// The contradictions found.
 pub(crate) fn contradictions(world: &Path) -> rusqlite::Result<Vec<String>> {
     let repository = Connection::open(world.join("batch.db"))?;
     let mut found = Vec::new();
@@ -106,7 +106,7 @@ pub(crate) fn contradictions(world: &Path) -> rusqlite::Result<Vec<String>> {
     Ok(found)
 }
 
-/// Versions and epochs at one moment.
+/// Versions and epochs at one point in time.
 #[derive(Debug, Default)]
 pub(crate) struct Versions(Vec<(String, i64, i64)>);
 
@@ -116,7 +116,7 @@ const VERSIONS: &str = "SELECT 'step', STEP_EXECUTION_ID, VERSION FROM BATCH_STE
     UNION ALL SELECT 'journal', JOB_INSTANCE_ID, count(*) FROM BATCH_JOURNAL GROUP BY JOB_INSTANCE_ID";
 
 impl Versions {
-    /// Those of a repository that a death left, read in a copy: to open it would repair it.
+    /// Reads those of a repository after a crash, from a copy, because opening the original would repair it.
     pub(crate) fn after_death(folder: &Folder) -> Self {
         let copy = folder.beside("copy.db");
         for suffix in ["", "-wal"] {
@@ -137,7 +137,7 @@ impl Versions {
         versions.collect::<rusqlite::Result<_>>().map(Self)
     }
 
-    /// What went back since.
+    /// The versions and epochs that have decreased since.
     pub(crate) fn gone_back(&self, world: &Path) -> rusqlite::Result<Vec<String>> {
         let Self(now) = Self::of(&world.join("batch.db"))?;
         let back = self.0.iter().filter(|(what, id, before)| {

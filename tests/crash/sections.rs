@@ -1,4 +1,4 @@
-//! Receives: what undisturbed runs did. Gives: the points to try, section by section, all or a cut of them.
+//! Chooses the points to try from the calls of undisturbed runs, section by section: all of them or a sample.
 
 use crate::point::{Fault, Point, Reference};
 use crate::random::Random;
@@ -9,7 +9,7 @@ pub(crate) struct Section {
     pub(crate) points: Vec<Point>,
 }
 
-/// How much is tried.
+/// How many points are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     Cut,
@@ -48,7 +48,7 @@ pub(crate) fn sections(references: &[Reference], extent: Extent, random: &mut Ra
     ]
 }
 
-/// Of every name the first calls, and of the many calls of a name one in so many.
+/// Selects the first calls of every name, and of frequent calls one in this many.
 fn chosen(reference: &Reference, one_in: usize) -> impl Iterator<Item = &crate::strace::Call> {
     reference.calls.iter().filter(move |call| match call.name.as_str() {
         "pwrite64" => call.number % one_in == reference.shape % one_in,
@@ -69,7 +69,7 @@ fn second_kills(references: &[Reference], extent: Extent, random: &mut Random) -
     let mut points = Vec::new();
     for reference in references {
         for _ in 0..number {
-            // The restart makes other calls, and mostly fewer: numbers in the first half mostly come.
+            // The restart makes different calls, and mostly fewer: numbers in the first half usually occur.
             let (first, second) = (random.of(&reference.calls), random.of(&reference.calls));
             let second = crate::strace::Call { number: second.number.div_ceil(2), ..second.clone() };
             points.push(point(reference, vec![Fault::kill(first), Fault::kill(&second)]));
@@ -94,14 +94,14 @@ fn errors(references: &[Reference], extent: Extent) -> Vec<Point> {
     points
 }
 
-/// From one call on, nothing can be written.
+/// From some call on, nothing can be written.
 fn full_disks(references: &[Reference], extent: Extent, random: &mut Random) -> Vec<Point> {
     let number = if extent == Extent::All { 60 } else { 4 };
     let mut points = Vec::new();
     for reference in references {
         for _ in 0..number {
             let from = random.below(reference.calls.len());
-            // Not `write`, by which the program also says why it failed.
+            // Not `write`, which the program also needs to report its failure.
             let full = ["pwrite64", "ftruncate", "fsync", "fdatasync"].map(|name| {
                 let done = reference.calls[..from].iter().filter(|call| call.name == name).count();
                 format!("{name}:error=ENOSPC:when={}+", done + 1)
@@ -112,9 +112,9 @@ fn full_disks(references: &[Reference], extent: Extent, random: &mut Random) -> 
     points
 }
 
-/// File sizes that nothing may grow beyond, up to what a repository grows to.
+/// Limits on file sizes, up to the size of a repository.
 fn sizes(references: &[Reference], extent: Extent, fault: fn(u64) -> Fault) -> Vec<Point> {
-    // No multiple of a page: the write is torn.
+    // Not a multiple of a page, so that the write is torn.
     let (step, most) = if extent == Extent::All { (4_507, 900_000) } else { (60_013, 900_000) };
     let of = |reference| {
         (1..)

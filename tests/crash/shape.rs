@@ -1,4 +1,4 @@
-//! Receives: the program of shapes. Gives: each job with its inputs and its command line, and a folder to run it in.
+//! The jobs of the program `shapes`, each with its inputs and command line, and a folder to run it in.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -9,15 +9,15 @@ use std::process::Command;
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) job: &'static str,
-    /// Its parameters; every file lies in the folder it runs in.
+    /// Its parameters; every file is in the folder it runs in.
     arguments: &'static str,
-    /// True if steps run side by side: what each of them passes is then in order, but not what all of them do.
+    /// True if steps run in parallel: the journal of each is then in order, but not that of all of them together.
     pub(crate) side_by_side: bool,
-    /// True if a death may cut the chunks otherwise: what is in them stays, but not how many there are.
+    /// True if a kill may change the borders of chunks: their contents stay the same, but not their number.
     pub(crate) in_parts: bool,
-    /// True if chunks are committed in any order: rows and skips are the same, wherever they stand.
+    /// True if chunks are committed in any order: rows and skips are the same, but not their order.
     pub(crate) in_any_order: bool,
-    /// What it is restarted by, where that is another program.
+    /// The program that restarts it, if that is a different one.
     other: Option<&'static str>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) static SHAPES: [Shape; 21] = [
     },
 ];
 
-/// The numbers of those that are asked for by name in `CRASH_SHAPES`: all, unless it is set.
+/// The indices of the shapes named in `CRASH_SHAPES`; all of them if it is not set.
 pub(crate) fn chosen() -> Vec<usize> {
     let names = std::env::var("CRASH_SHAPES").unwrap_or_default();
     let is_asked = |shape: &Shape| names.is_empty() || names.split(',').any(|name| name == shape.job);
@@ -73,12 +73,12 @@ pub(crate) fn chosen() -> Vec<usize> {
 }
 
 impl Shape {
-    /// The program of the run of that number, from 0: every second one is the other program, where there is one.
+    /// The program of the run with that number, from 0. If there is another program, it runs every second time.
     pub(crate) fn program(&self, run: usize) -> &'static str {
         self.other.filter(|_| run % 2 == 1).unwrap_or(PROGRAM)
     }
 
-    /// The words behind the program's name.
+    /// The arguments after the program's name.
     pub(crate) fn words(&self) -> Vec<&'static str> {
         ["run", self.job, "--quiet"].into_iter().chain(self.arguments.split_whitespace()).collect()
     }
@@ -87,12 +87,12 @@ impl Shape {
 /// The compiled program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shapes");
 
-/// What the shapes read.
+/// The inputs of the shapes.
 #[derive(Debug)]
 pub(crate) struct Inputs(Vec<(&'static str, Vec<u8>)>);
 
 impl Inputs {
-    /// Files of so many records.
+    /// Files of this many records.
     pub(crate) fn of(rows: u32) -> Self {
         let regions = ["north", "\"south, or so\"", "east", "\"the \"\"west\"\"\""];
         let header = b"id,region,cents\n".to_vec();
@@ -126,12 +126,12 @@ impl Inputs {
     }
 }
 
-/// The folder of one point, gone afterwards unless it is kept.
+/// The folder of one point, removed afterwards unless it is kept.
 #[derive(Debug)]
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// In memory where the system has that: what a death of the machine would lose is not looked at here.
+    /// In memory if possible, because these tests do not cover a crash of the machine.
     pub(crate) fn new(inputs: &Inputs) -> Self {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
@@ -148,31 +148,31 @@ impl Folder {
         self.0.path().join("world")
     }
 
-    /// A file beside that.
+    /// A file next to that folder.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// Prepares a command to run in it; what it says goes into the file `said`.
+    /// Prepares a command to run in it; its output goes into the file `said`.
     pub(crate) fn enter<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let said = File::create(self.beside("said")).expect("the folder is writable");
         let also = said.try_clone().expect("a file of our own");
         command.current_dir(self.world()).env_remove("BATCH_REPOSITORY").stdout(also).stderr(said)
     }
 
-    /// Puts what the command that still runs says aside, for another one to be run.
+    /// Moves the output of the command that still runs aside, so that another one can run.
     pub(crate) fn set_said_aside(&self) -> PathBuf {
         let aside = self.beside("said before");
         fs::rename(self.beside("said"), &aside).expect("a command runs");
         aside
     }
 
-    /// What the last command said.
+    /// The output of the last command.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.beside("said")).unwrap_or_default()).into_owned()
     }
 
-    /// Leaves it there for somebody to look at.
+    /// Keeps the folder for inspection.
     pub(crate) fn keep(self) -> PathBuf {
         self.0.keep()
     }

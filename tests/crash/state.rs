@@ -1,4 +1,4 @@
-//! Receives: a folder in which a job has completed. Gives: what stands there, and how it differs from what should.
+//! Reads the final state of a folder in which a job has completed, and compares it with the expected one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,20 +9,20 @@ use rusqlite::types::ValueRef;
 
 use crate::shape::Shape;
 
-/// What a job leaves behind.
+/// The results of a job.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    /// By file and table: lines of files, rows of tables, in order.
+    /// For each file its lines, and for each table its rows, in order.
     rows: BTreeMap<String, Vec<String>>,
-    /// Of each step the counters, summed over its executions.
+    /// The counters of each step, summed over its executions.
     counters: Vec<String>,
-    /// What each step skipped, in order.
+    /// The skips of each step, in order.
     skipped: Vec<String>,
-    /// What each job passed.
+    /// The journal of each job.
     journal: Vec<String>,
 }
 
-/// What is wrong.
+/// The differences found.
 #[derive(Debug, Default)]
 pub(crate) struct Damage {
     pub(crate) lost: usize,
@@ -36,7 +36,7 @@ impl Damage {
     }
 }
 
-/// All rows of a query, each as one text.
+/// All rows of a query, each as one string.
 pub(crate) fn rows(database: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = database.prepare(sql)?;
     let columns = statement.column_count();
@@ -85,20 +85,20 @@ const SKIPPED: &str =
     JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
 
-/// A position counts from the commit before it, and that may be another one.
+/// Removes positions, which count from the previous commit, because that may be a different one.
 const SKIPPED_WITHOUT_POSITION: &str = "SELECT i.JOB_NAME, s.STEP_NAME, k.PHASE, k.LOCATION, k.ERROR, k.ITEM
     FROM BATCH_SKIPPED_ITEM k JOIN BATCH_STEP_EXECUTION s USING (STEP_EXECUTION_ID)
     JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
 
 impl State {
-    /// Of a folder whose job is complete.
+    /// Reads the state of a folder whose job is complete.
     pub(crate) fn of(world: &Path, shape: &Shape) -> rusqlite::Result<Self> {
         let mut all = BTreeMap::new();
         let mut names: Vec<String> = fs::read_dir(world)
             .expect("the folder is there")
             .map(|entry| entry.expect("the folder is readable").file_name().to_string_lossy().into_owned())
-            // SQLite removes them when it closes, if it is let.
+            // SQLite removes them when it closes normally.
             .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))
             .collect();
         names.sort();
@@ -115,7 +115,7 @@ impl State {
                 }
             } else {
                 let bytes = fs::read(&path).expect("the file is readable");
-                // With their ends, so that a torn last line is another line.
+                // With their line ends, so that a torn last line differs.
                 let lines = bytes.split_inclusive(|byte| *byte == b'\n');
                 all.insert(name, lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect());
             }
@@ -135,7 +135,7 @@ impl State {
         Ok(Self { rows: all, counters: look(counters)?, skipped, journal: look(journal)? })
     }
 
-    /// What is wrong with it, this being right.
+    /// The differences of the other state from this one, the correct one.
     pub(crate) fn damage(&self, found: &Self) -> Damage {
         let mut damage = Damage::default();
         for (name, expected) in &self.rows {
@@ -154,7 +154,7 @@ impl State {
             }
         }
         for name in found.rows.keys().filter(|name| !self.rows.contains_key(*name)) {
-            damage.contradictions.push(format!("{name} is left behind"));
+            damage.contradictions.push(format!("{name} was not removed"));
         }
         for (what, expected, found) in [
             ("counters", &self.counters, &found.counters),
@@ -183,7 +183,7 @@ fn tables(database: &Connection) -> rusqlite::Result<Vec<String>> {
     )
 }
 
-/// How many are missing, and how many are too many.
+/// The number of missing and of surplus entries.
 fn difference(expected: &[String], found: &[String]) -> (usize, usize) {
     let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
     for row in expected {

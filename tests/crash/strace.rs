@@ -1,9 +1,8 @@
-//! Receives: a shape and what is to happen to one of its system calls. Gives: the command that runs it so, and the calls
-//! that an undisturbed run makes.
+//! Runs a shape under `strace`, to inject faults into its system calls or to list the calls of an undisturbed run.
 //!
-//! `strace` counts the calls of each name by themselves. An injected SIGKILL comes at the entry of the call, which
-//! then is not executed: the death is before the call. The death after it is the one before the next call of the
-//! list, which ends with `exit_group`: between two of them nothing is changed that another process could see.
+//! `strace` counts the calls of each name separately. An injected SIGKILL comes at the entry of the call, which is then
+//! not executed: the process dies before the call. A death after the call is the same as one before the next call of the
+//! list, which ends with `exit_group`, because between two calls nothing changes that another process could see.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -11,9 +10,9 @@ use std::process::{Command, Stdio};
 use crate::process::{self, Ended};
 use crate::shape::{Folder, PROGRAM, Shape};
 
-/// Calls that change what the next process finds.
+/// Calls whose effect the next process can see.
 pub(crate) const DURABLE: &str = "write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,ftruncate,fallocate,copy_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat";
-/// With those that make a file, and the end.
+/// The same, with those that create a file, and the exit.
 const DEADLY: &str = "openat,mkdir,mkdirat,exit_group";
 
 /// The `number`th call of that name, from 1.
@@ -24,20 +23,20 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Can it fail for want of space, or by a broken disk?
+    /// Returns whether it can fail because of a full or broken disk.
     pub(crate) fn is_durable(&self) -> bool {
         DURABLE.split(',').any(|name| name == self.name)
     }
 }
 
-/// Is there a `strace`?
+/// Returns whether `strace` is installed.
 pub(crate) fn is_there() -> bool {
     let mut command = Command::new("strace");
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The shape under `strace`, which does `what` (`name:signal=SIGKILL:when=3`) to it.
+/// The shape under `strace`, with the injection `what` (`name:signal=SIGKILL:when=3`).
 pub(crate) fn command(folder: &Folder, shape: &Shape, trace: &str, what: &[String]) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o"]).arg(folder.beside("trace")).arg("-e").arg(format!("trace={trace}"));
@@ -49,7 +48,7 @@ pub(crate) fn command(folder: &Folder, shape: &Shape, trace: &str, what: &[Strin
     command
 }
 
-/// The lines that `strace` wrote of the main thread.
+/// The lines that `strace` wrote for the main thread.
 pub(crate) fn lines(folder: &Folder) -> Vec<String> {
     let text = fs::read_to_string(folder.beside("trace")).expect("strace wrote it");
     let main = text.split_whitespace().next().unwrap_or_default();
@@ -57,7 +56,7 @@ pub(crate) fn lines(folder: &Folder) -> Vec<String> {
     own.map(|line| line.trim_start().to_owned()).collect()
 }
 
-/// The calls of a run that nothing happens to, in order.
+/// The calls of an undisturbed run, in order.
 pub(crate) fn calls(folder: &Folder, shape: &Shape) -> Vec<Call> {
     let ended = process::run(&mut command(folder, shape, &format!("{DURABLE},{DEADLY}"), &[]));
     assert_eq!(ended, Ended::Code(0), "{} undisturbed: {}", shape.job, folder.said());

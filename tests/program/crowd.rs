@@ -1,4 +1,4 @@
-//! Many processes that want to run one instance at the same moment: exactly one does.
+//! Many processes try to run one instance at the same moment, and exactly one succeeds.
 
 use std::process::Stdio;
 
@@ -6,12 +6,12 @@ use super::World;
 
 const PROCESSES: usize = 16;
 
-/// How often each crowd is let loose: `LAUNCH_ROUNDS`, or a few times.
+/// How often each crowd starts: `LAUNCH_ROUNDS`, or a few times.
 fn rounds() -> usize {
     std::env::var("LAUNCH_ROUNDS").map_or(3, |text| text.parse().expect("LAUNCH_ROUNDS is a number"))
 }
 
-/// Runs the same command in all of them at once; gives the exit codes in order, each with what was said.
+/// Runs the same command in all of them at once, and returns the exit codes in order, each with the output.
 fn crowd(world: &World, line: &str) -> Vec<(Option<i32>, String)> {
     let processes: Vec<_> = (0..PROCESSES)
         .map(|_| world.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
@@ -47,7 +47,7 @@ impl World {
 #[test]
 fn of_many_processes_that_launch_one_instance_at_once_exactly_one_runs() {
     for _ in 0..rounds() {
-        // The repository is not there yet, so they meet when they create it as well.
+        // The repository does not exist yet, so they also compete to create it.
         let world = World::new();
         one_has_won(&crowd(&world, "run --to 5 --pause 20"));
         assert_eq!(world.executions(), ["COMPLETED COMPLETED"]);

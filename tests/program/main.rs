@@ -1,4 +1,4 @@
-//! What a program promises as a process: signals, pipes, and other processes beside it.
+//! The promises of a program as a process: signals, pipes, and other processes running at the same time.
 
 mod crowd;
 
@@ -32,7 +32,7 @@ impl World {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
-    /// Starts a command, and comes back once its first number is worked on.
+    /// Starts a command, and returns once it works on its first number.
     fn start(&self, line: &str) -> Running {
         let mut command = self.command(line);
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -72,7 +72,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A test that failed must not leave its program behind.
+        // A failed test must not leave its program running.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -81,7 +81,7 @@ impl Drop for Running {
 const STOPPING: &str = "stopping at the end of the chunk; a second Ctrl-C ends the process at once";
 
 #[test]
-fn the_first_signal_stops_behind_the_chunk_and_the_same_command_goes_on() {
+fn the_first_signal_stops_after_the_chunk_and_the_same_command_resumes() {
     for signal in ["-INT", "-TERM"] {
         let world = World::new();
         let mut running = world.start("run --to 23 --pause 200");
@@ -119,7 +119,7 @@ fn a_running_execution_is_stopped_from_another_process() {
 }
 
 #[test]
-fn a_running_instance_refuses_a_second_run_and_is_not_given_up() {
+fn a_running_instance_refuses_a_second_run_and_continues() {
     let world = World::new();
     let running = world.start("run --to 23 --pause 600000");
     for command in ["run --to 23", "abandon 1"] {
@@ -143,7 +143,7 @@ fn an_execution_whose_process_was_killed_is_recovered() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_is_no_failure() {
+fn a_pipe_without_a_reader_is_not_a_failure() {
     let world = World::new();
     assert_eq!(world.ask("run --to 7").0, Some(0));
     for line in ["executions", "show 1", "jobs --json", "--help", "run --to 8"] {
@@ -156,7 +156,7 @@ fn a_pipe_that_nobody_reads_is_no_failure() {
 }
 
 #[test]
-fn a_closed_standard_error_is_no_failure() {
+fn a_closed_standard_error_is_not_a_failure() {
     let world = World::new();
     let mut process =
         world.command("run --to 7 -v").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -165,7 +165,7 @@ fn a_closed_standard_error_is_no_failure() {
 }
 
 #[test]
-fn the_default_repository_lies_in_the_folder_and_the_environment_names_another() {
+fn the_default_repository_is_in_the_current_folder_and_the_environment_can_name_another() {
     let world = World::new();
     assert_eq!(world.ask("run --to 7").0, Some(0));
     assert!(world.0.path().join("batch.db").exists());

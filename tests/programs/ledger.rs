@@ -1,5 +1,5 @@
-//! A program for the tests of bad input: it copies the entries of a CSV file into another, books them into a table beside
-//! the repository's own, and closes the books. Whoever asks for it gets a panic in any of its components.
+//! A program for the tests of bad input: it copies the entries of a CSV file into another, books them into a table next to
+//! the repository's own, and closes the books. On request any of its components panics.
 
 use batch_runtime::prelude::*;
 use jiff::civil::Date;
@@ -21,7 +21,7 @@ enum Part {
     Nothing,
 }
 
-/// The entries of a file, unless it is this reader that is to panic.
+/// Reads the entries of a file, unless this reader is the component to panic.
 struct Entries {
     file: CsvReader<Entry>,
     panics: bool,

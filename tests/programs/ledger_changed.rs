@@ -1,4 +1,4 @@
-//! The job of the program `ledger` as somebody rewrote it: it takes the same parameters, and goes another way.
+//! The job of the program `ledger` after a rewrite: it takes the same parameters, but has other steps.
 
 use batch_runtime::prelude::*;
 

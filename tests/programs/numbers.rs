@@ -1,5 +1,5 @@
-//! A program for the tests of its process: it writes the numbers from 1 to `to` into a table beside the repository's
-//! own, and takes its time.
+//! A program for the tests of its process: it slowly writes the numbers from 1 to `to` into a table next to the
+//! repository's own.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn numbers(to: u32) -> impl Iterator<Item = u32> {
 #[processor]
 fn slowly(number: u32, pause: u64) -> u32 {
     if pause > 0 {
-        // Whoever sends signals wants to know that a chunk is being worked on.
+        // Tells a test that a chunk is being processed, so that it can send a signal.
         let _ = writeln!(std::io::stderr(), "number {number}");
         std::thread::sleep(Duration::from_millis(pause));
     }

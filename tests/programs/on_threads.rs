@@ -1,5 +1,5 @@
-//! A job whose threads are counted by the program that it is part of: lines that cannot be read, items that cannot be processed and
-//! rows that cannot be written are skipped on the way.
+//! Jobs whose number of threads is set by the program that includes them. On the way they skip unreadable lines, items
+//! that cannot be processed, and rows that cannot be written.
 
 use batch_runtime::prelude::*;
 
@@ -30,7 +30,7 @@ fn torn_sales(bad_input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
     CsvReader::open(bad_input)
 }
 
-/// Leaves some out, refuses others, and lets chunks overtake each other.
+/// Filters some items, refuses others, and lets chunks overtake each other.
 #[processor]
 fn weigh(sale: Sale) -> Result<Option<Sale>, Refused> {
     if sale.id % 8 < 3 {
@@ -94,7 +94,7 @@ fn weigh_in_any_order() {
     torn_sales | weigh | rows_in_any_order
 }
 
-/// From a file to a table, on threads, whichever chunk is done.
+/// From a file to a table, on threads, each chunk as soon as it is done.
 #[job]
 pub(crate) fn unordered(bad_input: PathBuf) {
     create_unordered;

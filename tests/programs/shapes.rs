@@ -1,5 +1,5 @@
-//! The shapes of jobs that the crash tests kill: one job a shape, each of them deterministic, so that a run that was
-//! killed and one that was not can be compared.
+//! The shapes of jobs that the crash tests kill: one job per shape, each of them deterministic, so that a killed run can be
+//! compared with an undisturbed one.
 
 use batch_runtime::prelude::*;
 use batch_runtime::readers::JsonLinesReader;
@@ -17,7 +17,7 @@ fn sales(input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
     CsvReader::open(input)
 }
 
-/// Leaves every seventh out.
+/// Filters every seventh item.
 #[processor]
 fn most(sale: Sale) -> Option<Sale> {
     if sale.id.is_multiple_of(7) { None } else { Some(sale) }
@@ -72,7 +72,7 @@ fn load_dear() {
     sales | save_dear
 }
 
-/// A CSV file to tables beside the repository's own: a row writer, then a function.
+/// A CSV file to tables next to the repository's own: a row writer, then a function.
 #[job]
 fn csv_to_table(input: PathBuf) {
     create_tables;
@@ -99,7 +99,7 @@ fn fill() {
     sales | most | stock
 }
 
-/// In the other database, a call a transaction.
+/// In the other database, one call per transaction.
 #[step]
 fn count_stock(tx: &Transaction<'_, warehouse>, #[state] calls: &mut Calls) -> rusqlite::Result<Repeat> {
     calls.0 += 1;
@@ -162,7 +162,7 @@ fn load_priced() {
     sales | price | most | (file, table)
 }
 
-/// Calls of several chunks under way while one is committed.
+/// Calls of several chunks are in flight while one is committed.
 #[job]
 fn async_calls(input: PathBuf, output: PathBuf) {
     create_tables;
@@ -209,7 +209,7 @@ struct Running {
     cents: i64,
 }
 
-/// The sum so far in place of the amount; of every third, twice.
+/// Replaces the amount with the sum so far, and every third item with two.
 #[processor]
 fn add_up(sale: Sale, #[state] running: &mut Running) -> Many<Vec<Sale>> {
     running.count += 1;
@@ -223,7 +223,7 @@ fn sum() {
     sales | most | add_up | (table, file)
 }
 
-/// A processor that remembers, and makes several of one.
+/// A processor with state that turns some items into several.
 #[job]
 fn state(input: PathBuf, output: PathBuf) {
     create_tables;
@@ -284,7 +284,7 @@ fn more(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) < 3 FROM mark WHERE what = 'page'", [], |row| row.get(0))
 }
 
-/// A value that also routes.
+/// A value that the job also matches on.
 #[step]
 fn grade(tx: &Transaction<'_>) -> rusqlite::Result<Size> {
     tx.execute("INSERT INTO mark SELECT 'grade', count(*) FROM mark", [])?;
@@ -292,7 +292,7 @@ fn grade(tx: &Transaction<'_>) -> rusqlite::Result<Size> {
     Ok(if rows < 8 { Size::Small } else { Size::Large })
 }
 
-/// A decider, a failure that is handled, two loops, and a tasklet that routes by its value.
+/// A decider, a handled failure, two loops, and a tasklet whose value is matched on.
 #[job]
 fn control_flow(input: PathBuf) {
     create_tables;
@@ -316,7 +316,7 @@ fn control_flow(input: PathBuf) {
     mark(what = "end") as last;
 }
 
-// A nested job, and what a tasklet leaves
+// A nested job, and the output of a tasklet
 
 #[job]
 fn inner(input: PathBuf, output: PathBuf) {
@@ -361,7 +361,7 @@ fn shares() {
     sales | share | file
 }
 
-/// What a tasklet leaves is used by two steps behind it.
+/// Two later steps use the output of a tasklet.
 #[job]
 fn output(input: PathBuf, output: PathBuf) {
     create_tables;
@@ -396,7 +396,7 @@ fn compressed(zipped_input: PathBuf, zipped_lines_input: PathBuf, output: PathBu
 
 // Branches
 
-/// Where a row lies does not depend on which branch comes first.
+/// The place of a row does not depend on which branch comes first.
 #[writer]
 fn save_shared(sales: &[Sale], lane: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached("INSERT INTO shared VALUES (?1, ?2)")?;
@@ -413,7 +413,7 @@ fn create_shared(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch("CREATE TABLE shared (id INTEGER PRIMARY KEY, cents INTEGER)")
 }
 
-/// Counts what both branches have left.
+/// Counts the rows of both branches.
 #[step]
 fn count_shared(tx: &Transaction<'_>, lane: &Output<count_lane>) -> rusqlite::Result<()> {
     tx.execute_batch("CREATE TABLE joined (rows INTEGER, lane INTEGER)")?;
@@ -450,7 +450,7 @@ fn split(input: PathBuf, output: PathBuf, lines_input: PathBuf, lines_output: Pa
 
 // Partitions
 
-/// The ids of what a partition passed on, one after the other.
+/// The ids of the items that a partition passed on, in order.
 #[derive(Default, Serialize, Deserialize)]
 struct Passed(Vec<u32>);
 
@@ -460,7 +460,7 @@ fn remember(sale: Sale, #[state] passed: &mut Passed) -> Sale {
     sale
 }
 
-/// What the journal then holds says whether each partition's state was that of its last commit.
+/// The journal then shows whether each partition's state was that of its last commit.
 #[aggregator]
 fn passed(parts: Vec<Passed>) -> Vec<Passed> {
     parts
@@ -535,7 +535,7 @@ fn check(sale: Sale, #[state] running: &mut Running) -> Result<Sale, Refused> {
     }
 }
 
-/// Refuses some when they are in the table.
+/// Refuses some rows after they are in the table.
 #[writer]
 fn checked_table(sales: &[Sale], tx: &Transaction<'_>) -> Result<(), Refused> {
     let mut insert = tx.prepare_cached("INSERT INTO sale VALUES (?1, ?2, ?3)")?;
@@ -560,7 +560,7 @@ fn skip(bad_input: PathBuf, output: PathBuf) {
     skip_some;
 }
 
-// What fails twice, and then no more
+// Components that fail twice, and then no more
 
 /// How often a thing was tried in this process.
 fn attempt(of: &'static str, id: u32) -> u32 {
@@ -572,7 +572,7 @@ fn attempt(of: &'static str, id: u32) -> u32 {
     *attempt
 }
 
-/// Somebody is busy, but not for long.
+/// A transient failure.
 #[derive(Debug)]
 struct Busy;
 
@@ -588,7 +588,7 @@ fn passes(of: &'static str, id: u32) -> Result<(), Busy> {
     if attempt(of, id) < 3 { Err(Busy) } else { Ok(()) }
 }
 
-/// Sales from a place that is out of reach now and then, twice each time.
+/// Sales from a source that is unreachable now and then, twice each time.
 struct Remote {
     sales: CsvReader<Sale>,
     handed_out: u32,
@@ -627,7 +627,7 @@ fn remote_sales(input: PathBuf) -> Result<Remote, ReadError> {
     Ok(Remote { sales: CsvReader::open(input)?, handed_out: 0 })
 }
 
-/// Has counted by the time it fails.
+/// Counts before it fails.
 #[processor]
 fn count_slowly(sale: &Sale, #[state] running: &mut Running) -> Result<Sale, Busy> {
     running.count += 1;
@@ -684,7 +684,7 @@ fn book_known() {
     bad_sales | most | (file, book)
 }
 
-/// What only the commit refuses: chunks are committed in parts.
+/// Only the commit refuses some rows, so chunks are committed in parts.
 #[job]
 fn parts(bad_input: PathBuf, output: PathBuf) {
     create_known;
@@ -697,7 +697,7 @@ mod on_threads;
 
 use on_threads::{threaded, unordered};
 
-/// Restarted with another number of them, by the program `shapes_threads`.
+/// Restarted with another number of threads, by the program `shapes_threads`.
 const THREADS: usize = 3;
 
 batch_runtime::main!(

@@ -1,4 +1,4 @@
-//! The shapes of `shapes` that have threads, with another number of them: they are restarted by this one.
+//! The shapes of `shapes` that have threads, with another number of threads: this program restarts them.
 
 mod on_threads;
 

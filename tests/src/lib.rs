@@ -1,8 +1,8 @@
-//! Tests of the framework; see the folders beside this one. What several of them need is here.
+//! Helpers shared by several of the framework's tests, which are in the folders next to this one.
 
 use std::path::{Path, PathBuf};
 
-/// The text without the marks in the names of unfinished files: 16 hexadecimal digits and a dot before `part`.
+/// Removes the marks from the names of unfinished files in a text: 16 hexadecimal digits and a dot before `part`.
 #[must_use]
 pub fn unmarked(text: &str) -> String {
     let mut rest = text;
@@ -19,10 +19,10 @@ pub fn unmarked(text: &str) -> String {
     unmarked + rest
 }
 
-/// The file whose name is this one without its mark, as `out.csv.part`, if it is there.
+/// Finds the file whose name without its mark is this one, such as `out.csv.part`.
 ///
 /// # Panics
-/// When the path has no name, or its folder cannot be read.
+/// If the path has no name, or its folder cannot be read.
 #[must_use]
 pub fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! The pictures of a job, against files that were looked at. `UPDATE_GOLDEN=1` writes them anew.
+//! Compares the pictures of a job with reviewed files. `UPDATE_GOLDEN=1` rewrites the files.
 
 #![allow(
     clippy::needless_pass_by_value,
@@ -143,7 +143,7 @@ fn a_job_is_drawn_as_a_mermaid_flowchart() {
 }
 
 #[test]
-fn a_job_is_drawn_in_the_language_of_graphviz() {
+fn a_job_is_drawn_as_a_graphviz_digraph() {
     assert_golden("etl.dot", GraphFormat::Dot);
 }
 

@@ -1,4 +1,4 @@
-//! The mistakes in components, steps and parameters, and the programs nearest to them that compile.
+//! Mistakes in components, steps and parameters, and the nearest programs that compile.
 
 #[test]
 fn mistakes_in_the_wiring_are_reported_at_the_word_to_edit() {

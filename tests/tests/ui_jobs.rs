@@ -1,4 +1,4 @@
-//! The mistakes in jobs, and the programs nearest to them that compile.
+//! Mistakes in jobs, and the nearest programs that compile.
 
 #[test]
 fn mistakes_in_a_job_are_reported_at_the_word_to_edit() {

@@ -92,7 +92,7 @@ fn a_failure_cancels_the_calls_in_flight_and_a_restart_is_exact() {
     let counters = step(&report, "failed").counters;
     assert_eq!((counters.read, counters.commit, counters.rollback), (10, 2, 1));
     assert!(report.exit.description.contains("13 fails"), "{}", report.exit.description);
-    assert!((1..=4).contains(&CANCELLED.load(Ordering::SeqCst)), "what was begun behind it is gone");
+    assert!((1..=4).contains(&CANCELLED.load(Ordering::SeqCst)), "the calls after it are cancelled");
     world.completes(&failing(30, None));
     assert_eq!(kept(&world), (1..=30).collect::<Vec<_>>());
 }

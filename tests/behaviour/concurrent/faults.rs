@@ -325,7 +325,7 @@ fn reopened() {
 
 #[job]
 fn breaking(count: u32) {
-    opened_anew;
+    reopened;
 }
 
 #[test]
@@ -333,6 +333,6 @@ fn a_reader_that_breaks_is_reopened_at_its_position() {
     let world = World::new();
     let report = world.completes(&breaking(35));
     assert_eq!(kept(&world), (2..=36).collect::<Vec<_>>());
-    let counters = step(&report, "opened_anew").counters;
+    let counters = step(&report, "reopened").counters;
     assert_eq!((counters.read, counters.write, counters.commit), (35, 35, 9));
 }

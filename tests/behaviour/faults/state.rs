@@ -11,7 +11,7 @@ struct Seen {
     sum: i64,
 }
 
-/// The number, with how many came before it in thousands; fails with its state changed.
+/// Adds the number of earlier items, in thousands; fails after changing its state.
 #[processor]
 fn counted(number: i64, #[state] seen: &mut Seen) -> Result<i64, Trouble> {
     seen.count += 1;
@@ -30,7 +30,7 @@ fn load_job() {
     load;
 }
 
-/// The numbers with their places, had the others never been there.
+/// The numbers with their places, as if the others had never been there.
 fn placed(left: &[i64]) -> Vec<i64> {
     (1..).zip(left).map(|(place, number)| place * 1000 + number).collect()
 }
@@ -78,7 +78,7 @@ fn remembered(number: i64, #[state] seen: &mut Seen) -> i64 {
     number
 }
 
-/// How many the first processor has counted.
+/// Returns whether the first processor has counted the 18 items that were not skipped.
 fn counted_so_far(world: &World) -> bool {
     let context = world.texts("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT");
     context[0].contains(r#"\"count\":18"#)
@@ -90,7 +90,7 @@ fn chained_job() {
 }
 
 #[test]
-fn a_skip_in_a_later_processor_undoes_the_states_before_it_and_a_retry_does_not() {
+fn a_failed_later_processor_undoes_earlier_states_on_a_skip_and_counts_once_on_a_retry() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [2, 7], ALWAYS);
     fails(Place::Process, Trouble::Busy, [3, 8], 2);
@@ -100,7 +100,7 @@ fn a_skip_in_a_later_processor_undoes_the_states_before_it_and_a_retry_does_not(
     assert!(counted_so_far(&world));
 }
 
-/// Counts in the step's context what it writes, and fails having done so.
+/// Counts its rows in the contexts of the step and the job, and only then fails.
 #[writer]
 fn noted(numbers: &[i64], tx: &Transaction<'_>, step: &StepContext, job: &JobContext) -> anyhow::Result<()> {
     insert("saved", numbers, tx)?;

@@ -58,7 +58,7 @@ fn a_failure_in_one_branch_awaits_the_others_and_a_restart_runs_the_incomplete_o
 fn awaited(tag: String, #[param(identifying = false)] fail: Option<String>) {
     split! {
         task as left,
-        { waiting(after = "left fails") as right; task as behind; }
+        { waiting(after = "left fails") as right; task as later; }
     }
 }
 
@@ -66,7 +66,7 @@ fn awaited(tag: String, #[param(identifying = false)] fail: Option<String>) {
 fn the_later_steps_of_a_branch_run_even_after_the_failure_of_another() {
     let world = World::new();
     let report = world.fails(&awaited("awaited".to_owned(), Some("left".to_owned())));
-    assert_eq!(names(&report), ["left", "right", "behind"]);
+    assert_eq!(names(&report), ["left", "right", "later"]);
 }
 
 #[job]

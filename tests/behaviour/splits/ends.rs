@@ -53,7 +53,7 @@ fn a_failure_that_its_branch_handles_does_not_fail_the_job() {
 fn ending(tag: String, #[param(identifying = false)] fail: Option<String>) {
     split! {
         { task as left; end!("ENOUGH") },
-        { waiting(after = "left ends") as right; task as behind; },
+        { waiting(after = "left ends") as right; task as later; },
     }
 }
 
@@ -62,21 +62,21 @@ fn end_in_a_branch_ends_the_job_once_the_others_have_ended() {
     let world = World::new();
     let report = world.completes(&ending("ending".to_owned(), None));
     assert_eq!(report.exit.code, "ENOUGH");
-    assert_eq!(names(&report), ["left", "right", "behind"]);
+    assert_eq!(names(&report), ["left", "right", "later"]);
 }
 
 #[test]
 fn a_failure_is_worse_than_an_end() {
     let world = World::new();
-    world.fails(&ending("ending worse".to_owned(), Some("behind".to_owned())));
+    world.fails(&ending("ending worse".to_owned(), Some("later".to_owned())));
     let report = world.completes(&ending("ending worse".to_owned(), None));
-    assert_eq!((report.exit.code.as_str(), names(&report)), ("ENOUGH", vec!["behind"]));
+    assert_eq!((report.exit.code.as_str(), names(&report)), ("ENOUGH", vec!["later"]));
 }
 
 #[job]
 fn stopping(tag: String, fail: Option<String>) {
     split! {
-        { task as left; stop!("look at it"); task as behind; },
+        { task as left; stop!("look at it"); task as later; },
         { waiting(after = "left ends") as right; task as other; },
     }
     task as last;
@@ -89,7 +89,7 @@ fn stop_in_a_branch_stops_the_job_after_the_join_and_a_restart_resumes_in_that_b
     let report = world.run(&launch);
     assert_eq!((report.status, report.exit.description.as_str()), (BatchStatus::Stopped, "look at it"));
     assert_eq!(names(&report), ["left", "right", "other"]);
-    assert_eq!(names(&world.completes(&launch)), ["behind", "last"]);
+    assert_eq!(names(&world.completes(&launch)), ["later", "last"]);
 }
 
 /// Raises the stop once the other branch is in the middle of its chunks.
