@@ -1,4 +1,4 @@
-//! The texts of `end!`, `fail!` and `stop!`, with values of the job in them.
+//! The texts of `end!`, `fail!` and `stop!` can contain values of the job.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ fn loading(rows: u64, #[param(identifying = false)] expected: Option<u64>, input
 }
 
 #[test]
-fn fail_tells_outputs_and_parameters_by_their_names() {
+fn fail_shows_outputs_and_parameters_by_name() {
     let world = World::new();
     let report = world.fails(&loading(7, Some(9), "/in.csv".into()));
     assert_eq!(report.exit.description, "only   7 rows of /in.csv, {expected} are Some(9)");
@@ -52,7 +52,7 @@ fn fail_tells_outputs_and_parameters_by_their_names() {
 }
 
 #[test]
-fn a_text_after_a_restart_tells_what_the_passed_step_left_and_what_the_parameter_is_now() {
+fn a_text_after_a_restart_shows_the_output_of_the_passed_step_and_the_new_parameter() {
     let world = World::new();
     world.fails(&loading(7, Some(9), "/in.csv".into()));
     let report = world.fails(&loading(7, Some(8), "/in.csv".into()));
@@ -61,7 +61,7 @@ fn a_text_after_a_restart_tells_what_the_passed_step_left_and_what_the_parameter
 }
 
 #[test]
-fn end_tells_why_after_its_code() {
+fn end_shows_the_reason_after_its_code() {
     let world = World::new();
     let report = world.completes(&loading(7, None, "/in.csv".into()));
     assert_eq!(
@@ -82,7 +82,7 @@ fn approving(rows: u64, #[param(default = "nobody")] by: String) {
 }
 
 #[test]
-fn stop_tells_its_values_and_a_restart_goes_on_after_it() {
+fn stop_shows_its_values_and_a_restart_continues_after_it() {
     let world = World::new();
     let launch = approving(12, "Ada".to_owned());
     let report = world.run(&launch);
@@ -105,7 +105,7 @@ fn through_a_flow(rows: u64) {
 }
 
 #[test]
-fn a_text_in_a_flow_tells_what_a_step_of_the_flow_left() {
+fn a_text_in_a_flow_shows_the_output_of_a_step_of_the_flow() {
     let world = World::new();
     assert_eq!(world.fails(&through_a_flow(3)).exit.description, "3 rows too many");
 }
@@ -122,7 +122,7 @@ fn outer(rows: u64) {
 }
 
 #[test]
-fn the_text_of_a_nested_job_is_told_by_the_outer_one() {
+fn the_outer_job_reports_the_text_of_a_nested_job() {
     let world = World::new();
     let told = world.fails(&outer(3)).exit.description;
     assert!(told.contains("3 rows in `inner`"), "{told}");
@@ -149,7 +149,7 @@ fn breaking() {
 }
 
 #[test]
-fn a_value_that_panics_when_it_is_told_fails_the_job_which_does_not_pass_the_stop() {
+fn a_value_that_panics_while_it_is_formatted_fails_the_job_before_the_stop() {
     let world = World::new();
     let report = world.fails(&breaking());
     assert!(report.exit.description.contains("`it is {breaks}`"), "{}", report.exit.description);

@@ -1,4 +1,4 @@
-//! The values in the text of an `end!`, `fail!` or `stop!` are parameters of the job, or outputs of steps before it.
+//! The values in the text of an `end!`, `fail!` or `stop!` are parameters of the job, or outputs of earlier steps.
 
 use crate::errors::Errors;
 use crate::model::body::{Body, Kind, Named, parameter_name, plain};
@@ -7,20 +7,20 @@ use crate::model::text::{Text, Value};
 use crate::model::types::shown;
 use crate::syntax::nearest::nearest;
 
-/// Looks up the names in the texts of a body. A text that names what is not there is reported, and taken out.
+/// Looks up the names in the texts of a body. A text with an unknown name is reported and removed.
 pub(crate) fn check(noun: &str, parameters: &[Parameter], body: &mut Body, errors: &mut Errors) {
     let mut names = Names { noun, parameters, before: Vec::new(), whole: true };
     names.body(body, errors);
 }
 
-/// A name that stands in the body before a text.
+/// A name that occurs in the body before a text.
 struct Known {
-    /// As it is called there: the word behind `as`, or the function's.
+    /// Its name there: the word after `as`, or the function's.
     name: String,
     /// The function's.
     word: String,
     path: String,
-    /// A decider of a `while`?
+    /// True for the decider of a `while`.
     asked: bool,
 }
 
@@ -28,7 +28,7 @@ struct Names<'n> {
     noun: &'n str,
     parameters: &'n [Parameter],
     before: Vec<Known>,
-    /// Could all before it be read?
+    /// True if everything before the text could be read.
     whole: bool,
 }
 
@@ -81,7 +81,7 @@ impl Names<'_> {
         }
     }
 
-    /// What a name stands for; or what is wrong with it, where that is not reported already.
+    /// The value that a name refers to, or the mistake in it, unless that is already reported.
     fn value(&self, name: &str) -> Result<Value, Option<String>> {
         let parameter = self.parameters.iter().position(|parameter| parameter_name(&parameter.name) == name);
         let mut paths: Vec<&Known> = self.before.iter().filter(|known| known.name == name).collect();
@@ -91,35 +91,35 @@ impl Names<'_> {
         paths.dedup_by(|a, b| a.path == b.path);
         match (parameter, &paths[..]) {
             (Some(_), [_, ..]) => Err(Some(format!(
-                "`{name}` is a parameter of the job, and a step of it as well; give the step another name in this job, as `{name} as the_{name}`, and write that"
+                "`{name}` is both a parameter and a step of the job; give the step another name in this job, such as `{name} as the_{name}`, and write that"
             ))),
             (Some(at), []) => {
                 let parameter = &self.parameters[at];
                 if parameter.secret {
                     return Err(Some(format!(
-                        "`{name}` is a secret, which is never stored, and this text is; leave `{{{name}}}` out"
+                        "`{name}` is a secret, which is never stored, but this text is; leave `{{{name}}}` out"
                     )));
                 }
                 parameter.ty.as_ref().map(|_| Value::Parameter(at)).ok_or(None)
             }
             (None, [known]) if known.asked => Err(Some(format!(
-                "`{name}` is a decider, and the outcome of a decider is not kept; let a step return the value to show"
+                "`{name}` is a decider, whose outcome is not kept; let a step return the value to show"
             ))),
             (None, [known]) => self.output(name, known),
             (None, []) if !self.whole => Err(None),
             (None, []) => Err(Some(self.unknown(name))),
             (None, _) => Err(Some(format!(
-                "more than one step is called `{name}` here; give each another name, as `{name} as {name}_again`, and write that"
+                "more than one step is called `{name}` here; give one another name, such as `{name} as {name}_again`, and write that"
             ))),
         }
     }
 
-    /// What the step left. There is one output of a step, whatever it is called where it runs.
+    /// The output of the step. A step has one output, even if it runs under several names.
     fn output(&self, name: &str, known: &Known) -> Result<Value, Option<String>> {
         let again = self.before.iter().find(|other| other.path == known.path && other.name != known.name);
         match again {
             Some(again) if name != known.word => Err(Some(format!(
-                "`{name}` and `{}` are one step, `{word}`, which leaves one output, that of its last run; write `{{{word}}}` if that is meant",
+                "`{name}` and `{}` are the same step, `{word}`, which has one output, that of its last run; write `{{{word}}}` if you mean that",
                 again.name,
                 word = known.word,
             ))),
@@ -146,17 +146,17 @@ impl Names<'_> {
         let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
         let scope = match (&parameters[..], &steps[..]) {
             ([], []) if self.noun == "flow" => {
-                "there is none: a flow has no parameters, and no step is before it".to_owned()
+                "none: a flow has no parameters, and no step comes before it".to_owned()
             }
-            ([], []) => "there is none: the job has no parameters, and no step is before it".to_owned(),
+            ([], []) => "none: the job has no parameters, and no step comes before it".to_owned(),
             (parameters, []) => listed("the parameters", parameters),
-            ([], steps) => listed("what the steps before it left", steps),
+            ([], steps) => listed("the outputs of earlier steps", steps),
             (parameters, steps) => format!(
                 "{}; {}",
                 listed("the parameters", parameters),
-                listed("what the steps before it left", steps)
+                listed("the outputs of earlier steps", steps)
             ),
         };
-        format!("this text knows no `{name}`{meant}\nvalues that it can tell: {scope}")
+        format!("unknown name `{name}` in this text{meant}\navailable values: {scope}")
     }
 }

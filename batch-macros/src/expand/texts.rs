@@ -1,5 +1,5 @@
-//! Receives: the text of an `end!`, `fail!` or `stop!`. Gives: it as a constant; where there are values in it, with a hidden function
-//! that gets them out of the scope, as the arguments of a decider are, and formats the text.
+//! Generates the text of an `end!`, `fail!` or `stop!` as a constant. If it contains values, a hidden function gets
+//! them from the scope, like the arguments of a decider, and formats the text.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -8,11 +8,11 @@ use syn::Attribute;
 use super::names::{self, Roles};
 use crate::model::text::Text;
 
-/// What a value in a text is made of.
+/// The source of a value in a text.
 pub(crate) enum Told<'t> {
-    /// The parameter of that name, whose type has the alias.
+    /// The parameter with that name, whose type has the alias.
     Parameter { name: &'t str, alias: Ident, is_path: bool },
-    /// The output of the step that the alias stands for, which is called so in the body.
+    /// The output of the step that the alias refers to; `word` is its name in the body.
     Output { word: String, alias: Ident },
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn plain(text: Option<&Text>) -> TokenStream {
     )
 }
 
-/// A text with values: the items that it is made of. `used` is the constant that they define.
+/// The items for a text with values. `used` is the constant that they define.
 pub(crate) fn telling(
     text: &Text,
     used: &Ident,
@@ -36,7 +36,7 @@ pub(crate) fn telling(
     conditions: &[Attribute],
 ) -> TokenStream {
     let (word, literal) = (text.word, &text.literal);
-    // The call stands where the text does, and so does what rustc says of a value that cannot be shown.
+    // The call has the span of the text, where rustc then reports a value that cannot be shown.
     let at = Span::call_site().located_at(literal.span());
     let tell = format_ident!("__tell{used}");
     let (mut items, mut needs, mut fetch) = (TokenStream::new(), TokenStream::new(), TokenStream::new());
@@ -52,7 +52,7 @@ pub(crate) fn telling(
                     kind: __batch::NeedKind::Parameter(<#alias as __batch::ParameterType>::TYPE),
                 },));
                 fetch.extend(quote!(let #local = __scope.parameter::<#alias>(#name)?;));
-                // A path says how it is shown.
+                // A path is shown by its `display()`.
                 arguments.push(if is_path {
                     quote!(#argument = #local.display())
                 } else {
@@ -94,7 +94,7 @@ pub(crate) fn telling(
     }
 }
 
-/// An alias that stands for the step where it leaves an output; else rustc says that it does not, and nothing more.
+/// An alias that refers to the step if it has an output. Otherwise rustc reports that, and nothing more.
 fn left(
     alias: &Ident,
     step: &str,

@@ -372,9 +372,11 @@ fn command(mac: &Macro, errors: &mut Errors) -> Kind {
     match name.as_str() {
         "end" if mac.tokens.is_empty() => Kind::End("COMPLETED".to_owned(), None),
         "end" => end(mac, errors),
-        "fail" => text("fail!", mac, "why in quotes, as `fail!(\"the file is damaged\")`", errors)
-            .map_or(Kind::Broken, Kind::Fail),
-        "stop" => text("stop!", mac, "why in quotes, as `stop!(\"waits for approval\")`", errors)
+        "fail" => {
+            text("fail!", mac, "the reason in quotes, such as `fail!(\"the file is damaged\")`", errors)
+                .map_or(Kind::Broken, Kind::Fail)
+        }
+        "stop" => text("stop!", mac, "the reason in quotes, such as `stop!(\"waits for approval\")`", errors)
             .map_or(Kind::Broken, Kind::Stop),
         "split" => split::split(mac, errors),
         other => {
@@ -395,7 +397,7 @@ fn command(mac: &Macro, errors: &mut Errors) -> Kind {
 
 /// `end!("CODE")`, `end!("CODE", "why")`.
 fn end(mac: &Macro, errors: &mut Errors) -> Kind {
-    const WANTED: &str = "`end!` says an exit code in quotes, as `end!(\"NOTHING_TO_DO\")`, and may say why, as `end!(\"NOTHING_TO_DO\", \"no rows for {year}\")`, or nothing, `end!()`";
+    const WANTED: &str = "`end!` takes nothing, `end!()`, or an exit code in quotes, such as `end!(\"NOTHING_TO_DO\")`, and a reason if you like, such as `end!(\"NOTHING_TO_DO\", \"no rows for {year}\")`";
     let Ok((code, why)) = mac.parse_body_with(code_and_text) else {
         errors.at(&mac.tokens, WANTED);
         return Kind::Broken;
@@ -407,7 +409,7 @@ fn end(mac: &Macro, errors: &mut Errors) -> Kind {
     if code.value().contains(['{', '}']) {
         errors.at(
             &code,
-            "an exit code is a word that others look for, without values in it; say them after it: `end!(\"NOTHING_TO_DO\", \"no rows for {year}\")`",
+            "an exit code is a fixed word that other programs look for; put values into the reason: `end!(\"NOTHING_TO_DO\", \"no rows for {year}\")`",
         );
         return Kind::Broken;
     }
@@ -419,19 +421,19 @@ fn end(mac: &Macro, errors: &mut Errors) -> Kind {
 
 fn text(word: &'static str, mac: &Macro, wanted: &str, errors: &mut Errors) -> Option<Text> {
     if mac.tokens.is_empty() {
-        errors.at(&mac.path, format!("`{word}` says {wanted}"));
+        errors.at(&mac.path, format!("`{word}` takes {wanted}"));
         return None;
     }
     match mac.parse_body::<syn::LitStr>() {
         Ok(text) if text.value().trim().is_empty() => {
-            errors.at(&text, format!("`{word}` says {wanted}"));
+            errors.at(&text, format!("`{word}` takes {wanted}"));
             None
         }
         Ok(text) => Text::read(word, text, errors),
         Err(_) => {
             errors.at(
                 &mac.tokens,
-                format!("`{word}` says {wanted}; values are named in the text, as `{word}(\"no rows for {{year}}\")`"),
+                format!("`{word}` takes {wanted}; name the values in the text, such as `{word}(\"no rows for {{year}}\")`"),
             );
             None
         }

@@ -1,4 +1,4 @@
-//! Receives: what stands after `end!`, `fail!` or `stop!`. Gives: the text, and the names of the values in it.
+//! Reads the text of an `end!`, `fail!` or `stop!`, and the names of the values in it.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -10,28 +10,28 @@ use crate::errors::Errors;
 /// The text of an `end!`, `fail!` or `stop!`.
 #[derive(Clone)]
 pub(crate) struct Text {
-    /// The word that it stands after: `fail!`.
+    /// The command that it belongs to: `fail!`.
     pub(crate) word: &'static str,
     /// As the user wrote it.
     pub(crate) literal: LitStr,
-    /// The text, where it names no value.
+    /// The text, if it names no value.
     pub(crate) plain: String,
     /// The names in it, each once, in order.
     pub(crate) names: Vec<String>,
-    /// What they are, in the same order: known once the names have been looked up in the body.
+    /// Their values, in the same order, once the names have been looked up in the body.
     pub(crate) values: Vec<Value>,
 }
 
 /// A value in a text.
 #[derive(Clone)]
 pub(crate) enum Value {
-    /// The parameter at that place in the job.
+    /// The parameter with that index in the job.
     Parameter(usize),
-    /// What the step left that is named by this path in the body.
+    /// The output of the step with this path in the body.
     Output(String),
 }
 
-/// What stands in the parentheses of `end!`: the exit code, and why.
+/// The arguments of `end!`: the exit code, and the reason.
 pub(crate) fn code_and_text(tokens: syn::parse::ParseStream<'_>) -> syn::Result<(LitStr, Option<LitStr>)> {
     let code = tokens.parse()?;
     let mut why = None;
@@ -46,24 +46,24 @@ pub(crate) fn code_and_text(tokens: syn::parse::ParseStream<'_>) -> syn::Result<
 }
 
 impl Text {
-    /// Reads a text; `None` where it is no such text, which is reported.
+    /// Reads a text; `None` if it is malformed, which is reported.
     pub(crate) fn read(word: &'static str, literal: LitStr, errors: &mut Errors) -> Option<Self> {
         let (mut plain, mut names) = (String::new(), Vec::new());
         let text = literal.value();
         let mut rest = text.as_str();
         while let Some(at) = rest.find(['{', '}']) {
             plain.push_str(&rest[..at]);
-            let (brace, behind) = rest[at..].split_at(1);
-            if behind.starts_with(brace) {
+            let (brace, after) = rest[at..].split_at(1);
+            if after.starts_with(brace) {
                 plain.push_str(brace);
-                rest = &behind[1..];
+                rest = &after[1..];
                 continue;
             }
-            let inside = if brace == "{" { behind.split_once('}') } else { None };
-            let Some((inside, behind)) = inside else {
+            let inside = if brace == "{" { after.split_once('}') } else { None };
+            let Some((inside, after)) = inside else {
                 errors.at(
                     &literal,
-                    format!("a `{brace}` stands alone here; write `{brace}{brace}` if the text is to have one, or the name of a value, as `{{year}}`"),
+                    format!("unmatched `{brace}` in this text; write `{brace}{brace}` for a literal one, or the name of a value, such as `{{year}}`"),
                 );
                 return None;
             };
@@ -75,7 +75,7 @@ impl Text {
                     return None;
                 }
             }
-            rest = behind;
+            rest = after;
         }
         plain.push_str(rest);
         Some(Self { word, literal, plain, names, values: Vec::new() })
@@ -87,21 +87,19 @@ fn name(inside: &str) -> Result<String, String> {
     let (name, spec) = inside.split_once(':').unwrap_or((inside, ""));
     let name = name.trim_end();
     if name.is_empty() || name.starts_with(|letter: char| letter.is_ascii_digit()) {
-        return Err(
-            "the values of a text are named in it; write the name of a parameter or step in the braces: `{year}`"
-                .to_owned(),
-        );
+        return Err("a text names its values; write the name of a parameter or step in the braces: `{year}`"
+            .to_owned());
     }
-    // A parameter may be called `r#type`, which is `{type}` here.
+    // A parameter may be named `r#type`, which is `{type}` here.
     let ident =
         Ident::parse_any.parse_str(name).ok().filter(|ident| ident == name && !name.starts_with("r#"));
     let Some(ident) = ident else {
         return Err(format!(
-            "`{name}` is no name, and braces hold one, of a parameter or step; have a step return what is to be told, or write `{{{{` for a brace"
+            "`{name}` is not a name, and braces take the name of a parameter or step; let a step return the value to show, or write `{{{{` for a brace"
         ));
     };
     if spec.contains(['$', '*']) {
-        return Err(format!("a width stands in the text as a number: write `{{{name}:>5}}`"));
+        return Err(format!("a width is a number in the text: write `{{{name}:>5}}`"));
     }
     Ok(ident.to_string())
 }
@@ -128,18 +126,18 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_is_called_as_a_keyword_is_named_without_its_mark() {
+    fn a_parameter_named_like_a_keyword_is_written_without_its_prefix() {
         assert_eq!(read("{type:?}").unwrap().1, ["type"]);
         assert_eq!(read("{r#type:?}"), None);
     }
 
     #[test]
-    fn doubled_braces_stand_for_one() {
+    fn doubled_braces_become_one() {
         assert_eq!(read("{{}} is {{empty}}").unwrap(), ("{} is {empty}".to_owned(), Vec::new()));
     }
 
     #[test]
-    fn a_lone_brace_no_name_and_a_width_from_elsewhere_are_refused() {
+    fn a_lone_brace_a_missing_name_and_a_width_argument_are_refused() {
         for text in ["{", "}", "a } b", "{}", "{0}", "{a.b}", "{a:>width$}", "{a:.*}"] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -1,4 +1,4 @@
-//! What is annotated is called as ever: a unit test needs no framework.
+//! Annotated functions can be called as before: a unit test needs no framework.
 use batch_runtime::prelude::*;
 
 #[reader]

@@ -18,7 +18,7 @@ pub mod library {
             assert_eq!(items.len(), items[0].0 as usize);
         }
 
-        /// A step that all may run, of parts that none else sees.
+        /// A public step made of private components.
         #[step(chunk = 10)]
         pub fn open_step() {
             privates | keep

@@ -42,7 +42,7 @@ fn rest() -> Result<Option<u8>, String> {
 #[step]
 fn tidy() {}
 
-/// One step under two names, and behind an alias.
+/// One step under two names, and through an alias.
 #[job]
 fn names() {
     ld;
@@ -50,7 +50,7 @@ fn names() {
     tidy as load_once_more;
 }
 
-/// One step in two arms, and behind a `match` whose arm with it ends the job.
+/// One step in two arms, and after a `match` whose arm with it ends the job.
 #[job]
 fn exclusive_arms() {
     match quality {
@@ -64,7 +64,7 @@ fn exclusive_arms() {
     ld;
 }
 
-/// Every way that comes here leads through `count`.
+/// Every path to the step leads through `count`.
 #[job]
 fn output_on_every_way() {
     match quality {
@@ -88,15 +88,15 @@ fn output_of_a_matched_step() {
     report;
 }
 
-/// What stands behind `stop!` is reached by a restart.
+/// A restart reaches the statements after `stop!`.
 #[job]
-fn behind_stop() {
+fn after_stop() {
     tidy;
     stop!("waits for approval");
     ld;
 }
 
-/// Loops end by `break`, or with the job.
+/// Loops end with `break`, or with the job.
 #[job]
 fn loops() {
     loop {
@@ -122,7 +122,7 @@ fn outcomes() {
     }
 }
 
-/// A nested job takes what it needs; what has a default or is optional may be left out.
+/// A nested job takes the parameters it needs; those with a default or of an `Option` may be left out.
 #[job]
 fn inner(input: PathBuf, #[param(default = 3)] copies: u8, limit: Option<u32>) {
     use_input(copies = copies);
@@ -139,7 +139,7 @@ fn outer(input: PathBuf, #[param(secret)] token: String) {
     inner(input = "/tmp/other") as inner_again;
 }
 
-/// A type is one type by whatever path, and a job's `T` is given where `Option<T>` is asked for.
+/// A type is the same by any path, and a job's `T` can be passed as `Option<T>`.
 #[job]
 fn spelled_otherwise(input: std::path::PathBuf, copies: u8, limit: u32) {
     use_input;
@@ -157,7 +157,7 @@ fn main() {
     for launch in [names(), exclusive_arms(), output_on_every_way(), output_of_a_matched_step()] {
         assert!(launch.parameters.is_empty());
     }
-    let _ = (behind_stop(), loops(), outcomes(), in_a_function());
+    let _ = (after_stop(), loops(), outcomes(), in_a_function());
     let _ = inner("/tmp/input".into(), 3, None);
     let _ = outer("/tmp/input".into(), String::new());
     let launch = spelled_otherwise("/tmp/input".into(), 1, 2);

@@ -118,7 +118,7 @@ fn wrong_writer() {
     flights | late | (save, late)
 }
 
-// No second error for these: what they name is reported already.
+// No second error for these: the functions they name are already reported.
 #[step(chunk = 10)]
 fn follows() {
     list | generic | owns

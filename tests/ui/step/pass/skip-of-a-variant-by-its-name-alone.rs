@@ -1,4 +1,4 @@
-//! A variant may be named without its fields, whatever these are.
+//! A variant may be named without its fields, no matter which it has.
 
 use batch_runtime::prelude::*;
 

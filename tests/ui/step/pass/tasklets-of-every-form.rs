@@ -44,7 +44,7 @@ fn only_serialises() -> &'static str {
     "text"
 }
 
-// One expression with `|` is a value where something is returned.
+// In a function that returns something, an expression with `|` is a value.
 #[step]
 fn bits() -> u32 {
     1 | 2

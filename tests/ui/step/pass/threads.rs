@@ -1,4 +1,4 @@
-//! What each thread has for itself need not be `Send`: readers, processors, and the items between two processors.
+//! Values that stay on one thread need not be `Send`: readers, processors, and the items between two processors.
 
 use batch_runtime::prelude::*;
 use batch_runtime::ChunkTransaction;
@@ -16,7 +16,7 @@ fn flights() -> impl Iterator<Item = &'static str> {
     (0..30_usize).map(move |number| carriers[number % carriers.len()])
 }
 
-/// What one processor hands to the next stays on their thread.
+/// The items between two processors stay on their thread.
 #[processor]
 fn shared(carrier: &'static str) -> Rc<str> {
     carrier.into()
@@ -59,7 +59,7 @@ fn load() {
     flights | shared | owned | numbered | note | save
 }
 
-/// In any order write functions, and writers that are nowhere but in the transaction.
+/// Functions can write in any order, and so can writers that work only in the transaction.
 struct Print;
 
 impl Writer for Print {

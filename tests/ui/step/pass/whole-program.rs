@@ -10,7 +10,7 @@ struct Delay {
     minutes: f64,
 }
 
-/// Flights, one a line.
+/// Reads one flight per line.
 #[reader]
 fn flights(input: PathBuf) -> std::io::Result<impl Iterator<Item = std::io::Result<Flight>>> {
     use std::io::BufRead;
