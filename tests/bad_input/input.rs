@@ -6,7 +6,7 @@ use crate::world::{ENTRIES, RUN, TWO_CHUNKS, World, booked};
 
 /// Fails at the text after the entries, with the chunks before it committed; resumes once the text is repaired.
 #[track_caller]
-fn fails_behind_two_chunks(bad: &[u8], problem: &str) {
+fn fails_after_two_chunks(bad: &[u8], problem: &str) {
     let world = World::empty();
     world.write("in.csv", [ENTRIES.as_bytes(), bad].concat());
     world.fails(RUN, &format!("export failed: reading in `entries`: in.csv, line 7{problem}"));
@@ -83,18 +83,18 @@ fn a_header_without_a_column_that_is_needed_names_it() {
 
 #[test]
 fn a_wrong_number_of_columns_is_reported_with_the_line() {
-    fails_behind_two_chunks(b"f,6\n", ": expected 3 fields, found 2");
-    fails_behind_two_chunks(b"f,6,u,7\n", ": expected 3 fields, found 4");
+    fails_after_two_chunks(b"f,6\n", ": expected 3 fields, found 2");
+    fails_after_two_chunks(b"f,6,u,7\n", ": expected 3 fields, found 4");
 }
 
 #[test]
 fn an_unclosed_quote_is_reported_with_the_place_where_it_opens() {
-    fails_behind_two_chunks(b"f,6,\"u\ng,7,t\n", " (byte 49): a quote is opened and never closed");
+    fails_after_two_chunks(b"f,6,\"u\ng,7,t\n", " (byte 49): a quote is opened and never closed");
 }
 
 #[test]
 fn invalid_utf8_is_reported_with_its_column() {
-    fails_behind_two_chunks(
+    fails_after_two_chunks(
         b"f,6,u\xff\n",
         " (byte 49), column `note`: invalid UTF-8, found `u\u{fffd}`; convert the input to UTF-8",
     );
@@ -102,13 +102,13 @@ fn invalid_utf8_is_reported_with_its_column() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_reported_with_its_column() {
-    fails_behind_two_chunks(b"f,six,u\n", ", column `cents`: expected an integer, found `six`");
+    fails_after_two_chunks(b"f,six,u\n", ", column `cents`: expected an integer, found `six`");
 }
 
 #[test]
 fn a_long_value_is_cut_at_a_hundred_characters() {
     let shown = "é".repeat(100);
-    fails_behind_two_chunks(
+    fails_after_two_chunks(
         format!("f,{shown}é,u\n").as_bytes(),
         &format!(", column `cents`: expected an integer, found `{shown}…`"),
     );
@@ -116,7 +116,7 @@ fn a_long_value_is_cut_at_a_hundred_characters() {
 
 #[test]
 fn a_value_with_line_breaks_is_reported_on_one_line() {
-    fails_behind_two_chunks(
+    fails_after_two_chunks(
         b"f,\"6\n\x1b[2J7\",u\n",
         ", column `cents`: expected an integer, found `6\\n\\u{1b}[2J7`",
     );
@@ -126,11 +126,8 @@ fn a_value_with_line_breaks_is_reported_on_one_line() {
 fn a_record_over_16_mib_is_not_taken_into_memory() {
     let long = "u".repeat(16 * 1024 * 1024);
     let problem = " (byte 49): the record is longer than 16777216 bytes";
-    fails_behind_two_chunks(
-        format!("f,6,{long}\n").as_bytes(),
-        &format!("{problem}; is a line end missing?"),
-    );
-    fails_behind_two_chunks(
+    fails_after_two_chunks(format!("f,6,{long}\n").as_bytes(), &format!("{problem}; is a line end missing?"));
+    fails_after_two_chunks(
         format!("f,6,\"{long}\n").as_bytes(),
         &format!("{problem}; is a closing quote missing?"),
     );
