@@ -14,6 +14,7 @@ mod clocks;
 mod concurrent;
 mod control_flow;
 mod databases;
+mod failures;
 mod faults;
 mod files;
 mod groups;

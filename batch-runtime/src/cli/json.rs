@@ -11,8 +11,10 @@ use serde::Serialize;
 
 use super::parameter;
 use super::refusal::Refusal;
-use crate::definition::{Durability, ExecutionId, InstanceId, JobInfo, ParameterValue, StepExecutionId};
-use crate::observe::JobReport;
+use crate::definition::{
+    Durability, ExecutionId, InstanceId, JobInfo, ParameterValue, Phase, StepExecutionId,
+};
+use crate::observe::{JobReport, StepFailure};
 use crate::operator::ExecutionDetails;
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JobExecution, Owner, OwnerState, Profile, StepExecution,
@@ -100,6 +102,7 @@ struct Step<'a> {
     status: BatchStatus,
     exit_code: &'a str,
     exit_description: &'a str,
+    failure: Option<Failed<'a>>,
     /// The work of this execution of the step.
     counters: Counted,
     /// The work of its earlier executions in the instance.
@@ -110,6 +113,30 @@ struct Step<'a> {
     started: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
+}
+
+/// Why a step failed. The repository keeps only the text, so `show` does not know it.
+#[derive(Serialize)]
+struct Failed<'a> {
+    component: Option<&'a str>,
+    phase: Option<Phase>,
+    location: Option<&'a str>,
+    error: &'a str,
+    panicked: bool,
+    record: Option<&'a str>,
+}
+
+impl<'a> From<&'a StepFailure> for Failed<'a> {
+    fn from(failure: &'a StepFailure) -> Self {
+        Self {
+            component: failure.component.as_deref(),
+            phase: failure.phase,
+            location: failure.location.as_deref(),
+            error: &failure.error,
+            panicked: failure.panicked,
+            record: failure.record.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -149,6 +176,7 @@ impl<'a> From<&'a JobReport> for Report<'a> {
             status: step.status,
             exit_code: &step.exit.code,
             exit_description: &step.exit.description,
+            failure: step.failure.as_ref().map(Failed::from),
             counters: Counted::from(&step.counters),
             before: Counted::from(&step.before),
             time_nanoseconds: step.profile,
@@ -264,6 +292,7 @@ impl<'a> From<&'a ExecutionDetails> for Details<'a> {
             status: step.status,
             exit_code: &step.exit.code,
             exit_description: &step.exit.description,
+            failure: None,
             counters: Counted::from(&step.counters),
             before: Counted::from(details.before.get(&step.name).unwrap_or(&none)),
             time_nanoseconds: step.profile,

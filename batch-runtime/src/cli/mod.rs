@@ -24,6 +24,11 @@
 //! | `recover` | `recovered` |
 //! | `graph` | `job`, `format`, `graph` |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
+//!
+//! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`, `WRITE`,
+//! `TASKLET`, `AGGREGATE`, `DECIDE`; `location`, the place of the item; `error`, the error with its sources; `panicked`; and
+//! `record`, the text of a record that the reader could not read. Unknown parts are `null`. The repository does not store
+//! these parts: in `show`, `failure` is `null` and `exit_description` has the text.
 
 mod arguments;
 mod command;

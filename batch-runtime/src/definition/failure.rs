@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use serde::Serialize;
+
 use super::local_error;
 use crate::readers::ReadError;
 
@@ -11,7 +13,8 @@ use crate::readers::ReadError;
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// What a component was doing when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum Phase {
     /// Getting ready: opening a reader, binding arguments, building a resource.
@@ -283,17 +286,38 @@ impl fmt::Display for Failure {
             (None, Some(component)) => write!(f, "`{component}`: ")?,
             (None, None) => {}
         }
-        let cause = self.cause();
-        // Most readers name the place in their errors, and wrappers print their source: do not print either
-        // twice.
-        let mut last = cause.to_string();
+        // Most readers name the place in their errors: do not print it twice.
         match &parts.location {
             Some(location)
                 if parts.phase == Some(Phase::Read)
-                    && (last.contains(location) || self.find::<ReadError>().is_some()) => {}
+                    && (self.find::<ReadError>().is_some()
+                        || self.cause().to_string().contains(location)) => {}
             Some(location) => write!(f, "{location}: ")?,
             None => {}
         }
+        self.write_cause(f)
+    }
+}
+
+/// The user's error without the place, its sources and the notes included.
+pub(crate) struct CauseText<'f>(&'f Failure);
+
+impl fmt::Display for CauseText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_cause(f)
+    }
+}
+
+impl Failure {
+    /// What the failure says without its component, phase and location.
+    pub(crate) fn cause_text(&self) -> CauseText<'_> {
+        CauseText(self)
+    }
+
+    fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause = self.cause();
+        // Wrappers print their source: do not print it twice.
+        let mut last = cause.to_string();
         f.write_str(&last)?;
         let mut source = cause.source();
         while let Some(error) = source {

@@ -1,5 +1,6 @@
 //! Reports what the engine does to observers: progress bars, tests, dashboards.
 
+mod failed;
 mod live;
 #[cfg(feature = "cli")]
 pub(crate) mod progress;
@@ -8,6 +9,7 @@ mod summary;
 pub(crate) mod table;
 pub(crate) mod words;
 
+pub use failed::StepFailure;
 pub use live::StepLive;
 #[cfg(feature = "cli")]
 pub use progress::Progress;
@@ -78,6 +80,8 @@ pub struct StepReport {
     pub elapsed: Duration,
     /// The remedy, if it failed.
     pub remedy: Option<Remedy>,
+    /// The parts of its failure, if it failed; also if the control flow handled the failure.
+    pub failure: Option<StepFailure>,
 }
 
 /// The outcome of a job execution.

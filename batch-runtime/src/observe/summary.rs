@@ -333,6 +333,7 @@ mod tests {
             profile: Some(Profile { read: 610, process: 90, write: 120, commit: 180 }),
             elapsed: Duration::from_millis(1_900),
             remedy: None,
+            failure: None,
         }
     }
 

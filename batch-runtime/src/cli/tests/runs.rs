@@ -30,6 +30,23 @@ fn a_job_that_fails_exits_with_1_and_says_where_why_and_what_to_do() {
 }
 
 #[test]
+fn json_tells_the_parts_of_a_failure_and_no_failure_of_a_completed_step() {
+    let folder = Folder::new();
+    let failed = folder.json(JOBS, &format!("{RUN} --fail-at 23"));
+    let expected = serde_json::json!({
+        "component": "late",
+        "phase": "PROCESS",
+        "location": "item 23",
+        "error": "no carrier in item 23",
+        "panicked": false,
+        "record": null,
+    });
+    assert_eq!(failed["steps"][0]["failure"], expected);
+    let completed = folder.json(JOBS, RUN);
+    assert_eq!(completed["steps"][0]["failure"], serde_json::Value::Null);
+}
+
+#[test]
 fn the_same_command_again_resumes_and_counts_the_earlier_work() {
     let folder = Folder::new();
     folder.ask(JOBS, &format!("{RUN} --fail-at 23"));

@@ -15,7 +15,7 @@ use crate::engine::flow::replay::Replaying;
 use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways};
 use crate::engine::step::{Done, Halt as StepHalt, Route, StepEnd};
 use crate::graph::{Activity, Subject, Text};
-use crate::observe::{Remedy, StepReport};
+use crate::observe::{Remedy, StepFailure, StepReport};
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
 };
@@ -150,9 +150,9 @@ impl Runner<'_> {
         self.steps.extend(nested);
         let StepEnd { result, counters, profile } = end;
 
-        let remedy = match &result {
-            Err(StepHalt::Failed(failure)) => Some(Remedy::of(failure)),
-            _ => None,
+        let (remedy, failure) = match &result {
+            Err(StepHalt::Failed(failure)) => (Some(Remedy::of(failure)), Some(StepFailure::from(failure))),
+            _ => (None, None),
         };
         let (status, exit, done, lost) = match result {
             Ok(mut done) => {
@@ -208,6 +208,7 @@ impl Runner<'_> {
             profile,
             elapsed: began.elapsed(),
             remedy,
+            failure,
         };
         if let Some(observer) = &self.options.observer {
             observer.step_ended(&report);

@@ -323,6 +323,7 @@ mod tests {
             profile: None,
             elapsed: Duration::ZERO,
             remedy: None,
+            failure: None,
         });
         progress.shared.tick(live.began().max(other.began()) + LINE_EVERY * 3);
         let text = kept.text();
