@@ -8,6 +8,7 @@
 )]
 
 mod aggregators;
+mod borrowed;
 mod changed;
 mod chunks;
 mod clocks;

@@ -1,10 +1,9 @@
 //! A reader returns a source that yields items one by one.
 
 use crate::errors::Errors;
-use crate::model::argument::Asks;
 use crate::model::component::Component;
 use crate::model::item::{Source, check_owned, check_something, source};
-use crate::model::types::{as_reference, borrowed_part, impl_trait, only_argument, shown};
+use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 
 pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     let returns = &component.returns;
@@ -43,37 +42,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
             }
             if as_reference(value).is_some() {
                 errors.at(value, "a reader returns the source of its items by value: leave the `&` out");
-                return;
             }
-        }
-    }
-    check_kept(component, errors);
-}
-
-/// Reports references that the reader keeps: a parameter is dropped when the function returns.
-fn check_kept(component: &Component<'_>, errors: &mut Errors) {
-    let value = &component.returns.value;
-    if borrowed_part(value).is_none() && impl_trait(value).is_none() {
-        return;
-    }
-    for argument in &component.arguments {
-        if let Asks::Partition { range, by_reference: true } = &argument.asks {
-            errors.at(
-                &argument.ty,
-                format!(
-                    "a reader lives longer than this reference: write `{}: Partition<{}>`",
-                    argument.name,
-                    shown(range)
-                ),
-            );
-        }
-        if let Asks::Parameter { owned, by_reference: true } = &argument.asks {
-            let owned = shown(owned);
-            let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();
-            errors.at(
-                &argument.ty,
-                format!("a reader lives longer than this reference: write `{}: {owned}`", argument.name),
-            );
         }
     }
 }

@@ -3,11 +3,11 @@
 use syn::{ItemFn, Type};
 
 use crate::errors::Errors;
-use crate::model::argument::{Asks, Role};
+use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::{check_owned, first_argument, slice_element};
 use crate::model::returns::{item_of_impl, returns};
-use crate::model::types::{as_reference, borrowed_part, impl_trait, is_unit, only_argument, shown};
+use crate::model::types::{as_reference, impl_trait, is_unit, only_argument, shown};
 
 /// Which of the two it is; `None` if it is neither.
 pub(crate) fn role(function: &ItemFn, errors: &mut Errors) -> Option<Role> {
@@ -61,22 +61,5 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         && let Some(opaque) = impl_trait(value)
     {
         errors.at(opaque, "a writer object is returned as `impl Writer<Item = ..>`, with the item's type written out, or by its type");
-        return;
-    }
-    if borrowed_part(value).is_none() && impl_trait(value).is_none() {
-        return;
-    }
-    for argument in &component.arguments {
-        if let Asks::Parameter { owned, by_reference: true } = &argument.asks {
-            let owned = shown(owned);
-            let owned = owned.rsplit("::").next().unwrap_or(&owned).to_owned();
-            errors.at(
-                &argument.ty,
-                format!(
-                    "a writer object lives longer than this reference: write `{}: {owned}`",
-                    argument.name
-                ),
-            );
-        }
     }
 }

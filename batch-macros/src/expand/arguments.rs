@@ -1,7 +1,7 @@
 //! Generates the constants that say which arguments a component asks for, and the code that gets them from the
 //! scope.
 
-use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream};
+use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
@@ -104,23 +104,17 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             let check = quote_spanned!(ty_span=> let _ = <#owned as __batch::ParameterType>::TYPE;);
             out.aliases.extend(checked(&alias, owned, check));
             need(quote!(__batch::NeedKind::Parameter(<#alias as __batch::ParameterType>::TYPE)));
-            out.fetch.extend(quote!(let #local = __scope.parameter::<#alias>(#name)?;));
-            out.pass.push(match (by_reference, role.is_repeated()) {
-                (true, _) => quote!(&#local),
-                (false, true) => quote_spanned!(ty_span=> ::core::clone::Clone::clone(&#local)),
-                (false, false) => quote!(#local),
-            });
+            let got = |get| quote!(__scope.#get::<#alias>(#name)?);
+            let ways = (got(format_ident!("parameter")), got(format_ident!("kept_parameter")));
+            add_value(out, role, &local, ty_span, *by_reference, ways);
         }
         Asks::Partition { range, by_reference } => {
             let check = quote_spanned!(range.span()=> let _ = <#range as __batch::IsRange>::IS;);
             out.aliases.extend(checked(&alias, range, check));
             need(quote!(__batch::NeedKind::Partition));
-            out.fetch.extend(quote!(let #local = __scope.partition::<#alias>()?;));
-            out.pass.push(match (by_reference, role.is_repeated()) {
-                (true, _) => quote!(&#local),
-                (false, true) => quote_spanned!(ty_span=> ::core::clone::Clone::clone(&#local)),
-                (false, false) => quote!(#local),
-            });
+            let got = |get| quote!(__scope.#get::<#alias>()?);
+            let ways = (got(format_ident!("partition")), got(format_ident!("kept_partition")));
+            add_value(out, role, &local, ty_span, *by_reference, ways);
             out.partition = Some(alias);
         }
         Asks::Resource => {
@@ -138,6 +132,26 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
             out.pass.push(quote!(#local));
         }
     }
+}
+
+/// A value: owned by the generated code, or kept by the step where what the function returns may borrow it.
+fn add_value(
+    out: &mut Injected,
+    role: Role,
+    local: &Ident,
+    at: Span,
+    by_reference: bool,
+    (owned, kept): (TokenStream, TokenStream),
+) {
+    let is_kept = by_reference && role.outlives_arguments();
+    let got = if is_kept { kept } else { owned };
+    out.fetch.extend(quote!(let #local = #got;));
+    out.pass.push(match (by_reference, role.is_repeated()) {
+        (true, _) if is_kept => quote!(#local),
+        (true, _) => quote!(&#local),
+        (false, true) => quote_spanned!(at=> ::core::clone::Clone::clone(&#local)),
+        (false, false) => quote!(#local),
+    });
 }
 
 fn database_alias(alias: &Ident, argument: &Argument, database: Option<&Type>) -> TokenStream {

@@ -65,6 +65,11 @@ impl Role {
         )
     }
 
+    /// Returns whether the function's result outlives its arguments, so that the step must keep what they borrow.
+    pub(crate) fn outlives_arguments(self) -> bool {
+        matches!(self, Self::Reader | Self::WriterObject)
+    }
+
     /// Returns whether the framework passes the first argument.
     pub(crate) fn takes_items(self) -> bool {
         matches!(self, Self::Processor | Self::Writer | Self::Classifier | Self::Aggregator)

@@ -1,7 +1,7 @@
 //! Resolves the arguments of a component from the running job and step, and the bindings around the
 //! component.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,16 +96,22 @@ pub(crate) struct StepEnvironment {
     /// `None` unless this is a partition of a step.
     assigned: Option<Assigned>,
     local: Slots<dyn Any>,
+    /// The parameters that readers and writers borrow.
+    parameters: Slots<dyn Any, (TypeId, Option<ParameterValue>)>,
 }
 
 impl StepEnvironment {
     pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
-        Self { context: context.map(Arc::new), retrying, assigned: None, local: Slots::new() }
+        Self::with(context.map(Arc::new), retrying)
     }
 
     /// The same step on another thread, with its own connections.
     pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying) -> Self {
-        Self { context: Some(context), retrying: Some(retrying), assigned: None, local: Slots::new() }
+        Self::with(Some(context), Some(retrying))
+    }
+
+    fn with(context: Option<Arc<StepContext>>, retrying: Option<Retrying>) -> Self {
+        Self { context, retrying, assigned: None, local: Slots::new(), parameters: Slots::new() }
     }
 
     /// Returns whether this is the step execution of a partition.
@@ -178,6 +184,14 @@ impl<'s> Scope<'s> {
             .partition()
     }
 
+    /// As [`partition`](Self::partition), but kept by the step, so that a reader can borrow it.
+    ///
+    /// # Errors
+    /// As [`partition`](Self::partition).
+    pub fn kept_partition<T: DeserializeOwned + 'static>(&self) -> Result<&'s Partition<T>, Failure> {
+        self.step()?.local.local::<Partition<T>, _, _>(|| self.partition())
+    }
+
     /// Enters a step: the same scope, with the environment of that step.
     pub(crate) fn in_step<'t>(self, step: &'t StepEnvironment) -> Scope<'t>
     where
@@ -220,6 +234,15 @@ impl<'s> Scope<'s> {
         let (value, outer) = self.resolve(name);
         T::from_value(value.as_ref())
             .map_err(|expected| Failure::new(format!("parameter `{outer}`: {expected}")))
+    }
+
+    /// As [`parameter`](Self::parameter), but kept by the step, so that a reader or writer can borrow it.
+    ///
+    /// # Errors
+    /// As [`parameter`](Self::parameter), and outside a step.
+    pub fn kept_parameter<T: ParameterType + 'static>(&self, name: &str) -> Result<&'s T, Failure> {
+        let (value, _) = self.resolve(name);
+        self.step()?.parameters.of_key(value, || self.parameter(name))
     }
 
     /// The resource, built on first use and then shared by the whole job execution.

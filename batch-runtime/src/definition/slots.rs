@@ -4,30 +4,31 @@
 use std::any::{Any, TypeId};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// An append-only list of values by type. `V` is `dyn Any`, or `dyn Any + Send + Sync` if threads share it.
-pub(crate) struct Slots<V: ?Sized> {
-    first: OnceLock<Box<Slot<V>>>,
+/// An append-only list of values by key, by default their type. `V` is `dyn Any`, or `dyn Any + Send + Sync` if threads share it.
+pub(crate) struct Slots<V: ?Sized, K = TypeId> {
+    first: OnceLock<Box<Slot<V, K>>>,
 }
 
-struct Slot<V: ?Sized> {
-    key: TypeId,
+struct Slot<V: ?Sized, K> {
+    key: K,
     value: OnceLock<Box<V>>,
     making: Mutex<()>,
-    next: OnceLock<Box<Slot<V>>>,
+    next: OnceLock<Box<Slot<V, K>>>,
 }
 
-impl<V: ?Sized> Slots<V> {
+impl<V: ?Sized, K: Clone + PartialEq> Slots<V, K> {
     pub(crate) const fn new() -> Self {
         Self { first: OnceLock::new() }
     }
 
-    fn slot(&self, key: TypeId) -> &Slot<V> {
+    fn slot(&self, key: &K) -> &Slot<V, K> {
         let mut link = &self.first;
         loop {
             let slot = link.get_or_init(|| {
+                let key = key.clone();
                 Box::new(Slot { key, value: OnceLock::new(), making: Mutex::new(()), next: OnceLock::new() })
             });
-            if slot.key == key {
+            if slot.key == *key {
                 return slot;
             }
             link = &slot.next;
@@ -36,7 +37,7 @@ impl<V: ?Sized> Slots<V> {
 
     /// Returns the value of `key`, made by `make` on first use and only once, even if threads race. A failure
     /// is not kept: the next caller tries again.
-    fn get_or_make<E>(&self, key: TypeId, make: impl FnOnce() -> Result<Box<V>, E>) -> Result<&V, E> {
+    fn get_or_make<E>(&self, key: &K, make: impl FnOnce() -> Result<Box<V>, E>) -> Result<&V, E> {
         let slot = self.slot(key);
         if slot.value.get().is_none() {
             let _making = slot.making.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,8 +56,17 @@ impl Slots<dyn Any> {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<&T, E> {
         let value =
-            self.get_or_make(TypeId::of::<K>(), || make().map(|value| Box::new(value) as Box<dyn Any>))?;
+            self.get_or_make(&TypeId::of::<K>(), || make().map(|value| Box::new(value) as Box<dyn Any>))?;
         Ok(value.downcast_ref().expect("a key has one type"))
+    }
+}
+
+impl<K: Clone + PartialEq> Slots<dyn Any, (TypeId, K)> {
+    /// Returns the value of that type and `key`, made by `make` on first use.
+    pub(crate) fn of_key<T: 'static, E>(&self, key: K, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+        let value = self
+            .get_or_make(&(TypeId::of::<T>(), key), || make().map(|value| Box::new(value) as Box<dyn Any>))?;
+        Ok(value.downcast_ref().expect("the type is part of the key"))
     }
 }
 
@@ -65,7 +75,7 @@ impl Slots<dyn Any + Send + Sync> {
         &self,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<&T, E> {
-        let value = self.get_or_make(TypeId::of::<K>(), || {
+        let value = self.get_or_make(&TypeId::of::<K>(), || {
             make().map(|value| Box::new(value) as Box<dyn Any + Send + Sync>)
         })?;
         Ok(value.downcast_ref().expect("a key has one type"))

@@ -1,8 +1,0 @@
-use batch_runtime::prelude::*;
-
-#[reader]
-fn lines(input: &Path) -> impl Iterator<Item = String> {
-    [input.display().to_string()].into_iter()
-}
-
-fn main() {}
