@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, ItemFn};
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -15,7 +15,6 @@ use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::step::StepOptions;
 use crate::model::types::shown;
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[aggregator]`.
@@ -62,7 +61,12 @@ pub(crate) fn aggregator(given: TokenStream, function: &ItemFn, errors: &mut Err
         },
     );
     let error = error_check(&component.returns);
-    frame("aggregator", function, plain(function), quote!(#aliases #values #error #definition))
+    frame(
+        "aggregator",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #values #error #definition),
+    )
 }
 
 /// A processor of the step: its alias, and the trait that says what it is.

@@ -4,13 +4,14 @@
 use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, Type};
+use syn::{FnArg, Ident, ItemFn, Pat, Stmt, Type};
 
 use super::frame::checked;
 use crate::model::argument::{Argument, Asks, Role};
 use crate::model::body::{parameter_name, plain};
 use crate::model::component::Component;
 use crate::model::types::{as_reference, only_argument, shown, with_inferred_lifetimes};
+use crate::syntax::component;
 
 /// The code for all arguments of one function.
 #[derive(Default)]
@@ -193,6 +194,46 @@ pub(crate) fn call(
     let mut passed = Group::new(Delimiter::Parenthesis, passed);
     passed.set_span(last.span());
     quote!(#name #open #close #passed)
+}
+
+/// The user's function. In its body, the output of a step that leaves none has an erroneous type: rustc reports the mistake
+/// at the argument, and nothing about the uses in the body.
+pub(crate) fn emitted(function: &ItemFn, arguments: &[Argument]) -> ItemFn {
+    let mut function = component::plain(function);
+    let outputs = arguments.iter().filter_map(|argument| match &argument.asks {
+        // The body does not use it, and lints count the line below as a use.
+        Asks::Output { step, .. } if !argument.name.to_string().starts_with('_') => Some((argument, step)),
+        _ => None,
+    });
+    let typed =
+        outputs.filter(|(argument, _)| is_immutable(&function, &argument.name)).map(|(argument, step)| {
+            let (name, wrapped) = (&argument.name, bounded(argument));
+            let known = quote!(<#step as ::batch_runtime::__private::If<{ let _: #wrapped; true }>>::Is);
+            let known = quote!(&::batch_runtime::Output<#known>);
+            let ty = match argument.asks {
+                Asks::Output { optional: true, .. } => quote!(::core::option::Option<#known>),
+                _ => known,
+            };
+            syn::parse_quote! {
+                #[allow(unexpected_cfgs)]
+                let #name = {
+                    #[cfg(not(rust_analyzer))]
+                    let #name: #ty = #name;
+                    #name
+                };
+            }
+        });
+    let typed: Vec<Stmt> = typed.collect();
+    function.block.stmts.splice(..0, typed);
+    function
+}
+
+/// Returns whether the argument is no `mut name`, which a second binding would make an unused `mut`.
+fn is_immutable(function: &ItemFn, name: &Ident) -> bool {
+    function.sig.inputs.iter().any(|input| match input {
+        FnArg::Typed(typed) => matches!(&*typed.pat, Pat::Ident(pattern) if pattern.ident == *name && pattern.mutability.is_none()),
+        FnArg::Receiver(_) => false,
+    })
 }
 
 /// The local after `operator`, spanning the tokens of the argument's type, for the same reason.

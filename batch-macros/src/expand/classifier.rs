@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{raises, value_or_return};
 use super::frame::{frame, implement};
@@ -14,7 +14,6 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::{first_argument, taken};
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[classifier]`.
@@ -50,5 +49,5 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
             }
         },
     );
-    frame("classifier", function, plain(function), quote!(#aliases #definition))
+    frame("classifier", function, emitted(function, &component.arguments), quote!(#aliases #definition))
 }

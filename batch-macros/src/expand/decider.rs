@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::injected;
+use super::arguments::{emitted, injected};
 use super::failure::value_or_return;
 use super::frame::{frame, implement};
 use crate::check;
@@ -55,7 +55,7 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
             ::core::result::Result::Ok(::std::boxed::Box::new(#value))
         }
     };
-    frame("decider", function, component::plain(function), quote!(#aliases #definition #decide))
+    frame("decider", function, emitted(function, &decider.arguments), quote!(#aliases #definition #decide))
 }
 
 /// A decider with a mistake: jobs match on an erroneous type, about which rustc stays silent.

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::ItemFn;
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::frame::{frame, implement};
 use crate::check;
@@ -12,7 +12,6 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::grouping::Shape;
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[chunk_while]`.
@@ -59,7 +58,7 @@ pub(crate) fn chunk_while(given: TokenStream, function: &ItemFn, errors: &mut Er
     frame(
         Role::Grouping.noun(),
         function,
-        plain(function),
+        emitted(function, &component.arguments),
         quote!(type #alias = #item; #aliases #role #definition),
     )
 }

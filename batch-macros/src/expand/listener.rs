@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::{Injected, call, injected};
+use super::arguments::{Injected, call, emitted, injected};
 use super::broken;
 use super::failure::{as_result, error_check};
 use super::frame::{checked, frame, implement};
@@ -14,7 +14,6 @@ use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::listener::{self, Event, Lacking, Observed, Seen, Shows};
 use crate::model::types::is_unit;
-use crate::syntax::component::plain;
 
 /// Expands `#[listener]`.
 pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
@@ -45,7 +44,7 @@ pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Error
     } else {
         of_step(&component, event, &observed, &asked)
     };
-    frame("listener", function, plain(function), quote!(#aliases #error #body))
+    frame("listener", function, emitted(function, &component.arguments), quote!(#aliases #error #body))
 }
 
 /// The call as a `Result<(), Failure>` that names the listener.

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Ident, ItemFn};
 
 use super::aggregator::Aggregated;
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -18,7 +18,6 @@ use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::partitions::Partitions;
 use crate::syntax::binding::parameter;
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[partitioner]`.
@@ -53,7 +52,12 @@ pub(crate) fn partitioner(given: TokenStream, function: &ItemFn, errors: &mut Er
             }
         },
     );
-    frame("partitioner", function, plain(function), quote!(#aliases #ranges #error #definition))
+    frame(
+        "partitioner",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #ranges #error #definition),
+    )
 }
 
 /// The additional code of a step with partitions.

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ItemFn, Type};
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::concurrent::Concurrent;
 use super::failure::{as_result, error_check, failure, raises};
@@ -18,7 +18,6 @@ use crate::model::concurrency::ProcessorOptions;
 use crate::model::item::{Yield, bulk_outcome, first_argument, slice_element, taken, yielded};
 use crate::model::returns::in_result;
 use crate::model::types::only_argument;
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[processor]`.
@@ -124,7 +123,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
-    frame("processor", function, plain(function), quote!(#aliases #error #definition))
+    frame("processor", function, emitted(function, &component.arguments), quote!(#aliases #error #definition))
 }
 
 /// The kind of `Many<I>`, erroneous if `I` is no collection.

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{error_check, failure, raises_constant, raises_each, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -16,7 +16,6 @@ use crate::model::component::Component;
 use crate::model::item::{Source, source};
 use crate::model::returns::item_of_impl;
 use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[reader]`.
@@ -64,7 +63,12 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
         .as_ref()
         .map(|range| implement(quote!(__batch::TakesPartition<#range>), name, quote!()));
     let error = error_check(&component.returns);
-    frame("reader", function, plain(function), quote!(#aliases #types #error #definition #reads #takes))
+    frame(
+        "reader",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #types #error #definition #reads #takes),
+    )
 }
 
 /// How a reader is opened.

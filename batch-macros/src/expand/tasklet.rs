@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
 use super::names::{self, Roles};
@@ -83,7 +83,12 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
         Returned::Value { value, .. } => value_outcome(function, value),
         _ => decides_by_end(function),
     };
-    frame("step", function, plain(function), quote!(#aliases #types #error #definition #tasklet #outcome))
+    frame(
+        "step",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #types #error #definition #tasklet #outcome),
+    )
 }
 
 #[derive(Default)]

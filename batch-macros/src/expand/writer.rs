@@ -6,7 +6,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ItemFn, Type};
 
-use super::arguments::{call, injected};
+use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{as_result, error_check, raises, value_or_return};
 use super::frame::{checked, frame, implement};
@@ -17,7 +17,6 @@ use crate::model::component::Component;
 use crate::model::item::slice_element;
 use crate::model::returns::{associated, item_of_impl};
 use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
-use crate::syntax::component::plain;
 use crate::syntax::options;
 
 /// Expands `#[writer]`.
@@ -35,7 +34,7 @@ pub(crate) fn writer(given: TokenStream, function: &ItemFn, errors: &mut Errors)
                 Role::Writer => function_writer(&component),
                 _ => object_writer(&component),
             };
-            frame("writer", function, plain(function), body)
+            frame("writer", function, emitted(function, &component.arguments), body)
         }
         _ => broken::component(Role::Writer, function, errors),
     }
