@@ -235,9 +235,9 @@ fn a_job_that_no_longer_finds_its_skipped_records_is_not_replayed() {
     let report = run(&world, published);
     allow(&world);
     for (job, says) in [
-        (without_rules::published::INFO, "step `load` has no `skip` any more"),
+        (without_rules::published::INFO, "step `load` no longer has `skip`"),
         (another_reader::published::INFO, "step `load` was begun with reader `numbers` (CsvReader)"),
-        (another_way::published::INFO, "the job no longer comes to `load` the way that execution did"),
+        (another_way::published::INFO, "the job no longer reaches `load` the way that execution did"),
     ] {
         let refused = replay(&world, job, &report).unwrap_err();
         assert!(refused.contains(says), "{refused}");

@@ -113,8 +113,8 @@ fn a_begun_step_with_another_name_is_refused_with_what_to_write() {
     let world = begun(one::loads);
     assert_eq!(
         refused(&world, forgotten::loads),
-        "step `load` has committed 2 chunks with 6 items, and the job has no step of that name now; if it is `load_cities` \
-         that was called so, write `#[step(renamed_from = \"load\")]` there, or name it `load` again"
+        "step `load` has committed 2 chunks with 6 items, but the job no longer has a step of that name; if `load_cities` \
+         is its new name, write `#[step(renamed_from = \"load\")]` there, or name it `load` again"
     );
 }
 
@@ -132,7 +132,7 @@ fn a_begun_step_that_is_gone_is_refused() {
 fn a_begun_step_that_has_another_step_before_it_is_refused() {
     let world = begun(one::loads);
     let what = refused(&world, inserted::loads);
-    assert!(what.ends_with("and the job comes to it by another way now"), "{what}");
+    assert!(what.ends_with("but the job now reaches it by another path"), "{what}");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_name_that_two_steps_may_have_had_is_refused() {
     let world = begun(one::loads);
     let what = refused(&world, both::loads);
     assert!(
-        what.starts_with("what is recorded of step `load` may be of the step that has this name now"),
+        what.starts_with("the records of step `load` may belong to the step that has this name now"),
         "{what}"
     );
 }
@@ -229,7 +229,7 @@ mod swapped {
 fn a_begun_step_in_another_arm_is_refused() {
     let world = begun(arms::loads);
     let what = refused(&world, swapped::loads);
-    assert!(what.ends_with("and the job comes to it by another way now"), "{what}");
+    assert!(what.ends_with("but the job now reaches it by another path"), "{what}");
     world.completes(&arms::loads(world.path("allowed")));
     assert_exact(&world);
 }
@@ -488,7 +488,10 @@ fn commits_in_another_database_count_although_the_repository_does_not_know_them(
         )
         .unwrap();
     let what = refused(&world, elsewhere::gone::sent);
-    assert!(what.starts_with("step `load` was begun, and the job has no step of that name now"), "{what}");
+    assert!(
+        what.starts_with("step `load` was begun, but the job no longer has a step of that name"),
+        "{what}"
+    );
 }
 
 mod nested {
@@ -535,7 +538,10 @@ mod nested {
 fn a_begun_nested_job_with_another_name_is_refused() {
     let world = begun(nested::outer);
     let what = refused(&world, nested::called_otherwise::outer);
-    assert!(what.starts_with("step `import` was begun, and the job has no step of that name now"), "{what}");
+    assert!(
+        what.starts_with("step `import` was begun, but the job no longer has a step of that name"),
+        "{what}"
+    );
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Receives: a step or nested job that the walk executes. Gives: its step execution, begun in the repository and run to its end;
-//! the caller records how it ended.
+//! Begins a step or nested job in the repository and runs it to its end. The caller records how it ended.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -27,39 +26,39 @@ use crate::repository::{
     StepStart,
 };
 
-/// What is to be executed, and where.
+/// A step or nested job to execute, and everything it needs.
 pub(crate) struct Request<'r> {
     pub(crate) repository: &'r Arc<dyn Repository>,
     pub(crate) ownership: Ownership,
     pub(crate) environment: &'r Environment,
     pub(crate) options: &'r RunOptions,
-    /// The place in the job.
+    /// Its place in the job.
     pub(crate) path: &'r str,
-    /// The name that users see.
+    /// Its name as users see it.
     pub(crate) name: &'r str,
     pub(crate) activity: Activity,
     /// The job's scope with the bindings of this use.
     pub(crate) scope: Scope<'r>,
     pub(crate) route: Option<Route>,
-    /// How often it completed in earlier executions.
+    /// The number of times it completed in earlier executions.
     pub(crate) completions: u32,
-    /// The places of what it reads, where it is replayed: that and nothing else.
+    /// In a replay, the places of the records that it reads. It reads no others.
     pub(crate) replayed: Option<&'r [String]>,
-    /// Where it is a partition of the step.
+    /// The partition, if the request is for one partition of a step.
     pub(crate) partition: Option<Share<'r>>,
 }
 
-/// A partition, and what it has from the step that it is one of.
+/// A partition, and what it shares with the other partitions of its step.
 pub(crate) struct Share<'r> {
     pub(crate) partition: &'r PartitionExecution,
     pub(crate) retrying: &'r Retrying,
-    /// What the step, with all its partitions, has skipped.
+    /// The skips of the step, across all its partitions.
     pub(crate) skipped: &'r SkipCount,
-    /// That of the step.
+    /// The live state of the step.
     pub(crate) live: &'r Arc<StepLive>,
 }
 
-/// A step execution that has ended and is not yet recorded so.
+/// A step execution that has ended, before its end is recorded.
 pub(crate) struct Begun {
     pub(crate) id: StepExecutionId,
     pub(crate) before: Counters,
@@ -74,7 +73,7 @@ pub(crate) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
         Activity::Step(step) => execute_step(request, step),
         Activity::Job(nested) => execute_job(request, nested),
         Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => {
-            unreachable!("the walk goes through flows, asks deciders and tells texts itself")
+            unreachable!("the walk handles flows, deciders and texts itself")
         }
     }
 }
@@ -82,7 +81,7 @@ pub(crate) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
 fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
     let elsewhere = elsewhere(step).map(|info| (info, request.scope.database(Some(info))));
     let limit = step.options.start_limit;
-    // A database of the user's that is not to be had is a failure of the step, and recorded as one.
+    // If a database of the user's cannot be opened, the step fails, and that failure is recorded.
     let (begun, unopened) = match &elsewhere {
         None => (begin(request, limit, None)?, None),
         Some((_, Err(failure))) => (begin(request, limit, None)?, Some(failure.to_string())),
@@ -158,7 +157,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
     Ok(Begun { id, before, live, end, nested: Vec::new() })
 }
 
-/// A partition writes what belongs to the step.
+/// The mark of the output. A partition has the mark of its step.
 fn mark(request: &Request<'_>) -> Mark {
     let path = match &request.partition {
         Some(share) => {
@@ -201,7 +200,7 @@ fn failed(failure: Failure) -> StepEnd {
     StepEnd { result: Err(Halt::Failed(failure)), counters: Counters::default(), profile: None }
 }
 
-/// The other database that the step's components want the transaction of: at most one, by the wiring.
+/// The other database whose transaction the step's components use. The macros allow at most one.
 pub(crate) fn elsewhere(step: &StepInfo) -> Option<&'static DatabaseInfo> {
     step.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
         NeedKind::Transaction(database) => database,
@@ -209,7 +208,7 @@ pub(crate) fn elsewhere(step: &StepInfo) -> Option<&'static DatabaseInfo> {
     })
 }
 
-/// The parameter that makes a nested job's instance one of this place in this instance of the outer job.
+/// The parameter that ties an instance of a nested job to its place in this instance of the outer job.
 const PARENT: &str = "batch.parent";
 
 fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun, RepositoryError> {
@@ -228,7 +227,7 @@ fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun,
                 _ => Err(Halt::Failed(Failure::new(report.exit.description))),
             }
         }
-        // It completed, and the crash came before that was recorded here.
+        // It completed, but the process died before that was recorded here.
         Err(JobError::Repository(RepositoryError::AlreadyComplete {
             status: BatchStatus::Completed,
             ..
@@ -265,7 +264,7 @@ fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<
     let parameters = resolve_beside(nested, &resolved, &given)?;
     let mut parent = format!("{}:{}:{}", job.job, job.instance, request.path);
     if request.completions > 0 {
-        // The arm that it completed in was left.
+        // It completed in an arm that was left, so it runs as a new instance.
         let _ = write!(parent, "#{}", request.completions + 1);
     }
     Ok(parameters.with(PARENT, ParameterValue::String(parent)))

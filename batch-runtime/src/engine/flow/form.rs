@@ -1,4 +1,4 @@
-//! Tells whether a step can go on from what was committed under an earlier form of it.
+//! Decides whether a step can continue from a checkpoint that an earlier form of it committed.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::definition::{ComponentUse, NeedKind, StepInfo, StepKind, without_modu
 use crate::engine::flow::execution::elsewhere;
 use crate::graph::Activity;
 
-/// What the checkpoint of a step depends on: it is stored when the step begins.
+/// The properties of a step that its checkpoint depends on. They are stored when the step begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Form {
     of: Of,
@@ -17,10 +17,10 @@ pub(crate) struct Form {
     /// The stateful components with the types of their states, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     states: Vec<(String, String)>,
-    /// Who makes the partitions of the input; `None` where it is read in one piece.
+    /// The partitioner, empty if the reader makes the partitions; `None` if the input is read in one piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     partitions: Option<String>,
-    /// The other database that its checkpoints are committed in.
+    /// The other database that its checkpoints are committed in, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     database: Option<String>,
 }
@@ -33,18 +33,18 @@ enum Of {
     Job(String),
 }
 
-/// The readers or writers of a step: their names, and the kind of what they make together.
+/// The readers or writers of a step: their names, and the kind of the reader or writer that they form together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Part {
     names: Vec<String>,
     kind: String,
 }
 
-/// The state of a tasklet is told from no other, so that the function may change its name.
+/// The name under which the state of a tasklet is recorded. It does not depend on the function, which may be renamed.
 const TASKLET: &str = "tasklet";
 
 impl Form {
-    /// The form of what stands at a place of a job.
+    /// The form of the activity at a place of a job.
     pub(crate) fn of(activity: Activity) -> Option<Self> {
         match activity {
             Activity::Step(step) => Some(Self::of_step(step)),
@@ -80,22 +80,23 @@ impl Form {
         }
     }
 
-    /// As it is stored.
+    /// Encodes the form as it is stored.
     pub(crate) fn text(&self) -> String {
         serde_json::to_string(self).expect("texts and lists of texts serialise")
     }
 
-    /// As it was stored; `None` where that is not a form that this program knows.
+    /// Decodes a stored form; `None` if this program does not know its format.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// Does the repository see all that a step of this form commits? Not where it commits elsewhere.
+    /// Returns whether a step of this form commits outside the repository, which then does not see all of its commits.
     pub(crate) fn commits_elsewhere(&self) -> bool {
         self.database.is_some() || matches!(self.of, Of::Job(_))
     }
 
-    /// What keeps a step of the form `now` from going on where one of this form was: "had .. when it was begun, and has ..".
+    /// The difference that keeps a step of the form `now` from continuing after one of this form: "was begun with .., and
+    /// has .. now".
     pub(crate) fn differs(&self, now: &Self) -> Option<String> {
         if self.of != now.of {
             return Some(format!("was begun as {}, and is {} now", self.of.in_words(), now.of.in_words()));
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_difference_is_told_with_both_sides() {
+    fn the_first_difference_is_reported_with_both_sides() {
         let was = form("CsvReader", &[("dedupe", "Seen")]);
         let told = |now: &Form| was.differs(now);
         assert_eq!(told(&was), None);

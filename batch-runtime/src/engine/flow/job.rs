@@ -28,7 +28,7 @@ pub(crate) fn run(
     within: Option<&str>,
 ) -> Result<JobReport, JobError> {
     let began = Instant::now();
-    // Who asks this execution to stop asks no other that runs with the same options, at the same time or later.
+    // A stop of this execution must not stop others that run with the same options, at the same time or later.
     let options = &RunOptions { stop: options.stop.of_execution(), ..options.clone() };
     check_databases(repository, job)?;
     warn_of_undeclared(job.name, &steps(job.flow));
@@ -99,7 +99,7 @@ pub(crate) fn run(
         Err(Halt::Failed(exit)) => (BatchStatus::Failed, exit),
         Err(Halt::Lost(error)) => {
             tracing::error!(job = job.name, execution = ownership.execution.0, %error, "repository lost");
-            // A repository that takes nothing any more will show a dead owner, once the lock is free.
+            // If the repository refuses this write too, it shows a dead owner once the lock is free.
             let exit = ExitStatus::code("FAILED").because(error.to_string());
             if !matches!(error, RepositoryError::Fenced { .. }) {
                 let finish = ExecutionFinish { status: BatchStatus::Failed, exit, context: None };
@@ -135,7 +135,7 @@ pub(crate) fn run(
     Ok(report)
 }
 
-/// A step that commits in the repository's own database needs a repository that has one.
+/// Fails if a step commits in the repository's own database and the repository has none.
 fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> Result<(), JobError> {
     if repository.database().is_some() {
         return Ok(());
@@ -157,7 +157,7 @@ fn uses_own_database(step: &StepInfo) -> bool {
         .any(|need| matches!(need.kind, NeedKind::Transaction(None) | NeedKind::Connection(None)))
 }
 
-/// The steps of a body, those of its flows included.
+/// The steps of a body, including those of its flows.
 fn steps(nodes: &'static [Node]) -> Vec<&'static StepInfo> {
     nodes
         .iter()

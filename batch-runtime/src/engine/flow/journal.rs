@@ -1,10 +1,11 @@
-//! Says what an instance has passed already, what of that is decided again, and whether a job's body still holds all of it.
+//! Holds the outcomes that an instance has passed, and checks that a job's body still fits them.
 //!
-//! A journal is only ever appended to; of several entries of a place the last one counts. Two kinds of outcome are not replayed:
+//! Entries are only ever appended to a journal. If a place has several entries, the last one counts. Two kinds of outcome
+//! are not replayed:
 //!
-//! - A step that runs again routes again. Where it comes to another arm, the entries of the arm that is left are taken back, in
-//!   the transaction that records the new arm.
-//! - The outcome that led to a `fail!` is decided again. That needs no entry: a replay of the journal comes to the `fail!`.
+//! - A step that runs again routes again. If it leads to another arm, the entries of the old arm are taken back in the
+//!   transaction that records the new arm.
+//! - The outcome that led to a `fail!` is decided again. That needs no entry: a replay of the journal reaches the `fail!`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -32,9 +33,9 @@ pub(crate) struct Journal {
     order: BTreeMap<String, usize>,
     /// How often what is at a place completed, also in arms that were left.
     completions: BTreeMap<String, u32>,
-    /// Has a `match` or `while` come out otherwise than before?
+    /// True if a `match` or `while` has had different outcomes.
     rerouted: bool,
-    /// The names of choices that are made again, and of `while`s.
+    /// The names of the `match`es and `while`s that are decided again.
     again: BTreeSet<String>,
     /// The places that this execution took back.
     left: Mutex<BTreeSet<String>>,
@@ -49,11 +50,11 @@ impl Journal {
         journal
     }
 
-    /// The journal as it is replayed: with what a `fail!` of this body takes back.
+    /// A journal for replay: the decision that led to a `fail!` of this body is open again.
     pub(crate) fn replayed(nodes: &'static [Node], entries: impl IntoIterator<Item = JournalEntry>) -> Self {
         let mut journal = Self::new(entries);
         let mut replay = Replay::of(&journal);
-        // How far it comes is what it is walked for.
+        // Only what the walk collects matters, not how it ends.
         let _ = walk(nodes, &mut replay);
         journal.again = replay.taken_back;
         journal
@@ -81,7 +82,7 @@ impl Journal {
         self.entries.get(path).filter(|_| !left.contains(path))
     }
 
-    /// Is what came out there decided again?
+    /// Returns whether the outcome of a `match` or `while` is decided again.
     pub(crate) fn is_open(&self, choice: &str) -> bool {
         self.again.contains(choice)
     }
@@ -97,7 +98,7 @@ impl Journal {
         order.into_iter().filter_map(|(path, _)| self.entries.get(path)).collect()
     }
 
-    /// Leaves a part of the body: none of its places counts as passed. Returns what says so in the repository.
+    /// Leaves a part of the body, so that none of its places counts as passed. Returns the entries that record this.
     pub(crate) fn leave(&self, part: &Region) -> Vec<JournalEntry> {
         let paths: Vec<_> = self.entries.keys().filter(|path| part.contains(path)).cloned().collect();
         let entries = paths.iter().map(|path| JournalEntry::at(path, TAKEN_BACK)).collect();
@@ -105,7 +106,7 @@ impl Journal {
         entries
     }
 
-    /// The arm that was taken there.
+    /// The arm that was taken in a `match`.
     pub(crate) fn arm(&self, choice: &str, route: Route) -> Option<Result<usize, String>> {
         let label = &self.at(choice)?.outcome;
         let found = route.arm_named(label);
@@ -113,12 +114,12 @@ impl Journal {
     }
 }
 
-/// Does the body still hold what an instance has done? Says which steps have another name in it. `passed` is what a replay
-/// has passed before it began.
+/// Checks that the body still fits what an instance has done. Returns the steps that have another name in it. `passed`
+/// holds the places that a replay has passed before it began.
 ///
 /// # Errors
-/// The first place that was passed and is no longer reached, or the first step that was begun and that the body does not go on
-/// with where it was.
+/// The first place that was passed and is no longer reached, or the first step that was begun and that the body cannot
+/// continue.
 pub(crate) fn holds(
     nodes: &'static [Node],
     passed: &[JournalEntry],
@@ -137,13 +138,13 @@ pub(crate) fn holds(
     if let Err(Halt::Mismatch(what)) = walk(nodes, &mut replay) {
         return Err(what);
     }
-    // Once an outcome is another, what was passed after it is ahead of where the job goes on.
+    // Once an outcome has changed, places that were passed after it may be ahead of where the job continues.
     let ahead = journal.rerouted.then(|| Region::all(nodes));
     let is_ahead = |path: &str| ahead.as_ref().is_some_and(|ahead| ahead.contains(path));
     let mut entries = journal.entries().into_iter();
     if let Some(entry) = entries.find(|entry| !replay.met.contains(&entry.path) && !is_ahead(&entry.path)) {
         return Err(format!(
-            "it has passed `{}` ({}), which the job no longer comes to",
+            "it has passed `{}` ({}), which the job no longer reaches",
             entry.path, entry.outcome
         ));
     }
@@ -160,7 +161,7 @@ pub(crate) fn holds(
             (true, Some(known)) => Some(Activity::Step(known)),
             // A nested job checks its own journal.
             (true, None) => continue,
-            // What was passed and does not run again goes on with nothing.
+            // It was passed and does not run again, so nothing continues from its checkpoint.
             (false, _) if journal.at(&path).is_some() => continue,
             (false, _) => replay.fronts.get(&path).copied(),
         };
@@ -169,7 +170,7 @@ pub(crate) fn holds(
     Ok(needed)
 }
 
-/// Does the body go on with a step that was begun, and is it still such a step?
+/// Fails if the body does not continue a step that was begun, or if the step now has another form.
 fn goes_on(
     nodes: &'static [Node],
     step: &UnfinishedStep,
@@ -189,15 +190,15 @@ fn goes_on(
     let name = &step.step;
     let Some(activity) = activity else {
         return Err(if steps_by_name(nodes).contains_key(name_in(name)) {
-            format!("step `{name}` {done}, and the job comes to it by another way now")
+            format!("step `{name}` {done}, but the job now reaches it by another path")
         } else {
             let hint = heirs(nodes, name, fronts);
-            format!("step `{name}` {done}, and the job has no step of that name now{hint}")
+            format!("step `{name}` {done}, but the job no longer has a step of that name{hint}")
         });
     };
     match (was, Form::of(activity)) {
         (Some(None), _) => Err(format!(
-            "step `{name}` {done}, and was begun by a version of the framework that says otherwise what a step is made of"
+            "step `{name}` {done}, but it was begun by a version of the framework that records steps differently"
         )),
         (Some(Some(was)), Some(now)) => match was.differs(&now) {
             Some(differs) => Err(format!("step `{name}` {done}; it {differs}")),
@@ -207,7 +208,7 @@ fn goes_on(
     }
 }
 
-/// What to write where one of the steps that come next is the one that is gone.
+/// A hint for the case that one of the next steps is the missing one under a new name.
 fn heirs(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>) -> String {
     let steps = steps_by_name(nodes);
     let next: Vec<_> =
@@ -217,7 +218,7 @@ fn heirs(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>
     }
     let gone = name_in(gone);
     format!(
-        "; if it is `{}` that was called so, write `#[step(renamed_from = \"{gone}\")]` there, or name it `{gone}` again",
+        "; if `{}` is its new name, write `#[step(renamed_from = \"{gone}\")]` there, or name it `{gone}` again",
         next.join("` or `")
     )
 }
@@ -225,7 +226,7 @@ fn heirs(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>
 struct Replay<'j> {
     journal: &'j Journal,
     met: BTreeSet<String>,
-    /// Where the walk came to a step or nested job that is not complete: what is executed next.
+    /// The incomplete steps and nested jobs that the walk reached: those that are executed next.
     fronts: BTreeMap<String, Activity>,
     taken_back: BTreeSet<String>,
     /// The steps whose failure led to a `fail!`.
@@ -282,7 +283,7 @@ impl Driver for Replay<'_> {
             self.pass(place)?;
             if self.journal.at(choice).is_none() {
                 return Err(Halt::Mismatch(format!(
-                    "it has passed `{}` where no `match` was on it, and what follows depends on one now",
+                    "it has passed `{}`, which was not the subject of a `match`, as it is now",
                     place.path
                 )));
             }
@@ -305,7 +306,7 @@ impl Driver for Replay<'_> {
         let mut front = false;
         for branch in branches {
             match branch.walk(self) {
-                // The others may have come further.
+                // The other branches may reach further.
                 Err(Halt::Front) => front = true,
                 walked => walked?,
             }
@@ -322,7 +323,7 @@ impl Driver for Replay<'_> {
     }
 
     fn fail(&mut self, _: &Text, around: &[Around]) -> Halt {
-        // A step that completed has nothing left to do, so its outcome is a fact; what is decided again is around it.
+        // A completed step has nothing left to do, so its outcome is final; the decision around it is made again.
         for around in around.iter().rev() {
             let led = match around {
                 Around::While { path } => path,
@@ -449,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_a_split_is_not_reached_before_all_branches_are() {
+    fn places_after_a_split_are_reached_only_after_all_branches() {
         let refused = passes(SPLIT, &entries(&[("match quality", "Good"), ("page", COMPLETED)])).unwrap_err();
         assert!(refused.contains("`page`"), "{refused}");
     }

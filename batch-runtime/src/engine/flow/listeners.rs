@@ -1,9 +1,9 @@
-//! Receives: the listeners of a job. Gives: each told how the job begins, in their order, and how it ends, in reverse.
+//! Notifies the listeners of a job: of its start in their order, and of its end in reverse order.
 
 use crate::definition::{Environment, Failure, JobEnd, JobEvent, JobInfo, Scope};
 use crate::engine::faults::panic;
 
-/// Tells that the job begins; what a listener fails with fails the job.
+/// Notifies the listeners that the job begins. If one fails, the job fails.
 pub(crate) fn before(job: &'static JobInfo, environment: &Environment) -> Result<(), Failure> {
     let scope = Scope::of_job(environment);
     job.options.listeners.iter().try_for_each(|listener| match listener.hears {
@@ -14,7 +14,7 @@ pub(crate) fn before(job: &'static JobInfo, environment: &Environment) -> Result
     })
 }
 
-/// Tells how the job ends; what a listener fails with is reported.
+/// Notifies the listeners of how the job ended. If one fails, that is only logged.
 pub(crate) fn after(job: &'static JobInfo, environment: &Environment, end: &JobEnd) {
     let scope = Scope::of_job(environment);
     for listener in job.options.listeners.iter().rev() {
@@ -22,7 +22,7 @@ pub(crate) fn after(job: &'static JobInfo, environment: &Environment, end: &JobE
             && let Err(failure) = panic::catch(|| tell(&scope, end)).unwrap_or_else(Err)
         {
             let failure = failure.in_component(listener.name);
-            tracing::warn!(job = job.name, %failure, "a listener failed; the job ends as it would have");
+            tracing::warn!(job = job.name, %failure, "a listener failed; the result of the job is unchanged");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Walks a job: from its launch to its report, over what its journal holds already.
+//! Runs a job from its launch to its report, and skips over whatever its journal already holds.
 
 pub(super) mod execution;
 pub(super) mod form;

@@ -1,5 +1,4 @@
-//! Finds what of a job a replay does: which steps read what they skipped, what was passed before them, and a reader of those
-//! records alone.
+//! Plans a replay: finds the steps that read their skipped records again, and the places that count as passed before them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,28 +17,28 @@ use crate::engine::flow::walk::{
 use crate::graph::{Activity, Subject, Text};
 use crate::repository::{JournalEntry, Repository};
 
-/// What an execution that replays another one does of its job.
+/// The plan of an execution that replays another one.
 ///
-/// What that one passed before it came to a step that skipped something stands as it is. Such a step reads what it skipped, and
-/// nothing else. What comes after it runs in full.
+/// Places that the replayed execution passed before the first step with skips count as passed. Such a step reads the
+/// records that it skipped and no others. Later steps run in full.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Replaying {
     passed: Vec<JournalEntry>,
     places: Places,
 }
 
-/// The places of what is read, by the step's name in its job.
+/// The places of the records to read, by the step's name in its job.
 type Places = BTreeMap<String, Vec<String>>;
 
-/// What a step skipped.
+/// The records that a step skipped.
 struct Skipped {
     places: Vec<String>,
-    /// The step execution that did.
+    /// The step execution that skipped them.
     by: StepExecutionId,
 }
 
 impl Replaying {
-    /// What an execution with those parameters does; `None` where it replays none.
+    /// The plan of an execution with these parameters; `None` if it is not a replay.
     pub(crate) fn of(
         repository: &Arc<dyn Repository>,
         job: &'static JobInfo,
@@ -53,12 +52,12 @@ impl Replaying {
         }
     }
 
-    /// What it has passed before it begins.
+    /// The places that count as passed before the execution begins.
     pub(crate) fn passed(&self) -> &[JournalEntry] {
         &self.passed
     }
 
-    /// The places of what the step of that name reads, where it reads nothing else.
+    /// The places of the records that the step reads; `None` if the step runs in full.
     pub(crate) fn places(&self, path: &str) -> Option<&[String]> {
         self.places.get(path).map(Vec::as_slice)
     }
@@ -86,7 +85,7 @@ impl Plan<'_> {
         if reached.is_empty() {
             let steps: Vec<_> = skipped.keys().map(|step| format!("`{step}`")).collect();
             let steps = steps.join(" and ");
-            return Err(refuse(format!("the job no longer comes to {steps} the way that execution did")));
+            return Err(refuse(format!("the job no longer reaches {steps} the way that execution did")));
         }
         let mut places = Places::new();
         for step in reached {
@@ -97,7 +96,7 @@ impl Plan<'_> {
         Ok(Replaying { passed, places })
     }
 
-    /// Is the step still one that finds what it skipped?
+    /// Fails if the step, as it is now, cannot find the records that it skipped.
     fn may_replay(
         &self,
         path: &str,
@@ -107,7 +106,7 @@ impl Plan<'_> {
         let steps = steps_by_name(self.job.flow);
         let Some(step) = steps.get(name_in(path)) else { return Ok(()) };
         if step.options.faults.skip.is_empty() {
-            return Err(refuse(format!("step `{path}` has no `skip` any more, which a replay goes by")));
+            return Err(refuse(format!("step `{path}` no longer has `skip`, which a replay needs")));
         }
         let was = self.repository.step_form(by)?;
         let now = Form::of(Activity::Step(step));
@@ -117,7 +116,7 @@ impl Plan<'_> {
         }
     }
 
-    /// What an execution skipped, by the names that the steps have today.
+    /// The records that an execution skipped, by the current names of the steps.
     fn skipped(&self, execution: ExecutionId) -> Result<BTreeMap<String, Skipped>, JobError> {
         let mut skipped: BTreeMap<String, Skipped> = BTreeMap::new();
         for row in self.repository.skipped_items(execution)? {
@@ -127,7 +126,7 @@ impl Plan<'_> {
             of_step.places.push(row.item.position);
         }
         if let Some(replayed) = self.replayed_by(execution)? {
-            // Where it read the places of what it replayed itself, it counted in those.
+            // If the step itself read the places of a replay, its positions are indexes into those places.
             let inner = self.of(replayed)?;
             for (step, Skipped { places, .. }) in &mut skipped {
                 let Some(inner) = inner.places(step) else { continue };
@@ -144,7 +143,7 @@ impl Plan<'_> {
         Ok(skipped)
     }
 
-    /// All that the instance of an execution has passed, with what was passed before it began.
+    /// Everything that the instance of an execution has passed, including the places passed before it began.
     fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, JobError> {
         let mut journal = match self.replayed_by(execution)? {
             Some(replayed) => self.of(replayed)?.passed,
@@ -165,7 +164,7 @@ impl Plan<'_> {
         })
     }
 
-    /// The execution that this one replays.
+    /// The execution that this one replays, if any.
     fn replayed_by(&self, execution: ExecutionId) -> Result<Option<ExecutionId>, JobError> {
         let parameters = self.repository.execution(execution)?.parameters;
         Ok(parameters.into_iter().find_map(|parameter| match parameter.value {
@@ -175,7 +174,7 @@ impl Plan<'_> {
     }
 }
 
-/// Walks what an execution passed, up to the first steps that skipped something: one, or one in each branch of a split.
+/// Walks what an execution passed, up to the first steps with skips: one, or one in each branch of a split.
 struct Prefix<'p> {
     journal: &'p Journal,
     skipped: &'p BTreeMap<String, Skipped>,
@@ -183,7 +182,7 @@ struct Prefix<'p> {
     reached: BTreeSet<String>,
 }
 
-/// The walk came to a step that skipped something, or to the end of what was passed.
+/// The walk reached a step with skips, or the end of what was passed.
 struct Front;
 
 impl Prefix<'_> {

@@ -1,5 +1,4 @@
-//! Receives: the places of a walk. Gives: each replayed where the journal holds its outcome, executed and journalled where
-//! it does not.
+//! Runs the places of a walk: replays an outcome that the journal holds, and otherwise executes the place and journals it.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -24,18 +23,18 @@ use crate::repository::{
 pub(crate) enum Halt {
     /// `end!`.
     Ended(ExitStatus),
-    /// `stop!`, or somebody asked.
+    /// `stop!`, or a request to stop.
     Stopped(ExitStatus),
-    /// `fail!`, or a step failed and nothing handled it.
+    /// `fail!`, or a step failed and no `match` handled it.
     Failed(ExitStatus),
-    /// The repository.
+    /// The repository is lost.
     Lost(RepositoryError),
 }
 
 impl From<RepositoryError> for Halt {
     fn from(error: RepositoryError) -> Self {
         match error {
-            // The step may not start again; the repository is well.
+            // The step may not start again; nothing is wrong with the repository.
             RepositoryError::StartLimit { .. } => {
                 Self::Failed(ExitStatus::code("FAILED").because(error.to_string()))
             }
@@ -52,14 +51,14 @@ pub(crate) struct Runner<'r> {
     pub(crate) environment: &'r Environment,
     pub(crate) options: &'r RunOptions,
     pub(crate) journal: &'r Journal,
-    /// Where the execution replays another one.
+    /// The plan of the replay, if the execution replays another one.
     pub(crate) replaying: Option<&'r Replaying>,
     pub(crate) within: Option<&'r str>,
     pub(crate) steps: Vec<StepReport>,
     pub(crate) passed: Vec<String>,
 }
 
-/// The `match` that a step is in.
+/// The `match` that a step is the subject of.
 struct Choice<'c> {
     name: &'c str,
     ways: &'c Ways<'c>,
@@ -71,7 +70,7 @@ impl Choice<'_> {
         self.ways.route
     }
 
-    /// What the journal is told of the arm that is taken. What it holds of another arm is taken back.
+    /// The journal entries for taking an arm. If another arm was taken before, its entries are taken back.
     fn entries(&self, journal: &Journal, label: &str) -> Vec<JournalEntry> {
         let mut entries = vec![JournalEntry::at(self.name, label)];
         if let Some(Ok(before)) = journal.arm(self.name, self.route())
@@ -84,7 +83,7 @@ impl Choice<'_> {
 }
 
 impl Runner<'_> {
-    /// The name that users see: behind that of the job it is nested in.
+    /// The name that users see. In a nested job it begins with the name of the outer step.
     fn shown(&self, path: &str) -> String {
         match self.within {
             Some(outer) => format!("{outer}/{path}"),
@@ -100,14 +99,14 @@ impl Runner<'_> {
         if stop.is_raised() { Err(stopped()) } else { Ok(()) }
     }
 
-    /// Passes a step or nested job: replays it where it is journalled and does not run again, else executes it. Returns the
-    /// label of the arm that takes its outcome, where it was executed in a `match`.
+    /// Passes a step or nested job: replays it if it is journalled and does not run again, else executes it. Returns the
+    /// label of the arm that takes its outcome if it was executed as the subject of a `match`.
     fn pass(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
         if let Some(entry) = self.journal.at(&place.path)
             && !self.runs_again(place, entry, choice)
         {
             if let (Some((_, json)), Activity::Step(step)) = (&entry.output, place.used.activity) {
-                // By what it is called today: it may have had another name, or stood in another module.
+                // Under its current id: the step may have been renamed or moved to another module.
                 self.environment.leave_output(step.id, json.clone());
             }
             let name = self.shown(&place.path);
@@ -121,7 +120,7 @@ impl Runner<'_> {
         self.execute(place, choice)
     }
 
-    /// Does a step run again that an earlier execution has passed?
+    /// Returns whether a step runs again although an earlier execution has passed it.
     fn runs_again(&self, place: &Place<'_>, entry: &JournalEntry, choice: Option<&Choice<'_>>) -> bool {
         let always =
             matches!(place.used.activity, Activity::Step(step) if step.options.allow_start_if_complete);
@@ -226,7 +225,7 @@ impl Runner<'_> {
         }
     }
 
-    /// What the journal is told of a step that has ended, and the arm's label.
+    /// The journal entries for a step that has ended, and the label of the arm.
     fn entries(
         &self,
         place: &Place<'_>,
@@ -276,12 +275,12 @@ impl Runner<'_> {
 }
 
 impl Runner<'_> {
-    /// The text, with the values of the job in it.
-    fn told(&self, text: &Text) -> Result<String, Halt> {
+    /// Formats a text with the values of the job in it.
+    fn formatted(&self, text: &Text) -> Result<String, Halt> {
         let own = StepEnvironment::new(None, None);
         let scope = Scope::of_step(self.environment, &own);
-        panic::catch(|| text.told(&scope)).and_then(|told| told).map_err(|failure| {
-            let why = format!("the text `{}` cannot be told: {failure}", text.written);
+        panic::catch(|| text.told(&scope)).and_then(|text| text).map_err(|failure| {
+            let why = format!("the text `{}` cannot be formatted: {failure}", text.written);
             Halt::Failed(ExitStatus::code("FAILED").because(why))
         })
     }
@@ -319,12 +318,12 @@ impl Driver for Runner<'_> {
         };
         match (label, journalled) {
             (Some(label), _) => route.arm_named(&label).ok_or_else(|| {
-                // A tasklet that completed under another program, which died before it could record that.
-                let why = format!("`{name}` comes to the arm `{label}`, which is no longer there");
+                // The tasklet completed under another program, which died before it could record the end of the step.
+                let why = format!("`{name}` takes the arm `{label}`, which is no longer there");
                 Halt::Failed(ExitStatus::code("FAILED").because(why))
             }),
             (None, Some(arm)) => Ok(arm),
-            (None, None) => unreachable!("a step that a `match` passes is journalled together with its arm"),
+            (None, None) => unreachable!("the subject of a `match` is journalled together with the arm"),
         }
     }
 
@@ -344,7 +343,7 @@ impl Driver for Runner<'_> {
         let outcome = self.decide(place, decider)?;
         let more = *outcome
             .downcast::<bool>()
-            .expect("the wiring lets only deciders that return a bool stand in a loop");
+            .expect("the macros accept only deciders that return a bool in a loop");
         let mut entries = vec![JournalEntry::at(&place.path, &more.to_string())];
         if more == ends {
             entries.extend(self.journal.leave(&rest()));
@@ -361,19 +360,19 @@ impl Driver for Runner<'_> {
         if self.journal.at(path).is_some() {
             return Ok(());
         }
-        let why = self.told(why)?;
+        let why = self.formatted(why)?;
         self.repository.record(self.ownership, &[JournalEntry::at(path, journal::STOPPED)])?;
         Err(Halt::Stopped(ExitStatus::code("STOPPED").because(why)))
     }
 
     fn end(&mut self, code: &'static str, why: &Text) -> Halt {
         let code = if code.is_empty() { journal::COMPLETED } else { code };
-        self.told(why).map_or_else(|halt| halt, |why| Halt::Ended(ExitStatus::code(code).because(why)))
+        self.formatted(why).map_or_else(|halt| halt, |why| Halt::Ended(ExitStatus::code(code).because(why)))
     }
 
     fn fail(&mut self, why: &Text, _: &[Around]) -> Halt {
         let failed = |why| Halt::Failed(ExitStatus::code("FAILED").because(why));
-        self.told(why).map_or_else(|halt| halt, failed)
+        self.formatted(why).map_or_else(|halt| halt, failed)
     }
 }
 

@@ -1,7 +1,7 @@
-//! Receives: the branches of a split. Gives: all of them walked, side by side on threads, and the worst of how they ended.
+//! Walks the branches of a split in parallel and returns the worst of their results.
 //!
-//! No thread outlives the split, and none is given up: what one branch comes to ends that branch alone, and the job behind
-//! the join. Only where the repository is lost the others are given up, as they could commit nothing any more.
+//! No thread outlives the split. A branch that halts does not interrupt the others; the job halts after the join. The
+//! others are interrupted only if the repository is lost, because then they could not commit anything.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::engine::flow::walk::Branch;
 use crate::observe::StepReport;
 use crate::repository::RepositoryError;
 
-/// What came of a branch.
+/// The result of a branch.
 struct Walked {
     result: Result<(), Halt>,
     steps: Vec<StepReport>,
@@ -22,8 +22,8 @@ struct Walked {
 }
 
 impl Runner<'_> {
-    /// Walks all branches, at most `max` at once, beginning with the first. What they leave is put together in the order
-    /// of the body.
+    /// Walks all branches, at most `max` at a time, beginning with the first. Their results are combined in the order of
+    /// the body.
     pub(crate) fn walk_all(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Halt> {
         let stop = self.options.stop.of_branches();
         let environments: Vec<Environment> =
@@ -42,11 +42,11 @@ impl Runner<'_> {
         };
         let most = max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
         thread::scope(|scope| {
-            // The caller's thread takes branches like the others.
+            // The caller's thread walks branches like the others.
             for _ in 1..most.min(branches.len()) {
                 let spawned = thread::Builder::new().name("branch".to_owned()).spawn_scoped(scope, work);
                 if let Err(error) = spawned {
-                    tracing::warn!(%error, "the system has no thread for a branch, which waits for another one");
+                    tracing::warn!(%error, "could not start a thread for a branch; it waits for one that is running");
                     break;
                 }
             }
@@ -94,7 +94,7 @@ fn worst(a: Result<(), Halt>, b: Result<(), Halt>) -> Result<(), Halt> {
     }
 }
 
-/// The worse of two; of two alike the first, with what both say.
+/// The worse of two halts. Of two equal ones the first, with the messages of both.
 fn worse(a: Halt, b: Halt) -> Halt {
     match (a, b) {
         (Halt::Failed(a), Halt::Failed(b)) => Halt::Failed(a.and(&b)),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_failures_both_are_told_in_the_order_of_the_body() {
+    fn two_failures_are_both_reported_in_the_order_of_the_body() {
         let Err(Halt::Failed(exit)) = worst(failed("a"), worst(stopped(), failed("b"))) else {
             panic!("a failure is worse than a stop");
         };

@@ -1,8 +1,8 @@
-//! Walks a job's body and names every place on the way: the one definition of where a job is, for running, replaying and
-//! checking a journal alike.
+//! Walks a job's body and names every place in it. Running a job, replaying it and checking its journal all use this walk.
 //!
-//! A place is named by what stands there and, inside loops, by the iterations: `load`, `page[3]`, `match quality`,
-//! `while more[2]`. What may stand in a body more than once is numbered in the order of the body: `match quality#2`.
+//! A place is named after the statement there and, inside loops, the iterations: `load`, `page[3]`, `match quality`,
+//! `while more[2]`. Statements that a body may contain more than once are numbered in the order of the body:
+//! `match quality#2`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,13 +16,13 @@ use crate::engine::step::Route;
 pub(crate) struct Place<'w> {
     /// Its name, with iterations.
     pub(crate) path: String,
-    /// What stands there.
+    /// The use of a step, job or decider at this place.
     pub(crate) used: &'static Use,
-    /// The bindings around it, outermost first, its own included.
+    /// The bindings around it, outermost first, including its own.
     pub(crate) bindings: &'w [&'static [Binding]],
 }
 
-/// What a statement stands in, that was decided.
+/// A decision that led to a statement.
 #[derive(Clone)]
 pub(crate) enum Around {
     /// An arm of a `match`.
@@ -31,7 +31,7 @@ pub(crate) enum Around {
         choice: String,
         /// The name of its subject's place.
         place: String,
-        /// What it is on.
+        /// Its subject.
         subject: Subject,
     },
     /// An iteration of a `while`.
@@ -41,7 +41,7 @@ pub(crate) enum Around {
     },
 }
 
-/// The arms of a `match` that the walk came to.
+/// The arms of a `match` that the walk has reached.
 pub(crate) struct Ways<'w> {
     pub(crate) route: Route,
     numbering: &'w Numbering,
@@ -58,9 +58,9 @@ impl Ways<'_> {
     }
 }
 
-/// The places in a part of a body, in one iteration of the loops around it or in those from one on.
+/// The places in a part of a body, in one iteration of the loops around it or in that iteration and all later ones.
 pub(crate) struct Region {
-    /// Their names, and how many loops they stand in.
+    /// Their names, and the number of loops around each.
     names: BTreeSet<(String, usize)>,
     iterations: Vec<u32>,
     /// The `while` whose later iterations belong to it as well.
@@ -81,7 +81,7 @@ impl Region {
         Self::new(nodes, Numbering::default(), &[])
     }
 
-    /// Is the place of that path in it?
+    /// Returns whether the region contains the place with that path.
     pub(crate) fn contains(&self, path: &str) -> bool {
         let Some((name, iterations)) = parsed(path) else { return false };
         let depth = self.iterations.len();
@@ -103,22 +103,22 @@ impl Region {
     }
 }
 
-/// The name in a path, and the iterations.
+/// Splits a path into the name and the iterations.
 fn parsed(path: &str) -> Option<(&str, Vec<u32>)> {
     let Some((name, rest)) = path.split_once('[') else { return Some((path, Vec::new())) };
     let numbers = rest.strip_suffix(']')?.split('.').map(str::parse);
     numbers.collect::<Result<_, _>>().ok().map(|iterations| (name, iterations))
 }
 
-/// What is done at the places of a walk.
+/// Decides what to do at each place of a walk.
 pub(crate) trait Driver {
-    /// Why the walk ends: also at the end of the job.
+    /// The reason for ending the walk, also at the end of the job.
     type Halt;
 
     /// Passes a step or nested job.
     fn run(&mut self, place: &Place<'_>) -> Result<(), Self::Halt>;
 
-    /// Says which arm is taken; `place` is the subject's, `choice` names the match.
+    /// Returns the index of the arm to take. `place` is the place of the subject, and `choice` names the `match`.
     fn choose(
         &mut self,
         place: &Place<'_>,
@@ -127,7 +127,7 @@ pub(crate) trait Driver {
         ways: &Ways<'_>,
     ) -> Result<usize, Self::Halt>;
 
-    /// Asks a decider of a loop; `rest` is what is not walked where the loop ends here.
+    /// Asks the decider of a loop. `rest` returns the region that is not walked if the loop ends here.
     fn ask(
         &mut self,
         place: &Place<'_>,
@@ -136,32 +136,32 @@ pub(crate) trait Driver {
         rest: &dyn Fn() -> Region,
     ) -> Result<bool, Self::Halt>;
 
-    /// Walks the branches of a split, at most `max` at once.
+    /// Walks the branches of a split, at most `max` at a time.
     fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Self::Halt>;
 
-    /// `stop!` at that place; `Ok` where an earlier execution stopped there.
+    /// Handles `stop!` at that place. Returns `Ok` if an earlier execution stopped there.
     fn stop(&mut self, path: &str, why: &Text) -> Result<(), Self::Halt>;
 
-    /// `end!`.
+    /// Handles `end!`.
     fn end(&mut self, code: &'static str, why: &Text) -> Self::Halt;
 
-    /// `fail!`, in what was decided, the innermost last.
+    /// Handles `fail!`. `around` holds the decisions that led there, the innermost last.
     fn fail(&mut self, why: &Text, around: &[Around]) -> Self::Halt;
 }
 
-/// Walks a body from its beginning to its end, or to where the driver halts.
+/// Walks a body from its beginning until the end, or until the driver halts.
 pub(crate) fn walk<D: Driver>(nodes: &'static [Node], driver: &mut D) -> Result<(), D::Halt> {
     let mut walk = Walk { driver, iterations: Vec::new(), bindings: Vec::new(), around: Vec::new() };
     walk.nodes(nodes, &mut Numbering::default()).map(|_| ())
 }
 
-/// How often each kind of thing that may stand in a body more than once was passed, in the order of the body, whether or
-/// not it was executed.
+/// Counts the statements that a body may contain more than once, in the order of the body, whether or not they are
+/// executed.
 #[derive(Clone, Default)]
 struct Numbering(BTreeMap<String, u32>);
 
 impl Numbering {
-    /// `what` the first time, then `what#2`, `what#3` …
+    /// Returns `what` the first time, then `what#2`, `what#3` and so on.
     fn number(&mut self, what: String) -> String {
         let count = self.0.entry(what.clone()).or_insert(0);
         *count += 1;
@@ -178,30 +178,30 @@ impl Numbering {
         }
     }
 
-    /// Passes all that stands there, and tells the name of each place and how many loops it stands in.
-    fn pass(&mut self, nodes: &[Node], depth: usize, told: &mut dyn FnMut(&str, usize)) {
+    /// Passes all places in these nodes, and calls `visit` with the name of each and the number of loops around it.
+    fn pass(&mut self, nodes: &[Node], depth: usize, visit: &mut dyn FnMut(&str, usize)) {
         for node in nodes {
             match node {
-                Node::Run(Use { activity: Activity::Flow(flow), .. }) => self.pass(flow.nodes, depth, told),
-                Node::Run(used) => told(used.name, depth),
+                Node::Run(Use { activity: Activity::Flow(flow), .. }) => self.pass(flow.nodes, depth, visit),
+                Node::Run(used) => visit(used.name, depth),
                 Node::Match { subject, used, arms, .. } => {
                     if !matches!(subject, Subject::Decider(_)) {
-                        told(used.name, depth);
+                        visit(used.name, depth);
                     }
-                    told(&self.number(match_name(used)), depth);
+                    visit(&self.number(match_name(used)), depth);
                     for arm in *arms {
-                        self.pass(arm.body, depth, told);
+                        self.pass(arm.body, depth, visit);
                     }
                 }
                 Node::While { used, body, .. } => {
-                    told(&self.number(while_name(used)), depth + 1);
-                    self.pass(body, depth + 1, told);
+                    visit(&self.number(while_name(used)), depth + 1);
+                    self.pass(body, depth + 1, visit);
                 }
-                Node::Loop(body) => self.pass(body, depth + 1, told),
+                Node::Loop(body) => self.pass(body, depth + 1, visit),
                 Node::Split { branches, .. } => {
-                    branches.iter().for_each(|branch| self.pass(branch, depth, told));
+                    branches.iter().for_each(|branch| self.pass(branch, depth, visit));
                 }
-                Node::Stop(_) => told(&self.number(STOP.to_owned()), depth),
+                Node::Stop(_) => visit(&self.number(STOP.to_owned()), depth),
                 Node::Break | Node::End(..) | Node::Fail(_) => {}
             }
         }
@@ -218,8 +218,8 @@ fn while_name(used: &Use) -> String {
     format!("while {}", used.name)
 }
 
-/// A branch of a split, to be walked by whoever takes it. Its places have the names that they would have if the branches
-/// stood one behind the other, so they are the same in whatever order these come to them.
+/// A branch of a split, which any thread may walk. Its places have the names that they would have if the branches ran one
+/// after the other, so the names do not depend on the order in which the branches run.
 pub(crate) struct Branch<'w> {
     nodes: &'static [Node],
     numbering: Numbering,
@@ -233,7 +233,7 @@ impl Branch<'_> {
     pub(crate) fn walk<D: Driver>(&self, driver: &mut D) -> Result<(), D::Halt> {
         let (iterations, bindings) = (self.iterations.to_vec(), self.bindings.to_vec());
         let mut walk = Walk { driver, iterations, bindings, around: self.around.to_vec() };
-        // No `break` leads out of a branch.
+        // A `break` cannot leave a branch.
         walk.nodes(self.nodes, &mut self.numbering.clone()).map(|_| ())
     }
 }
@@ -243,10 +243,10 @@ enum Flowing {
     Broken,
 }
 
-/// Whether a loop goes on.
+/// Whether a loop continues.
 enum Next {
     On,
-    /// In an iteration that was decided.
+    /// Continue with an iteration that a decider asked for.
     In(Around),
     Over,
 }
@@ -381,7 +381,7 @@ impl<D: Driver> Walk<'_, D> {
         visited
     }
 
-    /// The name with the iterations of the loops around it.
+    /// Appends the iterations of the loops around it to a name.
     fn path(&self, mut name: String) -> String {
         for (depth, iteration) in self.iterations.iter().enumerate() {
             let _ = write!(name, "{}{iteration}", if depth == 0 { '[' } else { '.' });
@@ -393,7 +393,7 @@ impl<D: Driver> Walk<'_, D> {
     }
 }
 
-/// The steps of a body, those of its flows included, by the names that they have in it.
+/// The steps of a body, including those of its flows, by their names in the body.
 pub(crate) fn steps_by_name(nodes: &'static [Node]) -> BTreeMap<&'static str, &'static StepInfo> {
     let mut steps = BTreeMap::new();
     gather(nodes, &mut steps);

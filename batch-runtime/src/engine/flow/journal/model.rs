@@ -1,5 +1,5 @@
-//! Random jobs die at random places and are restarted with randomly edited programs: what they have done in the end is what
-//! the last program would have done alone, or a restart was refused.
+//! Tests restarts of random jobs that die at random places and are restarted with randomly edited programs. In the end
+//! they have done what the last program would have done alone, or a restart was refused.
 
 mod programs;
 
@@ -17,7 +17,7 @@ use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 const CHUNKS: u32 = 3;
 const MOST_ITERATIONS: u32 = 3;
 
-/// What is recorded of an instance, as a repository has it.
+/// The records of an instance, as a repository keeps them.
 #[derive(Debug, Clone, Default)]
 struct Record {
     journal: Vec<JournalEntry>,
@@ -40,20 +40,20 @@ impl Record {
     }
 }
 
-/// What was done: a chunk of a step in an iteration, or something that only a wrong restart does.
+/// An effect of a program: a chunk of a step in an iteration, or something that only a wrong restart does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Done {
     Chunk(&'static str, String, u32),
-    /// It went on from what another kind of step had stored.
+    /// A step continued from the checkpoint of another kind of step.
     Garbage(String),
 }
 
-/// Runs a program as the engine does, and may die before anything it does.
+/// Runs a program as the engine does, and may die before any of its effects or journal entries.
 struct Machine<'m> {
     record: &'m mut Record,
     done: Vec<Done>,
     dice: Dice,
-    /// How much it may still do.
+    /// The number of actions left before it dies.
     life: Option<u32>,
 }
 
@@ -98,7 +98,7 @@ impl Machine<'_> {
         self.live()
     }
 
-    /// The same for whoever asks there, whenever.
+    /// Returns the same for the same place, no matter when it is asked.
     fn outcome(path: &str) -> bool {
         let seed = path.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
         Dice(seed).one_in(2)
@@ -165,7 +165,7 @@ impl Driver for Machine<'_> {
         let life = self.life;
         let (mut dead, mut left) = (false, life);
         for branch in branches {
-            // Each comes as far as chance has it.
+            // Chance decides how far each branch gets.
             self.life = life.map(|life| {
                 if life == 0 { 0 } else { u32::try_from(self.dice.below(life as usize * 2)).unwrap_or(life) }
             });
@@ -189,7 +189,7 @@ impl Driver for Machine<'_> {
     }
 }
 
-/// Runs the program in the instance; says what was done, and whether it came to its end.
+/// Runs the program in the instance. Returns its effects, and whether it reached its end.
 fn run(program: &Program, record: &mut Record, life: Option<u32>, seed: u64) -> (Vec<Done>, bool) {
     let mut machine = Machine { record, done: Vec::new(), dice: Dice(seed), life };
     let ended = walk(program.nodes(), &mut machine).is_ok();
@@ -261,7 +261,7 @@ fn case(seed: u64, figures: &mut Figures) {
     }
     let (mut alone, ended) = run(&program, &mut Record::default(), None, 0);
     assert!(ended);
-    // Branches are done side by side, so that only what is done counts, and not the order.
+    // Branches run in parallel, so the order of the effects does not matter.
     alone.sort();
     done.sort();
     assert_eq!(done, alone, "seed {seed}\n{program:?}\n{record:?}");
@@ -276,6 +276,6 @@ fn a_restart_of_an_edited_program_does_what_that_does_alone_or_is_refused() {
         case(seed, &mut figures);
     }
     println!("{figures:?}");
-    // Else the test would say nothing.
+    // Otherwise the test would prove nothing.
     assert!(figures.refused * 20 > figures.cases && figures.done_before_the_death * 20 > figures.cases);
 }

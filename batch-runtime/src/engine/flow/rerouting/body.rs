@@ -1,4 +1,4 @@
-//! Makes random bodies, and the nodes that the engine walks for them.
+//! Generates random bodies, and the nodes that the engine walks for them.
 
 use std::any::Any;
 
@@ -43,7 +43,7 @@ pub(super) enum Statement {
     Stop,
 }
 
-/// A random body whose steps all have names of their own, apart from those that two arms of a `match` begin with.
+/// A random body. All its steps have different names, except that two arms of a `match` may begin with the same step.
 pub(super) fn body() -> impl Strategy<Value = Vec<Statement>> {
     (statements(), any::<u64>()).prop_map(|(mut body, shared)| {
         Numbers { next: 0, shared }.number(&mut body);
@@ -81,7 +81,7 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
 
 struct Numbers {
     next: usize,
-    /// A bit a `match`: do its arms begin with the same step?
+    /// One bit for each `match`: set if its arms begin with the same step.
     shared: u64,
 }
 

@@ -1,6 +1,6 @@
-//! Random bodies, outcomes, failures, stops and deaths, against a short interpreter of what has to run.
+//! Compares the engine with a short reference interpreter, over random bodies, outcomes, failures, stops and deaths.
 //!
-//! 300 cases, or as many as `PROPTEST_CASES` says.
+//! Runs 300 cases, or the number in `PROPTEST_CASES`.
 
 mod body;
 mod played;
@@ -30,7 +30,7 @@ enum End {
     Dead,
 }
 
-/// So many executions, the last of which no death ends.
+/// The number of executions. The owner of the last one does not die.
 const EXECUTIONS: usize = 7;
 
 fn leaked(name: &'static str, flow: &'static [Node]) -> &'static JobInfo {

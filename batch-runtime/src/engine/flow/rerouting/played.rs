@@ -1,4 +1,4 @@
-//! Has steps and deciders come to scripted outcomes, and notes what ran.
+//! Plays scripted outcomes of steps and deciders, and records what ran.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ use crate::engine::step::{Done, Halt};
 use crate::engine::{StepEnd, StepRun};
 use crate::repository::Counters;
 
-/// What a call comes to.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Completed(usize),
@@ -23,7 +23,7 @@ pub(super) struct Script {
     calls: usize,
 }
 
-/// After so many calls nothing fails any more, and loops end.
+/// After this many calls nothing fails any more, and loops end.
 const CALLS: usize = 60;
 
 impl Script {
@@ -53,7 +53,7 @@ impl Script {
         }
     }
 
-    /// Is it enough, where a loop asks?
+    /// Returns whether a loop ends.
     pub(super) fn is_enough(&mut self) -> Option<bool> {
         match self.next() {
             0 => None,
@@ -76,7 +76,7 @@ pub(super) fn begin(outcomes: &[u8]) {
     PLAYED.set(Played { script: Script::new(outcomes), ran: Vec::new() });
 }
 
-/// What ran since the last time that somebody asked.
+/// Takes the names of what ran since the last call.
 pub(super) fn ran() -> Vec<String> {
     PLAYED.with_borrow_mut(|played| std::mem::take(&mut played.ran))
 }

@@ -1,4 +1,4 @@
-//! Says what has to run: an interpreter of bodies over a plain record of what was passed.
+//! Interprets bodies over a plain record of what was passed, as the reference for what must run.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ enum Kind {
     Stopped,
 }
 
-/// What an instance has passed.
+/// The places that an instance has passed.
 #[derive(Debug, Default)]
 struct Instance {
     passed: BTreeMap<Key, usize>,
@@ -34,7 +34,7 @@ struct Instance {
 const COMPLETED: usize = 0;
 const FAILED: usize = 1;
 
-/// What leads past a statement, other than to the next.
+/// A reason to leave a body other than at its end.
 enum Leaves {
     Ends(End),
 }
@@ -60,14 +60,14 @@ impl Reference {
         std::mem::take(&mut self.ran)
     }
 
-    /// Runs the job once more; the owner dies at the write of that number.
+    /// Runs the job once more. The owner dies at the write with that number.
     pub(super) fn run(&mut self, body: &[Statement], death: Option<u32>) -> End {
         let mut life = Life { script: &mut self.script, ran: &mut self.ran, left: death, dead: false };
         execute(body, &mut self.instance, &mut life)
     }
 }
 
-/// What is left to an owner until it dies.
+/// The writes that an owner has left before it dies.
 struct Life<'l> {
     script: &'l mut Script,
     ran: &'l mut Vec<String>,
@@ -91,7 +91,7 @@ impl Life<'_> {
     }
 }
 
-/// Runs an instance to how its execution ends.
+/// Runs an instance until its execution ends.
 fn execute(body: &[Statement], instance: &mut Instance, life: &mut Life<'_>) -> End {
     instance.open.clear();
     let mut stops = 0;
@@ -142,7 +142,7 @@ impl Instance {
             }
             Statement::MatchEnd(Step { number, .. }, arms) | Statement::MatchNested(number, _, arms) => {
                 let arm = self.passed.get(&key(Kind::Chosen, *number)).copied();
-                // A step that completed is a fact: nothing to decide.
+                // A completed step is final, so there is nothing to decide.
                 let decided = (arm == Some(FAILED)).then(|| key(Kind::Chosen, *number));
                 self.follow_arm(arm, decided, arms, iterations, around, stops)
             }
@@ -265,7 +265,7 @@ impl Instance {
     }
 }
 
-/// Is a place in these iterations, or, of the innermost loop, in a later one?
+/// Returns whether a place is in these iterations, or in a later one of the innermost loop.
 fn is_in(at: &[u32], iterations: &[u32], onwards: bool) -> bool {
     if at.starts_with(iterations) {
         return true;
@@ -412,7 +412,7 @@ impl Walk<'_, '_> {
         Ok(answer(self.life.script))
     }
 
-    /// Takes an arm; what was passed in another is forgotten.
+    /// Takes an arm, and forgets the places that were passed in another one.
     fn choose(&mut self, number: usize, arm: usize, arms: &[Vec<Statement>; 2]) {
         let key = self.key(Kind::Chosen, number);
         if let Some(before) = self.instance.passed.insert(key, arm)
@@ -469,7 +469,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Runs a nested job, an instance of its own. Where its arm was left after it completed, it is another instance.
+    /// Runs a nested job as an instance of its own. If its arm was left after it completed, it runs as another instance.
     fn nested(&mut self, number: usize, body: &[Statement], arms: Option<&[Vec<Statement>; 2]>) -> Walked {
         let (ended, chosen) = (self.key(Kind::Ended, number), self.key(Kind::Chosen, number));
         if self.instance.passed.contains_key(&ended) && !self.instance.open.contains(&chosen) {

@@ -1,4 +1,4 @@
-//! Keeps journals in memory, and refuses all writes from the one on at which the owner dies.
+//! Keeps journals in memory, and refuses every write from the one at which the owner dies.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ pub(super) struct Store(Mutex<Inside>);
 #[derive(Debug, Default)]
 struct Inside {
     instances: BTreeMap<(String, String), Instance>,
-    /// How many writes are left.
+    /// The number of writes left.
     left: Option<u32>,
     dead: bool,
     executions: i64,
@@ -38,7 +38,7 @@ struct Lock;
 impl HeldLock for Lock {}
 
 impl Store {
-    /// Lets the owner die at the write of that number.
+    /// Lets the owner die at the write with that number.
     pub(super) fn dies_at(&self, write: Option<u32>) {
         let mut inside = self.inside();
         inside.left = write;

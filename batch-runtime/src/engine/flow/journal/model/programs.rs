@@ -1,4 +1,4 @@
-//! Random programs, and random edits of them.
+//! Generates random programs, and random edits of them.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::definition::{
 };
 use crate::graph::{Activity, Arm, Node, Subject, Use};
 
-/// Splitmix64: numbers that depend on the seed alone.
+/// A splitmix64 generator, whose numbers depend only on the seed.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
@@ -40,7 +40,7 @@ enum Stmt {
     Ended(u32, Vec<Stmt>),
     Match(u32, [Vec<Stmt>; 2]),
     While(u32, Vec<Stmt>),
-    /// Leaves the loop where its decider says so, after the body.
+    /// A loop that its decider ends after the body.
     Loop(u32, Vec<Stmt>),
     Split(Vec<Vec<Stmt>>),
 }
@@ -95,7 +95,7 @@ impl Program {
         }
     }
 
-    /// Edits it; says whether a restart has to be able to go on all the same.
+    /// Edits the program. Returns whether a restart must still be able to continue.
     pub(super) fn edit(&mut self, dice: &mut Dice) -> bool {
         let steps: Vec<u32> = self.steps.keys().copied().collect();
         let step = steps[dice.below(steps.len())];
