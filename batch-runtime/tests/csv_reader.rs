@@ -67,7 +67,7 @@ fn a_byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn a_header_alone_gives_no_items() {
+fn a_header_alone_yields_no_items() {
     is::<Flight>("carrier,number,delay\n", &[]);
     is::<Flight>("carrier,number,delay", &[]);
 }

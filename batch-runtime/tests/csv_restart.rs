@@ -43,7 +43,7 @@ fn resumed(
 }
 
 /// Proves that after any number of records, a new reader resumes with the rest.
-fn goes_on_everywhere(path: &Path, options: impl Fn() -> CsvOptions<Words>, records: usize) {
+fn resumes_everywhere(path: &Path, options: impl Fn() -> CsvOptions<Words>, records: usize) {
     let whole = rest(&mut options().open(path).unwrap());
     assert_eq!(whole.len(), records);
     let mut first = options().open(path).unwrap();
@@ -68,7 +68,7 @@ fn a_restart_after_any_record_reads_the_rest_of_a_plain_file() {
         (format!("{HARD}\n\n#x\n"), 6),
         ("a\n".to_owned(), 0),
     ] {
-        goes_on_everywhere(&folder.file("in.csv", content), options, records);
+        resumes_everywhere(&folder.file("in.csv", content), options, records);
     }
 }
 
@@ -77,15 +77,15 @@ fn a_restart_also_counts_bad_records() {
     let folder = Folder::new();
     let content = b"a,b\n1,2\n1\n\xFF,2\n\"long enough to be too long\",1\n3,4\n\"open,5\n6,7\n";
     let strict = || CsvReader::options().longest_record(20);
-    goes_on_everywhere(&folder.file("in.csv", content), strict, 7);
+    resumes_everywhere(&folder.file("in.csv", content), strict, 7);
 }
 
 #[test]
 fn a_restart_without_a_header_knows_the_number_of_columns() {
     let folder = Folder::new();
     let path = folder.file("in.csv", "\u{FEFF}1,2\n3,4\n5\n6,7\n");
-    goes_on_everywhere(&path, || CsvReader::options().without_header(), 4);
-    goes_on_everywhere(&folder.file("empty.csv", ""), || CsvReader::options().without_header(), 0);
+    resumes_everywhere(&path, || CsvReader::options().without_header(), 4);
+    resumes_everywhere(&folder.file("empty.csv", ""), || CsvReader::options().without_header(), 0);
 }
 
 /// Several buffers long, with quoted line endings.
@@ -94,7 +94,7 @@ fn long() -> (String, usize) {
     ("a,b\n".to_owned() + &(0..4_000).map(record).collect::<String>(), 4_000)
 }
 
-fn goes_on_here_and_there(path: &Path, records: usize) {
+fn resumes_here_and_there(path: &Path, records: usize) {
     let whole = rest(&mut options().open(path).unwrap());
     assert_eq!(whole.len(), records);
     let mut first = options().open(path).unwrap();
@@ -111,7 +111,7 @@ fn goes_on_here_and_there(path: &Path, records: usize) {
 fn a_restart_reads_the_rest_of_a_file_of_many_buffers() {
     let folder = Folder::new();
     let (content, records) = long();
-    goes_on_here_and_there(&folder.file("in.csv", content), records);
+    resumes_here_and_there(&folder.file("in.csv", content), records);
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn a_restart_reads_the_rest_of_a_gzip_file() {
         std::io::Write::write_all(&mut encoder, content.as_bytes()).unwrap();
         encoder.finish().unwrap()
     };
-    goes_on_everywhere(&folder.file("in.csv.gz", gzip(HARD)), options, 6);
+    resumes_everywhere(&folder.file("in.csv.gz", gzip(HARD)), options, 6);
     let (content, records) = long();
-    goes_on_here_and_there(&folder.file("long.csv.gz", gzip(&content)), records);
+    resumes_here_and_there(&folder.file("long.csv.gz", gzip(&content)), records);
     // Consecutive members form one file.
     let (front, back) = content.split_at(content.len() / 2);
-    goes_on_here_and_there(&folder.file("two.csv.GZ", [gzip(front), gzip(back)].concat()), records);
+    resumes_here_and_there(&folder.file("two.csv.GZ", [gzip(front), gzip(back)].concat()), records);
 }
 
 #[cfg(feature = "zstd")]
@@ -157,9 +157,9 @@ fn a_restart_reads_the_rest_of_a_gzip_file() {
 fn a_restart_reads_the_rest_of_a_zstandard_file() {
     let folder = Folder::new();
     let zstd = |content: &str| zstd::encode_all(content.as_bytes(), 3).unwrap();
-    goes_on_everywhere(&folder.file("in.csv.zst", zstd(HARD)), options, 6);
+    resumes_everywhere(&folder.file("in.csv.zst", zstd(HARD)), options, 6);
     let (content, records) = long();
-    goes_on_here_and_there(&folder.file("long.csv.zst", zstd(&content)), records);
+    resumes_here_and_there(&folder.file("long.csv.zst", zstd(&content)), records);
 }
 
 #[cfg(feature = "zstd")]

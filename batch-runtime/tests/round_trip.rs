@@ -46,7 +46,7 @@ struct Row {
 }
 
 /// Formats a value so that NaN equals NaN, and minus zero differs from zero.
-fn told(value: &impl Debug) -> String {
+fn shown(value: &impl Debug) -> String {
     format!("{value:?}")
 }
 
@@ -203,7 +203,7 @@ fn all<R: Reader<Error: Debug>>(mut reader: R) -> Vec<R::Item> {
 fn csv_is_the_same<T: Serialize + DeserializeOwned + Debug>(folder: &Folder, style: &Style, items: &[T]) {
     write(style.writer(folder), items).expect("the items can be written");
     let read: Vec<T> = all(style.reader::<T>().open(folder.path("out.csv")).unwrap());
-    assert_eq!(told(&read), told(&items), "{:?}", std::fs::read_to_string(folder.path("out.csv")));
+    assert_eq!(shown(&read), shown(&items), "{:?}", std::fs::read_to_string(folder.path("out.csv")));
 }
 
 /// True if JSON can represent the row.
@@ -257,7 +257,7 @@ proptest! {
         // Nothing asks what a text looks like: a null marker is an error for a text, so it was quoted.
         let reader = Style { header: true, ..style }.reader::<BTreeMap<String, String>>();
         let read = all(reader.open(folder.path("out.csv")).unwrap());
-        prop_assert_eq!(told(&read), told(&[record(0), record(1)]));
+        prop_assert_eq!(shown(&read), shown(&[record(0), record(1)]));
     }
 
     #[test]
@@ -267,7 +267,7 @@ proptest! {
         match write(JsonLinesWriter::create(&path), std::slice::from_ref(&row)) {
             Ok(()) => {
                 prop_assert!(is_in_json(&row));
-                prop_assert_eq!(told(&all(JsonLinesReader::<Row>::open(&path).unwrap())), told(&[row]));
+                prop_assert_eq!(shown(&all(JsonLinesReader::<Row>::open(&path).unwrap())), shown(&[row]));
             }
             Err(WriteError::Item { .. }) => prop_assert!(!is_in_json(&row)),
             Err(error) => panic!("{error}"),

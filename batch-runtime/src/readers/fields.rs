@@ -10,14 +10,14 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess
 use serde::forward_to_deserialize_any;
 
 /// Returns the first field that `T` requires and no name matches, as far as that can be determined: `T` must
-/// be a struct, and the field must have no alias among the names. Finding the fields after it takes a record
-/// with values.
+/// be a struct, and none of the names may be that of the field or one of its aliases. Finding the fields
+/// after it takes a record with values.
 pub(crate) fn missing<'n, T: DeserializeOwned>(
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'static str> {
     let Err(Answer::Missing(field)) = ask::<T>(None).0 else { return None };
-    // Probe a name that no field has: a name with a different answer is one of the type's own fields.
     let wanted = field_of::<T>(field)?;
+    // No field is named `\0`: if the type cannot tell it from the field, it does not know the field by name.
     if field_of::<T>("\0") == Some(wanted) {
         return None;
     }

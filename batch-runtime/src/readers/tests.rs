@@ -182,12 +182,12 @@ pub(crate) struct Faulty {
     at: usize,
     failed: bool,
     /// The committed positions it was notified of.
-    pub(crate) told: Vec<usize>,
+    pub(crate) notified: Vec<usize>,
 }
 
 impl Faulty {
     pub(crate) fn new(script: &str) -> Self {
-        Self { script: script.into(), at: 0, failed: false, told: Vec::new() }
+        Self { script: script.into(), at: 0, failed: false, notified: Vec::new() }
     }
 }
 
@@ -224,7 +224,7 @@ impl Reader for Faulty {
     }
 
     fn committed(&mut self, position: &usize) -> Result<(), String> {
-        self.told.push(*position);
+        self.notified.push(*position);
         if self.script.get(*position) == Some(&b'9') { Err("not archived".into()) } else { Ok(()) }
     }
 
@@ -234,7 +234,7 @@ impl Reader for Faulty {
 }
 
 #[test]
-fn a_batch_ends_at_an_error_with_the_items_before_it_and_the_next_goes_on_or_tries_again() {
+fn a_batch_ends_at_an_error_with_the_items_before_it_and_the_next_continues_or_tries_again() {
     batches_are_reads(|| Faulty::new("12x3xx"));
     let (mut reader, mut items) = (Faulty::new("1!2"), Vec::new());
     assert!(reader.read_batch(3, &mut items).unwrap_err().starts_with("unplugged"));

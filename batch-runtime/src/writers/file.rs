@@ -9,7 +9,7 @@
 //!
 //! While `.part` is being written it is locked, and the lock ends with the process. So if a start without a
 //! position finds a `.part`, it is either locked and belongs to a running process (refused), or it was left
-//! by an execution that died or was abandoned before its first commit (replaced).
+//! by an execution that died before its first commit, or that was abandoned (replaced).
 //!
 //! A launch that takes over by force finds the lock held if the previous owner is paused. It continues with a
 //! copy of the committed data, which replaces `.part` in a single rename: when the previous owner wakes up,
@@ -190,7 +190,7 @@ impl TransactionalFile {
         self.find(from)?;
         match from {
             None => self.begin()?,
-            Some(position) => self.go_on(position)?,
+            Some(position) => self.resume(position)?,
         }
         if let State::Open(_) = self.state {
             copy::clear(&self.part);
@@ -221,7 +221,7 @@ impl TransactionalFile {
     }
 
     fn begin(&mut self) -> Result<(), WriteError> {
-        self.refuse_what_is_there()?;
+        self.refuse_existing()?;
         folder_of(&self.path)?;
         let replaced = rights::of(self.target())?;
         let options = rights::to_create(replaced.as_ref());
@@ -243,7 +243,7 @@ impl TransactionalFile {
         self.whole.as_ref().map_or(&self.path, |whole| &whole.path)
     }
 
-    fn refuse_what_is_there(&self) -> Result<(), WriteError> {
+    fn refuse_existing(&self) -> Result<(), WriteError> {
         if let Some(Whole { path, overwrite }) = &self.whole {
             refuse(path, *overwrite)?;
         }
@@ -255,7 +255,7 @@ impl TransactionalFile {
         }
     }
 
-    fn go_on(&mut self, position: FilePosition) -> Result<(), WriteError> {
+    fn resume(&mut self, position: FilePosition) -> Result<(), WriteError> {
         let FilePosition { length: committed, records, finishing, header, .. } = position;
         (self.written, self.records, self.sealed, self.header) = (committed, records, finishing, header);
         let options = OpenOptions::new().write(true).clone();
@@ -269,7 +269,7 @@ impl TransactionalFile {
                 copy::replace(&self.path, &self.part, committed)?
             }
             Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return self.go_on_without_part(position);
+                return self.resume_without_part(position);
             }
             // The file has the mode of one that nobody may write to, but only needs the rename.
             Err(WriteError::Io { source, .. })
@@ -291,7 +291,7 @@ impl TransactionalFile {
         Ok(())
     }
 
-    fn go_on_without_part(&mut self, position: FilePosition) -> Result<(), WriteError> {
+    fn resume_without_part(&mut self, position: FilePosition) -> Result<(), WriteError> {
         let committed = position.length;
         if position.finishing {
             // The rename was done; only the file itself can show that.
@@ -452,7 +452,7 @@ impl TransactionalFile {
             };
         }
         // Someone may have created the file since the start, or changed its rights.
-        let renamed = self.refuse_what_is_there().and_then(|()| {
+        let renamed = self.refuse_existing().and_then(|()| {
             if let Some(replaced) = rights::of(self.target())? {
                 rights::adopt(file, &replaced, false)
                     .map_err(|error| WriteError::io("set the mode of", &self.part, error))?;

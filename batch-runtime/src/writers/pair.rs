@@ -2,8 +2,8 @@
 
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Partitionable, Writer};
 
-/// Writes each chunk with both writers, in one transaction; nest it for more: `Both::new(a, Both::new(b,
-/// c))`.
+/// Writes each chunk with both writers, in one transaction; nest it for more:
+/// `Both::new(a, Both::new(b, c))`.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Writer};

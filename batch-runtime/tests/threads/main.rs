@@ -55,7 +55,7 @@ fn check(
 
 /// Asserts the promises that hold however a step ends.
 fn always(plan: &Plan, came: Result<(), Why>, watch: &Watch) {
-    let (taken, told) = (watch.taken(), watch.told());
+    let (taken, notified) = (watch.taken(), watch.notified());
     assert_eq!(watch.buffers(), 0, "buffers are left, {plan:?}");
     assert_ne!(came, Err(Why::Gone), "{plan:?}");
     if plan.order == Order::OfInput {
@@ -66,12 +66,12 @@ fn always(plan: &Plan, came: Result<(), Why>, watch: &Watch) {
         all.sort_unstable();
         assert!(all.iter().copied().eq(0..=plan.last), "{taken:?}, {plan:?}");
         assert_eq!(taken.last(), Some(&plan.last), "{plan:?}");
-        assert_eq!(told, all, "{plan:?}");
+        assert_eq!(notified, all, "{plan:?}");
     }
     // A reader that can be notified is notified of all commits, however the step ends; a reader that is to be
     // reopened may be gone by then.
     if plan.unheard.is_none() && plan.reopen.is_none() {
-        assert!(told.iter().copied().eq(0..watch.committed()), "{told:?}, {plan:?}");
+        assert!(notified.iter().copied().eq(0..watch.committed()), "{notified:?}, {plan:?}");
     }
     // The chunks before the first failed one are those that a single thread would have done.
     if let (Err(Why::Chunk(at)), Order::OfInput) = (came, plan.order) {

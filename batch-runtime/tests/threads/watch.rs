@@ -11,7 +11,7 @@ pub(crate) struct Watch {
     /// The chunks in the order in which they were taken.
     taken: Mutex<Vec<u64>>,
     /// The commits that the reader was notified of.
-    told: Mutex<Vec<u64>>,
+    notified: Mutex<Vec<u64>>,
     /// The number of committed chunks from the first on; `noted` of their commits are queued for the reader.
     pub(crate) committed: AtomicU64,
     pub(crate) noted: AtomicU64,
@@ -31,19 +31,22 @@ impl Watch {
     }
 
     pub(crate) fn tell(&self, number: u64) {
-        let mut told = self.told.lock().unwrap();
-        assert_eq!(number, told.len() as u64, "the reader is told of another commit than the next");
+        let mut notified = self.notified.lock().unwrap();
+        assert_eq!(number, notified.len() as u64, "the reader is notified of a commit out of order");
         assert!(
             number < self.committed.load(Relaxed),
-            "the reader is told of {number}, which is not committed"
+            "the reader is notified of {number}, which is not committed"
         );
-        told.push(number);
+        notified.push(number);
     }
 
     /// Asserts that the reader was notified of all `noted` commits before it goes on.
     pub(crate) fn has_heard(&self, noted: u64) {
-        let told = self.told.lock().unwrap().len() as u64;
-        assert!(noted <= told, "the reader goes on, and knows of {told} commits of {noted}");
+        let notified = self.notified.lock().unwrap().len() as u64;
+        assert!(
+            noted <= notified,
+            "the reader continues, but was notified of {notified} of {noted} commits only"
+        );
     }
 
     /// Returns the number of committed chunks from the first on.
@@ -55,8 +58,8 @@ impl Watch {
         self.taken.lock().unwrap().clone()
     }
 
-    pub(crate) fn told(&self) -> Vec<u64> {
-        self.told.lock().unwrap().clone()
+    pub(crate) fn notified(&self) -> Vec<u64> {
+        self.notified.lock().unwrap().clone()
     }
 
     pub(crate) fn buffers(&self) -> u64 {

@@ -19,8 +19,8 @@ use crate::definition::{BoxError, Progress, Reader, Splittable};
 /// the thread; dropping this reader ends it, and waits for a read in flight.
 ///
 /// These are less exact than without prefetching:
-/// - [`location`](Reader::location) counts from a known place a few items earlier: `2 items after
-///   flights.csv, line 17`;
+/// - [`location`](Reader::location) counts from a known place a few items earlier:
+///   `2 items after flights.csv, line 17`;
 /// - [`progress`](Reader::progress) is up to that many items ahead;
 /// - the inner reader's [`committed`](Reader::committed) is called on its thread, as soon as the read in
 ///   flight returns. Its error is returned by the next call; at the end of the input, the call waits for it.

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_leaves_the_items_before_it_and_the_next_batch_goes_on() {
+    fn an_error_leaves_the_items_before_it_and_the_next_batch_continues() {
         let (reader, mut items) = (Faulty::new("12x34").synchronized(), Vec::new());
         let error = reader.read_batch(10, &mut items).unwrap_err();
         assert!(reader.steps_over(&error));

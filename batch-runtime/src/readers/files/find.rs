@@ -277,22 +277,22 @@ mod tests {
     #[test]
     fn errors_say_why_nothing_is_found() {
         let folder = Folder::with(&["a.csv", ".b.txt"]);
-        let told = |names: &str| in_folder(&folder.0, names).unwrap_err().to_string();
+        let message = |names: &str| in_folder(&folder.0, names).unwrap_err().to_string();
         let place = folder.0.display();
-        assert_eq!(told("*.txt"), format!("no file matches `*.txt` in {place}"));
+        assert_eq!(message("*.txt"), format!("no file matches `*.txt` in {place}"));
         assert_eq!(
-            told("/a.csv"),
+            message("/a.csv"),
             "the pattern `/a.csv` is malformed: it must be relative to the folder, without a leading `/`"
         );
         assert_eq!(
-            told("../*.csv"),
+            message("../*.csv"),
             "the pattern `../*.csv` is malformed: `..` is not allowed; name the other folder as the starting folder"
         );
         for names in ["", "**", "a/", "a/**"] {
             let problem = "it must end with a file name such as `*.csv`";
-            assert_eq!(told(names), format!("the pattern `{names}` is malformed: {problem}"));
+            assert_eq!(message(names), format!("the pattern `{names}` is malformed: {problem}"));
         }
-        assert!(told("[a").starts_with("the pattern `[a` is malformed: "));
+        assert!(message("[a").starts_with("the pattern `[a` is malformed: "));
         let gone = in_folder(&folder.0.join("gone"), "*").unwrap_err().to_string();
         assert_eq!(
             gone,

@@ -79,9 +79,9 @@ fn a_restart_is_refused_if_files_before_the_position_changed_but_not_if_some_wer
 }
 
 /// Records where its file was committed.
-struct Told<'t>(Option<u32>, &'t RefCell<Vec<u32>>);
+struct Notified<'t>(Option<u32>, &'t RefCell<Vec<u32>>);
 
-impl Reader for Told<'_> {
+impl Reader for Notified<'_> {
     type Item = u32;
     type Position = u32;
     type Error = String;
@@ -106,18 +106,18 @@ impl Reader for Told<'_> {
 
 #[test]
 fn every_file_that_ended_within_a_chunk_is_notified_of_the_commit_once() {
-    let (told, opened) = (RefCell::new(Vec::new()), RefCell::new(0));
+    let (notified, opened) = (RefCell::new(Vec::new()), RefCell::new(0));
     let names = (0..100).map(|name| PathBuf::from(name.to_string()));
     let mut reader = FilesReader::new(names, |_: &Path| {
         *opened.borrow_mut() += 1;
-        Ok::<_, String>(Told(Some(7), &told))
+        Ok::<_, String>(Notified(Some(7), &notified))
     });
     while reader.read().unwrap().is_some() {}
     assert!(reader.unnotified.iter().filter(|ended| ended.reader.is_some()).count() <= OPEN + 1);
     let end = reader.position();
     reader.committed(&end).unwrap();
     reader.committed(&end).unwrap();
-    assert_eq!(*told.borrow(), vec![1; 100]);
+    assert_eq!(*notified.borrow(), vec![1; 100]);
 }
 
 #[test]

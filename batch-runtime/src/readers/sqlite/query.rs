@@ -104,8 +104,8 @@ impl SqliteQuery {
     /// once per column of the key.
     ///
     /// Only a query that contains the condition itself needs this, because `SQLite` could not push the
-    /// condition down to where it helps (a `GROUP BY` or `UNION` over a lot of data): `WHERE room > :after
-    /// GROUP BY room`, or with several columns `:after_day` and `:after_id`.
+    /// condition down to where it helps (a `GROUP BY` or `UNION` over a lot of data):
+    /// `WHERE room > :after GROUP BY room`, or with several columns `:after_day` and `:after_id`.
     pub fn start(mut self, value: impl ToSql) -> Self {
         self.start.push(owned(&value));
         self
@@ -128,8 +128,8 @@ impl SqliteQuery {
         }
     }
 
-    /// Reads each row with the closure `item`. A `#[reader]` function returns such a reader as `impl
-    /// Splittable<Item = T>`, because a closure's type has no name.
+    /// Reads each row with the closure `item`. A `#[reader]` function returns such a reader as
+    /// `impl Splittable<Item = T>`, because a closure's type has no name.
     ///
     /// # Errors
     /// If the query, its key or its parameters are invalid, or the database cannot be opened.

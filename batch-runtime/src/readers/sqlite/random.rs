@@ -1,5 +1,5 @@
-//! Compares random queries, read page by page with restarts and in parts, with one plain `SELECT .. ORDER
-//! BY`.
+//! Compares random queries, read page by page with restarts and in parts, with one plain
+//! `SELECT .. ORDER BY`.
 
 use std::fmt::Write as _;
 

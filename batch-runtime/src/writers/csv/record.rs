@@ -315,7 +315,7 @@ impl<'a> Serializer for Record<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, ItemError> {
-        Err(variant_is_no_record(variant))
+        Err(variant_is_not_a_record(variant))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self, ItemError> {
@@ -334,11 +334,11 @@ impl<'a> Serializer for Record<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant, ItemError> {
-        Err(variant_is_no_record(variant))
+        Err(variant_is_not_a_record(variant))
     }
 }
 
-fn variant_is_no_record(variant: &str) -> ItemError {
+fn variant_is_not_a_record(variant: &str) -> ItemError {
     ItemError::new(format!(
         "an enum variant with fields, such as `{variant}`, cannot be a CSV record; use a struct"
     ))

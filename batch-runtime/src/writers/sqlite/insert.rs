@@ -256,10 +256,10 @@ fn execute(statement: &mut CachedStatement<'_>, cells: &Cells, values: Range<usi
 /// Formats the values of the columns that `message` names, or of all columns if it names none.
 fn values(names: &[Cow<'static, str>], cells: &Cells, row: usize, message: &str) -> String {
     let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let told = |name: &str| words.contains(&name);
-    let any = names.iter().any(|name| told(name));
+    let is_named = |name: &str| words.contains(&name);
+    let any = names.iter().any(|name| is_named(name));
     let mut shown = String::new();
-    for (column, name) in names.iter().enumerate().filter(|(_, name)| !any || told(name)) {
+    for (column, name) in names.iter().enumerate().filter(|(_, name)| !any || is_named(name)) {
         let comma = if shown.is_empty() { "" } else { ", " };
         // Writing to a string does not fail.
         let _ = write!(shown, "{comma}{name} = {}", cells.shown(row * names.len() + column));

@@ -161,7 +161,7 @@ proptest! {
     })]
 
     #[test]
-    fn what_is_written_is_read_back_as_the_same_value_or_was_refused(
+    fn a_written_value_is_read_back_unchanged_or_was_refused(
         value in any_value(),
         (declared, strict) in prop_oneof![(select(&TYPES[..]), Just(false)), (select(&STRICT[..]), Just(true))],
     ) {
@@ -194,7 +194,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_column_holds_is_not_refused() {
+fn a_value_that_the_column_can_hold_is_not_refused() {
     assert_eq!(back(&f64::INFINITY, "REAL", false), Ok(Some(f64::INFINITY)));
     assert_eq!(back(&2.0, "INTEGER", false), Ok(Some(2.0)));
     assert_eq!(back(&7_i64, "REAL", false), Ok(Some(7)));

@@ -240,10 +240,10 @@ fn wait_for_room<'s, R: Reader>(
         if let Some(position) = state.commit.take() {
             state.telling = true;
             drop(state);
-            let told = reader.committed(&position);
+            let notified = reader.committed(&position);
             state = shared.lock();
             state.telling = false;
-            if let Err(error) = told {
+            if let Err(error) = notified {
                 state.commit_error.get_or_insert(error);
             }
             shared.given.notify_all();

@@ -149,9 +149,9 @@ fn the_inner_reader_is_notified_of_a_commit_and_its_error_returned_at_the_end() 
 fn an_error_of_a_commit_in_the_middle_is_not_lost() {
     let mut reader = Faulty::new("1912345678").prefetch(2);
     reader.read().unwrap();
-    let told = reader.committed(&1);
+    let notified = reader.committed(&1);
     while reader.read().unwrap().is_some() {}
-    assert_eq!([told, reader.committed(&9)].into_iter().filter(Result::is_err).count(), 1);
+    assert_eq!([notified, reader.committed(&9)].into_iter().filter(Result::is_err).count(), 1);
 }
 
 #[test]
