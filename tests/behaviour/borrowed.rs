@@ -1,4 +1,4 @@
-//! What readers and writers borrow of the parameters lives as long as they do.
+//! Readers and writers may borrow from the parameters, which live as long as they do.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use batch_runtime::{ChunkTransaction, Failure, Launch};
 
 use crate::support::World;
 
-/// Words of a text that somebody else keeps.
+/// The words of a borrowed text.
 struct Words<'w> {
     text: &'w str,
     read: usize,
@@ -120,7 +120,7 @@ const WORDS: [&str; 7] = ["-one", "-two", "-/", "-tmp", "-three", "-four", "-fiv
 type Job = fn(String, PathBuf, String, String, Option<String>) -> Launch;
 
 #[test]
-fn a_reader_and_a_writer_borrow_parameters_also_after_a_restart_and_with_threads() {
+fn a_reader_and_a_writer_borrow_parameters_even_after_a_restart_and_with_threads() {
     for job in [copied as Job, copied_with_threads as Job] {
         let world = World::new();
         let launch = |bad: Option<&str>| {

@@ -7,7 +7,7 @@ use batch_runtime::repository::BatchStatus;
 
 use crate::support::{World, step};
 
-/// What ran, by the job's `tag`, so that tests that run at the same time do not see each other.
+/// The steps that ran, by the job's `tag`, so that tests that run at the same time do not see each other.
 static RAN: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 fn note(tag: &str, what: impl Into<String>) {

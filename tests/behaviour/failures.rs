@@ -1,4 +1,4 @@
-//! A report tells a failure part by part: what failed, at what, where, on which record, and why.
+//! A report describes a failure in parts: the component, the operation, the place, the record and the reason.
 
 use std::io;
 
@@ -71,7 +71,7 @@ fn failure<'r>(report: &'r JobReport, name: &str) -> &'r StepFailure {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_told_with_its_place_and_its_text() {
+fn an_unreadable_record_is_reported_with_its_place_and_its_text() {
     let report = run("number\n1\nx\n", "nowhere");
     let failure = failure(&report, "load");
     assert_eq!((failure.component.as_deref(), failure.phase), (Some("rows"), Some(Phase::Read)));
@@ -85,7 +85,7 @@ fn a_record_that_cannot_be_read_is_told_with_its_place_and_its_text() {
 }
 
 #[test]
-fn what_a_processor_returns_is_told_without_the_place_that_stands_beside_it() {
+fn the_error_of_a_processor_is_reported_separately_from_its_place() {
     let report = run(GOOD, "processor");
     let failure = failure(&report, "load");
     assert_eq!((failure.component.as_deref(), failure.phase), (Some("checked"), Some(Phase::Process)));
@@ -97,7 +97,7 @@ fn what_a_processor_returns_is_told_without_the_place_that_stands_beside_it() {
 }
 
 #[test]
-fn what_a_writer_returns_is_told() {
+fn the_error_of_a_writer_is_reported() {
     let report = run(GOOD, "writer");
     let failure = failure(&report, "load");
     assert_eq!((failure.component.as_deref(), failure.phase), (Some("keep"), Some(Phase::Write)));
@@ -105,7 +105,7 @@ fn what_a_writer_returns_is_told() {
 }
 
 #[test]
-fn a_panic_is_told_as_one_with_its_place_in_the_source() {
+fn a_panic_is_reported_as_one_with_its_place_in_the_source() {
     let report = run(GOOD, "panic");
     let failure = failure(&report, "load");
     assert_eq!((failure.component.as_deref(), failure.phase), (Some("checked"), Some(Phase::Process)));
@@ -115,7 +115,7 @@ fn a_panic_is_told_as_one_with_its_place_in_the_source() {
 }
 
 #[test]
-fn what_a_tasklet_returns_is_told_and_the_step_before_it_has_no_failure() {
+fn the_error_of_a_tasklet_is_reported_and_the_step_before_it_has_no_failure() {
     let report = run(GOOD, "tasklet");
     assert_eq!(step(&report, "load").failure, None);
     let failure = failure(&report, "wrap_up");
@@ -124,7 +124,7 @@ fn what_a_tasklet_returns_is_told_and_the_step_before_it_has_no_failure() {
 }
 
 #[test]
-fn a_failure_that_the_job_handles_is_told_too() {
+fn a_failure_that_the_job_handles_is_reported_too() {
     let world = World::new();
     let input = world.path("in.csv");
     std::fs::write(&input, GOOD).expect("the folder is there");

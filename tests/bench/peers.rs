@@ -51,7 +51,7 @@ impl Sales {
     }
 }
 
-/// What a hand-written loop over files does after each chunk.
+/// The work of a hand-written loop over files after each chunk.
 trait Guarantee {
     fn chunk_is_written(&mut self, output: &mut csv::Writer<File>, rows: usize) -> Outcome;
 }

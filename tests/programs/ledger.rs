@@ -113,7 +113,7 @@ fn ledger(
     /// Characters that each note grows by
     #[param(default = 0, identifying = false)]
     padding: u32,
-    /// What panics
+    /// Component that panics
     #[param(default = Part::Nothing, identifying = false)]
     panics: Part,
 ) {

@@ -135,7 +135,7 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
     }
 }
 
-/// A value: owned by the generated code, or kept by the step where what the function returns may borrow it.
+/// A value: owned by the generated code, or kept by the step if the function's result may borrow it.
 fn add_value(
     out: &mut Injected,
     role: Role,
@@ -228,7 +228,7 @@ pub(crate) fn emitted(function: &ItemFn, arguments: &[Argument]) -> ItemFn {
     function
 }
 
-/// Returns whether the argument is no `mut name`, which a second binding would make an unused `mut`.
+/// Returns whether the argument is not a `mut name`; a second binding would make its `mut` unused.
 fn is_immutable(function: &ItemFn, name: &Ident) -> bool {
     function.sig.inputs.iter().any(|input| match input {
         FnArg::Typed(typed) => matches!(&*typed.pat, Pat::Ident(pattern) if pattern.ident == *name && pattern.mutability.is_none()),

@@ -180,7 +180,7 @@ impl Growing<'_> {
     fn advance(&mut self, index: usize, used: &Ident, written: &str, conditions: &[Attribute]) {
         let place = format_ident!("__PLACE_{index}");
         let next = format_ident!("__PLACE_{}", index + 1);
-        let advance = quote!(#place.behind(#used, #written));
+        let advance = quote!(#place.after(#used, #written));
         self.checks.extend(if conditions.is_empty() {
             quote!(const #next: __wiring::Place = #advance;)
         } else {

@@ -19,7 +19,7 @@ impl Place {
 
     /// The place after a name that is written like this.
     #[must_use]
-    pub const fn behind(self, used: &Use, written: &str) -> Self {
+    pub const fn after(self, used: &Use, written: &str) -> Self {
         Self {
             number: self.number + places(&used.activity),
             as_written: self.as_written

@@ -257,9 +257,7 @@ pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<
 pub const fn why_not_told(name: &str, noun: &str) -> Option<Message> {
     let message = Message::new().code(name).and(" is ").and(article(noun)).and(noun);
     match noun.as_bytes() {
-        b"decider" => Some(
-            message.and(", whose outcome is not kept; let a step return the value to show"),
-        ),
+        b"decider" => Some(message.and(", whose outcome is not kept; let a step return the value to show")),
         b"flow" => {
             Some(message.and(", which has no output; show the output of its step inside the flow itself"))
         }
