@@ -151,6 +151,7 @@ fn the_lock_decides_which_owner_is_dead_and_not_the_clock() {
         durability: batch_runtime::Durability::Process,
         graph: "other",
         holds: &|_| Ok(Vec::new()),
+        again: None,
     };
     let alive = repository.launch(&request).unwrap();
     for days in [-1, 2] {

@@ -35,6 +35,7 @@ mod replays;
 mod replays_in_full;
 mod replays_of_aggregators;
 mod rerouting;
+mod restart_from;
 mod restarts;
 mod routing;
 mod splits;

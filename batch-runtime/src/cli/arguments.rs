@@ -10,7 +10,7 @@ use super::parameter;
 use super::refusal::Refusal;
 use crate::definition::{Durability, ExecutionId, JobInfo};
 use crate::graph::GraphFormat;
-use crate::operator::job_named;
+use crate::operator::{RestartFrom, job_named};
 use crate::repository::Recovery;
 
 /// The options of every command.
@@ -48,6 +48,7 @@ pub(super) enum Invocation {
     },
     Restart {
         execution: ExecutionId,
+        from: Option<RestartFrom>,
         run: RunArguments,
     },
     Stop(ExecutionId),
@@ -90,6 +91,9 @@ impl Invocation {
             "run" => Self::run(matches, jobs)?,
             "restart" => Self::Restart {
                 execution: execution(matches),
+                from: matches
+                    .get_one::<String>("from")
+                    .map(|step| RestartFrom::step(step).force(matches.get_flag("force"))),
                 run: RunArguments::of(matches, named(matches)?),
             },
             "stop" => Self::Stop(execution(matches)),

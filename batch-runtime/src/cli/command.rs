@@ -99,9 +99,28 @@ fn restart() -> Command {
         .about("Resumes an execution after its last commit")
         .long_about(
             "Resumes an execution after its last commit, with the same parameters. \
-             Secrets are never stored: pass them again.",
+             Secrets are never stored: pass them again.\n\n\
+             With `--from STEP` it begins at that step: what is before it stands, and the step and all after it run again in \
+             full, also what is complete, and write what they write once more. What was decided after it is decided again.",
         )
         .arg(execution())
+        .arg(
+            Arg::new("from")
+                .long("from")
+                .value_name("STEP")
+                .help_heading(OPTIONS)
+                .display_order(1)
+                .help("Runs this step and all after it again, in full; one in a loop is named as in `show`: page[3]"),
+        )
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .requires("from")
+                .help_heading(OPTIONS)
+                .display_order(1)
+                .help("Passes over the steps before it that are not complete"),
+        )
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
         .args([durability(), recovery()])
 }

@@ -139,8 +139,9 @@ fn dispatch(
         Invocation::Replay { execution, job, run } => {
             return run::replay(operator(Open::Existing)?, *execution, *job, run, globals, console);
         }
-        Invocation::Restart { execution, run } => {
-            return run::restart(operator(Open::Existing)?, *execution, run, globals, console);
+        Invocation::Restart { execution, from, run } => {
+            let operator = operator(Open::Existing)?;
+            return run::restart(operator, *execution, from.as_ref(), run, globals, console);
         }
         Invocation::Stop(execution) => {
             operator(Open::Existing)?.stop(*execution)?;

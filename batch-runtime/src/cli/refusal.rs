@@ -156,6 +156,7 @@ fn kind(error: &RepositoryError) -> (u8, &'static str) {
         RepositoryError::AlreadyComplete { .. } => (exit::REFUSED, "already_complete"),
         RepositoryError::NotRestartable { .. } => (exit::REFUSED, "not_restartable"),
         RepositoryError::GraphChanged { .. } => (exit::REFUSED, "graph_changed"),
+        RepositoryError::CannotBegin { .. } => (exit::REFUSED, "cannot_begin"),
         RepositoryError::StartLimit { .. } => (exit::REFUSED, "start_limit"),
         RepositoryError::NoSuchExecution(_) => (exit::REFUSED, "no_such_execution"),
         RepositoryError::NotRunning { .. } => (exit::REFUSED, "not_running"),

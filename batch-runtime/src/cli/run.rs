@@ -9,7 +9,7 @@ use super::{json, print_json};
 use crate::definition::{ExecutionId, JobInfo, Launch, Parameters, parse_parameters, resolve_parameters};
 use crate::observe::progress::Show;
 use crate::observe::{JobReport, Progress, Remedy, Summary};
-use crate::operator::{JobOperator, OperatorError};
+use crate::operator::{JobOperator, OperatorError, RestartFrom};
 use crate::repository::BatchStatus;
 
 /// The launch that the arguments describe, checked before a repository is opened.
@@ -41,11 +41,15 @@ pub(super) fn run(
 pub(super) fn restart(
     operator: JobOperator,
     execution: ExecutionId,
+    from: Option<&RestartFrom>,
     arguments: &RunArguments,
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
-    as_before(operator, execution, arguments, globals, console, JobOperator::restart_with)
+    as_before(operator, execution, arguments, globals, console, |operator, execution, given| match from {
+        Some(from) => operator.restart_from(execution, from, given),
+        None => operator.restart_with(execution, given),
+    })
 }
 
 /// `run --replay`
@@ -72,7 +76,7 @@ fn as_before(
     arguments: &RunArguments,
     globals: &Globals,
     console: &Console,
-    run: fn(&JobOperator, ExecutionId, &Parameters) -> Result<JobReport, OperatorError>,
+    run: impl FnOnce(&JobOperator, ExecutionId, &Parameters) -> Result<JobReport, OperatorError>,
 ) -> Result<u8, Refusal> {
     let name = operator.execution(execution)?.instance.job;
     let job = operator.job(&name)?;

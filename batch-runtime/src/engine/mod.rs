@@ -23,6 +23,7 @@ pub use concurrent::thread_pool::{pooled, pooled_by_reference};
 pub use faults::backoff::{Pause, Sleep};
 pub use faults::keep::Kept;
 pub use faults::retry::{Behind, Repeats, Retried, Retrying};
+pub use flow::beginning::RestartFrom;
 pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
@@ -125,7 +126,18 @@ pub(crate) fn run_resolved(
     parameters: &Parameters,
     options: &RunOptions,
 ) -> Result<JobReport, JobError> {
-    flow::job::run(repository, job, parameters, options, None)
+    flow::job::run(repository, job, parameters, options, flow::job::As::Itself(None))
+}
+
+/// The same, for an instance that begins at a step.
+pub(crate) fn run_from(
+    repository: &Arc<dyn Repository>,
+    job: &'static JobInfo,
+    parameters: &Parameters,
+    options: &RunOptions,
+    from: &RestartFrom,
+) -> Result<JobReport, JobError> {
+    flow::job::run(repository, job, parameters, options, flow::job::As::Itself(Some(from)))
 }
 
 /// A checkpoint that holds only the position of a reader.

@@ -6,6 +6,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+pub use crate::engine::RestartFrom;
 pub use details::ExecutionDetails;
 pub use error::OperatorError;
 
@@ -204,6 +205,16 @@ impl JobOperator {
         execution: ExecutionId,
         given: &Parameters,
     ) -> Result<JobReport, OperatorError> {
+        let (job, parameters) = self.parameters_of(execution, given)?;
+        self.run(job, &parameters)
+    }
+
+    /// The job of an execution, and the parameters of its instance.
+    fn parameters_of(
+        &self,
+        execution: ExecutionId,
+        given: &Parameters,
+    ) -> Result<(&'static JobInfo, Parameters), OperatorError> {
         let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;
         let mut parameters = Parameters::new();
@@ -225,7 +236,39 @@ impl JobOperator {
             let parameter = difference(&stored, &parameters);
             return Err(OperatorError::OtherInstance { execution, job: job.name.to_owned(), parameter });
         }
-        self.run(job, &parameters)
+        Ok((job, parameters))
+    }
+
+    /// [`restart_with`](Self::restart_with) from a step on: what is before it stands, and the step and all that comes after it run
+    /// again in full, in order, also what is complete. What was decided after it is decided again.
+    ///
+    /// A step that runs again begins with nothing, as one with `allow_start_if_complete` does: its files are begun again, where
+    /// the writer may overwrite one that is finished, and its rows are written once more. A nested job runs as a new instance. In a `split!`, the other branches stand as they are.
+    ///
+    /// # Errors
+    /// As [`restart_with`](Self::restart_with); and when the job has no such step, the way that the instance has taken does not come
+    /// to it, or steps before it are not complete, unless [`RestartFrom::force`] passes over them.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// # use batch_runtime::Parameters;
+    /// use batch_runtime::ExecutionId;
+    /// use batch_runtime::operator::{JobOperator, RestartFrom};
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// let error = operator.restart_from(ExecutionId(7), &RestartFrom::step("report"), &Parameters::new()).unwrap_err();
+    /// assert!(error.to_string().starts_with("there is no execution 7"));
+    /// ```
+    pub fn restart_from(
+        &self,
+        execution: ExecutionId,
+        from: &RestartFrom,
+        given: &Parameters,
+    ) -> Result<JobReport, OperatorError> {
+        let (job, parameters) = self.parameters_of(execution, given)?;
+        Ok(engine::run_from(&self.repository, job, &parameters, &self.options, from)?)
     }
 
     /// Runs a new instance that reads the items an execution has skipped, through the same steps, with the

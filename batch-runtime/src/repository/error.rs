@@ -102,6 +102,16 @@ pub enum RepositoryError {
         /// The outline of the job now.
         is: Box<str>,
     },
+    /// The restart cannot begin at the step that it was told to begin at.
+    #[error("the restart of execution {execution} of job `{job}` cannot begin there: {what}")]
+    CannotBegin {
+        /// The job.
+        job: String,
+        /// The execution before.
+        execution: ExecutionId,
+        /// Why not, and what to do.
+        what: String,
+    },
     /// The step was started too often.
     #[error("step `{step}` was started {limit} times in this job instance, which is its `start_limit`")]
     StartLimit {

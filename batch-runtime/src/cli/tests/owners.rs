@@ -24,6 +24,7 @@ fn launched(folder: &Folder) -> Launched {
             durability: Durability::Machine,
             graph: "load_delays",
             holds: &|_| Ok(Vec::new()),
+            again: None,
         })
         .unwrap()
 }

@@ -301,3 +301,22 @@ fn a_value_that_is_neither_a_path_nor_utf_8_is_refused() {
         "error: parameter `min_delay` of job `flight_delays`: UTF-8 text is expected, not `\\xFF`\n"
     );
 }
+
+#[test]
+fn a_restart_from_a_step_runs_it_in_full_and_an_unknown_one_is_refused_with_4() {
+    let folder = Folder::new();
+    folder.ask(JOBS, &format!("{RUN} --fail-at 23"));
+    let answer = folder.ask(JOBS, "restart 1 --from load_delay");
+    assert_eq!(answer.code, 4);
+    assert!(answer.err.contains("no step `load_delay`; did you mean `load_delays`?"), "{}", answer.err);
+    let answer = folder.ask(JOBS, "restart 1 --from load_delays --param fail_at=99");
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.out.contains("\nload_delays  completed    25"), "{}", answer.out);
+}
+
+#[test]
+fn force_says_nothing_without_a_step_to_begin_at() {
+    let answer = Folder::new().ask(JOBS, "restart 1 --force");
+    assert_eq!(answer.code, 2);
+    assert!(answer.err.contains("--from"), "{}", answer.err);
+}

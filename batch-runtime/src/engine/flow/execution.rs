@@ -215,7 +215,7 @@ fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun,
     let BegunStep { id, before, .. } = begin(request, None, None)?;
     let live = Arc::new(StepLive::new(request.name.to_owned(), before));
     let ran = nested_parameters(request, nested).and_then(|parameters| {
-        job::run(request.repository, nested, &parameters, request.options, Some(request.name))
+        job::run(request.repository, nested, &parameters, request.options, job::As::Step(request.name))
     });
     let mut steps = Vec::new();
     let result = match ran {

@@ -10,23 +10,36 @@ use crate::engine::flow::listeners;
 use crate::engine::flow::replay::Replaying;
 use crate::engine::flow::runner::{Halt, Runner};
 use crate::engine::flow::walk::walk;
-use crate::engine::{JobError, RunOptions};
+use crate::engine::{JobError, RestartFrom, RunOptions};
 use crate::graph::{Activity, Node, render_text};
 use crate::observe::{JobReport, JobStarted};
 use crate::repository::{
-    BatchStatus, ExecutionFinish, ExitStatus, LaunchRequest, Launched, Repository, RepositoryError,
+    Again, BatchStatus, ExecutionFinish, ExitStatus, LaunchRequest, Launched, Repository, RepositoryError,
+    SoFar,
 };
 
-/// Launches the instance of `job` with these parameters, and runs it. `within` is the name of the step that a nested job
-/// runs as.
+/// What a job runs as.
+#[derive(Clone, Copy)]
+pub(crate) enum As<'a> {
+    /// As itself; from a step on, where it is told to.
+    Itself(Option<&'a RestartFrom>),
+    /// As the step of that name of another job.
+    Step(&'a str),
+}
+
+/// Launches the instance of `job` with these parameters, and runs it.
 #[expect(clippy::too_many_lines, reason = "one launch and its end, step by step")]
 pub(crate) fn run(
     repository: &Arc<dyn Repository>,
     job: &'static JobInfo,
     parameters: &Parameters,
     options: &RunOptions,
-    within: Option<&str>,
+    run_as: As<'_>,
 ) -> Result<JobReport, JobError> {
+    let (within, from) = match run_as {
+        As::Itself(from) => (None, from),
+        As::Step(name) => (Some(name), None),
+    };
     let began = Instant::now();
     // A stop of this execution must not stop others that run with the same options, at the same time or later.
     let options = &RunOptions { stop: options.stop.of_execution(), ..options.clone() };
@@ -34,6 +47,10 @@ pub(crate) fn run(
     warn_of_undeclared(job.name, &steps(job.flow));
     let replaying = Replaying::of(repository, job, parameters)?;
     let passed = replaying.as_ref().map_or(&[][..], Replaying::passed);
+    let again = |so_far: &SoFar<'_>| match from {
+        Some(from) => from.entries(job.flow, passed, so_far),
+        None => Ok(Vec::new()),
+    };
     let Launched { ownership, restarted_from, recovered, journal, context, lock } =
         repository.launch(&LaunchRequest {
             job: job.name,
@@ -45,6 +62,7 @@ pub(crate) fn run(
             durability: options.durability,
             graph: &render_text(job),
             holds: &|so_far| journal::holds(job.flow, passed, so_far),
+            again: from.map(|_| &again as &Again<'_>),
         })?;
     tracing::info!(
         job = job.name,

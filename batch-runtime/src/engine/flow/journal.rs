@@ -24,6 +24,10 @@ pub(crate) const FAILED: &str = "FAILED";
 pub(crate) const STOPPED: &str = "STOPPED";
 /// What an entry says whose place counts as not passed: the arm that it is in was left.
 const TAKEN_BACK: &str = "TAKEN BACK";
+/// The same, where a restart was told to begin at that place or before it: what is there begins from its beginning.
+pub(super) use crate::repository::RUN_AGAIN;
+/// What an entry says of a step that is not complete, and that a restart was told to pass over.
+pub(super) const PASSED_OVER: &str = "PASSED OVER";
 
 /// What an instance has passed, by place.
 #[derive(Debug, Default)]
@@ -31,7 +35,7 @@ pub(crate) struct Journal {
     entries: BTreeMap<String, JournalEntry>,
     /// When each place was first passed.
     order: BTreeMap<String, usize>,
-    /// How often what is at a place completed, also in arms that were left.
+    /// How often what is at a place completed, also in arms that were left, or was given up to run again.
     completions: BTreeMap<String, u32>,
     /// True if a `match` or `while` has had different outcomes.
     rerouted: bool,
@@ -61,7 +65,13 @@ impl Journal {
     }
 
     fn add(&mut self, at: usize, entry: JournalEntry) {
-        if entry.outcome == TAKEN_BACK {
+        if entry.outcome == RUN_AGAIN
+            && self.entries.get(&entry.path).is_none_or(|before| before.outcome != COMPLETED)
+        {
+            // It is over as it was, like one that completed: a nested job that runs again is another instance.
+            *self.completions.entry(entry.path.clone()).or_insert(0) += 1;
+        }
+        if entry.outcome == TAKEN_BACK || entry.outcome == RUN_AGAIN {
             self.rerouted = true;
             self.order.remove(&entry.path);
             self.entries.remove(&entry.path);

@@ -1,5 +1,6 @@
 //! Runs a job from its launch to its report, and skips over whatever its journal already holds.
 
+pub(super) mod beginning;
 pub(super) mod execution;
 pub(super) mod form;
 pub(super) mod job;

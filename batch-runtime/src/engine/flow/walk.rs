@@ -393,6 +393,18 @@ impl<D: Driver> Walk<'_, D> {
     }
 }
 
+/// The names of the steps and nested jobs of a body, those of its flows included.
+pub(super) fn names_of_places(nodes: &'static [Node]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    Numbering::default().pass(nodes, 0, &mut |name, _| {
+        // What is decided, and a `stop!`, are places as well.
+        if !name.contains(' ') && name.split('#').next() != Some(STOP) {
+            names.insert(name.to_owned());
+        }
+    });
+    names
+}
+
 /// The steps of a body, including those of its flows, by their names in the body.
 pub(crate) fn steps_by_name(nodes: &'static [Node]) -> BTreeMap<&'static str, &'static StepInfo> {
     let mut steps = BTreeMap::new();

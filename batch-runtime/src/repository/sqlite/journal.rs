@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::connections::Shared;
 use super::error::Trouble;
 use super::steps::check_owner;
-use crate::definition::{Durability, ExecutionId, InstanceId};
-use crate::repository::{ExitStatus, JournalEntry, Ownership};
+use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
+use crate::repository::{ExitStatus, JournalEntry, Ownership, RUN_AGAIN};
 
 pub(super) fn record(
     shared: &Arc<Shared>,
@@ -85,4 +85,21 @@ pub(super) fn of_execution(
         .query_row([execution.0], |row| row.get(0))
         .optional()?;
     Ok(instance.map(|instance| of(&connection, InstanceId(instance))).transpose()?.unwrap_or_default())
+}
+
+/// Was a restart told, after that execution of the step, to run it from its beginning?
+pub(super) fn runs_again(
+    connection: &Connection,
+    owner: Ownership,
+    step: &str,
+    last: StepExecutionId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (
+                 SELECT 1 FROM BATCH_JOURNAL
+                 WHERE JOB_INSTANCE_ID = ?1 AND PATH = ?2 AND OUTCOME = ?3 AND JOB_EXECUTION_ID > (
+                     SELECT JOB_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = ?4))",
+        )?
+        .query_row(params![owner.instance.0, step, RUN_AGAIN, last.0], |row| row.get(0))
 }

@@ -38,6 +38,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         None => Vec::new(),
     };
     let mut context = ContextMap::new();
+    let mut taken_back = Vec::new();
     if let (Some(last), Some(instance)) = (&last, found) {
         let was = graph_of(&transaction, last.id)?;
         let unfinished = unfinished::of(&transaction, instance)?;
@@ -55,6 +56,15 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         if !renamed.is_empty() {
             journal = journal::of(&transaction, instance)?;
         }
+        if let Some(again) = request.again {
+            let unfinished = unfinished::of(&transaction, instance)?;
+            let so_far = SoFar { journal: &journal, unfinished: &unfinished, graph: request.graph };
+            taken_back = again(&so_far).map_err(|what| RepositoryError::CannotBegin {
+                job: request.job.to_owned(),
+                execution: last.id,
+                what,
+            })?;
+        }
         context = rows::job_context(&transaction, last.id)?;
     }
 
@@ -67,6 +77,10 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     let epoch = next_epoch(&transaction, instance)?;
     let execution = insert_execution(shared, &transaction, instance)?;
     insert_owner(&transaction, request, Ownership { instance, execution, epoch }, recoveries)?;
+    for entry in taken_back {
+        journal::append(&transaction, Ownership { instance, execution, epoch }, &entry)?;
+        journal.push(entry);
+    }
     insert_parameters(&transaction, execution, request.parameters)?;
     rows::put_job_context(&transaction, execution, &encode_context(&context))?;
     transaction

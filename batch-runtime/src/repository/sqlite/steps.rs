@@ -125,6 +125,10 @@ fn insert(
             partitions::forget(&transaction, owner, step.name)?;
             ContextMap::new()
         }
+        (Some((last, _)), _) if journal::runs_again(&transaction, owner, step.name, last)? => {
+            partitions::forget(&transaction, owner, step.name)?;
+            ContextMap::new()
+        }
         (Some((last, _)), None) => context_of(&transaction, last)?,
         (Some(_), Some(checkpoint)) => checkpoint.context()?,
     };

@@ -90,6 +90,7 @@ fn request(parameters: &Parameters) -> LaunchRequest<'_> {
         durability: Durability::Process,
         graph: "load",
         holds: &|_| Ok(Vec::new()),
+        again: None,
     }
 }
 
