@@ -218,6 +218,6 @@ fn an_input_that_ends_before_the_records_done_is_refused() {
         with_done(&launch(input.clone(), 4), &world, &[(2, 3), (7, 9)]);
         let report = world.fails(&launch(input, NEVER));
         let why = &report.exit.description;
-        assert!(why.contains("the input ends 5 records behind where the step went on"), "{why}");
+        assert!(why.contains("the input ends 5 records after the place where the step resumed"), "{why}");
     }
 }

@@ -1,28 +1,28 @@
-//! Runs a step according to a plan, with a reader and processors that do only what is planned.
+//! Runs a step according to a plan, over a reader and processors that do only what is planned.
 //!
-//! The waiting is the runtime's own code. The code around it (`read_chunks.rs`, `worker.rs`, `feed.rs`) is
-//! modelled here line by line.
+//! The code by which threads wait for each other is the runtime's. The code around it (`read_chunks.rs`,
+//! `reader_thread.rs`, `worker.rs`, `feed.rs`) is modelled here line by line.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channels::{WorkerChannel, WorkerChannels};
-use crate::plan::{Answer, Fall, Order, Plan, Reads};
+use crate::plan::{Answer, Order, Plan, Reads, WorkerEnd};
 use crate::reorder_buffer::{Committed, InOrder, PendingNotices};
-use crate::requests::{RequestClient, RequestServer, ServerPresence, serving};
+use crate::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, SyncSender};
 use crate::turn_lock::TurnLock;
 use crate::watch::{Buffers, Watch};
 
-/// Why a step ended early.
+/// Why a step ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// A chunk that could not be read or processed.
+    /// A chunk could not be read or processed.
     Chunk(u64),
-    Unheard,
+    NotifyFailed,
     Lost,
     Left,
     NotStarted,
-    /// All threads are gone without a reason.
+    /// All workers have left, and none said why.
     Gone,
 }
 
@@ -47,27 +47,27 @@ struct Done {
 enum FromWorker {
     Ready,
     Done(Done),
-    Unheard,
+    NotifyFailed,
     Lost,
-    RequestClient(SyncSender<bool>),
+    Request(SyncSender<bool>),
 }
 
 type WorkersChannel = WorkerChannel<Buffers, FromWorker>;
 
-/// The reader, and the facts known about its chunks.
-struct Reading {
+/// The reader, and the state of the chunks read from it.
+struct ChunkReader {
     plan: Plan,
     watch: Arc<Watch>,
     number: u64,
     ended: bool,
-    /// True if it could not be reopened.
+    /// It could not be reopened.
     is_gone: bool,
-    /// True if it failed at the notification of a commit.
-    is_deaf: bool,
-    unnotified: PendingNotices<u64>,
+    /// It failed when it was notified of a commit.
+    notify_failed: bool,
+    pending: PendingNotices<u64>,
 }
 
-impl Reading {
+impl ChunkReader {
     fn new(plan: &Plan, watch: &Arc<Watch>) -> Self {
         Self {
             plan: plan.clone(),
@@ -75,34 +75,34 @@ impl Reading {
             number: 0,
             ended: false,
             is_gone: false,
-            is_deaf: false,
-            unnotified: PendingNotices::new(),
+            notify_failed: false,
+            pending: PendingNotices::new(),
         }
     }
 
-    fn hear_of(&mut self, commits: u64) -> Result<(), Why> {
+    fn notify_committed(&mut self, commits: u64) -> Result<(), Why> {
         if self.is_gone {
             return Ok(());
         }
-        self.unnotified.tell(commits, |number| {
-            if self.plan.unheard == Some(number) {
-                self.is_deaf = true;
-                return Err(Why::Unheard);
+        self.pending.notify(commits, |number| {
+            if self.plan.notify_fails == Some(number) {
+                self.notify_failed = true;
+                return Err(Why::NotifyFailed);
             }
-            self.watch.tell(number);
+            self.watch.notify(number);
             Ok(())
         })
     }
 
-    fn unit(&mut self, buffers: Buffers, reopen: impl FnOnce() -> Option<bool>) -> Option<Unit> {
-        if !self.is_gone && !self.is_deaf {
-            self.watch.has_heard(buffers.noted);
+    fn read_unit(&mut self, buffers: Buffers, reopen: impl FnOnce() -> Option<bool>) -> Option<Unit> {
+        if !self.is_gone && !self.notify_failed {
+            self.watch.assert_notified(buffers.published);
         }
         if self.ended {
             return None;
         }
         let number = self.number;
-        let is_open = self.plan.asks(number).is_none() || reopen() == Some(true);
+        let is_open = self.plan.request_at(number).is_none() || reopen() == Some(true);
         let end = match number == self.plan.last {
             _ if !is_open => End::Failed,
             false => End::More,
@@ -113,142 +113,145 @@ impl Reading {
         self.ended = end != End::More;
         self.is_gone = !is_open;
         if end != End::Failed {
-            self.unnotified.put(number);
+            self.pending.push(number);
         }
         Some(Unit { number, buffers, end })
     }
 }
 
-/// How a worker gets its chunks.
+/// Supplies a worker with chunks.
 enum Supply {
-    SharedReader(Arc<TurnLock<Reading>>),
+    SharedReader(Arc<TurnLock<ChunkReader>>),
     ReaderThread(RequestClient<Buffers, Unit>),
 }
 
 impl Supply {
-    fn next(&self, channel: &WorkersChannel, buffers: Buffers, over: &AtomicBool) -> Option<Unit> {
+    fn next(&self, channel: &WorkersChannel, buffers: Buffers, cancelled: &AtomicBool) -> Option<Unit> {
         match self {
-            Self::SharedReader(turns) => {
-                let (mut reading, commits) = turns.take();
-                if over.load(Ordering::Relaxed) {
+            Self::SharedReader(shared) => {
+                let (mut reader, commits) = shared.lock();
+                if cancelled.load(Ordering::Relaxed) {
                     return None;
                 }
-                if reading.hear_of(commits).is_err() {
-                    channel.say(FromWorker::Unheard);
+                if reader.notify_committed(commits).is_err() {
+                    channel.send(FromWorker::NotifyFailed);
                     return None;
                 }
-                reading.unit(buffers, || channel.ask(FromWorker::RequestClient))
+                reader.read_unit(buffers, || channel.request(FromWorker::Request))
             }
-            Self::ReaderThread(asks) => asks.ask(buffers),
+            Self::ReaderThread(client) => client.request(buffers),
         }
     }
 }
 
-fn read_apart(
-    mut reading: Reading,
+fn run_reader_thread(
+    mut reader: ChunkReader,
     mut requests: RequestServer<Buffers, Unit>,
     commits: &AtomicU64,
 ) -> Result<(), Why> {
     requests.serve(|buffers| {
-        reading.hear_of(commits.load(Ordering::Acquire))?;
-        Ok(reading.unit(buffers, || None))
+        reader.notify_committed(commits.load(Ordering::Acquire))?;
+        Ok(reader.read_unit(buffers, || None))
     })?;
-    reading.hear_of(commits.load(Ordering::Acquire))
+    reader.notify_committed(commits.load(Ordering::Acquire))
 }
 
 struct Worker {
     plan: Plan,
     watch: Arc<Watch>,
-    over: Arc<AtomicBool>,
+    cancelled: Arc<AtomicBool>,
     channel: WorkersChannel,
     supply: Supply,
 }
 
 impl Worker {
     fn run(self) {
-        self.channel.say(FromWorker::Ready);
-        let voice = self.channel.voice().clone();
+        self.channel.send(FromWorker::Ready);
+        let sender = self.channel.sender().clone();
         if self.work().is_err() {
-            voice.say(FromWorker::Lost);
+            sender.send(FromWorker::Lost);
         }
     }
 
     fn work(self) -> Result<(), Why> {
-        let Self { plan, watch, over, channel, supply } = self;
+        let Self { plan, watch, cancelled, channel, supply } = self;
         loop {
-            let was_gone = watch.taker_is_gone.load(Relaxed);
-            let Some(mut buffers) = channel.next() else { return Ok(()) };
-            assert!(!was_gone, "a chunk is begun that nobody takes");
-            assert_eq!(buffers.channel, channel.number, "buffers on the lane of another");
-            buffers.noted = watch.noted.load(Relaxed);
-            let Some(mut unit) = supply.next(&channel, buffers, &over) else { return Ok(()) };
-            let fall = plan.falls(unit.number);
-            match fall {
-                Some(Fall::IsLost) => return Err(Why::Lost),
-                Some(Fall::Fails) => unit.end = End::Failed,
+            let was_gone = watch.step_thread_left.load(Relaxed);
+            let Some(mut buffers) = channel.next_buffers() else { return Ok(()) };
+            assert!(!was_gone, "a worker begins a chunk that is not wanted");
+            assert_eq!(buffers.channel, channel.number, "buffers of another worker");
+            buffers.published = watch.published.load(Relaxed);
+            let Some(mut unit) = supply.next(&channel, buffers, &cancelled) else { return Ok(()) };
+            let planned_end = plan.worker_end(unit.number);
+            match planned_end {
+                Some(WorkerEnd::IsLost) => return Err(Why::Lost),
+                Some(WorkerEnd::Fails) => unit.end = End::Failed,
                 None => {}
             }
-            if !channel.say(FromWorker::Done(Done { unit, channel: channel.number })) || fall.is_some() {
+            if !channel.send(FromWorker::Done(Done { unit, channel: channel.number }))
+                || planned_end.is_some()
+            {
                 return Ok(());
             }
         }
     }
 }
 
-/// Notifies the reader of commits, however the thread of the step ends.
-struct TellsInTurns(Arc<TurnLock<Reading>>);
+/// The step thread's end of a shared reader. Dropping it notifies the reader of all commits, however the step
+/// ends.
+struct SharedReaderHandle(Arc<TurnLock<ChunkReader>>);
 
-impl TellsInTurns {
-    fn tell(&self) -> Result<(), Why> {
-        let (mut reading, commits) = self.0.take();
-        reading.hear_of(commits)
+impl SharedReaderHandle {
+    fn notify(&self) -> Result<(), Why> {
+        let (mut reader, commits) = self.0.lock();
+        reader.notify_committed(commits)
     }
 }
 
-impl Drop for TellsInTurns {
+impl Drop for SharedReaderHandle {
     fn drop(&mut self) {
-        let _ = self.tell();
+        let _ = self.notify();
     }
 }
 
-/// How the thread of the step notifies the reader.
-enum Hearing {
-    SharedReader(TellsInTurns),
-    ReaderThread { stays: Option<ServerPresence<Buffers>>, commits: Arc<AtomicU64> },
+/// The step thread's handle to the reader.
+enum ReaderHandle {
+    SharedReader(SharedReaderHandle),
+    ReaderThread { presence: Option<ServerPresence<Buffers>>, commits: Arc<AtomicU64> },
 }
 
-struct Taker {
+struct StepThread {
     plan: Plan,
     watch: Arc<Watch>,
     channels: WorkerChannels<Buffers, FromWorker>,
     /// Dropped right after the channels.
     _leaving: Leaving,
-    reader: Hearing,
+    reader: ReaderHandle,
     chunks: InOrder<Done>,
     taken: u64,
     committed: Committed<Buffers>,
 }
 
-impl Taker {
-    fn ready(&mut self, threads: usize) -> Result<(), Why> {
+impl StepThread {
+    fn wait_until_ready(&mut self, threads: usize) -> Result<(), Why> {
         let mut answers = 0;
         while answers < threads {
-            match self.channels.hear().ok_or(Why::Gone)? {
+            match self.channels.recv().ok_or(Why::Gone)? {
                 FromWorker::Ready => answers += 1,
-                said => self.note(said)?,
+                message => self.handle(message)?,
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, said: FromWorker) -> Result<(), Why> {
-        match said {
+    fn handle(&mut self, message: FromWorker) -> Result<(), Why> {
+        match message {
             FromWorker::Ready => {}
-            FromWorker::Done(done) => self.chunks.put(done.unit.number, done),
-            FromWorker::Unheard => return Err(Why::Unheard),
+            FromWorker::Done(done) => self.chunks.insert(done.unit.number, done),
+            FromWorker::NotifyFailed => return Err(Why::NotifyFailed),
             FromWorker::Lost => return Err(Why::Lost),
-            FromWorker::RequestClient(reply) => {
-                let (_, answer) = self.plan.reopen.expect("nobody asks unless it is planned");
+            FromWorker::Request(reply) => {
+                let (_, answer) = self.plan.reopens.expect("only a planned request is made");
                 match answer {
                     Answer::Opened | Answer::Refused => {
                         let _ = reply.send(answer == Answer::Opened);
@@ -261,70 +264,70 @@ impl Taker {
         Ok(())
     }
 
-    fn take(&mut self) -> Result<Done, Why> {
+    fn next_chunk(&mut self) -> Result<Done, Why> {
         loop {
             let taken = self.taken;
             let done = match self.plan.order {
-                Order::OfInput => self.chunks.take(),
+                Order::OfInput => self.chunks.pop(),
                 Order::AsDone => {
-                    self.chunks.take_any(|done| done.unit.end != End::Last || done.unit.number == taken)
+                    self.chunks.pop_any(|done| done.unit.end != End::Last || done.unit.number == taken)
                 }
             };
             if let Some(done) = done {
                 self.taken += 1;
                 return Ok(done);
             }
-            let said = self.channels.hear().ok_or(Why::Gone)?;
-            self.note(said)?;
+            let message = self.channels.recv().ok_or(Why::Gone)?;
+            self.handle(message)?;
         }
     }
 
     fn commit(&mut self, Done { unit, channel }: Done) -> Result<(), Why> {
         let Unit { number, buffers, .. } = unit;
-        let room = self.plan.far + (self.plan.workers * self.plan.each) as u64;
+        let room = self.plan.max_ahead + (self.plan.workers * self.plan.each) as u64;
         self.watch.take(number, room);
-        let first = self.committed.put(number);
+        let first = self.committed.insert(number);
         self.watch.committed.store(first, Relaxed);
         match &self.reader {
-            Hearing::SharedReader(turns) => {
-                if let Some(mut reading) = turns.0.committed(first) {
-                    reading.hear_of(first)?;
+            ReaderHandle::SharedReader(shared) => {
+                if let Some(mut reader) = shared.0.committed(first) {
+                    reader.notify_committed(first)?;
                 }
             }
-            Hearing::ReaderThread { commits, .. } => commits.store(first, Ordering::Release),
+            ReaderHandle::ReaderThread { commits, .. } => commits.store(first, Ordering::Release),
         }
-        self.watch.noted.store(first, Relaxed);
-        for (channel, buffers) in self.committed.give_back(number, channel, buffers) {
-            self.channels.give_back(channel, buffers);
+        self.watch.published.store(first, Relaxed);
+        for (channel, buffers) in self.committed.release(number, channel, buffers) {
+            self.channels.return_buffers(channel, buffers);
         }
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), Why> {
         self.channels.close();
-        if let Hearing::ReaderThread { stays, .. } = &mut self.reader {
-            *stays = None;
+        if let ReaderHandle::ReaderThread { presence, .. } = &mut self.reader {
+            *presence = None;
         }
-        while let Some(said) = self.channels.hear() {
-            match said {
-                FromWorker::Unheard => return Err(Why::Unheard),
+        while let Some(message) = self.channels.recv() {
+            match message {
+                FromWorker::NotifyFailed => return Err(Why::NotifyFailed),
                 FromWorker::Lost => return Err(Why::Lost),
-                FromWorker::Ready | FromWorker::Done(_) | FromWorker::RequestClient(_) => {}
+                FromWorker::Ready | FromWorker::Done(_) | FromWorker::Request(_) => {}
             }
         }
         match &self.reader {
-            Hearing::SharedReader(turns) => turns.tell(),
-            Hearing::ReaderThread { .. } => Ok(()),
+            ReaderHandle::SharedReader(shared) => shared.notify(),
+            ReaderHandle::ReaderThread { .. } => Ok(()),
         }
     }
 
     fn run(mut self, threads: usize) -> Result<(), Why> {
-        self.ready(threads)?;
+        self.wait_until_ready(threads)?;
         loop {
             if self.plan.leaves == Some(self.taken) {
                 return Err(Why::Left);
             }
-            let done = self.take()?;
+            let done = self.next_chunk()?;
             let Unit { number, end, .. } = done.unit;
             if end == End::Failed {
                 return Err(Why::Chunk(number));
@@ -341,11 +344,11 @@ struct Leaving(Arc<Watch>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.taker_is_gone.store(true, Relaxed);
+        self.0.step_thread_left.store(true, Relaxed);
     }
 }
 
-/// Runs the step; returns when all of its threads have ended.
+/// Runs the step. Returns when all of its threads have ended.
 pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
     shuttle::thread::scope(|threads| {
         let mut made = 0;
@@ -353,30 +356,31 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
             made += 1;
             Buffers::new(watch, (made - 1) / plan.each)
         });
-        let over = channels.over();
+        let cancelled = channels.cancelled();
         let (reader, supplies, readers) = match plan.reads {
             Reads::SharedReader => {
-                let reading = Arc::new(TurnLock::new(Reading::new(plan, watch)));
+                let reader = Arc::new(TurnLock::new(ChunkReader::new(plan, watch)));
                 let supplies: Vec<_> =
-                    ends.iter().map(|_| Supply::SharedReader(Arc::clone(&reading))).collect();
-                (Hearing::SharedReader(TellsInTurns(reading)), supplies, 0)
+                    ends.iter().map(|_| Supply::SharedReader(Arc::clone(&reader))).collect();
+                (ReaderHandle::SharedReader(SharedReaderHandle(reader)), supplies, 0)
             }
             Reads::ReaderThread => {
-                let (requests, asks, stays) = serving(plan.workers);
+                let (requests, clients, presence) = request_channel(plan.workers);
                 let commits = Arc::new(AtomicU64::new(0));
-                let reader = Hearing::ReaderThread { stays: Some(stays), commits: Arc::clone(&commits) };
-                let reading = Reading::new(plan, watch);
-                let voice = ends[0].voice().clone();
+                let handle =
+                    ReaderHandle::ReaderThread { presence: Some(presence), commits: Arc::clone(&commits) };
+                let reader = ChunkReader::new(plan, watch);
+                let sender = ends[0].sender().clone();
                 threads.spawn(move || {
-                    voice.say(FromWorker::Ready);
-                    if read_apart(reading, requests, &commits).is_err() {
-                        voice.say(FromWorker::Unheard);
+                    sender.send(FromWorker::Ready);
+                    if run_reader_thread(reader, requests, &commits).is_err() {
+                        sender.send(FromWorker::NotifyFailed);
                     }
                 });
-                (reader, asks.into_iter().map(Supply::ReaderThread).collect(), 1)
+                (handle, clients.into_iter().map(Supply::ReaderThread).collect(), 1)
             }
         };
-        let taker = Taker {
+        let step_thread = StepThread {
             plan: plan.clone(),
             watch: Arc::clone(watch),
             channels,
@@ -384,15 +388,15 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
             reader,
             chunks: InOrder::new(),
             taken: 0,
-            committed: Committed::none(plan.far),
+            committed: Committed::new(plan.max_ahead),
         };
         for (channel, supply) in ends.into_iter().zip(supplies) {
             if channel.number == plan.started {
                 return Err(Why::NotStarted);
             }
-            let (plan, watch, over) = (plan.clone(), Arc::clone(watch), Arc::clone(&over));
-            threads.spawn(move || Worker { plan, watch, over, channel, supply }.run());
+            let (plan, watch, cancelled) = (plan.clone(), Arc::clone(watch), Arc::clone(&cancelled));
+            threads.spawn(move || Worker { plan, watch, cancelled, channel, supply }.run());
         }
-        taker.run(plan.workers + readers)
+        step_thread.run(plan.workers + readers)
     })
 }

@@ -1,11 +1,11 @@
-//! Plans the events in a modelled step, drawn at random by the model checker.
+//! Random plans of what happens in a modelled step, drawn from the model checker's generator.
 
 use shuttle::rand::{Rng, thread_rng};
 
-/// Which thread reads.
+/// The threads that read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// The workers, taking turns.
+    /// The workers, which share the reader.
     SharedReader,
     /// A dedicated thread.
     ReaderThread,
@@ -17,12 +17,12 @@ pub(crate) enum Order {
     AsDone,
 }
 
-/// How a worker fails at a chunk.
+/// How a worker ends at a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fall {
-    /// It reports its chunk as failed.
+pub(crate) enum WorkerEnd {
+    /// Its chunk is marked as failed.
     Fails,
-    /// It disappears together with the chunk.
+    /// The chunk is lost with it.
     IsLost,
 }
 
@@ -31,13 +31,13 @@ pub(crate) enum Fall {
 pub(crate) enum Answer {
     Opened,
     Refused,
-    /// The taker continues without a reader.
+    /// The step's thread drops the request and goes on.
     None,
-    /// The taker leaves.
+    /// The step's thread leaves.
     Leaves,
 }
 
-/// The planned events. Chunks are numbered from 0.
+/// What happens in a step. Chunks are numbered from 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) reads: Reads,
@@ -45,21 +45,21 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     /// The number of them that can be started.
     pub(crate) started: usize,
-    /// The number of sets of buffers per worker.
+    /// The number of buffer sets of each.
     pub(crate) each: usize,
-    /// How many chunks may be done ahead of one that is not.
-    pub(crate) far: u64,
-    /// The chunk at which the reader ends.
+    /// How many chunks may be committed ahead of one that is not.
+    pub(crate) max_ahead: u64,
+    /// The last chunk, after which the input ends.
     pub(crate) last: u64,
-    /// True if it fails there instead.
+    /// True if the reader fails at the last chunk instead.
     pub(crate) reader_fails: bool,
     /// The commit at whose notification the reader fails.
-    pub(crate) unheard: Option<u64>,
+    pub(crate) notify_fails: Option<u64>,
     /// The chunk for which the reader is reopened.
-    pub(crate) reopen: Option<(u64, Answer)>,
-    /// The chunk at which a worker fails.
-    pub(crate) worker: Option<(u64, Fall)>,
-    /// The number of commits after which the taker leaves.
+    pub(crate) reopens: Option<(u64, Answer)>,
+    /// The chunk at which a worker ends.
+    pub(crate) worker: Option<(u64, WorkerEnd)>,
+    /// The number of commits after which the step's thread leaves.
     pub(crate) leaves: Option<u64>,
 }
 
@@ -72,7 +72,7 @@ fn one_of<T: Copy>(all: &[T]) -> T {
 }
 
 impl Plan {
-    /// Plans a step without faults.
+    /// A plan without faults.
     pub(crate) fn quiet(reads: Reads, order: Order) -> Self {
         let workers = thread_rng().gen_range(1..=3);
         Self {
@@ -81,17 +81,17 @@ impl Plan {
             workers,
             started: workers,
             each: thread_rng().gen_range(1..=3),
-            far: one_of(&[0, 1, 1024]),
+            max_ahead: one_of(&[0, 1, 1024]),
             last: below(7),
             reader_fails: false,
-            unheard: None,
-            reopen: None,
+            notify_fails: None,
+            reopens: None,
             worker: None,
             leaves: None,
         }
     }
 
-    /// Returns one of the chunks.
+    /// Draws one of the chunks.
     fn chunk(&self) -> u64 {
         below(self.last + 1)
     }
@@ -100,21 +100,21 @@ impl Plan {
         Self { reader_fails: true, ..self }
     }
 
-    pub(crate) fn with_a_worker_that(self, fall: Fall) -> Self {
-        Self { worker: Some((self.chunk(), fall)), ..self }
+    pub(crate) fn with_a_worker_that(self, end: WorkerEnd) -> Self {
+        Self { worker: Some((self.chunk(), end)), ..self }
     }
 
-    pub(crate) fn whose_taker_leaves(self) -> Self {
+    pub(crate) fn whose_step_thread_leaves(self) -> Self {
         Self { leaves: Some(self.chunk()), ..self }
     }
 
     pub(crate) fn that_reopens(self) -> Self {
         let answer = one_of(&[Answer::Opened, Answer::Refused, Answer::None, Answer::Leaves]);
-        Self { reopen: Some((self.chunk(), answer)), ..self }
+        Self { reopens: Some((self.chunk(), answer)), ..self }
     }
 
-    pub(crate) fn whose_reader_does_not_hear(self) -> Self {
-        Self { unheard: Some(self.chunk()), ..self }
+    pub(crate) fn whose_notification_fails(self) -> Self {
+        Self { notify_fails: Some(self.chunk()), ..self }
     }
 
     pub(crate) fn of_which_some_do_not_start(self) -> Self {
@@ -124,32 +124,33 @@ impl Plan {
         Self { workers, started: thread_rng().gen_range(least..workers), ..self }
     }
 
-    /// Adds several of these events at the same time.
+    /// Combines several faults.
     pub(crate) fn with_anything(mut self) -> Self {
         self.reader_fails = below(4) == 0;
         if below(4) == 0 {
-            self = self.with_a_worker_that(one_of(&[Fall::Fails, Fall::IsLost]));
+            self = self.with_a_worker_that(one_of(&[WorkerEnd::Fails, WorkerEnd::IsLost]));
         }
         if below(4) == 0 {
-            self = self.whose_taker_leaves();
+            self = self.whose_step_thread_leaves();
         }
         if below(4) == 0 {
             self = self.that_reopens();
         }
         if below(4) == 0 {
-            self = self.whose_reader_does_not_hear();
+            self = self.whose_notification_fails();
         }
         self
     }
 
-    /// Returns how the worker of a chunk fails, if it does.
-    pub(crate) fn falls(&self, number: u64) -> Option<Fall> {
-        self.worker.filter(|(at, _)| *at == number).map(|(_, fall)| fall)
+    /// Returns how the worker ends at that chunk, if it does.
+    pub(crate) fn worker_end(&self, number: u64) -> Option<WorkerEnd> {
+        self.worker.filter(|(at, _)| *at == number).map(|(_, end)| end)
     }
 
-    /// Only the workers ask the taker to reopen the reader.
-    pub(crate) fn asks(&self, number: u64) -> Option<Answer> {
-        self.reopen
+    /// Returns the answer to the request made at that chunk, if any. Only workers that share the reader make
+    /// one.
+    pub(crate) fn request_at(&self, number: u64) -> Option<Answer> {
+        self.reopens
             .filter(|(at, _)| *at == number && self.reads == Reads::SharedReader)
             .map(|(_, answer)| answer)
     }
@@ -157,8 +158,9 @@ impl Plan {
     /// Returns the first chunk that cannot be read or processed.
     pub(crate) fn fails_at(&self) -> Option<u64> {
         let read = self.reader_fails.then_some(self.last);
-        let opened = self.reopen.filter(|(at, answer)| self.asks(*at).is_some() && *answer != Answer::Opened);
-        let processed = self.worker.filter(|(_, fall)| *fall == Fall::Fails);
+        let opened =
+            self.reopens.filter(|(at, answer)| self.request_at(*at).is_some() && *answer != Answer::Opened);
+        let processed = self.worker.filter(|(_, end)| *end == WorkerEnd::Fails);
         [read, opened.map(|(at, _)| at), processed.map(|(at, _)| at)].into_iter().flatten().min()
     }
 }

@@ -1,7 +1,8 @@
-//! The synchronization primitives of the threads, as provided by the model checker.
+//! The model checker's synchronization primitives.
 //!
-//! Its channels differ from those of `std` in two ways that matter here: a message in flight stays there when
-//! the receiver is dropped, and no other thread can run right before an end is dropped.
+//! Its channels differ from those of `std` in two ways that matter here: messages in the channel are not
+//! dropped with the receiver, and no other thread can run right before an end is dropped. The wrappers here
+//! make up for both.
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use shuttle::sync::mpsc::{self, RecvError, SendError};
@@ -50,7 +51,7 @@ impl<T> Drop for SyncSender<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // No thread runs between the last look and the drop of the receiver.
+            // No other thread runs between the last `try_recv` and the drop of the receiver.
             while self.0.try_recv().is_ok() {}
         }
     }

@@ -1,6 +1,7 @@
-//! Watches a modelled step: panics at a violation, and knows the final state.
+//! Records what happens in a modelled step, and panics at what must not happen.
 //!
-//! The model checker sees nothing of this: watching is not a step of its own.
+//! It uses the primitives of `std`, which the model checker does not see, so that it adds no scheduling
+//! points.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -12,27 +13,29 @@ pub(crate) struct Watch {
     taken: Mutex<Vec<u64>>,
     /// The commits that the reader was notified of.
     notified: Mutex<Vec<u64>>,
-    /// The number of committed chunks from the first on; `noted` of their commits are queued for the reader.
+    /// The number of first chunks that are committed.
     pub(crate) committed: AtomicU64,
-    pub(crate) noted: AtomicU64,
-    pub(crate) taker_is_gone: AtomicBool,
-    /// The number of sets of buffers that exist.
+    /// The number of commits that are published for the reader.
+    pub(crate) published: AtomicU64,
+    pub(crate) step_thread_left: AtomicBool,
+    /// The number of buffer sets that exist.
     buffers: AtomicU64,
 }
 
 impl Watch {
-    /// Takes a chunk; at most `room` chunks may be taken ahead of the first uncommitted one.
+    /// Records that a chunk is taken, which must be at most `room` after the first that is not committed.
     pub(crate) fn take(&self, number: u64, room: u64) {
         let first = self.committed.load(Relaxed);
-        assert!(number <= first + room, "chunk {number} is done too far ahead of {first}");
+        assert!(number <= first + room, "chunk {number} is too far ahead of {first}");
         let mut taken = self.taken.lock().unwrap();
         assert!(!taken.contains(&number), "chunk {number} is taken twice");
         taken.push(number);
     }
 
-    pub(crate) fn tell(&self, number: u64) {
+    /// Records that the reader is notified of a commit.
+    pub(crate) fn notify(&self, number: u64) {
         let mut notified = self.notified.lock().unwrap();
-        assert_eq!(number, notified.len() as u64, "the reader is notified of a commit out of order");
+        assert_eq!(number, notified.len() as u64, "the reader is notified of another commit than the next");
         assert!(
             number < self.committed.load(Relaxed),
             "the reader is notified of {number}, which is not committed"
@@ -40,16 +43,16 @@ impl Watch {
         notified.push(number);
     }
 
-    /// Asserts that the reader was notified of all `noted` commits before it goes on.
-    pub(crate) fn has_heard(&self, noted: u64) {
+    /// Asserts that the reader was notified of `published` commits before it reads on.
+    pub(crate) fn assert_notified(&self, published: u64) {
         let notified = self.notified.lock().unwrap().len() as u64;
         assert!(
-            noted <= notified,
-            "the reader continues, but was notified of {notified} of {noted} commits only"
+            published <= notified,
+            "the reader goes on after {notified} notifications of {published} commits"
         );
     }
 
-    /// Returns the number of committed chunks from the first on.
+    /// Returns how many of the first chunks are committed.
     pub(crate) fn committed(&self) -> u64 {
         self.committed.load(Relaxed)
     }
@@ -67,18 +70,18 @@ impl Watch {
     }
 }
 
-/// The buffers that hold a chunk.
+/// The buffers of a chunk.
 pub(crate) struct Buffers {
     pub(crate) channel: usize,
-    /// The number of commits queued for the reader when the worker began with the buffers.
-    pub(crate) noted: u64,
+    /// The number of commits published for the reader when the worker began the chunk.
+    pub(crate) published: u64,
     watch: Arc<Watch>,
 }
 
 impl Buffers {
     pub(crate) fn new(watch: &Arc<Watch>, channel: usize) -> Self {
         watch.buffers.fetch_add(1, Relaxed);
-        Self { channel, noted: 0, watch: Arc::clone(watch) }
+        Self { channel, published: 0, watch: Arc::clone(watch) }
     }
 }
 

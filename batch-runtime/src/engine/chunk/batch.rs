@@ -1,4 +1,5 @@
-//! The items of one chunk and its bounds: what a [`Feed`](super::feed::Feed) fills and the chunk loop commits.
+//! The items of one chunk and its bounds: what a [`Feed`](super::feed::Feed) fills and the chunk loop
+//! commits.
 
 use std::time::Instant;
 
@@ -6,7 +7,8 @@ use crate::definition::{Failure, Process, Sink, StepInfo};
 use crate::engine::faults::backoff::Pause;
 use crate::engine::faults::retry::Noted;
 
-/// The items of one chunk, and the number of its record that each stems from (empty where no care is taken).
+/// The output items of one chunk, and for each the number of the record it stems from (empty unless
+/// `CAREFUL`).
 #[derive(Debug)]
 pub(crate) struct Outputs<T> {
     pub(crate) items: Vec<T>,
@@ -24,29 +26,30 @@ impl<T> Outputs<T> {
     }
 }
 
-/// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
+/// The initial capacity of a chunk's buffer is at most this many items, however large `chunk` is.
 pub(crate) const FIRST_CAPACITY: usize = 64 * 1024;
 
-/// A chunk ends after so many records that cannot be read and are skipped, also without an item: its skips are kept until it is
-/// committed.
-pub(crate) const MOST_UNREAD: u64 = 10_000;
+/// A chunk ends after this many unreadable records, even without an item, because its skips are held in
+/// memory until the commit.
+pub(crate) const MAX_UNREAD: u64 = 10_000;
 
 /// The outputs of one chunk.
 ///
-/// `CAREFUL` where an item may have to be told from the others, because the step skips or repeats or is listened to: each output is
-/// then kept with the number of the record it stems from.
+/// `CAREFUL` is true if the step skips, retries or has an item listener, so that single items must be told
+/// apart: each output is then stored with the number of the record it stems from.
 pub(crate) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     pub(crate) outputs: Outputs<P::Out>,
-    /// What bulk processors said of single records, in their order.
+    /// The records that bulk processors rejected, in their order.
     pub(crate) rejected: Vec<(u32, Failure)>,
-    /// Calls that were repeated, with the records they were for.
+    /// The calls that were retried, with their records.
     pub(crate) repeated: Vec<Repeated<In>>,
-    /// Items with the numbers of their records, as long as something may be rejected that stems from them.
-    pub(crate) left: Vec<(u32, Option<In>)>,
+    /// The items read, with the numbers of their records, for as long as one of their outputs may still be
+    /// rejected.
+    pub(crate) held: Vec<(u32, Option<In>)>,
     /// The number of the record that is being processed.
     pub(crate) source: u32,
-    /// The number that something came out for last, and how many there were; counted only where processors hold items
-    /// back, as else the length tells.
+    /// The record of the last output, and the number of records with outputs. Counted only if processors
+    /// buffer items; otherwise the length of the outputs shows it.
     pub(crate) last_source: Option<u32>,
     pub(crate) produced: u64,
 }
@@ -56,7 +59,7 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
         Self::within(Outputs::with_capacity(0, 0), items)
     }
 
-    /// In buffers that are there already, with room for so many items.
+    /// Reuses existing buffers, with room for this many items.
     pub(crate) fn within(mut outputs: Outputs<P::Out>, items: usize) -> Self {
         outputs.items.reserve(items);
         if CAREFUL {
@@ -66,42 +69,42 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
             outputs,
             rejected: Vec::new(),
             repeated: Vec::new(),
-            left: Vec::new(),
+            held: Vec::new(),
             source: 0,
             last_source: None,
             produced: 0,
         }
     }
 
-    /// Ready for the next chunk.
+    /// Empties it for the next chunk.
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();
         self.rejected.clear();
         self.repeated.clear();
-        self.left.clear();
+        self.held.clear();
         (self.last_source, self.produced) = (None, 0);
     }
 
-    /// Calls for the record that is being processed were repeated.
+    /// Records that calls for the current record were retried.
     #[cold]
     pub(crate) fn note(&mut self, attempts: Noted, item: Option<In>) {
         self.repeated.push(Repeated { source: self.source, attempts, item });
     }
 
-    /// The item of a record, where it is in hand still.
-    pub(crate) fn left(&self, source: u32) -> Option<&In> {
-        let place = self.left.iter().find(|(number, item)| *number == source && item.is_some());
+    /// Returns the item of a record, if it is still held.
+    pub(crate) fn held(&self, source: u32) -> Option<&In> {
+        let place = self.held.iter().find(|(number, item)| *number == source && item.is_some());
         place.and_then(|(_, item)| item.as_ref())
     }
 
-    /// The same, for good.
-    pub(crate) fn take_left(&mut self, source: u32) -> Option<In> {
-        let place = self.left.iter_mut().find(|(number, item)| *number == source && item.is_some());
+    /// Removes and returns the item of a record, if it is still held.
+    pub(crate) fn take_held(&mut self, source: u32) -> Option<In> {
+        let place = self.held.iter_mut().find(|(number, item)| *number == source && item.is_some());
         place.and_then(|(_, item)| item.take())
     }
 
-    /// Takes back what came out for the record that is being processed.
-    pub(crate) fn take_back(&mut self) {
+    /// Removes the outputs of the current record.
+    pub(crate) fn retract(&mut self) {
         let Outputs { items, sources } = &mut self.outputs;
         let kept = sources.iter().rposition(|&source| source != self.source).map_or(0, |last| last + 1);
         items.truncate(kept);
@@ -136,40 +139,41 @@ impl<In, P: Process<In>, const CAREFUL: bool> Sink<P::Out> for Batch<In, P, CARE
         if !CAREFUL {
             return Err(failure);
         }
-        self.take_back();
+        self.retract();
         self.rejected.push((self.source, failure));
         Ok(())
     }
 }
 
-/// What reading and processing one chunk gave.
+/// The counts of one chunk after reading and processing it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Filled {
-    /// Items that were handed out.
+    /// Items that the reader returned.
     pub(crate) read: u64,
-    /// Items that nothing came out for.
+    /// Items without output.
     pub(crate) filtered: u64,
-    /// Records of the chunk: the items, and what could not be read and was stepped over. Counted only where care is taken.
+    /// Records of the chunk: the items and the unreadable records that were stepped over. Counted only if
+    /// `CAREFUL`.
     pub(crate) records: u32,
-    /// Of the items, those that are skipped.
+    /// Items that are skipped.
     pub(crate) skipped: u64,
     /// The input is at its end.
     pub(crate) ended: bool,
 }
 
 impl Filled {
-    /// Its records, also where no care is taken: then all of them are items.
+    /// Returns the number of its records. Unless `CAREFUL`, every record is an item.
     pub(crate) fn records<const CAREFUL: bool>(self) -> u64 {
         if CAREFUL { u64::from(self.records) } else { self.read }
     }
 }
 
-/// Calls for one record that failed and were repeated.
+/// The failed calls for one record that were retried.
 pub(crate) struct Repeated<In> {
     pub(crate) source: u32,
-    /// Each with the number of the repetition.
+    /// Each failure with the number of the retry.
     pub(crate) attempts: Noted,
-    /// The item that was read, where it is in hand still, and nobody else needs it.
+    /// The item read, if it is still held and not needed elsewhere.
     pub(crate) item: Option<In>,
 }
 
@@ -177,42 +181,42 @@ pub(crate) struct Repeated<In> {
 pub(crate) enum Fault<E, In> {
     /// Reading failed.
     Read(E),
-    /// Processing the last item failed; it is there where the processors leave it.
+    /// Processing the last item failed. The item is there if the processors only borrow it.
     Process(Failure, Option<In>),
     /// Processing the chunk as a whole failed.
     Flush(Failure),
-    /// A listener did not let it go on.
+    /// A listener failed.
     Listener(Failure),
 }
 
 /// How far a chunk is filled.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent<'c> {
-    /// That many items, and more where the reader keeps a group in one chunk.
+    /// The number of items, which grows where the reader keeps a group in one chunk.
     pub(crate) items: u64,
-    /// Never more than that.
+    /// The upper bound on items.
     pub(crate) most: u64,
-    /// Until then by that clock, once there is an item. Looked at only where care is taken.
+    /// The deadline by that clock, which ends the chunk once it has an item. Checked only if `CAREFUL`.
     pub(crate) until: Option<(Instant, &'c dyn Pause)>,
 }
 
 impl<'c> Extent<'c> {
-    /// Of a chunk of that step which begins now, of that many items.
+    /// Returns the extent of a chunk of `items` items that begins now.
     pub(crate) fn of(step: &StepInfo, items: usize, clock: &'c dyn Pause) -> Self {
         let until = step.options.chunk_time.and_then(|bound| clock.now().checked_add(bound));
         let until = until.map(|until| (until, clock));
         Self { items: items as u64, most: u64::MAX, until }
     }
 
-    /// Of a chunk that has room for so many records, where so much of it is filled: what was stepped over takes room and is no item.
+    /// Limits the extent to `room` records. Records already stepped over take room but are no items.
     pub(crate) fn cut(self, filled: Filled, room: u64) -> Self {
         let stepped_over = u64::from(filled.records).saturating_sub(filled.read);
         let most = room.saturating_sub(stepped_over);
-        let items = if stepped_over < MOST_UNREAD { self.items.min(most) } else { 0 };
+        let items = if stepped_over < MAX_UNREAD { self.items.min(most) } else { 0 };
         Self { items, most, ..self }
     }
 
-    /// Is its time over?
+    /// Returns whether its deadline has passed.
     #[inline]
     pub(crate) fn is_over(self) -> bool {
         self.until.is_some_and(|(until, clock)| clock.now() >= until)

@@ -1,5 +1,4 @@
-//! Receives: positions and states at the end of a chunk. Gives: the step's context as it is committed, and back from it what a
-//! restart goes on with.
+//! Encodes positions and states into the step's context, and decodes them for a restart.
 
 use std::ops::Range;
 
@@ -9,21 +8,22 @@ use serde_json::Value;
 use crate::definition::{Failure, Reader, States};
 use crate::repository::{ContextMap, ExitStatus};
 
-/// The keys of ours in a step's context; all else is the user's.
+/// The framework's keys in a step's context; all others belong to the user.
 const READER: &str = "batch.reader";
 const WRITER: &str = "batch.writer";
 const STATE: &str = "batch.state";
 const TASKLET: &str = "batch.tasklet";
 
-/// The form of a position in the context: one JSON string.
+/// The stored form of a position: one JSON string in the context.
 #[derive(Serialize, Deserialize)]
 struct Versioned<P> {
     v: u32,
     at: P,
-    /// Records behind `at` that are done: read and dropped by who goes on there.
+    /// The number of records after `at` that are done. A restart reads and drops them.
     #[serde(default, skip_serializing_if = "is_zero")]
     ahead: u64,
-    /// Ranges of records that are done although not all before them is, counted from `at` too, in the order of the input.
+    /// Ranges of records that are done although records before them are not. Counted from `at`, in the order
+    /// of the input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     done: Vec<(u64, u64)>,
 }
@@ -33,9 +33,9 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// Of a text without ranges.
+/// The version of a text without ranges.
 const VERSION: u32 = 1;
-/// Of a text with ranges: who does not know them would do twice what is in them.
+/// The version of a text with ranges. A program that does not know ranges would process those records twice.
 const WITH_RANGES: u32 = 2;
 
 impl<P: Serialize> Versioned<P> {
@@ -48,11 +48,11 @@ impl<P: Serialize> Versioned<P> {
 impl<P> Versioned<P> {
     fn new(at: P, ahead: u64, done: &[Range<u64>]) -> Self {
         let done = done.iter().map(|range| (range.start, range.end)).collect();
-        Self { v: VERSION, at, ahead, done }.settled()
+        Self { v: VERSION, at, ahead, done }.normalized()
     }
 
-    /// What stands right behind what is done is no range of its own.
-    fn settled(mut self) -> Self {
+    /// Merges ranges that directly follow the first `ahead` records into them.
+    fn normalized(mut self) -> Self {
         let mut reached = 0;
         while let Some((_, end)) = self.done.get(reached).filter(|(start, _)| *start <= self.ahead) {
             self.ahead = self.ahead.max(*end);
@@ -63,7 +63,7 @@ impl<P> Versioned<P> {
         self
     }
 
-    /// Are the ranges in order?
+    /// Returns whether the ranges are in order and do not overlap.
     fn is_in_order(&self) -> bool {
         let ends = std::iter::once(self.ahead).chain(self.done.iter().map(|(_, end)| *end));
         ends.zip(&self.done).all(|(before, (start, end))| before <= *start && start < end)
@@ -75,24 +75,24 @@ impl<P> Versioned<P> {
 pub(crate) struct Place<P> {
     /// A position of the reader.
     pub(crate) at: P,
-    /// So many records behind it are done.
+    /// The number of records after it that are done.
     pub(crate) ahead: u64,
-    /// So are these, counted from `at` too; in order, with a hole before each.
+    /// Further ranges that are done, counted from `at`, in order, with a gap before each.
     pub(crate) done: Vec<Range<u64>>,
 }
 
-/// Encodes a position as the string that is stored.
+/// Encodes a position as the string to store.
 pub(crate) fn encode<P: Serialize>(position: &P) -> Result<String, Failure> {
-    encode_before(position, &[])
+    encode_with_ranges(position, &[])
 }
 
-/// The same, where ranges of records behind it are done.
-pub(crate) fn encode_before<P: Serialize>(position: &P, done: &[Range<u64>]) -> Result<String, Failure> {
+/// Encodes a position, with the ranges of records after it that are done.
+pub(crate) fn encode_with_ranges<P: Serialize>(position: &P, done: &[Range<u64>]) -> Result<String, Failure> {
     Versioned::new(position, 0, done).text()
 }
 
-/// The same, of a position that is encoded.
-pub(crate) fn before(position: &str, done: &[Range<u64>]) -> Result<String, Failure> {
+/// Adds ranges that are done to an encoded position.
+pub(crate) fn add_ranges(position: &str, done: &[Range<u64>]) -> Result<String, Failure> {
     if done.is_empty() {
         return Ok(position.to_owned());
     }
@@ -100,14 +100,14 @@ pub(crate) fn before(position: &str, done: &[Range<u64>]) -> Result<String, Fail
     Versioned::new(at, 0, done).text()
 }
 
-/// The place so many records behind an encoded position, where they are done as well.
+/// Returns the place `records` records after an encoded position, if those records are done.
 pub(crate) fn ahead_of(position: &str, records: u32) -> Result<String, Failure> {
     let mut versioned = parsed(position)?;
     versioned.ahead += u64::from(records);
-    versioned.settled().text()
+    versioned.normalized().text()
 }
 
-/// The place of the record of that number behind an encoded position.
+/// Returns the place of the record with that number after an encoded position.
 pub(crate) fn record_at(position: &str, record: u32) -> Result<String, Failure> {
     let Versioned { at, ahead, .. } = parsed(position)?;
     Versioned::new(at, ahead + u64::from(record), &[]).text()
@@ -117,40 +117,40 @@ fn parsed(position: &str) -> Result<Versioned<Value>, Failure> {
     serde_json::from_str(position).map_err(Failure::new)
 }
 
-/// Decodes a stored position that is that of a commit.
+/// Decodes a stored position, ignoring the records that are done after it.
 pub(crate) fn decode<P: DeserializeOwned>(text: &str) -> Result<P, Failure> {
     decode_place(text).map(|place| place.at)
 }
 
-/// Decodes a stored position: that of a commit, and what is done behind it.
+/// Decodes a stored position with the records that are done after it.
 pub(crate) fn decode_place<P: DeserializeOwned>(text: &str) -> Result<Place<P>, Failure> {
     let refuse = |why: String| {
         Failure::new(format!(
-            "the position that an earlier execution stored cannot be read ({why}): {text}; finish the instance with the program it began with, or run it anew with `--next`"
+            "the position that an earlier execution stored cannot be read ({why}): {text}; finish the instance with the program it began with, or start a new one with `--next`"
         ))
     };
     let versioned =
         serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
     let v = versioned.v;
     if !matches!(v, VERSION | WITH_RANGES) {
-        return Err(refuse(format!("its version is {v}, this program knows {WITH_RANGES}")));
+        return Err(refuse(format!("its version is {v}, this program knows versions up to {WITH_RANGES}")));
     }
     if !versioned.is_in_order() {
-        return Err(refuse("the ranges that are done are not in order".to_owned()));
+        return Err(refuse("the ranges of committed records are not in order".to_owned()));
     }
-    let Versioned { at, ahead, done, .. } = versioned.settled();
+    let Versioned { at, ahead, done, .. } = versioned.normalized();
     let at = serde_json::from_value(at).map_err(|error| refuse(error.to_string()))?;
     Ok(Place { at, ahead, done: done.into_iter().map(|(start, end)| start..end).collect() })
 }
 
-/// Reads and drops so many records: what could not be read counts as well, as it did when they were counted.
+/// Reads and drops this many records. Unreadable records count too, as they did in the earlier execution.
 pub(crate) fn pass<R: Reader>(reader: &mut R, records: u64) -> Result<(), Failure> {
     for _ in 0..records {
         match reader.read() {
             Ok(Some(_)) => {}
             Ok(None) => {
                 return Err(Failure::new(format!(
-                    "the input ends before the {records} records behind the position that an earlier execution stored"
+                    "the input ends before the {records} records after the position that an earlier execution stored"
                 )));
             }
             Err(error) if reader.steps_over(&error) => {}
@@ -160,7 +160,7 @@ pub(crate) fn pass<R: Reader>(reader: &mut R, records: u64) -> Result<(), Failur
     Ok(())
 }
 
-/// What a step goes on with.
+/// The state from which a step resumes.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Checkpoint {
     pub(crate) reader: Option<String>,
@@ -169,20 +169,20 @@ pub(crate) struct Checkpoint {
     pub(crate) tasklet: Option<TaskletDone>,
 }
 
-/// What is kept of a tasklet whose transaction is committed, so that it is never called again.
+/// The outcome of a tasklet whose transaction is committed, stored so that it is never called again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TaskletDone {
     /// The arm of the `match` on its value.
     pub(crate) arm: Option<String>,
     /// Its value as JSON.
     pub(crate) output: Option<String>,
-    /// The exit that it ended with, where it said one.
+    /// The exit status that it set, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) exit: Option<ExitStatus>,
 }
 
 impl Checkpoint {
-    /// Takes what is ours out of an inherited context; the user's values stay.
+    /// Removes the framework's values from an inherited context; the user's values stay.
     pub(crate) fn take(context: &mut ContextMap) -> Result<Self, Failure> {
         fn text(context: &mut ContextMap, key: &str) -> Option<String> {
             match context.remove(key)? {
@@ -198,7 +198,7 @@ impl Checkpoint {
         Ok(Self { reader, writer, states: states.unwrap_or_default(), tasklet })
     }
 
-    /// The whole context: the user's values and what is ours.
+    /// Returns the whole context: the user's values and the framework's.
     pub(crate) fn into_context(self, mut values: ContextMap) -> Result<ContextMap, Failure> {
         let mut put = |key: &str, text: Option<String>| {
             if let Some(text) = text {
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_comes_back_from_the_context_and_leaves_the_users_values() {
+    fn a_checkpoint_round_trips_through_the_context_and_leaves_the_users_values() {
         let mut states = States::new();
         states.save("dedupe", &vec![1, 2]).unwrap();
         let checkpoint = Checkpoint {
@@ -235,15 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn a_place_behind_a_position_counts_its_records() {
+    fn a_place_after_a_position_counts_the_records_between() {
         let at = encode(&"somewhere").unwrap();
-        let behind = ahead_of(&ahead_of(&at, 2).unwrap(), 3).unwrap();
+        let after = ahead_of(&ahead_of(&at, 2).unwrap(), 3).unwrap();
         let place = Place { at: "somewhere".to_owned(), ahead: 5, done: Vec::new() };
-        assert_eq!(decode_place::<String>(&behind).unwrap(), place);
+        assert_eq!(decode_place::<String>(&after).unwrap(), place);
     }
 
     #[test]
-    fn a_position_without_ranges_is_stored_as_it_always_was() {
+    fn a_position_without_ranges_keeps_its_stored_form() {
         let at = encode(&7).unwrap();
         assert_eq!(at, r#"{"v":1,"at":7}"#);
         assert_eq!(ahead_of(&at, 3).unwrap(), r#"{"v":1,"at":7,"ahead":3}"#);
@@ -251,28 +251,28 @@ mod tests {
     }
 
     #[test]
-    fn ranges_come_back_and_have_a_version_of_their_own() {
-        let text = encode_before(&7, &[3..5, 9..10]).unwrap();
+    fn ranges_round_trip_and_have_their_own_version() {
+        let text = encode_with_ranges(&7, &[3..5, 9..10]).unwrap();
         assert_eq!(text, r#"{"v":2,"at":7,"done":[[3,5],[9,10]]}"#);
         assert_eq!(decode_place::<u64>(&text).unwrap(), Place { at: 7, ahead: 0, done: vec![3..5, 9..10] });
-        assert_eq!(before(&encode(&7).unwrap(), &[3..5, 9..10]).unwrap(), text);
+        assert_eq!(add_ranges(&encode(&7).unwrap(), &[3..5, 9..10]).unwrap(), text);
     }
 
     #[test]
-    fn a_range_that_is_reached_is_no_range_any_more() {
-        let text = encode_before(&7, &[3..5, 9..10]).unwrap();
+    fn a_range_that_is_reached_is_merged() {
+        let text = encode_with_ranges(&7, &[3..5, 9..10]).unwrap();
         assert_eq!(ahead_of(&text, 2).unwrap(), r#"{"v":2,"at":7,"ahead":2,"done":[[3,5],[9,10]]}"#);
-        let behind = ahead_of(&text, 3).unwrap();
-        assert_eq!(behind, r#"{"v":2,"at":7,"ahead":5,"done":[[9,10]]}"#);
-        assert_eq!(ahead_of(&behind, 4).unwrap(), r#"{"v":1,"at":7,"ahead":10}"#);
-        assert_eq!(encode_before(&7, &[0..3]).unwrap(), r#"{"v":1,"at":7,"ahead":3}"#);
+        let after = ahead_of(&text, 3).unwrap();
+        assert_eq!(after, r#"{"v":2,"at":7,"ahead":5,"done":[[9,10]]}"#);
+        assert_eq!(ahead_of(&after, 4).unwrap(), r#"{"v":1,"at":7,"ahead":10}"#);
+        assert_eq!(encode_with_ranges(&7, &[0..3]).unwrap(), r#"{"v":1,"at":7,"ahead":3}"#);
         let place = decode_place::<u64>(r#"{"v":2,"at":7,"done":[[0,3],[3,4],[6,8]]}"#).unwrap();
         assert_eq!(place, Place { at: 7, ahead: 4, done: vec![6..8] });
     }
 
     #[test]
-    fn the_place_of_a_record_says_nothing_of_what_is_done() {
-        let text = ahead_of(&encode_before(&7, &[3..5]).unwrap(), 1).unwrap();
+    fn the_place_of_a_record_carries_no_ranges() {
+        let text = ahead_of(&encode_with_ranges(&7, &[3..5]).unwrap(), 1).unwrap();
         assert_eq!(record_at(&text, 1).unwrap(), r#"{"v":1,"at":7,"ahead":2}"#);
     }
 

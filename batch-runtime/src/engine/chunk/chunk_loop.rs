@@ -1,5 +1,4 @@
-//! Receives: chunks, filled, and the place they are committed in. Gives: the chunk loop: each is written and committed with its
-//! checkpoint in one transaction.
+//! Fills chunk after chunk, and writes and commits each with its checkpoint in one transaction.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -22,43 +21,44 @@ use crate::engine::profile::{Measure, Phases, Profiler, Watch};
 use crate::engine::step::{Halt, PutSoFar, StepRun};
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
-/// So many of the items that a step could not write are looked up in the input for their places: the readers of some inputs have to
-/// begin at the beginning for each. They are the first ones, whatever execution skipped them.
-const MOST_PLACED: u64 = 256;
+/// The number of unwritable items that a step looks up in the input for their places. Some readers have to
+/// start from the beginning for each, so only the first ones are looked up, counted over all executions of
+/// the instance.
+const MAX_LOCATED: u64 = 256;
 
-/// The records of a chunk, in words.
-fn between(behind: Option<&str>, last: &str) -> String {
-    let Some(behind) = behind else { return format!("the records up to {last}") };
-    let last = match (behind.rsplit_once(", "), last.rsplit_once(", ")) {
+/// Describes the records of a chunk in words. The common part of both places is written once.
+fn describe_records(after: Option<&str>, last: &str) -> String {
+    let Some(after) = after else { return format!("the records up to {last}") };
+    let last = match (after.rsplit_once(", "), last.rsplit_once(", ")) {
         (Some((one, _)), Some((other, last))) if one == other => last,
         _ => last,
     };
-    format!("the records after {behind} up to {last}")
+    format!("the records after {after} up to {last}")
 }
 
-/// What is committed so far.
+/// The counters and timings of everything committed so far.
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) counters: Counters,
     pub(crate) profiler: Profiler,
 }
 
-/// What is stored with a chunk, encoded.
+/// The encoded positions that are stored with a chunk.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub(crate) struct Positions {
     pub(crate) reader: String,
     writer: String,
 }
 
-/// A part of a chunk that is committed by itself; as a rule the whole of it.
+/// The part of a chunk that one transaction commits; usually the whole chunk.
 pub(crate) struct Portion {
-    /// Its items.
+    /// Its items, as indexes into the outputs of the chunk.
     pub(crate) items: Range<usize>,
-    /// The records of the chunk that they stem from, with those that nothing came out for.
+    /// The records of the chunk that it covers, including those without output.
     pub(crate) records: Range<u32>,
     pub(crate) read: u64,
     pub(crate) filtered: u64,
-    /// Does the reader stand behind it?
+    /// True if it ends where the chunk ends, so that the reader is right after it.
     pub(crate) is_last: bool,
 }
 
@@ -66,13 +66,13 @@ pub(crate) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
     pub(crate) shared: Shared<'l, 'r, In, L>,
     pub(crate) totals: &'l mut Totals,
     pub(crate) writer: W,
-    /// Where the last whole chunk left everyone.
+    /// The positions of reader and writer after the last whole chunk.
     pub(crate) last: Positions,
-    /// Where the reader stood when the step began, unless something was read before.
+    /// The position of the reader when the step began; `None` if an earlier execution read something.
     start: Option<String>,
     pub(crate) json: fn(&W::Item) -> Option<String>,
     /// The place of the last record of the last chunk.
-    behind: Option<String>,
+    last_location: Option<String>,
 }
 
 impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
@@ -84,10 +84,10 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         writer: W,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        Self { shared, totals, writer, last: Positions::default(), start: None, json, behind: None }
+        Self { shared, totals, writer, last: Positions::default(), start: None, json, last_location: None }
     }
 
-    /// Takes the writer to where the last commit left it.
+    /// Resumes the writer at its position of the last commit.
     fn open<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Failure> {
         let run = self.shared.run;
         let written = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
@@ -110,7 +110,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(Positions { reader: feed.position()?, writer: checkpoint::encode(&self.writer.position())? })
     }
 
-    /// Keeps what comes out, chunk after chunk, and commits nothing.
+    /// Collects the outputs of all chunks, and commits nothing.
     pub(crate) fn collect<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<Vec<W::Item>, Halt> {
         let mut all = Vec::new();
         loop {
@@ -139,7 +139,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
     }
 
-    /// The counters once this portion is committed.
+    /// Returns the counters as they are once this portion is committed.
     fn counters_with(&self, portion: &Portion, written: usize, skips: &[&Skip<In>]) -> Counters {
         let mut counters = self.totals.counters;
         counters.read += portion.read;
@@ -156,7 +156,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let run = self.shared.run;
         let mut record = ChunkRecord::default();
         loop {
-            // A fault of the chunk before was skipped.
+            // The chunk before may have left another phase here, by a fault that was skipped.
             self.shared.phase.set(Phase::Open);
             if run.is_stopping() {
                 return Err(Halt::Stopped);
@@ -169,22 +169,22 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
 
             let timed = (measure == Measure::Items).then_some(&mut phases);
             let filled = panic::catch(|| feed.fill(&mut self.shared, timed))
-                .unwrap_or_else(|panicked| Err(Halt::Failed(self.placed(panicked, &mut feed))));
+                .unwrap_or_else(|panicked| Err(Halt::Failed(self.locate_panic(panicked, &mut feed))));
             if CAREFUL {
-                self.shared.tell_repeats::<W::Item>();
+                self.shared.notify_retries::<W::Item>();
             }
             let filled = filled?;
             let lap = watch.lap();
             phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
 
             let is_empty = filled.read == 0 && self.shared.skip_rules.len() == 0;
-            if is_empty && !self.moved(&feed).map_err(Halt::Failed)? {
+            if is_empty && !self.has_moved(&feed).map_err(Halt::Failed)? {
                 break;
             }
             let stop_requested = self
                 .commit(filled, &mut feed, &mut record, &mut watch, &mut phases)
-                .map_err(|halt| self.of_chunk(halt, &feed))?;
-            self.behind = feed.location();
+                .map_err(|halt| self.with_records(halt, &feed))?;
+            self.last_location = feed.location();
             phases.commit += watch.lap();
             if measure != Measure::No {
                 self.totals.profiler.add(measure, phases);
@@ -201,40 +201,42 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         self.finish(&feed, &mut record)
     }
 
-    /// A panic while a chunk was filled, with the place of the record that it was about.
+    /// Adds the place of the record to the failure of a panic in filling a chunk.
     #[cold]
-    fn placed<F: Feed<In, W::Item>>(&mut self, panicked: Failure, feed: &mut F) -> Failure {
+    fn locate_panic<F: Feed<In, W::Item>>(&mut self, panicked: Failure, feed: &mut F) -> Failure {
         let (run, phase) = (self.shared.run, self.shared.phase.get());
         let failure = run.blame(panicked, phase);
         let (Some(record), true) = (take_panicked_record(), run.store.borrow().keeps()) else {
             return failure;
         };
         let last = &self.last.reader;
-        match locate::of_panic(phase, record, self.behind.as_deref(), |records| feed.places(records, last)) {
+        match locate::of_panic(phase, record, self.last_location.as_deref(), |records| {
+            feed.places(records, last)
+        }) {
             Some(place) => failure.at(place),
             None => failure,
         }
     }
 
-    /// Says of a chunk that could not be written which records it was made of.
+    /// Adds to a write failure which records the chunk was made of.
     #[cold]
-    fn of_chunk<F: Feed<In, W::Item>>(&self, halt: Halt, feed: &F) -> Halt {
+    fn with_records<F: Feed<In, W::Item>>(&self, halt: Halt, feed: &F) -> Halt {
         match (halt, feed.location()) {
-            // Where the target itself fails, no record is at fault.
+            // If the target itself fails, no record is to blame.
             (Halt::Failed(failure), Some(last))
                 if failure.phase() == Some(Phase::Write) && !is_of_the_target(&failure) =>
             {
-                Halt::Failed(failure.at(between(self.behind.as_deref(), &last)))
+                Halt::Failed(failure.at(describe_records(self.last_location.as_deref(), &last)))
             }
             (halt, _) => halt,
         }
     }
 
-    /// Finds the places of what could not be written and is skipped.
+    /// Looks up the places of items that could not be written and are skipped.
     #[cold]
-    fn place_unwritten<F: Feed<In, W::Item>>(&mut self, records: &Range<u32>, feed: &mut F) {
+    fn locate_unwritten<F: Feed<In, W::Item>>(&mut self, records: &Range<u32>, feed: &mut F) {
         let before = self.shared.run.before.write_skip + self.totals.counters.write_skip;
-        let left = usize::try_from(MOST_PLACED.saturating_sub(before)).unwrap_or(usize::MAX);
+        let left = usize::try_from(MAX_LOCATED.saturating_sub(before)).unwrap_or(usize::MAX);
         let unplaced: BTreeSet<u32> =
             self.shared.skip_rules.unplaced(records).into_iter().take(left).collect();
         if unplaced.is_empty() {
@@ -245,13 +247,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         self.shared.skip_rules.place(&places);
     }
 
-    /// Did the reader move although it handed nothing out (comments at the end of a file)?
-    fn moved<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<bool, Failure> {
+    /// Returns whether the reader moved without returning a record, as over comments at the end of a file.
+    fn has_moved<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<bool, Failure> {
         let keeps = self.shared.run.store.borrow().keeps();
         Ok(keeps && feed.position()? != self.last.reader)
     }
 
-    /// Writes the chunk and commits it with the checkpoint; true if somebody asked for a stop.
+    /// Writes the chunk and commits it with its checkpoint. Returns whether a stop was requested.
     fn commit<F: Feed<In, W::Item>>(
         &mut self,
         filled: Filled,
@@ -275,8 +277,11 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(stop_requested)
     }
 
-    /// An input of which nothing can be read is a fault of the input, and not of its records. It is found out with the first chunk,
-    /// before anything is committed, as what is skipped takes no room in a chunk: a restart reads it again.
+    /// Fails the step if its first chunk consists of skips only: then the input as a whole is at fault, not
+    /// its records.
+    ///
+    /// Skips take no room in a chunk, so such an input shows in the first chunk. Nothing is committed yet,
+    /// and a restart reads it again.
     #[cold]
     fn refuse_if_all_is_skipped<F: Feed<In, W::Item>>(&mut self, feed: &F, ended: bool) -> Result<(), Halt> {
         let run = self.shared.run;
@@ -308,13 +313,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let keeps = store.keeps();
         let mut write_time = Duration::ZERO;
         let committed = store.commit(record, |tx, record| {
-            // What it takes to begin the transaction belongs to the commit.
+            // The time to begin the transaction counts as part of the commit.
             phases.commit += watch.lap();
             let written = self.write(portion, feed.outputs(), *tx, &before, &put)?;
             write_time = watch.lap();
             if CAREFUL && self.shared.skip_rules.len() > 0 {
                 if keeps {
-                    self.place_unwritten(&portion.records, feed);
+                    self.locate_unwritten(&portion.records, feed);
                 }
                 self.write_skips(portion, &feed.outputs().items, tx)?;
             }
@@ -326,7 +331,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                     reader: if portion.is_last {
                         feed.position()?
                     } else {
-                        feed.position_behind(portion.records.end, &self.last.reader)?
+                        feed.position_after(portion.records.end, &self.last.reader)?
                     },
                     writer: checkpoint::encode(&self.writer.position())?,
                 };
@@ -348,13 +353,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
                 let stuck = Failure::new(stuck);
                 return Err(match error {
-                    // With a writer that is not where it was nothing can be committed in parts.
+                    // Parts can be committed only if the writer is back at its position before the chunk.
                     ChunkError::Refused(refused) => {
-                        ChunkError::Work(refused.noting(format!("the writer could not go back: {stuck}")))
+                        ChunkError::Work(refused.noting(format!("the writer could not roll back: {stuck}")))
                     }
-                    // The chunk's own failure is the one to tell; the restart goes back itself.
+                    // The chunk's own failure is the one to report; a restart rolls the writer back itself.
                     error => {
-                        tracing::warn!(step = run.context().step(), %stuck, "a writer could not go back");
+                        tracing::warn!(step = run.context().step(), %stuck, "a writer could not roll back");
                         error
                     }
                 });
@@ -377,7 +382,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             "chunk committed"
         );
         if CAREFUL {
-            self.tell_skips(portion, &feed.outputs().items);
+            self.notify_skips(portion, &feed.outputs().items);
         }
         let Self { shared: Shared { phase, .. }, writer, .. } = self;
         in_phase(phase, Phase::Write, || writer.committed())
@@ -409,7 +414,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         written.inspect_err(|_| self.shared.phase.set(Phase::Write))
     }
 
-    /// Lets listeners write what is skipped, in the chunk's transaction.
+    /// Lets listeners write the skips in the chunk's transaction.
     fn write_skips(
         &mut self,
         portion: &Portion,
@@ -433,9 +438,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(())
     }
 
-    /// Tells of the skips that are committed.
+    /// Notifies the listener of the skips that are committed.
     #[inline]
-    fn tell_skips(&mut self, portion: &Portion, items: &[W::Item]) {
+    fn notify_skips(&mut self, portion: &Portion, items: &[W::Item]) {
         let Shared { skip_rules, listener, .. } = &mut self.shared;
         if skip_rules.len() == 0 {
             return;
@@ -451,7 +456,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
     }
 
-    /// Seals what the writer has, commits that it is sealed, and publishes it.
+    /// Seals the writer's output, commits that it is sealed, and publishes it.
     fn finish<F: Feed<In, W::Item>>(&mut self, feed: &F, record: &mut ChunkRecord) -> Result<(), Halt> {
         let run = self.shared.run;
         let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Write));

@@ -1,100 +1,100 @@
-//! Receives: the ranges of records that an earlier execution has done behind a hole. Gives: how far the reader may go before the
-//! next of them, and the reader taken over it.
+//! Keeps the reader out of the ranges of records that an earlier execution committed out of order.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::definition::{Failure, Reader};
 
-/// What is done ahead of a reader, while its records are counted from the place it went on from.
+/// The ranges of records ahead of a reader that are already committed, counted from where it resumed.
 ///
-/// No chunk runs into a range: it ends before, and the reader [passes](Self::pass) the range before the next begins. So the
-/// records of a chunk follow one another, whatever is done between chunks.
+/// No chunk runs into a range: the chunk ends before it, and the reader [passes](Self::pass) the range before
+/// the next chunk begins. So the records of a chunk are always consecutive.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CommittedRanges {
-    /// The number of the record that is read next.
+    /// The number of the next record.
     record: u64,
-    /// Ahead of it, in the order of the input.
-    done: VecDeque<Range<u64>>,
+    /// The ranges ahead of it, in the order of the input.
+    ranges: VecDeque<Range<u64>>,
 }
 
 /// Why a range could not be passed.
 #[derive(Debug)]
-pub(crate) enum Unpassed<E> {
-    /// The reader failed, and does not step over what it failed on.
+pub(crate) enum PassError<E> {
+    /// The reader failed, and does not step over the record.
     Read(E),
     /// The input is too short.
     Ended(Failure),
 }
 
 impl CommittedRanges {
-    /// The reader stands so many records behind the place that the ranges are counted from.
-    pub(crate) fn ahead_of(record: u64, done: Vec<Range<u64>>) -> Self {
-        let done = done.into_iter().map(|range| range.start - record..range.end - record);
-        Self { record: 0, done: done.collect() }
+    /// For a reader that is `record` records after the place that the ranges are counted from.
+    pub(crate) fn ahead_of(record: u64, ranges: Vec<Range<u64>>) -> Self {
+        let ranges = ranges.into_iter().map(|range| range.start - record..range.end - record);
+        Self { record: 0, ranges: ranges.collect() }
     }
 
-    /// Is nothing done ahead?
+    /// Returns whether no range is ahead.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.done.is_empty()
+        self.ranges.is_empty()
     }
 
-    /// The number of the record that is read next, counted from where the reader went on.
+    /// Returns the number of the next record, counted from where the reader resumed.
     pub(crate) fn record(&self) -> u64 {
         self.record
     }
 
-    /// How many records may be read before the next range.
+    /// Returns how many records may be read before the next range.
     pub(crate) fn room(&self) -> u64 {
-        self.done.front().map_or(u64::MAX, |next| next.start.saturating_sub(self.record))
+        self.ranges.front().map_or(u64::MAX, |next| next.start.saturating_sub(self.record))
     }
 
-    /// The ranges, counted from where the reader stands.
+    /// Returns the ranges, counted from the reader's position.
     pub(crate) fn ahead(&self) -> Vec<Range<u64>> {
         let from = |record: u64| record.saturating_sub(self.record);
-        self.done.iter().map(|range| from(range.start)..from(range.end)).collect()
+        self.ranges.iter().map(|range| from(range.start)..from(range.end)).collect()
     }
 
-    /// So many records were read, or stepped over.
+    /// Counts records that were read or stepped over.
     pub(crate) fn count(&mut self, records: u64) {
         self.record += records;
     }
 
-    /// Takes the reader over the range it stands at, if it stands at one; after a failure, over what is left of it.
+    /// Moves the reader past the range that begins at its position, if any. Called again after a failure, it
+    /// passes the rest of it.
     ///
     /// # Errors
-    /// When the reader fails on more than a record, or its input is at the end.
+    /// If the reader fails on more than a record, or its input ends within the range.
     #[cold]
-    pub(crate) fn pass<R: Reader>(&mut self, reader: &mut R) -> Result<(), Unpassed<R::Error>> {
+    pub(crate) fn pass<R: Reader>(&mut self, reader: &mut R) -> Result<(), PassError<R::Error>> {
         while self.room() == 0 {
-            let end = self.done.front().map_or(self.record, |range| range.end);
+            let end = self.ranges.front().map_or(self.record, |range| range.end);
             while self.record < end {
                 match reader.read() {
                     Ok(Some(_)) => {}
-                    Ok(None) => return Err(Unpassed::Ended(self.too_short())),
+                    Ok(None) => return Err(PassError::Ended(self.too_short())),
                     Err(error) if reader.steps_over(&error) => {}
-                    Err(error) => return Err(Unpassed::Read(error)),
+                    Err(error) => return Err(PassError::Read(error)),
                 }
                 self.record += 1;
             }
-            self.done.pop_front();
+            self.ranges.pop_front();
         }
         Ok(())
     }
 
-    /// The input is at its end, and something is done ahead.
+    /// Returns the failure for an input that ends although a range is ahead.
     #[cold]
     pub(crate) fn too_short(&self) -> Failure {
-        let last = self.done.back().map_or(0, |range| range.end);
+        let last = self.ranges.back().map_or(0, |range| range.end);
         Failure::new(format!(
-            "the input ends {} records behind where the step went on, and an earlier execution has done some up to {last}: it is not the input that was read then",
+            "the input ends {} records after the place where the step resumed, but an earlier execution committed records up to {last}: this is not the input that was read then",
             self.record
         ))
     }
 }
 
-/// What a reader that stands where the gaps begin reads in chunks of that size.
+/// Reads the records outside the ranges, in chunks of that size.
 #[cfg(test)]
 pub(crate) fn read_between<R: Reader<Error: std::fmt::Debug>>(
     mut committed_ranges: CommittedRanges,
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_ends_within_what_is_done_is_another_input() {
+    fn an_input_that_ends_within_a_range_is_another_input() {
         let mut committed_ranges = CommittedRanges::ahead_of(0, vec![1..9]);
         let mut reader = VecReader::new(vec!['a', 'b', 'c']);
         reader.read().unwrap();
         committed_ranges.count(1);
-        let Err(Unpassed::Ended(failure)) = committed_ranges.pass(&mut reader) else {
-            panic!("it is shorter")
+        let Err(PassError::Ended(failure)) = committed_ranges.pass(&mut reader) else {
+            panic!("the input is too short")
         };
-        assert!(failure.to_string().contains("ends 3 records behind"), "{failure}");
+        assert!(failure.to_string().contains("ends 3 records after"), "{failure}");
     }
 }

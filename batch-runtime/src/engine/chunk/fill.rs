@@ -1,6 +1,7 @@
-//! Receives: a reader and the processors behind it. Gives: what they make of one chunk's items.
+//! The inner loop: reads and processes the items of one chunk.
 //!
-//! Every pipe gets a copy of this loop of its own: no call through a pointer, no allocation and no lock an item.
+//! The compiler makes a copy of this loop for every pipe, so that an item costs no virtual call, no
+//! allocation and no lock.
 
 use crate::engine::chunk::batch::{Batch, Extent, FIRST_CAPACITY, Fault, Filled};
 use crate::engine::phase::{in_phase, in_phase_of_record, log_if_failed};
@@ -9,7 +10,7 @@ use std::cell::Cell;
 use crate::definition::{Phase, Process, Reader, Slot, StepListener};
 use crate::engine::profile::{Phases, Ticks};
 
-/// A reader, what processes its items, and the buffer that takes them.
+/// A reader, the processors of its items, and the buffer for their outputs.
 pub(crate) struct Pipeline<R: Reader, P: Process<R::Item>, const CAREFUL: bool> {
     pub(crate) reader: R,
     pub(crate) processor: P,
@@ -24,7 +25,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         Self { reader, processor, batch: Batch::with_capacity(chunk.min(FIRST_CAPACITY)) }
     }
 
-    /// Reads and processes one chunk, item by item; goes on from what is `filled` already.
+    /// Reads and processes one chunk, item by item. Continues after the items that `filled` already counts.
     #[inline]
     pub(crate) fn fill<L: StepListener<R::Item, P::Out>>(
         self,
@@ -49,8 +50,9 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         self.run::<L, true>(extent, filled, listener, phase, phases)
     }
 
-    /// The line comes by value and goes back so: in locals whose address nobody else has, the compiler keeps what
-    /// reader, processor and buffer count in registers. Behind a reference it writes all of it to memory for every item.
+    /// Takes and returns the pipeline by value. The compiler keeps the counters of reader, processor and
+    /// buffer in registers only if they are in locals whose address does not escape; through a reference it
+    /// writes them to memory for every item.
     #[inline]
     fn run<L: StepListener<R::Item, P::Out>, const TIMED: bool>(
         self,
@@ -115,7 +117,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                     break;
                 }
                 if P::BUFFERS {
-                    batch.left.push((batch.source, Some(item)));
+                    batch.held.push((batch.source, Some(item)));
                     if P::NOTES && processor.has_noted() {
                         batch.note(processor.take_noted(), None);
                     }
@@ -174,7 +176,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         flushed.map_err(Fault::Flush)?;
         if CAREFUL && !P::LEAVES && !batch.rejected.is_empty() {
             batch
-                .left
+                .held
                 .extend(processor.take_returned().into_iter().map(|(source, item)| (source, Some(item))));
         }
         if L::HEARS_ITEMS {
@@ -192,7 +194,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
     }
 }
 
-/// The number of an item within its chunk; chunks of more than four billion items end up in one number.
+/// Returns the number of an item within its chunk. It saturates after four billion items.
 #[inline]
 fn source_number(read: u64) -> u32 {
     u32::try_from(read).unwrap_or(u32::MAX)

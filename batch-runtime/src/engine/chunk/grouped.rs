@@ -1,7 +1,8 @@
-//! Reads one item ahead where a chunk could end, so that a function can say whether the next one still belongs to it.
+//! Reads one item ahead where a chunk could end, so that a function can say whether the next one still
+//! belongs to it.
 //!
-//! What is read ahead is not counted, and no checkpoint passes it: the position is that of the last place where nothing was read
-//! ahead, with the number of records behind it, which a restart reads and drops.
+//! Items read ahead are not counted, and no checkpoint covers them: the stored position is the last one at
+//! which nothing was read ahead, with the number of records returned since, which a restart reads and drops.
 
 use std::collections::VecDeque;
 
@@ -10,41 +11,41 @@ use serde_json::Value;
 
 use crate::definition::{BoxError, Failure, Grouping, Progress, Reader, Scope, Sizes, StepOptions};
 
-/// A reader whose chunks go as far as a function says.
+/// A reader that ends its chunks where a function says so.
 pub struct Grouped<R: Reader, G> {
     inner: R,
     grouping: G,
-    /// The smallest chunk.
-    least: usize,
-    /// The largest.
-    most: usize,
-    /// The items of the chunk at hand.
+    /// The minimum size of a chunk.
+    min: usize,
+    /// The maximum size of a chunk.
+    max: usize,
+    /// The number of items in the current chunk.
     count: usize,
-    /// What was read ahead.
-    ahead: VecDeque<Ahead<R::Item>>,
-    /// Does the chunk end after the item that was read last?
+    /// The results read ahead.
+    ahead: VecDeque<ReadAhead<R::Item>>,
+    /// True if the chunk ends after the last item returned.
     ends: bool,
-    /// A position at which nothing was read ahead, encoded, and the records that were read since; none in a chunk that has not
-    /// looked ahead yet.
+    /// An encoded position at which nothing was read ahead, and the number of records returned since. `None`
+    /// in a chunk that has not read ahead yet.
     base: Option<(Value, u64)>,
-    /// The place of the record that was read last, where something is read ahead of it.
+    /// The place of the last record returned, if something was read ahead of it.
     place: Option<String>,
-    /// What the reader says of the error that was given last.
+    /// What the inner reader says about the last error returned.
     steps_over: bool,
     record: Option<String>,
 }
 
-enum Ahead<Item> {
+enum ReadAhead<Item> {
     Item(Item),
     Failed { error: BoxError, steps_over: bool, record: Option<String>, place: Option<String> },
     End,
 }
 
-/// Where a [`Grouped`] reader stands.
+/// The position of a [`Grouped`] reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupedPosition<P> {
     at: P,
-    /// Records behind `at` that are read.
+    /// The number of records read after `at`.
     #[serde(default, skip_serializing_if = "is_none")]
     records: u64,
 }
@@ -57,23 +58,23 @@ fn is_none(records: &u64) -> bool {
 const READ_BACK: &str = "a position of the reader was written and read back before its first item";
 
 impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
-    /// For a step with these options, whose chunk may be a parameter in the scope.
+    /// For a step with these options, whose chunk size may be a parameter in the scope.
     ///
     /// # Errors
-    /// When that parameter cannot be had.
+    /// If that parameter is missing or invalid.
     pub fn new(inner: R, grouping: G, options: &StepOptions, scope: &Scope<'_>) -> Result<Self, Failure> {
         let chunk = Sizes::of(options, scope)?.chunk;
         Ok(Self::of_chunks(inner, grouping, options, chunk))
     }
 
     fn of_chunks(inner: R, grouping: G, options: &StepOptions, chunk: usize) -> Self {
-        // Where time ends a chunk, any item may be its last.
-        let least = if options.chunk_time.is_some() { 1 } else { chunk };
+        // If a time limit ends chunks, any item may be the last of its chunk.
+        let min = if options.chunk_time.is_some() { 1 } else { chunk };
         Self {
             inner,
             grouping,
-            least,
-            most: options.groups.unwrap_or(usize::MAX).max(chunk),
+            min,
+            max: options.groups.unwrap_or(usize::MAX).max(chunk),
             count: 0,
             ahead: VecDeque::new(),
             ends: false,
@@ -84,34 +85,34 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
         }
     }
 
-    fn failed(&mut self, error: R::Error) -> Ahead<R::Item> {
+    fn failed(&mut self, error: R::Error) -> ReadAhead<R::Item> {
         let steps_over = self.inner.steps_over(&error);
         let record = if steps_over { self.inner.record(&error) } else { None };
-        Ahead::Failed { steps_over, record, place: self.inner.location(), error: error.into() }
+        ReadAhead::Failed { steps_over, record, place: self.inner.location(), error: error.into() }
     }
 
     /// Reads ahead of `item` until it is known whether the chunk goes on.
-    fn look(&mut self, item: &R::Item) {
+    fn look_ahead(&mut self, item: &R::Item) {
         if self.base.is_none() {
             let at = serde_json::to_value(self.inner.position()).expect(READ_BACK);
             self.base = Some((at, 0));
         }
         self.place = self.inner.location();
-        while self.ahead.len() < self.most {
+        while self.ahead.len() < self.max {
             match self.inner.read() {
                 Ok(Some(next)) => {
                     self.ends = !self.grouping.goes_on(item, &next);
-                    self.ahead.push_back(Ahead::Item(next));
+                    self.ahead.push_back(ReadAhead::Item(next));
                     return;
                 }
                 Ok(None) => {
                     self.ends = true;
-                    self.ahead.push_back(Ahead::End);
+                    self.ahead.push_back(ReadAhead::End);
                     return;
                 }
                 Err(error) => {
                     let failed = self.failed(error);
-                    let goes_on = matches!(failed, Ahead::Failed { steps_over: true, .. });
+                    let goes_on = matches!(failed, ReadAhead::Failed { steps_over: true, .. });
                     self.ahead.push_back(failed);
                     if !goes_on {
                         return;
@@ -121,15 +122,16 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
         }
     }
 
-    /// An item is handed out; was it read ahead?
+    /// Returns an item from `read`, and looks ahead of it if the chunk could end here. `was_ahead` tells
+    /// whether it was read ahead.
     fn hand_out(&mut self, item: R::Item, was_ahead: bool) -> Result<Option<R::Item>, BoxError> {
-        if self.count >= self.most && !self.ends {
-            self.ahead.push_front(Ahead::Item(item));
+        if self.count >= self.max && !self.ends {
+            self.ahead.push_front(ReadAhead::Item(item));
             self.steps_over = false;
             return Err(format!(
                 "a chunk of more than {} items: `chunk_while` does not end it, and it is held in memory as a whole; \
                  raise `chunk_at_most` if such chunks are meant",
-                self.most
+                self.max
             )
             .into());
         }
@@ -144,15 +146,15 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
         } else if !was_ahead {
             self.grouping.takes(&item);
         }
-        if self.count >= self.least {
-            self.look(&item);
+        if self.count >= self.min {
+            self.look_ahead(&item);
         }
         Ok(Some(item))
     }
 
-    /// Is nothing read ahead that a position would pass?
+    /// Returns whether the inner reader's position covers no item read ahead.
     fn is_level(&self) -> bool {
-        matches!(self.ahead.front(), None | Some(Ahead::End))
+        matches!(self.ahead.front(), None | Some(ReadAhead::End))
     }
 }
 
@@ -164,16 +166,16 @@ impl<R: Reader, G: Grouping<R::Item>> Reader for Grouped<R, G> {
     fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
         self.place = None;
         match self.ahead.pop_front() {
-            Some(Ahead::Item(item)) => self.hand_out(item, true),
-            Some(Ahead::Failed { error, steps_over, record, place }) => {
-                // The record may belong to the next chunk; it is counted from the same place.
+            Some(ReadAhead::Item(item)) => self.hand_out(item, true),
+            Some(ReadAhead::Failed { error, steps_over, record, place }) => {
+                // The record may belong to the next chunk. It is counted from the same position.
                 if let (Some((_, records)), true) = (&mut self.base, steps_over) {
                     *records += 1;
                 }
                 (self.steps_over, self.record, self.place) = (steps_over, record, place);
                 Err(error)
             }
-            Some(Ahead::End) => Ok(None),
+            Some(ReadAhead::End) => Ok(None),
             None => match self.inner.read() {
                 Ok(Some(item)) => self.hand_out(item, false),
                 Ok(None) => Ok(None),
@@ -214,7 +216,7 @@ impl<R: Reader, G: Grouping<R::Item>> Reader for Grouped<R, G> {
             match self.inner.read() {
                 Ok(Some(_)) => {}
                 Ok(None) => {
-                    return Err("the input is shorter than what an earlier execution read of it".into());
+                    return Err("the input is shorter than the part that an earlier execution read".into());
                 }
                 Err(error) if self.inner.steps_over(&error) => {}
                 Err(error) => return Err(error.into()),
@@ -245,7 +247,7 @@ mod tests {
     use super::*;
     use crate::definition::Pairwise;
 
-    /// Numbers, and what cannot be read.
+    /// Numbers, and records that cannot be read (`None`).
     struct Records {
         records: Vec<Option<u8>>,
         at: u64,
@@ -288,7 +290,7 @@ mod tests {
         Grouped::of_chunks(reader, Pairwise(by_tens), &StepOptions::DEFAULT.groups(1_000), chunk)
     }
 
-    /// The next chunk, what is read of it, and whether the input is at its end; as the engine reads.
+    /// Reads the next chunk as the engine does. Returns its records, and whether the input is at its end.
     fn chunk(reader: &mut impl Reader<Item = u8>, items: usize) -> (Vec<Option<u8>>, bool) {
         let (mut read, mut records) = (0, Vec::new());
         while read < items || !reader.may_end_chunk() {
@@ -307,7 +309,8 @@ mod tests {
         (records, false)
     }
 
-    /// What one would write down by hand: a chunk ends after so many items, before the first of another group.
+    /// The expected chunks, computed naively: a chunk ends after this many items, before the first item of
+    /// another group.
     fn by_hand(records: &[Option<u8>], items: usize) -> Vec<Vec<Option<u8>>> {
         let mut chunks = vec![Vec::new()];
         for (place, record) in records.iter().enumerate() {
@@ -325,12 +328,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chunks_are_whole_groups_and_each_can_be_gone_on_from(
+        fn chunks_are_whole_groups_and_a_restart_resumes_after_each(
             records in vec(prop_oneof![1 => Just(None), 4 => (0_u8..40).prop_map(Some)], 0..40),
             items in 1_usize..6,
         ) {
             let mut records = records;
-            // Groups are longer than one where neighbours are near.
+            // Neighbours often share their tens, so that groups have several items.
             records.sort_by_key(|record| record.map_or(0, |number| number / 20));
             let (mut chunks, mut reader) = (Vec::new(), grouped(&records, items));
             loop {
@@ -339,7 +342,7 @@ mod tests {
                 if ended {
                     break;
                 }
-                // Each chunk is read by another reader, as after a restart.
+                // A new reader reads each chunk, as after a restart.
                 let text = serde_json::to_string(&reader.position()).unwrap();
                 reader = grouped(&records, items);
                 reader.resume(serde_json::from_str(&text).unwrap()).unwrap();
@@ -349,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_that_of_the_record_read_last_whatever_was_read_ahead() {
+    fn the_place_is_that_of_the_last_record_returned_whatever_was_read_ahead() {
         let mut reader = grouped(&[Some(1), None, Some(2), Some(11)], 1);
         assert_eq!(reader.read().unwrap(), Some(1));
         assert_eq!(reader.location().unwrap(), "record 1");

@@ -1,4 +1,4 @@
-//! Opens the components of a step and takes them to where the last commit left them.
+//! Opens the components of a step and resumes them after the last commit.
 
 use crate::definition::{Failure, Phase, Process, Reader, StepInfo};
 use crate::engine::chunk::checkpoint::{self, Place};
@@ -11,7 +11,7 @@ pub(crate) fn during_open(failure: Failure) -> Halt {
     Halt::Failed(failure.during(Phase::Open))
 }
 
-/// Takes reader and processors to where the last commit left them; gives what is done ahead of the reader.
+/// Resumes reader and processors after the last commit. Returns the committed ranges ahead of the reader.
 pub(crate) fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     run: &StepRun<'_>,
     mut pipeline: Pipeline<R, P, CAREFUL>,
@@ -22,7 +22,8 @@ pub(crate) fn resume<R: Reader, P: Process<R::Item>, const CAREFUL: bool>(
     Ok((pipeline, committed_ranges))
 }
 
-/// Takes the reader to where the last commit left it; gives that place, encoded, and what is done ahead of it.
+/// Resumes the reader after the last commit. Returns its encoded position and the committed ranges ahead of
+/// it.
 pub(crate) fn resume_reader<R: Reader>(
     info: &StepInfo,
     inherited: Option<&str>,
@@ -35,13 +36,13 @@ pub(crate) fn resume_reader<R: Reader>(
         checkpoint::pass(reader, ahead).map_err(|failure| of_role(info, failure, "reader"))?;
         committed_ranges = CommittedRanges::ahead_of(ahead, done);
     }
-    // A position that cannot be read back must not first be found out at a restart.
-    let stands = checkpoint::encode(&reader.position())?;
-    checkpoint::decode::<R::Position>(&stands)?;
-    Ok((stands, committed_ranges))
+    // A position that cannot be decoded must fail here, not at the next restart.
+    let position = checkpoint::encode(&reader.position())?;
+    checkpoint::decode::<R::Position>(&position)?;
+    Ok((position, committed_ranges))
 }
 
-/// Opens the components of one role; a panic is caught here, where the role is still known.
+/// Opens the components of one role. A panic is caught here, where the role is known.
 pub(crate) fn opening<T>(
     run: &StepRun<'_>,
     role: &'static str,

@@ -1,7 +1,6 @@
-//! Receives: a chunk step. Gives: its pipe opened, taken to where the last commit left it, and handed to the chunk loop with the
-//! feed that suits it: on this thread, on several, or over what is replayed.
+//! Runs a chunk step: opens its pipe, resumes it after the last commit, and runs the chunk loop with the feed
+//! that suits it, on this thread, on several, or over the records of a replay.
 
-use crate::engine::chunk::open::{during_open, opening, resume};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -14,6 +13,7 @@ use crate::engine::chunk::chunk_loop::{ChunkLoop, Totals};
 use crate::engine::chunk::committed_ranges::CommittedRanges;
 use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::fill::Pipeline;
+use crate::engine::chunk::open::{during_open, opening, resume};
 use crate::engine::chunk::replayed::Replayed;
 use crate::engine::chunk::sequential::Sequential;
 use crate::engine::chunk::shared::Shared;
@@ -29,7 +29,7 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
     run_as::<P, _>(run, &OneThread)
 }
 
-/// Runs a chunk step with `threads` over a reader that they read in turns.
+/// Runs a chunk step with `threads` whose workers share the reader.
 pub fn run_in_turns<P, R>(run: &StepRun<'_>, order: Order, open: impl Fn() -> Result<R, Failure>) -> StepEnd
 where
     P: Pipe<In: Send, Out: Send>,
@@ -38,9 +38,9 @@ where
     run_as::<P, _>(run, &SharedReader { order, open })
 }
 
-/// Runs a chunk step with `threads` over a reader that cannot leave its thread, and has one of its own.
+/// Runs a chunk step with `threads` whose reader is not `Send` and gets a thread of its own.
 pub fn run_beside_reader<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>, order: Order) -> StepEnd {
-    run_as::<P, _>(run, &BesideReader(order))
+    run_as::<P, _>(run, &DedicatedReader(order))
 }
 
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
@@ -71,7 +71,7 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
     let is_partition = run.own.is_partition();
     let began = if is_partition { listener.before_partition() } else { listener.before_step() };
     began.map_err(Halt::Failed)?;
-    let result = panic::catch(|| heard::<P, M, _>(run, mode, totals, phase, &mut listener))
+    let result = panic::catch(|| with_listener::<P, M, _>(run, mode, totals, phase, &mut listener))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
         Err(Halt::Failed(failure)) => Some(failure),
@@ -92,8 +92,8 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
     result
 }
 
-/// With the type of what listens, and whether care is taken: both are known when the program is compiled.
-fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
+/// Runs the step with the type of its listener, and with `CAREFUL`: the compiler knows both.
+fn with_listener<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     run: &StepRun<'_>,
     mode: &M,
     totals: &mut Totals,
@@ -101,7 +101,7 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     listener: &mut L,
 ) -> Result<(), Halt> {
     if let Some(places) = &run.replayed {
-        // The others are spared the code: the launch refuses a replay of theirs.
+        // Steps without `skip` need no code for this: the launch refuses to replay them.
         if const { !P::INFO.options.faults.skip.is_empty() } {
             let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
             return on_this_thread::<P, _, L, true>(run, open, totals, phase, listener);
@@ -115,80 +115,80 @@ fn heard<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     }
 }
 
-/// Runs the pipe over what that reader reads, with the feed that its processors want.
+/// Runs the pipe over the records of that reader, with the feed that its processors need.
 fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
     run: &StepRun<'_>,
-    mut anew: impl FnMut() -> Result<R, Failure>,
+    mut reopen: impl FnMut() -> Result<R, Failure>,
     totals: &mut Totals,
     phase: &Cell<Phase>,
     listener: &mut L,
 ) -> Result<(), Halt> {
-    let reader = opening(run, "reader", &mut anew)?;
+    let reader = opening(run, "reader", &mut reopen)?;
     let processor = opening(run, "processor", || P::processor(&run.scope))?;
     let writer = opening(run, "writer", || P::writer(&run.scope))?;
     let shared = Shared::new(run, phase, listener, P::read_json);
     let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(shared, totals, writer, P::item_json);
     let pipeline = Pipeline::<_, _, CAREFUL>::new(reader, processor, run.sizes.chunk);
     let (pipeline, committed_ranges) = resume(run, pipeline).map_err(during_open)?;
-    fed(run, pipeline, committed_ranges, anew, phase, Committed(chunks))
+    with_feed(run, pipeline, committed_ranges, reopen, phase, Commit(chunks))
 }
 
-/// What becomes of the chunks, whatever fills them.
+/// Consumes the chunks of any feed.
 trait ChunkConsumer<In, Out> {
-    type Taken;
+    type Output;
 
-    fn consume<F: Feed<In, Out>>(self, feed: F) -> Result<Self::Taken, Halt>;
+    fn consume<F: Feed<In, Out>>(self, feed: F) -> Result<Self::Output, Halt>;
 }
 
-/// They are written and committed.
-struct Committed<C>(C);
+/// Writes and commits them.
+struct Commit<C>(C);
 
 impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkConsumer<In, W::Item>
-    for Committed<ChunkLoop<'_, '_, In, W, L, CAREFUL>>
+    for Commit<ChunkLoop<'_, '_, In, W, L, CAREFUL>>
 {
-    type Taken = ();
+    type Output = ();
 
     fn consume<F: Feed<In, W::Item>>(mut self, feed: F) -> Result<(), Halt> {
         self.0.drive(feed)
     }
 }
 
-/// They are kept.
-struct Collected<C>(C);
+/// Collects their items.
+struct Collect<C>(C);
 
 impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkConsumer<In, W::Item>
-    for Collected<ChunkLoop<'_, '_, In, W, L, CAREFUL>>
+    for Collect<ChunkLoop<'_, '_, In, W, L, CAREFUL>>
 {
-    type Taken = Vec<W::Item>;
+    type Output = Vec<W::Item>;
 
     fn consume<F: Feed<In, W::Item>>(mut self, feed: F) -> Result<Vec<W::Item>, Halt> {
         self.0.collect(feed)
     }
 }
 
-/// Hands on the chunks of the feed that the processors want.
-fn fed<R, Q, T, const CAREFUL: bool>(
+/// Runs the consumer over the feed that the processors need.
+fn with_feed<R, Q, T, const CAREFUL: bool>(
     run: &StepRun<'_>,
     pipeline: Pipeline<R, Q, CAREFUL>,
     committed_ranges: CommittedRanges,
-    anew: impl FnMut() -> Result<R, Failure>,
+    reopen: impl FnMut() -> Result<R, Failure>,
     phase: &Cell<Phase>,
     consumer: T,
-) -> Result<T::Taken, Halt>
+) -> Result<T::Output, Halt>
 where
     R: Reader,
     Q: Process<R::Item>,
     T: ChunkConsumer<R::Item, Q::Out>,
 {
     if const { Q::CONCURRENT } {
-        let feed = Concurrent::new(pipeline, committed_ranges, anew, phase, run.sizes.chunk);
+        let feed = Concurrent::new(pipeline, committed_ranges, reopen, phase, run.sizes.chunk);
         with_workers(run, feed, |feed| consumer.consume(feed))
     } else {
-        consumer.consume(Sequential::new(pipeline, committed_ranges, anew, phase))
+        consumer.consume(Sequential::new(pipeline, committed_ranges, reopen, phase))
     }
 }
 
-/// Who fills the chunks of a step.
+/// The threads that fill the chunks of a step.
 trait Mode<P: Pipe> {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
@@ -199,7 +199,7 @@ trait Mode<P: Pipe> {
     ) -> Result<(), Halt>;
 }
 
-/// The thread that writes.
+/// The thread of the step alone.
 struct OneThread;
 
 impl<P: Pipe> Mode<P> for OneThread {
@@ -214,8 +214,13 @@ impl<P: Pipe> Mode<P> for OneThread {
     }
 }
 
-/// Writes and commits what other threads have made.
-fn write_behind<P: Pipe, W: Writer<Item = P::Out>, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
+/// Writes and commits the chunks of other threads.
+fn write_and_commit<
+    P: Pipe,
+    W: Writer<Item = P::Out>,
+    L: StepListener<P::In, P::Out>,
+    const CAREFUL: bool,
+>(
     run: &StepRun<'_>,
     writer: W,
     feed: impl Feed<P::In, P::Out>,
@@ -227,7 +232,7 @@ fn write_behind<P: Pipe, W: Writer<Item = P::Out>, L: StepListener<P::In, P::Out
     ChunkLoop::<P::In, _, _, CAREFUL>::new(shared, totals, writer, P::item_json).drive(feed)
 }
 
-/// Several threads, which read in turns; this one writes.
+/// Several workers that share the reader. The thread of the step writes.
 struct SharedReader<F> {
     order: Order,
     open: F,
@@ -248,16 +253,17 @@ where
     ) -> Result<(), Halt> {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         std::thread::scope(|threads| {
-            let feed = threads::in_turns::<P, _, _, CAREFUL>(threads, run, phase, self.order, &self.open)?;
-            write_behind::<P, _, _, CAREFUL>(run, writer, feed, totals, phase, listener)
+            let feed =
+                threads::with_shared_reader::<P, _, _, CAREFUL>(threads, run, phase, self.order, &self.open)?;
+            write_and_commit::<P, _, _, CAREFUL>(run, writer, feed, totals, phase, listener)
         })
     }
 }
 
-/// Several threads, which ask one that reads; this one writes.
-struct BesideReader(Order);
+/// Several workers with a dedicated reader thread. The thread of the step writes.
+struct DedicatedReader(Order);
 
-impl<P: Pipe<In: Send, Out: Send>> Mode<P> for BesideReader {
+impl<P: Pipe<In: Send, Out: Send>> Mode<P> for DedicatedReader {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
         run: &StepRun<'_>,
@@ -267,14 +273,15 @@ impl<P: Pipe<In: Send, Out: Send>> Mode<P> for BesideReader {
     ) -> Result<(), Halt> {
         let writer = opening(run, "writer", || P::writer(&run.scope))?;
         std::thread::scope(|threads| {
-            let anew = || P::reader(&run.scope);
-            let feed = threads::apart::<P, _, _, CAREFUL>(threads, run, phase, self.0, anew)?;
-            write_behind::<P, _, _, CAREFUL>(run, writer, feed, totals, phase, listener)
+            let reopen = || P::reader(&run.scope);
+            let feed = threads::with_reader_thread::<P, _, _, CAREFUL>(threads, run, phase, self.0, reopen)?;
+            write_and_commit::<P, _, _, CAREFUL>(run, writer, feed, totals, phase, listener)
         })
     }
 }
 
-/// Runs a pipe's processors over `reader`, chunk by chunk, and keeps what they put out: for tests, without a commit.
+/// Runs a pipe's processors over `reader`, chunk by chunk, and collects their outputs without a commit. For
+/// tests.
 pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     run: &StepRun<'_>,
     reader: R,
@@ -286,9 +293,10 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
         let (writer, mut listener) = (Discard(PhantomData), ());
         let shared = Shared::new(run, &phase, &mut listener, |_| None);
         let chunks = ChunkLoop::<P::In, _, _, true>::new(shared, &mut totals, writer, |_| None);
-        let anew = || Err(Failure::new("a reader of a test is not opened anew"));
+        let reopen = || Err(Failure::new("the reader of a test is not reopened"));
         let (pipeline, committed_ranges) = resume(run, pipeline)?;
-        fed(run, pipeline, committed_ranges, anew, &phase, Collected(chunks)).map_err(|halt| match halt {
+        with_feed(run, pipeline, committed_ranges, reopen, &phase, Collect(chunks)).map_err(|halt| match halt
+        {
             Halt::Failed(failure) => failure,
             other => Failure::new(format!("{other:?}")),
         })
@@ -297,7 +305,7 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     Ok((items, totals.counters))
 }
 
-/// The writer of what is collected instead.
+/// A writer that drops its items.
 struct Discard<T>(PhantomData<T>);
 
 impl<T> Writer for Discard<T> {

@@ -1,30 +1,31 @@
-//! Reads the records at given positions of an input, and no others: those that a replay reads again.
+//! Reads only the records at given places of an input, for a replay.
 
 use crate::definition::{BoxError, Failure, Reader};
 use crate::engine::chunk::checkpoint::{self, Place};
 
-/// What to do where the input is not what it was.
-const MENDED: &str = "a replay finds the records that were skipped by their places, in the input as it was; \
-                      put records that were mended into an input of their own and run the job over that";
+/// The advice if the input has changed.
+const ADVICE: &str = "a replay finds skipped records by their places in the unchanged input; \
+                      put repaired records into an input of their own and run the job over that";
 
-/// Reads the records at certain places of a reader's input, and no others.
+/// Reads only the records at certain places of a reader's input.
 pub(crate) struct Replayed<'p, R, A> {
     places: &'p [String],
     next: usize,
-    /// Opens the reader once more.
-    anew: A,
-    /// The reader of the last place, the position that it was opened at, and how many records behind it it is.
+    /// Opens the reader again.
+    reopen: A,
+    /// The reader of the last place, the position where it was opened, and how many records it has read
+    /// since.
     open: Option<(R, String, u64)>,
-    /// The last error was one about a record.
+    /// True unless the last error was about more than a record.
     steps_over: bool,
 }
 
 impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
-    pub(crate) fn new(places: &'p [String], anew: A) -> Self {
-        Self { places, next: 0, anew, open: None, steps_over: true }
+    pub(crate) fn new(places: &'p [String], reopen: A) -> Self {
+        Self { places, next: 0, reopen, open: None, steps_over: true }
     }
 
-    /// The reader, right before the record of a place.
+    /// Returns the reader, right before the record of a place.
     fn at(&mut self, place: &str) -> Result<&mut R, Failure> {
         let Place { at, ahead, .. } = checkpoint::decode_place::<R::Position>(place)?;
         let base = checkpoint::encode(&at)?;
@@ -32,8 +33,8 @@ impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
             self.open.as_ref().is_some_and(|(_, opened, passed)| *opened == base && *passed <= ahead);
         if !is_on_the_way {
             self.open = None;
-            let mut reader = (self.anew)()?;
-            reader.resume(at).map_err(|error| Failure::new(error).noting(MENDED))?;
+            let mut reader = (self.reopen)()?;
+            reader.resume(at).map_err(|error| Failure::new(error).noting(ADVICE))?;
             self.open = Some((reader, base, 0));
         }
         let (reader, _, passed) = self.open.as_mut().expect("was just opened");
@@ -45,13 +46,13 @@ impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
 
 impl<R: Reader, A: FnMut() -> Result<R, Failure>> Reader for Replayed<'_, R, A> {
     type Item = R::Item;
-    /// How many places were read.
+    /// The number of places that were read.
     type Position = u64;
     type Error = BoxError;
 
     fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
         let Some(place) = self.places.get(self.next) else { return Ok(None) };
-        // What keeps it from coming there is about no record.
+        // An error on the way to the place is not about its record.
         self.steps_over = false;
         let reader = self.at(place)?;
         let read = reader.read();
@@ -60,7 +61,7 @@ impl<R: Reader, A: FnMut() -> Result<R, Failure>> Reader for Replayed<'_, R, A> 
         self.next += usize::from(steps_over);
         match read.map_err(Into::into)? {
             Some(item) => Ok(Some(item)),
-            None => Err(format!("the input has no record any more where {place} says").into()),
+            None => Err(format!("the input no longer has a record at {place}").into()),
         }
     }
 
@@ -89,8 +90,8 @@ mod tests {
 
     #[test]
     fn the_records_of_the_places_are_read_and_no_others() {
-        let behind = |at: u64, ahead| checkpoint::ahead_of(&checkpoint::encode(&at).unwrap(), ahead).unwrap();
-        let places = [behind(10, 0), behind(10, 3), behind(20, 5), behind(20, 5), behind(90, 9)];
+        let place = |at: u64, ahead| checkpoint::ahead_of(&checkpoint::encode(&at).unwrap(), ahead).unwrap();
+        let places = [place(10, 0), place(10, 3), place(20, 5), place(20, 5), place(90, 9)];
         let mut reader = Replayed::new(&places, || Ok(VecReader::new((0..100).collect::<Vec<u32>>())));
         let mut read = Vec::new();
         while let Some(number) = reader.read().unwrap() {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_goes_on_behind_its_last_commit() {
+    fn a_replay_resumes_after_its_last_commit() {
         let places: Vec<String> = (0..5_u64).map(|at| checkpoint::encode(&(at * 7)).unwrap()).collect();
         let mut reader = Replayed::new(&places, || Ok(VecReader::new((0..100).collect::<Vec<u32>>())));
         reader.resume(3).unwrap();

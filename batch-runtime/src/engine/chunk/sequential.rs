@@ -1,5 +1,4 @@
-//! Receives: a reader and processors on this thread. Gives: chunks of what they make, over what fails on the way and is skipped or
-//! repeated.
+//! Fills chunks on the thread of the step, and applies the skip and retry rules to its faults.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +8,7 @@ use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States,
 use crate::engine::chunk::batch::Outputs;
 use crate::engine::chunk::batch::{Fault, Filled, Repeated};
 use crate::engine::chunk::checkpoint;
-use crate::engine::chunk::committed_ranges::{CommittedRanges, Unpassed};
+use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
 use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::fill::Pipeline;
 use crate::engine::chunk::shared::{Shared, halt};
@@ -21,14 +20,14 @@ use crate::engine::profile::Phases;
 use crate::engine::step::Halt;
 use crate::repository::SkipPhase;
 
-/// Reads and processes on the thread that writes.
+/// Reads and processes on the thread of the step, which also writes.
 pub(crate) struct Sequential<'p, R: Reader, P: Process<R::Item>, A, const CAREFUL: bool> {
-    /// Always there but while it is filled, or its reader opened anew.
+    /// `None` only while a chunk is filled or the reader is reopened.
     pipeline: Option<Pipeline<R, P, CAREFUL>>,
-    /// What is done ahead of its reader.
+    /// The committed ranges ahead of the reader.
     committed_ranges: CommittedRanges,
-    /// Opens the reader once more.
-    anew: A,
+    /// Opens the reader again.
+    reopen: A,
     repeats: ReadRepeats,
     phase: &'p Cell<Phase>,
 }
@@ -42,14 +41,14 @@ where
     pub(crate) fn new(
         pipeline: Pipeline<R, P, CAREFUL>,
         committed_ranges: CommittedRanges,
-        anew: A,
+        reopen: A,
         phase: &'p Cell<Phase>,
     ) -> Self {
-        Self { pipeline: Some(pipeline), committed_ranges, anew, repeats: ReadRepeats::default(), phase }
+        Self { pipeline: Some(pipeline), committed_ranges, reopen, repeats: ReadRepeats::default(), phase }
     }
 
     fn pipeline(&self) -> &Pipeline<R, P, CAREFUL> {
-        self.pipeline.as_ref().expect("a line that could not be filled ends the step")
+        self.pipeline.as_ref().expect("a pipeline that could not be filled ends the step")
     }
 }
 
@@ -66,14 +65,14 @@ where
         mut timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
         let (mut extent, mut filled) = (shared.extent(), Filled::default());
-        let mut pipeline = self.pipeline.take().expect("a line that could not be filled ends the step");
+        let mut pipeline = self.pipeline.take().expect("a pipeline that could not be filled ends the step");
         pipeline.batch.clear();
         let whole = extent;
         if !self.committed_ranges.is_empty() {
             pipeline = self.pass(pipeline, &mut filled, shared)?;
             extent = whole.cut(filled, self.committed_ranges.room());
         }
-        // What a bulk processor rejects is found out when the reader is past it.
+        // A bulk processor rejects records when the reader is already past them.
         let base =
             if CAREFUL && P::BUFFERS { checkpoint::encode(&pipeline.reader.position()).ok() } else { None };
         loop {
@@ -100,16 +99,16 @@ where
             let mut rejected = mem::take(&mut pipeline.batch.rejected);
             if let Some(base) = base.filter(|_| !rejected.is_empty()) {
                 let unplaced = rejected.iter_mut().map(|(source, failure)| (*source, failure));
-                locate::locate(unplaced, &base, &mut self.anew);
+                locate::locate(unplaced, &base, &mut self.reopen);
             }
             let mut repeated = mem::take(&mut pipeline.batch.repeated);
             for Repeated { source, attempts, item } in repeated.drain(..) {
-                shared.tell_attempts(attempts, item.as_ref().or_else(|| pipeline.batch.left(source)));
+                shared.notify_attempts(attempts, item.as_ref().or_else(|| pipeline.batch.held(source)));
             }
             pipeline.batch.repeated = repeated;
             for (source, failure) in rejected {
                 let failure = shared.blame(failure, Phase::Process);
-                let item = pipeline.batch.take_left(source);
+                let item = pipeline.batch.take_held(source);
                 log_if_failed(shared.listener.on_process_error(item.as_ref(), &failure));
                 filled.skipped += 1;
                 shared
@@ -123,7 +122,7 @@ where
     }
 
     fn outputs(&mut self) -> &mut Outputs<P::Out> {
-        let pipeline = self.pipeline.as_mut().expect("a line that could not be filled ends the step");
+        let pipeline = self.pipeline.as_mut().expect("a pipeline that could not be filled ends the step");
         &mut pipeline.batch.outputs
     }
 
@@ -132,7 +131,7 @@ where
         if self.committed_ranges.is_empty() {
             return checkpoint::encode(&position);
         }
-        checkpoint::encode_before(&position, &self.committed_ranges.ahead())
+        checkpoint::encode_with_ranges(&position, &self.committed_ranges.ahead())
     }
 
     fn states(&self) -> Result<States, Failure> {
@@ -143,7 +142,7 @@ where
 
     fn committed(&mut self) -> Result<(), Failure> {
         let phase = self.phase;
-        let pipeline = self.pipeline.as_mut().expect("a line that could not be filled ends the step");
+        let pipeline = self.pipeline.as_mut().expect("a pipeline that could not be filled ends the step");
         let reader = &mut pipeline.reader;
         in_phase(phase, Phase::Read, || reader.committed(&reader.position())).map_err(Failure::new)
     }
@@ -157,11 +156,11 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
-        // Records are counted from the base as if nothing after it were done.
+        // Records are counted from the base as if no range after it were committed.
         if !self.committed_ranges.is_empty() {
             return BTreeMap::new();
         }
-        locate::find(records, base, &mut self.anew)
+        locate::find(records, base, &mut self.reopen)
     }
 }
 
@@ -171,7 +170,7 @@ where
     P: Process<R::Item>,
     A: FnMut() -> Result<R, Failure>,
 {
-    /// Takes the reader over what is done where it stands.
+    /// Moves the reader past the committed range at its position.
     #[cold]
     fn pass<L: StepListener<R::Item, P::Out>>(
         &mut self,
@@ -182,15 +181,15 @@ where
         loop {
             match in_phase(shared.phase, Phase::Read, || self.committed_ranges.pass(&mut pipeline.reader)) {
                 Ok(()) => return Ok(pipeline),
-                Err(Unpassed::Ended(failure)) => return Err(halt(shared.blame(failure, Phase::Read))),
-                Err(Unpassed::Read(error)) => {
+                Err(PassError::Ended(failure)) => return Err(halt(shared.blame(failure, Phase::Read))),
+                Err(PassError::Read(error)) => {
                     pipeline = self.absorb(pipeline, Fault::Read(error), filled, shared)?;
                 }
             }
         }
     }
 
-    /// Judges a fault; gives the line that goes on behind it.
+    /// Applies the rules to a fault. Returns the pipeline that goes on after it.
     #[cold]
     fn absorb<L: StepListener<R::Item, P::Out>>(
         &mut self,
@@ -204,7 +203,7 @@ where
             Fault::Flush(failure) => {
                 let failure = shared.blame(failure, Phase::Process);
                 for Repeated { attempts, .. } in pipeline.batch.repeated.drain(..) {
-                    shared.tell_attempts(attempts, None);
+                    shared.notify_attempts(attempts, None);
                 }
                 log_if_failed(shared.listener.on_process_error(None, &failure));
                 Err(halt(failure))
@@ -212,13 +211,13 @@ where
             Fault::Process(failure, item) => {
                 let failure = shared.blame(located(failure, &pipeline.reader), Phase::Process);
                 if CAREFUL && P::NOTES {
-                    shared.tell_attempts(pipeline.processor.take_noted(), item.as_ref());
+                    shared.notify_attempts(pipeline.processor.take_noted(), item.as_ref());
                 }
                 log_if_failed(shared.listener.on_process_error(item.as_ref(), &failure));
                 if !CAREFUL {
                     return Err(halt(failure));
                 }
-                pipeline.batch.take_back();
+                pipeline.batch.retract();
                 pipeline.processor.put_back(Slot::Item);
                 filled.skipped += 1;
                 let source = filled.records - 1;
@@ -246,7 +245,7 @@ where
         }
     }
 
-    /// Opens the reader anew where it stands, as often as the rules say.
+    /// Reopens the reader at its position, as often as the retry rules allow.
     fn read_again<L: StepListener<R::Item, P::Out>>(
         &mut self,
         pipeline: Pipeline<R, P, CAREFUL>,
@@ -254,7 +253,7 @@ where
         shared: &mut Shared<'_, '_, R::Item, L>,
     ) -> Result<Pipeline<R, P, CAREFUL>, Halt> {
         let Pipeline { reader, processor, batch } = pipeline;
-        let reader = shared.read_again(&mut self.repeats, &mut Some(reader), failure, &mut self.anew)?;
+        let reader = shared.read_again(&mut self.repeats, &mut Some(reader), failure, &mut self.reopen)?;
         Ok(Pipeline { reader, processor, batch })
     }
 }

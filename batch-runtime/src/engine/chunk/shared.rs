@@ -1,4 +1,4 @@
-//! The parts of a step that reading, processing and writing share.
+//! The state of a step that reading, processing and writing share.
 
 use std::cell::Cell;
 
@@ -9,10 +9,10 @@ use crate::engine::faults::skip_rules::SkipRules;
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::{Halt, StepRun};
 
-/// What reading, processing and writing share.
+/// The state of a step that reading, processing and writing share.
 pub(crate) struct Shared<'l, 'r, In, L> {
     pub(crate) run: &'l StepRun<'r>,
-    /// What user code is being called: read after a panic.
+    /// The phase of the user code that is being called; read after a panic.
     pub(crate) phase: &'l Cell<Phase>,
     pub(crate) listener: &'l mut L,
     pub(crate) skip_rules: SkipRules<'l, In>,
@@ -29,47 +29,48 @@ impl<'l, 'r, In, L> Shared<'l, 'r, In, L> {
         Self { run, phase, listener, skip_rules }
     }
 
-    /// How far a chunk that begins now is filled.
+    /// Returns the extent of a chunk that begins now.
     pub(crate) fn extent(&self) -> Extent<'l> {
         Extent::of(self.run.info, self.run.sizes.chunk, self.skip_rules.retrying.clock())
     }
 
-    /// Tells of the calls that were repeated where no listener could be told at once: of processors, and of readers on other threads.
-    pub(crate) fn tell_repeats<Out>(&mut self)
+    /// Notifies the listener of retries that could not be reported at once: those of processors, and of
+    /// readers on other threads.
+    pub(crate) fn notify_retries<Out>(&mut self)
     where
         L: StepListener<In, Out>,
     {
-        for (failure, repeat) in self.skip_rules.retrying.take_noted() {
+        for (failure, retry) in self.skip_rules.retrying.take_noted() {
             if failure.phase() == Some(Phase::Read) {
                 log_if_failed(self.listener.on_read_error(&failure));
-                log_if_failed(self.listener.on_retry(&failure, repeat));
+                log_if_failed(self.listener.on_retry(&failure, retry));
             } else {
-                self.tell_attempts(vec![(failure, repeat)], None);
+                self.notify_attempts(vec![(failure, retry)], None);
             }
         }
     }
 
-    /// Tells of calls of processors that failed and were repeated.
+    /// Notifies the listener of processor calls that failed and were retried.
     #[cold]
-    pub(crate) fn tell_attempts<Out>(&mut self, attempts: Noted, item: Option<&In>)
+    pub(crate) fn notify_attempts<Out>(&mut self, attempts: Noted, item: Option<&In>)
     where
         L: StepListener<In, Out>,
     {
-        for (failure, repeat) in attempts {
+        for (failure, retry) in attempts {
             let failure = self.run.blame(failure, Phase::Process);
             log_if_failed(self.listener.on_process_error(item, &failure));
-            log_if_failed(self.listener.on_retry(&failure, repeat));
+            log_if_failed(self.listener.on_retry(&failure, retry));
         }
     }
 
-    /// The failure of a call in that phase.
+    /// Adds the phase and the step to a failure.
     pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
         self.phase.set(phase);
         self.run.blame(failure, phase)
     }
 }
 
-/// How a step ends by a failure.
+/// Returns how a step ends after a failure: an interrupted call means that it was asked to stop.
 pub(crate) fn halt(failure: Failure) -> Halt {
     if failure.is_interrupted() { Halt::Stopped } else { Halt::Failed(failure) }
 }

@@ -1,5 +1,5 @@
-//! Receives: chunks that are committed in any order. Gives: what is stored with each of them: a position of the reader before
-//! which all is done, and the ranges that are done behind it.
+//! Tracks chunks that are committed in any order: a reader position before which everything is done, and the
+//! ranges done after it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,55 +8,57 @@ use crate::definition::Failure;
 use crate::engine::chunk::checkpoint;
 use crate::engine::chunk::committed_ranges::CommittedRanges;
 
-/// What is done of an input, while its records are counted from where the step went on ([`Gaps::record`]).
+/// The records of an input that are done, counted from where the step resumed ([`CommittedRanges::record`]).
 ///
-/// Ranges that touch are one, so there are never more than chunks under way, and those inherited.
+/// Adjacent ranges are merged, so there are never more than the chunks in flight plus the inherited ranges.
 #[derive(Debug, Clone)]
 pub(crate) struct Watermark {
-    /// All before it is done.
-    mark: Known,
-    /// What is done from there on, by its first record.
-    done: BTreeMap<u64, Stretch>,
+    /// Everything before it is done.
+    mark: KnownPosition,
+    /// The ranges done after the mark, by their first record.
+    done: BTreeMap<u64, DoneRange>,
 }
 
-/// A position of the reader, encoded, and the number of the record behind it.
+/// An encoded position of the reader, and the number of the record after it.
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownPosition {
     record: u64,
     position: String,
 }
 
 #[derive(Debug, Clone)]
-struct Stretch {
+struct DoneRange {
     end: u64,
-    /// The last position in it that is known.
-    known: Option<Known>,
+    /// The last known position in it.
+    known: Option<KnownPosition>,
 }
 
 impl Watermark {
-    /// Nothing is done but what is before that position of the reader, and what the gaps say is done ahead of it.
+    /// Begins with everything before `position` done, and with the committed ranges ahead of it.
     pub(crate) fn new(position: String, committed_ranges: &CommittedRanges) -> Self {
         let record = committed_ranges.record();
         let inherited = committed_ranges.ahead().into_iter().map(|range| {
             let end = record + range.end;
-            (record + range.start, Stretch { end, known: None })
+            (record + range.start, DoneRange { end, known: None })
         });
-        Self { mark: Known { record, position }, done: inherited.collect() }
+        Self { mark: KnownPosition { record, position }, done: inherited.collect() }
     }
 
-    /// These records are committed. `behind` is the position of the reader behind them, encoded; of a part of a chunk it is not known.
-    pub(crate) fn commit(&mut self, records: Range<u64>, behind: Option<&str>) {
+    /// Marks records as committed. `after` is the encoded position of the reader after them, which is not
+    /// known for a part of a chunk.
+    pub(crate) fn commit(&mut self, records: Range<u64>, after: Option<&str>) {
         let (mut start, mut end) = (records.start.max(self.mark.record), records.end);
         if end < start {
             return;
         }
-        let mut known = behind.map(|position| Known { record: end, position: position.to_owned() });
+        let mut known = after.map(|position| KnownPosition { record: end, position: position.to_owned() });
         while let Some((&other_start, _)) =
             self.done.range(..=end).next_back().filter(|(_, other)| other.end >= start)
         {
             let other = self.done.remove(&other_start).expect("was just found");
             known = match (known, other.known) {
-                // Behind the same record the one that was taken later: it was asked behind a chunk of no records.
+                // Two positions before the same record: the later one is from a chunk without records, and is
+                // further on.
                 (Some(mine), Some(its)) if (its.record, other_start) > (mine.record, start) => Some(its),
                 (mine, its) => mine.or(its),
             };
@@ -71,25 +73,26 @@ impl Watermark {
                 return;
             }
         }
-        self.done.insert(start, Stretch { end, known });
+        self.done.insert(start, DoneRange { end, known });
     }
 
-    /// What is stored now.
+    /// Returns the text to store now.
     pub(crate) fn text(&self) -> Result<String, Failure> {
         let from = |record: u64| record - self.mark.record;
-        let done = self.done.iter().filter(|(start, stretch)| stretch.end > **start);
-        let done: Vec<_> = done.map(|(start, stretch)| from(*start)..from(stretch.end)).collect();
-        checkpoint::before(&self.mark.position, &done)
+        let done = self.done.iter().filter(|(start, range)| range.end > **start);
+        let done: Vec<_> = done.map(|(start, range)| from(*start)..from(range.end)).collect();
+        checkpoint::add_ranges(&self.mark.position, &done)
     }
 
-    /// What is stored in the transaction that [commits](Self::commit) these records.
-    pub(crate) fn text_with(&self, records: Range<u64>, behind: Option<&str>) -> Result<String, Failure> {
+    /// Returns the text to store in the transaction that [commits](Self::commit) these records.
+    pub(crate) fn text_with(&self, records: Range<u64>, after: Option<&str>) -> Result<String, Failure> {
         let mut then = self.clone();
-        then.commit(records, behind);
+        then.commit(records, after);
         then.text()
     }
 
-    /// The number of the record behind the last known position before which all is done: what [`Reader::committed`] may hear of.
+    /// Returns the number of the record after the mark: [`Reader::committed`] may be called with positions up
+    /// to it.
     ///
     /// [`Reader::committed`]: crate::definition::Reader::committed
     #[cfg(test)]
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_behind_a_hole_is_a_range_until_the_hole_is_done() {
+    fn records_done_after_a_gap_are_a_range_until_the_gap_is_done() {
         let mut watermark = begun();
         watermark.commit(5..9, Some(&at(9)));
         watermark.commit(9..12, Some(&at(12)));
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_with_a_commit_is_known_before_it() {
+    fn the_text_of_a_commit_is_known_before_it() {
         let mut watermark = begun();
         watermark.commit(5..9, Some(&at(9)));
         let with = watermark.text_with(0..5, Some(&at(5))).unwrap();
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_chunk_counts_although_the_reader_has_no_position_behind_it() {
+    fn a_part_of_a_chunk_counts_although_the_position_after_it_is_unknown() {
         let mut watermark = begun();
         watermark.commit(0..2, None);
         assert_eq!((stored(&watermark), watermark.record()), (place(2, vec![], 0), 0));
@@ -164,13 +167,13 @@ mod tests {
         assert_eq!(stored(&watermark), place(2, vec![5..7], 0));
         watermark.commit(2..5, Some(&at(5)));
         assert_eq!((stored(&watermark), watermark.record()), (place(2, vec![], 5), 5));
-        // The chunk whose first half it was.
+        // The whole of the chunk that began with 5..7.
         watermark.commit(5..9, Some(&at(9)));
         assert_eq!(stored(&watermark), place(0, vec![], 9));
     }
 
     #[test]
-    fn a_chunk_without_records_moves_the_position_behind_the_one_before() {
+    fn a_chunk_without_records_moves_the_position_after_the_chunk_before() {
         for order in [[0, 1], [1, 0]] {
             let mut watermark = begun();
             for chunk in order {
@@ -184,18 +187,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_inherited_is_merged_with_what_is_done_now() {
+    fn inherited_ranges_are_merged_with_new_ones() {
         let committed_ranges = CommittedRanges::ahead_of(2, vec![5..7, 9..10]);
         let mut watermark = Watermark::new(at(2), &committed_ranges);
         assert_eq!(stored(&watermark), place(0, vec![3..5, 7..8], 2));
-        // Counted from where the step went on: record 2 of the input is its record 0.
+        // Counted from where the step resumed: record 2 of the input is its record 0.
         watermark.commit(0..3, Some(&at(5)));
         assert_eq!(stored(&watermark), place(2, vec![4..5], 5));
         watermark.commit(5..7, Some(&at(9)));
         assert_eq!(stored(&watermark), place(1, vec![], 9));
     }
 
-    /// The chunks that a reader makes of an input of that many records, in sizes up to `most`, over what is done.
+    /// Returns the chunks, in turn of these sizes, that a reader makes of an input of that many records,
+    /// outside the ranges.
     fn chunks(
         mut committed_ranges: CommittedRanges,
         records: u64,
@@ -222,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_committed_when_it_dies_every_record_is_done_once(
+        fn every_record_is_done_once_wherever_an_execution_dies(
             records in 0_u64..60,
             sizes in vec(1_u64..7, 1..5),
             lives in vec((vec(any::<prop::sample::Index>(), 60), any::<prop::sample::Index>()), 1..4),
@@ -230,21 +234,21 @@ mod tests {
         ) {
             let mut times = vec![0; usize::try_from(records).unwrap()];
             let mut text = at(0);
-            for (order, dies_behind) in lives {
+            for (order, dies_after) in lives {
                 let Place { at: from, ahead, done } = decode_place::<u64>(&text).unwrap();
                 let from = from + ahead;
                 let committed_ranges = CommittedRanges::ahead_of(ahead, done);
                 let mut watermark = Watermark::new(at(from), &committed_ranges);
-                let mut under_way = chunks(committed_ranges, records, from, &sizes);
-                let commits = dies_behind.index(under_way.len() + 1);
+                let mut in_flight = chunks(committed_ranges, records, from, &sizes);
+                let commits = dies_after.index(in_flight.len() + 1);
                 for which in &order[..commits] {
-                    let chunk = under_way.swap_remove(which.index(under_way.len()));
-                    let behind = at(from + chunk.end);
-                    text = watermark.text_with(chunk.clone(), Some(&behind)).unwrap();
+                    let chunk = in_flight.swap_remove(which.index(in_flight.len()));
+                    let after = at(from + chunk.end);
+                    text = watermark.text_with(chunk.clone(), Some(&after)).unwrap();
                     for record in chunk.clone() {
                         times[usize::try_from(from + record).unwrap()] += 1;
                     }
-                    watermark.commit(chunk, Some(&behind));
+                    watermark.commit(chunk, Some(&after));
                     prop_assert_eq!(&watermark.text().unwrap(), &text);
                 }
             }

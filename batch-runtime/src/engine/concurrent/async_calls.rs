@@ -1,5 +1,5 @@
-//! Receives: the user's `#[processor(concurrency = N)] async fn` as a closure. Gives: its futures polled side by side on the thread of
-//! the step, inside the job's tokio runtime.
+//! Runs a `#[processor(concurrency = N)] async fn`: polls its futures concurrently on the thread of the step,
+//! inside the job's tokio runtime.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -15,10 +15,10 @@ use crate::engine::concurrent::window::{Calls, Returned, Window};
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::{Retrying, after};
 
-/// Drive timers and sockets; the futures of the steps are polled by the steps themselves.
+/// The runtime's threads only drive timers and sockets, since each step polls its own futures.
 const WORKERS: usize = 2;
 
-/// The tokio runtime of a job: the one it was handed, or one of its own from its first use on.
+/// The tokio runtime of a job: the one that the caller passed, or else one that is created at its first use.
 #[derive(Debug, Default)]
 pub(crate) struct JobRuntime {
     given: Option<Handle>,
@@ -48,7 +48,7 @@ impl JobRuntime {
 
 impl Drop for JobRuntime {
     fn drop(&mut self) {
-        // Inside another runtime nobody may wait for its threads to end.
+        // Inside another runtime, blocking until its threads end would panic.
         if let Some(Ok(runtime)) = self.own.take()
             && Handle::try_current().is_ok()
         {
@@ -57,19 +57,19 @@ impl Drop for JobRuntime {
     }
 }
 
-/// How a call takes its item, so that it can be repeated with it.
+/// How a call takes its item, so that the call can be retried.
 #[derive(Debug, Clone, Copy)]
 pub struct Taking<In, Held> {
     hold: fn(In) -> Held,
     copy: Option<fn(&Held) -> Held>,
-    /// Does a copy cost next to nothing, so that one is kept of each?
+    /// True if a copy costs next to nothing, so that every call keeps one.
     shares: bool,
-    /// The item that only one holds.
+    /// Returns the item, if nobody else holds it.
     give_back: fn(Held) -> Option<In>,
 }
 
 impl<Item> Taking<Item, Item> {
-    /// By value: repeated with what `copy` makes.
+    /// By value. A retry gets a copy made by `copy`.
     #[must_use]
     pub const fn by_value(copy: Option<fn(&Item) -> Item>) -> Self {
         Self { hold: |item| item, copy, shares: false, give_back: Some }
@@ -77,17 +77,18 @@ impl<Item> Taking<Item, Item> {
 }
 
 impl<Item> Taking<Item, Arc<Item>> {
-    /// By reference.
+    /// By reference. A retry gets the same item.
     #[must_use]
     pub const fn by_reference() -> Self {
         Self { hold: Arc::new, copy: Some(Arc::clone), shares: true, give_back: Arc::into_inner }
     }
 }
 
-/// The processor `name`, which has up to `concurrency` futures of `call` under way, each for `timeout` at most.
+/// Makes the processor `name`, which has up to `concurrency` futures of `call` in flight, each for at most
+/// `timeout`.
 ///
 /// # Errors
-/// When the job's runtime cannot be started.
+/// If the job's runtime cannot be started.
 #[expect(clippy::needless_pass_by_value, reason = "generated code makes it for this call")]
 pub fn asynchronous<'s, In, Held, R, K, F, Fut>(
     name: &'static str,
@@ -120,12 +121,12 @@ where
 
 type Call<'s, In, R> = Pin<Box<dyn Future<Output = (u64, Returned<In, R>)> + 's>>;
 
-/// The futures under way. With them, what they wait for ends.
+/// The futures in flight. Dropping them also ends their backoffs.
 struct Futures<'s, In, R, B> {
     runtime: Handle,
     begin: B,
     calls: FuturesUnordered<Call<'s, In, R>>,
-    /// Ends the waits before repeated calls.
+    /// Ends the backoffs between retries.
     give_up: StopSignal,
 }
 
@@ -151,7 +152,7 @@ impl<In, R, B> Drop for Futures<'_, In, R, B> {
     }
 }
 
-/// Calls a function until it succeeds or no rule says to call again.
+/// Calls a function until it succeeds or no rule allows another retry.
 struct Attempts<F, In, Held> {
     call: F,
     copy: Option<fn(&Held) -> Held>,
@@ -166,28 +167,28 @@ where
     Fut: Future<Output = Result<R, Failure>>,
 {
     async fn run(&self, mut item: Held) -> Returned<In, R> {
-        let mut repeated = 0;
+        let mut retries = 0;
         loop {
             let again = self.copy.map(|copy| copy(&item));
             let failure = match self.call(item).await {
                 Ok(returned) => return Ok(returned),
                 Err(failure) => failure,
             };
-            let wait = self.retrying.wait_for(&failure, repeated);
+            let wait = self.retrying.wait_for(&failure, retries);
             let (again, wait) = match (again, wait) {
                 (Some(again), Some(wait)) => (again, wait),
-                (again, _) => return Err((after(failure, repeated), again.and_then(self.give_back))),
+                (again, _) => return Err((after(failure, retries), again.and_then(self.give_back))),
             };
             if !self.pause(wait).await {
                 return Err((failure.interrupted(), None));
             }
             item = again;
-            repeated += 1;
-            self.retrying.note(failure, repeated);
+            retries += 1;
+            self.retrying.note(failure, retries);
         }
     }
 
-    /// One call; a panic in it is its failure.
+    /// Makes one call. A panic in it is its failure.
     async fn call(&self, item: Held) -> Result<R, Failure> {
         let mut call = pin!(async { (self.call)(item).await });
         let call = poll_fn(|context| match panic::catch(|| call.as_mut().poll(context)) {
@@ -203,13 +204,13 @@ where
         }
     }
 
-    /// Waits without holding up the other calls; false if a stop ended it.
+    /// Waits without blocking the other calls. Returns false if a stop ended the wait.
     async fn pause(&self, wait: Duration) -> bool {
         if wait.is_zero() {
             return self.retrying.pause(wait);
         }
         let retrying = self.retrying.clone();
-        // A runtime that shuts down waits no more, as the job's stop makes it.
+        // A runtime that shuts down ends the wait, as a stop of the job does.
         tokio::task::spawn_blocking(move || retrying.pause(wait)).await.unwrap_or(false)
     }
 }

@@ -1,9 +1,9 @@
-//! Receives: a reader, and processors that work on several items at once. Gives: the chunks that one item after the other would
-//! have given, while calls go on beside each other across the ends of chunks.
+//! Fills chunks from processors with several calls in flight, with the same result as one call after the
+//! other.
 //!
-//! Items are read ahead, as far as the windows of the processors reach. What is read, and where a chunk ends, depends on the
-//! reader alone. What fails is a value with the number of its record, and is judged when all before it is done: what was read
-//! ahead is never counted.
+//! Items are read ahead as far as the windows of the processors reach, across the ends of chunks. The reader
+//! alone decides which records are read and where a chunk ends. A fault is kept with the number of its record
+//! until everything before it is done, and the rules are applied then: items read ahead are never counted.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,12 +12,12 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use super::read_ahead::{Ahead, Behind};
+use super::read_ahead::{ChunkAhead, ReaderPosition};
 use crate::definition::{Failure, Faults, Phase, Process, Progress, Reader, Slot, States, StepListener};
 use crate::engine::chunk::batch::Outputs;
-use crate::engine::chunk::batch::{Extent, Filled, MOST_UNREAD};
+use crate::engine::chunk::batch::{Extent, Filled, MAX_UNREAD};
 use crate::engine::chunk::checkpoint;
-use crate::engine::chunk::committed_ranges::{CommittedRanges, Unpassed};
+use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
 use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::fill::Pipeline;
 use crate::engine::chunk::shared::{Shared, halt};
@@ -32,10 +32,10 @@ use crate::engine::profile::{Phases, Watch};
 use crate::engine::step::{Halt, StepRun};
 use crate::repository::SkipPhase;
 
-/// How often one who waits for a call looks whether the job is to stop.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a thread that waits for a call checks whether the job is asked to stop.
+const STOP_CHECK: Duration = Duration::from_millis(20);
 
-/// Starts what runs beside this thread, and ends it behind `work`.
+/// Starts the processors' threads, runs `work`, and ends the threads after it.
 pub(crate) fn with_workers<R, P, A, T, const CAREFUL: bool>(
     run: &StepRun<'_>,
     feed: Concurrent<'_, R, P, A, CAREFUL>,
@@ -47,7 +47,8 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     thread::scope(|threads| {
-        // Gone behind `work`, also where it panics: else the scope would wait for threads that wait for more.
+        // The feed must be dropped with `work`, also if that panics; otherwise the scope would wait for
+        // threads that wait for items.
         let mut feed = feed;
         feed.processor
             .start(threads)
@@ -56,40 +57,41 @@ where
     })
 }
 
-/// Reads ahead, and lets the calls of several items go on at once.
+/// Reads ahead, and keeps the calls of several items in flight.
 pub(crate) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFUL: bool> {
-    /// Always there but while it is opened anew.
+    /// `None` only while it is reopened.
     reader: Option<R>,
     processor: P,
     reorder_buffer: ReorderBuffer<P::Out, CAREFUL>,
-    /// The chunk at hand, and those that are read ahead.
-    chunks: VecDeque<Ahead<R::Position>>,
-    /// Where the reader stood behind the chunk that was filled last.
-    at: Behind<R::Position>,
-    /// What is done ahead of the reader.
+    /// The current chunk, and those read ahead.
+    chunks: VecDeque<ChunkAhead<R::Position>>,
+    /// The position of the reader after the chunk that was filled last.
+    position: ReaderPosition<R::Position>,
+    /// The committed ranges ahead of the reader.
     committed_ranges: CommittedRanges,
-    /// Where items are from, as far as they are not settled.
+    /// The places of items that are not settled.
     locations: VecDeque<(u32, String)>,
-    /// Items in hand, as far as they are not settled: those that the processors leave, and those that they gave back.
-    left: VecDeque<(u32, R::Item)>,
-    /// The place of the last record of the chunk that was filled last.
+    /// Items that are not settled: those that the processors only borrow, and those of failed calls.
+    held: VecDeque<(u32, R::Item)>,
+    /// The place of the last record of the chunk filled last.
     location: Option<String>,
-    /// What keeps it from reading on; told when all before it is done.
-    stuck: Option<Stuck>,
+    /// Why it cannot read on; reported once everything before it is done.
+    blocked: Option<Blocked>,
     ended: bool,
     /// The number of the next record.
     next: u32,
-    anew: A,
+    reopen: A,
     repeats: ReadRepeats,
     phase: &'p Cell<Phase>,
     step_waker: Arc<StepWaker>,
 }
 
-enum Stuck {
-    /// What cannot be stepped over.
+/// Why reading cannot go on.
+enum Blocked {
+    /// A read failed, and the record cannot be skipped.
     Read {
         failure: Failure,
-        opens_anew: bool,
+        reopens: bool,
     },
     Panicked(Failure),
     Listener(Failure),
@@ -104,25 +106,25 @@ where
     pub(crate) fn new(
         pipeline: Pipeline<R, P, CAREFUL>,
         committed_ranges: CommittedRanges,
-        anew: A,
+        reopen: A,
         phase: &'p Cell<Phase>,
         chunk: usize,
     ) -> Self {
         let Pipeline { reader, processor, .. } = pipeline;
         Self {
-            at: Behind::of(&reader, &committed_ranges),
+            position: ReaderPosition::of(&reader, &committed_ranges),
             committed_ranges,
             reader: Some(reader),
             processor,
             reorder_buffer: ReorderBuffer::new(chunk),
             chunks: VecDeque::new(),
             locations: VecDeque::new(),
-            left: VecDeque::new(),
+            held: VecDeque::new(),
             location: None,
-            stuck: None,
+            blocked: None,
             ended: false,
             next: 0,
-            anew,
+            reopen,
             repeats: ReadRepeats::default(),
             phase,
             step_waker: StepWaker::new(),
@@ -130,18 +132,18 @@ where
     }
 
     fn reader(&self) -> &R {
-        self.reader.as_ref().expect("a reader that could not be opened anew ends the step")
+        self.reader.as_ref().expect("a reader that could not be reopened ends the step")
     }
 
-    /// The chunk at hand.
-    fn front(&mut self) -> &mut Ahead<R::Position> {
+    /// Returns the current chunk.
+    fn front(&mut self) -> &mut ChunkAhead<R::Position> {
         if self.chunks.is_empty() {
-            self.chunks.push_back(Ahead::at(self.next));
+            self.chunks.push_back(ChunkAhead::at(self.next));
         }
         &mut self.chunks[0]
     }
 
-    /// Reads what there is room for; true if it read anything.
+    /// Reads as many items as there is room for. Returns whether it read any.
     fn read_ahead<L: StepListener<R::Item, P::Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, R::Item, L>,
@@ -149,7 +151,7 @@ where
     ) -> bool {
         let mut any = false;
         let bound = (self.processor.window() as u64).saturating_add(extent.items);
-        while self.stuck.is_none() && !self.ended && self.processor.has_room() {
+        while self.blocked.is_none() && !self.ended && self.processor.has_room() {
             let front = self.front();
             let is_open = front.closed.is_none();
             let end = front.end;
@@ -170,38 +172,38 @@ where
         if L::HEARS_ITEMS
             && let Err(failure) = shared.listener.before_read()
         {
-            self.stuck = Some(Stuck::Listener(failure));
+            self.blocked = Some(Blocked::Listener(failure));
             return;
         }
         if self.chunks.back().is_none_or(|chunk| chunk.closed.is_some()) {
-            self.chunks.push_back(Ahead::at(self.next));
+            self.chunks.push_back(ChunkAhead::at(self.next));
         }
-        let reader = self.reader.as_mut().expect("a reader that could not be opened anew ends the step");
+        let reader = self.reader.as_mut().expect("a reader that could not be reopened ends the step");
         let committed_ranges = &mut self.committed_ranges;
         if !committed_ranges.is_empty()
-            && let Err(stuck) = pass::<_, CAREFUL>(reader, committed_ranges, shared.run.info.options.faults)
+            && let Err(blocked) = pass::<_, CAREFUL>(reader, committed_ranges, shared.run.info.options.faults)
         {
-            self.stuck = Some(stuck);
+            self.blocked = Some(blocked);
             return;
         }
         let chunk = self.chunks.back_mut().expect("was just seen or pushed");
         let source = self.next;
-        // What is done with what came before it counts, so a panic waits as well.
+        // The records before it are processed first, so a panic waits as well.
         let read = match panic::catch(|| reader.read()) {
             Ok(read) => read,
             Err(panicked) => {
-                self.stuck = Some(Stuck::Panicked(panicked));
+                self.blocked = Some(Blocked::Panicked(panicked));
                 return;
             }
         };
         let item = match read {
             Ok(Some(item)) => item,
             Ok(None) if !committed_ranges.is_empty() => {
-                self.stuck = Some(Stuck::Read { failure: committed_ranges.too_short(), opens_anew: false });
+                self.blocked = Some(Blocked::Read { failure: committed_ranges.too_short(), reopens: false });
                 return;
             }
             Ok(None) => {
-                chunk.closed = Some(Behind::of(reader, committed_ranges));
+                chunk.closed = Some(ReaderPosition::of(reader, committed_ranges));
                 chunk.ended = true;
                 self.ended = true;
                 return;
@@ -210,23 +212,23 @@ where
                 let (failure, steps_over) = unread(error, reader, shared.run.info.options.faults);
                 if CAREFUL && steps_over {
                     self.next = self.next.wrapping_add(1);
-                    chunk.take(self.next, reader, committed_ranges);
+                    chunk.extend_to(self.next, reader, committed_ranges);
                     let unread = u64::from(self.next.wrapping_sub(chunk.first)) - chunk.read;
-                    if unread >= MOST_UNREAD && chunk.closed.is_none() && reader.may_end_chunk() {
-                        chunk.closed = Some(Behind::of(reader, committed_ranges));
+                    if unread >= MAX_UNREAD && chunk.closed.is_none() && reader.may_end_chunk() {
+                        chunk.closed = Some(ReaderPosition::of(reader, committed_ranges));
                     }
-                    self.reorder_buffer.fault(source, SkipPhase::Read, failure);
+                    self.reorder_buffer.add_fault(source, SkipPhase::Read, failure);
                 } else {
-                    self.stuck = Some(Stuck::Read { failure, opens_anew: CAREFUL });
+                    self.blocked = Some(Blocked::Read { failure, reopens: CAREFUL });
                 }
                 return;
             }
         };
         self.next = self.next.wrapping_add(1);
         chunk.read += 1;
-        chunk.take(self.next, reader, committed_ranges);
+        chunk.extend_to(self.next, reader, committed_ranges);
         if chunk.read >= extent.items && chunk.closed.is_none() && reader.may_end_chunk() {
-            chunk.closed = Some(Behind::of(reader, committed_ranges));
+            chunk.closed = Some(ReaderPosition::of(reader, committed_ranges));
         }
         if let Some(location) = reader.location() {
             self.locations.push_back((source, location));
@@ -234,7 +236,7 @@ where
         if L::HEARS_ITEMS {
             log_if_failed(shared.listener.after_read(&item));
             if let Err(failure) = shared.listener.before_process(&item) {
-                self.stuck = Some(Stuck::Listener(failure));
+                self.blocked = Some(Blocked::Listener(failure));
                 return;
             }
         }
@@ -242,62 +244,62 @@ where
         reorder_buffer.source = source;
         let processed = if CAREFUL && P::LEAVES {
             let processed = panic::catch(|| processor.process_ref(&item, reorder_buffer)).unwrap_or_else(Err);
-            self.left.push_back((source, item));
+            self.held.push_back((source, item));
             processed
         } else {
             panic::catch(|| processor.process(item, reorder_buffer)).unwrap_or_else(Err)
         };
         if CAREFUL && P::NOTES && processor.has_noted() {
-            let item = self.left.back().filter(|(left, _)| *left == source).map(|(_, item)| item);
-            shared.tell_attempts(processor.take_noted(), item);
+            let item = self.held.back().filter(|(held, _)| *held == source).map(|(_, item)| item);
+            shared.notify_attempts(processor.take_noted(), item);
         }
         if let Err(failure) = processed {
             processor.discard(source);
-            reorder_buffer.fault(source, SkipPhase::Process, failure);
+            reorder_buffer.add_fault(source, SkipPhase::Process, failure);
         }
     }
 
-    /// Lets the calls go on; true if any did.
+    /// Polls the calls in flight. Returns whether any made progress.
     fn advance<L: StepListener<R::Item, P::Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, R::Item, L>,
-        heard: &mut usize,
+        notified: &mut usize,
     ) -> Result<bool, Halt> {
         let end = self.front().end;
         let waker = Waker::from(Arc::clone(&self.step_waker));
         let Self { processor, reorder_buffer, phase, .. } = self;
         reorder_buffer.end = end;
-        let went_on = in_phase(phase, Phase::Process, || {
+        let progressed = in_phase(phase, Phase::Process, || {
             processor.advance(&mut Context::from_waker(&waker), reorder_buffer)
         });
         if L::HEARS_ITEMS {
-            for item in reorder_buffer.outputs.items.iter().skip(*heard) {
+            for item in reorder_buffer.outputs.items.iter().skip(*notified) {
                 log_if_failed(shared.listener.after_process(item));
             }
-            *heard = reorder_buffer.outputs.items.len();
+            *notified = reorder_buffer.outputs.items.len();
         }
-        went_on.map_err(|failure| halt(shared.blame(failure, Phase::Process)))
+        progressed.map_err(|failure| halt(shared.blame(failure, Phase::Process)))
     }
 
-    /// The number of the first record of the chunk at hand, or behind it, that is not done.
+    /// Returns the number of the current chunk's first record that is not done, or the end of the chunk.
     fn settled(&self) -> u32 {
         let end = self.chunks.front().map_or(self.next, |chunk| chunk.end);
         self.processor.oldest().filter(|oldest| is_before(*oldest, end)).unwrap_or(end)
     }
 
-    /// Judges what failed, where all before it is done.
-    fn judge<L: StepListener<R::Item, P::Out>>(
+    /// Applies the rules to the faults before which everything is done.
+    fn settle_faults<L: StepListener<R::Item, P::Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, R::Item, L>,
         filled: &mut Filled,
     ) -> Result<(), Halt> {
         let settled = self.settled();
         if CAREFUL && !P::LEAVES && self.reorder_buffer.has_faults() {
-            self.left.extend(self.processor.take_returned());
+            self.held.extend(self.processor.take_returned());
         }
-        while let Some(Fault { source, phase, failure }) = self.reorder_buffer.fault_before(settled) {
-            let left = self.left.iter().position(|(left, _)| *left == source);
-            let item = left.and_then(|left| self.left.remove(left)).map(|(_, item)| item);
+        while let Some(Fault { source, phase, failure }) = self.reorder_buffer.pop_fault_before(settled) {
+            let held = self.held.iter().position(|(held, _)| *held == source);
+            let item = held.and_then(|held| self.held.remove(held)).map(|(_, item)| item);
             let failure = if phase == SkipPhase::Read {
                 let failure = shared.blame(failure, Phase::Read);
                 log_if_failed(shared.listener.on_read_error(&failure));
@@ -316,44 +318,44 @@ where
             if !CAREFUL {
                 return Err(halt(failure));
             }
-            let source = self.reorder_buffer.within(source);
+            let source = self.reorder_buffer.number_in_chunk(source);
             shared.skip_rules.skip(phase, source, failure, Skipped::read(item)).map_err(halt)?;
         }
         Ok(())
     }
 
-    /// Does what must be done about what keeps it from reading on, all before it being done.
-    fn unstick<L: StepListener<R::Item, P::Out>>(
+    /// Reopens the reader or ends the step, once everything before the blocked read is done.
+    fn unblock<L: StepListener<R::Item, P::Out>>(
         &mut self,
-        stuck: Stuck,
+        blocked: Blocked,
         shared: &mut Shared<'_, '_, R::Item, L>,
     ) -> Result<(), Halt> {
-        let (failure, opens_anew) = match stuck {
-            Stuck::Listener(failure) => return Err(halt(failure)),
-            Stuck::Panicked(failure) => return Err(Halt::Failed(shared.blame(failure, Phase::Read))),
-            Stuck::Read { failure, opens_anew } => (shared.blame(failure, Phase::Read), opens_anew),
+        let (failure, reopens) = match blocked {
+            Blocked::Listener(failure) => return Err(halt(failure)),
+            Blocked::Panicked(failure) => return Err(Halt::Failed(shared.blame(failure, Phase::Read))),
+            Blocked::Read { failure, reopens } => (shared.blame(failure, Phase::Read), reopens),
         };
         log_if_failed(shared.listener.on_read_error(&failure));
-        if !opens_anew {
+        if !reopens {
             return Err(halt(failure));
         }
-        let Self { reader, repeats, anew, .. } = self;
-        *reader = Some(shared.read_again(repeats, reader, failure, anew)?);
+        let Self { reader, repeats, reopen, .. } = self;
+        *reader = Some(shared.read_again(repeats, reader, failure, reopen)?);
         Ok(())
     }
 
-    /// Closes the chunk at hand, if its time is over and nothing is read behind it.
+    /// Closes the current chunk, if its deadline has passed and nothing is read after it.
     fn close_in_time(&mut self, extent: Extent<'_>) {
         if CAREFUL && self.reader().may_end_chunk() && extent.is_over() {
-            let behind = Behind::of(self.reader(), &self.committed_ranges);
+            let position = ReaderPosition::of(self.reader(), &self.committed_ranges);
             let front = self.front();
             if front.closed.is_none() && front.read > 0 {
-                front.closed = Some(behind);
+                front.closed = Some(position);
             }
         }
     }
 
-    /// Is all of the chunk at hand done?
+    /// Returns whether the current chunk is closed and all of it is done.
     fn is_done(&mut self) -> bool {
         let front = self.front();
         let (is_closed, end) = (front.closed.is_some(), front.end);
@@ -361,19 +363,19 @@ where
     }
 }
 
-/// Takes the reader over what is done where it stands.
+/// Moves the reader past the committed range at its position.
 #[cold]
 fn pass<R: Reader, const CAREFUL: bool>(
     reader: &mut R,
     committed_ranges: &mut CommittedRanges,
     faults: &Faults,
-) -> Result<(), Stuck> {
-    match panic::catch(|| committed_ranges.pass(reader)).map_err(Stuck::Panicked)? {
+) -> Result<(), Blocked> {
+    match panic::catch(|| committed_ranges.pass(reader)).map_err(Blocked::Panicked)? {
         Ok(()) => Ok(()),
-        Err(Unpassed::Ended(failure)) => Err(Stuck::Read { failure, opens_anew: false }),
-        Err(Unpassed::Read(error)) => {
+        Err(PassError::Ended(failure)) => Err(Blocked::Read { failure, reopens: false }),
+        Err(PassError::Read(error)) => {
             let (failure, _) = unread(error, reader, faults);
-            Err(Stuck::Read { failure, opens_anew: CAREFUL })
+            Err(Blocked::Read { failure, reopens: CAREFUL })
         }
     }
 }
@@ -398,15 +400,15 @@ where
         if CAREFUL {
             self.processor.hold(Slot::Item);
         }
-        let mut heard = 0;
+        let mut notified = 0;
         loop {
             let mut moved = self.read_ahead(shared, extent);
             phases.read += watch.lap();
-            moved |= self.advance(shared, &mut heard)?;
+            moved |= self.advance(shared, &mut notified)?;
             phases.process += watch.lap();
-            self.judge(shared, &mut filled)?;
+            self.settle_faults(shared, &mut filled)?;
             self.close_in_time(extent);
-            // Also when the chunk is done: while it is committed, what is read ahead is under way.
+            // Even if the chunk is done: the items read ahead are in flight while it is committed.
             if moved {
                 continue;
             }
@@ -415,16 +417,16 @@ where
             }
             if self.front().closed.is_none()
                 && self.settled() == self.next
-                && let Some(stuck) = self.stuck.take()
+                && let Some(blocked) = self.blocked.take()
             {
-                self.unstick(stuck, shared)?;
+                self.unblock(blocked, shared)?;
                 continue;
             }
             if shared.run.is_stopping() {
                 return Err(Halt::Stopped);
             }
-            self.step_waker.wait(LOOK);
-            // It waits for calls of the processors.
+            self.step_waker.wait(STOP_CHECK);
+            // The wait is for calls of the processors.
             phases.process += watch.lap();
         }
         let Self { processor, reorder_buffer, .. } = self;
@@ -435,20 +437,20 @@ where
                 return Err(halt(failure));
             }
             if L::HEARS_ITEMS {
-                for item in reorder_buffer.outputs.items.iter().skip(heard) {
+                for item in reorder_buffer.outputs.items.iter().skip(notified) {
                     log_if_failed(shared.listener.after_process(item));
                 }
             }
-            self.judge(shared, &mut filled)?;
+            self.settle_faults(shared, &mut filled)?;
         }
         if CAREFUL && P::NOTES && self.processor.has_noted() {
-            shared.tell_attempts(self.processor.take_noted(), None);
+            shared.notify_attempts(self.processor.take_noted(), None);
         }
-        let chunk = self.chunks.pop_front().expect("the chunk at hand is done");
-        self.at = chunk.closed.expect("what is done is closed");
+        let chunk = self.chunks.pop_front().expect("the current chunk is done");
+        self.position = chunk.closed.expect("a chunk that is done is closed");
         let settled = self.locations.partition_point(|(source, _)| is_before(*source, chunk.end));
         self.location = self.locations.drain(..settled).next_back().map(|(_, location)| location);
-        self.left.retain(|(source, _)| !is_before(*source, chunk.end));
+        self.held.retain(|(source, _)| !is_before(*source, chunk.end));
         filled.read = chunk.read;
         filled.records = chunk.end.wrapping_sub(chunk.first);
         filled.filtered = chunk.read - filled.skipped - self.reorder_buffer.produced();
@@ -461,11 +463,11 @@ where
     }
 
     fn position(&self) -> Result<String, Failure> {
-        let Behind { position, committed_ranges } = &self.at;
+        let ReaderPosition { position, committed_ranges } = &self.position;
         if committed_ranges.is_empty() {
             return checkpoint::encode(position);
         }
-        checkpoint::encode_before(position, &committed_ranges.ahead())
+        checkpoint::encode_with_ranges(position, &committed_ranges.ahead())
     }
 
     fn states(&self) -> Result<States, Failure> {
@@ -475,9 +477,9 @@ where
     }
 
     fn committed(&mut self) -> Result<(), Failure> {
-        let Self { phase, reader, at, .. } = self;
-        let reader = reader.as_mut().expect("a reader that could not be opened anew ends the step");
-        in_phase(phase, Phase::Read, || reader.committed(&at.position)).map_err(Failure::new)
+        let Self { phase, reader, position, .. } = self;
+        let reader = reader.as_mut().expect("a reader that could not be reopened ends the step");
+        in_phase(phase, Phase::Read, || reader.committed(&position.position)).map_err(Failure::new)
     }
 
     fn progress(&self) -> Option<Progress> {
@@ -489,10 +491,10 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
-        // Records are counted from the base as if nothing after it were done.
+        // Records are counted from the base as if no range after it were committed.
         if !self.committed_ranges.is_empty() {
             return BTreeMap::new();
         }
-        locate::find(records, base, &mut self.anew)
+        locate::find(records, base, &mut self.reopen)
     }
 }

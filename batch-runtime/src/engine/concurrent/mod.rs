@@ -1,4 +1,4 @@
-//! Processes several items of a step at once, in the order of the items.
+//! Processes several items of a step concurrently, and keeps their outputs in order.
 
 #[cfg(feature = "async")]
 pub(super) mod async_calls;

@@ -1,38 +1,38 @@
-//! Receives: a reader that reads ahead. Gives: the chunks it has read, each with where the reader stood behind it.
+//! The chunks that a feed has read ahead, each with the position of the reader after it.
 
 use crate::definition::Reader;
 use crate::engine::chunk::committed_ranges::CommittedRanges;
 
-/// A chunk as it is read.
-pub(super) struct Ahead<Position> {
-    /// The number of its first record, and that behind its last.
+/// A chunk that is being read, or was read ahead.
+pub(super) struct ChunkAhead<Position> {
+    /// The numbers of its first record, and of the record after its last.
     pub(super) first: u32,
     pub(super) end: u32,
     pub(super) read: u64,
-    /// Where the reader stood behind it, once it is known where it ends.
-    pub(super) closed: Option<Behind<Position>>,
+    /// The position of the reader after it, once its end is known.
+    pub(super) closed: Option<ReaderPosition<Position>>,
     pub(super) ended: bool,
 }
 
-/// Where a reader stood, and what is done ahead of it.
-pub(super) struct Behind<Position> {
+/// A position of the reader, and the committed ranges ahead of it.
+pub(super) struct ReaderPosition<Position> {
     pub(super) position: Position,
     pub(super) committed_ranges: CommittedRanges,
 }
 
-impl<Position> Behind<Position> {
+impl<Position> ReaderPosition<Position> {
     pub(super) fn of(reader: &impl Reader<Position = Position>, committed_ranges: &CommittedRanges) -> Self {
         Self { position: reader.position(), committed_ranges: committed_ranges.clone() }
     }
 }
 
-impl<Position> Ahead<Position> {
+impl<Position> ChunkAhead<Position> {
     pub(super) fn at(record: u32) -> Self {
         Self { first: record, end: record, read: 0, closed: None, ended: false }
     }
 
-    /// The record before `end` is the last of it; the chunk ends where something is done ahead.
-    pub(super) fn take(
+    /// Extends the chunk up to the record before `end`, and closes it if a committed range begins there.
+    pub(super) fn extend_to(
         &mut self,
         end: u32,
         reader: &impl Reader<Position = Position>,
@@ -41,7 +41,8 @@ impl<Position> Ahead<Position> {
         self.end = end;
         if !committed_ranges.is_empty() {
             committed_ranges.count(1);
-            self.closed = (committed_ranges.room() == 0).then(|| Behind::of(reader, committed_ranges));
+            self.closed =
+                (committed_ranges.room() == 0).then(|| ReaderPosition::of(reader, committed_ranges));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Receives: what processors with several calls under way put out, and what fails on the way. Gives: the items of the chunk at hand,
-//! and the faults in the order of the records, whenever they were found.
+//! Collects the outputs of the current chunk, and puts the faults of calls in flight into the order of their
+//! records.
 
 use std::collections::VecDeque;
 
@@ -7,25 +7,26 @@ use crate::definition::{Failure, Sink};
 use crate::engine::chunk::batch::Outputs;
 use crate::repository::SkipPhase;
 
-/// The buffer of one chunk is never larger at first than this many items, whatever `chunk` says.
+/// The initial capacity of a chunk's buffer is at most this many items, however large `chunk` is.
 const FIRST_CAPACITY: usize = 1024;
 
-/// Is a record before another? Numbers wrap, and what is under way is never half of all numbers apart.
+/// Returns whether a record is before another. Numbers wrap, and records in flight are always less than half
+/// the range apart.
 pub(crate) fn is_before(record: u32, other: u32) -> bool {
     record.wrapping_sub(other) > u32::MAX / 2
 }
 
-/// What the processors have put out for the chunk at hand, and what failed.
+/// The outputs of the processors for the current chunk, and the faults.
 pub(crate) struct ReorderBuffer<T, const CAREFUL: bool> {
     pub(crate) outputs: Outputs<T>,
     /// The number of the record that is being processed.
     pub(crate) source: u32,
-    /// The records of the chunk at hand.
+    /// The first record of the current chunk, and the record after its last.
     first: u32,
     pub(crate) end: u32,
     last_source: Option<u32>,
     produced: u64,
-    /// In the order of the records; not settled yet.
+    /// The faults not yet settled, in the order of their records.
     faults: VecDeque<Fault>,
 }
 
@@ -49,35 +50,36 @@ impl<T, const CAREFUL: bool> ReorderBuffer<T, CAREFUL> {
         }
     }
 
-    /// One fault a record: it is not processed beyond the first.
-    pub(crate) fn fault(&mut self, source: u32, phase: SkipPhase, failure: Failure) {
+    /// Adds a fault. Only the first fault of a record counts, since it is not processed further.
+    pub(crate) fn add_fault(&mut self, source: u32, phase: SkipPhase, failure: Failure) {
         let place = self.faults.partition_point(|fault| is_before(fault.source, source));
         if self.faults.get(place).is_none_or(|fault| fault.source != source) {
             self.faults.insert(place, Fault { source, phase, failure });
         }
     }
 
-    /// The first fault of a record before that one.
-    pub(crate) fn fault_before(&mut self, settled: u32) -> Option<Fault> {
+    /// Removes the first fault, if its record is before `settled`.
+    pub(crate) fn pop_fault_before(&mut self, settled: u32) -> Option<Fault> {
         self.faults.pop_front_if(|fault| is_before(fault.source, settled))
     }
 
-    /// Is there anything to judge?
+    /// Returns whether any fault is unsettled.
     pub(crate) fn has_faults(&self) -> bool {
         !self.faults.is_empty()
     }
 
-    /// The number within the chunk at hand.
-    pub(crate) fn within(&self, source: u32) -> u32 {
+    /// Returns the number of a record within the current chunk.
+    pub(crate) fn number_in_chunk(&self, source: u32) -> u32 {
         source.wrapping_sub(self.first)
     }
 
+    /// Begins a chunk at the record `first`.
     pub(crate) fn begin(&mut self, first: u32) {
         self.outputs.clear();
         (self.first, self.last_source, self.produced) = (first, None, 0);
     }
 
-    /// Items that something came out for.
+    /// Returns the number of records with outputs.
     pub(crate) fn produced(&self) -> u64 {
         if CAREFUL { self.outputs.sources.chunk_by(PartialEq::eq).count() as u64 } else { self.produced }
     }
@@ -86,7 +88,7 @@ impl<T, const CAREFUL: bool> ReorderBuffer<T, CAREFUL> {
 impl<T, const CAREFUL: bool> Sink<T> for ReorderBuffer<T, CAREFUL> {
     fn push(&mut self, item: T) -> Result<(), Failure> {
         if CAREFUL {
-            self.outputs.sources.push(self.within(self.source));
+            self.outputs.sources.push(self.number_in_chunk(self.source));
         } else if self.last_source != Some(self.source) {
             self.last_source = Some(self.source);
             self.produced += 1;
@@ -104,13 +106,13 @@ impl<T, const CAREFUL: bool> Sink<T> for ReorderBuffer<T, CAREFUL> {
     }
 
     fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
-        let (failed, Outputs { items, sources }) = (self.within(self.source), &mut self.outputs);
+        let (failed, Outputs { items, sources }) = (self.number_in_chunk(self.source), &mut self.outputs);
         let kept = sources.iter().rposition(|&source| source != failed).map_or(0, |last| last + 1);
         if CAREFUL {
             items.truncate(kept);
             sources.truncate(kept);
         }
-        self.fault(self.source, SkipPhase::Process, failure);
+        self.add_fault(self.source, SkipPhase::Process, failure);
         Ok(())
     }
 

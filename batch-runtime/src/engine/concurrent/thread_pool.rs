@@ -1,4 +1,4 @@
-//! Receives: the user's `#[processor(concurrency = N)]` function, a plain one, as a closure. Gives: it called on threads of its own.
+//! Runs a `#[processor(concurrency = N)]` function that is not async, on a pool of threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,7 +11,8 @@ use crate::engine::concurrent::window::{Calls, Returned, Window};
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
 
-/// The processor `name`, which calls `call` on `concurrency` threads; `copy` makes the items that calls are repeated with.
+/// Makes the processor `name`, which calls `call` on `concurrency` threads. `copy` copies an item for a
+/// retry.
 pub fn pooled<In, R, K, F>(
     name: &'static str,
     concurrency: usize,
@@ -25,14 +26,16 @@ where
     K: Yields<R>,
     F: Fn(In) -> Result<R, Failure> + Send + Sync,
 {
-    let repeated = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
-        Some(copy) => again(retrying, || call(copy(&item))).map_err(|failure| (failure, Some(item))),
+    let with_retries = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
+        Some(copy) => {
+            call_with_retries(retrying, || call(copy(&item))).map_err(|failure| (failure, Some(item)))
+        }
         None => call(item).map_err(|failure| (failure, None)),
     };
-    Window::<In, R, K, _>::new(name, concurrency, Pool::new(repeated, scope.retrying()))
+    Window::<In, R, K, _>::new(name, concurrency, Pool::new(with_retries, scope.retrying()))
 }
 
-/// The same for a function that takes its item by reference.
+/// Makes the same processor for a function that takes its item by reference.
 pub fn pooled_by_reference<In, R, K, F>(
     name: &'static str,
     concurrency: usize,
@@ -45,40 +48,43 @@ where
     K: Yields<R>,
     F: Fn(&In) -> Result<R, Failure> + Send + Sync,
 {
-    let repeated = move |item: In, retrying: &Retrying| {
-        again(retrying, || call(&item)).map_err(|failure| (failure, Some(item)))
+    let with_retries = move |item: In, retrying: &Retrying| {
+        call_with_retries(retrying, || call(&item)).map_err(|failure| (failure, Some(item)))
     };
-    Window::<In, R, K, _>::new(name, concurrency, Pool::new(repeated, scope.retrying()))
+    Window::<In, R, K, _>::new(name, concurrency, Pool::new(with_retries, scope.retrying()))
 }
 
-/// Calls until it succeeds, or no rule says to call again.
-fn again<R>(retrying: &Retrying, mut call: impl FnMut() -> Result<R, Failure>) -> Result<R, Failure> {
-    let note = |failure, repeat| retrying.note(failure, repeat);
+/// Calls until it succeeds, or no rule allows another retry.
+fn call_with_retries<R>(
+    retrying: &Retrying,
+    mut call: impl FnMut() -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let note = |failure, retry| retrying.note(failure, retry);
     retrying.repeat(&mut (), |()| call(), |(), _| true, note)
 }
 
-/// What the threads of a pool share.
+/// The state that the threads of a pool share.
 struct Shared<In, F> {
     call: F,
     retrying: Retrying,
     jobs: Mutex<Receiver<(u64, In)>>,
-    /// Who waits for a result.
+    /// Wakes the thread that waits for a result.
     waker: Mutex<Option<Waker>>,
     given_up: AtomicBool,
 }
 
-/// Threads that call a function. They end with the pool, each behind the call that it is in.
+/// Threads that call a function. Dropping the pool ends each after its current call.
 struct Pool<In, R, F> {
     shared: Arc<Shared<In, F>>,
     jobs: Option<Sender<(u64, In)>>,
     results: Results<In, R>,
-    /// Ends the waits before repeated calls.
+    /// Ends the backoffs between retries.
     give_up: StopSignal,
 }
 
 type Done<In, R> = (u64, Returned<In, R>);
 
-/// Both ends of the way on which results come back.
+/// Both ends of the channel for results.
 type Results<In, R> = (Sender<Done<In, R>>, Receiver<Done<In, R>>);
 
 impl<In, R, F> Pool<In, R, F>
@@ -130,12 +136,12 @@ where
 {
     fn start(&mut self, number: u64, item: In) {
         if let Some(jobs) = &self.jobs {
-            jobs.send((number, item)).expect("the pool itself keeps the other end");
+            jobs.send((number, item)).expect("the pool owns the receiver too");
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Done<In, R>> {
-        // Before the look: what is done behind it wakes.
+        // Set before the channel is polled, so that a call which ends after the poll wakes the thread.
         *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
         match self.results.1.try_recv() {
             Ok(done) => Poll::Ready(done),

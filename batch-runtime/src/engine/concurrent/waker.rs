@@ -1,4 +1,4 @@
-//! Receives: a call that can go on, on whatever thread. Gives: the thread of the step awake.
+//! Wakes the thread of the step when a call makes progress on another thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,22 +6,23 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// Awakens the thread that waits for a call.
+/// A waker for the thread of the step, which waits for calls.
 pub(crate) struct StepWaker {
     thread: Thread,
-    called: AtomicBool,
+    woken: AtomicBool,
 }
 
 impl StepWaker {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { thread: thread::current(), called: AtomicBool::new(false) })
+        Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
     }
 
-    /// Waits until it is called, or so long. User code may have taken the thread's own mark away, so there is another.
+    /// Waits until it is woken, or for `at_most`. User code may have consumed the thread's park token, so the
+    /// wake-up is kept here too.
     pub(crate) fn wait(&self, at_most: Duration) {
-        if !self.called.swap(false, Ordering::Acquire) {
+        if !self.woken.swap(false, Ordering::Acquire) {
             thread::park_timeout(at_most);
-            self.called.store(false, Ordering::Relaxed);
+            self.woken.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -32,7 +33,7 @@ impl Wake for StepWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.called.store(true, Ordering::Release);
+        self.woken.store(true, Ordering::Release);
         self.thread.unpark();
     }
 }
@@ -42,11 +43,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_before_the_wait_is_not_lost_even_if_the_mark_of_the_thread_is() {
+    fn a_wake_before_the_wait_is_not_lost_even_if_the_park_token_is() {
         let step_waker = StepWaker::new();
         Arc::clone(&step_waker).wake();
         thread::park();
         step_waker.wait(Duration::from_hours(1));
-        assert!(!step_waker.called.load(Ordering::Relaxed));
+        assert!(!step_waker.woken.load(Ordering::Relaxed));
     }
 }

@@ -1,5 +1,4 @@
-//! Receives: items, and a way to call the user's function for several of them at once. Gives: what the calls return, in the order
-//! of the items.
+//! Keeps several calls of a processor in flight, and emits their results in the order of the items.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,18 +8,18 @@ use std::thread;
 
 use crate::definition::{Failure, Phase, Process, Sink, Yields};
 
-/// What a call returned, or its failure with the item, where that is in hand still.
+/// The result of a call, or its failure with the item, if that is still at hand.
 pub(crate) type Returned<In, R> = Result<R, (Failure, Option<In>)>;
 
-/// Calls under way.
+/// Calls in flight.
 pub(crate) trait Calls<In, R> {
-    /// Begins with the call that has this number.
+    /// Starts the call with this number.
     fn start(&mut self, number: u64, item: In);
 
-    /// A call that is done, whichever it is.
+    /// Returns any call that is done, with its number.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Returned<In, R>)>;
 
-    /// Starts so many threads, where the calls need them.
+    /// Starts `count` threads, if the calls need them.
     fn spawn<'t>(&mut self, _count: usize, _threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
     where
         Self: 't,
@@ -29,20 +28,23 @@ pub(crate) trait Calls<In, R> {
     }
 }
 
-/// A processor whose calls run side by side, `concurrency` of them at most. Calls that are done wait for those of items before
-/// them: as many again at most, so that one slow call does not hold up the others at once, nor lets them run away.
+/// A processor with at most `concurrency` calls in flight.
+///
+/// Results wait for the calls of earlier items. At most `concurrency` more calls may wait so: one slow call
+/// does not block the others at once, and they do not run away from it.
 pub(crate) struct Window<In, R, K, C> {
     name: &'static str,
     concurrency: usize,
     calls: C,
     /// The number of the first of `slots`.
     first: u64,
-    /// Begun with, in the order of the items.
+    /// The calls started, in the order of the items.
     slots: VecDeque<Slot<In, R>>,
     running: usize,
-    /// Not begun with: what one item before this processor was made to, or what came in while there was no room.
+    /// The items whose calls are not started, because the processor before made several of one record, or
+    /// because there was no room.
     waiting: VecDeque<(u32, In)>,
-    /// Items whose calls failed, with the numbers of what they stem from.
+    /// The items of failed calls, with the numbers of their records.
     returned: Vec<(u32, In)>,
     kind: PhantomData<K>,
 }
@@ -55,7 +57,7 @@ struct Slot<In, R> {
 enum SlotState<In, R> {
     Running,
     Done(Returned<In, R>),
-    /// The record has failed elsewhere while the call was under way.
+    /// The record failed elsewhere while the call was in flight.
     Discarded {
         running: bool,
     },
@@ -82,38 +84,39 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
         }
     }
 
-    /// May a call for a record begin? What one record was made to is put out as one, so it is never held up by itself.
-    fn may_begin(&self, source: u32) -> bool {
+    /// Returns whether a call for a record may start. The outputs of one record are emitted together, so a
+    /// record never blocks itself.
+    fn may_start(&self, source: u32) -> bool {
         self.running < self.concurrency
             && (self.slots.len() < self.concurrency * 2
                 || self.slots.front().is_some_and(|oldest| oldest.source == source))
     }
 
-    fn begin(&mut self, source: u32, item: In) {
+    fn start_call(&mut self, source: u32, item: In) {
         self.calls.start(self.first + self.slots.len() as u64, item);
         self.slots.push_back(Slot { source, state: SlotState::Running });
         self.running += 1;
     }
 
-    fn begin_waiting(&mut self) -> bool {
+    fn start_waiting(&mut self) -> bool {
         let before = self.waiting.len();
         while let Some((source, _)) = self.waiting.front()
-            && self.may_begin(*source)
+            && self.may_start(*source)
             && let Some((source, item)) = self.waiting.pop_front()
         {
-            self.begin(source, item);
+            self.start_call(source, item);
         }
         self.waiting.len() < before
     }
 
-    /// Takes in the calls that are done.
-    fn take_in(&mut self, context: &mut Context<'_>) -> bool {
+    /// Stores the results of the calls that are done.
+    fn collect_results(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.running;
         while self.running > 0
             && let Poll::Ready((number, result)) = self.calls.poll(context)
         {
             self.running -= 1;
-            let place = usize::try_from(number - self.first).expect("a slot lies in memory");
+            let place = usize::try_from(number - self.first).expect("the slots fit in memory");
             let slot = &mut self.slots[place];
             slot.state = match slot.state {
                 SlotState::Running => SlotState::Done(result.map_err(|(failure, item)| {
@@ -125,7 +128,7 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
         self.running < before
     }
 
-    /// The slots of the oldest record, if all that it was made to is done.
+    /// Returns the number of slots of the oldest record, if all of its calls are done.
     fn oldest_group(&self) -> Option<(u32, usize)> {
         let source = self.slots.front()?.source;
         let length = self.slots.iter().take_while(|slot| slot.source == source).count();
@@ -135,8 +138,8 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
         (is_whole && is_done).then_some((source, length))
     }
 
-    /// Puts out what is done and stands before all else.
-    fn put_out<Out>(&mut self, out: &mut impl Sink<Out>) -> Result<bool, Failure>
+    /// Emits the results of the oldest records that are done.
+    fn emit<Out>(&mut self, out: &mut impl Sink<Out>) -> Result<bool, Failure>
     where
         K: Yields<R, Out = Out>,
     {
@@ -177,8 +180,8 @@ impl<In, R, K: Yields<R>, C: Calls<In, R>> Process<In> for Window<In, R, K, C> {
 
     fn process(&mut self, item: In, out: &mut impl Sink<K::Out>) -> Result<(), Failure> {
         let source = out.source();
-        if self.waiting.is_empty() && self.may_begin(source) {
-            self.begin(source, item);
+        if self.waiting.is_empty() && self.may_start(source) {
+            self.start_call(source, item);
         } else {
             self.waiting.push_back((source, item));
         }
@@ -195,9 +198,9 @@ impl<In, R, K: Yields<R>, C: Calls<In, R>> Process<In> for Window<In, R, K, C> {
     fn advance(&mut self, context: &mut Context<'_>, out: &mut impl Sink<K::Out>) -> Result<bool, Failure> {
         let mut any = false;
         loop {
-            let mut more = self.begin_waiting();
-            more |= self.take_in(context);
-            more |= self.put_out(out)?;
+            let mut more = self.start_waiting();
+            more |= self.collect_results(context);
+            more |= self.emit(out)?;
             if !more {
                 return Ok(any);
             }

@@ -1,29 +1,30 @@
-//! Receives: threads that make chunks, and one that takes them. Gives: the ways between them: buffers go out to a worker on a lane of
-//! its own and come back full, as many as were given out at the begin.
+//! The channels between the workers and the thread of the step: each worker has a channel of its own for
+//! empty buffers, and all send their filled buffers over a common one.
 //!
-//! Whoever waits here waits for one other thread, and is woken by its leaving as well as by what it sends: the worker by the end of the
-//! taker, the taker by the end of the last worker. A worker that leaves before the others says why, as the taker may wait for what it
-//! was at.
+//! The number of buffers is fixed at the start. A thread that waits here waits for one other thread, and is
+//! woken when that thread leaves as well as when it sends: a worker by the end of the step's thread, the
+//! step's thread by the end of the last worker. A worker that leaves early says why, because the step's
+//! thread may be waiting for its chunk.
 
 use super::sync::{Arc, AtomicBool, Ordering, Receiver, SyncSender, sync_channel};
 
-/// The taker's side.
+/// The side of the step's thread.
 pub(super) struct WorkerChannels<B, S> {
-    said: Receiver<S>,
-    /// By the lane's number. None is left when nothing more is wanted.
-    out: Vec<SyncSender<B>>,
-    over: Arc<AtomicBool>,
+    messages: Receiver<S>,
+    /// The channels for buffers, by worker. Empty once no more chunks are wanted.
+    buffers: Vec<SyncSender<B>>,
+    cancelled: Arc<AtomicBool>,
 }
 
 /// A worker's side.
 pub(super) struct WorkerChannel<B, S> {
     pub(super) number: usize,
     buffers: Receiver<B>,
-    voice: WorkerSender<S>,
-    over: Arc<AtomicBool>,
+    sender: WorkerSender<S>,
+    cancelled: Arc<AtomicBool>,
 }
 
-/// Speaks to the taker.
+/// Sends messages to the step's thread.
 pub(super) struct WorkerSender<S>(SyncSender<S>);
 
 impl<S> Clone for WorkerSender<S> {
@@ -33,90 +34,97 @@ impl<S> Clone for WorkerSender<S> {
 }
 
 impl<B, S> WorkerChannels<B, S> {
-    /// So many lanes, each with so many buffers on it; a thread may say so much beside what it makes of its buffers.
+    /// Makes `channels` worker channels with `each` sets of buffers. A thread may send `extra` messages
+    /// besides its chunks.
     pub(super) fn new(
         channels: usize,
         each: usize,
-        beside: usize,
-        mut buffers: impl FnMut() -> B,
+        extra: usize,
+        mut new_buffers: impl FnMut() -> B,
     ) -> (Self, Vec<WorkerChannel<B, S>>) {
-        // Room for all that can be said, so that nobody waits to say it.
-        let (say, said) = sync_channel(channels * (each + beside) + beside);
-        let over = Arc::new(AtomicBool::new(false));
-        let voice = WorkerSender(say);
-        let (out, channels) = (0..channels)
+        // There is room for every message, so that sending never blocks.
+        let (send, messages) = sync_channel(channels * (each + extra) + extra);
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let sender = WorkerSender(send);
+        let (buffers, channels) = (0..channels)
             .map(|number| {
-                let (give, taken) = sync_channel(each);
+                let (give, buffers) = sync_channel(each);
                 for _ in 0..each {
-                    let _ = give.send(buffers());
+                    let _ = give.send(new_buffers());
                 }
                 (
                     give,
-                    WorkerChannel { number, buffers: taken, voice: voice.clone(), over: Arc::clone(&over) },
+                    WorkerChannel {
+                        number,
+                        buffers,
+                        sender: sender.clone(),
+                        cancelled: Arc::clone(&cancelled),
+                    },
                 )
             })
             .unzip();
-        (Self { said, out, over }, channels)
+        (Self { messages, buffers, cancelled }, channels)
     }
 
-    /// True once the taker is gone.
-    pub(super) fn over(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.over)
+    /// Returns the flag that is true once the step's thread has left.
+    pub(super) fn cancelled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cancelled)
     }
 
-    /// Waits for what is said next; `None` when every thread has left.
-    pub(super) fn hear(&self) -> Option<S> {
-        self.said.recv().ok()
+    /// Waits for the next message; `None` once every other thread has left.
+    pub(super) fn recv(&self) -> Option<S> {
+        self.messages.recv().ok()
     }
 
-    /// Gives buffers back to their lane.
-    pub(super) fn give_back(&self, channel: usize, buffers: B) {
-        if let Some(channel) = self.out.get(channel) {
-            // Where its worker has left, the next wait for it tells why.
+    /// Returns buffers to their worker.
+    pub(super) fn return_buffers(&self, channel: usize, buffers: B) {
+        if let Some(channel) = self.buffers.get(channel) {
+            // If the worker has left, its message says why.
             let _ = channel.send(buffers);
         }
     }
 
-    /// Gives out no more buffers: each worker leaves when it has none.
+    /// Stops returning buffers: each worker leaves once it has none.
     pub(super) fn close(&mut self) {
-        self.out.clear();
+        self.buffers.clear();
     }
 }
 
 impl<B, S> Drop for WorkerChannels<B, S> {
     fn drop(&mut self) {
-        // Whoever works on a chunk leaves off; whoever waits finds the other side gone.
-        self.over.store(true, Ordering::Relaxed);
+        // A worker in the middle of a chunk sees the flag; one that waits finds its channel closed.
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
 impl<B, S> WorkerChannel<B, S> {
-    /// Waits for buffers; `None` when nothing more is wanted.
-    pub(super) fn next(&self) -> Option<B> {
-        // Some may be left from before.
-        self.buffers.recv().ok().filter(|_| !self.over.load(Ordering::Relaxed))
+    /// Waits for buffers; `None` once no more chunks are wanted.
+    pub(super) fn next_buffers(&self) -> Option<B> {
+        // The channel may still hold buffers after the step's thread has left.
+        self.buffers.recv().ok().filter(|_| !self.cancelled.load(Ordering::Relaxed))
     }
 
-    /// False where nobody hears it any more.
-    pub(super) fn say(&self, said: S) -> bool {
-        self.voice.say(said)
+    /// Sends a message. Returns false if the step's thread has left.
+    pub(super) fn send(&self, message: S) -> bool {
+        self.sender.send(message)
     }
 
-    /// Asks the taker for something, and waits; `None` where it leaves without an answer.
-    pub(super) fn ask<A>(&self, asking: impl FnOnce(SyncSender<A>) -> S) -> Option<A> {
+    /// Sends a request to the step's thread and waits for the answer; `None` if that thread leaves without
+    /// one.
+    pub(super) fn request<A>(&self, request: impl FnOnce(SyncSender<A>) -> S) -> Option<A> {
         let (reply, answer) = sync_channel(1);
-        // The reply goes where what is said goes: it is gone when nobody is left to hear it.
-        self.say(asking(reply)).then(|| answer.recv().ok()).flatten()
+        // The reply's sender travels in the message, so the wait ends when the message is dropped.
+        self.send(request(reply)).then(|| answer.recv().ok()).flatten()
     }
 
-    pub(super) fn voice(&self) -> &WorkerSender<S> {
-        &self.voice
+    pub(super) fn sender(&self) -> &WorkerSender<S> {
+        &self.sender
     }
 }
 
 impl<S> WorkerSender<S> {
-    /// False where nobody hears it any more.
-    pub(super) fn say(&self, said: S) -> bool {
-        self.0.send(said).is_ok()
+    /// Sends a message. Returns false if the step's thread has left.
+    pub(super) fn send(&self, message: S) -> bool {
+        self.0.send(message).is_ok()
     }
 }

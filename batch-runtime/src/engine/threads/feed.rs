@@ -1,11 +1,11 @@
-//! Receives: chunks that workers have made. Gives: them as the step takes them, one by one.
+//! Hands the workers' chunks to the chunk loop, one by one.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Range;
 
-use super::read_chunks::Hearing;
+use super::read_chunks::ReaderHandle;
 use super::reorder_buffer::{Committed, InOrder};
 use super::sync::Arc;
 use super::{Buffers, Common, Done, Faulty, FromWorker, Order, StepsChannels, UnitEnd};
@@ -24,36 +24,36 @@ use crate::engine::profile::{Phases, Watch};
 use crate::engine::step::{Halt, blame};
 use crate::repository::SkipPhase;
 
-/// The chunks as the step takes them.
-pub(super) struct Threaded<'e, In, Out, R, H: Hearing<R>, A> {
+/// The feed over the chunks of the workers.
+pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
     common: Arc<Common<'e>>,
-    /// Goes before the reader, so that nobody holds that and waits for an answer.
-    channels: StepsChannels<In, Out, H::Asked>,
+    /// Dropped before the reader, so that no worker holds the reader while it waits for an answer.
+    channels: StepsChannels<In, Out, H::Request>,
     reader: H,
-    /// Opens a reader once more: for a worker, or to find the place of what failed.
-    anew: A,
+    /// Opens another reader: for a worker, or to find the place of a fault.
+    reopen: A,
     order: Order,
     chunks: InOrder<Done<In, Out>>,
-    /// How many chunks were taken.
+    /// The number of chunks taken.
     taken: u64,
     committed: Committed<Buffers<In, Out>>,
-    /// The chunk that was taken last.
+    /// The chunk taken last.
     current: Current<In, Out>,
-    /// What is done, where that is more than what lies before a position.
+    /// The committed ranges, if a single position does not describe them.
     watermark: Option<Watermark>,
     phase: &'e Cell<Phase>,
 }
 
-/// How many chunks may be done behind one that is not.
-const FAR_AHEAD: u64 = 1024;
+/// How many chunks may be committed ahead of one that is not.
+const MAX_AHEAD: u64 = 1024;
 
-/// The chunk at hand.
+/// The current chunk.
 struct Current<In, Out> {
     number: u64,
-    /// Whose buffers these are.
+    /// The worker that owns the buffers.
     channel: usize,
     buffers: Buffers<In, Out>,
-    /// Where it begins, and where the reader stands behind it.
+    /// The encoded positions of the reader before and after it.
     begin: String,
     position: String,
     /// Its records; `None` once they are committed.
@@ -66,25 +66,25 @@ struct Current<In, Out> {
 impl<'e, In, Out, R, H, A> Threaded<'e, In, Out, R, H, A>
 where
     R: Reader<Item = In>,
-    H: Hearing<R>,
+    H: ReaderHandle<R>,
     A: FnMut() -> Result<R, Failure>,
 {
     pub(super) fn new(
         common: Arc<Common<'e>>,
-        channels: StepsChannels<In, Out, H::Asked>,
+        channels: StepsChannels<In, Out, H::Request>,
         reader: H,
-        anew: A,
+        reopen: A,
         phase: &'e Cell<Phase>,
     ) -> Self {
         Self {
             common,
             channels,
             reader,
-            anew,
+            reopen,
             order: Order::OfInput,
             chunks: InOrder::new(),
             taken: 0,
-            committed: Committed::none(FAR_AHEAD),
+            committed: Committed::new(MAX_AHEAD),
             current: Current {
                 number: 0,
                 channel: 0,
@@ -100,24 +100,25 @@ where
         }
     }
 
-    /// Waits until every thread has opened what it works with; of several that could not, it is the reader that is told of. Where
-    /// the reader stands is what its thread says, if it is not known.
-    pub(super) fn ready(
+    /// Waits until every thread has opened its components. If several fail, the reader's failure is returned.
+    ///
+    /// `start` is where the reader starts; if it is `None`, the reader's thread says so.
+    pub(super) fn wait_until_ready(
         mut self,
         threads: usize,
-        mut stands: Option<(String, CommittedRanges)>,
+        mut start: Option<(String, CommittedRanges)>,
         order: Order,
     ) -> Result<Self, Halt> {
         let (mut unread, mut unprocessed) = (None, None);
         let mut answers = 0;
         while answers < threads {
-            match self.channels.hear() {
-                Some(FromWorker::Reads(Ok(there))) => stands = Some(there),
-                Some(FromWorker::Reads(Err(failure))) => unread = Some(failure),
-                Some(FromWorker::Processes(Ok(()))) => {}
-                Some(FromWorker::Processes(Err(failure))) => unprocessed = Some(failure),
-                Some(said) => {
-                    self.note(said).map_err(Halt::Failed)?;
+            match self.channels.recv() {
+                Some(FromWorker::ReaderOpened(Ok(opened))) => start = Some(opened),
+                Some(FromWorker::ReaderOpened(Err(failure))) => unread = Some(failure),
+                Some(FromWorker::ProcessorsOpened(Ok(()))) => {}
+                Some(FromWorker::ProcessorsOpened(Err(failure))) => unprocessed = Some(failure),
+                Some(message) => {
+                    self.handle(message).map_err(Halt::Failed)?;
                     continue;
                 }
                 None => return Err(Halt::Failed(gone())),
@@ -127,7 +128,8 @@ where
         if let Some(failure) = unread.or(unprocessed) {
             return Err(Halt::Failed(failure));
         }
-        let (position, committed_ranges) = stands.expect("a reader says where it stands, or why it does not");
+        let (position, committed_ranges) =
+            start.expect("a reader thread reports its position or its failure");
         if order == Order::AsDone || !committed_ranges.is_empty() {
             self.watermark = Some(Watermark::new(position.clone(), &committed_ranges));
         }
@@ -136,56 +138,56 @@ where
         Ok(self)
     }
 
-    fn note(&mut self, said: FromWorker<In, Out, H::Asked>) -> Result<(), Failure> {
-        match said {
-            FromWorker::Done(done) => self.chunks.put(done.number, done),
-            FromWorker::Unheard(failure) => return Err(blame(self.common.info, failure, Phase::Read)),
+    fn handle(&mut self, message: FromWorker<In, Out, H::Request>) -> Result<(), Failure> {
+        match message {
+            FromWorker::Done(done) => self.chunks.insert(done.number, done),
+            FromWorker::NotifyFailed(failure) => return Err(blame(self.common.info, failure, Phase::Read)),
             FromWorker::Lost(failure) => return Err(failure),
-            FromWorker::RequestClient(asked) => self.reader.answer(asked, &mut self.anew),
-            FromWorker::Reads(_) | FromWorker::Processes(_) => {}
+            FromWorker::Request(request) => self.reader.answer(request, &mut self.reopen),
+            FromWorker::ReaderOpened(_) | FromWorker::ProcessorsOpened(_) => {}
         }
         Ok(())
     }
 
-    /// A panic with the place of the record that it was about.
+    /// Adds the place of the record to the failure of a panic.
     #[cold]
-    fn placed(&mut self, failure: Failure, record: Option<u32>, begin: &str) -> Failure {
+    fn locate_panic(&mut self, failure: Failure, record: Option<u32>, begin: &str) -> Failure {
         let (Some(record), true) = (record, failure.is_panic()) else { return failure };
         let phase = failure.phase().unwrap_or(Phase::Process);
-        let behind = match self.order {
+        let after = match self.order {
             Order::OfInput => self.current.location.as_deref(),
-            // The chunk that was taken last is another one than that before it.
+            // The chunk taken last need not be the one before it in the input.
             Order::AsDone => None,
         };
-        let find = |records: &BTreeSet<u32>| locate::find(records, begin, &mut self.anew);
-        match locate::of_panic(phase, record, behind, find) {
+        let find = |records: &BTreeSet<u32>| locate::find(records, begin, &mut self.reopen);
+        match locate::of_panic(phase, record, after, find) {
             Some(place) => failure.at(place),
             None => failure,
         }
     }
 
-    /// Waits for the chunk that is the next to be committed.
-    fn take(&mut self) -> Result<Done<In, Out>, Failure> {
+    /// Waits for the next chunk to commit.
+    fn next_chunk(&mut self) -> Result<Done<In, Out>, Failure> {
         loop {
             let taken = self.taken;
             let done = match self.order {
-                Order::OfInput => self.chunks.take(),
-                // The last chunk is the one that ends the step.
-                Order::AsDone => self.chunks.take_any(|done| !done.end.ended || done.number == taken),
+                Order::OfInput => self.chunks.pop(),
+                // The chunk at the end of the input comes last, because it ends the step.
+                Order::AsDone => self.chunks.pop_any(|done| !done.end.ended || done.number == taken),
             };
             if let Some(done) = done {
                 self.taken += 1;
                 return Ok(done);
             }
-            let said = self.channels.hear().ok_or_else(gone)?;
-            self.note(said)?;
+            let message = self.channels.recv().ok_or_else(gone)?;
+            self.handle(message)?;
         }
     }
 }
 
-impl<In, Out, R, H: Hearing<R>, A> Drop for Threaded<'_, In, Out, R, H, A> {
+impl<In, Out, R, H: ReaderHandle<R>, A> Drop for Threaded<'_, In, Out, R, H, A> {
     fn drop(&mut self) {
-        // The lanes, which go next, say that it is over.
+        // The channels, dropped next, tell the workers to leave.
         self.common.give_up.give_up();
     }
 }
@@ -198,7 +200,7 @@ fn gone() -> Failure {
 impl<In, Out, R, H, A> Feed<In, Out> for Threaded<'_, In, Out, R, H, A>
 where
     R: Reader<Item = In>,
-    H: Hearing<R>,
+    H: ReaderHandle<R>,
     A: FnMut() -> Result<R, Failure>,
 {
     fn fill<L: StepListener<In, Out>>(
@@ -207,23 +209,24 @@ where
         timed: Option<&mut Phases>,
     ) -> Result<Filled, Halt> {
         let mut watch = Watch::started();
-        let done = self.take().map_err(|failure| {
+        let done = self.next_chunk().map_err(|failure| {
             self.phase.set(Phase::Read);
             halt(failure)
         })?;
         if let Some(phases) = timed {
-            // Reading and processing overlap: what is waited for is a chunk that is processed.
+            // Reading and processing overlap, and the wait is for a processed chunk.
             phases.process += watch.lap();
         }
-        shared.tell_repeats::<Out>();
+        shared.notify_retries::<Out>();
         let mut faults = done.faults;
-        // The reader is far ahead by now.
+        // The shared reader is far ahead by now, so the places are looked up with another one.
         let unplaced = faults.iter_mut().map(|faulty| (faulty.source, &mut faulty.failure));
-        locate::locate(unplaced, &done.end.begin, &mut self.anew);
-        let fatal = done.end.fatal.map(|failure| self.placed(failure, done.end.panicked_on, &done.end.begin));
+        locate::locate(unplaced, &done.end.begin, &mut self.reopen);
+        let fatal =
+            done.end.fatal.map(|failure| self.locate_panic(failure, done.end.panicked_on, &done.end.begin));
         for Repeated { source, attempts, item } in done.repeated {
             let failed = faults.iter().find(|faulty| faulty.source == source);
-            shared.tell_attempts(attempts, item.as_ref().or_else(|| failed?.item.as_ref()));
+            shared.notify_attempts(attempts, item.as_ref().or_else(|| failed?.item.as_ref()));
         }
         for Faulty { phase, source, failure, item } in faults {
             match phase {
@@ -267,7 +270,7 @@ where
         &self.current.begin
     }
 
-    fn position_behind(&self, records: u32, last: &str) -> Result<String, Failure> {
+    fn position_after(&self, records: u32, last: &str) -> Result<String, Failure> {
         match (&self.watermark, &self.current.records) {
             (Some(watermark), Some(all)) => {
                 watermark.text_with(all.start..all.start + u64::from(records), None)
@@ -277,7 +280,7 @@ where
     }
 
     fn states(&self) -> Result<States, Failure> {
-        // No processor on several threads keeps one.
+        // Processors that run on several threads have no state.
         Ok(States::new())
     }
 
@@ -286,12 +289,12 @@ where
         if let (Some(watermark), Some(records)) = (&mut self.watermark, records.take()) {
             watermark.commit(records, Some(position));
         }
-        let first = self.committed.put(*number);
+        let first = self.committed.insert(*number);
         self.reader.committed(first)?;
-        // What is in them is dropped by the thread that made it.
+        // The worker that made the items drops them.
         let buffers = mem::replace(buffers, Buffers::new());
-        for (channel, buffers) in self.committed.give_back(*number, *channel, buffers) {
-            self.channels.give_back(channel, buffers);
+        for (channel, buffers) in self.committed.release(*number, *channel, buffers) {
+            self.channels.return_buffers(channel, buffers);
         }
         Ok(())
     }
@@ -299,8 +302,8 @@ where
     fn close(&mut self) -> Result<(), Failure> {
         self.channels.close();
         self.reader.release();
-        while let Some(said) = self.channels.hear() {
-            if let FromWorker::Unheard(failure) | FromWorker::Lost(failure) = said {
+        while let Some(message) = self.channels.recv() {
+            if let FromWorker::NotifyFailed(failure) | FromWorker::Lost(failure) = message {
                 return Err(failure);
             }
         }
@@ -316,6 +319,6 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, _base: &str) -> BTreeMap<u32, String> {
-        locate::find(records, &self.current.begin, &mut self.anew)
+        locate::find(records, &self.current.begin, &mut self.reopen)
     }
 }

@@ -1,19 +1,23 @@
-//! Receives: a step with `threads`. Gives: its chunks, read and processed by several threads and handed on in the order of the input,
-//! so that what is written, counted, skipped and committed is what one thread would.
+//! Runs a step with `threads`: several workers read and process its chunks, and the thread of the step writes
+//! and commits them in the order of the input, with the same result as a single thread.
 //!
-//! A chunk is the unit of work, and stays with one worker: it reads a whole chunk while it has the reader, which it then leaves to the
-//! next, processes it, and lends it to the thread of the step, which takes the chunks in order, commits them, and gives them back to be
-//! cleared where they were made. So no item is handed from thread to thread, and no memory is freed by another thread than the one
-//! that asked for it, which costs more than a cheap processor. Each worker has a few sets of buffers, of which one is filled while
-//! others wait to be written, so a slow writer holds the readers back, and no memory is asked for once they have their size. A reader
-//! that cannot leave its thread has one of its own (`apart.rs`). What could not be read or processed is a value in its chunk,
-//! judged where the chunk is taken.
+//! The unit of work is a chunk, and it stays with one worker. The worker locks the reader, reads a whole
+//! chunk, unlocks the reader for the next worker and processes the chunk. It then lends the chunk to the
+//! thread of the step, which commits the chunks in order and returns each to its worker to be cleared. So a
+//! thread never frees memory that another allocated, which would cost more than a cheap processor does.
 //!
-//! With `order = none` the thread of the step takes whatever chunk is done; what is stored then is a [`Watermark`] and what is done
-//! behind it.
+//! Each worker has a few sets of buffers: it fills one while the others wait to be written. So a slow writer
+//! holds the readers back, and nothing is allocated once the buffers have reached their size. A reader that
+//! is not `Send` gets a thread of its own (`reader_thread.rs`). A record that could not be read or processed
+//! is a value in its chunk; the thread of the step applies the skip rules to it.
 //!
-//! Every wait ends when its other side is gone: who leaves, by whatever way, wakes all others (`lanes.rs`). No thread outlives the scope
-//! that it is spawned in.
+//! With `order = none` the thread of the step commits chunks as they are done. A [`Watermark`] then records
+//! the ranges that are committed out of order.
+//!
+//! Every wait ends when its other side is gone: a thread that leaves, for whatever reason, wakes the threads
+//! that wait for it (`channels.rs`). No thread outlives the scope in which it is spawned.
+//!
+//! [`Watermark`]: crate::engine::chunk::watermark::Watermark
 
 mod channels;
 mod feed;
@@ -45,39 +49,40 @@ use crate::engine::step::{Halt, StepRun, blame};
 use crate::repository::SkipPhase;
 use channels::{WorkerChannel, WorkerChannels};
 use feed::Threaded;
-use read_chunks::{OpenAnew, Reading, SharedReader, Supply, TakesTurns, TellsInTurns};
-use reader_thread::{Nothing, ReaderThread};
+use read_chunks::{ChunkReader, ReopenRequest, SharedReader, SharedReaderHandle, SharedReaderSupply, Supply};
+use reader_thread::{NoRequest, ReaderThread};
 use sync::{Arc, AtomicBool, Ordering};
 use worker::Worker;
 
-/// Sets of buffers that a worker has: enough that it seldom waits for the writer, nor the writer for it.
+/// The number of buffer sets of a worker: enough that it rarely waits for the writer, and the writer rarely
+/// for it.
 const BUFFERS_EACH: usize = 4;
 
-/// What a thread may say beside its chunks: that it works, that the reader has not heard of a commit, that it wants a reader, that it is
-/// gone.
-const SAID_BESIDE: usize = 4;
+/// The messages that a thread may send besides its chunks: that it is ready, that the reader failed at a
+/// commit, that it needs a reader, and that it is lost.
+const EXTRA_MESSAGES: usize = 4;
 
 /// The order in which chunks are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// That of the input.
+    /// The order of the input.
     OfInput,
-    /// That in which they are done.
+    /// The order in which they are done.
     AsDone,
 }
 
-/// What all threads of a step know.
+/// The state that all threads of a step share.
 struct Common<'s> {
     info: &'static StepInfo,
-    /// Items of a chunk.
+    /// The number of items in a chunk.
     chunk: usize,
     environment: &'s Environment,
     context: Arc<StepContext>,
     retrying: Retrying,
     bindings: Vec<&'s [Binding]>,
-    /// Nobody wants any more chunks.
-    over: Arc<AtomicBool>,
-    /// Ends the waits of calls that are repeated.
+    /// True once the step's thread takes no more chunks.
+    cancelled: Arc<AtomicBool>,
+    /// Ends the backoffs between retries.
     give_up: StopSignal,
 }
 
@@ -86,28 +91,28 @@ impl Common<'_> {
         StepEnvironment::on_thread(Arc::clone(&self.context), self.retrying.clone())
     }
 
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     fn blame(&self, failure: Failure, phase: Phase) -> Failure {
         blame(self.info, failure, phase)
     }
 
-    /// The failure of a read, and whether the reader goes on after the record it is about.
+    /// Returns the failure of a read, and whether the reader steps over its record.
     fn unread<R: Reader>(&self, error: R::Error, reader: &R) -> (Failure, bool) {
         let (failure, steps_over) = unread(error, reader, self.info.options.faults);
         (self.blame(failure, Phase::Read), steps_over)
     }
 }
 
-/// What a chunk is kept in on its way.
+/// The buffers of one chunk, which travel between a worker and the step's thread.
 struct Buffers<In, Out> {
-    /// The items that were read.
+    /// The items read.
     records: Vec<In>,
-    /// What could not be read and was stepped over, and how many items stand before it.
+    /// The failures of records that were stepped over, each with the number of items before it.
     unread: Vec<(usize, Failure)>,
-    /// What the processors put out.
+    /// The outputs of the processors.
     outputs: Outputs<Out>,
 }
 
@@ -117,23 +122,24 @@ impl<In, Out> Buffers<In, Out> {
     }
 }
 
-/// A chunk as it was read.
+/// A chunk after it is read.
 struct Unit<In, Out> {
     number: u64,
     buffers: Buffers<In, Out>,
     end: UnitEnd,
 }
 
-/// What is known behind a chunk.
+/// The reader's state after a chunk.
 #[derive(Default)]
 struct UnitEnd {
-    /// Its records, counted from where the step went on.
+    /// Its records, counted from where the step resumed.
     records: Range<u64>,
-    /// Why nothing is read behind it, and the number of the record that was read or processed then, where that panicked.
+    /// The failure that ended the reading, and the number of the record that was read or processed then, if
+    /// that panicked.
     fatal: Option<Failure>,
     panicked_on: Option<u32>,
     ended: bool,
-    /// Where the reader stood before it, and behind it.
+    /// The encoded positions of the reader before and after it.
     begin: String,
     position: String,
     progress: Option<Progress>,
@@ -152,49 +158,49 @@ struct Faulty<In> {
     phase: SkipPhase,
     source: u32,
     failure: Failure,
-    /// What was read, where it is in hand still.
+    /// The item read, if it is still held.
     item: Option<In>,
 }
 
-/// A chunk as it was processed.
+/// A chunk after it is processed.
 struct Done<In, Out> {
     number: u64,
-    /// Whose buffers these are.
+    /// The worker that owns the buffers.
     channel: usize,
     buffers: Buffers<In, Out>,
     filled: Filled,
-    /// What may be skipped, in the order in which it is judged.
+    /// The faults, in the order in which the skip rules are applied to them.
     faults: Vec<Faulty<In>>,
-    /// Calls that were repeated.
+    /// The calls that were retried.
     repeated: Vec<Repeated<In>>,
     end: UnitEnd,
 }
 
-/// What a thread says to the step's own.
+/// A message from a worker or the reader's thread to the thread of the step.
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly all that is said is chunks, and a box for each would be asked for by one thread and freed by another"
+    reason = "nearly all messages are chunks, and one thread would allocate a box for each that another frees"
 )]
 enum FromWorker<In, Out, X> {
-    /// The reader is open, stands there, and has that ahead of it.
-    Reads(Result<(String, CommittedRanges), Failure>),
-    /// A worker has its processors.
-    Processes(Result<(), Failure>),
+    /// The reader is open: its position, and the committed ranges ahead of it.
+    ReaderOpened(Result<(String, CommittedRanges), Failure>),
+    /// A worker has opened its processors.
+    ProcessorsOpened(Result<(), Failure>),
     Done(Done<In, Out>),
-    /// The reader failed to take note of a commit.
-    Unheard(Failure),
-    /// A worker is gone, and the chunk that it was at.
+    /// The reader failed when it was notified of a commit.
+    NotifyFailed(Failure),
+    /// A worker panicked between chunks, and its current chunk is lost.
     Lost(Failure),
-    /// Something is wanted.
-    RequestClient(X),
+    /// A worker requests something.
+    Request(X),
 }
 
 type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
-/// The side of the thread of the step.
+/// The side of the step's thread.
 type StepsChannels<In, Out, X> = WorkerChannels<Buffers<In, Out>, FromWorker<In, Out, X>>;
 
 impl<'s> Common<'s> {
-    fn of(run: &'s StepRun<'_>, over: Arc<AtomicBool>) -> Arc<Self> {
+    fn of(run: &'s StepRun<'_>, cancelled: Arc<AtomicBool>) -> Arc<Self> {
         let (retrying, give_up) = run.retrying().given_up_by();
         Arc::new(Self {
             info: run.info,
@@ -203,19 +209,19 @@ impl<'s> Common<'s> {
             context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
             retrying,
             bindings: run.scope.bindings().to_vec(),
-            over,
+            cancelled,
             give_up,
         })
     }
 }
 
-/// Spawns the workers over a reader that they share, and waits until all of them are ready.
-pub(super) fn in_turns<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
+/// Spawns workers that share a reader, and waits until all of them are ready.
+pub(super) fn with_shared_reader<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
     order: Order,
-    mut anew: A,
+    mut reopen: A,
 ) -> Result<impl Feed<P::In, P::Out>, Halt>
 where
     P: Pipe<In: Send, Out: Send>,
@@ -224,29 +230,29 @@ where
 {
     let workers = run.sizes.threads;
     let (channels, ends) =
-        StepsChannels::<_, _, OpenAnew<R>>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
-    let common = Common::of(run, channels.over());
-    let mut reader = opening(run, "reader", &mut anew)?;
-    let stands =
-        resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
-    let reader = Arc::new(SharedReader::new(Reading::new(reader, stands.clone())));
-    // There before the first thread: it ends their waits, however this is left.
+        StepsChannels::<_, _, ReopenRequest<R>>::new(workers, BUFFERS_EACH, EXTRA_MESSAGES, Buffers::new);
+    let common = Common::of(run, channels.cancelled());
+    let mut reader = opening(run, "reader", &mut reopen)?;
+    let start = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
+    let reader = Arc::new(SharedReader::new(ChunkReader::new(reader, start.clone())));
+    // Made before the first thread, because dropping it ends the waits of all threads, also on an early
+    // return.
     let threaded =
-        Threaded::new(Arc::clone(&common), channels, TellsInTurns(Arc::clone(&reader)), anew, phase);
+        Threaded::new(Arc::clone(&common), channels, SharedReaderHandle(Arc::clone(&reader)), reopen, phase);
     for channel in ends {
-        let supply = TakesTurns::<R, CAREFUL>::new(Arc::clone(&reader));
+        let supply = SharedReaderSupply::<R, CAREFUL>::new(Arc::clone(&reader));
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
     }
-    threaded.ready(workers, Some(stands), order)
+    threaded.wait_until_ready(workers, Some(start), order)
 }
 
-/// The same over a reader that cannot leave its thread.
-pub(super) fn apart<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
+/// Spawns workers and a thread for a reader that is not `Send`, and waits until all of them are ready.
+pub(super) fn with_reader_thread<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
     order: Order,
-    anew: A,
+    reopen: A,
 ) -> Result<impl Feed<P::In, P::Out>, Halt>
 where
     P: Pipe<In: Send, Out: Send>,
@@ -255,18 +261,18 @@ where
 {
     let workers = run.sizes.threads;
     let (channels, ends) =
-        StepsChannels::<_, _, Nothing>::new(workers, BUFFERS_EACH, SAID_BESIDE, Buffers::new);
-    let common = Common::of(run, channels.over());
-    let (reading, supplies, tells) = ReaderThread::new(Arc::clone(&common), &ends);
-    let threaded = Threaded::new(Arc::clone(&common), channels, tells, anew, phase);
+        StepsChannels::<_, _, NoRequest>::new(workers, BUFFERS_EACH, EXTRA_MESSAGES, Buffers::new);
+    let common = Common::of(run, channels.cancelled());
+    let (reader_thread, supplies, handle) = ReaderThread::new(Arc::clone(&common), &ends);
+    let threaded = Threaded::new(Arc::clone(&common), channels, handle, reopen, phase);
     let inherited = run.inherited.reader.clone();
     named(run.info, "reader")
-        .spawn_scoped(threads, move || reading.run::<P, CAREFUL>(inherited.as_deref()))
+        .spawn_scoped(threads, move || reader_thread.run::<P, CAREFUL>(inherited.as_deref()))
         .map_err(not_started)?;
     for (channel, supply) in ends.into_iter().zip(supplies) {
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
     }
-    threaded.ready(workers + 1, None, order)
+    threaded.wait_until_ready(workers + 1, None, order)
 }
 
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(
@@ -280,15 +286,15 @@ where
     X: Send + 'scope,
     S: Supply<P::In, P::Out, X> + Send + 'scope,
 {
-    let working = Worker { common: Arc::clone(common), channel, supply };
+    let worker = Worker { common: Arc::clone(common), channel, supply };
     named(common.info, "worker")
-        .spawn_scoped(threads, move || working.run::<P, CAREFUL>())
+        .spawn_scoped(threads, move || worker.run::<P, CAREFUL>())
         .map(drop)
         .map_err(not_started)
 }
 
 fn named(step: &StepInfo, role: &str) -> Builder {
-    // Linux shows fifteen letters.
+    // Linux shows only the first fifteen bytes.
     Builder::new().name(format!("{role} of {}", step.name))
 }
 

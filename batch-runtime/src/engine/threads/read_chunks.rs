@@ -1,5 +1,4 @@
-//! Receives: a reader, and buffers. Gives: chunk after chunk of records, numbered as they are read; and word to the reader of what is
-//! committed.
+//! Reads numbered chunks of records into the workers' buffers, and notifies the reader of commits.
 
 use std::mem;
 
@@ -8,81 +7,84 @@ use super::sync::{Arc, SyncSender};
 use super::turn_lock::TurnLock;
 use super::{Buffers, Common, FromWorker, Unit, UnitEnd, WorkersChannel};
 use crate::definition::{Failure, Phase, Reader};
-use crate::engine::chunk::batch::{Extent, FIRST_CAPACITY, MOST_UNREAD};
+use crate::engine::chunk::batch::{Extent, FIRST_CAPACITY, MAX_UNREAD};
 use crate::engine::chunk::checkpoint;
-use crate::engine::chunk::committed_ranges::{CommittedRanges, Unpassed};
+use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
 use crate::engine::faults::panic;
 use crate::engine::faults::reopen::{ReadRepeats, Reopening, located};
 use crate::engine::faults::skip_rules::is_never_skipped;
 
-/// A reader, and what is known of the chunks that were read from it.
-pub(super) struct Reading<R> {
-    /// Gone where it panicked, or could not be opened anew. Behind its end, or what it failed on, it hears of commits still.
+/// A reader, and the state of the chunks read from it.
+pub(super) struct ChunkReader<R> {
+    /// `None` once it panicked or could not be reopened. After its end or a failure it is still notified of
+    /// commits.
     reader: Option<R>,
     ended: bool,
     /// The number of the next chunk.
     number: u64,
-    /// Where it stands, encoded.
-    at: String,
-    /// What is done ahead of it.
+    /// Its encoded position.
+    position: String,
+    /// The committed ranges ahead of it.
     committed_ranges: CommittedRanges,
     repeats: ReadRepeats,
-    /// Where it stood behind the chunks that are not committed. Encoded: the reader may change threads, its positions need not.
-    behind: PendingNotices<String>,
+    /// Its positions after the chunks that are not committed. They are encoded because a reader's position
+    /// need not be `Send`.
+    pending: PendingNotices<String>,
 }
 
-impl<R: Reader> Reading<R> {
-    pub(super) fn new(reader: R, (at, committed_ranges): (String, CommittedRanges)) -> Self {
+impl<R: Reader> ChunkReader<R> {
+    pub(super) fn new(reader: R, (position, committed_ranges): (String, CommittedRanges)) -> Self {
         Self {
             reader: Some(reader),
             ended: false,
             number: 0,
-            at,
+            position,
             committed_ranges,
             repeats: ReadRepeats::default(),
-            behind: PendingNotices::new(),
+            pending: PendingNotices::new(),
         }
     }
 
-    /// Tells the reader of the commits that it has not heard of, of that many in all.
-    pub(super) fn hear_of(&mut self, commits: u64) -> Result<(), Failure> {
+    /// Notifies the reader of those of the first `commits` commits that it does not know yet.
+    pub(super) fn notify_committed(&mut self, commits: u64) -> Result<(), Failure> {
         let Some(reader) = &mut self.reader else { return Ok(()) };
-        self.behind.tell(commits, |position| {
+        self.pending.notify(commits, |position| {
             panic::catch(|| {
                 let position = checkpoint::decode::<R::Position>(&position)?;
                 reader.committed(&position).map_err(Failure::new)
             })
-            .and_then(|heard| heard)
+            .and_then(|notified| notified)
         })
     }
 
-    /// Reads one chunk; `None` behind the last. With a place for them, records may be left to the caller to read.
-    pub(super) fn unit<Out, const CAREFUL: bool>(
+    /// Reads one chunk; `None` after the last. If `detached` is given, records may be detached for the caller
+    /// to read.
+    pub(super) fn read_unit<Out, const CAREFUL: bool>(
         &mut self,
         mut buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
-        anew: &mut impl FnMut() -> Result<R, Failure>,
+        reopen: &mut impl FnMut() -> Result<R, Failure>,
         mut detached: Option<&mut Detached<R>>,
     ) -> Option<Unit<R::Item, Out>> {
         if self.ended {
             return None;
         }
         let mut reader = self.reader.take()?;
-        let Self { committed_ranges, repeats, at, reader: kept, .. } = self;
+        let Self { committed_ranges, repeats, position: start, reader: kept, .. } = self;
         if let Some(detached) = &mut detached {
             (detached.count, detached.before) = (0, 0);
         }
         let mut begin = committed_ranges.record();
-        // The listeners are on another thread.
+        // The listeners are on another thread, so retries are noted for later.
         let note = |event| {
-            if let Reopening::Repeats(failure, repeat) = event {
-                common.retrying.note(failure, repeat);
+            if let Reopening::Repeats(failure, retry) = event {
+                common.retrying.note(failure, retry);
             }
         };
         let fill = || {
             let mut open = |broken, failure| {
                 let mut broken = Some(broken);
-                let open = repeats.reopen(&mut broken, failure, &mut *anew, &common.retrying, note);
+                let open = repeats.reopen(&mut broken, failure, &mut *reopen, &common.retrying, note);
                 open.map_err(|failure| Stuck(broken, common.blame(failure, Phase::Read)))
             };
             let mut keep = |Stuck(reader, failure)| {
@@ -93,7 +95,7 @@ impl<R: Reader> Reading<R> {
                 reader =
                     pass::<R, CAREFUL>(committed_ranges, reader, common, &mut open).map_err(&mut keep)?;
                 begin = committed_ranges.record();
-                *at = checkpoint::encode(&reader.position())?;
+                *start = checkpoint::encode(&reader.position())?;
             }
             let mut filling = Filling { common, room: committed_ranges.room(), detached };
             let filled = filling.fill::<R::Item, Out, CAREFUL>(&mut buffers, reader, &mut open);
@@ -107,23 +109,23 @@ impl<R: Reader> Reading<R> {
             let (progress, location) = (reader.progress(), reader.location());
             Ok((reader, ended, position, progress, location))
         };
-        // What was read before a panic is processed: what fails there comes first.
+        // Records read before a panic are processed, because their faults come first.
         let filled = panic::catch(fill)
             .map_err(|panicked| common.blame(panicked, Phase::Read))
             .and_then(|filled| filled);
         let end = match filled {
             Ok((reader, ended, position, progress, location)) => {
                 self.ended = ended;
-                self.behind.put(position.clone());
+                self.pending.push(position.clone());
                 self.reader = Some(reader);
                 let records = begin..self.committed_ranges.record();
-                let begin = mem::replace(&mut self.at, position.clone());
+                let begin = mem::replace(&mut self.position, position.clone());
                 UnitEnd { records, ended, begin, position, progress, location, ..UnitEnd::default() }
             }
             Err(failure) => {
                 self.ended = true;
                 let panicked_on = panicked_on(&failure, buffers.records.len() + buffers.unread.len());
-                UnitEnd { begin: mem::take(&mut self.at), panicked_on, ..UnitEnd::of(failure) }
+                UnitEnd { begin: mem::take(&mut self.position), panicked_on, ..UnitEnd::of(failure) }
             }
         };
         let number = self.number;
@@ -132,15 +134,15 @@ impl<R: Reader> Reading<R> {
     }
 }
 
-/// The number of the record that a reader panicked on, if it did, after so many of the chunk.
+/// Returns the number of the record that a reader panicked on, if it did, after `read` records of the chunk.
 fn panicked_on(failure: &Failure, read: usize) -> Option<u32> {
     if failure.is_panic() { u32::try_from(read).ok() } else { None }
 }
 
-/// A reader that cannot go on, if it is there still, and why.
+/// A reader that cannot go on, if it still exists, and the reason.
 struct Stuck<R>(Option<R>, Failure);
 
-/// Takes the reader over what is done where it stands.
+/// Moves the reader past the committed range at its position.
 #[cold]
 fn pass<R: Reader, const CAREFUL: bool>(
     committed_ranges: &mut CommittedRanges,
@@ -151,10 +153,10 @@ fn pass<R: Reader, const CAREFUL: bool>(
     loop {
         match committed_ranges.pass(&mut reader) {
             Ok(()) => return Ok(reader),
-            Err(Unpassed::Ended(failure)) => {
+            Err(PassError::Ended(failure)) => {
                 return Err(Stuck(Some(reader), common.blame(failure, Phase::Read)));
             }
-            Err(Unpassed::Read(error)) => {
+            Err(PassError::Read(error)) => {
                 let (failure, _) = common.unread(error, &reader);
                 if !CAREFUL {
                     return Err(Stuck(Some(reader), failure));
@@ -165,18 +167,19 @@ fn pass<R: Reader, const CAREFUL: bool>(
     }
 }
 
-/// What a chunk is filled by.
+/// Fills one chunk.
 struct Filling<'f, 's, R> {
     common: &'f Common<'s>,
-    /// How many records may be read before the next that are done.
+    /// How many records may be read before the next committed range.
     room: u64,
     detached: Option<&'f mut Detached<R>>,
 }
 
 impl<R: Reader> Filling<'_, '_, R> {
-    /// Gives the reader behind the chunk, and whether its input is at the end.
+    /// Returns the reader after the chunk, and whether its input is at the end.
     ///
-    /// It comes by value and goes back so, as in [`Line`](crate::engine::chunk::fill::Line).
+    /// Takes and returns the reader by value for the same reason as
+    /// [`Pipeline`](crate::engine::chunk::fill::Pipeline).
     fn fill<In, Out, const CAREFUL: bool>(
         &mut self,
         buffers: &mut Buffers<In, Out>,
@@ -188,21 +191,22 @@ impl<R: Reader> Filling<'_, '_, R> {
     {
         let common = self.common;
         let extent = Extent::of(common.info, common.chunk, common.retrying.clock());
-        // What is stepped over takes room, and is no item.
+        // Records stepped over take room but are no items.
         let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
         let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);
         buffers.records.reserve(most.min(FIRST_CAPACITY));
         while (buffers.records.len() < most || !reader.may_end_chunk() && buffers.records.len() < room)
             && !(CAREFUL && !buffers.records.is_empty() && reader.may_end_chunk() && extent.is_over())
-            && !common.is_over()
+            && !common.is_cancelled()
         {
-            // What is skipped does not count as an item, so it must be known here; and what is taken out is taken out at once.
-            let left = most.saturating_sub(buffers.records.len());
+            // Not if `CAREFUL`: skipped records do not count as items, so they must be known here. Records
+            // are detached once a chunk.
+            let room_left = most.saturating_sub(buffers.records.len());
             if !CAREFUL
-                && left > 0
+                && room_left > 0
                 && let Some(detached) = self.detached.as_deref_mut().filter(|detached| detached.count == 0)
             {
-                let taken = reader.detach(left, &mut detached.records);
+                let taken = reader.detach(room_left, &mut detached.records);
                 detached.before = buffers.records.len();
                 match taken {
                     Ok(0) => {}
@@ -212,8 +216,8 @@ impl<R: Reader> Filling<'_, '_, R> {
                         continue;
                     }
                     Err(error) => {
-                        // Those before it are processed: what fails there comes first.
-                        detached.count = left;
+                        // The records before it are processed, because their faults come first.
+                        detached.count = room_left;
                         let (failure, _) = common.unread(error, &reader);
                         return Err(Stuck(Some(reader), failure));
                     }
@@ -231,7 +235,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                             return Ok((reader, false));
                         }
                         room -= 1;
-                        most = if (buffers.unread.len() as u64) < MOST_UNREAD { most.min(room) } else { 0 };
+                        most = if (buffers.unread.len() as u64) < MAX_UNREAD { most.min(room) } else { 0 };
                     } else if CAREFUL {
                         reader = open(reader, failure)?;
                     } else {
@@ -244,18 +248,19 @@ impl<R: Reader> Filling<'_, '_, R> {
     }
 }
 
-/// No rule skips it, or none does once so many are skipped: the judge will say so, and what is behind it is read for nothing.
+/// Returns whether no rule skips the failure after `skipped` skips. The step will fail on it, so that reading
+/// on would be in vain.
 fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
     let rule = common.info.options.faults.skipped_by(failure, skipped);
     is_never_skipped(failure) || rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
 }
 
-/// Records that were taken out of a reader.
+/// Records that were detached from a reader, to be read without holding it.
 pub(super) struct Detached<R> {
     records: Option<R>,
-    /// How many they are, at most.
+    /// The upper bound on their number.
     count: usize,
-    /// How many items of the chunk stand before them.
+    /// The number of items in the chunk before them.
     before: usize,
 }
 
@@ -264,11 +269,11 @@ impl<R: Reader> Detached<R> {
         Self { records: None, count: 0, before: 0 }
     }
 
-    /// Reads them, into their place in the chunk.
+    /// Reads them into their place in the chunk.
     fn read<Out>(&mut self, unit: &mut Unit<R::Item, Out>, common: &Common<'_>) {
         let (true, Some(mut reader)) = (self.count > 0, self.records.take()) else { return };
         let items = &mut unit.buffers.records;
-        let behind = items.split_off(self.before);
+        let after = items.split_off(self.before);
         let read = panic::catch(|| {
             loop {
                 match reader.read() {
@@ -281,7 +286,7 @@ impl<R: Reader> Detached<R> {
         match read.and_then(|read| read) {
             Ok(reader) => {
                 self.records = Some(reader);
-                items.extend(behind);
+                items.extend(after);
             }
             Err(failure) => {
                 unit.end.panicked_on = panicked_on(&failure, items.len());
@@ -291,9 +296,9 @@ impl<R: Reader> Detached<R> {
     }
 }
 
-/// How the workers come by chunks of records; one for each.
+/// Supplies one worker with chunks of records.
 pub(super) trait Supply<In, Out, X> {
-    /// The next chunk, read into these buffers; `None` when there is nothing more for the worker to do.
+    /// Returns the next chunk, read into these buffers; `None` if there is nothing more for the worker to do.
     fn next(
         &mut self,
         channel: &WorkersChannel<In, Out, X>,
@@ -302,101 +307,106 @@ pub(super) trait Supply<In, Out, X> {
     ) -> Option<Unit<In, Out>>;
 }
 
-/// What the thread of the step has to do with the reader.
-pub(super) trait Hearing<R> {
-    /// What a worker may ask it for.
-    type Asked;
+/// The step thread's handle to the reader.
+pub(super) trait ReaderHandle<R> {
+    /// The requests of workers to the step's thread.
+    type Request;
 
-    fn answer(&self, asked: Self::Asked, anew: impl FnOnce() -> Result<R, Failure>);
+    /// Answers a request.
+    fn answer(&self, request: Self::Request, reopen: impl FnOnce() -> Result<R, Failure>);
 
-    /// So many of the first chunks are committed.
+    /// Called when all of the first `chunks` chunks are committed.
     fn committed(&self, chunks: u64) -> Result<(), Failure>;
 
-    /// Nobody asks for chunks any more.
+    /// Called once no more chunks are requested.
     fn release(&mut self) {}
 
-    /// All is committed, and all workers have left.
+    /// Called once every chunk is committed and all workers have left.
     fn close(&self) -> Result<(), Failure>;
 }
 
-/// A reader that the workers read in turns, each a chunk: what it makes stays with the thread that made it.
-pub(super) type SharedReader<R> = TurnLock<Reading<R>>;
+/// A reader that the workers share. A worker locks it for a whole chunk, so the items stay on the thread that
+/// allocated them.
+pub(super) type SharedReader<R> = TurnLock<ChunkReader<R>>;
 
-/// Asks the thread of the step to open the reader once more, with what only that thread has.
-pub(super) struct OpenAnew<R>(SyncSender<Result<R, Failure>>);
+/// Requests the thread of the step to reopen the reader, since only that thread has the means.
+pub(super) struct ReopenRequest<R>(SyncSender<Result<R, Failure>>);
 
-/// A worker's end of it.
-pub(super) struct TakesTurns<R, const CAREFUL: bool> {
+/// A worker's end of a shared reader.
+pub(super) struct SharedReaderSupply<R, const CAREFUL: bool> {
     reader: Arc<SharedReader<R>>,
     detached: Detached<R>,
 }
 
-impl<R: Reader, const CAREFUL: bool> TakesTurns<R, CAREFUL> {
+impl<R: Reader, const CAREFUL: bool> SharedReaderSupply<R, CAREFUL> {
     pub(super) fn new(reader: Arc<SharedReader<R>>) -> Self {
         Self { reader, detached: Detached::new() }
     }
 }
 
-impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, OpenAnew<R>> for TakesTurns<R, CAREFUL> {
+impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
+    for SharedReaderSupply<R, CAREFUL>
+{
     fn next(
         &mut self,
-        channel: &WorkersChannel<R::Item, Out, OpenAnew<R>>,
+        channel: &WorkersChannel<R::Item, Out, ReopenRequest<R>>,
         buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
     ) -> Option<Unit<R::Item, Out>> {
-        let mut anew = || {
-            let answer = channel.ask(|reply| FromWorker::RequestClient(OpenAnew(reply)));
-            answer.unwrap_or_else(|| Err(Failure::new("the step is over")))
+        let mut reopen = || {
+            let answer = channel.request(|reply| FromWorker::Request(ReopenRequest(reply)));
+            answer.unwrap_or_else(|| Err(Failure::new("the step has ended")))
         };
-        let (mut reading, commits) = self.reader.take();
-        if common.is_over() {
+        let (mut reader, commits) = self.reader.lock();
+        if common.is_cancelled() {
             return None;
         }
-        if let Err(failure) = reading.hear_of(commits) {
-            channel.say(FromWorker::Unheard(failure));
+        if let Err(failure) = reader.notify_committed(commits) {
+            channel.send(FromWorker::NotifyFailed(failure));
             return None;
         }
-        let unit = reading.unit::<Out, CAREFUL>(buffers, common, &mut anew, Some(&mut self.detached));
-        // The next worker has the reader.
-        drop(reading);
+        let unit = reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, Some(&mut self.detached));
+        // The next worker may read while this one reads the detached records.
+        drop(reader);
         let mut unit = unit?;
         self.detached.read(&mut unit, common);
         Some(unit)
     }
 }
 
-/// The end of the thread of the step. However it leaves, the reader hears of what is committed.
-pub(super) struct TellsInTurns<R: Reader>(pub(super) Arc<SharedReader<R>>);
+/// The step thread's end of a shared reader. Dropping it notifies the reader of all commits, however the step
+/// ends.
+pub(super) struct SharedReaderHandle<R: Reader>(pub(super) Arc<SharedReader<R>>);
 
-impl<R: Reader> TellsInTurns<R> {
-    fn tell(&self) -> Result<(), Failure> {
-        let (mut reading, commits) = self.0.take();
-        reading.hear_of(commits)
+impl<R: Reader> SharedReaderHandle<R> {
+    fn notify(&self) -> Result<(), Failure> {
+        let (mut reader, commits) = self.0.lock();
+        reader.notify_committed(commits)
     }
 }
 
-impl<R: Reader> Drop for TellsInTurns<R> {
+impl<R: Reader> Drop for SharedReaderHandle<R> {
     fn drop(&mut self) {
-        // Behind `close` there is nothing left to tell; before it, the step has failed already.
-        if let Err(failure) = self.tell() {
-            tracing::warn!(%failure, "a reader could not take note of a commit");
+        // After `close` nothing is pending; without it, the step has failed already.
+        if let Err(failure) = self.notify() {
+            tracing::warn!(%failure, "a reader failed when it was notified of a commit");
         }
     }
 }
 
-impl<R: Reader> Hearing<R> for TellsInTurns<R> {
-    type Asked = OpenAnew<R>;
+impl<R: Reader> ReaderHandle<R> for SharedReaderHandle<R> {
+    type Request = ReopenRequest<R>;
 
-    fn answer(&self, OpenAnew(reply): OpenAnew<R>, anew: impl FnOnce() -> Result<R, Failure>) {
-        let opened = panic::catch(anew).and_then(|opened| opened);
+    fn answer(&self, ReopenRequest(reply): ReopenRequest<R>, reopen: impl FnOnce() -> Result<R, Failure>) {
+        let opened = panic::catch(reopen).and_then(|opened| opened);
         let _ = reply.send(opened);
     }
 
     fn committed(&self, chunks: u64) -> Result<(), Failure> {
-        self.0.committed(chunks).map_or(Ok(()), |mut reading| reading.hear_of(chunks))
+        self.0.committed(chunks).map_or(Ok(()), |mut reader| reader.notify_committed(chunks))
     }
 
     fn close(&self) -> Result<(), Failure> {
-        self.tell()
+        self.notify()
     }
 }

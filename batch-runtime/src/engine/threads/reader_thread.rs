@@ -1,8 +1,8 @@
-//! Receives: a reader that cannot leave its thread. Gives: that thread, which reads a chunk for each worker that asks.
+//! Runs a reader that is not `Send` on a thread of its own, which reads a chunk for each request of a worker.
 
 use super::channels::WorkerSender;
-use super::read_chunks::{Hearing, Reading, Supply};
-use super::requests::{RequestClient, RequestServer, ServerPresence, serving};
+use super::read_chunks::{ChunkReader, ReaderHandle, Supply};
+use super::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
 use super::sync::{Arc, AtomicU64, Ordering};
 use super::{Buffers, Common, FromWorker, Unit, WorkersChannel};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
@@ -10,37 +10,37 @@ use crate::engine::chunk::open::resume_reader;
 use crate::engine::faults::panic;
 use crate::engine::step::of_role;
 
-/// Nothing is asked of the thread of the step: this reader is opened where it is read.
-pub(super) enum Nothing {}
+/// The requests to the step's thread: none, because the reader's thread reopens it itself.
+pub(super) enum NoRequest {}
 
-/// A worker's end of it.
+/// A worker's end of the reader's thread.
 pub(super) type UnitRequests<In, Out> = RequestClient<Buffers<In, Out>, Unit<In, Out>>;
 
-/// The thread that reads.
+/// The thread of the reader.
 pub(super) struct ReaderThread<'s, In, Out> {
     common: Arc<Common<'s>>,
     requests: RequestServer<Buffers<In, Out>, Unit<In, Out>>,
     commits: Arc<AtomicU64>,
-    voice: WorkerSender<FromWorker<In, Out, Nothing>>,
+    sender: WorkerSender<FromWorker<In, Out, NoRequest>>,
 }
 
-/// The end of the thread of the step.
-pub(super) struct Tells<In, Out> {
-    /// The reader's thread lives as long as somebody could ask.
-    stays: Option<ServerPresence<Buffers<In, Out>>>,
+/// The step thread's end of the reader's thread.
+pub(super) struct ReaderThreadHandle<In, Out> {
+    /// Keeps the reader's thread running until it is dropped.
+    presence: Option<ServerPresence<Buffers<In, Out>>>,
     commits: Arc<AtomicU64>,
 }
 
 impl<'s, In, Out> ReaderThread<'s, In, Out> {
     pub(super) fn new(
         common: Arc<Common<'s>>,
-        channels: &[WorkersChannel<In, Out, Nothing>],
-    ) -> (Self, Vec<UnitRequests<In, Out>>, Tells<In, Out>) {
-        let (requests, asks, stays) = serving(channels.len());
+        channels: &[WorkersChannel<In, Out, NoRequest>],
+    ) -> (Self, Vec<UnitRequests<In, Out>>, ReaderThreadHandle<In, Out>) {
+        let (requests, clients, presence) = request_channel(channels.len());
         let commits = Arc::new(AtomicU64::new(0));
-        let tells = Tells { stays: Some(stays), commits: Arc::clone(&commits) };
-        let voice = channels.first().expect("a step with threads has at least one").voice().clone();
-        (Self { common, requests, commits, voice }, asks, tells)
+        let handle = ReaderThreadHandle { presence: Some(presence), commits: Arc::clone(&commits) };
+        let sender = channels.first().expect("a step with threads has at least one").sender().clone();
+        (Self { common, requests, commits, sender }, clients, handle)
     }
 
     pub(super) fn run<P: Pipe<In = In, Out = Out>, const CAREFUL: bool>(mut self, inherited: Option<&str>) {
@@ -49,56 +49,56 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
         let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
         let open = || {
             let mut reader = P::reader(&scope)?;
-            let stands = resume_reader(common.info, inherited, &mut reader)?;
-            Ok((reader, stands))
+            let start = resume_reader(common.info, inherited, &mut reader)?;
+            Ok((reader, start))
         };
         match panic::catch(open).and_then(|opened| opened) {
-            Ok((reader, stands)) => {
-                self.voice.say(FromWorker::Reads(Ok(stands.clone())));
-                let read = || self.read::<_, CAREFUL>(Reading::new(reader, stands), || P::reader(&scope));
-                // The reader is dropped there, which may panic.
+            Ok((reader, start)) => {
+                self.sender.send(FromWorker::ReaderOpened(Ok(start.clone())));
+                let read = || self.read::<_, CAREFUL>(ChunkReader::new(reader, start), || P::reader(&scope));
+                // Catches a panic in dropping the reader too.
                 if let Err(failure) = panic::catch(read).and_then(|read| read) {
-                    self.voice.say(FromWorker::Unheard(failure));
+                    self.sender.send(FromWorker::NotifyFailed(failure));
                 }
             }
             Err(failure) => {
                 let failure = of_role(common.info, failure, "reader").during(Phase::Open);
-                self.voice.say(FromWorker::Reads(Err(failure)));
+                self.sender.send(FromWorker::ReaderOpened(Err(failure)));
             }
         }
     }
 
-    /// Reads a chunk for each request, and tells the reader of the commits between them.
+    /// Reads a chunk for each request, and notifies the reader of commits in between.
     fn read<R: Reader<Item = In>, const CAREFUL: bool>(
         &mut self,
-        mut reading: Reading<R>,
-        mut anew: impl FnMut() -> Result<R, Failure>,
+        mut reader: ChunkReader<R>,
+        mut reopen: impl FnMut() -> Result<R, Failure>,
     ) -> Result<(), Failure> {
         let Self { common, requests, commits, .. } = self;
         requests.serve(|buffers| {
-            reading.hear_of(commits.load(Ordering::Acquire))?;
-            Ok(reading.unit::<Out, CAREFUL>(buffers, common, &mut anew, None))
+            reader.notify_committed(commits.load(Ordering::Acquire))?;
+            Ok(reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, None))
         })?;
-        reading.hear_of(commits.load(Ordering::Acquire))
+        reader.notify_committed(commits.load(Ordering::Acquire))
     }
 }
 
-impl<In, Out> Supply<In, Out, Nothing> for UnitRequests<In, Out> {
+impl<In, Out> Supply<In, Out, NoRequest> for UnitRequests<In, Out> {
     fn next(
         &mut self,
-        _: &WorkersChannel<In, Out, Nothing>,
+        _: &WorkersChannel<In, Out, NoRequest>,
         buffers: Buffers<In, Out>,
         _: &Common<'_>,
     ) -> Option<Unit<In, Out>> {
-        self.ask(buffers)
+        self.request(buffers)
     }
 }
 
-impl<In, Out, R> Hearing<R> for Tells<In, Out> {
-    type Asked = Nothing;
+impl<In, Out, R> ReaderHandle<R> for ReaderThreadHandle<In, Out> {
+    type Request = NoRequest;
 
-    fn answer(&self, asked: Nothing, _: impl FnOnce() -> Result<R, Failure>) {
-        match asked {}
+    fn answer(&self, request: NoRequest, _: impl FnOnce() -> Result<R, Failure>) {
+        match request {}
     }
 
     fn committed(&self, chunks: u64) -> Result<(), Failure> {
@@ -107,7 +107,7 @@ impl<In, Out, R> Hearing<R> for Tells<In, Out> {
     }
 
     fn release(&mut self) {
-        self.stays = None;
+        self.presence = None;
     }
 
     fn close(&self) -> Result<(), Failure> {

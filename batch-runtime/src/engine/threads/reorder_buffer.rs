@@ -1,9 +1,9 @@
-//! Receives: chunks in the order in which they are done. Gives: each when it is its turn, how far all of them are committed, and word
-//! of each commit to whom it has not reached.
+//! Puts chunks that are done in any order back into order, and keeps track of which are committed and which
+//! commits the reader knows.
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// What comes in any order, and is taken by its number.
+/// Values that arrive in any order, and are removed in the order of their numbers or of their arrival.
 pub(super) struct InOrder<T> {
     early: Vec<(u64, T)>,
     next: u64,
@@ -14,90 +14,93 @@ impl<T> InOrder<T> {
         Self { early: Vec::new(), next: 0 }
     }
 
-    pub(super) fn put(&mut self, number: u64, item: T) {
+    pub(super) fn insert(&mut self, number: u64, item: T) {
         self.early.push((number, item));
     }
 
-    /// The one that came first of those that are there.
-    pub(super) fn take_any(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
-        let at = self.early.iter().position(|(_, item)| may(item))?;
+    /// Removes the first to arrive of those that match.
+    pub(super) fn pop_any(&mut self, matches: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.early.iter().position(|(_, item)| matches(item))?;
         Some(self.early.remove(at).1)
     }
 
-    /// The one whose turn it is, if it is there.
-    pub(super) fn take(&mut self) -> Option<T> {
+    /// Removes the next by number, if it has arrived.
+    pub(super) fn pop(&mut self) -> Option<T> {
         let at = self.early.iter().position(|(number, _)| *number == self.next)?;
         self.next += 1;
         Some(self.early.swap_remove(at).1)
     }
 }
 
-/// The chunks that are committed, and the buffers that are withheld for it.
+/// The chunks that are committed, and the buffers withheld while one lags too far.
 pub(super) struct Committed<B> {
-    /// All before it are.
+    /// The first chunk that is not committed.
     first: u64,
-    behind: BTreeSet<u64>,
-    /// How many chunks may be done behind one that is not.
-    far: u64,
-    /// By their lanes. Not given back yet, as too much is done behind a chunk that is not.
+    /// The chunks committed after it.
+    out_of_order: BTreeSet<u64>,
+    /// How many chunks may be committed ahead of one that is not.
+    max_ahead: u64,
+    /// Buffers not released yet, with their workers, because too many chunks are committed ahead of one that
+    /// is not.
     withheld: Vec<(usize, B)>,
 }
 
 impl<B> Committed<B> {
-    pub(super) fn none(far: u64) -> Self {
-        Self { first: 0, behind: BTreeSet::new(), far, withheld: Vec::new() }
+    pub(super) fn new(max_ahead: u64) -> Self {
+        Self { first: 0, out_of_order: BTreeSet::new(), max_ahead, withheld: Vec::new() }
     }
 
-    /// Says of how many of the first chunks all are committed now.
-    pub(super) fn put(&mut self, number: u64) -> u64 {
-        self.behind.insert(number);
-        while self.behind.remove(&self.first) {
+    /// Adds a committed chunk. Returns the number of the first chunk that is not committed.
+    pub(super) fn insert(&mut self, number: u64) -> u64 {
+        self.out_of_order.insert(number);
+        while self.out_of_order.remove(&self.first) {
             self.first += 1;
         }
         self.first
     }
 
-    /// What goes back to which lane, now that this chunk does without its buffers.
-    pub(super) fn give_back(
+    /// Takes the buffers of a committed chunk. Returns the buffers to return to which worker, unless the
+    /// chunk is too far ahead.
+    pub(super) fn release(
         &mut self,
         number: u64,
         channel: usize,
         buffers: B,
     ) -> impl Iterator<Item = (usize, B)> {
         self.withheld.push((channel, buffers));
-        let is_far = number.saturating_sub(self.first) > self.far;
+        let is_far = number.saturating_sub(self.first) > self.max_ahead;
         self.withheld.drain(..if is_far { 0 } else { self.withheld.len() })
     }
 }
 
-/// What is to be told of chunks once they are committed, in their order and once each.
+/// The positions after chunks, of which the reader is notified in order and once each, after the commit.
 pub(super) struct PendingNotices<P> {
-    behind: VecDeque<P>,
-    /// Of how many commits it was told; of all that there could be once that failed.
-    told: u64,
+    queue: VecDeque<P>,
+    /// The number of commits notified of; `u64::MAX` once a notification failed.
+    notified: u64,
 }
 
 impl<P> PendingNotices<P> {
     pub(super) fn new() -> Self {
-        Self { behind: VecDeque::new(), told: 0 }
+        Self { queue: VecDeque::new(), notified: 0 }
     }
 
-    /// Of the next chunk.
-    pub(super) fn put(&mut self, position: P) {
-        self.behind.push_back(position);
+    /// Adds the position after the next chunk.
+    pub(super) fn push(&mut self, position: P) {
+        self.queue.push_back(position);
     }
 
-    /// Tells of those that are not told of yet, of so many commits in all. Behind one that fails there are no more, as others may come here
-    /// before the step knows that it has failed.
-    pub(super) fn tell<E>(
+    /// Notifies of those of the first `commits` commits that are pending. After a failure there are no more
+    /// notifications, because other threads may get here before the step knows of it.
+    pub(super) fn notify<E>(
         &mut self,
         commits: u64,
-        mut tell: impl FnMut(P) -> Result<(), E>,
+        mut notify: impl FnMut(P) -> Result<(), E>,
     ) -> Result<(), E> {
-        while self.told < commits {
-            let Some(position) = self.behind.pop_front() else { break };
-            tell(position).inspect_err(|_| self.told = u64::MAX)?;
-            self.told += 1;
+        while self.notified < commits {
+            let Some(position) = self.queue.pop_front() else { break };
+            notify(position).inspect_err(|_| self.notified = u64::MAX)?;
+            self.notified += 1;
         }
         Ok(())
     }

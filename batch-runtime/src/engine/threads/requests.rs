@@ -1,53 +1,55 @@
-//! Receives: a thread that serves, and those that ask it. Gives: the ways there and back.
+//! A request channel with replies: one thread answers the requests of several others.
 //!
-//! It serves as long as somebody could ask. Whoever waits for an answer is woken by its leaving too.
+//! The server runs as long as a client or its [`ServerPresence`] exists. A client that waits for a reply is
+//! also woken when the server leaves.
 
 use super::sync::{Receiver, SyncSender, sync_channel};
 
-/// The end of the thread that serves.
+/// The server's end.
 pub(super) struct RequestServer<Q, A> {
-    asked: Receiver<(usize, Q)>,
-    /// By the number of who asks; gone for those for whom there is nothing more.
-    answers: Vec<Option<SyncSender<A>>>,
+    requests: Receiver<(usize, Q)>,
+    /// The reply channels by client; `None` for a client that was told there is nothing more.
+    replies: Vec<Option<SyncSender<A>>>,
 }
 
-/// The end of one that asks.
+/// A client's end.
 pub(super) struct RequestClient<Q, A> {
     number: usize,
-    ask: SyncSender<(usize, Q)>,
-    answer: Receiver<A>,
+    requests: SyncSender<(usize, Q)>,
+    replies: Receiver<A>,
 }
 
-/// The thread that serves does not leave before this is gone.
+/// Keeps the server running until it is dropped.
 pub(super) struct ServerPresence<Q> {
-    _ask: SyncSender<(usize, Q)>,
+    _requests: SyncSender<(usize, Q)>,
 }
 
 type Ends<Q, A> = (RequestServer<Q, A>, Vec<RequestClient<Q, A>>, ServerPresence<Q>);
 
-/// The ends for one that serves, so many that ask, and one that says when it is over.
-pub(super) fn serving<Q, A>(askers: usize) -> Ends<Q, A> {
-    // Room for a question of each, so that nobody waits to ask.
-    let (ask, asked) = sync_channel(askers);
-    let (answers, asks) = (0..askers)
+/// Makes the ends of the server and of `clients` clients, and the presence that keeps the server running.
+pub(super) fn request_channel<Q, A>(clients: usize) -> Ends<Q, A> {
+    // There is room for a request of each client, so that sending never blocks.
+    let (sender, requests) = sync_channel(clients);
+    let (replies, clients) = (0..clients)
         .map(|number| {
-            let (reply, answer) = sync_channel(1);
-            (Some(reply), RequestClient { number, ask: ask.clone(), answer })
+            let (reply, replies) = sync_channel(1);
+            (Some(reply), RequestClient { number, requests: sender.clone(), replies })
         })
         .unzip();
-    (RequestServer { asked, answers }, asks, ServerPresence { _ask: ask })
+    (RequestServer { requests, replies }, clients, ServerPresence { _requests: sender })
 }
 
 impl<Q, A> RequestServer<Q, A> {
-    /// Answers until nobody can ask any more. Who gets `None` gets nothing from then on.
+    /// Answers requests until every client and the presence are gone. A client that gets `None` gets no reply
+    /// from then on.
     pub(super) fn serve<E>(&mut self, mut answer: impl FnMut(Q) -> Result<Option<A>, E>) -> Result<(), E> {
-        while let Ok((number, question)) = self.asked.recv() {
-            match (answer(question)?, &self.answers[number]) {
+        while let Ok((number, request)) = self.requests.recv() {
+            match (answer(request)?, &self.replies[number]) {
                 (Some(answer), Some(reply)) => {
-                    // Who asked may have left since.
+                    // The client may have left since.
                     let _ = reply.send(answer);
                 }
-                (None, _) => self.answers[number] = None,
+                (None, _) => self.replies[number] = None,
                 (Some(_), None) => {}
             }
         }
@@ -56,9 +58,9 @@ impl<Q, A> RequestServer<Q, A> {
 }
 
 impl<Q, A> RequestClient<Q, A> {
-    /// `None` where there is nothing more, or nobody to answer.
-    pub(super) fn ask(&self, question: Q) -> Option<A> {
-        self.ask.send((self.number, question)).ok()?;
-        self.answer.recv().ok()
+    /// Sends a request and waits for the reply; `None` if there is nothing more, or the server has left.
+    pub(super) fn request(&self, request: Q) -> Option<A> {
+        self.requests.send((self.number, request)).ok()?;
+        self.replies.recv().ok()
     }
 }

@@ -1,4 +1,5 @@
-//! Receives: nothing. Gives: what threads wait by. It is taken from here, so that a model checker can put its own in the place.
+//! The synchronization primitives of the threads, imported from one place so that a model checker can replace
+//! them.
 
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

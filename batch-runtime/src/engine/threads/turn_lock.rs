@@ -1,32 +1,36 @@
-//! Receives: what several threads use, one at a time. Gives: each of them its turn, and with it how many commits there are.
+//! A mutex that also carries the number of commits, which can be published without waiting for the lock.
 
 use std::sync::PoisonError;
 
 use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
-/// What is used in turns. Who commits never waits for it.
+/// A value that threads use in turns, with the number of commits. The committing thread never waits for the
+/// lock.
 pub(super) struct TurnLock<T> {
-    shared: Mutex<T>,
+    value: Mutex<T>,
     commits: AtomicU64,
 }
 
 impl<T> TurnLock<T> {
-    pub(super) fn new(shared: T) -> Self {
-        Self { shared: Mutex::new(shared), commits: AtomicU64::new(0) }
+    pub(super) fn new(value: T) -> Self {
+        Self { value: Mutex::new(value), commits: AtomicU64::new(0) }
     }
 
-    /// Waits for a turn; gives it with the number of commits, all of which it is to hear of.
-    pub(super) fn take(&self) -> (MutexGuard<'_, T>, u64) {
-        // What user code panics in is caught under the lock.
-        let turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not before the lock: whoever committed in between and found it held leaves the word to this turn.
+    /// Waits for the lock. Returns it with the number of commits, of all of which the holder must notify the
+    /// value.
+    pub(super) fn lock(&self) -> (MutexGuard<'_, T>, u64) {
+        // Panics of user code are caught while the lock is held, so they leave the value intact.
+        let turn = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        // Loaded after locking: a thread that commits while the lock is held leaves the notification to its
+        // holder.
         let commits = self.commits.load(Ordering::Acquire);
         (turn, commits)
     }
 
-    /// There are so many commits: a turn to tell of them, if it is nobody's now. Otherwise the next one hears of them.
+    /// Publishes the number of commits. Returns the lock to notify of them, if it is free; otherwise its next
+    /// holder notifies.
     pub(super) fn committed(&self, commits: u64) -> Option<MutexGuard<'_, T>> {
         self.commits.store(commits, Ordering::Release);
-        self.shared.try_lock().ok()
+        self.value.try_lock().ok()
     }
 }

@@ -1,4 +1,7 @@
-//! Receives: buffers, and where to read. Gives: what the processors make of each chunk, and what failed on the way, as values.
+//! A worker thread: reads and processes chunks, and returns each with its outputs and faults as values.
+
+use std::cell::Cell;
+use std::mem;
 
 use super::read_chunks::Supply;
 use super::sync::Arc;
@@ -11,8 +14,6 @@ use crate::engine::faults::panic;
 use crate::engine::phase::take_panicked_record;
 use crate::engine::step::of_role;
 use crate::repository::SkipPhase;
-use std::cell::Cell;
-use std::mem;
 
 /// A thread that reads and processes chunks.
 pub(super) struct Worker<'s, In, Out, X, S> {
@@ -28,35 +29,37 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
         let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
         match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
             Ok(processor) => {
-                self.channel.say(FromWorker::Processes(Ok(())));
-                let voice = self.channel.voice().clone();
-                // What is dropped between the chunks may panic too, and the chunk at hand is lost with the worker.
+                self.channel.send(FromWorker::ProcessorsOpened(Ok(())));
+                let sender = self.channel.sender().clone();
+                // Dropping items between chunks may panic too; the current chunk is then lost with the
+                // worker.
                 if let Err(panicked) = panic::catch(|| self.work::<_, CAREFUL>(processor)) {
-                    voice.say(FromWorker::Lost(common.blame(panicked, Phase::Process)));
+                    sender.send(FromWorker::Lost(common.blame(panicked, Phase::Process)));
                 }
             }
             Err(failure) => {
                 let failure = of_role(common.info, failure, "processor").during(Phase::Open);
-                self.channel.say(FromWorker::Processes(Err(failure)));
+                self.channel.send(FromWorker::ProcessorsOpened(Err(failure)));
             }
         }
     }
 
     fn work<P: Process<In, Out = Out>, const CAREFUL: bool>(mut self, mut processor: P) {
-        while let Some(mut buffers) = self.channel.next() {
-            // What was made here ends here: memory is freed where it was asked for.
+        while let Some(mut buffers) = self.channel.next_buffers() {
+            // The outputs are dropped on the thread that allocated them.
             buffers.outputs.clear();
             let Some(unit) = self.supply.next(&self.channel, buffers, &self.common) else { return };
             let (done, processor_after) = self.process::<P, CAREFUL>(unit, processor);
-            // After a chunk that did not come to its end nothing else is wanted.
-            let (true, Some(open)) = (self.channel.say(FromWorker::Done(done)), processor_after) else {
+            // After a chunk that did not come to its end, no other is wanted.
+            let (true, Some(open)) = (self.channel.send(FromWorker::Done(done)), processor_after) else {
                 return;
             };
             processor = open;
         }
     }
 
-    /// Processes a chunk. The processor is gone where the chunk did not come to its end: it may hold items of it.
+    /// Processes a chunk. Returns no processor if the chunk did not come to its end, because it may hold
+    /// items of it.
     fn process<P: Process<In, Out = Out>, const CAREFUL: bool>(
         &self,
         unit: Unit<In, Out>,
@@ -68,7 +71,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
         let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
         let reader = Records {
             items: records.drain(..),
-            handed_out: 0,
+            returned: 0,
             unread: mem::take(unread).into_iter().peekable(),
             fatal: end.fatal.take(),
             has_failed: false,
@@ -98,13 +101,13 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
 /// The records of a chunk, read from memory.
 struct Records<'c, 's, In> {
     items: std::vec::Drain<'c, In>,
-    /// How many of them were handed out.
-    handed_out: usize,
-    /// What could not be read, and how many items stand before it.
+    /// The number of items returned.
+    returned: usize,
+    /// The records that could not be read, each with the number of items before it.
     unread: std::iter::Peekable<std::vec::IntoIter<(usize, Failure)>>,
-    /// Why nothing could be read behind the last of them.
+    /// Why nothing could be read after the last of them.
     fatal: Option<Failure>,
-    /// The last error was the end of it.
+    /// True if the last error ends the chunk.
     has_failed: bool,
     common: &'c Common<'s>,
 }
@@ -124,17 +127,17 @@ impl<In> Reader for Records<'_, '_, In> {
 
     #[inline]
     fn read(&mut self) -> Result<Option<In>, Failure> {
-        if self.common.is_over() {
-            return self.fail(Failure::new("the step is over"));
+        if self.common.is_cancelled() {
+            return self.fail(Failure::new("the step has ended"));
         }
-        if let Some((_, failure)) = self.unread.next_if(|(before, _)| *before == self.handed_out) {
+        if let Some((_, failure)) = self.unread.next_if(|(before, _)| *before == self.returned) {
             return Err(failure);
         }
-        self.handed_out += 1;
+        self.returned += 1;
         match self.items.next() {
             Some(item) => Ok(Some(item)),
             None => match self.fatal.take() {
-                // No end of the chunk: nothing is made of all that came before.
+                // An error rather than the end of the chunk, so that buffered items are not flushed.
                 Some(failure) => self.fail(failure),
                 None => Ok(None),
             },
@@ -148,14 +151,14 @@ impl<In> Reader for Records<'_, '_, In> {
     }
 }
 
-/// What became of a chunk without a panic.
+/// The result of a chunk that was processed without a panic.
 struct Processed<P, Out> {
     processor: P,
     outputs: Outputs<Out>,
     filled: Filled,
-    /// What keeps the step from going on behind it.
+    /// Why the step cannot go on after it.
     fatal: Option<Failure>,
-    /// It came to its end.
+    /// True if the chunk came to its end.
     is_whole: bool,
 }
 
@@ -163,7 +166,8 @@ impl<In, P, const CAREFUL: bool> Pipeline<Records<'_, '_, In>, P, CAREFUL>
 where
     P: Process<In>,
 {
-    /// Processes all that the reader has, and keeps what fails as values, in the order in which one thread would judge them.
+    /// Processes all records of the chunk. Collects the faults in the order in which a single thread would
+    /// settle them.
     fn process_all(
         mut self,
         faults: &mut Vec<Faulty<In>>,
@@ -189,7 +193,7 @@ where
                     filled.records = filled.records.saturating_add(1);
                 }
                 Err(Fault::Process(failure, item)) if CAREFUL => {
-                    self.batch.take_back();
+                    self.batch.retract();
                     self.processor.put_back(Slot::Item);
                     filled.skipped += 1;
                     let source = filled.records - 1;
@@ -199,7 +203,7 @@ where
                     faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
                 }
                 Err(Fault::Process(failure, item)) => {
-                    // Nothing is skipped here; as a fault it gets its place.
+                    // The step skips nothing, but a fault is needed here for its place to be looked up.
                     let source = u32::try_from(filled.read - 1).unwrap_or(u32::MAX);
                     faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
                     break None;
@@ -210,7 +214,7 @@ where
         if fatal.is_none() {
             for (source, failure) in mem::take(&mut self.batch.rejected) {
                 filled.skipped += 1;
-                let item = self.batch.take_left(source);
+                let item = self.batch.take_held(source);
                 faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
             }
         }
