@@ -22,7 +22,7 @@ pub use concurrent::async_calls::{Taking, asynchronous};
 pub use concurrent::thread_pool::{pooled, pooled_by_reference};
 pub use faults::backoff::{Pause, Sleep};
 pub use faults::keep::Kept;
-pub use faults::retry::{Behind, Repeats, Retried, Retrying};
+pub use faults::retry::{Downstream, Repeats, Retried, Retrying};
 pub use flow::beginning::RestartFrom;
 pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
 pub use step::{StepEnd, StepRun};

@@ -11,7 +11,7 @@ use crate::repository::{ChunkRecord, Counters};
 /// Runs a tasklet.
 pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
     let counters = Cell::new(Counters::default());
-    let result = panic::catch(|| listened::<T>(run, &counters))
+    let result = panic::catch(|| with_listener::<T>(run, &counters))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, Phase::Tasklet))));
     let mut counters = counters.get();
     if matches!(result, Err(Halt::Failed(_))) {
@@ -21,7 +21,7 @@ pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
 }
 
 /// Runs the tasklet between the calls of its listeners.
-fn listened<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
+fn with_listener<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
     let mut listener = T::listener(&run.scope).map_err(Halt::Failed)?;
     listener.before_step().map_err(Halt::Failed)?;
     let result = panic::catch(|| drive::<T>(run, counters))

@@ -197,7 +197,7 @@ pub(crate) type Noted = Vec<(Failure, u32)>;
 /// The sink after a processor. It remembers whether a failure came from there and not from the processor itself: the
 /// processors after this one retry their own calls.
 #[derive(Debug)]
-pub struct Behind<'s, S> {
+pub struct Downstream<'s, S> {
     out: &'s mut S,
     failed: bool,
 }
@@ -222,7 +222,7 @@ pub trait Repeats<In> {
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         retrying: &Retrying,
         noted: &mut Noted,
     ) -> Result<(), Failure>;
@@ -234,7 +234,7 @@ pub trait Repeats<In> {
     fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
         _processor: &mut P,
         _item: &In,
-        _out: &mut Behind<'_, S>,
+        _out: &mut Downstream<'_, S>,
         _retrying: &Retrying,
         _noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -242,7 +242,7 @@ pub trait Repeats<In> {
     }
 }
 
-fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Behind<'_, S>) -> bool {
+fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Downstream<'_, S>) -> bool {
     processor.put_back(Slot::Call);
     !out.failed
 }
@@ -255,7 +255,7 @@ impl<In: Clone> Repeats<In> for ByValue {
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         retrying: &Retrying,
         noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -266,7 +266,7 @@ impl<In: Clone> Repeats<In> for ByValue {
     fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: &In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         retrying: &Retrying,
         noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -287,7 +287,7 @@ impl<In> Repeats<In> for ByReference {
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         retrying: &Retrying,
         noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -298,7 +298,7 @@ impl<In> Repeats<In> for ByReference {
     fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: &In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         retrying: &Retrying,
         noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -317,7 +317,7 @@ impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         _retrying: &Retrying,
         _noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -332,7 +332,7 @@ impl<In> Repeats<In> for AtOnce {
     fn repeat<P: Process<In>, S: Sink<P::Out>>(
         processor: &mut P,
         item: In,
-        out: &mut Behind<'_, S>,
+        out: &mut Downstream<'_, S>,
         _retrying: &Retrying,
         _noted: &mut Noted,
     ) -> Result<(), Failure> {
@@ -340,7 +340,7 @@ impl<In> Repeats<In> for AtOnce {
     }
 }
 
-impl<T, S: Sink<T>> Sink<T> for Behind<'_, S> {
+impl<T, S: Sink<T>> Sink<T> for Downstream<'_, S> {
     #[inline]
     fn push(&mut self, item: T) -> Result<(), Failure> {
         self.out.push(item).inspect_err(|_| self.failed = true)
@@ -379,7 +379,7 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
             return inner.process(item, out);
         }
         inner.hold(Slot::Call);
-        How::repeat(inner, item, &mut Behind { out, failed: false }, retrying, noted)
+        How::repeat(inner, item, &mut Downstream { out, failed: false }, retrying, noted)
     }
 
     #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
@@ -390,7 +390,7 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
             return inner.process_ref(item, out);
         }
         inner.hold(Slot::Call);
-        How::repeat_ref(inner, item, &mut Behind { out, failed: false }, retrying, noted)
+        How::repeat_ref(inner, item, &mut Downstream { out, failed: false }, retrying, noted)
     }
 
     #[inline]
@@ -413,7 +413,7 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
         }
         inner.hold(Slot::Call);
         retrying.repeat(
-            &mut (inner, Behind { out, failed: false }),
+            &mut (inner, Downstream { out, failed: false }),
             |(inner, out)| inner.flush(out),
             |(inner, out), _| {
                 inner.put_back(Slot::Call);

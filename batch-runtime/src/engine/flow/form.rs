@@ -202,23 +202,23 @@ mod tests {
     #[test]
     fn the_first_difference_is_reported_with_both_sides() {
         let was = form("CsvReader", &[("dedupe", "Seen")]);
-        let told = |now: &Form| was.differs(now);
-        assert_eq!(told(&was), None);
+        let difference = |now: &Form| was.differs(now);
+        assert_eq!(difference(&was), None);
         assert_eq!(
-            told(&form("JsonLinesReader", &[])).unwrap(),
+            difference(&form("JsonLinesReader", &[])).unwrap(),
             "was begun with reader `cities` (CsvReader), and has reader `cities` (JsonLinesReader) now"
         );
         assert_eq!(
-            told(&form("CsvReader", &[])).unwrap(),
+            difference(&form("CsvReader", &[])).unwrap(),
             "was begun with the `#[state]` `Seen` of `dedupe`, and has no `#[state]` now"
         );
         assert_eq!(
-            told(&Form::bare(Of::Tasklet)).unwrap(),
+            difference(&Form::bare(Of::Tasklet)).unwrap(),
             "was begun as a step with `chunk`, and is a tasklet now"
         );
         let parts = Form { partitions: Some("regions".to_owned()), ..was.clone() };
         assert_eq!(
-            told(&parts).unwrap(),
+            difference(&parts).unwrap(),
             "was begun with its input in one piece, and has its input in partitions that `regions` makes now"
         );
     }

@@ -229,7 +229,7 @@ pub(crate) struct Branch<'w> {
 }
 
 impl Branch<'_> {
-    /// Walks it from its beginning to its end, or to where the driver halts.
+    /// Walks the branch from its beginning until the end, or until the driver halts.
     pub(crate) fn walk<D: Driver>(&self, driver: &mut D) -> Result<(), D::Halt> {
         let (iterations, bindings) = (self.iterations.to_vec(), self.bindings.to_vec());
         let mut walk = Walk { driver, iterations, bindings, around: self.around.to_vec() };

@@ -22,7 +22,7 @@ impl Step {
     }
 }
 
-/// A statement of a random body. Numbers tell the statements of one kind apart.
+/// A statement of a random body. Statements of one kind are distinguished by their numbers.
 #[derive(Debug, Clone)]
 pub(super) enum Statement {
     Run(Step),
@@ -165,7 +165,7 @@ fn node(statement: &Statement) -> Node {
         }
         Statement::MatchDecider(number, arms) => {
             let arms = self::arms(["0", "1"], arms);
-            // Two names for all deciders, so that places are told apart by numbers.
+            // Deciders share two names, so that only numbers distinguish their places.
             let decider = decider(if number % 2 == 0 { "d0" } else { "d1" }, played::decide);
             Node::Match { subject: Subject::Decider(decider), used: asked(decider), arms, route: by_number }
         }
@@ -191,7 +191,7 @@ fn node(statement: &Statement) -> Node {
         }
         Statement::Split(branches) => {
             let branches: Vec<&'static [Node]> = branches.iter().map(|branch| nodes(branch)).collect();
-            // One after the other, so that the outcomes have an order.
+            // One branch at a time, so that the outcomes have an order.
             Node::Split { branches: Box::leak(branches.into_boxed_slice()), max: Some(1) }
         }
         Statement::End => Node::End("", Text::NONE),

@@ -20,7 +20,7 @@ use crate::engine::{JobError, RunOptions};
 use crate::graph::Node;
 use crate::repository::{BatchStatus, Repository};
 
-/// How an execution ended, as the engine and the reference both put it.
+/// How an execution ended, in terms that the engine and the reference share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Completed,

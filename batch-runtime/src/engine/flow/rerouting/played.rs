@@ -45,7 +45,7 @@ impl Script {
         }
     }
 
-    /// The arm that a decider chooses, or none where it fails.
+    /// The arm that a decider chooses, or none if it fails.
     pub(super) fn arm(&mut self) -> Option<usize> {
         match self.next() {
             0..=2 => None,
@@ -88,7 +88,7 @@ pub(super) fn run(run: &StepRun<'_>) -> StepEnd {
     });
     let result = match outcome {
         Outcome::Completed(value) => {
-            // The arms of a `match` on how it ended take `Ended`, others the value.
+            // A `match` on the end of a step takes `Ended`; other ones take the value.
             let ends = run.route.is_some_and(|route| route.arms[0].label == "Completed");
             let outcome =
                 || -> Box<dyn Any> { if ends { Box::new(Ended::Completed) } else { Box::new(value) } };

@@ -13,7 +13,7 @@ type Key = (Kind, usize, Vec<u32>);
 enum Kind {
     /// A step, or a nested job: how it ended.
     Ended,
-    /// A `match`, by the number of its subject: the arm that was taken. A loop: does it end?
+    /// A `match`, by the number of its subject: the arm that was taken. A loop: whether it ends.
     Chosen,
     /// A `stop!`, by its place among those of the body.
     Stopped,
@@ -109,8 +109,8 @@ fn execute(body: &[Statement], instance: &mut Instance, life: &mut Life<'_>) -> 
 }
 
 impl Instance {
-    /// Follows what was passed as far as it goes. Where that comes to a `fail!`, the decision that led there is open. `None`
-    /// where it does not come to the end of the body.
+    /// Replays the places that were passed. If that reaches a `fail!`, the decision that led there is open again. Returns
+    /// `None` if it does not reach the end of the body.
     fn follow(
         &mut self,
         body: &[Statement],
@@ -221,7 +221,8 @@ impl Instance {
         followed
     }
 
-    /// Forgets what was passed in a part of the body, in these iterations, `stops` being the number of `stop!`s before it.
+    /// Forgets the places that were passed in a part of the body, in these iterations. `stops` is the number of `stop!`s
+    /// before that part.
     fn forget(&mut self, body: &[Statement], iterations: &[u32], stops: &mut usize, onwards: bool) {
         for statement in body {
             match statement {
@@ -274,7 +275,7 @@ fn is_in(at: &[u32], iterations: &[u32], onwards: bool) -> bool {
     onwards && at.starts_with(around) && at.get(around.len()).is_some_and(|at| at > first)
 }
 
-/// How many `stop!`s there are in a statement.
+/// The number of `stop!`s in a statement.
 fn stops_in(statement: &Statement) -> usize {
     let all = |body: &[Statement]| body.iter().map(stops_in).sum::<usize>();
     match statement {

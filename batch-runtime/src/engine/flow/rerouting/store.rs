@@ -25,7 +25,7 @@ struct Instance {
     id: i64,
     last: Option<ExecutionId>,
     journal: Vec<JournalEntry>,
-    /// The steps, by how they ended last: completed or not.
+    /// The steps, with whether their last execution completed.
     steps: BTreeMap<String, bool>,
     /// The names of step executions, by their numbers.
     begun: Vec<String>,

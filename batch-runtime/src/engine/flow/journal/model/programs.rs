@@ -47,7 +47,7 @@ enum Stmt {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Spec {
-    /// What it is, whatever it is called.
+    /// Identifies the step, whatever its name is.
     identity: u32,
     name: String,
     kind: u8,
