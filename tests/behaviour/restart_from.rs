@@ -116,7 +116,7 @@ fn an_unknown_step_is_refused_with_the_nearest() {
 fn a_step_to_which_the_way_does_not_lead_is_refused() {
     let (world, launch) = failed("elsewhere", "d");
     let what = from(&world, &launch, "other").unwrap_err();
-    assert!(what.contains("does not come to `other`"), "{what}");
+    assert!(what.contains("does not reach `other`"), "{what}");
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub(crate) fn run_resolved(
     flow::job::run(repository, job, parameters, options, flow::job::As::Itself(None))
 }
 
-/// The same, for an instance that begins at a step.
+/// As [`run_resolved`], for a restart that begins at a step.
 pub(crate) fn run_from(
     repository: &Arc<dyn Repository>,
     job: &'static JobInfo,

@@ -123,7 +123,7 @@ fn a_begun_step_that_is_gone_is_refused() {
     let world = begun(one::loads);
     let what = refused(&world, without::loads);
     assert!(
-        what.starts_with("step `load` has committed 2 chunks with 6 items, and the job has no step"),
+        what.starts_with("step `load` has committed 2 chunks with 6 items, but the job no longer has a step"),
         "{what}"
     );
 }

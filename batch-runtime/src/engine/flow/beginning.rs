@@ -1,4 +1,4 @@
-//! Finds what is done again where a restart begins at a step: that step, and all that the instance has passed or begun after it.
+//! Finds what runs again if a restart begins at a step: that step, and everything passed or begun after it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::definition::{DeciderInfo, nearest};
 use crate::graph::{Node, Subject, Text};
 use crate::repository::{JournalEntry, SoFar};
 
-/// Where a restart begins: at a step of the job, by the name that `show` tells.
+/// The step at which a restart begins, by the name that `show` prints.
 ///
 /// ```
 /// use batch_runtime::engine::RestartFrom;
@@ -24,29 +24,30 @@ pub struct RestartFrom {
 }
 
 impl RestartFrom {
-    /// At that step; one in a loop with its iteration, as `page[3]`.
+    /// Begins at the step with this name. In a loop the name includes the iteration, as in `page[3]`.
     #[must_use]
     pub fn step(name: &str) -> Self {
         Self { step: name.to_owned(), force: false }
     }
 
-    /// Passes over the steps before it that are not complete: what they left undone stays undone.
+    /// Passes over incomplete steps before that step. Their remaining work is not done.
     #[must_use]
     pub fn force(mut self, yes: bool) -> Self {
         self.force = yes;
         self
     }
 
-    /// The step's name.
+    /// The name of the step.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.step
     }
 
-    /// What the journal is told, so that the job begins there. `passed` is what a replay has passed before it began.
+    /// The journal entries that let the job begin there. `passed` holds the places that a replay has passed before it
+    /// began.
     ///
     /// # Errors
-    /// When the job does not come to that step, or steps before it are not complete.
+    /// When the job does not reach that step, or steps before it are not complete.
     pub(super) fn entries(
         &self,
         nodes: &'static [Node],
@@ -71,7 +72,7 @@ impl RestartFrom {
         let Seek { mut kept, incomplete, beside, .. } = seek;
         if !incomplete.is_empty() && !self.force {
             return Err(format!(
-                "before `{step}`, `{}` is not complete; restart without `--from` to go on there, or pass over it with `--force`",
+                "before `{step}`, `{}` is not complete; restart without `--from` to continue there, or pass over it with `--force`",
                 incomplete.join("`, `")
             ));
         }
@@ -84,7 +85,7 @@ impl RestartFrom {
         Ok(over.chain(again.into_iter().map(|path| JournalEntry::at(path, RUN_AGAIN))).collect())
     }
 
-    /// Why the walk did not come to the step.
+    /// The reason why the walk did not reach the step.
     fn unreached(&self, nodes: &'static [Node], so_far: &SoFar<'_>) -> String {
         let step = self.step.as_str();
         let steps = names_of_places(nodes);
@@ -115,33 +116,33 @@ impl RestartFrom {
             recorded.chain(begun).filter(same).filter(|path| !path.starts_with("match ")).collect();
         if rounds.is_empty() {
             return format!(
-                "the way that the instance has taken does not come to `{step}`: a decision before it took another, or is not made yet"
+                "the path that the instance took does not reach `{step}`: a decision before it led elsewhere, or has not been made yet"
             );
         }
         let rounds: Vec<&str> = rounds.into_iter().collect();
         format!(
-            "the way that the instance has taken does not come to `{step}`; it is in a loop, and ran as `{}`",
+            "the path that the instance took does not reach `{step}`; the step is in a loop, and ran as `{}`",
             rounds.join("`, `")
         )
     }
 }
 
-/// Walks what an instance has passed, up to the step.
+/// Walks the places that an instance has passed, up to the step.
 struct Seek<'s> {
     journal: &'s Journal,
     step: &'s str,
-    /// What stands as it is.
+    /// The places that stay passed.
     kept: BTreeSet<String>,
-    /// The steps on the way that are not complete.
+    /// The incomplete steps on the way.
     incomplete: Vec<String>,
-    /// Those in branches beside the step's.
+    /// The incomplete steps in branches parallel to the step's.
     beside: BTreeSet<String>,
 }
 
 enum Halt {
-    /// At the step.
+    /// The walk reached the step.
     Here,
-    /// Nobody knows how it goes on.
+    /// The walk reached a decision that has not been made, or the end of the job.
     Front,
 }
 
@@ -211,7 +212,7 @@ impl Driver for Seek<'_> {
             }
         }
         if let Some(own) = own {
-            // What is beside the step is neither before nor after it.
+            // Steps in parallel branches are neither before nor after the step.
             self.incomplete.extend(own);
             self.beside.extend(others);
             return Err(Halt::Here);

@@ -18,16 +18,16 @@ use crate::repository::{
     SoFar,
 };
 
-/// What a job runs as.
+/// Whether a job runs by itself or as a step of another job.
 #[derive(Clone, Copy)]
 pub(crate) enum As<'a> {
-    /// As itself; from a step on, where it is told to.
+    /// By itself. A restart may begin at a step.
     Itself(Option<&'a RestartFrom>),
-    /// As the step of that name of another job.
+    /// As the step with that name in another job.
     Step(&'a str),
 }
 
-/// Launches the instance of `job` with these parameters, and runs it.
+/// Launches the instance of `job` with these parameters and runs it.
 #[expect(clippy::too_many_lines, reason = "one launch and its end, step by step")]
 pub(crate) fn run(
     repository: &Arc<dyn Repository>,

@@ -22,11 +22,11 @@ use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 pub(crate) const COMPLETED: &str = "COMPLETED";
 pub(crate) const FAILED: &str = "FAILED";
 pub(crate) const STOPPED: &str = "STOPPED";
-/// What an entry says whose place counts as not passed: the arm that it is in was left.
+/// The outcome of a place that no longer counts as passed, because its arm was left.
 const TAKEN_BACK: &str = "TAKEN BACK";
-/// The same, where a restart was told to begin at that place or before it: what is there begins from its beginning.
+/// The outcome of a place that a restart with `--from` runs again from the beginning.
 pub(super) use crate::repository::RUN_AGAIN;
-/// What an entry says of a step that is not complete, and that a restart was told to pass over.
+/// The outcome of an incomplete step that a restart with `--from` and `--force` passes over.
 pub(super) const PASSED_OVER: &str = "PASSED OVER";
 
 /// What an instance has passed, by place.
@@ -35,7 +35,7 @@ pub(crate) struct Journal {
     entries: BTreeMap<String, JournalEntry>,
     /// When each place was first passed.
     order: BTreeMap<String, usize>,
-    /// How often what is at a place completed, also in arms that were left, or was given up to run again.
+    /// How often the activity at a place completed, also in arms that were left, or was abandoned to run again.
     completions: BTreeMap<String, u32>,
     /// True if a `match` or `while` has had different outcomes.
     rerouted: bool,
@@ -68,7 +68,7 @@ impl Journal {
         if entry.outcome == RUN_AGAIN
             && self.entries.get(&entry.path).is_none_or(|before| before.outcome != COMPLETED)
         {
-            // It is over as it was, like one that completed: a nested job that runs again is another instance.
+            // Count it as one that completed, so that a nested job runs again as another instance.
             *self.completions.entry(entry.path.clone()).or_insert(0) += 1;
         }
         if entry.outcome == TAKEN_BACK || entry.outcome == RUN_AGAIN {

@@ -393,11 +393,11 @@ impl<D: Driver> Walk<'_, D> {
     }
 }
 
-/// The names of the steps and nested jobs of a body, those of its flows included.
+/// The names of the steps and nested jobs of a body, including those of its flows.
 pub(super) fn names_of_places(nodes: &'static [Node]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     Numbering::default().pass(nodes, 0, &mut |name, _| {
-        // What is decided, and a `stop!`, are places as well.
+        // Decisions and `stop!` are places as well, but not steps.
         if !name.contains(' ') && name.split('#').next() != Some(STOP) {
             names.insert(name.to_owned());
         }
