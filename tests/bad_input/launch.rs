@@ -9,7 +9,7 @@ const COMPLETE: &str = "job `ledger` with these parameters is already COMPLETED:
                         run it with other parameters, or with `--next`";
 
 const CHANGED: &str = "job `ledger` has changed since execution 1: it has passed `export` (COMPLETED), which the job no \
-                       longer comes to; finish the instance with the program it began with, or run it with `--next`";
+                       longer reaches; finish the instance with the program it began with, or run it with `--next`";
 
 #[test]
 fn an_instance_that_is_complete_is_not_run_again() {

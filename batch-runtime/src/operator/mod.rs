@@ -246,8 +246,8 @@ impl JobOperator {
     /// the writer may overwrite one that is finished, and its rows are written once more. A nested job runs as a new instance. In a `split!`, the other branches stand as they are.
     ///
     /// # Errors
-    /// As [`restart_with`](Self::restart_with); and when the job has no such step, the way that the instance has taken does not come
-    /// to it, or steps before it are not complete, unless [`RestartFrom::force`] passes over them.
+    /// As [`restart_with`](Self::restart_with); and when the job has no such step, the path that the instance took does not reach
+    /// it, or steps before it are not complete, unless [`RestartFrom::force`] passes over them.
     ///
     /// ```
     /// # use std::sync::Arc;
