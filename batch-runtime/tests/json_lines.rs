@@ -374,7 +374,7 @@ fn a_number_in_quotes_is_kept_by_a_text_and_one_without_is_refused() {
     }
 
     let folder = Folder::new();
-    let path = folder.file("in.jsonl", "{\"cents\": \"0.10\"}\n{\"cents\": 0.10}\n".to_owned());
+    let path = folder.file("in.jsonl", "{\"cents\": \"0.10\"}\n{\"cents\": 0.10}\n");
     let mut reader = JsonLinesReader::<Amount>::open(path).unwrap();
     assert_eq!(reader.read().unwrap().unwrap().cents, "0.10");
     let error = reader.read().unwrap_err();
@@ -384,7 +384,7 @@ fn a_number_in_quotes_is_kept_by_a_text_and_one_without_is_refused() {
 #[test]
 fn an_integer_that_the_field_does_not_hold_is_refused() {
     let folder = Folder::new();
-    let path = folder.file("in.jsonl", "18446744073709551615\n18446744073709551616\n".to_owned());
+    let path = folder.file("in.jsonl", "18446744073709551615\n18446744073709551616\n");
     let mut reader = JsonLinesReader::<u64>::open(path).unwrap();
     assert_eq!(reader.read().unwrap(), Some(u64::MAX));
     let error = reader.read().unwrap_err();
