@@ -1,5 +1,4 @@
-//! Receives: a step or a job of the user's. Gives: its run in a test: a step without a repository, a job in a
-//! private one that vanishes.
+//! Runs your steps and jobs in tests: a step without a repository, a job in a private one that is dropped afterwards.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -17,10 +16,10 @@ use crate::observe::{JobReport, StepLive};
 use crate::repository::sqlite::SqliteRepository;
 use crate::repository::{ChunkStore, Counters, Profile, Repository};
 
-/// Runs a job in a repository of its own, which is gone afterwards.
+/// Runs a job in a private repository, which is dropped afterwards.
 ///
 /// # Errors
-/// When it could not be launched. A job that failed is a report.
+/// If the job cannot be launched. A job that fails is not an error: its report says so.
 pub fn run(launch: &Launch) -> Result<JobReport, JobError> {
     let repository: Arc<dyn Repository> = Arc::new(SqliteRepository::temporary()?);
     engine::run(&repository, launch, &RunOptions::default())
@@ -47,7 +46,7 @@ pub fn transaction<'c, D: Database>(tx: &'c <D::Driver as Driver>::Transaction<'
     Transaction::new(tx)
 }
 
-/// A chunk step without a repository: nothing is stored, nothing can be restarted.
+/// A chunk step without a repository: it stores nothing and cannot be restarted.
 #[derive(Debug)]
 #[must_use = "a step test does nothing until it is run"]
 pub struct StepTest<S> {
@@ -56,12 +55,12 @@ pub struct StepTest<S> {
     step: PhantomData<S>,
 }
 
-/// What a step did without a repository.
+/// The result of a step that ran without a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ran {
-    /// What it counted.
+    /// Its counters.
     pub counters: Counters,
-    /// Where its time went.
+    /// The time it spent in each phase.
     pub profile: Profile,
 }
 
@@ -77,7 +76,7 @@ impl<S: StepDefinition> StepTest<S> {
         Self { parameters: Parameters::new(), position: None, step: PhantomData }
     }
 
-    /// Gives a job parameter that the step's components ask for.
+    /// Sets a job parameter that the step's components need.
     pub fn parameter<T: ParameterType>(mut self, name: &str, value: &T) -> Self {
         if let Some(value) = value.to_value() {
             self.parameters.insert(name, Parameter { value, identifying: false, secret: false });
@@ -88,7 +87,7 @@ impl<S: StepDefinition> StepTest<S> {
     /// Starts the step's reader from a position, as a restart does.
     ///
     /// # Errors
-    /// When the position does not serialise.
+    /// If the position cannot be serialised.
     pub fn from_position(mut self, position: &impl Serialize) -> Result<Self, Failure> {
         self.position = Some(engine::encode_position(position)?);
         Ok(self)
@@ -102,8 +101,8 @@ impl<S: StepDefinition> StepTest<S> {
         self.with(|run| (S::INFO.run)(run).outcome())
     }
 
-    /// Runs the step's processors, chunk by chunk, over these items in the place of its reader; gives what its writer would
-    /// have been given, and the counters.
+    /// Runs the step's processors, chunk by chunk, over `items` instead of its reader. Returns the items that its writer would
+    /// receive, and the counters.
     ///
     /// # Errors
     /// The processors' own.
@@ -114,7 +113,7 @@ impl<S: StepDefinition> StepTest<S> {
         self.with(|run| engine::collect::<P, _>(run, crate::readers::VecReader::new(items)))
     }
 
-    /// Runs the step's own reader and processors, and gives what its writer would have been given, and the counters.
+    /// Runs the step's own reader and processors. Returns the items that its writer would receive, and the counters.
     ///
     /// # Errors
     /// The reader's and processors' own.
