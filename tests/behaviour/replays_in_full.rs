@@ -178,7 +178,7 @@ fn a_repaired_input_is_refused_with_what_to_do() {
     let replayed = replay(&world, published::INFO, &report).unwrap();
     assert_eq!(replayed.status, BatchStatus::Failed);
     let why = &replayed.exit.description;
-    assert!(why.contains("put records that were mended into an input of their own"), "{why}");
+    assert!(why.contains("put repaired records into an input of their own"), "{why}");
     assert_eq!(kept(&world), [2, 4]);
 }
 
