@@ -79,14 +79,13 @@
 //! | run jobs from your own `main` | [`operator::JobOperator`], [`observe`] |
 //! | look at past runs | [`repository`], whose page is the crash contract |
 //!
-//! Inside, [`definition`] holds the traits that the attributes implement, [`graph`] a job's body as a constant, and [`engine`] runs
-//! it.
+//! Inside, [`graph`] holds a job's body as a constant, and [`engine`] runs it.
 
 #[doc(hidden)]
 pub mod __private;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod definition;
+mod definition;
 pub mod engine;
 pub mod graph;
 pub mod guide;
@@ -97,7 +96,28 @@ pub mod repository;
 pub mod testing;
 pub mod writers;
 
-pub use definition::*;
+// A program names these. Generated code finds the rest in `__private`.
+
+// Readers, writers, and what their methods take.
+pub use definition::{Durability, Mark, Partitionable, Progress, Reader, Splittable, Writer};
+// What components return, and what they ask for.
+pub use definition::{Ended, Exit, JobContext, JobEnd, Many, Output, Partition, Repeat, StepContext};
+// Databases.
+pub use definition::{
+    ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
+};
+// Faults.
+#[cfg(feature = "async")]
+pub use definition::TimedOut;
+pub use definition::{BoxError, Failure, Phase, STATE_LIMIT};
+// Jobs, their parameters, and how they are launched.
+pub use definition::{
+    BigInteger, BigIntegerError, ExecutionId, InstanceId, JobDefinition, JobInfo, JobOptions, Launch,
+    Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, ParametersError, REPLAY, RUN_ID,
+    StepExecutionId, StopSignal, parse_parameters, resolve_parameters,
+};
+// Bounds of generic code.
+pub use definition::{Deserializes, Pipe, Piped, Serializes, StepDefinition};
 
 pub use jiff::Timestamp;
 pub use jiff::civil::{Date, DateTime};
