@@ -81,6 +81,9 @@
 //!
 //! Inside, [`graph`] holds a job's body as a constant, and [`engine`] runs it.
 
+// The documentation on docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc(hidden)]
 pub mod __private;
 #[cfg(feature = "cli")]
@@ -127,22 +130,23 @@ pub use batch_macros::{
     resource, retry_policy, skip_policy, writer,
 };
 
-/// Makes one value of the states that the partitions of a step kept: `#[step(chunk = 100, partitions = 4, aggregator = total)]`.
+/// Marks a function that combines the states of a step's partitions into one value:
+/// `#[step(chunk = 100, partitions = 4, aggregator = total)]`.
 ///
 #[doc = include_str!("../docs/aggregator.md")]
 pub use batch_macros::aggregator;
 
-/// Defines a job: the arguments of the function are its parameters, its body is the control flow.
+/// Marks a function that defines a job: its arguments are the parameters, its body is the control flow.
 ///
 #[doc = include_str!("../docs/job.md")]
 pub use batch_macros::job;
 
-/// Defines a function that hears of one event of a step or job: `#[listener(after_step)]`.
+/// Marks a function that is notified of one event of a step or job: `#[listener(after_step)]`.
 ///
 #[doc = include_str!("../docs/listeners.md")]
 pub use batch_macros::listener;
 
-/// Defines a step: a pipe of components with `chunk`, a tasklet without.
+/// Marks a function that defines a step: a pipe of components if it has `chunk`, else a tasklet.
 ///
 #[doc = include_str!("../docs/step.md")]
 pub use batch_macros::step;
