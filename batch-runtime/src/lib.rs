@@ -88,7 +88,9 @@
 pub mod __private;
 #[cfg(feature = "cli")]
 pub mod cli;
-mod definition;
+// Hidden in the documentation alone: rustc would name the types of a hidden module by their whole path in its messages.
+#[cfg_attr(doc, doc(hidden))]
+pub mod definition;
 pub mod engine;
 pub mod graph;
 pub mod guide;

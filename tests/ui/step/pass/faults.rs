@@ -2,7 +2,8 @@ use std::error::Error;
 use std::fmt;
 
 use batch_runtime::prelude::*;
-use batch_runtime::{Backoff, Rank, StepDefinition as _};
+use batch_runtime::StepDefinition as _;
+use batch_runtime::__private::{Backoff, Rank};
 use std::time::Duration;
 
 #[derive(Clone)]
