@@ -104,7 +104,7 @@ pub mod writers;
 // A program names these. Generated code finds the rest in `__private`.
 
 // Readers, writers, and what their methods take.
-pub use definition::{Durability, Mark, Partitionable, Progress, Reader, Splittable, Writer};
+pub use definition::{Arranged, Durability, Mark, Partitionable, Progress, Reader, Splittable, Writer};
 // What components return, and what they ask for.
 pub use definition::{Ended, Exit, JobContext, JobEnd, Many, Output, Partition, Repeat, StepContext};
 // Databases.

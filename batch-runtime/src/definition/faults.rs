@@ -76,7 +76,7 @@ pub struct RetryRule {
 ///
 /// ```
 /// use std::time::Duration;
-/// use batch_runtime::Backoff;
+/// use batch_runtime::definition::Backoff;
 ///
 /// let backoff = Backoff::Exponential {
 ///     first: Duration::from_millis(100),

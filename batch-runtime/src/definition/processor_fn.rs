@@ -85,7 +85,8 @@ pub(super) fn failed(failure: Failure, name: &'static str) -> Failure {
 /// A function that takes one item, with its state `S` or `()`. `K` is the kind of its return value.
 ///
 /// ```
-/// use batch_runtime::{Failure, Maybe, Process, ProcessorFn, Sink};
+/// use batch_runtime::Failure;
+/// use batch_runtime::definition::{Maybe, Process, ProcessorFn, Sink};
 ///
 /// fn late(minutes: i32) -> Option<i32> {
 ///     (minutes > 0).then_some(minutes)
@@ -182,7 +183,8 @@ impl<S: fmt::Debug, F, K> fmt::Debug for ProcessorFn<S, F, K> {
 /// again. A failed outcome is [rejected](Sink::reject), and the others come out if the chunk continues.
 ///
 /// ```
-/// use batch_runtime::{BulkFn, Failure, One, Process, Sink};
+/// use batch_runtime::Failure;
+/// use batch_runtime::definition::{BulkFn, One, Process, Sink};
 ///
 /// fn ranks(points: &[u32]) -> Vec<usize> {
 ///     points.iter().map(|mine| points.iter().filter(|other| *other > mine).count() + 1).collect()

@@ -13,7 +13,8 @@ use super::{Failure, Process, Sink, Slot, State, States, Yields};
 /// value.
 ///
 /// ```
-/// use batch_runtime::{Failure, One, Process, ReferenceFn, Sink};
+/// use batch_runtime::Failure;
+/// use batch_runtime::definition::{One, Process, ReferenceFn, Sink};
 ///
 /// struct Chunk(Vec<usize>);
 /// impl Sink<usize> for Chunk {
