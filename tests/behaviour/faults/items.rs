@@ -427,9 +427,10 @@ fn a_failed_write_names_the_records_of_its_chunk_and_a_panic_names_component_and
     type Job = fn(PathBuf, i64) -> batch_runtime::Launch;
     for job in [placed_job as Job, placed_by_threads_job] {
         for (ill, component, place) in [
-            (2, "writing in `refuses`: the records up to ", "line 3: no room"),
-            (5, "writing in `refuses`: the records after ", "line 3 up to line 6: no room"),
-            (-5, "writing in `refuses`: the records after ", "line 3 up to line 6: panicked at"),
+            (2, "writing in `refuses`: the 3 records up to ", "line 3: no room"),
+            (5, "writing in `refuses`: the 3 records up to ", "line 6: no room"),
+            (7, "writing in `refuses`: ", "in.csv, line 7: no room"),
+            (-5, "writing in `refuses`: the 3 records up to ", "line 6: panicked at"),
             (105, "processing in `falls`: ", "in.csv, line 5: panicked at"),
         ] {
             let world = World::new();

@@ -39,6 +39,18 @@ pub(crate) const MAX_UNREAD: u64 = 10_000;
 /// apart: each output is then stored with the number of the record it stems from.
 pub(crate) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     pub(crate) outputs: Outputs<P::Out>,
+    /// Boxed, because the loop moves the batch in and out for every chunk.
+    pub(crate) faults: Box<ItemFaults<In>>,
+    /// The number of the record that is being processed.
+    pub(crate) source: u32,
+    /// The record of the last output, and the number of records with outputs. Counted only if processors
+    /// buffer items; otherwise the length of the outputs shows it.
+    pub(crate) last_source: Option<u32>,
+    pub(crate) produced: u64,
+}
+
+/// The records of a chunk that need attention after the loop. Empty unless `CAREFUL`.
+pub(crate) struct ItemFaults<In> {
     /// The records that bulk processors rejected, in their order.
     pub(crate) rejected: Vec<(u32, Failure)>,
     /// The calls that were retried, with their records.
@@ -46,12 +58,20 @@ pub(crate) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     /// The items read, with the numbers of their records, for as long as one of their outputs may still be
     /// rejected.
     pub(crate) held: Vec<(u32, Option<In>)>,
-    /// The number of the record that is being processed.
-    pub(crate) source: u32,
-    /// The record of the last output, and the number of records with outputs. Counted only if processors
-    /// buffer items; otherwise the length of the outputs shows it.
-    pub(crate) last_source: Option<u32>,
-    pub(crate) produced: u64,
+}
+
+impl<In> ItemFaults<In> {
+    /// Returns the item of a record, if it is still held.
+    pub(crate) fn held(&self, source: u32) -> Option<&In> {
+        let place = self.held.iter().find(|(number, item)| *number == source && item.is_some());
+        place.and_then(|(_, item)| item.as_ref())
+    }
+
+    /// Removes and returns the item of a record, if it is still held.
+    pub(crate) fn take_held(&mut self, source: u32) -> Option<In> {
+        let place = self.held.iter_mut().find(|(number, item)| *number == source && item.is_some());
+        place.and_then(|(_, item)| item.take())
+    }
 }
 
 impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
@@ -67,9 +87,7 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
         }
         Self {
             outputs,
-            rejected: Vec::new(),
-            repeated: Vec::new(),
-            held: Vec::new(),
+            faults: Box::new(ItemFaults { rejected: Vec::new(), repeated: Vec::new(), held: Vec::new() }),
             source: 0,
             last_source: None,
             produced: 0,
@@ -79,28 +97,18 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
     /// Empties it for the next chunk.
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();
-        self.rejected.clear();
-        self.repeated.clear();
-        self.held.clear();
+        if CAREFUL {
+            self.faults.rejected.clear();
+            self.faults.repeated.clear();
+            self.faults.held.clear();
+        }
         (self.last_source, self.produced) = (None, 0);
     }
 
     /// Records that calls for the current record were retried.
     #[cold]
     pub(crate) fn note(&mut self, attempts: Noted, item: Option<In>) {
-        self.repeated.push(Repeated { source: self.source, attempts, item });
-    }
-
-    /// Returns the item of a record, if it is still held.
-    pub(crate) fn held(&self, source: u32) -> Option<&In> {
-        let place = self.held.iter().find(|(number, item)| *number == source && item.is_some());
-        place.and_then(|(_, item)| item.as_ref())
-    }
-
-    /// Removes and returns the item of a record, if it is still held.
-    pub(crate) fn take_held(&mut self, source: u32) -> Option<In> {
-        let place = self.held.iter_mut().find(|(number, item)| *number == source && item.is_some());
-        place.and_then(|(_, item)| item.take())
+        self.faults.repeated.push(Repeated { source: self.source, attempts, item });
     }
 
     /// Removes the outputs of the current record.
@@ -140,7 +148,7 @@ impl<In, P: Process<In>, const CAREFUL: bool> Sink<P::Out> for Batch<In, P, CARE
             return Err(failure);
         }
         self.retract();
-        self.rejected.push((self.source, failure));
+        self.faults.rejected.push((self.source, failure));
         Ok(())
     }
 }

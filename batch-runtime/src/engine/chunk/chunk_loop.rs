@@ -1,6 +1,7 @@
 //! Fills chunk after chunk, and writes and commits each with its checkpoint in one transaction.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -26,14 +27,9 @@ use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 /// the instance.
 const MAX_LOCATED: u64 = 256;
 
-/// Describes the records of a chunk in words. The common part of both places is written once.
-fn describe_records(after: Option<&str>, last: &str) -> String {
-    let Some(after) = after else { return format!("the records up to {last}") };
-    let last = match (after.rsplit_once(", "), last.rsplit_once(", ")) {
-        (Some((one, _)), Some((other, last))) if one == other => last,
-        _ => last,
-    };
-    format!("the records after {after} up to {last}")
+/// Describes in words the records of a chunk that ends at the place `last`.
+fn describe_records(records: u64, last: String) -> String {
+    if records == 1 { last } else { format!("the {records} records up to {last}") }
 }
 
 /// The counters and timings of everything committed so far.
@@ -71,8 +67,9 @@ pub(crate) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
     /// The position of the reader when the step began; `None` if an earlier execution read something.
     start: Option<String>,
     pub(crate) json: fn(&W::Item) -> Option<String>,
-    /// The place of the last record of the last chunk.
-    last_location: Option<String>,
+    /// The position of the reader before the last whole chunk, and the number of its records.
+    previous: Option<String>,
+    previous_records: u64,
 }
 
 impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
@@ -84,7 +81,16 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         writer: W,
         json: fn(&W::Item) -> Option<String>,
     ) -> Self {
-        Self { shared, totals, writer, last: Positions::default(), start: None, json, last_location: None }
+        Self {
+            shared,
+            totals,
+            writer,
+            last: Positions::default(),
+            start: None,
+            json,
+            previous: None,
+            previous_records: 0,
+        }
     }
 
     /// Resumes the writer at its position of the last commit.
@@ -183,8 +189,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             }
             let stop_requested = self
                 .commit(filled, &mut feed, &mut record, &mut watch, &mut phases)
-                .map_err(|halt| self.with_records(halt, &feed))?;
-            self.last_location = feed.location();
+                .map_err(|halt| Self::with_records(halt, filled.records::<CAREFUL>(), &feed))?;
             phases.commit += watch.lap();
             if measure != Measure::No {
                 self.totals.profiler.add(measure, phases);
@@ -209,9 +214,15 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let (Some(record), true) = (take_panicked_record(), run.store.borrow().keeps()) else {
             return failure;
         };
-        let last = &self.last.reader;
-        match locate::of_panic(phase, record, self.last_location.as_deref(), |records| {
-            feed.places(records, last)
+        match locate::of_panic(phase, record, |record| {
+            let (record, base) = match (record, &self.previous) {
+                (Some(record), _) => (record, &self.last.reader),
+                (None, Some(previous)) => {
+                    (u32::try_from(self.previous_records.checked_sub(1)?).ok()?, previous)
+                }
+                (None, None) => return None,
+            };
+            feed.places(&BTreeSet::from([record]), base).remove(&record)
         }) {
             Some(place) => failure.at(place),
             None => failure,
@@ -220,13 +231,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
 
     /// Adds to a write failure which records the chunk was made of.
     #[cold]
-    fn with_records<F: Feed<In, W::Item>>(&self, halt: Halt, feed: &F) -> Halt {
+    fn with_records<F: Feed<In, W::Item>>(halt: Halt, records: u64, feed: &F) -> Halt {
         match (halt, feed.location()) {
             // If the target itself fails, no record is to blame.
             (Halt::Failed(failure), Some(last))
                 if failure.phase() == Some(Phase::Write) && !is_of_the_target(&failure) =>
             {
-                Halt::Failed(failure.at(describe_records(self.last_location.as_deref(), &last)))
+                Halt::Failed(failure.at(describe_records(records, last)))
             }
             (halt, _) => halt,
         }
@@ -272,6 +283,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             }
             committed => committed?,
         };
+        self.previous_records = filled.records::<CAREFUL>();
         feed.committed().map_err(|failure| Halt::Failed(self.shared.blame(failure, Phase::Read)))?;
         log_if_failed(self.shared.listener.after_chunk(&self.totals.counters));
         Ok(stop_requested)
@@ -306,7 +318,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ) -> Result<bool, ChunkError> {
         let run = self.shared.run;
         let before = self.writer.position();
-        let put = if CAREFUL { run.put_so_far() } else { PutSoFar::default() };
+        let put = CAREFUL.then(|| run.put_so_far());
         let skipped = self.shared.skip_rules.len();
         let mut reached = None;
         let mut store = run.store.borrow_mut();
@@ -315,7 +327,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let committed = store.commit(record, |tx, record| {
             // The time to begin the transaction counts as part of the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, feed.outputs(), *tx, &before, &put)?;
+            let written = self.write(portion, feed.outputs(), *tx, &before, put.as_ref())?;
             write_time = watch.lap();
             if CAREFUL && self.shared.skip_rules.len() > 0 {
                 if keeps {
@@ -323,7 +335,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 }
                 self.write_skips(portion, &feed.outputs().items, tx)?;
             }
-            let skips = self.shared.skip_rules.of(&portion.records);
+            let skips = if CAREFUL { self.shared.skip_rules.of(&portion.records) } else { Vec::new() };
             record.counters = self.counters_with(portion, written, &skips);
             if keeps {
                 record.skipped = SkipRules::records(&skips, feed.base(&self.last.reader))?;
@@ -347,8 +359,8 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             Err(error) => {
                 self.shared.phase.set(Phase::Write);
                 self.shared.skip_rules.forget(skipped);
-                if CAREFUL {
-                    run.take_back(&put);
+                if let Some(put) = &put {
+                    run.take_back(put);
                 }
                 let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
                 let stuck = Failure::new(stuck);
@@ -370,7 +382,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         if let Some(reached) = reached {
             self.last.writer = reached.writer;
             if portion.is_last {
-                self.last.reader = reached.reader;
+                self.previous = Some(mem::replace(&mut self.last.reader, reached.reader));
             }
         }
         run.settle();
@@ -396,7 +408,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         outputs: &mut Outputs<W::Item>,
         tx: ChunkTransaction<'_>,
         begin: &W::Position,
-        put: &PutSoFar,
+        put: Option<&PutSoFar>,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {

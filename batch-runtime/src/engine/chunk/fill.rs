@@ -57,19 +57,18 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
     fn run<L: StepListener<R::Item, P::Out>, const TIMED: bool>(
         self,
         extent: Extent<'_>,
-        mut filled: Filled,
+        filled: Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
         phases: &mut Phases,
     ) -> FilledPipeline<R, P, CAREFUL> {
         let Self { mut reader, mut processor, mut batch } = self;
+        let Filled { mut read, mut filtered, mut records, skipped, mut ended } = filled;
         let mut last = batch.outputs.items.len();
         let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
-        while (filled.read < extent.items || !reader.may_end_chunk() && filled.read < extent.most)
-            && !filled.ended
-        {
-            if CAREFUL && filled.read > 0 && reader.may_end_chunk() && extent.is_over() {
+        while !ended && (read < extent.items || !reader.may_end_chunk() && read < extent.most) {
+            if CAREFUL && read > 0 && reader.may_end_chunk() && extent.is_over() {
                 break;
             }
             if L::HEARS_ITEMS
@@ -78,11 +77,11 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                 fault = Some(Fault::Listener(failure));
                 break;
             }
-            let record = if CAREFUL { u64::from(filled.records) } else { filled.read };
+            let record = if CAREFUL { u64::from(records) } else { read };
             let item = match in_phase_of_record(phase, Phase::Read, record, || reader.read()) {
                 Ok(Some(item)) => item,
                 Ok(None) => {
-                    filled.ended = true;
+                    ended = true;
                     break;
                 }
                 Err(error) => {
@@ -94,13 +93,13 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                 phases.read += ticks.lap();
             }
             if CAREFUL {
-                batch.source = filled.records;
-                filled.records = filled.records.saturating_add(1);
+                batch.source = records;
+                records = records.saturating_add(1);
                 processor.hold(Slot::Item);
             } else if P::BUFFERS {
-                batch.source = source_number(filled.read);
+                batch.source = source_number(read);
             }
-            filled.read += 1;
+            read += 1;
             if L::HEARS_ITEMS {
                 log_if_failed(listener.after_read(&item));
                 if let Err(failure) = listener.before_process(&item) {
@@ -117,7 +116,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                     break;
                 }
                 if P::BUFFERS {
-                    batch.held.push((batch.source, Some(item)));
+                    batch.faults.held.push((batch.source, Some(item)));
                     if P::NOTES && processor.has_noted() {
                         batch.note(processor.take_noted(), None);
                     }
@@ -136,7 +135,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                 }
             }
             let length = batch.outputs.items.len();
-            filled.filtered += u64::from(length == last);
+            filtered += u64::from(length == last);
             if L::HEARS_ITEMS {
                 for item in &batch.outputs.items[last..] {
                     log_if_failed(listener.after_process(item));
@@ -147,6 +146,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                 phases.process += ticks.lap();
             }
         }
+        let mut filled = Filled { read, filtered, records, skipped, ended };
         let mut pipeline = Self { reader, processor, batch };
         let result = match fault {
             Some(fault) => Err(fault),
@@ -174,8 +174,9 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
             batch.note(processor.take_noted(), None);
         }
         flushed.map_err(Fault::Flush)?;
-        if CAREFUL && !P::LEAVES && !batch.rejected.is_empty() {
+        if CAREFUL && !P::LEAVES && !batch.faults.rejected.is_empty() {
             batch
+                .faults
                 .held
                 .extend(processor.take_returned().into_iter().map(|(source, item)| (source, Some(item))));
         }
@@ -189,7 +190,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         } else {
             batch.produced
         };
-        filled.filtered = filled.read - filled.skipped - batch.rejected.len() as u64 - produced;
+        filled.filtered = filled.read - filled.skipped - batch.faults.rejected.len() as u64 - produced;
         Ok(())
     }
 }

@@ -96,19 +96,20 @@ where
             }
         }
         if CAREFUL {
-            let mut rejected = mem::take(&mut pipeline.batch.rejected);
+            let mut rejected = mem::take(&mut pipeline.batch.faults.rejected);
             if let Some(base) = base.filter(|_| !rejected.is_empty()) {
                 let unplaced = rejected.iter_mut().map(|(source, failure)| (*source, failure));
                 locate::locate(unplaced, &base, &mut self.reopen);
             }
-            let mut repeated = mem::take(&mut pipeline.batch.repeated);
+            let mut repeated = mem::take(&mut pipeline.batch.faults.repeated);
             for Repeated { source, attempts, item } in repeated.drain(..) {
-                shared.notify_attempts(attempts, item.as_ref().or_else(|| pipeline.batch.held(source)));
+                shared
+                    .notify_attempts(attempts, item.as_ref().or_else(|| pipeline.batch.faults.held(source)));
             }
-            pipeline.batch.repeated = repeated;
+            pipeline.batch.faults.repeated = repeated;
             for (source, failure) in rejected {
                 let failure = shared.blame(failure, Phase::Process);
-                let item = pipeline.batch.take_held(source);
+                let item = pipeline.batch.faults.take_held(source);
                 log_if_failed(shared.listener.on_process_error(item.as_ref(), &failure));
                 filled.skipped += 1;
                 shared
@@ -202,7 +203,7 @@ where
             Fault::Listener(failure) => Err(halt(failure)),
             Fault::Flush(failure) => {
                 let failure = shared.blame(failure, Phase::Process);
-                for Repeated { attempts, .. } in pipeline.batch.repeated.drain(..) {
+                for Repeated { attempts, .. } in pipeline.batch.faults.repeated.drain(..) {
                     shared.notify_attempts(attempts, None);
                 }
                 log_if_failed(shared.listener.on_process_error(None, &failure));

@@ -23,8 +23,8 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(crate) tx: &'w ChunkTransaction<'w>,
     /// The position of the writer at the beginning of the transaction.
     pub(crate) begin: &'w W::Position,
-    /// The uncommitted values in the contexts at that time.
-    pub(crate) put: &'w PutSoFar,
+    /// The uncommitted values in the contexts at that time; `None` unless the step is careful.
+    pub(crate) put: Option<&'w PutSoFar>,
     /// The number of the record that each item stems from; empty unless the step is careful.
     pub(crate) sources: &'w mut [u32],
     /// The index of the first item in its chunk.
@@ -74,7 +74,9 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     /// Rolls back to the beginning of the transaction and releases its locks.
     fn give_up(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
-        self.shared.run.take_back(self.put);
+        if let Some(put) = self.put {
+            self.shared.run.take_back(put);
+        }
         self.writer.rollback(self.begin).map_err(Failure::new)
     }
 

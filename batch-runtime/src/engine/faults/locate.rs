@@ -28,23 +28,30 @@ pub(crate) fn locate<'f, R: Reader>(
     }
 }
 
-/// The place of a panic about the record with that number.
+/// The place of a panic about the record with that number within its chunk.
 ///
 /// A panic of a processor is at the record. A panic of a reader is after the record before, because a second reader would
-/// panic at the same record. `last` is the place of the last record of the previous chunk.
+/// panic at the same record. `find` returns the place of a record, for `None` of the last one of the previous chunk.
 #[cold]
 pub(crate) fn of_panic(
     phase: Phase,
     record: u32,
-    last: Option<&str>,
-    find: impl FnOnce(&BTreeSet<u32>) -> BTreeMap<u32, String>,
+    find: impl FnOnce(Option<u32>) -> Option<String>,
 ) -> Option<String> {
-    let at = |record: u32| find(&BTreeSet::from([record])).remove(&record);
-    match (phase, record.checked_sub(1)) {
-        (Phase::Read, Some(before)) => at(before).map(|place| format!("after {place}")),
-        (Phase::Read, None) => last.map(|place| format!("after {place}")),
-        _ => at(record),
+    match phase {
+        Phase::Read => find(record.checked_sub(1)).map(|place| format!("after {place}")),
+        _ => find(Some(record)),
     }
+}
+
+/// The place of one record, as by [`find`].
+#[cold]
+pub(crate) fn find_one<R: Reader>(
+    record: u32,
+    base: &str,
+    open: impl FnOnce() -> Result<R, Failure>,
+) -> Option<String> {
+    find(&BTreeSet::from([record]), base, open).remove(&record)
 }
 
 /// The places of the records with these numbers, counted from `base`. Those that cannot be found are left out.

@@ -154,13 +154,12 @@ where
     fn locate_panic(&mut self, failure: Failure, record: Option<u32>, begin: &str) -> Failure {
         let (Some(record), true) = (record, failure.is_panic()) else { return failure };
         let phase = failure.phase().unwrap_or(Phase::Process);
-        let after = match self.order {
-            Order::OfInput => self.current.location.as_deref(),
+        match locate::of_panic(phase, record, |record| match (record, self.order) {
+            (Some(record), _) => locate::find_one(record, begin, &mut self.reopen),
+            (None, Order::OfInput) => self.current.location.clone(),
             // The chunk taken last need not be the one before it in the input.
-            Order::AsDone => None,
-        };
-        let find = |records: &BTreeSet<u32>| locate::find(records, begin, &mut self.reopen);
-        match locate::of_panic(phase, record, after, find) {
+            (None, Order::AsDone) => None,
+        }) {
             Some(place) => failure.at(place),
             None => failure,
         }

@@ -212,13 +212,13 @@ where
             }
         };
         if fatal.is_none() {
-            for (source, failure) in mem::take(&mut self.batch.rejected) {
+            for (source, failure) in mem::take(&mut self.batch.faults.rejected) {
                 filled.skipped += 1;
-                let item = self.batch.take_held(source);
+                let item = self.batch.faults.take_held(source);
                 faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
             }
         }
-        repeated.append(&mut self.batch.repeated);
+        repeated.append(&mut self.batch.faults.repeated);
         let Self { processor, batch, .. } = self;
         Processed { processor, outputs: batch.outputs, filled, fatal, is_whole }
     }
