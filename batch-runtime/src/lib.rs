@@ -109,7 +109,8 @@ pub use definition::{Arranged, Durability, Mark, Partitionable, Progress, Reader
 pub use definition::{Ended, Exit, JobContext, JobEnd, Many, Output, Partition, Repeat, StepContext};
 // Databases.
 pub use definition::{
-    ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
+    Backend, ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver,
+    OpenTransaction, Sqlite, Transaction,
 };
 // Faults.
 #[cfg(feature = "async")]

@@ -152,7 +152,7 @@ impl<S: StepDefinition> StepTest<S> {
             own: &own,
             scope: Scope::of_step(&environment, &own),
             sizes,
-            store: RefCell::new(ChunkStore::Nowhere),
+            store: RefCell::new(ChunkStore::nowhere()),
             inherited: engine::checkpoint_at(self.position),
             durability: crate::definition::Durability::Process,
             before: Counters::default(),

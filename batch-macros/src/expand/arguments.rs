@@ -73,14 +73,14 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
         }
         Asks::Transaction(database) => {
             out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
-            need(quote!(__batch::NeedKind::Transaction(<#alias as __batch::Database>::INFO)));
+            need(quote!(__batch::NeedKind::Transaction(__batch::Of::type_of::<#alias>())));
             out.fetch_each.extend(quote!(let #local = __tx.of::<#alias>()?;));
             out.pass.push(spanning_type(argument, "&", &local));
             out.transactional = true;
         }
         Asks::Connection(database) => {
             out.aliases.extend(database_alias(&alias, argument, database.as_ref()));
-            need(quote!(__batch::NeedKind::Connection(<#alias as __batch::Database>::INFO)));
+            need(quote!(__batch::NeedKind::Connection(__batch::Of::type_of::<#alias>())));
             out.fetch.extend(quote!(let #local = __scope.connection::<#alias>()?;));
             out.pass.push(spanning_type(argument, "&*", &local));
         }

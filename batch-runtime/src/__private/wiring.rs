@@ -3,7 +3,7 @@
 
 use super::message::{Message, distance, is_near, same_text};
 use crate::definition::{
-    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseInfo, Need, NeedKind, Raises, TypeName,
+    Binding, BoundTo, ComponentUse, ConstantValue, DatabaseKind, Need, NeedKind, Of, Raises, TypeName,
 };
 use crate::definition::{Kind, expected};
 
@@ -245,8 +245,7 @@ pub(crate) const fn fits(given: &TypeName, asked: &TypeName) -> bool {
     same_text(given.name, "{float}") && (same_text(asked.name, "f64") || same_text(asked.name, "f32"))
 }
 
-#[expect(clippy::option_option, reason = "no database, the repository's own, or another")]
-const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static DatabaseInfo>> {
+const fn transaction_of(component: &ComponentUse) -> Option<Of> {
     let mut i = 0;
     while i < component.needs.len() {
         if let NeedKind::Transaction(database) = component.needs[i].kind {
@@ -257,17 +256,19 @@ const fn transaction_of(component: &ComponentUse) -> Option<Option<&'static Data
     None
 }
 
-const fn of_database(message: Message, database: Option<&'static DatabaseInfo>) -> Message {
+const fn of_database(message: Message, database: Of) -> Message {
     match database {
-        Some(database) => message.and("database `").and(database.name).and("`"),
-        None => message.and("the repository's own database"),
+        Of::Named(database) => message.and("database `").and(database.name).and("`"),
+        Of::Own(_) => message.and("the repository's own database"),
     }
 }
 
-const fn database_id(database: Option<&'static DatabaseInfo>) -> &'static str {
-    match database {
-        Some(database) => database.id,
-        None => "",
+/// Returns whether both are the same database; the repository's own if both are of the same kind.
+const fn is_same(one: Of, other: Of) -> bool {
+    match (one, other) {
+        (Of::Named(one), Of::Named(other)) => same_text(one.id, other.id),
+        (Of::Own(one), Of::Own(other)) => same_text(one.ty, other.ty),
+        (Of::Named(_), Of::Own(_)) | (Of::Own(_), Of::Named(_)) => false,
     }
 }
 
@@ -333,8 +334,11 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
     let mut i = 0;
     while i < index {
         if let Some(first) = transaction_of(&components[i]) {
-            if same_text(database_id(first), database_id(database)) {
+            if is_same(first, database) {
                 return None;
+            }
+            if let (Of::Own(one), Of::Own(other)) = (first, database) {
+                return Some(two_kinds(step, (components[i].name, one), (components[index].name, other)));
             }
             let message = Message::of("step `")
                 .and(step)
@@ -348,6 +352,25 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
         i += 1;
     }
     None
+}
+
+/// The mistake of two components that take the repository's own database for two kinds.
+const fn two_kinds(
+    step: &str,
+    (first, one): (&str, DatabaseKind),
+    (second, other): (&str, DatabaseKind),
+) -> Message {
+    Message::of("step `")
+        .and(step)
+        .and("` would write to two kinds of database: `")
+        .and(first)
+        .and("` asks for a transaction of `")
+        .and(one.ty)
+        .and("`, `")
+        .and(second)
+        .and("` for one of `")
+        .and(other.ty)
+        .and("`, and both mean the repository's own; ask for the same kind in both, or name a `#[database]`")
 }
 
 /// The mistake of a rule about errors in a step that cannot fail.

@@ -164,7 +164,7 @@ fn kind(error: &RepositoryError) -> (u8, &'static str) {
         RepositoryError::Stopped => (exit::STOPPED, "stopped"),
         RepositoryError::TransactionEnded => (exit::FAILED, "transaction_ended"),
         RepositoryError::Unusable { .. }
-        | RepositoryError::Sqlite { .. }
+        | RepositoryError::Database { .. }
         | RepositoryError::Corrupt { .. } => (exit::USAGE, "repository"),
     }
 }

@@ -1,6 +1,7 @@
 //! The traits that the attributes implement and that users implement for their own readers and writers.
 
 mod aggregation;
+mod chunk_transaction;
 mod classifier;
 mod context;
 mod database;
@@ -40,6 +41,7 @@ mod scope;
 mod sizes;
 mod slots;
 mod splitting;
+mod sqlite;
 mod state;
 mod state_cell;
 mod step;
@@ -49,10 +51,11 @@ mod transaction_watch;
 mod writer;
 
 pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
+pub use chunk_transaction::{ChunkTransaction, OpenTransaction};
 pub use classifier::ClassifierDefinition;
 pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId, StopSignal};
 pub use database::{
-    ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, Driver, Sqlite, Transaction,
+    Backend, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of, Transaction,
 };
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
@@ -97,6 +100,7 @@ pub use resource::ResourceDefinition;
 pub use scope::Scope;
 pub use sizes::SizedBy;
 pub use splitting::Splittable;
+pub use sqlite::Sqlite;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{
     EarlierName, Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet,

@@ -1,7 +1,7 @@
 //! The arguments of components and their bindings as constants, so that a job can check at compile time that
 //! it provides everything its steps need.
 
-use super::database::DatabaseInfo;
+use super::database::Of;
 use super::parameter::TypeName;
 use super::parameter_value::ParameterValue;
 use super::raises::Raises;
@@ -57,12 +57,12 @@ pub enum NeedKind {
         /// True if it may be missing.
         optional: bool,
     },
-    /// The chunk's transaction, `&Transaction<'_>`: of the repository's own database, or of another.
-    Transaction(Option<&'static DatabaseInfo>),
+    /// The chunk's transaction, `&Transaction<'_>`.
+    Transaction(Of),
     /// The running job, `&JobContext`, which can look up any parameter.
     JobContext,
-    /// A connection for reading: to the repository's own database, or to another.
-    Connection(Option<&'static DatabaseInfo>),
+    /// A connection for reading.
+    Connection(Of),
     /// The partition that the step execution works on, `Partition<Range>`.
     Partition,
     /// A resource, with its own needs.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 
 use super::context::{JobContext, StepContext, StopSignal};
-use super::database::{Connection, Database, DatabaseHandle, DatabaseInfo, Driver};
+use super::database::{Connection, Database, DatabaseHandle, Of};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
 use super::partition::{Assigned, Partition};
@@ -305,16 +305,17 @@ impl<'s> Scope<'s> {
     /// If the database cannot be opened, or is of another kind than the component asks for.
     pub fn connection<D: Database>(&self) -> Result<&'s Connection<D>, Failure> {
         self.step()?.local.local::<Connection<D>, _, _>(|| {
-            let handle = self.database(D::INFO)?;
-            let driver = D::Driver::from_handle(&handle)
+            let handle = self.database(Of::type_of::<D>())?;
+            let driver = handle
+                .downcast_ref::<D::Driver>()
                 .ok_or_else(|| Failure::new("the repository is not of the kind that the connection needs"))?;
             Connection::open(driver)
         })
     }
 
     /// The database of a `#[database]` function, opened on first use, or the repository's own.
-    pub(crate) fn database(&self, info: Option<&'static DatabaseInfo>) -> Result<DatabaseHandle, Failure> {
-        let Some(info) = info else {
+    pub(crate) fn database(&self, database: Of) -> Result<DatabaseHandle, Failure> {
+        let Of::Named(info) = database else {
             return self
                 .job
                 .own

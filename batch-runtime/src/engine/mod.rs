@@ -79,15 +79,21 @@ pub enum JobError {
     /// A parameter is missing or unknown, or its value does not fit its type.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// A step needs a transaction of the repository's own database, but the repository has none.
-    #[error("job `{job}`: step `{step}` uses the repository's own database, but {repository} has none")]
+    /// A step needs the repository's own database, but that is of another kind.
+    #[error(
+        "job `{job}`: step `{step}` wants the repository's own database to be {wants}, but {repository} {has}"
+    )]
     WrongDatabase {
         /// The job.
         job: String,
         /// The step.
         step: String,
+        /// The kind of database that the step wants.
+        wants: &'static str,
         /// The repository.
         repository: String,
+        /// The kind that the repository has, and what to do.
+        has: String,
     },
     /// The job, as it is now, cannot read again what an execution skipped.
     #[error(

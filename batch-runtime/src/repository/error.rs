@@ -1,9 +1,7 @@
 //! The errors of a repository, each with what to do about it.
 
-use std::path::PathBuf;
-
 use super::BatchStatus;
-use crate::definition::{ExecutionId, Failure, InstanceId};
+use crate::definition::{BoxError, ExecutionId, Failure, InstanceId};
 
 /// Why a chunk was not committed. All of it is rolled back.
 #[derive(Debug, thiserror::Error)]
@@ -143,32 +141,32 @@ pub enum RepositoryError {
         status: BatchStatus,
     },
     /// The repository is unusable in its current state.
-    #[error("repository {path}: {what}")]
+    #[error("repository {place}: {what}")]
     Unusable {
-        /// The file.
-        path: PathBuf,
+        /// The file or server.
+        place: String,
         /// The problem, and what to do.
         what: String,
     },
-    /// A component ended the transaction that belongs to the engine, or continued after `SQLite` had rolled
-    /// it back.
+    /// A component ended the transaction that belongs to the engine, or continued after the database had
+    /// rolled it back.
     #[error(
         "a component ended the transaction of the chunk, and nothing of the chunk is kept; leave `COMMIT` and `ROLLBACK` to the engine, and return the error of an `INSERT OR ROLLBACK`"
     )]
     TransactionEnded,
     /// The database failed.
-    #[error("repository {path}: {source}")]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
+    #[error("repository {place}: {source}")]
+    Database {
+        /// The file or server.
+        place: String,
         /// The cause.
-        source: rusqlite::Error,
+        source: BoxError,
     },
     /// Stored data cannot be understood.
-    #[error("repository {path}: {what}")]
+    #[error("repository {place}: {what}")]
     Corrupt {
-        /// The file.
-        path: PathBuf,
+        /// The file or server.
+        place: String,
         /// The unreadable data.
         what: String,
     },

@@ -57,13 +57,15 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
 
     /// Calls the writer once.
     fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
-        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, .. } = self;
+        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, put, .. } = self;
         let items = &items[part];
         in_phase(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
         // Catch a panic here, so that it rolls back and names the chunk like any other failure.
         let written =
             panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
-        let written = tx.after(written).map_err(|failure| run.blame(failure, Phase::Write));
+        // A step with rules must know now which call failed.
+        let written = if put.is_some() { tx.settled(written) } else { tx.after(written) };
+        let written = written.map_err(|failure| run.blame(failure, Phase::Write));
         match &written {
             Ok(()) => log_if_failed(listener.after_write(items)),
             Err(failure) => log_if_failed(listener.on_write_error(items, failure)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::definition::resolve_beside;
 use crate::definition::{
-    Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, Mark, NeedKind, Parameter,
+    Assigned, DatabaseHandle, DatabaseInfo, Environment, Failure, JobInfo, Mark, NeedKind, Of, Parameter,
     ParameterValue, Parameters, Scope, Sizes, StepContext, StepEnvironment, StepExecutionId, StepInfo,
     Values,
 };
@@ -22,8 +22,8 @@ use crate::engine::{JobError, RunOptions};
 use crate::graph::Activity;
 use crate::observe::{StepLive, StepReport};
 use crate::repository::{
-    BatchStatus, BegunStep, Counters, Ownership, PartitionExecution, Recovery, Repository, RepositoryError,
-    StepStart,
+    BatchStatus, BegunStep, Checkpoints, Counters, Ownership, PartitionExecution, Recovery, Repository,
+    RepositoryError, StepStart, begin_step,
 };
 
 /// A step or nested job to execute, and everything it needs.
@@ -66,6 +66,8 @@ pub(crate) struct Begun {
     pub(crate) end: StepEnd,
     /// The steps of a nested job.
     pub(crate) nested: Vec<StepReport>,
+    /// Its checkpoints, if its chunks are committed in another database.
+    pub(crate) checkpoints: Option<Arc<dyn Checkpoints>>,
 }
 
 pub(crate) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
@@ -79,7 +81,7 @@ pub(crate) fn execute(request: &Request<'_>) -> Result<Begun, RepositoryError> {
 }
 
 fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
-    let elsewhere = elsewhere(step).map(|info| (info, request.scope.database(Some(info))));
+    let elsewhere = elsewhere(step).map(|info| (info, request.scope.database(Of::Named(info))));
     let limit = step.options.start_limit;
     // If a database of the user's cannot be opened, the step fails, and that failure is recorded.
     let (begun, unopened) = match &elsewhere {
@@ -95,7 +97,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
             Err(error) => (begin(request, limit, None)?, Some(error.to_string())),
         },
     };
-    let BegunStep { id, starts, mut context, before, chunks } = begun;
+    let BegunStep { id, starts, mut context, before, chunks, checkpoints } = begun;
     let share = request.partition.as_ref();
     let live = match share {
         None => StepLive::new(request.name.to_owned(), before),
@@ -154,7 +156,7 @@ fn execute_step(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun,
             }
         }
     };
-    Ok(Begun { id, before, live, end, nested: Vec::new() })
+    Ok(Begun { id, before, live, end, nested: Vec::new(), checkpoints })
 }
 
 /// The mark of the output. A partition has the mark of its step.
@@ -188,12 +190,11 @@ fn begin(
         form: form.as_deref(),
         was: &was,
         elsewhere,
+        durability: request.options.durability,
         stop: &request.options.stop,
     };
-    match &request.partition {
-        None => request.repository.begin_step(request.ownership, &start),
-        Some(share) => request.repository.begin_partition(request.ownership, share.partition.id, &start),
-    }
+    let created = request.partition.as_ref().map(|share| share.partition.id);
+    begin_step(request.repository, request.ownership, &start, created)
 }
 
 fn failed(failure: Failure) -> StepEnd {
@@ -203,7 +204,7 @@ fn failed(failure: Failure) -> StepEnd {
 /// The other database whose transaction the step's components use. The macros allow at most one.
 pub(crate) fn elsewhere(step: &StepInfo) -> Option<&'static DatabaseInfo> {
     step.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
-        NeedKind::Transaction(database) => database,
+        NeedKind::Transaction(Of::Named(database)) => Some(database),
         _ => None,
     })
 }
@@ -241,6 +242,7 @@ fn execute_job(request: &Request<'_>, nested: &'static JobInfo) -> Result<Begun,
         live,
         end: StepEnd { result, counters: Counters::default(), profile: None },
         nested: steps,
+        checkpoints: None,
     })
 }
 

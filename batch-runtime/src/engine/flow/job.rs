@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::definition::{Environment, JobContext, JobEnd, JobInfo, NeedKind, Parameters, StepInfo, Values};
+use crate::definition::{
+    DatabaseKind, Environment, JobContext, JobEnd, JobInfo, NeedKind, Of, Parameters, StepInfo, Values,
+};
 use crate::engine::faults::undeclared::warn_of_undeclared;
 use crate::engine::flow::journal::{self, Journal};
 use crate::engine::flow::listeners;
@@ -155,24 +157,33 @@ pub(crate) fn run(
 
 /// Fails if a step commits in the repository's own database and the repository has none.
 fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> Result<(), JobError> {
-    if repository.database().is_some() {
-        return Ok(());
-    }
-    match steps(job.flow).into_iter().find(|step| uses_own_database(step)) {
-        None => Ok(()),
-        Some(step) => Err(JobError::WrongDatabase {
-            job: job.name.to_owned(),
-            step: step.name.to_owned(),
-            repository: repository.url(),
-        }),
-    }
+    let kind = repository.database().map(|database| database.kind());
+    let other = steps(job.flow)
+        .into_iter()
+        .find_map(|step| own_database(step).filter(|wants| Some(*wants) != kind).map(|wants| (step, wants)));
+    let Some((step, wants)) = other else { return Ok(()) };
+    let has = match kind {
+        Some(kind) => format!(
+            "is {}: write `Transaction<'_, {}>`, or name a `#[database]`: `Transaction<'_, warehouse>`",
+            kind.name, kind.ty
+        ),
+        None => "has none".to_owned(),
+    };
+    Err(JobError::WrongDatabase {
+        job: job.name.to_owned(),
+        step: step.name.to_owned(),
+        wants: wants.name,
+        repository: repository.url(),
+        has,
+    })
 }
 
-fn uses_own_database(step: &StepInfo) -> bool {
-    step.components
-        .iter()
-        .flat_map(|component| component.needs)
-        .any(|need| matches!(need.kind, NeedKind::Transaction(None) | NeedKind::Connection(None)))
+/// The kind of the repository's own database that the components of a step ask for. The macros allow at most one kind.
+fn own_database(step: &StepInfo) -> Option<DatabaseKind> {
+    step.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
+        NeedKind::Transaction(Of::Own(kind)) | NeedKind::Connection(Of::Own(kind)) => Some(kind),
+        _ => None,
+    })
 }
 
 /// The steps of a body, including those of its flows.

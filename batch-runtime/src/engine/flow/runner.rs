@@ -17,6 +17,7 @@ use crate::graph::{Activity, Subject, Text};
 use crate::observe::{Remedy, StepFailure, StepReport};
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
+    finish_step,
 };
 
 /// Why a walk ended before the end of the body.
@@ -132,20 +133,21 @@ impl Runner<'_> {
         let name = self.shown(&place.path);
         let scope = place.bindings.iter().fold(Scope::of_job(self.environment), |scope, b| scope.bound(b));
         let began = Instant::now();
-        let execution::Begun { id, before, live, end, nested } = execution::execute(&execution::Request {
-            repository: self.repository,
-            ownership: self.ownership,
-            environment: self.environment,
-            options: self.options,
-            path: &place.path,
-            name: &name,
-            activity: place.used.activity,
-            scope,
-            route: choice.map(Choice::route),
-            completions: self.journal.completions(&place.path),
-            replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
-            partition: None,
-        })?;
+        let execution::Begun { id, before, live, end, nested, checkpoints } =
+            execution::execute(&execution::Request {
+                repository: self.repository,
+                ownership: self.ownership,
+                environment: self.environment,
+                options: self.options,
+                path: &place.path,
+                name: &name,
+                activity: place.used.activity,
+                scope,
+                route: choice.map(Choice::route),
+                completions: self.journal.completions(&place.path),
+                replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
+                partition: None,
+            })?;
         self.steps.extend(nested);
         let StepEnd { result, counters, profile } = end;
 
@@ -190,7 +192,7 @@ impl Runner<'_> {
             context: None,
             job_context: values.changed().then(|| values.changes()),
         };
-        let finished = self.repository.finish_step(self.ownership, id, &finish);
+        let finished = finish_step(&**self.repository, self.ownership, id, checkpoints.as_deref(), &finish);
         if let Some(error) = lost {
             return Err(Halt::Lost(error));
         }

@@ -151,6 +151,7 @@ impl PartitionedRun<'_> {
             form: None,
             was: &[],
             elsewhere: None,
+            durability: request.options.durability,
             stop: &request.options.stop,
         };
         repository.begin_partitions(owner, &start, new.as_deref()).map_err(|error| match error {

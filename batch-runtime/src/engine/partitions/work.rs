@@ -14,6 +14,7 @@ use crate::graph::Activity;
 use crate::observe::StepLive;
 use crate::repository::{
     BatchStatus, ExitStatus, Ownership, PartitionExecution, Repository, RepositoryError, StepFinish,
+    finish_step,
 };
 
 /// The number of threads that this machine can run in parallel.
@@ -128,6 +129,7 @@ impl<'w> PartitionWork<'w> {
         begun: Begun,
         environment: &Environment,
     ) -> Result<BatchStatus, RepositoryError> {
+        let checkpoints = begun.checkpoints.as_deref();
         let StepEnd { result, counters, profile } = begun.end;
         let values = &environment.job.values;
         let (status, exit, lost) = match result {
@@ -154,7 +156,7 @@ impl<'w> PartitionWork<'w> {
             context: None,
             job_context: values.changed().then(|| values.changes()),
         };
-        let finished = self.repository.finish_step(self.ownership, begun.id, &finish);
+        let finished = finish_step(&**self.repository, self.ownership, begun.id, checkpoints, &finish);
         if let Some(error) = lost {
             return Err(error);
         }

@@ -1,7 +1,7 @@
 //! Lists the parameters that an activity asks for, under the names they have where it is used. It follows the
 //! bindings inside the activity; an argument bound to a constant asks for nothing.
 
-use crate::definition::{Binding, BoundTo, Need, NeedKind, OPTION, TypeName};
+use crate::definition::{Binding, BoundTo, Need, NeedKind, OPTION, Of, TypeName};
 use crate::graph::{Activity, Arm, Node, Use};
 
 use super::message::same;
@@ -190,7 +190,7 @@ impl Search {
                     None => None,
                 },
                 NeedKind::Resource(inner) => self.needs(inner, false, noun, user, Around::NOTHING, true),
-                NeedKind::Transaction(Some(database)) | NeedKind::Connection(Some(database)) => {
+                NeedKind::Transaction(Of::Named(database)) | NeedKind::Connection(Of::Named(database)) => {
                     self.needs(database.needs, false, noun, user, Around::NOTHING, true)
                 }
                 // It may look up any parameter.
@@ -208,8 +208,8 @@ impl Search {
                     }),
                     None => None,
                 },
-                NeedKind::Transaction(None)
-                | NeedKind::Connection(None)
+                NeedKind::Transaction(Of::Own(_))
+                | NeedKind::Connection(Of::Own(_))
                 | NeedKind::Output { .. }
                 | NeedKind::Partition
                 | NeedKind::Ahead

@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::elsewhere::Elsewhere;
 use super::lock::{Locks, with_suffix};
-use super::queue::{Queue, Queues, Turn};
-use crate::definition::{Durability, ExecutionId, StepExecutionId, TransactionWatch, file_uri};
-use crate::repository::Clock;
+use super::queue::{Queue, Turn};
+use crate::definition::{Durability, ExecutionId, TransactionWatch, file_uri};
+use crate::repository::{Clock, Intervals};
 
 /// The interval at which a wait for a locked database checks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -26,10 +25,8 @@ pub(super) struct Waits {
     pub(super) commit: Duration,
     /// The wait for a lock after which anything else fails.
     pub(super) other: Duration,
-    /// The interval between copies of commits in another database.
-    pub(super) mirror: Duration,
-    /// The interval between checks for a requested stop.
-    pub(super) poll: Duration,
+    /// The intervals at which commits in another database are followed.
+    pub(super) intervals: Intervals,
 }
 
 /// The state shared by all handles of one repository.
@@ -46,14 +43,10 @@ pub(super) struct Shared {
     /// Whether it was opened read-only, without write access, while nobody writes.
     pub(super) at_rest: bool,
     pub(super) idle: Mutex<Vec<Session>>,
-    /// The queues of the files that this process writes, the repository and others.
-    pub(super) queues: Queues,
     /// The queue of the repository's file.
     pub(super) queue: Arc<Queue>,
     /// The durabilities of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
-    /// The running steps whose chunks are committed in another database.
-    pub(super) elsewhere: Mutex<BTreeMap<StepExecutionId, Elsewhere>>,
 }
 
 /// A connection, with the current durability of its commits.

@@ -1,108 +1,85 @@
-//! Steps whose rows go to another database: fence, counters and checkpoint are in a table there, committed
-//! with the rows. That table is authoritative; the repository's rows of the step are a copy.
+//! Steps whose rows go to a `SQLite` file other than the repository's.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::connections::{Lent, Session, Shared, guard, synchronous};
+use super::chunks::{numbered, transact};
+use super::connections::{Lent, Session, guard, synchronous};
 use super::error::{Trouble, unusable};
 use super::rows::{self, COUNTERS, int, stamp};
-use super::skipped;
-use crate::definition::{Sqlite, StepExecutionId};
+use super::{queue, skipped};
+use crate::definition::{Backend, DatabaseKind, Sqlite, StepExecutionId};
 use crate::repository::{
-    ChunkRecord, Clock, ContextMap, Counters, Ownership, RepositoryError, SkippedItem, StepStart,
-    decode_context,
+    Checkpoint, CheckpointKey, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
+    Counters, RepositoryError, SkippedItem, Wanted,
 };
 
-/// The row of one step in the other database. Clones share the connection.
-#[derive(Debug, Clone)]
-pub(super) struct Elsewhere {
-    key: Arc<Key>,
-    there: Arc<Mutex<There>>,
-}
+/// The wait for a lock after which a chunk is rolled back.
+const WAIT: Duration = Duration::from_mins(1);
 
+/// The row of one step in the other database.
 #[derive(Debug)]
-struct Key {
+struct Elsewhere {
     database: Sqlite,
-    repository: String,
-    owner: Ownership,
-    step: String,
-    /// The earlier names of the step.
-    was: Vec<String>,
-    clock: Arc<dyn Clock>,
+    key: CheckpointKey,
+    wanted: Wanted,
+    there: Mutex<There>,
 }
 
 /// The connection, with the row as last seen: a writer that finds another version is fenced.
 #[derive(Debug)]
-pub(super) struct There {
+struct There {
     connection: Lent,
     step: i64,
     version: i64,
 }
 
-/// The state that a step has committed in the other database.
-#[derive(Debug)]
-pub(super) struct Checkpoint {
-    /// The step execution that committed it; `None` if none ever began there.
-    pub(super) step: Option<StepExecutionId>,
-    pub(super) counters: Counters,
-    /// Its context, encoded.
-    pub(super) text: String,
-}
-
-impl Checkpoint {
-    pub(super) fn context(&self) -> Result<ContextMap, Trouble> {
-        if self.step.is_none() {
-            return Ok(ContextMap::new());
-        }
-        decode_context(&self.text)
-            .map_err(|why| Trouble::Corrupt(format!("a checkpoint cannot be read: {why}")))
+impl Backend for Sqlite {
+    fn kind(&self) -> DatabaseKind {
+        DatabaseKind::SQLITE
     }
-}
 
-impl Elsewhere {
-    pub(super) fn open(
-        shared: &Shared,
-        owner: Ownership,
-        step: &StepStart<'_>,
-        name: &str,
-        database: Sqlite,
-        wanted: impl Fn() -> Result<bool, Trouble>,
-    ) -> Result<Self, RepositoryError> {
-        let of_trouble = |trouble: Trouble| match trouble.at(database.path()) {
-            RepositoryError::Unusable { path, what } => {
-                unusable(&path, format!("(database `{name}`) {what}"))
+    fn place(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    fn checkpoints(
+        &self,
+        key: CheckpointKey,
+        wanted: &Wanted,
+    ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
+        let of_trouble = |trouble: Trouble| match trouble.at(self.path()) {
+            RepositoryError::Unusable { what, .. } => {
+                unusable(self.path(), format!("(database `{}`) {what}", key.database))
             }
             error => error,
         };
         let named = |error: rusqlite::Error| of_trouble(error.into());
-        let mut session = database
-            .connect()
-            .and_then(|connection| Session::adopt(connection, shared.waits.commit))
-            .map_err(named)?;
-        session.set_synchronous(synchronous(shared.durability_of(owner.execution))).map_err(named)?;
-        let connection = Lent::own(session, shared.queues.of(database.path()));
+        let mut session =
+            self.connect().and_then(|connection| Session::adopt(connection, WAIT)).map_err(named)?;
+        session.set_synchronous(synchronous(key.durability)).map_err(named)?;
+        let connection = Lent::own(session, queue::of(self.path()));
         let tables = || connection.execute_batch(include_str!("../schema/sqlite_checkpoint.sql"));
-        connection.patiently(tables, wanted).map_err(of_trouble)?.ok_or(RepositoryError::Stopped)?;
-        let there = There { connection, step: 0, version: 0 };
-        let key = Key {
-            database,
-            repository: shared.uuid.clone(),
-            owner,
-            step: step.name.to_owned(),
-            was: step.was.to_vec(),
-            clock: Arc::clone(&shared.clock),
-        };
-        Ok(Self { key: Arc::new(key), there: Arc::new(Mutex::new(there)) })
+        connection
+            .patiently(tables, || is_wanted(wanted))
+            .map_err(of_trouble)?
+            .ok_or(RepositoryError::Stopped)?;
+        let there = Mutex::new(There { connection, step: 0, version: 0 });
+        Ok(Arc::new(Elsewhere { database: self.clone(), key, wanted: wanted.clone(), there }))
     }
+}
 
+fn is_wanted(wanted: &Wanted) -> Result<bool, Trouble> {
+    Ok(wanted.is_wanted()?)
+}
+
+impl Checkpoints for Elsewhere {
     /// Fences every earlier owner there and returns the committed state of the step.
-    pub(super) fn raise_epoch(
-        &self,
-        wanted: impl Fn() -> Result<bool, Trouble>,
-    ) -> Result<Checkpoint, RepositoryError> {
+    fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
         let mut there = self.lock();
         let turn = there.connection.turn();
         let raise = || {
@@ -132,7 +109,10 @@ impl Elsewhere {
                 )
                 .optional()
         };
-        let row = there.connection.patiently(raise, wanted).map_err(|trouble| self.named(trouble));
+        let row = there
+            .connection
+            .patiently(raise, || is_wanted(&self.wanted))
+            .map_err(|trouble| self.named(trouble));
         drop(turn);
         let row = row?.ok_or(RepositoryError::Stopped)?;
         let checkpoint;
@@ -140,10 +120,75 @@ impl Elsewhere {
         Ok(checkpoint)
     }
 
+    /// Assigns the row to a step execution that begins.
+    fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError> {
+        let record = ChunkRecord { context: context.to_owned(), ..ChunkRecord::default() };
+        let mut there = self.lock();
+        self.write_alone(&there, step, &record)?;
+        there.committed(step);
+        Ok(())
+    }
+
+    fn session(self: Arc<Self>, step: StepExecutionId) -> Box<dyn ChunkSession> {
+        Box::new(ElsewhereSession { checkpoints: self, step, skipped: 0 })
+    }
+
+    fn settle(
+        &self,
+        step: StepExecutionId,
+        counters: &Counters,
+        changed: Option<String>,
+    ) -> Result<Option<String>, RepositoryError> {
+        let mut there = self.lock();
+        if let Some(context) = changed {
+            let record = ChunkRecord { counters: *counters, context, ..ChunkRecord::default() };
+            self.write_alone(&there, step, &record)?;
+            there.committed(step);
+            return Ok(Some(record.context));
+        }
+        there
+            .connection
+            .query_row(
+                "SELECT CONTEXT FROM BATCH_STEP_CHECKPOINT
+                 WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND STEP_EXECUTION_ID = ?4",
+                params![self.key.repository, self.key.owner.instance.0, self.key.step, step.0],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| self.named(error.into()))
+    }
+
+    /// The items that a step execution skipped after the sequence number `known`, in order, at most `limit`.
+    fn skipped_after(
+        &self,
+        step: StepExecutionId,
+        known: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, SkippedItem)>, RepositoryError> {
+        let there = self.lock();
+        there
+            .connection
+            .prepare_cached(&format!(
+                "SELECT {} FROM BATCH_STEP_SKIPPED_ITEM
+                 WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND STEP_EXECUTION_ID = ?4
+                   AND SEQUENCE > ?5
+                 ORDER BY SEQUENCE LIMIT ?6",
+                skipped::COLUMNS
+            ))
+            .and_then(|mut select| {
+                let key = &self.key;
+                let key = params![key.repository, key.owner.instance.0, key.step, step.0, int(known), limit];
+                select.query_map(key, |row| skipped::item(row, 0))?.collect()
+            })
+            .map_err(|error| self.named(error.into()))
+    }
+}
+
+impl Elsewhere {
     /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, there: &There) -> rusqlite::Result<()> {
-        let Key { repository, owner, step, was, .. } = &*self.key;
+        let CheckpointKey { repository, owner, step, was, .. } = &self.key;
         for was in was {
             for table in ["BATCH_STEP_SKIPPED_ITEM", "BATCH_STEP_CHECKPOINT"] {
                 there
@@ -160,54 +205,8 @@ impl Elsewhere {
         Ok(())
     }
 
-    /// Assigns the row to a step execution that begins.
-    pub(super) fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError> {
-        let record = ChunkRecord { context: context.to_owned(), ..ChunkRecord::default() };
-        let mut there = self.lock();
-        self.write_alone(&there, step, &record)?;
-        there.committed(step);
-        Ok(())
-    }
-
-    /// At the end of the step, stores a context that has changed, or returns the stored one. If the database
-    /// fails, the end of the step is recorded anyway: the database may be the reason why it failed.
-    pub(super) fn settle(
-        &self,
-        step: StepExecutionId,
-        counters: &Counters,
-        changed: Option<String>,
-    ) -> Result<Option<String>, RepositoryError> {
-        let mut there = self.lock();
-        let settled = match changed {
-            Some(context) => {
-                let record = ChunkRecord { counters: *counters, context, ..ChunkRecord::default() };
-                self.write_alone(&there, step, &record).map(|()| {
-                    there.committed(step);
-                    Some(record.context)
-                })
-            }
-            None => there
-                .connection
-                .query_row(
-                    "SELECT CONTEXT FROM BATCH_STEP_CHECKPOINT
-                     WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND STEP_EXECUTION_ID = ?4",
-                    params![self.key.repository, self.key.owner.instance.0, self.key.step, step.0],
-                    |row| row.get(0),
-                )
-                .optional()
-                .map_err(|error| self.named(error.into())),
-        };
-        match settled {
-            Err(error) if !matches!(error, RepositoryError::Fenced { .. }) => {
-                tracing::warn!(%error, "the end of a step is recorded without its last context");
-                Ok(None)
-            }
-            settled => settled,
-        }
-    }
-
     /// Locks the connection for one chunk.
-    pub(super) fn lock(&self) -> MutexGuard<'_, There> {
+    fn lock(&self) -> MutexGuard<'_, There> {
         guard(&self.there)
     }
 
@@ -223,7 +222,7 @@ impl Elsewhere {
     }
 
     /// Writes the record of a chunk, fenced, in the open transaction.
-    pub(super) fn write(
+    fn write(
         &self,
         there: &There,
         step: StepExecutionId,
@@ -267,7 +266,7 @@ impl Elsewhere {
 
     /// Writes the skipped items of a chunk in the open transaction, after [`write`](Self::write), which
     /// fences it.
-    pub(super) fn skip(
+    fn skip(
         &self,
         there: &There,
         step: StepExecutionId,
@@ -299,37 +298,12 @@ impl Elsewhere {
             .map_err(|error| self.named(error.into()))
     }
 
-    /// The items that a step execution skipped after the sequence number `known`, in order, at most `limit`.
-    pub(super) fn skipped_after(
-        &self,
-        step: StepExecutionId,
-        known: u64,
-        limit: u32,
-    ) -> Result<Vec<(u64, SkippedItem)>, RepositoryError> {
-        let there = self.lock();
-        there
-            .connection
-            .prepare_cached(&format!(
-                "SELECT {} FROM BATCH_STEP_SKIPPED_ITEM
-                 WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND STEP_EXECUTION_ID = ?4
-                   AND SEQUENCE > ?5
-                 ORDER BY SEQUENCE LIMIT ?6",
-                skipped::COLUMNS
-            ))
-            .and_then(|mut select| {
-                let key = &self.key;
-                let key = params![key.repository, key.owner.instance.0, key.step, step.0, int(known), limit];
-                select.query_map(key, |row| skipped::item(row, 0))?.collect()
-            })
-            .map_err(|error| self.named(error.into()))
-    }
-
-    pub(super) fn named(&self, trouble: Trouble) -> RepositoryError {
+    fn named(&self, trouble: Trouble) -> RepositoryError {
         trouble.at(self.path())
     }
 
     fn path(&self) -> &Path {
-        self.key.database.path()
+        self.database.path()
     }
 
     fn fenced(&self) -> RepositoryError {
@@ -338,13 +312,44 @@ impl Elsewhere {
 }
 
 impl There {
-    pub(super) fn connection(&self) -> &Lent {
-        &self.connection
-    }
-
     /// Called after the commit of a write for that step execution.
-    pub(super) fn committed(&mut self, step: StepExecutionId) {
+    fn committed(&mut self, step: StepExecutionId) {
         self.step = step.0;
         self.version += 1;
+    }
+}
+
+/// The chunks of one step execution.
+struct ElsewhereSession {
+    checkpoints: Arc<Elsewhere>,
+    step: StepExecutionId,
+    /// The number of skipped items that are committed.
+    skipped: u64,
+}
+
+impl fmt::Debug for ElsewhereSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ElsewhereSession").field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+impl ChunkSession for ElsewhereSession {
+    fn commit(
+        &mut self,
+        record: &mut ChunkRecord,
+        work: &mut ChunkWork<'_>,
+    ) -> Result<Committed, ChunkError> {
+        let Self { checkpoints, step, skipped } = self;
+        let mut there = checkpoints.lock();
+        let write = |record: &ChunkRecord| {
+            checkpoints.write(&there, *step, record)?;
+            numbered(*skipped, record)
+                .try_for_each(|(sequence, item)| checkpoints.skip(&there, *step, sequence, item))
+        };
+        let wanted = || is_wanted(&checkpoints.wanted);
+        transact(&there.connection, |trouble| checkpoints.named(trouble), wanted, record, work, write)?;
+        there.committed(*step);
+        *skipped += record.skipped.len() as u64;
+        Ok(Committed { stop_requested: false })
     }
 }

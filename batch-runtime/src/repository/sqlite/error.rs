@@ -34,7 +34,7 @@ impl Trouble {
     pub(super) fn at(self, path: &Path) -> RepositoryError {
         match self {
             Self::Sqlite(error) => explain(path, error),
-            Self::Corrupt(what) => RepositoryError::Corrupt { path: path.to_owned(), what },
+            Self::Corrupt(what) => RepositoryError::Corrupt { place: place(path), what },
             Self::Known(error) => error,
         }
     }
@@ -65,11 +65,15 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
             );
             return unusable(path, what);
         }
-        _ => return RepositoryError::Sqlite { path: path.to_owned(), source: error },
+        _ => return RepositoryError::Database { place: place(path), source: error.into() },
     };
     unusable(path, what)
 }
 
 pub(super) fn unusable(path: &Path, what: impl Into<String>) -> RepositoryError {
-    RepositoryError::Unusable { path: path.to_owned(), what: what.into() }
+    RepositoryError::Unusable { place: place(path), what: what.into() }
+}
+
+fn place(path: &Path) -> String {
+    path.display().to_string()
 }

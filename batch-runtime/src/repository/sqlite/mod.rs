@@ -32,15 +32,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use chunks::ChunkStore;
 use connections::Shared;
 use error::Trouble;
 pub use open::SqliteOptions;
 
 use super::{
-    BegunStep, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, JobExecution, JobInstance,
-    JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership, PartitionExecution,
-    Repository, RepositoryError, SkippedRow, StepExecution, StepFinish, StepStart,
+    Checkpoint, ChunkSession, Clock, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, Intervals,
+    JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership,
+    PartitionExecution, Repository, RepositoryError, SkippedItem, SkippedRow, StepCopy, StepExecution,
+    StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -105,15 +105,64 @@ impl Repository for SqliteRepository {
     }
 
     fn database(&self) -> Option<DatabaseHandle> {
-        Some(DatabaseHandle::Sqlite(Sqlite::open(&self.shared.path)))
+        Some(DatabaseHandle::new(Sqlite::open(&self.shared.path)))
+    }
+
+    fn is_own(&self, database: &DatabaseHandle) -> Result<bool, RepositoryError> {
+        match database.downcast_ref::<Sqlite>() {
+            Some(database) => filesystem::is_repository(&self.shared.path, database.path()),
+            None => Ok(false),
+        }
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.clock)
+    }
+
+    fn intervals(&self) -> Intervals {
+        self.shared.waits.intervals
     }
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
         self.named(launch::launch(&self.shared, request))
     }
 
-    fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError> {
-        self.named(steps::begin(&self.shared, owner, step, None))
+    fn begin_step(
+        &self,
+        owner: Ownership,
+        step: &StepStart<'_>,
+        truth: Option<&Checkpoint>,
+    ) -> Result<StepRow, RepositoryError> {
+        self.named(steps::insert(&self.shared, owner, step, truth))
+    }
+
+    fn open_chunks(
+        &self,
+        owner: Ownership,
+        row: &StepRow,
+        database: Option<&DatabaseHandle>,
+        step: &StepStart<'_>,
+    ) -> Result<Box<dyn ChunkSession>, RepositoryError> {
+        let database = database.and_then(DatabaseHandle::downcast_ref);
+        let session = self.named(steps::open_chunks(&self.shared, owner, row, database, step))?;
+        Ok(Box::new(session))
+    }
+
+    fn follow(&self, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, RepositoryError> {
+        self.named(chunks::follow(&self.shared, owner, copy))
+    }
+
+    fn last_skipped(&self, step: StepExecutionId) -> Result<Option<u64>, RepositoryError> {
+        self.named(skipped::last(&self.shared, step))
+    }
+
+    fn add_skipped(
+        &self,
+        owner: Ownership,
+        step: StepExecutionId,
+        items: &[(u64, SkippedItem)],
+    ) -> Result<(), RepositoryError> {
+        self.named(skipped::add(&self.shared, owner, step, items))
     }
 
     fn partitions(&self, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, RepositoryError> {
@@ -134,8 +183,9 @@ impl Repository for SqliteRepository {
         owner: Ownership,
         partition: StepExecutionId,
         step: &StepStart<'_>,
-    ) -> Result<BegunStep, RepositoryError> {
-        self.named(steps::begin(&self.shared, owner, step, Some(partition)))
+        truth: Option<&Checkpoint>,
+    ) -> Result<StepRow, RepositoryError> {
+        self.named(steps::start(&self.shared, owner, step, partition, truth))
     }
 
     fn partition_context(
@@ -155,8 +205,9 @@ impl Repository for SqliteRepository {
         owner: Ownership,
         step: StepExecutionId,
         finish: &StepFinish,
+        context: Option<&str>,
     ) -> Result<(), RepositoryError> {
-        self.named(steps::finish(&self.shared, owner, step, finish))
+        self.named(steps::finish(&self.shared, owner, step, finish, context))
     }
 
     fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError> {

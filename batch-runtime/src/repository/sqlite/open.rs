@@ -11,9 +11,8 @@ use super::connections::{Session, Shared, Waits, create, existing};
 use super::error::{Trouble, explain, unusable};
 use super::filesystem;
 use super::lock::{Locks, with_suffix};
-use super::queue::Queues;
-use super::schema;
-use crate::repository::{Clock, RepositoryError, SystemClock};
+use super::{queue, schema};
+use crate::repository::{Clock, Intervals, RepositoryError, SystemClock};
 
 /// The options for opening a repository.
 ///
@@ -45,8 +44,7 @@ impl Default for SqliteOptions {
             waits: Waits {
                 commit: Duration::from_mins(1),
                 other: Duration::from_secs(5),
-                mirror: Duration::from_secs(1),
-                poll: Duration::from_millis(100),
+                intervals: Intervals::default(),
             },
             locks: None,
             temporary: false,
@@ -81,7 +79,7 @@ impl SqliteOptions {
     /// second).
     #[must_use]
     pub fn intervals(mut self, mirror: Duration, poll: Duration) -> Self {
-        (self.waits.mirror, self.waits.poll) = (mirror, poll);
+        self.waits.intervals = Intervals { mirror, poll };
         self
     }
 
@@ -133,11 +131,9 @@ impl SqliteOptions {
         // Through links, so that all names of the file share their locks.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
-        let queues = Queues::default();
         Ok(SqliteRepository {
             shared: Arc::new(Shared {
-                queue: queues.of(&path),
-                queues,
+                queue: queue::of(&path),
                 path,
                 uuid,
                 locks,
@@ -147,7 +143,6 @@ impl SqliteOptions {
                 at_rest,
                 idle: Mutex::new(vec![session]),
                 durabilities: Mutex::default(),
-                elsewhere: Mutex::default(),
             }),
         })
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::connections::guard;
@@ -88,16 +88,18 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// The queues of all files that this process writes through one repository.
-#[derive(Debug, Default)]
-pub(super) struct Queues(Mutex<BTreeMap<PathBuf, Arc<Queue>>>);
-
-impl Queues {
-    /// The queue of a file, under any of its names.
-    pub(super) fn of(&self, file: &Path) -> Arc<Queue> {
-        let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
-        Arc::clone(guard(&self.0).entry(file).or_default())
+/// The queue of a file, under any of its names, for all repositories and steps of this process.
+pub(super) fn of(file: &Path) -> Arc<Queue> {
+    static QUEUES: Mutex<BTreeMap<PathBuf, Weak<Queue>>> = Mutex::new(BTreeMap::new());
+    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
+    let mut queues = guard(&QUEUES);
+    queues.retain(|_, queue| queue.strong_count() > 0);
+    if let Some(queue) = queues.get(&file).and_then(Weak::upgrade) {
+        return queue;
     }
+    let queue = Arc::new(Queue::default());
+    queues.insert(file, Arc::downgrade(&queue));
+    queue
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connections::Shared;
-use super::elsewhere::Elsewhere;
 use super::error::Trouble;
 use super::rows::{self, int};
 use super::steps::check_owner;
@@ -15,9 +14,6 @@ use crate::repository::{Ownership, RepositoryError, SkippedItem, SkippedRow};
 
 /// The columns of an item, in the order of [`item`].
 pub(super) const COLUMNS: &str = "SEQUENCE, PHASE, SOURCE_POSITION, LOCATION, ERROR, ITEM";
-
-/// The number of items copied in one transaction.
-const PAGE: u32 = 1_000;
 
 /// An item with its sequence, from the columns that begin at `first`.
 pub(super) fn item(row: &Row<'_>, first: usize) -> rusqlite::Result<(u64, SkippedItem)> {
@@ -56,36 +52,33 @@ pub(super) fn insert(
         .map(|_| ())
 }
 
-/// Copies the items that the step execution skipped in another database and that the repository lacks. After
-/// a crash the next call continues, and existing items are not copied again.
-pub(super) fn follow(
-    shared: &Arc<Shared>,
-    owner: Ownership,
-    elsewhere: &Elsewhere,
-    step: StepExecutionId,
-) -> Result<(), Trouble> {
-    let connection = shared.lend_to(owner.execution)?;
-    let known = connection
+/// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
+pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    let last = connection
         .prepare_cached(
             "SELECT (SELECT MAX(SEQUENCE) FROM BATCH_SKIPPED_ITEM WHERE STEP_EXECUTION_ID = ?1)
              FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = ?1",
         )?
         .query_row([step.0], |row| rows::count(row, 0))
         .optional()?;
-    // A repository restored from a backup does not know steps that began later.
-    let Some(mut known) = known else { return Ok(()) };
-    loop {
-        // Read outside the transaction: a slow database must not block the other users of the repository.
-        let page = elsewhere.skipped_after(step, known, PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        known = *last;
-        let transaction = connection.begin()?;
-        check_owner(&transaction, owner)?;
-        for (sequence, item) in &page {
-            insert(&transaction, step, *sequence, item)?;
-        }
-        transaction.commit()?;
+    Ok(last)
+}
+
+/// Inserts items with their numbers, except those that exist.
+pub(super) fn add(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    step: StepExecutionId,
+    items: &[(u64, SkippedItem)],
+) -> Result<(), Trouble> {
+    let connection = shared.lend_to(owner.execution)?;
+    let transaction = connection.begin()?;
+    check_owner(&transaction, owner)?;
+    for (sequence, item) in items {
+        insert(&transaction, step, *sequence, item)?;
     }
+    Ok(transaction.commit()?)
 }
 
 pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<SkippedRow>, Trouble> {

@@ -1,18 +1,17 @@
-//! Begins and ends steps: their rows, the state they inherit, and the place of their commits.
+//! Begins and ends steps: their rows, and the state they inherit.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::chunks::{ChunkStore, Target};
-use super::connections::{Lent, Session, Shared, guard};
-use super::elsewhere::{Checkpoint, Elsewhere};
+use super::chunks::{OwnSession, Target};
+use super::connections::{Lent, Session, Shared};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{filesystem, journal, partitions, queries, skipped, takeover};
-use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
+use super::{journal, partitions, queries, takeover};
+use crate::definition::{ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::{
-    self, BatchStatus, BegunStep, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish,
+    BatchStatus, Checkpoint, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish, StepRow,
     StepStart, encode_context,
 };
 
@@ -29,83 +28,34 @@ pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(
     }
 }
 
-/// Begins a step. If its step execution already exists, as for a partition, begins that one.
-pub(super) fn begin(
+/// Opens a connection to the repository's file, as the user's `#[database]` function sets it up, if there is one.
+pub(super) fn open_chunks(
     shared: &Arc<Shared>,
     owner: Ownership,
+    row: &StepRow,
+    database: Option<&Sqlite>,
     step: &StepStart<'_>,
-    created: Option<StepExecutionId>,
-) -> Result<BegunStep, Trouble> {
-    let durability = shared.durability_of(owner.execution);
-    let wanted = || queries::is_wanted(shared, owner, step.stop);
-    let (own, other) = match step.elsewhere {
-        None => (None, None),
-        Some((name, DatabaseHandle::Sqlite(database))) => {
-            if filesystem::is_repository(&shared.path, database.path())? {
-                (Some(database), None)
-            } else {
-                let elsewhere = Elsewhere::open(shared, owner, step, name, database.clone(), wanted)?;
-                (None, Some(elsewhere))
-            }
+) -> Result<OwnSession, Trouble> {
+    let connection = match database {
+        None => shared.lend_to(owner.execution)?,
+        Some(database) => {
+            let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
+            session.set_synchronous(shared.synchronous(shared.durability_of(owner.execution)))?;
+            Lent::own(session, Arc::clone(&shared.queue))
         }
     };
-    // The other database comes first: from then on the previous owner can no longer move the checkpoint.
-    let truth = other.as_ref().map(|elsewhere| elsewhere.raise_epoch(wanted)).transpose()?;
-    if let (Some(elsewhere), Some(Checkpoint { step: Some(last), .. })) = (&other, &truth) {
-        skipped::follow(shared, owner, elsewhere, *last)?;
-    }
-
-    let begun = match created {
-        None => insert(shared, owner, step, truth.as_ref())?,
-        Some(id) => start(shared, owner, step, id, truth.as_ref())?,
-    };
-    let target = Target::new(owner, begun.id, begun.version);
-    let signal = step.stop.clone();
-    let chunks = if let Some(elsewhere) = other {
-        elsewhere.start(begun.id, &begun.context_text)?;
-        guard(&shared.elsewhere).insert(begun.id, elsewhere.clone());
-        ChunkStore::elsewhere(shared, target, elsewhere, durability, signal)
-    } else {
-        ChunkStore::own(shared, target, own_connection(shared, own, owner.execution)?, signal)
-    };
-    Ok(BegunStep {
-        id: begun.id,
-        starts: begun.starts,
-        context: begun.context,
-        before: begun.before,
-        chunks: repository::ChunkStore::Sqlite(chunks),
-    })
-}
-
-/// A connection to the repository's file, as the user's `#[database]` function sets it up, if there is one.
-fn own_connection(
-    shared: &Arc<Shared>,
-    database: Option<&Sqlite>,
-    execution: ExecutionId,
-) -> Result<Lent, Trouble> {
-    let Some(database) = database else { return Ok(shared.lend_to(execution)?) };
-    let mut session = Session::adopt(database.connect()?, shared.waits.commit)?;
-    session.set_synchronous(shared.synchronous(shared.durability_of(execution)))?;
-    Ok(Lent::own(session, Arc::clone(&shared.queue)))
-}
-
-struct Begun {
-    id: StepExecutionId,
-    version: i64,
-    starts: u32,
-    context: ContextMap,
-    context_text: String,
-    before: Counters,
+    let target = Target::new(owner, row.id, row.version);
+    Ok(OwnSession::new(shared, target, connection, step.stop.clone()))
 }
 
 /// Inserts the step execution. `truth` is the state in the other database, if the step's chunks are committed
 /// in one.
-fn insert(
+pub(super) fn insert(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &StepStart<'_>,
     truth: Option<&Checkpoint>,
-) -> Result<Begun, Trouble> {
+) -> Result<StepRow, Trouble> {
     let connection = shared.lend_to(owner.execution)?;
     let wanted = || queries::is_wanted(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
@@ -130,7 +80,7 @@ fn insert(
             ContextMap::new()
         }
         (Some((last, _)), None) => context_of(&transaction, last)?,
-        (Some(_), Some(checkpoint)) => checkpoint.context()?,
+        (Some(_), Some(checkpoint)) => checkpoint.context().map_err(Trouble::Corrupt)?,
     };
     let context_text = encode_context(&context);
     let id = StepExecutionId(rows::next_id(&transaction, "BATCH_STEP_EXECUTION_SEQ")?);
@@ -148,18 +98,18 @@ fn insert(
             .execute(params![id.0, form])?;
     }
     transaction.commit()?;
-    Ok(Begun { id, version: 0, starts: earlier + 1, context, context_text, before })
+    Ok(StepRow { id, version: 0, starts: earlier + 1, context, before })
 }
 
 /// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
 /// was simply not started.
-fn start(
+pub(super) fn start(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &StepStart<'_>,
     id: StepExecutionId,
     truth: Option<&Checkpoint>,
-) -> Result<Begun, Trouble> {
+) -> Result<StepRow, Trouble> {
     let connection = shared.lend_fast()?;
     let wanted = || queries::is_wanted(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
@@ -182,14 +132,14 @@ fn start(
     let version = started.ok_or(RepositoryError::Fenced { execution: owner.execution })?;
     let context = match truth {
         None => context_of(&transaction, id)?,
-        Some(checkpoint) => checkpoint.context()?,
+        Some(checkpoint) => checkpoint.context().map_err(Trouble::Corrupt)?,
     };
     let context_text = encode_context(&context);
     if truth.is_some() {
         rows::put_step_context(&transaction, id, &context_text)?;
     }
     transaction.commit()?;
-    Ok(Begun { id, version, starts: earlier + 1, context, context_text, before })
+    Ok(StepRow { id, version, starts: earlier + 1, context, before })
 }
 
 /// Corrects the record of the previous step execution from the other database, which knows what was really
@@ -276,26 +226,13 @@ pub(super) fn finish(
     owner: Ownership,
     step: StepExecutionId,
     finish: &StepFinish,
+    context: Option<&str>,
 ) -> Result<(), Trouble> {
-    let elsewhere = guard(&shared.elsewhere).get(&step).cloned();
-    let mut context = finish.context.as_ref().map(encode_context);
-    if let Some(elsewhere) = &elsewhere {
-        context = elsewhere.settle(step, &finish.counters, context)?;
-        // The next start of the step copies them, but a complete step never starts again.
-        match skipped::follow(shared, owner, elsewhere, step).map_err(|trouble| trouble.at(&shared.path)) {
-            Err(error)
-                if finish.status != BatchStatus::Completed
-                    && !matches!(error, RepositoryError::Fenced { .. }) =>
-            {
-                tracing::warn!(%error, "the end of a step is recorded without its last skips");
-            }
-            followed => followed?,
-        }
-    }
+    let changed = finish.context.as_ref().map(encode_context);
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     update(&transaction, owner, step, finish, &stamp(shared.now()))?;
-    if let Some(context) = &context {
+    if let Some(context) = context.or(changed.as_deref()) {
         rows::put_step_context(&transaction, step, context)?;
     }
     if let Some(context) = &finish.job_context {
@@ -307,9 +244,7 @@ pub(super) fn finish(
     for entry in &finish.journal {
         journal::append(&transaction, owner, entry)?;
     }
-    transaction.commit()?;
-    guard(&shared.elsewhere).remove(&step);
-    Ok(())
+    Ok(transaction.commit()?)
 }
 
 fn update(

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
+use crate::definition::{ChunkTransaction, DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 use crate::repository::*;
 
 #[derive(Debug, Default)]
@@ -36,6 +36,21 @@ struct Instance {
 struct Lock;
 
 impl HeldLock for Lock {}
+
+/// Commits chunks that have no rows.
+#[derive(Debug)]
+struct NoRows;
+
+impl ChunkSession for NoRows {
+    fn commit(
+        &mut self,
+        record: &mut ChunkRecord,
+        work: &mut ChunkWork<'_>,
+    ) -> Result<Committed, ChunkError> {
+        work(&ChunkTransaction::none(), record).map_err(ChunkError::Work)?;
+        Ok(Committed { stop_requested: false })
+    }
+}
 
 impl Store {
     /// Lets the owner die at the write with that number.
@@ -72,6 +87,10 @@ impl Repository for Store {
 
     fn database(&self) -> Option<DatabaseHandle> {
         None
+    }
+
+    fn is_own(&self, _: &DatabaseHandle) -> Result<bool, RepositoryError> {
+        Ok(false)
     }
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
@@ -117,20 +136,52 @@ impl Repository for Store {
         })
     }
 
-    fn begin_step(&self, owner: Ownership, step: &StepStart<'_>) -> Result<BegunStep, RepositoryError> {
+    fn begin_step(
+        &self,
+        owner: Ownership,
+        step: &StepStart<'_>,
+        _: Option<&Checkpoint>,
+    ) -> Result<StepRow, RepositoryError> {
         let mut id = 0;
         self.write(owner, |instance| {
             id = instance.begun.len();
             instance.begun.push(step.name.to_owned());
             instance.steps.insert(step.name.to_owned(), false);
         })?;
-        Ok(BegunStep {
+        Ok(StepRow {
             id: StepExecutionId(i64::try_from(id).expect("they are few")),
+            version: 0,
             starts: 1,
             context: ContextMap::new(),
             before: Counters::default(),
-            chunks: ChunkStore::Nowhere,
         })
+    }
+
+    fn open_chunks(
+        &self,
+        _: Ownership,
+        _: &StepRow,
+        _: Option<&DatabaseHandle>,
+        _: &StepStart<'_>,
+    ) -> Result<Box<dyn ChunkSession>, RepositoryError> {
+        Ok(Box::new(NoRows))
+    }
+
+    fn follow(&self, _: Ownership, _: &StepCopy<'_>) -> Result<bool, RepositoryError> {
+        unreachable!("no step writes elsewhere")
+    }
+
+    fn last_skipped(&self, _: StepExecutionId) -> Result<Option<u64>, RepositoryError> {
+        unreachable!("no step writes elsewhere")
+    }
+
+    fn add_skipped(
+        &self,
+        _: Ownership,
+        _: StepExecutionId,
+        _: &[(u64, SkippedItem)],
+    ) -> Result<(), RepositoryError> {
+        unreachable!("no step writes elsewhere")
     }
 
     fn finish_step(
@@ -138,6 +189,7 @@ impl Repository for Store {
         owner: Ownership,
         step: StepExecutionId,
         finish: &StepFinish,
+        _: Option<&str>,
     ) -> Result<(), RepositoryError> {
         self.write(owner, |instance| {
             let name = &instance.begun[usize::try_from(step.0).expect("it was begun")];
@@ -176,7 +228,8 @@ impl Repository for Store {
         _: Ownership,
         _: StepExecutionId,
         _: &StepStart<'_>,
-    ) -> Result<BegunStep, RepositoryError> {
+        _: Option<&Checkpoint>,
+    ) -> Result<StepRow, RepositoryError> {
         unreachable!("no step has partitions")
     }
 

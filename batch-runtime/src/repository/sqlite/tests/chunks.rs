@@ -203,7 +203,7 @@ fn patient(folder: &Folder, signal: &StopSignal) -> (SqliteRepository, Launched,
     sql(&folder.file(), "CREATE TABLE item (n)");
     let launched = launch(&repository);
     let step =
-        repository.begin_step(launched.ownership, &StepStart { stop: signal, ..start("step") }).unwrap();
+        begin_as(&repository, launched.ownership, &StepStart { stop: signal, ..start("step") }).unwrap();
     (repository, launched, step)
 }
 
@@ -259,13 +259,13 @@ fn a_commit_that_waits_for_readers_of_a_database_without_wal_is_rolled_back_when
     sql(&path, "PRAGMA journal_mode = DELETE; CREATE TABLE item (n)");
     let repository = SqliteOptions::new().wait(Duration::from_hours(1)).open(folder.file()).unwrap();
     let launched = launch(&repository);
-    let handle = crate::definition::DatabaseHandle::Sqlite(
+    let handle = crate::definition::DatabaseHandle::new(
         crate::Sqlite::open(&path)
             .on_connect(|connection| connection.execute_batch("PRAGMA journal_mode = DELETE")),
     );
     let signal = StopSignal::new();
     let start = StepStart { stop: &signal, elsewhere: Some(("warehouse", &handle)), ..start("step") };
-    let mut step = repository.begin_step(launched.ownership, &start).unwrap();
+    let mut step = begin_as(&repository, launched.ownership, &start).unwrap();
     assert_eq!(rows(&path, "PRAGMA journal_mode"), ["delete"]);
 
     let reader = Connection::open(&path).unwrap();
@@ -322,7 +322,7 @@ fn concurrent_steps_commit_without_losing_a_chunk() {
     let launched = launch(&repository);
     std::thread::scope(|scope| {
         for name in ["a", "b", "c", "d"] {
-            let mut step = repository.begin_step(launched.ownership, &start(name)).unwrap();
+            let mut step = begin_as(&repository, launched.ownership, &start(name)).unwrap();
             scope.spawn(move || {
                 for position in 0..50 {
                     commit(&mut step, position).unwrap();
@@ -345,13 +345,13 @@ fn writes_of_an_execution_wait_for_a_chunk_of_another_step() {
     let repository = options.open(folder.file()).unwrap();
     let launched = launch(&repository);
     let mut slow = begin(&repository, launched.ownership);
-    let quick = repository.begin_step(launched.ownership, &start("quick")).unwrap();
+    let quick = begin_as(&repository, launched.ownership, &start("quick")).unwrap();
     std::thread::scope(|scope| {
         slow.chunks
             .commit(&mut record(1), |_, _| {
                 scope.spawn(|| {
-                    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
-                    repository.finish_step(launched.ownership, quick.id, &finish).unwrap();
+                    let finish = ended_step(BatchStatus::Completed, "COMPLETED");
+                    repository.finish_step(launched.ownership, quick.id, &finish, None).unwrap();
                 });
                 std::thread::sleep(Duration::from_millis(100));
                 Ok(())

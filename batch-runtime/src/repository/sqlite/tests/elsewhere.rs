@@ -17,7 +17,7 @@ fn warehouse(mirror: Duration) -> Warehouse {
     let repository = SqliteOptions::new().intervals(mirror, mirror).open(folder.file()).unwrap();
     let sqlite = Sqlite::open(folder.0.join("warehouse.db"))
         .on_connect(|connection| connection.execute_batch("CREATE TABLE IF NOT EXISTS item (n)"));
-    Warehouse { folder, repository, handle: DatabaseHandle::Sqlite(sqlite) }
+    Warehouse { folder, repository, handle: DatabaseHandle::new(sqlite) }
 }
 
 const NEVER: Duration = Duration::from_hours(1);
@@ -25,7 +25,11 @@ const NEVER: Duration = Duration::from_hours(1);
 impl Warehouse {
     fn begin(&self, owner: Ownership) -> Result<BegunStep, RepositoryError> {
         let elsewhere = Some(("warehouse", &self.handle));
-        self.repository.begin_step(owner, &StepStart { elsewhere, ..start("step") })
+        begin_as(&self.repository, owner, &StepStart { elsewhere, ..start("step") })
+    }
+
+    fn finish(&self, owner: Ownership, step: &BegunStep, finish: &StepFinish) -> Result<(), RepositoryError> {
+        finish_step(&self.repository, owner, step.id, step.checkpoints.as_deref(), finish)
     }
 
     fn there(&self, query: &str) -> Vec<String> {
@@ -171,8 +175,8 @@ fn the_end_of_a_step_copies_everything_into_the_repository() {
     let mut step = warehouse.begin(launched.ownership).unwrap();
     commit(&mut step, 5).unwrap();
     let counters = Counters { read: 5, rollback: 1, ..Counters::default() };
-    let finish = StepFinish { counters, ..finish_step(BatchStatus::Failed, "FAILED") };
-    warehouse.repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+    let finish = StepFinish { counters, ..ended_step(BatchStatus::Failed, "FAILED") };
+    warehouse.finish(launched.ownership, &step, &finish).unwrap();
     fail(&warehouse.repository, launched.ownership);
     let ended = warehouse.repository.steps(launched.ownership.execution).unwrap().remove(0);
     assert_eq!((ended.counters, ended.context), (counters, context(5)));
@@ -188,8 +192,8 @@ fn a_context_that_changed_after_the_last_chunk_is_inherited() {
     let first = launch(&warehouse.repository);
     let mut step = warehouse.begin(first.ownership).unwrap();
     commit(&mut step, 5).unwrap();
-    let finish = StepFinish { context: Some(context(6)), ..finish_step(BatchStatus::Failed, "FAILED") };
-    warehouse.repository.finish_step(first.ownership, step.id, &finish).unwrap();
+    let finish = StepFinish { context: Some(context(6)), ..ended_step(BatchStatus::Failed, "FAILED") };
+    warehouse.finish(first.ownership, &step, &finish).unwrap();
     fail(&warehouse.repository, first.ownership);
     let second = launch(&warehouse.repository);
     assert_eq!(warehouse.begin(second.ownership).unwrap().context, context(6));
@@ -201,8 +205,8 @@ fn a_completed_step_begins_from_scratch() {
     let first = launch(&warehouse.repository);
     let mut step = warehouse.begin(first.ownership).unwrap();
     commit(&mut step, 5).unwrap();
-    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
-    warehouse.repository.finish_step(first.ownership, step.id, &finish).unwrap();
+    let finish = ended_step(BatchStatus::Completed, "COMPLETED");
+    warehouse.finish(first.ownership, &step, &finish).unwrap();
     fail(&warehouse.repository, first.ownership);
     let second = launch(&warehouse.repository);
     let mut again = warehouse.begin(second.ownership).unwrap();
@@ -217,7 +221,7 @@ fn another_database_than_before_holds_no_checkpoint() {
     let mut step = warehouse.begin(first.ownership).unwrap();
     commit(&mut step, 5).unwrap();
     drop(first.lock);
-    warehouse.handle = DatabaseHandle::Sqlite(Sqlite::open(warehouse.folder.0.join("other.db")));
+    warehouse.handle = DatabaseHandle::new(Sqlite::open(warehouse.folder.0.join("other.db")));
     let second = launch(&warehouse.repository);
     assert!(warehouse.begin(second.ownership).unwrap().context.is_empty());
 }
@@ -244,7 +248,7 @@ fn the_repository_s_own_file_under_another_name_is_its_own() {
     let sqlite = Sqlite::open(link).on_connect(|connection| {
         connection.execute_batch("CREATE TABLE IF NOT EXISTS item (n); CREATE TEMP TABLE mine (n)")
     });
-    warehouse.handle = DatabaseHandle::Sqlite(sqlite);
+    warehouse.handle = DatabaseHandle::new(sqlite);
     let launched = launch(&warehouse.repository);
     let mut step = warehouse.begin(launched.ownership).unwrap();
     step.chunks
@@ -262,7 +266,7 @@ fn a_hard_link_to_the_repository_is_refused() {
     let mut warehouse = warehouse(NEVER);
     let link = warehouse.folder.0.join("link.db");
     std::fs::hard_link(warehouse.folder.file(), &link).unwrap();
-    warehouse.handle = DatabaseHandle::Sqlite(Sqlite::open(link));
+    warehouse.handle = DatabaseHandle::new(Sqlite::open(link));
     let launched = launch(&warehouse.repository);
     let error = warehouse.begin(launched.ownership).unwrap_err().to_string();
     assert!(error.contains("link.db: is a hard link to the repository"), "{error}");
@@ -274,7 +278,7 @@ fn a_database_that_cannot_be_opened_is_named() {
     let path = warehouse.folder.0.join("text.db");
     std::fs::write(&path, "this is a text and no database, and long enough to be read as a header of one")
         .unwrap();
-    warehouse.handle = DatabaseHandle::Sqlite(Sqlite::open(path));
+    warehouse.handle = DatabaseHandle::new(Sqlite::open(path));
     let launched = launch(&warehouse.repository);
     let error = warehouse.begin(launched.ownership).unwrap_err().to_string();
     assert!(error.contains("text.db: (database `warehouse`) is not a SQLite database"), "{error}");
@@ -293,7 +297,7 @@ fn many_threads_may_create_one_database() {
                 let elsewhere = Some(("warehouse", &warehouse.handle));
                 barrier.wait();
                 let step = StepStart { elsewhere, ..start(name) };
-                let mut step = warehouse.repository.begin_step(launched.ownership, &step).unwrap();
+                let mut step = begin_as(&warehouse.repository, launched.ownership, &step).unwrap();
                 commit(&mut step, 1).unwrap();
             });
         }

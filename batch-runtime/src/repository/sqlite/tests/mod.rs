@@ -24,8 +24,9 @@ use super::{SqliteOptions, SqliteRepository};
 use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters, StopSignal};
 use crate::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
-    ExecutionFinish, ExitStatus, InstanceFilter, JournalEntry, LaunchRequest, Launched, Ownership, Recovery,
-    Repository, RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish, StepStart, encode_context,
+    ExecutionFinish, ExitStatus, InstanceFilter, JournalEntry, LaunchRequest, Launched, Ownership,
+    PartitionExecution, Recovery, Repository, RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish,
+    StepStart, begin_step, encode_context, finish_step,
 };
 
 /// A folder, removed at the end.
@@ -100,14 +101,41 @@ fn launch(repository: &SqliteRepository) -> Launched {
 
 fn start(name: &str) -> StepStart<'_> {
     static NEVER: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
-    StepStart { name, start_limit: None, form: None, was: &[], elsewhere: None, stop: &NEVER }
+    StepStart {
+        name,
+        start_limit: None,
+        form: None,
+        was: &[],
+        elsewhere: None,
+        durability: Durability::Process,
+        stop: &NEVER,
+    }
 }
 
 fn begin(repository: &SqliteRepository, owner: Ownership) -> BegunStep {
-    repository.begin_step(owner, &start("step")).unwrap()
+    begin_as(repository, owner, &start("step")).unwrap()
 }
 
-fn finish_step(status: BatchStatus, code: &str) -> StepFinish {
+fn begin_as(
+    repository: &SqliteRepository,
+    owner: Ownership,
+    step: &StepStart<'_>,
+) -> Result<BegunStep, RepositoryError> {
+    let repository: Arc<dyn Repository> = Arc::new(repository.clone());
+    begin_step(&repository, owner, step, None)
+}
+
+/// Begins the step execution of a partition.
+fn begin_partition(
+    repository: &SqliteRepository,
+    owner: Ownership,
+    partition: &PartitionExecution,
+) -> Result<BegunStep, RepositoryError> {
+    let repository: Arc<dyn Repository> = Arc::new(repository.clone());
+    begin_step(&repository, owner, &start(&partition.step), Some(partition.id))
+}
+
+fn ended_step(status: BatchStatus, code: &str) -> StepFinish {
     StepFinish {
         status,
         exit: ExitStatus::code(code),

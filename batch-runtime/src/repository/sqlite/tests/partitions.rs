@@ -15,7 +15,7 @@ fn made(repository: &SqliteRepository, owner: Ownership, many: u32) -> Vec<Parti
 }
 
 fn run(repository: &SqliteRepository, owner: Ownership, partition: &PartitionExecution) -> BegunStep {
-    repository.begin_partition(owner, partition.id, &start(&partition.step)).unwrap()
+    begin_partition(repository, owner, partition).unwrap()
 }
 
 fn statuses(partitions: &[PartitionExecution]) -> Vec<BatchStatus> {
@@ -34,7 +34,7 @@ fn partitions_are_read_back_unchanged_each_with_a_step_execution() {
     assert_eq!((partitions[0].name.as_deref(), partitions[2].part.as_str()), (Some("first"), "2"));
     assert_eq!(statuses(&partitions), [BatchStatus::Starting; 3]);
     // Their IDs are not assigned again.
-    let next = repository.begin_step(owner, &start("next")).unwrap();
+    let next = begin_as(&repository, owner, &start("next")).unwrap();
     assert!(partitions.iter().all(|partition| partition.id < next.id));
 }
 
@@ -44,7 +44,7 @@ fn only_the_first_to_begin_a_partition_runs_it() {
     let owner = launch(&repository).ownership;
     let partitions = made(&repository, owner, 1);
     run(&repository, owner, &partitions[0]);
-    let again = repository.begin_partition(owner, partitions[0].id, &start(&partitions[0].step));
+    let again = begin_partition(&repository, owner, &partitions[0]);
     assert!(matches!(again, Err(RepositoryError::Fenced { .. })));
 }
 
@@ -56,8 +56,8 @@ fn a_restart_has_step_executions_for_incomplete_partitions_with_their_commits() 
     let first = launch(&repository);
     let partitions = made(&repository, first.ownership, 3);
     let complete = run(&repository, first.ownership, &partitions[0]);
-    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
-    repository.finish_step(first.ownership, complete.id, &finish).unwrap();
+    let finish = ended_step(BatchStatus::Completed, "COMPLETED");
+    repository.finish_step(first.ownership, complete.id, &finish, None).unwrap();
     commit(&mut run(&repository, first.ownership, &partitions[1]), 7).unwrap();
     drop(first);
 
@@ -115,8 +115,6 @@ fn an_owner_that_was_taken_over_neither_creates_nor_begins_partitions() {
     let _new = repository.launch(&forced).unwrap();
     let fenced = |error: RepositoryError| assert!(matches!(error, RepositoryError::Fenced { .. }), "{error}");
     fenced(repository.begin_partitions(old.ownership, &start("step"), None).unwrap_err());
-    fenced(
-        repository.begin_partition(old.ownership, partitions[0].id, &start(&partitions[0].step)).unwrap_err(),
-    );
+    fenced(begin_partition(&repository, old.ownership, &partitions[0]).unwrap_err());
     fenced(repository.end_partitions(old.ownership, "step").unwrap_err());
 }

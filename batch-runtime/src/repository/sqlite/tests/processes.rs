@@ -87,7 +87,7 @@ fn owner() -> bool {
 /// The database for the rows of an owner that counts until it is killed.
 fn counted_in(repository: &Path) -> DatabaseHandle {
     let sqlite = Sqlite::open(repository.with_file_name("warehouse.db"));
-    DatabaseHandle::Sqlite(
+    DatabaseHandle::new(
         sqlite.on_connect(|connection| connection.execute_batch("CREATE TABLE IF NOT EXISTS item (n)")),
     )
 }
@@ -95,7 +95,7 @@ fn counted_in(repository: &Path) -> DatabaseHandle {
 fn begin_counting(repository: &SqliteRepository, owner: Ownership, elsewhere: bool) -> BegunStep {
     let handle = counted_in(repository.path());
     let elsewhere = elsewhere.then_some(("warehouse", &handle));
-    repository.begin_step(owner, &StepStart { elsewhere, ..start("step") }).unwrap()
+    begin_as(repository, owner, &StepStart { elsewhere, ..start("step") }).unwrap()
 }
 
 /// Writes consecutive numbers from the checkpoint on, and skips something with every third.

@@ -164,9 +164,9 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
 fn recovery_ends_dead_executions_and_leaves_live_ones() {
     let repository = SqliteRepository::temporary().unwrap();
     let dead = launch(&repository);
-    let done = repository.begin_step(dead.ownership, &start("done")).unwrap();
-    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
-    repository.finish_step(dead.ownership, done.id, &finish).unwrap();
+    let done = begin_as(&repository, dead.ownership, &start("done")).unwrap();
+    let finish = ended_step(BatchStatus::Completed, "COMPLETED");
+    repository.finish_step(dead.ownership, done.id, &finish, None).unwrap();
     begin(&repository, dead.ownership);
     drop(dead.lock);
     let living = repository.launch(&request(&parameters("b"))).unwrap();

@@ -105,7 +105,7 @@ struct Warehouse {
 fn warehouse(mirror: Duration) -> Warehouse {
     let folder = Folder::new();
     let repository = SqliteOptions::new().intervals(mirror, mirror).open(folder.file()).unwrap();
-    let handle = DatabaseHandle::Sqlite(Sqlite::open(folder.0.join("warehouse.db")));
+    let handle = DatabaseHandle::new(Sqlite::open(folder.0.join("warehouse.db")));
     Warehouse { folder, repository, handle }
 }
 
@@ -114,7 +114,7 @@ const NEVER: Duration = Duration::from_hours(1);
 impl Warehouse {
     fn begin(&self, owner: Ownership) -> BegunStep {
         let elsewhere = Some(("warehouse", &self.handle));
-        self.repository.begin_step(owner, &StepStart { elsewhere, ..start("step") }).unwrap()
+        begin_as(&self.repository, owner, &StepStart { elsewhere, ..start("step") }).unwrap()
     }
 
     fn there(&self) -> Vec<String> {
@@ -155,8 +155,9 @@ fn the_end_of_a_step_copies_the_remaining_skips() {
         skip(&mut step, &[name]).unwrap();
     }
     assert_eq!(names(&warehouse.repository, launched.ownership), [r#"1 "a""#]);
-    let finish = finish_step(BatchStatus::Completed, "COMPLETED");
-    warehouse.repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+    let finish = ended_step(BatchStatus::Completed, "COMPLETED");
+    finish_step(&warehouse.repository, launched.ownership, step.id, step.checkpoints.as_deref(), &finish)
+        .unwrap();
     assert_eq!(names(&warehouse.repository, launched.ownership), [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
 }
 
@@ -186,8 +187,15 @@ fn a_step_that_could_not_copy_its_skips_is_incomplete_and_its_next_start_copies_
     let mut step = warehouse.begin(first.ownership);
     warehouse.forbid_here();
     skip(&mut step, &["a"]).unwrap();
-    let finish =
-        |status| warehouse.repository.finish_step(first.ownership, step.id, &finish_step(status, "X"));
+    let finish = |status| {
+        finish_step(
+            &warehouse.repository,
+            first.ownership,
+            step.id,
+            step.checkpoints.as_deref(),
+            &ended_step(status, "X"),
+        )
+    };
     assert!(finish(BatchStatus::Completed).is_err());
     finish(BatchStatus::Failed).unwrap();
     fail(&warehouse.repository, first.ownership);

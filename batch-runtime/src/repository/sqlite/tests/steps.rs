@@ -11,12 +11,12 @@ fn a_step_counts_its_starts_and_sums_its_counters_over_the_instance() {
         let step = begin(&repository, launched.ownership);
         assert_eq!((step.starts, step.before.read), (start, u64::from(start - 1) * 10));
         let counters = Counters { read: 10, ..Counters::default() };
-        let finish = StepFinish { counters, ..finish_step(BatchStatus::Failed, "FAILED") };
-        repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+        let finish = StepFinish { counters, ..ended_step(BatchStatus::Failed, "FAILED") };
+        repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
         fail(&repository, launched.ownership);
     }
     let other = launch(&repository);
-    assert_eq!(repository.begin_step(other.ownership, &start("other")).unwrap().starts, 1);
+    assert_eq!(begin_as(&repository, other.ownership, &start("other")).unwrap().starts, 1);
 }
 
 #[test]
@@ -24,10 +24,10 @@ fn a_step_is_not_started_more_often_than_its_limit() {
     let repository = SqliteRepository::temporary().unwrap();
     let limited = StepStart { start_limit: Some(1), ..start("step") };
     let first = launch(&repository);
-    repository.begin_step(first.ownership, &limited).unwrap();
+    begin_as(&repository, first.ownership, &limited).unwrap();
     fail(&repository, first.ownership);
     let second = launch(&repository);
-    let error = repository.begin_step(second.ownership, &limited).unwrap_err();
+    let error = begin_as(&repository, second.ownership, &limited).unwrap_err();
     assert!(matches!(error, RepositoryError::StartLimit { limit: 1, .. }), "{error}");
     assert!(repository.steps(second.ownership.execution).unwrap().is_empty());
 }
@@ -44,8 +44,8 @@ fn a_failed_step_passes_its_context_to_the_next_start_and_a_completed_one_does_n
         let launched = launch(&repository);
         let step = begin(&repository, launched.ownership);
         assert_eq!(step.context, inherited);
-        let finish = StepFinish { context: Some(context(7)), ..finish_step(status, "X") };
-        repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+        let finish = StepFinish { context: Some(context(7)), ..ended_step(status, "X") };
+        repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
         fail(&repository, launched.ownership);
     }
 }
@@ -99,9 +99,9 @@ fn the_rows_of_a_step_are_those_that_spring_batch_reads() {
         context: Some(context(7)),
         job_context: Some(context(8)),
         profile: Some(Profile { read: 1, process: 2, write: 3, commit: 4 }),
-        ..finish_step(BatchStatus::Completed, "COMPLETED")
+        ..ended_step(BatchStatus::Completed, "COMPLETED")
     };
-    repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+    repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
     assert_eq!(
         row(),
         [
@@ -131,15 +131,15 @@ fn the_end_of_a_step_and_its_journal_entry_are_atomic() {
         exit: Some(ExitStatus::code("COMPLETED")),
         output: None,
     };
-    let finish = StepFinish { journal: vec![entry], ..finish_step(BatchStatus::Completed, "COMPLETED") };
+    let finish = StepFinish { journal: vec![entry], ..ended_step(BatchStatus::Completed, "COMPLETED") };
     sql(
         &folder.file(),
         "CREATE TRIGGER stop BEFORE INSERT ON BATCH_JOURNAL BEGIN SELECT RAISE(ABORT, 'no'); END",
     );
-    assert!(repository.finish_step(launched.ownership, step.id, &finish).is_err());
+    assert!(repository.finish_step(launched.ownership, step.id, &finish, None).is_err());
     assert_eq!(rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION"), ["STARTED"]);
     sql(&folder.file(), "DROP TRIGGER stop");
-    repository.finish_step(launched.ownership, step.id, &finish).unwrap();
+    repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
     assert_eq!(rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION"), ["COMPLETED"]);
     assert_eq!(rows(&folder.file(), "SELECT SEQUENCE, PATH FROM BATCH_JOURNAL"), ["1|step"]);
 }
@@ -163,11 +163,11 @@ fn an_owner_that_was_taken_over_writes_nothing() {
         context: Some(context(1)),
         job_context: Some(context(1)),
         journal: vec![entry.clone()],
-        ..finish_step(BatchStatus::Completed, "COMPLETED")
+        ..ended_step(BatchStatus::Completed, "COMPLETED")
     };
     let results = [
-        repository.begin_step(old.ownership, &start("more")).map(drop),
-        repository.finish_step(old.ownership, step.id, &finish),
+        begin_as(&repository, old.ownership, &start("more")).map(drop),
+        repository.finish_step(old.ownership, step.id, &finish, None),
         repository.record(old.ownership, std::slice::from_ref(&entry)),
         repository.finish(old.ownership, &ended(BatchStatus::Completed, "COMPLETED")),
         repository.stop_requested(old.ownership).map(drop),
@@ -187,7 +187,7 @@ fn a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop() {
     let repository = SqliteOptions::new().wait(wait).open(folder.file()).unwrap();
     let launched = launch(&repository);
     let warehouse = folder.0.join("warehouse.db");
-    let handle = crate::definition::DatabaseHandle::Sqlite(crate::Sqlite::open(&warehouse));
+    let handle = crate::definition::DatabaseHandle::new(crate::Sqlite::open(&warehouse));
     let signal = StopSignal::new();
     signal.raise();
     let elsewhere = Some(("warehouse", &handle));
@@ -195,7 +195,7 @@ fn a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop() {
         let locker = Connection::open(locked).unwrap();
         locker.execute_batch("BEGIN IMMEDIATE").unwrap();
         let step = StepStart { stop: &signal, elsewhere, ..start("step") };
-        let error = repository.begin_step(launched.ownership, &step).unwrap_err();
+        let error = begin_as(&repository, launched.ownership, &step).unwrap_err();
         assert!(matches!(error, RepositoryError::Stopped), "{error}");
     }
     assert!(repository.steps(launched.ownership.execution).unwrap().is_empty());

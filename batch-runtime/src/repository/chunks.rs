@@ -1,0 +1,106 @@
+//! The one place where the chunks of a step are committed.
+
+use std::fmt;
+
+use super::mirror::Mirror;
+use super::{ChunkError, Counters, SkippedItem};
+use crate::definition::{ChunkTransaction, Failure};
+
+/// The record of a chunk, committed together with its rows.
+#[derive(Debug, Clone, Default)]
+pub struct ChunkRecord {
+    /// The counters of the step execution, including this chunk.
+    pub counters: Counters,
+    /// The whole context of the step with the checkpoint, as [`encode_context`] writes it.
+    pub context: String,
+    /// The values of the job's context that a component changed, written in the same way. The others stay,
+    /// since branches of a split commit concurrently.
+    pub job_context: Option<String>,
+    /// The items that this chunk skipped, in the order of the input, stored with it. The caller clears it
+    /// before the next chunk.
+    pub skipped: Vec<SkippedItem>,
+}
+
+/// The result of a chunk's commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// A stop was requested through the repository.
+    pub stop_requested: bool,
+}
+
+/// The work of a chunk: writes its rows in the transaction and fills in its record. It is called once.
+pub type ChunkWork<'w> = dyn FnMut(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure> + 'w;
+
+/// The connection on which one step execution commits its chunks, in the repository's database or in another.
+pub trait ChunkSession: Send + fmt::Debug {
+    /// Commits one chunk: begins the transaction, calls `work`, adds counters, context, skipped items and the fence,
+    /// and commits. A session in another database than the repository's never reports a stop.
+    ///
+    /// # Errors
+    /// If `work` or the commit fails, or the job is asked to stop while waiting for a lock. In every case nothing of
+    /// the chunk stays in the database.
+    fn commit(&mut self, record: &mut ChunkRecord, work: &mut ChunkWork<'_>)
+    -> Result<Committed, ChunkError>;
+}
+
+/// The place where the chunks of one step execution are committed, and the only one.
+#[derive(Debug)]
+pub struct ChunkStore(Option<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    session: Box<dyn ChunkSession>,
+    /// `None` if the session is in the repository's own database.
+    mirror: Option<Box<Mirror>>,
+}
+
+impl ChunkStore {
+    /// Nowhere, for a step that runs without a repository.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self(None)
+    }
+
+    /// The repository's own database.
+    #[must_use]
+    pub fn own(session: Box<dyn ChunkSession>) -> Self {
+        Self(Some(Kept { session, mirror: None }))
+    }
+
+    /// Another database, which the repository follows.
+    pub(super) fn followed(session: Box<dyn ChunkSession>, mirror: Mirror) -> Self {
+        Self(Some(Kept { session, mirror: Some(Box::new(mirror)) }))
+    }
+
+    /// Returns whether the commits of a step are stored anywhere.
+    pub(crate) const fn keeps(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Commits one chunk: begins the transaction, lets `work` write the rows and fill in the record, adds
+    /// counters, context and fence, and commits.
+    ///
+    /// # Errors
+    /// If `work` or the commit fails, or the job is asked to stop while waiting for a lock. In every case
+    /// nothing of the chunk stays in the database.
+    #[inline]
+    pub fn commit(
+        &mut self,
+        record: &mut ChunkRecord,
+        work: impl FnOnce(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure>,
+    ) -> Result<Committed, ChunkError> {
+        let Some(Kept { session, mirror }) = &mut self.0 else {
+            work(&ChunkTransaction::none(), record).map_err(ChunkError::Work)?;
+            return Ok(Committed { stop_requested: false });
+        };
+        let mut work = Some(work);
+        let committed = session.commit(record, &mut |transaction, record| {
+            let once = || Failure::new("the session ran the work of a chunk twice");
+            work.take().ok_or_else(once).and_then(|work| work(transaction, record))
+        })?;
+        match mirror {
+            None => Ok(committed),
+            Some(mirror) => Ok(Committed { stop_requested: mirror.follow(record)? }),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Steps whose rows go to another database than the repository's.
+//!
+//! Fence, counters and checkpoint are in a table there, committed with the rows. That table is authoritative; the
+//! repository's rows of the step are a copy.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::chunks::{ChunkSession, ChunkStore};
+use super::mirror::Mirror;
+use super::{
+    BatchStatus, Clock, ContextMap, Counters, Ownership, Repository, RepositoryError, SkippedItem,
+    StepFinish, StepRow, StepStart, decode_context, encode_context,
+};
+use crate::definition::{Durability, StepExecutionId, StopSignal};
+
+/// The number of skipped items copied in one transaction.
+const PAGE: u32 = 1_000;
+
+/// The step whose checkpoints are to be opened.
+#[derive(Debug, Clone)]
+pub struct CheckpointKey {
+    /// The name of the `#[database]` function.
+    pub database: String,
+    /// The identity of the repository.
+    pub repository: String,
+    /// The right to write.
+    pub owner: Ownership,
+    /// The step.
+    pub step: String,
+    /// Its earlier names: it may still be known there by one of them.
+    pub was: Vec<String>,
+    /// The crash that commits must survive.
+    pub durability: Durability,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Says whether a wait for a lock should continue. Asked only during such a wait.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    repository: Arc<dyn Repository>,
+    owner: Ownership,
+    stop: StopSignal,
+}
+
+impl Wanted {
+    /// Returns false once the job is asked to stop.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
+    pub fn is_wanted(&self) -> Result<bool, RepositoryError> {
+        if self.stop.is_raised() {
+            return Ok(false);
+        }
+        match self.repository.stop_requested(self.owner) {
+            Ok(true) => {
+                self.stop.raise();
+                Ok(false)
+            }
+            Err(fenced @ RepositoryError::Fenced { .. }) => Err(fenced),
+            // The repository itself may be the locked database.
+            Ok(false) | Err(_) => Ok(true),
+        }
+    }
+}
+
+/// The state that a step has committed in the other database.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// The step execution that committed it; `None` if none ever began there.
+    pub step: Option<StepExecutionId>,
+    /// Its counters.
+    pub counters: Counters,
+    /// Its context, encoded.
+    pub text: String,
+}
+
+impl Checkpoint {
+    /// The context; empty if no step execution ever began there.
+    ///
+    /// # Errors
+    /// If the text is no context.
+    pub fn context(&self) -> Result<ContextMap, String> {
+        if self.step.is_none() {
+            return Ok(ContextMap::new());
+        }
+        decode_context(&self.text).map_err(|why| format!("a checkpoint cannot be read: {why}"))
+    }
+}
+
+/// The checkpoints of one step in another database than the repository's.
+pub trait Checkpoints: Send + Sync + fmt::Debug {
+    /// Fences every earlier owner there and returns the committed state of the step.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] if a later owner was there; [`RepositoryError::Stopped`] if the job is asked to stop
+    /// while this waits for a lock.
+    fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError>;
+
+    /// Assigns the row to a step execution that begins, with its context.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] if another owner was there meanwhile.
+    fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError>;
+
+    /// The connection on which the step execution commits its chunks.
+    fn session(self: Arc<Self>, step: StepExecutionId) -> Box<dyn ChunkSession>;
+
+    /// At the end of the step, stores a context that has changed, with the counters; without one, returns the stored
+    /// context.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] if another owner was there meanwhile.
+    fn settle(
+        &self,
+        step: StepExecutionId,
+        counters: &Counters,
+        changed: Option<String>,
+    ) -> Result<Option<String>, RepositoryError>;
+
+    /// The items that a step execution skipped after the sequence number `known`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn skipped_after(
+        &self,
+        step: StepExecutionId,
+        known: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, SkippedItem)>, RepositoryError>;
+}
+
+/// A step execution that has begun.
+#[derive(Debug)]
+pub struct BegunStep {
+    /// Its ID.
+    pub id: StepExecutionId,
+    /// How often the step was started in the instance, including this time.
+    pub starts: u32,
+    /// The inherited context, including the checkpoint.
+    pub context: ContextMap,
+    /// Its counters, summed over the earlier executions of the instance.
+    pub before: Counters,
+    /// The place where its chunks are committed.
+    pub chunks: ChunkStore,
+    /// Its checkpoints, if its chunks are committed in another database.
+    pub checkpoints: Option<Arc<dyn Checkpoints>>,
+}
+
+/// Begins a step, wherever its rows go. If its step execution already exists, as for a partition, begins that one.
+///
+/// # Errors
+/// [`RepositoryError::StartLimit`] if it was started too often; [`RepositoryError::Stopped`] if the job was asked to
+/// stop while waiting for a lock; [`RepositoryError::Fenced`] if the execution has another owner by now.
+pub fn begin_step(
+    repository: &Arc<dyn Repository>,
+    owner: Ownership,
+    step: &StepStart<'_>,
+    created: Option<StepExecutionId>,
+) -> Result<BegunStep, RepositoryError> {
+    let mut own = None;
+    let mut checkpoints = None;
+    if let Some((name, database)) = step.elsewhere {
+        if repository.is_own(database)? {
+            own = Some(database);
+        } else {
+            let key = CheckpointKey {
+                database: name.to_owned(),
+                repository: repository.identity(),
+                owner,
+                step: step.name.to_owned(),
+                was: step.was.to_vec(),
+                durability: step.durability,
+                clock: repository.clock(),
+            };
+            let wanted = Wanted { repository: Arc::clone(repository), owner, stop: step.stop.clone() };
+            checkpoints = Some(database.checkpoints(key, &wanted)?);
+        }
+    }
+    // The other database comes first: from then on the previous owner can no longer move the checkpoint.
+    let truth = checkpoints.as_ref().map(|checkpoints| checkpoints.raise_epoch()).transpose()?;
+    if let (Some(checkpoints), Some(Checkpoint { step: Some(last), .. })) = (&checkpoints, &truth) {
+        copy_skipped(&**repository, owner, &**checkpoints, *last)?;
+    }
+    let row = match created {
+        None => repository.begin_step(owner, step, truth.as_ref())?,
+        Some(id) => repository.begin_partition(owner, id, step, truth.as_ref())?,
+    };
+    let chunks = match &checkpoints {
+        None => ChunkStore::own(repository.open_chunks(owner, &row, own, step)?),
+        Some(checkpoints) => {
+            checkpoints.start(row.id, &encode_context(&row.context))?;
+            let session = Arc::clone(checkpoints).session(row.id);
+            let mirror = Mirror::new(Arc::clone(repository), owner, &row, Arc::clone(checkpoints));
+            ChunkStore::followed(session, mirror)
+        }
+    };
+    let StepRow { id, starts, context, before, .. } = row;
+    Ok(BegunStep { id, starts, context, before, chunks, checkpoints })
+}
+
+/// Ends a step execution, wherever its rows are, and records it in the journal.
+///
+/// If the other database fails, the end of the step is recorded anyway: the database may be the reason why it failed.
+///
+/// # Errors
+/// [`RepositoryError::Fenced`] if the execution has another owner by now.
+pub fn finish_step(
+    repository: &dyn Repository,
+    owner: Ownership,
+    step: StepExecutionId,
+    checkpoints: Option<&dyn Checkpoints>,
+    finish: &StepFinish,
+) -> Result<(), RepositoryError> {
+    let Some(checkpoints) = checkpoints else { return repository.finish_step(owner, step, finish, None) };
+    let changed = finish.context.as_ref().map(encode_context);
+    let context = match checkpoints.settle(step, &finish.counters, changed) {
+        Err(error) if !matches!(error, RepositoryError::Fenced { .. }) => {
+            tracing::warn!(%error, "the end of a step is recorded without its last context");
+            None
+        }
+        settled => settled?,
+    };
+    // The next start of the step copies them, but a complete step never starts again.
+    match copy_skipped(repository, owner, checkpoints, step) {
+        Err(error)
+            if finish.status != BatchStatus::Completed
+                && !matches!(error, RepositoryError::Fenced { .. }) =>
+        {
+            tracing::warn!(%error, "the end of a step is recorded without its last skips");
+        }
+        copied => copied?,
+    }
+    repository.finish_step(owner, step, finish, context.as_deref())
+}
+
+/// Copies the items that the step execution skipped in another database and that the repository lacks. After
+/// a crash the next call continues, and existing items are not copied again.
+pub(super) fn copy_skipped(
+    repository: &dyn Repository,
+    owner: Ownership,
+    checkpoints: &dyn Checkpoints,
+    step: StepExecutionId,
+) -> Result<(), RepositoryError> {
+    // A repository restored from a backup does not know steps that began later.
+    let Some(mut known) = repository.last_skipped(step)? else { return Ok(()) };
+    loop {
+        // Read outside the transaction: a slow database must not block the other users of the repository.
+        let page = checkpoints.skipped_after(step, known, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        known = *last;
+        repository.add_skipped(owner, step, &page)?;
+    }
+}

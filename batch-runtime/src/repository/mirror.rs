@@ -1,0 +1,111 @@
+//! Copies the commits of a step in another database into the repository, from time to time.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::elsewhere::{Checkpoints, copy_skipped};
+use super::{
+    ChunkRecord, ContextMap, Intervals, Ownership, Repository, RepositoryError, StepCopy, StepRow,
+    decode_context, encode_context,
+};
+use crate::definition::StepExecutionId;
+
+/// The part of another database's commits that the repository already has, and since when.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    repository: Arc<dyn Repository>,
+    owner: Ownership,
+    step: StepExecutionId,
+    version: i64,
+    checkpoints: Arc<dyn Checkpoints>,
+    intervals: Intervals,
+    copied: Instant,
+    polled: Instant,
+    stop_requested: bool,
+    /// The changes that the repository does not have yet.
+    job_context: ContextMap,
+    /// The number of skipped items committed, and how many of them the repository has.
+    skipped: u64,
+    known: u64,
+}
+
+impl Mirror {
+    pub(super) fn new(
+        repository: Arc<dyn Repository>,
+        owner: Ownership,
+        row: &StepRow,
+        checkpoints: Arc<dyn Checkpoints>,
+    ) -> Self {
+        let (now, intervals) = (Instant::now(), repository.intervals());
+        Self {
+            repository,
+            owner,
+            step: row.id,
+            version: row.version,
+            checkpoints,
+            intervals,
+            // The first chunk is copied at once, so that the repository knows of progress no matter how soon the
+            // owner dies.
+            copied: now.checked_sub(intervals.mirror).unwrap_or(now),
+            polled: now,
+            stop_requested: false,
+            job_context: ContextMap::new(),
+            skipped: 0,
+            known: 0,
+        }
+    }
+
+    /// Copies the record and checks for a stop when each is due. Returns whether a stop was requested.
+    ///
+    /// The chunk is already committed: if the repository fails now, the next call copies it.
+    pub(super) fn follow(&mut self, record: &ChunkRecord) -> Result<bool, RepositoryError> {
+        let now = Instant::now();
+        self.skipped += record.skipped.len() as u64;
+        if let Some(changes) = &record.job_context {
+            let changes = decode_context(changes).map_err(|what| RepositoryError::Corrupt {
+                place: self.repository.url(),
+                what: format!("the context of the job cannot be read: {what}"),
+            })?;
+            self.job_context.extend(changes);
+        }
+        // The other database has no place for the job's context.
+        let followed = if now - self.copied >= self.intervals.mirror || !self.job_context.is_empty() {
+            (self.copied, self.polled) = (now, now);
+            self.copy(record)
+        } else if now - self.polled >= self.intervals.poll {
+            self.polled = now;
+            self.repository.stop_requested(self.owner)
+        } else {
+            return Ok(self.stop_requested);
+        };
+        match followed {
+            Ok(stop_requested) => self.stop_requested = stop_requested,
+            Err(fenced @ RepositoryError::Fenced { .. }) => return Err(fenced),
+            Err(error) => {
+                tracing::warn!(%error, "could not copy commits into the repository for now");
+            }
+        }
+        Ok(self.stop_requested)
+    }
+
+    fn copy(&mut self, record: &ChunkRecord) -> Result<bool, RepositoryError> {
+        if self.skipped > self.known {
+            copy_skipped(&*self.repository, self.owner, &*self.checkpoints, self.step)?;
+            self.known = self.skipped;
+        }
+        let job_context = (!self.job_context.is_empty()).then(|| encode_context(&self.job_context));
+        let stop_requested = self.repository.follow(
+            self.owner,
+            &StepCopy {
+                step: self.step,
+                version: self.version,
+                counters: &record.counters,
+                context: &record.context,
+                job_context: job_context.as_deref(),
+            },
+        )?;
+        self.version += 1;
+        self.job_context.clear();
+        Ok(stop_requested)
+    }
+}
