@@ -11,12 +11,14 @@
 
 mod chunks;
 mod clock;
+mod columns;
 mod elsewhere;
 mod encoding;
 mod error;
 mod key;
 mod mirror;
 mod model;
+mod owner;
 mod request;
 pub mod sqlite;
 

@@ -156,11 +156,27 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         counters
     }
 
-    /// Commits chunk after chunk.
+    /// Commits chunk after chunk, and publishes what the writer wrote.
     pub(crate) fn drive<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<(), Halt> {
         self.open(&feed).map_err(during_open)?;
-        let run = self.shared.run;
         let mut record = ChunkRecord::default();
+        // Caught here, where the feed can still find the place of the record.
+        panic::catch(|| self.commit_all(&mut feed, &mut record)).unwrap_or_else(|panicked| {
+            if CAREFUL {
+                self.shared.notify_retries::<W::Item>();
+            }
+            Err(Halt::Failed(self.locate_panic(panicked, &mut feed)))
+        })?;
+        feed.close().map_err(|failure| Halt::Failed(self.shared.blame(failure, Phase::Read)))?;
+        self.finish(&feed, &mut record)
+    }
+
+    fn commit_all<F: Feed<In, W::Item>>(
+        &mut self,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+    ) -> Result<(), Halt> {
+        let run = self.shared.run;
         loop {
             // The chunk before may have left another phase here, by a fault that was skipped.
             self.shared.phase.set(Phase::Open);
@@ -174,8 +190,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             self.shared.listener.before_chunk().map_err(Halt::Failed)?;
 
             let timed = (measure == Measure::Items).then_some(&mut phases);
-            let filled = panic::catch(|| feed.fill(&mut self.shared, timed))
-                .unwrap_or_else(|panicked| Err(Halt::Failed(self.locate_panic(panicked, &mut feed))));
+            let filled = feed.fill(&mut self.shared, timed);
             if CAREFUL {
                 self.shared.notify_retries::<W::Item>();
             }
@@ -184,26 +199,24 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
 
             let is_empty = filled.read == 0 && self.shared.skip_rules.len() == 0;
-            if is_empty && !self.has_moved(&feed).map_err(Halt::Failed)? {
-                break;
+            if is_empty && !self.has_moved(feed).map_err(Halt::Failed)? {
+                return Ok(());
             }
             let stop_requested = self
-                .commit(filled, &mut feed, &mut record, &mut watch, &mut phases)
-                .map_err(|halt| Self::with_records(halt, filled.records::<CAREFUL>(), &feed))?;
+                .commit(filled, feed, record, &mut watch, &mut phases)
+                .map_err(|halt| Self::with_records(halt, filled.records::<CAREFUL>(), feed))?;
             phases.commit += watch.lap();
             if measure != Measure::No {
                 self.totals.profiler.add(measure, phases);
                 run.live.show(&self.totals.counters, feed.progress());
             }
             if filled.ended {
-                break;
+                return Ok(());
             }
             if stop_requested {
                 run.environment.job.stop.raise();
             }
         }
-        feed.close().map_err(|failure| Halt::Failed(self.shared.blame(failure, Phase::Read)))?;
-        self.finish(&feed, &mut record)
     }
 
     /// Adds the place of the record to the failure of a panic in filling a chunk.

@@ -8,11 +8,11 @@ use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
 use super::rows::{self, stamp};
 use super::takeover::{self, Running};
-use super::{journal, owner, schema, unfinished};
+use super::{journal, schema, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::{
     BatchStatus, ContextMap, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
-    RepositoryError, SoFar, encode_context, job_key,
+    RepositoryError, SoFar, encode_context, job_key, owner,
 };
 
 pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {

@@ -13,7 +13,6 @@ mod journal;
 mod launch;
 mod lock;
 mod open;
-mod owner;
 mod partitions;
 mod queries;
 mod queue;

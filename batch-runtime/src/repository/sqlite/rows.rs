@@ -7,18 +7,11 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Trouble;
-use crate::definition::{Durability, ExecutionId, StepExecutionId};
-use crate::repository::{BatchStatus, ContextMap, Counters, Owner, decode_context, encode_context};
-
-/// The list in `STATUS IN` for running executions: the exact condition of the partial index.
-pub(super) const RUNNING: &str = "('STARTING', 'STARTED', 'STOPPING')";
-
-/// The length of `EXIT_CODE` and `EXIT_MESSAGE`.
-const EXIT_CHARS: usize = 2_500;
-/// The length of `SHORT_CONTEXT`.
-const SHORT_CHARS: usize = 2_500;
-/// The length of the beginning of a longer context in `SHORT_CONTEXT`, before ` ...`.
-const SHORT_PREFIX: usize = 2_492;
+use crate::definition::{ExecutionId, StepExecutionId};
+pub(super) use crate::repository::columns::{
+    COUNTERS, ContextColumns, RUNNING, cut, durability, durability_text, int,
+};
+use crate::repository::{BatchStatus, ContextMap, Counters, Owner, columns};
 
 /// A time as `2024-01-31 08:30:00.123` in UTC, the format of `SQLite`'s own functions and the JDBC driver.
 pub(super) fn stamp(time: Timestamp) -> String {
@@ -45,42 +38,9 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time
     }
 }
 
-/// The text, cut to `EXIT_CHARS` characters.
-pub(super) fn cut(text: &str) -> &str {
-    prefix(text, EXIT_CHARS).unwrap_or(text)
-}
-
-/// The first `chars` characters, if the text is longer.
-fn prefix(text: &str, chars: usize) -> Option<&str> {
-    if text.len() <= chars {
-        return None;
-    }
-    text.char_indices().nth(chars).map(|(end, _)| &text[..end])
-}
-
-/// A context as `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`.
-pub(super) struct ContextColumns<'a> {
-    pub(super) short: std::borrow::Cow<'a, str>,
-    pub(super) serialized: Option<&'a str>,
-}
-
-impl<'a> ContextColumns<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
-        if prefix(text, SHORT_CHARS).is_none() {
-            return Self { short: text.into(), serialized: None };
-        }
-        let head = prefix(text, SHORT_PREFIX).unwrap_or(text);
-        Self { short: format!("{head} ...").into(), serialized: Some(text) }
-    }
-}
-
-/// A context from the two columns that begin at `column`.
+/// A context from its two columns.
 pub(super) fn context(short: Option<String>, serialized: Option<String>) -> Result<ContextMap, Trouble> {
-    match serialized.or(short) {
-        None => Ok(ContextMap::new()),
-        Some(text) => decode_context(&text)
-            .map_err(|why| Trouble::Corrupt(format!("an execution context cannot be read: {why}"))),
-    }
+    columns::context(short, serialized).map_err(Trouble::Corrupt)
 }
 
 /// The context of a job execution.
@@ -95,20 +55,13 @@ pub(super) fn job_context(connection: &Connection, execution: ExecutionId) -> Re
     context(short, serialized)
 }
 
-/// Merges two contexts; values of `over` win.
-pub(super) fn merged(under: ContextMap, over: &str) -> Result<String, Trouble> {
-    let mut all = under;
-    all.extend(context(Some(over.to_owned()), None)?);
-    Ok(encode_context(&all))
-}
-
 /// Changes values of the context of a job execution and keeps the others.
 pub(super) fn change_job_context(
     connection: &Connection,
     execution: ExecutionId,
     changes: &str,
 ) -> Result<(), Trouble> {
-    let all = merged(job_context(connection, execution)?, changes)?;
+    let all = columns::merged(job_context(connection, execution)?, changes).map_err(Trouble::Corrupt)?;
     Ok(put_job_context(connection, execution, &all)?)
 }
 
@@ -144,19 +97,10 @@ pub(super) fn put_step_context(
         .map(|_| ())
 }
 
-/// Converts a count to a column value.
-pub(super) fn int(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
 /// A count from a column.
 pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, Option<i64>>(column)?.unwrap_or(0)).unwrap_or(0))
 }
-
-/// The columns of the counters, in the order of [`counters`].
-pub(super) const COUNTERS: &str = "COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, \
-                                   WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, ROLLBACK_COUNT";
 
 /// Counters from the columns that begin at `first`.
 pub(super) fn counters(row: &Row<'_>, first: usize) -> rusqlite::Result<Counters> {
@@ -195,19 +139,6 @@ pub(super) fn owner(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Owne
     }))
 }
 
-/// The value of the column `DURABILITY`.
-pub(super) fn durability_text(durability: Durability) -> &'static str {
-    match durability {
-        Durability::Machine => "MACHINE",
-        Durability::Process => "PROCESS",
-    }
-}
-
-/// Parses the column `DURABILITY`.
-pub(super) fn durability(text: Option<&str>) -> Durability {
-    if text == Some("PROCESS") { Durability::Process } else { Durability::Machine }
-}
-
 /// The next number of a sequence, taken as Spring Batch does.
 pub(super) fn next_id(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
     connection.prepare_cached(&format!("INSERT INTO {table} VALUES (NULL)"))?.execute([])?;
@@ -244,24 +175,5 @@ mod tests {
         assert_eq!(read("SELECT 1706689800123").unwrap(), Some(expected));
         assert_eq!(read("SELECT NULL").unwrap(), None);
         assert!(read("SELECT 'yesterday'").is_err());
-    }
-
-    #[test]
-    fn texts_are_cut_by_characters() {
-        let long = "ä".repeat(3_000);
-        assert_eq!(cut(&long).chars().count(), 2_500);
-        assert_eq!(cut("short"), "short");
-        assert_eq!(cut(&long[..5_000]), &long[..5_000]);
-    }
-
-    #[test]
-    fn a_context_longer_than_the_short_column_is_also_kept_in_full() {
-        let fits = "ä".repeat(2_500);
-        let columns = ContextColumns::of(&fits);
-        assert_eq!((columns.short.as_ref(), columns.serialized), (fits.as_str(), None));
-        let long = "ä".repeat(2_501);
-        let columns = ContextColumns::of(&long);
-        assert_eq!(columns.short, format!("{} ...", "ä".repeat(2_492)));
-        assert_eq!(columns.serialized, Some(long.as_str()));
     }
 }

@@ -8,10 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
 use super::launch::next_epoch;
+use super::partitions;
 use super::rows::{self, RUNNING, stamp};
-use super::{owner, partitions};
 use crate::definition::{Durability, ExecutionId, InstanceId};
-use crate::repository::{BatchStatus, JobExecution, Owner, OwnerState, RepositoryError};
+use crate::repository::{BatchStatus, JobExecution, Owner, OwnerState, RepositoryError, owner};
 
 /// The exit code of an execution whose owner died.
 pub(super) const OWNER_LOST: &str = "OWNER_LOST";

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::repository::Owner;
 
 /// This process, with a unique name for each launch.
-pub(super) fn this_process() -> Owner {
+pub(in crate::repository) fn this_process() -> Owner {
     static PROCESS: OnceLock<Owner> = OnceLock::new();
     let process = PROCESS.get_or_init(|| Owner {
         uuid: String::new(),
@@ -18,7 +18,7 @@ pub(super) fn this_process() -> Owner {
 }
 
 /// The owner, for messages.
-pub(super) fn in_words(owner: Option<&Owner>) -> String {
+pub(in crate::repository) fn in_words(owner: Option<&Owner>) -> String {
     match owner {
         Some(owner) => format!("process {} on host {}", owner.pid, owner.host),
         None => "an owner that this framework does not know".to_owned(),
