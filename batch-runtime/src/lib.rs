@@ -96,6 +96,8 @@ pub mod graph;
 pub mod guide;
 pub mod observe;
 pub mod operator;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod readers;
 pub mod repository;
 pub mod testing;

@@ -1,5 +1,8 @@
 //! Helpers shared by several of the framework's tests, which are in the folders next to this one.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
+
 use std::path::{Path, PathBuf};
 
 /// Removes the marks from the names of unfinished files in a text: 16 hexadecimal digits and a dot before `part`.

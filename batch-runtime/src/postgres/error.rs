@@ -1,0 +1,252 @@
+//! [`PgError`]: what went wrong, in one line that never holds a password.
+
+use std::error::Error;
+use std::fmt;
+
+use tokio_postgres::error::{DbError, SqlState};
+
+/// The longest part of a statement that a message shows.
+const SHOWN: usize = 80;
+
+/// An error of a `PostgreSQL` database.
+///
+/// It prints as one line: the server's message, its detail and hint, the SQLSTATE, and the beginning of the statement.
+/// It never holds a password.
+///
+/// ```
+/// use batch_runtime::postgres::PgError;
+///
+/// fn is_a_duplicate(error: &PgError) -> bool {
+///     error.code() == Some("23505")
+/// }
+/// ```
+pub struct PgError(Box<Parts>);
+
+struct Parts {
+    kind: Kind,
+    /// The statement, shortened.
+    statement: Option<String>,
+    /// The database, if the error is about all of it.
+    place: Option<String>,
+}
+
+enum Kind {
+    /// The server or the driver says so.
+    Driver(tokio_postgres::Error),
+    /// The connection is gone, and its last words, if any.
+    Closed(Option<tokio_postgres::Error>),
+    /// The server was not reached.
+    Unreachable(String, Option<std::io::Error>),
+    /// The caller did something wrong.
+    Used(String),
+    /// The program was asked to stop while a statement ran.
+    Stopped,
+}
+
+impl PgError {
+    fn new(kind: Kind) -> Self {
+        Self(Box::new(Parts { kind, statement: None, place: None }))
+    }
+
+    pub(super) fn driver(error: tokio_postgres::Error) -> Self {
+        Self::new(if error.is_closed() { Kind::Closed(None) } else { Kind::Driver(error) })
+    }
+
+    pub(super) fn closed(last_words: Option<tokio_postgres::Error>) -> Self {
+        Self::new(Kind::Closed(last_words))
+    }
+
+    pub(super) fn unreachable(why: impl Into<String>, error: Option<std::io::Error>) -> Self {
+        Self::new(Kind::Unreachable(why.into(), error))
+    }
+
+    pub(super) fn used(message: impl Into<String>) -> Self {
+        Self::new(Kind::Used(message.into()))
+    }
+
+    pub(super) fn stopped() -> Self {
+        Self::new(Kind::Stopped)
+    }
+
+    /// Names the statement, unless one is named already.
+    pub(super) fn in_statement(mut self, statement: &str) -> Self {
+        self.0.statement.get_or_insert_with(|| shortened(statement));
+        self
+    }
+
+    /// Names the database.
+    pub(super) fn of_database(mut self, place: &str) -> Self {
+        self.0.place.get_or_insert_with(|| place.to_owned());
+        self
+    }
+
+    fn cause(&self) -> Option<&tokio_postgres::Error> {
+        match &self.0.kind {
+            Kind::Driver(error) | Kind::Closed(Some(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The server's own words with all their fields, if the server refused.
+    #[must_use]
+    pub fn server(&self) -> Option<&DbError> {
+        self.cause().and_then(tokio_postgres::Error::as_db_error)
+    }
+
+    /// The SQLSTATE, such as `23505`, if the server refused.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.server().map(|error| error.code().code())
+    }
+
+    /// The constraint that was violated.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        self.server().and_then(DbError::constraint)
+    }
+
+    /// The table that the error is about.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        self.server().and_then(DbError::table)
+    }
+
+    /// Whether the connection or the server is at fault and not the statement: the same statement may succeed later.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        match &self.0.kind {
+            Kind::Closed(_) | Kind::Unreachable(..) => true,
+            Kind::Driver(error) => match error.code() {
+                Some(code) => {
+                    ["08", "53", "57P", "58", "XX"].iter().any(|class| code.code().starts_with(class))
+                }
+                None => error.source().is_some_and(<dyn Error>::is::<std::io::Error>),
+            },
+            Kind::Used(_) | Kind::Stopped => false,
+        }
+    }
+
+    /// Whether the server asks for the transaction to be repeated: a serialization failure or a deadlock.
+    #[must_use]
+    pub fn is_serialization(&self) -> bool {
+        matches!(self.code(), Some("40001" | "40P01"))
+    }
+
+    /// Whether the statement was cancelled because the program is to stop.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.0.kind, Kind::Stopped)
+    }
+
+    /// Whether a prepared statement is out of date.
+    pub(super) fn is_stale_statement(&self) -> bool {
+        let code = self.server().map(DbError::code);
+        code == Some(&SqlState::INVALID_SQL_STATEMENT_NAME)
+            || (code == Some(&SqlState::FEATURE_NOT_SUPPORTED)
+                && self.server().is_some_and(|error| error.message().contains("cached plan")))
+    }
+}
+
+impl Error for PgError {
+    /// The failure of the network. The server's words are in [`server`](Self::server): the message has them all.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.kind {
+            Kind::Unreachable(_, Some(error)) => Some(error),
+            _ => self.cause().and_then(Error::source).filter(|error| error.is::<std::io::Error>()),
+        }
+    }
+}
+
+impl fmt::Display for PgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        if let Some(place) = &self.0.place {
+            text.extend(["database ", place, ": "]);
+        }
+        text += &self.what();
+        if let Some(statement) = &self.0.statement {
+            text.extend([", in `", statement, "`"]);
+        }
+        f.write_str(&one_line(&text))
+    }
+}
+
+impl PgError {
+    fn what(&self) -> String {
+        match &self.0.kind {
+            Kind::Used(message) => message.clone(),
+            Kind::Stopped => "the statement was cancelled, because the job is to stop".to_owned(),
+            Kind::Unreachable(why, Some(error)) => format!("{why}: {error}"),
+            Kind::Unreachable(why, None) => why.clone(),
+            Kind::Closed(None) => "the connection to the server is lost".to_owned(),
+            Kind::Closed(Some(error)) => {
+                format!("the connection to the server is lost: {}", driver_text(error))
+            }
+            Kind::Driver(error) => driver_text(error),
+        }
+    }
+}
+
+fn driver_text(error: &tokio_postgres::Error) -> String {
+    let Some(server) = error.as_db_error() else {
+        return match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+    };
+    let mut text = server.message().to_owned();
+    for more in [server.detail(), server.hint()].into_iter().flatten() {
+        text.extend([": ", more.trim_end_matches('.')]);
+    }
+    text + &format!(" (SQLSTATE {})", server.code().code())
+}
+
+impl fmt::Debug for PgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PgError({:?})", self.to_string())
+    }
+}
+
+/// The beginning of a statement, on one line and without the password that it may set.
+fn shortened(statement: &str) -> String {
+    let mut line = one_line(statement);
+    if let Some(at) = line.to_ascii_lowercase().find("password ") {
+        line.truncate(at + "password".len());
+        line.push('…');
+    }
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_and_names_the_statement_in_short() {
+        let long = format!("INSERT INTO t\n  VALUES ({})", "1, ".repeat(100));
+        let text = PgError::used("wrong\nway").in_statement(&long).to_string();
+        assert!(text.starts_with("wrong way, in `INSERT INTO t VALUES (1, "), "{text}");
+        assert!(text.ends_with("…`") && text.chars().count() < 120, "{text}");
+    }
+
+    #[test]
+    fn a_password_in_a_statement_is_not_shown() {
+        let text = PgError::used("no").in_statement("ALTER ROLE me PASSWORD 'hunter2' VALID").to_string();
+        assert_eq!(text, "no, in `ALTER ROLE me PASSWORD…`");
+    }
+
+    #[test]
+    fn a_lost_connection_is_no_fault_of_the_statement() {
+        assert!(PgError::closed(None).is_connection());
+        assert!(PgError::unreachable("no answer", None).is_connection());
+        assert!(!PgError::stopped().is_connection());
+        assert!(!PgError::used("wrong").is_connection());
+    }
+}

@@ -1,0 +1,55 @@
+//! [`CommitError`]: what is known after a commit that was not confirmed.
+
+use std::error::Error;
+use std::fmt;
+
+use super::PgError;
+
+/// A transaction that was not committed, or of which nobody knows whether it was.
+#[derive(Debug)]
+pub struct CommitError {
+    error: PgError,
+    unknown: bool,
+}
+
+impl CommitError {
+    pub(super) fn rolled_back(error: PgError) -> Self {
+        Self { error, unknown: false }
+    }
+
+    pub(super) fn unknown(error: PgError) -> Self {
+        Self { error, unknown: true }
+    }
+
+    /// Whether the connection was lost after `COMMIT` may have reached the server. Otherwise the transaction is rolled
+    /// back for certain.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
+    /// The error itself.
+    #[must_use]
+    pub fn error(&self) -> &PgError {
+        &self.error
+    }
+
+    /// The error itself, by value.
+    #[must_use]
+    pub fn into_error(self) -> PgError {
+        self.error
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.unknown { "whether it is committed is unknown" } else { "it is rolled back" };
+        write!(f, "{}; {what}", self.error)
+    }
+}
+
+impl Error for CommitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}

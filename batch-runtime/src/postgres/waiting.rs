@@ -1,0 +1,218 @@
+//! Waits for the server's answers, in the order of what was sent.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use super::PgError;
+use super::wire::Wire;
+
+/// The interval at which a wait looks whether it is still wanted.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// How long a statement may go on after it is not wanted any more, and how long its cancelling may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+type Watch = Box<dyn Fn() -> bool + Send>;
+
+/// The answer to a statement.
+pub(super) struct Answered {
+    pub(super) rows: Vec<Row>,
+    pub(super) count: u64,
+}
+
+/// A statement that was sent and is not awaited.
+pub(super) struct UnderWay {
+    pub(super) statement: Arc<str>,
+    pub(super) answer: Answer<Answered>,
+}
+
+/// The parts of a session that change.
+///
+/// The fields are dropped in this order: whoever uses the client first, so that the wire says goodbye, and the
+/// statements after it, so that they are not closed one by one.
+pub(super) struct Inner {
+    pub(super) under_way: VecDeque<UnderWay>,
+    pub(super) client: Arc<Client>,
+    pub(super) statements: HashMap<Arc<str>, Statement>,
+    pub(super) wire: Wire,
+    /// The first error of what was sent.
+    pub(super) failed: Option<PgError>,
+    /// The bytes that the driver had no turn to send.
+    pub(super) unsent: usize,
+    pub(super) watch: Option<Watch>,
+    /// Whether a cancelled statement was cancelled from here.
+    cancelled: bool,
+}
+
+impl Inner {
+    pub(super) fn new(client: Client, wire: Wire) -> Self {
+        Self {
+            under_way: VecDeque::new(),
+            client: Arc::new(client),
+            statements: HashMap::new(),
+            wire,
+            failed: None,
+            unsent: 0,
+            watch: None,
+            cancelled: false,
+        }
+    }
+
+    /// Hands a statement to the driver.
+    pub(super) fn put(&mut self, mut sent: UnderWay) -> Result<(), PgError> {
+        if self.wire.is_closed() {
+            let error = self.failed.take().unwrap_or_else(|| self.wire.closed());
+            return Err(error.in_statement(&sent.statement));
+        }
+        let turns = Arc::clone(&self.wire.turns);
+        // The first poll hands it over. It has no answer by then, but perhaps an error.
+        match turns.go(|context| sent.answer.as_mut().poll(context)) {
+            Poll::Ready(Err(error)) => Err(self.blame(error, &sent.statement)),
+            Poll::Ready(Ok(_)) => Ok(()),
+            Poll::Pending => {
+                self.under_way.push_back(sent);
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets the driver work without waiting for anything.
+    pub(super) fn drive(&mut self) {
+        self.unsent = 0;
+        let turns = Arc::clone(&self.wire.turns);
+        let _: Poll<()> = turns.go(|context| {
+            self.wire.drive(context);
+            self.collect(context);
+            Poll::Pending
+        });
+    }
+
+    /// Takes the answers that are there.
+    fn collect(&mut self, context: &mut Context<'_>) {
+        while let Some(mut first) = self.under_way.pop_front() {
+            match first.answer.as_mut().poll(context) {
+                Poll::Pending => {
+                    self.under_way.push_front(first);
+                    return;
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    let error = self.blame(error, &first.statement);
+                    self.failed.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    /// Waits for the answers to the first half of what was sent.
+    pub(super) fn wait_for_half(&mut self) {
+        let half = self.under_way.len() / 2;
+        self.wait_until(|inner, _| inner.under_way.len() <= half);
+    }
+
+    /// Waits for the answers to all that was sent.
+    pub(super) fn settle(&mut self) -> Result<(), PgError> {
+        self.wait_until(|inner, _| inner.under_way.is_empty());
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits for an answer, after the answers to all that was sent before it. No error is an answer that does not come.
+    pub(super) fn wait<T>(&mut self, answer: &mut Answer<T>) -> Result<T, Option<Error>> {
+        let mut done = None;
+        self.wait_until(|inner, context| {
+            // Answers come in the order of the statements, but the first poll sends this one.
+            if done.is_none()
+                && let Poll::Ready(answered) = answer.as_mut().poll(context)
+            {
+                done = Some(answered);
+            }
+            done.is_some() && inner.under_way.is_empty()
+        });
+        done.map_or(Err(None), |answered| answered.map_err(Some))
+    }
+
+    /// Takes turns until the condition holds, or the connection has ended and it cannot hold any more.
+    fn wait_until(&mut self, mut is_done: impl FnMut(&mut Self, &mut Context<'_>) -> bool) {
+        self.unsent = 0;
+        self.cancelled = false;
+        let turns = Arc::clone(&self.wire.turns);
+        let mut patience = Patience::new();
+        loop {
+            let was_closed = self.wire.is_closed();
+            let polled = turns.go(|context| {
+                let done = is_done(self, context);
+                self.wire.drive(context);
+                self.collect(context);
+                if done || is_done(self, context) { Poll::Ready(()) } else { Poll::Pending }
+            });
+            if polled.is_ready() || was_closed {
+                return;
+            }
+            if !self.wire.is_closed() {
+                self.sleep(&mut patience);
+            }
+        }
+    }
+
+    /// Sleeps until the socket is ready, and looks now and then whether the answer is still wanted.
+    fn sleep(&mut self, patience: &mut Patience) {
+        let Some(watch) = &self.watch else { return self.wire.turns.sleep(None) };
+        let now = Instant::now();
+        self.wire.turns.sleep(Some(patience.look.saturating_duration_since(now)));
+        if Instant::now() < patience.look {
+            return;
+        }
+        patience.look = Instant::now() + BETWEEN_LOOKS;
+        match patience.end {
+            None if watch() => patience.end = Some(Instant::now() + PATIENCE),
+            Some(end) if end <= Instant::now() => {
+                patience.end = Some(Instant::now() + PATIENCE);
+                if self.cancelled {
+                    // The server does not answer at all: nobody can say what became of the statement.
+                    self.wire.cut();
+                } else {
+                    self.cancelled = true;
+                    if let Err(error) = self.wire.cancel() {
+                        tracing::debug!("the statement could not be cancelled: {error}");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The error of a statement.
+    pub(super) fn blame(&mut self, error: impl Into<Option<Error>>, statement: &str) -> PgError {
+        let error = match error.into().filter(|error| !error.is_closed()) {
+            None => self.wire.closed(),
+            Some(error) if self.cancelled && error.code() == Some(&SqlState::QUERY_CANCELED) => {
+                PgError::stopped()
+            }
+            Some(error) => PgError::driver(error),
+        };
+        if error.is_stale_statement() {
+            self.statements.clear();
+        }
+        error.in_statement(statement)
+    }
+}
+
+/// How long an answer is still waited for.
+struct Patience {
+    /// When to look next whether it is wanted.
+    look: Instant,
+    /// When the wait ends, after it is not wanted any more.
+    end: Option<Instant>,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { look: Instant::now() + BETWEEN_LOOKS, end: None }
+    }
+}

@@ -1,0 +1,155 @@
+//! The driver's half of a session: it reads and writes whenever somebody waits.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::config::Host;
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error, NoTls};
+
+use super::PgError;
+use super::answers::{Ear, Heard, Listened};
+use super::socket::{End, Socket};
+use super::turns::Turns;
+
+/// How long a request to cancel a statement may take to reach the server.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// The driver's connection, of whatever kind of stream.
+trait Drive: Send {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
+}
+
+impl<S, T> Drive for Connection<S, T>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
+{
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
+        self.poll_message(context)
+    }
+}
+
+/// A server's address.
+#[derive(Debug, Clone)]
+pub(super) struct Address {
+    host: Host,
+    port: u16,
+}
+
+impl Address {
+    pub(super) fn new(host: Host, port: u16) -> Self {
+        Self { host, port }
+    }
+
+    pub(super) fn dial(&self, deadline: Instant) -> Result<Socket, PgError> {
+        let dialled = match &self.host {
+            Host::Tcp(host) => Socket::dial(host, self.port, deadline),
+            Host::Unix(folder) => Socket::dial_unix(folder, self.port),
+        };
+        dialled.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => PgError::unreachable("the server did not answer in time", None),
+            _ => PgError::unreachable("the server cannot be reached", Some(error)),
+        })
+    }
+}
+
+/// The connection to a server.
+pub(super) struct Wire {
+    pub(super) turns: Arc<Turns>,
+    /// `None` after the connection has ended.
+    driver: Option<Box<dyn Drive>>,
+    ear: Ear,
+    /// Why it ended.
+    last_words: Option<Error>,
+    address: Address,
+    cancel: CancelToken,
+}
+
+impl Wire {
+    /// Connects to the server at that address.
+    pub(super) fn connect(
+        address: Address,
+        config: &Config,
+        deadline: Instant,
+    ) -> Result<(Client, Self), PgError> {
+        let socket = Arc::new(address.dial(deadline)?);
+        let turns = Arc::new(Turns::new(Arc::clone(&socket)));
+        let (stream, ear) = Listened::new(End(socket));
+        let mut connecting = pin!(config.connect_raw(stream, NoTls));
+        let connected = turns.until(deadline, |context| connecting.as_mut().poll(context));
+        let connected =
+            connected.ok_or_else(|| PgError::unreachable("the server did not answer in time", None))?;
+        let (client, connection) = connected.map_err(PgError::driver)?;
+        let cancel = client.cancel_token();
+        Ok((
+            client,
+            Self { turns, driver: Some(Box::new(connection)), ear, last_words: None, address, cancel },
+        ))
+    }
+
+    /// Lets the driver read and write what it can without waiting.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        while let Some(driver) = &mut self.driver {
+            match driver.poll(context) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
+                    tracing::debug!("PostgreSQL: {}: {}", notice.severity(), notice.message());
+                }
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => {
+                    self.last_words = Some(error);
+                    self.end(context);
+                }
+                Poll::Ready(None) => self.end(context),
+            }
+        }
+    }
+
+    /// Ends the connection: all answers that are awaited fail.
+    fn end(&mut self, context: &Context<'_>) {
+        self.driver = None;
+        context.waker().wake_by_ref();
+    }
+
+    /// Ends the connection without a word.
+    pub(super) fn cut(&mut self) {
+        self.driver = None;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_none()
+    }
+
+    pub(super) fn heard(&self) -> Heard {
+        self.ear.heard()
+    }
+
+    /// The error of an answer that does not come any more.
+    pub(super) fn closed(&mut self) -> PgError {
+        PgError::closed(self.last_words.take())
+    }
+
+    /// Asks the server to cancel the statement that runs.
+    pub(super) fn cancel(&self) -> Result<(), PgError> {
+        let deadline = Instant::now() + CANCEL;
+        let socket = Arc::new(self.address.dial(deadline)?);
+        let turns = Turns::new(Arc::clone(&socket));
+        let mut asking = pin!(self.cancel.cancel_query_raw(End(socket), NoTls));
+        let asked = turns.until(deadline, |context| asking.as_mut().poll(context));
+        asked.unwrap_or(Ok(())).map_err(PgError::driver)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // The client is gone by now: the driver says goodbye and closes.
+        let Some(mut driver) = self.driver.take() else { return };
+        let _: Poll<()> = self.turns.go(|context| {
+            while let Poll::Ready(Some(Ok(_))) = driver.poll(context) {}
+            Poll::Pending
+        });
+    }
+}

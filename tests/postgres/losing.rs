@@ -1,0 +1,82 @@
+//! A session that loses its server, or is not wanted any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use batch_runtime::postgres::{Postgres, Session};
+use batch_tests::postgres::{self, Options, Server};
+
+#[test]
+fn a_statement_is_cancelled_ten_seconds_after_the_stop() {
+    let Some(database) = postgres::database() else { return };
+    let session = database.connect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    session.set_watch(Some(Box::new(move || asked.load(Relaxed))));
+    stop.store(true, Relaxed);
+    let began = Instant::now();
+    let error = session.query("SELECT pg_sleep(60)", &[]).unwrap_err();
+    let took = began.elapsed();
+    assert!(error.is_stopped(), "{error}");
+    assert!(took > Duration::from_secs(10) && took < Duration::from_secs(40), "{took:?}");
+    // What is quick is not disturbed, and the session goes on.
+    assert_eq!(session.query_one("SELECT 1", &[]).unwrap().get::<_, i32>(0), 1);
+}
+
+#[test]
+fn a_terminated_backend_and_a_server_that_is_gone_are_errors_of_the_connection() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let database = server.database();
+    let terminate = |session: &Session| {
+        let pid: i32 = session.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        let other = database.connect();
+        assert!(other.query_one("SELECT pg_terminate_backend($1)", &[&pid]).unwrap().get::<_, bool>(0));
+    };
+    let session = database.connect();
+    terminate(&session);
+    std::thread::sleep(Duration::from_millis(200));
+    let error = session.query("SELECT 1", &[]).unwrap_err();
+    assert!(error.is_connection(), "{error}");
+    assert!(error.to_string().contains("terminating connection due to administrator command"), "{error}");
+    assert!(session.is_closed());
+
+    // Before `COMMIT` is sent it is rolled back for certain, afterwards nobody knows.
+    let session = database.connect();
+    session.begin("").unwrap();
+    session.execute("CREATE TABLE t (id INT)", &[]).unwrap();
+    terminate(&session);
+    let error = session.commit_after("SELECT 'not prepared yet'", &[]).unwrap_err();
+    assert!(!error.is_unknown() && error.error().is_connection(), "{error}");
+
+    let session = database.connect();
+    session.query("SELECT 1", &[]).unwrap();
+    session.begin("").unwrap();
+    session.execute("CREATE TABLE t (id INT)", &[]).unwrap();
+    terminate(&session);
+    let error = session.commit_after("SELECT 1", &[]).unwrap_err();
+    assert!(error.is_unknown() && error.error().is_connection(), "{error}");
+
+    let session = database.connect();
+    for end in [Server::stop_immediate, Server::kill_9, Server::stop] {
+        end(&server);
+        let error = session.query("SELECT 1", &[]).unwrap_err();
+        assert!(error.is_connection(), "{error}");
+        let refused = Session::connect(&Postgres::at(database.url()), "a test").unwrap_err();
+        assert!(refused.is_connection(), "{refused}");
+        server.restart();
+        assert_eq!(database.connect().query_one("SELECT 1", &[]).unwrap().get::<_, i32>(0), 1);
+    }
+}
+
+#[test]
+fn a_server_dies_with_its_owner_and_leaves_nothing() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let folder = server.folder().to_owned();
+    let url = server.url();
+    assert!(folder.is_dir());
+    drop(server);
+    assert!(!folder.exists());
+    let error = Session::connect(&Postgres::at(url), "a test").unwrap_err();
+    assert!(error.is_connection(), "{error}");
+}

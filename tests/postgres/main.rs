@@ -1,0 +1,4 @@
+//! `PostgreSQL`, against a real server that the tests start.
+
+mod losing;
+mod session;

@@ -1,0 +1,337 @@
+//! A private `PostgreSQL` server for the tests of one process, and a database of its own for each test.
+//!
+//! The server dies with the process, however that ends: a shell that watches over it waits for the end of its input.
+//! `BATCH_TEST_POSTGRES=postgres://…` names another server to use, whose user may create databases.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use batch_runtime::postgres::{Postgres, Session};
+
+/// How long a server may take to accept connections on a busy machine.
+const STARTING: Duration = Duration::from_mins(2);
+
+/// Runs the server, whose command line follows the folder, as often as it is told to, and removes the folder after the
+/// end of its input.
+const WATCHER: &str = r#"
+folder=$1; shift; server=
+while read -r command; do
+    case $command in
+        start) "$@" </dev/null >>"$folder/log" 2>&1 & server=$! ;;
+        *) kill "-$command" "$server"; wait "$server" ;;
+    esac
+    echo "$server"
+done
+[ -z "$server" ] || { kill -QUIT "$server"; wait "$server"; }
+cd /; rm -rf "$folder"
+"#;
+
+/// A database that only one test uses.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+    url: String,
+    /// The server that outlives the test, from which the database is to be removed.
+    foreign: Option<String>,
+}
+
+/// A database of its own for a test, on the process's private server.
+///
+/// Without a server program it prints how to get one and returns `None`: the test ends there.
+///
+/// # Panics
+/// If there is no server program and `CI` is set, or if the server does not start.
+#[must_use]
+pub fn database() -> Option<Database> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    if let Ok(url) = std::env::var("BATCH_TEST_POSTGRES") {
+        let mut database = create(&url);
+        database.foreign = Some(url);
+        return Some(database);
+    }
+    let server = SERVER.get_or_init(|| Server::start(&Options::default()));
+    server.as_ref().map(Server::database)
+}
+
+/// Creates a database on that server.
+fn create(url: &str) -> Database {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    // Two at once would wait for each other's checkpoint.
+    static ONE: Mutex<()> = Mutex::new(());
+    let name = format!("batch_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
+    let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let session = Session::connect(&Postgres::at(url), "batch tests").unwrap();
+    session.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
+    drop(one);
+    let (server, query) = url.split_once('?').map_or((url, None), |(server, query)| (server, Some(query)));
+    let authority = server.find("://").map_or(0, |at| at + 3);
+    let end = server[authority..].find('/').map_or(server.len(), |at| authority + at);
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Database { url: format!("{}/{name}{query}", &server[..end]), name, foreign: None }
+}
+
+impl Database {
+    /// The URL of the database.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL with one more option, such as `schema=batch`.
+    #[must_use]
+    pub fn url_with(&self, option: &str) -> String {
+        let mark = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{mark}{option}", self.url)
+    }
+
+    /// A new connection to it.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    #[must_use]
+    pub fn connect(&self) -> Session {
+        Session::connect(&Postgres::at(&self.url), "batch test").unwrap()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some(url) = &self.foreign
+            && let Ok(session) = Session::connect(&Postgres::at(url), "batch tests")
+        {
+            let _ = session.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        }
+    }
+}
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether commits survive a crash of the machine; not needed for a killed server.
+    pub fsync: bool,
+    /// The most connections at once.
+    pub max_connections: u32,
+    /// More settings, as in `postgresql.conf`.
+    pub settings: Vec<(&'static str, String)>,
+    /// The lines of `pg_hba.conf`; by default everybody is let in.
+    pub hba: Option<&'static str>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fsync: false, max_connections: 200, settings: Vec::new(), hba: None }
+    }
+}
+
+/// A private server.
+#[derive(Debug)]
+pub struct Server {
+    port: u16,
+    folder: PathBuf,
+    watcher: Mutex<Watcher>,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    /// `None` after the end.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    child: Child,
+}
+
+impl Watcher {
+    fn command(&mut self, command: &str) -> u32 {
+        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).unwrap();
+        answer.trim().parse().unwrap()
+    }
+}
+
+impl Server {
+    /// Starts a server on a free port, in a folder of its own; returns `None` after a line of advice if there is no
+    /// program.
+    ///
+    /// # Panics
+    /// If there is no server program and `CI` is set, or if the server does not start.
+    #[must_use]
+    pub fn start(options: &Options) -> Option<Self> {
+        let Some(programs) = programs() else {
+            assert!(std::env::var_os("CI").is_none(), "there is no PostgreSQL: apt-get install postgresql");
+            eprintln!(
+                "left out: there is no PostgreSQL (apt-get install postgresql, or set BATCH_TEST_POSTGRES)"
+            );
+            return None;
+        };
+        let folder = tempfile::Builder::new().prefix("batch-postgres-").tempdir().unwrap().keep();
+        let user = unprivileged();
+        if let Some((uid, gid)) = user {
+            chown(&folder, Some(uid), Some(gid)).unwrap();
+        }
+        let run = |program: &Path| as_user(program, user, &folder);
+        let data = folder.join("data");
+        let mut initdb = run(&programs.join("initdb"));
+        initdb.args(["--no-sync", "-A", "trust", "-U", "batch", "-E", "UTF8", "--locale=C", "-D"]);
+        let made = initdb.arg(&data).output().unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        if let Some(lines) = options.hba {
+            std::fs::write(data.join("pg_hba.conf"), lines).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut watcher = run(Path::new("/bin/sh"));
+        watcher.args(["-c", WATCHER, "watcher"]).arg(&folder).arg(programs.join("postgres"));
+        watcher.arg("-D").arg(&data).arg("-k").arg(&folder).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+        ]);
+        for (name, value) in settings(options) {
+            watcher.arg("-c").arg(format!("{name}={value}"));
+        }
+        // A Ctrl-C at the terminal is for the tests: the server ends after them.
+        watcher.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = watcher.spawn().unwrap();
+        let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        let server = Self { port, folder, watcher: Mutex::new(Watcher { input, output, child }) };
+        server.restart();
+        Some(server)
+    }
+
+    /// The URL of the database that every server has.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://batch@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The port that it listens to on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder, which holds its socket, its `data` and its `log`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Creates a database.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        create(&self.url())
+    }
+
+    /// Starts it again after it was stopped or killed, and waits until it accepts connections.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn restart(&self) {
+        let deadline = Instant::now() + STARTING;
+        let mut process = self.command("start");
+        loop {
+            let Err(refused) = Session::connect(&Postgres::at(self.url()), "batch tests") else { return };
+            assert!(Instant::now() < deadline, "the server does not start: {refused}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+            // After `kill -9` its backends live on for a moment, and it does not start beside them.
+            if !Path::new(&format!("/proc/{process}")).exists() && Path::new("/proc").exists() {
+                std::thread::sleep(Duration::from_millis(200));
+                process = self.command("start");
+            }
+        }
+    }
+
+    /// Stops it at once, without a checkpoint: it recovers at the next start.
+    pub fn stop_immediate(&self) {
+        self.command("QUIT");
+    }
+
+    /// Stops it in order, after it has ended its connections.
+    pub fn stop(&self) {
+        self.command("INT");
+    }
+
+    /// Kills it.
+    pub fn kill_9(&self) {
+        self.command("KILL");
+    }
+
+    fn command(&self, command: &str) -> u32 {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner).command(command)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let watcher = self.watcher.get_mut().unwrap_or_else(PoisonError::into_inner);
+        watcher.input = None;
+        let _ = watcher.child.wait();
+    }
+}
+
+fn settings(options: &Options) -> Vec<(&'static str, String)> {
+    let switch = if options.fsync { "on" } else { "off" };
+    let mut settings = vec![
+        ("fsync", switch.to_owned()),
+        ("full_page_writes", switch.to_owned()),
+        ("max_connections", options.max_connections.to_string()),
+        ("shared_buffers", "32MB".to_owned()),
+    ];
+    settings.extend(options.settings.iter().cloned());
+    settings
+}
+
+/// The folder of the newest server's programs: Debian's, or the one on the search path.
+fn programs() -> Option<PathBuf> {
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<(u32, PathBuf)> = debian
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .collect();
+    versions.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let newest_first = versions.into_iter().rev().map(|(_, folder)| folder);
+    newest_first
+        .chain(std::env::split_paths(&path))
+        .find(|folder| folder.join("postgres").is_file() && folder.join("initdb").is_file())
+}
+
+/// The user and group to run a server as, since it refuses to run as root.
+fn unprivileged() -> Option<(u32, u32)> {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = std::os::unix::fs::MetadataExt::uid(&folder.path().metadata().unwrap());
+    if owner != 0 {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let find = |name: &str| {
+        let fields: Vec<&str> =
+            users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name)?;
+        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    };
+    Some(find("postgres").or_else(|| find("nobody")).expect("a user who is not root"))
+}
+
+fn as_user(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).env_remove("PGDATA").env("LC_ALL", "C");
+    if let Some((uid, gid)) = user {
+        command.uid(uid).gid(gid);
+    }
+    command
+}
