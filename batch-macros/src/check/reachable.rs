@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 
 use crate::errors::Errors;
-use crate::model::body::{Body, Kind, Statement};
+use crate::model::statement::{Body, Kind, Statement};
 
 /// The ways in which control leaves a part of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]

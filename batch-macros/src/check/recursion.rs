@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 
 use crate::errors::Errors;
-use crate::model::body::{Body, Kind};
+use crate::model::statement::{Body, Kind};
 
 /// Reports the statements that name the function they are in, and removes them from the body.
 pub(crate) fn check(noun: &str, name: &Ident, body: &mut Body, errors: &mut Errors) {

@@ -1,10 +1,12 @@
 //! The values in the text of an `end!`, `fail!` or `stop!` are parameters of the job, or outputs of earlier steps.
 
 use crate::errors::Errors;
-use crate::model::body::{Body, Kind, Named, parameter_name, plain};
 use crate::model::job::Parameter;
+use crate::model::named::Named;
+use crate::model::statement::{Body, Kind};
 use crate::model::text::{Text, Value};
 use crate::model::types::shown;
+use crate::syntax::name::{parameter_name, plain};
 use crate::syntax::nearest::nearest;
 
 /// Looks up the names in the texts of a body. A text with an unknown name is reported and removed.

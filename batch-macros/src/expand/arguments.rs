@@ -8,10 +8,10 @@ use syn::{FnArg, Ident, ItemFn, Pat, Stmt, Type};
 
 use super::frame::checked;
 use crate::model::argument::{Argument, Asks, Role};
-use crate::model::body::{parameter_name, plain};
 use crate::model::component::Component;
 use crate::model::types::{as_reference, only_argument, shown, with_inferred_lifetimes};
 use crate::syntax::component;
+use crate::syntax::name::{parameter_name, plain};
 
 /// The code for all arguments of one function.
 #[derive(Default)]
@@ -199,7 +199,7 @@ pub(crate) fn call(
 /// The user's function. In its body, the output of a step that leaves none has an erroneous type: rustc reports the mistake
 /// at the argument, and nothing about the uses in the body.
 pub(crate) fn emitted(function: &ItemFn, arguments: &[Argument]) -> ItemFn {
-    let mut function = component::plain(function);
+    let mut function = component::stripped(function);
     let outputs = arguments.iter().filter_map(|argument| match &argument.asks {
         // The body does not use it, and lints count the line below as a use.
         Asks::Output { step, .. } if !argument.name.to_string().starts_with('_') => Some((argument, step)),

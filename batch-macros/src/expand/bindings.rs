@@ -6,8 +6,8 @@ use quote::{quote, quote_spanned};
 use syn::Lit;
 use syn::spanned::Spanned;
 
-use crate::model::body::plain;
 use crate::syntax::binding::{Binding, BoundTo, literal};
+use crate::syntax::name::plain;
 
 /// `&[Binding { .. }]`.
 pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {

@@ -9,7 +9,7 @@ use super::frame::{frame, marker_name};
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::types::impl_trait;
-use crate::syntax::component::{conditions, plain};
+use crate::syntax::component::{conditions, stripped};
 
 /// The function, and a marker for a component that fits everywhere.
 pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> TokenStream {
@@ -33,7 +33,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
 /// The function itself. A generic function cannot be mentioned as a value without its types, so it is emitted in
 /// a block of its own, and a function without types takes its name.
 fn emitted(function: &ItemFn) -> TokenStream {
-    let function = plain(function);
+    let function = stripped(function);
     let opaque = function.sig.inputs.iter().any(|input| match input {
         syn::FnArg::Typed(typed) => impl_trait(&typed.ty).is_some(),
         syn::FnArg::Receiver(_) => false,

@@ -13,7 +13,7 @@ use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
-use crate::syntax::component::plain;
+use crate::syntax::component::stripped;
 use crate::syntax::options;
 
 /// Expands `#[database]`.
@@ -53,5 +53,5 @@ pub(crate) fn database(given: TokenStream, function: &ItemFn, errors: &mut Error
             ::core::result::Result::Ok(__batch::DatabaseHandle::new(__database))
         }
     };
-    frame("database", function, plain(function), quote!(#aliases #driver #error #open #definition))
+    frame("database", function, stripped(function), quote!(#aliases #driver #error #open #definition))
 }

@@ -11,10 +11,10 @@ use super::frame::{frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
-use crate::model::body::plain;
 use crate::model::component::Component;
 use crate::model::types::with_static_lifetimes;
 use crate::syntax::component;
+use crate::syntax::name::plain;
 use crate::syntax::options::{self, Table};
 
 const DECIDER: Table = Table::new("decider", &[], &[]);
@@ -74,5 +74,5 @@ fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
             });
         }
     };
-    frame("decider", function, component::plain(function), code)
+    frame("decider", function, component::stripped(function), code)
 }

@@ -8,9 +8,9 @@ use super::frame::{frame, implement};
 use super::tree::{Tree, is_complete, tree};
 use crate::check;
 use crate::errors::Errors;
-use crate::model::body::plain;
 use crate::model::job;
 use crate::syntax::component::doc;
+use crate::syntax::name::plain;
 
 /// Expands `#[flow]`.
 pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {

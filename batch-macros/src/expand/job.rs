@@ -11,9 +11,9 @@ use super::parameters::{Parameters, parameter_alias, parameters, unused};
 use super::tree::{Tree, is_complete, panic_at, tree};
 use crate::check;
 use crate::errors::Errors;
-use crate::model::body::{parameter_name, plain};
 use crate::model::job::{self, Options, Parameter, lints};
 use crate::syntax::component::{self, doc};
+use crate::syntax::name::{parameter_name, plain};
 
 /// Expands `#[job]`.
 pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
@@ -138,7 +138,7 @@ fn listeners(options: &Options) -> (TokenStream, TokenStream) {
 
 /// The user's function: called with the job's parameters, it returns a launch.
 fn launch(function: &ItemFn, parameters: &[Parameter], sound: bool) -> TokenStream {
-    let mut function = component::plain(function);
+    let mut function = component::stripped(function);
     let name = &function.sig.ident;
     let body = if sound {
         let each = parameters.iter().zip(0..).map(|(parameter, index)| {

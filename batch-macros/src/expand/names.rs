@@ -8,7 +8,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, Path};
 
-use crate::model::body::plain;
+use crate::syntax::name::plain;
 
 /// An item that makes `alias` refer to the user's path.
 pub(crate) fn import(alias: &Ident, path: &Path, conditions: &[Attribute]) -> TokenStream {

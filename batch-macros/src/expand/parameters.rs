@@ -7,10 +7,10 @@ use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, Type};
 
 use super::frame::checked;
 use super::tree::panic_at;
-use crate::model::body::parameter_name;
 use crate::model::job::Parameter;
 use crate::model::range;
 use crate::model::types::{is_named, only_argument, shown};
+use crate::syntax::name::parameter_name;
 
 /// The parameters of a job.
 #[derive(Default)]

@@ -20,7 +20,7 @@ use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::step::{Pipe, StepOptions};
-use crate::syntax::component::plain;
+use crate::syntax::component::stripped;
 use crate::syntax::step::{Element, Part, Route};
 
 /// Expands a step with `chunk`.
@@ -150,7 +150,7 @@ fn shown(options: &StepOptions) -> Option<TokenStream> {
 
 /// The user's function with its braces; the code between them is for editors.
 fn emitted(function: &ItemFn) -> TokenStream {
-    let mut function = plain(function);
+    let mut function = stripped(function);
     let stmts = std::mem::take(&mut function.block.stmts);
     let brace = function.block.brace_token;
     let sig = &mut function.sig;

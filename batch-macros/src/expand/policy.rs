@@ -9,7 +9,7 @@ use super::frame::{checked, frame, implement};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::listener::is_any_error;
-use crate::syntax::component::plain;
+use crate::syntax::component::stripped;
 use crate::syntax::options::{self, Table};
 
 /// Expands `#[skip_policy]`.
@@ -85,5 +85,5 @@ fn policy(
             #covers
         },
     );
-    frame(noun, function, plain(function), quote!(#types #implemented))
+    frame(noun, function, stripped(function), quote!(#types #implemented))
 }

@@ -42,7 +42,7 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
     let aliases: Vec<_> = (0..paths.len()).map(|index| format_ident!("__Job{index}")).collect();
     let checks = aliases.iter().zip(&paths).map(|(alias, path)| {
         let last = path.segments.last().map(|segment| &segment.ident);
-        let word = last.map(crate::model::body::plain).unwrap_or_default();
+        let word = last.map(crate::syntax::name::plain).unwrap_or_default();
         let span = last.map_or_else(proc_macro2::Span::call_site, proc_macro2::Ident::span);
         panic_at(
             span,

@@ -13,7 +13,7 @@ use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
-use crate::syntax::component::plain;
+use crate::syntax::component::stripped;
 use crate::syntax::options;
 
 /// Expands `#[resource]`.
@@ -45,5 +45,5 @@ pub(crate) fn resource(given: TokenStream, function: &ItemFn, errors: &mut Error
             }
         },
     );
-    frame("resource", function, plain(function), quote!(#aliases #shared #error #definition))
+    frame("resource", function, stripped(function), quote!(#aliases #shared #error #definition))
 }

@@ -9,10 +9,10 @@ use super::frame::{implement, marker_name};
 use super::{faults, pipe, tasklet};
 use crate::check;
 use crate::errors::Errors;
-use crate::model::body::plain;
 use crate::model::step::{EarlierName, StepOptions, is_pipe_step};
 use crate::syntax::binding::parameter;
 use crate::syntax::component::doc;
+use crate::syntax::name::plain;
 use crate::syntax::options;
 
 /// Expands `#[step]`.

@@ -15,7 +15,7 @@ use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::step::StepOptions;
 use crate::model::types::{has_lifetimes, is_named, is_unit};
-use crate::syntax::component::plain;
+use crate::syntax::component::stripped;
 
 /// Expands a step without `chunk`.
 pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Errors) -> TokenStream {
@@ -25,7 +25,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let kind = quote!(__batch::StepKind::Tasklet);
     if !errors.is_empty() {
         let (definition, ended) = (broken(function, &kind), broken_outcome(function, errors));
-        return frame("step", function, plain(function), quote!(#definition #ended));
+        return frame("step", function, stripped(function), quote!(#definition #ended));
     }
     let name = component.name;
     let text = name.to_string();

@@ -9,11 +9,13 @@ use syn::{Attribute, Lit};
 use super::bindings;
 use super::names::{self, Roles};
 use super::texts::{self, Told};
-use crate::model::body::{Body, Kind, Match, Named, Statement, plain};
 use crate::model::job::Parameter;
+use crate::model::named::Named;
+use crate::model::statement::{Body, Kind, Match, Statement};
 use crate::model::text::{Text, Value};
 use crate::model::types::{is_named, shown};
 use crate::syntax::binding::{BoundTo, literal};
+use crate::syntax::name::plain;
 
 /// A body as code.
 pub(crate) struct Tree {

@@ -3,11 +3,13 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, Expr, ExprLit, ExprRange, FnArg, ItemFn, Lit, Pat, PatType, Path, ReturnType, Type};
 
-use super::body::{self, Body, plain};
+use super::body::body;
 use super::range;
+use super::statement::Body;
 use super::types::{as_reference, impl_trait, is_named, only_argument, shown};
 use crate::errors::Errors;
 use crate::syntax::component::doc;
+use crate::syntax::name::plain;
 use crate::syntax::options::{self, Given, Table};
 
 const JOB: Table =
@@ -53,7 +55,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let options = job_options(&options::read(&JOB, given, errors), errors);
     signature("job", function, errors);
     let parameters = parameters(function, errors);
-    let body = body::body(&function.block, errors);
+    let body = body(&function.block, errors);
     if function.block.stmts.is_empty() {
         errors.at(&function.sig.ident, "this job does nothing; name the steps it runs in its body: `load;`");
     }
@@ -73,7 +75,7 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     if function.block.stmts.is_empty() {
         errors.at(&function.sig.ident, "this flow does nothing; name the steps it runs in its body: `load;`");
     }
-    body::body(&function.block, errors)
+    body(&function.block, errors)
 }
 
 fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {

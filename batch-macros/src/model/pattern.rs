@@ -6,9 +6,9 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Pat, PatIdent};
 
-use super::body::plain;
 use super::types::shown;
 use crate::errors::Errors;
+use crate::syntax::name::plain;
 use crate::syntax::nearest::nearest;
 
 const OUTCOMES: [&str; 2] = ["Completed", "Failed"];

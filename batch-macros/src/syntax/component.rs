@@ -4,7 +4,7 @@ use syn::{Attribute, FnArg, ItemFn};
 
 /// The function to emit: without our attributes on its arguments, and without doc comments there, which rustc
 /// refuses.
-pub(crate) fn plain(function: &ItemFn) -> ItemFn {
+pub(crate) fn stripped(function: &ItemFn) -> ItemFn {
     let mut function = function.clone();
     for input in &mut function.sig.inputs {
         if let FnArg::Typed(typed) = input {

@@ -1,52 +1,62 @@
-//! Reads `split! { .. }`: its branches, each a body, and how many of them run at once.
+//! Parses `split! { .. }`: its branches, and how many of them run at once.
 
+use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, ExprLit, Ident, Lit, Macro, Token, token};
+use syn::{Block, Expr, ExprLit, Ident, Lit, Macro, Token, token};
 
-use super::body::{self, Body, Kind};
+use super::nearest::nearest;
 use crate::errors::Errors;
-use crate::syntax::nearest::nearest;
 
 /// `split! { max = 4; a, { b; c } }`
+#[derive(Default)]
 pub(crate) struct Split {
-    pub(crate) branches: Vec<Body>,
+    pub(crate) branches: Vec<Branch>,
     pub(crate) max: Option<u32>,
+    /// False if a mistake ended the parsing early.
+    pub(crate) complete: bool,
+}
+
+/// One branch of a split.
+pub(crate) enum Branch {
+    One(Expr),
+    Several(Block),
 }
 
 const EXAMPLE: &str = "`split! { load, { clean; report } }`";
 
 /// Reads a split.
-pub(super) fn split(mac: &Macro, errors: &mut Errors) -> Kind {
-    let before = errors.count();
-    let read = (|input: ParseStream<'_>| Ok(read(input, errors))).parse2(mac.tokens.clone());
-    let split = match read {
-        Ok(Some(split)) => split,
-        Ok(None) => return Kind::Broken,
-        // A branch that could not be read is already reported; syn then complains about the unread rest.
-        Err(_) if before != errors.count() => return Kind::Broken,
-        Err(error) => {
-            errors.push(error);
-            return Kind::Broken;
-        }
+pub(crate) fn split(mac: &Macro, errors: &mut Errors) -> Split {
+    let mut split = Split::default();
+    let parser = |input: ParseStream<'_>| {
+        split.complete = fill(&mut split, input, errors).is_some();
+        // After a mistake, which is reported, syn would complain about the unread rest.
+        input.parse::<TokenStream>()
     };
-    match split.branches.len() {
-        _ if before != errors.count() => {}
-        0 => errors
-            .at(&mac.path, format!("this `split!` is empty; write the branches that run in parallel, as in {EXAMPLE}")),
-        1 => errors.at(
-            &mac.path,
-            format!(
-                "a single branch has nothing to run in parallel with; write it without `split!`, or add another, as in {EXAMPLE}"
-            ),
-        ),
-        _ => {}
+    if let Err(error) = parser.parse2(mac.tokens.clone()) {
+        errors.push(error);
     }
-    Kind::Split(split)
+    split
+}
+
+impl Split {
+    /// Checks that something runs in parallel.
+    pub(crate) fn check_number(&self, mac: &Macro, errors: &mut Errors) {
+        match self.branches.len() {
+            0 => errors
+                .at(&mac.path, format!("this `split!` is empty; write the branches that run in parallel, as in {EXAMPLE}")),
+            1 => errors.at(
+                &mac.path,
+                format!(
+                    "a single branch has nothing to run in parallel with; write it without `split!`, or add another, as in {EXAMPLE}"
+                ),
+            ),
+            _ => {}
+        }
+    }
 }
 
 /// `None` if parsing cannot continue, which is reported.
-fn read(input: ParseStream<'_>, errors: &mut Errors) -> Option<Split> {
-    let mut split = Split { branches: Vec::new(), max: None };
+fn fill(split: &mut Split, input: ParseStream<'_>, errors: &mut Errors) -> Option<()> {
     if input.peek(Ident) && input.peek2(Token![=]) {
         split.max = Some(limit(input, errors)?);
     }
@@ -77,7 +87,7 @@ fn read(input: ParseStream<'_>, errors: &mut Errors) -> Option<Split> {
         }
         let _ = input.parse::<Token![,]>();
     }
-    Some(split)
+    Some(())
 }
 
 fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
@@ -125,26 +135,16 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
     Some(number.unwrap_or(1))
 }
 
-fn branch(input: ParseStream<'_>, errors: &mut Errors) -> Option<Body> {
-    Some(if input.peek(token::Brace) {
-        let block: syn::Block = match input.parse() {
-            Ok(block) => block,
-            Err(error) => {
-                errors.push(error);
-                return None;
-            }
-        };
-        if block.stmts.is_empty() {
-            errors.at_span(block.brace_token.span.open(), "this branch does nothing; leave it out");
-        }
-        body::body(&block, errors)
+fn branch(input: ParseStream<'_>, errors: &mut Errors) -> Option<Branch> {
+    let branch = if input.peek(token::Brace) {
+        input.parse().map(Branch::Several)
     } else {
-        match input.parse::<Expr>() {
-            Ok(expr) => vec![body::statement(&expr, errors)],
-            Err(error) => {
-                errors.push(error);
-                return None;
-            }
-        }
-    })
+        input.parse().map(Branch::One)
+    };
+    if let Ok(Branch::Several(block)) = &branch
+        && block.stmts.is_empty()
+    {
+        errors.at_span(block.brace_token.span.open(), "this branch does nothing; leave it out");
+    }
+    branch.map_err(|error| errors.push(error)).ok()
 }
