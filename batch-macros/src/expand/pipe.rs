@@ -11,10 +11,11 @@ use syn::spanned::Spanned;
 use syn::{Ident, ItemFn, LitInt, Token};
 
 use super::aggregator::{Aggregated, Keeping, broken_output};
+use super::definition::{broken, decides_by_end, definition};
 use super::frame::{checked, frame, implement};
 use super::names::Roles;
 use super::partitions::{Partitioned, partitioned, question};
-use super::step::{broken, decides_by_end, definition, sizes};
+use super::step_options::sizes;
 use super::{bindings, names};
 use crate::check;
 use crate::errors::Errors;

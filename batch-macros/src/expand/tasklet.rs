@@ -5,10 +5,10 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 
 use super::arguments::{call, emitted, injected};
+use super::definition::{broken, decides_by_end, definition, no_kinds};
 use super::failure::{error_check, value_or_return};
 use super::frame::{checked, frame, implement};
 use super::names::{self, Roles};
-use super::step::{broken, decides_by_end, definition, no_kinds};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
