@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::super::frame::checked;
-use super::Parts;
+use super::parts::Parts;
+use crate::expand::frame::checked;
 use crate::model::step::Pipe;
 use crate::syntax::step::Part;
 
