@@ -10,6 +10,7 @@ mod options;
 mod place;
 mod quotes;
 mod records;
+mod resume;
 mod row;
 mod split;
 mod value;

@@ -1,8 +1,6 @@
-//! Records the place after the last record, and resumes there unless the input before it has changed.
+//! A place between two records, with a hash of the input before it.
 
-use super::records::{BYTE_ORDER_MARK, Records};
 use crate::readers::source;
-use crate::readers::{Identity, ReadError};
 
 /// The number of bytes before a place that are hashed into it.
 pub(super) const TAIL: usize = 64;
@@ -17,72 +15,11 @@ pub(super) struct Place {
     pub(super) hash: u64,
 }
 
-impl Records {
-    /// Returns the place after the last record.
-    pub(super) fn place(&self) -> Place {
-        if let Some(held) = self.held {
-            return held;
-        }
-        let at = self.at - usize::from(self.completed && self.at == self.filled);
+impl Place {
+    /// The place `at` bytes into `buffer`, whose first byte is at `base` in the input.
+    pub(super) fn of(buffer: &[u8], base: u64, at: usize, line: u64) -> Self {
         let tail = at.min(TAIL);
-        Place {
-            byte: self.base + at as u64,
-            line: self.line,
-            tail: tail as u64,
-            hash: source::hash(&self.buffer[at - tail..at]),
-        }
-    }
-
-    /// Moves to a place that an earlier execution recorded.
-    pub(super) fn go_to(&mut self, place: Place, identity: Identity) -> Result<(), ReadError> {
-        self.source.check(identity, place.byte)?;
-        let Some(target) = place.byte.checked_sub(place.tail) else {
-            return Err(self.source.changed(place.byte, "the position is damaged"));
-        };
-        self.held = None;
-        let tail = usize::try_from(place.tail).unwrap_or(usize::MAX).min(TAIL);
-        let in_buffer = target.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
-        if let Some(offset) = in_buffer.filter(|offset| *offset <= self.filled) {
-            self.at = offset;
-        } else {
-            self.source.skip_to(target)?;
-            (self.base, self.at, self.filled) = (target, 0, 0);
-            (self.ended, self.completed) = (false, false);
-        }
-        while self.filled < self.at + tail && !self.ended {
-            self.fill()?;
-        }
-        // The line ending that was added to the buffer is not in the input.
-        let real = self.filled - usize::from(self.completed);
-        let known = self.buffer[..real].get(self.at..self.at + tail);
-        let known = known.ok_or_else(|| self.source.changed(place.byte, "it is shorter"))?;
-        if source::hash(known) != place.hash {
-            return Err(self.source.changed(place.byte, "the line before it differs"));
-        }
-        let ends_inside_a_line = known.last().is_some_and(|byte| *byte != b'\n') && known != BYTE_ORDER_MARK;
-        self.at += tail;
-        self.line = place.line;
-        self.find_marks();
-        if ends_inside_a_line {
-            self.refuse_a_grown_line(place.byte)?;
-        }
-        Ok(())
-    }
-
-    /// The last record had no line ending. If the input continues now, it must do so with a line ending:
-    /// otherwise the record has grown.
-    fn refuse_a_grown_line(&mut self, byte: u64) -> Result<(), ReadError> {
-        while self.filled - self.at < 2 && !self.ended {
-            self.fill()?;
-        }
-        let rest = &self.buffer[self.at..self.filled];
-        if rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
-            // Its end is already counted.
-            if !rest.is_empty() {
-                self.line -= 1;
-            }
-            return Ok(());
-        }
-        Err(self.source.changed(byte, "its last line has grown"))
+        let hash = source::hash(&buffer[at - tail..at]);
+        Self { byte: base + at as u64, line, tail: tail as u64, hash }
     }
 }

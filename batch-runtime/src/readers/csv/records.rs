@@ -143,6 +143,16 @@ impl Records {
         line_around(&self.buffer[..self.at.min(self.filled)], byte.checked_sub(self.base)?)
     }
 
+    /// Returns the place after the last record.
+    pub(super) fn place(&self) -> Place {
+        if let Some(held) = self.held {
+            return held;
+        }
+        // The line ending that was added to the buffer is not in the input.
+        let at = self.at - usize::from(self.completed && self.at == self.filled);
+        Place::of(&self.buffer, self.base, at, self.line)
+    }
+
     /// The line of the last record found.
     pub(super) fn record_line(&self) -> u64 {
         self.record_line
