@@ -11,7 +11,7 @@ use crate::definition::{
     ParameterType, Parameters, Pipe, Piped, Scope, Sizes, StepContext, StepDefinition, StepEnvironment,
     StepExecutionId, StopSignal, Transaction, Values,
 };
-use crate::engine::{self, JobError, Retrying, RunOptions, Sleep, StepRun};
+use crate::engine::{self, Halt, JobError, Retrying, RunOptions, Sleep, StepEnd, StepRun};
 use crate::observe::{JobReport, StepLive};
 use crate::repository::sqlite::SqliteRepository;
 use crate::repository::{ChunkStore, Counters, Profile, Repository};
@@ -64,6 +64,17 @@ pub struct Ran {
     pub profile: Profile,
 }
 
+impl Ran {
+    fn of(end: StepEnd) -> Result<Self, Failure> {
+        match end.result {
+            Ok(_) => Ok(Self { counters: end.counters, profile: end.profile.unwrap_or_default() }),
+            Err(Halt::Failed(failure)) => Err(failure),
+            Err(Halt::Stopped) => Err(Failure::new("the step was stopped")),
+            Err(Halt::Lost(error)) => Err(Failure::new(error)),
+        }
+    }
+}
+
 impl<S: StepDefinition> Default for StepTest<S> {
     fn default() -> Self {
         Self::new()
@@ -98,7 +109,7 @@ impl<S: StepDefinition> StepTest<S> {
     /// # Errors
     /// The step's own.
     pub fn run(self) -> Result<Ran, Failure> {
-        self.with(|run| (S::INFO.run)(run).outcome())
+        self.with(|run| Ran::of((S::INFO.run)(run)))
     }
 
     /// Runs the step's processors, chunk by chunk, over `items` instead of its reader. Returns the items that its writer would

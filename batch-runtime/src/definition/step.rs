@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::faults::Faults;
 use super::kind::PositionKinds;
 use super::listener::StepListener;
-use super::need::ComponentUse;
+use super::need::{ComponentUse, NeedKind};
 use super::partition::Partitioning;
 use super::sizes::SizedBy;
-use super::{ChunkTransaction, Failure, Process, Reader, Scope, Writer};
+use super::{ChunkTransaction, DatabaseInfo, DatabaseKind, Failure, Of, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};
 use crate::repository::{BatchStatus, ExitStatus};
 
@@ -32,6 +32,24 @@ pub struct StepInfo {
     pub kinds: Option<fn() -> PositionKinds>,
     /// Runs the step: the only call through a pointer per step.
     pub run: fn(&StepRun<'_>) -> StepEnd,
+}
+
+impl StepInfo {
+    /// The kind of the repository's own database that its components ask for. The macros allow at most one kind.
+    pub(crate) fn own_database(&self) -> Option<DatabaseKind> {
+        self.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
+            NeedKind::Transaction(Of::Own(kind)) | NeedKind::Connection(Of::Own(kind)) => Some(kind),
+            _ => None,
+        })
+    }
+
+    /// The other database whose transaction its components use. The macros allow at most one.
+    pub(crate) fn other_database(&self) -> Option<&'static DatabaseInfo> {
+        self.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
+            NeedKind::Transaction(Of::Named(database)) => Some(database),
+            _ => None,
+        })
+    }
 }
 
 /// The kind of a step.

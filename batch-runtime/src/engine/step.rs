@@ -15,7 +15,6 @@ use crate::observe::StepLive;
 use crate::repository::{
     ChunkError, ChunkStore, ContextMap, Counters, ExitStatus, Profile, RepositoryError, encode_context,
 };
-use crate::testing::Ran;
 
 /// The arms of the `match` that a step is the subject of, and the function that picks one for an outcome.
 #[derive(Clone, Copy)]
@@ -168,18 +167,6 @@ pub struct StepEnd {
     pub(crate) result: Result<Done, Halt>,
     pub(crate) counters: Counters,
     pub(crate) profile: Option<Profile>,
-}
-
-impl StepEnd {
-    /// The outcome of a step that ran outside a job.
-    pub(crate) fn outcome(self) -> Result<Ran, Failure> {
-        match self.result {
-            Ok(_) => Ok(Ran { counters: self.counters, profile: self.profile.unwrap_or_default() }),
-            Err(Halt::Failed(failure)) => Err(failure),
-            Err(Halt::Stopped) => Err(Failure::new("the step was stopped")),
-            Err(Halt::Lost(error)) => Err(Failure::new(error)),
-        }
-    }
 }
 
 /// The outcome of a completed step, as the control flow needs it.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{ComponentUse, NeedKind, StepInfo, StepKind, without_modules};
-use crate::engine::flow::execution::elsewhere;
 use crate::graph::Activity;
 
 /// The properties of a step that its checkpoint depends on. They are stored when the step begins.
@@ -75,7 +74,7 @@ impl Form {
             writer,
             states: states(step),
             partitions,
-            database: elsewhere(step).map(|database| database.name.to_owned()),
+            database: step.other_database().map(|database| database.name.to_owned()),
             ..Self::bare(if step.kind == StepKind::Tasklet { Of::Tasklet } else { Of::Chunks })
         }
     }

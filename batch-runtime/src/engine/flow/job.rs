@@ -3,31 +3,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::definition::{
-    DatabaseKind, Environment, JobContext, JobEnd, JobInfo, NeedKind, Of, Parameters, StepInfo, Values,
-};
+use crate::definition::{Environment, JobContext, JobEnd, JobInfo, Parameters, Values};
+use crate::engine::error::JobError;
 use crate::engine::faults::undeclared::warn_of_undeclared;
 use crate::engine::flow::journal::{self, Journal};
 use crate::engine::flow::listeners;
+use crate::engine::flow::nested::As;
 use crate::engine::flow::replay::Replaying;
 use crate::engine::flow::runner::{Halt, Runner};
+use crate::engine::flow::steps::steps;
 use crate::engine::flow::walk::walk;
-use crate::engine::{JobError, RestartFrom, RunOptions};
-use crate::graph::{Activity, Node, render_text};
+use crate::engine::options::RunOptions;
+use crate::graph::render_text;
 use crate::observe::{JobReport, JobStarted};
 use crate::repository::{
     Again, BatchStatus, ExecutionFinish, ExitStatus, LaunchRequest, Launched, Repository, RepositoryError,
     SoFar,
 };
-
-/// Whether a job runs by itself or as a step of another job.
-#[derive(Clone, Copy)]
-pub(crate) enum As<'a> {
-    /// By itself. A restart may begin at a step.
-    Itself(Option<&'a RestartFrom>),
-    /// As the step with that name in another job.
-    Step(&'a str),
-}
 
 /// Launches the instance of `job` with these parameters and runs it.
 #[expect(clippy::too_many_lines, reason = "one launch and its end, step by step")]
@@ -103,6 +95,7 @@ pub(crate) fn run(
         options,
         journal: &journal,
         replaying: replaying.as_ref(),
+        run_job: run,
         within,
         steps: Vec::new(),
         passed: Vec::new(),
@@ -160,7 +153,7 @@ fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> R
     let kind = repository.database().map(|database| database.kind());
     let other = steps(job.flow)
         .into_iter()
-        .find_map(|step| own_database(step).filter(|wants| Some(*wants) != kind).map(|wants| (step, wants)));
+        .find_map(|step| step.own_database().filter(|wants| Some(*wants) != kind).map(|wants| (step, wants)));
     let Some((step, wants)) = other else { return Ok(()) };
     let has = match kind {
         Some(kind) => format!(
@@ -176,38 +169,4 @@ fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> R
         repository: repository.url(),
         has,
     })
-}
-
-/// The kind of the repository's own database that the components of a step ask for. The macros allow at most one kind.
-fn own_database(step: &StepInfo) -> Option<DatabaseKind> {
-    step.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {
-        NeedKind::Transaction(Of::Own(kind)) | NeedKind::Connection(Of::Own(kind)) => Some(kind),
-        _ => None,
-    })
-}
-
-/// The steps of a body, including those of its flows.
-fn steps(nodes: &'static [Node]) -> Vec<&'static StepInfo> {
-    nodes
-        .iter()
-        .flat_map(|node| match node {
-            Node::Run(used) => steps_of(used.activity),
-            Node::Match { subject, arms, .. } => {
-                let mut found = steps_of(subject.activity());
-                found.extend(arms.iter().flat_map(|arm| steps(arm.body)));
-                found
-            }
-            Node::While { body, .. } | Node::Loop(body) => steps(body),
-            Node::Split { branches, .. } => branches.iter().flat_map(|branch| steps(branch)).collect(),
-            Node::Break | Node::End(..) | Node::Fail(_) | Node::Stop(_) => Vec::new(),
-        })
-        .collect()
-}
-
-fn steps_of(activity: Activity) -> Vec<&'static StepInfo> {
-    match activity {
-        Activity::Step(step) => vec![step],
-        Activity::Flow(flow) => steps(flow.nodes),
-        Activity::Job(_) | Activity::Decider(_) | Activity::Text(_) => Vec::new(),
-    }
 }

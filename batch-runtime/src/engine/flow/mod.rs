@@ -6,10 +6,13 @@ pub(super) mod form;
 pub(super) mod job;
 pub(super) mod journal;
 pub(super) mod listeners;
+pub(super) mod nested;
 pub(super) mod renames;
 pub(super) mod replay;
+pub(super) mod request;
 #[cfg(test)]
 mod rerouting;
 pub(super) mod runner;
 pub(super) mod split;
+pub(super) mod steps;
 pub(super) mod walk;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::StepInfo;
-use crate::engine::flow::walk::steps_by_name;
+use crate::engine::flow::steps::steps_by_name;
 use crate::graph::Node;
 use crate::repository::{JournalEntry, Renamed};
 

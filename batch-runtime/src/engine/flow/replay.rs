@@ -6,14 +6,13 @@ use std::sync::Arc;
 use crate::definition::{
     DeciderInfo, ExecutionId, JobInfo, ParameterValue, Parameters, REPLAY, StepExecutionId,
 };
-use crate::engine::JobError;
 use crate::engine::chunk::checkpoint::{self, Place};
+use crate::engine::error::JobError;
 use crate::engine::flow::form::Form;
 use crate::engine::flow::journal::Journal;
 use crate::engine::flow::renames::{Renames, name_in};
-use crate::engine::flow::walk::{
-    Around, Branch, Driver, Place as JobPlace, Region, Ways, steps_by_name, walk,
-};
+use crate::engine::flow::steps::steps_by_name;
+use crate::engine::flow::walk::{Around, Branch, Driver, Place as JobPlace, Region, Ways, walk};
 use crate::graph::{Activity, Subject, Text};
 use crate::repository::{JournalEntry, Repository};
 

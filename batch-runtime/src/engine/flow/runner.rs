@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
-use crate::engine::RunOptions;
 use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
 use crate::engine::flow::execution;
 use crate::engine::flow::journal::{self, Journal};
+use crate::engine::flow::nested::{self, RunJob};
 use crate::engine::flow::replay::Replaying;
+use crate::engine::flow::request::{Begun, Request};
 use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways};
+use crate::engine::options::RunOptions;
 use crate::engine::step::{Done, Halt as StepHalt, Route, StepEnd};
 use crate::graph::{Activity, Subject, Text};
 use crate::observe::{Remedy, StepFailure, StepReport};
@@ -54,6 +56,7 @@ pub(crate) struct Runner<'r> {
     pub(crate) journal: &'r Journal,
     /// The plan of the replay, if the execution replays another one.
     pub(crate) replaying: Option<&'r Replaying>,
+    pub(crate) run_job: RunJob,
     pub(crate) within: Option<&'r str>,
     pub(crate) steps: Vec<StepReport>,
     pub(crate) passed: Vec<String>,
@@ -133,21 +136,27 @@ impl Runner<'_> {
         let name = self.shown(&place.path);
         let scope = place.bindings.iter().fold(Scope::of_job(self.environment), |scope, b| scope.bound(b));
         let began = Instant::now();
-        let execution::Begun { id, before, live, end, nested, checkpoints } =
-            execution::execute(&execution::Request {
-                repository: self.repository,
-                ownership: self.ownership,
-                environment: self.environment,
-                options: self.options,
-                path: &place.path,
-                name: &name,
-                activity: place.used.activity,
-                scope,
-                route: choice.map(Choice::route),
-                completions: self.journal.completions(&place.path),
-                replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
-                partition: None,
-            })?;
+        let request = Request {
+            repository: self.repository,
+            ownership: self.ownership,
+            environment: self.environment,
+            options: self.options,
+            path: &place.path,
+            name: &name,
+            activity: place.used.activity,
+            scope,
+            route: choice.map(Choice::route),
+            completions: self.journal.completions(&place.path),
+            replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
+            partition: None,
+        };
+        let Begun { id, before, live, end, nested, checkpoints } = match request.activity {
+            Activity::Step(step) => execution::execute(&request, step)?,
+            Activity::Job(job) => nested::execute(&request, job, self.run_job)?,
+            Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => {
+                unreachable!("the walk handles flows, deciders and texts itself")
+            }
+        };
         self.steps.extend(nested);
         let StepEnd { result, counters, profile } = end;
 

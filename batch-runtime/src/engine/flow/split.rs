@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::definition::Environment;
-use crate::engine::RunOptions;
 use crate::engine::flow::runner::{Halt, Runner};
 use crate::engine::flow::walk::Branch;
+use crate::engine::options::RunOptions;
 use crate::observe::StepReport;
 use crate::repository::RepositoryError;
 
@@ -74,6 +74,7 @@ impl Runner<'_> {
             options,
             journal: self.journal,
             replaying: self.replaying,
+            run_job: self.run_job,
             within: self.within,
             steps: Vec::new(),
             passed: Vec::new(),

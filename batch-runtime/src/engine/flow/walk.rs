@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::definition::{Binding, DeciderInfo, StepInfo};
+use crate::definition::{Binding, DeciderInfo};
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
 use crate::engine::step::Route;
@@ -403,33 +403,4 @@ pub(super) fn names_of_places(nodes: &'static [Node]) -> BTreeSet<String> {
         }
     });
     names
-}
-
-/// The steps of a body, including those of its flows, by their names in the body.
-pub(crate) fn steps_by_name(nodes: &'static [Node]) -> BTreeMap<&'static str, &'static StepInfo> {
-    let mut steps = BTreeMap::new();
-    gather(nodes, &mut steps);
-    steps
-}
-
-fn gather(nodes: &'static [Node], steps: &mut BTreeMap<&'static str, &'static StepInfo>) {
-    let used = |used: &Use, steps: &mut BTreeMap<&'static str, &'static StepInfo>| match used.activity {
-        Activity::Step(step) => {
-            steps.insert(used.name, step);
-        }
-        Activity::Flow(flow) => gather(flow.nodes, steps),
-        Activity::Job(_) | Activity::Decider(_) | Activity::Text(_) => {}
-    };
-    for node in nodes {
-        match node {
-            Node::Run(run) => used(run, steps),
-            Node::Match { used: subject, arms, .. } => {
-                used(subject, steps);
-                arms.iter().for_each(|arm| gather(arm.body, steps));
-            }
-            Node::While { body, .. } | Node::Loop(body) => gather(body, steps),
-            Node::Split { branches, .. } => branches.iter().for_each(|branch| gather(branch, steps)),
-            Node::Break | Node::End(..) | Node::Fail(_) | Node::Stop(_) => {}
-        }
-    }
 }

@@ -1,12 +1,12 @@
-//! Defines where the partitions of a step run: on threads of this process, or wherever another handler runs them.
+//! Decides where the partitions of a step run: on threads of this process, or wherever another handler runs them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::work::PartitionWork;
-use crate::repository::{BatchStatus, PartitionExecution, RepositoryError};
+use crate::definition::StopSignal;
+use crate::repository::{BatchStatus, Ownership, PartitionExecution, RepositoryError};
 
 /// Runs the partitions of a step: on threads of this process ([`Threads`]), in other processes, or on other machines.
 ///
@@ -14,7 +14,7 @@ use crate::repository::{BatchStatus, PartitionExecution, RepositoryError};
 /// The step reads their results from the repository and from nowhere else. A handler and its runners promise:
 /// - **A partition is run from its row.** The row holds the part of the input and the inherited context. A runner does not
 ///   compute again what the row holds.
-/// - **A runner writes as the owner.** Every write carries the step's [`Ownership`](crate::repository::Ownership). A runner
+/// - **A runner writes as the owner.** Every write carries the step's [`Ownership`]. A runner
 ///   that is refused as fenced stops at once and reports nothing.
 /// - **A partition has one runner.** At most one runner works on a partition at a time.
 ///   [`begin_partition`](crate::repository::Repository::begin_partition) lets only the first one begin. A runner that may
@@ -37,6 +37,72 @@ pub trait PartitionHandler: Send + Sync + fmt::Debug {
         work: &PartitionWork<'_>,
         partitions: &[PartitionExecution],
     ) -> Result<(), RepositoryError>;
+}
+
+/// Everything that the partitions of a step need to run. Several threads may use it at the same time.
+pub struct PartitionWork<'w> {
+    pub(super) step: &'w str,
+    pub(super) ownership: Ownership,
+    /// The step's `threads`.
+    pub(super) at_once: Option<usize>,
+    /// Stops the partitions of the step.
+    pub(super) stop: &'w StopSignal,
+    pub(super) runner: &'w dyn RunPartition,
+}
+
+/// Runs a partition to its end on the caller's thread and records how it ended.
+pub(super) trait RunPartition: Send + Sync {
+    fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError>;
+}
+
+impl fmt::Debug for PartitionWork<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartitionWork").field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+impl PartitionWork<'_> {
+    /// The step's name in its job.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        self.step
+    }
+
+    /// The ownership that every write for the partitions must carry.
+    #[must_use]
+    pub fn ownership(&self) -> Ownership {
+        self.ownership
+    }
+
+    /// The number of partitions that may run at the same time: the step's `threads`, or else the number of cores.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        self.at_once.unwrap_or_else(cores).max(1)
+    }
+
+    /// Returns whether the job was asked to stop. From then on no further partition begins.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_raised()
+    }
+
+    /// Stops the partitions of the step and nothing else: the repository is lost, so they could not commit anything.
+    fn give_up(&self) {
+        self.stop.give_up();
+    }
+
+    /// Runs a partition to its end on this thread and records how it ended.
+    ///
+    /// # Errors
+    /// When the repository is lost. A partition that failed is not an error.
+    pub fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError> {
+        self.runner.run(partition)
+    }
+}
+
+/// The number of threads that this machine can run in parallel.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Runs partitions on threads of this process.

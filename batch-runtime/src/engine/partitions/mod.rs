@@ -7,31 +7,20 @@
 mod aggregate;
 mod handler;
 mod merge;
-mod work;
+mod partitioned_run;
+mod runner;
 
-pub use handler::{PartitionHandler, Threads};
-pub use work::PartitionWork;
+pub use handler::{PartitionHandler, PartitionWork, Threads};
+pub use partitioned_run::PartitionedRun;
 
 use crate::definition::{Ended, Failure, Partitioned, Phase, StepListener as _};
 use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
-use crate::engine::flow::execution::Request;
 use crate::engine::phase::log_if_failed;
-use crate::engine::step::{Done, Halt, StepEnd, StepRun};
+use crate::engine::step::{Done, Halt, StepEnd};
 use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
 use merge::Merging;
-
-/// A step with partitions that is about to run. Generated code receives it and passes it on to [`run_partitions`].
-pub struct PartitionedRun<'r> {
-    pub(super) request: &'r Request<'r>,
-    pub(super) run: &'r StepRun<'r>,
-}
-
-impl std::fmt::Debug for PartitionedRun<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PartitionedRun").field("run", self.run).finish_non_exhaustive()
-    }
-}
+use runner::PartitionRunner;
 
 /// Runs a step with partitions.
 #[must_use]
@@ -95,9 +84,9 @@ impl PartitionedRun<'_> {
         let complete = partitions.iter().filter(|partition| is_complete(partition)).count();
         run.live.begin_partitions(partitions.len() as u64, complete as u64);
         let left: Vec<_> = partitions.into_iter().filter(|partition| !is_complete(partition)).collect();
-        let work = PartitionWork::new(request, run);
         if !left.is_empty() {
-            request.options.partitions.handle(&work, &left).map_err(Halt::Lost)?;
+            let runner = PartitionRunner::new(request, run);
+            request.options.partitions.handle(&runner.work(), &left).map_err(Halt::Lost)?;
         }
         drop(left);
 
@@ -139,7 +128,7 @@ impl PartitionedRun<'_> {
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
         let stored = self.partitions().map_err(Halt::Lost)?;
         let new = if stored.is_empty() {
-            let wanted = run.sizes.partitions.unwrap_or_else(work::cores);
+            let wanted = run.sizes.partitions.unwrap_or_else(handler::cores);
             let made = panic::catch(|| P::split(&run.scope, wanted)).and_then(|made| made);
             Some(made.map_err(|failure| Halt::Failed(self.opening(failure, "reader")))?)
         } else {

@@ -1,14 +1,14 @@
 //! Runs a stored partition on the caller's thread and records how it ended.
 
-use std::fmt;
 use std::sync::Arc;
-use std::thread;
 
-use super::super::RunOptions;
+use super::handler::{PartitionWork, RunPartition};
 use crate::definition::{Binding, Environment, Scope, StepInfo};
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
-use crate::engine::flow::execution::{self, Begun, Request, Share};
+use crate::engine::flow::execution;
+use crate::engine::flow::request::{Begun, Request, Share};
+use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
 use crate::observe::StepLive;
@@ -17,13 +17,8 @@ use crate::repository::{
     finish_step,
 };
 
-/// The number of threads that this machine can run in parallel.
-pub(super) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// Everything that the partitions of a step need to run. Several threads may use it at the same time.
-pub struct PartitionWork<'w> {
+/// Everything that the partitions of a step share.
+pub(super) struct PartitionRunner<'w> {
     repository: &'w Arc<dyn Repository>,
     ownership: Ownership,
     environment: &'w Environment,
@@ -37,13 +32,7 @@ pub struct PartitionWork<'w> {
     live: &'w Arc<StepLive>,
 }
 
-impl fmt::Debug for PartitionWork<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PartitionWork").field("step", &self.path).finish_non_exhaustive()
-    }
-}
-
-impl<'w> PartitionWork<'w> {
+impl<'w> PartitionRunner<'w> {
     pub(super) fn new(request: &Request<'w>, run: &'w StepRun<'_>) -> Self {
         let stop = request.options.stop.of_branches();
         Self {
@@ -61,65 +50,14 @@ impl<'w> PartitionWork<'w> {
         }
     }
 
-    /// The step's name in its job.
-    #[must_use]
-    pub fn step(&self) -> &str {
-        self.path
-    }
-
-    /// The ownership that every write for the partitions must carry.
-    #[must_use]
-    pub fn ownership(&self) -> Ownership {
-        self.ownership
-    }
-
-    /// The number of partitions that may run at the same time: the step's `threads`, or else the number of cores.
-    #[must_use]
-    pub fn at_once(&self) -> usize {
-        self.at_once.unwrap_or_else(cores).max(1)
-    }
-
-    /// Returns whether the job was asked to stop. From then on no further partition begins.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.options.stop.is_raised()
-    }
-
-    /// Stops the partitions of the step and nothing else: the repository is lost, so they could not commit anything.
-    pub(super) fn give_up(&self) {
-        self.options.stop.give_up();
-    }
-
-    /// Runs a partition to its end on this thread and records how it ended.
-    ///
-    /// # Errors
-    /// When the repository is lost. A partition that failed is not an error.
-    pub fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError> {
-        let environment = self.environment.branch(&self.options.stop);
-        let scope = self.bindings.iter().fold(Scope::of_job(&environment), |scope, b| scope.bound(b));
-        let begun = execution::execute(&Request {
-            repository: self.repository,
+    /// The work as a handler sees it.
+    pub(super) fn work(&self) -> PartitionWork<'_> {
+        PartitionWork {
+            step: self.path,
             ownership: self.ownership,
-            environment: &environment,
-            options: &self.options,
-            path: &partition.step,
-            name: &partition.step,
-            activity: Activity::Step(self.info),
-            scope,
-            route: None,
-            completions: 0,
-            replayed: None,
-            partition: Some(Share {
-                partition,
-                retrying: &self.retrying,
-                skipped: &self.skipped,
-                live: self.live,
-            }),
-        });
-        match begun {
-            Ok(begun) => self.end(partition, begun, &environment),
-            Err(RepositoryError::Stopped) => Ok(BatchStatus::Stopped),
-            Err(error) => Err(error),
+            at_once: self.at_once,
+            stop: &self.options.stop,
+            runner: self,
         }
     }
 
@@ -164,5 +102,36 @@ impl<'w> PartitionWork<'w> {
         values.settle();
         tracing::info!(step = partition.step, %status, read = counters.read, written = counters.write, "partition ended");
         Ok(status)
+    }
+}
+
+impl RunPartition for PartitionRunner<'_> {
+    fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError> {
+        let environment = self.environment.branch(&self.options.stop);
+        let scope = self.bindings.iter().fold(Scope::of_job(&environment), |scope, b| scope.bound(b));
+        let request = Request {
+            repository: self.repository,
+            ownership: self.ownership,
+            environment: &environment,
+            options: &self.options,
+            path: &partition.step,
+            name: &partition.step,
+            activity: Activity::Step(self.info),
+            scope,
+            route: None,
+            completions: 0,
+            replayed: None,
+            partition: Some(Share {
+                partition,
+                retrying: &self.retrying,
+                skipped: &self.skipped,
+                live: self.live,
+            }),
+        };
+        match execution::execute(&request, self.info) {
+            Ok(begun) => self.end(partition, begun, &environment),
+            Err(RepositoryError::Stopped) => Ok(BatchStatus::Stopped),
+            Err(error) => Err(error),
+        }
     }
 }

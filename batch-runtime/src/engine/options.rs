@@ -1,0 +1,45 @@
+//! The options of a run.
+
+use std::sync::Arc;
+
+use crate::definition::{Durability, StopSignal};
+use crate::engine::faults::backoff::{Pause, Sleep};
+use crate::engine::partitions::{PartitionHandler, Threads};
+use crate::observe::Observer;
+use crate::repository::Recovery;
+
+/// How to run a job.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// When to take over an execution of the instance that is still marked as running.
+    pub recovery: Recovery,
+    /// The kind of crash that commits must survive.
+    pub durability: Durability,
+    /// Asks the job to stop at the next chunk boundary.
+    pub stop: StopSignal,
+    /// Is notified of what happens during the run.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Waits between the attempts of a retried call, and tells the time.
+    pub pause: Arc<dyn Pause>,
+    /// Runs the partitions of steps.
+    pub partitions: Arc<dyn PartitionHandler>,
+    /// The tokio runtime for `async` processors. Without one, the job starts its own when a step needs it. Other
+    /// threads must drive the runtime, as they do in every multi-threaded one.
+    #[cfg(feature = "async")]
+    pub runtime: Option<tokio::runtime::Handle>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            recovery: Recovery::default(),
+            durability: Durability::default(),
+            stop: StopSignal::default(),
+            observer: None,
+            pause: Arc::new(Sleep),
+            partitions: Arc::new(Threads),
+            #[cfg(feature = "async")]
+            runtime: None,
+        }
+    }
+}
