@@ -5,6 +5,8 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::magic;
+
 /// The error text of a file that continues after its last member with anything but zeros.
 pub(super) const TRAILING: &str = "trailing data";
 
@@ -143,9 +145,9 @@ impl Format {
     fn is_of(self, begin: &[u8]) -> bool {
         match self {
             #[cfg(feature = "gzip")]
-            Self::Gzip => super::source::is_gzip(begin),
+            Self::Gzip => magic::is_gzip(begin),
             #[cfg(feature = "zstd")]
-            Self::Zstd => super::source::is_zstd(begin),
+            Self::Zstd => magic::is_zstd(begin),
         }
     }
 

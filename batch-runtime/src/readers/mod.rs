@@ -12,6 +12,7 @@ mod fields;
 mod files;
 mod iterator;
 mod json_lines;
+mod magic;
 mod paging;
 mod source;
 mod sqlite;

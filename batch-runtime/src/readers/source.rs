@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::ReadError;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use super::compressed::{self, Members};
+use super::magic;
 use crate::Progress;
 use crate::definition::resource_name;
 
@@ -331,21 +332,10 @@ struct Compression {
     open: fn(File, &Arc<str>) -> Result<Stream, ReadError>,
 }
 
-const GZIP: Compression = Compression { ending: "gz", name: "gzip", is: is_gzip, open: Stream::gzip };
+const GZIP: Compression = Compression { ending: "gz", name: "gzip", is: magic::is_gzip, open: Stream::gzip };
 
-const ZSTD: Compression = Compression { ending: "zst", name: "Zstandard", is: is_zstd, open: Stream::zstd };
-
-/// True if the bytes are the start of a gzip file.
-pub(crate) fn is_gzip(front: &[u8]) -> bool {
-    front.starts_with(&[0x1F, 0x8B])
-}
-
-/// True if the bytes are the start of a Zstandard file: a data frame or a skippable frame.
-pub(crate) fn is_zstd(front: &[u8]) -> bool {
-    front.starts_with(&[0x28, 0xB5, 0x2F, 0xFD])
-        || front.first().is_some_and(|first| first & 0xF0 == 0x50)
-            && front.get(1..4) == Some(&[0x2A, 0x4D, 0x18])
-}
+const ZSTD: Compression =
+    Compression { ending: "zst", name: "Zstandard", is: magic::is_zstd, open: Stream::zstd };
 
 #[cfg(not(all(feature = "gzip", feature = "zstd")))]
 fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError {
