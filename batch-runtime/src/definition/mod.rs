@@ -1,6 +1,7 @@
 //! The traits that the attributes implement and that users implement for their own readers and writers.
 
 mod aggregation;
+mod bulk_fn;
 mod chunk_transaction;
 mod classifier;
 mod context;
@@ -32,9 +33,10 @@ mod partition;
 mod path;
 mod processor;
 mod processor_fn;
+#[cfg(test)]
+mod processor_tests;
 mod raises;
 mod reader;
-mod reference_fn;
 mod resolve;
 mod resource;
 mod scope;
@@ -45,12 +47,15 @@ mod sqlite;
 mod state;
 mod state_cell;
 mod step;
+mod then;
 #[cfg(feature = "async")]
 mod timed_out;
 mod transaction_watch;
 mod writer;
+mod yields;
 
 pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
+pub use bulk_fn::BulkFn;
 pub use chunk_transaction::{ChunkTransaction, OpenTransaction};
 pub use classifier::ClassifierDefinition;
 pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId, StopSignal};
@@ -88,13 +93,11 @@ pub use partition::{
     IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
 };
 pub use processor::{
-    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot, Then,
-    Through,
+    AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot,
 };
-pub use processor_fn::{BulkFn, Fallible, Maybe, One, ProcessorFn, Several, Yields};
+pub use processor_fn::{ItemFn, ProcessorFn, ReferenceFn};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub use reader::{Progress, Reader, ReaderDefinition};
-pub use reference_fn::ReferenceFn;
 pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
@@ -106,9 +109,11 @@ pub use step::{
     EarlierName, Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet,
     TaskletCall,
 };
+pub use then::{Then, Through};
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
+pub use yields::{Fallible, Maybe, One, Several, Yields};
 
 pub(crate) use context::Values;
 pub(crate) use kind::without_modules;
@@ -118,6 +123,7 @@ pub(crate) use nearest::nearest;
 pub(crate) use parameter_times::{Kind, expected};
 pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resource_name, shown};
+pub(crate) use processor::{forward_process, forward_state};
 pub(crate) use resolve::resolve_beside;
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use sizes::Sizes;

@@ -1,5 +1,5 @@
-//! [`Process`], the trait of the fused item loop; [`Then`], which joins two processors without a buffer; and
-//! [`ProcessorDefinition`], which `#[processor]` implements for the marker of the function.
+//! [`Process`], the trait of the fused item loop, and [`ProcessorDefinition`], which `#[processor]` implements for the
+//! marker of the function.
 
 use std::task::Context;
 use std::thread;
@@ -178,6 +178,83 @@ pub trait Process<In> {
     }
 }
 
+/// The methods of a [`Process`] that concern its state, left to another value: `forward_state!(self => self.state);`.
+macro_rules! forward_state {
+    ($this:ident => $inner:expr) => {
+        #[inline]
+        fn hold(&mut $this, slot: $crate::definition::Slot) {
+            $inner.hold(slot);
+        }
+
+        fn put_back(&mut $this, slot: $crate::definition::Slot) {
+            $inner.put_back(slot);
+        }
+
+        fn hold_next(&mut $this) {
+            $inner.hold_next();
+        }
+
+        fn save(&$this, states: &mut $crate::definition::States) -> Result<(), $crate::definition::Failure> {
+            $inner.save(states)
+        }
+
+        fn restore(
+            &mut $this,
+            states: &mut $crate::definition::States,
+        ) -> Result<(), $crate::definition::Failure> {
+            $inner.restore(states)
+        }
+    };
+}
+pub(crate) use forward_state;
+
+/// The methods of a [`Process`] that wraps another one, except those that process items and note retries:
+/// `forward_process!(self => self.inner);`.
+macro_rules! forward_process {
+    ($this:ident => $inner:expr) => {
+        $crate::definition::forward_state!($this => $inner);
+
+        fn take_returned(&mut $this) -> Vec<(u32, In)> {
+            $inner.take_returned()
+        }
+
+        fn start<'t>(
+            &mut $this,
+            threads: &'t std::thread::Scope<'t, '_>,
+        ) -> Result<(), $crate::definition::Failure>
+        where
+            Self: 't,
+        {
+            $inner.start(threads)
+        }
+
+        fn advance(
+            &mut $this,
+            context: &mut std::task::Context<'_>,
+            out: &mut impl $crate::definition::Sink<Self::Out>,
+        ) -> Result<bool, $crate::definition::Failure> {
+            $inner.advance(context, out)
+        }
+
+        fn oldest(&$this) -> Option<u32> {
+            $inner.oldest()
+        }
+
+        fn has_room(&$this) -> bool {
+            $inner.has_room()
+        }
+
+        fn window(&$this) -> usize {
+            $inner.window()
+        }
+
+        fn discard(&mut $this, source: u32) {
+            $inner.discard(source);
+        }
+    };
+}
+pub(crate) use forward_process;
+
 /// The scope of a kept state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -217,225 +294,6 @@ pub trait Holds<S> {
 
 #[diagnostic::do_not_recommend]
 impl<S: Clone> Holds<S> for () {}
-
-/// A borrowed processor.
-impl<In, P: Process<In>> Process<In> for &mut P {
-    type Out = P::Out;
-
-    const BUFFERS: bool = P::BUFFERS;
-    const LEAVES: bool = P::LEAVES;
-    const NOTES: bool = P::NOTES;
-
-    #[inline]
-    fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        (**self).process(item, out)
-    }
-
-    #[inline]
-    fn has_noted(&self) -> bool {
-        (**self).has_noted()
-    }
-
-    fn take_noted(&mut self) -> Vec<(Failure, u32)> {
-        (**self).take_noted()
-    }
-
-    fn take_returned(&mut self) -> Vec<(u32, In)> {
-        (**self).take_returned()
-    }
-
-    fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        (**self).flush(out)
-    }
-
-    fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        (**self).process_ref(item, out)
-    }
-
-    #[inline]
-    fn hold(&mut self, slot: Slot) {
-        (**self).hold(slot);
-    }
-
-    fn put_back(&mut self, slot: Slot) {
-        (**self).put_back(slot);
-    }
-
-    fn hold_next(&mut self) {
-        (**self).hold_next();
-    }
-
-    fn save(&self, states: &mut States) -> Result<(), Failure> {
-        (**self).save(states)
-    }
-
-    fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
-        (**self).restore(states)
-    }
-}
-
-/// No processor: items pass unchanged.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Through;
-
-impl<T> Process<T> for Through {
-    type Out = T;
-
-    #[inline]
-    fn process(&mut self, item: T, out: &mut impl Sink<T>) -> Result<(), Failure> {
-        out.push(item)
-    }
-}
-
-/// Two processors; the output of the first feeds the second item by item.
-#[derive(Debug)]
-pub struct Then<A, B> {
-    first: A,
-    second: B,
-}
-
-impl<A, B> Then<A, B> {
-    /// Joins `first` to `second`.
-    pub const fn new(first: A, second: B) -> Self {
-        Self { first, second }
-    }
-}
-
-struct Into2nd<'a, B, S> {
-    second: &'a mut B,
-    out: &'a mut S,
-}
-
-impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
-    #[inline]
-    fn push(&mut self, item: T) -> Result<(), Failure> {
-        self.second.process(item, self.out)
-    }
-
-    fn source(&self) -> u32 {
-        self.out.source()
-    }
-
-    fn set_source(&mut self, source: u32) {
-        self.second.hold_next();
-        self.out.set_source(source);
-    }
-
-    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
-        self.second.put_back(Slot::Item);
-        if B::CONCURRENT {
-            self.second.discard(self.out.source());
-        }
-        self.out.reject(failure)
-    }
-
-    fn takes(&self, source: u32) -> bool {
-        if B::CONCURRENT { self.second.has_room() } else { self.out.takes(source) }
-    }
-}
-
-impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
-    type Out = B::Out;
-
-    const BUFFERS: bool = A::BUFFERS || B::BUFFERS;
-    const CONCURRENT: bool = A::CONCURRENT || B::CONCURRENT;
-    const LEAVES: bool = A::LEAVES;
-    const NOTES: bool = A::NOTES || B::NOTES;
-
-    #[inline]
-    fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        self.first.process(item, &mut Into2nd { second: &mut self.second, out })
-    }
-
-    #[inline]
-    fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        self.first.process_ref(item, &mut Into2nd { second: &mut self.second, out })
-    }
-
-    #[inline]
-    fn has_noted(&self) -> bool {
-        self.first.has_noted() || self.second.has_noted()
-    }
-
-    fn take_noted(&mut self) -> Vec<(Failure, u32)> {
-        let mut noted = self.first.take_noted();
-        noted.append(&mut self.second.take_noted());
-        noted
-    }
-
-    fn take_returned(&mut self) -> Vec<(u32, In)> {
-        // The items of the second processor are not items that the step has read.
-        self.second.take_returned();
-        self.first.take_returned()
-    }
-
-    fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        self.first.flush(&mut Into2nd { second: &mut self.second, out })?;
-        self.second.flush(out)
-    }
-
-    #[inline]
-    fn hold(&mut self, slot: Slot) {
-        self.first.hold(slot);
-        self.second.hold(slot);
-    }
-
-    fn put_back(&mut self, slot: Slot) {
-        self.first.put_back(slot);
-        self.second.put_back(slot);
-    }
-
-    fn hold_next(&mut self) {
-        self.first.hold_next();
-        self.second.hold_next();
-    }
-
-    fn start<'t>(&mut self, threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
-    where
-        Self: 't,
-    {
-        self.first.start(threads)?;
-        self.second.start(threads)
-    }
-
-    fn advance(
-        &mut self,
-        context: &mut Context<'_>,
-        out: &mut impl Sink<Self::Out>,
-    ) -> Result<bool, Failure> {
-        let second = self.second.advance(context, out)?;
-        let first = self.first.advance(context, &mut Into2nd { second: &mut self.second, out })?;
-        Ok(first || second)
-    }
-
-    fn oldest(&self) -> Option<u32> {
-        // Items past the first processor were read before those still in it.
-        self.second.oldest().or_else(|| self.first.oldest())
-    }
-
-    fn has_room(&self) -> bool {
-        if A::CONCURRENT { self.first.has_room() } else { self.second.has_room() }
-    }
-
-    fn window(&self) -> usize {
-        self.first.window() + self.second.window()
-    }
-
-    fn discard(&mut self, source: u32) {
-        self.first.discard(source);
-        self.second.discard(source);
-    }
-
-    fn save(&self, states: &mut States) -> Result<(), Failure> {
-        self.first.save(states)?;
-        self.second.save(states)
-    }
-
-    fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
-        self.first.restore(states)?;
-        self.second.restore(states)
-    }
-}
 
 /// Implemented by `#[processor]` for the marker of the annotated function and the item type it takes.
 #[diagnostic::on_unimplemented(

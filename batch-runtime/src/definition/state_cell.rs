@@ -3,9 +3,10 @@
 
 use super::{Failure, Slot, State, States};
 
-/// A state and its kept copies.
+/// The state of the processor `name`, and its kept copies.
 #[derive(Debug)]
 pub(super) struct StateCell<S> {
+    pub(super) name: &'static str,
     pub(super) state: S,
     /// `None` if the state is not `Clone`: a step that would need the copy does not compile.
     copy: Option<fn(&S) -> S>,
@@ -13,9 +14,9 @@ pub(super) struct StateCell<S> {
     of_call: Option<S>,
 }
 
-impl<S: Default> Default for StateCell<S> {
-    fn default() -> Self {
-        Self { state: S::default(), copy: None, of_item: None, of_call: None }
+impl<S: Default> StateCell<S> {
+    pub(super) fn of(name: &'static str) -> Self {
+        Self { name, state: S::default(), copy: None, of_item: None, of_call: None }
     }
 }
 
@@ -59,13 +60,13 @@ impl<S> StateCell<S> {
 }
 
 impl<S: State> StateCell<S> {
-    pub(super) fn save(&self, name: &'static str, states: &mut States) -> Result<(), Failure> {
-        if Self::HAS_CONTENT { states.save(name, &self.state) } else { Ok(()) }
+    pub(super) fn save(&self, states: &mut States) -> Result<(), Failure> {
+        if Self::HAS_CONTENT { states.save(self.name, &self.state) } else { Ok(()) }
     }
 
-    pub(super) fn restore(&mut self, name: &'static str, states: &mut States) -> Result<(), Failure> {
+    pub(super) fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
         if Self::HAS_CONTENT {
-            self.state = states.restore(name)?;
+            self.state = states.restore(self.name)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub(super) mod locate;
 pub(super) mod panic;
 pub(super) mod partial_commits;
 pub(super) mod reopen;
+pub(super) mod retried;
 pub(super) mod retry;
 pub(super) mod skip_count;
 pub(super) mod skip_rules;

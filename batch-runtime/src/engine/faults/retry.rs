@@ -1,16 +1,10 @@
-//! Retries a processor in place when a rule allows it.
+//! Decides whether a failed call is retried, and waits before the next attempt.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::definition::{
-    AtOnce, ByReference, ByValue, Failure, Faults, InWindow, Phase, Process, Scope, Sink, Slot, States,
-    StepOptions, StopSignal,
-};
+use crate::definition::{Failure, Faults, Phase, StepOptions, StopSignal};
 use crate::engine::faults::backoff::Pause;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::readers::ReadError;
@@ -26,8 +20,11 @@ pub struct Retrying {
     /// In a partition: the skips of the step, across all its partitions.
     skipped: Option<SkipCount>,
     /// The retries that the listeners have not been notified of: they are notified on the step's thread.
-    repeated: Arc<Mutex<Vec<(Failure, u32)>>>,
+    repeated: Arc<Mutex<Noted>>,
 }
+
+/// Failures of calls that were retried, each with the number of the retry.
+pub(crate) type Noted = Vec<(Failure, u32)>;
 
 /// The decision about a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +102,11 @@ impl Retrying {
     }
 
     /// Takes the retries that were recorded since the last call.
-    pub(crate) fn take_noted(&self) -> Vec<(Failure, u32)> {
+    pub(crate) fn take_noted(&self) -> Noted {
         std::mem::take(&mut *self.lock())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Failure, u32)>> {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
         self.repeated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -170,308 +167,5 @@ pub(crate) fn after(failure: Failure, repeated: u32) -> Failure {
 impl fmt::Debug for Retrying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retrying").field("faults", &self.faults).finish_non_exhaustive()
-    }
-}
-
-/// A processor whose failed calls are retried. `How` is the way in which it takes its item. A processor that never `FAILS`
-/// is called directly, without a copy of the item or of its state.
-#[derive(Debug)]
-pub struct Retried<P, How, const FAILS: bool> {
-    inner: P,
-    retrying: Retrying,
-    /// The retries that the listeners have not been notified of.
-    noted: Noted,
-    how: PhantomData<How>,
-}
-
-impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
-    /// Retries `inner` according to the rules of the scope's step.
-    pub fn new(inner: P, scope: &Scope<'_>) -> Self {
-        Self { inner, retrying: scope.retrying().clone(), noted: Noted::new(), how: PhantomData }
-    }
-}
-
-/// Failures of calls that were retried, each with the number of the retry.
-pub(crate) type Noted = Vec<(Failure, u32)>;
-
-/// The sink after a processor. It remembers whether a failure came from there and not from the processor itself: the
-/// processors after this one retry their own calls.
-#[derive(Debug)]
-pub struct Downstream<'s, S> {
-    out: &'s mut S,
-    failed: bool,
-}
-
-/// How a failed call is retried. Each way in which a processor can take its item implements it.
-#[diagnostic::on_unimplemented(
-    message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is not `Clone`",
-    label = "`retry` calls this processor again",
-    note = "let the processor take `&{In}`, or derive `Clone` for `{In}`, or remove `retry`"
-)]
-pub trait Repeats<In> {
-    /// Generated code names it to check that the trait is implemented.
-    const IS: () = ();
-
-    /// True if the caller still has the item after the last call has failed.
-    const LEAVES: bool = false;
-
-    /// Calls the processor until it succeeds or no rule allows another attempt.
-    ///
-    /// # Errors
-    /// The failure of the last call.
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut Downstream<'_, S>,
-        retrying: &Retrying,
-        noted: &mut Noted,
-    ) -> Result<(), Failure>;
-
-    /// As [`repeat`](Self::repeat), for an item that the caller keeps. Called only if [`LEAVES`](Self::LEAVES) is true.
-    ///
-    /// # Errors
-    /// The failure of the last call.
-    fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
-        _processor: &mut P,
-        _item: &In,
-        _out: &mut Downstream<'_, S>,
-        _retrying: &Retrying,
-        _noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        unreachable!("called only where `LEAVES` is true")
-    }
-}
-
-fn undo<In, P: Process<In>, S>(processor: &mut P, out: &Downstream<'_, S>) -> bool {
-    processor.put_back(Slot::Call);
-    !out.failed
-}
-
-#[diagnostic::do_not_recommend]
-impl<In: Clone> Repeats<In> for ByValue {
-    const LEAVES: bool = true;
-
-    #[inline]
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut Downstream<'_, S>,
-        retrying: &Retrying,
-        noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        Self::repeat_ref(processor, &item, out, retrying, noted)
-    }
-
-    #[inline]
-    fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: &In,
-        out: &mut Downstream<'_, S>,
-        retrying: &Retrying,
-        noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        retrying.repeat(
-            &mut (processor, out),
-            |(processor, out)| processor.process(item.clone(), *out),
-            |(processor, out), _| undo(*processor, out),
-            |failure, repeat| noted.push((failure, repeat)),
-        )
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<In> Repeats<In> for ByReference {
-    const LEAVES: bool = true;
-
-    #[inline]
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut Downstream<'_, S>,
-        retrying: &Retrying,
-        noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        Self::repeat_ref(processor, &item, out, retrying, noted)
-    }
-
-    #[inline]
-    fn repeat_ref<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: &In,
-        out: &mut Downstream<'_, S>,
-        retrying: &Retrying,
-        noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        retrying.repeat(
-            &mut (processor, out),
-            |(processor, out)| processor.process_ref(item, *out),
-            |(processor, out), _| undo(*processor, out),
-            |failure, repeat| noted.push((failure, repeat)),
-        )
-    }
-}
-
-/// The window makes the call and retries it, together with other calls.
-#[diagnostic::do_not_recommend]
-impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut Downstream<'_, S>,
-        _retrying: &Retrying,
-        _noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        processor.process(item, out)
-    }
-}
-
-/// The call is made and retried when the chunk is flushed.
-#[diagnostic::do_not_recommend]
-impl<In> Repeats<In> for AtOnce {
-    #[inline]
-    fn repeat<P: Process<In>, S: Sink<P::Out>>(
-        processor: &mut P,
-        item: In,
-        out: &mut Downstream<'_, S>,
-        _retrying: &Retrying,
-        _noted: &mut Noted,
-    ) -> Result<(), Failure> {
-        processor.process(item, out)
-    }
-}
-
-impl<T, S: Sink<T>> Sink<T> for Downstream<'_, S> {
-    #[inline]
-    fn push(&mut self, item: T) -> Result<(), Failure> {
-        self.out.push(item).inspect_err(|_| self.failed = true)
-    }
-
-    fn source(&self) -> u32 {
-        self.out.source()
-    }
-
-    fn set_source(&mut self, source: u32) {
-        self.out.set_source(source);
-    }
-
-    fn reject(&mut self, failure: Failure) -> Result<(), Failure> {
-        self.out.reject(failure).inspect_err(|_| self.failed = true)
-    }
-
-    fn takes(&self, source: u32) -> bool {
-        self.out.takes(source)
-    }
-}
-
-impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Retried<P, How, FAILS> {
-    type Out = P::Out;
-
-    const BUFFERS: bool = P::BUFFERS;
-    const CONCURRENT: bool = P::CONCURRENT;
-    const LEAVES: bool = if FAILS { How::LEAVES } else { P::LEAVES };
-    const NOTES: bool = FAILS;
-
-    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
-    #[inline(always)]
-    fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let Self { inner, retrying, noted, .. } = self;
-        if !FAILS {
-            return inner.process(item, out);
-        }
-        inner.hold(Slot::Call);
-        How::repeat(inner, item, &mut Downstream { out, failed: false }, retrying, noted)
-    }
-
-    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
-    #[inline(always)]
-    fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let Self { inner, retrying, noted, .. } = self;
-        if !FAILS {
-            return inner.process_ref(item, out);
-        }
-        inner.hold(Slot::Call);
-        How::repeat_ref(inner, item, &mut Downstream { out, failed: false }, retrying, noted)
-    }
-
-    #[inline]
-    fn has_noted(&self) -> bool {
-        FAILS && !self.noted.is_empty()
-    }
-
-    fn take_noted(&mut self) -> Noted {
-        std::mem::take(&mut self.noted)
-    }
-
-    fn take_returned(&mut self) -> Vec<(u32, In)> {
-        self.inner.take_returned()
-    }
-
-    fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
-        let Self { inner, retrying, noted, .. } = self;
-        if !FAILS {
-            return inner.flush(out);
-        }
-        inner.hold(Slot::Call);
-        retrying.repeat(
-            &mut (inner, Downstream { out, failed: false }),
-            |(inner, out)| inner.flush(out),
-            |(inner, out), _| {
-                inner.put_back(Slot::Call);
-                !out.failed
-            },
-            |failure, repeat| noted.push((failure, repeat)),
-        )
-    }
-
-    #[inline]
-    fn hold(&mut self, slot: Slot) {
-        self.inner.hold(slot);
-    }
-
-    fn put_back(&mut self, slot: Slot) {
-        self.inner.put_back(slot);
-    }
-
-    fn hold_next(&mut self) {
-        self.inner.hold_next();
-    }
-
-    fn start<'t>(&mut self, threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
-    where
-        Self: 't,
-    {
-        self.inner.start(threads)
-    }
-
-    fn advance(
-        &mut self,
-        context: &mut Context<'_>,
-        out: &mut impl Sink<Self::Out>,
-    ) -> Result<bool, Failure> {
-        self.inner.advance(context, out)
-    }
-
-    fn oldest(&self) -> Option<u32> {
-        self.inner.oldest()
-    }
-
-    fn has_room(&self) -> bool {
-        self.inner.has_room()
-    }
-
-    fn window(&self) -> usize {
-        self.inner.window()
-    }
-
-    fn discard(&mut self, source: u32) {
-        self.inner.discard(source);
-    }
-
-    fn save(&self, states: &mut States) -> Result<(), Failure> {
-        self.inner.save(states)
-    }
-
-    fn restore(&mut self, states: &mut States) -> Result<(), Failure> {
-        self.inner.restore(states)
     }
 }
