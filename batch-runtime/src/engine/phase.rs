@@ -5,15 +5,6 @@ use std::mem;
 
 use crate::definition::{Failure, Phase};
 
-/// Sets the phase when it is dropped during a panic. A call that returns forgets it, so it costs nothing then.
-struct Unwinding<'p>(&'p Cell<Phase>, Phase);
-
-impl Drop for Unwinding<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.1);
-    }
-}
-
 thread_local! {
     static RECORD: Cell<Option<u32>> = const { Cell::new(None) };
 }
@@ -23,13 +14,28 @@ pub(crate) fn take_panicked_record() -> Option<u32> {
     RECORD.take()
 }
 
-/// Sets the record when it is dropped during a panic.
-struct OfRecord(u64);
+/// Calls its function when it is dropped during a panic.
+struct OnPanic<F: FnMut()>(F);
 
-impl Drop for OfRecord {
+impl<F: FnMut()> Drop for OnPanic<F> {
     fn drop(&mut self) {
-        RECORD.set(u32::try_from(self.0).ok());
+        (self.0)();
     }
+}
+
+#[inline]
+fn on_panic<T>(note: impl FnMut(), call: impl FnOnce() -> T) -> T {
+    let guard = OnPanic(note);
+    let result = call();
+    // A call that returns costs nothing more.
+    mem::forget(guard);
+    result
+}
+
+/// Calls user code; if it panics, `phase` is set to `during`.
+#[inline]
+pub(crate) fn in_phase<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce() -> T) -> T {
+    on_panic(move || phase.set(during), call)
 }
 
 /// As [`in_phase`], for a call about a single record.
@@ -40,19 +46,11 @@ pub(crate) fn in_phase_of_record<T>(
     record: u64,
     call: impl FnOnce() -> T,
 ) -> T {
-    let of_record = OfRecord(record);
-    let result = in_phase(phase, during, call);
-    mem::forget(of_record);
-    result
-}
-
-/// Calls user code; if it panics, `phase` is set to `during`.
-#[inline]
-pub(crate) fn in_phase<T>(phase: &Cell<Phase>, during: Phase, call: impl FnOnce() -> T) -> T {
-    let unwinding = Unwinding(phase, during);
-    let result = call();
-    mem::forget(unwinding);
-    result
+    let note = move || {
+        phase.set(during);
+        RECORD.set(u32::try_from(record).ok());
+    };
+    on_panic(note, call)
 }
 
 /// Logs the failure of a listener that was notified after the fact. It has no other effect.

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::thread;
 use std::time::Instant;
 
 use crate::definition::{
@@ -21,7 +22,7 @@ use crate::engine::concurrent::feed::{Concurrent, with_workers};
 use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::{Done, Halt, StepEnd, StepRun};
-use crate::engine::threads::{self, Order};
+use crate::engine::threads::{Order, with_reader_thread, with_shared_reader};
 use crate::repository::Counters;
 
 /// Runs a chunk step on this thread.
@@ -71,7 +72,8 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
     let is_partition = run.own.is_partition();
     let began = if is_partition { listener.before_partition() } else { listener.before_step() };
     began.map_err(Halt::Failed)?;
-    let result = panic::catch(|| with_listener::<P, M, _>(run, mode, totals, phase, &mut listener))
+    let step = Opened { run, totals, phase, listener: &mut listener };
+    let result = panic::catch(|| drive_with_listener::<P, M, _>(mode, step))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
         Err(Halt::Failed(failure)) => Some(failure),
@@ -92,42 +94,58 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
     result
 }
 
-/// Runs the step with the type of its listener, and with `CAREFUL`: the compiler knows both.
-fn with_listener<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
-    run: &StepRun<'_>,
+/// A step whose listener is open.
+struct Opened<'l, 'r, L> {
+    run: &'l StepRun<'r>,
+    totals: &'l mut Totals,
+    phase: &'l Cell<Phase>,
+    listener: &'l mut L,
+}
+
+impl<'l, 'r, L> Opened<'l, 'r, L> {
+    /// Opens the writer, and returns the loop that writes and commits with it.
+    fn chunk_loop<P: Pipe, const CAREFUL: bool>(
+        self,
+    ) -> Result<ChunkLoop<'l, 'r, P::In, impl Writer<Item = P::Out>, L, CAREFUL>, Halt>
+    where
+        L: StepListener<P::In, P::Out>,
+    {
+        let writer = opening(self.run, "writer", || P::writer(&self.run.scope))?;
+        let shared = Shared::new(self.run, self.phase, self.listener, P::read_json);
+        Ok(ChunkLoop::new(shared, self.totals, writer, P::item_json))
+    }
+}
+
+/// Drives the step with the type of its listener, and with `CAREFUL`: the compiler knows both.
+fn drive_with_listener<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     mode: &M,
-    totals: &mut Totals,
-    phase: &Cell<Phase>,
-    listener: &mut L,
+    step: Opened<'_, '_, L>,
 ) -> Result<(), Halt> {
+    let run = step.run;
     if let Some(places) = &run.replayed {
         // Steps without `skip` need no code for this: the launch refuses to replay them.
         if const { !P::INFO.options.faults.skip.is_empty() } {
             let open = || Ok(Replayed::new(places, || P::reader(&run.scope)));
-            return on_this_thread::<P, _, L, true>(run, open, totals, phase, listener);
+            return on_this_thread::<P, _, L, true>(step, open);
         }
         return Err(Halt::Failed(Failure::new("a step without `skip` is not replayed").during(Phase::Open)));
     }
     if const { P::INFO.options.is_careful() || L::HEARS_ITEMS || L::WANTS_ITEMS } {
-        mode.drive::<L, true>(run, totals, phase, listener)
+        mode.drive::<L, true>(step)
     } else {
-        mode.drive::<L, false>(run, totals, phase, listener)
+        mode.drive::<L, false>(step)
     }
 }
 
 /// Runs the pipe over the records of that reader, with the feed that its processors need.
 fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
-    run: &StepRun<'_>,
+    step: Opened<'_, '_, L>,
     mut reopen: impl FnMut() -> Result<R, Failure>,
-    totals: &mut Totals,
-    phase: &Cell<Phase>,
-    listener: &mut L,
 ) -> Result<(), Halt> {
+    let (run, phase) = (step.run, step.phase);
     let reader = opening(run, "reader", &mut reopen)?;
     let processor = opening(run, "processor", || P::processor(&run.scope))?;
-    let writer = opening(run, "writer", || P::writer(&run.scope))?;
-    let shared = Shared::new(run, phase, listener, P::read_json);
-    let chunks = ChunkLoop::<_, _, _, CAREFUL>::new(shared, totals, writer, P::item_json);
+    let chunks = step.chunk_loop::<P, CAREFUL>()?;
     let pipeline = Pipeline::<_, _, CAREFUL>::new(reader, processor, run.sizes.chunk);
     let (pipeline, committed_ranges) = resume(run, pipeline).map_err(during_open)?;
     with_feed(run, pipeline, committed_ranges, reopen, phase, Commit(chunks))
@@ -192,10 +210,7 @@ where
 trait Mode<P: Pipe> {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
-        run: &StepRun<'_>,
-        totals: &mut Totals,
-        phase: &Cell<Phase>,
-        listener: &mut L,
+        step: Opened<'_, '_, L>,
     ) -> Result<(), Halt>;
 }
 
@@ -205,31 +220,11 @@ struct OneThread;
 impl<P: Pipe> Mode<P> for OneThread {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
-        run: &StepRun<'_>,
-        totals: &mut Totals,
-        phase: &Cell<Phase>,
-        listener: &mut L,
+        step: Opened<'_, '_, L>,
     ) -> Result<(), Halt> {
-        on_this_thread::<P, _, L, CAREFUL>(run, || P::reader(&run.scope), totals, phase, listener)
+        let run = step.run;
+        on_this_thread::<P, _, L, CAREFUL>(step, || P::reader(&run.scope))
     }
-}
-
-/// Writes and commits the chunks of other threads.
-fn write_and_commit<
-    P: Pipe,
-    W: Writer<Item = P::Out>,
-    L: StepListener<P::In, P::Out>,
-    const CAREFUL: bool,
->(
-    run: &StepRun<'_>,
-    writer: W,
-    feed: impl Feed<P::In, P::Out>,
-    totals: &mut Totals,
-    phase: &Cell<Phase>,
-    listener: &mut L,
-) -> Result<(), Halt> {
-    let shared = Shared::new(run, phase, listener, P::read_json);
-    ChunkLoop::<P::In, _, _, CAREFUL>::new(shared, totals, writer, P::item_json).drive(feed)
 }
 
 /// Several workers that share the reader. The thread of the step writes.
@@ -246,16 +241,12 @@ where
 {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
-        run: &StepRun<'_>,
-        totals: &mut Totals,
-        phase: &Cell<Phase>,
-        listener: &mut L,
+        step: Opened<'_, '_, L>,
     ) -> Result<(), Halt> {
-        let writer = opening(run, "writer", || P::writer(&run.scope))?;
-        std::thread::scope(|threads| {
-            let feed =
-                threads::with_shared_reader::<P, _, _, CAREFUL>(threads, run, phase, self.order, &self.open)?;
-            write_and_commit::<P, _, _, CAREFUL>(run, writer, feed, totals, phase, listener)
+        let (run, phase, order) = (step.run, step.phase, self.order);
+        let mut chunks = step.chunk_loop::<P, CAREFUL>()?;
+        thread::scope(|threads| {
+            chunks.drive(with_shared_reader::<P, _, _, CAREFUL>(threads, run, phase, order, &self.open)?)
         })
     }
 }
@@ -266,16 +257,13 @@ struct DedicatedReader(Order);
 impl<P: Pipe<In: Send, Out: Send>> Mode<P> for DedicatedReader {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
-        run: &StepRun<'_>,
-        totals: &mut Totals,
-        phase: &Cell<Phase>,
-        listener: &mut L,
+        step: Opened<'_, '_, L>,
     ) -> Result<(), Halt> {
-        let writer = opening(run, "writer", || P::writer(&run.scope))?;
-        std::thread::scope(|threads| {
-            let reopen = || P::reader(&run.scope);
-            let feed = threads::with_reader_thread::<P, _, _, CAREFUL>(threads, run, phase, self.0, reopen)?;
-            write_and_commit::<P, _, _, CAREFUL>(run, writer, feed, totals, phase, listener)
+        let (run, phase) = (step.run, step.phase);
+        let mut chunks = step.chunk_loop::<P, CAREFUL>()?;
+        let reopen = || P::reader(&run.scope);
+        thread::scope(|threads| {
+            chunks.drive(with_reader_thread::<P, _, _, CAREFUL>(threads, run, phase, self.0, reopen)?)
         })
     }
 }
