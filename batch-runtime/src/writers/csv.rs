@@ -8,13 +8,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use self::field::{Format, ItemError};
+use self::field::Format;
 use self::record::Columns;
-use super::file::{Footer, TransactionalFile};
+use super::file::{Footer, TransactionalFile, forward_to_file, forward_to_partitions};
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Writer};
+use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a CSV file, one line per item, under a header with the names of the item's fields.
 ///
@@ -197,7 +195,7 @@ impl<T> CsvWriter<T> {
         if !names.is_empty() {
             let columns = Columns { count: names.len(), names: Vec::new() };
             let line = record::append(names, &self.format, &columns, self.file.buffer()?);
-            line.map_err(|error| self.refused(0, &error))?;
+            line.map_err(|error| self.file.refused(0, error))?;
             self.file.end_header();
         }
         Ok(())
@@ -210,7 +208,7 @@ impl<T> CsvWriter<T> {
         if self.columns.is_some() {
             return Ok(());
         }
-        let columns = record::columns(item, &self.format).map_err(|error| self.refused(1, &error))?;
+        let columns = record::columns(item, &self.format).map_err(|error| self.file.refused(1, error))?;
         if let Header::Given(names) = &self.header
             && names.len() != columns.count
         {
@@ -221,36 +219,12 @@ impl<T> CsvWriter<T> {
         self.columns = Some(columns);
         Ok(())
     }
-
-    #[cold]
-    fn refused(&self, ahead: u64, error: &ItemError) -> WriteError {
-        WriteError::Item {
-            path: self.file.path().to_path_buf(),
-            record: self.file.records() + ahead,
-            field: error.0.field.clone(),
-            problem: error.0.text.clone(),
-        }
-    }
 }
 
 impl<T: Serializes> Writer for CsvWriter<T> {
     type Item = T;
-    type Position = FilePosition;
-    type Error = WriteError;
 
-    const GOES_BACK: bool = true;
-
-    fn mark(&mut self, mark: Mark) {
-        self.file.mark(mark);
-    }
-
-    fn take_over(&mut self) {
-        self.file.take_over();
-    }
-
-    fn replays(&mut self) {
-        self.file.replays();
-    }
+    forward_to_file!(self => self.file);
 
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(problem) = self.problem() {
@@ -264,30 +238,8 @@ impl<T: Serializes> Writer for CsvWriter<T> {
         let Some(first) = items.first() else { return Ok(()) };
         self.learn(first)?;
         self.begin()?;
-        let columns = self.columns.get_or_insert_default();
-        let out = self.file.buffer()?;
-        let begin = out.len();
-        let mut written = 0;
-        for item in items {
-            written += 1;
-            if let Err(error) = record::append(item, &self.format, columns, out) {
-                out.truncate(begin);
-                return Err(self.refused(written, &error));
-            }
-        }
-        self.file.added(written)
-    }
-
-    fn prepare(&mut self, durability: Durability) -> Result<(), WriteError> {
-        self.file.prepare(durability)
-    }
-
-    fn position(&self) -> FilePosition {
-        self.file.position()
-    }
-
-    fn rollback(&mut self, to: &FilePosition) -> Result<(), WriteError> {
-        self.file.rollback(*to)
+        let (format, columns) = (&self.format, self.columns.get_or_insert_default());
+        self.file.add_records(items, |item, out| record::append(item, format, columns, out))
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
@@ -298,28 +250,9 @@ impl<T: Serializes> Writer for CsvWriter<T> {
         self.file.end(self.footer.as_deref(), self.format.line_end)?;
         self.file.seal(durability)
     }
-
-    fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
-        self.file.finish(durability)
-    }
 }
 
-/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
-/// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
-/// this takes twice the space.
-impl<T: Serialize> Partitionable for CsvWriter<T> {
-    fn of_partition(&mut self, number: u32) {
-        self.file.of_partition(number);
-    }
-
-    fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
-        self.file.merge(partitions)
-    }
-
-    fn clear(&mut self, partitions: u32) -> Result<(), WriteError> {
-        self.file.clear(partitions)
-    }
-}
+forward_to_partitions!(CsvWriter);
 
 impl<T> fmt::Debug for CsvWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

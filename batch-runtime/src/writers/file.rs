@@ -22,12 +22,14 @@
 //! - The file is checked before the rename: a `.part` that has become another file is left alone.
 
 mod copy;
+mod forward;
 mod lock;
 mod names;
 mod partition;
 mod place;
 #[cfg(test)]
 mod places_tests;
+mod records;
 mod rights;
 #[cfg(test)]
 mod tests;
@@ -38,11 +40,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::forward::{forward_to_file, forward_to_partitions};
 use self::lock::{is_still, lock};
 use self::names::Tag;
 use self::partition::Whole;
 pub use self::place::writable;
 use self::place::{folder_of, refuse, sync_folder};
+pub(super) use self::records::{Footer, Refusal};
 use super::WriteError;
 use crate::definition::resolved_path;
 use crate::{Durability, Mark};
@@ -50,9 +54,6 @@ use crate::{Durability, Mark};
 /// A buffer larger than this is written to the file before the chunk ends, so that memory does not grow with
 /// the chunk.
 const SPILL: usize = 4 * 1024 * 1024;
-
-/// Makes the footer from the number of records.
-pub(super) type Footer = dyn Fn(u64) -> String + Send + Sync;
 
 /// The committed state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -308,7 +309,7 @@ impl TransactionalFile {
         Err(WriteError::Missing { path: self.path.clone(), part: self.part.clone(), committed })
     }
 
-    /// Returns the buffer to append records to; report their number with [`added`](Self::added) afterwards.
+    /// Returns the buffer to append a header or footer to; [`add_records`](Self::add_records) adds records.
     ///
     /// # Errors
     /// If the file is finished.
@@ -317,12 +318,6 @@ impl TransactionalFile {
             return Err(WriteError::Finished { path: self.path.clone() });
         }
         Ok(&mut self.buffer)
-    }
-
-    /// Counts the records appended to the buffer.
-    pub(crate) fn added(&mut self, records: u64) -> Result<(), WriteError> {
-        self.records += records;
-        if self.buffer.len() >= SPILL { self.flush() } else { Ok(()) }
     }
 
     fn file(&mut self) -> Option<&mut File> {
@@ -406,16 +401,6 @@ impl TransactionalFile {
             cut(file, written).map_err(|error| WriteError::io("cut", &self.part, error))?;
             self.torn = false;
         }
-        Ok(())
-    }
-
-    /// Adds the footer after the last record; the file of a partition has none.
-    pub(super) fn end(&mut self, footer: Option<&Footer>, line_end: &str) -> Result<(), WriteError> {
-        let Some(footer) = footer.filter(|_| !self.is_of_partition()) else { return Ok(()) };
-        let footer = footer(self.records());
-        let out = self.buffer()?;
-        out.extend_from_slice(footer.as_bytes());
-        out.extend_from_slice(line_end.as_bytes());
         Ok(())
     }
 

@@ -6,11 +6,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use super::file::{Footer, TransactionalFile};
+use super::file::{Footer, Refusal, TransactionalFile, forward_to_file, forward_to_partitions};
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Mark, Partitionable, Serializes, Writer};
+use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a file, as one JSON value per line (JSON Lines, NDJSON).
 ///
@@ -95,22 +93,8 @@ impl<T> JsonLinesWriter<T> {
 
 impl<T: Serializes> Writer for JsonLinesWriter<T> {
     type Item = T;
-    type Position = FilePosition;
-    type Error = WriteError;
 
-    const GOES_BACK: bool = true;
-
-    fn mark(&mut self, mark: Mark) {
-        self.file.mark(mark);
-    }
-
-    fn take_over(&mut self) {
-        self.file.take_over();
-    }
-
-    fn replays(&mut self) {
-        self.file.replays();
-    }
+    forward_to_file!(self => self.file);
 
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.file.open(from)
@@ -118,35 +102,7 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
         self.begin()?;
-        let out = self.file.buffer()?;
-        let begin = out.len();
-        let mut written = 0;
-        for item in items {
-            written += 1;
-            if let Err(error) = exact::append(item, out) {
-                out.truncate(begin);
-                return Err(WriteError::Item {
-                    path: self.file.path().to_path_buf(),
-                    record: self.file.records() + written,
-                    field: None,
-                    problem: error.to_string(),
-                });
-            }
-            out.push(b'\n');
-        }
-        self.file.added(written)
-    }
-
-    fn prepare(&mut self, durability: Durability) -> Result<(), WriteError> {
-        self.file.prepare(durability)
-    }
-
-    fn position(&self) -> FilePosition {
-        self.file.position()
-    }
-
-    fn rollback(&mut self, to: &FilePosition) -> Result<(), WriteError> {
-        self.file.rollback(*to)
+        self.file.add_records(items, |item, out| exact::append(item, out).map(|()| out.push(b'\n')))
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
@@ -157,28 +113,9 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
         self.file.end(self.footer.as_deref(), "\n")?;
         self.file.seal(durability)
     }
-
-    fn finish(&mut self, durability: Durability) -> Result<(), WriteError> {
-        self.file.finish(durability)
-    }
 }
 
-/// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
-/// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
-/// this takes twice the space.
-impl<T: Serialize> Partitionable for JsonLinesWriter<T> {
-    fn of_partition(&mut self, number: u32) {
-        self.file.of_partition(number);
-    }
-
-    fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
-        self.file.merge(partitions)
-    }
-
-    fn clear(&mut self, partitions: u32) -> Result<(), WriteError> {
-        self.file.clear(partitions)
-    }
-}
+forward_to_partitions!(JsonLinesWriter);
 
 impl<T> fmt::Debug for JsonLinesWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,5 +123,11 @@ impl<T> fmt::Debug for JsonLinesWriter<T> {
             .field("file", &self.file)
             .field("header", &self.header)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<serde_json::Error> for Refusal {
+    fn from(error: serde_json::Error) -> Self {
+        Self { field: None, problem: error.to_string() }
     }
 }

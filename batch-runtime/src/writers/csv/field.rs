@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Display};
 
-use serde::ser::{self, Impossible, Serialize, Serializer};
+use serde::ser::{self, Serialize, Serializer};
 
 use super::number;
+use crate::writers::file::Refusal;
+use crate::writers::serialize::single_value;
 
 /// The format of fields and records.
 #[derive(Debug, Clone)]
@@ -129,18 +131,18 @@ fn is_separator_line(text: &[u8]) -> bool {
 
 /// Why an item cannot be a record. It is one pointer wide because it travels with every value.
 #[derive(Debug)]
-pub(super) struct ItemError(pub(super) Box<Problem>);
+pub(super) struct ItemError(Box<Refusal>);
 
-#[derive(Debug)]
-pub(super) struct Problem {
-    pub(super) field: Option<String>,
-    pub(super) text: String,
+impl From<ItemError> for Refusal {
+    fn from(error: ItemError) -> Self {
+        *error.0
+    }
 }
 
 impl ItemError {
     #[cold]
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self(Box::new(Problem { field: None, text: text.into() }))
+    pub(super) fn new(problem: impl Into<String>) -> Self {
+        Self(Box::new(Refusal { field: None, problem: problem.into() }))
     }
 
     #[cold]
@@ -159,7 +161,7 @@ impl ItemError {
 
 impl Display for ItemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        f.write_str(&self.0.problem)
     }
 }
 
@@ -189,15 +191,13 @@ macro_rules! integers {
 }
 
 impl Serializer for Field<'_> {
-    type Ok = Wrote;
-    type Error = ItemError;
-    type SerializeSeq = Impossible<Wrote, ItemError>;
-    type SerializeTuple = Impossible<Wrote, ItemError>;
-    type SerializeTupleStruct = Impossible<Wrote, ItemError>;
-    type SerializeTupleVariant = Impossible<Wrote, ItemError>;
-    type SerializeMap = Impossible<Wrote, ItemError>;
-    type SerializeStruct = Impossible<Wrote, ItemError>;
-    type SerializeStructVariant = Impossible<Wrote, ItemError>;
+    single_value!(
+        Wrote,
+        ItemError,
+        ItemError::nested,
+        "an enum variant with a value",
+        "an enum variant with values"
+    );
 
     integers! {
         serialize_i8 i8;
@@ -230,10 +230,6 @@ impl Serializer for Field<'_> {
         Ok(Wrote::Value)
     }
 
-    fn serialize_char(self, value: char) -> Result<Wrote, ItemError> {
-        self.serialize_str(value.encode_utf8(&mut [0; 4]))
-    }
-
     #[inline]
     fn serialize_str(self, value: &str) -> Result<Wrote, ItemError> {
         self.format.text(value, self.out);
@@ -257,85 +253,5 @@ impl Serializer for Field<'_> {
             Wrote::None => Err(ItemError::new("a `Some` without a value would be read back as `None`")),
             _ => Ok(Wrote::Some),
         }
-    }
-
-    fn serialize_unit(self) -> Result<Wrote, ItemError> {
-        self.serialize_none()
-    }
-
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<Wrote, ItemError> {
-        self.serialize_none()
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result<Wrote, ItemError> {
-        self.serialize_str(variant)
-    }
-
-    #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        value: &T,
-    ) -> Result<Wrote, ItemError> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _value: &T,
-    ) -> Result<Wrote, ItemError> {
-        Err(ItemError::nested("an enum variant with a value"))
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, ItemError> {
-        Err(ItemError::nested("a sequence"))
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, ItemError> {
-        Err(ItemError::nested("a tuple"))
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _name: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, ItemError> {
-        Err(ItemError::nested("a tuple"))
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, ItemError> {
-        Err(ItemError::nested("an enum variant with values"))
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, ItemError> {
-        Err(ItemError::nested("a map"))
-    }
-
-    fn serialize_struct(self, _name: &'static str, _: usize) -> Result<Self::SerializeStruct, ItemError> {
-        Err(ItemError::nested("a struct"))
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, ItemError> {
-        Err(ItemError::nested("an enum variant with values"))
     }
 }

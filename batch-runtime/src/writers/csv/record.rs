@@ -6,6 +6,7 @@ use serde::ser::{
 };
 
 use super::field::{Field, Format, ItemError, Wrote};
+use crate::writers::serialize::record_of_one_value;
 
 /// The columns of a file, as determined by the first item.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -204,14 +205,6 @@ sequences! {
     SerializeTupleStruct serialize_field;
 }
 
-macro_rules! only {
-    ($($method:ident $type:ty;)*) => {$(
-        fn $method(self, value: $type) -> Result<Written, ItemError> {
-            self.only(&value)
-        }
-    )*};
-}
-
 /// A record is a struct, a tuple, a sequence or a map; any other value is a record with one field.
 impl<'a> Serializer for Record<'a> {
     type Ok = Written;
@@ -224,22 +217,11 @@ impl<'a> Serializer for Record<'a> {
     type SerializeStruct = Record<'a>;
     type SerializeStructVariant = Impossible<Written, ItemError>;
 
-    only! {
-        serialize_bool bool;
-        serialize_i8 i8;
-        serialize_i16 i16;
-        serialize_i32 i32;
-        serialize_i64 i64;
-        serialize_i128 i128;
-        serialize_u8 u8;
-        serialize_u16 u16;
-        serialize_u32 u32;
-        serialize_u64 u64;
-        serialize_u128 u128;
-        serialize_f32 f32;
-        serialize_f64 f64;
-        serialize_char char;
-        serialize_str &str;
+    record_of_one_value! {
+        only -> Result<Written, ItemError>;
+        serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_i128(i128) serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
+        serialize_u128(u128) serialize_f32(f32) serialize_f64(f64) serialize_char(char) serialize_str(&str)
     }
 
     fn serialize_bytes(mut self, value: &[u8]) -> Result<Written, ItemError> {
@@ -250,49 +232,8 @@ impl<'a> Serializer for Record<'a> {
         Ok(self.written())
     }
 
-    fn serialize_none(self) -> Result<Written, ItemError> {
-        self.only(&None::<()>)
-    }
-
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Written, ItemError> {
-        value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<Written, ItemError> {
-        self.only(&())
-    }
-
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<Written, ItemError> {
-        self.only(&())
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result<Written, ItemError> {
-        self.only(variant)
-    }
-
-    #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        value: &T,
-    ) -> Result<Written, ItemError> {
-        value.serialize(self)
-    }
-
-    #[inline]
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        value: &T,
-    ) -> Result<Written, ItemError> {
         value.serialize(self)
     }
 

@@ -1,8 +1,10 @@
 //! [`SqliteTable`] inserts items into a table in the chunk's transaction.
 
 mod cells;
+mod columns;
 mod error;
 mod insert;
+mod no_row;
 mod row;
 mod table;
 mod value;
@@ -21,8 +23,10 @@ use serde::Serialize;
 use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Serializes, Sqlite, Writer};
 
 use cells::Cells;
+use columns::Columns;
 use insert::{Conflict, Insert, Statements};
-use row::{Columns, NoRow, RowSerializer};
+use no_row::NoRow;
+use row::RowSerializer;
 use value::Values as _;
 
 pub use error::SqliteWriteError;

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
-use serde::ser::{Impossible, Serialize, Serializer};
+use serde::ser::{Serialize, Serializer};
 
-use super::row::NoRow;
+use super::no_row::NoRow;
 use super::table::Affinity;
+use crate::writers::serialize::single_value;
 
 /// Receives the values of a row, one after the other.
 pub(super) trait Values {
@@ -80,15 +81,7 @@ macro_rules! wide_integers {
 }
 
 impl<V: Values> Serializer for Value<'_, V> {
-    type Ok = ();
-    type Error = NoRow;
-    type SerializeSeq = Impossible<(), NoRow>;
-    type SerializeTuple = Impossible<(), NoRow>;
-    type SerializeTupleStruct = Impossible<(), NoRow>;
-    type SerializeTupleVariant = Impossible<(), NoRow>;
-    type SerializeMap = Impossible<(), NoRow>;
-    type SerializeStruct = Impossible<(), NoRow>;
-    type SerializeStructVariant = Impossible<(), NoRow>;
+    single_value!((), NoRow, nested, "an enum that carries a value", "an enum that carries a value");
 
     integers! {
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
@@ -109,10 +102,6 @@ impl<V: Values> Serializer for Value<'_, V> {
         }
         self.values.real(value);
         Ok(())
-    }
-
-    fn serialize_char(self, value: char) -> Result<(), NoRow> {
-        self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
     #[inline]
@@ -143,75 +132,5 @@ impl<V: Values> Serializer for Value<'_, V> {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
         value.serialize(self.in_some(true))
-    }
-
-    fn serialize_unit(self) -> Result<(), NoRow> {
-        self.serialize_none()
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NoRow> {
-        self.serialize_none()
-    }
-
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), NoRow> {
-        self.serialize_str(variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), NoRow> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<(), NoRow> {
-        Err(nested("an enum that carries a value"))
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, NoRow> {
-        Err(nested("a sequence"))
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, NoRow> {
-        Err(nested("a tuple"))
-    }
-
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, NoRow> {
-        Err(nested("a tuple"))
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, NoRow> {
-        Err(nested("an enum that carries a value"))
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, NoRow> {
-        Err(nested("a map"))
-    }
-
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, NoRow> {
-        Err(nested("a struct"))
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, NoRow> {
-        Err(nested("an enum that carries a value"))
     }
 }

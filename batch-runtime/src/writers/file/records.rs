@@ -1,0 +1,63 @@
+//! Appends records to a file, and the footer after the last one.
+
+use super::{SPILL, TransactionalFile};
+use crate::writers::WriteError;
+
+/// Makes the footer from the number of records.
+pub(in crate::writers) type Footer = dyn Fn(u64) -> String + Send + Sync;
+
+/// Why an item cannot be a record.
+#[derive(Debug)]
+pub(in crate::writers) struct Refusal {
+    pub(in crate::writers) field: Option<String>,
+    pub(in crate::writers) problem: String,
+}
+
+impl TransactionalFile {
+    /// Appends a record for each item. If one is refused, none is appended.
+    #[inline]
+    pub(in crate::writers) fn add_records<T, E: Into<Refusal>>(
+        &mut self,
+        items: &[T],
+        mut append: impl FnMut(&T, &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), WriteError> {
+        let out = self.buffer()?;
+        let begin = out.len();
+        let mut written = 0;
+        for item in items {
+            written += 1;
+            if let Err(error) = append(item, out) {
+                out.truncate(begin);
+                return Err(self.refused(written, error));
+            }
+        }
+        self.added(written)
+    }
+
+    /// The error about the record that is `ahead` records after the last one.
+    #[cold]
+    pub(in crate::writers) fn refused(&self, ahead: u64, error: impl Into<Refusal>) -> WriteError {
+        let Refusal { field, problem } = error.into();
+        WriteError::Item { path: self.path().to_path_buf(), record: self.records() + ahead, field, problem }
+    }
+
+    /// Counts the records appended to the buffer.
+    pub(crate) fn added(&mut self, records: u64) -> Result<(), WriteError> {
+        self.records += records;
+        if self.buffer.len() >= SPILL { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds the footer after the last record; the file of a partition has none.
+    pub(in crate::writers) fn end(
+        &mut self,
+        footer: Option<&Footer>,
+        line_end: &str,
+    ) -> Result<(), WriteError> {
+        let Some(footer) = footer.filter(|_| !self.is_of_partition()) else { return Ok(()) };
+        let footer = footer(self.records());
+        let out = self.buffer()?;
+        out.extend_from_slice(footer.as_bytes());
+        out.extend_from_slice(line_end.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! Says why a value cannot be a row.
+
+use std::fmt;
+
+use serde::ser;
+
+/// Why a value cannot be a row.
+#[derive(Debug)]
+pub(super) struct NoRow {
+    pub(super) column: Option<Box<str>>,
+    pub(super) problem: Box<str>,
+}
+
+impl NoRow {
+    pub(super) fn new(problem: impl Into<Box<str>>) -> Self {
+        Self { column: None, problem: problem.into() }
+    }
+
+    /// The problem of a row with fewer or more values than there are columns.
+    pub(super) fn count(values: usize, columns: usize) -> Self {
+        Self::new(format!("the row has {values} values, but there are {columns} columns"))
+    }
+
+    pub(super) fn in_column(mut self, column: &str) -> Self {
+        self.column.get_or_insert_with(|| column.into());
+        self
+    }
+}
+
+impl fmt::Display for NoRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for NoRow {}
+
+impl ser::Error for NoRow {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+}
