@@ -2,3 +2,4 @@
 
 mod losing;
 mod session;
+mod transaction;

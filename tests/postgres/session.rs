@@ -29,7 +29,7 @@ fn statements_run_prepared_and_unnamed_alike() {
         let found = session.query("SELECT id FROM t WHERE id = ANY($1)", &[&&ids[..]]).unwrap();
         assert_eq!(found.len(), 2);
         let several = session.query_one("SELECT id FROM t", &[]).unwrap_err().to_string();
-        assert_eq!(several, "the query has 2 rows instead of at most one, in `SELECT id FROM t`");
+        assert_eq!(several, "the query has 2 rows instead of one, in `SELECT id FROM t`");
     }
 }
 

@@ -147,6 +147,13 @@ impl PgError {
     }
 }
 
+/// The driver's errors, such as that of [`Row::try_get`](super::Row::try_get).
+impl From<tokio_postgres::Error> for PgError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::driver(error)
+    }
+}
+
 impl Error for PgError {
     /// The failure of the network. The server's words are in [`server`](Self::server): the message has them all.
     fn source(&self) -> Option<&(dyn Error + 'static)> {

@@ -22,6 +22,14 @@ pub(super) fn quoted(name: &str) -> String {
     }
 }
 
+/// The name of a table, perhaps with its schema, each part quoted where it needs quotes. What is in quotes stays.
+pub(super) fn qualified(name: &str) -> String {
+    if name.contains('"') {
+        return name.to_owned();
+    }
+    name.split('.').map(quoted).collect::<Vec<_>>().join(".")
+}
+
 /// The words that are no names without quotes, in any version up to 18.
 const RESERVED: [&str; 100] = [
     "all",
@@ -142,5 +150,7 @@ mod tests {
         ] {
             assert_eq!(quoted(name), written);
         }
+        assert_eq!(qualified("staging.Late"), "staging.\"Late\"");
+        assert_eq!(qualified("\"a.b\""), "\"a.b\"");
     }
 }

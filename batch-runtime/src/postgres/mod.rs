@@ -2,22 +2,31 @@
 //!
 //! The module needs the feature `postgres`.
 
-mod answers;
+mod connection;
+mod copy;
 mod error;
+mod frames;
 mod identifier;
 mod outcome;
 mod password;
+mod sending;
 mod session;
 mod socket;
+mod tap;
+mod transaction;
 mod turns;
 mod url;
 mod values;
 mod waiting;
 mod wire;
+mod words;
 
-pub use answers::TransactionStatus;
+pub use connection::Connection;
+pub use copy::CopyIn;
 pub use error::PgError;
 pub use outcome::CommitError;
 pub use session::Session;
+pub use tap::TransactionStatus;
 pub use tokio_postgres::{Row, types};
+pub use transaction::Transaction;
 pub use url::{Postgres, TimeLimit};

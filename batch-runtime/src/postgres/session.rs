@@ -2,32 +2,22 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{TryStreamExt as _, future};
+use futures_util::future;
+use tokio_postgres::Row;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, RowStream, Statement};
 
-use super::answers::TransactionStatus;
+use super::tap::TransactionStatus;
 use super::url::Settings;
-use super::waiting::{Answer, Answered, Inner, UnderWay};
+use super::waiting::{Answer, Answered, Inner};
 use super::wire::{Address, Wire};
-use super::{CommitError, PgError, Postgres, values};
+use super::{CommitError, PgError, Postgres};
 
 /// The time to reach a server, unless the URL says `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The most statements that are kept prepared.
-const STATEMENTS: usize = 256;
-/// The bytes of parameters after which the driver gets a turn to send them.
-const SENT_AT_ONCE: usize = 16 * 1024;
-/// The bytes of a statement beside its parameters.
-const STATEMENT: usize = 64;
-/// The statements after which `send` waits for the first half of their answers, so that memory stays bounded.
-const MOST_UNDER_WAY: usize = 4096;
-
 /// A connection to a `PostgreSQL` database, used without `async`.
 ///
 /// Every method that returns something of the database waits for the answer on the calling thread. [`send`](Self::send)
@@ -43,9 +33,9 @@ const MOST_UNDER_WAY: usize = 4096;
 /// }
 /// ```
 pub struct Session {
-    inner: RefCell<Inner>,
+    pub(super) inner: RefCell<Inner>,
     place: Arc<str>,
-    named: bool,
+    pub(super) named: bool,
     /// The most that a statement of a transaction may take.
     limit: Option<Duration>,
 }
@@ -128,7 +118,7 @@ impl Session {
     /// # Errors
     /// If the query, or a statement that was sent before, fails, or it has another number of rows.
     pub fn query_one(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PgError> {
-        self.query_opt(query, values)?.ok_or_else(|| wrong_number(0, "one").in_statement(query))
+        one(self.query(query, values)?, query)
     }
 
     /// Runs a query that has at most one row.
@@ -136,11 +126,7 @@ impl Session {
     /// # Errors
     /// If the query, or a statement that was sent before, fails, or it has several rows.
     pub fn query_opt(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, PgError> {
-        let mut rows = self.query(query, values)?;
-        match rows.len() {
-            0 | 1 => Ok(rows.pop()),
-            several => Err(wrong_number(several, "at most one").in_statement(query)),
-        }
+        at_most_one(self.query(query, values)?, query)
     }
 
     /// Runs several statements, separated by semicolons and without parameters.
@@ -148,7 +134,7 @@ impl Session {
     /// # Errors
     /// If one of the statements, or one that was sent before, fails.
     pub fn batch_execute(&self, statements: &str) -> Result<(), PgError> {
-        let answer = batch(&self.inner.borrow().client, statements);
+        let answer = self.inner.borrow().batch(statements)?;
         self.finish(statements, answer).map(|_| ())
     }
 
@@ -169,7 +155,7 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub fn send_batch(&self, statements: &str) -> Result<(), PgError> {
-        let answer = batch(&self.inner.borrow().client, statements);
+        let answer = self.inner.borrow().batch(statements)?;
         self.put(statements.into(), answer, statements.len())
     }
 
@@ -204,7 +190,8 @@ impl Session {
         if inner.wire.is_closed() {
             return Err(CommitError::rolled_back(inner.wire.closed()));
         }
-        let commit = batch(&inner.client, "COMMIT");
+        inner.abandon_copy();
+        let commit = inner.batch("COMMIT").map_err(CommitError::rolled_back)?;
         // Each outcome on its own: what is known depends on which of the two failed.
         let mut both: Answer<_> = Box::pin(async { Ok(future::join(answer, commit).await) });
         let waited = inner.wait(&mut both);
@@ -250,11 +237,17 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub fn rollback(&self) -> Result<(), PgError> {
+        self.take_back("ROLLBACK")
+    }
+
+    /// Runs statements that make good whatever became of those that were sent.
+    pub(super) fn take_back(&self, statements: &str) -> Result<(), PgError> {
         let mut inner = self.inner.borrow_mut();
-        let mut answer = batch(&inner.client, "ROLLBACK");
+        inner.abandon_copy();
+        let mut answer = inner.batch(statements)?;
         let answered = inner.wait(&mut answer);
         inner.failed = None;
-        answered.map(|_| ()).map_err(|error| inner.blame(error, "ROLLBACK"))
+        answered.map(|_| ()).map_err(|error| inner.blame(error, statements))
     }
 
     /// Where the transaction stands, as far as answers were waited for.
@@ -286,107 +279,30 @@ impl Session {
     pub fn place(&self) -> &str {
         &self.place
     }
-
-    /// Runs a statement, and a second time if it was prepared for a table that has changed since.
-    fn run(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Answered, PgError> {
-        let alone = self.is_settled() && self.status() == TransactionStatus::None;
-        let (text, answer, _) = self.start(statement, values)?;
-        match self.finish(&text, answer) {
-            Err(error) if alone && error.is_stale_statement() => {
-                let (text, answer, _) = self.start(statement, values)?;
-                self.finish(&text, answer)
-            }
-            done => done,
-        }
-    }
-
-    /// Makes a statement ready to be sent with the first poll, with its text and some idea of its size.
-    fn start(
-        &self,
-        statement: &str,
-        values: &[&(dyn ToSql + Sync)],
-    ) -> Result<(Arc<str>, Answer<Answered>, usize), PgError> {
-        if !self.named {
-            let text: Arc<str> = statement.into();
-            let values = values::encode_untold(values, statement)?;
-            let size = values.iter().map(|(value, _)| value.size()).sum::<usize>() + statement.len();
-            let (client, query) = (self.client(), Arc::clone(&text));
-            let answer = async move { collected(client.query_typed_raw(&query, values).await?).await };
-            return Ok((text, Box::pin(answer), size));
-        }
-        let (text, prepared) = self.prepared(statement)?;
-        let values = values::encode(values, prepared.params(), statement)?;
-        let size = values.iter().map(values::Encoded::size).sum();
-        let client = self.client();
-        let answer = async move { collected(client.query_raw(&prepared, values).await?).await };
-        Ok((text, Box::pin(answer), size))
-    }
-
-    fn client(&self) -> Arc<Client> {
-        Arc::clone(&self.inner.borrow().client)
-    }
-
-    /// The prepared statement, prepared now if it is new.
-    pub(super) fn prepared(&self, statement: &str) -> Result<(Arc<str>, Statement), PgError> {
-        if let Some((text, prepared)) = self.inner.borrow().statements.get_key_value(statement) {
-            return Ok((Arc::clone(text), prepared.clone()));
-        }
-        let text: Arc<str> = statement.into();
-        let (client, query) = (self.client(), Arc::clone(&text));
-        let prepared = self.finish(statement, Box::pin(async move { client.prepare(&query).await }))?;
-        let statements = &mut self.inner.borrow_mut().statements;
-        if statements.len() >= STATEMENTS {
-            statements.clear();
-        }
-        statements.insert(Arc::clone(&text), prepared.clone());
-        Ok((text, prepared))
-    }
-
-    /// Waits for an answer, and for all before it.
-    fn finish<T>(&self, statement: &str, mut answer: Answer<T>) -> Result<T, PgError> {
-        let mut inner = self.inner.borrow_mut();
-        let answered = inner.wait(&mut answer);
-        match inner.failed.take() {
-            Some(earlier) => Err(earlier),
-            None => answered.map_err(|error| inner.blame(error, statement)),
-        }
-    }
-
-    /// Sends a statement and keeps its answer for later.
-    fn put(&self, statement: Arc<str>, answer: Answer<Answered>, size: usize) -> Result<(), PgError> {
-        let inner = &mut *self.inner.borrow_mut();
-        inner.put(UnderWay { statement, answer })?;
-        inner.unsent += size + STATEMENT;
-        if inner.unsent >= SENT_AT_ONCE {
-            inner.drive();
-        }
-        if inner.under_way.len() >= MOST_UNDER_WAY {
-            inner.wait_for_half();
-        }
-        Ok(())
-    }
 }
 
-/// The answer to several statements without parameters.
-fn batch(client: &Arc<Client>, statements: &str) -> Answer<Answered> {
-    let (client, statements) = (Arc::clone(client), statements.to_owned());
-    Box::pin(async move {
-        client.batch_execute(&statements).await?;
-        Ok(Answered { rows: Vec::new(), count: 0 })
+pub(super) fn one(rows: Vec<Row>, query: &str) -> Result<Row, PgError> {
+    exactly_one(rows).map_err(|number| {
+        PgError::used(format!("the query has {number} rows instead of one")).in_statement(query)
     })
 }
 
-async fn collected(rows: RowStream) -> Result<Answered, Error> {
-    let mut rows = pin!(rows);
-    let mut collected = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        collected.push(row);
+pub(super) fn at_most_one(rows: Vec<Row>, query: &str) -> Result<Option<Row>, PgError> {
+    match exactly_one(rows) {
+        Ok(row) => Ok(Some(row)),
+        Err(0) => Ok(None),
+        Err(number) => {
+            let message = format!("the query has {number} rows instead of at most one");
+            Err(PgError::used(message).in_statement(query))
+        }
     }
-    Ok(Answered { rows: collected, count: rows.rows_affected().unwrap_or_default() })
 }
 
-fn wrong_number(number: usize, wanted: &str) -> PgError {
-    PgError::used(format!("the query has {number} rows instead of {wanted}"))
+fn exactly_one(mut rows: Vec<Row>) -> Result<Row, usize> {
+    match rows.pop() {
+        Some(row) if rows.is_empty() => Ok(row),
+        last => Err(rows.len() + usize::from(last.is_some())),
+    }
 }
 
 impl fmt::Debug for Session {

@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row, Statement};
 
-use super::PgError;
+use super::tap::Feed;
 use super::wire::Wire;
+use super::{PgError, copy};
 
 /// The interval at which a wait looks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -46,6 +48,10 @@ pub(super) struct Inner {
     /// The bytes that the driver had no turn to send.
     pub(super) unsent: usize,
     pub(super) watch: Option<Watch>,
+    /// The types of the columns of queries that were asked for them.
+    pub(super) columns: HashMap<Arc<str>, Arc<[Type]>>,
+    /// The copy that is not ended, and its statement.
+    pub(super) copying: Option<(Arc<str>, Feed)>,
     /// Whether a cancelled statement was cancelled from here.
     cancelled: bool,
 }
@@ -60,12 +66,47 @@ impl Inner {
             failed: None,
             unsent: 0,
             watch: None,
+            columns: HashMap::new(),
+            copying: None,
             cancelled: false,
         }
     }
 
-    /// Hands a statement to the driver.
+    /// Refuses a statement in the middle of a copy, whose answer would never come.
+    pub(super) fn check_copy(&self) -> Result<(), PgError> {
+        match &self.copying {
+            None => Ok(()),
+            Some((statement, _)) => Err(PgError::used("end the copy first").in_statement(statement)),
+        }
+    }
+
+    /// Gives up a copy that was forgotten.
+    pub(super) fn abandon_copy(&mut self) {
+        if let Some((_, feed)) = self.copying.take() {
+            feed.push(copy::failing());
+            feed.end();
+        }
+    }
+
+    /// Makes several statements without parameters ready to be sent with the first poll.
+    pub(super) fn batch(&self, statements: &str) -> Result<Answer<Answered>, PgError> {
+        self.check_copy()?;
+        let (client, statements) = (Arc::clone(&self.client), statements.to_owned());
+        Ok(Box::pin(async move {
+            client.batch_execute(&statements).await?;
+            Ok(Answered { rows: Vec::new(), count: 0 })
+        }))
+    }
+
+    /// Hands a statement to the driver, and keeps its answer for later.
     pub(super) fn put(&mut self, mut sent: UnderWay) -> Result<(), PgError> {
+        self.hand_over(&mut sent)?;
+        self.under_way.push_back(sent);
+        Ok(())
+    }
+
+    /// Hands a statement to the driver.
+    pub(super) fn hand_over(&mut self, sent: &mut UnderWay) -> Result<(), PgError> {
         if self.wire.is_closed() {
             let error = self.failed.take().unwrap_or_else(|| self.wire.closed());
             return Err(error.in_statement(&sent.statement));
@@ -74,11 +115,7 @@ impl Inner {
         // The first poll hands it over. It has no answer by then, but perhaps an error.
         match turns.go(|context| sent.answer.as_mut().poll(context)) {
             Poll::Ready(Err(error)) => Err(self.blame(error, &sent.statement)),
-            Poll::Ready(Ok(_)) => Ok(()),
-            Poll::Pending => {
-                self.under_way.push_back(sent);
-                Ok(())
-            }
+            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
         }
     }
 
@@ -116,8 +153,28 @@ impl Inner {
         self.wait_until(|inner, _| inner.under_way.len() <= half);
     }
 
+    /// Lets the driver send rows, and waits until no more than `most` bytes of them are left, or the copy is answered.
+    pub(super) fn feed(
+        &mut self,
+        answer: &mut Answer<Answered>,
+        feed: &Feed,
+        most: usize,
+    ) -> Option<Result<Answered, Error>> {
+        let mut done = None;
+        self.wait_until(|_, context| {
+            if done.is_none()
+                && let Poll::Ready(answered) = answer.as_mut().poll(context)
+            {
+                done = Some(answered);
+            }
+            done.is_some() || feed.size() <= most
+        });
+        done
+    }
+
     /// Waits for the answers to all that was sent.
     pub(super) fn settle(&mut self) -> Result<(), PgError> {
+        self.abandon_copy();
         self.wait_until(|inner, _| inner.under_way.is_empty());
         self.failed.take().map_or(Ok(()), Err)
     }
@@ -198,6 +255,7 @@ impl Inner {
         };
         if error.is_stale_statement() {
             self.statements.clear();
+            self.columns.clear();
         }
         error.in_statement(statement)
     }

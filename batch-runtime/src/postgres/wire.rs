@@ -10,8 +10,8 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error, NoTls};
 
 use super::PgError;
-use super::answers::{Ear, Heard, Listened};
 use super::socket::{End, Socket};
+use super::tap::{Ear, Heard, Tap};
 use super::turns::Turns;
 
 /// How long a request to cancel a statement may take to reach the server.
@@ -61,7 +61,7 @@ pub(super) struct Wire {
     pub(super) turns: Arc<Turns>,
     /// `None` after the connection has ended.
     driver: Option<Box<dyn Drive>>,
-    ear: Ear,
+    pub(super) ear: Ear,
     /// Why it ended.
     last_words: Option<Error>,
     address: Address,
@@ -77,7 +77,7 @@ impl Wire {
     ) -> Result<(Client, Self), PgError> {
         let socket = Arc::new(address.dial(deadline)?);
         let turns = Arc::new(Turns::new(Arc::clone(&socket)));
-        let (stream, ear) = Listened::new(End(socket));
+        let (stream, ear) = Tap::new(End(socket));
         let mut connecting = pin!(config.connect_raw(stream, NoTls));
         let connected = turns.until(deadline, |context| connecting.as_mut().poll(context));
         let connected =

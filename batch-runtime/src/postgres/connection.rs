@@ -1,0 +1,59 @@
+//! [`Connection`]: a connection that only reads.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::{CommitError, PgError, Postgres, Session};
+
+/// A connection to a `PostgreSQL` database that only reads: a statement that writes is refused.
+///
+/// Each query is a transaction of its own, so it sees what is committed by then, and holds nothing between two queries.
+/// Through pgbouncer it works alike.
+///
+/// ```no_run
+/// use batch_runtime::postgres::{Connection, PgError, Postgres};
+///
+/// fn carriers() -> Result<i64, PgError> {
+///     let connection = Connection::open(&Postgres::at("postgres://etl@localhost/flights"))?;
+///     Ok(connection.query_one("SELECT count(DISTINCT carrier) FROM flight", &[])?.get(0))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    session: Session,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the URL is wrong, or the server is not reached, or refuses.
+    pub fn open(database: &Postgres) -> Result<Self, PgError> {
+        Ok(Self { session: Session::connect(database, "batch reader")? })
+    }
+
+    /// Runs a query and returns all its rows.
+    ///
+    /// # Errors
+    /// If the query fails, or would write.
+    pub fn query(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
+        self.session.begin("SET TRANSACTION READ ONLY")?;
+        self.session.commit_after(query, values).map_err(CommitError::into_error)
+    }
+
+    /// Runs a query that has exactly one row.
+    ///
+    /// # Errors
+    /// If the query fails, would write, or has another number of rows.
+    pub fn query_one(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PgError> {
+        super::session::one(self.query(query, values)?, query)
+    }
+
+    /// Runs a query that has at most one row.
+    ///
+    /// # Errors
+    /// If the query fails, would write, or has several rows.
+    pub fn query_opt(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, PgError> {
+        super::session::at_most_one(self.query(query, values)?, query)
+    }
+}

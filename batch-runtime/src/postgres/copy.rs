@@ -1,0 +1,188 @@
+//! [`CopyIn`]: many rows into a table, with `COPY … FROM STDIN` in its binary form.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use tokio_postgres::types::{IsNull, ToSql, Type};
+
+use super::tap::Feed;
+use super::waiting::{Answer, Answered, UnderWay};
+use super::{PgError, Session, identifier};
+
+/// The bytes of rows that are sent at once.
+const AT_ONCE: usize = 32 * 1024;
+/// The bytes that may wait for the network before `add` waits for it.
+const MOST: usize = 1024 * 1024;
+/// The type and length of a frame.
+const HEAD: usize = 5;
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// Rows on their way into a table, made by [`Transaction::copy`](super::Transaction::copy).
+///
+/// The rows are sent as they come. [`end`](Self::end) waits until the server has taken them,
+/// [`end_later`](Self::end_later) does not. Without either the copy is given up, and the chunk fails.
+pub struct CopyIn<'t> {
+    session: &'t Session,
+    statement: Arc<str>,
+    columns: Vec<String>,
+    types: Arc<[Type]>,
+    feed: Feed,
+    /// `None` after it has come.
+    answer: Option<Answer<Answered>>,
+    /// The frame that is filled.
+    buffer: BytesMut,
+    rows: u64,
+}
+
+impl<'t> CopyIn<'t> {
+    pub(super) fn begin(session: &'t Session, table: &str, columns: Vec<String>) -> Result<Self, PgError> {
+        let names = columns.iter().map(|column| identifier::quoted(column)).collect::<Vec<_>>().join(", ");
+        let table = identifier::qualified(table);
+        let types = session.column_types(&format!("SELECT {names} FROM {table}"))?;
+        let (feed, answer, statement) =
+            session.begin_copy(&format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)"))?;
+        let mut copy = Self {
+            session,
+            statement,
+            columns,
+            types,
+            feed,
+            answer: Some(answer),
+            buffer: BytesMut::with_capacity(AT_ONCE + AT_ONCE / 4),
+            rows: 0,
+        };
+        copy.buffer.put_bytes(0, HEAD);
+        copy.buffer.put_slice(SIGNATURE);
+        Ok(copy)
+    }
+
+    /// Adds a row: a value for each column, in their order.
+    ///
+    /// # Errors
+    /// If a value does not fit its column, in which case the row is left out; or if the server has refused meanwhile.
+    pub fn add(&mut self, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
+        let start = self.buffer.len();
+        if let Err(error) = self.encode(values) {
+            self.buffer.truncate(start);
+            return Err(error);
+        }
+        self.rows += 1;
+        if self.buffer.len() < AT_ONCE {
+            return Ok(());
+        }
+        self.push();
+        self.advance()
+    }
+
+    fn encode(&mut self, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
+        if values.len() != self.types.len() {
+            let (has, given) = (self.types.len(), values.len());
+            let message = format!("the copy has {has} columns, and {given} values are given");
+            return Err(PgError::used(message).in_statement(&self.statement));
+        }
+        // The server allows no more columns than that.
+        self.buffer.put_i16(i16::try_from(values.len()).unwrap_or(i16::MAX));
+        for ((value, type_), column) in values.iter().zip(&*self.types).zip(&self.columns) {
+            let start = self.buffer.len();
+            self.buffer.put_i32(-1);
+            let refused = |why: &dyn fmt::Display| {
+                PgError::used(format!("row {}, column `{column}`: {why}", self.rows + 1))
+                    .in_statement(&self.statement)
+            };
+            if let IsNull::No =
+                value.to_sql_checked(type_, &mut self.buffer).map_err(|error| refused(&error))?
+            {
+                let length = self.buffer.len() - start - 4;
+                let length = i32::try_from(length).map_err(|_| refused(&"the value is larger than 2 GB"))?;
+                self.buffer[start..start + 4].copy_from_slice(&length.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the frame and begins the next.
+    fn push(&mut self) {
+        let mut frame = self.buffer.split();
+        frame[0] = b'd';
+        // A frame holds some 32 KB and one row more, whose values the server limits to 1 GB.
+        let length = u32::try_from(frame.len() - 1).unwrap_or(u32::MAX);
+        frame[1..HEAD].copy_from_slice(&length.to_be_bytes());
+        self.feed.push(frame.freeze());
+        self.buffer.reserve(AT_ONCE + AT_ONCE / 4);
+        self.buffer.put_bytes(0, HEAD);
+    }
+
+    /// Lets the network have rows, and looks whether the server has refused.
+    fn advance(&mut self) -> Result<(), PgError> {
+        let Some(answer) = &mut self.answer else { return Err(self.over()) };
+        match self.session.feed(&self.statement, answer, &self.feed, MOST) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.answer = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn over(&self) -> PgError {
+        PgError::used("the copy has failed already").in_statement(&self.statement)
+    }
+
+    /// Ends the copy, waits until the server has taken all rows, and returns their number.
+    ///
+    /// # Errors
+    /// If the server refuses a row.
+    pub fn end(mut self) -> Result<u64, PgError> {
+        let answer = self.finish()?;
+        self.session.end_copy(&self.statement, answer)
+    }
+
+    /// Ends the copy without waiting. If the server refuses a row, the next call that waits says so.
+    ///
+    /// # Errors
+    /// If the copy has failed already.
+    pub fn end_later(mut self) -> Result<(), PgError> {
+        let answer = self.finish()?;
+        self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer });
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Answer<Answered>, PgError> {
+        let answer = self.answer.take().ok_or_else(|| self.over())?;
+        self.buffer.put_i16(-1);
+        self.push();
+        self.feed.push(Bytes::from_static(b"c\0\0\0\x04"));
+        self.feed.end();
+        Ok(answer)
+    }
+}
+
+/// The frame that makes the server give a copy up.
+pub(super) fn failing() -> Bytes {
+    let why = b"the copy was not ended: call `end` or `end_later`\0";
+    let mut frame = BytesMut::new();
+    frame.put_u8(b'f');
+    frame.put_u32(u32::try_from(why.len() + 4).unwrap_or_default());
+    frame.put_slice(why);
+    frame.freeze()
+}
+
+impl Drop for CopyIn<'_> {
+    fn drop(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            self.feed.push(failing());
+            self.feed.end();
+            self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer });
+        }
+    }
+}
+
+impl fmt::Debug for CopyIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CopyIn")
+            .field("statement", &self.statement)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}

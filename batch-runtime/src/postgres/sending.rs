@@ -1,0 +1,193 @@
+//! The inner half of a [`Session`]: makes statements ready, sends them, and fetches their answers.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Error, RowStream, SimpleQueryMessage, Statement};
+
+use super::tap::{Feed, Heard, TransactionStatus};
+use super::waiting::{Answer, Answered, UnderWay};
+use super::{PgError, Session, values};
+
+/// The most statements that are kept prepared.
+const STATEMENTS: usize = 256;
+/// The bytes of parameters after which the driver gets a turn to send them.
+const SENT_AT_ONCE: usize = 16 * 1024;
+/// The bytes of a statement beside its parameters.
+const STATEMENT: usize = 64;
+/// The statements after which `send` waits for the first half of their answers, so that memory stays bounded.
+const MOST_UNDER_WAY: usize = 4096;
+
+impl Session {
+    /// Runs a statement, and a second time if it was prepared for a table that has changed since.
+    pub(super) fn run(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Answered, PgError> {
+        let alone = self.is_settled() && self.status() == TransactionStatus::None;
+        let (text, answer, _) = self.start(statement, values)?;
+        match self.finish(&text, answer) {
+            Err(error) if alone && error.is_stale_statement() => {
+                let (text, answer, _) = self.start(statement, values)?;
+                self.finish(&text, answer)
+            }
+            done => done,
+        }
+    }
+
+    /// Makes a statement ready to be sent with the first poll, with its text and some idea of its size.
+    pub(super) fn start(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<(Arc<str>, Answer<Answered>, usize), PgError> {
+        if !self.named {
+            let text: Arc<str> = statement.into();
+            let values = values::encode_untold(values, statement)?;
+            let size = values.iter().map(|(value, _)| value.size()).sum::<usize>() + statement.len();
+            let (client, query) = (self.client()?, Arc::clone(&text));
+            let answer = async move { collected(client.query_typed_raw(&query, values).await?).await };
+            return Ok((text, Box::pin(answer), size));
+        }
+        let (text, prepared) = self.prepared(statement)?;
+        let values = values::encode(values, prepared.params(), statement)?;
+        let size = values.iter().map(values::Encoded::size).sum();
+        let client = self.client()?;
+        let answer = async move { collected(client.query_raw(&prepared, values).await?).await };
+        Ok((text, Box::pin(answer), size))
+    }
+
+    fn client(&self) -> Result<Arc<Client>, PgError> {
+        let inner = self.inner.borrow();
+        inner.check_copy()?;
+        Ok(Arc::clone(&inner.client))
+    }
+
+    /// The prepared statement, prepared now if it is new.
+    fn prepared(&self, statement: &str) -> Result<(Arc<str>, Statement), PgError> {
+        if let Some((text, prepared)) = self.inner.borrow().statements.get_key_value(statement) {
+            return Ok((Arc::clone(text), prepared.clone()));
+        }
+        let text: Arc<str> = statement.into();
+        let (client, query) = (self.client()?, Arc::clone(&text));
+        let prepared = self.finish(statement, Box::pin(async move { client.prepare(&query).await }))?;
+        let statements = &mut self.inner.borrow_mut().statements;
+        if statements.len() >= STATEMENTS {
+            statements.clear();
+        }
+        statements.insert(Arc::clone(&text), prepared.clone());
+        Ok((text, prepared))
+    }
+
+    /// The types of a query's columns.
+    pub(super) fn column_types(&self, query: &str) -> Result<Arc<[Type]>, PgError> {
+        if let Some(types) = self.inner.borrow().columns.get(query) {
+            return Ok(Arc::clone(types));
+        }
+        let (client, text) = (self.client()?, query.to_owned());
+        // Closed at once: where statements are not prepared, this one is gone by the end of the transaction.
+        let described: Answer<_> = Box::pin(async move { client.prepare(&text).await });
+        let described = self.finish(query, described)?;
+        let types: Arc<[Type]> = described.columns().iter().map(|column| column.type_().clone()).collect();
+        self.inner.borrow_mut().columns.insert(query.into(), Arc::clone(&types));
+        Ok(types)
+    }
+
+    /// Sends a `COPY` statement whose rows follow.
+    pub(super) fn begin_copy(&self, statement: &str) -> Result<(Feed, Answer<Answered>, Arc<str>), PgError> {
+        let client = self.client()?;
+        let inner = &mut *self.inner.borrow_mut();
+        let (text, feed) = inner.wire.ear.copy(statement);
+        let answer: Answer<_> = Box::pin(async move {
+            let count = client.simple_query(&text).await?.iter().find_map(|message| match message {
+                SimpleQueryMessage::CommandComplete(count) => Some(*count),
+                _ => None,
+            });
+            Ok(Answered { rows: Vec::new(), count: count.unwrap_or_default() })
+        });
+        let mut sent = UnderWay { statement: statement.into(), answer };
+        inner.hand_over(&mut sent)?;
+        inner.copying = Some((Arc::clone(&sent.statement), feed.clone()));
+        inner.drive();
+        Ok((feed, sent.answer, sent.statement))
+    }
+
+    /// Sends rows, and waits until no more than `most` bytes of them are left here. An error ends the copy.
+    pub(super) fn feed(
+        &self,
+        statement: &str,
+        answer: &mut Answer<Answered>,
+        feed: &Feed,
+        most: usize,
+    ) -> Result<(), PgError> {
+        let mut inner = self.inner.borrow_mut();
+        let Some(answered) = inner.feed(answer, feed, most) else { return Ok(()) };
+        inner.copying = None;
+        feed.clear();
+        let error = match answered {
+            Err(error) => inner.blame(error, statement),
+            Ok(_) => PgError::used("the server has ended the copy").in_statement(statement),
+        };
+        Err(inner.failed.take().unwrap_or(error))
+    }
+
+    /// Waits for the answer to a copy whose rows are all handed over.
+    pub(super) fn end_copy(&self, statement: &str, answer: Answer<Answered>) -> Result<u64, PgError> {
+        self.inner.borrow_mut().copying = None;
+        Ok(self.finish(statement, answer)?.count)
+    }
+
+    /// Leaves the answer to a copy for later.
+    pub(super) fn end_copy_later(&self, copied: UnderWay) {
+        let mut inner = self.inner.borrow_mut();
+        inner.copying = None;
+        inner.under_way.push_back(copied);
+    }
+
+    /// What the server has said.
+    pub(super) fn heard(&self) -> Heard {
+        self.inner.borrow().wire.heard()
+    }
+
+    /// Whether the connection is known to be lost.
+    pub(super) fn is_cut(&self) -> bool {
+        self.inner.borrow().wire.is_closed()
+    }
+
+    /// Waits for an answer, and for all before it.
+    pub(super) fn finish<T>(&self, statement: &str, mut answer: Answer<T>) -> Result<T, PgError> {
+        let mut inner = self.inner.borrow_mut();
+        let answered = inner.wait(&mut answer);
+        match inner.failed.take() {
+            Some(earlier) => Err(earlier),
+            None => answered.map_err(|error| inner.blame(error, statement)),
+        }
+    }
+
+    /// Sends a statement and keeps its answer for later.
+    pub(super) fn put(
+        &self,
+        statement: Arc<str>,
+        answer: Answer<Answered>,
+        size: usize,
+    ) -> Result<(), PgError> {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.put(UnderWay { statement, answer })?;
+        inner.unsent += size + STATEMENT;
+        if inner.unsent >= SENT_AT_ONCE {
+            inner.drive();
+        }
+        if inner.under_way.len() >= MOST_UNDER_WAY {
+            inner.wait_for_half();
+        }
+        Ok(())
+    }
+}
+
+async fn collected(rows: RowStream) -> Result<Answered, Error> {
+    let mut rows = pin!(rows);
+    let mut collected = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        collected.push(row);
+    }
+    Ok(Answered { rows: collected, count: rows.rows_affected().unwrap_or_default() })
+}

@@ -1,0 +1,412 @@
+//! Stands between the driver and the network, and adds what the driver cannot do.
+//!
+//! It hears what became of transactions: the driver hides that the `COMMIT` of a failed transaction is answered with
+//! `ROLLBACK`. And it sends the rows of a `COPY` directly after its statement: the driver would wait for the server's
+//! leave first, a round trip, and lose the connection if the server refuses.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frames::{Event, Frames};
+
+/// Where the session's transaction stands, as the server said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransactionStatus {
+    /// There is none.
+    #[default]
+    None,
+    /// It is open.
+    Open,
+    /// A statement failed in it: until it is rolled back, or a savepoint is, the server refuses everything.
+    Failed,
+}
+
+/// What the answers so far said.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) status: TransactionStatus,
+    /// Whether the last `COMMIT` or `ROLLBACK` that was answered had committed.
+    pub(super) committed: bool,
+    /// The number of times that a transaction was begun.
+    pub(super) begun: u64,
+    /// The number of times that a transaction was committed.
+    pub(super) commits: u64,
+}
+
+/// The beginning of the statements whose rows follow them.
+const COPY: &str = "/*batch ";
+
+/// The part that the session shares with its tap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ear(Arc<Mutex<Shared>>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    heard: Heard,
+    /// The rows of the `COPY` statements that the driver has not sent yet.
+    feeds: VecDeque<(String, Feed)>,
+    copies: u64,
+}
+
+impl Ear {
+    pub(super) fn heard(&self) -> Heard {
+        self.lock().heard
+    }
+
+    /// Announces a `COPY`: returns the statement as it is to be sent, and the feed of its rows.
+    pub(super) fn copy(&self, statement: &str) -> (String, Feed) {
+        let mut shared = self.lock();
+        shared.copies += 1;
+        let mark = format!("{COPY}{:08x}*/", shared.copies & 0xffff_ffff);
+        let feed = Feed::default();
+        shared.feeds.push_back((mark.clone(), feed.clone()));
+        (mark + statement, feed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rows of one `COPY`, as frames.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Feed(Arc<Mutex<Rows>>);
+
+#[derive(Debug, Default)]
+struct Rows {
+    frames: VecDeque<Bytes>,
+    size: usize,
+    ended: bool,
+}
+
+impl Feed {
+    /// Adds a frame.
+    pub(super) fn push(&self, frame: Bytes) {
+        let mut rows = self.lock();
+        rows.size += frame.len();
+        rows.frames.push_back(frame);
+    }
+
+    /// Says that no more frames come.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
+    }
+
+    /// Drops what was not sent, as nobody reads it.
+    pub(super) fn clear(&self) {
+        *self.lock() = Rows { ended: true, ..Rows::default() };
+    }
+
+    /// The bytes that were not sent yet.
+    pub(super) fn size(&self) -> usize {
+        self.lock().size
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream with the tap on it, from the first byte of the protocol.
+#[derive(Debug)]
+pub(super) struct Tap<S> {
+    stream: S,
+    ear: Ear,
+    answers: Frames,
+    requests: Frames,
+    /// The feed that is being sent.
+    feed: Option<Feed>,
+    /// The number of `COPY` statements whose leave to send rows the driver is not told about.
+    leaves: usize,
+}
+
+impl<S> Tap<S> {
+    pub(super) fn new(stream: S) -> (Self, Ear) {
+        let ear = Ear::default();
+        let (answers, requests) = (Frames::of_server(), Frames::of_client());
+        (Self { stream, ear: ear.clone(), answers, requests, feed: None, leaves: 0 }, ear)
+    }
+
+    /// Listens to bytes of the server, and returns how many of them are left for the driver, at the front.
+    fn hear(&mut self, bytes: &mut [u8]) -> usize {
+        let mut shared = self.ear.lock();
+        let (mut from, mut to) = (0, 0);
+        while from < bytes.len() {
+            let (taken, event) = self.answers.take(&bytes[from..]);
+            let kind = match event {
+                Event::Within(kind) => kind,
+                Event::End(kind, body) => {
+                    shared.hear(kind, body);
+                    kind
+                }
+            };
+            let ended = matches!(event, Event::End(..));
+            if kind == b'G' && self.leaves > 0 {
+                self.leaves -= usize::from(ended);
+            } else {
+                bytes.copy_within(from..from + taken, to);
+                to += taken;
+            }
+            from += taken;
+        }
+        to
+    }
+
+    /// The number of these bytes up to the end of a `COPY` statement whose rows follow.
+    fn before_rows(&self, bytes: &[u8]) -> usize {
+        let shared = self.ear.lock();
+        let Some((mark, _)) = shared.feeds.front() else { return bytes.len() };
+        let mut requests = self.requests.clone();
+        let mut at = 0;
+        while at < bytes.len() {
+            let (taken, event) = requests.take(&bytes[at..]);
+            at += taken;
+            if matches!(event, Event::End(b'Q', body) if body.starts_with(mark.as_bytes())) {
+                break;
+            }
+        }
+        at
+    }
+
+    /// Notes that these bytes were sent.
+    fn sent(&mut self, mut bytes: &[u8]) {
+        let mut shared = self.ear.lock();
+        while !bytes.is_empty() {
+            let (taken, event) = self.requests.take(bytes);
+            bytes = &bytes[taken..];
+            if let Some((mark, _)) = shared.feeds.front()
+                && matches!(event, Event::End(b'Q', body) if body.starts_with(mark.as_bytes()))
+            {
+                self.feed = shared.feeds.pop_front().map(|(_, feed)| feed);
+                self.leaves += 1;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn hear(&mut self, kind: u8, body: &[u8]) {
+        match (kind, body) {
+            (b'Z', [status]) => {
+                self.heard.status = match status {
+                    b'T' => TransactionStatus::Open,
+                    b'E' => TransactionStatus::Failed,
+                    _ => TransactionStatus::None,
+                };
+            }
+            (b'C', b"BEGIN\0" | b"START TRANSACTION\0") => self.heard.begun += 1,
+            (b'C', b"COMMIT\0") => {
+                self.heard.committed = true;
+                self.heard.commits += 1;
+            }
+            (b'C', b"ROLLBACK\0") => self.heard.committed = false,
+            _ => {}
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Tap<S> {
+    /// Sends the rows that are there, and returns whether all of the feed is sent.
+    fn poll_feed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let Some(feed) = &self.feed else { return Poll::Ready(Ok(true)) };
+        let mut rows = feed.lock();
+        while let Some(frame) = rows.frames.front_mut() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, frame))?;
+            frame.advance(sent);
+            if frame.is_empty() {
+                rows.frames.pop_front();
+            }
+            rows.size = rows.size.saturating_sub(sent);
+        }
+        let ended = rows.ended;
+        drop(rows);
+        if ended {
+            self.feed = None;
+        }
+        Poll::Ready(Ok(ended))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        loop {
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let read = buffer.filled().len() - before;
+            let left = self.hear(&mut buffer.filled_mut()[before..]);
+            buffer.set_filled(before + left);
+            // No bytes would be the end of the stream.
+            if read == 0 || left > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !ready!(self.poll_feed(context))? {
+            // The next row wakes nobody: whoever adds one lets the driver work.
+            return Poll::Pending;
+        }
+        let allowed = self.before_rows(bytes);
+        let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &bytes[..allowed]))?;
+        self.sent(&bytes[..sent]);
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_feed(context))?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::frame;
+    use super::*;
+
+    /// Gives bytes in pieces, and keeps what is written, also in pieces.
+    #[derive(Debug)]
+    struct Pieces {
+        bytes: Vec<u8>,
+        size: usize,
+        written: Vec<u8>,
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let size = self.size.min(self.bytes.len());
+            let piece: Vec<u8> = self.bytes.drain(..size).collect();
+            buffer.put_slice(&piece);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Pieces {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let size = self.size.min(bytes.len());
+            self.written.extend_from_slice(&bytes[..size]);
+            Poll::Ready(Ok(size))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn pieces(bytes: Vec<u8>, size: usize) -> Pieces {
+        Pieces { bytes, size, written: Vec::new() }
+    }
+
+    fn read_all(tap: &mut Tap<Pieces>, context: &mut Context<'_>) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let mut space = [0; 64];
+            let mut buffer = ReadBuf::new(&mut space);
+            assert!(Pin::new(&mut *tap).poll_read(context, &mut buffer).is_ready());
+            if buffer.filled().is_empty() {
+                return all;
+            }
+            all.extend_from_slice(buffer.filled());
+        }
+    }
+
+    /// Writes as the driver does, as far as it can.
+    fn write(tap: &mut Tap<Pieces>, context: &mut Context<'_>, bytes: &mut Vec<u8>) {
+        while !bytes.is_empty() {
+            match Pin::new(&mut *tap).poll_write(context, bytes) {
+                Poll::Ready(sent) => drop(bytes.drain(..sent.unwrap())),
+                Poll::Pending => return,
+            }
+        }
+        let _ = Pin::new(&mut *tap).poll_flush(context);
+    }
+
+    #[test]
+    fn answers_are_understood_however_they_are_cut() {
+        let context = &mut Context::from_waker(std::task::Waker::noop());
+        let answers = [
+            frame(b'C', b"START TRANSACTION\0"),
+            frame(b'D', &[b'Z'; 300]),
+            frame(b'C', b"INSERT 0 1\0"),
+            frame(b'Z', b"E"),
+            frame(b'C', b"COMMIT\0"),
+            frame(b'Z', b"T"),
+            frame(b'C', b"SELECT 1000000000000\0"),
+            frame(b'C', b"BEGIN\0"),
+            frame(b'G', b"nobody copies: this is for the driver"),
+        ]
+        .concat();
+        for size in 1..40 {
+            let (mut tap, ear) = Tap::new(pieces(answers.clone(), size));
+            assert_eq!(read_all(&mut tap, context), answers);
+            let heard = ear.heard();
+            assert_eq!((heard.status, heard.begun, heard.commits), (TransactionStatus::Open, 2, 1));
+            assert!(heard.committed);
+            tap.stream.bytes = [frame(b'C', b"ROLLBACK\0"), frame(b'Z', b"I")].concat();
+            read_all(&mut tap, context);
+            assert_eq!(ear.heard().status, TransactionStatus::None);
+            assert!(!ear.heard().committed);
+        }
+    }
+
+    #[test]
+    fn rows_follow_their_statement_and_precede_the_next() {
+        let context = &mut Context::from_waker(std::task::Waker::noop());
+        let startup = [&8_u32.to_be_bytes()[..], &[0; 4]].concat();
+        for size in 1..40 {
+            let (mut tap, ear) = Tap::new(pieces(Vec::new(), size));
+            let (statement, feed) = ear.copy("COPY t FROM STDIN");
+            let copy = frame(b'Q', format!("{statement}\0").as_bytes());
+            let (before, after) = (frame(b'Q', b"BEGIN\0"), frame(b'Q', b"COMMIT\0"));
+            let mut bytes = [&startup[..], &before, &copy, &after].concat();
+            feed.push(frame(b'd', b"one").into());
+            write(&mut tap, context, &mut bytes);
+            assert_eq!(bytes, after, "what follows waits for the end of the rows");
+            feed.push(frame(b'd', b"two").into());
+            write(&mut tap, context, &mut bytes);
+            feed.push(frame(b'c', b"").into());
+            feed.end();
+            write(&mut tap, context, &mut bytes);
+            let rows = [frame(b'd', b"one"), frame(b'd', b"two"), frame(b'c', b"")].concat();
+            assert_eq!(tap.stream.written, [&startup[..], &before, &copy, &rows, &after].concat());
+            assert_eq!(feed.size(), 0);
+
+            // The driver does not hear of the leave to send rows.
+            let answers = [frame(b'G', b"\x01\0\x02\0\0\0\0"), frame(b'C', b"COPY 2\0"), frame(b'Z', b"T")];
+            tap.stream.bytes = answers.concat();
+            assert_eq!(read_all(&mut tap, context), answers[1..].concat());
+        }
+    }
+}

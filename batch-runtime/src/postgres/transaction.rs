@@ -1,0 +1,231 @@
+//! [`Transaction`]: the transaction of a chunk, as components use it and as the engine takes it back.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::tap::TransactionStatus;
+use super::words::{self, Refused};
+use super::{CopyIn, PgError, Session};
+use crate::definition::{Failure, OpenTransaction};
+
+/// The transaction of a chunk in a `PostgreSQL` database.
+///
+/// A component asks for `&batch_runtime::Transaction<'_, Postgres>`, which dereferences to it. The engine begins and
+/// commits it: `COMMIT`, `ROLLBACK` and `BEGIN` are refused. Savepoints are free to use, except for `batch_part`.
+///
+/// ```
+/// use batch_runtime::postgres::{PgError, Transaction};
+///
+/// struct Delay {
+///     carrier: String,
+///     minutes: f64,
+/// }
+///
+/// fn save(delays: &[Delay], tx: &Transaction) -> Result<(), PgError> {
+///     let mut rows = tx.copy("delay", ["carrier", "minutes"])?;
+///     for delay in delays {
+///         rows.add(&[&delay.carrier, &delay.minutes])?;
+///     }
+///     rows.end_later()?;
+///     tx.send("UPDATE total SET rows = rows + $1", &[&i64::try_from(delays.len()).unwrap_or_default()])
+/// }
+/// ```
+pub struct Transaction {
+    session: Session,
+    /// What begins it, after `BEGIN`.
+    settings: RefCell<String>,
+    /// The begun and the committed transactions of the session before it.
+    before: Cell<(u64, u64)>,
+    /// Whether a component has tried to end it.
+    refused: Cell<bool>,
+}
+
+impl Transaction {
+    /// Uses that session, which has no transaction, for one after the other.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn on(session: Session) -> Self {
+        Self { session, settings: RefCell::default(), before: Cell::default(), refused: Cell::default() }
+    }
+
+    /// Begins it together with the next statement that is waited for. `token` is the text of `batch.chunk`, which the
+    /// guard of the commit looks for; a transaction that is not `durable` may be lost in a crash of the server's machine.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    #[doc(hidden)]
+    pub fn begin(&self, token: &str, durable: bool) -> Result<(), PgError> {
+        let mut settings = format!(
+            "SET LOCAL batch.chunk = '{}'; SET LOCAL idle_in_transaction_session_timeout = '5min'",
+            token.replace('\'', "''")
+        );
+        if !durable {
+            settings += "; SET LOCAL synchronous_commit = off";
+        }
+        self.begin_with(settings)
+    }
+
+    fn begin_with(&self, settings: String) -> Result<(), PgError> {
+        self.session.settle()?;
+        let heard = self.session.heard();
+        self.before.set((heard.begun, heard.commits));
+        self.refused.set(false);
+        let begun = self.session.begin(&settings);
+        self.settings.replace(settings);
+        begun
+    }
+
+    /// The session, for statements of the engine's own.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Gives the session back.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
+    /// Runs a statement and returns the number of rows that it wrote.
+    ///
+    /// # Errors
+    /// If the statement, or one that was sent before, fails; or if it would end the transaction.
+    pub fn execute(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, PgError> {
+        self.check(statement)?;
+        self.session.execute(statement, values)
+    }
+
+    /// Runs a query and returns all its rows.
+    ///
+    /// # Errors
+    /// If the query, or a statement that was sent before, fails.
+    pub fn query(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
+        self.check(query)?;
+        self.session.query(query, values)
+    }
+
+    /// Runs a query that has exactly one row.
+    ///
+    /// # Errors
+    /// If the query, or a statement that was sent before, fails, or it has another number of rows.
+    pub fn query_one(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PgError> {
+        self.check(query)?;
+        self.session.query_one(query, values)
+    }
+
+    /// Runs a query that has at most one row.
+    ///
+    /// # Errors
+    /// If the query, or a statement that was sent before, fails, or it has several rows.
+    pub fn query_opt(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, PgError> {
+        self.check(query)?;
+        self.session.query_opt(query, values)
+    }
+
+    /// Runs several statements, separated by semicolons and without parameters.
+    ///
+    /// # Errors
+    /// If one of the statements, or one that was sent before, fails; or if one would end the transaction.
+    pub fn batch_execute(&self, statements: &str) -> Result<(), PgError> {
+        self.check(statements)?;
+        self.session.batch_execute(statements)
+    }
+
+    /// Sends a statement without waiting for its answer: it costs no round trip of its own, and goes out with the next
+    /// statement that is waited for, at the latest with the commit. Its error fails the chunk.
+    ///
+    /// # Errors
+    /// If the statement cannot be prepared, a value does not fit, or it would end the transaction.
+    pub fn send(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
+        self.check(statement)?;
+        self.session.send(statement, values)
+    }
+
+    /// Copies many rows into a table, the fastest way for more than a few hundred.
+    ///
+    /// The names are exact: `Late` is the table that SQL calls `"Late"`, and `staging.late` is in a schema. Until the
+    /// copy is ended, no other statement can be run.
+    ///
+    /// # Errors
+    /// If there is no such table or column.
+    pub fn copy(
+        &self,
+        table: &str,
+        columns: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<CopyIn<'_>, PgError> {
+        CopyIn::begin(&self.session, table, columns.into_iter().map(Into::into).collect())
+    }
+
+    fn check(&self, statements: &str) -> Result<(), PgError> {
+        match words::refused(statements) {
+            None => Ok(()),
+            Some(Refused::Copy) => {
+                Err(PgError::used("the rows of a COPY need `tx.copy(table, columns)`")
+                    .in_statement(statements))
+            }
+            Some(Refused::Transaction(word)) => {
+                self.refused.set(true);
+                Err(PgError::used(format!("a component cannot say {word}: {OURS}")).in_statement(statements))
+            }
+        }
+    }
+}
+
+const OURS: &str = "the engine begins and ends the transaction of a chunk";
+
+impl OpenTransaction for Transaction {
+    fn is_alive(&self) -> bool {
+        let heard = self.session.heard();
+        let (begun, commits) = self.before.get();
+        // Without a connection the commit says so. Before its `BEGIN` is answered, nobody can have ended it.
+        self.session.is_cut()
+            || heard.begun == begun
+            || (heard.begun == begun + 1
+                && heard.commits == commits
+                && heard.status != TransactionStatus::None)
+    }
+
+    fn settle(&self) -> Result<(), Failure> {
+        self.session.settle().map_err(Failure::new)?;
+        if self.refused.get() {
+            return Err(Failure::new(format!("a component tried to end the transaction: {OURS}")).fatal());
+        }
+        Ok(())
+    }
+
+    fn give_up(&self) -> Result<(), Failure> {
+        if self.session.is_settled() && self.session.status() == TransactionStatus::None {
+            return Ok(());
+        }
+        self.session.rollback().map_err(Failure::new)
+    }
+
+    fn begin_again(&self) -> Result<(), Failure> {
+        let settings = self.settings.borrow().clone();
+        self.begin_with(settings).map_err(Failure::new)
+    }
+
+    fn begin_part(&self) -> Result<(), Failure> {
+        self.session.send_batch("SAVEPOINT batch_part").map_err(Failure::new)
+    }
+
+    fn keep_part(&self) -> Result<(), Failure> {
+        self.session.send_batch("RELEASE batch_part").map_err(Failure::new)
+    }
+
+    fn take_part_back(&self) -> Result<(), Failure> {
+        self.session.take_back("ROLLBACK TO batch_part; RELEASE batch_part").map_err(Failure::new)
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("place", &self.session.place()).finish_non_exhaustive()
+    }
+}
