@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::definition::{JobOptions, ParameterSpec};
+use crate::definition::{JobOptions, Launch, ParameterSpec, ParameterValue, Parameters, RUN_ID};
 use crate::graph::{Node, Text};
-use crate::repository::BatchStatus;
 use crate::repository::sqlite::SqliteRepository;
+use crate::repository::{BatchStatus, ExecutionFilter};
 
 const fn job(parameters: &'static [ParameterSpec], flow: &'static [Node]) -> JobInfo {
     JobInfo { id: "t::load", name: "load", doc: "", parameters, flow, options: JobOptions::DEFAULT }
