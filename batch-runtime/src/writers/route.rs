@@ -1,11 +1,14 @@
 //! Hands each item to the writer of its arm, for `match kind { Kind::A => save_a, Kind::B => save_b }` in
 //! place of a writer.
 
+mod arms;
+mod group;
+
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::{Serialize, de::DeserializeOwned};
-
+pub use self::arms::{Arms, PartitionableArms};
+use self::group::{permute, places_by_arm, runs};
 use crate::definition::{
     Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Partitionable, Writer,
 };
@@ -67,241 +70,6 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Route<T, C, A> {
 impl<T, C, A> fmt::Debug for Route<T, C, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Route").finish_non_exhaustive()
-    }
-}
-
-/// The writers of a [`Route`]: `()`, or a writer and the arms after it.
-///
-/// ```
-/// use batch_runtime::writers::{Arms, Collector};
-///
-/// fn arms<T, A: Arms<T>>(_: &A) -> usize { A::COUNT }
-/// assert_eq!(arms::<u32, _>(&(Collector::new(), (Collector::new(), ()))), 2);
-/// ```
-#[expect(missing_docs, reason = "each method is that of `Writer`, for one arm by its number or for all arms")]
-#[expect(clippy::missing_errors_doc, reason = "each error is that of the arm's writer")]
-pub trait Arms<T> {
-    /// The number of arms.
-    const COUNT: usize;
-    /// True if all arms go back.
-    const GOES_BACK: bool;
-    /// The positions of the arms, nested like the arms.
-    type Position: Serialize + DeserializeOwned;
-
-    fn kinds() -> Vec<String>;
-    fn mark(&mut self, mark: Mark);
-    fn take_over(&mut self);
-    fn replays(&mut self);
-    fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError>;
-    fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>);
-    fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError>;
-    fn prepare(&mut self, durability: Durability) -> Result<(), BoxError>;
-    fn position(&self) -> Self::Position;
-    fn committed(&mut self) -> Result<(), BoxError>;
-    fn rollback(&mut self, to: &Self::Position) -> Result<(), BoxError>;
-    fn seal(&mut self, durability: Durability) -> Result<(), BoxError>;
-    fn finish(&mut self, durability: Durability) -> Result<(), BoxError>;
-}
-
-impl<T> Arms<T> for () {
-    const COUNT: usize = 0;
-    const GOES_BACK: bool = true;
-    type Position = ();
-
-    fn kinds() -> Vec<String> {
-        Vec::new()
-    }
-
-    fn mark(&mut self, _mark: Mark) {}
-
-    fn take_over(&mut self) {}
-
-    fn replays(&mut self) {}
-
-    fn open(&mut self, _from: Option<()>) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn arrange(&mut self, _arm: usize, _items: &mut Arranged<'_, T>) {}
-
-    fn write(&mut self, _arm: usize, _items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn prepare(&mut self, _durability: Durability) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn position(&self) {}
-
-    fn committed(&mut self) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn rollback(&mut self, _to: &()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn seal(&mut self, _durability: Durability) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _durability: Durability) -> Result<(), BoxError> {
-        Ok(())
-    }
-}
-
-impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
-    const COUNT: usize = 1 + R::COUNT;
-    const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
-    type Position = (W::Position, R::Position);
-
-    fn kinds() -> Vec<String> {
-        std::iter::once(W::kind()).chain(R::kinds()).collect()
-    }
-
-    fn mark(&mut self, mark: Mark) {
-        self.0.mark(mark);
-        self.1.mark(mark);
-    }
-
-    fn take_over(&mut self) {
-        self.0.take_over();
-        self.1.take_over();
-    }
-
-    fn replays(&mut self) {
-        self.0.replays();
-        self.1.replays();
-    }
-
-    fn open(&mut self, from: Option<Self::Position>) -> Result<(), BoxError> {
-        let (first, rest) = from.unzip();
-        self.0.open(first).map_err(Into::into)?;
-        self.1.open(rest)
-    }
-
-    fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>) {
-        match arm.checked_sub(1) {
-            None => self.0.arrange(items),
-            Some(rest) => self.1.arrange(rest, items),
-        }
-    }
-
-    fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
-        match arm.checked_sub(1) {
-            None => self.0.write(items, tx).map_err(Into::into),
-            Some(rest) => self.1.write(rest, items, tx),
-        }
-    }
-
-    fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
-        self.0.prepare(durability).map_err(Into::into)?;
-        self.1.prepare(durability)
-    }
-
-    fn position(&self) -> Self::Position {
-        (self.0.position(), self.1.position())
-    }
-
-    fn committed(&mut self) -> Result<(), BoxError> {
-        // The commit applies to all arms, so each is notified even if an earlier one fails.
-        let first = self.0.committed().map_err(Into::into);
-        first.and(self.1.committed())
-    }
-
-    fn rollback(&mut self, to: &Self::Position) -> Result<(), BoxError> {
-        let first = self.0.rollback(&to.0).map_err(Into::into);
-        first.and(self.1.rollback(&to.1))
-    }
-
-    fn seal(&mut self, durability: Durability) -> Result<(), BoxError> {
-        self.0.seal(durability).map_err(Into::into)?;
-        self.1.seal(durability)
-    }
-
-    fn finish(&mut self, durability: Durability) -> Result<(), BoxError> {
-        self.0.finish(durability).map_err(Into::into)?;
-        self.1.finish(durability)
-    }
-}
-
-/// The arms of a [`Route`] whose writers can be partitioned.
-#[expect(missing_docs, reason = "each method is that of `Partitionable`, for all arms")]
-#[expect(clippy::missing_errors_doc, reason = "each error is that of the arm's writer")]
-pub trait PartitionableArms<T>: Arms<T> {
-    fn of_partition(&mut self, number: u32);
-    fn merge(&mut self, partitions: Vec<Option<Self::Position>>) -> Result<(), BoxError>;
-    fn clear(&mut self, partitions: u32) -> Result<(), BoxError>;
-}
-
-impl<T> PartitionableArms<T> for () {
-    fn of_partition(&mut self, _number: u32) {}
-
-    fn merge(&mut self, _partitions: Vec<Option<()>>) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn clear(&mut self, _partitions: u32) -> Result<(), BoxError> {
-        Ok(())
-    }
-}
-
-impl<T, W: Partitionable<Item = T>, R: PartitionableArms<T>> PartitionableArms<T> for (W, R) {
-    fn of_partition(&mut self, number: u32) {
-        self.0.of_partition(number);
-        self.1.of_partition(number);
-    }
-
-    fn merge(&mut self, partitions: Vec<Option<Self::Position>>) -> Result<(), BoxError> {
-        let (first, rest) = partitions.into_iter().map(Option::unzip).unzip();
-        self.0.merge(first).map_err(Into::into)?;
-        self.1.merge(rest)
-    }
-
-    fn clear(&mut self, partitions: u32) -> Result<(), BoxError> {
-        self.0.clear(partitions).map_err(Into::into)?;
-        self.1.clear(partitions)
-    }
-}
-
-/// Yields the runs of equal values: `(value, from, to)`.
-fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
-    let mut from = 0;
-    chosen.chunk_by(PartialEq::eq).map(move |run| {
-        let range = from..from + run.len();
-        from = range.end;
-        (run[0], range)
-    })
-}
-
-/// Fills `places` with the destination of each item when the items are grouped by arm and keep their order.
-fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
-    let mut next = vec![0; count];
-    for &arm in chosen {
-        next[arm] += 1;
-    }
-    let mut start = 0;
-    for next in &mut next {
-        start += std::mem::replace(next, start);
-    }
-    places.clear();
-    places.extend(chosen.iter().map(|&arm| {
-        let place = next[arm];
-        next[arm] += 1;
-        place
-    }));
-}
-
-/// Moves each item to its place, cycle by cycle; `chosen` follows.
-fn permute<T>(items: &mut Arranged<'_, T>, chosen: &mut [usize], places: &mut [usize]) {
-    for index in 0..places.len() {
-        while places[index] != index {
-            let place = places[index];
-            items.swap(index, place);
-            chosen.swap(index, place);
-            places.swap(index, place);
-        }
     }
 }
 
@@ -453,27 +221,6 @@ mod tests {
             calls.take(),
             ["b write [1]", "c write [2]", "b write [1]", "c write [2]", "b write [11]"]
         );
-    }
-
-    #[test]
-    fn every_permutation_is_grouped_as_by_a_stable_sort() {
-        let mut state = 1_u32;
-        for length in 0..40 {
-            let mut items: Vec<(usize, usize)> = (0..length)
-                .map(|index| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    ((state >> 16) as usize % 4, index)
-                })
-                .collect();
-            let mut expected = items.clone();
-            expected.sort_by_key(|(arm, _)| *arm);
-            let mut chosen: Vec<_> = items.iter().map(|(arm, _)| *arm).collect();
-            let mut places = Vec::new();
-            places_by_arm(&chosen, 4, &mut places);
-            permute(&mut Arranged::new(&mut items), &mut chosen, &mut places);
-            assert_eq!(items, expected);
-            assert!(chosen.is_sorted());
-        }
     }
 
     #[test]
