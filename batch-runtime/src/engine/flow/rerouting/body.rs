@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::played;
-use crate::definition::{DeciderInfo, Ended, StepInfo, StepKind, StepOptions};
+use crate::definition::{DeciderInfo, Ended, JobInfo, JobOptions, StepInfo, StepKind, StepOptions};
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
 /// A step of a random body. Its number makes its name.
@@ -147,7 +147,7 @@ fn leak_text(text: String) -> &'static str {
 }
 
 /// The nodes of a body, as the macros would make them.
-pub(super) fn nodes(body: &[Statement]) -> &'static [Node] {
+fn nodes(body: &[Statement]) -> &'static [Node] {
     Box::leak(body.iter().map(node).collect::<Vec<_>>().into_boxed_slice())
 }
 
@@ -217,9 +217,15 @@ fn step_used(step: &Step) -> Use {
     Use { name, activity: Activity::Step(leak(info)), bindings: &[] }
 }
 
+/// The job of a body.
+pub(super) fn job(name: &'static str, body: &[Statement]) -> &'static JobInfo {
+    let (flow, options) = (nodes(body), JobOptions::DEFAULT);
+    Box::leak(Box::new(JobInfo { id: name, name, doc: "", parameters: &[], flow, options }))
+}
+
 fn nested(number: usize, body: &[Statement]) -> Use {
     let name = leak_text(format!("j{number}"));
-    Use { name, activity: Activity::Job(super::leaked(name, nodes(body))), bindings: &[] }
+    Use { name, activity: Activity::Job(job(name, body)), bindings: &[] }
 }
 
 fn ended(used: Use, arms: &[Vec<Statement>; 2]) -> Node {

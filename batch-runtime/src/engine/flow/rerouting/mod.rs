@@ -13,33 +13,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use self::body::{Statement, body};
-use self::reference::Reference;
+use self::reference::{End, Reference};
 use self::store::Store;
-use crate::definition::{JobInfo, JobOptions, Launch, Parameters};
+use crate::definition::{Launch, Parameters};
 use crate::engine::{JobError, RunOptions};
-use crate::graph::Node;
 use crate::repository::{BatchStatus, Repository};
-
-/// How an execution ended, in terms that the engine and the reference share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Completed,
-    Failed,
-    Stopped,
-    /// The owner died.
-    Dead,
-}
 
 /// The number of executions. The owner of the last one does not die.
 const EXECUTIONS: usize = 7;
 
-fn leaked(name: &'static str, flow: &'static [Node]) -> &'static JobInfo {
-    let options = JobOptions::DEFAULT;
-    Box::leak(Box::new(JobInfo { id: name, name, doc: "", parameters: &[], flow, options }))
-}
-
 fn agrees(body: &[Statement], outcomes: &[u8], deaths: &[Option<u32>]) -> Result<(), TestCaseError> {
-    let job = leaked("job", body::nodes(body));
+    let job = body::job("job", body);
     let store = Arc::new(Store::default());
     let repository: Arc<dyn Repository> = Arc::<Store>::clone(&store);
     let mut reference = Reference::new(outcomes);
