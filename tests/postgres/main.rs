@@ -1,5 +1,7 @@
 //! `PostgreSQL`, against a real server that the tests start.
 
 mod losing;
+mod network;
+mod refusals;
 mod session;
 mod transaction;

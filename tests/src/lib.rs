@@ -2,6 +2,7 @@
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod proxy;
 
 use std::path::{Path, PathBuf};
 

@@ -18,6 +18,13 @@ use batch_runtime::postgres::{Postgres, Session};
 /// How long a server may take to accept connections on a busy machine.
 const STARTING: Duration = Duration::from_mins(2);
 
+/// Runs a program until the end of its input.
+const UNTIL_THE_END: &str = r#"
+"$@" </dev/null >/dev/null 2>&1 & program=$!
+read -r end
+kill -INT "$program"; wait "$program"
+"#;
+
 /// Runs the server, whose command line follows the folder, as often as it is told to, and removes the folder after the
 /// end of its input.
 const WATCHER: &str = r#"
@@ -184,7 +191,7 @@ impl Server {
         if let Some(lines) = options.hba {
             std::fs::write(data.join("pg_hba.conf"), lines).unwrap();
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut watcher = run(Path::new("/bin/sh"));
         watcher.args(["-c", WATCHER, "watcher"]).arg(&folder).arg(programs.join("postgres"));
         watcher.arg("-D").arg(&data).arg("-k").arg(&folder).args([
@@ -283,6 +290,74 @@ impl Drop for Server {
         watcher.input = None;
         let _ = watcher.child.wait();
     }
+}
+
+/// A pgbouncer in front of a server, in transaction mode with few connections: two transactions of one client may run
+/// on different ones.
+#[derive(Debug)]
+pub struct Pooler {
+    port: u16,
+    watcher: Child,
+}
+
+impl Pooler {
+    /// Starts pgbouncer, if there is one.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn before(server: &Server) -> Option<Self> {
+        let program = Path::new("/usr/sbin/pgbouncer");
+        if !program.exists() {
+            assert!(std::env::var_os("CI").is_none(), "there is no pgbouncer: apt-get install pgbouncer");
+            eprintln!("left out: there is no pgbouncer (apt-get install pgbouncer)");
+            return None;
+        }
+        let port = free_port();
+        let folder = server.folder();
+        let configuration = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 3\n",
+            server.port(),
+            folder.join("users").display()
+        );
+        std::fs::write(folder.join("users"), "\"batch\" \"\"\n").unwrap();
+        std::fs::write(folder.join("pgbouncer.ini"), configuration).unwrap();
+        let mut watcher = as_user(Path::new("/bin/sh"), unprivileged(), folder);
+        watcher.args(["-c", UNTIL_THE_END, "watcher"]).arg(program).arg(folder.join("pgbouncer.ini"));
+        watcher.process_group(0).stdin(Stdio::piped());
+        let pooler = Self { port, watcher: watcher.spawn().unwrap() };
+        let deadline = Instant::now() + STARTING;
+        let url = pooler.url(&server.url());
+        while let Err(refused) = Session::connect(&Postgres::at(&url), "batch tests") {
+            assert!(Instant::now() < deadline, "pgbouncer does not start: {refused}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(pooler)
+    }
+
+    /// That URL, led through pgbouncer, before whose version 1.21 statements cannot be prepared.
+    ///
+    /// # Panics
+    /// If the URL is not one of a server of the tests.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        let (server, database) = url.rsplit_once('/').unwrap();
+        let (server, _) = server.rsplit_once(':').unwrap();
+        format!("{server}:{}/{database}?statements=unnamed", self.port)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        drop(self.watcher.stdin.take());
+        let _ = self.watcher.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn settings(options: &Options) -> Vec<(&'static str, String)> {

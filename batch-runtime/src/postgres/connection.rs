@@ -38,7 +38,11 @@ impl Connection {
     /// If the query fails, or would write.
     pub fn query(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
         self.session.begin("SET TRANSACTION READ ONLY")?;
-        self.session.commit_after(query, values).map_err(CommitError::into_error)
+        let read = self.session.commit_after(query, values).map_err(CommitError::into_error);
+        read.map_err(|error| match error.code() {
+            Some("25006") => error.remedied("a reader only reads: ask for `&Transaction` in the writer"),
+            _ => error,
+        })
     }
 
     /// Runs a query that has exactly one row.

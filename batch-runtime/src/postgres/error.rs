@@ -28,6 +28,8 @@ struct Parts {
     statement: Option<String>,
     /// The database, if the error is about all of it.
     place: Option<String>,
+    /// What to do.
+    remedy: Option<&'static str>,
 }
 
 enum Kind {
@@ -45,7 +47,7 @@ enum Kind {
 
 impl PgError {
     fn new(kind: Kind) -> Self {
-        Self(Box::new(Parts { kind, statement: None, place: None }))
+        Self(Box::new(Parts { kind, statement: None, place: None, remedy: None }))
     }
 
     pub(super) fn driver(error: tokio_postgres::Error) -> Self {
@@ -77,6 +79,12 @@ impl PgError {
     /// Names the database.
     pub(super) fn of_database(mut self, place: &str) -> Self {
         self.0.place.get_or_insert_with(|| place.to_owned());
+        self
+    }
+
+    /// Says what to do.
+    pub(super) fn remedied(mut self, remedy: &'static str) -> Self {
+        self.0.remedy.get_or_insert(remedy);
         self
     }
 
@@ -173,6 +181,9 @@ impl fmt::Display for PgError {
         text += &self.what();
         if let Some(statement) = &self.0.statement {
             text.extend([", in `", statement, "`"]);
+        }
+        if let Some(remedy) = self.0.remedy {
+            text.extend(["; ", remedy]);
         }
         f.write_str(&one_line(&text))
     }

@@ -9,6 +9,7 @@ mod frames;
 mod identifier;
 mod outcome;
 mod password;
+mod remedy;
 mod sending;
 mod session;
 mod socket;

@@ -268,6 +268,20 @@ impl Session {
         inner.wire.is_closed()
     }
 
+    /// The version of the server, such as 15; 0 if it does not say.
+    ///
+    /// ```no_run
+    /// # fn checked(session: &batch_runtime::postgres::Session) {
+    /// assert!(session.server_version() >= 13);
+    /// # }
+    /// ```
+    pub fn server_version(&self) -> u32 {
+        let inner = self.inner.borrow();
+        let version = inner.wire.parameter("server_version").unwrap_or_default();
+        let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+        version[..digits].parse().unwrap_or_default()
+    }
+
     /// Sets what is asked every 50 milliseconds while an answer is awaited: whether to stop. Ten seconds after it first
     /// said so, the statement is cancelled.
     pub fn set_watch(&self, watch: Option<Box<dyn Fn() -> bool + Send>>) {

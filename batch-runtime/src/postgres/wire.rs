@@ -1,6 +1,5 @@
 //! The driver's half of a session: it reads and writes whenever somebody waits.
 
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,16 +8,19 @@ use std::time::{Duration, Instant};
 use tokio_postgres::config::Host;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error, NoTls};
 
-use super::PgError;
 use super::socket::{End, Socket};
 use super::tap::{Ear, Heard, Tap};
 use super::turns::Turns;
+use super::{PgError, remedy};
 
 /// How long a request to cancel a statement may take to reach the server.
 const CANCEL: Duration = Duration::from_secs(5);
 
 /// The driver's connection, of whatever kind of stream.
 trait Drive: Send {
+    /// What the server says about itself.
+    fn parameter(&self, name: &str) -> Option<&str>;
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
 }
 
@@ -27,6 +29,10 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
 {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        Self::parameter(self, name)
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
         self.poll_message(context)
     }
@@ -49,10 +55,7 @@ impl Address {
             Host::Tcp(host) => Socket::dial(host, self.port, deadline),
             Host::Unix(folder) => Socket::dial_unix(folder, self.port),
         };
-        dialled.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => PgError::unreachable("the server did not answer in time", None),
-            _ => PgError::unreachable("the server cannot be reached", Some(error)),
-        })
+        dialled.map_err(remedy::unreachable)
     }
 }
 
@@ -80,9 +83,7 @@ impl Wire {
         let (stream, ear) = Tap::new(End(socket));
         let mut connecting = pin!(config.connect_raw(stream, NoTls));
         let connected = turns.until(deadline, |context| connecting.as_mut().poll(context));
-        let connected =
-            connected.ok_or_else(|| PgError::unreachable("the server did not answer in time", None))?;
-        let (client, connection) = connected.map_err(PgError::driver)?;
+        let (client, connection) = connected.ok_or_else(remedy::silent)?.map_err(remedy::refused)?;
         let cancel = client.cancel_token();
         Ok((
             client,
@@ -121,6 +122,11 @@ impl Wire {
 
     pub(super) fn is_closed(&self) -> bool {
         self.driver.is_none()
+    }
+
+    /// What the server says about itself, such as `server_version`.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.driver.as_ref().and_then(|driver| driver.parameter(name))
     }
 
     pub(super) fn heard(&self) -> Heard {

@@ -1,0 +1,220 @@
+//! A proxy between a client and a server, which delays, cuts or swallows what goes through it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where a connection is cut, once: the next connection is whole again.
+#[derive(Debug, Clone)]
+pub enum Cut {
+    /// Before these bytes of the client are passed on; what precedes them in the same packet is.
+    Before(&'static [u8]),
+    /// After the server has these bytes of the client, and before its answer is passed on.
+    After(&'static [u8]),
+    /// After so many more bytes to the server.
+    ToServer(usize),
+    /// After so many more bytes to the client.
+    ToClient(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToServer,
+    ToClient,
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    delay: Duration,
+    cut: Option<Cut>,
+    swallows: bool,
+    refuses: bool,
+    /// The sockets of all connections, to be cut at once.
+    open: Vec<TcpStream>,
+}
+
+/// A proxy in front of a server. It ends with the process.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    port: u16,
+    rules: Arc<Mutex<Rules>>,
+}
+
+impl Proxy {
+    /// A proxy in front of the server on that port of this machine.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    #[must_use]
+    pub fn before(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self { port: listener.local_addr().unwrap().port(), rules: Arc::default() };
+        let accepting = proxy.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                accepting.connect(&client, server);
+            }
+        });
+        proxy
+    }
+
+    /// The port that it listens to on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// That URL, led through the proxy.
+    ///
+    /// # Panics
+    /// If the URL names no port.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        let after = url.find("://").unwrap() + 3;
+        let end = url[after..].find('/').map_or(url.len(), |end| after + end);
+        let colon = url[..end].rfind(':').filter(|colon| *colon > after).expect("a port");
+        format!("{}:{}{}", &url[..colon], self.port, &url[end..])
+    }
+
+    /// Delays every byte by that much, on each way.
+    pub fn delay(&self, each_way: Duration) {
+        self.rules().delay = each_way;
+    }
+
+    /// Cuts the connection that is the first to get there.
+    pub fn cut(&self, cut: Cut) {
+        self.rules().cut = Some(cut);
+    }
+
+    /// Whether the cut is still to come.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.rules().cut.is_some()
+    }
+
+    /// Swallows all that comes, as a network that is gone does; connections stay open.
+    pub fn swallow(&self, swallows: bool) {
+        self.rules().swallows = swallows;
+    }
+
+    /// Refuses new connections.
+    pub fn refuse(&self, refuses: bool) {
+        self.rules().refuses = refuses;
+    }
+
+    /// Cuts all connections.
+    pub fn cut_now(&self) {
+        for socket in self.rules().open.drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect(&self, client: &TcpStream, server: u16) {
+        if self.rules().refuses {
+            return;
+        }
+        let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
+        for socket in [client, &server] {
+            socket.set_nodelay(true).unwrap();
+            let mut rules = self.rules();
+            rules.open.retain(|socket| socket.peer_addr().is_ok());
+            rules.open.push(socket.try_clone().unwrap());
+        }
+        let dead = Arc::new(AtomicBool::new(false));
+        self.pump(Way::ToServer, client, &server, &dead);
+        self.pump(Way::ToClient, &server, client, &dead);
+    }
+
+    /// Passes on what goes one way: one thread reads, another writes after the delay.
+    fn pump(&self, way: Way, from: &TcpStream, to: &TcpStream, dead: &Arc<AtomicBool>) {
+        let (mut reading, mut writing) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let (proxy, dead) = (self.clone(), Arc::clone(dead));
+        let (sender, receiver) = channel::<(Instant, Vec<u8>)>();
+        std::thread::spawn(move || proxy.read(way, &mut reading, Some(sender), &dead));
+        let client = if way == Way::ToServer { from } else { to }.try_clone().unwrap();
+        std::thread::spawn(move || {
+            for (due, bytes) in receiver {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                if writing.write_all(&bytes).is_err() {
+                    break;
+                }
+            }
+            // The server still reads what it was sent, and then finds the end.
+            let _ = writing.shutdown(Shutdown::Write);
+            let _ = client.shutdown(Shutdown::Both);
+        });
+    }
+
+    fn read(
+        &self,
+        way: Way,
+        from: &mut TcpStream,
+        mut sender: Option<Sender<(Instant, Vec<u8>)>>,
+        dead: &AtomicBool,
+    ) {
+        let mut buffer = vec![0; 1 << 16];
+        // The end of the last piece, in which what is looked for may begin.
+        let mut tail = Vec::new();
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let mut piece = &buffer[..count];
+            let mut rules = self.rules();
+            while rules.swallows {
+                drop(rules);
+                std::thread::sleep(Duration::from_millis(5));
+                rules = self.rules();
+            }
+            if let Some(kept) = until_cut(&mut rules.cut, way, &mut tail, piece) {
+                piece = &piece[..kept];
+                // No answer gets through any more.
+                dead.store(true, Relaxed);
+            } else if dead.load(Relaxed) {
+                // Read all the same, so that the server does not notice before it has read what it was sent.
+                continue;
+            }
+            let due = Instant::now() + rules.delay;
+            drop(rules);
+            if let Some(sender) = &sender {
+                let _ = sender.send((due, piece.to_vec()));
+            }
+            if dead.load(Relaxed) {
+                // The end of the channel is the end of the connection.
+                sender = None;
+            }
+        }
+    }
+}
+
+/// If the connection is to be cut in this piece: how much of it is passed on.
+fn until_cut(cut: &mut Option<Cut>, way: Way, tail: &mut Vec<u8>, piece: &[u8]) -> Option<usize> {
+    let kept = match (&mut *cut, way) {
+        (Some(Cut::ToServer(left)), Way::ToServer) | (Some(Cut::ToClient(left)), Way::ToClient) => {
+            if *left > piece.len() {
+                *left -= piece.len();
+                return None;
+            }
+            *left
+        }
+        (Some(Cut::Before(wanted)), Way::ToServer) => found(tail, piece, wanted)?.0,
+        (Some(Cut::After(wanted)), Way::ToServer) => found(tail, piece, wanted)?.1,
+        _ => return None,
+    };
+    *cut = None;
+    Some(kept)
+}
+
+/// Where in a piece the bytes begin and end, which may begin in the piece before.
+fn found(tail: &mut Vec<u8>, piece: &[u8], wanted: &[u8]) -> Option<(usize, usize)> {
+    let before = tail.len();
+    tail.extend_from_slice(piece);
+    let start = tail.windows(wanted.len()).position(|window| window == wanted);
+    let kept = tail.len().saturating_sub(wanted.len() - 1);
+    tail.drain(..kept);
+    start.map(|start| (start.saturating_sub(before), start + wanted.len() - before))
+}
