@@ -6,7 +6,8 @@ use std::time::Instant;
 use crate::definition::{Environment, JobContext, JobEnd, JobInfo, Parameters, Values};
 use crate::engine::error::JobError;
 use crate::engine::faults::undeclared::warn_of_undeclared;
-use crate::engine::flow::journal::{self, Journal};
+use crate::engine::flow::changed_job::holds;
+use crate::engine::flow::journal_walk::reopened;
 use crate::engine::flow::listeners;
 use crate::engine::flow::nested::As;
 use crate::engine::flow::replay::Replaying;
@@ -55,7 +56,7 @@ pub(crate) fn run(
             recovery: options.recovery,
             durability: options.durability,
             graph: &render_text(job),
-            holds: &|so_far| journal::holds(job.flow, passed, so_far),
+            holds: &|so_far| holds(job.flow, passed, so_far),
             again: from.map(|_| &again as &Again<'_>),
         })?;
     tracing::info!(
@@ -87,7 +88,7 @@ pub(crate) fn run(
     );
     #[cfg(feature = "async")]
     let environment = environment.in_runtime(options.runtime.clone());
-    let journal = Journal::replayed(job.flow, passed.iter().cloned().chain(journal));
+    let journal = reopened(job.flow, passed.iter().cloned().chain(journal));
     let mut runner = Runner {
         repository,
         ownership,

@@ -1,10 +1,12 @@
 //! Runs a job from its launch to its report, and skips over whatever its journal already holds.
 
 pub(super) mod beginning;
+pub(super) mod changed_job;
 pub(super) mod execution;
 pub(super) mod form;
 pub(super) mod job;
 pub(super) mod journal;
+pub(super) mod journal_walk;
 pub(super) mod listeners;
 pub(super) mod nested;
 pub(super) mod renames;

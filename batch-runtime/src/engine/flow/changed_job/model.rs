@@ -6,9 +6,10 @@ mod programs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::programs::{Dice, Program};
-use super::{COMPLETED, holds};
+use super::holds;
 use crate::definition::DeciderInfo;
 use crate::engine::flow::form::Form;
+use crate::engine::flow::journal::COMPLETED;
 use crate::engine::flow::renames::name_in;
 use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways, walk};
 use crate::graph::{Activity, Subject, Text};
