@@ -1,0 +1,66 @@
+//! Names the causes of a failure, each once.
+
+use super::{StepLine, Summary};
+use crate::observe::words;
+use crate::repository::BatchStatus;
+
+impl Summary {
+    /// The failures and other noteworthy facts about steps, one line each.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = self
+            .steps
+            .iter()
+            .filter(|step| step.status == BatchStatus::Failed && !step.exit.description.is_empty())
+            .filter(|step| !self.is_reported_by_a_step_within(step))
+            .map(|step| format!("{} failed: {}", step.name, step.exit.description))
+            .collect();
+        // For a completed step, this is what its counters do not show.
+        causes.extend(
+            self.steps
+                .iter()
+                .filter(|step| step.status == BatchStatus::Completed && !step.exit.description.is_empty())
+                .map(|step| format!("{}: {}", step.name, step.exit.description)),
+        );
+        let reason = self.exit.description.as_str();
+        let verb = match self.status {
+            BatchStatus::Failed | BatchStatus::Unknown => "failed",
+            BatchStatus::Stopped => "stopped",
+            _ => "ended",
+        };
+        // The description of the job repeats that of the failed step.
+        let reported = self
+            .steps
+            .iter()
+            .any(|step| !step.exit.description.is_empty() && reason.contains(&step.exit.description));
+        let rest = if reported { self.remaining_description() } else { reason.to_owned() };
+        if !rest.is_empty() {
+            causes.push(format!("{} {verb}: {rest}", self.job));
+        }
+        causes.iter().map(|cause| words::line(cause, 2_500)).collect()
+    }
+
+    /// The part of the job's description that its steps do not contain: branches of a split may end for
+    /// several reasons.
+    fn remaining_description(&self) -> String {
+        let failed = self.steps.iter().filter(|step| step.status == BatchStatus::Failed);
+        let mut reported: Vec<_> =
+            failed.map(|step| format!("step `{}`: {}", step.name, step.exit.description)).collect();
+        // A nested job comes before the step whose description it repeats.
+        reported.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        let rest = reported.iter().fold(self.exit.description.clone(), |rest, text| rest.replace(text, ""));
+        if rest == self.exit.description {
+            return String::new();
+        }
+        rest.split("; ").filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// A nested job repeats the description of the step that failed it.
+    fn is_reported_by_a_step_within(&self, nested: &StepLine) -> bool {
+        self.steps.iter().any(|step| {
+            step.name.strip_prefix(&nested.name).is_some_and(|rest| rest.starts_with('/'))
+                && !step.exit.description.is_empty()
+                && nested.exit.description.contains(&step.exit.description)
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! Draws the tables of a summary: the work of the steps, and where their time went.
+
+use super::Summary;
+use crate::observe::table::{Align, Table};
+use crate::observe::words;
+use crate::repository::{BatchStatus, Counters, Profile};
+
+impl Summary {
+    /// The steps that ran, with their counters and times.
+    #[must_use]
+    pub fn tables(&self) -> String {
+        let mut tables = Vec::new();
+        if !self.passed.is_empty() {
+            let passed = words::line(&self.passed.join(", "), 1_000);
+            tables.push(format!("already complete: {passed}\n"));
+        }
+        if !self.steps.is_empty() {
+            tables.push(self.work().to_string());
+        }
+        tables.extend(self.times().map(|times| times.to_string()));
+        tables.join("\n")
+    }
+
+    fn work(&self) -> Table {
+        let mut table = Table::new(&[
+            ("step", Align::Left),
+            ("status", Align::Left),
+            ("read", Align::Right),
+            ("filtered", Align::Right),
+            ("written", Align::Right),
+            ("skipped", Align::Right),
+            ("commits", Align::Right),
+            ("time", Align::Right),
+            ("items/s", Align::Right),
+        ]);
+        for step in &self.steps {
+            let status = match step.status {
+                BatchStatus::Abandoned => "failed, handled".to_owned(),
+                status => status.as_str().to_lowercase(),
+            };
+            let time = step.elapsed.map(words::time).unwrap_or_default();
+            let rate = step
+                .elapsed
+                .filter(|_| step.counters.read > 0)
+                .and_then(|elapsed| words::rate(step.counters.read, elapsed));
+            let rate = rate.map(words::count).unwrap_or_default();
+            let name = words::line(&step.name, 60);
+            table.row([name, status].into_iter().chain(counts(&step.counters)).chain([time, rate]));
+            if step.before != Counters::default() {
+                let mut all = step.before;
+                all += step.counters;
+                for (label, counters) in [("  before", step.before), ("  in all", all)] {
+                    let label = [label.to_owned(), String::new()];
+                    table.row(label.into_iter().chain(counts(&counters)));
+                }
+            }
+        }
+        table
+    }
+
+    fn times(&self) -> Option<Table> {
+        let mut table = Table::new(&[
+            ("time", Align::Left),
+            ("reading", Align::Right),
+            ("processing", Align::Right),
+            ("writing", Align::Right),
+            ("committing", Align::Right),
+        ]);
+        let mut any = false;
+        for step in &self.steps {
+            let Some(Profile { read, process, write, commit }) = step.profile else { continue };
+            let Some(shares) = words::percents([read, process, write, commit]) else { continue };
+            any = true;
+            let shares = shares.into_iter().map(|percent| format!("{percent} %"));
+            table.row([words::line(&step.name, 60)].into_iter().chain(shares));
+        }
+        any.then_some(table)
+    }
+}
+
+fn counts(counters: &Counters) -> [String; 5] {
+    [counters.read, counters.filter, counters.write, counters.skips(), counters.commit].map(words::count)
+}
