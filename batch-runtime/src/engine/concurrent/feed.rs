@@ -5,6 +5,8 @@
 //! alone decides which records are read and where a chunk ends. A fault is kept with the number of its record
 //! until everything before it is done, and the rules are applied then: items read ahead are never counted.
 
+mod reading;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,20 +14,18 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use super::read_ahead::{ChunkAhead, ReaderPosition};
-use crate::definition::{Failure, Faults, Phase, Process, Progress, Reader, Slot, States, StepListener};
-use crate::engine::chunk::batch::Outputs;
-use crate::engine::chunk::batch::{Extent, Filled, MAX_UNREAD};
+use super::read_ahead::{Blocked, ChunkAhead, ReaderPosition};
+use crate::definition::{Failure, Phase, Process, Progress, Reader, Slot, States, StepListener};
+use crate::engine::chunk::batch::{Extent, Filled, Outputs};
 use crate::engine::chunk::checkpoint;
-use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
+use crate::engine::chunk::committed_ranges::CommittedRanges;
 use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::fill::Pipeline;
 use crate::engine::chunk::shared::{Shared, halt};
 use crate::engine::concurrent::reorder_buffer::{Fault, ReorderBuffer, is_before};
 use crate::engine::concurrent::waker::StepWaker;
 use crate::engine::faults::locate;
-use crate::engine::faults::panic;
-use crate::engine::faults::reopen::{ReadRepeats, unread};
+use crate::engine::faults::reopen::ReadRepeats;
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::profile::{Phases, Watch};
@@ -86,17 +86,6 @@ pub(crate) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFU
     step_waker: Arc<StepWaker>,
 }
 
-/// Why reading cannot go on.
-enum Blocked {
-    /// A read failed, and the record cannot be skipped.
-    Read {
-        failure: Failure,
-        reopens: bool,
-    },
-    Panicked(Failure),
-    Listener(Failure),
-}
-
 impl<'p, R, P, A, const CAREFUL: bool> Concurrent<'p, R, P, A, CAREFUL>
 where
     R: Reader,
@@ -141,122 +130,6 @@ where
             self.chunks.push_back(ChunkAhead::at(self.next));
         }
         &mut self.chunks[0]
-    }
-
-    /// Reads as many items as there is room for. Returns whether it read any.
-    fn read_ahead<L: StepListener<R::Item, P::Out>>(
-        &mut self,
-        shared: &mut Shared<'_, '_, R::Item, L>,
-        extent: Extent<'_>,
-    ) -> bool {
-        let mut any = false;
-        let bound = (self.processor.window() as u64).saturating_add(extent.items);
-        while self.blocked.is_none() && !self.ended && self.processor.has_room() {
-            let front = self.front();
-            let is_open = front.closed.is_none();
-            let end = front.end;
-            if !is_open && u64::from(self.next.wrapping_sub(end)) >= bound {
-                break;
-            }
-            self.read_one(shared, extent);
-            any = true;
-        }
-        any
-    }
-
-    fn read_one<L: StepListener<R::Item, P::Out>>(
-        &mut self,
-        shared: &mut Shared<'_, '_, R::Item, L>,
-        extent: Extent<'_>,
-    ) {
-        if L::HEARS_ITEMS
-            && let Err(failure) = shared.listener.before_read()
-        {
-            self.blocked = Some(Blocked::Listener(failure));
-            return;
-        }
-        if self.chunks.back().is_none_or(|chunk| chunk.closed.is_some()) {
-            self.chunks.push_back(ChunkAhead::at(self.next));
-        }
-        let reader = self.reader.as_mut().expect("a reader that could not be reopened ends the step");
-        let committed_ranges = &mut self.committed_ranges;
-        if !committed_ranges.is_empty()
-            && let Err(blocked) = pass::<_, CAREFUL>(reader, committed_ranges, shared.run.info.options.faults)
-        {
-            self.blocked = Some(blocked);
-            return;
-        }
-        let chunk = self.chunks.back_mut().expect("was just seen or pushed");
-        let source = self.next;
-        // The records before it are processed first, so a panic waits as well.
-        let read = match panic::catch(|| reader.read()) {
-            Ok(read) => read,
-            Err(panicked) => {
-                self.blocked = Some(Blocked::Panicked(panicked));
-                return;
-            }
-        };
-        let item = match read {
-            Ok(Some(item)) => item,
-            Ok(None) if !committed_ranges.is_empty() => {
-                self.blocked = Some(Blocked::Read { failure: committed_ranges.too_short(), reopens: false });
-                return;
-            }
-            Ok(None) => {
-                chunk.closed = Some(ReaderPosition::of(reader, committed_ranges));
-                chunk.ended = true;
-                self.ended = true;
-                return;
-            }
-            Err(error) => {
-                let (failure, steps_over) = unread(error, reader, shared.run.info.options.faults);
-                if CAREFUL && steps_over {
-                    self.next = self.next.wrapping_add(1);
-                    chunk.extend_to(self.next, reader, committed_ranges);
-                    let unread = u64::from(self.next.wrapping_sub(chunk.first)) - chunk.read;
-                    if unread >= MAX_UNREAD && chunk.closed.is_none() && reader.may_end_chunk() {
-                        chunk.closed = Some(ReaderPosition::of(reader, committed_ranges));
-                    }
-                    self.reorder_buffer.add_fault(source, SkipPhase::Read, failure);
-                } else {
-                    self.blocked = Some(Blocked::Read { failure, reopens: CAREFUL });
-                }
-                return;
-            }
-        };
-        self.next = self.next.wrapping_add(1);
-        chunk.read += 1;
-        chunk.extend_to(self.next, reader, committed_ranges);
-        if chunk.read >= extent.items && chunk.closed.is_none() && reader.may_end_chunk() {
-            chunk.closed = Some(ReaderPosition::of(reader, committed_ranges));
-        }
-        if let Some(location) = reader.location() {
-            self.locations.push_back((source, location));
-        }
-        if L::HEARS_ITEMS {
-            log_if_failed(shared.listener.after_read(&item));
-            if let Err(failure) = shared.listener.before_process(&item) {
-                self.blocked = Some(Blocked::Listener(failure));
-                return;
-            }
-        }
-        let Self { processor, reorder_buffer, .. } = self;
-        reorder_buffer.source = source;
-        let processed = if CAREFUL && P::LEAVES {
-            let processed = panic::catch(|| processor.process_ref(&item, reorder_buffer)).unwrap_or_else(Err);
-            self.held.push_back((source, item));
-            processed
-        } else {
-            panic::catch(|| processor.process(item, reorder_buffer)).unwrap_or_else(Err)
-        };
-        if CAREFUL && P::NOTES && processor.has_noted() {
-            let item = self.held.back().filter(|(held, _)| *held == source).map(|(_, item)| item);
-            shared.notify_attempts(processor.take_noted(), item);
-        }
-        if let Err(failure) = processed {
-            processor.discard(source);
-            reorder_buffer.add_fault(source, SkipPhase::Process, failure);
-        }
     }
 
     /// Polls the calls in flight. Returns whether any made progress.
@@ -324,26 +197,6 @@ where
         Ok(())
     }
 
-    /// Reopens the reader or ends the step, once everything before the blocked read is done.
-    fn unblock<L: StepListener<R::Item, P::Out>>(
-        &mut self,
-        blocked: Blocked,
-        shared: &mut Shared<'_, '_, R::Item, L>,
-    ) -> Result<(), Halt> {
-        let (failure, reopens) = match blocked {
-            Blocked::Listener(failure) => return Err(halt(failure)),
-            Blocked::Panicked(failure) => return Err(Halt::Failed(shared.blame(failure, Phase::Read))),
-            Blocked::Read { failure, reopens } => (shared.blame(failure, Phase::Read), reopens),
-        };
-        log_if_failed(shared.listener.on_read_error(&failure));
-        if !reopens {
-            return Err(halt(failure));
-        }
-        let Self { reader, repeats, reopen, .. } = self;
-        *reader = Some(shared.read_again(repeats, reader, failure, reopen)?);
-        Ok(())
-    }
-
     /// Closes the current chunk, if its deadline has passed and nothing is read after it.
     fn close_in_time(&mut self, extent: Extent<'_>) {
         if CAREFUL && self.reader().may_end_chunk() && extent.is_over() {
@@ -360,23 +213,6 @@ where
         let front = self.front();
         let (is_closed, end) = (front.closed.is_some(), front.end);
         is_closed && self.settled() == end
-    }
-}
-
-/// Moves the reader past the committed range at its position.
-#[cold]
-fn pass<R: Reader, const CAREFUL: bool>(
-    reader: &mut R,
-    committed_ranges: &mut CommittedRanges,
-    faults: &Faults,
-) -> Result<(), Blocked> {
-    match panic::catch(|| committed_ranges.pass(reader)).map_err(Blocked::Panicked)? {
-        Ok(()) => Ok(()),
-        Err(PassError::Ended(failure)) => Err(Blocked::Read { failure, reopens: false }),
-        Err(PassError::Read(error)) => {
-            let (failure, _) = unread(error, reader, faults);
-            Err(Blocked::Read { failure, reopens: CAREFUL })
-        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! The chunks that a feed has read ahead, each with the position of the reader after it.
+//! The chunks that a feed has read ahead, each with the position of the reader after it; and why it can read no further.
 
-use crate::definition::Reader;
-use crate::engine::chunk::committed_ranges::CommittedRanges;
+use crate::definition::{Failure, Faults, Reader};
+use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
+use crate::engine::faults::panic;
+use crate::engine::faults::reopen::unread;
 
 /// A chunk that is being read, or was read ahead.
 pub(super) struct ChunkAhead<Position> {
@@ -43,6 +45,34 @@ impl<Position> ChunkAhead<Position> {
             committed_ranges.count(1);
             self.closed =
                 (committed_ranges.room() == 0).then(|| ReaderPosition::of(reader, committed_ranges));
+        }
+    }
+}
+
+/// Why reading cannot go on.
+pub(super) enum Blocked {
+    /// A read failed, and the record cannot be skipped.
+    Read {
+        failure: Failure,
+        reopens: bool,
+    },
+    Panicked(Failure),
+    Listener(Failure),
+}
+
+/// Moves the reader past the committed range at its position.
+#[cold]
+pub(super) fn pass<R: Reader, const CAREFUL: bool>(
+    reader: &mut R,
+    committed_ranges: &mut CommittedRanges,
+    faults: &Faults,
+) -> Result<(), Blocked> {
+    match panic::catch(|| committed_ranges.pass(reader)).map_err(Blocked::Panicked)? {
+        Ok(()) => Ok(()),
+        Err(PassError::Ended(failure)) => Err(Blocked::Read { failure, reopens: false }),
+        Err(PassError::Read(error)) => {
+            let (failure, _) = unread(error, reader, faults);
+            Err(Blocked::Read { failure, reopens: CAREFUL })
         }
     }
 }
