@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Range;
 
+use super::common::Common;
+use super::messages::{Buffers, Done, Faulty, FromWorker, StepsChannels, UnitEnd};
 use super::read_chunks::ReaderHandle;
 use super::reorder_buffer::{Committed, InOrder};
 use super::sync::Arc;
-use super::{Buffers, Common, Done, Faulty, FromWorker, Order, StepsChannels, UnitEnd};
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
 use crate::engine::chunk::batch::Outputs;
 use crate::engine::chunk::batch::{Filled, Repeated};
@@ -23,6 +24,15 @@ use crate::engine::phase::log_if_failed;
 use crate::engine::profile::{Phases, Watch};
 use crate::engine::step::{Halt, blame};
 use crate::repository::SkipPhase;
+
+/// The order in which chunks are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The order of the input.
+    OfInput,
+    /// The order in which they are done.
+    AsDone,
+}
 
 /// The feed over the chunks of the workers.
 pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {

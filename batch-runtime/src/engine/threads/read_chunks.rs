@@ -2,10 +2,11 @@
 
 use std::mem;
 
+use super::common::Common;
+use super::messages::{Buffers, FromWorker, Unit, UnitEnd, WorkersChannel};
 use super::reorder_buffer::PendingNotices;
 use super::sync::{Arc, SyncSender};
 use super::turn_lock::TurnLock;
-use super::{Buffers, Common, FromWorker, Unit, UnitEnd, WorkersChannel};
 use crate::definition::{Failure, Phase, Reader};
 use crate::engine::chunk::batch::{Extent, FIRST_CAPACITY, MAX_UNREAD};
 use crate::engine::chunk::checkpoint;

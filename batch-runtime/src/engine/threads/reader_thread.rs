@@ -1,10 +1,11 @@
 //! Runs a reader that is not `Send` on a thread of its own, which reads a chunk for each request of a worker.
 
 use super::channels::WorkerSender;
+use super::common::Common;
+use super::messages::{Buffers, FromWorker, Unit, WorkersChannel};
 use super::read_chunks::{ChunkReader, ReaderHandle, Supply};
 use super::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
 use super::sync::{Arc, AtomicU64, Ordering};
-use super::{Buffers, Common, FromWorker, Unit, WorkersChannel};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
 use crate::engine::chunk::open::resume_reader;
 use crate::engine::faults::panic;

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::mem;
 
+use super::common::Common;
+use super::messages::{Buffers, Done, Faulty, FromWorker, Unit, WorkersChannel};
 use super::read_chunks::Supply;
 use super::sync::Arc;
-use super::{Buffers, Common, Done, Faulty, FromWorker, Unit, WorkersChannel};
 use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot};
 use crate::engine::chunk::batch::Outputs;
 use crate::engine::chunk::batch::{Batch, Extent, Fault, Filled, Repeated};

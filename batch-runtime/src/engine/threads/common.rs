@@ -1,0 +1,60 @@
+//! The state that all threads of a step share.
+
+use super::sync::{Arc, AtomicBool, Ordering};
+use crate::definition::{
+    Binding, Environment, Failure, Phase, Reader, StepContext, StepEnvironment, StepInfo, StopSignal,
+};
+use crate::engine::faults::reopen::unread;
+use crate::engine::faults::retry::Retrying;
+use crate::engine::step::{StepRun, blame};
+
+/// The state that all threads of a step share.
+pub(super) struct Common<'s> {
+    pub(super) info: &'static StepInfo,
+    /// The number of items in a chunk.
+    pub(super) chunk: usize,
+    pub(super) environment: &'s Environment,
+    pub(super) context: Arc<StepContext>,
+    pub(super) retrying: Retrying,
+    pub(super) bindings: Vec<&'s [Binding]>,
+    /// True once the step's thread takes no more chunks.
+    pub(super) cancelled: Arc<AtomicBool>,
+    /// Ends the backoffs between retries.
+    pub(super) give_up: StopSignal,
+}
+
+impl Common<'_> {
+    pub(super) fn own(&self) -> StepEnvironment {
+        StepEnvironment::on_thread(Arc::clone(&self.context), self.retrying.clone())
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
+        blame(self.info, failure, phase)
+    }
+
+    /// Returns the failure of a read, and whether the reader steps over its record.
+    pub(super) fn unread<R: Reader>(&self, error: R::Error, reader: &R) -> (Failure, bool) {
+        let (failure, steps_over) = unread(error, reader, self.info.options.faults);
+        (self.blame(failure, Phase::Read), steps_over)
+    }
+}
+
+impl<'s> Common<'s> {
+    pub(super) fn of(run: &'s StepRun<'_>, cancelled: Arc<AtomicBool>) -> Arc<Self> {
+        let (retrying, give_up) = run.retrying().given_up_by();
+        Arc::new(Self {
+            info: run.info,
+            chunk: run.sizes.chunk,
+            environment: run.environment,
+            context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
+            retrying,
+            bindings: run.scope.bindings().to_vec(),
+            cancelled,
+            give_up,
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! The messages between the threads of a step: a chunk on its way from the reader to the commit.
+
+use std::ops::Range;
+
+use super::channels::{WorkerChannel, WorkerChannels};
+use crate::definition::{Failure, Progress};
+use crate::engine::chunk::batch::{Filled, Outputs, Repeated};
+use crate::engine::chunk::committed_ranges::CommittedRanges;
+use crate::repository::SkipPhase;
+
+/// The buffers of one chunk, which travel between a worker and the step's thread.
+pub(super) struct Buffers<In, Out> {
+    /// The items read.
+    pub(super) records: Vec<In>,
+    /// The failures of records that were stepped over, each with the number of items before it.
+    pub(super) unread: Vec<(usize, Failure)>,
+    /// The outputs of the processors.
+    pub(super) outputs: Outputs<Out>,
+}
+
+impl<In, Out> Buffers<In, Out> {
+    pub(super) fn new() -> Self {
+        Self { records: Vec::new(), unread: Vec::new(), outputs: Outputs::with_capacity(0, 0) }
+    }
+}
+
+/// A chunk after it is read.
+pub(super) struct Unit<In, Out> {
+    pub(super) number: u64,
+    pub(super) buffers: Buffers<In, Out>,
+    pub(super) end: UnitEnd,
+}
+
+/// The reader's state after a chunk.
+#[derive(Default)]
+pub(super) struct UnitEnd {
+    /// Its records, counted from where the step resumed.
+    pub(super) records: Range<u64>,
+    /// The failure that ended the reading, and the number of the record that was read or processed then, if
+    /// that panicked.
+    pub(super) fatal: Option<Failure>,
+    pub(super) panicked_on: Option<u32>,
+    pub(super) ended: bool,
+    /// The encoded positions of the reader before and after it.
+    pub(super) begin: String,
+    pub(super) position: String,
+    pub(super) progress: Option<Progress>,
+    /// The place of its last record.
+    pub(super) location: Option<String>,
+}
+
+impl UnitEnd {
+    pub(super) fn of(failure: Failure) -> Self {
+        Self { fatal: Some(failure), ..Self::default() }
+    }
+}
+
+/// A record that could not be read or processed.
+pub(super) struct Faulty<In> {
+    pub(super) phase: SkipPhase,
+    pub(super) source: u32,
+    pub(super) failure: Failure,
+    /// The item read, if it is still held.
+    pub(super) item: Option<In>,
+}
+
+/// A chunk after it is processed.
+pub(super) struct Done<In, Out> {
+    pub(super) number: u64,
+    /// The worker that owns the buffers.
+    pub(super) channel: usize,
+    pub(super) buffers: Buffers<In, Out>,
+    pub(super) filled: Filled,
+    /// The faults, in the order in which the skip rules are applied to them.
+    pub(super) faults: Vec<Faulty<In>>,
+    /// The calls that were retried.
+    pub(super) repeated: Vec<Repeated<In>>,
+    pub(super) end: UnitEnd,
+}
+
+/// A message from a worker or the reader's thread to the thread of the step.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all messages are chunks, and one thread would allocate a box for each that another frees"
+)]
+pub(super) enum FromWorker<In, Out, X> {
+    /// The reader is open: its position, and the committed ranges ahead of it.
+    ReaderOpened(Result<(String, CommittedRanges), Failure>),
+    /// A worker has opened its processors.
+    ProcessorsOpened(Result<(), Failure>),
+    Done(Done<In, Out>),
+    /// The reader failed when it was notified of a commit.
+    NotifyFailed(Failure),
+    /// A worker panicked between chunks, and its current chunk is lost.
+    Lost(Failure),
+    /// A worker requests something.
+    Request(X),
+}
+
+pub(super) type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
+/// The side of the step's thread.
+pub(super) type StepsChannels<In, Out, X> = WorkerChannels<Buffers<In, Out>, FromWorker<In, Out, X>>;
