@@ -47,6 +47,7 @@ mod sqlite;
 mod state;
 mod state_cell;
 mod step;
+mod step_options;
 mod then;
 #[cfg(feature = "async")]
 mod timed_out;
@@ -101,14 +102,11 @@ pub use reader::{Progress, Reader, ReaderDefinition};
 pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
 pub use scope::Scope;
-pub use sizes::SizedBy;
 pub use splitting::Splittable;
 pub use sqlite::Sqlite;
 pub use state::{STATE_LIMIT, State, States};
-pub use step::{
-    EarlierName, Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, StepOptions, Tasklet,
-    TaskletCall,
-};
+pub use step::{Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, Tasklet, TaskletCall};
+pub use step_options::{EarlierName, SizedBy, StepOptions};
 pub use then::{Then, Through};
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;

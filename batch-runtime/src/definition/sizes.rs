@@ -1,24 +1,7 @@
 //! The sizes of a step that job parameters may set, resolved when the step starts.
 
-use super::step::StepOptions;
+use super::step_options::{SizedBy, StepOptions};
 use super::{Failure, Scope};
-
-/// The parameters that set the sizes of a step in place of numbers in the program: `chunk = chunk_size`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SizedBy {
-    /// `chunk`
-    pub chunk: Option<&'static str>,
-    /// `threads`
-    pub threads: Option<&'static str>,
-    /// `partitions`
-    pub partitions: Option<&'static str>,
-}
-
-impl SizedBy {
-    /// All sizes are numbers in the program.
-    pub const NOTHING: Self = Self { chunk: None, threads: None, partitions: None };
-}
 
 /// The sizes of one step execution.
 #[derive(Debug, Clone, Copy)]

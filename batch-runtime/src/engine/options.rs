@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::definition::{Durability, StopSignal};
 use crate::engine::faults::backoff::{Pause, Sleep};
-use crate::engine::partitions::{PartitionHandler, Threads};
+use crate::engine::partitions::handler::{PartitionHandler, Threads};
 use crate::observe::Observer;
 use crate::repository::Recovery;
 

@@ -12,7 +12,7 @@ use crate::engine::flow::form::Form;
 use crate::engine::flow::renames::earlier_paths;
 use crate::engine::flow::request::{Begun, Request};
 use crate::engine::options::RunOptions;
-use crate::engine::partitions::PartitionedRun;
+use crate::engine::partitions::partitioned_run::PartitionedRun;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
 use crate::observe::StepLive;

@@ -5,9 +5,9 @@
 //! the repository.
 
 mod aggregate;
-mod handler;
+pub(super) mod handler;
 mod merge;
-mod partitioned_run;
+pub(super) mod partitioned_run;
 mod runner;
 
 pub use handler::{PartitionHandler, PartitionWork, Threads};
