@@ -149,7 +149,7 @@ fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {
             ),
             // The cause itself says what to do.
             Remedy::Restore => None,
-            Remedy::Mend => Some("fix it and run the same command again to resume after the last commit"),
+            Remedy::Fix => Some("fix it and run the same command again to resume after the last commit"),
         },
         (BatchStatus::Stopped, true) => Some("run the same command again to resume after the last commit"),
         (BatchStatus::Failed | BatchStatus::Stopped, false) => {
@@ -168,5 +168,5 @@ fn remedy_of_steps(report: &JobReport) -> Remedy {
     };
     let mut remedies = failed().filter(|step| !is_reported_within(&step.name)).filter_map(|step| step.remedy);
     let first = remedies.next().unwrap_or_default();
-    if remedies.all(|other| other == first) { first } else { Remedy::Mend }
+    if remedies.all(|other| other == first) { first } else { Remedy::Fix }
 }

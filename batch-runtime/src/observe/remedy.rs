@@ -12,7 +12,7 @@ use crate::writers::WriteError;
 pub enum Remedy {
     /// Fix the cause, then launch again to resume.
     #[default]
-    Mend,
+    Fix,
     /// An input is missing at its path: put it there, or launch with another path.
     Place,
     /// Something that an earlier execution read or wrote has changed. The failure itself says what to do.
@@ -37,7 +37,7 @@ impl Remedy {
             Some(WriteError::Missing { .. } | WriteError::Shorter { .. } | WriteError::Finished { .. }) => {
                 Self::Restore
             }
-            _ => Self::Mend,
+            _ => Self::Fix,
         }
     }
 }
@@ -59,10 +59,10 @@ mod tests {
         for (failure, expected) in [
             (Failure::new(open(io::ErrorKind::NotFound)), Remedy::Place),
             (Failure::new(Users(open(io::ErrorKind::NotFound))).in_component("flights"), Remedy::Place),
-            (Failure::new(open(io::ErrorKind::PermissionDenied)), Remedy::Mend),
+            (Failure::new(open(io::ErrorKind::PermissionDenied)), Remedy::Fix),
             (Failure::new(changed), Remedy::Restore),
             (Failure::new(finished), Remedy::Restore),
-            (Failure::new("no carrier"), Remedy::Mend),
+            (Failure::new("no carrier"), Remedy::Fix),
         ] {
             assert_eq!(Remedy::of(&failure), expected, "{failure}");
         }
