@@ -1,5 +1,6 @@
 //! `PostgreSQL`, against a real server that the tests start.
 
+mod encryption;
 mod losing;
 mod network;
 mod refusals;

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -129,11 +129,13 @@ pub struct Options {
     pub settings: Vec<(&'static str, String)>,
     /// The lines of `pg_hba.conf`; by default everybody is let in.
     pub hba: Option<&'static str>,
+    /// More files in the folder of its data, such as certificates.
+    pub files: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fsync: false, max_connections: 200, settings: Vec::new(), hba: None }
+        Self { fsync: false, max_connections: 200, settings: Vec::new(), hba: None, files: Vec::new() }
     }
 }
 
@@ -190,6 +192,14 @@ impl Server {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         if let Some(lines) = options.hba {
             std::fs::write(data.join("pg_hba.conf"), lines).unwrap();
+        }
+        for (name, content) in &options.files {
+            let file = data.join(name);
+            std::fs::write(&file, content).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((uid, gid)) = user {
+                chown(&file, Some(uid), Some(gid)).unwrap();
+            }
         }
         let port = free_port();
         let mut watcher = run(Path::new("/bin/sh"));

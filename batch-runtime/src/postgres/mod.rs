@@ -7,6 +7,7 @@ mod copy;
 mod error;
 mod frames;
 mod identifier;
+mod line;
 mod outcome;
 mod password;
 mod remedy;
@@ -14,6 +15,8 @@ mod sending;
 mod session;
 mod socket;
 mod tap;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 mod transaction;
 mod turns;
 mod url;

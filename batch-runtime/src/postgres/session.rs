@@ -48,13 +48,8 @@ impl Session {
     pub fn connect(database: &Postgres, application_name: &str) -> Result<Self, PgError> {
         let settings = database.settings()?;
         let mut refused = PgError::used("the URL names no host");
-        for (host, port) in settings.hosts() {
-            match Self::connect_to(
-                Address::new(host.clone(), port),
-                settings,
-                database.limit(),
-                application_name,
-            ) {
+        for address in settings.addresses() {
+            match Self::connect_to(address, settings, database.limit(), application_name) {
                 Ok(session) => return Ok(session),
                 Err(error) if error.is_connection() => refused = error,
                 Err(error) => return Err(error.of_database(&settings.place)),
@@ -72,7 +67,7 @@ impl Session {
         let mut config = settings.config.clone();
         config.application_name(name);
         let wait = config.get_connect_timeout().copied().unwrap_or(CONNECT);
-        let (client, wire) = Wire::connect(address, &config, Instant::now() + wait)?;
+        let (client, wire) = Wire::connect(address, &config, &settings.encryption, Instant::now() + wait)?;
         let session = Self {
             inner: RefCell::new(Inner::new(client, wire)),
             place: settings.place.as_str().into(),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 
 use super::identifier::{self, quoted};
+use super::wire::Address;
 use super::{PgError, password};
 
 /// A `PostgreSQL` database, returned by a `#[database]` function.
@@ -22,7 +23,9 @@ use super::{PgError, password};
 /// |---|---|
 /// | `schema=batch` | the schema of the tables; `public` if it is left out |
 /// | `statements=unnamed` | prepares no statements, for pgbouncer before 1.21 in transaction mode |
-/// | `sslmode=require` | TLS or nothing, with the feature `postgres-tls` |
+/// | `sslmode=require` | TLS or nothing, with the feature `postgres-tls`, which uses TLS also without this if the server can |
+/// | `sslmode=verify-full`, `sslrootcert=FILE` | checks the server's certificate too, by the system's roots without a file |
+/// | `sslcert=FILE`, `sslkey=FILE` | this client's own certificate and key |
 /// | `host=a,b`, `target_session_attrs=read-write`, `options=…`, `connect_timeout=10`, … | as for `psql` |
 ///
 /// ```
@@ -44,6 +47,43 @@ pub(super) struct Settings {
     /// Whether statements are prepared under names.
     pub(super) named: bool,
     pub(super) place: String,
+    pub(super) encryption: Encryption,
+}
+
+/// What the URL says about TLS.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "postgres-tls"), expect(dead_code))]
+pub(super) struct Encryption {
+    wanted: bool,
+    required: bool,
+    pub(super) checks: Checks,
+    /// The file of root certificates, or `system`.
+    pub(super) roots: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+}
+
+/// What is checked of a server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Checks {
+    /// Nothing, unless there is a file of roots.
+    #[default]
+    Nothing,
+    /// That somebody trusted has signed it.
+    Authority,
+    /// And that it is for the host's name.
+    Name,
+}
+
+#[cfg(feature = "postgres-tls")]
+impl Encryption {
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    pub(super) fn is_required(&self) -> bool {
+        self.required
+    }
 }
 
 impl Postgres {
@@ -163,7 +203,7 @@ impl Settings {
         let url = format!("postgres://{base}?{}", theirs.join("&"));
         let mut config: Config = url.trim_end_matches('?').parse().map_err(|error| wrong(&error))?;
         complete(&mut config, environment)?;
-        config.ssl_mode(ours.ssl_mode()?);
+        let encryption = ours.encryption()?;
         let schema = ours.schema.unwrap_or_else(|| "public".to_owned());
         let place = place(&config, &schema);
         if config.get_password().is_none()
@@ -171,13 +211,17 @@ impl Settings {
         {
             config.password(password);
         }
-        Ok(Self { config, schema, named: !ours.unnamed, place })
+        Ok(Self { config, schema, named: !ours.unnamed, place, encryption })
     }
 
-    /// The addresses to try, in order: where, and the port.
-    pub(super) fn hosts(&self) -> impl Iterator<Item = (&Host, u16)> {
-        let ports = self.config.get_ports();
-        self.config.get_hosts().iter().enumerate().map(move |(at, host)| (host, port(ports, at)))
+    /// The servers to try, in order.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        let (ports, numbers) = (self.config.get_ports(), self.config.get_hostaddrs());
+        self.config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(move |(at, host)| Address::new(host.clone(), numbers.get(at).copied(), port(ports, at)))
     }
 }
 
@@ -197,6 +241,9 @@ struct Ours {
     schema: Option<String>,
     unnamed: bool,
     sslmode: Option<String>,
+    roots: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 impl Ours {
@@ -213,19 +260,37 @@ impl Ours {
                 }
             }
             "sslmode" => self.sslmode = Some(unescaped(value)),
+            "sslrootcert" => self.roots = Some(unescaped(value).into()),
+            "sslcert" => self.certificate = Some(unescaped(value).into()),
+            "sslkey" => self.key = Some(unescaped(value).into()),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn ssl_mode(&self) -> Result<SslMode, String> {
-        match self.sslmode.as_deref() {
-            None | Some("disable" | "allow" | "prefer") => Ok(SslMode::Disable),
-            Some(mode @ ("require" | "verify-ca" | "verify-full")) => {
-                Err(format!("`sslmode={mode}` needs the feature `postgres-tls` of batch-runtime"))
+    fn encryption(&mut self) -> Result<Encryption, String> {
+        let can = cfg!(feature = "postgres-tls");
+        let (wanted, required, checks) = match self.sslmode.as_deref() {
+            Some("disable") => (false, false, Checks::Nothing),
+            None | Some("allow" | "prefer") => (can, false, Checks::Nothing),
+            Some("require") => (true, true, Checks::Nothing),
+            Some("verify-ca") => (true, true, Checks::Authority),
+            Some("verify-full") => (true, true, Checks::Name),
+            Some(mode) => {
+                return Err(format!(
+                    "`sslmode={mode}` is none of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`"
+                ));
             }
-            Some(mode) => Err(format!("`sslmode={mode}` is unknown: `disable`, `prefer`, `require`")),
+        };
+        if required && !can {
+            let mode = self.sslmode.as_deref().unwrap_or_default();
+            return Err(format!("`sslmode={mode}` needs the feature `postgres-tls` of batch-runtime"));
         }
+        if self.certificate.is_some() != self.key.is_some() {
+            return Err("`sslcert` and `sslkey` need each other".to_owned());
+        }
+        let (roots, certificate, key) = (self.roots.take(), self.certificate.take(), self.key.take());
+        Ok(Encryption { wanted, required, checks, roots, certificate, key })
     }
 }
 
@@ -352,12 +417,23 @@ mod tests {
             ("postgres://me:hunter2@host:port/db", "invalid value for option `port`"),
             ("postgres://me:hunter2@host/db?colour=blue", "unknown option `colour`"),
             ("postgres://me:hunter2@host/db?schema=", "`schema=` is empty"),
-            ("postgres://me:hunter2@host/db?sslmode=require", "feature `postgres-tls`"),
+            ("postgres://me:hunter2@host/db?sslmode=none", "none of `disable`"),
+            ("postgres://me:hunter2@host/db?sslkey=a", "need each other"),
             ("postgres://me:hunter2@host/db?statements=all", "neither `named` nor `unnamed`"),
         ] {
             let text = refusal(url);
             assert!(text.contains(part) && !text.contains("hunter2"), "{text}");
         }
+    }
+
+    #[cfg(not(feature = "postgres-tls"))]
+    #[test]
+    fn tls_needs_its_feature() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let text = refusal(&format!("postgres://me@host/db?sslmode={mode}"));
+            assert_eq!(text, format!("`sslmode={mode}` needs the feature `postgres-tls` of batch-runtime"));
+        }
+        assert!(with("postgres://me@host/db?sslmode=prefer", &[]).settings().is_ok());
     }
 
     #[test]

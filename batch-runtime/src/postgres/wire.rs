@@ -1,16 +1,19 @@
 //! The driver's half of a session: it reads and writes whenever somebody waits.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::config::Host;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error, NoTls};
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error};
 
+use super::line::Line;
 use super::socket::{End, Socket};
 use super::tap::{Ear, Heard, Tap};
 use super::turns::Turns;
+use super::url::Encryption;
 use super::{PgError, remedy};
 
 /// How long a request to cancel a statement may take to reach the server.
@@ -42,17 +45,31 @@ where
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     host: Host,
+    /// The address of the host, which is then not looked up.
+    number: Option<IpAddr>,
     port: u16,
 }
 
 impl Address {
-    pub(super) fn new(host: Host, port: u16) -> Self {
-        Self { host, port }
+    pub(super) fn new(host: Host, number: Option<IpAddr>, port: u16) -> Self {
+        Self { host, number, port }
+    }
+
+    /// The name for which the server has its certificate; `None` on this machine's own socket, where there is no TLS.
+    #[cfg(feature = "postgres-tls")]
+    pub(super) fn name(&self) -> Option<&str> {
+        match &self.host {
+            Host::Tcp(name) => Some(name),
+            Host::Unix(_) => None,
+        }
     }
 
     pub(super) fn dial(&self, deadline: Instant) -> Result<Socket, PgError> {
         let dialled = match &self.host {
-            Host::Tcp(host) => Socket::dial(host, self.port, deadline),
+            Host::Tcp(host) => {
+                let number = self.number.map(|number| number.to_string());
+                Socket::dial(number.as_deref().unwrap_or(host), self.port, deadline)
+            }
             Host::Unix(folder) => Socket::dial_unix(folder, self.port),
         };
         dialled.map_err(remedy::unreachable)
@@ -68,6 +85,7 @@ pub(super) struct Wire {
     /// Why it ended.
     last_words: Option<Error>,
     address: Address,
+    encryption: Encryption,
     cancel: CancelToken,
 }
 
@@ -76,18 +94,32 @@ impl Wire {
     pub(super) fn connect(
         address: Address,
         config: &Config,
+        encryption: &Encryption,
         deadline: Instant,
     ) -> Result<(Client, Self), PgError> {
         let socket = Arc::new(address.dial(deadline)?);
         let turns = Arc::new(Turns::new(Arc::clone(&socket)));
-        let (stream, ear) = Tap::new(End(socket));
-        let mut connecting = pin!(config.connect_raw(stream, NoTls));
+        let (line, bound) = Line::open(End(socket), &address, encryption, &turns, deadline)?;
+        let (stream, ear) = Tap::new(line);
+        let mut config = config.clone();
+        // The line is what it is by now: there is nothing more to agree on.
+        config.ssl_mode(if bound.encrypted { SslMode::Require } else { SslMode::Disable });
+        config.ssl_negotiation(SslNegotiation::Direct);
+        let mut connecting = pin!(config.connect_raw(stream, bound));
         let connected = turns.until(deadline, |context| connecting.as_mut().poll(context));
         let (client, connection) = connected.ok_or_else(remedy::silent)?.map_err(remedy::refused)?;
         let cancel = client.cancel_token();
         Ok((
             client,
-            Self { turns, driver: Some(Box::new(connection)), ear, last_words: None, address, cancel },
+            Self {
+                turns,
+                driver: Some(Box::new(connection)),
+                ear,
+                last_words: None,
+                address,
+                encryption: encryption.clone(),
+                cancel,
+            },
         ))
     }
 
@@ -143,7 +175,8 @@ impl Wire {
         let deadline = Instant::now() + CANCEL;
         let socket = Arc::new(self.address.dial(deadline)?);
         let turns = Turns::new(Arc::clone(&socket));
-        let mut asking = pin!(self.cancel.cancel_query_raw(End(socket), NoTls));
+        let (line, bound) = Line::open(End(socket), &self.address, &self.encryption, &turns, deadline)?;
+        let mut asking = pin!(self.cancel.cancel_query_raw(line, bound));
         let asked = turns.until(deadline, |context| asking.as_mut().poll(context));
         asked.unwrap_or(Ok(())).map_err(PgError::driver)
     }

@@ -1,0 +1,138 @@
+//! The line to a server, plain or with TLS.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+use super::PgError;
+use super::socket::End;
+use super::turns::Turns;
+use super::url::Encryption;
+use super::wire::Address;
+
+/// A line to a server.
+#[derive(Debug)]
+pub(super) enum Line {
+    Plain(End),
+    #[cfg(feature = "postgres-tls")]
+    Encrypted(Box<tokio_rustls::client::TlsStream<End>>),
+}
+
+impl Line {
+    /// Agrees on TLS, as far as it is wanted.
+    #[cfg_attr(not(feature = "postgres-tls"), expect(clippy::unnecessary_wraps, unused_variables))]
+    pub(super) fn open(
+        end: End,
+        address: &Address,
+        encryption: &Encryption,
+        turns: &Turns,
+        deadline: Instant,
+    ) -> Result<(Self, Bound), PgError> {
+        #[cfg(feature = "postgres-tls")]
+        if let Some(name) = address.name()
+            && encryption.is_wanted()
+        {
+            return super::tls::open(end, name, encryption, turns, deadline);
+        }
+        Ok((Self::Plain(end), Bound::default()))
+    }
+
+    fn inner(self: Pin<&mut Self>) -> Pin<&mut (dyn Stream + '_)> {
+        match self.get_mut() {
+            Self::Plain(end) => Pin::new(end),
+            #[cfg(feature = "postgres-tls")]
+            Self::Encrypted(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.inner().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.inner().poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner().poll_shutdown(context)
+    }
+}
+
+/// What binds the proof of the password to the line: nobody in the middle can pass it on. The driver takes it from the
+/// stream of a TLS library, for which this stands in on a line that is encrypted already.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bound {
+    pub(super) encrypted: bool,
+    /// The hash of the server's certificate.
+    pub(super) to: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+pub(super) struct BoundStream<S> {
+    stream: S,
+    to: Option<Vec<u8>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Bound {
+    type Stream = BoundStream<S>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<BoundStream<S>>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        std::future::ready(Ok(BoundStream { stream, to: self.to }))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for BoundStream<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.to.clone().map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for BoundStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for BoundStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
