@@ -164,6 +164,8 @@ pub mod prelude {
         Connection, Ended, Ended::Completed, Ended::Failed, Exit, Failure, JobContext, JobEnd, Many, Output,
         Partition, Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
     };
+    #[cfg(feature = "postgres")]
+    pub use crate::postgres::{PgError, Postgres};
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;
     pub use crate::readers::{ReadError, ReaderExt};

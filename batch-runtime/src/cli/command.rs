@@ -196,7 +196,7 @@ fn globals() -> [Arg; 5] {
             .global(true)
             .help_heading(OPTIONS)
             .display_order(10)
-            .help("The SQLite file that records all runs: PATH or sqlite:PATH [default: batch.db; environment: BATCH_REPOSITORY]"),
+            .help("The repository that records all runs: the PATH of a SQLite file, or postgres://USER@HOST/DATABASE?schema=NAME [default: batch.db; environment: BATCH_REPOSITORY]"),
         flag("json", ' ', 11).help("Prints one JSON document instead of text"),
         flag("quiet", 'q', 12).help("Prints only errors"),
         flag("verbose", 'v', 13)

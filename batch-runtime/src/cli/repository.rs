@@ -32,6 +32,9 @@ pub(super) fn open(
     let named = flag.map(OsStr::to_owned);
     let named = named.or_else(|| (console.environment)("BATCH_REPOSITORY").filter(|url| !url.is_empty()));
     let url = named.unwrap_or_else(|| DEFAULT.into());
+    if let Some(url) = url.to_str().filter(|url| is_postgres(url)) {
+        return on_server(url, how);
+    }
     let path = path_of(&url)?;
     if how == Open::Existing && !path.exists() {
         return Err(Refusal::usage(format!(
@@ -46,6 +49,31 @@ pub(super) fn open(
     Ok(Arc::new(repository))
 }
 
+fn is_postgres(url: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+#[cfg(feature = "postgres")]
+fn on_server(url: &str, how: Open) -> Result<Arc<dyn Repository>, Refusal> {
+    use crate::postgres::Postgres;
+    use crate::repository::postgres::PostgresRepository;
+
+    let database = Postgres::at(url);
+    let repository = match how {
+        Open::OrCreate => PostgresRepository::open(&database)?,
+        Open::Existing => PostgresRepository::open_existing(&database)?,
+    };
+    Ok(Arc::new(repository))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn on_server(_: &str, _: Open) -> Result<Arc<dyn Repository>, Refusal> {
+    // The text after the scheme may contain a password.
+    Err(Refusal::usage(
+        "this program cannot use a repository in PostgreSQL: build it with the feature `postgres` of batch-runtime, or use a SQLite file, such as `--repository batch.db`",
+    ))
+}
+
 fn path_of(url: &OsStr) -> Result<&Path, Refusal> {
     let bytes = url.as_bytes();
     let path = bytes.strip_prefix(b"sqlite://").or_else(|| bytes.strip_prefix(b"sqlite:")).unwrap_or(bytes);
@@ -54,7 +82,7 @@ fn path_of(url: &OsStr) -> Result<&Path, Refusal> {
         // The text after the scheme may contain a password.
         Some(scheme) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) => {
             Err(Refusal::usage(format!(
-                "`{scheme}` repositories are not supported; use a SQLite file, such as `--repository batch.db`"
+                "`{scheme}` repositories are not supported; use a SQLite file, such as `--repository batch.db`, or `postgres://…`"
             )))
         }
         _ if path.is_empty() => {
@@ -77,11 +105,11 @@ mod tests {
 
     #[test]
     fn an_unknown_scheme_is_named_and_its_password_is_hidden() {
-        let refusal = path_of("postgres://me:hunter2@host/db".as_ref()).unwrap_err();
+        let refusal = path_of("mysql://me:hunter2@host/db".as_ref()).unwrap_err();
         assert_eq!(refusal.code, 2);
         assert_eq!(
             refusal.to_string(),
-            "`postgres` repositories are not supported; use a SQLite file, such as `--repository batch.db`"
+            "`mysql` repositories are not supported; use a SQLite file, such as `--repository batch.db`, or `postgres://…`"
         );
     }
 

@@ -165,7 +165,7 @@ impl Values {
 
     /// The values put since the last commit.
     pub(crate) fn changes(&self) -> BTreeMap<String, Value> {
-        lock(&self.put).clone()
+        if self.changed() { lock(&self.put).clone() } else { BTreeMap::new() }
     }
 
     /// Returns whether a value was put since the last commit.

@@ -89,6 +89,9 @@ pub struct DatabaseKind {
 impl DatabaseKind {
     /// [`Sqlite`].
     pub const SQLITE: Self = Self { name: "SQLite", ty: "Sqlite" };
+    /// [`Postgres`](crate::postgres::Postgres).
+    #[cfg(feature = "postgres")]
+    pub const POSTGRES: Self = Self { name: "PostgreSQL", ty: "Postgres" };
 }
 
 /// The database that a component asks for.

@@ -9,11 +9,13 @@ use crate::definition::{
     Durability, Environment, Failure, Mark, Phase, Scope, Sizes, StepContext, StepEnvironment, StepInfo,
 };
 use crate::engine::chunk::checkpoint::Checkpoint;
+use crate::engine::chunk::chunk_loop::MAX_AGAIN;
 use crate::engine::faults::retry::Retrying;
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{
-    ChunkError, ChunkStore, ContextMap, Counters, ExitStatus, Profile, RepositoryError, encode_context,
+    ChunkError, ChunkRecord, ChunkStore, Committed, ContextMap, Counters, ExitStatus, Profile,
+    RepositoryError, encode_context,
 };
 
 /// The arms of the `match` that a step is the subject of, and the function that picks one for an outcome.
@@ -116,6 +118,21 @@ impl StepRun<'_> {
         self.environment.job.values.go_back(&since.job);
     }
 
+    /// Commits a record without rows, again if the database loses it.
+    pub(crate) fn commit_record(
+        &self,
+        record: &mut ChunkRecord,
+        mut fill: impl FnMut(&mut ChunkRecord) -> Result<(), Failure>,
+    ) -> Result<Committed, ChunkError> {
+        let mut again = 0;
+        loop {
+            match self.store.borrow_mut().commit(record, |_, record| fill(record)) {
+                Err(ChunkError::Again(_)) if again < MAX_AGAIN && !self.is_stopping() => again += 1,
+                committed => return committed,
+            }
+        }
+    }
+
     /// Marks the contexts as committed.
     pub(crate) fn settle(&self) {
         self.context().values.settle();
@@ -195,7 +212,9 @@ impl From<ChunkError> for Halt {
     fn from(error: ChunkError) -> Self {
         match error {
             ChunkError::Work(failure) if failure.is_interrupted() => Self::Stopped,
-            ChunkError::Work(failure) | ChunkError::Refused(failure) => Self::Failed(failure),
+            ChunkError::Work(failure) | ChunkError::Refused(failure) | ChunkError::Again(failure) => {
+                Self::Failed(failure)
+            }
             ChunkError::Stopped => Self::Stopped,
             // The component ended the transaction itself; nothing is wrong with the repository.
             ChunkError::Repository(error @ RepositoryError::TransactionEnded) => {

@@ -4,6 +4,7 @@
 
 mod connection;
 mod copy;
+mod driver;
 mod error;
 mod frames;
 mod identifier;

@@ -14,6 +14,10 @@ pub enum ChunkError {
     #[error(transparent)]
     Refused(Failure),
 
+    /// The database lost the chunk, by a broken connection or a deadlock, and is reachable again: the same chunk may
+    /// be written once more.
+    #[error(transparent)]
+    Again(Failure),
     /// The job was asked to stop while the chunk waited for a lock.
     #[error("the job was asked to stop while the chunk waited for a locked database")]
     Stopped,

@@ -16,9 +16,12 @@ mod elsewhere;
 mod encoding;
 mod error;
 mod key;
+mod launch;
 mod mirror;
 mod model;
 mod owner;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod request;
 pub mod sqlite;
 
@@ -46,6 +49,16 @@ pub use request::{
 };
 
 use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
+
+/// The exit code of an execution whose owner died.
+pub(crate) const OWNER_LOST: &str = "OWNER_LOST";
+/// The exit code of a step whose owner is alive but could not record its end, for example on a full disk.
+pub(crate) const END_LOST: &str = "END_LOST";
+
+/// The name of a partition's step executions.
+pub(crate) fn partition_step_name(step: &str, number: u32) -> String {
+    format!("{step}:partition{number}")
+}
 
 /// The record of all jobs. Threads share it; see the module for the promises of every implementation.
 pub trait Repository: Send + Sync + fmt::Debug {

@@ -37,7 +37,17 @@ fn host_name() -> String {
 }
 
 fn start_ticks() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    start_in("/proc/self/stat")
+}
+
+/// The start time of a process on this host; `None` if there is no such process.
+#[cfg(feature = "postgres")]
+pub(in crate::repository) fn start_of(pid: u32) -> Option<u64> {
+    start_in(&format!("/proc/{pid}/stat"))
+}
+
+fn start_in(file: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(file).ok()?;
     // The second field is the program's name in brackets, which may itself contain spaces and brackets.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(19)?.parse().ok()

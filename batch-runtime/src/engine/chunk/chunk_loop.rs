@@ -27,6 +27,9 @@ use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 /// the instance.
 const MAX_LOCATED: u64 = 256;
 
+/// How often in a row a chunk that the database lost is written again.
+pub(crate) const MAX_AGAIN: u32 = 5;
+
 /// Describes in words the records of a chunk that ends at the place `last`.
 fn describe_records(records: u64, last: String) -> String {
     if records == 1 { last } else { format!("the {records} records up to {last}") }
@@ -320,8 +323,31 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(())
     }
 
-    /// Writes a portion of the chunk and commits it with its checkpoint.
+    /// Writes a portion of the chunk and commits it with its checkpoint. A portion that the database lost is written
+    /// again.
     pub(crate) fn commit_portion<F: Feed<In, W::Item>>(
+        &mut self,
+        portion: &Portion,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+        watch: &mut Watch,
+        phases: &mut Phases,
+    ) -> Result<bool, ChunkError> {
+        let mut again = 0;
+        loop {
+            match self.attempt_portion(portion, feed, record, watch, phases) {
+                Err(ChunkError::Again(failure)) if again < MAX_AGAIN && !self.shared.run.is_stopping() => {
+                    again += 1;
+                    self.totals.counters.rollback += 1;
+                    let step = self.shared.run.context().step();
+                    tracing::warn!(step, %failure, "the database lost a chunk, which is written again");
+                }
+                attempted => return attempted,
+            }
+        }
+    }
+
+    fn attempt_portion<F: Feed<In, W::Item>>(
         &mut self,
         portion: &Portion,
         feed: &mut F,
@@ -331,16 +357,17 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ) -> Result<bool, ChunkError> {
         let run = self.shared.run;
         let before = self.writer.position();
-        let put = CAREFUL.then(|| run.put_so_far());
-        let skipped = self.shared.skip_rules.len();
-        let mut reached = None;
         let mut store = run.store.borrow_mut();
         let keeps = store.keeps();
+        let put = (CAREFUL || keeps).then(|| run.put_so_far());
+        let skipped = self.shared.skip_rules.len();
+        let mut reached = None;
         let mut write_time = Duration::ZERO;
         let committed = store.commit(record, |tx, record| {
             // The time to begin the transaction counts as part of the commit.
             phases.commit += watch.lap();
-            let written = self.write(portion, feed.outputs(), *tx, &before, put.as_ref())?;
+            let written =
+                self.write(portion, feed.outputs(), *tx, &before, put.as_ref().filter(|_| CAREFUL))?;
             write_time = watch.lap();
             if CAREFUL && self.shared.skip_rules.len() > 0 {
                 if keeps {
@@ -375,11 +402,17 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 if let Some(put) = &put {
                     run.take_back(put);
                 }
+                // Written twice, its items would be twice in a target that cannot go back.
+                let error = match error {
+                    ChunkError::Again(failure) if !W::GOES_BACK => ChunkError::Work(failure),
+                    error => error,
+                };
                 let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
                 let stuck = Failure::new(stuck);
                 return Err(match error {
-                    // Parts can be committed only if the writer is back at its position before the chunk.
-                    ChunkError::Refused(refused) => {
+                    // Parts can be committed, and all be written again, only if the writer is back at its position
+                    // before the chunk.
+                    ChunkError::Refused(refused) | ChunkError::Again(refused) => {
                         ChunkError::Work(refused.noting(format!("the writer could not roll back: {stuck}")))
                     }
                     // The chunk's own failure is the one to report; a restart rolls the writer back itself.
@@ -493,7 +526,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         if run.store.borrow().keeps() && sealed != self.last {
             let states = feed.states().map_err(failed)?;
             record.counters = self.totals.counters;
-            run.store.borrow_mut().commit(record, |_, record| fill_record(run, record, &sealed, states))?;
+            run.commit_record(record, |record| fill_record(run, record, &sealed, states.clone()))?;
             self.last = sealed;
         }
         let writer = &mut self.writer;

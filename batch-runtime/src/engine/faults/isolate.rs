@@ -11,7 +11,7 @@ use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener
 use crate::engine::chunk::shared::Shared;
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::{Again, after};
-use crate::engine::faults::skip_rules::Skipped;
+use crate::engine::faults::skip_rules::{Skipped, repeats_by_itself};
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::step::PutSoFar;
 use crate::repository::SkipPhase;
@@ -44,7 +44,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         let all = 0..items.len();
         match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
             Ok(()) => Ok(items.len()),
-            Err(failure) if careful => self.recover(items, failure),
+            Err(failure) if careful && !repeats_by_itself(&failure) => self.recover(items, failure),
             Err(failure) => Err(failure),
         }
     }

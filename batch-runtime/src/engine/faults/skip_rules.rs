@@ -10,6 +10,8 @@ use crate::definition::{Failure, Faults, Phase};
 use crate::engine::chunk::checkpoint;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
+#[cfg(feature = "postgres")]
+use crate::postgres::PgError;
 use crate::readers::{ReadError, SqliteReadError};
 use crate::repository::{Counters, SkipPhase, SkippedItem};
 
@@ -252,7 +254,29 @@ pub(crate) fn is_of_the_target(failure: &Failure) -> bool {
             .contains(&error.kind())
             || error.raw_os_error() == Some(Errno::EIO as i32)
     });
-    of_sqlite || of_disk
+    of_sqlite || of_disk || of_server(failure)
+}
+
+#[cfg(feature = "postgres")]
+fn of_server(failure: &Failure) -> bool {
+    failure.find::<PgError>().is_some_and(|error| error.is_connection() || error.is_stopped())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn of_server(_: &Failure) -> bool {
+    false
+}
+
+/// Returns whether the database itself asks for the whole transaction to be repeated, or lost it with its connection. No
+/// rule is needed for that, and none is used.
+#[cfg(feature = "postgres")]
+pub(crate) fn repeats_by_itself(failure: &Failure) -> bool {
+    of_server(failure) || failure.find::<PgError>().is_some_and(PgError::is_serialization)
+}
+
+#[cfg(not(feature = "postgres"))]
+pub(crate) fn repeats_by_itself(_: &Failure) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ impl<W: Partitionable> Merging<W> {
         // An aggregator may have put values into the step's context.
         if moved || run.context().values.changed() {
             let mut record = ChunkRecord { counters, ..ChunkRecord::default() };
-            run.store.borrow_mut().commit(&mut record, |_, record| {
-                (record.context, record.job_context) = run.contexts(checkpoint)?;
+            run.commit_record(&mut record, |record| {
+                (record.context, record.job_context) = run.contexts(checkpoint.clone())?;
                 Ok(())
             })?;
             run.settle();

@@ -10,8 +10,9 @@ use super::rows::{self, stamp};
 use super::takeover::{self, Running};
 use super::{journal, schema, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
+use crate::repository::launch::{self, Ended, LastExecution};
 use crate::repository::{
-    BatchStatus, ContextMap, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
+    BatchStatus, ContextMap, END_LOST, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
     RepositoryError, SoFar, encode_context, job_key, owner,
 };
 
@@ -43,27 +44,16 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         let was = graph_of(&transaction, last.id)?;
         let unfinished = unfinished::of(&transaction, instance)?;
         let so_far = SoFar { journal: &journal, unfinished: &unfinished, graph: &was };
-        let renamed = (request.holds)(&so_far).map_err(|what| RepositoryError::GraphChanged {
-            job: request.job.to_owned(),
-            execution: last.id,
-            what,
-            was: was.into(),
-            is: request.graph.into(),
-        })?;
+        let renamed = launch::renamed(request, last.id, &so_far)?;
         for renamed in &renamed {
             unfinished::rename(&transaction, instance, renamed)?;
         }
         if !renamed.is_empty() {
             journal = journal::of(&transaction, instance)?;
         }
-        if let Some(again) = request.again {
+        if request.again.is_some() {
             let unfinished = unfinished::of(&transaction, instance)?;
-            let so_far = SoFar { journal: &journal, unfinished: &unfinished, graph: request.graph };
-            taken_back = again(&so_far).map_err(|what| RepositoryError::CannotBegin {
-                job: request.job.to_owned(),
-                execution: last.id,
-                what,
-            })?;
+            taken_back = launch::taken_back(request, last.id, &journal, &unfinished)?;
         }
         context = rows::job_context(&transaction, last.id)?;
     }
@@ -72,8 +62,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         Some(instance) => instance,
         None => insert_instance(&transaction, request.job, &key)?,
     };
-    let forced = request.recovery == Recovery::Force;
-    let recoveries = last.as_ref().map_or(0, |last| if forced { 0 } else { last.recoveries });
+    let recoveries = launch::inherited_recoveries(request, last.as_ref());
     let epoch = next_epoch(&transaction, instance)?;
     let execution = insert_execution(shared, &transaction, instance)?;
     insert_owner(&transaction, request, Ownership { instance, execution, epoch }, recoveries)?;
@@ -158,19 +147,12 @@ fn recover_one(
     Ok(running.owner)
 }
 
-/// The previous execution.
-struct Last {
-    id: ExecutionId,
-    recoveries: u32,
-}
-
 /// Checks that the instance may be restarted.
 fn check_restart(
     connection: &Connection,
     request: &LaunchRequest<'_>,
     instance: InstanceId,
-) -> Result<Option<Last>, Trouble> {
-    let job = || request.job.to_owned();
+) -> Result<Option<LastExecution>, Trouble> {
     let ended = |status: &str| {
         connection
             .prepare_cached(&format!(
@@ -180,12 +162,6 @@ fn check_restart(
             .query_row([instance.0], |row| Ok((ExecutionId(row.get(0)?), rows::status(row, 1)?)))
             .optional()
     };
-    if let Some((execution, _)) = ended("'UNKNOWN'")? {
-        return Err(RepositoryError::NeedsRecovery { job: job(), execution }.into());
-    }
-    if let Some((execution, status)) = ended("'COMPLETED', 'ABANDONED'")? {
-        return Err(RepositoryError::AlreadyComplete { job: job(), execution, status }.into());
-    }
     let last = connection
         .prepare_cached(
             "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.EXIT_CODE, COALESCE(o.RECOVERIES, 0)
@@ -193,20 +169,20 @@ fn check_restart(
              WHERE e.JOB_INSTANCE_ID = ?1 ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1",
         )?
         .query_row([instance.0], |row| {
-            let exit: Option<String> = row.get(2)?;
-            Ok((Last { id: ExecutionId(row.get(0)?), recoveries: row.get(3)? }, rows::status(row, 1)?, exit))
+            Ok(LastExecution {
+                id: ExecutionId(row.get(0)?),
+                status: rows::status(row, 1)?,
+                exit_code: row.get(2)?,
+                recoveries: row.get(3)?,
+            })
         })
         .optional()?;
-    let Some((last, status, exit)) = last else { return Ok(None) };
-    if !request.restartable {
-        return Err(RepositoryError::NotRestartable { job: job(), execution: last.id, status }.into());
-    }
-    let owner_was_lost = exit.as_deref() == Some(takeover::OWNER_LOST);
-    if owner_was_lost && last.recoveries > request.max_recoveries && request.recovery != Recovery::Force {
-        let times = last.recoveries;
-        return Err(RepositoryError::TooManyRecoveries { job: job(), instance, times }.into());
-    }
-    Ok(Some(last))
+    let ended = Ended {
+        unknown: ended("'UNKNOWN'")?.map(|(execution, _)| execution),
+        complete: ended("'COMPLETED', 'ABANDONED'")?,
+        last,
+    };
+    Ok(launch::check_restart(request, instance, ended)?)
 }
 
 fn find_instance(connection: &Connection, job: &str, key: &str) -> rusqlite::Result<Option<InstanceId>> {
@@ -340,7 +316,7 @@ pub(super) fn finish(
     }
     // A step whose own end was refused by a database that accepts this write.
     let why = rows::cut(&finish.exit.description);
-    takeover::fail_running_steps(&transaction, owner.execution, takeover::END_LOST, why, &now)?;
+    takeover::fail_running_steps(&transaction, owner.execution, END_LOST, why, &now)?;
     transaction.commit()?;
     if !BatchStatus::is_running(finish.status) {
         guard(&shared.durabilities).remove(&owner.execution);

@@ -7,19 +7,14 @@ use rusqlite::{Connection, Row, params};
 
 use super::connections::Shared;
 use super::error::Trouble;
+use super::queries;
 use super::rows::{self, COUNTERS, RUNNING, stamp};
 use super::steps::{check_owner, context_of};
-use super::{queries, takeover};
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::repository::{
-    BatchStatus, ContextMap, ExitStatus, NewPartition, Ownership, PartitionExecution, RepositoryError,
-    StepStart, encode_context,
+    BatchStatus, ContextMap, END_LOST, ExitStatus, NewPartition, OWNER_LOST, Ownership, PartitionExecution,
+    RepositoryError, StepStart, encode_context, partition_step_name,
 };
-
-/// The name of a partition's step executions.
-pub(crate) fn step_name(step: &str, number: u32) -> String {
-    format!("{step}:partition{number}")
-}
 
 pub(super) fn of(
     shared: &Arc<Shared>,
@@ -47,7 +42,7 @@ fn partition(row: &Row<'_>, step: &str) -> rusqlite::Result<PartitionExecution> 
     let number = row.get(0)?;
     Ok(PartitionExecution {
         number,
-        step: step_name(step, number),
+        step: partition_step_name(step, number),
         name: row.get(1)?,
         part: row.get(2)?,
         id: StepExecutionId(row.get(3)?),
@@ -95,7 +90,7 @@ fn create(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for (number, new) in (0..).zip(new) {
-        let id = executions.insert(&step_name(step, number), &context)?;
+        let id = executions.insert(&partition_step_name(step, number), &context)?;
         insert.execute(params![owner.instance.0, step, number, new.name, new.part, id.0])?;
     }
     Ok(())
@@ -197,6 +192,6 @@ pub(super) fn sum_up(connection: &Connection, execution: ExecutionId) -> rusqlit
                  WHERE JOB_EXECUTION_ID = ?1 AND BATCH_PARTITION.STEP_NAME = step.STEP_NAME)",
             sums.join(", ")
         ))?
-        .execute(params![execution.0, takeover::OWNER_LOST, takeover::END_LOST])
+        .execute(params![execution.0, OWNER_LOST, END_LOST])
         .map(|_| ())
 }

@@ -8,11 +8,11 @@ use super::chunks::{OwnSession, Target};
 use super::connections::{Lent, Session, Shared};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{journal, partitions, queries, takeover};
+use super::{journal, partitions, queries};
 use crate::definition::{ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::{
-    BatchStatus, Checkpoint, ContextMap, Counters, Ownership, Profile, RepositoryError, StepFinish, StepRow,
-    StepStart, encode_context,
+    BatchStatus, Checkpoint, ContextMap, Counters, END_LOST, OWNER_LOST, Ownership, Profile, RepositoryError,
+    StepFinish, StepRow, StepStart, encode_context,
 };
 
 /// Refuses an owner that was taken over; everything that follows in the same transaction is protected.
@@ -167,8 +167,8 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             int(counters.process_skip),
             int(counters.rollback),
             step.0,
-            takeover::OWNER_LOST,
-            takeover::END_LOST,
+            OWNER_LOST,
+            END_LOST,
         ], |row| row.get(0).map(ExecutionId))
         .optional()?;
     if corrected.is_some() {

@@ -11,12 +11,9 @@ use super::launch::next_epoch;
 use super::partitions;
 use super::rows::{self, RUNNING, stamp};
 use crate::definition::{Durability, ExecutionId, InstanceId};
-use crate::repository::{BatchStatus, JobExecution, Owner, OwnerState, RepositoryError, owner};
-
-/// The exit code of an execution whose owner died.
-pub(super) const OWNER_LOST: &str = "OWNER_LOST";
-/// The exit code of a step whose owner is alive but could not record its end, for example on a full disk.
-pub(super) const END_LOST: &str = "END_LOST";
+use crate::repository::{
+    BatchStatus, JobExecution, OWNER_LOST, Owner, OwnerState, RepositoryError, launch, owner,
+};
 
 /// A running execution, by its row.
 #[derive(Debug)]
@@ -100,11 +97,7 @@ fn untestable(shared: &Shared, execution: ExecutionId, error: &io::Error) -> Tro
 }
 
 pub(super) fn already_running(running: &Running) -> RepositoryError {
-    RepositoryError::AlreadyRunning {
-        job: running.job.clone(),
-        execution: running.id,
-        owner: owner::in_words(running.owner.as_ref()),
-    }
+    launch::already_running(&running.job, running.id, running.owner.as_ref())
 }
 
 /// Ends the execution and its running steps as FAILED, and fences its owner.

@@ -1,0 +1,225 @@
+//! Commits the work of a chunk together with counters, checkpoint and fence, in one transaction.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::commit::{Committing, Found, Guarded};
+use super::error::Trouble;
+use super::rows::{self, ContextColumns, get, int, now, set_counters};
+use super::shared::{Shared, Statements, Tx, Value};
+use super::skipped;
+use super::steps::check_owner;
+use crate::definition::StepExecutionId;
+use crate::postgres::{CommitError, Postgres, Row, Session};
+use crate::repository::{
+    ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Ownership, RepositoryError, SkippedItem,
+    StepCopy, StepRow, StepStart,
+};
+
+/// A connection to the repository's database, on which one step execution commits its chunks.
+pub(super) struct OwnSession {
+    committing: Committing,
+    target: Target,
+    stop_requested: bool,
+}
+
+/// The row of a step execution, with the right to write it.
+struct Target {
+    owner: Ownership,
+    step: StepExecutionId,
+    version: i64,
+    /// The number of skipped items that are committed.
+    skipped: u64,
+}
+
+/// The skipped items of a record, numbered after the `committed` ones.
+pub(super) fn numbered(committed: u64, record: &ChunkRecord) -> impl Iterator<Item = (u64, &SkippedItem)> {
+    (committed + 1..).zip(&record.skipped)
+}
+
+impl OwnSession {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        owner: Ownership,
+        row: &StepRow,
+        database: Option<&Postgres>,
+        step: &StepStart<'_>,
+    ) -> Self {
+        let signal = step.stop.clone();
+        let committing = Committing::new(
+            database.unwrap_or(&shared.database).clone(),
+            Statements::in_schema(&shared.database.schema()),
+            shared.process.application_name(),
+            shared.durability_of(owner.execution),
+            shared.options.patience,
+            Box::new(move || {
+                let signal = signal.clone();
+                Box::new(move || signal.is_raised())
+            }),
+        );
+        let target = Target { owner, step: row.id, version: row.version, skipped: 0 };
+        Self { committing, target, stop_requested: false }
+    }
+}
+
+impl ChunkSession for OwnSession {
+    fn commit(
+        &mut self,
+        record: &mut ChunkRecord,
+        work: &mut ChunkWork<'_>,
+    ) -> Result<Committed, ChunkError> {
+        let row = self.committing.commit(&mut self.target, record, work)?;
+        // A guard whose answer was lost says nothing of a stop: the next one does.
+        if let Some(row) = row {
+            self.stop_requested = row.try_get(1).unwrap_or(false);
+        }
+        Ok(Committed { stop_requested: self.stop_requested })
+    }
+}
+
+impl fmt::Debug for OwnSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnSession").field("step", &self.target.step).finish_non_exhaustive()
+    }
+}
+
+impl Guarded for Target {
+    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble> {
+        if let Some(context) = &record.job_context {
+            // Branches of a split change it side by side.
+            check_owner(tx, self.owner)?;
+            rows::change_job_context(tx, self.owner.execution, context)?;
+        }
+        for (sequence, item) in numbered(self.skipped, record) {
+            skipped::insert(tx, self.step, sequence, item)?;
+        }
+        set_context(tx, self.step, &record.context)
+    }
+
+    fn guard(
+        &self,
+        session: &Session,
+        statements: &Statements,
+        record: &ChunkRecord,
+        token: &str,
+    ) -> Result<Vec<Row>, CommitError> {
+        let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
+        session.commit_after(
+            &statements.get(concat!(
+                "WITH guard AS (UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
+                set_counters!(),
+                ", LAST_UPDATED = ",
+                now!(),
+                " WHERE STEP_EXECUTION_ID = $9 AND VERSION = $10 AND current_setting('batch.chunk', true) = $11
+                    AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $12 AND EPOCH = $13)
+                  RETURNING 1)
+                  SELECT 1 / count(*),
+                         (SELECT STATUS = 'STOPPING' FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $12)
+                  FROM guard"
+            )),
+            &[
+                &c1,
+                &c2,
+                &c3,
+                &c4,
+                &c5,
+                &c6,
+                &c7,
+                &c8,
+                &self.step.0,
+                &self.version,
+                &token,
+                &self.owner.execution.0,
+                &int(self.owner.epoch),
+            ],
+        )
+    }
+
+    fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble> {
+        let row = tx.query_opt(
+            "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1
+             WHERE STEP_EXECUTION_ID = $1 AND VERSION IN ($2::bigint, $2 + 1)
+               AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $3 AND EPOCH = $4)
+             RETURNING VERSION",
+            &[&self.step.0, &self.version, &self.owner.execution.0, &int(self.owner.epoch)],
+        )?;
+        found(row.as_ref(), self.version)
+    }
+
+    fn moved(&mut self, version: i64) {
+        self.version = version;
+    }
+
+    fn committed(&mut self, record: &ChunkRecord) {
+        self.version += 1;
+        self.skipped += record.skipped.len() as u64;
+    }
+
+    fn fenced(&self) -> RepositoryError {
+        RepositoryError::Fenced { execution: self.owner.execution }
+    }
+}
+
+/// What a row says whose version was raised, if it was `version` or the next.
+pub(super) fn found(row: Option<&Row>, version: i64) -> Result<Found, Trouble> {
+    let Some(row) = row else { return Ok(Found::Fenced) };
+    let now = get(row, 0)?;
+    Ok(if now == version + 2 { Found::Committed(now) } else { Found::NotCommitted(now) })
+}
+
+fn set_context(tx: &Tx<'_>, step: StepExecutionId, context: &str) -> Result<(), Trouble> {
+    let columns = ContextColumns::of(context);
+    tx.send(
+        "UPDATE @BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = $1, SERIALIZED_CONTEXT = $2
+         WHERE STEP_EXECUTION_ID = $3",
+        &[&&*columns.short, &columns.serialized, &step.0],
+    )
+}
+
+/// Copies the state of a step whose chunks are committed in another database. Returns whether a stop was requested.
+pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, Trouble> {
+    let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(copy.counters);
+    let fenced = || Trouble::from(RepositoryError::Fenced { execution: owner.execution });
+    let stop = |tx: &Tx<'_>| -> Result<bool, Trouble> {
+        let row = tx.query_one(
+            "SELECT STATUS = 'STOPPING' FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
+            &[&owner.execution.0],
+        )?;
+        get(&row, 0)
+    };
+    shared.transact(
+        shared.durability_of(owner.execution),
+        None,
+        |tx| {
+            check_owner(tx, owner)?;
+            let execution = owner.execution.0;
+            let values: [Value<'_>; 11] =
+                [&c1, &c2, &c3, &c4, &c5, &c6, &c7, &c8, &copy.step.0, &copy.version, &execution];
+            let changed = tx.execute(
+                concat!(
+                    "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
+                    set_counters!(),
+                    ", LAST_UPDATED = ",
+                    now!(),
+                    " WHERE STEP_EXECUTION_ID = $9 AND VERSION = $10 AND JOB_EXECUTION_ID = $11"
+                ),
+                &values,
+            )?;
+            if changed == 0 {
+                return Err(fenced());
+            }
+            set_context(tx, copy.step, copy.context)?;
+            if let Some(context) = copy.job_context {
+                rows::change_job_context(tx, owner.execution, context)?;
+            }
+            stop(tx)
+        },
+        |tx| {
+            let row = tx.query_opt(
+                "SELECT FROM @BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = $1 AND VERSION = $2",
+                &[&copy.step.0, &(copy.version + 1)],
+            )?;
+            row.map(|_| stop(tx)).transpose()
+        },
+    )
+}

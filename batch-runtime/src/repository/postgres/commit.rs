@@ -1,0 +1,258 @@
+//! One transaction a chunk on the server: what the writer sent, the additions of the engine, a guard that fails if it
+//! finds no row, and `COMMIT`, in one round trip if nothing in between was waited for.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::Trouble;
+use super::shared::{Statements, Tx};
+use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
+use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
+use crate::repository::{ChunkError, ChunkRecord, ChunkWork, RepositoryError};
+
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
+
+/// What is asked while a statement is awaited: whether the job is to stop.
+pub(super) type IsStopping = Box<dyn Fn() -> bool + Send>;
+
+/// The connection on which a step execution commits its chunks. It is opened again if it is lost.
+pub(super) struct Committing {
+    database: Postgres,
+    pub(super) statements: Statements,
+    name: String,
+    durable: bool,
+    patience: Duration,
+    stop: Box<dyn Fn() -> IsStopping + Send>,
+    transaction: Option<Transaction>,
+    /// The number of transactions so far.
+    chunks: u64,
+}
+
+/// What became of the row that the guard writes.
+pub(super) enum Found {
+    /// The chunk is committed, and the row has this version now.
+    Committed(i64),
+    /// The chunk is not committed and can no longer be; the row has this version now.
+    NotCommitted(i64),
+    /// The row has another owner.
+    Fenced,
+}
+
+/// The row of a step that a guard writes.
+pub(super) trait Guarded {
+    /// Adds what is committed with the chunk, except for the guard itself.
+    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble>;
+
+    /// Sends the guard and `COMMIT`, and returns the guard's row.
+    fn guard(
+        &self,
+        session: &Session,
+        statements: &Statements,
+        record: &ChunkRecord,
+        token: &str,
+    ) -> Result<Vec<Row>, CommitError>;
+
+    /// Finds out whether the chunk is committed, and makes sure that it cannot be any more if it is not.
+    fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble>;
+
+    /// The version of the row changed.
+    fn moved(&mut self, version: i64);
+
+    /// The chunk is committed, and the version raised by one.
+    fn committed(&mut self, record: &ChunkRecord);
+
+    fn fenced(&self) -> RepositoryError;
+}
+
+impl Committing {
+    pub(super) fn new(
+        database: Postgres,
+        statements: Statements,
+        name: String,
+        durability: Durability,
+        patience: Duration,
+        stop: Box<dyn Fn() -> IsStopping + Send>,
+    ) -> Self {
+        let durable = durability == Durability::Machine;
+        Self { database, statements, name, durable, patience, stop, transaction: None, chunks: 0 }
+    }
+
+    fn at(&self, trouble: Trouble) -> ChunkError {
+        match trouble.at(self.database.place()) {
+            RepositoryError::Stopped => ChunkError::Stopped,
+            error => ChunkError::Repository(error),
+        }
+    }
+
+    /// Runs the transaction of one chunk. Returns the guard's row; `None` if only its effect is known.
+    pub(super) fn commit(
+        &mut self,
+        row: &mut impl Guarded,
+        record: &mut ChunkRecord,
+        work: &mut ChunkWork<'_>,
+    ) -> Result<Option<Row>, ChunkError> {
+        self.connect().map_err(|trouble| self.at(trouble))?;
+        self.chunks += 1;
+        let token = format!("{} {}", self.name, self.chunks);
+        let transaction = self.transaction.as_ref().expect("connected above");
+        if let Err(error) = transaction.begin(&token, self.durable) {
+            return Err(self.again(row, error));
+        }
+        let chunk = ChunkTransaction::other(transaction);
+        let worked = work(&chunk, record);
+        if let Err(failure) = chunk.after(worked) {
+            return Err(self.failed(row, failure));
+        }
+        let tx = Tx { session: transaction.session(), statements: &self.statements };
+        if let Err(trouble) = row.add(&tx, record) {
+            return Err(self.troubled(row, trouble));
+        }
+        match row.guard(transaction.session(), &self.statements, record, &token) {
+            Ok(mut rows) => {
+                row.committed(record);
+                Ok(rows.pop())
+            }
+            Err(error) if error.is_unknown() => match self.look(row)? {
+                Found::Committed(version) => {
+                    row.committed(record);
+                    row.moved(version);
+                    Ok(None)
+                }
+                Found::NotCommitted(version) => {
+                    row.moved(version);
+                    Err(ChunkError::Again(Failure::new(error.into_error())))
+                }
+                Found::Fenced => Err(row.fenced().into()),
+            },
+            Err(error) => Err(self.refused(row, error.into_error())),
+        }
+    }
+
+    /// The guard or something before it failed, so nothing is committed.
+    fn refused(&mut self, row: &mut impl Guarded, error: PgError) -> ChunkError {
+        match error.code() {
+            // The guard found no row: it divides by their number.
+            Some("22012") if error.to_string().contains("guard") => match self.look(row) {
+                Ok(Found::Fenced | Found::Committed(_)) => row.fenced().into(),
+                Ok(Found::NotCommitted(version)) => {
+                    row.moved(version);
+                    RepositoryError::TransactionEnded.into()
+                }
+                Err(error) => error,
+            },
+            // A deferred constraint, or a statement that was only sent.
+            Some(code) if code.starts_with("23") => {
+                ChunkError::Refused(Failure::new(error).during(Phase::Write))
+            }
+            _ => self.troubled(row, Trouble::Database(error)),
+        }
+    }
+
+    /// A component failed. If the database is the reason, the same chunk may succeed at the next attempt.
+    fn failed(&mut self, row: &mut impl Guarded, failure: Failure) -> ChunkError {
+        let passes = failure.find::<PgError>().map(|error| error.is_connection() || error.is_serialization());
+        let is_cut = self.transaction.as_ref().is_none_or(|transaction| transaction.session().is_closed());
+        if failure.find::<PgError>().is_some_and(PgError::is_stopped) {
+            self.transaction = None;
+            return ChunkError::Stopped;
+        }
+        if is_cut || passes == Some(true) {
+            return self.lost(row, failure);
+        }
+        self.roll_back();
+        ChunkError::Work(failure)
+    }
+
+    fn troubled(&mut self, row: &mut impl Guarded, trouble: Trouble) -> ChunkError {
+        match trouble {
+            Trouble::Database(error) if error.is_connection() || error.is_serialization() => {
+                self.again(row, error)
+            }
+            // A statement that the writer had only sent.
+            Trouble::Database(error) if !error.is_stopped() => {
+                let failure = Failure::new(error).during(Phase::Write);
+                self.failed(row, failure)
+            }
+            trouble => {
+                self.roll_back();
+                self.at(trouble)
+            }
+        }
+    }
+
+    fn again(&mut self, row: &mut impl Guarded, error: PgError) -> ChunkError {
+        self.lost(row, Failure::new(error).during(Phase::Write))
+    }
+
+    /// The chunk was not committed, because of the database: makes sure that it is reachable again.
+    fn lost(&mut self, row: &mut impl Guarded, failure: Failure) -> ChunkError {
+        if self.roll_back() {
+            return ChunkError::Again(failure);
+        }
+        match self.look(row) {
+            Ok(Found::NotCommitted(version)) => {
+                row.moved(version);
+                ChunkError::Again(failure)
+            }
+            Ok(Found::Committed(_) | Found::Fenced) => row.fenced().into(),
+            Err(error) => error,
+        }
+    }
+
+    /// Rolls back on the connection. Forgets the connection and returns false if that is not possible: then the server
+    /// rolls back, sooner or later.
+    fn roll_back(&mut self) -> bool {
+        let rolled_back =
+            self.transaction.as_ref().is_some_and(|transaction| transaction.session().rollback().is_ok());
+        if !rolled_back {
+            self.transaction = None;
+        }
+        rolled_back
+    }
+
+    /// Looks at the row on a new connection, for as long as the server is away.
+    fn look(&mut self, row: &impl Guarded) -> Result<Found, ChunkError> {
+        let until = Instant::now() + self.patience;
+        loop {
+            if self.transaction.as_ref().is_some_and(|transaction| transaction.session().is_closed()) {
+                self.transaction = None;
+            }
+            let looked = self.connect().and_then(|()| {
+                let transaction = self.transaction.as_ref().expect("connected above");
+                let session = transaction.session();
+                if !session.is_settled() || session.status() != crate::postgres::TransactionStatus::None {
+                    session.rollback()?;
+                }
+                row.look(&Tx { session, statements: &self.statements })
+            });
+            match looked {
+                Err(trouble) if trouble.passes() && Instant::now() < until && !(self.stop)()() => {
+                    self.transaction = None;
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                }
+                looked => return looked.map_err(|trouble| self.at(trouble)),
+            }
+        }
+    }
+
+    /// Connects unless there is a connection; tries again while the server is away.
+    fn connect(&mut self) -> Result<(), Trouble> {
+        let until = Instant::now() + self.patience;
+        if self.transaction.as_ref().is_some_and(|transaction| !transaction.session().is_closed()) {
+            return Ok(());
+        }
+        loop {
+            match Session::connect(&self.database, &self.name) {
+                Ok(session) => {
+                    session.set_watch(Some((self.stop)()));
+                    self.transaction = Some(Transaction::on(session));
+                    return Ok(());
+                }
+                Err(error) if error.is_connection() && Instant::now() < until && !(self.stop)()() => {
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Converts errors of `PostgreSQL` to [`RepositoryError`], with the server and, if possible, a remedy.
+
+use crate::postgres::PgError;
+use crate::repository::RepositoryError;
+
+/// An error on its way out; the server is added at the boundary of the module.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// An error of the server or the connection to it.
+    Database(PgError),
+    /// Stored data cannot be understood.
+    Corrupt(String),
+    /// An error that is already complete.
+    Known(RepositoryError),
+}
+
+impl From<PgError> for Trouble {
+    fn from(error: PgError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<RepositoryError> for Trouble {
+    fn from(error: RepositoryError) -> Self {
+        Self::Known(error)
+    }
+}
+
+impl Trouble {
+    pub(super) fn at(self, place: &str) -> RepositoryError {
+        match self {
+            Self::Database(error) => explain(place, error),
+            Self::Corrupt(what) => RepositoryError::Corrupt { place: place.to_owned(), what },
+            Self::Known(error) => error,
+        }
+    }
+
+    /// Returns whether the same work may succeed on a new connection, or when it is repeated.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_connection() || error.is_serialization())
+    }
+}
+
+/// Explains the error, with a remedy if one is known.
+fn explain(place: &str, error: PgError) -> RepositoryError {
+    if error.is_stopped() {
+        return RepositoryError::Stopped;
+    }
+    let remedy = match error.code() {
+        Some("42501") => {
+            "let the owner of the database grant this user the right, or name another `?schema=`"
+        }
+        Some("25006") => "the server is a standby or read-only: name the primary server",
+        Some("55P03") => "another session holds a lock on it: wait until that has finished, or end it",
+        Some("53100") => {
+            "the server's disk is full, and nothing of this was written: make room and start again"
+        }
+        _ => return RepositoryError::Database { place: place.to_owned(), source: error.into() },
+    };
+    unusable(place, format!("{error}: {remedy}"))
+}
+
+pub(super) fn unusable(place: &str, what: impl Into<String>) -> RepositoryError {
+    RepositoryError::Unusable { place: place.to_owned(), what: what.into() }
+}

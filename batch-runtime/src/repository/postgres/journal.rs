@@ -1,0 +1,129 @@
+//! The journal of an instance: the places that its control flow has passed.
+
+use std::sync::Arc;
+
+use super::error::Trouble;
+use super::rows::get;
+use super::shared::{Shared, Tx};
+use super::steps::check_owner;
+use crate::definition::{ExecutionId, InstanceId, StepExecutionId};
+use crate::repository::{ExitStatus, JournalEntry, Ownership, RUN_AGAIN};
+
+pub(super) fn record(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    entries: &[JournalEntry],
+) -> Result<(), Trouble> {
+    // The end of the journal before, by which a commit whose answer was lost is recognised.
+    let before = std::cell::Cell::new(0);
+    let end = |tx: &Tx<'_>| -> Result<i64, Trouble> {
+        let row = tx.query_one(
+            "SELECT COALESCE(MAX(SEQUENCE), 0) FROM @BATCH_JOURNAL WHERE JOB_INSTANCE_ID = $1",
+            &[&owner.instance.0],
+        )?;
+        get(&row, 0)
+    };
+    shared.transact(
+        shared.durability_of(owner.execution),
+        None,
+        |tx| {
+            check_owner(tx, owner)?;
+            before.set(end(tx)?);
+            entries.iter().try_for_each(|entry| append(tx, owner, entry))
+        },
+        |tx| {
+            check_owner(tx, owner)?;
+            // Other branches may have appended meanwhile: the entries are looked for, not the end.
+            let first = entries.first().map(|entry| (&entry.path, &entry.outcome));
+            let Some((path, outcome)) = first else { return Ok(Some(())) };
+            let row = tx.query_one(
+                "SELECT EXISTS (SELECT FROM @BATCH_JOURNAL
+                                WHERE JOB_INSTANCE_ID = $1 AND SEQUENCE > $2 AND PATH = $3 AND OUTCOME = $4
+                                  AND JOB_EXECUTION_ID = $5)",
+                &[&owner.instance.0, &before.get(), path, outcome, &owner.execution.0],
+            )?;
+            Ok(get::<bool>(&row, 0)?.then_some(()))
+        },
+    )
+}
+
+/// Appends an entry. The caller has checked the owner in the same transaction, whose row it holds: so no other entry gets
+/// the same number.
+pub(super) fn append(tx: &Tx<'_>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
+    let exit = entry.exit.as_ref();
+    let output = entry.output.as_ref();
+    let clean = |text: &String| text.replace('\0', "\u{fffd}");
+    tx.send(
+        "INSERT INTO @BATCH_JOURNAL (JOB_INSTANCE_ID, SEQUENCE, PATH, OUTCOME, EXIT_CODE, EXIT_MESSAGE,
+                                     OUTPUT_ID, OUTPUT, JOB_EXECUTION_ID)
+         SELECT $1, COALESCE(MAX(SEQUENCE), 0) + 1, $2, $3, $4, $5, $6, $7, $8
+         FROM @BATCH_JOURNAL WHERE JOB_INSTANCE_ID = $1",
+        &[
+            &owner.instance.0,
+            &entry.path,
+            &entry.outcome,
+            &exit.map(|exit| clean(&exit.code)),
+            &exit.map(|exit| clean(&exit.description)),
+            &output.map(|(id, _)| id),
+            &output.map(|(_, json)| json),
+            &owner.execution.0,
+        ],
+    )
+}
+
+/// The journal of an instance, oldest first.
+pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<JournalEntry>, Trouble> {
+    let rows = tx.query(
+        "SELECT PATH, OUTCOME, EXIT_CODE, EXIT_MESSAGE, OUTPUT_ID, OUTPUT FROM @BATCH_JOURNAL
+         WHERE JOB_INSTANCE_ID = $1 ORDER BY SEQUENCE",
+        &[&instance.0],
+    )?;
+    rows.iter()
+        .map(|row| {
+            let code: Option<String> = get(row, 2)?;
+            let description: Option<String> = get(row, 3)?;
+            let id: Option<String> = get(row, 4)?;
+            let json: Option<String> = get(row, 5)?;
+            Ok(JournalEntry {
+                path: get(row, 0)?,
+                outcome: get(row, 1)?,
+                exit: code.map(|code| ExitStatus { code, description: description.unwrap_or_default() }),
+                output: id.zip(json),
+            })
+        })
+        .collect()
+}
+
+/// The journal of the instance of an execution, oldest first.
+pub(super) fn of_execution(
+    shared: &Arc<Shared>,
+    execution: ExecutionId,
+) -> Result<Vec<JournalEntry>, Trouble> {
+    shared.read(|tx| {
+        let instance = tx.query_opt(
+            "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
+            &[&execution.0],
+        )?;
+        match instance {
+            Some(row) => of(tx, InstanceId(get(&row, 0)?)),
+            None => Ok(Vec::new()),
+        }
+    })
+}
+
+/// Was a restart told, after that execution of the step, to run it from its beginning?
+pub(super) fn runs_again(
+    tx: &Tx<'_>,
+    owner: Ownership,
+    step: &str,
+    last: StepExecutionId,
+) -> Result<bool, Trouble> {
+    let row = tx.query_one(
+        "SELECT EXISTS (
+             SELECT FROM @BATCH_JOURNAL
+             WHERE JOB_INSTANCE_ID = $1 AND PATH = $2 AND OUTCOME = $3 AND JOB_EXECUTION_ID > (
+                 SELECT JOB_EXECUTION_ID FROM @BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = $4))",
+        &[&owner.instance.0, &step, &RUN_AGAIN, &last.0],
+    )?;
+    get(&row, 0)
+}

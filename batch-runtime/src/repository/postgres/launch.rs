@@ -1,0 +1,331 @@
+//! Launches an execution in one transaction, and ends it.
+
+use std::sync::Arc;
+
+use super::error::Trouble;
+use super::process::Hold;
+use super::rows::{self, durability_text, get, int, now};
+use super::shared::{Shared, Tx, Value, guard};
+use super::takeover::{self, Running};
+use super::{journal, unfinished};
+use crate::definition::{ExecutionId, InstanceId, Parameters};
+use crate::repository::launch::{self, Ended, LastExecution};
+use crate::repository::{
+    BatchStatus, ContextMap, END_LOST, ExecutionFinish, JournalEntry, LaunchRequest, Launched, Owner,
+    Ownership, Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
+};
+
+/// What a launch has written.
+struct Written {
+    ownership: Ownership,
+    restarted_from: Option<ExecutionId>,
+    recovered: Option<Owner>,
+    journal: Vec<JournalEntry>,
+    context: ContextMap,
+}
+
+pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
+    let owner = owner::this_process();
+    let written = shared.transact(
+        request.durability,
+        None,
+        |tx| write(shared, tx, request, &owner),
+        |tx| written(tx, request, &owner),
+    )?;
+    guard(&shared.durabilities).insert(written.ownership.execution, request.durability);
+    let lock = Box::new(Hold { shared: Arc::downgrade(shared), execution: written.ownership.execution });
+    shared.process.keep()?;
+    let Written { ownership, restarted_from, recovered, journal, context } = written;
+    Ok(Launched { ownership, restarted_from, recovered, journal, context, lock })
+}
+
+fn write(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    request: &LaunchRequest<'_>,
+    owner: &Owner,
+) -> Result<Written, Trouble> {
+    if request.exclusive {
+        tx.query("SELECT pg_advisory_xact_lock(hashtextextended('batch ' || $1, 0))", &[&request.job])?;
+    }
+    let key = job_key(request.parameters);
+    let (instance, is_new) = lock_instance(tx, request.job, &key)?;
+    let mut recovered = None;
+    if !is_new {
+        recovered = recover_instance(shared, tx, request, instance)?;
+    }
+    if request.exclusive {
+        for running in takeover::running_of_job(shared, tx, request.job)? {
+            recover_one(shared, tx, request, running)?;
+        }
+    }
+    let last = if is_new { None } else { launch::check_restart(request, instance, ended(tx, instance)?)? };
+    let mut journal = if is_new { Vec::new() } else { journal::of(tx, instance)? };
+    let mut context = ContextMap::new();
+    let mut taken_back = Vec::new();
+    if let Some(last) = &last {
+        let was = graph_of(tx, last.id)?;
+        let unfinished = unfinished::of(tx, instance)?;
+        let so_far = SoFar { journal: &journal, unfinished: &unfinished, graph: &was };
+        let renamed = launch::renamed(request, last.id, &so_far)?;
+        for renamed in &renamed {
+            unfinished::rename(tx, instance, renamed)?;
+        }
+        if !renamed.is_empty() {
+            journal = journal::of(tx, instance)?;
+        }
+        if request.again.is_some() {
+            let unfinished = unfinished::of(tx, instance)?;
+            taken_back = launch::taken_back(request, last.id, &journal, &unfinished)?;
+        }
+        context = rows::job_context(tx, last.id)?;
+    }
+    shared.process.register(tx)?;
+    let epoch = next_epoch(tx, instance)?;
+    let execution = ExecutionId(rows::next_id(tx, "SELECT nextval('@BATCH_JOB_EXECUTION_SEQ')")?);
+    tx.send(
+        concat!(
+            "INSERT INTO @BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, CREATE_TIME, START_TIME,
+                                               STATUS, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED)
+             SELECT $1, 0, $2, now, now, 'STARTED', 'EXECUTING', '', now FROM (SELECT ",
+            now!(),
+            " AS now) AS clock"
+        ),
+        &[&execution.0, &instance.0],
+    )?;
+    let ownership = Ownership { instance, execution, epoch };
+    insert_owner(
+        shared,
+        tx,
+        request,
+        ownership,
+        owner,
+        launch::inherited_recoveries(request, last.as_ref()),
+    )?;
+    for entry in taken_back {
+        journal::append(tx, ownership, &entry)?;
+        journal.push(entry);
+    }
+    insert_parameters(tx, execution, request.parameters)?;
+    rows::put_job_context(tx, execution, &encode_context(&context))?;
+    tx.send(
+        "INSERT INTO @BATCH_JOB_GRAPH (JOB_EXECUTION_ID, GRAPH) VALUES ($1, $2)",
+        &[&execution.0, &request.graph],
+    )?;
+    Ok(Written { ownership, restarted_from: last.map(|last| last.id), recovered, journal, context })
+}
+
+/// The launch of this owner, if it was committed although its answer was lost.
+fn written(tx: &Tx<'_>, request: &LaunchRequest<'_>, owner: &Owner) -> Result<Option<Written>, Trouble> {
+    let row = tx.query_opt(
+        "SELECT JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH FROM @BATCH_JOB_OWNER WHERE OWNER = $1",
+        &[&owner.uuid],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let (execution, instance) = (ExecutionId(get(&row, 0)?), InstanceId(get(&row, 1)?));
+    let ownership = Ownership { instance, execution, epoch: rows::count(&row, 2)? };
+    let last = tx.query_opt(
+        "SELECT MAX(JOB_EXECUTION_ID) FROM @BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = $1 AND JOB_EXECUTION_ID < $2",
+        &[&instance.0, &execution.0],
+    )?;
+    let last = last.map(|row| get::<Option<i64>>(&row, 0)).transpose()?.flatten();
+    let _ = request;
+    Ok(Some(Written {
+        ownership,
+        restarted_from: last.map(ExecutionId),
+        recovered: None,
+        journal: journal::of(tx, instance)?,
+        context: rows::job_context(tx, execution)?,
+    }))
+}
+
+/// Finds or creates the instance, and locks its row until the end of the transaction. Returns whether it is new.
+fn lock_instance(tx: &Tx<'_>, job: &str, key: &str) -> Result<(InstanceId, bool), Trouble> {
+    let find = || -> Result<Option<InstanceId>, Trouble> {
+        let row = tx.query_opt(
+            "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_INSTANCE WHERE JOB_NAME = $1 AND JOB_KEY = $2 FOR UPDATE",
+            &[&job, &key],
+        )?;
+        row.map(|row| Ok(InstanceId(get(&row, 0)?))).transpose()
+    };
+    loop {
+        if let Some(instance) = find()? {
+            return Ok((instance, false));
+        }
+        let inserted = tx.query_opt(
+            "INSERT INTO @BATCH_JOB_INSTANCE (JOB_INSTANCE_ID, VERSION, JOB_NAME, JOB_KEY)
+             VALUES (nextval('@BATCH_JOB_INSTANCE_SEQ'), 0, $1, $2)
+             ON CONFLICT (JOB_NAME, JOB_KEY) DO NOTHING RETURNING JOB_INSTANCE_ID",
+            &[&job, &key],
+        )?;
+        if let Some(row) = inserted {
+            return Ok((InstanceId(get(&row, 0)?), true));
+        }
+        // Another launch has inserted it meanwhile.
+    }
+}
+
+/// Takes over the running execution of the instance, or refuses the launch because of it.
+fn recover_instance(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    request: &LaunchRequest<'_>,
+    instance: InstanceId,
+) -> Result<Option<Owner>, Trouble> {
+    match takeover::running_of_instance(shared, tx, instance)? {
+        Some(running) => recover_one(shared, tx, request, running),
+        None => Ok(None),
+    }
+}
+
+fn recover_one(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    request: &LaunchRequest<'_>,
+    running: Running,
+) -> Result<Option<Owner>, Trouble> {
+    let taken = match request.recovery {
+        Recovery::Strict => false,
+        Recovery::Detect => takeover::take_over_if_dead(shared, tx, &running)?,
+        Recovery::Force => {
+            takeover::take_over(shared, tx, &running)?;
+            true
+        }
+    };
+    if !taken {
+        return Err(takeover::already_running(&running).into());
+    }
+    Ok(running.owner)
+}
+
+fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, Trouble> {
+    let unknown = tx.query_opt(
+        "SELECT JOB_EXECUTION_ID FROM @BATCH_JOB_EXECUTION
+         WHERE JOB_INSTANCE_ID = $1 AND STATUS = 'UNKNOWN' ORDER BY JOB_EXECUTION_ID DESC LIMIT 1",
+        &[&instance.0],
+    )?;
+    let complete = tx.query_opt(
+        "SELECT JOB_EXECUTION_ID, STATUS FROM @BATCH_JOB_EXECUTION
+         WHERE JOB_INSTANCE_ID = $1 AND STATUS IN ('COMPLETED', 'ABANDONED') ORDER BY JOB_EXECUTION_ID DESC LIMIT 1",
+        &[&instance.0],
+    )?;
+    let last = tx.query_opt(
+        "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.EXIT_CODE, COALESCE(o.RECOVERIES, 0)
+         FROM @BATCH_JOB_EXECUTION e LEFT JOIN @BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+         WHERE e.JOB_INSTANCE_ID = $1 ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1",
+        &[&instance.0],
+    )?;
+    let last = last.map(|row| -> Result<_, Trouble> {
+        Ok(LastExecution {
+            id: ExecutionId(get(&row, 0)?),
+            status: rows::status(&row, 1)?,
+            exit_code: get(&row, 2)?,
+            recoveries: u32::try_from(rows::count(&row, 3)?).unwrap_or(u32::MAX),
+        })
+    });
+    let complete = complete
+        .map(|row| -> Result<_, Trouble> { Ok((ExecutionId(get(&row, 0)?), rows::status(&row, 1)?)) });
+    let unknown = unknown.map(|row| get(&row, 0).map(ExecutionId));
+    Ok(Ended { unknown: unknown.transpose()?, complete: complete.transpose()?, last: last.transpose()? })
+}
+
+/// The epoch of the next launch or takeover in the instance, whose row is locked.
+pub(super) fn next_epoch(tx: &Tx<'_>, instance: InstanceId) -> Result<u64, Trouble> {
+    let row = tx.query_one(
+        "SELECT COALESCE(MAX(EPOCH), 0) + 1 FROM @BATCH_JOB_OWNER WHERE JOB_INSTANCE_ID = $1",
+        &[&instance.0],
+    )?;
+    rows::count(&row, 0)
+}
+
+fn insert_owner(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    request: &LaunchRequest<'_>,
+    ownership: Ownership,
+    owner: &Owner,
+    recoveries: u32,
+) -> Result<(), Trouble> {
+    tx.send(
+        "INSERT INTO @BATCH_JOB_OWNER (JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH, RECOVERIES, DURABILITY,
+                                       OWNER, HOST, PID, START_TICKS, BOOT_ID, PROCESS)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        &[
+            &ownership.execution.0,
+            &ownership.instance.0,
+            &int(ownership.epoch),
+            &i64::from(recoveries),
+            &durability_text(request.durability),
+            &owner.uuid,
+            &owner.host,
+            &i64::from(owner.pid),
+            &int(owner.start_ticks),
+            &owner.boot_id,
+            &shared.process.name,
+        ],
+    )
+}
+
+fn insert_parameters(tx: &Tx<'_>, execution: ExecutionId, parameters: &Parameters) -> Result<(), Trouble> {
+    for (name, parameter) in parameters.iter().filter(|(_, parameter)| !parameter.secret) {
+        let class = parameter.value.java_class();
+        let (value, identifying) =
+            (parameter.value.to_string(), if parameter.identifying { "Y" } else { "N" });
+        let values: [Value<'_>; 5] = [&execution.0, &name, &class, &value, &identifying];
+        tx.send(
+            "INSERT INTO @BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID, PARAMETER_NAME, PARAMETER_TYPE, PARAMETER_VALUE,
+                                                      IDENTIFYING)
+             VALUES ($1, $2, $3, $4, $5)",
+            &values,
+        )?;
+    }
+    Ok(())
+}
+
+fn graph_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<String, Trouble> {
+    let row =
+        tx.query_opt("SELECT GRAPH FROM @BATCH_JOB_GRAPH WHERE JOB_EXECUTION_ID = $1", &[&execution.0])?;
+    row.map_or_else(|| Ok(String::new()), |row| get(&row, 0))
+}
+
+pub(super) fn finish(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    finish: &ExecutionFinish,
+) -> Result<(), Trouble> {
+    shared.transact(
+        shared.durability_of(owner.execution),
+        None,
+        |tx| {
+            super::steps::check_owner(tx, owner)?;
+            let why = rows::text(&finish.exit.description);
+            tx.send(
+                concat!(
+                    "UPDATE @BATCH_JOB_EXECUTION
+                     SET VERSION = VERSION + 1, STATUS = $1, EXIT_CODE = $2, EXIT_MESSAGE = $3, END_TIME = ",
+                    now!(),
+                    ", LAST_UPDATED = ",
+                    now!(),
+                    " WHERE JOB_EXECUTION_ID = $4"
+                ),
+                &[&finish.status.as_str(), &rows::text(&finish.exit.code), &why, &owner.execution.0],
+            )?;
+            if let Some(context) = &finish.context {
+                rows::change_job_context(tx, owner.execution, &encode_context(context))?;
+            }
+            // A step whose own end was refused by a database that accepts this write.
+            takeover::fail_running_steps(tx, owner.execution, END_LOST, &why)
+        },
+        |_| Ok(None),
+    )?;
+    if !BatchStatus::is_running(finish.status) {
+        guard(&shared.durabilities).remove(&owner.execution);
+        shared.process.ended(owner.execution);
+    }
+    Ok(())
+}
+
+/// The refusal of a write by an owner that was taken over.
+pub(super) fn fenced(owner: Ownership) -> Trouble {
+    RepositoryError::Fenced { execution: owner.execution }.into()
+}

@@ -1,0 +1,103 @@
+//! The options of a repository on a server.
+
+use std::time::Duration;
+
+use super::PostgresRepository;
+use super::schema;
+use super::shared::{Shared, Statements};
+use crate::postgres::{Postgres, Session};
+use crate::repository::{Intervals, RepositoryError};
+
+/// The options for opening a repository.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use batch_runtime::postgres::Postgres;
+/// use batch_runtime::repository::postgres::PostgresOptions;
+///
+/// let database = Postgres::at("postgres://etl@localhost/flights?schema=batch");
+/// let repository = PostgresOptions::new().lease(Duration::from_secs(60)).open(&database)?;
+/// # drop(repository);
+/// # Ok::<(), batch_runtime::repository::RepositoryError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PostgresOptions(pub(super) Options);
+
+/// The time limits and intervals of a repository.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    /// How long a process counts as alive after it has renewed its lease.
+    pub(super) lease: Duration,
+    /// How long a server that was lost is tried again.
+    pub(super) patience: Duration,
+    pub(super) intervals: Intervals,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PostgresOptions {
+    /// A lease of 30 s, which is renewed every 10 s, and a minute's patience with a server that is away.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Options {
+            lease: Duration::from_secs(30),
+            patience: Duration::from_mins(1),
+            intervals: Intervals::default(),
+        })
+    }
+
+    /// Sets how long a process counts as alive after it has renewed its lease, which it does three times as often. A
+    /// process on another host is taken over no earlier.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.0.lease = lease;
+        self
+    }
+
+    /// Sets how long a server that was lost is tried again, for every operation of a running job.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.0.patience = patience;
+        self
+    }
+
+    /// Sets the interval at which the commits of a step in another database are copied into the repository
+    /// (default: once a second), and the interval at which requested stops are checked (default: ten times a
+    /// second).
+    #[must_use]
+    pub fn intervals(mut self, mirror: Duration, poll: Duration) -> Self {
+        self.0.intervals = Intervals { mirror, poll };
+        self
+    }
+
+    /// Opens the repository in the database's schema, and creates its tables if they do not exist.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or refuses, is older than version 13, or the schema is newer than this program.
+    pub fn open(self, database: &Postgres) -> Result<PostgresRepository, RepositoryError> {
+        self.connect(database, true)
+    }
+
+    /// Opens the repository in the database's schema, which must exist: for queries, which create nothing.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and if there is no repository.
+    pub fn open_existing(self, database: &Postgres) -> Result<PostgresRepository, RepositoryError> {
+        self.connect(database, false)
+    }
+
+    fn connect(self, database: &Postgres, creates: bool) -> Result<PostgresRepository, RepositoryError> {
+        let place = database.place().to_owned();
+        let statements = Statements::in_schema(&database.schema());
+        let prepared = Session::connect(database, "batch").map_err(Into::into).and_then(|session| {
+            let uuid = schema::prepare(&session, &statements, database, creates)?;
+            Ok((session, uuid))
+        });
+        let (session, uuid) = prepared.map_err(|trouble: super::error::Trouble| trouble.at(&place))?;
+        Ok(PostgresRepository::of(Shared::new(database.clone(), uuid, self.0, statements, session)))
+    }
+}

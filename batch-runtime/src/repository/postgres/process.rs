@@ -1,0 +1,298 @@
+//! This process as the owner of executions: its row, and the lease on it that a thread renews.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::Trouble;
+use super::rows::{get, int};
+use super::shared::{Shared, Statements, Tx, guard};
+use crate::definition::{ExecutionId, StopSignal};
+use crate::postgres::{Postgres, Session};
+use crate::repository::{HeldLock, Owner, owner};
+
+/// The process, as one repository knows it.
+pub(super) struct Process {
+    /// Its name in `BATCH_PROCESS`.
+    pub(super) name: String,
+    owner: Owner,
+    pid_space: String,
+    database: Postgres,
+    lease: Duration,
+    /// The thread that renews the lease, from the first launch on.
+    keeper: Mutex<Option<Keeper>>,
+    /// The signals of the executions that run, raised if the lease is lost.
+    stops: Arc<Mutex<BTreeMap<ExecutionId, StopSignal>>>,
+}
+
+struct Keeper {
+    /// Closed at the end, which wakes the thread.
+    alive: Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// What is known of the process that owns an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Liveness {
+    /// It has let go, ended, or was seen to be dead.
+    Dead,
+    /// Its lease ran out: it may be dead, or paused, or cut off.
+    LeaseOver,
+    /// Its lease runs for that many more seconds.
+    Alive(i64),
+    /// Nothing is known of the owner.
+    Unknown,
+}
+
+/// The columns that [`Process::liveness`] reads, of an owner `o` and its process `p`.
+macro_rules! process_columns {
+    () => {
+        "o.OWNER IS NOT NULL, o.PROCESS, p.LOST IS NOT NULL, p.HOST, p.PID, p.START_TICKS, p.BOOT_ID, p.PID_SPACE,
+         ceil(extract(epoch FROM greatest(p.RENEWED, pg_postmaster_start_time()) + p.LEASE - clock_timestamp()))::bigint"
+    };
+}
+pub(super) use process_columns;
+
+impl Process {
+    pub(super) fn this(database: Postgres, lease: Duration) -> Self {
+        Self {
+            name: uuid::Uuid::new_v4().to_string(),
+            owner: owner::this_process(),
+            pid_space: pid_space(),
+            database,
+            lease,
+            keeper: Mutex::default(),
+            stops: Arc::default(),
+        }
+    }
+
+    /// The name of its connections, by which a takeover finds them.
+    pub(super) fn application_name(&self) -> String {
+        application_name(&self.name)
+    }
+
+    /// Inserts the row of the process, in the transaction of its first launch.
+    pub(super) fn register(&self, tx: &Tx<'_>) -> Result<(), Trouble> {
+        let Owner { host, pid, start_ticks, boot_id, .. } = &self.owner;
+        tx.execute(
+            "INSERT INTO @BATCH_PROCESS (PROCESS, HOST, PID, START_TICKS, BOOT_ID, PID_SPACE, STARTED, RENEWED, LEASE)
+             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp(), make_interval(secs => $7))
+             ON CONFLICT (PROCESS) DO UPDATE SET RENEWED = clock_timestamp(), LOST = NULL, LOST_TO = NULL",
+            &[
+                &self.name,
+                host,
+                &i64::from(*pid),
+                &int(*start_ticks),
+                boot_id,
+                &self.pid_space,
+                &self.lease.as_secs_f64(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Renews the lease from now on, in a thread of its own.
+    pub(super) fn keep(&self) -> Result<(), Trouble> {
+        let mut keeper = guard(&self.keeper);
+        if keeper.as_ref().is_some_and(|keeper| !keeper.thread.is_finished()) {
+            return Ok(());
+        }
+        let (alive, ended) = mpsc::channel();
+        let renewal = Renewal {
+            database: self.database.clone(),
+            statements: Statements::in_schema(&self.database.schema()),
+            name: self.name.clone(),
+            lease: self.lease,
+            stops: Arc::clone(&self.stops),
+        };
+        let thread = thread::Builder::new()
+            .name("batch-lease".to_owned())
+            .spawn(move || renewal.run(|wait| ended.recv_timeout(wait)))
+            .map_err(|error| {
+                Trouble::Corrupt(format!("the thread that renews the lease cannot start: {error}"))
+            })?;
+        *keeper = Some(Keeper { alive, thread });
+        Ok(())
+    }
+
+    /// Raises this signal if the lease is lost while the execution runs.
+    pub(super) fn stops(&self, execution: ExecutionId, stop: &StopSignal) {
+        guard(&self.stops).entry(execution).or_insert_with(|| stop.clone());
+    }
+
+    pub(super) fn ended(&self, execution: ExecutionId) {
+        guard(&self.stops).remove(&execution);
+    }
+
+    /// What the columns of [`process_columns`] say, which begin at `first`.
+    pub(super) fn liveness(&self, row: &crate::postgres::Row, first: usize) -> Result<Liveness, Trouble> {
+        if !get::<bool>(row, first)? {
+            return Ok(Liveness::Unknown);
+        }
+        let (name, lost): (Option<String>, bool) = (get(row, first + 1)?, get(row, first + 2)?);
+        let Some(name) = name else { return Ok(Liveness::Dead) };
+        let Some(host) = get::<Option<String>>(row, first + 3)? else { return Ok(Liveness::Unknown) };
+        if lost {
+            return Ok(Liveness::Dead);
+        }
+        let pid = u32::try_from(get::<i64>(row, first + 4)?).unwrap_or_default();
+        let start_ticks = u64::try_from(get::<i64>(row, first + 5)?).unwrap_or_default();
+        let (boot_id, space): (String, String) = (get(row, first + 6)?, get(row, first + 7)?);
+        let is_here = host == self.owner.host
+            && space == self.pid_space
+            && boot_id == self.owner.boot_id
+            && !boot_id.is_empty()
+            && !space.is_empty();
+        if is_here && name != self.name && owner::start_of(pid) != Some(start_ticks) {
+            return Ok(Liveness::Dead);
+        }
+        Ok(match get::<i64>(row, first + 8)? {
+            ..=0 => Liveness::LeaseOver,
+            left => Liveness::Alive(left),
+        })
+    }
+}
+
+/// The name of the connections of a process.
+pub(super) fn application_name(process: &str) -> String {
+    format!("batch {process}")
+}
+
+impl Drop for Process {
+    /// The end of the process, as far as this repository is concerned: nobody need wait for its lease.
+    fn drop(&mut self) {
+        let Some(Keeper { alive, thread }) = guard(&self.keeper).take() else { return };
+        drop(alive);
+        // It writes that the process has ended, and gives up if the server is away.
+        let _ = thread.join();
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The work of the thread that renews the lease.
+struct Renewal {
+    database: Postgres,
+    statements: Statements,
+    name: String,
+    lease: Duration,
+    stops: Arc<Mutex<BTreeMap<ExecutionId, StopSignal>>>,
+}
+
+impl Renewal {
+    fn run(self, wait: impl Fn(Duration) -> Result<(), RecvTimeoutError>) {
+        let mut session = None;
+        // The lease was taken with the launch. By this clock it is lost if no renewal that was sent within it came back.
+        let mut renewed = Instant::now();
+        let mut pause = self.lease / 3;
+        while matches!(wait(pause), Err(RecvTimeoutError::Timeout)) {
+            let sent = Instant::now();
+            match self.renew(&mut session) {
+                Ok(true) => {
+                    renewed = sent;
+                    pause = self.lease / 3;
+                }
+                Ok(false) => {
+                    tracing::error!(
+                        "another process has declared the lease of this one lost: its executions are taken over, and this process stops them"
+                    );
+                    return self.stop_all();
+                }
+                Err(error) => {
+                    session = None;
+                    pause = (self.lease / 30).max(Duration::from_millis(50));
+                    tracing::warn!(%error, "the lease of this process cannot be renewed for now");
+                    if renewed.elapsed() >= self.lease {
+                        tracing::error!(
+                            "the lease of this process ran out, because the server cannot be reached: it stops its executions"
+                        );
+                        self.stop_all();
+                        renewed = Instant::now();
+                    }
+                }
+            }
+        }
+        let ended = self.session(&mut session).and_then(|session| {
+            session.execute(
+                &self.statements.filled(
+                    "UPDATE @BATCH_PROCESS SET LOST = clock_timestamp(), LOST_TO = PROCESS WHERE PROCESS = $1 AND LOST IS NULL",
+                ),
+                &[&self.name],
+            )
+        });
+        if let Err(error) = ended {
+            tracing::debug!(%error, "the end of this process could not be recorded");
+        }
+    }
+
+    fn session<'s>(&self, session: &'s mut Option<Session>) -> Result<&'s Session, crate::postgres::PgError> {
+        let connected = match session.take() {
+            Some(connected) => connected,
+            None => Session::connect(&self.database, &format!("{} lease", application_name(&self.name)))?,
+        };
+        Ok(session.insert(connected))
+    }
+
+    fn renew(&self, session: &mut Option<Session>) -> Result<bool, crate::postgres::PgError> {
+        let renewed = self.session(session)?.execute(
+            &self.statements.filled(
+                "UPDATE @BATCH_PROCESS SET RENEWED = clock_timestamp() WHERE PROCESS = $1 AND LOST IS NULL",
+            ),
+            &[&self.name],
+        )?;
+        Ok(renewed > 0)
+    }
+
+    fn stop_all(&self) {
+        for stop in guard(&self.stops).values() {
+            stop.raise();
+        }
+    }
+}
+
+/// The hold on an execution. Dropping it lets go of the execution.
+pub(super) struct Hold {
+    pub(super) shared: Weak<Shared>,
+    pub(super) execution: ExecutionId,
+}
+
+impl HeldLock for Hold {}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        shared.process.ended(self.execution);
+        // An execution that has ended needs nothing; a running one without its runner is free to be taken over.
+        let released = shared.lend().and_then(|lent| {
+            shared.tx(&lent).execute(
+                "UPDATE @BATCH_JOB_OWNER o SET PROCESS = NULL
+                 FROM @BATCH_JOB_EXECUTION e
+                 WHERE o.JOB_EXECUTION_ID = $1 AND o.PROCESS = $2 AND e.JOB_EXECUTION_ID = $1
+                   AND e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')",
+                &[&self.execution.0, &shared.process.name],
+            )
+        });
+        if let Err(error) = released {
+            tracing::debug!(?error, "the execution could not be released");
+        }
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").field("execution", &self.execution).finish_non_exhaustive()
+    }
+}
+
+/// The name of the space in which the process's number means something; empty if the system does not say.
+fn pid_space() -> String {
+    std::fs::read_link("/proc/self/ns/pid")
+        .map_or_else(|_| String::new(), |space| space.display().to_string())
+}

@@ -1,0 +1,137 @@
+//! Creates the tables of the repository, and brings older ones up to date.
+
+use super::error::{Trouble, unusable};
+use super::rows::get;
+use super::shared::Statements;
+use crate::postgres::{Postgres, Session};
+
+/// The statements that lead from each version to the next.
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../schema/postgres_1.sql"))];
+
+/// The version of the schema that this program writes.
+const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// The oldest server, as `server_version_num` counts.
+const OLDEST: i32 = 130_000;
+
+/// The tables of the framework that are there.
+struct Present {
+    /// Its own: the repository's name and the version of the tables.
+    ours: Option<(String, i64)>,
+    /// Those of Spring Batch.
+    spring: bool,
+}
+
+/// Brings the schema up to date and returns the repository's own name.
+pub(super) fn prepare(
+    session: &Session,
+    statements: &Statements,
+    database: &Postgres,
+    creates: bool,
+) -> Result<String, Trouble> {
+    let version: i32 = get(&session.query_one("SELECT current_setting('server_version_num')::int", &[])?, 0)?;
+    if version < OLDEST {
+        let what =
+            format!("the server is PostgreSQL {}, and version 13 is the oldest that works", version / 10_000);
+        return Err(unusable(database.place(), what).into());
+    }
+    let present = present(session, statements, database)?;
+    if let Some((uuid, VERSION)) = present.ours {
+        return Ok(uuid);
+    }
+    if !creates && present.ours.is_none() {
+        return Err(unusable(database.place(), "holds no repository: `run` creates one").into());
+    }
+    session.begin("SET LOCAL lock_timeout = '60s'")?;
+    let uuid = create_or_migrate(session, statements, database);
+    if uuid.is_err() {
+        session.rollback()?;
+        return uuid;
+    }
+    session.commit().map_err(|error| Trouble::Database(error.into_error()))?;
+    uuid
+}
+
+/// Another process may have been faster: it holds the lock until its commit.
+fn create_or_migrate(
+    session: &Session,
+    statements: &Statements,
+    database: &Postgres,
+) -> Result<String, Trouble> {
+    session.query(
+        "SELECT pg_advisory_xact_lock(hashtextextended('batch schema ' || $1, 0))",
+        &[&database.schema()],
+    )?;
+    let exists = session.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&database.schema()])?;
+    if !get::<bool>(&exists, 0)? {
+        session.batch_execute(&format!("CREATE SCHEMA {}", database.schema()))?;
+    }
+    let Present { ours, spring } = present(session, statements, database)?;
+    if !spring {
+        session.batch_execute(&statements.filled(include_str!("../schema/postgres_spring.sql")))?;
+    } else if ours.is_none() {
+        refuse_two_running(session, statements, database)?;
+    }
+    let version = ours.as_ref().map_or(0, |(_, version)| *version);
+    for (_, migration) in MIGRATIONS.iter().filter(|(makes, _)| *makes > version) {
+        session.batch_execute(&statements.filled(migration))?;
+    }
+    if let Some((uuid, version)) = ours {
+        if version < VERSION {
+            session.execute(&statements.filled("UPDATE @BATCH_SCHEMA SET VERSION = $1"), &[&VERSION])?;
+        }
+        return Ok(uuid);
+    }
+    let uuid = uuid::Uuid::new_v4().to_string();
+    session.execute(
+        &statements.filled("INSERT INTO @BATCH_SCHEMA (VERSION, REPOSITORY) VALUES ($1, $2)"),
+        &[&VERSION, &uuid],
+    )?;
+    Ok(uuid)
+}
+
+/// The tables that are there; those of a newer program are refused.
+fn present(session: &Session, statements: &Statements, database: &Postgres) -> Result<Present, Trouble> {
+    let exists = session.query_one(
+        "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL",
+        &[&statements.filled("@BATCH_SCHEMA"), &statements.filled("@BATCH_JOB_INSTANCE")],
+    )?;
+    let (ours, spring): (bool, bool) = (get(&exists, 0)?, get(&exists, 1)?);
+    if !ours {
+        return Ok(Present { ours: None, spring });
+    }
+    let row = session
+        .query_opt(&statements.filled("SELECT REPOSITORY, VERSION FROM @BATCH_SCHEMA"), &[])?
+        .ok_or_else(|| Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned()))?;
+    let (uuid, version): (String, i64) = (get(&row, 0)?, get(&row, 1)?);
+    if version > VERSION {
+        let what = format!(
+            "has schema version {version}, but this program supports at most version {VERSION}: use a newer program, or another `?schema=`"
+        );
+        return Err(unusable(database.place(), what).into());
+    }
+    Ok(Present { ours: Some((uuid, version)), spring })
+}
+
+/// In a repository that Spring Batch made, an instance may have several running executions; only one of them can be true.
+fn refuse_two_running(
+    session: &Session,
+    statements: &Statements,
+    database: &Postgres,
+) -> Result<(), Trouble> {
+    let stuck = session.query(
+        &statements.filled(
+            "SELECT i.JOB_NAME, string_agg(e.JOB_EXECUTION_ID::text, ' and ' ORDER BY e.JOB_EXECUTION_ID)
+             FROM @BATCH_JOB_EXECUTION e JOIN @BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+             WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')
+             GROUP BY i.JOB_INSTANCE_ID, i.JOB_NAME HAVING count(*) > 1",
+        ),
+        &[],
+    )?;
+    let Some(row) = stuck.first() else { return Ok(()) };
+    let (job, executions): (String, String) = (get(row, 0)?, get(row, 1)?);
+    let what = format!(
+        "executions {executions} of one instance of job `{job}` are both marked running: set the STATUS of those that no process runs to FAILED, with an END_TIME"
+    );
+    Err(unusable(database.place(), what).into())
+}

@@ -1,0 +1,278 @@
+//! The connections of a repository, and the transactions on them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::Trouble;
+use super::options::Options;
+use super::process::Process;
+use crate::definition::{Durability, ExecutionId, StopSignal};
+use crate::postgres::types::ToSql;
+use crate::postgres::{Postgres, Row, Session};
+
+/// The wait between two attempts to reach a server that was lost.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
+/// How often a transaction is repeated that the server asks to repeat.
+const SERIALIZATIONS: u32 = 20;
+
+/// The state shared by all handles of one repository.
+pub(super) struct Shared {
+    pub(super) database: Postgres,
+    /// `BATCH_SCHEMA.REPOSITORY`.
+    pub(super) uuid: String,
+    pub(super) options: Options,
+    pub(super) process: Process,
+    pub(super) statements: Statements,
+    idle: Mutex<Vec<Session>>,
+    /// The durabilities of the executions that this process runs.
+    pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
+}
+
+/// The statements with the schema filled in, each made once.
+pub(super) struct Statements {
+    schema: String,
+    made: Mutex<HashMap<&'static str, Arc<str>>>,
+}
+
+impl Statements {
+    pub(super) fn in_schema(schema: &str) -> Self {
+        Self { schema: schema.to_owned(), made: Mutex::default() }
+    }
+
+    /// The statement, with the schema for each `@`.
+    pub(super) fn get(&self, statement: &'static str) -> Arc<str> {
+        let make = || Arc::from(self.filled(statement));
+        Arc::clone(guard(&self.made).entry(statement).or_insert_with(make))
+    }
+
+    /// The same for a text that is not kept.
+    pub(super) fn filled(&self, statement: &str) -> String {
+        statement.replace('@', &format!("{}.", self.schema))
+    }
+}
+
+/// A value of a statement.
+pub(super) type Value<'v> = &'v (dyn ToSql + Sync);
+
+/// A session with the statements of a schema.
+#[derive(Clone, Copy)]
+pub(super) struct Tx<'s> {
+    pub(super) session: &'s Session,
+    pub(super) statements: &'s Statements,
+}
+
+impl Tx<'_> {
+    pub(super) fn execute(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, Trouble> {
+        Ok(self.session.execute(&self.statements.get(statement), values)?)
+    }
+
+    pub(super) fn query(&self, query: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Trouble> {
+        Ok(self.session.query(&self.statements.get(query), values)?)
+    }
+
+    pub(super) fn query_one(&self, query: &'static str, values: &[Value<'_>]) -> Result<Row, Trouble> {
+        Ok(self.session.query_one(&self.statements.get(query), values)?)
+    }
+
+    pub(super) fn query_opt(
+        &self,
+        query: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Row>, Trouble> {
+        Ok(self.session.query_opt(&self.statements.get(query), values)?)
+    }
+
+    /// Sends a statement whose answer is awaited with the next one.
+    pub(super) fn send(&self, statement: &'static str, values: &[Value<'_>]) -> Result<(), Trouble> {
+        Ok(self.session.send(&self.statements.get(statement), values)?)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        database: Postgres,
+        uuid: String,
+        options: Options,
+        statements: Statements,
+        session: Session,
+    ) -> Self {
+        Self {
+            process: Process::this(database.clone(), options.lease),
+            database,
+            uuid,
+            options,
+            statements,
+            idle: Mutex::new(vec![session]),
+            durabilities: Mutex::default(),
+        }
+    }
+
+    pub(super) fn place(&self) -> &str {
+        self.database.place()
+    }
+
+    /// An idle connection, or a new one.
+    pub(super) fn lend(&self) -> Result<Lent<'_>, Trouble> {
+        loop {
+            let Some(session) = guard(&self.idle).pop() else { break };
+            if !session.is_closed() {
+                return Ok(Lent { shared: self, session: Some(session) });
+            }
+        }
+        Ok(Lent { shared: self, session: Some(self.connect()?) })
+    }
+
+    /// A new connection under the name by which a takeover finds it.
+    pub(super) fn connect(&self) -> Result<Session, Trouble> {
+        Ok(Session::connect(&self.database, &self.process.application_name())?)
+    }
+
+    pub(super) fn tx<'s>(&'s self, session: &'s Session) -> Tx<'s> {
+        Tx { session, statements: &self.statements }
+    }
+
+    /// Reads in one snapshot. Writes nothing, and needs no right to write.
+    pub(super) fn read<T>(&self, work: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let lent = self.lend()?;
+        lent.begin("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        let read = work(&self.tx(&lent));
+        lent.rollback()?;
+        read
+    }
+
+    /// Runs `work` in a transaction that commits. While the server cannot be reached, tries again for a minute; also
+    /// if it asks for a repetition. If nobody can know whether a commit has happened, `done` looks it up before the next
+    /// attempt.
+    pub(super) fn transact<T>(
+        &self,
+        durability: Durability,
+        stop: Option<&StopSignal>,
+        work: impl Fn(&Tx<'_>) -> Result<T, Trouble>,
+        done: impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
+    ) -> Result<T, Trouble> {
+        let until = Instant::now() + self.options.patience;
+        let mut unknown = false;
+        let mut repeated = 0;
+        loop {
+            let error = match self.attempt(durability, stop, unknown, &work, &done) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            unknown |= error.unknown;
+            if !error.trouble.passes() && !error.unknown {
+                return Err(error.trouble);
+            }
+            repeated += 1;
+            if matches!(&error.trouble, Trouble::Database(error) if error.is_serialization()) {
+                if repeated > SERIALIZATIONS {
+                    return Err(error.trouble);
+                }
+            } else if Instant::now() >= until || stop.is_some_and(StopSignal::is_raised) {
+                return Err(error.trouble);
+            } else {
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        durability: Durability,
+        stop: Option<&StopSignal>,
+        unknown: bool,
+        work: &impl Fn(&Tx<'_>) -> Result<T, Trouble>,
+        done: &impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
+    ) -> Result<T, Attempt> {
+        let lent = self.lend()?;
+        lent.watch(stop);
+        lent.begin(settings(durability))?;
+        let tx = self.tx(&lent);
+        let worked = if unknown { done(&tx).transpose() } else { None };
+        let is_done = worked.is_some();
+        let worked = worked.unwrap_or_else(|| work(&tx));
+        let value = match worked {
+            Ok(value) if !is_done => value,
+            ended => {
+                lent.rollback()?;
+                return Ok(ended?);
+            }
+        };
+        match lent.commit() {
+            Ok(()) => Ok(value),
+            Err(error) => Err(Attempt { unknown: error.is_unknown(), trouble: error.into_error().into() }),
+        }
+    }
+
+    pub(super) fn durability_of(&self, execution: ExecutionId) -> Durability {
+        guard(&self.durabilities).get(&execution).copied().unwrap_or_default()
+    }
+}
+
+/// The settings of a transaction. A commit that need only survive the process does not wait for the server's disk.
+pub(super) fn settings(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Machine => "SET LOCAL lock_timeout = '60s'",
+        Durability::Process => "SET LOCAL lock_timeout = '60s'; SET LOCAL synchronous_commit = off",
+    }
+}
+
+/// A failed attempt.
+struct Attempt {
+    trouble: Trouble,
+    /// It may have committed.
+    unknown: bool,
+}
+
+impl<T: Into<Trouble>> From<T> for Attempt {
+    fn from(trouble: T) -> Self {
+        Self { trouble: trouble.into(), unknown: false }
+    }
+}
+
+/// A borrowed connection.
+pub(super) struct Lent<'s> {
+    shared: &'s Shared,
+    session: Option<Session>,
+}
+
+impl Lent<'_> {
+    fn watch(&self, stop: Option<&StopSignal>) {
+        let stop = stop.cloned();
+        self.set_watch(stop.map(|stop| Box::new(move || stop.is_raised()) as Box<dyn Fn() -> bool + Send>));
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.session.as_ref().expect("there until the loan ends")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        use crate::postgres::TransactionStatus;
+
+        let Some(session) = self.session.take() else { return };
+        session.set_watch(None);
+        if session.is_settled() && session.status() == TransactionStatus::None && !session.is_closed() {
+            guard(&self.shared.idle).push(session);
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("place", &self.place()).finish_non_exhaustive()
+    }
+}
+
+/// A poisoned mutex here protects values that are only replaced as a whole, so they are still valid.
+pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,111 @@
+//! The skipped items of chunks in the table of the repository.
+
+use std::sync::Arc;
+
+use super::error::Trouble;
+use super::rows::{self, get, int};
+use super::shared::{Shared, Tx};
+use super::steps::check_owner;
+use crate::definition::{ExecutionId, StepExecutionId};
+use crate::postgres::Row;
+use crate::repository::{Ownership, RepositoryError, SkippedItem, SkippedRow};
+
+/// An item with its sequence, from the columns that begin at `first`: `SEQUENCE`, `PHASE`, `SOURCE_POSITION`,
+/// `LOCATION`, `ERROR`, `ITEM`.
+pub(super) fn item(row: &Row, first: usize) -> Result<(u64, SkippedItem), Trouble> {
+    let item = SkippedItem {
+        phase: get::<&str>(row, first + 1)?.parse().map_err(Trouble::Corrupt)?,
+        position: get(row, first + 2)?,
+        location: get(row, first + 3)?,
+        error: get(row, first + 4)?,
+        item: get(row, first + 5)?,
+    };
+    Ok((rows::count(row, first)?, item))
+}
+
+/// Inserts an item, unless it already exists.
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    step: StepExecutionId,
+    sequence: u64,
+    item: &SkippedItem,
+) -> Result<(), Trouble> {
+    let clean = |text: &String| text.replace('\0', "\u{fffd}");
+    tx.send(
+        "INSERT INTO @BATCH_SKIPPED_ITEM (STEP_EXECUTION_ID, SEQUENCE, PHASE, SOURCE_POSITION, LOCATION, ERROR, ITEM)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (STEP_EXECUTION_ID, SEQUENCE) DO NOTHING",
+        &[
+            &step.0,
+            &int(sequence),
+            &item.phase.as_str(),
+            &item.position,
+            &item.location.as_ref().map(clean),
+            &rows::text(&item.error),
+            &item.item.as_ref().map(clean),
+        ],
+    )
+}
+
+/// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
+pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, Trouble> {
+    shared.transact(
+        crate::definition::Durability::Process,
+        None,
+        |tx| {
+            let row = tx.query_opt(
+                "SELECT (SELECT MAX(SEQUENCE) FROM @BATCH_SKIPPED_ITEM WHERE STEP_EXECUTION_ID = $1)
+                 FROM @BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = $1",
+                &[&step.0],
+            )?;
+            row.map(|row| rows::count(&row, 0)).transpose()
+        },
+        |_| Ok(None),
+    )
+}
+
+/// Inserts items with their numbers, except those that exist.
+pub(super) fn add(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    step: StepExecutionId,
+    items: &[(u64, SkippedItem)],
+) -> Result<(), Trouble> {
+    shared.transact(
+        shared.durability_of(owner.execution),
+        None,
+        |tx| {
+            check_owner(tx, owner)?;
+            items.iter().try_for_each(|(sequence, item)| insert(tx, step, *sequence, item))
+        },
+        |_| Ok(None),
+    )
+}
+
+pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<SkippedRow>, Trouble> {
+    shared.read(|tx| {
+        let known = tx.query_opt(
+            "SELECT FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
+            &[&execution.0],
+        )?;
+        known.ok_or(RepositoryError::NoSuchExecution(execution))?;
+        let rows = tx.query(
+            "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, i.SEQUENCE, i.PHASE, i.SOURCE_POSITION, i.LOCATION, i.ERROR, i.ITEM
+             FROM @BATCH_STEP_EXECUTION s
+             JOIN @BATCH_SKIPPED_ITEM i ON i.STEP_EXECUTION_ID = s.STEP_EXECUTION_ID
+             WHERE s.JOB_EXECUTION_ID = $1 ORDER BY s.STEP_EXECUTION_ID, i.SEQUENCE",
+            &[&execution.0],
+        )?;
+        rows.iter()
+            .map(|row| {
+                let (sequence, item) = item(row, 2)?;
+                Ok(SkippedRow {
+                    execution,
+                    step_execution: StepExecutionId(get(row, 0)?),
+                    step: get(row, 1)?,
+                    sequence,
+                    item,
+                })
+            })
+            .collect()
+    })
+}

@@ -1,0 +1,318 @@
+//! Takes over running executions whose owner is dead or that a person names, and requests stops.
+
+use std::sync::Arc;
+
+use super::error::Trouble;
+use super::launch::next_epoch;
+use super::partitions;
+use super::process::{Liveness, application_name, process_columns};
+use super::rows::{self, durability_text, get, int, now, owner_columns, running};
+use super::shared::{Shared, Tx, guard};
+use crate::definition::{Durability, ExecutionId, InstanceId};
+use crate::postgres::Row;
+use crate::repository::{
+    BatchStatus, JobExecution, OWNER_LOST, Owner, OwnerState, RepositoryError, launch, owner,
+};
+
+/// A running execution, by its row.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) id: ExecutionId,
+    pub(super) instance: InstanceId,
+    pub(super) job: String,
+    pub(super) owner: Option<Owner>,
+    /// Its process, in `BATCH_PROCESS`.
+    process: Option<String>,
+    liveness: Liveness,
+}
+
+/// The query of running executions, with a condition.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID, i.JOB_NAME, ",
+            owner_columns!(),
+            ", ",
+            process_columns!(),
+            " FROM @BATCH_JOB_EXECUTION e
+              JOIN @BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
+              LEFT JOIN @BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+              LEFT JOIN @BATCH_PROCESS p ON p.PROCESS = o.PROCESS
+              WHERE e.STATUS IN ",
+            running!(),
+            $condition,
+            " ORDER BY e.JOB_EXECUTION_ID"
+        )
+    };
+}
+
+fn running_of(shared: &Shared, row: &Row) -> Result<Running, Trouble> {
+    Ok(Running {
+        id: ExecutionId(get(row, 0)?),
+        instance: InstanceId(get(row, 1)?),
+        job: get(row, 2)?,
+        owner: rows::owner(row, 3)?,
+        process: get(row, 9)?,
+        liveness: shared.process.liveness(row, 8)?,
+    })
+}
+
+fn all(shared: &Shared, rows: &[Row]) -> Result<Vec<Running>, Trouble> {
+    rows.iter().map(|row| running_of(shared, row)).collect()
+}
+
+pub(super) fn running_of_instance(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    instance: InstanceId,
+) -> Result<Option<Running>, Trouble> {
+    let rows = tx.query(select!(" AND e.JOB_INSTANCE_ID = $1"), &[&instance.0])?;
+    rows.first().map(|row| running_of(shared, row)).transpose()
+}
+
+pub(super) fn running_of_job(shared: &Shared, tx: &Tx<'_>, job: &str) -> Result<Vec<Running>, Trouble> {
+    all(shared, &tx.query(select!(" AND i.JOB_NAME = $1"), &[&job])?)
+}
+
+fn running_of_process(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<Vec<Running>, Trouble> {
+    all(shared, &tx.query(select!(" AND o.PROCESS = $1"), &[&process])?)
+}
+
+fn running_execution(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    execution: ExecutionId,
+) -> Result<Option<Running>, Trouble> {
+    let row = tx.query_opt(select!(" AND e.JOB_EXECUTION_ID = $1"), &[&execution.0])?;
+    row.map(|row| running_of(shared, &row)).transpose()
+}
+
+pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Result<OwnerState, Trouble> {
+    let running = shared.read(|tx| running_execution(shared, tx, execution.id))?;
+    Ok(match running.map(|running| running.liveness) {
+        Some(Liveness::Alive(_)) => OwnerState::Alive,
+        Some(Liveness::Dead | Liveness::LeaseOver) => OwnerState::Dead,
+        Some(Liveness::Unknown) | None => OwnerState::Unknown,
+    })
+}
+
+pub(super) fn already_running(running: &Running) -> RepositoryError {
+    let mut owner = owner::in_words(running.owner.as_ref());
+    if let Liveness::Alive(seconds) = running.liveness {
+        owner = format!("{owner}, whose lease runs for {seconds} more seconds unless it is renewed");
+    }
+    match launch::already_running(&running.job, running.id, None) {
+        RepositoryError::AlreadyRunning { job, execution, .. } => {
+            RepositoryError::AlreadyRunning { job, execution, owner }
+        }
+        error => error,
+    }
+}
+
+/// Takes over the execution, and all others of its process, if the owner is dead or its lease ran out. Returns false if
+/// it is alive, or nothing is known of it.
+pub(super) fn take_over_if_dead(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<bool, Trouble> {
+    match running.liveness {
+        Liveness::Alive(_) | Liveness::Unknown => return Ok(false),
+        Liveness::Dead | Liveness::LeaseOver => {}
+    }
+    let Some(process) = &running.process else {
+        take_over(shared, tx, running)?;
+        return Ok(true);
+    };
+    // The lease decides in the statement itself: the process may have renewed it meanwhile.
+    let proved = running.liveness == Liveness::Dead;
+    let declared = tx.execute(
+        "UPDATE @BATCH_PROCESS SET LOST = clock_timestamp(), LOST_TO = $2
+         WHERE PROCESS = $1 AND LOST IS NULL
+           AND ($3 OR greatest(RENEWED, pg_postmaster_start_time()) + LEASE < clock_timestamp())",
+        &[process, &shared.process.name, &proved],
+    )?;
+    if declared == 0 {
+        let lost =
+            tx.query_opt("SELECT LOST IS NOT NULL FROM @BATCH_PROCESS WHERE PROCESS = $1", &[process])?;
+        if !lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false) {
+            return Ok(false);
+        }
+    }
+    take_over(shared, tx, running)?;
+    for other in running_of_process(shared, tx, process)? {
+        if other.id != running.id {
+            take_over(shared, tx, &other)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Ends the execution and its running steps as FAILED, and fences its owner.
+pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<(), Trouble> {
+    if let Some(process) = running.process.as_ref().filter(|process| **process != shared.process.name) {
+        // A connection that sleeps in a transaction holds the rows that are written next.
+        tx.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = $1 AND pid <> pg_backend_pid()",
+            &[&application_name(process)],
+        )?;
+    }
+    tx.query(
+        "SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE",
+        &[&running.instance.0],
+    )?;
+    let epoch = int(next_epoch(tx, running.instance)?);
+    let raised = tx.execute(
+        // A death after progress is no crash loop. Later executions of the same process are its nested jobs.
+        "UPDATE @BATCH_JOB_OWNER owner
+         SET EPOCH = $1,
+             PROCESS = NULL,
+             RECOVERIES = CASE WHEN EXISTS (
+                 SELECT 1 FROM @BATCH_JOB_OWNER o JOIN @BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
+                 WHERE o.JOB_EXECUTION_ID >= $2 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
+                   AND (o.PID, o.START_TICKS, o.BOOT_ID) = (owner.PID, owner.START_TICKS, owner.BOOT_ID)
+             ) THEN 0 ELSE RECOVERIES + 1 END
+         WHERE JOB_EXECUTION_ID = $2",
+        &[&epoch, &running.id.0],
+    )?;
+    if raised == 0 {
+        tx.execute(
+            "INSERT INTO @BATCH_JOB_OWNER (JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH, RECOVERIES, DURABILITY,
+                                           OWNER, HOST, PID, START_TICKS, BOOT_ID)
+             VALUES ($1, $2, $3, 1, $4, '', 'unknown', 0, 0, '')",
+            &[&running.id.0, &running.instance.0, &epoch, &durability_text(Durability::Machine)],
+        )?;
+    }
+    let lost = format!("{} was lost", owner::in_words(running.owner.as_ref()));
+    fail_running_steps(tx, running.id, OWNER_LOST, &lost)?;
+    tx.execute(
+        concat!(
+            "UPDATE @BATCH_JOB_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'FAILED', EXIT_CODE = $1, EXIT_MESSAGE = $2, END_TIME = ",
+            now!(),
+            ", LAST_UPDATED = ",
+            now!(),
+            " WHERE JOB_EXECUTION_ID = $3"
+        ),
+        &[&OWNER_LOST, &lost, &running.id.0],
+    )?;
+    guard(&shared.durabilities).remove(&running.id);
+    Ok(())
+}
+
+/// Ends the unfinished steps of an execution that ends. It waits for a chunk that is being committed, and the owner can
+/// commit nothing more.
+pub(super) fn fail_running_steps(
+    tx: &Tx<'_>,
+    execution: ExecutionId,
+    exit_code: &str,
+    why: &str,
+) -> Result<(), Trouble> {
+    // First the rows, then their sums: a chunk may be committed meanwhile.
+    tx.query(
+        concat!(
+            "SELECT FROM @BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = $1 AND STATUS IN ",
+            running!(),
+            " ORDER BY STEP_EXECUTION_ID FOR UPDATE"
+        ),
+        &[&execution.0],
+    )?;
+    partitions::sum_up(tx, execution)?;
+    tx.execute(
+        concat!(
+            "UPDATE @BATCH_STEP_EXECUTION
+             SET VERSION = VERSION + 1, STATUS = 'FAILED', EXIT_CODE = $1, EXIT_MESSAGE = $2, END_TIME = ",
+            now!(),
+            ", LAST_UPDATED = ",
+            now!(),
+            " WHERE JOB_EXECUTION_ID = $3 AND STATUS IN ",
+            running!()
+        ),
+        &[&exit_code, &why, &execution.0],
+    )?;
+    Ok(())
+}
+
+pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {
+    shared.transact(
+        Durability::Machine,
+        None,
+        |tx| {
+            let running = all(shared, &tx.query(select!(""), &[])?)?;
+            let mut taken = Vec::new();
+            for running in &running {
+                // It may have been taken over with another of its process.
+                let still = running_execution(shared, tx, running.id)?.is_some();
+                if !still || take_over_if_dead(shared, tx, running)? {
+                    taken.push(running.id);
+                }
+            }
+            Ok(taken)
+        },
+        |_| Ok(None),
+    )
+}
+
+fn status_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<BatchStatus, Trouble> {
+    let row = tx.query_opt(
+        "SELECT STATUS FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1 FOR UPDATE",
+        &[&execution.0],
+    )?;
+    let row = row.ok_or(RepositoryError::NoSuchExecution(execution))?;
+    rows::status(&row, 0)
+}
+
+pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+    shared.transact(
+        Durability::Machine,
+        None,
+        |tx| {
+            let status = status_of(tx, execution)?;
+            if !status.is_running() {
+                return Err(RepositoryError::NotRunning { execution, status }.into());
+            }
+            tx.send(
+                concat!(
+                    "UPDATE @BATCH_JOB_EXECUTION SET VERSION = VERSION + 1, STATUS = 'STOPPING', LAST_UPDATED = ",
+                    now!(),
+                    " WHERE JOB_EXECUTION_ID = $1 AND STATUS IN ('STARTING', 'STARTED')"
+                ),
+                &[&execution.0],
+            )
+        },
+        |_| Ok(None),
+    )
+}
+
+pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+    shared.transact(
+        Durability::Machine,
+        None,
+        |tx| {
+            let status = status_of(tx, execution)?;
+            if matches!(status, BatchStatus::Completed | BatchStatus::Abandoned) {
+                let row = tx.query_one(
+                    "SELECT i.JOB_NAME FROM @BATCH_JOB_EXECUTION e JOIN @BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
+                     WHERE e.JOB_EXECUTION_ID = $1",
+                    &[&execution.0],
+                )?;
+                let job = get(&row, 0)?;
+                return Err(RepositoryError::AlreadyComplete { job, execution, status }.into());
+            }
+            if let Some(running) = running_execution(shared, tx, execution)?
+                && !take_over_if_dead(shared, tx, &running)?
+            {
+                return Err(already_running(&running).into());
+            }
+            tx.send(
+                concat!(
+                    "UPDATE @BATCH_JOB_EXECUTION
+                     SET VERSION = VERSION + 1, STATUS = 'ABANDONED', END_TIME = COALESCE(END_TIME, ",
+                    now!(),
+                    "), LAST_UPDATED = ",
+                    now!(),
+                    " WHERE JOB_EXECUTION_ID = $1"
+                ),
+                &[&execution.0],
+            )
+        },
+        |_| Ok(None),
+    )
+}
