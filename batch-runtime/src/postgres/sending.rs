@@ -122,7 +122,7 @@ impl Session {
         let mut inner = self.inner.borrow_mut();
         let Some(answered) = inner.feed(answer, feed, most) else { return Ok(()) };
         inner.copying = None;
-        feed.clear();
+        feed.cancel();
         let error = match answered {
             Err(error) => inner.blame(error, statement),
             Ok(_) => PgError::used("the server has ended the copy").in_statement(statement),

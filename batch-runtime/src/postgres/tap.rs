@@ -81,6 +81,8 @@ pub(super) struct Feed(Arc<Mutex<Rows>>);
 #[derive(Debug, Default)]
 struct Rows {
     frames: VecDeque<Bytes>,
+    /// Whether a part of the first frame is sent.
+    begun: bool,
     size: usize,
     ended: bool,
 }
@@ -98,9 +100,13 @@ impl Feed {
         self.lock().ended = true;
     }
 
-    /// Drops what was not sent, as nobody reads it.
-    pub(super) fn clear(&self) {
-        *self.lock() = Rows { ended: true, ..Rows::default() };
+    /// Ends it without the frames that were not sent, as nobody reads them. One that was begun is still sent to its end.
+    pub(super) fn cancel(&self) {
+        let mut rows = self.lock();
+        let begun = usize::from(rows.begun);
+        rows.frames.truncate(begun);
+        rows.size = rows.frames.front().map_or(0, Bytes::len);
+        rows.ended = true;
     }
 
     /// The bytes that were not sent yet.
@@ -219,7 +225,8 @@ impl<S: AsyncWrite + Unpin> Tap<S> {
         while let Some(frame) = rows.frames.front_mut() {
             let sent = ready!(Pin::new(&mut self.stream).poll_write(context, frame))?;
             frame.advance(sent);
-            if frame.is_empty() {
+            rows.begun = !frame.is_empty();
+            if !rows.begun {
                 rows.frames.pop_front();
             }
             rows.size = rows.size.saturating_sub(sent);
@@ -290,6 +297,8 @@ mod tests {
         bytes: Vec<u8>,
         size: usize,
         written: Vec<u8>,
+        /// The most that is written until there is no room.
+        most: usize,
     }
 
     impl AsyncRead for Pieces {
@@ -311,7 +320,10 @@ mod tests {
             _: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
-            let size = self.size.min(bytes.len());
+            let size = self.size.min(bytes.len()).min(self.most - self.written.len());
+            if size == 0 {
+                return Poll::Pending;
+            }
             self.written.extend_from_slice(&bytes[..size]);
             Poll::Ready(Ok(size))
         }
@@ -326,7 +338,7 @@ mod tests {
     }
 
     fn pieces(bytes: Vec<u8>, size: usize) -> Pieces {
-        Pieces { bytes, size, written: Vec::new() }
+        Pieces { bytes, size, written: Vec::new(), most: usize::MAX }
     }
 
     fn read_all(tap: &mut Tap<Pieces>, context: &mut Context<'_>) -> Vec<u8> {
@@ -378,6 +390,36 @@ mod tests {
             read_all(&mut tap, context);
             assert_eq!(ear.heard().status, TransactionStatus::None);
             assert!(!ear.heard().committed);
+        }
+    }
+
+    #[test]
+    fn a_feed_that_is_cancelled_ends_with_a_whole_frame() {
+        let context = &mut Context::from_waker(std::task::Waker::noop());
+        let startup = [&8_u32.to_be_bytes()[..], &[0; 4]].concat();
+        for cancelled_after in 0..40 {
+            let (mut tap, ear) = Tap::new(pieces(Vec::new(), usize::MAX));
+            let (statement, feed) = ear.copy("COPY t FROM STDIN");
+            let copy = frame(b'Q', format!("{statement}\0").as_bytes());
+            let after = frame(b'Q', b"ROLLBACK\0");
+            let mut bytes = [&startup[..], &copy, &after].concat();
+            write(&mut tap, context, &mut bytes);
+            let (first, second) = (frame(b'd', b"one row"), frame(b'd', b"two"));
+            let all = [&first[..], &second].concat();
+            feed.push(first.clone().into());
+            feed.push(second.into());
+            tap.stream.most = tap.stream.written.len() + cancelled_after.min(all.len());
+            write(&mut tap, context, &mut bytes);
+            feed.cancel();
+            tap.stream.most = usize::MAX;
+            write(&mut tap, context, &mut bytes);
+            let sent = match cancelled_after {
+                0 => 0,
+                within if within <= first.len() => first.len(),
+                _ => all.len(),
+            };
+            let expected = [&startup[..], &copy, &all[..sent], &after].concat();
+            assert_eq!(tap.stream.written, expected, "after {cancelled_after} bytes");
         }
     }
 
