@@ -110,6 +110,7 @@ pub use definition::{Arranged, Durability, Mark, Partitionable, Progress, Reader
 // What components return, and what they ask for.
 pub use definition::{Ended, Exit, JobContext, JobEnd, Many, Output, Partition, Repeat, StepContext};
 // Databases.
+pub use definition::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError, DatabaseValue};
 pub use definition::{
     Backend, ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver,
     OpenTransaction, Sqlite, Transaction,
@@ -161,8 +162,9 @@ pub mod prelude {
     pub use std::path::{Path, PathBuf};
 
     pub use crate::definition::{
-        Connection, Ended, Ended::Completed, Ended::Failed, Exit, Failure, JobContext, JobEnd, Many, Output,
-        Partition, Progress, Reader, Repeat, Splittable, Sqlite, StepContext, Transaction, Writer,
+        AnyDatabase, Connection, DatabaseError, Ended, Ended::Completed, Ended::Failed, Exit, Failure,
+        JobContext, JobEnd, Many, Output, Partition, Progress, Reader, Repeat, Splittable, Sqlite,
+        StepContext, Transaction, Writer,
     };
     #[cfg(feature = "postgres")]
     pub use crate::postgres::{PgError, Postgres};

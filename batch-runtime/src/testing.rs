@@ -42,7 +42,7 @@ pub fn run(launch: &Launch) -> Result<JobReport, JobError> {
 /// # Ok::<(), rusqlite::Error>(())
 /// ```
 #[must_use]
-pub fn transaction<'c, D: Database>(tx: &'c <D::Driver as Driver>::Transaction<'c>) -> Transaction<'c, D> {
+pub fn transaction<D: Database>(tx: <D::Driver as Driver>::Borrowed<'_>) -> Transaction<'_, D> {
     Transaction::new(tx)
 }
 

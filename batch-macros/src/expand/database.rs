@@ -50,7 +50,7 @@ pub(crate) fn database(given: TokenStream, function: &ItemFn, errors: &mut Error
         fn __open(__scope: &__batch::Scope<'_>) -> ::core::result::Result<__batch::DatabaseHandle, __batch::Failure> {
             #fetch
             let __database = __batch::same::<__Driver>(#value);
-            ::core::result::Result::Ok(__batch::DatabaseHandle::new(__database))
+            ::core::result::Result::Ok(__batch::Driver::into_handle(__database))
         }
     };
     frame("database", function, stripped(function), quote!(#aliases #driver #error #open #definition))

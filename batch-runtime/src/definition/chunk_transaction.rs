@@ -48,7 +48,9 @@ impl<'c> ChunkTransaction<'c> {
         Self { inner: Inner::Other(transaction) }
     }
 
-    pub(crate) fn as_sqlite(&self) -> Option<&'c rusqlite::Transaction<'c>> {
+    /// Returns the transaction if it is of `SQLite`.
+    #[must_use]
+    pub fn as_sqlite(&self) -> Option<&'c rusqlite::Transaction<'c>> {
         match self.inner {
             Inner::Sqlite { transaction, .. } => Some(transaction),
             Inner::None | Inner::Other(_) => None,
@@ -62,6 +64,11 @@ impl<'c> ChunkTransaction<'c> {
             Inner::Other(transaction) => (transaction as &'c dyn Any).downcast_ref(),
             Inner::None | Inner::Sqlite { .. } => None,
         }
+    }
+
+    /// Returns whether there is no transaction.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.inner, Inner::None)
     }
 
     /// Returns the transaction as the type that a component asks for.

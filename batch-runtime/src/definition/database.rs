@@ -2,6 +2,7 @@
 //! [`Connection`] that components ask for.
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -13,22 +14,30 @@ use super::{Failure, Need, Scope};
 use crate::repository::{CheckpointKey, Checkpoints, RepositoryError, Wanted};
 
 /// A kind of database that can hold a chunk's transaction.
-pub trait Driver: Backend + Clone {
+pub trait Driver: Clone + Send + Sync + 'static {
     /// The kind.
     const KIND: DatabaseKind;
     /// The driver's own transaction.
     type Transaction<'c>;
+    /// What a component holds of it for as long as the transaction is open: usually a reference.
+    type Borrowed<'c>: Copy + Borrow<Self::Transaction<'c>>;
     /// The driver's own connection.
     type Connection: 'static;
 
     /// Returns the chunk's transaction if it is of this kind.
-    fn transaction<'c>(chunk: &ChunkTransaction<'c>) -> Option<&'c Self::Transaction<'c>>;
+    fn transaction<'c>(chunk: &ChunkTransaction<'c>) -> Option<Self::Borrowed<'c>>;
 
     /// Opens a new connection for reading, which refuses statements that write.
     ///
     /// # Errors
     /// If the database cannot be opened.
     fn connect_for_reading(&self) -> Result<Self::Connection, Failure>;
+
+    /// Converts the database to the handle that the engine uses.
+    fn into_handle(self) -> DatabaseHandle;
+
+    /// Returns the database if the handle is of this kind.
+    fn from_handle(handle: &DatabaseHandle) -> Option<Self>;
 }
 
 /// A database of any kind, as the engine uses it. Clones share one database.
@@ -89,6 +98,8 @@ pub struct DatabaseKind {
 impl DatabaseKind {
     /// [`Sqlite`].
     pub const SQLITE: Self = Self { name: "SQLite", ty: "Sqlite" };
+    /// [`AnyDatabase`](super::AnyDatabase): a step that asks for it takes the repository's own, of whichever kind.
+    pub const ANY: Self = Self { name: "any database", ty: "AnyDatabase" };
     /// [`Postgres`](crate::postgres::Postgres).
     #[cfg(feature = "postgres")]
     pub const POSTGRES: Self = Self { name: "PostgreSQL", ty: "Postgres" };
@@ -147,12 +158,12 @@ pub struct DatabaseInfo {
 /// `#[database]` function `warehouse`. The engine commits it, never the component: a component's `COMMIT` is
 /// refused, and its `ROLLBACK` fails the step. Components may use savepoints freely.
 pub struct Transaction<'c, D: Database = Sqlite> {
-    inner: &'c <D::Driver as Driver>::Transaction<'c>,
+    inner: <D::Driver as Driver>::Borrowed<'c>,
     database: PhantomData<D>,
 }
 
 impl<'c, D: Database> Transaction<'c, D> {
-    pub(crate) fn new(inner: &'c <D::Driver as Driver>::Transaction<'c>) -> Self {
+    pub(crate) fn new(inner: <D::Driver as Driver>::Borrowed<'c>) -> Self {
         Self { inner, database: PhantomData }
     }
 }
@@ -161,7 +172,7 @@ impl<'c, D: Database> Deref for Transaction<'c, D> {
     type Target = <D::Driver as Driver>::Transaction<'c>;
 
     fn deref(&self) -> &Self::Target {
-        self.inner
+        self.inner.borrow()
     }
 }
 

@@ -188,7 +188,7 @@ impl<I: IntoIterator> Collection for I {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not connect to a database",
     label = "not a supported database",
-    note = "a `#[database]` function returns `Sqlite`: `Sqlite::open(path)`"
+    note = "a `#[database]` function returns how to connect: `Sqlite::open(path)`, `Postgres::at(url)`, or `AnyDatabase::at(url)`"
 )]
 pub trait ConnectsTo {
     /// Named by generated code to check the trait.

@@ -1,11 +1,13 @@
 //! The traits that the attributes implement and that users implement for their own readers and writers.
 
 mod aggregation;
+mod any_database;
 mod bulk_fn;
 mod chunk_transaction;
 mod classifier;
 mod context;
 mod database;
+mod database_value;
 mod failure;
 mod faults;
 mod fitness;
@@ -56,6 +58,7 @@ mod writer;
 mod yields;
 
 pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
+pub use any_database::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError};
 pub use bulk_fn::BulkFn;
 pub use chunk_transaction::{ChunkTransaction, OpenTransaction};
 pub use classifier::ClassifierDefinition;
@@ -63,6 +66,7 @@ pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutio
 pub use database::{
     Backend, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of, Transaction,
 };
+pub use database_value::DatabaseValue;
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 
 use super::context::{JobContext, StepContext, StopSignal};
-use super::database::{Connection, Database, DatabaseHandle, Of};
+use super::database::{Connection, Database, DatabaseHandle, Driver, Of};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
 use super::partition::{Assigned, Partition};
@@ -306,10 +306,9 @@ impl<'s> Scope<'s> {
     pub fn connection<D: Database>(&self) -> Result<&'s Connection<D>, Failure> {
         self.step()?.local.local::<Connection<D>, _, _>(|| {
             let handle = self.database(Of::type_of::<D>())?;
-            let driver = handle
-                .downcast_ref::<D::Driver>()
+            let driver = D::Driver::from_handle(&handle)
                 .ok_or_else(|| Failure::new("the repository is not of the kind that the connection needs"))?;
-            Connection::open(driver)
+            Connection::open(&driver)
         })
     }
 

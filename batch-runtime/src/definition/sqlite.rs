@@ -9,7 +9,7 @@ use rusqlite::OpenFlags;
 
 use super::Failure;
 use super::chunk_transaction::ChunkTransaction;
-use super::database::{Database, DatabaseInfo, DatabaseKind, Driver};
+use super::database::{Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver};
 
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -103,6 +103,7 @@ impl fmt::Debug for Sqlite {
 impl Driver for Sqlite {
     const KIND: DatabaseKind = DatabaseKind::SQLITE;
     type Transaction<'c> = rusqlite::Transaction<'c>;
+    type Borrowed<'c> = &'c rusqlite::Transaction<'c>;
     type Connection = rusqlite::Connection;
 
     fn transaction<'c>(chunk: &ChunkTransaction<'c>) -> Option<&'c rusqlite::Transaction<'c>> {
@@ -118,6 +119,14 @@ impl Driver for Sqlite {
             self.connect_read_only()
         };
         connect().map_err(|error| Failure::new(error).at(format!("database {}", self.path.display())))
+    }
+
+    fn into_handle(self) -> DatabaseHandle {
+        DatabaseHandle::new(self)
+    }
+
+    fn from_handle(handle: &DatabaseHandle) -> Option<Self> {
+        handle.downcast_ref::<Self>().cloned()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::definition::{Environment, JobContext, JobEnd, JobInfo, Parameters, Values};
+use crate::definition::{DatabaseKind, Environment, JobContext, JobEnd, JobInfo, Parameters, Values};
 use crate::engine::error::JobError;
 use crate::engine::faults::undeclared::warn_of_undeclared;
 use crate::engine::flow::changed_job::holds;
@@ -152,9 +152,11 @@ pub(crate) fn run(
 /// Fails if a step commits in the repository's own database and the repository has none.
 fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> Result<(), JobError> {
     let kind = repository.database().map(|database| database.kind());
-    let other = steps(job.flow)
-        .into_iter()
-        .find_map(|step| step.own_database().filter(|wants| Some(*wants) != kind).map(|wants| (step, wants)));
+    let other = steps(job.flow).into_iter().find_map(|step| {
+        step.own_database()
+            .filter(|wants| !kind.is_some_and(|kind| *wants == kind || *wants == DatabaseKind::ANY))
+            .map(|wants| (step, wants))
+    });
     let Some((step, wants)) = other else { return Ok(()) };
     let has = match kind {
         Some(kind) => format!(
