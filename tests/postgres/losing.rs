@@ -1,5 +1,8 @@
 //! A session that loses its server, or is not wanted any more.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -79,4 +82,35 @@ fn a_server_dies_with_its_owner_and_leaves_nothing() {
     assert!(!folder.exists());
     let error = Session::connect(&Postgres::at(url), "a test").unwrap_err();
     assert!(error.is_connection(), "{error}");
+}
+
+#[test]
+fn a_server_dies_with_a_process_that_is_killed() {
+    const NAME: &str = "losing::a_server_dies_with_a_process_that_is_killed";
+    if std::env::var_os("BATCH_TEST_CHILD").is_some() {
+        let server = Server::start(&Options::default()).unwrap();
+        println!("\nfolder {}", server.folder().display());
+        std::thread::sleep(Duration::from_mins(10));
+        return;
+    }
+    if Server::start(&Options::default()).is_none() {
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env("BATCH_TEST_CHILD", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let folder =
+        lines.map_while(Result::ok).find_map(|line| line.strip_prefix("folder ").map(PathBuf::from)).unwrap();
+    assert!(folder.is_dir());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while folder.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!folder.exists());
 }

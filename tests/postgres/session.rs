@@ -163,7 +163,7 @@ fn values_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn a_session_moves_between_threads_and_works_inside_a_runtime() {
+fn a_session_moves_between_threads() {
     let Some((_database, session)) = session("") else { return };
     let session = std::thread::spawn(move || {
         session.execute("INSERT INTO t (id) VALUES (1)", &[]).unwrap();
@@ -172,6 +172,26 @@ fn a_session_moves_between_threads_and_works_inside_a_runtime() {
     .join()
     .unwrap();
     assert_eq!(rows(&session), [1]);
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn a_session_works_on_the_threads_of_a_runtime() {
+    let Some((database, _)) = session("") else { return };
+    let database = std::sync::Arc::new(database);
+    let used = |database: &postgres::Database, id: i64| {
+        let session = database.connect();
+        session.execute("INSERT INTO t (id) VALUES ($1)", &[&id]).unwrap();
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    runtime.block_on(async {
+        used(&database, 1);
+        let other = std::sync::Arc::clone(&database);
+        tokio::spawn(async move { used(&other, 2) }).await.unwrap();
+        let other = std::sync::Arc::clone(&database);
+        tokio::task::spawn_blocking(move || used(&other, 3)).await.unwrap();
+    });
+    assert_eq!(rows(&database.connect()), [1, 2, 3]);
 }
 
 #[test]

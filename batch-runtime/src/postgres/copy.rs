@@ -22,6 +22,16 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 ///
 /// The rows are sent as they come. [`end`](Self::end) waits until the server has taken them,
 /// [`end_later`](Self::end_later) does not. Without either the copy is given up, and the chunk fails.
+///
+/// ```
+/// use batch_runtime::postgres::{PgError, Transaction};
+///
+/// fn save(names: &[String], tx: &Transaction) -> Result<u64, PgError> {
+///     let mut rows = tx.copy("person", ["name"])?;
+///     names.iter().try_for_each(|name| rows.add(&[name]))?;
+///     rows.end()
+/// }
+/// ```
 pub struct CopyIn<'t> {
     session: &'t Session,
     statement: Arc<str>,

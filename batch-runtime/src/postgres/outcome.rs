@@ -6,6 +6,19 @@ use std::fmt;
 use super::PgError;
 
 /// A transaction that was not committed, or of which nobody knows whether it was.
+///
+/// ```
+/// use batch_runtime::postgres::{CommitError, PgError, Session};
+///
+/// fn commit(session: &Session) -> Result<(), PgError> {
+///     session.commit().map_err(|error| {
+///         if error.is_unknown() {
+///             eprintln!("look whether the rows are there: {error}");
+///         }
+///         CommitError::into_error(error)
+///     })
+/// }
+/// ```
 #[derive(Debug)]
 pub struct CommitError {
     error: PgError,

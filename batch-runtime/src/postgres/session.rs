@@ -167,6 +167,19 @@ impl Session {
     ///
     /// The query decides. If it, or anything before it, fails, the server answers `COMMIT` with a rollback.
     ///
+    /// ```
+    /// use batch_runtime::postgres::{CommitError, PgError, Session};
+    ///
+    /// /// Books an amount, if the account has it.
+    /// fn book(session: &Session, account: i64, amount: i64) -> Result<(), PgError> {
+    ///     session.begin("")?;
+    ///     session.send("UPDATE account SET balance = balance - $2 WHERE id = $1", &[&account, &amount])?;
+    ///     let guard = "SELECT 1 / count(*) FROM account WHERE id = $1 AND balance >= 0";
+    ///     session.commit_after(guard, &[&account]).map_err(CommitError::into_error)?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// If the transaction is not committed, or if nobody can know whether it is.
     pub fn commit_after(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, CommitError> {

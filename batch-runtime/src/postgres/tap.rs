@@ -16,6 +16,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::frames::{Event, Frames};
 
 /// Where the session's transaction stands, as the server said last.
+///
+/// ```
+/// use batch_runtime::postgres::{PgError, Session, TransactionStatus};
+///
+/// fn rolled_back(session: &Session) -> Result<(), PgError> {
+///     match session.status() {
+///         TransactionStatus::None => Ok(()),
+///         TransactionStatus::Open | TransactionStatus::Failed => session.rollback(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TransactionStatus {
     /// There is none.

@@ -163,6 +163,14 @@ impl fmt::Debug for Postgres {
 }
 
 /// A limit of time: a [`Duration`], or a text such as `"5m"`.
+///
+/// ```
+/// use batch_runtime::postgres::TimeLimit;
+/// use std::time::Duration;
+///
+/// assert_eq!("1h 30m".duration(), Ok(Duration::from_mins(90)));
+/// assert!("soon".duration().is_err());
+/// ```
 pub trait TimeLimit {
     /// The time, or what is wrong with the text.
     ///
