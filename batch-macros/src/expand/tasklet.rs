@@ -80,7 +80,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     );
     let error = error_check(&component.returns);
     let outcome = match &returned {
-        Returned::Value { value, .. } => value_outcome(function, value),
+        Returned::Value { value, .. } => value_outcome(function, value, value),
         _ => decides_by_end(function),
     };
     frame(
@@ -204,14 +204,15 @@ impl Returned {
     }
 }
 
-fn value_outcome(function: &ItemFn, value: &TokenStream) -> TokenStream {
+/// Lets a job match on the value, and later steps read it.
+fn value_outcome(function: &ItemFn, outcome: &TokenStream, value: &TokenStream) -> TokenStream {
     let name = &function.sig.ident;
     let text = name.to_string();
     let decides = implement(
         quote!(__batch::Decides),
         name,
         quote! {
-            type Outcome = #value;
+            type Outcome = #outcome;
             const SUBJECT: __batch::Subject =
                 __batch::Subject::Value(<Self as __batch::StepDefinition>::INFO);
         },
@@ -229,26 +230,7 @@ fn value_outcome(function: &ItemFn, value: &TokenStream) -> TokenStream {
 }
 
 fn broken_outcome(function: &ItemFn, errors: &mut Errors) -> TokenStream {
-    let name = &function.sig.ident;
-    let text = name.to_string();
+    // The error is in one type, to which the other refers, so that rustc reports it once.
     let erroneous = errors.take_first_as_type();
-    let decides = implement(
-        quote!(__batch::Decides),
-        name,
-        quote! {
-            type Outcome = #erroneous;
-            const SUBJECT: __batch::Subject =
-                __batch::Subject::Value(<Self as __batch::StepDefinition>::INFO);
-        },
-    );
-    let produces = implement(
-        quote!(__batch::Produces),
-        name,
-        quote! {
-            const ID: &'static str = #text;
-            const NAME: &'static str = #text;
-            type Value = <Self as __batch::Decides>::Outcome;
-        },
-    );
-    quote!(#decides #produces)
+    value_outcome(function, &erroneous, &quote!(<Self as __batch::Decides>::Outcome))
 }
