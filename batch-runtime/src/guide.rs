@@ -9,6 +9,7 @@
 //! | [restart] | what exactly is exact, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |
 //! | [scaling] | threads, partitions, calls in flight, `order = none` |
+//! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
 //! | [testing] | components, steps and jobs in unit tests |
 //! | [errors] | messages of the compiler and of a run, and what to do |
 //! | [spring_batch] | the words of Spring Batch, and five programs side by side |
@@ -35,6 +36,10 @@ pub mod faults {}
 #[doc = include_str!("../docs/guide/scaling.md")]
 #[cfg_attr(feature = "async", doc = include_str!("../docs/guide/scaling_async.md"))]
 pub mod scaling {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../docs/guide/postgres.md")]
+pub mod postgres {}
 
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}
