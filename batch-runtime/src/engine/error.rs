@@ -3,7 +3,7 @@
 use crate::definition::{ExecutionId, ParametersError};
 use crate::repository::RepositoryError;
 
-/// Why a job could not be run. A job that ran and failed is not an error: its failure is in the [`JobReport`].
+/// Why a job could not be run. A job that ran and failed is not an error: its failure is in the [`JobReport`](crate::observe::JobReport).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {

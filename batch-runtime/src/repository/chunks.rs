@@ -11,7 +11,7 @@ use crate::definition::{ChunkTransaction, Failure};
 pub struct ChunkRecord {
     /// The counters of the step execution, including this chunk.
     pub counters: Counters,
-    /// The whole context of the step with the checkpoint, as [`encode_context`] writes it.
+    /// The whole context of the step with the checkpoint, as [`encode_context`](super::encode_context) writes it.
     pub context: String,
     /// The values of the job's context that a component changed, written in the same way. The others stay,
     /// since branches of a split commit concurrently.

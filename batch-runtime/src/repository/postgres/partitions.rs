@@ -133,7 +133,7 @@ fn renew(
 fn insert_executions(tx: &Tx<'_>, owner: Ownership, named: &[(String, &str)]) -> Result<Vec<i64>, Trouble> {
     let count = i64::try_from(named.len()).unwrap_or(i64::MAX);
     let ids: Vec<i64> = tx
-        .query("SELECT nextval('@BATCH_STEP_EXECUTION_SEQ') FROM generate_series(1, $1)", &[&count])?
+        .query("SELECT nextval('@BATCH_STEP_EXECUTION_SEQ') FROM generate_series(1, $1::bigint)", &[&count])?
         .iter()
         .map(|row| get(row, 0))
         .collect::<Result<_, _>>()?;
