@@ -58,6 +58,8 @@ pub(super) struct Shape {
 thread_local! {
     static FAULTS: RefCell<BTreeMap<(Place, i64), (What, u32)>> = const { RefCell::new(BTreeMap::new()) };
     static RECORDS: Cell<i64> = const { Cell::new(0) };
+    /// Set by a panic, which ends the execution: a reader that reads after that only looks for the place of a record.
+    static LOOKING: Cell<bool> = const { Cell::new(false) };
     static STOP: RefCell<StopSignal> = RefCell::new(StopSignal::new());
 }
 
@@ -89,6 +91,9 @@ impl From<rusqlite::Error> for Trouble {
 }
 
 fn trip(place: Place, item: i64) -> Result<(), Trouble> {
+    if LOOKING.get() {
+        return Ok(());
+    }
     let now = FAULTS.with_borrow_mut(|faults| {
         let (what, times) = faults.get_mut(&(place, item)).filter(|(_, times)| *times > 0)?;
         *times -= u32::from(*times != u32::MAX);
@@ -103,7 +108,10 @@ fn trip(place: Place, item: i64) -> Result<(), Trouble> {
         Some(What::Bad) => Err(Trouble::Bad(item)),
         Some(What::Busy) => Err(Trouble::Busy(item)),
         Some(What::Fatal) => Err(Trouble::Fatal(item)),
-        Some(What::Panic) => panic!("a panic at {item}"),
+        Some(What::Panic) => {
+            LOOKING.set(true);
+            panic!("a panic at {item}")
+        }
     }
 }
 
@@ -300,6 +308,7 @@ impl Subject {
             ..RunOptions::default()
         };
         STOP.set(options.stop.clone());
+        LOOKING.set(false);
         let report = self.world.run_with(&self.launch, &options);
         if let Some(step) = report.steps.first() {
             self.counters.set(Counters { rollback: 0, ..summed(step) });
