@@ -148,8 +148,8 @@ fn a_component_cannot_end_the_transaction() {
         assert!(error.contains("the engine begins and ends the transaction of a chunk"), "{error}");
         assert!(tx.is_alive());
     }
-    let settled = tx.settle().unwrap_err().to_string();
-    assert!(settled.contains("a component tried to end the transaction"), "{settled}");
+    assert!(tx.has_refused());
+    tx.settle().unwrap();
     let copy = tx.batch_execute("COPY t FROM STDIN").unwrap_err().to_string();
     assert!(copy.contains("tx.copy(table, columns)"), "{copy}");
     tx.batch_execute("SAVEPOINT a; INSERT INTO t VALUES (2); ROLLBACK TO a; RELEASE a").unwrap();

@@ -87,8 +87,10 @@ pub trait OpenTransaction: Any {
     /// Returns whether it is still the transaction that the engine began; it may have failed, and wait for its rollback.
     fn is_alive(&self) -> bool;
 
-    /// Waits for the statements that were sent without waiting, and returns the first failure; also if a component tried
-    /// to end the transaction.
+    /// Returns whether a component has tried to end it and was refused.
+    fn has_refused(&self) -> bool;
+
+    /// Waits for the statements that were sent without waiting, and returns the first failure.
     ///
     /// # Errors
     /// If a statement failed.
@@ -143,6 +145,13 @@ impl ChunkTransaction<'_> {
         match (worked, self.inner) {
             (Err(failure), Inner::Sqlite { watch: Some(watch), .. }) if watch.has_refused() => {
                 Err(transaction_watch::refused(failure))
+            }
+            (Err(failure), Inner::Other(transaction)) if transaction.has_refused() => {
+                Err(transaction_watch::refused(failure))
+            }
+            // A component that ignores the refusal believes that its rows are committed.
+            (Ok(_), Inner::Other(transaction)) if transaction.has_refused() => {
+                Err(transaction_watch::ended())
             }
             (Ok(_), _) if !self.is_alive() => Err(transaction_watch::ended()),
             (worked, _) => worked,

@@ -164,7 +164,16 @@ impl Failure {
         self
     }
 
-    pub(crate) fn is_fatal(&self) -> bool {
+    /// Returns whether no `skip` or `retry` covers this failure: it is [`fatal`](Self::fatal), or a panic.
+    ///
+    /// ```
+    /// use batch_runtime::Failure;
+    ///
+    /// assert!(Failure::new("not the header of a list of customers").fatal().is_fatal());
+    /// assert!(!Failure::new("no such carrier").is_fatal());
+    /// ```
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
         self.0.fatal || self.0.panicked
     }
 

@@ -82,6 +82,12 @@ impl PgError {
         self
     }
 
+    /// Leaves the database out, for a message that names it anyway.
+    pub(crate) fn without_database(mut self) -> Self {
+        self.0.place = None;
+        self
+    }
+
     /// Says what to do.
     pub(super) fn remedied(mut self, remedy: &'static str) -> Self {
         self.0.remedy.get_or_insert(remedy);

@@ -46,10 +46,20 @@ impl Session {
     /// # Errors
     /// If the URL is wrong, or the server is not reached, or refuses.
     pub fn connect(database: &Postgres, application_name: &str) -> Result<Self, PgError> {
+        Self::connect_within(database, application_name, CONNECT)
+    }
+
+    /// As [`connect`](Self::connect), within that time for each host, unless the URL says how long.
+    pub(crate) fn connect_within(
+        database: &Postgres,
+        application_name: &str,
+        wait: Duration,
+    ) -> Result<Self, PgError> {
         let settings = database.settings()?;
         let mut refused = PgError::used("the URL names no host");
         for address in settings.addresses() {
-            match Self::connect_to(address, settings, database.limit(), application_name) {
+            let wait = settings.config.get_connect_timeout().copied().unwrap_or(wait);
+            match Self::connect_to(address, settings, database.limit(), application_name, wait) {
                 Ok(session) => return Ok(session),
                 Err(error) if error.is_connection() => refused = error,
                 Err(error) => return Err(error.of_database(&settings.place)),
@@ -63,10 +73,10 @@ impl Session {
         settings: &Settings,
         limit: Option<Duration>,
         name: &str,
+        wait: Duration,
     ) -> Result<Self, PgError> {
         let mut config = settings.config.clone();
         config.application_name(name);
-        let wait = config.get_connect_timeout().copied().unwrap_or(CONNECT);
         let (client, wire) = Wire::connect(address, &config, &settings.encryption, Instant::now() + wait)?;
         let session = Self {
             inner: RefCell::new(Inner::new(client, wire)),

@@ -171,13 +171,14 @@ impl Transaction {
             }
             Some(Refused::Transaction(word)) => {
                 self.refused.set(true);
-                Err(PgError::used(format!("a component cannot say {word}: {OURS}")).in_statement(statements))
+                let message = format!(
+                    "a component cannot say {word}: the engine begins and ends the transaction of a chunk"
+                );
+                Err(PgError::used(message).in_statement(statements))
             }
         }
     }
 }
-
-const OURS: &str = "the engine begins and ends the transaction of a chunk";
 
 impl OpenTransaction for Transaction {
     fn is_alive(&self) -> bool {
@@ -191,12 +192,12 @@ impl OpenTransaction for Transaction {
                 && heard.status != TransactionStatus::None)
     }
 
+    fn has_refused(&self) -> bool {
+        self.refused.get()
+    }
+
     fn settle(&self) -> Result<(), Failure> {
-        self.session.settle().map_err(Failure::new)?;
-        if self.refused.get() {
-            return Err(Failure::new(format!("a component tried to end the transaction: {OURS}")).fatal());
-        }
-        Ok(())
+        self.session.settle().map_err(Failure::new)
     }
 
     fn give_up(&self) -> Result<(), Failure> {

@@ -45,6 +45,20 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    pub(in crate::repository) fn of(
+        repository: Arc<dyn Repository>,
+        owner: Ownership,
+        stop: &StopSignal,
+    ) -> Self {
+        Self { repository, owner, stop: stop.clone() }
+    }
+
+    /// Returns whether a stop is known already, without a look into the repository.
+    #[cfg(feature = "postgres")]
+    pub(in crate::repository) fn is_stop_raised(&self) -> bool {
+        self.stop.is_raised()
+    }
+
     /// Returns false once the job is asked to stop.
     ///
     /// # Errors
@@ -162,7 +176,7 @@ pub fn begin_step(
     let mut own = None;
     let mut checkpoints = None;
     if let Some((name, database)) = step.elsewhere {
-        if repository.is_own(database)? {
+        if repository.is_own(database).map_err(|error| of_database(name, error))? {
             own = Some(database);
         } else {
             let key = CheckpointKey {
@@ -174,8 +188,9 @@ pub fn begin_step(
                 durability: step.durability,
                 clock: repository.clock(),
             };
-            let wanted = Wanted { repository: Arc::clone(repository), owner, stop: step.stop.clone() };
-            checkpoints = Some(database.checkpoints(key, &wanted)?);
+            let wanted = Wanted::of(Arc::clone(repository), owner, step.stop);
+            let opened = database.checkpoints(key, &wanted);
+            checkpoints = Some(opened.map_err(|error| of_database(name, error))?);
         }
     }
     // The other database comes first: from then on the previous owner can no longer move the checkpoint.
@@ -198,6 +213,18 @@ pub fn begin_step(
     };
     let StepRow { id, starts, context, before, .. } = row;
     Ok(BegunStep { id, starts, context, before, chunks, checkpoints })
+}
+
+/// The error of another database than the repository, with the name of its function.
+fn of_database(name: &str, error: RepositoryError) -> RepositoryError {
+    let named = |place: String| format!("{place} (database `{name}`)");
+    match error {
+        RepositoryError::Unusable { place, what } => RepositoryError::Unusable { place: named(place), what },
+        RepositoryError::Database { place, source } => {
+            RepositoryError::Database { place: named(place), source }
+        }
+        error => error,
+    }
 }
 
 /// Ends a step execution, wherever its rows are, and records it in the journal.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::commit::{Committing, Found, Guarded};
+use super::commit::{Committing, Found, Guarded, Looks};
 use super::error::Trouble;
 use super::rows::{self, ContextColumns, get, int, now, set_counters};
 use super::shared::{Shared, Statements, Tx, Value};
@@ -13,7 +13,7 @@ use crate::definition::StepExecutionId;
 use crate::postgres::{CommitError, Postgres, Row, Session};
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Ownership, RepositoryError, SkippedItem,
-    StepCopy, StepRow, StepStart,
+    StepCopy, StepRow, Wanted,
 };
 
 /// A connection to the repository's database, on which one step execution commits its chunks.
@@ -43,19 +43,15 @@ impl OwnSession {
         owner: Ownership,
         row: &StepRow,
         database: Option<&Postgres>,
-        step: &StepStart<'_>,
+        wanted: Wanted,
     ) -> Self {
-        let signal = step.stop.clone();
         let committing = Committing::new(
             database.unwrap_or(&shared.database).clone(),
             Statements::in_schema(&shared.database.schema()),
             shared.process.application_name(),
             shared.durability_of(owner.execution),
             shared.options.patience,
-            Box::new(move || {
-                let signal = signal.clone();
-                Box::new(move || signal.is_raised())
-            }),
+            Looks::every(shared.options.intervals.poll, wanted),
         );
         let target = Target { owner, step: row.id, version: row.version, skipped: 0 };
         Self { committing, target, stop_requested: false }
@@ -143,7 +139,13 @@ impl Guarded for Target {
              RETURNING VERSION",
             &[&self.step.0, &self.version, &self.owner.execution.0, &int(self.owner.epoch)],
         )?;
-        found(row.as_ref(), self.version)
+        found(row.as_ref(), self.version, || {
+            tx.query_opt(
+                "SELECT VERSION FROM @BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = $1
+                   AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $2 AND EPOCH = $3)",
+                &[&self.step.0, &self.owner.execution.0, &int(self.owner.epoch)],
+            )
+        })
     }
 
     fn moved(&mut self, version: i64) {
@@ -160,11 +162,19 @@ impl Guarded for Target {
     }
 }
 
-/// What a row says whose version was raised, if it was `version` or the next.
-pub(super) fn found(row: Option<&Row>, version: i64) -> Result<Found, Trouble> {
-    let Some(row) = row else { return Ok(Found::Fenced) };
-    let now = get(row, 0)?;
-    Ok(if now == version + 2 { Found::Committed(now) } else { Found::NotCommitted(now) })
+/// What a row says whose version was raised, if it was `version` or the next; else what `other` says of its version, if the
+/// row has the same owner.
+pub(super) fn found(
+    row: Option<&Row>,
+    version: i64,
+    other: impl FnOnce() -> Result<Option<Row>, Trouble>,
+) -> Result<Found, Trouble> {
+    if let Some(row) = row {
+        let now = get(row, 0)?;
+        return Ok(if now == version + 2 { Found::Committed(now) } else { Found::NotCommitted(now) });
+    }
+    let other = other()?.map(|row| get::<i64>(&row, 0)).transpose()?;
+    Ok(if other.is_some_and(|other| other < version) { Found::Forgotten } else { Found::Fenced })
 }
 
 fn set_context(tx: &Tx<'_>, step: StepExecutionId, context: &str) -> Result<(), Trouble> {

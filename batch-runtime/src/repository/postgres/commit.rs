@@ -1,19 +1,50 @@
 //! One transaction a chunk on the server: what the writer sent, the additions of the engine, a guard that fails if it
 //! finds no row, and `COMMIT`, in one round trip if nothing in between was waited for.
 
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::Trouble;
-use super::shared::{Statements, Tx};
+use super::error::{Trouble, unusable};
+use super::shared::{Statements, Tx, guard};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
 use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
-use crate::repository::{ChunkError, ChunkRecord, ChunkWork, RepositoryError};
+use crate::repository::{ChunkError, ChunkRecord, ChunkWork, RepositoryError, Wanted};
 
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
-/// What is asked while a statement is awaited: whether the job is to stop.
-pub(super) type IsStopping = Box<dyn Fn() -> bool + Send>;
+/// Looks whether the job is to stop, while a statement is awaited. Clones share the time of the next look.
+#[derive(Clone)]
+pub(super) struct Looks {
+    wanted: Wanted,
+    interval: Duration,
+    next: Arc<Mutex<Instant>>,
+}
+
+impl Looks {
+    /// Asks the repository at most once in that interval.
+    pub(super) fn every(interval: Duration, wanted: Wanted) -> Self {
+        Self { wanted, interval, next: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    fn is_stopping(&self) -> bool {
+        if self.wanted.is_stop_raised() {
+            return true;
+        }
+        let mut next = guard(&self.next);
+        if Instant::now() < *next {
+            return false;
+        }
+        let is_stopping = !self.wanted.is_wanted().unwrap_or(true);
+        *next = Instant::now() + self.interval;
+        is_stopping
+    }
+
+    pub(super) fn watch(&self) -> Box<dyn Fn() -> bool + Send> {
+        let looks = self.clone();
+        Box::new(move || looks.is_stopping())
+    }
+}
 
 /// The connection on which a step execution commits its chunks. It is opened again if it is lost.
 pub(super) struct Committing {
@@ -22,7 +53,7 @@ pub(super) struct Committing {
     name: String,
     durable: bool,
     patience: Duration,
-    stop: Box<dyn Fn() -> IsStopping + Send>,
+    looks: Looks,
     transaction: Option<Transaction>,
     /// The number of transactions so far.
     chunks: u64,
@@ -36,6 +67,8 @@ pub(super) enum Found {
     NotCommitted(i64),
     /// The row has another owner.
     Fenced,
+    /// The row is older than a commit that the server had confirmed.
+    Forgotten,
 }
 
 /// The row of a step that a guard writes.
@@ -64,6 +97,18 @@ pub(super) trait Guarded {
     fn fenced(&self) -> RepositoryError;
 }
 
+/// Rolls back after a panic of a component: nothing of the chunk may be committed with the next one.
+struct Panicking<'s>(&'s Session);
+
+impl Drop for Panicking<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Without a connection the server rolls back.
+            let _ = self.0.rollback();
+        }
+    }
+}
+
 impl Committing {
     pub(super) fn new(
         database: Postgres,
@@ -71,10 +116,10 @@ impl Committing {
         name: String,
         durability: Durability,
         patience: Duration,
-        stop: Box<dyn Fn() -> IsStopping + Send>,
+        looks: Looks,
     ) -> Self {
         let durable = durability == Durability::Machine;
-        Self { database, statements, name, durable, patience, stop, transaction: None, chunks: 0 }
+        Self { database, statements, name, durable, patience, looks, transaction: None, chunks: 0 }
     }
 
     fn at(&self, trouble: Trouble) -> ChunkError {
@@ -99,7 +144,9 @@ impl Committing {
             return Err(self.again(row, error));
         }
         let chunk = ChunkTransaction::other(transaction);
+        let panicking = Panicking(transaction.session());
         let worked = work(&chunk, record);
+        drop(panicking);
         if let Err(failure) = chunk.after(worked) {
             return Err(self.failed(row, failure));
         }
@@ -123,6 +170,7 @@ impl Committing {
                     Err(ChunkError::Again(Failure::new(error.into_error())))
                 }
                 Found::Fenced => Err(row.fenced().into()),
+                Found::Forgotten => Err(self.forgotten().into()),
             },
             Err(error) => Err(self.refused(row, error.into_error())),
         }
@@ -132,18 +180,16 @@ impl Committing {
     fn refused(&mut self, row: &mut impl Guarded, error: PgError) -> ChunkError {
         match error.code() {
             // The guard found no row: it divides by their number.
-            Some("22012") if error.to_string().contains("guard") => match self.look(row) {
+            Some("22012") if error.to_string().contains("in `WITH guard AS (UPDATE ") => match self.look(row)
+            {
                 Ok(Found::Fenced | Found::Committed(_)) => row.fenced().into(),
+                Ok(Found::Forgotten) => self.forgotten().into(),
                 Ok(Found::NotCommitted(version)) => {
                     row.moved(version);
                     RepositoryError::TransactionEnded.into()
                 }
                 Err(error) => error,
             },
-            // A deferred constraint, or a statement that was only sent.
-            Some(code) if code.starts_with("23") => {
-                ChunkError::Refused(Failure::new(error).during(Phase::Write))
-            }
             _ => self.troubled(row, Trouble::Database(error)),
         }
     }
@@ -168,7 +214,12 @@ impl Committing {
             Trouble::Database(error) if error.is_connection() || error.is_serialization() => {
                 self.again(row, error)
             }
-            // A statement that the writer had only sent.
+            // The rows are at fault: a deferred constraint, or a statement that the writer had only sent.
+            Trouble::Database(error) if error.code().is_some_and(|code| code.starts_with("23")) => {
+                self.roll_back();
+                ChunkError::Refused(Failure::new(error).during(Phase::Write))
+            }
+            // Another statement that the writer had only sent.
             Trouble::Database(error) if !error.is_stopped() => {
                 let failure = Failure::new(error).during(Phase::Write);
                 self.failed(row, failure)
@@ -195,8 +246,16 @@ impl Committing {
                 ChunkError::Again(failure)
             }
             Ok(Found::Committed(_) | Found::Fenced) => row.fenced().into(),
+            Ok(Found::Forgotten) => self.forgotten().into(),
             Err(error) => error,
         }
+    }
+
+    fn forgotten(&self) -> RepositoryError {
+        unusable(
+            self.database.place(),
+            "the server has lost commits that it had confirmed, as in a crash if they need not reach the disk: start the job again, and it continues after the last commit that is left",
+        )
     }
 
     /// Rolls back on the connection. Forgets the connection and returns false if that is not possible: then the server
@@ -226,7 +285,7 @@ impl Committing {
                 row.look(&Tx { session, statements: &self.statements })
             });
             match looked {
-                Err(trouble) if trouble.passes() && Instant::now() < until && !(self.stop)()() => {
+                Err(trouble) if trouble.passes() && Instant::now() < until && !self.looks.is_stopping() => {
                     self.transaction = None;
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }
@@ -244,11 +303,13 @@ impl Committing {
         loop {
             match Session::connect(&self.database, &self.name) {
                 Ok(session) => {
-                    session.set_watch(Some((self.stop)()));
+                    session.set_watch(Some(self.looks.watch()));
                     self.transaction = Some(Transaction::on(session));
                     return Ok(());
                 }
-                Err(error) if error.is_connection() && Instant::now() < until && !(self.stop)()() => {
+                Err(error)
+                    if error.is_connection() && Instant::now() < until && !self.looks.is_stopping() =>
+                {
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }
                 Err(error) => return Err(error.into()),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::chunks::{found, numbered};
-use super::commit::{Committing, Found, Guarded, IsStopping};
+use super::commit::{Committing, Found, Guarded, Looks};
 use super::error::Trouble;
 use super::rows::{self, counters, get, int, now, set_counters};
 use super::shared::{Statements, Tx, guard};
@@ -19,6 +19,8 @@ use crate::repository::{
 
 /// How long a server that was lost is tried again.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a wait looks whether the job is to stop.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// The row of one step in the other database.
 struct Elsewhere {
@@ -55,12 +57,7 @@ impl Backend for Postgres {
             create(&session, &statements, self)?;
             Ok(session)
         });
-        let session = created.map_err(|trouble| match trouble.at(Postgres::place(self)) {
-            RepositoryError::Unusable { place, what } => {
-                RepositoryError::Unusable { place, what: format!("(database `{}`) {what}", key.database) }
-            }
-            error => error,
-        })?;
+        let session = created.map_err(|trouble| trouble.at(Postgres::place(self)))?;
         let there = Mutex::new(There { session: Some(session), step: 0, version: 0 });
         let database = self.clone();
         Ok(Arc::new(Elsewhere { database, statements, key, wanted: wanted.clone(), there }))
@@ -115,8 +112,7 @@ impl Elsewhere {
             Some(session) => session,
             None => Session::connect(&self.database, "batch")?,
         };
-        let wanted = self.wanted.clone();
-        session.set_watch(Some(Box::new(move || !wanted.is_wanted().unwrap_or(true))));
+        session.set_watch(Some(Looks::every(BETWEEN_LOOKS, self.wanted.clone()).watch()));
         Ok(there.session.insert(session))
     }
 
@@ -237,17 +233,13 @@ impl Checkpoints for Elsewhere {
     }
 
     fn session(self: Arc<Self>, step: StepExecutionId) -> Box<dyn ChunkSession> {
-        let wanted = self.wanted.clone();
         let committing = Committing::new(
             self.database.clone(),
             Statements::in_schema(&self.database.schema()),
             "batch".to_owned(),
             self.key.durability,
             PATIENCE,
-            Box::new(move || {
-                let wanted = wanted.clone();
-                Box::new(move || !wanted.is_wanted().unwrap_or(true)) as IsStopping
-            }),
+            Looks::every(BETWEEN_LOOKS, self.wanted.clone()),
         );
         let version = guard(&self.there).version;
         Box::new(ElsewhereSession {
@@ -422,7 +414,14 @@ impl Guarded for CheckpointRow {
                 &self.version,
             ],
         )?;
-        found(row.as_ref(), self.version)
+        found(row.as_ref(), self.version, || {
+            tx.query_opt(
+                "SELECT VERSION FROM @BATCH_STEP_CHECKPOINT
+                 WHERE REPOSITORY = $1 AND JOB_INSTANCE_ID = $2 AND STEP_NAME = $3 AND EPOCH = $4
+                   AND STEP_EXECUTION_ID = $5",
+                &[&key.repository, &key.owner.instance.0, &key.step, &int(key.owner.epoch), &self.step.0],
+            )
+        })
     }
 
     fn moved(&mut self, version: i64) {

@@ -46,6 +46,7 @@ fn explain(place: &str, error: PgError) -> RepositoryError {
     if error.is_stopped() {
         return RepositoryError::Stopped;
     }
+    let error = error.without_database();
     let remedy = match error.code() {
         Some("42501") => {
             "let the owner of the database grant this user the right, or name another `?schema=`"

@@ -56,7 +56,9 @@ fn write(
     }
     if request.exclusive {
         for running in takeover::running_of_job(shared, tx, request.job)? {
-            recover_one(shared, tx, request, running)?;
+            if let Some(running) = takeover::locked(shared, tx, &running)? {
+                recover_one(shared, tx, request, running)?;
+            }
         }
     }
     let last = if is_new { None } else { launch::check_restart(request, instance, ended(tx, instance)?)? };
@@ -186,7 +188,7 @@ fn recover_one(
 ) -> Result<Option<Owner>, Trouble> {
     let taken = match request.recovery {
         Recovery::Strict => false,
-        Recovery::Detect => takeover::take_over_if_dead(shared, tx, &running)?,
+        Recovery::Detect => !takeover::take_over_if_dead(shared, tx, &running)?.is_empty(),
         Recovery::Force => {
             takeover::take_over(shared, tx, &running)?;
             true

@@ -34,7 +34,7 @@ use super::{
     Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, Intervals,
     JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership,
     PartitionExecution, Repository, RepositoryError, SkippedItem, SkippedRow, StepCopy, StepExecution,
-    StepFinish, StepRow, StepStart,
+    StepFinish, StepRow, StepStart, Wanted,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
@@ -120,7 +120,7 @@ impl Repository for PostgresRepository {
 
     fn is_own(&self, database: &DatabaseHandle) -> Result<bool, RepositoryError> {
         match database.downcast_ref::<Postgres>() {
-            Some(database) => self.named(self.holds(database)),
+            Some(other) => self.holds(other).map_err(|trouble| trouble.at(other.place())),
             None => Ok(false),
         }
     }
@@ -150,7 +150,8 @@ impl Repository for PostgresRepository {
         step: &StepStart<'_>,
     ) -> Result<Box<dyn ChunkSession>, RepositoryError> {
         let database = database.and_then(DatabaseHandle::downcast_ref);
-        Ok(Box::new(OwnSession::new(&self.shared, owner, row, database, step)))
+        let wanted = Wanted::of(Arc::new(self.clone()), owner, step.stop);
+        Ok(Box::new(OwnSession::new(&self.shared, owner, row, database, wanted)))
     }
 
     fn follow(&self, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, RepositoryError> {

@@ -14,6 +14,11 @@ use crate::definition::{ExecutionId, StopSignal};
 use crate::postgres::{Postgres, Session};
 use crate::repository::{HeldLock, Owner, owner};
 
+/// The longest time to reach the server for a renewal, three times over.
+const CONNECT: Duration = Duration::from_secs(30);
+/// The longest wait for the release of an execution, whose owner has ended anyway.
+const RELEASE: Duration = Duration::from_secs(5);
+
 /// The process, as one repository knows it.
 pub(super) struct Process {
     /// Its name in `BATCH_PROCESS`.
@@ -21,11 +26,29 @@ pub(super) struct Process {
     owner: Owner,
     pid_space: String,
     database: Postgres,
-    lease: Duration,
+    lease: Lease,
     /// The thread that renews the lease, from the first launch on.
     keeper: Mutex<Option<Keeper>>,
     /// The signals of the executions that run, raised if the lease is lost.
     stops: Arc<Mutex<BTreeMap<ExecutionId, StopSignal>>>,
+}
+
+/// A lease by the clock of the process that holds it: it is over if no renewal that was sent within it came back.
+#[derive(Debug, Clone)]
+pub(super) struct Lease {
+    duration: Duration,
+    /// When the last renewal that came back was sent; `None` before the first launch.
+    renewed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Lease {
+    pub(super) fn is_over(&self) -> bool {
+        guard(&self.renewed).is_some_and(|renewed| renewed.elapsed() >= self.duration)
+    }
+
+    fn renewed_at(&self, sent: Instant) {
+        *guard(&self.renewed) = Some(sent);
+    }
 }
 
 struct Keeper {
@@ -47,6 +70,13 @@ pub(super) enum Liveness {
     Unknown,
 }
 
+impl Liveness {
+    /// Returns whether a takeover would look closer.
+    pub(super) fn may_be_lost(&self) -> bool {
+        matches!(self, Self::Dead | Self::LeaseOver)
+    }
+}
+
 /// The columns that [`Process::liveness`] reads, of an owner `o` and its process `p`.
 macro_rules! process_columns {
     () => {
@@ -63,7 +93,7 @@ impl Process {
             owner: owner::this_process(),
             pid_space: pid_space(),
             database,
-            lease,
+            lease: Lease { duration: lease, renewed: Arc::default() },
             keeper: Mutex::default(),
             stops: Arc::default(),
         }
@@ -88,7 +118,7 @@ impl Process {
                 &int(*start_ticks),
                 boot_id,
                 &self.pid_space,
-                &self.lease.as_secs_f64(),
+                &self.lease.duration.as_secs_f64(),
             ],
         )?;
         Ok(())
@@ -100,12 +130,13 @@ impl Process {
         if keeper.as_ref().is_some_and(|keeper| !keeper.thread.is_finished()) {
             return Ok(());
         }
+        self.lease.renewed_at(Instant::now());
         let (alive, ended) = mpsc::channel();
         let renewal = Renewal {
             database: self.database.clone(),
-            statements: Statements::in_schema(&self.database.schema()),
+            statements: Arc::new(Statements::in_schema(&self.database.schema())),
             name: self.name.clone(),
-            lease: self.lease,
+            lease: self.lease.clone(),
             stops: Arc::clone(&self.stops),
         };
         let thread = thread::Builder::new()
@@ -116,6 +147,11 @@ impl Process {
             })?;
         *keeper = Some(Keeper { alive, thread });
         Ok(())
+    }
+
+    /// The lease by this process's clock.
+    pub(super) fn lease(&self) -> Lease {
+        self.lease.clone()
     }
 
     /// Raises this signal if the lease is lost while the execution runs.
@@ -178,26 +214,25 @@ impl fmt::Debug for Process {
 }
 
 /// The work of the thread that renews the lease.
+#[derive(Clone)]
 struct Renewal {
     database: Postgres,
-    statements: Statements,
+    statements: Arc<Statements>,
     name: String,
-    lease: Duration,
+    lease: Lease,
     stops: Arc<Mutex<BTreeMap<ExecutionId, StopSignal>>>,
 }
 
 impl Renewal {
     fn run(self, wait: impl Fn(Duration) -> Result<(), RecvTimeoutError>) {
         let mut session = None;
-        // The lease was taken with the launch. By this clock it is lost if no renewal that was sent within it came back.
-        let mut renewed = Instant::now();
-        let mut pause = self.lease / 3;
+        let mut pause = self.lease.duration / 3;
         while matches!(wait(pause), Err(RecvTimeoutError::Timeout)) {
             let sent = Instant::now();
             match self.renew(&mut session) {
                 Ok(true) => {
-                    renewed = sent;
-                    pause = self.lease / 3;
+                    self.lease.renewed_at(sent);
+                    pause = self.lease.duration / 3;
                 }
                 Ok(false) => {
                     tracing::error!(
@@ -207,15 +242,9 @@ impl Renewal {
                 }
                 Err(error) => {
                     session = None;
-                    pause = (self.lease / 30).max(Duration::from_millis(50));
+                    pause = (self.lease.duration / 30).max(Duration::from_millis(50));
                     tracing::warn!(%error, "the lease of this process cannot be renewed for now");
-                    if renewed.elapsed() >= self.lease {
-                        tracing::error!(
-                            "the lease of this process ran out, because the server cannot be reached: it stops its executions"
-                        );
-                        self.stop_all();
-                        renewed = Instant::now();
-                    }
+                    self.stop_all_if_over();
                 }
             }
         }
@@ -233,10 +262,14 @@ impl Renewal {
     }
 
     fn session<'s>(&self, session: &'s mut Option<Session>) -> Result<&'s Session, crate::postgres::PgError> {
-        let connected = match session.take() {
-            Some(connected) => connected,
-            None => Session::connect(&self.database, &format!("{} lease", application_name(&self.name)))?,
-        };
+        if let Some(connected) = session.take() {
+            return Ok(session.insert(connected));
+        }
+        let name = format!("{} lease", application_name(&self.name));
+        let connected = Session::connect_within(&self.database, &name, self.lease.duration.min(CONNECT) / 3)?;
+        // A server that does not answer at all must not keep the lease alive.
+        let renewal = self.clone();
+        connected.set_watch(Some(Box::new(move || renewal.stop_all_if_over())));
         Ok(session.insert(connected))
     }
 
@@ -248,6 +281,19 @@ impl Renewal {
             &[&self.name],
         )?;
         Ok(renewed > 0)
+    }
+
+    /// Stops the executions if the lease is over. Returns whether it is.
+    fn stop_all_if_over(&self) -> bool {
+        let is_over = self.lease.is_over();
+        let is_running = guard(&self.stops).values().any(|stop| !stop.is_raised());
+        if is_over && is_running {
+            tracing::error!(
+                "the lease of this process ran out, because the server does not answer: it stops its executions"
+            );
+            self.stop_all();
+        }
+        is_over
     }
 
     fn stop_all(&self) {
@@ -271,6 +317,8 @@ impl Drop for Hold {
         shared.process.ended(self.execution);
         // An execution that has ended needs nothing; a running one without its runner is free to be taken over.
         let released = shared.lend().and_then(|lent| {
+            let until = Instant::now() + RELEASE;
+            lent.set_watch(Some(Box::new(move || Instant::now() >= until)));
             shared.tx(&lent).execute(
                 "UPDATE @BATCH_JOB_OWNER o SET PROCESS = NULL
                  FROM @BATCH_JOB_EXECUTION e

@@ -12,10 +12,11 @@ use crate::postgres::types::FromSql;
 pub(super) use crate::repository::columns::{ContextColumns, cut, durability, durability_text, int, merged};
 use crate::repository::{BatchStatus, ContextMap, Counters, Owner, columns};
 
-/// The current time on the server, as the columns of Spring Batch hold it.
+/// The time on the server at the beginning of the statement, as the columns of Spring Batch hold it: the same for all
+/// columns that a statement sets.
 macro_rules! now {
     () => {
-        "timezone('utc', clock_timestamp())"
+        "timezone('utc', statement_timestamp())"
     };
 }
 /// The list in `STATUS IN` for running executions: the exact condition of the partial index.

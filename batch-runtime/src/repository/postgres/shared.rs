@@ -51,7 +51,18 @@ impl Statements {
 
     /// The same for a text that is not kept.
     pub(super) fn filled(&self, statement: &str) -> String {
-        statement.replace('@', &format!("{}.", self.schema))
+        let mut pieces = statement.split('@');
+        let mut filled = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            // The name of a sequence is a text in the statement.
+            if filled.ends_with('\'') {
+                filled += &self.schema.replace('\'', "''");
+            } else {
+                filled += &self.schema;
+            }
+            filled.extend([".", piece]);
+        }
+        filled
     }
 }
 
@@ -240,9 +251,13 @@ pub(super) struct Lent<'s> {
 }
 
 impl Lent<'_> {
+    /// Ends a wait after the stop, and if the lease is over: a server that does not answer at all must not hold up the end
+    /// of the job.
     fn watch(&self, stop: Option<&StopSignal>) {
-        let stop = stop.cloned();
-        self.set_watch(stop.map(|stop| Box::new(move || stop.is_raised()) as Box<dyn Fn() -> bool + Send>));
+        let (stop, lease) = (stop.cloned(), self.shared.process.lease());
+        self.set_watch(Some(Box::new(move || {
+            stop.as_ref().is_some_and(StopSignal::is_raised) || lease.is_over()
+        })));
     }
 }
 

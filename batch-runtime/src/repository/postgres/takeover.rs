@@ -109,16 +109,20 @@ pub(super) fn already_running(running: &Running) -> RepositoryError {
     }
 }
 
-/// Takes over the execution, and all others of its process, if the owner is dead or its lease ran out. Returns false if
-/// it is alive, or nothing is known of it.
-pub(super) fn take_over_if_dead(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<bool, Trouble> {
+/// Takes over the execution, and all others of its process, if the owner is dead or its lease ran out. Returns those that
+/// were taken over: none if the owner is alive, or nothing is known of it. The caller has locked the instance.
+pub(super) fn take_over_if_dead(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    running: &Running,
+) -> Result<Vec<ExecutionId>, Trouble> {
     match running.liveness {
-        Liveness::Alive(_) | Liveness::Unknown => return Ok(false),
+        Liveness::Alive(_) | Liveness::Unknown => return Ok(Vec::new()),
         Liveness::Dead | Liveness::LeaseOver => {}
     }
     let Some(process) = &running.process else {
         take_over(shared, tx, running)?;
-        return Ok(true);
+        return Ok(vec![running.id]);
     };
     // The lease decides in the statement itself: the process may have renewed it meanwhile.
     let proved = running.liveness == Liveness::Dead;
@@ -132,32 +136,52 @@ pub(super) fn take_over_if_dead(shared: &Shared, tx: &Tx<'_>, running: &Running)
         let lost =
             tx.query_opt("SELECT LOST IS NOT NULL FROM @BATCH_PROCESS WHERE PROCESS = $1", &[process])?;
         if !lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false) {
-            return Ok(false);
+            return Ok(Vec::new());
         }
     }
     take_over(shared, tx, running)?;
+    let mut taken = vec![running.id];
     for other in running_of_process(shared, tx, process)? {
-        if other.id != running.id {
+        if other.instance != running.instance && try_lock_instance(tx, other.instance)? {
             take_over(shared, tx, &other)?;
+            taken.push(other.id);
         }
     }
-    Ok(true)
+    Ok(taken)
 }
 
-/// Ends the execution and its running steps as FAILED, and fences its owner.
+/// Locks the row of an instance until the end of the transaction, before anything of its executions.
+fn lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<(), Trouble> {
+    tx.query("SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE", &[&instance.0])?;
+    Ok(())
+}
+
+/// Locks the instance of an execution, and returns the execution if it still runs.
+pub(super) fn locked(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<Option<Running>, Trouble> {
+    lock_instance(tx, running.instance)?;
+    running_execution(shared, tx, running.id)
+}
+
+/// Locks the row of a second instance, unless somebody else has locked it: two that waited for each other's would never
+/// end, and the other takes the execution over by itself.
+fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, Trouble> {
+    let row = tx.query_opt(
+        "SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE SKIP LOCKED",
+        &[&instance.0],
+    )?;
+    Ok(row.is_some())
+}
+
+/// Ends the execution and its running steps as FAILED, and fences its owner. The caller has locked the instance.
 pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<(), Trouble> {
     if let Some(process) = running.process.as_ref().filter(|process| **process != shared.process.name) {
         // A connection that sleeps in a transaction holds the rows that are written next.
         tx.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name = $1 AND pid <> pg_backend_pid()",
+             WHERE application_name = $1 AND pid <> pg_backend_pid() AND pg_has_role(usesysid, 'USAGE')",
             &[&application_name(process)],
         )?;
     }
-    tx.query(
-        "SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE",
-        &[&running.instance.0],
-    )?;
     let epoch = int(next_epoch(tx, running.instance)?);
     let raised = tx.execute(
         // A death after progress is no crash loop. Later executions of the same process are its nested jobs.
@@ -230,24 +254,38 @@ pub(super) fn fail_running_steps(
     Ok(())
 }
 
+/// Each execution is taken over in a transaction of its own, which locks no more than it needs.
 pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {
-    shared.transact(
-        Durability::Machine,
-        None,
-        |tx| {
-            let running = all(shared, &tx.query(select!(""), &[])?)?;
-            let mut taken = Vec::new();
-            for running in &running {
-                // It may have been taken over with another of its process.
-                let still = running_execution(shared, tx, running.id)?.is_some();
-                if !still || take_over_if_dead(shared, tx, running)? {
-                    taken.push(running.id);
-                }
-            }
-            Ok(taken)
-        },
-        |_| Ok(None),
-    )
+    let mut taken = Vec::new();
+    for running in shared.read(|tx| all(shared, &tx.query(select!(""), &[])?))? {
+        if taken.contains(&running.id) || !running.liveness.may_be_lost() {
+            continue;
+        }
+        taken.extend(shared.transact(
+            Durability::Machine,
+            None,
+            |tx| match locked(shared, tx, &running)? {
+                Some(running) => take_over_if_dead(shared, tx, &running),
+                // It has ended meanwhile, or somebody else has taken it over.
+                None => Ok(Vec::new()),
+            },
+            |tx| {
+                let is_running = running_execution(shared, tx, running.id)?.is_some();
+                Ok((!is_running).then(|| vec![running.id]))
+            },
+        )?);
+    }
+    taken.sort_unstable();
+    Ok(taken)
+}
+
+fn lock_instance_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
+    let row = tx.query_opt(
+        "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
+        &[&execution.0],
+    )?;
+    let row = row.ok_or(RepositoryError::NoSuchExecution(execution))?;
+    lock_instance(tx, InstanceId(get(&row, 0)?))
 }
 
 fn status_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<BatchStatus, Trouble> {
@@ -286,6 +324,7 @@ pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<()
         Durability::Machine,
         None,
         |tx| {
+            lock_instance_of(tx, execution)?;
             let status = status_of(tx, execution)?;
             if matches!(status, BatchStatus::Completed | BatchStatus::Abandoned) {
                 let row = tx.query_one(
@@ -297,7 +336,7 @@ pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<()
                 return Err(RepositoryError::AlreadyComplete { job, execution, status }.into());
             }
             if let Some(running) = running_execution(shared, tx, execution)?
-                && !take_over_if_dead(shared, tx, &running)?
+                && take_over_if_dead(shared, tx, &running)?.is_empty()
             {
                 return Err(already_running(&running).into());
             }
@@ -313,6 +352,6 @@ pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<()
                 &[&execution.0],
             )
         },
-        |_| Ok(None),
+        |tx| Ok((status_of(tx, execution)? == BatchStatus::Abandoned).then_some(())),
     )
 }

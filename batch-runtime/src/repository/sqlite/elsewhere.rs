@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::chunks::{numbered, transact};
 use super::connections::{Lent, Session, guard, synchronous};
-use super::error::{Trouble, unusable};
+use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
 use super::{queue, skipped};
 use crate::definition::{Backend, DatabaseKind, Sqlite, StepExecutionId};
@@ -52,12 +52,7 @@ impl Backend for Sqlite {
         key: CheckpointKey,
         wanted: &Wanted,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
-        let of_trouble = |trouble: Trouble| match trouble.at(self.path()) {
-            RepositoryError::Unusable { what, .. } => {
-                unusable(self.path(), format!("(database `{}`) {what}", key.database))
-            }
-            error => error,
-        };
+        let of_trouble = |trouble: Trouble| trouble.at(self.path());
         let named = |error: rusqlite::Error| of_trouble(error.into());
         let mut session =
             self.connect().and_then(|connection| Session::adopt(connection, WAIT)).map_err(named)?;
