@@ -1,16 +1,10 @@
-//! The promises of the repository, one test each, in separate folders.
+//! What is special about a repository in a file, one test each, in separate folders. The promises that every kind of
+//! repository makes are tested in the crate `batch-tests`.
 
 mod chunks;
-mod contexts;
 mod elsewhere;
 mod launch;
 mod opening;
-mod partitions;
-#[cfg(unix)]
-mod processes;
-mod queries;
-mod skipped;
-mod steps;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,10 +17,9 @@ use super::lock::Locks;
 use super::{SqliteOptions, SqliteRepository};
 use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters, StopSignal};
 use crate::repository::{
-    BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFilter,
-    ExecutionFinish, ExitStatus, InstanceFilter, JournalEntry, LaunchRequest, Launched, Ownership,
-    PartitionExecution, Recovery, Repository, RepositoryError, SkipPhase, SkippedItem, SoFar, StepFinish,
-    StepStart, begin_step, encode_context, finish_step,
+    BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFinish,
+    ExitStatus, LaunchRequest, Launched, Ownership, Recovery, Repository, RepositoryError, StepFinish,
+    StepStart, begin_step, encode_context,
 };
 
 /// A folder, removed at the end.
@@ -123,16 +116,6 @@ fn begin_as(
 ) -> Result<BegunStep, RepositoryError> {
     let repository: Arc<dyn Repository> = Arc::new(repository.clone());
     begin_step(&repository, owner, step, None)
-}
-
-/// Begins the step execution of a partition.
-fn begin_partition(
-    repository: &SqliteRepository,
-    owner: Ownership,
-    partition: &PartitionExecution,
-) -> Result<BegunStep, RepositoryError> {
-    let repository: Arc<dyn Repository> = Arc::new(repository.clone());
-    begin_step(&repository, owner, &start(&partition.step), Some(partition.id))
 }
 
 fn ended_step(status: BatchStatus, code: &str) -> StepFinish {

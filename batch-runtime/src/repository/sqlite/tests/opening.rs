@@ -142,39 +142,6 @@ fn tables_of_another_framework_are_left_alone() {
 }
 
 #[test]
-fn a_database_with_tables_of_the_user_s_own_becomes_a_repository_as_well() {
-    let folder = Folder::new();
-    sql(&folder.file(), "CREATE TABLE item (n); INSERT INTO item VALUES (1)");
-    launch(&folder.open());
-    assert_eq!(rows(&folder.file(), "SELECT n FROM item"), ["1"]);
-}
-
-#[test]
-fn an_existing_repository_keeps_its_name() {
-    let folder = Folder::new();
-    let names = [folder.open().shared.uuid.clone(), folder.open().shared.uuid.clone()];
-    assert_eq!(names[0], names[1]);
-    assert_ne!(names[0], Folder::new().open().shared.uuid);
-}
-
-#[test]
-fn many_threads_may_create_one_repository() {
-    for _ in 0..20 {
-        let folder = Folder::new();
-        let barrier = std::sync::Barrier::new(8);
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    barrier.wait();
-                    folder.open();
-                });
-            }
-        });
-        assert_eq!(rows(&folder.file(), "SELECT COUNT(*) FROM BATCH_SCHEMA"), ["1"]);
-    }
-}
-
-#[test]
 fn commits_survive_what_the_launch_asks_for() {
     let folder = Folder::new();
     let repository = folder.open();
@@ -227,4 +194,50 @@ fn a_link_to_the_file_shares_its_locks() {
     let _running = launch(&repository);
     let error = SqliteRepository::open(link).unwrap().launch(&request(&parameters("a"))).unwrap_err();
     assert!(matches!(error, RepositoryError::AlreadyRunning { .. }), "{error}");
+}
+
+/// Set for the same test as another user: the folder.
+#[cfg(unix)]
+const FOLDER: &str = "BATCH_TEST_FOLDER";
+
+#[cfg(unix)]
+#[test]
+fn an_unwritable_repository_is_refused() {
+    use std::os::unix::process::CommandExt;
+
+    if let Some(path) = std::env::var_os(FOLDER) {
+        let path = PathBuf::from(path);
+        for file in [path.join("batch.db"), path.join("new.db")] {
+            let error = SqliteRepository::open(&file).unwrap_err();
+            assert!(matches!(error, RepositoryError::Unusable { .. }), "{error:?}");
+            println!("seen: {error}");
+        }
+        return;
+    }
+    let folder = Folder::new();
+    drop(folder.open());
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--nocapture", "--test-threads=1"])
+        .arg("repository::sqlite::tests::opening::an_unwritable_repository_is_refused")
+        .env(FOLDER, &folder.0);
+    let set = |path: &Path, mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, permissions).unwrap();
+    };
+    set(&folder.file(), 0o444);
+    set(&folder.0, 0o555);
+    if std::os::unix::fs::MetadataExt::uid(&folder.0.metadata().unwrap()) == 0 {
+        // Root may write everything, so run as nobody.
+        command.uid(65_534);
+    }
+    let output = command.output().unwrap();
+    set(&folder.0, 0o755);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("batch.db: is read-only: make the file and its folder writable, or name another"),
+        "{text}"
+    );
+    assert!(text.contains("new.db: cannot be opened: the file and its folder must be"), "{text}");
+    assert!(!folder.0.join("new.db").exists());
 }

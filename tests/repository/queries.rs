@@ -1,16 +1,39 @@
 //! Queries, and the actions of people on executions.
 
-use super::*;
-use crate::repository::StoredParameter;
+use batch_runtime::repository::{
+    BatchStatus, ExecutionFilter, InstanceFilter, LaunchRequest, OwnerState, RepositoryError,
+    StoredParameter, job_key,
+};
+use batch_runtime::{Durability, ExecutionId, Parameter, ParameterValue, Parameters};
 
-#[test]
-fn executions_are_filtered_and_listed_newest_first() {
-    let repository = SqliteRepository::temporary().unwrap();
+use crate::place::{Place, Repo};
+use crate::support::*;
+
+every_kind![
+    executions_are_filtered_and_listed_newest_first,
+    executions_and_instances_are_counted_and_listed_page_by_page,
+    an_execution_is_read_as_it_was_launched,
+    a_missing_execution_is_reported,
+    the_last_run_id_is_the_greatest_identifying_one_of_the_job,
+    only_a_running_execution_is_asked_to_stop,
+    an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete,
+    recovery_ends_dead_executions_and_leaves_live_ones,
+    the_state_of_an_owner_is_known,
+    a_step_execution_remembers_the_form_of_its_step,
+];
+
+/// Four executions of three instances of two jobs.
+fn several(repository: &Repo) {
     for (job, name) in [("load", "a"), ("load", "b"), ("rank", "a"), ("load", "a")] {
         let parameters = parameters(name);
         let launched = repository.launch(&LaunchRequest { job, ..request(&parameters) }).unwrap();
-        fail(&repository, launched.ownership);
+        fail(repository, launched.ownership);
     }
+}
+
+fn executions_are_filtered_and_listed_newest_first<P: Place>(place: &P) {
+    let repository = place.open();
+    several(&repository);
     let _running = repository.launch(&request(&parameters("c"))).unwrap();
     let all = ExecutionFilter::default();
     let ids = |filter: &ExecutionFilter| {
@@ -29,14 +52,9 @@ fn executions_are_filtered_and_listed_newest_first() {
     assert_eq!(ids(&ExecutionFilter { running: true, instance, ..all }), [0; 0]);
 }
 
-#[test]
-fn executions_and_instances_are_counted_and_listed_page_by_page() {
-    let repository = SqliteRepository::temporary().unwrap();
-    for (job, name) in [("load", "a"), ("load", "b"), ("rank", "a"), ("load", "a")] {
-        let parameters = parameters(name);
-        let launched = repository.launch(&LaunchRequest { job, ..request(&parameters) }).unwrap();
-        fail(&repository, launched.ownership);
-    }
+fn executions_and_instances_are_counted_and_listed_page_by_page<P: Place>(place: &P) {
+    let repository = place.open();
+    several(&repository);
     let load = || Some("load".to_owned());
     let of_load = ExecutionFilter { job: load(), limit: Some(1), offset: 1, ..ExecutionFilter::default() };
     assert_eq!(repository.count_executions(&of_load).unwrap(), 3, "whatever the page is");
@@ -55,11 +73,8 @@ fn executions_and_instances_are_counted_and_listed_page_by_page() {
     assert_eq!(repository.job_names().unwrap(), ["load", "rank"]);
 }
 
-#[test]
-fn an_execution_is_read_as_it_was_launched() {
-    let folder = Folder::new();
-    let clock = Hands::at("2024-01-31T08:30:00.123Z");
-    let repository = SqliteOptions::new().clock(clock).open(folder.file()).unwrap();
+fn an_execution_is_read_as_it_was_launched<P: Place>(place: &P) {
+    let repository = place.open();
     let values = [
         ("a", ParameterValue::String("x".to_owned())),
         ("b", ParameterValue::Long(-7)),
@@ -70,40 +85,42 @@ fn an_execution_is_read_as_it_was_launched() {
     ];
     let parameters =
         values.iter().fold(Parameters::new(), |all, (name, value)| all.with(*name, value.clone()));
+    let before = repository.now().unwrap();
     let launched = repository.launch(&request(&parameters)).unwrap();
     let execution = repository.execution(launched.ownership.execution).unwrap();
     let stored =
         values.map(|(name, value)| StoredParameter { name: name.to_owned(), value, identifying: true });
     assert_eq!(execution.parameters, stored);
     assert_eq!((execution.instance.job.as_str(), execution.status), ("load", BatchStatus::Started));
-    assert_eq!(execution.instance.key, crate::repository::job_key(&parameters));
-    let time: Timestamp = "2024-01-31T08:30:00.123Z".parse().unwrap();
-    assert_eq!((execution.created, execution.started, execution.ended), (time, Some(time), None));
+    assert_eq!(execution.instance.key, job_key(&parameters));
+    assert!(before.as_millisecond() <= execution.created.as_millisecond());
+    assert!(execution.created <= repository.now().unwrap());
+    assert_eq!((execution.started, execution.ended), (Some(execution.created), None));
     assert_eq!(execution.owner.unwrap().pid, std::process::id());
     assert_eq!((execution.epoch, execution.durability), (1, Durability::Process));
 }
 
-#[test]
-fn a_missing_execution_is_reported() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn a_missing_execution_is_reported<P: Place>(place: &P) {
+    let repository = place.open();
     let missing = ExecutionId(7);
     assert!(repository.steps(missing).unwrap().is_empty());
+    assert!(repository.journal(missing).unwrap().is_empty());
     for result in [
         repository.execution(missing).map(drop),
         repository.request_stop(missing),
         repository.abandon(missing),
+        repository.skipped_items(missing).map(drop),
     ] {
         assert!(matches!(result, Err(RepositoryError::NoSuchExecution(id)) if id == missing));
     }
 }
 
-#[test]
-fn the_last_run_id_is_the_greatest_identifying_one_of_the_job() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn the_last_run_id_is_the_greatest_identifying_one_of_the_job<P: Place>(place: &P) {
+    let repository = place.open();
     assert_eq!(repository.last_run_id("load").unwrap(), None);
     let run = |job: &'static str, value: ParameterValue, identifying| {
         let mut parameters = Parameters::new().with("x", ParameterValue::String(format!("{value}")));
-        parameters.insert("run.id", crate::Parameter { value, identifying, secret: false });
+        parameters.insert("run.id", Parameter { value, identifying, secret: false });
         repository.launch(&LaunchRequest { job, ..request(&parameters) }).unwrap();
     };
     run("load", ParameterValue::Long(9), true);
@@ -114,9 +131,8 @@ fn the_last_run_id_is_the_greatest_identifying_one_of_the_job() {
     assert_eq!(repository.last_run_id("load").unwrap(), Some(10));
 }
 
-#[test]
-fn only_a_running_execution_is_asked_to_stop() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn only_a_running_execution_is_asked_to_stop<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let id = launched.ownership.execution;
     for _ in 0..2 {
@@ -128,9 +144,8 @@ fn only_a_running_execution_is_asked_to_stop() {
     assert!(matches!(error, RepositoryError::NotRunning { status: BatchStatus::Stopped, .. }), "{error}");
 }
 
-#[test]
-fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let id = launched.ownership.execution;
     let error = repository.abandon(id).unwrap_err();
@@ -139,13 +154,8 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
     repository.abandon(id).unwrap();
     let abandoned = repository.execution(id).unwrap();
     assert_eq!((abandoned.status, abandoned.exit.code.as_str()), (BatchStatus::Abandoned, "OWNER_LOST"));
-    assert!(matches!(
-        repository.record(
-            launched.ownership,
-            &[JournalEntry { path: String::new(), outcome: String::new(), exit: None, output: None }]
-        ),
-        Err(RepositoryError::Fenced { .. })
-    ));
+    let recorded = repository.record(launched.ownership, &[passed("", "")]);
+    assert!(matches!(recorded, Err(RepositoryError::Fenced { .. })));
     let error = repository.abandon(id).unwrap_err();
     assert!(
         matches!(error, RepositoryError::AlreadyComplete { status: BatchStatus::Abandoned, .. }),
@@ -160,9 +170,8 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete() {
     );
 }
 
-#[test]
-fn recovery_ends_dead_executions_and_leaves_live_ones() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn recovery_ends_dead_executions_and_leaves_live_ones<P: Place>(place: &P) {
+    let repository = place.open();
     let dead = launch(&repository);
     let done = begin_as(&repository, dead.ownership, &start("done")).unwrap();
     let finish = ended_step(BatchStatus::Completed, "COMPLETED");
@@ -180,4 +189,26 @@ fn recovery_ends_dead_executions_and_leaves_live_ones() {
     assert_eq!(repository.execution(living.ownership.execution).unwrap().status, BatchStatus::Started);
     let again = launch(&repository);
     assert_eq!((again.restarted_from, again.recovered), (Some(lost.id), None));
+}
+
+fn the_state_of_an_owner_is_known<P: Place>(place: &P) {
+    let repository = place.open();
+    let launched = launch(&repository);
+    let execution = repository.execution(launched.ownership.execution).unwrap();
+    for other in [&repository, &place.open()] {
+        assert_eq!(other.owner_state(&execution).unwrap(), OwnerState::Alive);
+    }
+    drop(launched.lock);
+    for other in [&repository, &place.open()] {
+        assert_eq!(other.owner_state(&execution).unwrap(), OwnerState::Dead);
+    }
+}
+
+fn a_step_execution_remembers_the_form_of_its_step<P: Place>(place: &P) {
+    let repository = place.open();
+    let owner = launch(&repository).ownership;
+    let formed = batch_runtime::repository::StepStart { form: Some("{\"chunk\":1}"), ..start("formed") };
+    let step = begin_as(&repository, owner, &formed).unwrap();
+    assert_eq!(repository.step_form(step.id).unwrap().as_deref(), Some("{\"chunk\":1}"));
+    assert_eq!(repository.step_form(begin(&repository, owner).id).unwrap(), None);
 }

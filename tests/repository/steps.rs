@@ -1,11 +1,31 @@
 //! The begin and end of steps.
 
-use super::*;
-use crate::repository::Profile;
+use std::time::Duration;
 
-#[test]
-fn a_step_counts_its_starts_and_sums_its_counters_over_the_instance() {
-    let repository = SqliteRepository::temporary().unwrap();
+use batch_runtime::StopSignal;
+use batch_runtime::repository::{
+    BatchStatus, ContextMap, Counters, ExitStatus, JournalEntry, Profile, RepositoryError, StepFinish,
+    StepStart,
+};
+
+use crate::place::{Place, timeless};
+use crate::support::*;
+
+every_kind![
+    a_step_counts_its_starts_and_sums_its_counters_over_the_instance,
+    a_step_is_not_started_more_often_than_its_limit,
+    a_failed_step_passes_its_context_to_the_next_start_and_a_completed_one_does_not,
+    a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_keeps_its_context,
+    the_rows_of_a_step_are_those_that_spring_batch_reads,
+    the_end_of_a_step_and_its_journal_entry_are_atomic,
+    an_owner_that_was_taken_over_writes_nothing,
+    a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop,
+    the_journal_of_an_execution_is_that_of_its_instance_in_its_order,
+    branches_that_record_at_once_lose_no_entry,
+];
+
+fn a_step_counts_its_starts_and_sums_its_counters_over_the_instance<P: Place>(place: &P) {
+    let repository = place.open();
     for start in 1..=3 {
         let launched = launch(&repository);
         let step = begin(&repository, launched.ownership);
@@ -19,9 +39,8 @@ fn a_step_counts_its_starts_and_sums_its_counters_over_the_instance() {
     assert_eq!(begin_as(&repository, other.ownership, &start("other")).unwrap().starts, 1);
 }
 
-#[test]
-fn a_step_is_not_started_more_often_than_its_limit() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn a_step_is_not_started_more_often_than_its_limit<P: Place>(place: &P) {
+    let repository = place.open();
     let limited = StepStart { start_limit: Some(1), ..start("step") };
     let first = launch(&repository);
     begin_as(&repository, first.ownership, &limited).unwrap();
@@ -32,9 +51,8 @@ fn a_step_is_not_started_more_often_than_its_limit() {
     assert!(repository.steps(second.ownership.execution).unwrap().is_empty());
 }
 
-#[test]
-fn a_failed_step_passes_its_context_to_the_next_start_and_a_completed_one_does_not() {
-    let repository = SqliteRepository::temporary().unwrap();
+fn a_failed_step_passes_its_context_to_the_next_start_and_a_completed_one_does_not<P: Place>(place: &P) {
+    let repository = place.open();
     for (status, inherited) in [
         (BatchStatus::Failed, ContextMap::new()),
         (BatchStatus::Stopped, context(7)),
@@ -50,40 +68,29 @@ fn a_failed_step_passes_its_context_to_the_next_start_and_a_completed_one_does_n
     }
 }
 
-#[test]
-fn a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_keeps_its_context() {
-    let folder = Folder::new();
-    let repository = folder.open();
-    sql(&folder.file(), "CREATE TABLE item (n)");
+fn a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_keeps_its_context<P: Place>(place: &P) {
+    let repository = place.open();
+    make_items(place);
     let launched = launch(&repository);
     let mut step = begin(&repository, launched.ownership);
-    commit(&mut step, 5).unwrap();
+    commit::<P>(&mut step, 5).unwrap();
     fail(&repository, launched.ownership);
     assert_eq!(
-        rows(
-            &folder.file(),
-            "SELECT STATUS, EXIT_CODE, READ_COUNT, END_TIME IS NULL FROM BATCH_STEP_EXECUTION"
+        place.rows(
+            "SELECT STATUS, EXIT_CODE, READ_COUNT, COUNT(END_TIME) FROM BATCH_STEP_EXECUTION GROUP BY 1, 2, 3"
         ),
-        ["FAILED|END_LOST|5|0"]
+        ["FAILED|END_LOST|5|1"]
     );
     assert_eq!(begin(&repository, launch(&repository).ownership).context, context(5));
 }
 
-#[test]
-fn the_rows_of_a_step_are_those_that_spring_batch_reads() {
-    let folder = Folder::new();
-    let clock = Hands::at("2024-01-31T08:30:00Z");
-    let repository = SqliteOptions::new().clock(clock.clone()).open(folder.file()).unwrap();
+fn the_rows_of_a_step_are_those_that_spring_batch_reads<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let step = begin(&repository, launched.ownership);
-    let row = || rows(&folder.file(), "SELECT * FROM BATCH_STEP_EXECUTION");
-    assert_eq!(
-        row(),
-        [
-            "1|0|step|1|2024-01-31 08:30:00.000|2024-01-31 08:30:00.000|NULL|STARTED|0|0|0|0|0|0|0|0|EXECUTING||2024-01-31 08:30:00.000"
-        ]
-    );
-    clock.set("2024-01-31T08:31:00Z");
+    let row = || timeless(&place.rows("SELECT * FROM BATCH_STEP_EXECUTION"));
+    assert_eq!(row(), ["1|0|step|1|T1|T1|NULL|STARTED|0|0|0|0|0|0|0|0|EXECUTING||T1"]);
+    std::thread::sleep(Duration::from_millis(5));
     let counters = Counters {
         commit: 1,
         read: 2,
@@ -102,63 +109,46 @@ fn the_rows_of_a_step_are_those_that_spring_batch_reads() {
         ..ended_step(BatchStatus::Completed, "COMPLETED")
     };
     repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
-    assert_eq!(
-        row(),
-        [
-            "1|1|step|1|2024-01-31 08:30:00.000|2024-01-31 08:30:00.000|2024-01-31 08:31:00.000|COMPLETED|1|2|3|4|5|6|7|8|COMPLETED||2024-01-31 08:31:00.000"
-        ]
-    );
+    assert_eq!(row(), ["1|1|step|1|T1|T1|T2|COMPLETED|1|2|3|4|5|6|7|8|COMPLETED||T2"]);
     for (table, number) in [("STEP", 7), ("JOB", 8)] {
         assert_eq!(
-            rows(&folder.file(), &format!("SELECT * FROM BATCH_{table}_EXECUTION_CONTEXT")),
+            place.rows(&format!("SELECT * FROM BATCH_{table}_EXECUTION_CONTEXT")),
             [format!(r#"1|{{"@class":"java.util.HashMap","position":["java.lang.Long",{number}]}}|NULL"#)]
         );
     }
     let read = repository.steps(launched.ownership.execution).unwrap().remove(0);
     assert_eq!((read.counters, read.profile, read.context), (counters, finish.profile, context(7)));
-    assert_eq!(read.ended, Some("2024-01-31T08:31:00Z".parse().unwrap()));
+    assert!(read.started.unwrap() < read.ended.unwrap() && read.ended.unwrap() <= repository.now().unwrap());
 }
 
-#[test]
-fn the_end_of_a_step_and_its_journal_entry_are_atomic() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn the_end_of_a_step_and_its_journal_entry_are_atomic<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let step = begin(&repository, launched.ownership);
-    let entry = JournalEntry {
-        path: "step".to_owned(),
-        outcome: "COMPLETED".to_owned(),
-        exit: Some(ExitStatus::code("COMPLETED")),
-        output: None,
-    };
+    let exit = Some(ExitStatus::code("COMPLETED"));
+    let entry = JournalEntry { exit, ..passed("step", "COMPLETED") };
     let finish = StepFinish { journal: vec![entry], ..ended_step(BatchStatus::Completed, "COMPLETED") };
-    sql(
-        &folder.file(),
-        "CREATE TRIGGER stop BEFORE INSERT ON BATCH_JOURNAL BEGIN SELECT RAISE(ABORT, 'no'); END",
-    );
+    place.forbid_rows("BATCH_JOURNAL");
     assert!(repository.finish_step(launched.ownership, step.id, &finish, None).is_err());
-    assert_eq!(rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION"), ["STARTED"]);
-    sql(&folder.file(), "DROP TRIGGER stop");
+    assert_eq!(place.rows("SELECT STATUS FROM BATCH_STEP_EXECUTION"), ["STARTED"]);
+    place.allow_rows("BATCH_JOURNAL");
     repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
-    assert_eq!(rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION"), ["COMPLETED"]);
-    assert_eq!(rows(&folder.file(), "SELECT SEQUENCE, PATH FROM BATCH_JOURNAL"), ["1|step"]);
+    assert_eq!(place.rows("SELECT STATUS FROM BATCH_STEP_EXECUTION"), ["COMPLETED"]);
+    assert_eq!(place.rows("SELECT SEQUENCE, PATH FROM BATCH_JOURNAL"), ["1|step"]);
 }
 
-#[test]
-fn an_owner_that_was_taken_over_writes_nothing() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn an_owner_that_was_taken_over_writes_nothing<P: Place>(place: &P) {
+    let repository = place.open();
     let old = launch(&repository);
     let step = begin(&repository, old.ownership);
-    let parameters = parameters("a");
-    repository.launch(&LaunchRequest { recovery: Recovery::Force, ..request(&parameters) }).unwrap();
+    let _new = force(&repository);
     let dump = || {
         let tables =
             ["JOB_EXECUTION", "STEP_EXECUTION", "STEP_EXECUTION_CONTEXT", "JOB_EXECUTION_CONTEXT", "JOURNAL"];
-        tables.map(|table| rows(&folder.file(), &format!("SELECT * FROM BATCH_{table}")))
+        tables.map(|table| place.rows(&format!("SELECT * FROM BATCH_{table} ORDER BY 1")))
     };
     let before = dump();
-    let entry = JournalEntry { path: "x".to_owned(), outcome: "y".to_owned(), exit: None, output: None };
+    let entry = passed("x", "y");
     let finish = StepFinish {
         context: Some(context(1)),
         job_context: Some(context(1)),
@@ -171,6 +161,7 @@ fn an_owner_that_was_taken_over_writes_nothing() {
         repository.record(old.ownership, std::slice::from_ref(&entry)),
         repository.finish(old.ownership, &ended(BatchStatus::Completed, "COMPLETED")),
         repository.stop_requested(old.ownership).map(drop),
+        repository.add_skipped(old.ownership, step.id, &[]),
     ];
     for result in results {
         assert!(
@@ -180,40 +171,25 @@ fn an_owner_that_was_taken_over_writes_nothing() {
     assert_eq!(dump(), before);
 }
 
-#[test]
-fn a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop() {
-    let folder = Folder::new();
-    let wait = std::time::Duration::from_hours(1);
-    let repository = SqliteOptions::new().wait(wait).open(folder.file()).unwrap();
+fn a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop<P: Place>(place: &P) {
+    let repository =
+        place.open_with(crate::place::Setup { wait: Some(Duration::from_hours(1)), ..Default::default() });
     let launched = launch(&repository);
-    let warehouse = folder.0.join("warehouse.db");
-    let handle = crate::definition::DatabaseHandle::new(crate::Sqlite::open(&warehouse));
     let signal = StopSignal::new();
     signal.raise();
-    let elsewhere = Some(("warehouse", &handle));
-    for (locked, elsewhere) in [(folder.file(), None), (folder.file(), elsewhere), (warehouse, elsewhere)] {
-        let locker = Connection::open(locked).unwrap();
-        locker.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let step = StepStart { stop: &signal, elsewhere, ..start("step") };
-        let error = begin_as(&repository, launched.ownership, &step).unwrap_err();
-        assert!(matches!(error, RepositoryError::Stopped), "{error}");
-    }
+    let _lock = place.lock();
+    let error =
+        begin_as(&repository, launched.ownership, &StepStart { stop: &signal, ..start("step") }).unwrap_err();
+    assert!(matches!(error, RepositoryError::Stopped), "{error}");
     assert!(repository.steps(launched.ownership.execution).unwrap().is_empty());
 }
 
-#[test]
-fn the_journal_of_an_execution_is_that_of_its_instance_in_its_order() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn the_journal_of_an_execution_is_that_of_its_instance_in_its_order<P: Place>(place: &P) {
+    let repository = place.open();
     let owner = launch(&repository).ownership;
     for (path, json) in [("load", Some("1")), ("other", Some("3")), ("nothing", None)] {
-        let entry = JournalEntry {
-            path: path.to_owned(),
-            outcome: "COMPLETED".to_owned(),
-            exit: None,
-            output: json.map(|json| ("id".to_owned(), json.to_owned())),
-        };
-        repository.record(owner, &[entry]).unwrap();
+        let output = json.map(|json| ("id".to_owned(), json.to_owned()));
+        repository.record(owner, &[JournalEntry { output, ..passed(path, "COMPLETED") }]).unwrap();
     }
     let journal = repository.journal(owner.execution).unwrap();
     let passed: Vec<_> = journal
@@ -223,4 +199,25 @@ fn the_journal_of_an_execution_is_that_of_its_instance_in_its_order() {
     assert_eq!(passed, [("load", Some("1")), ("other", Some("3")), ("nothing", None)]);
     let another = repository.launch(&request(&parameters("another"))).unwrap().ownership;
     assert!(repository.journal(another.execution).unwrap().is_empty());
+}
+
+fn branches_that_record_at_once_lose_no_entry<P: Place>(place: &P) {
+    let repository = place.open();
+    let launched = launch(&repository);
+    std::thread::scope(|scope| {
+        for branch in 0..4 {
+            let (repository, owner) = (&repository, launched.ownership);
+            scope.spawn(move || {
+                for entry in 0..10 {
+                    repository.record(owner, &[passed(&format!("{branch}.{entry}"), "x")]).unwrap();
+                }
+            });
+        }
+    });
+    let journal = repository.journal(launched.ownership.execution).unwrap();
+    for branch in 0..4 {
+        let of_branch: Vec<_> =
+            journal.iter().filter(|entry| entry.path.starts_with(&format!("{branch}."))).collect();
+        assert!(of_branch.is_sorted_by_key(|entry| entry.path.as_str()) && of_branch.len() == 10);
+    }
 }

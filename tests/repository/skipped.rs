@@ -2,8 +2,31 @@
 
 use std::time::Duration;
 
-use super::*;
-use crate::definition::{DatabaseHandle, Sqlite};
+use batch_runtime::repository::{
+    BatchStatus, BegunStep, ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkipPhase,
+    SkippedItem,
+};
+use batch_runtime::{ExecutionId, Failure};
+
+use crate::place::{Place, Repo};
+use crate::support::*;
+use crate::warehouse::{NEVER, Warehouse};
+
+every_kind![
+    skipped_items_are_committed_with_their_chunk_and_read_back_in_full,
+    skips_of_a_rolled_back_chunk_are_dropped_and_their_numbers_reused,
+    a_fenced_owner_records_no_skips,
+    an_endless_error_text_is_cut,
+    a_missing_execution_is_an_error_rather_than_no_skips,
+];
+
+every_pair![
+    another_database_takes_the_skips_with_the_rows_and_the_repository_follows,
+    the_end_of_a_step_copies_the_remaining_skips,
+    a_takeover_copies_the_skips_of_a_dead_owner_once,
+    a_step_that_could_not_copy_its_skips_is_incomplete_and_its_next_start_copies_them,
+    more_skips_than_fit_on_a_page_are_all_copied,
+];
 
 fn skipped(name: &str) -> SkippedItem {
     SkippedItem {
@@ -21,15 +44,13 @@ fn skip(step: &mut BegunStep, names: &[&str]) -> Result<Committed, ChunkError> {
     step.chunks.commit(&mut ChunkRecord { skipped, ..record(1) }, |_, _| Ok(()))
 }
 
-fn names(repository: &SqliteRepository, owner: Ownership) -> Vec<String> {
+fn names(repository: &Repo, owner: Ownership) -> Vec<String> {
     let rows = repository.skipped_items(owner.execution).unwrap();
     rows.into_iter().map(|row| format!("{} {}", row.sequence, row.item.item.unwrap())).collect()
 }
 
-#[test]
-fn skipped_items_are_committed_with_their_chunk_and_read_back_in_full() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn skipped_items_are_committed_with_their_chunk_and_read_back_in_full<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let mut step = begin(&repository, launched.ownership);
     skip(&mut step, &["a"]).unwrap();
@@ -43,43 +64,32 @@ fn skipped_items_are_committed_with_their_chunk_and_read_back_in_full() {
     assert_eq!(rows.into_iter().map(|row| row.item).collect::<Vec<_>>(), [skipped("a"), read, skipped("c")]);
 }
 
-#[test]
-fn skips_of_a_rolled_back_chunk_are_dropped_and_their_numbers_reused() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn skips_of_a_rolled_back_chunk_are_dropped_and_their_numbers_reused<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let mut step = begin(&repository, launched.ownership);
     let mut given_up = ChunkRecord { skipped: vec![skipped("a")], ..record(1) };
     step.chunks.commit(&mut given_up, |_, _| Err(Failure::new("no"))).unwrap_err();
-    sql(
-        &folder.file(),
-        "CREATE TRIGGER no BEFORE INSERT ON BATCH_SKIPPED_ITEM BEGIN SELECT RAISE(ABORT, 'no'); END",
-    );
+    place.forbid_rows("BATCH_SKIPPED_ITEM");
     skip(&mut step, &["b"]).unwrap_err();
-    sql(&folder.file(), "DROP TRIGGER no");
+    place.allow_rows("BATCH_SKIPPED_ITEM");
     assert!(names(&repository, launched.ownership).is_empty());
     assert_eq!(repository.steps(launched.ownership.execution).unwrap()[0].counters.commit, 0);
     skip(&mut step, &["c"]).unwrap();
     assert_eq!(names(&repository, launched.ownership), [r#"1 "c""#]);
 }
 
-#[test]
-fn a_fenced_owner_records_no_skips() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn a_fenced_owner_records_no_skips<P: Place>(place: &P) {
+    let repository = place.open();
     let first = launch(&repository);
     let mut step = begin(&repository, first.ownership);
-    let parameters = parameters("a");
-    let force = LaunchRequest { recovery: Recovery::Force, ..request(&parameters) };
-    let _second = repository.launch(&force).unwrap();
+    let _second = force(&repository);
     skip(&mut step, &["a"]).unwrap_err();
     assert!(names(&repository, first.ownership).is_empty());
 }
 
-#[test]
-fn an_endless_error_text_is_cut() {
-    let folder = Folder::new();
-    let repository = folder.open();
+fn an_endless_error_text_is_cut<P: Place>(place: &P) {
+    let repository = place.open();
     let launched = launch(&repository);
     let mut step = begin(&repository, launched.ownership);
     let long = SkippedItem { error: "ä".repeat(3_000), ..skipped("a") };
@@ -88,84 +98,47 @@ fn an_endless_error_text_is_cut() {
     assert_eq!(rows[0].item.error, "ä".repeat(2_500));
 }
 
-#[test]
-fn a_missing_execution_is_an_error_rather_than_no_skips() {
-    let folder = Folder::new();
-    let error = folder.open().skipped_items(ExecutionId(7)).unwrap_err();
+fn a_missing_execution_is_an_error_rather_than_no_skips<P: Place>(place: &P) {
+    let error = place.open().skipped_items(ExecutionId(7)).unwrap_err();
     assert!(matches!(error, RepositoryError::NoSuchExecution(ExecutionId(7))), "{error}");
 }
 
-struct Warehouse {
-    folder: Folder,
-    repository: SqliteRepository,
-    handle: DatabaseHandle,
-}
-
-/// A repository that copies the commits of the other database at that interval.
-fn warehouse(mirror: Duration) -> Warehouse {
-    let folder = Folder::new();
-    let repository = SqliteOptions::new().intervals(mirror, mirror).open(folder.file()).unwrap();
-    let handle = DatabaseHandle::new(Sqlite::open(folder.0.join("warehouse.db")));
-    Warehouse { folder, repository, handle }
-}
-
-const NEVER: Duration = Duration::from_hours(1);
-
-impl Warehouse {
-    fn begin(&self, owner: Ownership) -> BegunStep {
-        let elsewhere = Some(("warehouse", &self.handle));
-        begin_as(&self.repository, owner, &StepStart { elsewhere, ..start("step") }).unwrap()
-    }
-
-    fn there(&self) -> Vec<String> {
-        let query = "SELECT STEP_EXECUTION_ID, SEQUENCE, ITEM FROM BATCH_STEP_SKIPPED_ITEM ORDER BY 1, 2";
-        rows(&self.folder.0.join("warehouse.db"), query)
-    }
-
-    fn forbid_here(&self) {
-        sql(
-            &self.folder.file(),
-            "CREATE TRIGGER no BEFORE INSERT ON BATCH_SKIPPED_ITEM BEGIN SELECT RAISE(ABORT, 'no'); END",
-        );
-    }
-
-    fn allow_here(&self) {
-        sql(&self.folder.file(), "DROP TRIGGER no");
-    }
-}
-
-#[test]
-fn another_database_takes_the_skips_with_the_rows_and_the_repository_follows() {
-    let warehouse = warehouse(Duration::ZERO);
+fn another_database_takes_the_skips_with_the_rows_and_the_repository_follows<R: Place, W: Place>(
+    here: &R,
+    there: &W,
+) {
+    let warehouse = Warehouse::of(here, there, Duration::ZERO);
     let launched = launch(&warehouse.repository);
-    let mut step = warehouse.begin(launched.ownership);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
     skip(&mut step, &["a", "b"]).unwrap();
     skip(&mut step, &["c"]).unwrap();
-    assert_eq!(warehouse.there(), [r#"1|1|"a""#, r#"1|2|"b""#, r#"1|3|"c""#]);
+    assert_eq!(
+        warehouse
+            .there
+            .rows("SELECT STEP_EXECUTION_ID, SEQUENCE, ITEM FROM BATCH_STEP_SKIPPED_ITEM ORDER BY 1, 2"),
+        [r#"1|1|"a""#, r#"1|2|"b""#, r#"1|3|"c""#]
+    );
     let here = names(&warehouse.repository, launched.ownership);
     assert_eq!(here, [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
 }
 
-#[test]
-fn the_end_of_a_step_copies_the_remaining_skips() {
-    let warehouse = warehouse(NEVER);
+fn the_end_of_a_step_copies_the_remaining_skips<R: Place, W: Place>(here: &R, there: &W) {
+    let warehouse = Warehouse::of(here, there, NEVER);
     let launched = launch(&warehouse.repository);
-    let mut step = warehouse.begin(launched.ownership);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
     for name in ["a", "b", "c"] {
         skip(&mut step, &[name]).unwrap();
     }
     assert_eq!(names(&warehouse.repository, launched.ownership), [r#"1 "a""#]);
     let finish = ended_step(BatchStatus::Completed, "COMPLETED");
-    finish_step(&warehouse.repository, launched.ownership, step.id, step.checkpoints.as_deref(), &finish)
-        .unwrap();
+    warehouse.finish(launched.ownership, &step, &finish).unwrap();
     assert_eq!(names(&warehouse.repository, launched.ownership), [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
 }
 
-#[test]
-fn a_takeover_copies_the_skips_of_a_dead_owner_once() {
-    let warehouse = warehouse(NEVER);
+fn a_takeover_copies_the_skips_of_a_dead_owner_once<R: Place, W: Place>(here: &R, there: &W) {
+    let warehouse = Warehouse::of(here, there, NEVER);
     let first = launch(&warehouse.repository);
-    let mut step = warehouse.begin(first.ownership);
+    let mut step = warehouse.begin(first.ownership).unwrap();
     for name in ["a", "b", "c"] {
         skip(&mut step, &[name]).unwrap();
     }
@@ -174,42 +147,35 @@ fn a_takeover_copies_the_skips_of_a_dead_owner_once() {
     for _ in 0..2 {
         let launched = launch(&warehouse.repository);
         owner = launched.ownership;
-        warehouse.begin(owner);
+        warehouse.begin(owner).unwrap();
         assert_eq!(names(&warehouse.repository, first.ownership), [r#"1 "a""#, r#"2 "b""#, r#"3 "c""#]);
     }
     assert!(names(&warehouse.repository, owner).is_empty());
 }
 
-#[test]
-fn a_step_that_could_not_copy_its_skips_is_incomplete_and_its_next_start_copies_them() {
-    let warehouse = warehouse(NEVER);
+fn a_step_that_could_not_copy_its_skips_is_incomplete_and_its_next_start_copies_them<R: Place, W: Place>(
+    here: &R,
+    there: &W,
+) {
+    let warehouse = Warehouse::of(here, there, NEVER);
     let first = launch(&warehouse.repository);
-    let mut step = warehouse.begin(first.ownership);
-    warehouse.forbid_here();
+    let mut step = warehouse.begin(first.ownership).unwrap();
+    warehouse.here.forbid_rows("BATCH_SKIPPED_ITEM");
     skip(&mut step, &["a"]).unwrap();
-    let finish = |status| {
-        finish_step(
-            &warehouse.repository,
-            first.ownership,
-            step.id,
-            step.checkpoints.as_deref(),
-            &ended_step(status, "X"),
-        )
-    };
+    let finish = |status| warehouse.finish(first.ownership, &step, &ended_step(status, "X"));
     assert!(finish(BatchStatus::Completed).is_err());
     finish(BatchStatus::Failed).unwrap();
     fail(&warehouse.repository, first.ownership);
     assert!(names(&warehouse.repository, first.ownership).is_empty());
-    warehouse.allow_here();
-    warehouse.begin(launch(&warehouse.repository).ownership);
+    warehouse.here.allow_rows("BATCH_SKIPPED_ITEM");
+    warehouse.begin(launch(&warehouse.repository).ownership).unwrap();
     assert_eq!(names(&warehouse.repository, first.ownership), [r#"1 "a""#]);
 }
 
-#[test]
-fn more_skips_than_fit_on_a_page_are_all_copied() {
-    let warehouse = warehouse(NEVER);
+fn more_skips_than_fit_on_a_page_are_all_copied<R: Place, W: Place>(here: &R, there: &W) {
+    let warehouse = Warehouse::of(here, there, NEVER);
     let launched = launch(&warehouse.repository);
-    let mut step = warehouse.begin(launched.ownership);
+    let mut step = warehouse.begin(launched.ownership).unwrap();
     skip(&mut step, &vec!["a"; 2_500]).unwrap();
     assert_eq!(names(&warehouse.repository, launched.ownership).len(), 2_500);
 }
