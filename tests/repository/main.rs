@@ -1,8 +1,8 @@
 //! The crash contract of a repository as code: every kind of repository passes these tests.
 //!
 //! A test is a function of a [`Place`](place::Place), and the list at the top of its file runs it with each kind. Tests of
-//! steps whose rows go to another database are functions of two places, and run with each pair of kinds. What is special
-//! about files is tested beside the repository for files.
+//! steps whose rows go to another database are functions of two places, and run with each pair of kinds. The tests below
+//! `on_postgres` are about what only a server can do to a repository; those of files are beside the repository for files.
 
 /// Runs each test with each kind of place.
 macro_rules! every_kind {
@@ -48,6 +48,8 @@ mod chunks;
 mod contexts;
 mod elsewhere;
 mod launch;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod opening;
 mod partitions;
 mod processes;

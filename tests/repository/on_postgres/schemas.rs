@@ -1,0 +1,128 @@
+//! Schemas that become a repository, and schemas that cannot.
+
+use std::sync::Arc;
+
+use batch_runtime::postgres::{Postgres, Session};
+use batch_runtime::repository::postgres::PostgresRepository;
+use batch_runtime::repository::{ChunkRecord, encode_context};
+use batch_tests::postgres::{Options, Server};
+
+use super::{open, refusal, schema};
+use crate::place::{Place, Repo};
+use crate::support::*;
+
+/// Runs a job through everything that a repository writes, with a death in between.
+fn use_all(repository: &Repo) {
+    let first = launch(repository);
+    let mut step = begin(repository, first.ownership);
+    let record = ChunkRecord { job_context: Some(encode_context(&context(3))), ..record(5) };
+    step.chunks.commit(&mut record.clone(), |_, _| Ok(())).unwrap();
+    drop(first.lock);
+    let second = launch(repository);
+    assert_eq!(begin(repository, second.ownership).context, context(5));
+    assert_eq!(second.context, context(3));
+    fail(repository, second.ownership);
+}
+
+#[test]
+fn a_schema_of_any_name_holds_a_repository_of_its_own() {
+    let Some(place) = schema() else { return };
+    let names =
+        ["batch", "Batch", "my batch", "a\"b", "a'b", "select", "ä", "a@b", "a.b", "a;--", "%41", "$1"];
+    for name in names {
+        let escaped: Vec<_> = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let repository = open(&format!("{}?schema={}", place.url(), escaped.concat()));
+        use_all(&repository);
+        let tables = place.connect().query("SELECT tablename FROM pg_tables WHERE schemaname = $1", &[&name]);
+        assert_eq!(tables.unwrap().len(), 15, "{name}");
+    }
+    assert!(place.tables().is_empty(), "nothing is in the schema `public`");
+    let schemas =
+        place.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)'");
+    assert_eq!(schemas.len(), names.len() + 1);
+    let ids: std::collections::HashSet<_> =
+        names[..2].iter().map(|name| open(&format!("{}?schema={name}", place.url())).identity()).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn a_query_creates_nothing() {
+    let Some(place) = schema() else { return };
+    let database = Postgres::at(format!("{}?schema=batch", place.url()));
+    let error = refusal(PostgresRepository::open_existing(&database));
+    assert!(error.contains("?schema=batch: holds no repository: `run` creates one"), "{error}");
+    assert_eq!(place.rows("SELECT COUNT(*) FROM pg_namespace WHERE nspname = 'batch'"), ["0"]);
+    PostgresRepository::open(&database).unwrap();
+    PostgresRepository::open_existing(&database).unwrap();
+}
+
+#[test]
+fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
+    let Some(place) = schema() else { return };
+    place.open();
+    place.sql("UPDATE BATCH_SCHEMA SET VERSION = 99");
+    let before = place.dump();
+    for open in [PostgresRepository::open, PostgresRepository::open_existing] {
+        let error = refusal(open(&place.database()));
+        assert!(error.contains("has schema version 99"), "{error}");
+        assert!(error.contains("use a newer program, or another `?schema=`"), "{error}");
+    }
+    assert_eq!(place.dump(), before);
+}
+
+#[test]
+fn a_user_who_may_not_create_is_told_what_to_do_and_one_who_may_read_can_ask() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let database = server.database();
+    let admin = database.connect();
+    admin.batch_execute("CREATE ROLE etl LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC").unwrap();
+    let url = database.url().replace("batch@", "etl@");
+    for (option, what) in [("", "schema public"), ("?schema=batch", "database")] {
+        let error = refusal(PostgresRepository::open(&Postgres::at(format!("{url}{option}"))));
+        assert!(error.contains(&format!("permission denied for {what}")), "{error}");
+        assert!(error.contains("let the owner of the database grant this user the right"), "{error}");
+    }
+    let repository = open(database.url());
+    let launched = launch(&repository);
+    let error = refusal(PostgresRepository::open_existing(&Postgres::at(&url)));
+    assert!(error.contains("permission denied for table"), "{error}");
+    admin.batch_execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO etl").unwrap();
+    let reading = PostgresRepository::open_existing(&Postgres::at(&url)).unwrap();
+    let reading: Repo = Arc::new(reading);
+    let execution = reading.execution(launched.ownership.execution).unwrap();
+    assert_eq!(reading.owner_state(&execution).unwrap(), batch_runtime::repository::OwnerState::Alive);
+    let error = reading.request_stop(launched.ownership.execution).unwrap_err().to_string();
+    assert!(error.contains("permission denied for table"), "{error}");
+}
+
+#[test]
+fn a_standby_and_a_read_only_database_are_refused_with_a_remedy() {
+    let Some(place) = schema() else { return };
+    let url = format!("{}?options=-c%20default_transaction_read_only%3Don", place.url());
+    let error = refusal(PostgresRepository::open(&Postgres::at(&url)));
+    assert!(error.contains("the server is a standby or read-only: name the primary server"), "{error}");
+    assert!(place.tables().is_empty());
+    place.open();
+    // Queries work there.
+    let reading = PostgresRepository::open_existing(&Postgres::at(&url)).unwrap();
+    let reading: Repo = Arc::new(reading);
+    assert!(reading.job_names().unwrap().is_empty());
+    let error = reading.launch(&request(&parameters("a"))).unwrap_err().to_string();
+    assert!(error.contains("name the primary server"), "{error}");
+}
+
+#[test]
+fn a_database_that_was_copied_is_another_one() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let database = server.database();
+    let repository = open(database.url());
+    let identity = repository.identity();
+    drop(repository);
+    let admin = Session::connect(&Postgres::at(server.url()), "a test").unwrap();
+    let (_, name) = database.url().rsplit_once('/').unwrap();
+    admin.batch_execute(&format!("CREATE DATABASE copied TEMPLATE {name}")).unwrap();
+    let copied = Postgres::at(server.url().replace("/postgres", "/copied"));
+    let repository = open(database.url());
+    assert_eq!(open(&server.url().replace("/postgres", "/copied")).identity(), identity);
+    assert!(!repository.is_own(&batch_runtime::DatabaseHandle::new(copied)).unwrap());
+}
