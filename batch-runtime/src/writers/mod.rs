@@ -10,6 +10,7 @@ mod function;
 mod json_lines;
 mod pair;
 mod route;
+mod row;
 mod serialize;
 mod sqlite;
 #[cfg(test)]

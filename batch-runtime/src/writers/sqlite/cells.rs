@@ -2,13 +2,13 @@
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use super::value::Values;
+use super::value::Cell;
 use crate::readers::shown;
 
 /// The values of some rows, row by row, without an allocation per value.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    values: Vec<Cell>,
+    values: Vec<Kept>,
     /// The bytes of texts and blobs.
     bytes: Vec<u8>,
     /// The number of the item that each row comes from, counted from 1.
@@ -16,7 +16,7 @@ pub(super) struct Cells {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Cell {
+enum Kept {
     Null,
     Integer(i64),
     Real(f64),
@@ -63,11 +63,11 @@ impl Cells {
 
     fn value(&self, index: usize) -> ValueRef<'_> {
         match self.values[index] {
-            Cell::Null => ValueRef::Null,
-            Cell::Integer(value) => ValueRef::Integer(value),
-            Cell::Real(value) => ValueRef::Real(value),
-            Cell::Text { from, to } => ValueRef::Text(&self.bytes[from..to]),
-            Cell::Blob { from, to } => ValueRef::Blob(&self.bytes[from..to]),
+            Kept::Null => ValueRef::Null,
+            Kept::Integer(value) => ValueRef::Integer(value),
+            Kept::Real(value) => ValueRef::Real(value),
+            Kept::Text { from, to } => ValueRef::Text(&self.bytes[from..to]),
+            Kept::Blob { from, to } => ValueRef::Blob(&self.bytes[from..to]),
         }
     }
 
@@ -83,32 +83,32 @@ impl Cells {
     }
 }
 
-impl Values for Cells {
+impl Cell for Cells {
     #[inline]
     fn null(&mut self) {
-        self.values.push(Cell::Null);
+        self.values.push(Kept::Null);
     }
 
     #[inline]
     fn integer(&mut self, value: i64) {
-        self.values.push(Cell::Integer(value));
+        self.values.push(Kept::Integer(value));
     }
 
     #[inline]
     fn real(&mut self, value: f64) {
-        self.values.push(Cell::Real(value));
+        self.values.push(Kept::Real(value));
     }
 
     #[inline]
     fn text(&mut self, value: &str) {
         let (from, to) = self.append(value.as_bytes());
-        self.values.push(Cell::Text { from, to });
+        self.values.push(Kept::Text { from, to });
     }
 
     #[inline]
     fn blob(&mut self, value: &[u8]) {
         let (from, to) = self.append(value);
-        self.values.push(Cell::Blob { from, to });
+        self.values.push(Kept::Blob { from, to });
     }
 
     fn len(&self) -> usize {

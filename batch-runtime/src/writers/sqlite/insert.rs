@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode};
 use super::cells::Cells;
 use super::error::SqliteWriteError;
 use super::table::quoted;
-use super::value::Values;
+use super::value::Cell;
 
 /// The maximum number of values per statement: about as many texts as `SQLite` keeps in its small-allocation
 /// slots (its "lookaside"). Measured best with 4 texts among 7 columns; twice as many rows cost 15 % more.
@@ -26,7 +26,7 @@ const SOME: usize = 8;
 
 /// The action for a row whose key already exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Conflict {
+pub(in crate::writers) enum Conflict {
     Fail,
     Ignore,
     Replace,
@@ -214,7 +214,7 @@ impl Bound<'_, '_> {
     }
 }
 
-impl Values for Bound<'_, '_> {
+impl Cell for Bound<'_, '_> {
     #[inline]
     fn null(&mut self) {
         self.take(Null);

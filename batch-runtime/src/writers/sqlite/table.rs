@@ -2,9 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::writers::row::{self, NoRow};
+
 /// How a column converts the values stored in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Affinity {
+pub(in crate::writers) enum Affinity {
     /// Keeps every value as it is.
     None,
     /// Converts numbers to texts.
@@ -123,7 +125,7 @@ fn is_number(text: &str) -> bool {
 
 /// A table of the target database.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table {
+pub(in crate::writers) struct Table {
     /// The name as quoted in SQL.
     pub(super) quoted: String,
     columns: Vec<(String, Affinity)>,
@@ -183,6 +185,15 @@ impl Table {
             }
             None => Affinity::None,
         }
+    }
+}
+
+impl row::Table for Table {
+    type Column = Affinity;
+
+    #[inline]
+    fn column(&self, name: &str) -> Result<Affinity, NoRow> {
+        Ok(self.affinity(name))
     }
 }
 

@@ -4,38 +4,58 @@ use std::fmt::Display;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::no_row::NoRow;
 use super::table::Affinity;
+use crate::writers::row::{self, NoRow};
 use crate::writers::serialize::single_value;
 
-/// Receives the values of a row, one after the other.
-pub(super) trait Values {
+/// Stores the values of rows, one after the other.
+pub(super) trait Cell {
     fn null(&mut self);
     fn integer(&mut self, value: i64);
     fn real(&mut self, value: f64);
     fn text(&mut self, value: &str);
     fn blob(&mut self, value: &[u8]);
-    /// Returns the number of values received.
+    /// Returns the number of values stored.
     fn len(&self) -> usize;
 }
 
+impl<V: Cell> row::Values for V {
+    type Column = Affinity;
+
+    #[inline]
+    fn len(&self) -> usize {
+        Cell::len(self)
+    }
+
+    #[inline]
+    fn add<T: Serialize + ?Sized>(
+        &mut self,
+        affinity: &Affinity,
+        value: &T,
+        in_some: bool,
+    ) -> Result<(), NoRow> {
+        value.serialize(Value { values: self, affinity: *affinity, in_some })
+    }
+
+    fn add_null(&mut self, _: &Affinity) -> Result<(), NoRow> {
+        self.null();
+        Ok(())
+    }
+
+    fn add_surplus(&mut self) {
+        self.null();
+    }
+}
+
 /// Serializes one value for a column of the given affinity.
-pub(super) struct Value<'a, V> {
+struct Value<'a, V> {
     values: &'a mut V,
     affinity: Affinity,
     /// True if the value is in a `Some`.
     in_some: bool,
 }
 
-impl<'a, V: Values> Value<'a, V> {
-    pub(super) fn new(values: &'a mut V, affinity: Affinity) -> Self {
-        Self { values, affinity, in_some: false }
-    }
-
-    pub(super) fn in_some(self, in_some: bool) -> Self {
-        Self { in_some, ..self }
-    }
-
+impl<V: Cell> Value<'_, V> {
     #[inline]
     fn integer(self, value: i64) -> Result<(), NoRow> {
         if let Some(problem) = self.affinity.changes_integer(value) {
@@ -80,7 +100,7 @@ macro_rules! wide_integers {
     )*};
 }
 
-impl<V: Values> Serializer for Value<'_, V> {
+impl<V: Cell> Serializer for Value<'_, V> {
     single_value!((), NoRow, nested, "an enum that carries a value", "an enum that carries a value");
 
     integers! {
@@ -121,9 +141,7 @@ impl<V: Values> Serializer for Value<'_, V> {
     #[inline]
     fn serialize_none(self) -> Result<(), NoRow> {
         if self.in_some {
-            return Err(NoRow::new(
-                "`Some(None)` would be stored as NULL, just like `None`; use a single `Option`",
-            ));
+            return Err(NoRow::null_in_some());
         }
         self.values.null();
         Ok(())
@@ -131,6 +149,6 @@ impl<V: Values> Serializer for Value<'_, V> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
-        value.serialize(self.in_some(true))
+        value.serialize(Self { in_some: true, ..self })
     }
 }

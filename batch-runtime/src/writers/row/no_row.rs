@@ -6,22 +6,28 @@ use serde::ser;
 
 /// Why a value cannot be a row.
 #[derive(Debug)]
-pub(super) struct NoRow {
-    pub(super) column: Option<Box<str>>,
-    pub(super) problem: Box<str>,
+pub(in crate::writers) struct NoRow {
+    pub(in crate::writers) column: Option<Box<str>>,
+    pub(in crate::writers) problem: Box<str>,
 }
 
 impl NoRow {
-    pub(super) fn new(problem: impl Into<Box<str>>) -> Self {
+    pub(in crate::writers) fn new(problem: impl Into<Box<str>>) -> Self {
         Self { column: None, problem: problem.into() }
     }
 
     /// The problem of a row with fewer or more values than there are columns.
-    pub(super) fn count(values: usize, columns: usize) -> Self {
+    pub(in crate::writers) fn count(values: usize, columns: usize) -> Self {
         Self::new(format!("the row has {values} values, but there are {columns} columns"))
     }
 
-    pub(super) fn in_column(mut self, column: &str) -> Self {
+    /// The problem of a `None` in a `Some`.
+    #[cold]
+    pub(in crate::writers) fn null_in_some() -> Self {
+        Self::new("`Some(None)` would be stored as NULL, just like `None`; use a single `Option`")
+    }
+
+    pub(in crate::writers) fn in_column(mut self, column: &str) -> Self {
         self.column.get_or_insert_with(|| column.into());
         self
     }

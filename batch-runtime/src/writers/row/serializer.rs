@@ -4,22 +4,20 @@ use std::borrow::Cow;
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
-use super::columns::Columns;
-use super::no_row::NoRow;
-use super::value::{Value, Values};
+use super::{Columns, NoRow, Table, Values};
 use crate::writers::serialize::record_of_one_value;
 
 /// Serializes one row.
-pub(super) struct RowSerializer<'a, V> {
-    columns: &'a mut Columns,
+pub(in crate::writers) struct RowSerializer<'a, T: Table, V> {
+    columns: &'a mut Columns<T>,
     values: &'a mut V,
     start: usize,
     /// True if the row is in a `Some`.
     in_some: bool,
 }
 
-impl<'a, V: Values> RowSerializer<'a, V> {
-    pub(super) fn new(columns: &'a mut Columns, values: &'a mut V) -> Self {
+impl<'a, C: Table, V: Values<Column = C::Column>> RowSerializer<'a, C, V> {
+    pub(in crate::writers) fn new(columns: &'a mut Columns<C>, values: &'a mut V) -> Self {
         let start = values.len();
         Self { columns, values, start, in_some: false }
     }
@@ -28,24 +26,30 @@ impl<'a, V: Values> RowSerializer<'a, V> {
         self.values.len() - self.start
     }
 
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+    #[inline]
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T, in_some: bool) -> Result<(), NoRow> {
         let index = self.index();
-        let cell = Value::new(self.values, self.columns.affinity(index));
-        value.serialize(cell).map_err(|error| match self.columns.names.get(index) {
+        let Some(column) = self.columns.columns().get(index) else {
+            self.values.add_surplus();
+            return Ok(());
+        };
+        self.values.add(column, value, in_some).map_err(|error| match self.columns.names.get(index) {
             Some(name) => error.in_column(name),
             None => error,
         })
     }
 
-    fn single<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
-        if !self.columns.known {
-            return Err(no_names("a single value"));
-        }
-        let cell = Value::new(self.values, self.columns.affinity(0)).in_some(self.in_some);
-        value.serialize(cell).map_err(|error| match self.columns.names.first() {
-            Some(name) => error.in_column(name),
-            None => error,
-        })
+    fn single<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), NoRow> {
+        if self.columns.known { self.value(value, self.in_some) } else { Err(no_names("a single value")) }
+    }
+}
+
+/// Serializes as bytes.
+struct Bytes<'b>(&'b [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
     }
 }
 
@@ -55,7 +59,7 @@ fn no_names(what: &str) -> NoRow {
     ))
 }
 
-impl<V: Values> Serializer for RowSerializer<'_, V> {
+impl<C: Table, V: Values<Column = C::Column>> Serializer for RowSerializer<'_, C, V> {
     type Ok = ();
     type Error = NoRow;
     type SerializeSeq = Self;
@@ -74,10 +78,7 @@ impl<V: Values> Serializer for RowSerializer<'_, V> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NoRow> {
-        if !self.columns.known {
-            return Err(no_names("a single value"));
-        }
-        Value::new(self.values, self.columns.affinity(0)).serialize_bytes(value)
+        self.single(&Bytes(value))
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
@@ -129,12 +130,12 @@ impl<V: Values> Serializer for RowSerializer<'_, V> {
 
 macro_rules! by_order {
     ($($trait:ident::$method:ident)*) => {$(
-        impl<V: Values> ser::$trait for RowSerializer<'_, V> {
+        impl<C: Table, V: Values<Column = C::Column>> ser::$trait for RowSerializer<'_, C, V> {
             type Ok = ();
             type Error = NoRow;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
-                self.value(value)
+                self.value(value, false)
             }
 
             fn end(self) -> Result<(), NoRow> {
@@ -148,7 +149,7 @@ by_order!(SerializeSeq::serialize_element SerializeTuple::serialize_element Seri
 
 macro_rules! by_name {
     ($($trait:ident)*) => {$(
-        impl<V: Values> ser::$trait for RowSerializer<'_, V> {
+        impl<C: Table, V: Values<Column = C::Column>> ser::$trait for RowSerializer<'_, C, V> {
             type Ok = ();
             type Error = NoRow;
 
@@ -156,14 +157,15 @@ macro_rules! by_name {
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), NoRow> {
                 let index = self.index();
                 self.columns.expect(index, key)?;
-                let cell = Value::new(self.values, self.columns.affinity(index));
-                value.serialize(cell).map_err(|error| error.in_column(key))
+                self.values
+                    .add(&self.columns.columns()[index], value, false)
+                    .map_err(|error| error.in_column(key))
             }
 
             fn skip_field(&mut self, key: &'static str) -> Result<(), NoRow> {
-                self.columns.expect(self.index(), key)?;
-                self.values.null();
-                Ok(())
+                let index = self.index();
+                self.columns.expect(index, key)?;
+                self.values.add_null(&self.columns.columns()[index])
             }
 
             #[inline]
@@ -177,7 +179,7 @@ macro_rules! by_name {
 by_name!(SerializeStruct SerializeStructVariant);
 
 /// A struct with `#[serde(flatten)]` serializes as a map.
-impl<V: Values> ser::SerializeMap for RowSerializer<'_, V> {
+impl<C: Table, V: Values<Column = C::Column>> ser::SerializeMap for RowSerializer<'_, C, V> {
     type Ok = ();
     type Error = NoRow;
 
@@ -193,7 +195,7 @@ impl<V: Values> ser::SerializeMap for RowSerializer<'_, V> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
-        self.value(value)
+        self.value(value, false)
     }
 
     fn end(self) -> Result<(), NoRow> {

@@ -1,0 +1,88 @@
+//! The columns of rows, and what is known of them.
+
+use std::borrow::Cow;
+
+use super::{NoRow, Table};
+
+/// The columns of rows: given, or named by the first row.
+#[derive(Debug)]
+pub(in crate::writers) struct Columns<T: Table> {
+    pub(in crate::writers) names: Vec<Cow<'static, str>>,
+    /// Whether the names are complete.
+    pub(in crate::writers) known: bool,
+    /// What is known of each of them.
+    known_of: Vec<T::Column>,
+    /// Looked up when the first rows are written.
+    table: Option<T>,
+}
+
+impl<T: Table> Default for Columns<T> {
+    fn default() -> Self {
+        Self { names: Vec::new(), known: false, known_of: Vec::new(), table: None }
+    }
+}
+
+impl<T: Table> Columns<T> {
+    pub(in crate::writers) fn given(names: Vec<Cow<'static, str>>) -> Self {
+        Self { names, known: true, ..Self::default() }
+    }
+
+    /// The table, if it was looked up.
+    pub(in crate::writers) fn table(&self) -> Option<&T> {
+        self.table.as_ref()
+    }
+
+    /// Takes note of the table, which was looked up.
+    pub(in crate::writers) fn found(&mut self, table: T) -> Result<(), NoRow> {
+        self.known_of = self
+            .names
+            .iter()
+            .map(|name| table.column(name).map_err(|error| error.in_column(name)))
+            .collect::<Result<_, _>>()?;
+        self.table = Some(table);
+        Ok(())
+    }
+
+    /// What is known of each column, as far as they are named.
+    pub(in crate::writers) fn columns(&self) -> &[T::Column] {
+        &self.known_of
+    }
+
+    /// Checks that the value at `index` of a row belongs to column `name`, or learns the name.
+    #[inline]
+    pub(in crate::writers) fn expect(&mut self, index: usize, name: &'static str) -> Result<(), NoRow> {
+        match self.names.get(index) {
+            // The names of a derived `Serialize` are the same string each time: comparing pointers mostly
+            // suffices.
+            Some(known)
+                if std::ptr::eq(known.as_ptr(), name.as_ptr()) && known.len() == name.len()
+                    || **known == *name =>
+            {
+                Ok(())
+            }
+            _ => self.learn(index, Cow::Borrowed(name)),
+        }
+    }
+
+    #[cold]
+    pub(in crate::writers) fn learn(&mut self, index: usize, name: Cow<'static, str>) -> Result<(), NoRow> {
+        if self.known {
+            return Err(match self.names.get(index) {
+                Some(known) => NoRow::new(format!(
+                    "found the field `{name}` where column `{known}` was expected; all rows must have the same fields in the same order"
+                )),
+                None => NoRow::new(format!(
+                    "there is no column for the field `{name}`; all rows must have the same fields"
+                )),
+            });
+        }
+        // An item that failed halfway may have named some columns.
+        self.names.truncate(index);
+        self.known_of.truncate(index);
+        if let Some(table) = &self.table {
+            self.known_of.push(table.column(&name).map_err(|error| error.in_column(&name))?);
+        }
+        self.names.push(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Serializes items as rows of a table, whatever the kind of the database: fields by name, or values in order.
+
+mod columns;
+mod no_row;
+mod serializer;
+
+pub(super) use columns::Columns;
+pub(super) use no_row::NoRow;
+pub(super) use serializer::RowSerializer;
+
+use serde::ser::Serialize;
+
+/// A table of the target database, as far as its rows need to know it.
+pub(super) trait Table {
+    /// What is known of a column.
+    type Column;
+
+    /// Returns what is known of the column with that name.
+    fn column(&self, name: &str) -> Result<Self::Column, NoRow>;
+}
+
+/// Receives the values of rows, one after the other.
+pub(super) trait Values {
+    /// What is known of a column.
+    type Column;
+
+    /// The number of values received.
+    fn len(&self) -> usize;
+
+    /// Receives the value of a column; `in_some` says that it is in a `Some`.
+    fn add<T: Serialize + ?Sized>(
+        &mut self,
+        column: &Self::Column,
+        value: &T,
+        in_some: bool,
+    ) -> Result<(), NoRow>;
+
+    /// Receives a NULL.
+    fn add_null(&mut self, column: &Self::Column) -> Result<(), NoRow>;
+
+    /// Receives a value for which there is no column: the row is refused when its values are counted.
+    fn add_surplus(&mut self);
+}
