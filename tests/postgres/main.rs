@@ -5,4 +5,5 @@ mod losing;
 mod network;
 mod refusals;
 mod session;
+mod table;
 mod transaction;

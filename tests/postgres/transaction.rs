@@ -4,7 +4,7 @@ use batch_runtime::OpenTransaction as _;
 use batch_runtime::postgres::{Connection, Postgres, Session, Transaction};
 use batch_tests::postgres;
 
-const GUARD: &str =
+pub(crate) const GUARD: &str =
     "SELECT 1 / count(*) FROM (SELECT WHERE current_setting('batch.chunk', true) = '7') AS guard";
 
 /// A transaction that has begun, in a database with the table `t`.

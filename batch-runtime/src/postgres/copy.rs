@@ -7,7 +7,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::tap::Feed;
-use super::waiting::{Answer, Answered, UnderWay};
+use super::waiting::{Answer, Answered, Explain, UnderWay};
 use super::{PgError, Session, identifier};
 
 /// The bytes of rows that are sent at once.
@@ -50,8 +50,17 @@ impl<'t> CopyIn<'t> {
         let names = columns.iter().map(|column| identifier::quoted(column)).collect::<Vec<_>>().join(", ");
         let table = identifier::qualified(table);
         let types = session.column_types(&format!("SELECT {names} FROM {table}"))?;
-        let (feed, answer, statement) =
-            session.begin_copy(&format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)"))?;
+        let statement = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
+        Self::begin_with(session, &statement, columns, types)
+    }
+
+    fn begin_with(
+        session: &'t Session,
+        statement: &str,
+        columns: Vec<String>,
+        types: Arc<[Type]>,
+    ) -> Result<Self, PgError> {
+        let (feed, answer, statement) = session.begin_copy(statement)?;
         let mut copy = Self {
             session,
             statement,
@@ -77,6 +86,22 @@ impl<'t> CopyIn<'t> {
             self.buffer.truncate(start);
             return Err(error);
         }
+        self.added()
+    }
+
+    /// Begins a copy whose rows are encoded by whoever adds them.
+    pub(crate) fn of_encoded(session: &'t Session, statement: &str) -> Result<Self, PgError> {
+        Self::begin_with(session, statement, Vec::new(), Arc::default())
+    }
+
+    /// Adds a row of that many values, each encoded with its length before it.
+    pub(crate) fn add_encoded(&mut self, values: u16, row: &[u8]) -> Result<(), PgError> {
+        self.buffer.put_u16(values);
+        self.buffer.put_slice(row);
+        self.added()
+    }
+
+    fn added(&mut self) -> Result<(), PgError> {
         self.rows += 1;
         if self.buffer.len() < AT_ONCE {
             return Ok(());
@@ -152,9 +177,14 @@ impl<'t> CopyIn<'t> {
     ///
     /// # Errors
     /// If the copy has failed already.
-    pub fn end_later(mut self) -> Result<(), PgError> {
+    pub fn end_later(self) -> Result<(), PgError> {
+        self.end_explained(None)
+    }
+
+    /// As [`end_later`](Self::end_later); `explain` is told if the server refuses a row.
+    pub(crate) fn end_explained(mut self, explain: Option<Explain>) -> Result<(), PgError> {
         let answer = self.finish()?;
-        self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer });
+        self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer, explain });
         Ok(())
     }
 
@@ -183,7 +213,7 @@ impl Drop for CopyIn<'_> {
         if let Some(answer) = self.answer.take() {
             self.feed.push(failing());
             self.feed.end();
-            self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer });
+            self.session.end_copy_later(UnderWay::new(Arc::clone(&self.statement), answer));
         }
     }
 }

@@ -5,6 +5,9 @@ use std::fmt;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+use super::Explain;
+use crate::definition::BoxError;
+
 /// The longest part of a statement that a message shows.
 const SHOWN: usize = 80;
 
@@ -43,6 +46,8 @@ enum Kind {
     Used(String),
     /// The program was asked to stop while a statement ran.
     Stopped,
+    /// Whoever sent the statement says more about the server's error, which is the source of theirs.
+    Explained(BoxError),
 }
 
 impl PgError {
@@ -62,7 +67,7 @@ impl PgError {
         Self::new(Kind::Unreachable(why.into(), error))
     }
 
-    pub(super) fn used(message: impl Into<String>) -> Self {
+    pub(crate) fn used(message: impl Into<String>) -> Self {
         Self::new(Kind::Used(message.into()))
     }
 
@@ -74,6 +79,44 @@ impl PgError {
     pub(super) fn in_statement(mut self, statement: &str) -> Self {
         self.0.statement.get_or_insert_with(|| shortened(statement));
         self
+    }
+
+    /// Lets whoever sent the statement say more about its failure.
+    pub(super) fn explained(self, explain: Option<Explain>) -> Self {
+        match explain {
+            // The connection is nobody's fault.
+            Some(explain) if self.server().is_some() && !self.is_connection() => {
+                Self::new(Kind::Explained(explain(self)))
+            }
+            _ => self,
+        }
+    }
+
+    /// Returns what the sender of the statement says, if it is of that type.
+    pub(crate) fn into_explanation<E: Error + 'static>(self) -> Result<E, Self> {
+        let Parts { kind, statement, place, remedy } = *self.0;
+        let kind = match kind {
+            Kind::Explained(error) => match error.downcast::<E>() {
+                Ok(error) => return Ok(*error),
+                Err(error) => Kind::Explained(error),
+            },
+            kind => kind,
+        };
+        Err(Self(Box::new(Parts { kind, statement, place, remedy })))
+    }
+
+    /// Leaves out the statement: whoever shows the error says more than that.
+    pub(crate) fn without_statement(mut self) -> Self {
+        self.0.statement = None;
+        self
+    }
+
+    /// The error that is explained.
+    fn explained_error(&self) -> Option<&Self> {
+        match &self.0.kind {
+            Kind::Explained(error) => error.source()?.downcast_ref(),
+            _ => None,
+        }
     }
 
     /// Names the database.
@@ -97,6 +140,7 @@ impl PgError {
     fn cause(&self) -> Option<&tokio_postgres::Error> {
         match &self.0.kind {
             Kind::Driver(error) | Kind::Closed(Some(error)) => Some(error),
+            Kind::Explained(_) => self.explained_error().and_then(Self::cause),
             _ => None,
         }
     }
@@ -136,6 +180,7 @@ impl PgError {
                 }
                 None => error.source().is_some_and(<dyn Error>::is::<std::io::Error>),
             },
+            Kind::Explained(_) => self.explained_error().is_some_and(Self::is_connection),
             Kind::Used(_) | Kind::Stopped => false,
         }
     }
@@ -169,10 +214,11 @@ impl From<tokio_postgres::Error> for PgError {
 }
 
 impl Error for PgError {
-    /// The failure of the network. The server's words are in [`server`](Self::server): the message has them all.
+    /// The failure of the network, or the error of the writer that had sent the statement. The server's words are in [`server`](Self::server): the message has them all.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {
             Kind::Unreachable(_, Some(error)) => Some(error),
+            Kind::Explained(error) => Some(&**error),
             _ => self.cause().and_then(Error::source).filter(|error| error.is::<std::io::Error>()),
         }
     }
@@ -199,6 +245,7 @@ impl PgError {
     fn what(&self) -> String {
         match &self.0.kind {
             Kind::Used(message) => message.clone(),
+            Kind::Explained(error) => error.to_string(),
             Kind::Stopped => "the statement was cancelled, because the job is to stop".to_owned(),
             Kind::Unreachable(why, Some(error)) => format!("{why}: {error}"),
             Kind::Unreachable(why, None) => why.clone(),

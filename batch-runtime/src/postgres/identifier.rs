@@ -12,7 +12,7 @@ pub(super) fn checked(name: String) -> Result<String, String> {
 }
 
 /// Quotes a name where it needs quotes.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let starts = |first: char| first.is_ascii_lowercase() || first == '_';
     let goes_on = |c: char| starts(c) || c.is_ascii_digit();
     if name.starts_with(starts) && name.chars().all(goes_on) && !RESERVED.contains(&name) {
@@ -23,7 +23,7 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 /// The name of a table, perhaps with its schema, each part quoted where it needs quotes. What is in quotes stays.
-pub(super) fn qualified(name: &str) -> String {
+pub(crate) fn qualified(name: &str) -> String {
     if name.contains('"') {
         return name.to_owned();
     }

@@ -3,12 +3,13 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, RowStream, SimpleQueryMessage, Statement};
 
 use super::tap::{Feed, Heard, TransactionStatus};
-use super::waiting::{Answer, Answered, UnderWay};
+use super::waiting::{Answer, Answered, Explain, UnderWay};
 use super::{PgError, Session, values};
 
 /// The most statements that are kept prepared.
@@ -54,6 +55,31 @@ impl Session {
         let client = self.client()?;
         let answer = async move { collected(client.query_raw(&prepared, values).await?).await };
         Ok((text, Box::pin(answer), size))
+    }
+
+    /// Sends a statement with one parameter, which is encoded already, without waiting for the answer. `explain` is told
+    /// if the server refuses it.
+    pub(crate) fn send_encoded(
+        &self,
+        statement: &str,
+        value: Bytes,
+        type_: &Type,
+        explain: Explain,
+    ) -> Result<(), PgError> {
+        let value = values::Encoded::of(value);
+        let size = value.size();
+        let (text, answer): (Arc<str>, Answer<Answered>) = if self.named {
+            let (text, prepared) = self.prepared(statement)?;
+            let client = self.client()?;
+            let answer = async move { collected(client.query_raw(&prepared, [value]).await?).await };
+            (text, Box::pin(answer))
+        } else {
+            let (text, client): (Arc<str>, _) = (statement.into(), self.client()?);
+            let (query, value) = (Arc::clone(&text), (value, type_.clone()));
+            let answer = async move { collected(client.query_typed_raw(&query, [value]).await?).await };
+            (text, Box::pin(answer))
+        };
+        self.put_all(UnderWay { statement: text, answer, explain: Some(explain) }, size)
     }
 
     fn client(&self) -> Result<Arc<Client>, PgError> {
@@ -104,7 +130,7 @@ impl Session {
             });
             Ok(Answered { rows: Vec::new(), count: count.unwrap_or_default() })
         });
-        let mut sent = UnderWay { statement: statement.into(), answer };
+        let mut sent = UnderWay::new(statement.into(), answer);
         inner.hand_over(&mut sent)?;
         inner.copying = Some((Arc::clone(&sent.statement), feed.clone()));
         inner.drive();
@@ -170,8 +196,12 @@ impl Session {
         answer: Answer<Answered>,
         size: usize,
     ) -> Result<(), PgError> {
+        self.put_all(UnderWay::new(statement, answer), size)
+    }
+
+    fn put_all(&self, sent: UnderWay, size: usize) -> Result<(), PgError> {
         let inner = &mut *self.inner.borrow_mut();
-        inner.put(UnderWay { statement, answer })?;
+        inner.put(sent)?;
         inner.unsent += size + STATEMENT;
         if inner.unsent >= SENT_AT_ONCE {
             inner.drive();

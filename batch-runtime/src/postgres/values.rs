@@ -16,6 +16,11 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
+    /// A value in its binary form.
+    pub(super) fn of(bytes: Bytes) -> Self {
+        Self { bytes: Some(bytes), text: false }
+    }
+
     fn new(value: &(dyn ToSql + Sync), type_: &Type, buffer: &mut BytesMut) -> Result<Self, Refused> {
         let bytes = match value.to_sql_checked(type_, buffer)? {
             IsNull::No => Some(buffer.split().freeze()),

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use super::tap::Feed;
 use super::wire::Wire;
 use super::{PgError, copy};
+use crate::definition::BoxError;
 
 /// The interval at which a wait looks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 type Watch = Box<dyn Fn() -> bool + Send>;
+
+/// Makes an error of its own of what the server says about a statement.
+pub(crate) type Explain = Box<dyn FnOnce(PgError) -> BoxError + Send>;
 
 /// The answer to a statement.
 pub(super) struct Answered {
@@ -32,6 +36,14 @@ pub(super) struct Answered {
 pub(super) struct UnderWay {
     pub(super) statement: Arc<str>,
     pub(super) answer: Answer<Answered>,
+    /// Whoever sent it says more about its failure.
+    pub(super) explain: Option<Explain>,
+}
+
+impl UnderWay {
+    pub(super) fn new(statement: Arc<str>, answer: Answer<Answered>) -> Self {
+        Self { statement, answer, explain: None }
+    }
 }
 
 /// The parts of a session that change.
@@ -141,7 +153,10 @@ impl Inner {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     let error = self.blame(error, &first.statement);
-                    self.failed.get_or_insert(error);
+                    // What follows the first error only says that the transaction has failed.
+                    if self.failed.is_none() {
+                        self.failed = Some(error.explained(first.explain));
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! [`JsonLinesWriter`] writes items of a serde type to a file, as one JSON value per line.
 
-mod exact;
+pub(super) mod exact;
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -9,6 +9,8 @@ mod file;
 mod function;
 mod json_lines;
 mod pair;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod route;
 mod row;
 mod serialize;
@@ -24,5 +26,7 @@ pub use file::{FilePosition, writable};
 pub use function::FunctionWriter;
 pub use json_lines::JsonLinesWriter;
 pub use pair::Both;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresRows, PostgresTable, PostgresWriteError};
 pub use route::{Arms, PartitionableArms, Route};
 pub use sqlite::{Rows, SqliteTable, SqliteWriteError};

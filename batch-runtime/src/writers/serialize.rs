@@ -4,10 +4,29 @@
 /// the refused value.
 macro_rules! single_value {
     ($ok:ty, $error:ty, $nested:expr, $variant_with_value:expr, $variant_with_values:expr) => {
-        type Ok = $ok;
-        type Error = $error;
         type SerializeSeq = serde::ser::Impossible<$ok, $error>;
         type SerializeTuple = serde::ser::Impossible<$ok, $error>;
+
+        fn serialize_seq(self, _length: Option<usize>) -> Result<Self::SerializeSeq, $error> {
+            Err($nested("a sequence"))
+        }
+
+        fn serialize_tuple(self, _length: usize) -> Result<Self::SerializeTuple, $error> {
+            Err($nested("a tuple"))
+        }
+
+        crate::writers::serialize::value_or_sequence! {
+            $ok, $error, $nested, $variant_with_value, $variant_with_values
+        }
+    };
+}
+pub(super) use single_value;
+
+/// The rest of a serializer of a single value or of several of one type, which it takes as a sequence.
+macro_rules! value_or_sequence {
+    ($ok:ty, $error:ty, $nested:expr, $variant_with_value:expr, $variant_with_values:expr) => {
+        type Ok = $ok;
+        type Error = $error;
         type SerializeTupleStruct = serde::ser::Impossible<$ok, $error>;
         type SerializeTupleVariant = serde::ser::Impossible<$ok, $error>;
         type SerializeMap = serde::ser::Impossible<$ok, $error>;
@@ -54,14 +73,6 @@ macro_rules! single_value {
             Err($nested($variant_with_value))
         }
 
-        fn serialize_seq(self, _length: Option<usize>) -> Result<Self::SerializeSeq, $error> {
-            Err($nested("a sequence"))
-        }
-
-        fn serialize_tuple(self, _length: usize) -> Result<Self::SerializeTuple, $error> {
-            Err($nested("a tuple"))
-        }
-
         fn serialize_tuple_struct(
             self,
             _name: &'static str,
@@ -103,7 +114,7 @@ macro_rules! single_value {
         }
     };
 }
-pub(super) use single_value;
+pub(super) use value_or_sequence;
 
 /// The part of a serializer of records that takes a value for a record of one field, which `$only` serializes.
 macro_rules! record_of_one_value {

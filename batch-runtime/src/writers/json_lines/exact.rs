@@ -15,7 +15,17 @@ use serde_json::ser::Formatter;
 /// Appends the value.
 #[inline]
 pub(super) fn append<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    value.serialize(Exact(&mut serde_json::Serializer::with_formatter(out, OneLine)))
+    append_as(value, out, OneLine)
+}
+
+/// Appends the value in the form that `formatter` gives it.
+#[inline]
+pub(in crate::writers) fn append_as<T: Serialize + ?Sized>(
+    value: &T,
+    out: impl Write,
+    formatter: impl Formatter,
+) -> Result<(), serde_json::Error> {
+    value.serialize(Exact(&mut serde_json::Serializer::with_formatter(out, formatter)))
 }
 
 /// Writes raw values verbatim if they are on one line.

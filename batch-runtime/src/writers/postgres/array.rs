@@ -1,0 +1,150 @@
+//! Encodes the elements of an array, or the bytes of a sequence.
+
+use bytes::{BufMut as _, BytesMut};
+use serde::ser::{Serialize, SerializeSeq, SerializeTuple, Serializer};
+
+use super::value::{Of, Written};
+use crate::writers::row::NoRow;
+use crate::writers::serialize::single_value;
+
+/// The number of dimensions, whether an element is NULL, and the type of the elements.
+const HEAD: usize = 12;
+/// The length of the only dimension, and the index of its first element.
+const DIMENSION: usize = 8;
+
+/// The elements of a sequence on their way into a column.
+pub(super) struct Elements<'c, 'b> {
+    out: &'b mut BytesMut,
+    start: usize,
+    kind: Kind<'c>,
+}
+
+enum Kind<'c> {
+    /// A column of arrays.
+    Array { of: Of<'c>, count: i32 },
+    /// A column of bytes.
+    Bytes,
+}
+
+impl<'c, 'b> Elements<'c, 'b> {
+    pub(super) fn of_array(of: Of<'c>, element: u32, out: &'b mut BytesMut) -> Self {
+        let start = out.len();
+        out.put_i32(1);
+        // Whether an element is NULL is found out by the server as well.
+        out.put_i32(1);
+        out.put_u32(element);
+        out.put_i32(0);
+        out.put_i32(1);
+        Self { out, start, kind: Kind::Array { of: Of { element: None, ..of }, count: 0 } }
+    }
+
+    pub(super) fn of_bytes(out: &'b mut BytesMut) -> Self {
+        Self { start: out.len(), out, kind: Kind::Bytes }
+    }
+
+    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+        match &mut self.kind {
+            Kind::Array { of, count } => {
+                *count = count.checked_add(1).ok_or_else(|| NoRow::new("the array has too many elements"))?;
+                of.append(value, false, self.out)
+            }
+            Kind::Bytes => {
+                self.out.put_u8(value.serialize(Byte)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Written {
+        match self.kind {
+            // An empty array has no dimension.
+            Kind::Array { count: 0, .. } => {
+                self.out.truncate(self.start + HEAD);
+                self.out[self.start..self.start + 4].fill(0);
+            }
+            Kind::Array { count, .. } => {
+                let at = self.start + HEAD;
+                self.out[at..at + DIMENSION / 2].copy_from_slice(&count.to_be_bytes());
+            }
+            Kind::Bytes => {}
+        }
+        Written::Value
+    }
+}
+
+impl SerializeSeq for Elements<'_, '_> {
+    type Ok = Written;
+    type Error = NoRow;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+        self.add(value)
+    }
+
+    fn end(self) -> Result<Written, NoRow> {
+        Ok(self.finish())
+    }
+}
+
+impl SerializeTuple for Elements<'_, '_> {
+    type Ok = Written;
+    type Error = NoRow;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+        self.add(value)
+    }
+
+    fn end(self) -> Result<Written, NoRow> {
+        Ok(self.finish())
+    }
+}
+
+/// Serializes one byte of a sequence.
+struct Byte;
+
+#[cold]
+fn no_byte(what: &str) -> NoRow {
+    NoRow::new(format!("the column holds bytes, and the sequence holds {what}; write numbers of type `u8`"))
+}
+
+macro_rules! no_bytes {
+    ($($method:ident($type:ty) $what:literal;)*) => {$(
+        fn $method(self, _: $type) -> Result<u8, NoRow> {
+            Err(no_byte($what))
+        }
+    )*};
+}
+
+impl Serializer for Byte {
+    single_value!(u8, NoRow, no_byte, "an enum that carries a value", "an enum that carries a value");
+
+    fn serialize_u8(self, value: u8) -> Result<u8, NoRow> {
+        Ok(value)
+    }
+
+    no_bytes! {
+        serialize_bool(bool) "a `bool`";
+        serialize_i8(i8) "an `i8`";
+        serialize_i16(i16) "an `i16`";
+        serialize_i32(i32) "an `i32`";
+        serialize_i64(i64) "an `i64`";
+        serialize_i128(i128) "an `i128`";
+        serialize_u16(u16) "a `u16`";
+        serialize_u32(u32) "a `u32`";
+        serialize_u64(u64) "a `u64`";
+        serialize_u128(u128) "a `u128`";
+        serialize_f32(f32) "a real";
+        serialize_f64(f64) "a real";
+        serialize_str(&str) "a text";
+        serialize_bytes(&[u8]) "bytes";
+    }
+
+    fn serialize_none(self) -> Result<u8, NoRow> {
+        Err(no_byte("`None`"))
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<u8, NoRow> {
+        Err(no_byte("an `Option`"))
+    }
+}

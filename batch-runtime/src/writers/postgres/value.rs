@@ -1,0 +1,372 @@
+//! Encodes the values of a row in the binary form of their columns, exactly or not at all.
+
+use std::fmt::Display;
+
+use bytes::{BufMut as _, BytesMut};
+use serde::ser::{Serialize, Serializer};
+use uuid::Uuid;
+
+use super::array::Elements;
+use super::column::{Column, Scalar};
+use super::decimal::Decimal;
+use super::{json, time};
+use crate::readers::shown;
+use crate::writers::row::{self, NoRow};
+use crate::writers::serialize::value_or_sequence;
+
+/// The length that stands for NULL.
+pub(super) const NULL: i32 = -1;
+
+/// What was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    Null,
+    Value,
+}
+
+/// The values of one row, each after its length.
+pub(super) struct Row<'b> {
+    pub(super) out: &'b mut BytesMut,
+    pub(super) values: usize,
+}
+
+impl row::Values for Row<'_> {
+    type Column = Column;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.values
+    }
+
+    #[inline]
+    fn add<T: Serialize + ?Sized>(&mut self, column: &Column, value: &T, in_some: bool) -> Result<(), NoRow> {
+        self.values += 1;
+        let of = Of { holds: column.holds, element: column.element, type_name: &column.type_name };
+        of.append(value, in_some, self.out)
+    }
+
+    fn add_null(&mut self, _: &Column) -> Result<(), NoRow> {
+        self.values += 1;
+        self.out.put_i32(NULL);
+        Ok(())
+    }
+
+    fn add_surplus(&mut self) {
+        self.values += 1;
+    }
+}
+
+/// The type of a value.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'c> {
+    pub(super) holds: Scalar,
+    /// The type of the elements, if the value is an array.
+    pub(super) element: Option<u32>,
+    pub(super) type_name: &'c str,
+}
+
+impl Of<'_> {
+    /// Appends a value after its length.
+    #[inline]
+    pub(super) fn append<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        in_some: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), NoRow> {
+        let start = out.len();
+        out.put_i32(NULL);
+        let written = match self.holds {
+            Scalar::Json | Scalar::Jsonb if self.element.is_none() => {
+                json::append(value, self.holds == Scalar::Jsonb, in_some, out)?
+            }
+            _ => value.serialize(Cell { of: self, out, in_some })?,
+        };
+        if written == Written::Value {
+            let length = i32::try_from(out.len() - start - 4)
+                .map_err(|_| NoRow::new("the value is larger than 2 GB, which no column can hold"))?;
+            out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// Serializes one value.
+pub(super) struct Cell<'c, 'b> {
+    of: Of<'c>,
+    out: &'b mut BytesMut,
+    /// True if the value is in a `Some`.
+    in_some: bool,
+}
+
+impl Cell<'_, '_> {
+    /// What the column holds; nothing if it holds arrays.
+    #[inline]
+    fn holds(&self) -> Option<Scalar> {
+        if self.of.element.is_none() { Some(self.of.holds) } else { None }
+    }
+
+    #[inline]
+    fn integer(self, value: i128) -> Result<Written, NoRow> {
+        let fits = match self.holds() {
+            Some(Scalar::Int2) => i16::try_from(value).map(|value| self.out.put_i16(value)).is_ok(),
+            Some(Scalar::Int4) => i32::try_from(value).map(|value| self.out.put_i32(value)).is_ok(),
+            Some(Scalar::Int8) => i64::try_from(value).map(|value| self.out.put_i64(value)).is_ok(),
+            _ => return self.integer_as_other(value),
+        };
+        if fits { Ok(Written::Value) } else { Err(self.too_large(&value)) }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the digits are counted before")]
+    fn integer_as_other(self, value: i128) -> Result<Written, NoRow> {
+        match self.holds() {
+            Some(Scalar::Float8) if digits(value) <= f64::MANTISSA_DIGITS => self.out.put_f64(value as f64),
+            Some(Scalar::Float4) if digits(value) <= f32::MANTISSA_DIGITS => self.out.put_f32(value as f32),
+            Some(Scalar::Float4 | Scalar::Float8) => {
+                return Err(self.changes(&format!("the integer {value}"), "would be rounded", "bigint"));
+            }
+            Some(Scalar::Numeric(_)) => return self.decimal(&value.to_string(), "the integer"),
+            _ => return Err(self.mismatch(&format!("the integer {value}"), "bigint")),
+        }
+        Ok(Written::Value)
+    }
+
+    /// A number that is written as text.
+    fn decimal(self, text: &str, what: &str) -> Result<Written, NoRow> {
+        let Some(Scalar::Numeric(limit)) = self.holds() else {
+            return Err(self.mismatch(&format!("{what} {text}"), "numeric"));
+        };
+        let number = Decimal::parse(text).ok_or_else(|| {
+            NoRow::new(format!("the text '{}' is no decimal number: write `-12.50`", shown(text)))
+        })?;
+        if let Some(problem) = number.problem(limit) {
+            return Err(self.changes(&format!("the number {}", shown(text)), problem, "numeric"));
+        }
+        number.append(self.out);
+        Ok(Written::Value)
+    }
+
+    fn text(self, value: &str, limit: Option<u32>) -> Result<Written, NoRow> {
+        if let Some(at) = memchr::memchr(0, value.as_bytes()) {
+            return Err(NoRow::new(format!(
+                "the text holds the character NUL, at byte {at}, which PostgreSQL cannot store; leave it out, or write bytes"
+            )));
+        }
+        if let Some(most) = limit
+            && value.len() > most as usize
+        {
+            // The server would cut off spaces at the end without a word.
+            let characters = value.chars().count();
+            if characters > most as usize {
+                let what = format!("the text of {characters} characters");
+                return Err(self.changes(&what, "is too long", "text"));
+            }
+        }
+        self.out.put_slice(value.as_bytes());
+        Ok(Written::Value)
+    }
+
+    /// A text for a column that stores it in another form.
+    fn text_as_other(self, value: &str) -> Result<Written, NoRow> {
+        let read = match self.holds() {
+            Some(Scalar::Numeric(_)) => return self.decimal(value, "the text"),
+            Some(Scalar::Char(length)) if value.chars().count() < length as usize => {
+                let what = format!("the text '{}'", shown(value));
+                return Err(self.changes(&what, "would be padded with spaces", "text"));
+            }
+            Some(Scalar::Char(length)) => return self.text(value, Some(length)),
+            Some(Scalar::Date) => time::date(value).map(|days| self.out.put_i32(days)),
+            Some(Scalar::Time(digits)) => time::time(value)
+                .and_then(|time| time::exact(time, digits))
+                .map(|microseconds| self.out.put_i64(microseconds)),
+            Some(Scalar::Timestamp(digits)) => time::timestamp(value)
+                .and_then(|time| time::exact(time, digits))
+                .map(|microseconds| self.out.put_i64(microseconds)),
+            Some(Scalar::TimestampTz(digits)) => time::timestamp_with_offset(value)
+                .and_then(|time| time::exact(time, digits))
+                .map(|microseconds| self.out.put_i64(microseconds)),
+            Some(Scalar::Uuid) => uuid(value).map(|uuid| self.out.put_slice(uuid.as_bytes())),
+            _ => return Err(self.mismatch(&format!("the text '{}'", shown(value)), "text")),
+        };
+        match read {
+            Ok(()) => Ok(Written::Value),
+            Err(problem) => Err(NoRow::new(format!(
+                "the text '{}' {problem} (the column is of type {})",
+                shown(value),
+                self.of.type_name
+            ))),
+        }
+    }
+
+    #[cold]
+    fn too_large(&self, value: &dyn Display) -> NoRow {
+        self.changes(&format!("the integer {value}"), "is too large", "bigint or numeric")
+    }
+
+    /// The problem of a value that the column would change.
+    #[cold]
+    fn changes(&self, value: &str, how: &str, better: &str) -> NoRow {
+        NoRow::new(format!(
+            "{value} {how}, because the column is of type {}; declare it as {better}, or write another value",
+            self.of.type_name
+        ))
+    }
+
+    /// The problem of a value of another type than the column's.
+    #[cold]
+    fn mismatch(&self, value: &str, better: &str) -> NoRow {
+        if self.of.holds == Scalar::Other {
+            return NoRow::new(format!(
+                "a column of type {} is not written by a table writer; declare it as {better}, or write the row with `tx.send` and a cast",
+                self.of.type_name
+            ));
+        }
+        NoRow::new(format!(
+            "{value} cannot be stored as it is in a column of type {}; declare it as {better}, or write another type",
+            self.of.type_name
+        ))
+    }
+}
+
+/// The number of binary digits between the first and the last that is set.
+fn digits(value: i128) -> u32 {
+    let size = value.unsigned_abs();
+    if size == 0 { 0 } else { u128::BITS - size.leading_zeros() - size.trailing_zeros() }
+}
+
+/// Reads a UUID with its hyphens.
+fn uuid(text: &str) -> Result<Uuid, time::Problem> {
+    match Uuid::try_parse(text) {
+        Ok(uuid) if text.len() == uuid::fmt::Hyphenated::LENGTH => Ok(uuid),
+        _ => Err("is no UUID: write `67e55044-10b1-426f-9247-bb680e5fe0c8`"),
+    }
+}
+
+/// Returns the integer that equals the float, if there is one.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the digits are counted")]
+fn whole(value: f64) -> Option<i128> {
+    let integer = value as i128;
+    let is_same = digits(integer) <= f64::MANTISSA_DIGITS && (integer as f64).to_bits() == value.to_bits();
+    is_same.then_some(integer)
+}
+
+#[cold]
+fn nested(what: &str) -> NoRow {
+    NoRow::new(format!(
+        "{what} cannot be stored in a column of this type; declare it as jsonb, or build the rows with `rows`"
+    ))
+}
+
+macro_rules! integers {
+    ($($method:ident($type:ty))*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<Written, NoRow> {
+            self.integer(i128::from(value))
+        }
+    )*};
+}
+
+impl<'c, 'b> Serializer for Cell<'c, 'b> {
+    type SerializeSeq = Elements<'c, 'b>;
+    type SerializeTuple = Elements<'c, 'b>;
+
+    value_or_sequence!(
+        Written,
+        NoRow,
+        nested,
+        "an enum that carries a value",
+        "an enum that carries a value"
+    );
+
+    integers! {
+        serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64) serialize_u8(u8)
+        serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) serialize_i128(i128)
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<Written, NoRow> {
+        match i128::try_from(value) {
+            Ok(value) => self.integer(value),
+            Err(_) => self.decimal(&value.to_string(), "the integer"),
+        }
+    }
+
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result<Written, NoRow> {
+        if self.holds() != Some(Scalar::Bool) {
+            return Err(self.mismatch(&format!("`{value}`"), "boolean"));
+        }
+        self.out.put_u8(value.into());
+        Ok(Written::Value)
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<Written, NoRow> {
+        self.serialize_f64(f64::from(value))
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<Written, NoRow> {
+        match self.holds() {
+            Some(Scalar::Float8) => self.out.put_f64(value),
+            Some(Scalar::Float4) => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the comparison shows whether anything is lost"
+                )]
+                let single = value as f32;
+                if !value.is_nan() && f64::from(single).to_bits() != value.to_bits() {
+                    return Err(self.changes(
+                        &format!("the real {value}"),
+                        "would be rounded",
+                        "double precision",
+                    ));
+                }
+                self.out.put_f32(single);
+            }
+            Some(Scalar::Int2 | Scalar::Int4 | Scalar::Int8) => match whole(value) {
+                Some(integer) => return self.integer(integer),
+                None => return Err(self.mismatch(&format!("the real {value}"), "double precision")),
+            },
+            _ => return Err(self.mismatch(&format!("the real {value}"), "double precision")),
+        }
+        Ok(Written::Value)
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<Written, NoRow> {
+        match self.holds() {
+            Some(Scalar::Text(limit)) => self.text(value, limit),
+            _ => self.text_as_other(value),
+        }
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<Written, NoRow> {
+        if self.holds() != Some(Scalar::Bytes) {
+            return Err(self.mismatch("bytes", "bytea"));
+        }
+        self.out.put_slice(value);
+        Ok(Written::Value)
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<Written, NoRow> {
+        if self.in_some { Err(NoRow::null_in_some()) } else { Ok(Written::Null) }
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Written, NoRow> {
+        value.serialize(Self { in_some: true, ..self })
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'c, 'b>, NoRow> {
+        match (self.of.element, self.of.holds) {
+            (Some(element), _) => Ok(Elements::of_array(self.of, element, self.out)),
+            (None, Scalar::Bytes) => Ok(Elements::of_bytes(self.out)),
+            _ => Err(self.mismatch("a sequence", "an array or jsonb")),
+        }
+    }
+
+    fn serialize_tuple(self, length: usize) -> Result<Elements<'c, 'b>, NoRow> {
+        self.serialize_seq(Some(length))
+    }
+}
