@@ -14,6 +14,8 @@ mod iterator;
 mod json_lines;
 mod magic;
 mod paging;
+mod real;
+mod rows;
 mod source;
 mod sqlite;
 mod vec;
@@ -31,9 +33,10 @@ pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
 pub use source::Identity;
+pub use rows::KeyColumns;
 pub(crate) use source::hash;
 pub use sqlite::{
-    Deserialized, KeyColumns, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader,
+    Deserialized, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader,
     SqliteSource,
 };
 pub use vec::{VecPart, VecReader};

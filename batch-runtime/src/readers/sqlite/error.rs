@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::key::Shown;
+use crate::readers::rows::InColumn;
 
 /// The error of a reader of rows.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum SqliteReadError {
         problem: Box<str>,
     },
     /// A row cannot be converted to an item.
-    #[error("row {key}{}: {problem}", Shown(column.as_deref()))]
+    #[error("row {key}{}: {problem}", InColumn(column.as_deref()))]
     Row {
         /// The row's key, such as `id = 7`.
         key: Box<str>,

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use serde::{Deserialize, Serialize};
 
+use crate::readers::real::whole_of;
 use crate::readers::shown;
 
 /// The position of a query reader: after the row with this key.
@@ -90,14 +91,6 @@ impl KeyValue {
     }
 }
 
-/// Returns the integer that equals the real exactly.
-pub(super) fn whole_of(real: f64) -> Option<i64> {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within the range")]
-    let whole = real as i64;
-    ((-BEYOND..BEYOND).contains(&real) && real.fract() == 0.0).then_some(whole)
-}
-
 /// The primary sort order of `SQLite` values: all numbers come before all texts, and these before all blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
@@ -163,48 +156,4 @@ impl fmt::Display for KeyValue {
 pub(super) fn described(names: &[String], values: &[KeyValue]) -> Box<str> {
     let each = names.iter().zip(values).map(|(name, value)| format!("{name} = {value}"));
     each.collect::<Vec<_>>().join(", ").into()
-}
-
-/// Formats column names: `day, id`, each in backquotes.
-pub(super) fn named(names: &[String]) -> Box<str> {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ").into()
-}
-
-/// Formats the column of an error, if it is known.
-pub(super) struct Shown<'a>(pub(super) Option<&'a str>);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |column| write!(f, ", column `{column}`"))
-    }
-}
-
-/// The argument of [`SqliteQuery::key`](super::SqliteQuery::key): one column, or several.
-pub trait KeyColumns {
-    /// Returns the names of the columns.
-    fn into_columns(self) -> Vec<String>;
-}
-
-impl KeyColumns for &str {
-    fn into_columns(self) -> Vec<String> {
-        vec![self.to_owned()]
-    }
-}
-
-impl KeyColumns for String {
-    fn into_columns(self) -> Vec<String> {
-        vec![self]
-    }
-}
-
-impl<S: Into<String>, const N: usize> KeyColumns for [S; N] {
-    fn into_columns(self) -> Vec<String> {
-        self.into_iter().map(Into::into).collect()
-    }
-}
-
-impl<S: Into<String>> KeyColumns for Vec<S> {
-    fn into_columns(self) -> Vec<String> {
-        self.into_iter().map(Into::into).collect()
-    }
 }

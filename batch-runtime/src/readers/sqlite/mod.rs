@@ -20,12 +20,14 @@ use std::fmt;
 
 use crate::definition::{Progress, Reader};
 
-use key::{KeyValue, described, named};
+use crate::readers::rows::named;
+
+use key::{KeyValue, described};
 use page::{Page, Proof};
 use row::MakeItem;
 
 pub use error::SqliteReadError;
-pub use key::{KeyColumns, SqlitePosition};
+pub use key::SqlitePosition;
 pub use query::SqliteQuery;
 pub use row::Deserialized;
 pub use source::SqliteSource;

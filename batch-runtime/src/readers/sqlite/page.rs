@@ -19,10 +19,11 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement};
 
-use super::key::{Class, KeyValue, Same, described, named};
-use super::row::{MakeItem, NoItem, RowError};
+use super::key::{Class, KeyValue, Same, described};
+use super::row::{MakeItem, RowError};
 use super::sql::{LIMIT, Sql, key_parameter, last_parameter};
 use super::{SqliteReadError, SqliteReader};
+use crate::readers::rows::{NoItem, named};
 
 /// The parts of the query for a page.
 pub(super) struct Page {

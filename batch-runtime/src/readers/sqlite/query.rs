@@ -5,7 +5,6 @@ use std::path::Path;
 use rusqlite::types::{ToSql, ToSqlOutput, Value};
 use rusqlite::{OpenFlags, Row, Statement};
 
-use super::key::{KeyColumns, named};
 use super::page::{Page, Proof};
 use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
@@ -13,6 +12,7 @@ use super::sql::Sql;
 use super::{SqliteReadError, SqliteReader, text};
 use crate::definition::Deserializes;
 use crate::readers::fields;
+use crate::readers::rows::{KeyColumns, named};
 
 /// The default number of rows per page.
 const PAGE: usize = 1000;

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::key::{KeyValue, described, named};
+use super::key::{KeyValue, described};
 use super::row::MakeItem;
 use super::{SqliteReadError, SqliteReader};
 use crate::definition::{BoxError, Splittable, evenly};
+use crate::readers::rows::named;
 
 /// A part of the rows of a query: those after one key, up to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

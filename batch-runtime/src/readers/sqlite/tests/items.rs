@@ -91,7 +91,7 @@ fn a_value_that_does_not_fit_is_shown_truncated() {
     };
     assert_eq!(read("300"), "row k = 1, column `a`: expected u8, found integer 300");
     assert_eq!(read("'NA'"), "row k = 1, column `a`: expected u8, found text 'NA'");
-    assert_eq!(read("x'00'"), "row k = 1, column `a`: expected u8, found a blob of 1 bytes");
+    assert_eq!(read("x'00'"), "row k = 1, column `a`: expected u8, found binary data of 1 bytes");
     let long = read(&format!("'{}'", "x".repeat(500)));
     assert!(long.contains(&format!("'{}…'", "x".repeat(100))), "{long}");
 }

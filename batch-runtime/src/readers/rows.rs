@@ -1,0 +1,239 @@
+//! What the readers of rows share, whatever the database: the columns of a key, a row as the fields of an item, and the
+//! error of a row that does not fit.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::shown;
+
+/// The argument of [`SqliteQuery::key`](super::SqliteQuery::key): one column, or several.
+pub trait KeyColumns {
+    /// Returns the names of the columns.
+    fn into_columns(self) -> Vec<String>;
+}
+
+impl KeyColumns for &str {
+    fn into_columns(self) -> Vec<String> {
+        vec![self.to_owned()]
+    }
+}
+
+impl KeyColumns for String {
+    fn into_columns(self) -> Vec<String> {
+        vec![self]
+    }
+}
+
+impl<S: Into<String>, const N: usize> KeyColumns for [S; N] {
+    fn into_columns(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<S: Into<String>> KeyColumns for Vec<S> {
+    fn into_columns(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+/// Formats column names: `day, id`, each in backquotes.
+pub(super) fn named(names: impl IntoIterator<Item = impl AsRef<str>>) -> Box<str> {
+    let quoted = names.into_iter().map(|name| format!("`{}`", name.as_ref()));
+    quoted.collect::<Vec<_>>().join(", ").into()
+}
+
+/// Formats the column of an error, if it is known.
+pub(super) struct InColumn<'a>(pub(super) Option<&'a str>);
+
+impl fmt::Display for InColumn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |column| write!(f, ", column `{column}`"))
+    }
+}
+
+/// The error of a row that does not fit the item.
+#[derive(Debug)]
+pub struct NoItem {
+    pub(super) column: Option<Box<str>>,
+    pub(super) problem: Box<str>,
+    pub(super) about: About,
+}
+
+/// What a row that does not fit says about the other rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// Nothing: another row may have a better value.
+    Value,
+    /// A value of another type is needed.
+    Type,
+    /// Another number of values is needed.
+    Length,
+    /// The query lacks the columns of the item, so that no row fits.
+    Columns,
+}
+
+impl NoItem {
+    pub(super) fn of_columns(problem: impl fmt::Display) -> Self {
+        Self { about: About::Columns, ..de::Error::custom(problem) }
+    }
+
+    /// The error of a number that would change in a field of that type.
+    #[cfg(feature = "postgres")]
+    pub(super) fn unfit(type_: &str, number: &str) -> Self {
+        de::Error::custom(format_args!("expected {type_}, which cannot be {} exactly", shown(number)))
+    }
+}
+
+impl fmt::Display for NoItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for NoItem {}
+
+impl de::Error for NoItem {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { column: None, problem: message.to_string().into(), about: About::Value }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::of_columns(format_args!(
+            "the column `{field}` is not in its result; select it, or make the field optional with `#[serde(default)]`"
+        ))
+    }
+
+    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
+        Self::of_columns(format_args!("the item has no field `{field}`; leave the column out"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::of_columns(format_args!("two columns of its result are named `{field}`; rename one with `AS`"))
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        let problem = format_args!("expected {expected}, found {length} values");
+        Self { about: About::Length, ..Self::custom(problem) }
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self { about: About::Type, ..Self::invalid_value(found, expected) }
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}, found {}", Found(found)))
+    }
+}
+
+/// Formats a value for a message: with the type names of databases, and truncated if it is long.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Str(text) => write!(f, "text '{}'", shown(text)),
+            Unexpected::Bytes(bytes) => write!(f, "binary data of {} bytes", bytes.len()),
+            Unexpected::Unit | Unexpected::Option => f.write_str("NULL"),
+            Unexpected::Signed(value) => write!(f, "integer {value}"),
+            Unexpected::Float(value) => write!(f, "real {value}"),
+            found => found.fmt(f),
+        }
+    }
+}
+
+/// The cells of a row.
+pub(super) trait Cells<'de>: Copy {
+    /// The value of one column.
+    type Cell: Deserializer<'de, Error = NoItem> + IntoDeserializer<'de, NoItem>;
+
+    /// The columns' names, with the cells.
+    fn cells(self) -> impl Iterator<Item = (&'de str, Self::Cell)>;
+}
+
+/// Deserializes a row: its columns are fields by name, the elements of a tuple in their order, or a single value.
+#[derive(Clone, Copy)]
+pub(super) struct RowDeserializer<C>(pub(super) C);
+
+impl<'de, C: Cells<'de>> RowDeserializer<C> {
+    fn only(self) -> Result<C::Cell, NoItem> {
+        let mut cells = self.0.cells();
+        match (cells.next(), cells.next()) {
+            (Some((_, cell)), None) => Ok(cell),
+            _ => Err(NoItem::of_columns(format_args!(
+                "its result has {} columns, but the item is a single value",
+                self.0.cells().count()
+            ))),
+        }
+    }
+}
+
+macro_rules! the_only_column {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+            self.only()?.$method(visitor)
+        }
+    )*};
+}
+
+impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
+    type Error = NoItem;
+
+    the_only_column! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32
+        deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
+        deserialize_byte_buf deserialize_option deserialize_unit
+    }
+
+    forward_to_deserialize_any! { map struct unit_struct identifier ignored_any }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        visitor.visit_map(MapDeserializer::new(self.0.cells()))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        let cells = SeqDeserializer::new(self.0.cells().map(|(_, cell)| cell));
+        visitor.visit_seq(cells).map_err(|error| match error.about {
+            About::Length if error.column.is_none() => NoItem::of_columns(format_args!(
+                "its result has {} columns: {}",
+                self.0.cells().count(),
+                error.problem
+            )),
+            _ => error,
+        })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, NoItem> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        self.only()?.deserialize_enum(name, variants, visitor)
+    }
+}
