@@ -3,6 +3,7 @@
 mod encryption;
 mod losing;
 mod network;
+mod reading;
 mod refusals;
 mod session;
 mod table;

@@ -2,6 +2,7 @@
 //!
 //! The module needs the feature `postgres`.
 
+mod asking;
 mod connection;
 mod copy;
 mod driver;
@@ -26,6 +27,7 @@ mod waiting;
 mod wire;
 mod words;
 
+pub(crate) use asking::{Asked, Described, DescribedColumn, Given};
 pub use connection::Connection;
 pub use copy::CopyIn;
 pub use error::PgError;
@@ -36,3 +38,4 @@ pub use tokio_postgres::{Row, types};
 pub use transaction::Transaction;
 pub use url::{Postgres, TimeLimit};
 pub(crate) use waiting::Explain;
+pub(crate) use words::alone;

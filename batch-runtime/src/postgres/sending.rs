@@ -82,14 +82,14 @@ impl Session {
         self.put_all(UnderWay { statement: text, answer, explain: Some(explain) }, size)
     }
 
-    fn client(&self) -> Result<Arc<Client>, PgError> {
+    pub(super) fn client(&self) -> Result<Arc<Client>, PgError> {
         let inner = self.inner.borrow();
         inner.check_copy()?;
         Ok(Arc::clone(&inner.client))
     }
 
     /// The prepared statement, prepared now if it is new.
-    fn prepared(&self, statement: &str) -> Result<(Arc<str>, Statement), PgError> {
+    pub(super) fn prepared(&self, statement: &str) -> Result<(Arc<str>, Statement), PgError> {
         if let Some((text, prepared)) = self.inner.borrow().statements.get_key_value(statement) {
             return Ok((Arc::clone(text), prepared.clone()));
         }
@@ -213,7 +213,7 @@ impl Session {
     }
 }
 
-async fn collected(rows: RowStream) -> Result<Answered, Error> {
+pub(super) async fn collected(rows: RowStream) -> Result<Answered, Error> {
     let mut rows = pin!(rows);
     let mut collected = Vec::new();
     while let Some(row) = rows.try_next().await? {

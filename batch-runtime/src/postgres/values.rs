@@ -9,6 +9,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use super::PgError;
 
 /// A parameter: the bytes of a value for one type.
+#[derive(Clone)]
 pub(super) struct Encoded {
     /// `None` is NULL.
     bytes: Option<Bytes>,
@@ -21,7 +22,11 @@ impl Encoded {
         Self { bytes: Some(bytes), text: false }
     }
 
-    fn new(value: &(dyn ToSql + Sync), type_: &Type, buffer: &mut BytesMut) -> Result<Self, Refused> {
+    pub(super) fn new(
+        value: &(dyn ToSql + Sync),
+        type_: &Type,
+        buffer: &mut BytesMut,
+    ) -> Result<Self, Refused> {
         let bytes = match value.to_sql_checked(type_, buffer)? {
             IsNull::No => Some(buffer.split().freeze()),
             IsNull::Yes => None,
@@ -31,13 +36,18 @@ impl Encoded {
 }
 
 impl Encoded {
+    /// A value as SQL writes it.
+    pub(super) fn text(text: &str) -> Self {
+        Self { bytes: Some(Bytes::copy_from_slice(text.as_bytes())), text: true }
+    }
+
     /// Its bytes on the wire, about.
     pub(super) fn size(&self) -> usize {
         self.bytes.as_ref().map_or(0, Bytes::len) + 4
     }
 }
 
-type Refused = Box<dyn Error + Sync + Send>;
+pub(super) type Refused = Box<dyn Error + Sync + Send>;
 
 /// Shows no value: the driver logs its parameters.
 impl fmt::Debug for Encoded {

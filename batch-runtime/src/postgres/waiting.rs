@@ -143,7 +143,7 @@ impl Inner {
     }
 
     /// Takes the answers that are there.
-    fn collect(&mut self, context: &mut Context<'_>) {
+    pub(super) fn collect(&mut self, context: &mut Context<'_>) {
         while let Some(mut first) = self.under_way.pop_front() {
             match first.answer.as_mut().poll(context) {
                 Poll::Pending => {

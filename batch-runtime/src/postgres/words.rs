@@ -30,6 +30,13 @@ pub(super) fn refused(statements: &str) -> Option<Refused> {
     }
 }
 
+/// Returns the only statement of a text, without the space, comments and semicolons around it; `None` if there is more
+/// than one.
+pub(crate) fn alone(text: &str) -> Option<&str> {
+    let (statement, after) = first_statement(without_space(text));
+    without_space(after).is_empty().then(|| statement.trim_end())
+}
+
 fn refused_alone(statement: &str) -> Option<Refused> {
     let mut words = Words(statement);
     let first = words.next()?;

@@ -14,6 +14,8 @@ mod iterator;
 mod json_lines;
 mod magic;
 mod paging;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod real;
 mod rows;
 mod source;
@@ -32,12 +34,15 @@ pub use files::{FilePart, FilesError, FilesPosition, FilesReader, files, files_b
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
-pub use source::Identity;
+#[cfg(feature = "postgres")]
+pub use postgres::{
+    Decoded, PostgresPart, PostgresPosition, PostgresQuery, PostgresReadError, PostgresReader, PostgresSource,
+};
 pub use rows::KeyColumns;
+pub use source::Identity;
 pub(crate) use source::hash;
 pub use sqlite::{
-    Deserialized, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader,
-    SqliteSource,
+    Deserialized, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader, SqliteSource,
 };
 pub use vec::{VecPart, VecReader};
 

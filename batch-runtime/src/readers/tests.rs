@@ -262,6 +262,8 @@ where
     passes::<CsvReader<T>>();
     passes::<JsonLinesReader<T>>();
     passes::<SqliteReader<T>>();
+    #[cfg(feature = "postgres")]
+    passes::<PostgresReader<T>>();
     passes::<VecReader<T>>();
     passes::<IteratorReader<I>>();
     passes::<FallibleIteratorReader<J, E>>();

@@ -12,6 +12,8 @@ use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
 #[cfg(feature = "postgres")]
 use crate::postgres::PgError;
+#[cfg(feature = "postgres")]
+use crate::readers::PostgresReadError;
 use crate::readers::{ReadError, SqliteReadError};
 use crate::repository::{Counters, SkipPhase, SkippedItem};
 
@@ -224,7 +226,19 @@ pub(crate) fn is_never_skipped(failure: &Failure) -> bool {
         || failure.is_fatal()
         || failure.phase() == Some(Phase::Read)
             && (failure.find::<ReadError>().is_some_and(|error| !error.is_about_a_record())
-                || failure.find::<SqliteReadError>().is_some_and(|error| !error.is_about_a_row()))
+                || failure.find::<SqliteReadError>().is_some_and(|error| !error.is_about_a_row())
+                || is_of_a_query(failure))
+}
+
+/// Returns whether the failure is an error that the reader of `PostgreSQL` reports for its whole query.
+#[cfg(feature = "postgres")]
+fn is_of_a_query(failure: &Failure) -> bool {
+    failure.find::<PostgresReadError>().is_some_and(|error| !error.is_about_a_row())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn is_of_a_query(_: &Failure) -> bool {
+    false
 }
 
 /// Returns whether the target itself fails, whatever is written to it: a full or failing disk, or a damaged or locked

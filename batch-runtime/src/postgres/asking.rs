@@ -1,0 +1,170 @@
+//! Queries of a reader: each in a transaction of its own that only reads, and sent before its answer is needed.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row, Statement};
+
+use super::tap::TransactionStatus;
+use super::values::Encoded;
+use super::waiting::{Answer, Answered, UnderWay};
+use super::{PgError, Session, sending};
+
+/// A parameter, encoded for its type.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    value: Encoded,
+    type_: Type,
+}
+
+impl Given {
+    /// Encodes a value.
+    pub(crate) fn new(value: &(dyn ToSql + Sync), type_: &Type) -> Result<Self, String> {
+        let value = Encoded::new(value, type_, &mut BytesMut::new());
+        Ok(Self { value: value.map_err(|error| error.to_string())?, type_: type_.clone() })
+    }
+
+    /// A value as the server sends it.
+    pub(crate) fn binary(bytes: &[u8], type_: &Type) -> Self {
+        Self { value: Encoded::of(Bytes::copy_from_slice(bytes)), type_: type_.clone() }
+    }
+
+    /// A value as SQL writes it.
+    pub(crate) fn text(text: &str, type_: &Type) -> Self {
+        Self { value: Encoded::text(text), type_: type_.clone() }
+    }
+}
+
+/// What the server says about a query.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) parameters: Vec<Type>,
+    pub(crate) columns: Vec<DescribedColumn>,
+}
+
+impl Described {
+    fn of(statement: &Statement) -> Self {
+        let columns = statement.columns().iter().map(|column| DescribedColumn {
+            name: column.name().to_owned(),
+            type_: column.type_().clone(),
+            is_of_a_table: column.table_oid().is_some(),
+        });
+        Self { parameters: statement.params().to_vec(), columns: columns.collect() }
+    }
+}
+
+/// A column of a query.
+#[derive(Debug)]
+pub(crate) struct DescribedColumn {
+    pub(crate) name: String,
+    pub(crate) type_: Type,
+    /// Whether it is a column of a table, unchanged.
+    pub(crate) is_of_a_table: bool,
+}
+
+/// A query that is sent and whose answer nobody has waited for.
+pub(crate) struct Asked {
+    statement: Arc<str>,
+    answer: Answer<Answered>,
+    done: Option<Result<Answered, Error>>,
+}
+
+/// What begins a transaction that only reads.
+const READ_ONLY: &str = "SET TRANSACTION READ ONLY";
+
+impl Session {
+    /// The types of a query's parameters and columns.
+    pub(crate) fn described(&self, query: &str) -> Result<Described, PgError> {
+        if self.named {
+            return Ok(Described::of(&self.prepared(query)?.1));
+        }
+        // Through a pooler, only a transaction keeps the server's connection for the statement and its end.
+        self.begin(READ_ONLY)?;
+        let (client, text) = (self.client()?, query.to_owned());
+        let prepared = self.finish(query, Box::pin(async move { client.prepare(&text).await }));
+        let described = prepared.map(|prepared| Described::of(&prepared));
+        self.rollback()?;
+        described
+    }
+
+    /// Sends a query in a transaction of its own, and does not wait.
+    pub(crate) fn ask(&self, query: &str, values: &[Given]) -> Result<Asked, PgError> {
+        let (statement, answer) = self.start_given(query, values)?;
+        self.begin(READ_ONLY)?;
+        let mut sent = UnderWay { statement, answer, explain: None };
+        self.inner.borrow_mut().hand_over(&mut sent)?;
+        self.send_batch("COMMIT")?;
+        self.inner.borrow_mut().drive();
+        Ok(Asked { statement: sent.statement, answer: sent.answer, done: None })
+    }
+
+    /// Takes what has arrived of an answer, so that the server can send the rest. Returns whether it is all there.
+    pub(crate) fn take_arrived(&self, asked: &mut Asked) -> bool {
+        if asked.done.is_none() {
+            let inner = &mut *self.inner.borrow_mut();
+            let turns = Arc::clone(&inner.wire.turns);
+            let _: Poll<()> = turns.go(|context| {
+                if asked.done.is_none()
+                    && let Poll::Ready(done) = asked.answer.as_mut().poll(context)
+                {
+                    asked.done = Some(done);
+                }
+                inner.wire.drive(context);
+                inner.collect(context);
+                Poll::Pending
+            });
+        }
+        asked.done.is_some()
+    }
+
+    /// Waits for the rows of a query that was asked.
+    pub(crate) fn answer(&self, asked: Asked) -> Result<Vec<Row>, PgError> {
+        let Asked { statement, answer, done } = asked;
+        let answer = match done {
+            Some(done) => Box::pin(future::ready(done)),
+            None => answer,
+        };
+        Ok(self.finish(&statement, answer)?.rows)
+    }
+
+    /// Asks and waits: in the transaction that is open, or in one of its own.
+    pub(crate) fn read(&self, query: &str, values: &[Given]) -> Result<Vec<Row>, PgError> {
+        if self.status() == TransactionStatus::None && self.is_settled() {
+            return self.answer(self.ask(query, values)?);
+        }
+        let (statement, answer) = self.start_given(query, values)?;
+        Ok(self.finish(&statement, answer)?.rows)
+    }
+
+    /// Runs several queries in one transaction, which all see the same rows.
+    pub(crate) fn in_one_snapshot<T, E: From<PgError>>(
+        &self,
+        read: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        let done = read();
+        // It has changed nothing.
+        let ended = self.rollback();
+        let done = done?;
+        ended?;
+        Ok(done)
+    }
+
+    fn start_given(&self, query: &str, values: &[Given]) -> Result<(Arc<str>, Answer<Answered>), PgError> {
+        if self.named {
+            let (text, prepared) = self.prepared(query)?;
+            let values: Vec<Encoded> = values.iter().map(|given| given.value.clone()).collect();
+            let client = self.client()?;
+            let answer = async move { sending::collected(client.query_raw(&prepared, values).await?).await };
+            return Ok((text, Box::pin(answer)));
+        }
+        let text: Arc<str> = query.into();
+        let values: Vec<_> = values.iter().map(|given| (given.value.clone(), given.type_.clone())).collect();
+        let (client, query) = (self.client()?, Arc::clone(&text));
+        let answer = async move { sending::collected(client.query_typed_raw(&query, values).await?).await };
+        Ok((text, Box::pin(answer)))
+    }
+}

@@ -1,0 +1,83 @@
+//! Refuses a key that is not unique, that is `NULL`, or that is another one whenever it is read.
+//!
+//! The database judges: whether two keys are equal, it says itself, row by row in each page. A page ends one row before
+//! the last one fetched, so that a key that is in two pages is found too. A key that is `NULL` in some row would come
+//! after all others, or be lost between two pages: the reader looks for one before it begins. A key that the query computes
+//! differently each time does not find its row again.
+
+use tokio_postgres::Row;
+
+use super::key::Stored;
+use super::page::Page;
+use super::row::raw;
+use super::{MakeItem, PostgresReadError, PostgresReader, named};
+
+impl<T, F: MakeItem<T>> PostgresReader<T, F> {
+    /// Looks at the whole query before its first row is read, and returns its first page.
+    pub(super) fn first_checked(&self) -> Result<Vec<Row>, PostgresReadError> {
+        let Page { given, sql, .. } = &self.page;
+        let (session, first) = (&self.session, &self.page.first);
+        session.in_one_snapshot(|| {
+            self.refuse_null()?;
+            let rows = session.read(first, &self.page.values(Vec::new()))?;
+            if let Some(last) = rows.last()
+                && self.key.null_in(last).is_none()
+            {
+                let given = [given.clone(), self.key.given_by(last)].concat();
+                if session.read(&sql.same(), &given)?.is_empty() {
+                    return Err(self.of_key(
+                        "it is another one whenever the query is run; read by a column of a table".into(),
+                    ));
+                }
+            }
+            Ok(rows)
+        })
+    }
+
+    /// Refuses a query with a row whose key is `NULL`.
+    pub(super) fn refuse_null(&self) -> Result<(), PostgresReadError> {
+        let null = self.session.read(&self.page.sql.null(), &self.page.given)?;
+        let Some(row) = null.first() else { return Ok(()) };
+        let column = (0..self.key.0.len()).find(|column| raw(row, *column) == Some(&[1]));
+        Err(self.null(column.unwrap_or_default()))
+    }
+
+    /// Keeps the rows before the first whose key is no key, and the error of that one. Whether a row's key is equal to
+    /// that of the row before is in the column after the query's own.
+    pub(super) fn check(&self, rows: &mut Vec<Row>) -> Option<PostgresReadError> {
+        for at in 0..rows.len() {
+            if let Some(column) = self.key.null_in(&rows[at]) {
+                rows.truncate(at);
+                return Some(self.null(column));
+            }
+            if !self.page.is_proven && raw(&rows[at], self.columns.len()) == Some(&[1]) {
+                let error = self.not_unique(&self.key.stored(&rows[at]));
+                // The row before it goes too: a restart after that one would never see this one.
+                rows.truncate(at.saturating_sub(1));
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    fn of_key(&self, problem: Box<str>) -> PostgresReadError {
+        PostgresReadError::Key { key: named(self.key.names()), problem }
+    }
+
+    pub(super) fn null(&self, column: usize) -> PostgresReadError {
+        PostgresReadError::Key {
+            key: named(self.key.names().nth(column)),
+            problem: "it is NULL in a row; exclude such rows, or read by another key".into(),
+        }
+    }
+
+    fn not_unique(&self, key: &[Stored]) -> PostgresReadError {
+        let key = self.key.shown(key);
+        self.of_key(
+            format!(
+                "it is not unique: {key} occurs more than once; add columns to the key until it is unique"
+            )
+            .into(),
+        )
+    }
+}

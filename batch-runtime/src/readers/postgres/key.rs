@@ -1,0 +1,199 @@
+//! The key of a row: stored as a position, and formatted for messages.
+
+use std::fmt::{self, Write};
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::row::raw;
+use super::values::{Form, Value};
+use crate::postgres::Given;
+use crate::readers::shown;
+
+/// The position of a [`PostgresReader`](super::PostgresReader): after the row with this key.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PostgresPosition {
+    /// The name, the type and the value of each column of the key; empty before the first row.
+    pub(super) after: Vec<(String, String, Stored)>,
+    /// The number of rows read so far, for the progress.
+    pub(super) rows: u64,
+}
+
+/// The value of a key column, exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Stored {
+    /// As SQL writes it.
+    Text(String),
+    /// The bytes that the server sends, of a type without a text that is known here.
+    Hex { hex: String },
+}
+
+/// A column of the key.
+#[derive(Debug)]
+pub(super) struct KeyColumn {
+    /// Its place in the result.
+    pub(super) index: usize,
+    pub(super) name: String,
+    pub(super) type_: Type,
+    pub(super) form: Form,
+    /// Its type and its collation, as people read it: `text COLLATE "C"`.
+    pub(super) described: String,
+}
+
+impl KeyColumn {
+    /// Its value in a row; `None` for `NULL`.
+    fn raw<'r>(&self, row: &'r Row) -> Option<&'r [u8]> {
+        raw(row, self.index)
+    }
+
+    /// The type of its parameters, which has no collation of its own: `name` has one, which would be in conflict with that
+    /// of the column.
+    pub(super) fn parameter(&self) -> &Type {
+        if self.type_ == Type::NAME { &Type::TEXT } else { &self.type_ }
+    }
+
+    /// The value of a stored position as a parameter; `None` if it is damaged.
+    fn given(&self, stored: &Stored) -> Option<Given> {
+        match stored {
+            Stored::Text(text) => Some(Given::text(text, self.parameter())),
+            Stored::Hex { hex } => {
+                let digits = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+                let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(digits).collect();
+                Some(Given::binary(&bytes?, self.parameter()))
+            }
+        }
+    }
+}
+
+/// The columns of the key.
+#[derive(Debug)]
+pub(super) struct Key(pub(super) Vec<KeyColumn>);
+
+impl Key {
+    /// The index of a column of the key that is `NULL` in the row.
+    pub(super) fn null_in(&self, row: &Row) -> Option<usize> {
+        self.0.iter().position(|column| column.raw(row).is_none())
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|column| column.name.as_str())
+    }
+
+    /// The key of a row as parameters.
+    pub(super) fn given_by(&self, row: &Row) -> Vec<Given> {
+        // Rows with a key that is `NULL` are refused before.
+        let given =
+            |column: &KeyColumn| Given::binary(column.raw(row).unwrap_or_default(), column.parameter());
+        self.0.iter().map(given).collect()
+    }
+
+    /// A stored key as parameters; `None` if it is damaged.
+    pub(super) fn given(&self, stored: &[Stored]) -> Option<Vec<Given>> {
+        self.0.iter().zip(stored).map(|(column, stored)| column.given(stored)).collect()
+    }
+
+    /// The key of a row, to be stored.
+    pub(super) fn stored(&self, row: &Row) -> Vec<Stored> {
+        let stored = |column: &KeyColumn| Stored::of(&column.form, column.raw(row).unwrap_or_default());
+        self.0.iter().map(stored).collect()
+    }
+
+    /// The key's columns, with their types: `day date, id int8`.
+    pub(super) fn described(&self) -> Box<str> {
+        described(self.0.iter().map(|column| (&column.name, &column.described)))
+    }
+
+    /// Formats a key: `day = '2024-01-01', id = 7`.
+    pub(super) fn shown(&self, stored: &[Stored]) -> Box<str> {
+        let shown = |(column, stored): (&KeyColumn, &Stored)| {
+            format!("{} = {}", column.name, Shown(stored, &column.form))
+        };
+        self.0.iter().zip(stored).map(shown).collect::<Vec<_>>().join(", ").into()
+    }
+
+    /// Adds the names and types, so that a key can be told from that of another query.
+    pub(super) fn labelled(&self, stored: &[Stored]) -> Vec<(String, String, Stored)> {
+        let label = |(column, stored): (&KeyColumn, &Stored)| {
+            (column.name.clone(), column.described.clone(), stored.clone())
+        };
+        self.0.iter().zip(stored).map(label).collect()
+    }
+
+    /// The values of a stored key; `None` if it is one of another query.
+    pub(super) fn unlabelled(&self, labelled: &[(String, String, Stored)]) -> Option<Vec<Stored>> {
+        let is_same = self.0.len() == labelled.len()
+            && self
+                .0
+                .iter()
+                .zip(labelled)
+                .all(|(column, (name, type_, _))| column.name == *name && column.described == *type_);
+        is_same.then(|| labelled.iter().map(|(.., stored)| stored.clone()).collect())
+    }
+}
+
+/// Formats names and types.
+pub(super) fn described<'a>(columns: impl Iterator<Item = (&'a String, &'a String)>) -> Box<str> {
+    columns.map(|(name, type_)| format!("`{name}` {type_}")).collect::<Vec<_>>().join(", ").into()
+}
+
+impl Stored {
+    pub(super) fn of(form: &Form, raw: &[u8]) -> Self {
+        // An interval is equal to others, and only its bytes are read back as the same.
+        let text = match Value::of(form, raw) {
+            _ if *form == Form::Interval => None,
+            Ok(Value::Bool(value)) => Some(value.to_string()),
+            Ok(Value::Integer(value)) => Some(value.to_string()),
+            Ok(Value::Single(value)) => Some(real(value.into(), &value)),
+            Ok(Value::Double(value)) => Some(real(value, &value)),
+            Ok(Value::Numeric(value)) => Some(value.text().as_str().to_owned()),
+            Ok(Value::Text(text) | Value::Json(text)) => Some(text.to_owned()),
+            Ok(Value::Written(written)) => Some(written.as_str().to_owned()),
+            Ok(Value::Binary(_) | Value::Array(_) | Value::Unread) | Err(_) => None,
+        };
+        text.map_or_else(|| Self::Hex { hex: hex(raw) }, Self::Text)
+    }
+}
+
+/// The shortest text that is read back as the same number.
+fn real(value: f64, shown: &(impl fmt::Display + fmt::LowerExp)) -> String {
+    match value {
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        _ if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => shown.to_string(),
+        _ => format!("{shown:e}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// Formats a value of a key.
+struct Shown<'a>(&'a Stored, &'a Form);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (
+                Stored::Text(text),
+                Form::Bool
+                | Form::Int2
+                | Form::Int4
+                | Form::Int8
+                | Form::Oid
+                | Form::Float4
+                | Form::Float8
+                | Form::Numeric,
+            ) => f.write_str(&shown(text)),
+            (Stored::Text(text), _) => write!(f, "'{}'", shown(text)),
+            (Stored::Hex { hex }, _) => write!(f, "x'{}'", shown(hex)),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Fetches the pages of a query, each before it is needed.
+
+use tokio_postgres::Row;
+
+use super::key::Stored;
+use super::sql::{Range, Sql};
+use super::{MakeItem, PostgresReadError, PostgresReader};
+use crate::postgres::Given;
+
+/// The most bytes of a page after which the next is asked for at once. The server keeps the page's snapshot until it has
+/// sent the page, and that many bytes find room on their way while nobody takes them.
+const ASKED_AHEAD: usize = 256 * 1024;
+
+/// What a page is made of.
+pub(super) struct Page {
+    pub(super) sql: Sql,
+    /// The rows of a page.
+    pub(super) rows: usize,
+    /// The values of the user's own parameters.
+    pub(super) given: Vec<Given>,
+    /// The key is unique and never `NULL`, so that no page needs to be checked.
+    pub(super) is_proven: bool,
+    /// The rows are sorted for each page.
+    pub(super) sorts: bool,
+    /// The last key of the part to read; empty for the whole, or the last part.
+    up_to: Vec<Given>,
+    /// The statement for a page, which begins with the first row or after a key.
+    pub(super) first: String,
+    later: String,
+}
+
+impl Page {
+    pub(super) fn new(sql: Sql, rows: usize, given: Vec<Given>, is_proven: bool, sorts: bool) -> Self {
+        let (first, later) = (String::new(), String::new());
+        let mut page = Self { sql, rows, given, is_proven, sorts, up_to: Vec::new(), first, later };
+        page.end(Vec::new());
+        page
+    }
+
+    /// Ends with a key.
+    pub(super) fn end(&mut self, up_to: Vec<Given>) {
+        let statement = |after| {
+            let range = Range { after, up_to: !up_to.is_empty() };
+            if self.is_proven {
+                self.sql.page(range, self.rows)
+            } else {
+                // One more, to be compared with the last.
+                self.sql.checked_page(range, self.rows.saturating_add(1))
+            }
+        };
+        (self.first, self.later) = (statement(false), statement(true));
+        self.up_to = up_to;
+    }
+
+    /// The statement for the rows after a key, or for the first.
+    fn statement(&self, after: &[Given]) -> &str {
+        if after.is_empty() { &self.first } else { &self.later }
+    }
+
+    /// The values of its parameters.
+    pub(super) fn values(&self, after: Vec<Given>) -> Vec<Given> {
+        [self.given.clone(), after, self.up_to.clone()].concat()
+    }
+
+    pub(super) fn count(&self, after: Vec<Given>) -> (String, Vec<Given>) {
+        let range = Range { after: !after.is_empty(), up_to: !self.up_to.is_empty() };
+        (self.sql.count(range), self.values(after))
+    }
+}
+
+/// Where the reader is.
+pub(super) enum After {
+    Nothing,
+    /// After the row that was read last.
+    Row(Row),
+    /// After the key of a stored position.
+    Stored(Vec<Stored>),
+}
+
+impl<T, F: MakeItem<T>> PostgresReader<T, F> {
+    /// Moves to the next page. Returns whether it has a row, or the error after the last row of this one.
+    #[cold]
+    pub(super) fn turn(&mut self) -> Result<bool, PostgresReadError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        if self.ended {
+            return Ok(false);
+        }
+        let mut rows = self.fetched()?;
+        self.checked = true;
+        let is_last =
+            if self.page.is_proven { rows.len() < self.page.rows } else { rows.len() <= self.page.rows };
+        self.fault = self.check(&mut rows);
+        // The row beyond the page, if it is there, comes again in the next.
+        rows.truncate(self.page.rows);
+        self.ended = is_last && self.fault.is_none();
+        if !is_last
+            && self.fault.is_none()
+            && let Some(last) = rows.last()
+            && rows.iter().map(Row::raw_size_bytes).sum::<usize>() <= ASKED_AHEAD
+        {
+            let after = self.key.given_by(last);
+            self.asked =
+                Some(self.session.ask(self.page.statement(&after), &self.page.values(after.clone()))?);
+        }
+        let has_row = !rows.is_empty();
+        self.rows = rows.into_iter();
+        if has_row {
+            return Ok(true);
+        }
+        self.fault.take().map_or(Ok(false), Err)
+    }
+
+    /// Fetches the rows after the last that was read.
+    fn fetched(&mut self) -> Result<Vec<Row>, PostgresReadError> {
+        if let Some(asked) = self.asked.take() {
+            return Ok(self.session.answer(asked)?);
+        }
+        if !self.page.is_proven && !self.checked {
+            return self.first_checked();
+        }
+        let after = self.after_given()?;
+        let asked = self.session.ask(self.page.statement(&after), &self.page.values(after.clone()))?;
+        Ok(self.session.answer(asked)?)
+    }
+
+    fn after_given(&self) -> Result<Vec<Given>, PostgresReadError> {
+        match &self.after {
+            After::Nothing => Ok(Vec::new()),
+            After::Row(row) => Ok(self.key.given_by(row)),
+            After::Stored(stored) => self.given(stored),
+        }
+    }
+
+    pub(super) fn given(&self, stored: &[Stored]) -> Result<Vec<Given>, PostgresReadError> {
+        self.key.given(stored).ok_or_else(|| PostgresReadError::Key {
+            key: self.key.described(),
+            problem: "the stored key is damaged; start a new instance (`--next`)".into(),
+        })
+    }
+}

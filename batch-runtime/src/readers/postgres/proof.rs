@@ -1,0 +1,195 @@
+//! Proves that a key is unique and never `NULL`, from the plan of the query and the indexes of its table.
+//!
+//! If the plan is a single scan of one table, without anything that could repeat its rows, and the columns of the key are
+//! those of the table that a unique index covers and that are `NOT NULL`, no page needs to look for equal keys. Otherwise
+//! each page compares its neighbours, and the reader looks for `NULL` before it begins. See
+//! [`checks`](super::checks).
+
+use serde::Deserialize;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::PostgresReadError;
+use super::key::KeyColumn;
+use super::row::raw;
+use super::sql::Sql;
+use crate::postgres::{DescribedColumn, Given, Session};
+
+/// What is known about a query.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Facts {
+    /// Its key is unique and never `NULL`.
+    pub(super) is_proven: bool,
+    /// Its rows are sorted for every page, because no index has them in order.
+    pub(super) sorts: bool,
+}
+
+/// A node of a plan.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Node {
+    #[serde(rename = "Node Type")]
+    kind: String,
+    #[serde(rename = "Parent Relationship")]
+    relationship: Option<String>,
+    #[serde(rename = "Relation Name")]
+    relation: Option<String>,
+    schema: Option<String>,
+    alias: Option<String>,
+    #[serde(default)]
+    output: Vec<String>,
+    #[serde(default)]
+    plans: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Explained {
+    #[serde(rename = "Plan")]
+    plan: Node,
+}
+
+/// Whether some columns of a table are never `NULL`, and a unique index has no others. The equality of an index is that of
+/// the query if its operator class is the default one and its collations are those of the columns. A deferred constraint
+/// lets equal keys in for the time of a transaction.
+const IS_KEY: &str = "
+SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
+    LATERAL (SELECT array_agg(a.attnum) AS numbers, bool_and(a.attnotnull) AS are_there FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attname::text = ANY ($3::text[])) AS k
+WHERE n.nspname::text = $1::text AND c.relname::text = $2::text AND k.are_there
+    AND EXISTS (SELECT FROM pg_catalog.pg_index i
+        WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+            AND i.indpred IS NULL AND i.indexprs IS NULL
+            AND NOT EXISTS (SELECT FROM generate_series(0, i.indnkeyatts - 1) AS s (n)
+                JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[s.n]
+                JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[s.n]
+                WHERE a.attnum <> ALL (k.numbers) OR a.attcollation <> i.indcollation[s.n] OR NOT o.opcdefault))";
+
+/// Finds out what can be known about a query and its key.
+pub(super) fn facts(
+    session: &Session,
+    sql: &Sql,
+    key: &[KeyColumn],
+    columns: &[DescribedColumn],
+    parameters: &[Given],
+    rows: usize,
+) -> Result<Facts, PostgresReadError> {
+    let plan = plan(&session.read(&sql.plan(rows), parameters)?)?;
+    let facts = Facts { is_proven: false, sorts: sorts(&plan) };
+    let Some((schema, relation, names)) = table(&plan, key) else {
+        check_windows(session, sql, key, columns, parameters)?;
+        return Ok(facts);
+    };
+    let given =
+        [given(&schema, &Type::TEXT)?, given(&relation, &Type::TEXT)?, given(&names, &Type::TEXT_ARRAY)?];
+    Ok(Facts { is_proven: !session.read(IS_KEY, &given)?.is_empty(), ..facts })
+}
+
+/// The schema and the name of the only table of a plan, and the names of its columns that are the key.
+fn table<'p>(plan: &'p Node, key: &[KeyColumn]) -> Option<(&'p String, &'p String, Vec<String>)> {
+    let scan = single_scan(plan)?;
+    let alias = scan.alias.as_deref()?;
+    let names =
+        key.iter().map(|column| column_of(plan.output.get(column.index)?, alias)).collect::<Option<_>>()?;
+    Some((scan.schema.as_ref()?, scan.relation.as_ref()?, names))
+}
+
+/// The name of the column, if an expression of a plan is nothing but a column of that table.
+fn column_of(expression: &str, alias: &str) -> Option<String> {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let rest = expression.strip_prefix(alias).or_else(|| expression.strip_prefix(&quoted(alias)))?;
+    let name = rest.strip_prefix('.')?;
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..));
+    if is_plain {
+        return Some(name.to_owned());
+    }
+    let inner = name.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\"");
+    (quoted(&inner) == name).then_some(inner)
+}
+
+fn given(value: &(dyn ToSql + Sync), type_: &Type) -> Result<Given, PostgresReadError> {
+    Given::new(value, type_).map_err(PostgresReadError::query)
+}
+
+/// Refuses a key that is made of numbers from a window function: they are others as soon as a row is added.
+fn check_windows(
+    session: &Session,
+    sql: &Sql,
+    key: &[KeyColumn],
+    columns: &[DescribedColumn],
+    parameters: &[Given],
+) -> Result<(), PostgresReadError> {
+    for (number, column) in key.iter().enumerate() {
+        if columns[column.index].is_of_a_table || !matches!(column.type_, Type::INT4 | Type::INT8) {
+            continue;
+        }
+        // The plan of the column alone has a window only where the column needs it.
+        let plan = plan(&session.read(&sql.plan_of(number), parameters)?)?;
+        if has(&plan, &|node| node.kind == "WindowAgg") {
+            return Err(PostgresReadError::Key {
+                key: format!("`{}`", column.name).into(),
+                problem: "it is computed by a window function, so it changes when rows are added or removed; read by a column of a table"
+                    .into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn plan(rows: &[Row]) -> Result<Node, PostgresReadError> {
+    let json = rows.first().and_then(|row| raw(row, 0)).unwrap_or_default();
+    let explained: Result<[Explained; 1], _> = serde_json::from_slice(json);
+    let [Explained { plan }] =
+        explained.map_err(|error| PostgresReadError::query(format!("its plan cannot be read: {error}")))?;
+    Ok(plan)
+}
+
+/// The scan of a plan whose rows are those of one scan, each at most once.
+fn single_scan(node: &Node) -> Option<&Node> {
+    match node.kind.as_str() {
+        "Seq Scan" | "Index Scan" | "Index Only Scan" | "Bitmap Heap Scan" => Some(node),
+        "Limit" | "Sort" | "Incremental Sort" | "Gather" | "Gather Merge" | "Subquery Scan" | "Result" => {
+            single_scan(input(node)?)
+        }
+        _ => None,
+    }
+}
+
+/// The only input of a node. What computes a value within a row is none.
+fn input(node: &Node) -> Option<&Node> {
+    let is_value = |node: &&Node| matches!(node.relationship.as_deref(), Some("InitPlan" | "SubPlan"));
+    let mut inputs = node.plans.iter().filter(|node| !is_value(node));
+    let input = inputs.next()?;
+    inputs.next().is_none().then_some(input)
+}
+
+fn sorts(plan: &Node) -> bool {
+    match plan.kind.as_str() {
+        "Limit" | "Incremental Sort" | "Gather Merge" | "Subquery Scan" | "Result" => {
+            input(plan).is_none_or(sorts)
+        }
+        "Seq Scan" | "Index Scan" | "Index Only Scan" => false,
+        // A sort, or what has to be finished before its first row.
+        _ => true,
+    }
+}
+
+fn has(node: &Node, is: &dyn Fn(&Node) -> bool) -> bool {
+    is(node) || node.plans.iter().any(|node| has(node, is))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::column_of;
+
+    #[test]
+    fn only_a_column_alone_has_a_name() {
+        assert_eq!(column_of("t.id", "t").unwrap(), "id");
+        assert_eq!(column_of("\"T t\".\"a\"\"b.c\"", "T t").unwrap(), "a\"b.c");
+        for expression in
+            ["(t.id + 1)", "t.id || ''", "u.id", "id", "(t.id)::text", "t.\"a\" || t.\"b\"", "NULL::bigint"]
+        {
+            assert_eq!(column_of(expression, "t"), None, "{expression}");
+        }
+    }
+}
