@@ -89,7 +89,7 @@ impl<'t> CopyIn<'t> {
         self.added()
     }
 
-    /// Begins a copy whose rows are encoded by whoever adds them.
+    /// Begins a copy whose rows come encoded.
     pub(crate) fn of_encoded(session: &'t Session, statement: &str) -> Result<Self, PgError> {
         Self::begin_with(session, statement, Vec::new(), Arc::default())
     }

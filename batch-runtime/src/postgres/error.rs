@@ -46,7 +46,7 @@ enum Kind {
     Used(String),
     /// The program was asked to stop while a statement ran.
     Stopped,
-    /// Whoever sent the statement says more about the server's error, which is the source of theirs.
+    /// The sender of the statement says more about the server's error, which is the source of its own.
     Explained(BoxError),
 }
 
@@ -81,7 +81,7 @@ impl PgError {
         self
     }
 
-    /// Lets whoever sent the statement say more about its failure.
+    /// Lets the sender of the statement say more about its failure.
     pub(super) fn explained(self, explain: Option<Explain>) -> Self {
         match explain {
             // The connection is nobody's fault.
@@ -92,20 +92,12 @@ impl PgError {
         }
     }
 
-    /// Returns what the sender of the statement says, if it is of that type.
-    pub(crate) fn into_explanation<E: Error + 'static>(self) -> Result<E, Self> {
-        let Parts { kind, statement, place, remedy } = *self.0;
-        let kind = match kind {
-            Kind::Explained(error) => match error.downcast::<E>() {
-                Ok(error) => return Ok(*error),
-                Err(error) => Kind::Explained(error),
-            },
-            kind => kind,
-        };
-        Err(Self(Box::new(Parts { kind, statement, place, remedy })))
+    /// Whether the sender of the statement says more.
+    pub(crate) fn is_explained(&self) -> bool {
+        matches!(self.0.kind, Kind::Explained(_))
     }
 
-    /// Leaves out the statement: whoever shows the error says more than that.
+    /// Leaves out the statement, for an error that says more than that.
     pub(crate) fn without_statement(mut self) -> Self {
         self.0.statement = None;
         self
@@ -113,10 +105,15 @@ impl PgError {
 
     /// The error that is explained.
     fn explained_error(&self) -> Option<&Self> {
-        match &self.0.kind {
-            Kind::Explained(error) => error.source()?.downcast_ref(),
-            _ => None,
+        let Kind::Explained(error) = &self.0.kind else { return None };
+        let mut source = error.source();
+        while let Some(error) = source {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            source = error.source();
         }
+        None
     }
 
     /// Names the database.

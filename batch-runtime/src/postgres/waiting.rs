@@ -36,7 +36,7 @@ pub(super) struct Answered {
 pub(super) struct UnderWay {
     pub(super) statement: Arc<str>,
     pub(super) answer: Answer<Answered>,
-    /// Whoever sent it says more about its failure.
+    /// Its sender says more about its failure.
     pub(super) explain: Option<Explain>,
 }
 

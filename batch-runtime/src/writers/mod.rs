@@ -15,6 +15,7 @@ mod route;
 mod row;
 mod serialize;
 mod sqlite;
+mod table;
 #[cfg(test)]
 mod test_writer;
 
@@ -30,3 +31,4 @@ pub use pair::Both;
 pub use postgres::{PostgresRows, PostgresTable, PostgresWriteError};
 pub use route::{Arms, PartitionableArms, Route};
 pub use sqlite::{Rows, SqliteTable, SqliteWriteError};
+pub use table::{Table, TableRows, TableWriteError};

@@ -127,7 +127,8 @@ fn the_error_is_the_writers_wherever_it_comes_out() {
     place.tx.begin("7", false).unwrap();
     writer.write(&people([1, 2, 41]), &chunk).unwrap();
     let error = other.write(&[(5, "y")], &chunk).unwrap_err();
-    assert!(matches!(error, PostgresWriteError::Row { item: 3, .. }), "{error}");
+    assert!(error.to_string().starts_with("table `person`, item 3: duplicate key"), "{error}");
+    assert!(matches!(error, PostgresWriteError::Earlier { .. }));
     place.tx.give_up().unwrap();
     place.write(&mut other, &[(41, "y")]).unwrap();
     assert_eq!(place.texts("SELECT name FROM person"), ["y"]);

@@ -3,6 +3,7 @@
 mod any;
 mod culprits;
 mod everything;
+mod jobs;
 mod refused;
 mod remedies;
 mod upserts;

@@ -89,7 +89,7 @@ pub(super) fn documents(is_binary: bool) -> impl Strategy<Value = Value> {
     let texts = vec(any::<char>(), 0..6).prop_map(String::from_iter);
     let texts = texts.prop_map(move |text| if is_binary { text.replace('\0', "") } else { text });
     let numbers = any::<f64>().prop_filter("finite", |real| real.is_finite());
-    // Without a point a large number is an integer to whoever reads it.
+    // Without a point a large number is read back as an integer.
     let is_kept = |real: f64| real != 0.0 && (real.fract() != 0.0 || real.abs() < 1e15);
     let numbers = numbers.prop_map(move |real| if is_binary && !is_kept(real) { 0.5 } else { real });
     let leaf = prop_oneof![

@@ -1,10 +1,14 @@
 //! Finds the item whose row the server refused.
 
 use super::PostgresWriteError;
+use crate::definition::BoxError;
 use crate::postgres::{Explain, PgError};
 
 /// Makes the error of a table of the server's. `items` holds the item of each row of a copy.
 pub(super) fn refused(table: &str, relation: &str, items: &[u32], source: PgError) -> PostgresWriteError {
+    if source.is_explained() {
+        return PostgresWriteError::Earlier { source };
+    }
     let line = source.server().and_then(|error| line(error.where_()?, relation));
     let item = line.and_then(|line| items.get(line.checked_sub(1)?));
     match item.and_then(|item| usize::try_from(*item).ok()) {
@@ -15,11 +19,14 @@ pub(super) fn refused(table: &str, relation: &str, items: &[u32], source: PgErro
     }
 }
 
-/// As [`refused`], for the server's answer that comes later.
-pub(super) fn explain(table: &str, relation: &str, items: Vec<u32>) -> Explain {
+/// As [`refused`], for the server's answer that comes later. The error comes out as `wrap` makes it.
+pub(super) fn explain(table: &str, relation: &str, items: Vec<u32>, wrap: Wrap) -> Explain {
     let (table, relation): (Box<str>, Box<str>) = (table.into(), relation.into());
-    Box::new(move |source| refused(&table, &relation, &items, source).into())
+    Box::new(move |source| wrap(refused(&table, &relation, &items, source)))
 }
+
+/// Makes an error of the user's writer of the table's.
+pub(in crate::writers) type Wrap = fn(PostgresWriteError) -> BoxError;
 
 /// The number of the row in the context of an error of a copy: `COPY flight, line 7, column minutes`, in whatever language.
 fn line(context: &str, relation: &str) -> Option<usize> {

@@ -23,6 +23,12 @@ pub enum PostgresWriteError {
         /// The server's error.
         source: PgError,
     },
+    /// Something that was sent before in the chunk failed.
+    #[error("{source}")]
+    Earlier {
+        /// Its error, as its sender has it.
+        source: PgError,
+    },
     /// The server refused the statement, or a row of which it does not say the number; its message shows the key or the
     /// values then.
     #[error("table `{table}`: {source}")]

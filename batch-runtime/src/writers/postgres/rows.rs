@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::PostgresWriteError;
 use super::catalogue::Table;
-use super::culprit;
+use super::culprit::{self, Wrap};
 use super::statement::{self, Conflict};
 use super::value::{NULL, Row};
 use crate::definition::BoxError;
@@ -33,6 +33,8 @@ pub(in crate::writers) struct Inserts {
     row: BytesMut,
     /// Where its values are.
     spans: Vec<Range<usize>>,
+    /// Makes the errors that come later.
+    wrap: Wrap,
 }
 
 /// How rows get to the server.
@@ -53,7 +55,13 @@ impl Inserts {
             way: None,
             row: BytesMut::new(),
             spans: Vec::new(),
+            wrap: Into::into,
         }
+    }
+
+    /// Lets an error that comes later come out as `wrap` makes it.
+    pub(in crate::writers) fn whose_errors(self, wrap: Wrap) -> Self {
+        Self { wrap, ..self }
     }
 
     /// Writes the rows that `add` adds.
@@ -79,6 +87,7 @@ impl Inserts {
             way: &mut self.way,
             row: &mut self.row,
             spans: &mut self.spans,
+            wrap: self.wrap,
             session: tx.session(),
             sending: None,
             items: Vec::new(),
@@ -89,12 +98,9 @@ impl Inserts {
     }
 }
 
-/// An error of the server, or what an earlier writer of the chunk says of its own.
+/// The error of a table of the server's about no row.
 fn failed(table: &str, source: PgError) -> PostgresWriteError {
-    match source.into_explanation() {
-        Ok(earlier) => earlier,
-        Err(source) => PostgresWriteError::Table { table: table.into(), source },
-    }
+    culprit::refused(table, "", &[], source)
 }
 
 /// The rows under way.
@@ -112,6 +118,7 @@ pub struct PostgresRows<'a, 't> {
     way: &'a mut Option<Way>,
     row: &'a mut BytesMut,
     spans: &'a mut Vec<Range<usize>>,
+    wrap: Wrap,
     session: &'t Session,
     sending: Option<Sending<'t>>,
     /// The item of each row under way.
@@ -237,14 +244,14 @@ impl<'t> PostgresRows<'_, 't> {
         let (Some(sending), Some(table)) = (self.sending.take(), self.columns.table()) else { return Ok(()) };
         let sent = match (sending, &*self.way) {
             (Sending::Copy(copy), _) => {
-                copy.end_explained(Some(culprit::explain(self.table, &table.name, items)))
+                copy.end_explained(Some(culprit::explain(self.table, &table.name, items, self.wrap)))
             }
             (Sending::Insert(mut array), Some(Way::Insert { statement, .. })) => {
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 let head = [1, 0, table.row, count, 1].map(u32::to_be_bytes);
                 array[..HEAD].copy_from_slice(head.as_flattened());
                 // The server does not say the number of a row.
-                let explain = culprit::explain(self.table, &table.name, Vec::new());
+                let explain = culprit::explain(self.table, &table.name, Vec::new(), self.wrap);
                 self.session.send_encoded(statement, array.freeze(), &table.rows, explain)
             }
             (Sending::Insert(_), _) => Ok(()),
@@ -256,10 +263,7 @@ impl<'t> PostgresRows<'_, 't> {
     #[cold]
     fn refused(&self, error: PgError) -> PostgresWriteError {
         let relation = self.columns.table().map_or("", |table| &*table.name);
-        match error.into_explanation() {
-            Ok(earlier) => earlier,
-            Err(error) => culprit::refused(self.table, relation, &self.items, error),
-        }
+        culprit::refused(self.table, relation, &self.items, error)
     }
 }
 

@@ -19,8 +19,8 @@ use std::marker::PhantomData;
 use super::row::Columns;
 use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Serializes, Sqlite, Writer};
 
-use insert::Conflict;
-use rows::Inserts;
+pub(super) use insert::Conflict;
+pub(super) use rows::Inserts;
 
 pub use error::SqliteWriteError;
 pub use rows::Rows;
