@@ -278,7 +278,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if !ready!(self.poll_feed(context))? {
-            // The next row wakes nobody: whoever adds one lets the driver work.
+            // The next row wakes nobody: the thread that adds one lets the driver work.
             return Poll::Pending;
         }
         let allowed = self.before_rows(bytes);

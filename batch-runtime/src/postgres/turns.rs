@@ -65,7 +65,7 @@ impl Turns {
             PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
         });
         match poll(&mut [PollFd::new(self.socket.as_fd(), wanted)], timeout) {
-            // A signal is as good as a ready socket: whoever waits looks again.
+            // A signal is as good as a ready socket: the waiting thread looks again.
             Ok(_) | Err(Errno::EINTR) => {}
             // Out of memory at worst; the socket itself cannot be wrong.
             Err(_) => std::thread::sleep(Duration::from_millis(1)),

@@ -48,7 +48,7 @@ impl UnderWay {
 
 /// The parts of a session that change.
 ///
-/// The fields are dropped in this order: whoever uses the client first, so that the wire says goodbye, and the
+/// The fields are dropped in this order: the users of the client first, so that the wire says goodbye, and the
 /// statements after it, so that they are not closed one by one.
 pub(super) struct Inner {
     pub(super) under_way: VecDeque<UnderWay>,

@@ -162,7 +162,7 @@ fn a_process_whose_lease_was_declared_lost_stops_and_may_launch_again() {
     place.sql("UPDATE BATCH_PROCESS SET LOST = clock_timestamp(), LOST_TO = 'somebody'");
     until("the stop", || signal.is_raised());
 
-    // Whoever finds one execution of a lost process takes over all of them.
+    // The launch that finds one execution of a lost process takes over all of them.
     let second = launch(&place.open());
     let ended = place.open().executions(&ExecutionFilter::default()).unwrap();
     let ended: Vec<_> =
