@@ -366,8 +366,17 @@ impl Drop for Pooler {
     }
 }
 
+/// A free port, and none of those that the system gives to outgoing connections: one of these might take it while the
+/// server is down.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = std::process::id().wrapping_mul(37).wrapping_add(TRIED.fetch_add(1, Relaxed));
+        let port = 20_000 + u16::try_from(next % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn settings(options: &Options) -> Vec<(&'static str, String)> {
