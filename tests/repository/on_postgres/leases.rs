@@ -231,6 +231,29 @@ fn a_takeover_ends_a_connection_that_sleeps_in_a_transaction_of_the_lost_process
 }
 
 #[test]
+fn a_session_of_another_program_that_holds_the_rows_of_a_lost_owner_is_named() {
+    let Some(place) = schema() else { return };
+    let repository = place.open();
+    let first = launch(&repository);
+    begin(&repository, first.ownership);
+    let other = Session::connect(&place.database(), "an editor").unwrap();
+    other.batch_execute("BEGIN; UPDATE BATCH_STEP_EXECUTION SET EXIT_MESSAGE = 'looked at'").unwrap();
+    let pid: i32 = other.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    drop(first.lock);
+    let began = Instant::now();
+    let error = place.open().launch(&request(&parameters("a"))).unwrap_err().to_string();
+    assert!(
+        error.contains(&format!(
+            "is locked, probably by session {pid} of the server (`an editor` of user `batch`, idle in transaction)"
+        )),
+        "{error}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    other.batch_execute("ROLLBACK").unwrap();
+    launch(&place.open());
+}
+
+#[test]
 fn a_chunk_under_way_is_waited_for_or_ended_by_a_takeover_and_never_doubled() {
     let Some(place) = schema() else { return };
     make_items(&place);
@@ -239,25 +262,24 @@ fn a_chunk_under_way_is_waited_for_or_ended_by_a_takeover_and_never_doubled() {
         let first = force(&old);
         let mut step = begin(&old, first.ownership);
         let from = step.context.get("position").map_or(0, |position| position.as_i64().unwrap());
-        let last = std::thread::scope(|scope| {
-            let owner = scope.spawn(move || {
-                for position in from + 1.. {
-                    if let Err(error) = commit::<Schema>(&mut step, position) {
-                        return error;
-                    }
+        let (committed, seen) = std::sync::mpsc::channel();
+        let owner = std::thread::spawn(move || {
+            for position in from + 1.. {
+                if let Err(error) = commit::<Schema>(&mut step, position) {
+                    return error;
                 }
-                unreachable!()
-            });
-            std::thread::sleep(Duration::from_millis(20));
-            let second = force(&new);
-            let error = owner.join().unwrap();
-            let fenced =
-                ChunkError::Repository(RepositoryError::Fenced { execution: first.ownership.execution });
-            assert_eq!(error.to_string(), fenced.to_string());
-            let last = begin(&new, second.ownership).context["position"].as_i64().unwrap();
-            fail(&new, second.ownership);
-            last
+                let _ = committed.send(position);
+            }
+            unreachable!()
         });
+        // At any moment of a chunk.
+        while seen.recv().unwrap() < from + 3 {}
+        let second = force(&new);
+        let error = owner.join().unwrap();
+        let is_fenced = matches!(error, ChunkError::Repository(RepositoryError::Fenced { execution }) if execution == first.ownership.execution);
+        assert!(is_fenced, "{error}");
+        let last = begin(&new, second.ownership).context["position"].as_i64().unwrap();
+        fail(&new, second.ownership);
         assert_eq!(
             place.rows("SELECT COUNT(*), COUNT(DISTINCT n), MAX(n) FROM item"),
             [format!("{last}|{last}|{last}")]

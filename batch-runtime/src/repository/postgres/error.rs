@@ -35,6 +35,11 @@ impl Trouble {
         }
     }
 
+    /// Returns whether a lock was waited for too long.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some("55P03"))
+    }
+
     /// Returns whether the same work may succeed on a new connection, or when it is repeated.
     pub(super) fn passes(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_connection() || error.is_serialization())

@@ -9,6 +9,7 @@ mod elsewhere;
 mod error;
 mod journal;
 mod launch;
+mod locked;
 mod options;
 mod partitions;
 mod process;

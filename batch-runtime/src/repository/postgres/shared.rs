@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::Trouble;
+use super::locked;
 use super::options::Options;
 use super::process::Process;
 use crate::definition::{Durability, ExecutionId, StopSignal};
@@ -175,7 +176,11 @@ impl Shared {
             };
             unknown |= error.unknown;
             if !error.trouble.passes() && !error.unknown {
-                return Err(error.trouble);
+                return Err(if error.trouble.is_lock_timeout() {
+                    locked::explain(self, error.trouble)
+                } else {
+                    error.trouble
+                });
             }
             repeated += 1;
             if matches!(&error.trouble, Trouble::Database(error) if error.is_serialization()) {
@@ -224,10 +229,10 @@ impl Shared {
 }
 
 /// The settings of a transaction. A commit that need only survive the process does not wait for the server's disk.
-pub(super) fn settings(durability: Durability) -> &'static str {
+fn settings(durability: Durability) -> &'static str {
     match durability {
-        Durability::Machine => "SET LOCAL lock_timeout = '60s'",
-        Durability::Process => "SET LOCAL lock_timeout = '60s'; SET LOCAL synchronous_commit = off",
+        Durability::Machine => locked::PATIENT,
+        Durability::Process => concat!(locked::patient!(), "; SET LOCAL synchronous_commit = off"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::Trouble;
 use super::launch::next_epoch;
+use super::locked;
 use super::partitions;
 use super::process::{Liveness, application_name, process_columns};
 use super::rows::{self, durability_text, get, int, now, owner_columns, running};
@@ -182,6 +183,8 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
             &[&application_name(process)],
         )?;
     }
+    // Nobody else writes these rows for long.
+    tx.session.send_batch(locked::IMPATIENT)?;
     let epoch = int(next_epoch(tx, running.instance)?);
     let raised = tx.execute(
         // A death after progress is no crash loop. Later executions of the same process are its nested jobs.
@@ -217,6 +220,7 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
         ),
         &[&OWNER_LOST, &lost, &running.id.0],
     )?;
+    tx.session.send_batch(locked::PATIENT)?;
     guard(&shared.durabilities).remove(&running.id);
     Ok(())
 }
