@@ -9,7 +9,6 @@ use crate::definition::{
     Durability, Environment, Failure, Mark, Phase, Scope, Sizes, StepContext, StepEnvironment, StepInfo,
 };
 use crate::engine::chunk::checkpoint::Checkpoint;
-use crate::engine::chunk::chunk_loop::MAX_AGAIN;
 use crate::engine::faults::retry::Retrying;
 use crate::graph::Arm;
 use crate::observe::StepLive;
@@ -17,6 +16,9 @@ use crate::repository::{
     ChunkError, ChunkRecord, ChunkStore, Committed, ContextMap, Counters, ExitStatus, Profile,
     RepositoryError, encode_context,
 };
+
+/// How often in a row a transaction that the database lost is repeated.
+pub(crate) const MAX_AGAIN: u32 = 5;
 
 /// The arms of the `match` that a step is the subject of, and the function that picks one for an outcome.
 #[derive(Clone, Copy)]
@@ -187,7 +189,7 @@ pub struct StepEnd {
 }
 
 /// The outcome of a completed step, as the control flow needs it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Done {
     /// The label of the arm that takes the outcome, if the step is the subject of a `match`.
     pub(crate) arm: Option<String>,

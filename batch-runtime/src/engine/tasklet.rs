@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 
-use crate::definition::{ChunkTransaction, Failure, Phase, StepListener as _, Tasklet, TaskletCall};
+use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener as _, Tasklet, TaskletCall};
 use crate::engine::chunk::checkpoint::{Checkpoint, TaskletDone};
 use crate::engine::faults::panic;
-use crate::engine::step::{Done, Halt, StepEnd, StepRun};
-use crate::repository::{ChunkRecord, Counters};
+use crate::engine::step::{Done, Halt, MAX_AGAIN, StepEnd, StepRun};
+use crate::repository::{ChunkError, ChunkRecord, Counters};
 
 /// Runs a tasklet.
 pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
@@ -59,7 +59,9 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
         return has_arm(run, arm.as_deref()).map(|()| Done { arm, output, exit }).map_err(failed);
     }
     let name = run.info.name;
-    let mut state: T::State = run.inherited.states.clone().of_only(name).map_err(failed)?;
+    // As of the last commit: a call whose transaction the database lost begins with them again.
+    let mut states = run.inherited.states.clone();
+    let mut state: T::State = states.clone().of_only(name).map_err(failed)?;
     let mut record = ChunkRecord::default();
     loop {
         if run.is_stopping() {
@@ -69,46 +71,92 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
         let outside = if T::TRANSACTIONAL {
             None
         } else {
-            Some(T::call(&run.scope, &ChunkTransaction::none(), &mut state).map_err(failed)?)
+            let call = T::call(&run.scope, &ChunkTransaction::none(), &mut state).map_err(failed)?;
+            Some(Called::of::<T>(run, call, &state).map_err(Halt::Failed)?)
         };
-        let mut next = counters.get();
-        next.commit += 1;
-        record.counters = next;
-        let mut done = None;
-        let committed = run.store.borrow_mut().commit(&mut record, |tx, record| {
-            let call = match outside {
-                Some(call) => call,
-                None => T::call(&run.scope, tx, &mut state)
-                    .map_err(|failure| run.blame(failure, Phase::Tasklet))?,
-            };
-            let mut checkpoint = Checkpoint::default();
-            if size_of::<T::State>() > 0 {
-                checkpoint.states.save(name, &state)?;
+        let put = run.put_so_far();
+        let mut again = 0;
+        let (committed, called) = loop {
+            let mut next = counters.get();
+            next.commit += 1;
+            record.counters = next;
+            let mut called = None;
+            let committed = run.store.borrow_mut().commit(&mut record, |tx, record| {
+                let call = if let Some(call) = &outside {
+                    call.clone()
+                } else {
+                    let call = T::call(&run.scope, tx, &mut state)
+                        .map_err(|failure| run.blame(failure, Phase::Tasklet))?;
+                    Called::of::<T>(run, call, &state)?
+                };
+                (record.context, record.job_context) = run.contexts(call.checkpoint())?;
+                called = Some(call);
+                Ok(())
+            });
+            match committed {
+                Err(ChunkError::Again(failure)) if again < MAX_AGAIN && !run.is_stopping() => {
+                    again += 1;
+                    next = counters.get();
+                    next.rollback += 1;
+                    counters.set(next);
+                    if T::TRANSACTIONAL {
+                        run.take_back(&put);
+                        state = states.clone().of_only(name).map_err(failed)?;
+                    }
+                    tracing::warn!(step = name, %failure, "the database lost a call of a tasklet, which is repeated");
+                }
+                committed => {
+                    let committed = committed?;
+                    counters.set(next);
+                    break (committed, called);
+                }
             }
-            let ended = match call {
-                TaskletCall::Done(value) => Some((value, None)),
-                TaskletCall::Exited(exit, value) => Some((value, Some(exit.0))),
-                TaskletCall::Again => None,
-            };
-            if let Some((value, exit)) = ended {
-                let output = T::output(&value)?;
-                let arm = run.route.map(|route| route.label(Box::new(value)).to_owned());
-                let (stored_arm, stored_output, stored_exit) = (arm.clone(), output.clone(), exit.clone());
-                checkpoint.tasklet =
-                    Some(TaskletDone { arm: stored_arm, output: stored_output, exit: stored_exit });
-                done = Some(Done { arm, output, exit });
-            }
-            (record.context, record.job_context) = run.contexts(checkpoint)?;
-            Ok(())
-        })?;
-        counters.set(next);
+        };
         run.settle();
-        run.live.show(&next, None);
-        if let Some(done) = done {
-            return Ok(done);
+        run.live.show(&counters.get(), None);
+        if let Some(Called { states: kept, done }) = called {
+            states = kept;
+            if let Some(done) = done {
+                return Ok(done);
+            }
         }
         if committed.stop_requested {
             run.environment.job.stop.raise();
         }
+    }
+}
+
+/// A call of a tasklet, as it is committed.
+#[derive(Clone)]
+struct Called {
+    states: States,
+    /// The outcome, if the tasklet is done.
+    done: Option<Done>,
+}
+
+impl Called {
+    fn of<T: Tasklet>(
+        run: &StepRun<'_>,
+        call: TaskletCall<T::Value>,
+        state: &T::State,
+    ) -> Result<Self, Failure> {
+        let mut states = States::new();
+        if size_of::<T::State>() > 0 {
+            states.save(run.info.name, state)?;
+        }
+        let (value, exit) = match call {
+            TaskletCall::Done(value) => (value, None),
+            TaskletCall::Exited(exit, value) => (value, Some(exit.0)),
+            TaskletCall::Again => return Ok(Self { states, done: None }),
+        };
+        let output = T::output(&value)?;
+        let arm = run.route.map(|route| route.label(Box::new(value)).to_owned());
+        Ok(Self { states, done: Some(Done { arm, output, exit }) })
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let done = self.done.clone();
+        let tasklet = done.map(|Done { arm, output, exit }| TaskletDone { arm, output, exit });
+        Checkpoint { states: self.states.clone(), tasklet, ..Checkpoint::default() }
     }
 }

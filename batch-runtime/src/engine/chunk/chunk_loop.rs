@@ -19,16 +19,13 @@ use crate::engine::faults::panic;
 use crate::engine::faults::skip_rules::{Skip, SkipRules, Skipped, is_of_the_target};
 use crate::engine::phase::{in_phase, log_if_failed, take_panicked_record};
 use crate::engine::profile::{Measure, Phases, Profiler, Watch};
-use crate::engine::step::{Halt, PutSoFar, StepRun};
+use crate::engine::step::{Halt, MAX_AGAIN, PutSoFar, StepRun};
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
 /// The number of unwritable items that a step looks up in the input for their places. Some readers have to
 /// start from the beginning for each, so only the first ones are looked up, counted over all executions of
 /// the instance.
 const MAX_LOCATED: u64 = 256;
-
-/// How often in a row a chunk that the database lost is written again.
-pub(crate) const MAX_AGAIN: u32 = 5;
 
 /// Describes in words the records of a chunk that ends at the place `last`.
 fn describe_records(records: u64, last: String) -> String {
