@@ -2,6 +2,7 @@
 
 mod adopting;
 mod chunks;
+mod jobs;
 mod leases;
 mod life;
 mod losing;
