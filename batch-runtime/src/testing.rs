@@ -168,7 +168,7 @@ impl<S: StepDefinition> StepTest<S> {
             durability: crate::definition::Durability::Process,
             before: Counters::default(),
             mark: crate::Mark::default(),
-            forced: false,
+            owner_may_live: false,
             replayed: None,
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
             route: None,

@@ -23,6 +23,7 @@ every_kind![
     an_exclusive_job_has_one_running_execution_whatever_the_parameters,
     of_launches_of_an_exclusive_job_that_race_one_wins,
     the_epoch_rises_with_every_launch_and_takeover,
+    an_owner_may_live_after_a_takeover_by_force_until_it_lets_go,
     strict_never_takes_over,
     a_crash_loop_ends_until_somebody_forces_the_launch,
     a_death_after_a_commit_is_no_crash_loop,
@@ -272,6 +273,25 @@ fn the_epoch_rises_with_every_launch_and_takeover<P: Place>(place: &P) {
     assert_eq!(repository.recover().unwrap(), [second.ownership.execution]);
     assert_eq!(repository.execution(second.ownership.execution).unwrap().epoch, 3);
     assert_eq!(launch(&repository).ownership.epoch, 4);
+}
+
+fn an_owner_may_live_after_a_takeover_by_force_until_it_lets_go<P: Place>(place: &P) {
+    let repository = place.open();
+    let first = launch(&repository);
+    assert!(!first.owner_may_live);
+    let second = force(&repository);
+    assert!(second.owner_may_live);
+    fail(&repository, second.ownership);
+    // The successor has ended without looking at what the first owner holds.
+    let third = launch(&repository);
+    assert!(third.owner_may_live);
+    fail(&repository, third.ownership);
+    drop(first.lock);
+    let fourth = launch(&repository);
+    assert!(!fourth.owner_may_live);
+    drop(fourth.lock);
+    let fifth = launch(&repository);
+    assert!(fifth.recovered.is_some() && !fifth.owner_may_live);
 }
 
 fn strict_never_takes_over<P: Place>(place: &P) {

@@ -68,9 +68,9 @@ pub trait Writer {
     /// transaction carries the mark in its name while it is unfinished.
     fn mark(&mut self, _mark: Mark) {}
 
-    /// Called before [`open`](Self::open) if the launch takes over by force. The previous owner may be
-    /// paused, still hold the target, and wake up, so a target outside the chunk's transaction must be moved
-    /// out of its reach.
+    /// Called before [`open`](Self::open) if an owner that the instance was taken over from may still live: it was
+    /// taken over by force, or because its lease ran out. It may be paused, still hold the target, and wake up, so a
+    /// target outside the chunk's transaction must be moved out of its reach.
     fn take_over(&mut self) {}
 
     /// Called before [`open`](Self::open) if the step only reads the items that an earlier execution skipped

@@ -53,8 +53,8 @@ pub struct StepRun<'r> {
     pub(crate) before: Counters,
     /// Identifies the owner of the output that its writers write.
     pub(crate) mark: Mark,
-    /// Whether the execution was taken over by force: the previous owner may still hold what its writers write.
-    pub(crate) forced: bool,
+    /// Whether an owner that the instance was taken over from may still live, and hold what its writers write.
+    pub(crate) owner_may_live: bool,
     /// In a replay, the places of the records that the step reads. It reads no others.
     pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,

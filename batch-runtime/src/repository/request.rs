@@ -100,6 +100,9 @@ pub struct Launched {
     pub restarted_from: Option<ExecutionId>,
     /// The owner that this launch took over from.
     pub recovered: Option<Owner>,
+    /// Whether an owner that the instance was taken over from may still live, and hold files that its steps write: by
+    /// force, or because its lease ran out, without a proof that it is dead.
+    pub owner_may_live: bool,
     /// The places that the instance has passed so far, oldest first.
     pub journal: Vec<JournalEntry>,
     /// The job's context, inherited.

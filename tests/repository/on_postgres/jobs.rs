@@ -30,11 +30,11 @@ type Trouble = Box<dyn Fn() + Send>;
 static TROUBLES: Mutex<Vec<(String, Trouble)>> = Mutex::new(Vec::new());
 
 /// Makes that trouble happen in the job of that name, once.
-fn prepare(name: &str, trouble: impl Fn() + Send + 'static) {
+pub(super) fn prepare(name: &str, trouble: impl Fn() + Send + 'static) {
     TROUBLES.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Box::new(trouble)));
 }
 
-fn meet(name: &str) {
+pub(super) fn meet(name: &str) {
     let mut troubles = TROUBLES.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(at) = troubles.iter().position(|(of, _)| of == name) else { return };
     let (_, trouble) = troubles.remove(at);
@@ -124,7 +124,7 @@ fn run(repository: &Repo, launch: &Launch) -> JobReport {
     engine::run(repository, launch, &RunOptions::default()).expect("the launch is not refused")
 }
 
-fn completes(repository: &Repo, launch: &Launch) -> JobReport {
+pub(super) fn completes(repository: &Repo, launch: &Launch) -> JobReport {
     let report = run(repository, launch);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
     report

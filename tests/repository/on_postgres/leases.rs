@@ -80,6 +80,7 @@ fn a_paused_owner_is_taken_over_after_its_lease_and_is_fenced_when_it_wakes() {
         owner.signal(Signal::SIGSTOP);
         let (launched, _) = launch_after_the_lease(&repository);
         assert_eq!(launched.recovered.as_ref().unwrap().pid, owner.id());
+        assert!(launched.owner_may_live);
         let mut step = begin(&repository, launched.ownership);
         owner.signal(Signal::SIGCONT);
         for _ in 0..2 {
@@ -89,6 +90,28 @@ fn a_paused_owner_is_taken_over_after_its_lease_and_is_fenced_when_it_wakes() {
         fail(&repository, launched.ownership);
     }
     assert_eq!(items(&place), ["1", "1", "1", "1", "1", "7", "7", "7", "7", "7"]);
+}
+
+#[test]
+fn an_owner_that_was_taken_over_by_its_lease_may_live_until_it_is_seen_to_be_dead() {
+    if let Ok(url) = std::env::var(OWNER_OF) {
+        return own::<Schema>(&lease(&url));
+    }
+    let Some(place) = schema() else { return };
+    make_items(&place);
+    let test =
+        "on_postgres::leases::an_owner_that_was_taken_over_by_its_lease_may_live_until_it_is_seen_to_be_dead";
+    let mut owner = Owner::start(test, place.url());
+    owner.signal(Signal::SIGSTOP);
+    let repository = place.open();
+    until("the lease", || !repository.recover().unwrap().is_empty());
+    for _ in 0..2 {
+        let launched = launch(&repository);
+        assert!(launched.recovered.is_none() && launched.owner_may_live);
+        fail(&repository, launched.ownership);
+    }
+    owner.kill();
+    assert!(!launch(&repository).owner_may_live);
 }
 
 #[test]
@@ -117,6 +140,7 @@ fn an_owner_on_another_machine_is_taken_over_after_its_lease_and_one_on_this_at_
         }
         let (launched, waited) = launch_after_the_lease(&repository);
         assert_eq!(waited < LEASE / 2, is_here, "{change}: {waited:?}");
+        assert_eq!(launched.owner_may_live, !is_here, "{change}");
         fail(&repository, launched.ownership);
     }
 }
@@ -164,12 +188,15 @@ fn a_process_whose_lease_was_declared_lost_stops_and_may_launch_again() {
 
     // The launch that finds one execution of a lost process takes over all of them.
     let second = launch(&place.open());
+    assert!(second.owner_may_live);
     let ended = place.open().executions(&ExecutionFilter::default()).unwrap();
     let ended: Vec<_> =
         ended.iter().map(|execution| (execution.id.0, execution.exit.code.as_str())).collect();
     assert_eq!(ended, [(3, "EXECUTING"), (2, "OWNER_LOST"), (1, "OWNER_LOST")]);
     assert!(is_fenced(&step.chunks.commit(&mut record(1), |_, _| Ok(()))));
     drop(second.lock);
+    let other = place.open().launch(&request(&parameters("b"))).unwrap();
+    assert!(other.recovered.is_none() && other.owner_may_live);
 
     let third = launch(&repository);
     let execution = repository.execution(third.ownership.execution).unwrap();

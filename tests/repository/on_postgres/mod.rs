@@ -2,6 +2,7 @@
 
 mod adopting;
 mod chunks;
+mod files;
 mod jobs;
 mod leases;
 mod life;

@@ -98,7 +98,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let run = self.shared.run;
         let written = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
         self.writer.mark(run.mark);
-        if run.forced {
+        if run.owner_may_live {
             self.writer.take_over();
         }
         if run.replayed.is_some() {

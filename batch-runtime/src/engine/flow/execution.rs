@@ -16,7 +16,7 @@ use crate::engine::partitions::partitioned_run::PartitionedRun;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
 use crate::observe::StepLive;
-use crate::repository::{BegunStep, Counters, Recovery, RepositoryError, StepStart, begin_step};
+use crate::repository::{BegunStep, Counters, RepositoryError, StepStart, begin_step};
 
 /// Executes a step, or a partition of one.
 pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
@@ -84,7 +84,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
                 durability: request.options.durability,
                 before,
                 mark: mark(request),
-                forced: request.options.recovery == Recovery::Force,
+                owner_may_live: request.owner_may_live,
                 replayed: request.replayed.map(<[_]>::to_vec),
                 live: Arc::clone(&live),
                 route: request.route,

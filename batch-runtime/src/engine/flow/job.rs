@@ -46,7 +46,7 @@ pub(crate) fn run(
         Some(from) => from.entries(job.flow, passed, so_far),
         None => Ok(Vec::new()),
     };
-    let Launched { ownership, restarted_from, recovered, journal, context, lock } =
+    let Launched { ownership, restarted_from, recovered, owner_may_live, journal, context, lock } =
         repository.launch(&LaunchRequest {
             job: job.name,
             parameters,
@@ -92,6 +92,7 @@ pub(crate) fn run(
     let mut runner = Runner {
         repository,
         ownership,
+        owner_may_live,
         environment: &environment,
         options,
         journal: &journal,

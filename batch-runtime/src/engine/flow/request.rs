@@ -15,6 +15,8 @@ use crate::repository::{Checkpoints, Counters, Ownership, PartitionExecution, Re
 pub(crate) struct Request<'r> {
     pub(crate) repository: &'r Arc<dyn Repository>,
     pub(crate) ownership: Ownership,
+    /// Whether an owner that the instance was taken over from may still live.
+    pub(crate) owner_may_live: bool,
     pub(crate) environment: &'r Environment,
     pub(crate) options: &'r RunOptions,
     /// Its place in the job.

@@ -51,6 +51,8 @@ impl From<RepositoryError> for Halt {
 pub(crate) struct Runner<'r> {
     pub(crate) repository: &'r Arc<dyn Repository>,
     pub(crate) ownership: Ownership,
+    /// Whether an owner that the instance was taken over from may still live.
+    pub(crate) owner_may_live: bool,
     pub(crate) environment: &'r Environment,
     pub(crate) options: &'r RunOptions,
     pub(crate) journal: &'r Journal,
@@ -139,6 +141,7 @@ impl Runner<'_> {
         let request = Request {
             repository: self.repository,
             ownership: self.ownership,
+            owner_may_live: self.owner_may_live,
             environment: self.environment,
             options: self.options,
             path: &place.path,
@@ -169,9 +172,8 @@ impl Runner<'_> {
                 let is_first = self.journal.completions(&place.path) == 0;
                 let mut all = if is_first { before } else { Counters::default() };
                 all += counters;
-                let replays = self.replaying.and_then(|replaying| replaying.places(&place.path)).is_some();
-                let completed =
-                    || ExitStatus::code("COMPLETED").because(all_skipped::description(&all, replays));
+                let description = || all_skipped::description(&all, request.replayed.is_some());
+                let completed = || ExitStatus::code("COMPLETED").because(description());
                 let exit = done.exit.take().unwrap_or_else(completed);
                 (BatchStatus::Completed, exit, Some(done), None)
             }

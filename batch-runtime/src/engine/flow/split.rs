@@ -70,6 +70,7 @@ impl Runner<'_> {
         let mut runner = Runner {
             repository: self.repository,
             ownership: self.ownership,
+            owner_may_live: self.owner_may_live,
             environment,
             options,
             journal: self.journal,

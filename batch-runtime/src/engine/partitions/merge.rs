@@ -21,7 +21,7 @@ impl<W: Partitionable> Merging<W> {
         let from = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
         let sealed = from.is_some();
         writer.mark(run.mark);
-        if run.forced {
+        if run.owner_may_live {
             writer.take_over();
         }
         writer.open(from).map_err(|error| run.of_role(Failure::new(error), "writer").during(Phase::Open))?;

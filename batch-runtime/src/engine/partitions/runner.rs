@@ -21,6 +21,7 @@ use crate::repository::{
 pub(super) struct PartitionRunner<'w> {
     repository: &'w Arc<dyn Repository>,
     ownership: Ownership,
+    owner_may_live: bool,
     environment: &'w Environment,
     options: RunOptions,
     info: &'static StepInfo,
@@ -38,6 +39,7 @@ impl<'w> PartitionRunner<'w> {
         Self {
             repository: request.repository,
             ownership: request.ownership,
+            owner_may_live: request.owner_may_live,
             environment: request.environment,
             options: RunOptions { stop, ..request.options.clone() },
             info: run.info,
@@ -112,6 +114,7 @@ impl RunPartition for PartitionRunner<'_> {
         let request = Request {
             repository: self.repository,
             ownership: self.ownership,
+            owner_may_live: self.owner_may_live,
             environment: &environment,
             options: &self.options,
             path: &partition.step,

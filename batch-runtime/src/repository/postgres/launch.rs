@@ -20,6 +20,7 @@ struct Written {
     ownership: Ownership,
     restarted_from: Option<ExecutionId>,
     recovered: Option<Owner>,
+    owner_may_live: bool,
     journal: Vec<JournalEntry>,
     context: ContextMap,
 }
@@ -30,13 +31,13 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         request.durability,
         None,
         |tx| write(shared, tx, request, &owner),
-        |tx| written(tx, request, &owner),
+        |tx| written(shared, tx, request, &owner),
     )?;
     guard(&shared.durabilities).insert(written.ownership.execution, request.durability);
     let lock = Box::new(Hold { shared: Arc::downgrade(shared), execution: written.ownership.execution });
     shared.process.keep()?;
-    let Written { ownership, restarted_from, recovered, journal, context } = written;
-    Ok(Launched { ownership, restarted_from, recovered, journal, context, lock })
+    let Written { ownership, restarted_from, recovered, owner_may_live, journal, context } = written;
+    Ok(Launched { ownership, restarted_from, recovered, owner_may_live, journal, context, lock })
 }
 
 fn write(
@@ -65,6 +66,7 @@ fn write(
     let mut journal = if is_new { Vec::new() } else { journal::of(tx, instance)? };
     let mut context = ContextMap::new();
     let mut taken_back = Vec::new();
+    let mut owner_may_live = request.recovery == Recovery::Force;
     if let Some(last) = &last {
         let was = graph_of(tx, last.id)?;
         let unfinished = unfinished::of(tx, instance)?;
@@ -81,6 +83,7 @@ fn write(
             taken_back = launch::taken_back(request, last.id, &journal, &unfinished)?;
         }
         context = rows::job_context(tx, last.id)?;
+        owner_may_live |= takeover::a_lost_owner_may_live(shared, tx, instance)?;
     }
     shared.process.register(tx)?;
     let epoch = next_epoch(tx, instance)?;
@@ -114,11 +117,17 @@ fn write(
         "INSERT INTO @BATCH_JOB_GRAPH (JOB_EXECUTION_ID, GRAPH) VALUES ($1, $2)",
         &[&execution.0, &request.graph],
     )?;
-    Ok(Written { ownership, restarted_from: last.map(|last| last.id), recovered, journal, context })
+    let restarted_from = last.map(|last| last.id);
+    Ok(Written { ownership, restarted_from, recovered, owner_may_live, journal, context })
 }
 
 /// The launch of this owner, if it was committed although its answer was lost.
-fn written(tx: &Tx<'_>, request: &LaunchRequest<'_>, owner: &Owner) -> Result<Option<Written>, Trouble> {
+fn written(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    request: &LaunchRequest<'_>,
+    owner: &Owner,
+) -> Result<Option<Written>, Trouble> {
     let row = tx.query_opt(
         "SELECT JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH FROM @BATCH_JOB_OWNER WHERE OWNER = $1",
         &[&owner.uuid],
@@ -131,11 +140,12 @@ fn written(tx: &Tx<'_>, request: &LaunchRequest<'_>, owner: &Owner) -> Result<Op
         &[&instance.0, &execution.0],
     )?;
     let last = last.map(|row| get::<Option<i64>>(&row, 0)).transpose()?.flatten();
-    let _ = request;
+    let may_live = takeover::a_lost_owner_may_live(shared, tx, instance)?;
     Ok(Some(Written {
         ownership,
         restarted_from: last.map(ExecutionId),
         recovered: None,
+        owner_may_live: request.recovery == Recovery::Force || may_live,
         journal: journal::of(tx, instance)?,
         context: rows::job_context(tx, execution)?,
     }))

@@ -12,7 +12,7 @@ use super::rows::{get, int};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ExecutionId, StopSignal};
 use crate::postgres::{Postgres, Session};
-use crate::repository::{HeldLock, Owner, owner};
+use crate::repository::{HeldLock, OWNER_LOST, Owner, owner};
 
 /// The longest time to reach the server for a renewal, three times over.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -60,9 +60,9 @@ struct Keeper {
 /// What is known of the process that owns an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Liveness {
-    /// It has let go, ended, or was seen to be dead.
+    /// It has let go, or ended, or was seen to be dead.
     Dead,
-    /// Its lease ran out: it may be dead, or paused, or cut off.
+    /// Its lease ran out, or somebody has declared that: it may be dead, or paused, or cut off.
     LeaseOver,
     /// Its lease runs for that many more seconds.
     Alive(i64),
@@ -80,7 +80,7 @@ impl Liveness {
 /// The columns that [`Process::liveness`] reads, of an owner `o` and its process `p`.
 macro_rules! process_columns {
     () => {
-        "o.OWNER IS NOT NULL, o.PROCESS, p.LOST IS NOT NULL, p.HOST, p.PID, p.START_TICKS, p.BOOT_ID, p.PID_SPACE,
+        "o.OWNER IS NOT NULL, o.PROCESS, p.LOST IS NOT NULL, COALESCE(p.LOST_TO = p.PROCESS, FALSE), p.HOST, p.PID, p.START_TICKS, p.BOOT_ID, p.PID_SPACE,
          ceil(extract(epoch FROM greatest(p.RENEWED, pg_postmaster_start_time()) + p.LEASE - clock_timestamp()))::bigint"
     };
 }
@@ -168,15 +168,15 @@ impl Process {
         if !get::<bool>(row, first)? {
             return Ok(Liveness::Unknown);
         }
-        let (name, lost): (Option<String>, bool) = (get(row, first + 1)?, get(row, first + 2)?);
-        let Some(name) = name else { return Ok(Liveness::Dead) };
-        let Some(host) = get::<Option<String>>(row, first + 3)? else { return Ok(Liveness::Unknown) };
-        if lost {
+        let Some(name) = get::<Option<String>>(row, first + 1)? else { return Ok(Liveness::Dead) };
+        let (is_lost, has_ended): (bool, bool) = (get(row, first + 2)?, get(row, first + 3)?);
+        let Some(host) = get::<Option<String>>(row, first + 4)? else { return Ok(Liveness::Unknown) };
+        if is_lost && has_ended {
             return Ok(Liveness::Dead);
         }
-        let pid = u32::try_from(get::<i64>(row, first + 4)?).unwrap_or_default();
-        let start_ticks = u64::try_from(get::<i64>(row, first + 5)?).unwrap_or_default();
-        let (boot_id, space): (String, String) = (get(row, first + 6)?, get(row, first + 7)?);
+        let pid = u32::try_from(get::<i64>(row, first + 5)?).unwrap_or_default();
+        let start_ticks = u64::try_from(get::<i64>(row, first + 6)?).unwrap_or_default();
+        let (boot_id, space): (String, String) = (get(row, first + 7)?, get(row, first + 8)?);
         let is_here = host == self.owner.host
             && space == self.pid_space
             && boot_id == self.owner.boot_id
@@ -185,7 +185,10 @@ impl Process {
         if is_here && name != self.name && owner::start_of(pid) != Some(start_ticks) {
             return Ok(Liveness::Dead);
         }
-        Ok(match get::<i64>(row, first + 8)? {
+        if is_lost {
+            return Ok(Liveness::LeaseOver);
+        }
+        Ok(match get::<i64>(row, first + 9)? {
             ..=0 => Liveness::LeaseOver,
             left => Liveness::Alive(left),
         })
@@ -315,7 +318,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.process.ended(self.execution);
-        // An execution that has ended needs nothing; a running one without its runner is free to be taken over.
+        // A running execution without its runner is free to be taken over, and one that was taken over holds nothing more.
         let released = shared.lend().and_then(|lent| {
             let until = Instant::now() + RELEASE;
             lent.set_watch(Some(Box::new(move || Instant::now() >= until)));
@@ -323,8 +326,8 @@ impl Drop for Hold {
                 "UPDATE @BATCH_JOB_OWNER o SET PROCESS = NULL
                  FROM @BATCH_JOB_EXECUTION e
                  WHERE o.JOB_EXECUTION_ID = $1 AND o.PROCESS = $2 AND e.JOB_EXECUTION_ID = $1
-                   AND e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')",
-                &[&self.execution.0, &shared.process.name],
+                   AND (e.STATUS IN ('STARTING', 'STARTED', 'STOPPING') OR e.EXIT_CODE = $3)",
+                &[&self.execution.0, &shared.process.name, &OWNER_LOST],
             )
         });
         if let Err(error) = released {

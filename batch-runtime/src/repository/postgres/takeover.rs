@@ -88,6 +88,31 @@ fn running_execution(
     row.map(|row| running_of(shared, &row)).transpose()
 }
 
+/// Returns whether an owner that the instance was taken over from may still live: nobody has seen that it is dead.
+pub(super) fn a_lost_owner_may_live(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    instance: InstanceId,
+) -> Result<bool, Trouble> {
+    let lost = tx.query(
+        concat!(
+            "SELECT ",
+            process_columns!(),
+            " FROM @BATCH_JOB_EXECUTION e
+              JOIN @BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+              LEFT JOIN @BATCH_PROCESS p ON p.PROCESS = o.PROCESS
+              WHERE e.JOB_INSTANCE_ID = $1 AND e.EXIT_CODE = $2"
+        ),
+        &[&instance.0, &OWNER_LOST],
+    )?;
+    for row in &lost {
+        if shared.process.liveness(row, 0)? != Liveness::Dead {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Result<OwnerState, Trouble> {
     let running = shared.read(|tx| running_execution(shared, tx, execution.id))?;
     Ok(match running.map(|running| running.liveness) {
@@ -190,14 +215,15 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
         // A death after progress is no crash loop. Later executions of the same process are its nested jobs.
         "UPDATE @BATCH_JOB_OWNER owner
          SET EPOCH = $1,
-             PROCESS = NULL,
+             PROCESS = CASE WHEN $3 THEN NULL ELSE PROCESS END,
              RECOVERIES = CASE WHEN EXISTS (
                  SELECT 1 FROM @BATCH_JOB_OWNER o JOIN @BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
                  WHERE o.JOB_EXECUTION_ID >= $2 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
                    AND (o.PID, o.START_TICKS, o.BOOT_ID) = (owner.PID, owner.START_TICKS, owner.BOOT_ID)
              ) THEN 0 ELSE RECOVERIES + 1 END
          WHERE JOB_EXECUTION_ID = $2",
-        &[&epoch, &running.id.0],
+        // A process that is not known to be dead stays named: it may still hold what the steps write.
+        &[&epoch, &running.id.0, &(running.liveness == Liveness::Dead)],
     )?;
     if raised == 0 {
         tx.execute(

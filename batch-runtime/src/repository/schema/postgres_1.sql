@@ -27,7 +27,7 @@ CREATE TABLE @BATCH_PROCESS (
 
 -- The owner of an execution. EPOCH rises within the instance with every launch and takeover, and every write on behalf of
 -- the execution checks it. RECOVERIES counts the takeovers of the instance from dead owners since somebody forced a launch.
--- PROCESS is the process that runs it; NULL once that has let go of it.
+-- PROCESS is the process that runs it; NULL once that has let go of it, or was seen to be dead.
 CREATE TABLE @BATCH_JOB_OWNER (
     JOB_EXECUTION_ID BIGINT NOT NULL PRIMARY KEY REFERENCES @BATCH_JOB_EXECUTION (JOB_EXECUTION_ID),
     JOB_INSTANCE_ID BIGINT NOT NULL REFERENCES @BATCH_JOB_INSTANCE (JOB_INSTANCE_ID),

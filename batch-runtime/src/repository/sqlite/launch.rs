@@ -40,6 +40,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     };
     let mut context = ContextMap::new();
     let mut taken_back = Vec::new();
+    let mut owner_may_live = request.recovery == Recovery::Force;
     if let (Some(last), Some(instance)) = (&last, found) {
         let was = graph_of(&transaction, last.id)?;
         let unfinished = unfinished::of(&transaction, instance)?;
@@ -56,6 +57,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
             taken_back = launch::taken_back(request, last.id, &journal, &unfinished)?;
         }
         context = rows::job_context(&transaction, last.id)?;
+        owner_may_live |= takeover::a_lost_owner_lives(shared, &transaction, instance)?;
     }
 
     let instance = match found {
@@ -100,6 +102,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         ownership: Ownership { instance, execution, epoch },
         restarted_from: last.map(|last| last.id),
         recovered,
+        owner_may_live,
         journal,
         context,
         lock,

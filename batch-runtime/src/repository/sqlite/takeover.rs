@@ -91,6 +91,30 @@ pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<O
     }
 }
 
+/// Returns whether an owner that the instance was taken over from, by force, still holds its lock. Call it inside a write
+/// transaction.
+pub(super) fn a_lost_owner_lives(
+    shared: &Shared,
+    connection: &Connection,
+    instance: InstanceId,
+) -> Result<bool, Trouble> {
+    let mut select = connection.prepare_cached(
+        "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?1 AND EXIT_CODE = ?2",
+    )?;
+    let lost = select.query_map(params![instance.0, OWNER_LOST], |row| row.get(0).map(ExecutionId))?;
+    for execution in lost {
+        let execution = execution?;
+        let held = match shared.locks.is_held(execution) {
+            Ok(None) => shared.locks.acquire(execution).map(|lock| Some(lock.is_none())),
+            held => held,
+        };
+        if held.map_err(|error| untestable(shared, execution, &error))? == Some(true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn untestable(shared: &Shared, execution: ExecutionId, error: &io::Error) -> Trouble {
     let why = format!("the lock of execution {execution} cannot be tested: {error}");
     unusable(shared.locks.path(), why).into()

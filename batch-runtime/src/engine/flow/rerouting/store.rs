@@ -130,6 +130,7 @@ impl Repository for Store {
             ownership: Ownership { instance: InstanceId(instance.id), execution, epoch: 1 },
             restarted_from: instance.last.replace(execution),
             recovered: None,
+            owner_may_live: false,
             journal: instance.journal.clone(),
             context: ContextMap::new(),
             lock: Box::new(Lock),
