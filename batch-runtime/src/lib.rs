@@ -112,7 +112,7 @@ pub use definition::{Ended, Exit, JobContext, JobEnd, Many, Output, Partition, R
 // Databases.
 pub use definition::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError, DatabaseValue};
 pub use definition::{
-    Backend, ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver,
+    Backend, ChunkTransaction, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of,
     OpenTransaction, Sqlite, Transaction,
 };
 // Faults.

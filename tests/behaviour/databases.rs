@@ -3,9 +3,11 @@
 use std::sync::{LazyLock, Mutex};
 
 use batch_runtime::StopSignal;
+use batch_runtime::Writer;
 use batch_runtime::engine::RunOptions;
 use batch_runtime::prelude::*;
 use batch_runtime::repository::{BatchStatus, Counters};
+use batch_runtime::writers::SqliteTable;
 
 use crate::support::{World, step};
 
@@ -64,6 +66,43 @@ fn stocking(warehouse_path: PathBuf, #[param(identifying = false)] fail_at: Opti
     bring_home;
 }
 
+#[step]
+fn make_decoy(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("CREATE TABLE stock (number INTEGER)")
+}
+
+#[writer]
+fn table() -> SqliteTable<i64, warehouse> {
+    SqliteTable::into("stock").columns(["number"]).database::<warehouse>()
+}
+
+#[step(chunk = 10)]
+fn fill_table() {
+    numbers | table
+}
+
+#[job]
+fn stocking_a_table(warehouse_path: PathBuf) {
+    make_decoy;
+    fill_table;
+}
+
+#[writer]
+fn hidden() -> impl Writer<Item = i64, Position = ()> {
+    SqliteTable::into("stock").columns(["number"]).database::<warehouse>()
+}
+
+#[step(chunk = 10)]
+fn fill_hidden() {
+    numbers | hidden
+}
+
+#[job]
+fn stocking_what_is_hidden(_warehouse_path: PathBuf) {
+    make_decoy;
+    fill_hidden;
+}
+
 fn there(world: &World, sql: &str) -> Vec<i64> {
     let warehouse = rusqlite::Connection::open(world.path("warehouse.db")).expect("the warehouse");
     let mut statement = warehouse.prepare(sql).expect("the query is well formed");
@@ -103,6 +142,26 @@ fn the_checkpoint_there_counts_if_the_repository_lags_behind() {
         .expect("the repository is there");
     world.completes(&launch(None));
     assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_type_of_a_writer_says_in_which_database_the_step_commits() {
+    let world = World::new();
+    let warehouse = rusqlite::Connection::open(world.path("warehouse.db")).expect("the warehouse");
+    warehouse.execute_batch("CREATE TABLE stock (number INTEGER)").expect("it is empty");
+    world.completes(&stocking_a_table(world.path("warehouse.db")));
+    assert_eq!(there(&world, "SELECT number FROM stock"), (1..=25).collect::<Vec<_>>());
+    assert_eq!(there(&world, "SELECT READ_COUNT FROM BATCH_STEP_CHECKPOINT"), [25]);
+    assert!(world.numbers("SELECT number FROM stock").is_empty());
+}
+
+#[test]
+fn a_function_that_hides_where_its_writer_writes_is_refused_before_anything_is_written() {
+    let world = World::new();
+    let report = world.fails(&stocking_what_is_hidden(world.path("warehouse.db")));
+    let why = &report.exit.description;
+    assert!(why.contains("opening in `hidden`: it writes into the database `warehouse`"), "{why}");
+    assert!(world.numbers("SELECT number FROM stock").is_empty());
 }
 
 #[test]

@@ -61,7 +61,8 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     let known = component.returns.fallible || !asked.transactional;
     let raises = if known { raises(&component.returns) } else { TokenStream::new() };
     let writer = quote!(impl __batch::Partitionable<Item = #item, Position = ()> + 's + use<'s>);
-    definition(component, &asked.aliases, &asked.needs, &raises, &quote!(#item), &writer, &body)
+    let needs = &asked.needs;
+    definition(component, &asked.aliases, &quote!(&[#needs]), &raises, &quote!(#item), &writer, &body)
 }
 
 fn object_writer(component: &Component<'_>) -> TokenStream {
@@ -96,7 +97,22 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
     };
     let aliases = &asked.aliases;
     let error = error_check(&component.returns);
-    definition(component, &quote!(#aliases #types #error), &asked.needs, &quote!(), &item, &ty, &body)
+    let needs = &asked.needs;
+    let needs = if types.is_empty() {
+        quote!(&[#needs])
+    } else {
+        let asked_by = component.described();
+        let kind = quote!(__batch::NeedKind::Transaction(__database));
+        quote! {
+            match <__Writer as __batch::Writer>::WRITES_IN {
+                ::core::option::Option::None => &[#needs],
+                ::core::option::Option::Some(__database) => {
+                    &[#needs __batch::Need { name: "", asked_by: #asked_by, kind: #kind }]
+                }
+            }
+        }
+    };
+    definition(component, &quote!(#aliases #types #error), &needs, &quote!(), &item, &ty, &body)
 }
 
 /// The position type of the writer, if the user names one.
@@ -119,7 +135,7 @@ fn definition(
         name,
         quote! {
             const NAME: &'static str = #text;
-            const NEEDS: &'static [__batch::Need] = &[#needs];
+            const NEEDS: &'static [__batch::Need] = #needs;
             #raises
             fn bind<'s>(__scope: &__batch::Scope<'s>)
                 -> ::core::result::Result<#writer, __batch::Failure>

@@ -115,6 +115,14 @@ pub enum Of {
 }
 
 impl Of {
+    /// The database in which one of two writers writes. A step has at most one.
+    pub(crate) const fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(Self::Own(_)), Some(Self::Named(_))) | (None, _) => other,
+            (Some(_), _) => one,
+        }
+    }
+
     /// The database that a type stands for.
     #[must_use]
     pub const fn type_of<D: Database>() -> Self {

@@ -39,6 +39,22 @@ impl StepInfo {
         })
     }
 
+    /// Fails if a writer writes in another database whose transaction no component is known to use: as the writer of a
+    /// function that returns `impl Writer`, which hides where it writes.
+    pub(crate) fn check_writer(&self, writes_in: Option<Of>) -> Result<(), Failure> {
+        match writes_in {
+            Some(Of::Named(database))
+                if self.other_database().is_none_or(|known| known.id != database.id) =>
+            {
+                Err(Failure::new(format!(
+                    "it writes into the database `{0}`, which its function hides: let that return the type of the writer itself, such as `Table<Row, {0}>`, and not `impl Writer`",
+                    database.name
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The other database whose transaction its components use. The macros allow at most one.
     pub(crate) fn other_database(&self) -> Option<&'static DatabaseInfo> {
         self.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {

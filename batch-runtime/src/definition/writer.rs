@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::kind::type_kind;
-use super::{BoxError, ChunkTransaction, Failure, Mark, Need, Raises, Scope};
+use super::{BoxError, ChunkTransaction, Failure, Mark, Need, Of, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The crash that committed work survives.
@@ -63,6 +63,26 @@ pub trait Writer {
     /// written since. Otherwise items are written at least once: a crash, or the search for a bad item, may
     /// write them again. That search therefore needs the consent of the step: `isolate = allow`.
     const GOES_BACK: bool = false;
+
+    /// The database in whose transaction it writes, if it does: the chunks of the step are committed there, as if a
+    /// component had asked for `&Transaction`.
+    ///
+    /// ```
+    /// use batch_runtime::prelude::*;
+    /// use batch_runtime::writers::Table;
+    /// use batch_runtime::{Of, Writer};
+    ///
+    /// #[database]
+    /// fn ledger(#[param(secret)] ledger: String) -> Result<AnyDatabase, Failure> {
+    ///     AnyDatabase::at(&ledger)
+    /// }
+    /// # fn main() {
+    ///
+    /// let of = <Table<(i64, String), ledger> as Writer>::WRITES_IN;
+    /// assert!(matches!(of, Some(Of::Named(database)) if database.name == "ledger"));
+    /// # }
+    /// ```
+    const WRITES_IN: Option<Of> = None;
 
     /// Called before [`open`](Self::open) with the owner of the output. A target outside the chunk's
     /// transaction carries the mark in its name while it is unfinished.

@@ -1,6 +1,6 @@
 //! Hands every item to two writers, for `(save, audit)` in place of a writer.
 
-use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Partitionable, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Of, Partitionable, Writer};
 
 /// Writes each chunk with both writers, in one transaction; nest it for more:
 /// `Both::new(a, Both::new(b, c))`.
@@ -40,6 +40,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     }
 
     const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
+    const WRITES_IN: Option<Of> = Of::either(A::WRITES_IN, B::WRITES_IN);
 
     fn mark(&mut self, mark: Mark) {
         self.first.mark(mark);

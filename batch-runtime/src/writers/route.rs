@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 pub use self::arms::{Arms, PartitionableArms};
 use self::group::{permute, places_by_arm, runs};
 use crate::definition::{
-    Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Partitionable, Writer,
+    Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Of, Partitionable, Writer,
 };
 
 /// Hands each item to one of several writers, all in one transaction.
@@ -84,6 +84,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     }
 
     const GOES_BACK: bool = A::GOES_BACK;
+    const WRITES_IN: Option<Of> = A::WRITES_IN;
 
     fn mark(&mut self, mark: Mark) {
         self.arms.mark(mark);

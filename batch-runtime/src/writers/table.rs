@@ -11,7 +11,7 @@ use super::postgres::{self, PostgresRows, PostgresWriteError};
 use super::row::Columns;
 use super::sqlite::{self, Rows, SqliteWriteError};
 use crate::definition::{
-    AnyDatabase, BoxError, ChunkTransaction, Database, DatabaseError, Failure, Partitionable, Serializes,
+    AnyDatabase, BoxError, ChunkTransaction, Database, DatabaseError, Failure, Of, Partitionable, Serializes,
     Writer,
 };
 
@@ -206,6 +206,7 @@ impl<T, D: Database<Driver = AnyDatabase>> Writer for Table<T, D> {
     type Error = TableWriteError;
 
     const GOES_BACK: bool = true;
+    const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), TableWriteError> {
         let table = &*self.sqlite.table;

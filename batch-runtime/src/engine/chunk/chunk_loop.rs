@@ -96,6 +96,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     /// Resumes the writer at its position of the last commit.
     fn open<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Failure> {
         let run = self.shared.run;
+        run.info.check_writer(W::WRITES_IN).map_err(|failure| run.of_role(failure, "writer"))?;
         let written = run.inherited.writer.as_deref().map(checkpoint::decode).transpose()?;
         self.writer.mark(run.mark);
         if run.owner_may_live {

@@ -17,7 +17,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::row::Columns;
-use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Serializes, Writer};
+use crate::definition::{BoxError, ChunkTransaction, Database, Of, Partitionable, Serializes, Writer};
 use crate::postgres::Postgres;
 
 pub(super) use rows::Inserts;
@@ -192,6 +192,7 @@ impl<T, D: Database<Driver = Postgres>> Writer for PostgresTable<T, D> {
     type Error = PostgresWriteError;
 
     const GOES_BACK: bool = true;
+    const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), PostgresWriteError> {
         let table = &*self.inserts.table;

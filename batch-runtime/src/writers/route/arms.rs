@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Partitionable, Writer};
+use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Of, Partitionable, Writer};
 
 /// The writers of a [`Route`](super::Route): `()`, or a writer and the arms after it.
 ///
@@ -19,6 +19,8 @@ pub trait Arms<T> {
     const COUNT: usize;
     /// True if all arms go back.
     const GOES_BACK: bool;
+    /// The database in which the arms write.
+    const WRITES_IN: Option<Of>;
     /// The positions of the arms, nested like the arms.
     type Position: Serialize + DeserializeOwned;
 
@@ -40,6 +42,7 @@ pub trait Arms<T> {
 impl<T> Arms<T> for () {
     const COUNT: usize = 0;
     const GOES_BACK: bool = true;
+    const WRITES_IN: Option<Of> = None;
     type Position = ();
 
     fn kinds() -> Vec<String> {
@@ -88,6 +91,7 @@ impl<T> Arms<T> for () {
 impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
     const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
+    const WRITES_IN: Option<Of> = Of::either(W::WRITES_IN, R::WRITES_IN);
     type Position = (W::Position, R::Position);
 
     fn kinds() -> Vec<String> {

@@ -17,7 +17,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::row::Columns;
-use crate::definition::{BoxError, ChunkTransaction, Database, Partitionable, Serializes, Sqlite, Writer};
+use crate::definition::{
+    BoxError, ChunkTransaction, Database, Of, Partitionable, Serializes, Sqlite, Writer,
+};
 
 pub(super) use insert::Conflict;
 pub(super) use rows::Inserts;
@@ -178,6 +180,7 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
     type Error = SqliteWriteError;
 
     const GOES_BACK: bool = true;
+    const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), SqliteWriteError> {
         let table = &*self.inserts.table;
