@@ -125,13 +125,7 @@ impl<'c> AnyTransaction<'c> {
     pub fn execute(&self, statement: &str, values: &[DatabaseValue]) -> Result<u64, DatabaseError> {
         if let Some(transaction) = self.as_sqlite() {
             let mut prepared = transaction.prepare_cached(statement)?;
-            for (number, value) in (1..).zip(values) {
-                // `$2` is a name for SQLite, which numbers names in the order in which they occur.
-                let name = format!("${number}");
-                let index = prepared.parameter_index(&name)?;
-                let index = index.ok_or(rusqlite::Error::InvalidParameterName(name))?;
-                prepared.raw_bind_parameter(index, value.as_sqlite())?;
-            }
+            DatabaseValue::bind(values, &mut prepared)?;
             return Ok(prepared.raw_execute()? as u64);
         }
         #[cfg(feature = "postgres")]
@@ -164,6 +158,8 @@ pub enum DatabaseError {
     /// Of `PostgreSQL`.
     #[cfg(feature = "postgres")]
     Postgres(PgError),
+    /// A row of a query does not fit the item.
+    Row(Box<str>),
     /// The database is of a kind that this program does not know.
     Unsupported,
 }
@@ -174,6 +170,7 @@ impl fmt::Display for DatabaseError {
             Self::Sqlite(error) => error.fmt(f),
             #[cfg(feature = "postgres")]
             Self::Postgres(error) => error.fmt(f),
+            Self::Row(problem) => f.write_str(problem),
             Self::Unsupported => f.write_str("the database is of a kind that this program does not know"),
         }
     }
@@ -186,7 +183,7 @@ impl Error for DatabaseError {
             Self::Sqlite(error) => Some(error),
             #[cfg(feature = "postgres")]
             Self::Postgres(error) => Some(error),
-            Self::Unsupported => None,
+            Self::Row(_) | Self::Unsupported => None,
         }
     }
 }

@@ -47,7 +47,19 @@ impl<T: Into<Self>> From<Option<T>> for DatabaseValue {
 }
 
 impl DatabaseValue {
-    pub(super) fn as_sqlite(&self) -> ToSqlOutput<'_> {
+    /// Binds values to the parameters `$1`, `$2` and so on of a statement of `SQLite`.
+    pub(crate) fn bind(values: &[Self], statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<()> {
+        for (number, value) in (1..).zip(values) {
+            // `$2` is a name for SQLite, which numbers names in the order in which they occur.
+            let name = format!("${number}");
+            let index = statement.parameter_index(&name)?;
+            let index = index.ok_or(rusqlite::Error::InvalidParameterName(name))?;
+            statement.raw_bind_parameter(index, value.as_sqlite())?;
+        }
+        Ok(())
+    }
+
+    fn as_sqlite(&self) -> ToSqlOutput<'_> {
         match self {
             Self::Null => ToSqlOutput::Owned(Value::Null),
             Self::Bool(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),

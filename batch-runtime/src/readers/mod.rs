@@ -2,6 +2,7 @@
 //! resumes, and errors that name the place in the input.
 
 mod adaptors;
+mod any;
 mod chain;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 mod compressed;

@@ -32,6 +32,7 @@ pub use error::PostgresReadError;
 pub use key::PostgresPosition;
 pub use query::PostgresQuery;
 pub use row::Decoded;
+pub(super) use row::items;
 pub use source::PostgresSource;
 pub use split::PostgresPart;
 

@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-use super::values::{Cell, Column};
+use super::values::{Cell, Column, Form};
 use crate::postgres::PgError;
+use crate::readers::any::Unfit;
 use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
 
 /// Converts a row to an item with serde, given its columns;
@@ -38,6 +39,21 @@ impl RowError {
 /// Deserializes `row` into a `T`.
 pub(super) fn item<T: DeserializeOwned>(row: &Row, columns: &[Column]) -> Result<T, RowError> {
     T::deserialize(RowDeserializer(RowCells { row, columns })).map_err(RowError::Item)
+}
+
+/// Deserializes all rows of a query.
+pub(in crate::readers) fn items<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, Unfit> {
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let columns = first.columns().iter().map(|column| Column {
+        name: column.name().into(),
+        form: Form::of(column.type_()),
+        type_: column.type_().name().into(),
+    });
+    let columns: Vec<Column> = columns.collect();
+    let item = |row| T::deserialize(RowDeserializer(RowCells { row, columns: &columns }));
+    let items =
+        rows.iter().zip(1..).map(|(row, number)| item(row).map_err(|error| Unfit { row: number, error }));
+    items.collect()
 }
 
 #[derive(Clone, Copy)]

@@ -30,6 +30,7 @@ pub use error::SqliteReadError;
 pub use key::SqlitePosition;
 pub use query::SqliteQuery;
 pub use row::Deserialized;
+pub(super) use row::items;
 pub use source::SqliteSource;
 pub use split::SqlitePart;
 

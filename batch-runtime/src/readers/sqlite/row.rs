@@ -1,12 +1,13 @@
 //! Deserializes a row into any serde type; its columns are fields by name.
 
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use rusqlite::{Row, Statement};
 use serde::Deserializer;
 use serde::de::value::SeqDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use crate::readers::any::Unfit;
 use crate::readers::real::whole_of;
 use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
 
@@ -44,6 +45,22 @@ impl RowError {
 /// Deserializes `row`, whose columns have these names, into a `T`.
 pub(super) fn item<T: DeserializeOwned>(row: &Row<'_>, names: &[String]) -> Result<T, RowError> {
     T::deserialize(RowDeserializer(RowCells { row, names })).map_err(RowError::Item)
+}
+
+/// Deserializes all rows of a statement whose parameters are bound.
+pub(in crate::readers) fn items<T: DeserializeOwned>(
+    statement: &mut Statement<'_>,
+) -> rusqlite::Result<Result<Vec<T>, Unfit>> {
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut rows = statement.raw_query();
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        match T::deserialize(RowDeserializer(RowCells { row, names: &names })) {
+            Ok(item) => items.push(item),
+            Err(error) => return Ok(Err(Unfit { row: items.len() + 1, error })),
+        }
+    }
+    Ok(Ok(items))
 }
 
 #[derive(Clone, Copy)]
