@@ -9,5 +9,7 @@ mod launch;
 mod output;
 mod panics;
 mod repository;
+#[cfg(feature = "postgres")]
+mod server;
 mod words;
 mod world;

@@ -3,7 +3,7 @@
 use super::error::{Trouble, unusable};
 use super::rows::get;
 use super::shared::Statements;
-use crate::postgres::{Postgres, Session};
+use crate::postgres::{PgError, Postgres, Session};
 
 /// The statements that lead from each version to the next.
 const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../schema/postgres_1.sql"))];
@@ -30,9 +30,7 @@ pub(super) fn prepare(
     creates: bool,
 ) -> Result<String, Trouble> {
     let version: i32 = get(&session.query_one("SELECT current_setting('server_version_num')::int", &[])?, 0)?;
-    if version < OLDEST {
-        let what =
-            format!("the server is PostgreSQL {}, and version 13 is the oldest that works", version / 10_000);
+    if let Some(what) = too_old(version) {
         return Err(unusable(database.place(), what).into());
     }
     let present = present(session, statements, database)?;
@@ -52,6 +50,18 @@ pub(super) fn prepare(
     uuid
 }
 
+/// Says why a server of that version, as `server_version_num` counts, does not work.
+fn too_old(version: i32) -> Option<String> {
+    // Before version 10 the second number is part of the version.
+    let is = match version / 10_000 {
+        ..=9 => format!("{}.{}", version / 10_000, version / 100 % 100),
+        major => major.to_string(),
+    };
+    (version < OLDEST).then(|| {
+        format!("the server is PostgreSQL {is}, and version 13 is the oldest that works: name a newer server")
+    })
+}
+
 /// Another process may have been faster: it holds the lock until its commit.
 fn create_or_migrate(
     session: &Session,
@@ -68,13 +78,13 @@ fn create_or_migrate(
     }
     let Present { ours, spring } = present(session, statements, database)?;
     if !spring {
-        session.batch_execute(&statements.filled(include_str!("../schema/postgres_spring.sql")))?;
+        run(session, &statements.filled(include_str!("../schema/postgres_spring.sql")))?;
     } else if ours.is_none() {
         refuse_two_running(session, statements, database)?;
     }
     let version = ours.as_ref().map_or(0, |(_, version)| *version);
     for (_, migration) in MIGRATIONS.iter().filter(|(makes, _)| *makes > version) {
-        session.batch_execute(&statements.filled(migration))?;
+        run(session, &statements.filled(migration))?;
     }
     if let Some((uuid, version)) = ours {
         if version < VERSION {
@@ -88,6 +98,11 @@ fn create_or_migrate(
         &[&VERSION, &uuid],
     )?;
     Ok(uuid)
+}
+
+/// Runs a script of ours, whose beginning would tell nobody anything.
+fn run(session: &Session, script: &str) -> Result<(), Trouble> {
+    Ok(session.batch_execute(script).map_err(PgError::without_statement)?)
 }
 
 /// The tables that are there; those of a newer program are refused.
@@ -134,4 +149,22 @@ fn refuse_two_running(
         "executions {executions} of one instance of job `{job}` are both marked running: set the STATUS of those that no process runs to FAILED, with an END_TIME"
     );
     Err(unusable(database.place(), what).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_before_version_13_are_too_old() {
+        let refusal = |is: &str| {
+            Some(format!(
+                "the server is PostgreSQL {is}, and version 13 is the oldest that works: name a newer server"
+            ))
+        };
+        assert_eq!(too_old(90_624), refusal("9.6"));
+        assert_eq!(too_old(120_020), refusal("12"));
+        assert_eq!(too_old(130_000), None);
+        assert_eq!(too_old(180_001), None);
+    }
 }
