@@ -1,6 +1,10 @@
 //! Loads the late flights of a year into a table, ranks the carriers by them, and writes the ranking to a file.
+//!
+//! The rows are in the database of the repository: `SQLite`, or `PostgreSQL` with
+//! `--features postgres … run --repository postgres://…`.
 
 use batch_runtime::prelude::*;
+use batch_runtime::writers::Table;
 
 /// The columns that the job needs, out of 19.
 #[derive(Debug, Deserialize)]
@@ -13,7 +17,7 @@ struct Flight {
     dep_delay: Option<f64>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize)]
 struct Delay {
     carrier: String,
     number: u32,
@@ -21,7 +25,7 @@ struct Delay {
     minutes: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Rank {
     carrier: String,
     late_flights: u32,
@@ -30,10 +34,10 @@ struct Rank {
 
 /// Starts with an empty table. A restart does not run this step again once it is complete.
 #[step]
-fn create_table(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute_batch(
+fn create_table(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
+    tx.batch_execute(
         "DROP TABLE IF EXISTS late_flight;
-         CREATE TABLE late_flight (carrier TEXT, number INTEGER, route TEXT, minutes REAL)",
+         CREATE TABLE late_flight (carrier TEXT, number INTEGER, route TEXT, minutes DOUBLE PRECISION)",
     )
 }
 
@@ -52,12 +56,8 @@ fn late(flight: Flight) -> Option<Delay> {
 }
 
 #[writer]
-fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    let mut insert = tx.prepare_cached("INSERT INTO late_flight VALUES (?1, ?2, ?3, ?4)")?;
-    for delay in delays {
-        insert.execute((&delay.carrier, delay.number, &delay.route, delay.minutes))?;
-    }
-    Ok(())
+fn save() -> Table<Delay> {
+    Table::into("late_flight")
 }
 
 #[step(chunk = 1_000)]
@@ -67,8 +67,8 @@ fn load_delays() {
 
 /// Ranks the carriers. A step without `chunk` is a tasklet, which commits as a whole.
 #[step]
-fn summarise(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute_batch(
+fn summarise(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
+    tx.batch_execute(
         "DROP TABLE IF EXISTS carrier_delay;
          CREATE TABLE carrier_delay AS
              SELECT carrier, count(*) AS late_flights, avg(minutes) AS mean_minutes
@@ -78,12 +78,9 @@ fn summarise(tx: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// Reads the carriers, longest mean delay first.
 #[reader]
-fn carriers(connection: &Connection) -> rusqlite::Result<impl Iterator<Item = Rank>> {
-    let mut query = connection.prepare("SELECT * FROM carrier_delay ORDER BY mean_minutes DESC, carrier")?;
-    let rows = query.query_map([], |row| {
-        Ok(Rank { carrier: row.get(0)?, late_flights: row.get(1)?, mean_minutes: row.get(2)? })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter())
+fn carriers(connection: &Connection<AnyDatabase>) -> Result<impl Iterator<Item = Rank>, DatabaseError> {
+    let ranking = "SELECT * FROM carrier_delay ORDER BY mean_minutes DESC, carrier";
+    Ok(connection.query(ranking, &[])?.into_iter())
 }
 
 #[writer]

@@ -47,6 +47,7 @@ mod warehouse;
 mod chunks;
 mod contexts;
 mod elsewhere;
+mod flights;
 mod launch;
 #[cfg(feature = "postgres")]
 mod on_postgres;
