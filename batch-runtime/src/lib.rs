@@ -101,6 +101,7 @@ pub mod postgres;
 pub mod readers;
 pub mod repository;
 pub mod testing;
+pub mod workers;
 pub mod writers;
 
 // A program names these. Generated code finds the rest in `__private`.

@@ -2,16 +2,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::Duration;
 
 use clap::ArgMatches;
 
 use super::console::Console;
 use super::parameter;
 use super::refusal::Refusal;
+use super::workers::Workers;
 use crate::definition::{Durability, ExecutionId, JobInfo};
 use crate::graph::GraphFormat;
 use crate::operator::{RestartFrom, job_named};
 use crate::repository::Recovery;
+use crate::repository::work_queue::WorkerId;
 
 /// The options of every command.
 #[derive(Debug)]
@@ -29,6 +32,14 @@ pub(super) struct RunArguments {
     pub(super) given: Vec<(String, OsString)>,
     pub(super) durability: Durability,
     pub(super) recovery: Recovery,
+    /// The workers for partitions; `None` for threads of this process.
+    pub(super) workers: Option<Workers>,
+    /// The number of workers that a command without hosts starts.
+    pub(super) most_workers: u32,
+    /// The number of partitions that a worker runs at the same time.
+    pub(super) worker_slots: u32,
+    /// How long partitions wait for a first worker.
+    pub(super) workers_wait: Option<Duration>,
 }
 
 /// A command.
@@ -51,6 +62,15 @@ pub(super) enum Invocation {
         from: Option<RestartFrom>,
         run: RunArguments,
     },
+    /// Runs partitions of other processes.
+    Worker {
+        slots: u32,
+        idle_exit: Option<Duration>,
+    },
+    /// The same, for the manager that has started this process.
+    AttachedWorker,
+    Workers,
+    Drain(WorkerId),
     Stop(ExecutionId),
     Abandon(ExecutionId),
     Recover,
@@ -94,7 +114,18 @@ impl Invocation {
                 from: matches
                     .get_one::<String>("from")
                     .map(|step| RestartFrom::step(step).force(matches.get_flag("force"))),
-                run: RunArguments::of(matches, named(matches)?),
+                run: RunArguments::of(matches, named(matches)?)?,
+            },
+            "worker" if matches.get_flag("attached") => Self::AttachedWorker,
+            "worker" => Self::Worker {
+                slots: matches.get_one::<u32>("slots").copied().unwrap_or(1),
+                idle_exit: matches.get_one::<Duration>("idle-exit").copied(),
+            },
+            "workers" => match matches.subcommand() {
+                Some(("drain", matches)) => {
+                    Self::Drain(WorkerId(matches.get_one::<i64>("worker").copied().unwrap_or_default()))
+                }
+                _ => Self::Workers,
             },
             "stop" => Self::Stop(execution(matches)),
             "abandon" => Self::Abandon(execution(matches)),
@@ -122,7 +153,7 @@ impl Invocation {
         let replayed = inner.unwrap_or(matches).get_one::<i64>("replay").copied().map(ExecutionId);
         if let (Some(execution), None, true) = (replayed, name, jobs.len() > 1) {
             // Parameters are known only after the name of their job.
-            let run = RunArguments::of(matches, Vec::new());
+            let run = RunArguments::of(matches, Vec::new())?;
             return Ok(Self::Replay { execution, job: None, run });
         }
         let job = named_or_only(jobs, name, "run")?;
@@ -136,7 +167,7 @@ impl Invocation {
             }
             given.extend(named(matches)?);
         }
-        let run = RunArguments::of(inner.unwrap_or(matches), given);
+        let run = RunArguments::of(inner.unwrap_or(matches), given)?;
         if let Some(execution) = replayed {
             return Ok(Self::Replay { execution, job: Some(job), run });
         }
@@ -145,9 +176,14 @@ impl Invocation {
 }
 
 impl RunArguments {
-    fn of(matches: &ArgMatches, given: Vec<(String, OsString)>) -> Self {
+    fn of(matches: &ArgMatches, given: Vec<(String, OsString)>) -> Result<Self, Refusal> {
         let word = |name| matches.get_one::<String>(name).map(String::as_str);
-        Self {
+        let workers = word("workers").map(|text| Workers::of(text, word("hosts"))).transpose()?;
+        Ok(Self {
+            workers,
+            most_workers: matches.get_one::<u32>("most-workers").copied().unwrap_or(1),
+            worker_slots: matches.get_one::<u32>("worker-slots").copied().unwrap_or(1),
+            workers_wait: matches.get_one::<Duration>("workers-wait").copied(),
             given,
             durability: match word("durability") {
                 Some("process") => Durability::Process,
@@ -158,7 +194,7 @@ impl RunArguments {
                 Some("force") => Recovery::Force,
                 _ => Recovery::Detect,
             },
-        }
+        })
     }
 
     /// The given parameters, plus secrets that only the environment holds.

@@ -34,6 +34,8 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             Command::new("abandon")
                 .about("Abandons an execution for good: its instance cannot be restarted")
                 .arg(execution()),
+            worker(),
+            workers(),
             Command::new("recover")
                 .about("Ends executions whose process is dead, so that they can be restarted"),
             executions(),
@@ -77,6 +79,85 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .display_order(1)
         .help("Reprocesses the items that this execution skipped, then runs all later steps in full");
     run.args([next, replay, durability().global(true), recovery().global(true)])
+        .args(of_workers().map(|arg| arg.global(true)))
+}
+
+/// The workers of a run.
+fn of_workers() -> [Arg; 5] {
+    let arg =
+        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
+    let number = || clap::value_parser!(u32).range(1..);
+    [
+        arg("workers", 5)
+            .value_name("WORKERS")
+            .help("Runs partitions in other processes: `local:N` in N child processes, `remote` in those that `worker` started, a command such as 'ssh {host} /opt/etl/job {worker}' in those that it starts"),
+        arg("hosts", 6)
+            .value_name("HOSTS")
+            .requires("workers")
+            .help("The values of {host} in the command: `a,b*2` starts one worker on a and two on b"),
+        arg("most-workers", 7)
+            .value_name("N")
+            .requires("workers")
+            .value_parser(number())
+            .help("The number of workers that a command without {host} starts at most [default: 1]"),
+        arg("worker-slots", 8)
+            .value_name("N")
+            .requires("workers")
+            .value_parser(number())
+            .help("The number of partitions that each started worker runs at the same time [default: 1]"),
+        arg("workers-wait", 9)
+            .value_name("TIME")
+            .requires("workers")
+            .value_parser(super::workers::duration)
+            .help("Fails a step whose partitions have waited that long for a first worker, such as 60s [default: waits]"),
+    ]
+}
+
+fn worker() -> Command {
+    Command::new("worker")
+        .about("Runs partitions of jobs that were started with `run --workers remote`")
+        .long_about(
+            "Runs partitions of jobs that were started with `run --workers remote` on the same repository, by the same \
+             program. Ctrl-C or SIGTERM lets it hand back what it holds after the current chunks, and end; a second one \
+             ends it at once, which costs nothing but time: the partition goes on elsewhere after its last commit.",
+        )
+        .arg(
+            Arg::new("slots")
+                .long("slots")
+                .value_name("N")
+                .default_value("1")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .help_heading(OPTIONS)
+                .display_order(1)
+                .help("Runs N partitions at the same time"),
+        )
+        .arg(
+            Arg::new("idle-exit")
+                .long("idle-exit")
+                .value_name("TIME")
+                .value_parser(super::workers::duration)
+                .help_heading(OPTIONS)
+                .display_order(2)
+                .help("Ends after it had nothing to do for that long, such as 90s, 5m or 1h"),
+        )
+        .arg(Arg::new("attached").long("attached").action(ArgAction::SetTrue).hide(true))
+}
+
+fn workers() -> Command {
+    Command::new("workers")
+        .about("Lists the workers and the partitions that they hold")
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("drain")
+                .about("Asks a worker to hand back what it holds after its current chunks, and to end")
+                .arg(
+                    Arg::new("worker")
+                        .value_name("ID")
+                        .required(true)
+                        .value_parser(clap::value_parser!(i64))
+                        .help("The ID of the worker, as `workers` lists it"),
+                ),
+        )
 }
 
 /// Adds the parameters of a job to a command.
@@ -123,6 +204,7 @@ fn restart() -> Command {
         )
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
         .args([durability(), recovery()])
+        .args(of_workers())
 }
 
 fn executions() -> Command {

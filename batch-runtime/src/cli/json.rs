@@ -16,6 +16,7 @@ use crate::definition::{
 };
 use crate::observe::{JobReport, StepFailure};
 use crate::operator::ExecutionDetails;
+use crate::repository::work_queue::{WorkerId, WorkerRow};
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JobExecution, Owner, OwnerState, Profile, StepExecution,
     StoredParameter,
@@ -378,4 +379,48 @@ fn plain(value: &ParameterValue) -> serde_json::Value {
         ParameterValue::List(texts) => texts.clone().into(),
         other => other.to_string().into(),
     }
+}
+
+/// `workers`: `{"workers": [..]}`
+#[derive(Serialize)]
+pub(super) struct Workers<'a> {
+    workers: Vec<AWorker<'a>>,
+}
+
+#[derive(Serialize)]
+struct AWorker<'a> {
+    worker: WorkerId,
+    host: &'a str,
+    pid: u32,
+    /// `idle`, `busy`, `drains` or `dead`.
+    status: &'static str,
+    slots: u32,
+    started: Timestamp,
+    holds: &'a [String],
+    queues: &'a [String],
+    declined: Option<&'a str>,
+}
+
+impl<'a> Workers<'a> {
+    pub(super) fn of(workers: &'a [WorkerRow]) -> Self {
+        let of = |worker: &'a WorkerRow| AWorker {
+            worker: worker.id,
+            host: &worker.owner.host,
+            pid: worker.owner.pid,
+            status: super::workers::status(worker),
+            slots: worker.slots,
+            started: worker.started,
+            holds: &worker.holds,
+            queues: &worker.queues,
+            declined: worker.declined.as_deref(),
+        };
+        Self { workers: workers.iter().map(of).collect() }
+    }
+}
+
+/// `workers drain`
+#[derive(Serialize)]
+pub(super) struct Drained {
+    pub(super) worker: WorkerId,
+    pub(super) asked: &'static str,
 }

@@ -157,9 +157,14 @@ fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
 }
 
 /// `2024-01-31 08:30:05`, in UTC.
-fn moment(timestamp: Timestamp) -> String {
+pub(super) fn moment(timestamp: Timestamp) -> String {
     let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
     format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
+}
+
+/// The time from then to now.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
+    words::time(words::between(then, now))
 }
 
 /// The time it ran or has been running; if its process is dead, the time until its last write.

@@ -22,6 +22,8 @@
 //! | `show --skipped` | `execution`, `skipped` |
 //! | `stop`, `abandon` | `execution`, `asked` |
 //! | `recover` | `recovered` |
+//! | `workers` | `workers` |
+//! | `workers drain` | `worker`, `asked` |
 //! | `graph` | `job`, `format`, `graph` |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 //!
@@ -43,6 +45,7 @@ mod signals;
 mod skipped;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -132,6 +135,12 @@ fn dispatch(
     };
     match invocation {
         Invocation::Jobs => look::jobs(jobs, globals, console),
+        Invocation::Worker { slots, idle_exit } => {
+            return workers::work(*slots, *idle_exit, jobs, globals, console);
+        }
+        Invocation::AttachedWorker => return workers::work_attached(jobs, console),
+        Invocation::Workers => workers::list(globals, console)?,
+        Invocation::Drain(worker) => workers::drain(*worker, globals, console)?,
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
             return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);

@@ -40,6 +40,10 @@ impl Refusal {
         Self { code: exit::USAGE, kind: "usage", message: message.into(), detail: None }
     }
 
+    pub(super) fn refused(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { code: exit::REFUSED, kind, message: message.into(), detail: None }
+    }
+
     /// The error of a job that had already begun: it is no mistake of the command line.
     pub(super) fn of_begun(error: &OperatorError) -> Self {
         Self { code: exit::FAILED, ..Self::of(error) }

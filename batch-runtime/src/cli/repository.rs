@@ -1,6 +1,6 @@
 //! Opens the repository that `--repository` or the environment names.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,9 +29,7 @@ pub(super) fn open(
     console: &Console,
     how: Open,
 ) -> Result<Arc<dyn Repository>, Refusal> {
-    let named = flag.map(OsStr::to_owned);
-    let named = named.or_else(|| (console.environment)("BATCH_REPOSITORY").filter(|url| !url.is_empty()));
-    let url = named.unwrap_or_else(|| DEFAULT.into());
+    let url = url(flag, console);
     if let Some(url) = url.to_str().filter(|url| is_postgres(url)) {
         return on_server(url, how);
     }
@@ -47,6 +45,13 @@ pub(super) fn open(
         Open::Existing => SqliteRepository::open_existing(path)?,
     };
     Ok(Arc::new(repository))
+}
+
+/// The path or URL of the repository.
+pub(super) fn url(flag: Option<&OsStr>, console: &Console) -> OsString {
+    let named = flag.map(OsStr::to_owned);
+    let named = named.or_else(|| (console.environment)("BATCH_REPOSITORY").filter(|url| !url.is_empty()));
+    named.unwrap_or_else(|| DEFAULT.into())
 }
 
 fn is_postgres(url: &str) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::arguments::{Globals, RunArguments};
 use super::console::Console;
 use super::refusal::{Refusal, exit};
+use super::workers::with_workers;
 use super::{json, print_json};
 use crate::definition::{ExecutionId, JobInfo, Launch, Parameters, parse_parameters, resolve_parameters};
 use crate::observe::progress::Show;
@@ -100,6 +101,7 @@ fn watched(
     };
     let lines = Box::new(console.err.clone());
     let progress = Arc::new(Progress::new(show, globals.verbose, console.stop.clone(), lines));
+    let operator = with_workers(operator, job, arguments, globals, console)?;
     let operator = operator
         .recovery(arguments.recovery)
         .durability(arguments.durability)

@@ -182,6 +182,11 @@ impl Values {
         }
     }
 
+    /// Adds values that were committed elsewhere.
+    pub(crate) fn take_over(&self, mut committed: BTreeMap<String, Value>) {
+        lock(&self.committed).append(&mut committed);
+    }
+
     /// Restores the uncommitted values to an earlier state, as returned by [`changes`](Self::changes).
     pub(crate) fn go_back(&self, to: &BTreeMap<String, Value>) {
         if self.changed() {

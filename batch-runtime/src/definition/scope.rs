@@ -72,6 +72,11 @@ impl Environment {
         Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }
     }
 
+    /// The environment of the same execution with another view of the job: its resources, databases and outputs are shared.
+    pub(crate) fn of_job(&self, job: JobContext) -> Self {
+        Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }
+    }
+
     pub(crate) fn leave_output(&self, step: &str, json: String) {
         self.common.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), json);
     }

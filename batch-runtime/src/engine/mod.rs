@@ -29,7 +29,10 @@ pub use faults::retried::{Repeats, Retried};
 pub use faults::retry::Retrying;
 pub use flow::beginning::RestartFrom;
 pub use options::RunOptions;
-pub use partitions::{PartitionHandler, PartitionWork, PartitionedRun, Threads, run_partitions};
+pub(crate) use partitions::{ClaimedRunner, Ran, Secrets};
+pub use partitions::{
+    PartitionHandler, PartitionWork, PartitionedRun, PartitionsError, Threads, run_partitions,
+};
 pub(crate) use step::Halt;
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
@@ -75,6 +78,15 @@ pub(crate) fn run_from(
     from: &RestartFrom,
 ) -> Result<JobReport, JobError> {
     flow::job::run(repository, job, parameters, options, As::Itself(Some(from)))
+}
+
+/// Returns whether a step of a job, or of one nested in it, has partitions.
+#[cfg(feature = "cli")]
+pub(crate) fn has_partitions(job: &'static JobInfo) -> bool {
+    flow::steps::jobs_by_name(&[job])
+        .values()
+        .flat_map(|job| flow::steps::steps(job.flow))
+        .any(|step| step.options.partitioning.is_some())
 }
 
 /// A checkpoint that holds only the position of a reader.

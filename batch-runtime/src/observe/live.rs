@@ -55,6 +55,12 @@ impl StepLive {
         self.done.store(complete * SHARE, Ordering::Relaxed);
     }
 
+    /// Shows what partitions that run elsewhere have done.
+    pub(crate) fn show_partitions(&self, counters: &Counters, completed: u64) {
+        let total = self.total.load(Ordering::Relaxed);
+        self.show(counters, Some(Progress { done: completed * SHARE, total }));
+    }
+
     pub(crate) fn show(&self, counters: &Counters, progress: Option<Progress>) {
         if let Some(step) = &self.step {
             self.add_to(step, counters, progress);

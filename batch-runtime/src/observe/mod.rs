@@ -34,6 +34,9 @@ pub trait Observer: Send + Sync + fmt::Debug {
     /// A step is skipped because an earlier execution completed it.
     fn step_passed(&self, _name: &str) {}
 
+    /// Something happened to a step that a person should know at once, such as the loss of a worker.
+    fn noted(&self, _step: &str, _what: &str) {}
+
     /// A step has ended.
     fn step_ended(&self, _step: &StepReport) {}
 

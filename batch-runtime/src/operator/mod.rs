@@ -15,7 +15,7 @@ pub use error::OperatorError;
 use std::sync::Arc;
 
 use crate::definition::{Durability, ExecutionId, JobInfo, StopSignal, nearest};
-use crate::engine::RunOptions;
+use crate::engine::{PartitionHandler, RunOptions};
 use crate::observe::Observer;
 use crate::repository::{JobExecution, Recovery, Repository};
 
@@ -98,6 +98,13 @@ impl JobOperator {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.options.observer = Some(observer);
+        self
+    }
+
+    /// Sets who runs the partitions of steps: by default, threads of this process.
+    #[must_use]
+    pub fn partitions(mut self, handler: Arc<dyn PartitionHandler>) -> Self {
+        self.options.partitions = handler;
         self
     }
 

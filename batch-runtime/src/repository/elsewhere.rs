@@ -30,6 +30,9 @@ pub struct CheckpointKey {
     pub step: String,
     /// Its earlier names: it may still be known there by one of them.
     pub was: Vec<String>,
+    /// The step execution that begins, if it exists already: it fences the earlier ones of the same owner, and none of the
+    /// later ones.
+    pub created: Option<StepExecutionId>,
     /// The crash that commits must survive.
     pub durability: Durability,
     /// The clock.
@@ -160,6 +163,8 @@ pub struct BegunStep {
     pub chunks: ChunkStore,
     /// Its checkpoints, if its chunks are committed in another database.
     pub checkpoints: Option<Arc<dyn Checkpoints>>,
+    /// Whether an earlier runner of the step may still be alive: its files have to be taken over.
+    pub contested: bool,
 }
 
 /// Begins a step, wherever its rows go. If its step execution already exists, as for a partition, begins that one.
@@ -185,6 +190,7 @@ pub fn begin_step(
                 owner,
                 step: step.name.to_owned(),
                 was: step.was.to_vec(),
+                created,
                 durability: step.durability,
                 clock: repository.clock(),
             };
@@ -211,8 +217,8 @@ pub fn begin_step(
             ChunkStore::followed(session, mirror)
         }
     };
-    let StepRow { id, starts, context, before, .. } = row;
-    Ok(BegunStep { id, starts, context, before, chunks, checkpoints })
+    let StepRow { id, starts, context, before, contested, .. } = row;
+    Ok(BegunStep { id, starts, context, before, chunks, checkpoints, contested })
 }
 
 /// The error of another database than the repository, with the name of its function.

@@ -24,11 +24,14 @@ mod owner;
 pub mod postgres;
 mod request;
 pub mod sqlite;
+pub mod work_queue;
 
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+
+use work_queue::WorkQueue;
 
 pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed};
 pub use clock::{Clock, SystemClock};
@@ -325,6 +328,11 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the repository cannot be read.
     fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError>;
+
+    /// The queue of partitions for workers in other processes; `None` if this kind of repository has none.
+    fn work_queue(&self) -> Option<&dyn WorkQueue> {
+        None
+    }
 
     /// The greatest identifying `run.id` of the job's instances, which `--next` increments.
     ///

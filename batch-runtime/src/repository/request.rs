@@ -150,6 +150,8 @@ pub struct StepRow {
     pub context: ContextMap,
     /// Its counters, summed over the earlier executions of the instance.
     pub before: Counters,
+    /// Whether an earlier runner of the step may still be alive: its files have to be taken over.
+    pub contested: bool,
 }
 
 /// The intervals at which a repository follows the commits of a step in another database.

@@ -22,6 +22,11 @@ impl SkipCount {
         self.0.compare_exchange(so_far, so_far + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
+    /// Counts those that other processes have committed meanwhile.
+    pub(crate) fn raise_to(&self, committed: u64) {
+        self.0.fetch_max(committed, Ordering::Relaxed);
+    }
+
     /// Subtracts skips that were discarded with their chunk.
     pub(crate) fn take_back(&self, many: usize) {
         self.0.fetch_sub(many as u64, Ordering::Relaxed);

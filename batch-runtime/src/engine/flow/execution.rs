@@ -36,7 +36,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
             Err(error) => (begin(request, limit, None)?, Some(error.to_string())),
         },
     };
-    let BegunStep { id, starts, mut context, before, chunks, checkpoints } = begun;
+    let BegunStep { id, starts, mut context, before, chunks, checkpoints, contested } = begun;
     let share = request.partition.as_ref();
     let live = match share {
         None => StepLive::new(request.name.to_owned(), before),
@@ -84,7 +84,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
                 durability: request.options.durability,
                 before,
                 mark: mark(request),
-                owner_may_live: request.owner_may_live,
+                owner_may_live: contested || request.owner_may_live,
                 replayed: request.replayed.map(<[_]>::to_vec),
                 live: Arc::clone(&live),
                 route: request.route,

@@ -93,6 +93,7 @@ pub(crate) fn run(
         repository,
         ownership,
         owner_may_live,
+        job,
         environment: &environment,
         options,
         journal: &journal,

@@ -15,6 +15,7 @@ pub(super) mod request;
 #[cfg(test)]
 mod rerouting;
 pub(super) mod runner;
+pub(super) mod seek;
 pub(super) mod split;
 pub(super) mod steps;
 pub(super) mod walk;

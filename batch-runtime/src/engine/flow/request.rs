@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::definition::{Environment, Scope, StepExecutionId};
+use crate::definition::{Environment, JobInfo, Scope, StepExecutionId};
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::options::RunOptions;
@@ -17,6 +17,8 @@ pub(crate) struct Request<'r> {
     pub(crate) ownership: Ownership,
     /// Whether an owner that the instance was taken over from may still live.
     pub(crate) owner_may_live: bool,
+    /// The job that it belongs to.
+    pub(crate) job: &'static JobInfo,
     pub(crate) environment: &'r Environment,
     pub(crate) options: &'r RunOptions,
     /// Its place in the job.

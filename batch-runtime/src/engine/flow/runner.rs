@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::definition::{DeciderInfo, Ended, Environment, Phase, Scope, StepEnvironment};
+use crate::definition::{DeciderInfo, Ended, Environment, JobInfo, Phase, Scope, StepEnvironment};
 use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
 use crate::engine::flow::execution;
@@ -53,6 +53,7 @@ pub(crate) struct Runner<'r> {
     pub(crate) ownership: Ownership,
     /// Whether an owner that the instance was taken over from may still live.
     pub(crate) owner_may_live: bool,
+    pub(crate) job: &'static JobInfo,
     pub(crate) environment: &'r Environment,
     pub(crate) options: &'r RunOptions,
     pub(crate) journal: &'r Journal,
@@ -136,23 +137,8 @@ impl Runner<'_> {
 
     fn execute(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
         let name = self.shown(&place.path);
-        let scope = place.bindings.iter().fold(Scope::of_job(self.environment), |scope, b| scope.bound(b));
         let began = Instant::now();
-        let request = Request {
-            repository: self.repository,
-            ownership: self.ownership,
-            owner_may_live: self.owner_may_live,
-            environment: self.environment,
-            options: self.options,
-            path: &place.path,
-            name: &name,
-            activity: place.used.activity,
-            scope,
-            route: choice.map(Choice::route),
-            completions: self.journal.completions(&place.path),
-            replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
-            partition: None,
-        };
+        let request = self.request(place, &name, choice.map(Choice::route));
         let Begun { id, before, live, end, nested, checkpoints } = match request.activity {
             Activity::Step(step) => execution::execute(&request, step)?,
             Activity::Job(job) => nested::execute(&request, job, self.run_job)?,
@@ -160,6 +146,7 @@ impl Runner<'_> {
                 unreachable!("the walk handles flows, deciders and texts itself")
             }
         };
+        let replays = request.replayed.is_some();
         self.steps.extend(nested);
         let StepEnd { result, counters, profile } = end;
 
@@ -172,7 +159,7 @@ impl Runner<'_> {
                 let is_first = self.journal.completions(&place.path) == 0;
                 let mut all = if is_first { before } else { Counters::default() };
                 all += counters;
-                let description = || all_skipped::description(&all, request.replayed.is_some());
+                let description = || all_skipped::description(&all, replays);
                 let completed = || ExitStatus::code("COMPLETED").because(description());
                 let exit = done.exit.take().unwrap_or_else(completed);
                 (BatchStatus::Completed, exit, Some(done), None)
@@ -235,6 +222,25 @@ impl Runner<'_> {
                 ExitStatus::code("FAILED").because(format!("step `{name}`: {}", exit.description)),
             )),
             _ => Ok(label),
+        }
+    }
+
+    fn request<'p>(&'p self, place: &'p Place<'_>, name: &'p str, route: Option<Route>) -> Request<'p> {
+        Request {
+            repository: self.repository,
+            ownership: self.ownership,
+            owner_may_live: self.owner_may_live,
+            job: self.job,
+            environment: self.environment,
+            options: self.options,
+            path: &place.path,
+            name,
+            activity: place.used.activity,
+            scope: place.bindings.iter().fold(Scope::of_job(self.environment), |scope, b| scope.bound(b)),
+            route,
+            completions: self.journal.completions(&place.path),
+            replayed: self.replaying.and_then(|replaying| replaying.places(&place.path)),
+            partition: None,
         }
     }
 

@@ -71,6 +71,7 @@ impl Runner<'_> {
             repository: self.repository,
             ownership: self.ownership,
             owner_may_live: self.owner_may_live,
+            job: self.job,
             environment,
             options,
             journal: self.journal,

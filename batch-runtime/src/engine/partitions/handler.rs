@@ -1,12 +1,16 @@
 //! Decides where the partitions of a step run: on threads of this process, or wherever another handler runs them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::definition::StopSignal;
-use crate::repository::{BatchStatus, Ownership, PartitionExecution, RepositoryError};
+use crate::definition::{Environment, Failure, JobInfo, StopSignal};
+use crate::observe::{Observer, StepLive};
+use crate::repository::{
+    BatchStatus, ContextMap, Counters, Ownership, PartitionExecution, Repository, RepositoryError,
+};
 
 /// Runs the partitions of a step: on threads of this process ([`Threads`]), in other processes, or on other machines.
 ///
@@ -31,22 +35,40 @@ pub trait PartitionHandler: Send + Sync + fmt::Debug {
     /// result is in the repository.
     ///
     /// # Errors
-    /// When the repository is lost.
+    /// When the repository is lost, or there is nobody who could run the partitions.
     fn handle(
         &self,
         work: &PartitionWork<'_>,
         partitions: &[PartitionExecution],
-    ) -> Result<(), RepositoryError>;
+    ) -> Result<(), PartitionsError>;
+}
+
+/// Why partitions could not be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartitionsError {
+    /// The repository is lost.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// There is nobody who could run them. The step fails.
+    #[error(transparent)]
+    Failed(#[from] Failure),
 }
 
 /// Everything that the partitions of a step need to run. Several threads may use it at the same time.
 pub struct PartitionWork<'w> {
     pub(super) step: &'w str,
+    pub(super) job: &'static JobInfo,
+    pub(super) repository: &'w dyn Repository,
+    pub(super) environment: &'w Environment,
     pub(super) ownership: Ownership,
     /// The step's `threads`.
     pub(super) at_once: Option<usize>,
     /// Stops the partitions of the step.
     pub(super) stop: &'w StopSignal,
+    pub(super) live: &'w StepLive,
+    pub(super) owner_may_live: bool,
+    pub(super) observer: Option<&'w dyn Observer>,
     pub(super) runner: &'w dyn RunPartition,
 }
 
@@ -74,16 +96,77 @@ impl PartitionWork<'_> {
         self.ownership
     }
 
+    /// The job that the step belongs to: the nested one, if it belongs to one.
+    #[must_use]
+    pub fn job(&self) -> &'static JobInfo {
+        self.job
+    }
+
+    /// The repository, which holds the partitions.
+    #[must_use]
+    pub fn repository(&self) -> &dyn Repository {
+        self.repository
+    }
+
+    /// The number of partitions that may run at the same time, if the code of the step says so: its `threads`.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        self.at_once
+    }
+
+    /// The secret parameters of the job, as texts by their names, for a runner that has to pass them on. The repository does
+    /// not store them.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeMap<String, String> {
+        let all = self.environment.job.parameters.iter();
+        all.filter(|(_, parameter)| parameter.secret)
+            .map(|(name, parameter)| (name.to_owned(), parameter.value.to_string()))
+            .collect()
+    }
+
+    /// Shows the progress of partitions that run elsewhere: the committed work of this execution, and the number of complete
+    /// partitions.
+    pub fn show(&self, counters: &Counters, completed: u64) {
+        self.live.show_partitions(counters, completed);
+    }
+
+    /// Tells the observer of the run what happened, in a line.
+    pub fn tell(&self, what: &str) {
+        if let Some(observer) = self.observer {
+            observer.noted(self.live.name(), what);
+        }
+    }
+
+    /// Takes over the values of the job's context that partitions which run elsewhere have committed. `before` is the context
+    /// as it was when they began.
+    pub fn take_over_context(&self, before: &ContextMap, now: ContextMap) {
+        let mut changed = now;
+        changed.retain(|key, value| before.get(key) != Some(value));
+        self.environment.job.values.take_over(changed);
+    }
+
     /// The number of partitions that may run at the same time: the step's `threads`, or else the number of cores.
     #[must_use]
     pub fn at_once(&self) -> usize {
         self.at_once.unwrap_or_else(cores).max(1)
     }
 
+    /// Returns whether an owner that the instance was taken over from may still live, so that the files of the partitions have
+    /// to be taken over.
+    #[must_use]
+    pub fn owner_may_live(&self) -> bool {
+        self.owner_may_live
+    }
+
     /// Returns whether the job was asked to stop. From then on no further partition begins.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stop.is_raised()
+    }
+
+    /// Asks the job to stop.
+    pub fn request_stop(&self) {
+        self.stop.raise();
     }
 
     /// Stops the partitions of the step and nothing else: the repository is lost, so they could not commit anything.
@@ -114,7 +197,7 @@ impl PartitionHandler for Threads {
         &self,
         work: &PartitionWork<'_>,
         partitions: &[PartitionExecution],
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), PartitionsError> {
         let (next, ends) = (AtomicUsize::new(0), AtomicBool::new(false));
         let lost = Mutex::new(None);
         let run = || {
@@ -141,6 +224,6 @@ impl PartitionHandler for Threads {
             }
             run();
         });
-        lost.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        lost.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |error| Err(error.into()))
     }
 }

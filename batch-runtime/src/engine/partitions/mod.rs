@@ -5,12 +5,14 @@
 //! the repository.
 
 mod aggregate;
+mod claimed;
 pub(super) mod handler;
 mod merge;
 pub(super) mod partitioned_run;
 mod runner;
 
-pub use handler::{PartitionHandler, PartitionWork, Threads};
+pub(crate) use claimed::{ClaimedRunner, Ran, Secrets};
+pub use handler::{PartitionHandler, PartitionWork, PartitionsError, Threads};
 pub use partitioned_run::PartitionedRun;
 
 use crate::definition::{Ended, Failure, Partitioned, Phase, StepListener as _};
@@ -41,8 +43,8 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
         Err(halt) => (None, Err(halt)),
     };
     // What the partitions have committed counts, no matter how the step ended.
-    let counters = match step.partitions() {
-        Ok(partitions) => step.sum(&partitions),
+    let counters = match step.partitions().and_then(|partitions| step.sum(&partitions)) {
+        Ok(counters) => counters,
         Err(error) => {
             result = result.and(Err(Halt::Lost(error)));
             Counters::default()
@@ -86,7 +88,14 @@ impl PartitionedRun<'_> {
         let left: Vec<_> = partitions.into_iter().filter(|partition| !is_complete(partition)).collect();
         if !left.is_empty() {
             let runner = PartitionRunner::new(request, run);
-            request.options.partitions.handle(&runner.work(), &left).map_err(Halt::Lost)?;
+            match request.options.partitions.handle(&runner.work(), &left) {
+                Ok(()) => {}
+                Err(PartitionsError::Repository(error)) => return Err(Halt::Lost(error)),
+                Err(PartitionsError::Failed(failure)) => {
+                    repository.end_partitions(owner, path).map_err(Halt::Lost)?;
+                    return Err(Halt::Failed(failure));
+                }
+            }
         }
         drop(left);
 
@@ -95,7 +104,7 @@ impl PartitionedRun<'_> {
             repository.end_partitions(owner, path).map_err(Halt::Lost)?;
             return Err(self.worst(&partitions));
         }
-        let counters = self.sum(&partitions);
+        let counters = self.sum(&partitions).map_err(Halt::Lost)?;
         self.refuse_if_all_is_skipped(&partitions)?;
         // Call the aggregator before the output is merged, so that it can still refuse it.
         let output = self.aggregated(&partitions)?;
@@ -112,6 +121,8 @@ impl PartitionedRun<'_> {
             all += partition.counters;
         }
         let skipped = all.read_skip;
+        // A lost worker may have read some.
+        all += self.sum(partitions).map_err(Halt::Lost)?;
         // A partition may have read its records in an earlier execution.
         if self.request.completions == 0 {
             all += self.run.before;
@@ -153,14 +164,18 @@ impl PartitionedRun<'_> {
         self.request.repository.partitions(self.request.ownership, self.request.path)
     }
 
-    /// The sum of their counters in this execution.
-    fn sum(&self, partitions: &[PartitionExecution]) -> Counters {
-        let execution = self.request.ownership.execution;
+    /// Their committed work in this execution, including that of lost workers.
+    fn sum(&self, partitions: &[PartitionExecution]) -> Result<Counters, RepositoryError> {
+        let (owner, path) = (self.request.ownership, self.request.path);
+        if let Some(queue) = self.request.repository.work_queue() {
+            return queue.counters(owner, path);
+        }
+        let execution = owner.execution;
         let mut sum = Counters::default();
         for partition in partitions.iter().filter(|partition| partition.execution == execution) {
             sum += partition.counters;
         }
-        sum
+        Ok(sum)
     }
 
     fn opening(&self, failure: Failure, role: &'static str) -> Failure {

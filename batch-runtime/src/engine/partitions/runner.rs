@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::claimed::{SharedByClaims, StepPlace};
 use super::handler::{PartitionWork, RunPartition};
-use crate::definition::{Binding, Environment, Scope, StepInfo};
+use crate::definition::{Binding, Environment, JobInfo, Scope, StepInfo, StopSignal};
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::flow::execution;
@@ -12,6 +13,7 @@ use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
 use crate::observe::StepLive;
+use crate::repository::work_queue::{Claim, HANDED_BACK};
 use crate::repository::{
     BatchStatus, ExitStatus, Ownership, PartitionExecution, Repository, RepositoryError, StepFinish,
     finish_step,
@@ -24,6 +26,7 @@ pub(super) struct PartitionRunner<'w> {
     owner_may_live: bool,
     environment: &'w Environment,
     options: RunOptions,
+    job: &'static JobInfo,
     info: &'static StepInfo,
     at_once: Option<usize>,
     path: &'w str,
@@ -31,6 +34,7 @@ pub(super) struct PartitionRunner<'w> {
     retrying: Retrying,
     skipped: SkipCount,
     live: &'w Arc<StepLive>,
+    drain: Option<&'w StopSignal>,
 }
 
 impl<'w> PartitionRunner<'w> {
@@ -42,6 +46,7 @@ impl<'w> PartitionRunner<'w> {
             owner_may_live: request.owner_may_live,
             environment: request.environment,
             options: RunOptions { stop, ..request.options.clone() },
+            job: request.job,
             info: run.info,
             at_once: run.sizes.at_once,
             path: request.path,
@@ -49,6 +54,37 @@ impl<'w> PartitionRunner<'w> {
             retrying: run.retrying().clone(),
             skipped: SkipCount::new(run.before.skips()),
             live: &run.live,
+            drain: None,
+        }
+    }
+
+    /// The runner of a partition that was claimed from a queue.
+    pub(super) fn of_claim(
+        repository: &'w Arc<dyn Repository>,
+        claim: &'w Claim,
+        place: &'w StepPlace,
+        environment: &'w Environment,
+        options: RunOptions,
+        shared: &'w SharedByClaims,
+        drain: &'w StopSignal,
+    ) -> Self {
+        let StepPlace { info, bindings } = place;
+        Self {
+            repository,
+            ownership: claim.ownership,
+            // The row of the partition says so.
+            owner_may_live: false,
+            environment,
+            job: shared.job,
+            info,
+            at_once: None,
+            path: &claim.step,
+            bindings: bindings.clone(),
+            retrying: Retrying::new(&info.options, Arc::clone(&options.pause), options.stop.clone()),
+            skipped: shared.skipped.clone(),
+            live: &shared.live,
+            drain: Some(drain),
+            options,
         }
     }
 
@@ -56,11 +92,28 @@ impl<'w> PartitionRunner<'w> {
     pub(super) fn work(&self) -> PartitionWork<'_> {
         PartitionWork {
             step: self.path,
+            job: self.job,
+            repository: &**self.repository,
+            environment: self.environment,
             ownership: self.ownership,
             at_once: self.at_once,
             stop: &self.options.stop,
+            live: self.live,
+            owner_may_live: self.owner_may_live,
+            observer: self.options.observer.as_deref(),
             runner: self,
         }
+    }
+
+    /// The exit of a partition that stopped. A worker that drains hands it back, unless the job itself is to stop.
+    fn stopped(&self) -> Result<ExitStatus, RepositoryError> {
+        let hands_back = self.drain.is_some_and(StopSignal::is_raised)
+            && !self.repository.stop_requested(self.ownership)?;
+        Ok(if hands_back {
+            ExitStatus::code(HANDED_BACK).because("its worker was told to drain")
+        } else {
+            ExitStatus::code("STOPPED")
+        })
     }
 
     fn end(
@@ -74,7 +127,7 @@ impl<'w> PartitionRunner<'w> {
         let values = &environment.job.values;
         let (status, exit, lost) = match result {
             Ok(_) => (BatchStatus::Completed, ExitStatus::code("COMPLETED"), None),
-            Err(Halt::Stopped) => (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None),
+            Err(Halt::Stopped) => (BatchStatus::Stopped, self.stopped()?, None),
             Err(Halt::Failed(failure)) => {
                 values.revert();
                 tracing::error!(step = partition.step, %failure, "partition failed");
@@ -109,12 +162,23 @@ impl<'w> PartitionRunner<'w> {
 
 impl RunPartition for PartitionRunner<'_> {
     fn run(&self, partition: &PartitionExecution) -> Result<BatchStatus, RepositoryError> {
+        Ok(self.run_if_wanted(partition)?.unwrap_or(BatchStatus::Stopped))
+    }
+}
+
+impl PartitionRunner<'_> {
+    /// Runs a partition to its end, and returns its status; `None` if the job was asked to stop before it began.
+    pub(super) fn run_if_wanted(
+        &self,
+        partition: &PartitionExecution,
+    ) -> Result<Option<BatchStatus>, RepositoryError> {
         let environment = self.environment.branch(&self.options.stop);
         let scope = self.bindings.iter().fold(Scope::of_job(&environment), |scope, b| scope.bound(b));
         let request = Request {
             repository: self.repository,
             ownership: self.ownership,
             owner_may_live: self.owner_may_live,
+            job: self.job,
             environment: &environment,
             options: &self.options,
             path: &partition.step,
@@ -132,8 +196,8 @@ impl RunPartition for PartitionRunner<'_> {
             }),
         };
         match execution::execute(&request, self.info) {
-            Ok(begun) => self.end(partition, begun, &environment),
-            Err(RepositoryError::Stopped) => Ok(BatchStatus::Stopped),
+            Ok(begun) => self.end(partition, begun, &environment).map(Some),
+            Err(RepositoryError::Stopped) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -216,6 +216,12 @@ impl Observer for Progress {
         }
     }
 
+    fn noted(&self, step: &str, what: &str) {
+        if self.shared.show != Show::Nothing {
+            self.shared.say(&format!("{step}: {what}"));
+        }
+    }
+
     fn step_ended(&self, step: &StepReport) {
         let mut running = self.shared.running();
         if let Some(index) = running.iter().position(|running| running.live.name() == step.name) {

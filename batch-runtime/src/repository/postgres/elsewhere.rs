@@ -204,11 +204,19 @@ impl Checkpoints for Elsewhere {
                     now!(),
                     ") ON CONFLICT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
                          DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = there.VERSION + 1
-                         WHERE there.EPOCH <= excluded.EPOCH
+                         WHERE there.EPOCH < excluded.EPOCH
+                            OR (there.EPOCH = excluded.EPOCH
+                                AND there.STEP_EXECUTION_ID <= COALESCE($5::bigint, there.STEP_EXECUTION_ID))
                      RETURNING STEP_EXECUTION_ID, VERSION, CONTEXT, ",
                     counters!()
                 ),
-                &[&key.repository, &key.owner.instance.0, &key.step, &int(key.owner.epoch)],
+                &[
+                    &key.repository,
+                    &key.owner.instance.0,
+                    &key.step,
+                    &int(key.owner.epoch),
+                    &key.created.map(|created| created.0),
+                ],
             )
         })?;
         let row = row.ok_or_else(|| self.fenced())?;

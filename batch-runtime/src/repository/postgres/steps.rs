@@ -85,7 +85,7 @@ pub(super) fn insert(
                     &[&id.0, &form],
                 )?;
             }
-            Ok(StepRow { id, version: 0, starts: earlier + 1, context, before })
+            Ok(StepRow { id, version: 0, starts: earlier + 1, context, before, contested: false })
         },
         |tx| begun(tx, owner, step),
     )
@@ -102,7 +102,14 @@ fn begun(tx: &Tx<'_>, owner: Ownership, step: &StepStart<'_>) -> Result<Option<S
     let Some(row) = row else { return Ok(None) };
     let id = StepExecutionId(get(&row, 0)?);
     let (before, starts) = sums(tx, owner, step.name)?;
-    Ok(Some(StepRow { id, version: get(&row, 1)?, starts, context: context_of(tx, id)?, before }))
+    Ok(Some(StepRow {
+        id,
+        version: get(&row, 1)?,
+        starts,
+        context: context_of(tx, id)?,
+        before,
+        contested: false,
+    }))
 }
 
 /// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
@@ -146,7 +153,7 @@ pub(super) fn start(
             if truth.is_some() {
                 rows::put_step_context(tx, id, &encode_context(&context))?;
             }
-            Ok(StepRow { id, version, starts: earlier + 1, context, before })
+            Ok(StepRow { id, version, starts: earlier + 1, context, before, contested: false })
         },
         |tx| begun(tx, owner, step),
     )

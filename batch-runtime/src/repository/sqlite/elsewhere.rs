@@ -84,14 +84,22 @@ impl Checkpoints for Elsewhere {
                                                     VERSION, {COUNTERS}, CONTEXT, LAST_UPDATED)
                  VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ?5)
                  ON CONFLICT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
-                     DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = VERSION + 1 WHERE EPOCH <= excluded.EPOCH
+                     DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = VERSION + 1
+                     WHERE EPOCH < excluded.EPOCH OR (EPOCH = excluded.EPOCH AND STEP_EXECUTION_ID <= COALESCE(?6, STEP_EXECUTION_ID))
                  RETURNING STEP_EXECUTION_ID, VERSION, CONTEXT, {COUNTERS}"
             ))?;
             let key = &self.key;
             let now = stamp(key.clock.now());
             raise
                 .query_row(
-                    params![key.repository, key.owner.instance.0, key.step, int(key.owner.epoch), now],
+                    params![
+                        key.repository,
+                        key.owner.instance.0,
+                        key.step,
+                        int(key.owner.epoch),
+                        now,
+                        key.created.map(|created| created.0),
+                    ],
                     |row| {
                         let step: i64 = row.get(0)?;
                         let checkpoint = Checkpoint {

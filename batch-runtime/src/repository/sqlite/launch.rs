@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
+use super::lock::Lock;
 use super::rows::{self, stamp};
 use super::takeover::{self, Running};
 use super::{journal, schema, unfinished};
@@ -83,7 +84,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     // dropped before the transaction, so that the number is completely free again.
     let lock = shared
         .locks
-        .acquire(execution)
+        .acquire(Lock::Execution(execution))
         .map_err(|error| {
             unusable(shared.locks.path(), format!("the lock of the execution cannot be taken: {error}"))
         })?

@@ -6,20 +6,57 @@
 //! closing any handle of it would drop the locks that `SQLite` holds on it.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::definition::ExecutionId;
+use crate::repository::work_queue::WorkerId;
 use crate::repository::{ExecutionLock, HeldLock};
+
+/// Who a lock shows to be alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// The owner of an execution.
+    Execution(ExecutionId),
+    /// A worker.
+    Worker(WorkerId),
+}
+
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Execution(id) => write!(f, "execution {id}"),
+            Self::Worker(id) => write!(f, "worker {id}"),
+        }
+    }
+}
+
+impl Lock {
+    /// Its file, where every lock has one.
+    fn file(self) -> String {
+        match self {
+            Self::Execution(id) => id.to_string(),
+            Self::Worker(id) => format!("worker-{id}"),
+        }
+    }
+
+    fn of_file(name: &str) -> Option<Self> {
+        match name.strip_prefix("worker-") {
+            Some(id) => id.parse().ok().map(WorkerId).map(Self::Worker),
+            None => name.parse().ok().map(ExecutionId).map(Self::Execution),
+        }
+    }
+}
 
 /// The location of the locks.
 #[derive(Debug, Clone)]
 pub(super) enum Locks {
-    /// One file with one byte per execution.
+    /// One file with one byte per execution and per worker.
     #[cfg(target_os = "linux")]
     Bytes(PathBuf),
-    /// A folder with one file per execution.
+    /// A folder with one file per execution and per worker.
     #[cfg_attr(
         all(target_os = "linux", not(test)),
         expect(dead_code, reason = "only tests build it where bytes can be locked")
@@ -46,15 +83,15 @@ impl Locks {
         Self::Files(with_suffix(repository, ".locks"))
     }
 
-    /// Takes the lock of an execution; `None` if somebody holds it. Call it inside a write transaction, so
-    /// that nobody else takes, tests or sweeps locks meanwhile.
-    pub(super) fn acquire(&self, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
+    /// Takes a lock; `None` if somebody holds it. Call it inside a write transaction, so that nobody else takes, tests or
+    /// sweeps locks meanwhile.
+    pub(super) fn acquire(&self, lock: Lock) -> io::Result<Option<ExecutionLock>> {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Bytes(path) => bytes::acquire(path, execution),
+            Self::Bytes(path) => bytes::acquire(path, lock),
             Self::Files(folder) => {
                 std::fs::create_dir_all(folder)?;
-                let file = open(&folder.join(execution.to_string()))?;
+                let file = open(&folder.join(lock.file()))?;
                 match file.try_lock() {
                     Ok(()) => Ok(Some(Box::new(LockedFile { _file: file }))),
                     Err(TryLockError::WouldBlock) => Ok(None),
@@ -64,17 +101,17 @@ impl Locks {
         }
     }
 
-    /// Returns whether somebody holds the lock of an execution, without taking it and without write access.
-    /// `None` if that is impossible without taking the lock.
-    pub(super) fn is_held(&self, execution: ExecutionId) -> io::Result<Option<bool>> {
+    /// Returns whether somebody holds a lock, without taking it and without write access. `None` if that is impossible
+    /// without taking the lock.
+    pub(super) fn is_held(&self, lock: Lock) -> io::Result<Option<bool>> {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Bytes(path) => bytes::is_held(path, execution).map(Some),
+            Self::Bytes(path) => bytes::is_held(path, lock).map(Some),
             Self::Files(_) => Ok(None),
         }
     }
 
-    /// Removes the locks of ended executions. Call it inside a write transaction.
+    /// Removes the locks of ended executions and workers. Call it inside a write transaction.
     pub(super) fn sweep(&self, runs: impl Fn(ExecutionId) -> bool) {
         match self {
             #[cfg(target_os = "linux")]
@@ -82,10 +119,11 @@ impl Locks {
             Self::Files(folder) => {
                 let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
                 for file in files {
-                    let id = file.file_name().to_str().and_then(|name| name.parse().ok()).map(ExecutionId);
-                    let Some(id) = id.filter(|id| !runs(*id)) else { continue };
+                    let lock = file.file_name().to_str().and_then(Lock::of_file);
+                    let is_over = |lock: &Lock| !matches!(lock, Lock::Execution(id) if runs(*id));
+                    let Some(lock) = lock.filter(is_over) else { continue };
                     // Held during the removal: nobody can hold a lock on a removed file.
-                    if let Ok(Some(_held)) = self.acquire(id) {
+                    if let Ok(Some(_held)) = self.acquire(lock) {
                         let _ = std::fs::remove_file(file.path());
                     }
                 }
@@ -136,34 +174,40 @@ mod bytes {
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc;
 
-    use super::{ExecutionId, ExecutionLock, File, LockedFile, Path, io, open};
+    use super::{ExecutionLock, File, Lock, LockedFile, Path, io, open};
+
+    /// The byte of worker 0, after those of all executions.
+    const WORKERS: i64 = 1 << 62;
 
     #[expect(clippy::cast_possible_truncation, reason = "the constants are 0 and 1")]
-    fn byte_of(execution: ExecutionId) -> libc::flock {
+    fn byte_of(lock: Lock) -> libc::flock {
         libc::flock {
             l_type: libc::F_WRLCK as libc::c_short,
             l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: execution.0,
+            l_start: match lock {
+                Lock::Execution(id) => id.0,
+                Lock::Worker(id) => WORKERS + id.0,
+            },
             l_len: 1,
             l_pid: 0,
         }
     }
 
     /// Asks the kernel which lock is in the way.
-    pub(super) fn is_held(path: &Path, execution: ExecutionId) -> io::Result<bool> {
+    pub(super) fn is_held(path: &Path, lock: Lock) -> io::Result<bool> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file?,
         };
-        let mut byte = byte_of(execution);
+        let mut byte = byte_of(lock);
         fcntl(&file, FcntlArg::F_OFD_GETLK(&mut byte))?;
         Ok(i32::from(byte.l_type) != libc::F_UNLCK)
     }
 
-    pub(super) fn acquire(path: &Path, execution: ExecutionId) -> io::Result<Option<ExecutionLock>> {
+    pub(super) fn acquire(path: &Path, lock: Lock) -> io::Result<Option<ExecutionLock>> {
         // Every lock needs its own open file: locks of one open file do not exclude each other.
         let file = open(path)?;
-        let byte = byte_of(execution);
+        let byte = byte_of(lock);
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
             Ok(_) => Ok(Some(Box::new(LockedFile { _file: file }))),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
@@ -193,13 +237,13 @@ mod tests {
     #[test]
     fn a_lock_held_in_this_process_counts_as_held() {
         both(|locks| {
-            let held = locks.acquire(ExecutionId(1)).unwrap().expect("free");
-            assert!(locks.acquire(ExecutionId(1)).unwrap().is_none());
+            let held = locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().expect("free");
+            assert!(locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().is_none());
             std::thread::scope(|scope| {
-                scope.spawn(|| assert!(locks.acquire(ExecutionId(1)).unwrap().is_none()));
+                scope.spawn(|| assert!(locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().is_none()));
             });
             drop(held);
-            assert!(locks.acquire(ExecutionId(1)).unwrap().is_some());
+            assert!(locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().is_some());
         });
     }
 
@@ -208,24 +252,39 @@ mod tests {
     fn a_lock_is_tested_without_taking_it() {
         let folder = folder();
         let locks = Locks::beside(&folder.join("batch.db"));
-        assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(false), "no lock was ever taken");
-        let held = locks.acquire(ExecutionId(1)).unwrap().expect("free");
-        assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(true));
-        assert_eq!(locks.is_held(ExecutionId(2)).unwrap(), Some(false));
+        assert_eq!(
+            locks.is_held(Lock::Execution(ExecutionId(1))).unwrap(),
+            Some(false),
+            "no lock was ever taken"
+        );
+        let held = locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().expect("free");
+        assert_eq!(locks.is_held(Lock::Execution(ExecutionId(1))).unwrap(), Some(true));
+        assert_eq!(locks.is_held(Lock::Execution(ExecutionId(2))).unwrap(), Some(false));
         drop(held);
-        assert_eq!(locks.is_held(ExecutionId(1)).unwrap(), Some(false));
+        assert_eq!(locks.is_held(Lock::Execution(ExecutionId(1))).unwrap(), Some(false));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn executions_do_not_lock_each_other() {
         both(|locks| {
-            let first = locks.acquire(ExecutionId(1)).unwrap().expect("free");
-            let second = locks.acquire(ExecutionId(2)).unwrap().expect("free");
+            let first = locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().expect("free");
+            let second = locks.acquire(Lock::Execution(ExecutionId(2))).unwrap().expect("free");
             // Another lock of the same file is closed meanwhile.
             drop(second);
-            assert!(locks.acquire(ExecutionId(1)).unwrap().is_none());
+            assert!(locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().is_none());
             drop(first);
+        });
+    }
+
+    #[test]
+    fn an_execution_and_a_worker_of_the_same_number_do_not_lock_each_other() {
+        both(|locks| {
+            let execution = locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().expect("free");
+            let worker = locks.acquire(Lock::Worker(WorkerId(1))).unwrap().expect("free");
+            drop(execution);
+            assert!(locks.acquire(Lock::Worker(WorkerId(1))).unwrap().is_none());
+            drop(worker);
         });
     }
 
@@ -238,7 +297,7 @@ mod tests {
                     .map(|_| {
                         scope.spawn(|| {
                             barrier.wait();
-                            locks.acquire(ExecutionId(3)).unwrap()
+                            locks.acquire(Lock::Execution(ExecutionId(3))).unwrap()
                         })
                     })
                     .collect();
@@ -252,15 +311,17 @@ mod tests {
     fn only_files_that_nobody_needs_are_swept() {
         let folder = folder();
         let locks = Locks::files_beside(&folder.join("batch.db"));
-        let held = locks.acquire(ExecutionId(1)).unwrap();
-        drop(locks.acquire(ExecutionId(2)).unwrap());
-        drop(locks.acquire(ExecutionId(3)).unwrap());
+        let held = locks.acquire(Lock::Execution(ExecutionId(1))).unwrap();
+        drop(locks.acquire(Lock::Execution(ExecutionId(2))).unwrap());
+        drop(locks.acquire(Lock::Execution(ExecutionId(3))).unwrap());
+        let worker = locks.acquire(Lock::Worker(WorkerId(1))).unwrap();
+        drop(locks.acquire(Lock::Worker(WorkerId(2))).unwrap());
         locks.sweep(|id| id == ExecutionId(3));
         let mut left: Vec<_> =
             std::fs::read_dir(locks.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["1", "3"]);
-        drop(held);
+        assert_eq!(left, ["1", "3", "worker-1"]);
+        drop((held, worker));
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -22,10 +22,12 @@ mod skipped;
 mod steps;
 mod takeover;
 mod unfinished;
+mod work_queue;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,11 +37,12 @@ use connections::Shared;
 use error::Trouble;
 pub use open::SqliteOptions;
 
+use super::work_queue::{Claim, Claimed, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow};
 use super::{
-    Checkpoint, ChunkSession, Clock, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, Intervals,
-    JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership,
-    PartitionExecution, Repository, RepositoryError, SkippedItem, SkippedRow, StepCopy, StepExecution,
-    StepFinish, StepRow, StepStart,
+    Checkpoint, ChunkSession, Clock, ContextMap, Counters, ExecutionFilter, ExecutionFinish, InstanceFilter,
+    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState,
+    Ownership, PartitionExecution, Repository, RepositoryError, SkippedItem, SkippedRow, StepCopy,
+    StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -280,7 +283,63 @@ impl Repository for SqliteRepository {
         self.named(journal::of_execution(&self.shared, execution))
     }
 
+    fn work_queue(&self) -> Option<&dyn WorkQueue> {
+        Some(self)
+    }
+
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
         self.named(queries::last_run_id(&self.shared, job))
+    }
+}
+
+impl WorkQueue for SqliteRepository {
+    fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError> {
+        self.named(work_queue::join(&self.shared, worker))
+    }
+
+    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
+        self.named(work_queue::tend(&self.shared, owner, step, tend))
+    }
+
+    fn claim(
+        &self,
+        worker: WorkerId,
+        queues: &[String],
+        declined: &BTreeSet<ExecutionId>,
+    ) -> Result<Claimed, RepositoryError> {
+        self.named(work_queue::claim(&self.shared, worker, queues, declined))
+    }
+
+    fn decline(&self, worker: WorkerId, claim: &Claim, why: Option<&str>) -> Result<(), RepositoryError> {
+        self.named(work_queue::decline(&self.shared, worker, claim, why))
+    }
+
+    fn give_up(
+        &self,
+        worker: WorkerId,
+        partition: StepExecutionId,
+        why: &str,
+    ) -> Result<(), RepositoryError> {
+        self.named(work_queue::give_up(&self.shared, worker, partition, why))
+    }
+
+    fn workers(&self) -> Result<Vec<WorkerRow>, RepositoryError> {
+        self.named(work_queue::workers(&self.shared))
+    }
+
+    fn drain(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
+        self.named(work_queue::drain(&self.shared, worker))
+    }
+
+    fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
+        self.named(work_queue::drains(&self.shared, worker))
+    }
+
+    fn counters(&self, owner: Ownership, step: &str) -> Result<Counters, RepositoryError> {
+        self.named(work_queue::counters_of(&self.shared, owner, step))
+    }
+
+    fn job_context(&self, owner: Ownership) -> Result<ContextMap, RepositoryError> {
+        self.named(work_queue::job_context(&self.shared, owner))
     }
 }

@@ -11,6 +11,7 @@ use super::queries;
 use super::rows::{self, COUNTERS, RUNNING, stamp};
 use super::steps::{check_owner, context_of};
 use crate::definition::{ExecutionId, StepExecutionId};
+use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{
     BatchStatus, ContextMap, END_LOST, ExitStatus, NewPartition, OWNER_LOST, Ownership, PartitionExecution,
     RepositoryError, StepStart, encode_context, partition_step_name,
@@ -27,15 +28,40 @@ pub(super) fn of(
 
 fn read(connection: &Connection, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, Trouble> {
     let partitions = connection
-        .prepare_cached(&format!(
-            "SELECT p.PARTITION, p.NAME, p.PART, s.STEP_EXECUTION_ID, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE,
-                    s.JOB_EXECUTION_ID, {COUNTERS}
-             FROM BATCH_PARTITION p JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
-             WHERE p.JOB_INSTANCE_ID = ?1 AND p.STEP_NAME = ?2 ORDER BY p.PARTITION"
-        ))?
+        .prepare_cached(&format!("{} ORDER BY p.PARTITION", select()))?
         .query_map(params![owner.instance.0, step], |row| partition(row, step))?
         .collect::<Result<_, _>>()?;
     Ok(partitions)
+}
+
+/// One partition of a step.
+pub(super) fn one(
+    connection: &Connection,
+    owner: Ownership,
+    step: &str,
+    number: u32,
+) -> rusqlite::Result<PartitionExecution> {
+    connection
+        .prepare_cached(&format!("{} AND p.PARTITION = ?3", select()))?
+        .query_row(params![owner.instance.0, step, number], |row| partition(row, step))
+}
+
+fn select() -> String {
+    format!(
+        "SELECT p.PARTITION, p.NAME, p.PART, s.STEP_EXECUTION_ID, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE,
+                s.JOB_EXECUTION_ID, {COUNTERS}
+         FROM BATCH_PARTITION p JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
+         WHERE p.JOB_INSTANCE_ID = ?1 AND p.STEP_NAME = ?2"
+    )
+}
+
+/// Returns whether an earlier runner of a partition may still be alive.
+pub(super) fn is_contested(connection: &Connection, id: StepExecutionId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM BATCH_PARTITION WHERE STEP_EXECUTION_ID = ?1 AND TAKE_OVER)",
+        )?
+        .query_row([id.0], |row| row.get(0))
 }
 
 fn partition(row: &Row<'_>, step: &str) -> rusqlite::Result<PartitionExecution> {
@@ -110,7 +136,10 @@ fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Re
     left.retain(|partition| partition.status != BatchStatus::Completed);
     let mut executions = Executions::new(connection, owner, now, left.len())?;
     let mut update = connection.prepare_cached(
-        "UPDATE BATCH_PARTITION SET STEP_EXECUTION_ID = ?1
+        // A worker that held it may still be alive.
+        "UPDATE BATCH_PARTITION
+         SET STEP_EXECUTION_ID = ?1, OFFERED_FOR = NULL, LOSSES = 0, TAKE_OVER = TAKE_OVER OR PROCESS_ID IS NOT NULL,
+             PROCESS_ID = NULL
          WHERE JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND PARTITION = ?4",
     )?;
     for partition in left {
@@ -122,7 +151,7 @@ fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Re
 }
 
 /// Inserts step executions that have not begun yet.
-struct Executions<'c> {
+pub(super) struct Executions<'c> {
     connection: &'c Connection,
     execution: ExecutionId,
     now: &'c str,
@@ -130,12 +159,17 @@ struct Executions<'c> {
 }
 
 impl<'c> Executions<'c> {
-    fn new(connection: &'c Connection, owner: Ownership, now: &'c str, many: usize) -> Result<Self, Trouble> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        owner: Ownership,
+        now: &'c str,
+        many: usize,
+    ) -> Result<Self, Trouble> {
         let next = rows::next_ids(connection, "BATCH_STEP_EXECUTION_SEQ", many)?;
         Ok(Self { connection, execution: owner.execution, now, next })
     }
 
-    fn insert(&mut self, name: &str, context: &str) -> rusqlite::Result<StepExecutionId> {
+    pub(super) fn insert(&mut self, name: &str, context: &str) -> rusqlite::Result<StepExecutionId> {
         let id = StepExecutionId(self.next);
         self.next += 1;
         self.connection
@@ -177,21 +211,19 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
 
 /// Sums up the committed counters of partitions for steps whose end was not recorded.
 pub(super) fn sum_up(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
-    let sums: Vec<_> =
-        COUNTERS.split(',').map(|column| format!("COALESCE(SUM({}), 0)", column.trim())).collect();
+    let sums = rows::sums("");
     connection
         .prepare_cached(&format!(
             "UPDATE BATCH_STEP_EXECUTION AS step
              SET ({COUNTERS}) = (
-                 SELECT {} FROM BATCH_STEP_EXECUTION
+                 SELECT {sums} FROM BATCH_STEP_EXECUTION
                  WHERE JOB_EXECUTION_ID = ?1 AND +STEP_NAME >= step.STEP_NAME || ':partition'
                    AND +STEP_NAME < step.STEP_NAME || ':partitioo')
-             WHERE JOB_EXECUTION_ID = ?1 AND (STATUS IN {RUNNING} OR EXIT_CODE IN (?2, ?3)) AND EXISTS (
+             WHERE JOB_EXECUTION_ID = ?1 AND (STATUS IN {RUNNING} OR EXIT_CODE IN (?2, ?3, ?4)) AND EXISTS (
                  SELECT 1 FROM BATCH_JOB_EXECUTION
                  JOIN BATCH_PARTITION USING (JOB_INSTANCE_ID)
                  WHERE JOB_EXECUTION_ID = ?1 AND BATCH_PARTITION.STEP_NAME = step.STEP_NAME)",
-            sums.join(", ")
         ))?
-        .execute(params![execution.0, OWNER_LOST, END_LOST])
+        .execute(params![execution.0, OWNER_LOST, END_LOST, WORKER_LOST])
         .map(|_| ())
 }

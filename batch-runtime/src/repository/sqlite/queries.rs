@@ -15,6 +15,10 @@ use crate::repository::{
 
 pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, Trouble> {
     let connection = shared.lend(shared.durability_of(owner.execution))?;
+    is_stopping(&connection, owner)
+}
+
+pub(super) fn is_stopping(connection: &Connection, owner: Ownership) -> Result<bool, Trouble> {
     connection
         .prepare_cached(
             "SELECT e.STATUS = 'STOPPING' FROM BATCH_JOB_EXECUTION e

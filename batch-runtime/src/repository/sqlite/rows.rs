@@ -116,6 +116,15 @@ pub(super) fn counters(row: &Row<'_>, first: usize) -> rusqlite::Result<Counters
     })
 }
 
+/// The sums of [`COUNTERS`] of a table, whose name or alias ends in a dot, or is empty.
+pub(super) fn sums(table: &str) -> String {
+    COUNTERS
+        .split(", ")
+        .map(|column| format!("COALESCE(SUM({table}{}), 0)", column.trim()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// A status column.
 pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<BatchStatus> {
     row.get_ref(column)?

@@ -10,6 +10,7 @@ use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
 use super::{journal, partitions, queries};
 use crate::definition::{ExecutionId, Sqlite, StepExecutionId};
+use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{
     BatchStatus, Checkpoint, ContextMap, Counters, END_LOST, OWNER_LOST, Ownership, Profile, RepositoryError,
     StepFinish, StepRow, StepStart, encode_context,
@@ -98,7 +99,7 @@ pub(super) fn insert(
             .execute(params![id.0, form])?;
     }
     transaction.commit()?;
-    Ok(StepRow { id, version: 0, starts: earlier + 1, context, before })
+    Ok(StepRow { id, version: 0, starts: earlier + 1, context, before, contested: false })
 }
 
 /// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
@@ -130,6 +131,7 @@ pub(super) fn start(
         .optional()?;
     // Somebody else runs it.
     let version = started.ok_or(RepositoryError::Fenced { execution: owner.execution })?;
+    let contested = partitions::is_contested(&transaction, id)?;
     let context = match truth {
         None => context_of(&transaction, id)?,
         Some(checkpoint) => checkpoint.context().map_err(Trouble::Corrupt)?,
@@ -139,7 +141,7 @@ pub(super) fn start(
         rows::put_step_context(&transaction, id, &context_text)?;
     }
     transaction.commit()?;
-    Ok(StepRow { id, version, starts: earlier + 1, context, before })
+    Ok(StepRow { id, version, starts: earlier + 1, context, before, contested })
 }
 
 /// Corrects the record of the previous step execution from the other database, which knows what was really
@@ -154,7 +156,7 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             "UPDATE BATCH_STEP_EXECUTION
              SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
                  READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8
-             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE IN (?10, ?11) RETURNING JOB_EXECUTION_ID",
+             WHERE STEP_EXECUTION_ID = ?9 AND EXIT_CODE IN (?10, ?11, ?12) RETURNING JOB_EXECUTION_ID",
         )?
         .query_row(
             params![
@@ -169,6 +171,7 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
             step.0,
             OWNER_LOST,
             END_LOST,
+            WORKER_LOST,
         ], |row| row.get(0).map(ExecutionId))
         .optional()?;
     if corrected.is_some() {
@@ -179,11 +182,7 @@ fn correct(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
 
 /// The counters of the step in the instance so far, and the number of its starts.
 fn sums(connection: &Connection, owner: Ownership, name: &str) -> rusqlite::Result<(Counters, u32)> {
-    let sums = COUNTERS
-        .split(", ")
-        .map(|column| format!("COALESCE(SUM(s.{}), 0)", column.trim()))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let sums = rows::sums("s.");
     connection
         .prepare_cached(&format!(
             "SELECT {sums}, COUNT(s.START_TIME) FROM BATCH_JOB_EXECUTION e
@@ -261,7 +260,7 @@ fn update(
              SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
                  READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8,
                  STATUS = ?9, EXIT_CODE = ?10, EXIT_MESSAGE = ?11, END_TIME = ?12, LAST_UPDATED = ?12
-             WHERE STEP_EXECUTION_ID = ?13 AND JOB_EXECUTION_ID = ?14
+             WHERE STEP_EXECUTION_ID = ?13 AND JOB_EXECUTION_ID = ?14 AND EXIT_CODE <> ?16
                AND EXISTS (SELECT 1 FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?14 AND EPOCH = ?15)",
         )?
         .execute(params![
@@ -280,6 +279,7 @@ fn update(
             step.0,
             owner.execution.0,
             int(owner.epoch),
+            WORKER_LOST,
         ])?;
     if changed == 0 {
         return Err(RepositoryError::Fenced { execution: owner.execution }.into());

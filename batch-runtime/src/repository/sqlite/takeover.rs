@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::connections::{Shared, guard};
 use super::error::{Trouble, unusable};
 use super::launch::next_epoch;
+use super::lock::Lock;
 use super::partitions;
 use super::rows::{self, RUNNING, stamp};
 use crate::definition::{Durability, ExecutionId, InstanceId};
@@ -72,7 +73,7 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
     if running.owner.is_none() {
         return Ok(false);
     }
-    match shared.locks.acquire(running.id) {
+    match shared.locks.acquire(Lock::Execution(running.id)) {
         Ok(lock) => Ok(lock.is_some()),
         Err(error) => Err(untestable(shared, running.id, &error)),
     }
@@ -83,7 +84,7 @@ pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<O
     if execution.owner.is_none() {
         return Ok(OwnerState::Unknown);
     }
-    match shared.locks.is_held(execution.id) {
+    match shared.locks.is_held(Lock::Execution(execution.id)) {
         Ok(Some(true)) => Ok(OwnerState::Alive),
         Ok(Some(false)) => Ok(OwnerState::Dead),
         Ok(None) => Ok(OwnerState::Unknown),
@@ -104,8 +105,8 @@ pub(super) fn a_lost_owner_lives(
     let lost = select.query_map(params![instance.0, OWNER_LOST], |row| row.get(0).map(ExecutionId))?;
     for execution in lost {
         let execution = execution?;
-        let held = match shared.locks.is_held(execution) {
-            Ok(None) => shared.locks.acquire(execution).map(|lock| Some(lock.is_none())),
+        let held = match shared.locks.is_held(Lock::Execution(execution)) {
+            Ok(None) => shared.locks.acquire(Lock::Execution(execution)).map(|lock| Some(lock.is_none())),
             held => held,
         };
         if held.map_err(|error| untestable(shared, execution, &error))? == Some(true) {

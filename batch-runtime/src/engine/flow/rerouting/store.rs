@@ -155,6 +155,7 @@ impl Repository for Store {
             starts: 1,
             context: ContextMap::new(),
             before: Counters::default(),
+            contested: false,
         })
     }
 

@@ -1,0 +1,293 @@
+//! `worker`, `workers`, and how a run reaches its workers.
+
+use std::io::{Read, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::{Globals, RunArguments};
+use super::console::Console;
+use super::look::{moment, since};
+use super::refusal::{Refusal, exit};
+use super::repository::{self, Open};
+use super::{done, json, print_json};
+use crate::definition::{JobInfo, Parameters, parse_parameters};
+use crate::engine::{PartitionHandler, has_partitions};
+use crate::observe::table::{Align, Table};
+use crate::operator::JobOperator;
+use crate::repository::work_queue::{WorkQueue, WorkerId, WorkerRow};
+use crate::repository::{OwnerState, Repository};
+use crate::workers::{CommandTemplate, LocalProcesses, Manager, Worker, WorkerSettings};
+
+/// How long a worker that a manager has started waits for further partitions.
+const IDLE_EXIT: Duration = Duration::from_secs(10);
+
+/// The workers of a run, as `--workers` names them.
+#[derive(Debug, Clone)]
+pub(super) enum Workers {
+    /// Those that somebody has started.
+    Remote,
+    /// Child processes on this machine, at most so many.
+    Local(u32),
+    /// Started by a command.
+    Command(CommandTemplate),
+}
+
+impl Workers {
+    /// The workers of `--workers` and `--hosts`.
+    pub(super) fn of(text: &str, hosts: Option<&str>) -> Result<Self, Refusal> {
+        let workers = match text.split_once(':') {
+            _ if text == "remote" => Self::Remote,
+            Some(("local", most)) => {
+                let most = most.parse().ok().filter(|most| *most > 0);
+                Self::Local(most.ok_or_else(|| {
+                    Refusal::usage(format!(
+                        "`--workers {text}`: write the number of processes, as in `--workers local:3`"
+                    ))
+                })?)
+            }
+            _ if !text.contains(char::is_whitespace) && !text.contains("{worker}") => {
+                return Err(Refusal::usage(format!(
+                    "`--workers {text}` is neither `remote`, nor `local:N`, nor a command such as `ssh {{host}} /opt/etl/job {{worker}}`"
+                )));
+            }
+            _ => {
+                let template =
+                    CommandTemplate::new(text, hosts).map_err(|error| Refusal::usage(error.to_string()))?;
+                return Ok(Self::Command(template));
+            }
+        };
+        match hosts {
+            Some(_) => Err(Refusal::usage("`--hosts` needs a command with `{host}` in `--workers`")),
+            None => Ok(workers),
+        }
+    }
+}
+
+/// Runs the partitions of the operator's jobs on the workers that the arguments name.
+pub(super) fn with_workers(
+    operator: JobOperator,
+    job: &'static JobInfo,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) -> Result<JobOperator, Refusal> {
+    let Some(workers) = &arguments.workers else { return Ok(operator) };
+    if !has_partitions(job) {
+        return Err(Refusal::usage(format!(
+            "job `{}` has no step with `partitions`, so workers have nothing to run: leave `--workers` out",
+            job.name
+        )));
+    }
+    let errors = console.err.clone();
+    let of_url = || {
+        let url = repository::url(globals.repository.as_deref(), console);
+        url.into_string()
+            .map_err(|_| Refusal::usage("`--workers` needs a repository whose name is valid UTF-8"))
+    };
+    let manager = match workers {
+        Workers::Remote => Manager::remote(),
+        Workers::Local(most) => {
+            let program = LocalProcesses::new()
+                .map_err(|error| Refusal::usage(format!("the workers cannot be started: {error}")))?;
+            Manager::starting(of_url()?, program, *most)
+        }
+        Workers::Command(template) => {
+            let most = u32::try_from(template.hosts().len()).unwrap_or(u32::MAX).max(arguments.most_workers);
+            Manager::starting(of_url()?, template.clone(), most)
+        }
+    };
+    let manager = manager.slots(arguments.worker_slots).lines(move |line| errors.line(line));
+    let manager = match arguments.workers_wait {
+        Some(most) => manager.wait_at_most(most),
+        None => manager,
+    };
+    let handler: Arc<dyn PartitionHandler> = Arc::new(manager);
+    Ok(operator.partitions(handler))
+}
+
+/// `worker`
+pub(super) fn work(
+    slots: u32,
+    idle_exit: Option<Duration>,
+    jobs: &[&'static JobInfo],
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
+    let worker = Worker::new(repository, jobs).slots(slots);
+    let worker = match idle_exit {
+        Some(after) => worker.idle_exit(after),
+        None => worker,
+    };
+    run(worker, console)
+}
+
+/// `worker --attached`: the settings are the first line of the standard input.
+pub(super) fn work_attached(jobs: &[&'static JobInfo], console: &Console) -> Result<u8, Refusal> {
+    let mut first = String::new();
+    let read = std::io::stdin().read_line(&mut first);
+    let settings: WorkerSettings =
+        read.ok().and_then(|_| serde_json::from_str(&first).ok()).ok_or_else(|| {
+            Refusal::usage("`worker --attached` is how `run --workers` starts its workers; use `worker`")
+        })?;
+    let repository = repository::open(Some(settings.repository.as_ref()), console, Open::OrCreate)?;
+    let worker = Worker::new(repository, jobs)
+        .slots(settings.slots)
+        .only_for(settings.token)
+        .idle_exit(IDLE_EXIT)
+        .attached(Orders, |hint| {
+            // A manager that no longer listens has ended, and the end of the orders says so.
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{hint}").and_then(|()| out.flush());
+        });
+    run(worker, console)
+}
+
+/// The rest of the standard input.
+struct Orders;
+
+impl Read for Orders {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        std::io::stdin().read(buffer)
+    }
+}
+
+fn run(worker: Worker, console: &Console) -> Result<u8, Refusal> {
+    let environment = console.environment;
+    let worker = worker.drain_on(console.stop.clone()).secrets(move |job| {
+        let of_job = job.parameters.iter().filter(|spec| spec.secret);
+        let given = of_job
+            .filter_map(|spec| environment(&super::parameter::variable(spec)).map(|text| (spec.name, text)));
+        // A secret that does not fit is missed like one that is not there.
+        parse_parameters(job, given).unwrap_or_else(|_| Parameters::new())
+    });
+    worker.run()?;
+    Ok(exit::COMPLETED)
+}
+
+/// `workers`
+pub(super) fn list(globals: &Globals, console: &Console) -> Result<(), Refusal> {
+    let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
+    let workers = queue_of(&*repository)?.workers()?;
+    if globals.json {
+        print_json(&json::Workers::of(&workers), console);
+        return Ok(());
+    }
+    if workers.is_empty() {
+        console.out.line("no worker is there");
+        return Ok(());
+    }
+    let now = repository.now()?;
+    let mut table = Table::new(&[
+        ("id", Align::Right),
+        ("process", Align::Left),
+        ("status", Align::Left),
+        ("slots", Align::Right),
+        ("since (UTC)", Align::Left),
+        ("time", Align::Right),
+        ("holds", Align::Left),
+    ]);
+    for worker in &workers {
+        table.row([
+            worker.id.to_string(),
+            format!("{} on {}", worker.owner.pid, worker.owner.host),
+            status(worker).to_owned(),
+            worker.slots.to_string(),
+            moment(worker.started),
+            since(worker.started, now),
+            worker.holds.join(", "),
+        ]);
+    }
+    console.out.put(table);
+    for worker in &workers {
+        if let Some(why) = &worker.declined {
+            console.out.line(format_args!("worker {} could not run a partition: {why}", worker.id));
+        }
+    }
+    Ok(())
+}
+
+/// The status of a worker in a word.
+pub(super) fn status(worker: &WorkerRow) -> &'static str {
+    match (worker.state, worker.drains, worker.holds.is_empty()) {
+        (OwnerState::Dead, ..) => "dead",
+        (OwnerState::Unknown, ..) => "unknown",
+        (_, true, _) => "drains",
+        (_, false, true) => "idle",
+        (_, false, false) => "busy",
+    }
+}
+
+/// `workers drain`
+pub(super) fn drain(worker: WorkerId, globals: &Globals, console: &Console) -> Result<(), Refusal> {
+    let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
+    if !queue_of(&*repository)?.drain(worker)? {
+        return Err(Refusal::refused(
+            "no_such_worker",
+            format!("there is no worker {worker}; `workers` lists them"),
+        ));
+    }
+    let text =
+        format!("asked worker {worker} to hand back what it holds after its current chunks, and to end");
+    done(&json::Drained { worker, asked: "drain" }, &text, globals, console);
+    Ok(())
+}
+
+fn queue_of(repository: &dyn Repository) -> Result<&dyn WorkQueue, Refusal> {
+    repository.work_queue().ok_or_else(|| Refusal::usage("this kind of repository has no workers"))
+}
+
+/// A duration such as `90s`, `5m` or `1h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => 0,
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(seconds))
+        .filter(|_| seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "expected a duration such as 90s, 5m or 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_number_and_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        for text in ["", "5", "s", "-1s", "1.5s", "1d", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn workers_are_remote_local_or_started_by_a_command() {
+        assert!(matches!(Workers::of("remote", None), Ok(Workers::Remote)));
+        assert!(matches!(Workers::of("local:3", None), Ok(Workers::Local(3))));
+        let ssh = Workers::of("ssh {host} job {worker}", Some("a,b*2")).unwrap();
+        assert!(matches!(ssh, Workers::Command(template) if template.hosts().len() == 3));
+        for (text, hosts) in [
+            ("", None),
+            ("local", None),
+            ("local:0", None),
+            ("local:many", None),
+            ("kubernetes", None),
+            ("ssh a job", None),
+            ("ssh {host} {worker}", None),
+            ("local:3", Some("a")),
+            ("sh {worker}", Some("a")),
+        ] {
+            assert_eq!(Workers::of(text, hosts).unwrap_err().code, 2, "{text}");
+        }
+    }
+}

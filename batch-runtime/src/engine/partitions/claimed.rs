@@ -1,0 +1,223 @@
+//! Runs a partition that this process has claimed from the queue of a repository, from its rows alone: the job by its name,
+//! the place of the step by the journal, the parameters and the context as they are stored.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::runner::PartitionRunner;
+use crate::definition::{
+    Binding, Environment, ExecutionId, JobContext, JobInfo, Parameter, Parameters, StepInfo, StopSignal,
+    Values, resolve_beside,
+};
+use crate::engine::faults::skip_count::SkipCount;
+use crate::engine::flow::journal::Journal;
+use crate::engine::flow::replay::Replaying;
+use crate::engine::flow::seek::{Found, seek};
+use crate::engine::flow::steps::jobs_by_name;
+use crate::engine::options::RunOptions;
+use crate::observe::StepLive;
+use crate::repository::work_queue::Claim;
+use crate::repository::{Counters, Ownership, Repository, RepositoryError};
+
+/// The executions whose resources are kept for further partitions.
+const MOST_KNOWN: usize = 8;
+
+/// What became of a claimed partition.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    /// It ended, and its end is recorded.
+    Ended,
+    /// It has not begun, because the job is to stop.
+    NotBegun,
+    /// This process cannot run partitions of this execution, for that reason.
+    Declined(String),
+}
+
+/// Supplies the secret parameters of a job in an execution, which no repository stores.
+pub(crate) type Secrets = Arc<dyn Fn(&JobInfo, ExecutionId) -> Parameters + Send + Sync>;
+
+/// Runs claimed partitions. The threads of a worker share one.
+pub(crate) struct ClaimedRunner {
+    repository: Arc<dyn Repository>,
+    /// The jobs of the program by name, with those that are nested in them.
+    jobs: BTreeMap<&'static str, &'static JobInfo>,
+    options: RunOptions,
+    secrets: Secrets,
+    /// The executions that partitions were run of, the last one last.
+    known: Mutex<VecDeque<Arc<Known>>>,
+}
+
+/// An execution that this process runs partitions of.
+struct Known {
+    ownership: Ownership,
+    job: &'static JobInfo,
+    /// With the resources and databases that all partitions of the execution share.
+    environment: Environment,
+    /// The skips of its steps.
+    skipped: Mutex<BTreeMap<String, SkipCount>>,
+}
+
+/// The place of a step in its job.
+pub(super) struct StepPlace {
+    pub(super) info: &'static StepInfo,
+    /// The bindings around it, outermost first.
+    pub(super) bindings: Vec<&'static [Binding]>,
+}
+
+/// What the claimed partitions of a step share.
+pub(super) struct SharedByClaims {
+    pub(super) job: &'static JobInfo,
+    pub(super) skipped: SkipCount,
+    pub(super) live: Arc<StepLive>,
+}
+
+impl ClaimedRunner {
+    pub(crate) fn new(
+        repository: Arc<dyn Repository>,
+        jobs: &[&'static JobInfo],
+        options: RunOptions,
+        secrets: Secrets,
+    ) -> Self {
+        Self { repository, jobs: jobs_by_name(jobs), options, secrets, known: Mutex::default() }
+    }
+
+    /// The jobs of the program, with those that are nested in them.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &'static JobInfo> {
+        self.jobs.values().copied()
+    }
+
+    /// Runs a claimed partition to its end. It stops after its chunk when the job is to stop or `drain` is raised.
+    ///
+    /// # Errors
+    /// When the repository is lost, or the worker: then the end of the partition is not recorded.
+    pub(crate) fn run(&self, claim: &Claim, drain: &StopSignal) -> Result<Ran, RepositoryError> {
+        let known = match self.known(claim)? {
+            Ok(known) => known,
+            Err(why) => return Ok(Ran::Declined(why)),
+        };
+        let stop = drain.of_execution();
+        let job = JobContext {
+            job: claim.job.clone(),
+            instance: claim.ownership.instance,
+            execution: claim.ownership.execution,
+            parameters: known.environment.job.parameters.clone(),
+            stop: stop.clone(),
+            values: Values::new(claim.job_context.clone()),
+        };
+        let environment = known.environment.of_job(job);
+        let place = match self.place(claim, &known, &environment)? {
+            Ok(place) => place,
+            Err(why) => return Ok(Ran::Declined(why)),
+        };
+        let options = RunOptions { stop, durability: claim.durability, ..self.options.clone() };
+        let shared = SharedByClaims {
+            job: known.job,
+            skipped: known.skipped(claim),
+            live: Arc::new(StepLive::new(claim.step.clone(), Counters::default())),
+        };
+        let runner =
+            PartitionRunner::of_claim(&self.repository, claim, &place, &environment, options, &shared, drain);
+        Ok(runner.run_if_wanted(&claim.partition)?.map_or(Ran::NotBegun, |_| Ran::Ended))
+    }
+
+    /// The execution of a claim, with its resources; or why this process cannot run it.
+    fn known(&self, claim: &Claim) -> Result<Result<Arc<Known>, String>, RepositoryError> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = all.iter().position(|known| known.ownership == claim.ownership)
+            && let Some(known) = all.remove(at)
+        {
+            all.push_back(Arc::clone(&known));
+            return Ok(Ok(known));
+        }
+        let Some(job) = self.jobs.get(claim.job.as_str()) else {
+            return Ok(Err(format!("this program has no job `{}`", claim.job)));
+        };
+        let parameters = match self.parameters(job, claim.ownership.execution)? {
+            Ok(parameters) => parameters,
+            Err(why) => return Ok(Err(why)),
+        };
+        let context = JobContext {
+            job: claim.job.clone(),
+            instance: claim.ownership.instance,
+            execution: claim.ownership.execution,
+            parameters,
+            stop: StopSignal::new(),
+            values: Values::default(),
+        };
+        let environment = Environment::new(context, self.repository.database());
+        #[cfg(feature = "async")]
+        let environment = environment.in_runtime(self.options.runtime.clone());
+        let known =
+            Arc::new(Known { ownership: claim.ownership, job, environment, skipped: Mutex::default() });
+        all.push_back(Arc::clone(&known));
+        if all.len() > MOST_KNOWN {
+            all.pop_front();
+        }
+        Ok(Ok(known))
+    }
+
+    /// The parameters of an execution: the stored ones, and the secrets of this process.
+    fn parameters(
+        &self,
+        job: &'static JobInfo,
+        execution: ExecutionId,
+    ) -> Result<Result<Parameters, String>, RepositoryError> {
+        let stored = self.repository.execution(execution)?.parameters;
+        let (mut declared, mut ours) = (Parameters::new(), Vec::new());
+        for parameter in stored {
+            let is_declared = job.parameters.iter().any(|spec| spec.name == parameter.name);
+            let (value, identifying) = (parameter.value, parameter.identifying);
+            let whole = Parameter { value, identifying, secret: false };
+            if is_declared {
+                declared.insert(&parameter.name, whole);
+            } else {
+                ours.push((parameter.name, whole));
+            }
+        }
+        Ok(match resolve_beside(job, &declared, &(self.secrets)(job, execution)) {
+            Ok(mut parameters) => {
+                for (name, parameter) in ours {
+                    parameters.insert(&name, parameter);
+                }
+                Ok(parameters)
+            }
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// The place of the step, found along what the instance has passed; the outputs on the way are left in the environment.
+    fn place(
+        &self,
+        claim: &Claim,
+        known: &Known,
+        environment: &Environment,
+    ) -> Result<Result<StepPlace, String>, RepositoryError> {
+        let job = known.job;
+        let replaying = match Replaying::of(&self.repository, job, &environment.job.parameters) {
+            Ok(replaying) => replaying,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let passed = replaying.as_ref().map_or(&[][..], Replaying::passed).iter().cloned();
+        let journal = Journal::new(passed.chain(self.repository.journal(claim.ownership.execution)?));
+        let lacks = || format!("job `{}` of this program does not reach step `{}`", job.name, claim.step);
+        Ok(match seek(job.flow, &journal, &claim.step) {
+            Some(Found { step: Some(info), bindings, outputs }) if info.options.partitioning.is_some() => {
+                for (step, json) in outputs {
+                    environment.leave_output(&step, json);
+                }
+                Ok(StepPlace { info, bindings })
+            }
+            _ => Err(lacks()),
+        })
+    }
+}
+
+impl Known {
+    /// The count of the step's skips, which all its partitions in this process share.
+    fn skipped(&self, claim: &Claim) -> SkipCount {
+        let mut all = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(claim.step.clone()).or_insert_with(|| SkipCount::new(claim.skipped));
+        count.raise_to(claim.skipped);
+        count.clone()
+    }
+}

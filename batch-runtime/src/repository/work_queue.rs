@@ -1,0 +1,228 @@
+//! The partitions that wait for workers in other processes, and the workers.
+//!
+//! The rows of the partitions are the queue: a manager offers them, a worker claims one, and nothing that is sent between
+//! the two is needed for any of it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ContextMap, Counters, ExecutionLock, Owner, OwnerState, Ownership, PartitionExecution, RepositoryError,
+};
+use crate::definition::{Durability, ExecutionId, StepExecutionId};
+
+/// The exit code of a partition whose worker was lost.
+pub(crate) const WORKER_LOST: &str = "WORKER_LOST";
+/// The exit code of a partition that a worker handed back because it drains.
+pub(crate) const HANDED_BACK: &str = "HANDED_BACK";
+/// The number of workers that a partition may lose in a row, without a commit in between, before it fails.
+pub(crate) const MOST_LOSSES: u32 = 3;
+
+/// The number of a worker in its repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct WorkerId(pub i64);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A worker that joins.
+#[derive(Debug, Clone, Copy)]
+pub struct NewWorker<'a> {
+    /// The names of the queues that it takes partitions from.
+    pub queues: &'a [String],
+    /// The number of partitions that it runs at the same time.
+    pub slots: u32,
+}
+
+/// A worker that has joined. Dropping it says that the worker has ended.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its number.
+    pub id: WorkerId,
+    /// Held while the worker is alive.
+    pub lock: ExecutionLock,
+}
+
+/// What a manager wants for the partitions of its step.
+#[derive(Debug, Clone, Copy)]
+pub struct Tend<'a> {
+    /// The queue to offer them in.
+    pub queue: &'a str,
+    /// The number of partitions that may be offered or held at the same time.
+    pub at_once: Option<usize>,
+    /// Whether an earlier owner may still run them, so that their files have to be taken over.
+    pub contested: bool,
+    /// Offers nothing more: the step stops or fails.
+    pub ends: bool,
+}
+
+/// The partitions of a step, as a manager sees them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// Those that no worker has taken yet.
+    pub waiting: u64,
+    /// The number that each worker holds.
+    pub held: Vec<(WorkerId, u64)>,
+    /// The complete ones.
+    pub completed: u64,
+    /// Those that ended in another way in this execution.
+    pub failed: u64,
+    /// The committed work of this execution, including that of lost workers.
+    pub counters: Counters,
+    /// Whether the execution is asked to stop.
+    pub stop_requested: bool,
+    /// What happened to workers since the last look, in words.
+    pub events: Vec<String>,
+}
+
+impl Tended {
+    /// The number of partitions that workers hold.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.held.iter().map(|(_, many)| many).sum()
+    }
+
+    /// Returns whether no partition can end any more, or complete the step.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+}
+
+/// The answer to a worker that looks for work.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It now holds this partition.
+    Partition(Box<Claim>),
+    /// Nothing is offered that it could run.
+    Nothing,
+    /// It is to take nothing more, and to hand back what it holds.
+    Drain,
+}
+
+/// A partition that a worker holds, with what it needs to run it.
+#[derive(Debug)]
+pub struct Claim {
+    /// The partition.
+    pub partition: PartitionExecution,
+    /// The queue that it was offered in.
+    pub queue: String,
+    /// The name of its step in the job.
+    pub step: String,
+    /// The job.
+    pub job: String,
+    /// The right to write on behalf of its execution.
+    pub ownership: Ownership,
+    /// The crash that its commits must survive.
+    pub durability: Durability,
+    /// The items that all partitions of the step have skipped so far.
+    pub skipped: u64,
+    /// The context of the job.
+    pub job_context: ContextMap,
+}
+
+/// A worker, for lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerRow {
+    /// Its number.
+    pub id: WorkerId,
+    /// Its process.
+    pub owner: Owner,
+    /// The queues that it takes partitions from.
+    pub queues: Vec<String>,
+    /// The number of partitions that it runs at the same time.
+    pub slots: u32,
+    /// The partitions that it holds.
+    pub holds: Vec<String>,
+    /// When it joined.
+    pub started: Timestamp,
+    /// Whether it was told to drain.
+    pub drains: bool,
+    /// What it would need for the last partition that it could not run.
+    pub declined: Option<String>,
+    /// Whether it is alive.
+    pub state: OwnerState,
+}
+
+/// The queue of partitions in a repository. Every method is one transaction, as in [`Repository`](super::Repository).
+pub trait WorkQueue: Send + Sync + fmt::Debug {
+    /// Adds a worker.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError>;
+
+    /// Offers the partitions of a step that nobody runs, as far as `tend` allows. Fences the partitions of lost workers,
+    /// and gives them and those that were handed back a new step execution, with the context of the last one. A partition
+    /// that has lost [three workers](WorkerRow) in a row without a commit in between fails. Writes nothing if there is
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fenced`] if the execution has another owner by now.
+    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError>;
+
+    /// Takes the first partition that is offered in one of these queues, except those of the executions that the worker
+    /// has declined. An execution whose owner is dead or which is asked to stop offers nothing.
+    ///
+    /// # Errors
+    /// If the repository cannot be read or written.
+    fn claim(
+        &self,
+        worker: WorkerId,
+        queues: &[String],
+        declined: &BTreeSet<ExecutionId>,
+    ) -> Result<Claimed, RepositoryError>;
+
+    /// Gives a claimed partition back that has not begun. With a reason, it is offered to others at once, and the reason is
+    /// kept for those who wonder why nobody runs it.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn decline(&self, worker: WorkerId, claim: &Claim, why: Option<&str>) -> Result<(), RepositoryError>;
+
+    /// Gives up a claimed partition whose end the worker could not record: it counts as lost. Does nothing if the worker
+    /// no longer holds it.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn give_up(&self, worker: WorkerId, partition: StepExecutionId, why: &str)
+    -> Result<(), RepositoryError>;
+
+    /// The workers that have not ended.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn workers(&self) -> Result<Vec<WorkerRow>, RepositoryError>;
+
+    /// Tells a worker to take nothing more, to hand back what it holds after the current chunks, and to end. Returns
+    /// whether there is such a worker.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn drain(&self, worker: WorkerId) -> Result<bool, RepositoryError>;
+
+    /// Returns whether a worker is to take nothing more.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError>;
+
+    /// The committed work of the partitions of a step in this execution, including that of lost workers.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn counters(&self, owner: Ownership, step: &str) -> Result<Counters, RepositoryError>;
+
+    /// The context of the job, as its steps and partitions have committed it.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn job_context(&self, owner: Ownership) -> Result<ContextMap, RepositoryError>;
+}

@@ -1,0 +1,166 @@
+//! Says how workers are started.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The arguments of a program that make it a worker of the manager that starts it.
+pub(super) const ATTACHED: [&str; 2] = ["worker", "--attached"];
+
+/// Starts workers for a [`Manager`](super::Manager), each as a child process that lives as long as its worker.
+///
+/// The manager tells the child on its standard input what to do, keeps that open while it wants the worker, and reads what
+/// the worker says on standard output and standard error. So `ssh` and the like serve as well as the program itself.
+pub trait Deployer: Send + Sync + fmt::Debug {
+    /// The command for the worker with this number, counted from 1. It must run the program with the arguments `worker
+    /// --attached`.
+    fn command(&self, number: u32) -> Command;
+}
+
+/// Starts workers as processes of the same program on this machine. Its `main` must be that of
+/// [`main!`](crate::main).
+#[derive(Debug, Clone)]
+pub struct LocalProcesses {
+    program: PathBuf,
+}
+
+impl LocalProcesses {
+    /// Workers of this program.
+    ///
+    /// # Errors
+    /// If the system does not say which program this is.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { program: std::env::current_exe()? })
+    }
+}
+
+impl Deployer for LocalProcesses {
+    fn command(&self, _number: u32) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(ATTACHED);
+        command
+    }
+}
+
+/// Starts workers by a command of the user's, such as `ssh {host} /opt/etl/job {worker}`.
+#[derive(Debug, Clone)]
+pub struct CommandTemplate {
+    template: String,
+    /// A host for each worker, in turn.
+    hosts: Vec<String>,
+}
+
+/// An unusable command for workers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// It does not say where the arguments of the worker go.
+    #[error(
+        "the command for workers, `{0}`, does not contain `{{worker}}`, which stands for the arguments of the program"
+    )]
+    NoWorker(String),
+    /// It wants hosts, and there are none.
+    #[error("the command for workers, `{0}`, contains `{{host}}`: name the hosts, as in `--hosts a,b*2`")]
+    NoHosts(String),
+    /// There are hosts, and it does not want them.
+    #[error("the command for workers, `{0}`, does not contain `{{host}}`, but hosts are given")]
+    NoHost(String),
+    /// A host cannot be understood.
+    #[error("`{0}` is not a list of hosts: write `a,b*2` for one worker on a and two on b")]
+    Hosts(String),
+}
+
+impl CommandTemplate {
+    /// A command for the shell, in which `{worker}` stands for the arguments of the program and `{n}` for the number of the
+    /// worker. With `{host}` in it, `hosts` lists where workers run: `a,b*2` for one on a and two on b.
+    ///
+    /// ```
+    /// use batch_runtime::workers::CommandTemplate;
+    ///
+    /// let workers = CommandTemplate::new("ssh {host} /opt/etl/job {worker}", Some("a,b*2"))?;
+    /// assert_eq!(workers.hosts(), ["a", "b", "b"]);
+    /// assert!(CommandTemplate::new("ssh a /opt/etl/job", None).is_err());
+    /// # Ok::<(), batch_runtime::workers::TemplateError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the command has no `{worker}`, or hosts are missing, unwanted or unreadable.
+    pub fn new(template: &str, hosts: Option<&str>) -> Result<Self, TemplateError> {
+        let of = || template.to_owned();
+        if !template.contains("{worker}") {
+            return Err(TemplateError::NoWorker(of()));
+        }
+        let hosts = match (hosts, template.contains("{host}")) {
+            (None, true) => return Err(TemplateError::NoHosts(of())),
+            (Some(_), false) => return Err(TemplateError::NoHost(of())),
+            (None, false) => Vec::new(),
+            (Some(hosts), true) => parsed(hosts).ok_or_else(|| TemplateError::Hosts(hosts.to_owned()))?,
+        };
+        Ok(Self { template: of(), hosts })
+    }
+
+    /// A host for each worker that may run at the same time; empty if the command wants none.
+    #[must_use]
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+}
+
+/// The hosts of a list such as `a,b*2`.
+fn parsed(list: &str) -> Option<Vec<String>> {
+    let mut hosts = Vec::new();
+    for part in list.split(',') {
+        let (host, many) = match part.trim().rsplit_once('*') {
+            Some((host, many)) => (host, many.parse().ok().filter(|many| *many > 0)?),
+            None => (part.trim(), 1),
+        };
+        // It becomes a word of the shell.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:@[]%".contains(c);
+        if host.is_empty() || host.starts_with('-') || !host.chars().all(is_plain) {
+            return None;
+        }
+        hosts.extend(std::iter::repeat_n(host.to_owned(), many));
+    }
+    Some(hosts)
+}
+
+impl Deployer for CommandTemplate {
+    fn command(&self, number: u32) -> Command {
+        let mut filled =
+            self.template.replace("{worker}", &ATTACHED.join(" ")).replace("{n}", &number.to_string());
+        if let Some(last) = self.hosts.len().checked_sub(1) {
+            let at = (number.saturating_sub(1) as usize) % (last + 1);
+            filled = filled.replace("{host}", &self.hosts[at]);
+        }
+        let mut command = Command::new("/bin/sh");
+        // The worker takes the place of the shell, so that its end is seen at once.
+        command.arg("-c").arg(format!("exec {filled}"));
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_take_turns() {
+        let template = CommandTemplate::new("ssh {host} job-{n} {worker}", Some("a, b*2")).unwrap();
+        let last = |number| {
+            let command = template.command(number);
+            command.get_args().last().unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!(last(1), "exec ssh a job-1 worker --attached");
+        assert_eq!(last(3), "exec ssh b job-3 worker --attached");
+        assert_eq!(last(4), "exec ssh a job-4 worker --attached");
+    }
+
+    #[test]
+    fn a_host_cannot_be_an_option_or_a_command() {
+        for hosts in ["", "a,", "-oProxyCommand=x", "a;b", "a b", "a*0", "a*x", "$(x)"] {
+            let error = CommandTemplate::new("ssh {host} {worker}", Some(hosts)).unwrap_err();
+            assert_eq!(error, TemplateError::Hosts(hosts.to_owned()));
+        }
+    }
+}

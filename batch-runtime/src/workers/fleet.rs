@@ -1,0 +1,292 @@
+//! The worker processes that a manager has started: starts the missing ones, listens to them, and notices their ends.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::deploy::Deployer;
+use super::orders::{Order, Secrets, WorkerSettings};
+use super::wake::Wake;
+use serde::Serialize;
+
+use crate::definition::Failure;
+
+/// A worker that ends sooner without having taken a partition has failed to start.
+const AT_ONCE: Duration = Duration::from_secs(10);
+/// The number of failed starts in a row after which no worker is started any more.
+const MOST_FAILED: u32 = 5;
+/// The longest wait between two failed starts; the first is one second, each further one twice the one before.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The last lines of a worker that are kept for the failure.
+const KEPT_LINES: usize = 5;
+/// How long workers may take to end by themselves once the manager wants them no more.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Is told each line that a worker writes on standard error, with the name of the worker.
+pub(super) type Lines = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The worker processes of a manager.
+pub(super) struct Fleet {
+    deployer: Box<dyn Deployer>,
+    /// The number of workers at most.
+    most: u32,
+    /// For each worker, with a number of its own.
+    settings: WorkerSettings,
+    /// The secrets of the executions so far, for workers that start later.
+    secrets: Vec<Vec<u8>>,
+    wake: Wake,
+    lines: Lines,
+    running: Vec<Running>,
+    /// The number of the worker that was started last.
+    number: u32,
+    failed: u32,
+    not_before: Option<Instant>,
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet")
+            .field("deployer", &self.deployer)
+            .field("most", &self.most)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A worker process.
+struct Running {
+    number: u32,
+    child: Child,
+    /// Open while the worker is wanted.
+    orders: Option<ChildStdin>,
+    began: Instant,
+    heard: Arc<Heard>,
+}
+
+/// What a worker has said so far.
+#[derive(Default)]
+struct Heard {
+    has_claimed: AtomicBool,
+    last_lines: Mutex<VecDeque<String>>,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        deployer: Box<dyn Deployer>,
+        most: u32,
+        settings: WorkerSettings,
+        wake: Wake,
+        lines: Lines,
+    ) -> Self {
+        Self {
+            deployer,
+            most,
+            settings,
+            secrets: Vec::new(),
+            wake,
+            lines,
+            running: Vec::new(),
+            number: 0,
+            failed: 0,
+            not_before: None,
+        }
+    }
+
+    /// Sets the number of partitions that each worker runs at the same time.
+    pub(super) fn set_slots(&mut self, slots: u32) {
+        self.settings.slots = slots.max(1);
+    }
+
+    /// Sets who is told what the workers write on standard error.
+    pub(super) fn set_lines(&mut self, lines: Lines) {
+        self.lines = lines;
+    }
+
+    /// Tells all workers the secret parameters of an execution.
+    pub(super) fn share(&mut self, secrets: Secrets) {
+        if !secrets.values.is_empty() {
+            let line = line_of(&Order { secrets: Some(secrets) });
+            self.running.iter_mut().for_each(|worker| worker.tell(&line));
+            self.secrets.push(line);
+        }
+    }
+
+    /// Starts workers until there are enough for that many partitions, and tells idle ones if there is something to take.
+    ///
+    /// # Errors
+    /// If workers end again and again before they have taken a partition.
+    pub(super) fn tend(&mut self, partitions: u64, waiting: u64) -> Result<(), Failure> {
+        self.bury()?;
+        let wanted = partitions.div_ceil(u64::from(self.settings.slots)).min(u64::from(self.most));
+        let now = Instant::now();
+        while (self.running.len() as u64) < wanted && self.not_before.is_none_or(|pause| now >= pause) {
+            let started = self.start();
+            if let Err(error) = started {
+                self.has_failed(&format!("it cannot be started: {error}"), &[])?;
+            }
+        }
+        if waiting > 0 {
+            let look = line_of(&Order::default());
+            self.running.iter_mut().for_each(|worker| worker.tell(&look));
+        }
+        Ok(())
+    }
+
+    /// The time until the next start, after one that failed.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.not_before.map(|pause| pause.saturating_duration_since(Instant::now()))
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        self.number += 1;
+        let number = self.number;
+        let mut command = self.deployer.command(number);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let heard = Arc::new(Heard::default());
+        let orders = child.stdin.take();
+        if let Some(output) = child.stdout.take() {
+            let (heard, wake) = (Arc::clone(&heard), self.wake.clone());
+            listen("hints", output, move |line| {
+                if line == "claimed" {
+                    heard.has_claimed.store(true, Ordering::Relaxed);
+                }
+                wake.wake();
+            })?;
+        }
+        if let Some(errors) = child.stderr.take() {
+            let (heard, lines, wake) = (Arc::clone(&heard), Arc::clone(&self.lines), self.wake.clone());
+            listen("lines of a worker", errors, move |line| {
+                if line.is_empty() {
+                    return wake.wake();
+                }
+                lines(&format!("[worker {number}] {line}"));
+                let mut last = heard.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.len() == KEPT_LINES {
+                    last.pop_front();
+                }
+                last.push_back(line.to_owned());
+            })?;
+        }
+        let mut worker = Running { number, child, orders, began: Instant::now(), heard };
+        worker.tell(&line_of(&WorkerSettings { number, ..self.settings.clone() }));
+        self.secrets.iter().for_each(|secrets| worker.tell(secrets));
+        self.running.push(worker);
+        Ok(())
+    }
+
+    /// Removes the workers that have ended.
+    fn bury(&mut self) -> Result<(), Failure> {
+        let mut at = 0;
+        while at < self.running.len() {
+            let worker = &mut self.running[at];
+            match worker.child.try_wait() {
+                Ok(None) => {
+                    if worker.heard.has_claimed.load(Ordering::Relaxed) {
+                        (self.failed, self.not_before) = (0, None);
+                    }
+                    at += 1;
+                }
+                Ok(Some(status)) => {
+                    let ended = self.running.swap_remove(at);
+                    self.has_ended(&ended, status)?;
+                }
+                Err(error) => {
+                    tracing::warn!(worker = worker.number, %error, "a worker process cannot be waited for");
+                    at += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has_ended(&mut self, worker: &Running, status: ExitStatus) -> Result<(), Failure> {
+        let has_claimed = worker.heard.has_claimed.load(Ordering::Relaxed);
+        if has_claimed || worker.began.elapsed() >= AT_ONCE {
+            (self.failed, self.not_before) = (0, None);
+            return Ok(());
+        }
+        let last = worker.heard.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let last: Vec<String> = last.iter().cloned().collect();
+        self.has_failed(&format!("it ended at once ({status})"), &last)
+    }
+
+    fn has_failed(&mut self, why: &str, lines: &[String]) -> Result<(), Failure> {
+        self.failed += 1;
+        if self.failed >= MOST_FAILED {
+            let said =
+                if lines.is_empty() { String::new() } else { format!("; it said: {}", lines.join(" / ")) };
+            return Err(Failure::new(format!(
+                "{} workers in a row could not run; of the last one: {why}{said}",
+                self.failed
+            )));
+        }
+        let pause = Duration::from_secs(1 << (self.failed - 1)).min(LONGEST_PAUSE);
+        self.not_before = Some(Instant::now() + pause);
+        (self.lines)(&format!("a worker could not run: {why}; the next one starts in {} s", pause.as_secs()));
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Writes an order. A worker that no longer reads has ended, or will be seen to end.
+    fn tell(&mut self, line: &[u8]) {
+        if let Some(orders) = &mut self.orders
+            && orders.write_all(line).is_err()
+        {
+            self.orders = None;
+        }
+    }
+}
+
+fn line_of(order: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(order).expect("orders are plain JSON");
+    line.push(b'\n');
+    line
+}
+
+/// Reads lines in a thread of its own until they end. Calls `hear` with each, and with an empty one at the end.
+fn listen(
+    name: &str,
+    lines: impl Read + Send + 'static,
+    hear: impl Fn(&str) + Send + 'static,
+) -> io::Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let mut lines = BufReader::new(lines);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                let text = String::from_utf8_lossy(&line);
+                let text = text.trim_end_matches(['\n', '\r']);
+                if !text.is_empty() {
+                    hear(text);
+                }
+                line.clear();
+            }
+            hear("");
+        })
+        .map(drop)
+}
+
+impl Drop for Fleet {
+    /// Closes the orders of all workers, which ends them, and kills those that do not end.
+    fn drop(&mut self) {
+        self.running.iter_mut().for_each(|worker| worker.orders = None);
+        let until = Instant::now() + GRACE;
+        for worker in &mut self.running {
+            while matches!(worker.child.try_wait(), Ok(None)) && Instant::now() < until {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if matches!(worker.child.try_wait(), Ok(None)) {
+                tracing::warn!(worker = worker.number, "a worker does not end, and is killed");
+                let _ = worker.child.kill();
+                let _ = worker.child.wait();
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Has the partitions of steps run by workers.
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::deploy::Deployer;
+use super::fingerprint::{fingerprint, queue_of};
+use super::fleet::{Fleet, Lines};
+use super::orders::{Secrets, WorkerSettings};
+use super::wake::Wake;
+use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
+use crate::repository::work_queue::{Tend, Tended, WorkQueue};
+use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
+
+/// The first wait between two looks at the partitions; each is twice the one before while nothing changes.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(1);
+/// How long partitions may wait for a first worker before the user is told what is missing.
+const ALONE: Duration = Duration::from_secs(10);
+
+/// Offers the partitions of steps to workers, and waits until they have run them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use batch_runtime::engine::RunOptions;
+/// use batch_runtime::workers::Manager;
+///
+/// // Partitions are run by workers that somebody else has started.
+/// let options = RunOptions { partitions: Arc::new(Manager::remote()), ..RunOptions::default() };
+/// ```
+pub struct Manager {
+    /// The workers that it starts; `None` if others start them.
+    fleet: Option<Mutex<Fleet>>,
+    token: Option<String>,
+    /// How long partitions wait for a worker before the step fails.
+    most_wait: Option<Duration>,
+    wake: Wake,
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("fleet", &self.fleet).finish_non_exhaustive()
+    }
+}
+
+impl Manager {
+    /// Offers partitions to all workers of the same program on the same repository.
+    #[must_use]
+    pub fn remote() -> Self {
+        Self { fleet: None, token: None, most_wait: None, wake: Wake::default() }
+    }
+
+    /// Starts up to `most` workers on that repository, a path or a URL, when partitions wait for one, and ends them with the
+    /// job. Each runs one partition at a time.
+    #[must_use]
+    pub fn starting(repository: impl Into<String>, deployer: impl Deployer + 'static, most: u32) -> Self {
+        let (token, wake) = (uuid::Uuid::new_v4().simple().to_string(), Wake::default());
+        let settings =
+            WorkerSettings { repository: repository.into(), token: token.clone(), slots: 1, number: 0 };
+        let lines: Lines = Arc::new(|line| {
+            // If standard error is closed, there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
+        let fleet = Fleet::new(Box::new(deployer), most, settings, wake.clone(), lines);
+        Self { fleet: Some(Mutex::new(fleet)), token: Some(token), most_wait: None, wake }
+    }
+
+    /// Lets each worker that it starts run that many partitions at the same time.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.get_mut().unwrap_or_else(PoisonError::into_inner).set_slots(slots);
+        }
+        self
+    }
+
+    /// Says who is told the lines that the workers write on standard error (default: they go to that of this process).
+    #[must_use]
+    pub fn lines(mut self, lines: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.get_mut().unwrap_or_else(PoisonError::into_inner).set_lines(Arc::new(lines));
+        }
+        self
+    }
+
+    /// Lets a step fail whose partitions have waited that long without any worker (default: they wait as long as it takes).
+    #[must_use]
+    pub fn wait_at_most(mut self, most: Duration) -> Self {
+        self.most_wait = Some(most);
+        self
+    }
+}
+
+impl PartitionHandler for Manager {
+    fn handle(
+        &self,
+        work: &PartitionWork<'_>,
+        _partitions: &[PartitionExecution],
+    ) -> Result<(), PartitionsError> {
+        let repository = work.repository();
+        let queue = repository.work_queue().ok_or_else(|| RepositoryError::Unusable {
+            place: repository.url(),
+            what: "has no queue for workers: use SQLite or PostgreSQL, or run without `--workers`".to_owned(),
+        })?;
+        let before = queue.job_context(work.ownership())?;
+        let done =
+            Managing { manager: self, work, queue, name: queue_of(self.token.as_deref(), work.job()) }.run();
+        let now = queue.job_context(work.ownership())?;
+        work.take_over_context(&before, now);
+        done
+    }
+}
+
+/// The partitions of one step.
+struct Managing<'m> {
+    manager: &'m Manager,
+    work: &'m PartitionWork<'m>,
+    queue: &'m dyn WorkQueue,
+    /// The name of the queue.
+    name: String,
+}
+
+impl Managing<'_> {
+    fn run(&self) -> Result<(), PartitionsError> {
+        let Self { work, .. } = self;
+        self.share_secrets();
+        let mut pause = SHORTEST;
+        let mut last = Tended::default();
+        let mut ends = false;
+        let mut stop_passed_on = false;
+        // When the partitions began to wait without any worker.
+        let mut alone_since = Some(Instant::now());
+        let mut told = false;
+        loop {
+            let moment = self.manager.wake.now();
+            if work.is_stopping() && !stop_passed_on {
+                stop_passed_on = true;
+                self.pass_stop_on()?;
+            }
+            ends |= work.is_stopping();
+            let (at_once, contested) = (work.limit(), work.owner_may_live());
+            let tend = Tend { queue: &self.name, at_once, contested, ends };
+            let mut tended = self.queue.tend(work.ownership(), work.step(), &tend)?;
+            for event in std::mem::take(&mut tended.events) {
+                work.tell(&event);
+            }
+            work.show(&tended.counters, tended.completed);
+            if tended.stop_requested && !work.is_stopping() {
+                work.request_stop();
+                continue;
+            }
+            if tended.has_failed() && !ends {
+                // What nobody has taken yet is withdrawn.
+                ends = true;
+                continue;
+            }
+            if tended.held() == 0 && (ends || tended.waiting == 0) {
+                return Ok(());
+            }
+            let next_start = if ends { None } else { self.tend_fleet(&tended)? };
+            if tended.held() > 0 || tended.completed > last.completed {
+                (alone_since, told) = (None, false);
+            } else {
+                let since = *alone_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= ALONE && !told {
+                    told = true;
+                    work.tell(&self.why_alone()?);
+                }
+                if self.manager.most_wait.is_some_and(|most| since.elapsed() >= most) {
+                    return Err(PartitionsError::Failed(crate::definition::Failure::new(self.why_alone()?)));
+                }
+            }
+            let woken =
+                self.manager.wake.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
+            pause = if woken || tended != last { SHORTEST } else { (pause * 2).min(LONGEST) };
+            last = tended;
+        }
+    }
+
+    /// Lets the workers hear of a stop that only this process knows of.
+    fn pass_stop_on(&self) -> Result<(), RepositoryError> {
+        match self.work.repository().request_stop(self.work.ownership().execution) {
+            Err(RepositoryError::NotRunning { .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The workers that this manager starts need the secrets of the job, which no repository stores.
+    fn share_secrets(&self) {
+        if let Some(fleet) = &self.manager.fleet {
+            let secrets = Secrets { execution: self.work.ownership().execution, values: self.work.secrets() };
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).share(secrets);
+        }
+    }
+
+    /// Returns the time until the next start, if that is to be waited for.
+    fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, PartitionsError> {
+        let Some(fleet) = &self.manager.fleet else { return Ok(None) };
+        let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        fleet.tend(tended.held() + tended.waiting, tended.waiting)?;
+        Ok(fleet.pause())
+    }
+
+    /// Why no worker takes a partition, as far as the repository knows.
+    fn why_alone(&self) -> Result<String, RepositoryError> {
+        let mut workers = self.queue.workers()?;
+        workers.retain(|worker| worker.state == OwnerState::Alive && !worker.drains);
+        let of_ours: Vec<_> = workers.iter().filter(|worker| worker.queues.contains(&self.name)).collect();
+        if let Some((worker, why)) =
+            of_ours.iter().find_map(|worker| worker.declined.as_ref().map(|why| (worker.id, why)))
+        {
+            return Ok(format!("no worker runs its partitions; worker {worker} says: {why}"));
+        }
+        let job = self.work.job();
+        Ok(match (of_ours.len(), workers.len()) {
+            (0, 0) => {
+                "no worker is there to run its partitions: start one with the command `worker`".to_owned()
+            }
+            (0, others) => {
+                let hosts: std::collections::BTreeSet<_> =
+                    workers.iter().map(|worker| worker.owner.host.as_str()).collect();
+                let hosts: Vec<_> = hosts.into_iter().collect();
+                format!(
+                    "no worker knows job `{}` as this program does ({}): {others} workers run another build or program (on {})",
+                    job.name,
+                    fingerprint(job),
+                    hosts.join(", ")
+                )
+            }
+            (ours, _) => format!("all {ours} workers are busy with other partitions"),
+        })
+    }
+}

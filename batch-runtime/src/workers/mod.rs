@@ -1,0 +1,37 @@
+//! Runs the partitions of steps in other processes: on this machine, or on any that reaches the repository.
+//!
+//! A [`Manager`] runs the job. It offers the partitions of a step in the repository and waits until workers have run them.
+//! A [`Worker`] is another process of the same program. It takes partitions from the repository, one after the other, and
+//! commits their chunks as the manager itself would. Rows of the repository are all that the two share: what they send to
+//! each other beyond that only says "look now".
+//!
+//! A worker may die at any moment. Its partition then goes on elsewhere after its last commit, in the same execution. The
+//! lost worker can no longer commit anything of it, even if it was only slow.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use batch_runtime::operator::JobOperator;
+//! use batch_runtime::repository::sqlite::SqliteRepository;
+//! use batch_runtime::workers::{LocalProcesses, Manager};
+//!
+//! let repository = Arc::new(SqliteRepository::open("batch.db")?);
+//! let manager = Manager::starting("batch.db", LocalProcesses::new()?, 3);
+//! let operator = JobOperator::new(repository).partitions(Arc::new(manager));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! On the command line this is `run --workers local:3`.
+
+mod deploy;
+mod fingerprint;
+mod fleet;
+mod manager;
+mod orders;
+mod wake;
+mod worker;
+
+pub use deploy::{CommandTemplate, Deployer, LocalProcesses, TemplateError};
+pub use fingerprint::fingerprint;
+pub use manager::Manager;
+pub use orders::WorkerSettings;
+pub use worker::Worker;

@@ -1,0 +1,47 @@
+//! What a manager writes to the standard input of the workers that it starts: lines of JSON.
+//!
+//! The first line holds the settings. They may contain passwords, and arguments and environments are seen by others. Every
+//! further line lets the worker look for work at once; it may carry secrets that the worker will need. The end of the
+//! input is the order to drain.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::ExecutionId;
+
+/// The settings of a worker that a manager starts.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct WorkerSettings {
+    /// The repository, as a path or a URL.
+    pub repository: String,
+    /// The token of the manager, whose partitions alone the worker takes.
+    pub token: String,
+    /// The number of partitions that it runs at the same time.
+    pub slots: u32,
+    /// Its number, for messages.
+    pub number: u32,
+}
+
+impl fmt::Debug for WorkerSettings {
+    // The repository may contain a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerSettings").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// An order to a worker: to look for work.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// The secret parameters of an execution, as texts by their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) secrets: Option<Secrets>,
+}
+
+/// The secret parameters of an execution.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Secrets {
+    pub(super) execution: ExecutionId,
+    pub(super) values: BTreeMap<String, String>,
+}

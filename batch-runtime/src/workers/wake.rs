@@ -1,0 +1,44 @@
+//! Wakes threads that wait for something to do.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Wakes all threads that wait. Clones share one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wake(Arc<(Mutex<u64>, Condvar)>);
+
+impl Wake {
+    /// The moment up to which a thread has seen everything.
+    pub(super) fn now(&self) -> u64 {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the threads that wait, and those that are about to.
+    pub(super) fn wake(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is woken after that moment, at most that long. Returns whether it was woken.
+    pub(super) fn wait_after(&self, moment: u64, most: Duration) -> bool {
+        let (now, woken) = &*self.0;
+        let now = now.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = woken.wait_timeout_while(now, most, |now| *now == moment);
+        let (now, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *now != moment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_before_the_wait_is_not_lost() {
+        let wake = Wake::default();
+        let moment = wake.now();
+        wake.clone().wake();
+        assert!(wake.wait_after(moment, Duration::from_mins(1)));
+        assert!(!wake.wait_after(wake.now(), Duration::ZERO));
+    }
+}

@@ -1,0 +1,315 @@
+//! A process that runs partitions of other processes' jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::fingerprint::queue_of;
+use super::orders::Order;
+use super::wake::Wake;
+use crate::definition::{ExecutionId, JobInfo, Parameters, StopSignal, parse_parameters};
+use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets};
+use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
+use crate::repository::{Repository, RepositoryError};
+
+/// The first wait of an idle worker for work; each is twice the one before.
+const SHORTEST: Duration = Duration::from_millis(20);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(2);
+/// Between two looks whether the worker is to drain.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// Runs partitions that managers of the same program offer in the repository, until it is told to drain.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use batch_runtime::repository::sqlite::SqliteRepository;
+/// use batch_runtime::workers::Worker;
+///
+/// let repository = Arc::new(SqliteRepository::temporary()?);
+/// // Ends because there is nothing to do.
+/// Worker::new(repository, &[]).idle_exit(Duration::ZERO).run()?;
+/// # Ok::<(), batch_runtime::repository::RepositoryError>(())
+/// ```
+pub struct Worker {
+    repository: Arc<dyn Repository>,
+    jobs: Vec<&'static JobInfo>,
+    slots: u32,
+    token: Option<String>,
+    idle_exit: Option<Duration>,
+    drain: StopSignal,
+    options: RunOptions,
+    /// The secrets of this process.
+    secrets: Arc<dyn Fn(&JobInfo) -> Parameters + Send + Sync>,
+    /// The secrets that a manager has told it, by execution.
+    told: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
+    wake: Wake,
+    orders: Option<Box<dyn Read + Send + Sync>>,
+    /// Is told when the worker takes a partition and when it has ended one.
+    hint: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("slots", &self.slots).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// A worker for these jobs and those that are nested in them, which runs one partition at a time.
+    #[must_use]
+    pub fn new(repository: Arc<dyn Repository>, jobs: &[&'static JobInfo]) -> Self {
+        Self {
+            repository,
+            jobs: jobs.to_vec(),
+            slots: 1,
+            token: None,
+            idle_exit: None,
+            drain: StopSignal::new(),
+            options: RunOptions::default(),
+            secrets: Arc::new(|_| Parameters::new()),
+            told: Arc::default(),
+            wake: Wake::default(),
+            orders: None,
+            hint: Box::new(|_| ()),
+        }
+    }
+
+    /// Runs that many partitions at the same time (default: 1).
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots.max(1);
+        self
+    }
+
+    /// Takes partitions only of the manager with that token, which starts its own workers.
+    #[must_use]
+    pub fn only_for(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Ends after it had nothing to do for that long (default: never).
+    #[must_use]
+    pub fn idle_exit(mut self, after: Duration) -> Self {
+        self.idle_exit = Some(after);
+        self
+    }
+
+    /// Takes nothing more once this signal is raised, hands its partitions back after their current chunks, and ends.
+    #[must_use]
+    pub fn drain_on(mut self, signal: StopSignal) -> Self {
+        self.drain = signal;
+        self
+    }
+
+    /// Supplies the secret parameters of a job. The repository does not store them.
+    #[must_use]
+    pub fn secrets(mut self, secrets: impl Fn(&JobInfo) -> Parameters + Send + Sync + 'static) -> Self {
+        self.secrets = Arc::new(secrets);
+        self
+    }
+
+    /// Sets the tokio runtime for `async` processors, as in [`RunOptions::runtime`].
+    #[cfg(feature = "async")]
+    #[must_use]
+    pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.options.runtime = Some(runtime);
+        self
+    }
+
+    /// Lives as long as its manager: looks for work at each line from `orders`, and drains when they end. `hint` is told when
+    /// the worker takes a partition and when it has ended one. The first line of a manager, the [`WorkerSettings`](super::WorkerSettings), is no
+    /// longer among the orders.
+    #[must_use]
+    pub fn attached(
+        mut self,
+        orders: impl Read + Send + Sync + 'static,
+        hint: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        self.hint = Box::new(hint);
+        self.orders = Some(Box::new(orders));
+        self
+    }
+
+    /// Listens to the manager in a thread of its own.
+    fn listen(&mut self) {
+        let Some(orders) = self.orders.take() else { return };
+        let (drain, wake, told) = (self.drain.clone(), self.wake.clone(), Arc::clone(&self.told));
+        let listens = thread::Builder::new().name("orders".to_owned()).spawn(move || {
+            for line in BufReader::new(orders).lines() {
+                let Ok(line) = line else { break };
+                if let Ok(Order { secrets: Some(secrets) }) = serde_json::from_str(&line) {
+                    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                    told.insert(secrets.execution, secrets.values);
+                }
+                wake.wake();
+            }
+            drain.raise();
+            wake.wake();
+        });
+        if let Err(error) = listens {
+            tracing::warn!(%error, "the worker cannot listen to its manager, and ends");
+            self.drain.raise();
+        }
+    }
+
+    /// The secrets of this process, and those of the manager in front of them.
+    fn all_secrets(&self) -> Secrets {
+        let (own, told) = (Arc::clone(&self.secrets), Arc::clone(&self.told));
+        Arc::new(move |job, execution| {
+            let mut secrets = own(job);
+            let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let texts: Vec<_> = told
+                .get(&execution)
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| job.parameters.iter().any(|spec| spec.secret && spec.name == **name))
+                .map(|(name, text)| (name.as_str(), text.as_str()))
+                .collect();
+            // A text that does not fit is missed like one that is not there.
+            if let Ok(parsed) = parse_parameters(job, texts) {
+                for (name, parameter) in parsed.iter() {
+                    secrets.insert(name, parameter.clone());
+                }
+            }
+            secrets
+        })
+    }
+
+    /// Works until it is told to drain, or has been idle for too long.
+    ///
+    /// # Errors
+    /// If the repository has no queue, or cannot be written at the start.
+    pub fn run(mut self) -> Result<(), RepositoryError> {
+        self.listen();
+        let queue = self.repository.work_queue().ok_or_else(|| RepositoryError::Unusable {
+            place: self.repository.url(),
+            what: "has no queue for workers: use SQLite or PostgreSQL".to_owned(),
+        })?;
+        let runner = ClaimedRunner::new(
+            Arc::clone(&self.repository),
+            &self.jobs,
+            self.options.clone(),
+            self.all_secrets(),
+        );
+        let queues: Vec<String> = runner.jobs().map(|job| queue_of(self.token.as_deref(), job)).collect();
+        let Joined { id, lock } = queue.join(&NewWorker { queues: &queues, slots: self.slots })?;
+        tracing::info!(worker = id.0, slots = self.slots, "worker started");
+        let working = Working {
+            worker: &self,
+            queue,
+            runner: &runner,
+            queues: &queues,
+            id,
+            declined: Mutex::default(),
+            busy: AtomicUsize::new(0),
+            last_busy: Mutex::new(Instant::now()),
+        };
+        thread::scope(|scope| {
+            let slots: Vec<_> = (0..self.slots).map(|_| scope.spawn(|| working.slot())).collect();
+            while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
+                self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
+                if queue.drains(id).unwrap_or(false) {
+                    self.drain.raise();
+                }
+            }
+            self.wake.wake();
+        });
+        drop(lock);
+        tracing::info!(worker = id.0, "worker ended");
+        Ok(())
+    }
+}
+
+/// A worker at work. Its slots share it.
+struct Working<'w> {
+    worker: &'w Worker,
+    queue: &'w dyn WorkQueue,
+    runner: &'w ClaimedRunner,
+    queues: &'w [String],
+    id: WorkerId,
+    declined: Mutex<BTreeSet<ExecutionId>>,
+    /// The slots that run a partition.
+    busy: AtomicUsize,
+    last_busy: Mutex<Instant>,
+}
+
+impl Working<'_> {
+    /// Takes and runs partitions, one after the other.
+    fn slot(&self) {
+        let Worker { drain, wake, .. } = self.worker;
+        let mut pause = SHORTEST;
+        while !drain.is_raised() {
+            let moment = wake.now();
+            let declined = self.declined.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            match self.queue.claim(self.id, self.queues, &declined) {
+                Ok(Claimed::Partition(claim)) => {
+                    self.busy.fetch_add(1, Ordering::Relaxed);
+                    (self.worker.hint)("claimed");
+                    self.work(&claim);
+                    (self.worker.hint)("ended");
+                    *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                    self.busy.fetch_sub(1, Ordering::Relaxed);
+                    pause = SHORTEST;
+                    continue;
+                }
+                Ok(Claimed::Drain) => drain.raise(),
+                Ok(Claimed::Nothing) if self.was_idle_for_too_long() => drain.raise(),
+                Ok(Claimed::Nothing) => {}
+                Err(error) => tracing::warn!(%error, "the worker cannot look for work"),
+            }
+            if drain.is_raised() {
+                wake.wake();
+                return;
+            }
+            let woken = wake.wait_after(moment, pause);
+            pause = if woken { SHORTEST } else { (pause * 2).min(LONGEST) };
+        }
+    }
+
+    fn was_idle_for_too_long(&self) -> bool {
+        let last = *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner);
+        self.busy.load(Ordering::Relaxed) == 0
+            && self.worker.idle_exit.is_some_and(|most| last.elapsed() >= most)
+    }
+
+    fn work(&self, claim: &Claim) {
+        let partition = &claim.partition;
+        match self.runner.run(claim, &self.worker.drain) {
+            Ok(Ran::Ended) => {}
+            Ok(Ran::NotBegun) => self.insist(|| self.queue.decline(self.id, claim, None)),
+            Ok(Ran::Declined(why)) => {
+                tracing::warn!(job = claim.job, execution = claim.ownership.execution.0, why, "declined");
+                let mut declined = self.declined.lock().unwrap_or_else(PoisonError::into_inner);
+                declined.insert(claim.ownership.execution);
+                drop(declined);
+                self.insist(|| self.queue.decline(self.id, claim, Some(&why)));
+            }
+            // It may be this worker's still: then nobody else will end it.
+            Err(error) => {
+                tracing::warn!(step = partition.step, %error, "the worker gives a partition up");
+                let why = format!("worker {} gave it up: {error}", self.id);
+                self.insist(|| self.queue.give_up(self.id, partition.id, &why));
+            }
+        }
+    }
+
+    /// Repeats a write until it succeeds. A worker that ends need not: what it holds is lost with it.
+    fn insist(&self, write: impl Fn() -> Result<(), RepositoryError>) {
+        let mut pause = SHORTEST;
+        while let Err(error) = write() {
+            tracing::warn!(%error, "the worker cannot write to the repository");
+            if self.worker.drain.is_raised() {
+                return;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}
