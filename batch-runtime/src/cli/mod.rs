@@ -143,6 +143,7 @@ fn dispatch(
         Invocation::Drain(worker) => workers::drain(*worker, globals, console)?,
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
+            workers::check(job, run)?;
             return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);
         }
         Invocation::Replay { execution, job, run } => {

@@ -63,6 +63,17 @@ impl Workers {
     }
 }
 
+/// Refuses workers for a job that has nothing for them.
+pub(super) fn check(job: &'static JobInfo, arguments: &RunArguments) -> Result<(), Refusal> {
+    if arguments.workers.is_none() || has_partitions(job) {
+        return Ok(());
+    }
+    Err(Refusal::usage(format!(
+        "job `{}` has no step with `partitions`, so workers have nothing to run: leave `--workers` out",
+        job.name
+    )))
+}
+
 /// Runs the partitions of the operator's jobs on the workers that the arguments name.
 pub(super) fn with_workers(
     operator: JobOperator,
@@ -72,12 +83,7 @@ pub(super) fn with_workers(
     console: &Console,
 ) -> Result<JobOperator, Refusal> {
     let Some(workers) = &arguments.workers else { return Ok(operator) };
-    if !has_partitions(job) {
-        return Err(Refusal::usage(format!(
-            "job `{}` has no step with `partitions`, so workers have nothing to run: leave `--workers` out",
-            job.name
-        )));
-    }
+    check(job, arguments)?;
     let errors = console.err.clone();
     let of_url = || {
         let url = repository::url(globals.repository.as_deref(), console);

@@ -214,6 +214,7 @@ impl From<ChunkError> for Halt {
     fn from(error: ChunkError) -> Self {
         match error {
             ChunkError::Work(failure) if failure.is_interrupted() => Self::Stopped,
+            error @ ChunkError::SkipLimit { .. } => Self::Failed(Failure::new(error)),
             ChunkError::Work(failure) | ChunkError::Refused(failure) | ChunkError::Again(failure) => {
                 Self::Failed(failure)
             }

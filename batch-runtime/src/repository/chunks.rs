@@ -1,6 +1,7 @@
 //! The one place where the chunks of a step are committed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::mirror::Mirror;
 use super::{ChunkError, Counters, SkippedItem};
@@ -19,6 +20,19 @@ pub struct ChunkRecord {
     /// The items that this chunk skipped, in the order of the input, stored with it. The caller clears it
     /// before the next chunk.
     pub skipped: Vec<SkippedItem>,
+    /// The limit that the skips of this chunk are under, if other processes skip items of the same step. The caller sets it
+    /// for each chunk.
+    pub skip_room: Option<SkipRoom>,
+}
+
+/// The room for the skips of a chunk of a partition: decided in the chunk's own transaction, because only there nobody else
+/// can add to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkipRoom {
+    /// The step of the partition.
+    pub step: Arc<str>,
+    /// The chunk is committed only if all partitions of the step together have committed fewer skips than this.
+    pub below: u64,
 }
 
 /// The result of a chunk's commit.

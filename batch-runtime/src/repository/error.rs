@@ -18,6 +18,12 @@ pub enum ChunkError {
     /// be written once more.
     #[error(transparent)]
     Again(Failure),
+    /// The partitions of the step have skipped so many items that there is no room for those of this chunk.
+    #[error("the step has skipped {so_far} items, which leaves no room for those of this chunk")]
+    SkipLimit {
+        /// The skips that all partitions of the step have committed.
+        so_far: u64,
+    },
     /// The job was asked to stop while the chunk waited for a lock.
     #[error("the job was asked to stop while the chunk waited for a locked database")]
     Stopped,

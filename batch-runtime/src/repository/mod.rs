@@ -33,7 +33,7 @@ use jiff::Timestamp;
 
 use work_queue::WorkQueue;
 
-pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed};
+pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed, SkipRoom};
 pub use clock::{Clock, SystemClock};
 pub use elsewhere::{BegunStep, Checkpoint, CheckpointKey, Checkpoints, Wanted, begin_step, finish_step};
 pub use encoding::{decode_context, encode_context};

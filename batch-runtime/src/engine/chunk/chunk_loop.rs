@@ -375,6 +375,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             }
             let skips = if CAREFUL { self.shared.skip_rules.of(&portion.records) } else { Vec::new() };
             record.counters = self.counters_with(portion, written, &skips);
+            record.skip_room = if CAREFUL { self.shared.skip_rules.room(&skips) } else { None };
             if keeps {
                 record.skipped = SkipRules::records(&skips, feed.base(&self.last.reader))?;
                 let at = Positions {
@@ -396,6 +397,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             Ok(committed) => committed,
             Err(error) => {
                 self.shared.phase.set(Phase::Write);
+                let error = match error {
+                    ChunkError::SkipLimit { so_far } => match self.shared.skip_rules.out_of_room(so_far) {
+                        Some(failure) => ChunkError::Work(failure),
+                        None => ChunkError::SkipLimit { so_far },
+                    },
+                    error => error,
+                };
                 self.shared.skip_rules.forget(skipped);
                 if let Some(put) = &put {
                     run.take_back(put);

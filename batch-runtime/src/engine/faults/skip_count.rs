@@ -5,31 +5,45 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of skips of a step, committed or not. All clones share one counter.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SkipCount(Arc<AtomicU64>);
+pub(crate) struct SkipCount {
+    count: Arc<AtomicU64>,
+    /// The step, if other processes skip items of it too: then the limit is decided with each commit.
+    of_all: Option<Arc<str>>,
+}
 
 impl SkipCount {
     pub(crate) fn new(before: u64) -> Self {
-        Self(Arc::new(AtomicU64::new(before)))
+        Self { count: Arc::new(AtomicU64::new(before)), of_all: None }
+    }
+
+    /// The count of a step whose partitions run in several processes.
+    pub(crate) fn of_processes(step: &str, before: u64) -> Self {
+        Self { of_all: Some(step.into()), ..Self::new(before) }
+    }
+
+    /// The step, if other processes skip items of it too.
+    pub(crate) fn of_all(&self) -> Option<&Arc<str>> {
+        self.of_all.as_ref()
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Counts one more if the count is still `so_far`: another partition may have counted one since the limit was
     /// checked.
     pub(crate) fn add(&self, so_far: u64) -> bool {
-        self.0.compare_exchange(so_far, so_far + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.count.compare_exchange(so_far, so_far + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Counts those that other processes have committed meanwhile.
     pub(crate) fn raise_to(&self, committed: u64) {
-        self.0.fetch_max(committed, Ordering::Relaxed);
+        self.count.fetch_max(committed, Ordering::Relaxed);
     }
 
     /// Subtracts skips that were discarded with their chunk.
     pub(crate) fn take_back(&self, many: usize) {
-        self.0.fetch_sub(many as u64, Ordering::Relaxed);
+        self.count.fetch_sub(many as u64, Ordering::Relaxed);
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use crate::definition::{Failure, Faults, Phase};
+use crate::definition::{Failure, Faults, Phase, SkipRule};
 use crate::engine::chunk::checkpoint;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
@@ -15,7 +16,7 @@ use crate::postgres::PgError;
 #[cfg(feature = "postgres")]
 use crate::readers::PostgresReadError;
 use crate::readers::{ReadError, SqliteReadError};
-use crate::repository::{Counters, SkipPhase, SkippedItem};
+use crate::repository::{Counters, SkipPhase, SkipRoom, SkippedItem};
 
 /// A record or item that is skipped with the chunk.
 #[derive(Debug)]
@@ -77,6 +78,11 @@ pub(crate) struct SkipRules<'r, In> {
     json: fn(&In) -> Option<String>,
 }
 
+/// Why a failure that a rule covers is not skipped.
+fn reached(what: &str, limit: u64) -> String {
+    format!("`{what}` is skipped, but the step has reached its limit of {limit}")
+}
+
 impl<'r, In> SkipRules<'r, In> {
     pub(crate) fn new(
         faults: &'static Faults,
@@ -109,10 +115,7 @@ impl<'r, In> SkipRules<'r, In> {
             }),
             Some(rule) => match rule.limit {
                 Some(limit) if so_far >= limit => {
-                    let skipped = rule.what;
-                    Err(failure.noting(format!(
-                        "`{skipped}` is skipped, but the step has reached its limit of {limit}"
-                    )))
+                    Err(failure.noting(reached(rule.what, limit)))
                 }
                 _ => Ok(failure),
             },
@@ -142,6 +145,28 @@ impl<'r, In> SkipRules<'r, In> {
         }
         self.skips.push(Skip { phase, source, failure, item });
         Ok(())
+    }
+
+    /// The room that these skips, the next of the step to be committed, need under the limits of their rules; `None` if only
+    /// this process skips items of the step.
+    pub(crate) fn room(&self, skips: &[&Skip<In>]) -> Option<SkipRoom> {
+        let step = self.skipped.of_all()?;
+        let so_far = self.skipped.get();
+        let room = (0..).zip(skips).filter_map(|(before, skip)| {
+            let limit = self.faults.skipped_by(&skip.failure, so_far)?.limit?;
+            Some(limit.saturating_sub(before))
+        });
+        room.min().map(|below| SkipRoom { step: Arc::clone(step), below })
+    }
+
+    /// The failure of a chunk whose skips have no room, after `so_far` skips of all partitions together.
+    pub(crate) fn out_of_room(&mut self, so_far: u64) -> Option<Failure> {
+        self.skipped.raise_to(so_far + self.skips.len() as u64);
+        let (failure, _) = self.take_first()?;
+        Some(match self.faults.skipped_by(&failure, so_far) {
+            Some(SkipRule { what, limit: Some(limit), .. }) => failure.noting(reached(what, *limit)),
+            _ => failure,
+        })
     }
 
     /// Discards the skips that are not committed. Returns the first of them in the order of the input, and their number.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::runner::PartitionRunner;
 use crate::definition::{
-    Binding, Environment, ExecutionId, JobContext, JobInfo, Parameter, Parameters, StepInfo, StopSignal,
-    Values, resolve_beside,
+    Binding, Environment, ExecutionId, JobContext, JobInfo, Parameter, Parameters, ParametersError, StepInfo,
+    StopSignal, Values, resolve_beside,
 };
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::flow::journal::Journal;
@@ -181,6 +181,9 @@ impl ClaimedRunner {
                 }
                 Ok(parameters)
             }
+            Err(error @ ParametersError::Missing { secret: true, .. }) => Err(format!(
+                "{error}; a worker takes it from its environment, as in `BATCH_PARAM_NAME=VALUE`"
+            )),
             Err(error) => Err(error.to_string()),
         })
     }
@@ -216,7 +219,9 @@ impl Known {
     /// The count of the step's skips, which all its partitions in this process share.
     fn skipped(&self, claim: &Claim) -> SkipCount {
         let mut all = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(claim.step.clone()).or_insert_with(|| SkipCount::new(claim.skipped));
+        let count = all
+            .entry(claim.step.clone())
+            .or_insert_with(|| SkipCount::of_processes(&claim.step, claim.skipped));
         count.raise_to(claim.skipped);
         count.clone()
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::connections::{Lent, Shared};
 use super::error::Trouble;
 use super::rows::{self, ContextColumns, int, stamp};
-use super::{queries, skipped};
+use super::{queries, skipped, work_queue};
 use crate::definition::{ChunkTransaction, Failure, Phase, StepExecutionId, StopSignal};
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Counters, Ownership, RepositoryError,
@@ -127,7 +127,9 @@ impl ChunkSession for OwnSession {
             }
             Ok(stop_requested)
         };
-        let stop_requested = transact(connection, name, wanted, record, work, write)?;
+        let skipped =
+            |step: &str| work_queue::skipped(connection, owner, step).map_err(|error| name(error.into()));
+        let stop_requested = transact(connection, name, wanted, record, work, skipped, write)?;
         target.version += 1;
         target.skipped += record.skipped.len() as u64;
         Ok(Committed { stop_requested })
@@ -153,6 +155,7 @@ pub(super) fn transact<T>(
     wanted: impl Fn() -> Result<bool, Trouble>,
     record: &mut ChunkRecord,
     work: &mut ChunkWork<'_>,
+    skipped: impl Fn(&str) -> Result<u64, RepositoryError>,
     write: impl FnOnce(&ChunkRecord) -> Result<T, RepositoryError>,
 ) -> Result<T, ChunkError> {
     let failed = |trouble: Trouble| ChunkError::Repository(name(trouble));
@@ -163,6 +166,13 @@ pub(super) fn transact<T>(
     let worked = work(&chunk, record);
     chunk.after(worked).map_err(ChunkError::Work)?;
     drop(held);
+    if let Some(room) = &record.skip_room {
+        // The transaction is the only writer, so nobody adds to them until it is committed.
+        let so_far = skipped(&room.step)?;
+        if so_far >= room.below {
+            return Err(ChunkError::SkipLimit { so_far });
+        }
+    }
     let written = write(record)?;
     // In a database without WAL, readers delay this too.
     let commit = || connection.prepare_cached("COMMIT")?.execute([]);

@@ -301,6 +301,22 @@ impl Elsewhere {
             .map_err(|error| self.named(error.into()))
     }
 
+    /// The items that all partitions of a step have skipped in the instance.
+    fn skipped_of(&self, there: &There, step: &str) -> Result<u64, RepositoryError> {
+        there
+            .connection
+            .prepare_cached(
+                "SELECT COUNT(*) FROM BATCH_STEP_SKIPPED_ITEM
+                 WHERE REPOSITORY = ?1 AND JOB_INSTANCE_ID = ?2 AND STEP_NAME >= ?3 || ':partition'
+                   AND STEP_NAME < ?3 || ':partitioo'",
+            )
+            .and_then(|mut select| {
+                let key = params![self.key.repository, self.key.owner.instance.0, step];
+                select.query_row(key, |row| rows::count(row, 0))
+            })
+            .map_err(|error| self.named(error.into()))
+    }
+
     fn named(&self, trouble: Trouble) -> RepositoryError {
         trouble.at(self.path())
     }
@@ -350,7 +366,9 @@ impl ChunkSession for ElsewhereSession {
                 .try_for_each(|(sequence, item)| checkpoints.skip(&there, *step, sequence, item))
         };
         let wanted = || is_wanted(&checkpoints.wanted);
-        transact(&there.connection, |trouble| checkpoints.named(trouble), wanted, record, work, write)?;
+        let so_far = |of: &str| checkpoints.skipped_of(&there, of);
+        let name = |trouble| checkpoints.named(trouble);
+        transact(&there.connection, name, wanted, record, work, so_far, write)?;
         there.committed(*step);
         *skipped += record.skipped.len() as u64;
         Ok(Committed { stop_requested: false })

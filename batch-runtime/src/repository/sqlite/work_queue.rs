@@ -495,7 +495,7 @@ fn offered(row: &Row<'_>) -> rusqlite::Result<Offered> {
 }
 
 /// The items that all partitions of a step have skipped in the instance.
-fn skipped(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<u64> {
+pub(super) fn skipped(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<u64> {
     connection
         .prepare_cached(
             "SELECT SUM(s.READ_SKIP_COUNT + s.WRITE_SKIP_COUNT + s.PROCESS_SKIP_COUNT)

@@ -1,0 +1,93 @@
+//! Workers that are started by commands, and what is wrong with them.
+
+use super::world::{World, numbers};
+
+#[test]
+fn a_command_starts_the_workers() {
+    let world = World::new();
+    let program = env!("CARGO_BIN_EXE_parts");
+    let run = world.run(&format!(
+        "load --parts 4 --size 50 --micros 500 --workers 'env HOST={{host}} N={{n}} {program} {{worker}}' --hosts a,b"
+    ));
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(world.items(), numbers(200));
+    assert_eq!(world.pids().len(), 2);
+}
+
+#[test]
+fn workers_that_end_at_once_fail_the_step_with_their_last_lines() {
+    let world = World::new();
+    let run = world.run("load --parts 2 --size 20 --workers 'sh -c \"echo no such host >&2; exit 7\" {worker}' --most-workers 2");
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.err.contains("5 workers in a row could not run; of the last one: it ended at once (exit status: 7); it said: no such host"),
+        "{run}"
+    );
+    assert!(run.err.contains("[worker 1] no such host"), "{run}");
+}
+
+#[test]
+fn without_any_worker_the_user_is_told_what_is_missing() {
+    let world = World::new();
+    let run = world.run("load --parts 2 --size 20 --workers remote --workers-wait 1s");
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.err.contains("no worker is there to run its partitions: start one with the command `worker`"),
+        "{run}"
+    );
+}
+
+#[test]
+fn workers_of_another_build_are_named() {
+    let world = World::new();
+    let numbers = env!("CARGO_BIN_EXE_numbers");
+    let mut other = std::process::Command::new(numbers)
+        .arg("worker")
+        .current_dir(world.path(""))
+        .env_remove("BATCH_REPOSITORY")
+        .spawn()
+        .unwrap();
+    world.until("the other worker", || !world.column("SELECT 1 FROM BATCH_PROCESS").is_empty());
+    let run = world.run("load --parts 2 --size 20 --workers remote --workers-wait 1s");
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.err.contains("no worker knows job `load` as this program does"), "{run}");
+    assert!(run.err.contains("1 workers run another build or program"), "{run}");
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
+fn a_worker_without_a_secret_says_which_one_it_needs() {
+    let world = World::new();
+    let secret = [("BATCH_PARAM_PASSWORD", "open sesame")];
+    let mut worker = world.start_with("worker", &[]);
+    let run = world.run_with("around --parts 2 --size 20 --workers remote --workers-wait 2s", &secret);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.err.contains("takes it from its environment, as in `BATCH_PARAM_"), "{run}");
+    worker.signal("-TERM");
+    worker.wait();
+}
+
+#[test]
+fn a_job_without_partitions_refuses_workers() {
+    let world = World::new();
+    let run = world.run("alone --workers local:2");
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("job `alone` has no step with `partitions`"), "{run}");
+    assert!(world.files("batch.db").is_empty());
+}
+
+#[test]
+fn bad_workers_are_refused_in_a_line_and_nothing_is_written() {
+    for workers in ["local:0", "local:x", "kubernetes", "'ssh a job'", "'ssh {host} {worker}'"] {
+        let world = World::new();
+        let run = world.run(&format!("load --parts 2 --size 20 --workers {workers}"));
+        assert_eq!(run.code, 2, "{workers}: {run}");
+        assert_eq!(run.err.lines().count(), 1, "{run}");
+        assert!(world.files("batch.db").is_empty());
+    }
+    let world = World::new();
+    let run = world.run("worker --attached");
+    assert_eq!(run.code, 2, "{run}");
+    assert_eq!(run.err.lines().count(), 1, "{run}");
+}
