@@ -22,7 +22,7 @@ fn ranges(parts: u32, size: u32) -> Vec<(String, Range)> {
 }
 
 #[reader]
-fn numbers(range: Partition<Range>) -> impl Iterator<Item = i64> {
+fn numbers(range: &Partition<Range>) -> impl Iterator<Item = i64> {
     range.first..range.end
 }
 
@@ -103,8 +103,8 @@ fn write_file(parts: u32, size: u32, #[param(default = 0)] micros: u64, output: 
 // Numbers to another database
 
 #[database]
-fn warehouse(warehouse_url: String) -> Result<AnyDatabase, Failure> {
-    AnyDatabase::at(&warehouse_url)
+fn warehouse(warehouse_url: &str) -> Result<AnyDatabase, Failure> {
+    AnyDatabase::at(warehouse_url)
 }
 
 #[step]
@@ -179,7 +179,7 @@ fn decide_offset(page: i64) -> Offset {
 struct Factor(i64);
 
 #[resource]
-fn factor(key: String) -> Factor {
+fn factor(key: &str) -> Factor {
     Factor(if key == "open sesame" { 1 } else { 1_000_000 })
 }
 

@@ -1,6 +1,6 @@
 //! Workers that are started by commands, and what is wrong with them.
 
-use super::world::{World, numbers};
+use super::world::{World, numbers, until};
 
 #[test]
 fn a_command_starts_the_workers() {
@@ -47,7 +47,7 @@ fn workers_of_another_build_are_named() {
         .env_remove("BATCH_REPOSITORY")
         .spawn()
         .unwrap();
-    world.until("the other worker", || !world.column("SELECT 1 FROM BATCH_PROCESS").is_empty());
+    until("the other worker", || !world.column("SELECT 1 FROM BATCH_PROCESS").is_empty());
     let run = world.run("load --parts 2 --size 20 --workers remote --workers-wait 1s");
     assert_eq!(run.code, 1, "{run}");
     assert!(run.err.contains("no worker knows job `load` as this program does"), "{run}");

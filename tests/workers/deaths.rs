@@ -85,7 +85,9 @@ fn a_partition_that_commits_between_its_losses_does_not_fail() {
     for loss in 1..=5 {
         world.until_written(loss * 40);
         let children = manager.children();
-        children.into_iter().for_each(|child| signal(child, "-KILL"));
+        for child in children {
+            signal(child, "-KILL");
+        }
     }
     let run = manager.wait();
     assert_eq!(run.code, 0, "{run}");
@@ -115,20 +117,24 @@ fn a_run_without_workers_goes_on_where_workers_were() {
     let world = World::new();
     let mut manager =
         world.start("write_file --parts 4 --size 60 --micros 3000 --output out.csv --workers local:2");
-    world.until("the first commit", || {
+    until("the first commit", || {
         world
             .column("SELECT SUM(COMMIT_COUNT) FROM BATCH_STEP_EXECUTION")
             .first()
             .is_some_and(|sum| !["", "0"].contains(&&**sum))
     });
     let children = manager.children();
-    children.iter().for_each(|child| signal(*child, "-STOP"));
+    for child in &children {
+        signal(*child, "-STOP");
+    }
     manager.signal("-KILL");
     manager.wait();
     // The workers sleep, and wake up in the middle of it.
     let mut next = world.start("write_file --parts 4 --size 60 --micros 3000 --output out.csv");
     std::thread::sleep(std::time::Duration::from_millis(100));
-    children.iter().for_each(|child| signal(*child, "-CONT"));
+    for child in &children {
+        signal(*child, "-CONT");
+    }
     let run = next.wait();
     assert_eq!(run.code, 0, "{run}");
     let lines: Vec<String> = numbers(240).iter().map(i64::to_string).collect();

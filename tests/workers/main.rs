@@ -3,9 +3,10 @@
 mod commands;
 mod deaths;
 mod stops;
+mod sweep;
 mod world;
 
-use world::{World, numbers};
+use world::{World, numbers, until};
 
 #[test]
 fn partitions_run_in_child_processes_and_each_number_is_written_once() {
@@ -70,7 +71,7 @@ fn a_secret_is_in_no_argument_no_file_and_no_output() {
         "around --parts 4 --size 40 --micros 5000 --workers local:2 -v",
         &[("BATCH_PARAM_PASSWORD", "hunter2-open-sesame")],
     );
-    world.until("a worker", || !manager.children().is_empty());
+    until("a worker", || !manager.children().is_empty());
     for pid in manager.children() {
         let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&arguments).contains("hunter2"));

@@ -1,6 +1,6 @@
 //! Stops and drains.
 
-use super::world::{World, numbers};
+use super::world::{World, numbers, until};
 
 #[test]
 fn a_signal_to_the_manager_stops_its_workers_and_the_next_run_completes() {
@@ -36,7 +36,7 @@ fn a_stop_by_another_process_reaches_the_workers() {
 fn a_worker_that_drains_hands_its_partition_back_and_another_goes_on() {
     let world = World::new();
     let mut manager = world.start("load --parts 2 --size 200 --micros 2000 --workers remote");
-    world.until("the offer", || {
+    until("the offer", || {
         !world.column("SELECT 1 FROM BATCH_PARTITION WHERE OFFERED_FOR IS NOT NULL").is_empty()
     });
     let mut first = world.start_with("worker", &[]);
@@ -57,7 +57,7 @@ fn a_worker_that_drains_hands_its_partition_back_and_another_goes_on() {
 fn a_worker_is_drained_by_its_number() {
     let world = World::new();
     let mut manager = world.start("load --parts 2 --size 200 --micros 2000 --workers remote");
-    world.until("the offer", || {
+    until("the offer", || {
         !world.column("SELECT 1 FROM BATCH_PARTITION WHERE OFFERED_FOR IS NOT NULL").is_empty()
     });
     let mut worker = world.start_with("worker", &[]);
@@ -79,7 +79,7 @@ fn a_worker_is_drained_by_its_number() {
 fn a_stop_without_any_worker_ends_the_step() {
     let world = World::new();
     let mut manager = world.start("load --parts 2 --size 20 --workers remote");
-    world.until("the offer", || {
+    until("the offer", || {
         !world.column("SELECT 1 FROM BATCH_PARTITION WHERE OFFERED_FOR IS NOT NULL").is_empty()
     });
     manager.signal("-TERM");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 /// Long enough for a process on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     folder: tempfile::TempDir,
@@ -76,6 +76,11 @@ impl World {
         let line = if is_command { line.to_owned() } else { format!("run {line}") };
         let mut command = self.command(&line);
         command.envs(environment.iter().copied());
+        self.start_command(command)
+    }
+
+    #[expect(clippy::unused_self, reason = "the command runs in its folder")]
+    pub(crate) fn start_command(&self, mut command: Command) -> Running {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -154,15 +159,10 @@ impl World {
         std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path()).collect()
     }
 
-    #[track_caller]
-    pub(crate) fn until(&self, what: &str, is_there: impl FnMut() -> bool) {
-        until(what, is_there);
-    }
-
     /// Waits until that many items are committed.
     #[track_caller]
     pub(crate) fn until_written(&self, many: usize) {
-        self.until("the first items", || {
+        until("the first items", || {
             self.column("SELECT COUNT(*) FROM item")
                 .first()
                 .is_some_and(|count| count.parse::<usize>().unwrap() >= many)
@@ -204,10 +204,6 @@ impl Running {
         pids.sort_unstable();
         pids.dedup();
         pids
-    }
-
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn wait(&mut self) -> Run {

@@ -41,8 +41,11 @@ pub(super) fn insert(
         Some(step.stop),
         |tx| {
             check_owner(tx, owner)?;
-            if let Some(checkpoint) = truth {
-                correct(tx, checkpoint)?;
+            if let Some(checkpoint) = truth
+                && let Some(corrected) = correct(tx, checkpoint)?
+            {
+                // Of a step with partitions, the other database knows nothing but that it began.
+                partitions::sum_up(tx, corrected)?;
             }
             let (before, earlier) = sums(tx, owner, step.name)?;
             if let Some(limit) = step.start_limit

@@ -61,8 +61,11 @@ pub(super) fn insert(
     let wanted = || queries::is_wanted(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
-    if let Some(checkpoint) = truth {
-        correct(&transaction, checkpoint)?;
+    if let Some(checkpoint) = truth
+        && let Some(corrected) = correct(&transaction, checkpoint)?
+    {
+        // Of a step with partitions, the other database knows nothing but that it began.
+        partitions::sum_up(&transaction, corrected)?;
     }
     let (before, earlier) = sums(&transaction, owner, step.name)?;
     if let Some(limit) = step.start_limit
