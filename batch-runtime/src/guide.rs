@@ -9,6 +9,7 @@
 //! | [restart] | what exactly is exact, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |
 //! | [scaling] | threads, partitions, calls in flight, `order = none` |
+//! | [workers] | partitions in other processes, on this machine or on others |
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
 //! | [testing] | components, steps and jobs in unit tests |
 //! | [errors] | messages of the compiler and of a run, and what to do |
@@ -36,6 +37,9 @@ pub mod faults {}
 #[doc = include_str!("../docs/guide/scaling.md")]
 #[cfg_attr(feature = "async", doc = include_str!("../docs/guide/scaling_async.md"))]
 pub mod scaling {}
+
+#[doc = include_str!("../docs/guide/workers.md")]
+pub mod workers {}
 
 #[cfg(feature = "postgres")]
 #[doc = include_str!("../docs/guide/postgres.md")]

@@ -15,17 +15,21 @@ const PROTOCOL: u32 = 1;
 ///
 /// ```
 /// use batch_runtime::workers::fingerprint;
-/// use batch_runtime::{JobInfo, JobOptions};
+/// use batch_runtime::prelude::*;
 ///
-/// static JOB: JobInfo = JobInfo {
-///     name: "empty",
-///     doc: "",
-///     parameters: &[],
-///     flow: &[],
-///     listeners: &[],
-///     options: JobOptions::DEFAULT,
-/// };
-/// assert_eq!(fingerprint(&JOB).len(), 16);
+/// #[step]
+/// fn greet() {
+///     println!("Hello");
+/// }
+///
+/// #[job]
+/// fn greeting() {
+///     greet;
+/// }
+///
+/// # fn main() {
+/// assert_eq!(fingerprint(greeting().job).len(), 16);
+/// # }
 /// ```
 #[must_use]
 pub fn fingerprint(job: &JobInfo) -> String {

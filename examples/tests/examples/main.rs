@@ -14,3 +14,4 @@ mod partitioned_files;
 mod program;
 mod readme;
 mod state;
+mod transaction_files;
