@@ -23,6 +23,8 @@ mod pages;
 mod partitions;
 mod peers;
 mod places;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod report;
 mod threads;
@@ -105,6 +107,10 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("threads_trivial", threads::trivial),
     ("synchronized", threads::synchronized),
     ("threads_memory", process::memory_growth_on_threads),
+    #[cfg(feature = "postgres")]
+    ("postgres_pages", postgres::pages),
+    #[cfg(feature = "postgres")]
+    ("postgres_pages_of_a_join", postgres::pages_of_a_join),
 ];
 
 fn main() -> ExitCode {
