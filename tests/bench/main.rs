@@ -111,6 +111,22 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("postgres_pages", postgres::pages),
     #[cfg(feature = "postgres")]
     ("postgres_pages_of_a_join", postgres::pages_of_a_join),
+    #[cfg(feature = "postgres")]
+    ("postgres_csv", postgres::plain),
+    #[cfg(feature = "postgres")]
+    ("postgres_csv_threads", postgres::on_threads),
+    #[cfg(feature = "postgres")]
+    ("postgres_csv_unordered", postgres::unordered),
+    #[cfg(feature = "postgres")]
+    ("postgres_csv_network", postgres::delayed),
+    #[cfg(feature = "postgres")]
+    ("postgres_empty_chunk", postgres::empty_chunk),
+    #[cfg(feature = "postgres")]
+    ("postgres_partitions_1000_first", postgres::first_of_a_thousand),
+    #[cfg(feature = "postgres")]
+    ("postgres_partitions_1000_total", postgres::all_of_a_thousand),
+    #[cfg(feature = "postgres")]
+    ("postgres_memory_growth", postgres::memory_growth),
 ];
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use crate::data::{Sale, charge};
 use crate::memory;
 
 /// Rows per transaction.
-const CHUNK: usize = 1_000;
+pub(crate) const CHUNK: usize = 1_000;
 /// The buffer that a careful user gives the `csv` crate instead of its 8 KiB.
 const BUFFER: usize = 256 * 1024;
 
@@ -30,20 +30,20 @@ pub(crate) fn in_memory(items: u64) {
 }
 
 /// The sales of a file, one after another, through one reused record.
-struct Sales {
+pub(crate) struct Sales {
     reader: csv::Reader<File>,
     header: StringRecord,
     record: StringRecord,
 }
 
 impl Sales {
-    fn open(path: &Path) -> Outcome<Self> {
+    pub(crate) fn open(path: &Path) -> Outcome<Self> {
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(BUFFER).from_reader(File::open(path)?);
         let header = reader.headers()?.clone();
         Ok(Self { reader, header, record: StringRecord::new() })
     }
 
-    fn next(&mut self) -> Outcome<Option<Sale>> {
+    pub(crate) fn next(&mut self) -> Outcome<Option<Sale>> {
         if !self.reader.read_record(&mut self.record)? {
             return Ok(None);
         }

@@ -30,6 +30,8 @@ pub(crate) fn child() -> Option<ExitCode> {
         <jobs::csv_to_csv_on_threads as JobDefinition>::INFO,
         <jobs::csv_to_sqlite_on_threads as JobDefinition>::INFO,
         <jobs::slow_writer as JobDefinition>::INFO,
+        #[cfg(feature = "postgres")]
+        <crate::postgres::postgres_to_postgres as JobDefinition>::INFO,
     ]);
     if child == TELLS_MEMORY {
         println!("{}", peak_memory().unwrap_or_else(|error| error.to_string()));
@@ -97,7 +99,7 @@ fn start(name: &'static str, took: Vec<f64>) -> Row {
 }
 
 /// The peak memory of a job, in MB.
-fn peak_of(job: &str, repository: &Path, arguments: &[(&str, &OsStr)]) -> Outcome<f64> {
+pub(crate) fn peak_of(job: &str, repository: &Path, arguments: &[(&str, &OsStr)]) -> Outcome<f64> {
     let mut command = child_process(job, repository, TELLS_MEMORY)?;
     command.args(arguments.iter().flat_map(|(name, value)| [OsStr::new(name), value]));
     let child = command.output()?;
@@ -125,11 +127,11 @@ fn peak_of_a_slow_writer(plan: &Plan, rows: u64) -> Outcome<f64> {
 }
 
 /// How much more memory ten times as many rows take.
-fn growth(
+pub(crate) fn growth(
     plan: &Plan,
     name: &'static str,
     target: Target,
-    peak: fn(&Plan, u64) -> Outcome<f64>,
+    peak: impl Fn(&Plan, u64) -> Outcome<f64>,
 ) -> Outcome<Row> {
     let (few, many) = (plan.size(1_000_000), plan.size(10_000_000));
     let mut growth = Vec::new();

@@ -5,14 +5,14 @@ use std::time::Duration;
 use batch_runtime::Reader;
 use batch_runtime::postgres::Postgres;
 use batch_runtime::readers::PostgresReader;
-use batch_tests::postgres::{Database, Options, Server};
+use batch_tests::postgres::{Database, Server};
 use futures_util::{TryStreamExt as _, pin_mut};
 use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 
 use crate::measure::{self, Spread, interleaved};
 use crate::report::{Row, Target};
-use crate::{Impossible, Outcome, Plan};
+use crate::{Outcome, Plan};
 
 /// A flight.
 #[derive(Debug, Deserialize)]
@@ -43,9 +43,7 @@ const JOINED: &str =
 
 /// A server with that many flights.
 fn flights(rows: u64) -> Outcome<(Server, Database)> {
-    let options = Options { settings: vec![("shared_buffers", "512MB".to_owned())], ..Options::default() };
-    let server =
-        Server::start(&options).ok_or(Impossible("there is no PostgreSQL (apt-get install postgresql)"))?;
+    let server = super::server(false)?;
     let database = server.database();
     database.connect().batch_execute(&format!(
         "CREATE TABLE flight (id bigint PRIMARY KEY, carrier text NOT NULL, number int NOT NULL, origin text NOT NULL,
