@@ -2,6 +2,7 @@
 
 mod adopting;
 mod chunks;
+mod connections;
 mod files;
 mod jobs;
 mod leases;

@@ -53,6 +53,7 @@ impl OwnSession {
             shared.options.patience,
             Looks::every(shared.options.intervals.poll, wanted),
         );
+        let committing = if database.is_none() { committing.keeping(shared) } else { committing };
         let target = Target { owner, step: row.id, version: row.version, skipped: 0 };
         Self { committing, target, stop_requested: false }
     }

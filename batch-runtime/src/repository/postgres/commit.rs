@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::{Trouble, unusable};
-use super::shared::{Statements, Tx, guard};
+use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
 use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
 use crate::repository::{ChunkError, ChunkRecord, ChunkWork, RepositoryError, Wanted};
@@ -54,6 +54,8 @@ pub(super) struct Committing {
     durable: bool,
     patience: Duration,
     looks: Looks,
+    /// Where connections of ended steps are kept, if the database is the repository's.
+    kept: Option<Arc<Shared>>,
     transaction: Option<Transaction>,
     /// The number of transactions so far.
     chunks: u64,
@@ -119,7 +121,23 @@ impl Committing {
         looks: Looks,
     ) -> Self {
         let durable = durability == Durability::Machine;
-        Self { database, statements, name, durable, patience, looks, transaction: None, chunks: 0 }
+        Self {
+            database,
+            statements,
+            name,
+            durable,
+            patience,
+            looks,
+            kept: None,
+            transaction: None,
+            chunks: 0,
+        }
+    }
+
+    /// Uses the connection of a step that has ended, if there is one, and leaves its own for a later one.
+    pub(super) fn keeping(mut self, shared: &Arc<Shared>) -> Self {
+        self.kept = Some(Arc::clone(shared));
+        self
     }
 
     fn at(&self, trouble: Trouble) -> ChunkError {
@@ -301,7 +319,8 @@ impl Committing {
             return Ok(());
         }
         loop {
-            match Session::connect(&self.database, &self.name) {
+            let kept = self.kept.as_ref().and_then(|shared| shared.kept());
+            match kept.map_or_else(|| Session::connect(&self.database, &self.name), Ok) {
                 Ok(session) => {
                     session.set_watch(Some(self.looks.watch()));
                     self.transaction = Some(Transaction::on(session));
@@ -314,6 +333,14 @@ impl Committing {
                 }
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+}
+
+impl Drop for Committing {
+    fn drop(&mut self) {
+        if let (Some(shared), Some(transaction)) = (&self.kept, self.transaction.take()) {
+            shared.keep(transaction.into_session());
         }
     }
 }

@@ -13,10 +13,15 @@ use super::options::Options;
 use super::process::Process;
 use crate::definition::{Durability, ExecutionId, StopSignal};
 use crate::postgres::types::ToSql;
-use crate::postgres::{Postgres, Row, Session};
+use crate::postgres::{Postgres, Row, Session, TransactionStatus};
 
 /// The wait between two attempts to reach a server that was lost.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
+/// The most connections of ended steps that are kept for later ones.
+const KEPT: usize = 8;
+/// Ends what a component may have left on a connection: settings, cursors, locks and temporary tables of the session.
+const LEAVE_NOTHING: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;
+    SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 /// How often a transaction is repeated that the server asks to repeat.
 const SERIALIZATIONS: u32 = 20;
 
@@ -29,6 +34,8 @@ pub(super) struct Shared {
     pub(super) process: Process,
     pub(super) statements: Statements,
     idle: Mutex<Vec<Session>>,
+    /// Connections on which steps have committed their chunks: a step of a thousand partitions opens a few.
+    of_steps: Mutex<Vec<Session>>,
     /// The durabilities of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
 }
@@ -119,6 +126,7 @@ impl Shared {
             options,
             statements,
             idle: Mutex::new(vec![session]),
+            of_steps: Mutex::default(),
             durabilities: Mutex::default(),
         }
     }
@@ -136,6 +144,25 @@ impl Shared {
             }
         }
         Ok(Lent { shared: self, session: Some(self.connect()?) })
+    }
+
+    /// A connection on which another step has committed its chunks, if there is one.
+    pub(super) fn kept(&self) -> Option<Session> {
+        let mut kept = guard(&self.of_steps);
+        kept.retain(|session| !session.is_closed());
+        kept.pop()
+    }
+
+    /// Keeps the connection of a step that has ended for a later one, unless something is still under way on it.
+    pub(super) fn keep(&self, session: Session) {
+        if is_at_rest(&session) && guard(&self.of_steps).len() < KEPT {
+            session.set_watch(None);
+            // Through a pooler the name is a setting, too.
+            let name = self.process.application_name();
+            if session.send_batch(&format!("{LEAVE_NOTHING}; SET application_name = '{name}'")).is_ok() {
+                guard(&self.of_steps).push(session);
+            }
+        }
     }
 
     /// A new connection under the name by which a takeover finds it.
@@ -276,14 +303,17 @@ impl Deref for Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        use crate::postgres::TransactionStatus;
-
         let Some(session) = self.session.take() else { return };
         session.set_watch(None);
-        if session.is_settled() && session.status() == TransactionStatus::None && !session.is_closed() {
+        if is_at_rest(&session) {
             guard(&self.shared.idle).push(session);
         }
     }
+}
+
+/// Returns whether the connection has no transaction, and no answer is awaited on it.
+fn is_at_rest(session: &Session) -> bool {
+    session.is_settled() && session.status() == TransactionStatus::None && !session.is_closed()
 }
 
 impl fmt::Debug for Shared {
