@@ -28,6 +28,7 @@ fn peak(server: &Server, rows: u64) -> Outcome<f64> {
     if copied.cast_unsigned() != rows {
         return Err(format!("{copied} rows of {rows} were copied").into());
     }
-    drop(database);
+    // Ten million rows take two gigabytes of the disk, until the server ends.
+    database.connect().batch_execute("DROP TABLE stored, sale")?;
     Ok(peak)
 }
