@@ -190,6 +190,9 @@ fn moved(
     factor: &Factor,
     job: &JobContext,
 ) -> Result<i64, Failure> {
+    if number == 0 {
+        println!("the first number is moved");
+    }
     job.put(&format!("seen {}", number % 3), &number)?;
     Ok(number * factor.0 + offset.0)
 }

@@ -15,6 +15,17 @@ fn a_command_starts_the_workers() {
 }
 
 #[test]
+fn a_command_may_be_more_than_one_word_of_the_shell() {
+    let world = World::new();
+    let program = env!("CARGO_BIN_EXE_parts");
+    let run = world.run(&format!(
+        "load --parts 2 --size 20 --workers 'cd / && cd - > /dev/null && {program} {{worker}}'"
+    ));
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(world.items(), numbers(40));
+}
+
+#[test]
 fn workers_that_end_at_once_fail_the_step_with_their_last_lines() {
     let world = World::new();
     let run = world.run("load --parts 2 --size 20 --workers 'sh -c \"echo no such host >&2; exit 7\" {worker}' --most-workers 2");

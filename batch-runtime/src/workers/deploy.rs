@@ -134,8 +134,7 @@ impl Deployer for CommandTemplate {
             filled = filled.replace("{host}", &self.hosts[at]);
         }
         let mut command = Command::new("/bin/sh");
-        // The worker takes the place of the shell, so that its end is seen at once.
-        command.arg("-c").arg(format!("exec {filled}"));
+        command.arg("-c").arg(filled);
         command
     }
 }
@@ -151,9 +150,9 @@ mod tests {
             let command = template.command(number);
             command.get_args().last().unwrap().to_str().unwrap().to_owned()
         };
-        assert_eq!(last(1), "exec ssh a job-1 worker --attached");
-        assert_eq!(last(3), "exec ssh b job-3 worker --attached");
-        assert_eq!(last(4), "exec ssh a job-4 worker --attached");
+        assert_eq!(last(1), "ssh a job-1 worker --attached");
+        assert_eq!(last(3), "ssh b job-3 worker --attached");
+        assert_eq!(last(4), "ssh a job-4 worker --attached");
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! The worker processes that a manager has started: starts the missing ones, listens to them, and notices their ends.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::deploy::Deployer;
-use super::orders::{Order, Secrets, WorkerSettings};
+use super::orders::{CLAIMED, ENDED, Order, Secrets, WorkerSettings};
 use super::wake::Wake;
 use serde::Serialize;
 
-use crate::definition::Failure;
+use crate::definition::{ExecutionId, Failure};
 
 /// A worker that ends sooner without having taken a partition has failed to start.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -26,6 +27,9 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const KEPT_LINES: usize = 5;
 /// How long workers may take to end by themselves once the manager wants them no more.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// A step, by its execution and its name there.
+pub(super) type Step = (ExecutionId, String);
 
 /// Is told each line that a worker writes on standard error, with the name of the worker.
 pub(super) type Lines = Arc<dyn Fn(&str) + Send + Sync>;
@@ -42,6 +46,8 @@ pub(super) struct Fleet {
     wake: Wake,
     lines: Lines,
     running: Vec<Running>,
+    /// The number of partitions that each step has left.
+    wanted: BTreeMap<Step, u64>,
     /// The number of the worker that was started last.
     number: u32,
     failed: u32,
@@ -62,9 +68,46 @@ struct Running {
     number: u32,
     child: Child,
     /// Open while the worker is wanted.
-    orders: Option<ChildStdin>,
+    orders: Option<Orders>,
     began: Instant,
     heard: Arc<Heard>,
+}
+
+/// The way to the standard input of a worker. A thread of its own writes there, because a worker that sleeps does not read.
+struct Orders {
+    lines: Sender<Vec<u8>>,
+    /// Whether the worker is about to be told to look for work.
+    looks: Arc<AtomicBool>,
+}
+
+impl Orders {
+    fn to(mut input: ChildStdin) -> io::Result<Self> {
+        let (lines, told) = mpsc::channel::<Vec<u8>>();
+        let looks = Arc::new(AtomicBool::new(false));
+        let pending = Arc::clone(&looks);
+        thread::Builder::new().name("orders".to_owned()).spawn(move || {
+            // The end of the orders closes the input, and so does the end of the worker.
+            for line in told {
+                pending.store(false, Ordering::Relaxed);
+                if input.write_all(&line).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { lines, looks })
+    }
+
+    /// A worker that no longer reads has ended, or will be seen to end.
+    fn tell(&self, line: Vec<u8>) {
+        let _ = self.lines.send(line);
+    }
+
+    /// Tells the worker to look for work. It looks by itself as well.
+    fn look(&self) {
+        if !self.looks.swap(true, Ordering::Relaxed) {
+            self.tell(line_of(&Order::default()));
+        }
+    }
 }
 
 /// What a worker has said so far.
@@ -90,6 +133,7 @@ impl Fleet {
             wake,
             lines,
             running: Vec::new(),
+            wanted: BTreeMap::new(),
             number: 0,
             failed: 0,
             not_before: None,
@@ -110,17 +154,24 @@ impl Fleet {
     pub(super) fn share(&mut self, secrets: Secrets) {
         if !secrets.values.is_empty() {
             let line = line_of(&Order { secrets: Some(secrets) });
-            self.running.iter_mut().for_each(|worker| worker.tell(&line));
+            self.orders().for_each(|orders| orders.tell(line.clone()));
             self.secrets.push(line);
         }
     }
 
-    /// Starts workers until there are enough for that many partitions, and tells idle ones if there is something to take.
+    fn orders(&self) -> impl Iterator<Item = &Orders> {
+        self.running.iter().filter_map(|worker| worker.orders.as_ref())
+    }
+
+    /// Starts workers until there are enough for the partitions of all steps, and tells idle ones if there is something to
+    /// take. `step` wants that many, `waiting` of which nobody has taken.
     ///
     /// # Errors
     /// If workers end again and again before they have taken a partition.
-    pub(super) fn tend(&mut self, partitions: u64, waiting: u64) -> Result<(), Failure> {
+    pub(super) fn tend(&mut self, step: &Step, partitions: u64, waiting: u64) -> Result<(), Failure> {
+        self.wanted.insert(step.clone(), partitions);
         self.bury()?;
+        let partitions: u64 = self.wanted.values().sum();
         let wanted = partitions.div_ceil(u64::from(self.settings.slots)).min(u64::from(self.most));
         let now = Instant::now();
         while (self.running.len() as u64) < wanted && self.not_before.is_none_or(|pause| now >= pause) {
@@ -130,10 +181,14 @@ impl Fleet {
             }
         }
         if waiting > 0 {
-            let look = line_of(&Order::default());
-            self.running.iter_mut().for_each(|worker| worker.tell(&look));
+            self.orders().for_each(Orders::look);
         }
         Ok(())
+    }
+
+    /// A step wants no workers any more.
+    pub(super) fn release(&mut self, step: &Step) {
+        self.wanted.remove(step);
     }
 
     /// The time until the next start, after one that failed.
@@ -148,12 +203,14 @@ impl Fleet {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let heard = Arc::new(Heard::default());
-        let orders = child.stdin.take();
+        let orders = child.stdin.take().map(Orders::to).transpose()?;
         if let Some(output) = child.stdout.take() {
-            let (heard, wake) = (Arc::clone(&heard), self.wake.clone());
+            let (heard, wake, lines) = (Arc::clone(&heard), self.wake.clone(), Arc::clone(&self.lines));
             listen("hints", output, move |line| {
-                if line == "claimed" {
-                    heard.has_claimed.store(true, Ordering::Relaxed);
+                match line {
+                    CLAIMED => heard.has_claimed.store(true, Ordering::Relaxed),
+                    ENDED | "" => {}
+                    printed => return lines(&format!("[worker {number}] {printed}")),
                 }
                 wake.wake();
             })?;
@@ -172,10 +229,11 @@ impl Fleet {
                 last.push_back(line.to_owned());
             })?;
         }
-        let mut worker = Running { number, child, orders, began: Instant::now(), heard };
-        worker.tell(&line_of(&WorkerSettings { number, ..self.settings.clone() }));
-        self.secrets.iter().for_each(|secrets| worker.tell(secrets));
-        self.running.push(worker);
+        if let Some(orders) = &orders {
+            orders.tell(line_of(&WorkerSettings { number, ..self.settings.clone() }));
+            self.secrets.iter().for_each(|secrets| orders.tell(secrets.clone()));
+        }
+        self.running.push(Running { number, child, orders, began: Instant::now(), heard });
         Ok(())
     }
 
@@ -229,17 +287,6 @@ impl Fleet {
         self.not_before = Some(Instant::now() + pause);
         (self.lines)(&format!("a worker could not run: {why}; the next one starts in {} s", pause.as_secs()));
         Ok(())
-    }
-}
-
-impl Running {
-    /// Writes an order. A worker that no longer reads has ended, or will be seen to end.
-    fn tell(&mut self, line: &[u8]) {
-        if let Some(orders) = &mut self.orders
-            && orders.write_all(line).is_err()
-        {
-            self.orders = None;
-        }
     }
 }
 

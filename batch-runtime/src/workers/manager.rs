@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::deploy::Deployer;
 use super::fingerprint::{fingerprint, queue_of};
-use super::fleet::{Fleet, Lines};
+use super::fleet::{Fleet, Lines, Step};
 use super::orders::{Secrets, WorkerSettings};
 use super::wake::Wake;
 use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
@@ -106,11 +106,15 @@ impl PartitionHandler for Manager {
             what: "has no queue for workers: use SQLite or PostgreSQL, or run without `--workers`".to_owned(),
         })?;
         let before = queue.job_context(work.ownership())?;
-        let done =
-            Managing { manager: self, work, queue, name: queue_of(self.token.as_deref(), work.job()) }.run();
-        let now = queue.job_context(work.ownership())?;
-        work.take_over_context(&before, now);
-        done
+        let name = queue_of(self.token.as_deref(), work.job());
+        let managing = Managing { manager: self, work, queue, name };
+        let done = managing.run();
+        if let Some(fleet) = &self.fleet {
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).release(&managing.step());
+        }
+        done?;
+        work.take_over_context(&before, queue.job_context(work.ownership())?);
+        Ok(())
     }
 }
 
@@ -188,6 +192,10 @@ impl Managing<'_> {
         }
     }
 
+    fn step(&self) -> Step {
+        (self.work.ownership().execution, self.work.step().to_owned())
+    }
+
     /// The workers that this manager starts need the secrets of the job, which no repository stores.
     fn share_secrets(&self) {
         if let Some(fleet) = &self.manager.fleet {
@@ -200,7 +208,7 @@ impl Managing<'_> {
     fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, PartitionsError> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
-        fleet.tend(tended.held() + tended.waiting, tended.waiting)?;
+        fleet.tend(&self.step(), tended.held() + tended.waiting, tended.waiting)?;
         Ok(fleet.pause())
     }
 

@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::ExecutionId;
 
+/// What a worker writes on standard output when it takes a partition. Everything else there is output of the job.
+pub(super) const CLAIMED: &str = "batch-worker: claimed";
+/// What it writes when it has ended one.
+pub(super) const ENDED: &str = "batch-worker: ended";
+
 /// The settings of a worker that a manager starts.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct WorkerSettings {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::queue_of;
-use super::orders::Order;
+use super::orders::{CLAIMED, ENDED, Order};
 use super::wake::Wake;
 use crate::definition::{ExecutionId, JobInfo, Parameters, StopSignal, parse_parameters};
 use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets};
@@ -251,9 +251,9 @@ impl Working<'_> {
             match self.queue.claim(self.id, self.queues, &declined) {
                 Ok(Claimed::Partition(claim)) => {
                     self.busy.fetch_add(1, Ordering::Relaxed);
-                    (self.worker.hint)("claimed");
+                    (self.worker.hint)(CLAIMED);
                     self.work(&claim);
-                    (self.worker.hint)("ended");
+                    (self.worker.hint)(ENDED);
                     *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                     self.busy.fetch_sub(1, Ordering::Relaxed);
                     pause = SHORTEST;

@@ -21,8 +21,8 @@ use crate::repository::work_queue::{
     WorkerRow,
 };
 use crate::repository::{
-    BatchStatus, ContextMap, Counters, ExecutionLock, HeldLock, Owner, OwnerState, Ownership, encode_context,
-    owner, partition_step_name,
+    BatchStatus, ContextMap, Counters, ExecutionLock, HeldLock, Owner, OwnerState, Ownership,
+    RepositoryError, encode_context, owner, partition_step_name,
 };
 
 pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, Trouble> {
@@ -423,9 +423,14 @@ pub(super) fn claim(
                      WHERE JOB_INSTANCE_ID = ?2 AND STEP_NAME = ?3 AND PARTITION = ?4 AND OFFERED_FOR = ?5",
                 )?
                 .execute(params![worker.0, ownership.instance.0, step, number, queue])?;
-            // Another worker was faster, or the execution was taken over.
-            if taken == 0 || check_owner(&transaction, ownership).is_err() {
+            // Another worker was faster.
+            if taken == 0 {
                 continue;
+            }
+            match check_owner(&transaction, ownership) {
+                // The execution was taken over.
+                Err(Trouble::Known(RepositoryError::Fenced { .. })) => continue,
+                checked => checked?,
             }
             let partition = partitions::one(&transaction, ownership, &step, number)?;
             let skipped = skipped(&transaction, ownership, &step)?;
