@@ -237,10 +237,22 @@ fn around(
     }
 }
 
+#[step(chunk = 10, partitioner = ranges, timeout = "1s")]
+fn fill_in_time() {
+    numbers | slowly | save
+}
+
+/// Numbers to a table, in a second.
+#[job]
+fn load_in_time(parts: u32, size: u32, #[param(default = 0)] micros: u64) {
+    create_table;
+    fill_in_time;
+}
+
 /// Has nothing for workers.
 #[job]
 fn alone() {
     create_table;
 }
 
-batch_runtime::main!(load, write_file, load_elsewhere, load_even, around, alone);
+batch_runtime::main!(load, write_file, load_elsewhere, load_even, around, load_in_time, alone);

@@ -87,6 +87,16 @@ fn a_secret_is_in_no_argument_no_file_and_no_output() {
 }
 
 #[test]
+fn a_timeout_is_that_of_the_whole_step() {
+    let world = World::new();
+    // Each of the partitions takes half of the time, and a single worker runs them one after the other.
+    let run = world.run("load_in_time --parts 4 --size 50 --micros 10000 --workers local:1");
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.err.contains("timeout"), "{run}");
+    assert!(world.items().len() < 200);
+}
+
+#[test]
 fn a_limit_of_skips_is_that_of_the_whole_step() {
     let world = World::new();
     // One in ten is skipped: 20 of 200.

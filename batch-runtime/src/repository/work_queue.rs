@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -126,6 +127,8 @@ pub struct Claim {
     pub skipped: u64,
     /// The context of the job.
     pub job_context: ContextMap,
+    /// How long ago its step began, by the repository's clock.
+    pub step_age: Duration,
 }
 
 /// A worker, for lists.

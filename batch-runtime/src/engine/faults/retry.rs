@@ -44,6 +44,13 @@ impl Retrying {
         Self { faults: options.faults, pause, stop, deadline, skipped: None, repeated: Arc::default() }
     }
 
+    /// As `self`, for a step that began so long ago in another process.
+    pub(crate) fn begun_before(self, ago: Duration) -> Self {
+        let deadline =
+            self.deadline.map(|deadline| deadline.checked_sub(ago).unwrap_or_else(|| self.pause.now()));
+        Self { deadline, ..self }
+    }
+
     /// As `self`, for a partition of the step, which has a stop signal of its own.
     pub(crate) fn of_partition(&self, stop: StopSignal, skipped: SkipCount) -> Self {
         Self { stop, skipped: Some(skipped), repeated: Arc::default(), ..self.clone() }

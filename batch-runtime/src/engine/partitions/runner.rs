@@ -80,7 +80,8 @@ impl<'w> PartitionRunner<'w> {
             at_once: None,
             path: &claim.step,
             bindings: bindings.clone(),
-            retrying: Retrying::new(&info.options, Arc::clone(&options.pause), options.stop.clone()),
+            retrying: Retrying::new(&info.options, Arc::clone(&options.pause), options.stop.clone())
+                .begun_before(claim.step_age),
             skipped: shared.skipped.clone(),
             live: &shared.live,
             drain: Some(drain),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -435,15 +436,36 @@ pub(super) fn claim(
             let partition = partitions::one(&transaction, ownership, &step, number)?;
             let skipped = skipped(&transaction, ownership, &step)?;
             let job_context = rows::job_context(&transaction, ownership.execution)?;
+            let step_age = step_age(shared, &transaction, ownership, &step)?;
             transaction.commit()?;
             let durability = rows::durability(durability.as_deref());
             guard(&shared.durabilities).insert(ownership.execution, durability);
             let queue = queue.clone();
-            let claim = Claim { partition, queue, step, job, ownership, durability, skipped, job_context };
+            let claim =
+                Claim { partition, queue, step, job, ownership, durability, skipped, job_context, step_age };
             return Ok(Claimed::Partition(Box::new(claim)));
         }
     }
     Ok(Claimed::Nothing)
+}
+
+/// How long ago a step began in this execution.
+fn step_age(
+    shared: &Shared,
+    connection: &Connection,
+    owner: Ownership,
+    step: &str,
+) -> rusqlite::Result<Duration> {
+    let began = connection
+        .prepare_cached(
+            "SELECT START_TIME FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?1 AND STEP_NAME = ?2
+             ORDER BY STEP_EXECUTION_ID DESC LIMIT 1",
+        )?
+        .query_row(params![owner.execution.0, step], |row| rows::time(row, 0))
+        .optional()?
+        .flatten();
+    Ok(began
+        .map_or(Duration::ZERO, |began| shared.now().duration_since(began).try_into().unwrap_or_default()))
 }
 
 /// A worker that was declared lost takes nothing more either.
