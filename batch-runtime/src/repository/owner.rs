@@ -37,20 +37,25 @@ fn host_name() -> String {
 }
 
 fn start_ticks() -> Option<u64> {
-    start_in("/proc/self/stat")
+    start_in(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// The start time of a process on this host; `None` if there is no such process.
+/// The start time of a process on this host; `None` if there is no such process, or it has ended and only its parent has
+/// not asked how.
 #[cfg(feature = "postgres")]
 pub(in crate::repository) fn start_of(pid: u32) -> Option<u64> {
-    start_in(&format!("/proc/{pid}/stat"))
+    start_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-fn start_in(file: &str) -> Option<u64> {
-    let stat = std::fs::read_to_string(file).ok()?;
+fn start_in(stat: &str) -> Option<u64> {
     // The second field is the program's name in brackets, which may itself contain spaces and brackets.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    let (state, threads) = (*fields.first()?, *fields.get(17)?);
+    if matches!(state, "Z" | "X") && threads == "1" {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
 }
 
 fn boot_id() -> Option<String> {
@@ -67,6 +72,21 @@ mod tests {
         let (first, second) = (this_process(), this_process());
         assert_ne!(first.uuid, second.uuid);
         assert_eq!((first.pid, first.start_ticks), (std::process::id(), second.start_ticks));
+    }
+
+    #[cfg(all(target_os = "linux", feature = "postgres"))]
+    #[test]
+    fn a_process_that_nobody_has_waited_for_yet_is_dead() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(start_of(child.id()).is_some());
+        child.kill().unwrap();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while start_of(child.id()).is_some() {
+            assert!(std::time::Instant::now() < until);
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(start_of(child.id()).is_none());
     }
 
     #[cfg(target_os = "linux")]
