@@ -24,6 +24,7 @@ mod owner;
 pub mod postgres;
 mod request;
 pub mod sqlite;
+mod tending;
 pub mod work_queue;
 
 use std::fmt;

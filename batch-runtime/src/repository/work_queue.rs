@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     ContextMap, Counters, ExecutionLock, Owner, OwnerState, Ownership, PartitionExecution, RepositoryError,
 };
-use crate::definition::{Durability, ExecutionId, StepExecutionId};
+use crate::definition::{Durability, ExecutionId, StepExecutionId, StopSignal};
 
 /// The exit code of a partition whose worker was lost.
 pub(crate) const WORKER_LOST: &str = "WORKER_LOST";
@@ -40,6 +40,8 @@ pub struct NewWorker<'a> {
     pub queues: &'a [String],
     /// The number of partitions that it runs at the same time.
     pub slots: u32,
+    /// Raised if the worker may have been declared lost, so that it stops what it runs.
+    pub lost: &'a StopSignal,
 }
 
 /// A worker that has joined. Dropping it says that the worker has ended.

@@ -199,7 +199,8 @@ impl Worker {
             self.all_secrets(),
         );
         let queues: Vec<String> = runner.jobs().map(|job| queue_of(self.token.as_deref(), job)).collect();
-        let Joined { id, lock } = queue.join(&NewWorker { queues: &queues, slots: self.slots })?;
+        let Joined { id, lock } =
+            queue.join(&NewWorker { queues: &queues, slots: self.slots, lost: &self.drain })?;
         tracing::info!(worker = id.0, slots = self.slots, "worker started");
         let working = Working {
             worker: &self,

@@ -206,7 +206,21 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
                  SELECT STEP_EXECUTION_ID FROM BATCH_PARTITION WHERE JOB_INSTANCE_ID = ?3 AND STEP_NAME = ?4)",
         )?
         .execute(params![stamp(shared.now()), owner.execution.0, owner.instance.0, step])?;
+    withdraw(&transaction, owner.execution)?;
     Ok(transaction.commit()?)
+}
+
+/// Withdraws the offers of partitions that have ended: workers need not look at them any more.
+pub(super) fn withdraw(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE BATCH_PARTITION SET OFFERED_FOR = NULL
+             WHERE OFFERED_FOR IS NOT NULL AND STEP_EXECUTION_ID IN (
+                 SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION
+                 WHERE JOB_EXECUTION_ID = ?1 AND STATUS IN ('STOPPED', 'FAILED'))",
+        )?
+        .execute([execution.0])
+        .map(drop)
 }
 
 /// Sums up the committed counters of partitions for steps whose end was not recorded.

@@ -263,7 +263,7 @@ fn update(
              SET VERSION = VERSION + 1, COMMIT_COUNT = ?1, READ_COUNT = ?2, FILTER_COUNT = ?3, WRITE_COUNT = ?4,
                  READ_SKIP_COUNT = ?5, WRITE_SKIP_COUNT = ?6, PROCESS_SKIP_COUNT = ?7, ROLLBACK_COUNT = ?8,
                  STATUS = ?9, EXIT_CODE = ?10, EXIT_MESSAGE = ?11, END_TIME = ?12, LAST_UPDATED = ?12
-             WHERE STEP_EXECUTION_ID = ?13 AND JOB_EXECUTION_ID = ?14 AND EXIT_CODE <> ?16
+             WHERE STEP_EXECUTION_ID = ?13 AND JOB_EXECUTION_ID = ?14 AND END_TIME IS NULL
                AND EXISTS (SELECT 1 FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?14 AND EPOCH = ?15)",
         )?
         .execute(params![
@@ -282,7 +282,6 @@ fn update(
             step.0,
             owner.execution.0,
             int(owner.epoch),
-            WORKER_LOST,
         ])?;
     if changed == 0 {
         return Err(RepositoryError::Fenced { execution: owner.execution }.into());

@@ -188,8 +188,8 @@ pub(super) fn fail_running_steps(
                  LAST_UPDATED = ?3
              WHERE JOB_EXECUTION_ID = ?4 AND STATUS IN {RUNNING}"
         ))?
-        .execute(params![exit_code, why, now, execution.0])
-        .map(|_| ())
+        .execute(params![exit_code, why, now, execution.0])?;
+    partitions::withdraw(connection, execution)
 }
 
 pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {

@@ -17,13 +17,13 @@ use super::queries;
 use super::rows::{self, RUNNING, stamp};
 use super::steps::{check_owner, context_of};
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
+use crate::repository::tending::{self, Group, Returned};
 use crate::repository::work_queue::{
-    Claim, Claimed, HANDED_BACK, Joined, MOST_LOSSES, NewWorker, Tend, Tended, WORKER_LOST, WorkerId,
-    WorkerRow,
+    Claim, Claimed, HANDED_BACK, Joined, NewWorker, Tend, Tended, WORKER_LOST, WorkerId, WorkerRow,
 };
 use crate::repository::{
-    BatchStatus, ContextMap, Counters, ExecutionLock, HeldLock, Owner, OwnerState, Ownership,
-    RepositoryError, encode_context, owner, partition_step_name,
+    ContextMap, Counters, ExecutionLock, HeldLock, Owner, OwnerState, Ownership, RepositoryError,
+    encode_context, owner, partition_step_name,
 };
 
 pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, Trouble> {
@@ -85,32 +85,6 @@ impl Drop for Membership {
     }
 }
 
-/// Partitions of a step that are in the same state.
-struct Group {
-    status: BatchStatus,
-    /// Whether they are to get a new step execution.
-    returned: bool,
-    offered: bool,
-    worker: Option<WorkerId>,
-    many: u64,
-}
-
-impl Group {
-    /// Whether nobody runs them and nobody is asked to.
-    fn is_idle(&self) -> bool {
-        self.status == BatchStatus::Starting && !self.offered && self.worker.is_none()
-    }
-
-    fn has_failed(&self) -> bool {
-        !self.returned
-            && !matches!(self.status, BatchStatus::Starting | BatchStatus::Started | BatchStatus::Completed)
-    }
-
-    fn is_held(&self) -> bool {
-        matches!(self.status, BatchStatus::Starting | BatchStatus::Started) && self.worker.is_some()
-    }
-}
-
 fn groups(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<Vec<Group>> {
     connection
         .prepare_cached(
@@ -143,7 +117,7 @@ pub(super) fn tend(
     let connection = shared.lend_to(owner.execution)?;
     let seen = groups(&connection, owner, step)?;
     let dead = dead_of(shared, &seen)?;
-    if !is_due(&seen, &dead, tend) {
+    if !tending::is_due(&seen, !dead.is_empty(), tend) {
         return summed_up(&connection, owner, step, &seen, Vec::new());
     }
     let transaction = connection.begin()?;
@@ -170,25 +144,10 @@ pub(super) fn tend(
     Ok(tended)
 }
 
-/// Returns whether there is anything to write.
-fn is_due(seen: &[Group], dead: &[WorkerId], tend: &Tend<'_>) -> bool {
-    let offered: u64 = seen.iter().filter(|group| group.offered).map(|group| group.many).sum();
-    let held: u64 = seen.iter().filter(|group| group.is_held()).map(|group| group.many).sum();
-    let has_room = tend.at_once.is_none_or(|most| offered + held < most as u64);
-    !dead.is_empty()
-        || if tend.ends {
-            offered > 0
-        } else {
-            seen.iter().any(|group| group.returned || (group.is_idle() && has_room))
-        }
-}
-
 /// The workers that hold partitions and are dead.
 fn dead_of(shared: &Shared, seen: &[Group]) -> Result<Vec<WorkerId>, Trouble> {
-    let holders: BTreeSet<WorkerId> =
-        seen.iter().filter(|group| group.is_held()).filter_map(|group| group.worker).collect();
     let mut dead = Vec::new();
-    for worker in holders {
+    for worker in tending::holders(seen) {
         if !is_alive(shared, Lock::Worker(worker))? {
             dead.push(worker);
         }
@@ -215,21 +174,7 @@ fn summed_up(
 ) -> Result<Tended, Trouble> {
     let counters = counters(connection, owner, step)?;
     let stop_requested = queries::is_stopping(connection, owner)?;
-    let mut tended = Tended { counters, stop_requested, events, ..Tended::default() };
-    for group in seen {
-        match (group.status, group.worker) {
-            (BatchStatus::Completed, _) => tended.completed += group.many,
-            (BatchStatus::Starting | BatchStatus::Started, Some(worker)) => {
-                match tended.held.iter_mut().find(|(held, _)| *held == worker) {
-                    Some((_, many)) => *many += group.many,
-                    None => tended.held.push((worker, group.many)),
-                }
-            }
-            _ if group.has_failed() => tended.failed += group.many,
-            _ => tended.waiting += group.many,
-        }
-    }
-    Ok(tended)
+    Ok(tending::summed_up(seen, counters, stop_requested, events))
 }
 
 /// The committed work of the partitions in this execution, including that of lost workers.
@@ -282,16 +227,6 @@ fn described(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Stri
     )
 }
 
-/// A partition whose worker was lost, or handed it back.
-struct Returned {
-    number: u32,
-    id: StepExecutionId,
-    lost: bool,
-    /// The workers in a row that were lost before they had committed anything, including this one.
-    losses: u32,
-    why: String,
-}
-
 /// Gives each returned partition a new step execution with its last context, or fails it.
 fn renew(
     connection: &Connection,
@@ -302,28 +237,28 @@ fn renew(
 ) -> Result<(), Trouble> {
     let returned: Vec<Returned> = connection
         .prepare_cached(
-            "SELECT p.PARTITION, s.STEP_EXECUTION_ID, s.EXIT_CODE = ?4, s.EXIT_MESSAGE,
-                    CASE WHEN s.EXIT_CODE <> ?4 THEN p.LOSSES WHEN s.COMMIT_COUNT > 0 THEN 1 ELSE p.LOSSES + 1 END
+            "SELECT p.PARTITION, s.STEP_EXECUTION_ID, s.EXIT_CODE = ?4, s.EXIT_MESSAGE, s.COMMIT_COUNT, p.LOSSES
              FROM BATCH_PARTITION p JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
              WHERE p.JOB_INSTANCE_ID = ?1 AND p.STEP_NAME = ?2 AND s.JOB_EXECUTION_ID = ?3 AND s.EXIT_CODE IN (?4, ?5)
              ORDER BY p.PARTITION",
         )?
         .query_map(params![owner.instance.0, step, owner.execution.0, WORKER_LOST, HANDED_BACK], |row| {
+            let number = row.get(0)?;
             Ok(Returned {
-                number: row.get(0)?,
+                number,
+                name: partition_step_name(step, number),
                 id: StepExecutionId(row.get(1)?),
                 lost: row.get(2)?,
                 why: row.get(3)?,
-                losses: row.get(4)?,
+                commits: rows::count(row, 4)?,
+                losses_before: row.get(5)?,
             })
         })?
         .collect::<Result<_, _>>()?;
     let mut executions = Executions::new(connection, owner, now, returned.len())?;
-    for Returned { number, id, lost, losses, why } in returned {
-        let name = partition_step_name(step, number);
-        if lost && losses >= MOST_LOSSES {
-            let why =
-                format!("took {losses} workers with it before it had committed anything; the last: {why}");
+    for returned in returned {
+        let Returned { number, id, lost, ref name, .. } = returned;
+        if let Some(why) = returned.failure() {
             connection
                 .prepare_cached(
                     "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, EXIT_CODE = 'FAILED', EXIT_MESSAGE = ?1
@@ -332,13 +267,9 @@ fn renew(
                 .execute(params![rows::cut(&why), id.0])?;
             continue;
         }
-        events.push(if lost {
-            format!("{why}; `{name}` goes on elsewhere after its last commit")
-        } else {
-            format!("{why}: `{name}` goes on elsewhere after its last commit")
-        });
+        events.push(returned.told());
         let context = encode_context(&context_of(connection, id)?);
-        let next = executions.insert(&name, &context)?;
+        let next = executions.insert(name, &context)?;
         connection
             .prepare_cached(
                 "UPDATE BATCH_PARTITION
@@ -346,7 +277,7 @@ fn renew(
                      TAKE_OVER = MAX(TAKE_OVER, ?3)
                  WHERE JOB_INSTANCE_ID = ?4 AND STEP_NAME = ?5 AND PARTITION = ?6",
             )?
-            .execute(params![next.0, losses, lost, owner.instance.0, step, number])?;
+            .execute(params![next.0, returned.losses(), lost, owner.instance.0, step, number])?;
     }
     Ok(())
 }

@@ -1,0 +1,139 @@
+//! What a manager is to do with the partitions of a step, decided from the states that they are in: alike in every kind of
+//! repository.
+
+use std::collections::BTreeSet;
+
+use super::work_queue::{MOST_LOSSES, Tend, Tended, WorkerId};
+use super::{BatchStatus, Counters};
+use crate::definition::StepExecutionId;
+
+/// Partitions of a step that are in the same state.
+pub(super) struct Group {
+    pub(super) status: BatchStatus,
+    /// Whether they are to get a new step execution.
+    pub(super) returned: bool,
+    pub(super) offered: bool,
+    pub(super) worker: Option<WorkerId>,
+    pub(super) many: u64,
+}
+
+impl Group {
+    /// Whether nobody runs them and nobody is asked to.
+    fn is_idle(&self) -> bool {
+        self.status == BatchStatus::Starting && !self.offered && self.worker.is_none()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.returned
+            && !matches!(self.status, BatchStatus::Starting | BatchStatus::Started | BatchStatus::Completed)
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(self.status, BatchStatus::Starting | BatchStatus::Started) && self.worker.is_some()
+    }
+}
+
+/// The workers that hold partitions.
+pub(super) fn holders(groups: &[Group]) -> BTreeSet<WorkerId> {
+    groups.iter().filter(|group| group.is_held()).filter_map(|group| group.worker).collect()
+}
+
+/// Returns whether there is anything to write.
+pub(super) fn is_due(groups: &[Group], any_lost: bool, tend: &Tend<'_>) -> bool {
+    let offered: u64 = groups.iter().filter(|group| group.offered).map(|group| group.many).sum();
+    let held: u64 = groups.iter().filter(|group| group.is_held()).map(|group| group.many).sum();
+    let has_room = tend.at_once.is_none_or(|most| offered + held < most as u64);
+    any_lost
+        || if tend.ends {
+            offered > 0
+        } else {
+            groups.iter().any(|group| group.returned || (group.is_idle() && has_room))
+        }
+}
+
+/// The partitions as the manager sees them.
+pub(super) fn summed_up(
+    groups: &[Group],
+    counters: Counters,
+    stop_requested: bool,
+    events: Vec<String>,
+) -> Tended {
+    let mut tended = Tended { counters, stop_requested, events, ..Tended::default() };
+    for group in groups {
+        match (group.status, group.worker) {
+            (BatchStatus::Completed, _) => tended.completed += group.many,
+            (BatchStatus::Starting | BatchStatus::Started, Some(worker)) => {
+                match tended.held.iter_mut().find(|(held, _)| *held == worker) {
+                    Some((_, many)) => *many += group.many,
+                    None => tended.held.push((worker, group.many)),
+                }
+            }
+            _ if group.has_failed() => tended.failed += group.many,
+            _ => tended.waiting += group.many,
+        }
+    }
+    tended
+}
+
+/// A partition whose worker was lost, or handed it back.
+pub(super) struct Returned {
+    pub(super) number: u32,
+    /// The name of its step execution.
+    pub(super) name: String,
+    pub(super) id: StepExecutionId,
+    pub(super) lost: bool,
+    /// The commits of its last step execution.
+    pub(super) commits: u64,
+    /// The workers in a row that were lost before, since the last commit.
+    pub(super) losses_before: u32,
+    pub(super) why: String,
+}
+
+impl Returned {
+    /// The workers in a row that were lost since the last commit, including this one.
+    pub(super) fn losses(&self) -> u32 {
+        let before = if self.commits > 0 { 0 } else { self.losses_before };
+        before + u32::from(self.lost)
+    }
+
+    /// Why nobody runs the partition any more; `None` if it goes on elsewhere.
+    pub(super) fn failure(&self) -> Option<String> {
+        let losses = self.losses();
+        (self.lost && losses >= MOST_LOSSES).then(|| {
+            format!("took {losses} workers with it before it had committed anything; the last: {}", self.why)
+        })
+    }
+
+    /// What happened, in words.
+    pub(super) fn told(&self) -> String {
+        let Self { name, lost, why, .. } = self;
+        let mark = if *lost { ';' } else { ':' };
+        format!("{why}{mark} `{name}` goes on elsewhere after its last commit")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn returned(lost: bool, commits: u64, losses_before: u32) -> Returned {
+        let why = "worker 7 was lost".to_owned();
+        let name = "load:partition3".to_owned();
+        Returned { number: 3, name, id: StepExecutionId(1), lost, commits, losses_before, why }
+    }
+
+    #[test]
+    fn a_partition_fails_after_three_losses_without_a_commit_in_between() {
+        assert!(returned(true, 0, 1).failure().is_none());
+        let failure = returned(true, 0, 2).failure().unwrap();
+        assert!(failure.starts_with("took 3 workers with it"), "{failure}");
+        assert!(returned(true, 1, 2).failure().is_none());
+    }
+
+    #[test]
+    fn a_partition_that_is_handed_back_after_a_commit_has_lost_nobody() {
+        assert_eq!(returned(false, 0, 2).losses(), 2);
+        assert_eq!(returned(false, 1, 2).losses(), 0);
+        assert!(returned(false, 0, 5).failure().is_none());
+    }
+}
