@@ -57,3 +57,4 @@ mod processes;
 mod queries;
 mod skipped;
 mod steps;
+mod workers;

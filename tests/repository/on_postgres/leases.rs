@@ -20,14 +20,14 @@ use crate::processes::{Owner, own};
 use crate::support::*;
 
 /// Short for a lease, and long for a busy machine between two renewals.
-const LEASE: Duration = Duration::from_secs(2);
+pub(super) const LEASE: Duration = Duration::from_secs(2);
 
-fn lease(url: &str) -> Repo {
+pub(super) fn lease(url: &str) -> Repo {
     Arc::new(PostgresOptions::new().lease(LEASE).open(&Postgres::at(url)).unwrap())
 }
 
 /// Waits until something holds.
-fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+pub(super) fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_mins(1), "{what} takes too long");

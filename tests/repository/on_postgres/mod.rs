@@ -11,6 +11,7 @@ mod losing;
 mod pooling;
 mod racing;
 mod schemas;
+mod workers;
 
 use std::sync::Arc;
 

@@ -93,6 +93,11 @@ impl Guarded for Target {
         set_context(tx, self.step, &record.context)
     }
 
+    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble> {
+        skipped::lock(tx, tx.statements.schema(), self.owner, step)?;
+        skipped::of_partitions(tx, self.owner, step)
+    }
+
     fn guard(
         &self,
         session: &Session,

@@ -78,6 +78,9 @@ pub(super) trait Guarded {
     /// Adds what is committed with the chunk, except for the guard itself.
     fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble>;
 
+    /// The items that all partitions of a step have skipped, to which nobody else adds until the end of the transaction.
+    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble>;
+
     /// Sends the guard and `COMMIT`, and returns the guard's row.
     fn guard(
         &self,
@@ -169,6 +172,16 @@ impl Committing {
             return Err(self.failed(row, failure));
         }
         let tx = Tx { session: transaction.session(), statements: &self.statements };
+        if let Some(room) = &record.skip_room {
+            match row.skipped_so_far(&tx, &room.step) {
+                Ok(so_far) if so_far < room.below => {}
+                Ok(so_far) => {
+                    self.roll_back();
+                    return Err(ChunkError::SkipLimit { so_far });
+                }
+                Err(trouble) => return Err(self.troubled(row, trouble)),
+            }
+        }
         if let Err(trouble) = row.add(&tx, record) {
             return Err(self.troubled(row, trouble));
         }

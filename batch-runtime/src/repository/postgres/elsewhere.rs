@@ -365,6 +365,17 @@ impl Guarded for CheckpointRow {
         Ok(())
     }
 
+    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble> {
+        let key = &self.checkpoints.key;
+        skipped::lock(tx, &key.repository, key.owner, step)?;
+        let row = tx.query_one(
+            "SELECT COUNT(*) FROM @BATCH_STEP_SKIPPED_ITEM
+             WHERE REPOSITORY = $1 AND JOB_INSTANCE_ID = $2 AND starts_with(STEP_NAME, $3 || ':partition')",
+            &[&key.repository, &key.owner.instance.0, &step],
+        )?;
+        rows::count(&row, 0)
+    }
+
     fn guard(
         &self,
         session: &Session,

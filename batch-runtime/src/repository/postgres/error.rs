@@ -40,6 +40,11 @@ impl Trouble {
         matches!(self, Self::Database(error) if error.code() == Some("55P03"))
     }
 
+    /// Returns whether the user may not write there, or nobody may.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Database(error) if matches!(error.code(), Some("42501" | "25006")))
+    }
+
     /// Returns whether the same work may succeed on a new connection, or when it is repeated.
     pub(super) fn passes(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_connection() || error.is_serialization())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::Trouble;
-use super::process::Hold;
+use super::process::{Hold, Run};
 use super::rows::{self, durability_text, get, int, now};
 use super::shared::{Shared, Tx, Value, guard};
 use super::takeover::{self, Running};
@@ -332,7 +332,7 @@ pub(super) fn finish(
     )?;
     if !BatchStatus::is_running(finish.status) {
         guard(&shared.durabilities).remove(&owner.execution);
-        shared.process.ended(owner.execution);
+        shared.process.ended(Run::Execution(owner.execution));
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod skipped;
 mod steps;
 mod takeover;
 mod unfinished;
+mod work_queue;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use error::Trouble;
 pub use options::PostgresOptions;
 use shared::Shared;
 
+use super::work_queue::WorkQueue;
 use super::{
     Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, Intervals,
     JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership,
@@ -287,6 +289,10 @@ impl Repository for PostgresRepository {
 
     fn journal(&self, execution: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError> {
         self.named(journal::of_execution(&self.shared, execution))
+    }
+
+    fn work_queue(&self) -> Option<&dyn WorkQueue> {
+        Some(self)
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {

@@ -9,10 +9,23 @@ use super::shared::{Shared, Tx};
 use super::steps::{check_owner, context_of};
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::postgres::Row;
+use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{
     BatchStatus, ContextMap, END_LOST, ExitStatus, NewPartition, OWNER_LOST, Ownership, PartitionExecution,
     StepStart, encode_context, partition_step_name,
 };
+
+/// The columns of a partition `part` and its last step execution `s`.
+macro_rules! partition_columns {
+    () => {
+        concat!(
+            "part.PARTITION, part.NAME, part.PART, s.STEP_EXECUTION_ID, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE,
+             s.JOB_EXECUTION_ID, ",
+            crate::repository::postgres::rows::counters!()
+        )
+    };
+}
+pub(super) use partition_columns;
 
 pub(super) fn of(
     shared: &Arc<Shared>,
@@ -25,32 +38,32 @@ pub(super) fn of(
 fn read(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, Trouble> {
     let rows = tx.query(
         concat!(
-            "SELECT p.PARTITION, p.NAME, p.PART, s.STEP_EXECUTION_ID, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE,
-                    s.JOB_EXECUTION_ID, ",
-            counters!(),
-            " FROM @BATCH_PARTITION p JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
-             WHERE p.JOB_INSTANCE_ID = $1 AND p.STEP_NAME = $2 ORDER BY p.PARTITION"
+            "SELECT ",
+            partition_columns!(),
+            " FROM @BATCH_PARTITION part JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID
+             WHERE part.JOB_INSTANCE_ID = $1 AND part.STEP_NAME = $2 ORDER BY part.PARTITION"
         ),
         &[&owner.instance.0, &step],
     )?;
-    rows.iter().map(|row| partition(row, step)).collect()
+    rows.iter().map(|row| partition(row, 0, step)).collect()
 }
 
-fn partition(row: &Row, step: &str) -> Result<PartitionExecution, Trouble> {
-    let number = u32::try_from(get::<i64>(row, 0)?).unwrap_or(u32::MAX);
+/// A partition from the columns of [`partition_columns`], which begin at `first`.
+pub(super) fn partition(row: &Row, first: usize, step: &str) -> Result<PartitionExecution, Trouble> {
+    let number = u32::try_from(get::<i64>(row, first)?).unwrap_or(u32::MAX);
     Ok(PartitionExecution {
         number,
         step: partition_step_name(step, number),
-        name: get(row, 1)?,
-        part: get(row, 2)?,
-        id: StepExecutionId(get(row, 3)?),
-        status: rows::status(row, 4)?,
+        name: get(row, first + 1)?,
+        part: get(row, first + 2)?,
+        id: StepExecutionId(get(row, first + 3)?),
+        status: rows::status(row, first + 4)?,
         exit: ExitStatus {
-            code: get::<Option<String>>(row, 5)?.unwrap_or_default(),
-            description: get::<Option<String>>(row, 6)?.unwrap_or_default(),
+            code: get::<Option<String>>(row, first + 5)?.unwrap_or_default(),
+            description: get::<Option<String>>(row, first + 6)?.unwrap_or_default(),
         },
-        execution: ExecutionId(get(row, 7)?),
-        counters: rows::counters_of(row, 8)?,
+        execution: ExecutionId(get(row, first + 7)?),
+        counters: rows::counters_of(row, first + 8)?,
     })
 }
 
@@ -94,6 +107,15 @@ fn create(tx: &Tx<'_>, owner: Ownership, step: &str, new: &[NewPartition]) -> Re
     )
 }
 
+/// Returns whether an earlier runner of a partition may still be alive.
+pub(super) fn is_contested(tx: &Tx<'_>, id: StepExecutionId) -> Result<bool, Trouble> {
+    let row = tx.query_one(
+        "SELECT EXISTS (SELECT FROM @BATCH_PARTITION WHERE STEP_EXECUTION_ID = $1 AND TAKE_OVER)",
+        &[&id.0],
+    )?;
+    get(&row, 0)
+}
+
 /// A step that starts over also creates its partitions again.
 pub(super) fn forget(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), Trouble> {
     tx.send(
@@ -122,7 +144,10 @@ fn renew(
     let ids = insert_executions(tx, owner, &named)?;
     let numbers: Vec<i64> = left.iter().map(|partition| i64::from(partition.number)).collect();
     tx.send(
-        "UPDATE @BATCH_PARTITION p SET STEP_EXECUTION_ID = new.id
+        // A worker that held it may still be alive.
+        "UPDATE @BATCH_PARTITION p
+         SET STEP_EXECUTION_ID = new.id, OFFERED_FOR = NULL, LOSSES = 0, TAKE_OVER = TAKE_OVER OR WORKER_ID IS NOT NULL,
+             WORKER_ID = NULL
          FROM unnest($3::bigint[], $4::bigint[]) AS new (number, id)
          WHERE p.JOB_INSTANCE_ID = $1 AND p.STEP_NAME = $2 AND p.PARTITION = new.number",
         &[&owner.instance.0, &step, &numbers, &ids],
@@ -130,7 +155,11 @@ fn renew(
 }
 
 /// Inserts step executions that have not begun yet, with their names and contexts. Returns their numbers.
-fn insert_executions(tx: &Tx<'_>, owner: Ownership, named: &[(String, &str)]) -> Result<Vec<i64>, Trouble> {
+pub(super) fn insert_executions(
+    tx: &Tx<'_>,
+    owner: Ownership,
+    named: &[(String, &str)],
+) -> Result<Vec<i64>, Trouble> {
     let count = i64::try_from(named.len()).unwrap_or(i64::MAX);
     let ids: Vec<i64> = tx
         .query("SELECT nextval('@BATCH_STEP_EXECUTION_SEQ') FROM generate_series(1, $1::bigint)", &[&count])?
@@ -190,9 +219,20 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
                          SELECT STEP_EXECUTION_ID FROM @BATCH_PARTITION WHERE JOB_INSTANCE_ID = $2 AND STEP_NAME = $3)"
                 ),
                 &[&owner.execution.0, &owner.instance.0, &step],
-            )
+            )?;
+            withdraw(tx, owner.execution)
         },
         |_| Ok(None),
+    )
+}
+
+/// Withdraws the offers of partitions that have ended: workers need not look at them any more.
+pub(super) fn withdraw(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
+    tx.send(
+        "UPDATE @BATCH_PARTITION p SET OFFERED_FOR = NULL FROM @BATCH_STEP_EXECUTION s
+         WHERE p.OFFERED_FOR IS NOT NULL AND s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
+           AND s.JOB_EXECUTION_ID = $1 AND s.STATUS IN ('STOPPED', 'FAILED')",
+        &[&execution.0],
     )
 }
 
@@ -208,11 +248,11 @@ pub(super) fn sum_up(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble>
                   WHERE s.JOB_EXECUTION_ID = $1 AND starts_with(s.STEP_NAME, step.STEP_NAME || ':partition'))
              WHERE JOB_EXECUTION_ID = $1 AND (STATUS IN ",
             rows::running!(),
-            " OR EXIT_CODE IN ($2, $3)) AND EXISTS (
+            " OR EXIT_CODE IN ($2, $3, $4)) AND EXISTS (
                  SELECT FROM @BATCH_JOB_EXECUTION e
                  JOIN @BATCH_PARTITION p ON p.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
                  WHERE e.JOB_EXECUTION_ID = $1 AND p.STEP_NAME = step.STEP_NAME)"
         ),
-        &[&execution.0, &OWNER_LOST, &END_LOST],
+        &[&execution.0, &OWNER_LOST, &END_LOST, &WORKER_LOST],
     )
 }

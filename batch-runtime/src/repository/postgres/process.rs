@@ -11,13 +11,14 @@ use super::error::Trouble;
 use super::rows::{get, int};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ExecutionId, StopSignal};
-use crate::postgres::{Postgres, Session};
+use crate::postgres::{Postgres, Row, Session};
+use crate::repository::work_queue::WorkerId;
 use crate::repository::{HeldLock, OWNER_LOST, Owner, owner};
 
 /// The longest time to reach the server for a renewal, three times over.
 const CONNECT: Duration = Duration::from_secs(30);
-/// The longest wait for the release of an execution, whose owner has ended anyway.
-const RELEASE: Duration = Duration::from_secs(5);
+/// The longest wait for the release of what a process has ended anyway.
+pub(super) const RELEASE: Duration = Duration::from_secs(5);
 
 /// The process, as one repository knows it.
 pub(super) struct Process {
@@ -29,8 +30,18 @@ pub(super) struct Process {
     lease: Lease,
     /// The thread that renews the lease, from the first launch on.
     keeper: Mutex<Option<Keeper>>,
-    /// The signals of the executions that run, raised if the lease is lost.
-    stops: Arc<Mutex<BTreeMap<ExecutionId, StopSignal>>>,
+    /// The signals of what runs, raised if the lease is lost.
+    stops: Stops,
+}
+
+type Stops = Arc<Mutex<BTreeMap<Run, StopSignal>>>;
+
+/// What runs in a process, and stops if its lease is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Run {
+    Execution(ExecutionId),
+    /// A worker, with all its partitions.
+    Worker(WorkerId),
 }
 
 /// A lease by the clock of the process that holds it: it is over if no renewal that was sent within it came back.
@@ -77,14 +88,20 @@ impl Liveness {
     }
 }
 
-/// The columns that [`Process::liveness`] reads, of an owner `o` and its process `p`.
-macro_rules! process_columns {
+/// The columns that [`Process::seen`] reads, of a process `p`.
+macro_rules! lease_columns {
     () => {
-        "o.OWNER IS NOT NULL, o.PROCESS, p.LOST IS NOT NULL, COALESCE(p.LOST_TO = p.PROCESS, FALSE), p.HOST, p.PID, p.START_TICKS, p.BOOT_ID, p.PID_SPACE,
+        "p.LOST IS NOT NULL, COALESCE(p.LOST_TO = p.PROCESS, FALSE), p.HOST, p.PID, p.START_TICKS, p.BOOT_ID, p.PID_SPACE,
          ceil(extract(epoch FROM greatest(p.RENEWED, pg_postmaster_start_time()) + p.LEASE - clock_timestamp()))::bigint"
     };
 }
-pub(super) use process_columns;
+/// The columns that [`Process::liveness`] reads, of an owner `o` and its process `p`.
+macro_rules! process_columns {
+    () => {
+        concat!("o.OWNER IS NOT NULL, o.PROCESS, ", crate::repository::postgres::process::lease_columns!())
+    };
+}
+pub(super) use {lease_columns, process_columns};
 
 impl Process {
     pub(super) fn this(database: Postgres, lease: Duration) -> Self {
@@ -154,45 +171,89 @@ impl Process {
         self.lease.clone()
     }
 
-    /// Raises this signal if the lease is lost while the execution runs.
-    pub(super) fn stops(&self, execution: ExecutionId, stop: &StopSignal) {
-        guard(&self.stops).entry(execution).or_insert_with(|| stop.clone());
+    /// Raises this signal if the lease is lost meanwhile.
+    pub(super) fn stops(&self, run: Run, stop: &StopSignal) {
+        guard(&self.stops).entry(run).or_insert_with(|| stop.clone());
     }
 
-    pub(super) fn ended(&self, execution: ExecutionId) {
-        guard(&self.stops).remove(&execution);
+    /// The signal that is raised if the lease is lost.
+    pub(super) fn stop_of(&self, run: Run) -> Option<StopSignal> {
+        guard(&self.stops).get(&run).cloned()
+    }
+
+    pub(super) fn ended(&self, run: Run) {
+        guard(&self.stops).remove(&run);
     }
 
     /// What the columns of [`process_columns`] say, which begin at `first`.
-    pub(super) fn liveness(&self, row: &crate::postgres::Row, first: usize) -> Result<Liveness, Trouble> {
+    pub(super) fn liveness(&self, row: &Row, first: usize) -> Result<Liveness, Trouble> {
         if !get::<bool>(row, first)? {
             return Ok(Liveness::Unknown);
         }
         let Some(name) = get::<Option<String>>(row, first + 1)? else { return Ok(Liveness::Dead) };
-        let (is_lost, has_ended): (bool, bool) = (get(row, first + 2)?, get(row, first + 3)?);
-        let Some(host) = get::<Option<String>>(row, first + 4)? else { return Ok(Liveness::Unknown) };
+        Ok(self.seen(&name, row, first + 2)?.unwrap_or(Liveness::Unknown))
+    }
+
+    /// What the columns of [`lease_columns`] say of the process of that name, which begin at `first`; `None` if it has no
+    /// row.
+    pub(super) fn seen(&self, name: &str, row: &Row, first: usize) -> Result<Option<Liveness>, Trouble> {
+        let (is_lost, has_ended): (bool, bool) = (get(row, first)?, get(row, first + 1)?);
+        let Some(host) = get::<Option<String>>(row, first + 2)? else { return Ok(None) };
         if is_lost && has_ended {
-            return Ok(Liveness::Dead);
+            return Ok(Some(Liveness::Dead));
         }
-        let pid = u32::try_from(get::<i64>(row, first + 5)?).unwrap_or_default();
-        let start_ticks = u64::try_from(get::<i64>(row, first + 6)?).unwrap_or_default();
-        let (boot_id, space): (String, String) = (get(row, first + 7)?, get(row, first + 8)?);
+        let pid = u32::try_from(get::<i64>(row, first + 3)?).unwrap_or_default();
+        let start_ticks = u64::try_from(get::<i64>(row, first + 4)?).unwrap_or_default();
+        let (boot_id, space): (String, String) = (get(row, first + 5)?, get(row, first + 6)?);
         let is_here = host == self.owner.host
             && space == self.pid_space
             && boot_id == self.owner.boot_id
             && !boot_id.is_empty()
             && !space.is_empty();
         if is_here && name != self.name && owner::start_of(pid) != Some(start_ticks) {
-            return Ok(Liveness::Dead);
+            return Ok(Some(Liveness::Dead));
         }
         if is_lost {
-            return Ok(Liveness::LeaseOver);
+            return Ok(Some(Liveness::LeaseOver));
         }
-        Ok(match get::<i64>(row, first + 9)? {
+        Ok(Some(match get::<i64>(row, first + 7)? {
             ..=0 => Liveness::LeaseOver,
             left => Liveness::Alive(left),
-        })
+        }))
     }
+}
+
+/// Declares the process lost: if it is dead for certain, or else if its lease is over. Returns whether it is lost. The lease
+/// decides in the statement itself, because the process may have renewed it meanwhile.
+pub(super) fn declare_lost(
+    shared: &Shared,
+    tx: &Tx<'_>,
+    process: &str,
+    is_gone: bool,
+) -> Result<bool, Trouble> {
+    let declared = tx.execute(
+        "UPDATE @BATCH_PROCESS SET LOST = clock_timestamp(), LOST_TO = $2
+         WHERE PROCESS = $1 AND LOST IS NULL
+           AND ($3 OR greatest(RENEWED, pg_postmaster_start_time()) + LEASE < clock_timestamp())",
+        &[&process, &shared.process.name, &is_gone],
+    )?;
+    if declared > 0 {
+        return Ok(true);
+    }
+    let lost = tx.query_opt("SELECT LOST IS NOT NULL FROM @BATCH_PROCESS WHERE PROCESS = $1", &[&process])?;
+    Ok(lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false))
+}
+
+/// Ends the connections of another process: one that sleeps in a transaction holds rows that are written next.
+pub(super) fn end_connections(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<(), Trouble> {
+    if process != shared.process.name {
+        tx.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = $1 AND pid <> pg_backend_pid() AND pg_has_role(usesysid, 'USAGE')",
+            &[&application_name(process)],
+        )?;
+    }
+    Ok(())
 }
 
 /// The name of the connections of a process.
@@ -223,7 +284,7 @@ struct Renewal {
     statements: Arc<Statements>,
     name: String,
     lease: Lease,
-    stops: Arc<Mutex<BTreeMap<ExecutionId, StopSignal>>>,
+    stops: Stops,
 }
 
 impl Renewal {
@@ -239,7 +300,7 @@ impl Renewal {
                 }
                 Ok(false) => {
                     tracing::error!(
-                        "another process has declared the lease of this one lost: its executions are taken over, and this process stops them"
+                        "another process has declared the lease of this one lost: what it runs is taken over, and this process stops it"
                     );
                     return self.stop_all();
                 }
@@ -286,13 +347,13 @@ impl Renewal {
         Ok(renewed > 0)
     }
 
-    /// Stops the executions if the lease is over. Returns whether it is.
+    /// Stops what runs if the lease is over. Returns whether it is.
     fn stop_all_if_over(&self) -> bool {
         let is_over = self.lease.is_over();
         let is_running = guard(&self.stops).values().any(|stop| !stop.is_raised());
         if is_over && is_running {
             tracing::error!(
-                "the lease of this process ran out, because the server does not answer: it stops its executions"
+                "the lease of this process ran out, because the server does not answer: it stops what it runs"
             );
             self.stop_all();
         }
@@ -317,7 +378,7 @@ impl HeldLock for Hold {}
 impl Drop for Hold {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
-        shared.process.ended(self.execution);
+        shared.process.ended(Run::Execution(self.execution));
         // A running execution without its runner is free to be taken over, and one that was taken over holds nothing more.
         let released = shared.lend().and_then(|lent| {
             let until = Instant::now() + RELEASE;

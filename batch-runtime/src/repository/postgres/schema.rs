@@ -6,7 +6,8 @@ use super::shared::Statements;
 use crate::postgres::{PgError, Postgres, Session};
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../schema/postgres_1.sql"))];
+const MIGRATIONS: [(i64, &str); 2] =
+    [(1, include_str!("../schema/postgres_1.sql")), (2, include_str!("../schema/postgres_2.sql"))];
 
 /// The version of the schema that this program writes.
 const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
@@ -42,9 +43,13 @@ pub(super) fn prepare(
     }
     session.begin("SET LOCAL lock_timeout = '60s'")?;
     let uuid = create_or_migrate(session, statements, database);
-    if uuid.is_err() {
+    if let Err(trouble) = uuid {
         session.rollback()?;
-        return uuid;
+        return match present.ours {
+            // Queries of a user who may only read find all that they need in older tables.
+            Some((uuid, _)) if !creates && trouble.is_refusal() => Ok(uuid),
+            _ => Err(trouble),
+        };
     }
     session.commit().map_err(|error| Trouble::Database(error.into_error()))?;
     uuid

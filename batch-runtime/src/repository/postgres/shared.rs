@@ -14,6 +14,7 @@ use super::process::Process;
 use crate::definition::{Durability, ExecutionId, StopSignal};
 use crate::postgres::types::ToSql;
 use crate::postgres::{Postgres, Row, Session, TransactionStatus};
+use crate::repository::work_queue::WorkerId;
 
 /// The wait between two attempts to reach a server that was lost.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
@@ -36,8 +37,19 @@ pub(super) struct Shared {
     idle: Mutex<Vec<Session>>,
     /// Connections on which steps have committed their chunks: a step of a thousand partitions opens a few.
     of_steps: Mutex<Vec<Session>>,
+    /// Claims of workers whose outcome is not known.
+    pub(super) unsettled: Mutex<Vec<Unsettled>>,
     /// The durabilities of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
+}
+
+/// A claim that may have been committed.
+pub(super) struct Unsettled {
+    pub(super) worker: WorkerId,
+    /// Its name in `BATCH_PARTITION.CLAIM`.
+    pub(super) name: String,
+    /// The queue in which the partition was offered.
+    pub(super) queue: String,
 }
 
 /// The statements with the schema filled in, each made once.
@@ -49,6 +61,10 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn in_schema(schema: &str) -> Self {
         Self { schema: schema.to_owned(), made: Mutex::default() }
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
     }
 
     /// The statement, with the schema for each `@`.
@@ -127,6 +143,7 @@ impl Shared {
             statements,
             idle: Mutex::new(vec![session]),
             of_steps: Mutex::default(),
+            unsettled: Mutex::default(),
             durabilities: Mutex::default(),
         }
     }
@@ -181,6 +198,26 @@ impl Shared {
         let read = work(&self.tx(&lent));
         lent.rollback()?;
         read
+    }
+
+    /// Asks one question, outside a transaction. While the server cannot be reached, asks again for a minute.
+    pub(super) fn ask<T>(&self, question: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let until = Instant::now() + self.options.patience;
+        loop {
+            match self.ask_once(&question) {
+                Err(trouble) if trouble.passes() && Instant::now() < until => {
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Asks one question, outside a transaction.
+    pub(super) fn ask_once<T>(&self, question: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let lent = self.lend()?;
+        lent.watch(None);
+        question(&self.tx(&lent))
     }
 
     /// Runs `work` in a transaction that commits. While the server cannot be reached, tries again for a minute; also

@@ -46,6 +46,26 @@ pub(super) fn insert(
     )
 }
 
+/// The items that all partitions of a step have skipped in the instance.
+pub(super) fn of_partitions(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<u64, Trouble> {
+    let row = tx.query_one(
+        "SELECT SUM(s.READ_SKIP_COUNT + s.WRITE_SKIP_COUNT + s.PROCESS_SKIP_COUNT)::bigint
+         FROM @BATCH_JOB_EXECUTION e JOIN @BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+         WHERE e.JOB_INSTANCE_ID = $1 AND starts_with(s.STEP_NAME, $2 || ':partition')",
+        &[&owner.instance.0, &step],
+    )?;
+    rows::count(&row, 0)
+}
+
+/// Lets nobody else commit skips of the step until the end of the transaction.
+pub(super) fn lock(tx: &Tx<'_>, repository: &str, owner: Ownership, step: &str) -> Result<(), Trouble> {
+    tx.query(
+        "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'batch skips', $1::text, $2::bigint, $3::text), 0))",
+        &[&repository, &owner.instance.0, &step],
+    )?;
+    Ok(())
+}
+
 /// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
 pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, Trouble> {
     shared.transact(

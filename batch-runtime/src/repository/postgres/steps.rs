@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::error::Trouble;
 use super::launch::fenced;
+use super::process::Run;
 use super::rows::{self, counters, get, int, now, set_counters, sums};
 use super::shared::{Shared, Tx};
 use super::{journal, partitions};
 use crate::definition::{ExecutionId, StepExecutionId};
+use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{
     BatchStatus, Checkpoint, ContextMap, Counters, END_LOST, OWNER_LOST, Ownership, Profile, RepositoryError,
     StepFinish, StepRow, StepStart, encode_context,
@@ -34,7 +36,7 @@ pub(super) fn insert(
     step: &StepStart<'_>,
     truth: Option<&Checkpoint>,
 ) -> Result<StepRow, Trouble> {
-    shared.process.stops(owner.execution, step.stop);
+    shared.process.stops(Run::Execution(owner.execution), step.stop);
     let durability = shared.durability_of(owner.execution);
     shared.transact(
         durability,
@@ -90,29 +92,30 @@ pub(super) fn insert(
             }
             Ok(StepRow { id, version: 0, starts: earlier + 1, context, before, contested: false })
         },
-        |tx| begun(tx, owner, step),
+        |tx| begun(tx, owner, step, None),
     )
 }
 
-/// The step execution that this execution has begun, if that was committed although its answer was lost.
-fn begun(tx: &Tx<'_>, owner: Ownership, step: &StepStart<'_>) -> Result<Option<StepRow>, Trouble> {
+/// The step execution that this execution has begun, if that was committed although its answer was lost. For a partition it
+/// is the created one and no other: a partition whose worker is lost begins again in the same execution.
+fn begun(
+    tx: &Tx<'_>,
+    owner: Ownership,
+    step: &StepStart<'_>,
+    created: Option<StepExecutionId>,
+) -> Result<Option<StepRow>, Trouble> {
     check_owner(tx, owner)?;
     let row = tx.query_opt(
         "SELECT STEP_EXECUTION_ID, VERSION FROM @BATCH_STEP_EXECUTION
-         WHERE JOB_EXECUTION_ID = $1 AND STEP_NAME = $2 AND STATUS = 'STARTED'",
-        &[&owner.execution.0, &step.name],
+         WHERE JOB_EXECUTION_ID = $1 AND STEP_NAME = $2 AND STATUS = 'STARTED'
+           AND STEP_EXECUTION_ID = COALESCE($3::bigint, STEP_EXECUTION_ID)",
+        &[&owner.execution.0, &step.name, &created.map(|created| created.0)],
     )?;
     let Some(row) = row else { return Ok(None) };
     let id = StepExecutionId(get(&row, 0)?);
     let (before, starts) = sums(tx, owner, step.name)?;
-    Ok(Some(StepRow {
-        id,
-        version: get(&row, 1)?,
-        starts,
-        context: context_of(tx, id)?,
-        before,
-        contested: false,
-    }))
+    let (context, contested) = (context_of(tx, id)?, partitions::is_contested(tx, id)?);
+    Ok(Some(StepRow { id, version: get(&row, 1)?, starts, context, before, contested }))
 }
 
 /// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
@@ -124,7 +127,6 @@ pub(super) fn start(
     id: StepExecutionId,
     truth: Option<&Checkpoint>,
 ) -> Result<StepRow, Trouble> {
-    shared.process.stops(owner.execution, step.stop);
     shared.transact(
         crate::definition::Durability::Process,
         Some(step.stop),
@@ -149,6 +151,7 @@ pub(super) fn start(
             )?;
             // Somebody else runs it.
             let version = get(&started.ok_or_else(|| fenced(owner))?, 0)?;
+            let contested = partitions::is_contested(tx, id)?;
             let context = match truth {
                 None => context_of(tx, id)?,
                 Some(checkpoint) => checkpoint.context().map_err(Trouble::Corrupt)?,
@@ -156,9 +159,9 @@ pub(super) fn start(
             if truth.is_some() {
                 rows::put_step_context(tx, id, &encode_context(&context))?;
             }
-            Ok(StepRow { id, version, starts: earlier + 1, context, before, contested: false })
+            Ok(StepRow { id, version, starts: earlier + 1, context, before, contested })
         },
-        |tx| begun(tx, owner, step),
+        |tx| begun(tx, owner, step, Some(id)),
     )
 }
 
@@ -173,9 +176,9 @@ fn correct(tx: &Tx<'_>, checkpoint: &Checkpoint) -> Result<Option<ExecutionId>, 
         concat!(
             "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
             set_counters!(),
-            " WHERE STEP_EXECUTION_ID = $9 AND EXIT_CODE IN ($10, $11) RETURNING JOB_EXECUTION_ID"
+            " WHERE STEP_EXECUTION_ID = $9 AND EXIT_CODE IN ($10, $11, $12) RETURNING JOB_EXECUTION_ID"
         ),
-        &[&c1, &c2, &c3, &c4, &c5, &c6, &c7, &c8, &step.0, &OWNER_LOST, &END_LOST],
+        &[&c1, &c2, &c3, &c4, &c5, &c6, &c7, &c8, &step.0, &OWNER_LOST, &END_LOST, &WORKER_LOST],
     )?;
     let Some(row) = row else { return Ok(None) };
     rows::put_step_context(tx, step, &checkpoint.text)?;
@@ -246,12 +249,13 @@ pub(super) fn finish(
         },
         |tx| {
             check_owner(tx, owner)?;
+            // Another end is that of somebody who has declared the worker lost.
             let row = tx.query_opt(
-                "SELECT END_TIME IS NOT NULL FROM @BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = $1",
-                &[&step.0],
+                "SELECT FROM @BATCH_STEP_EXECUTION
+                 WHERE STEP_EXECUTION_ID = $1 AND END_TIME IS NOT NULL AND STATUS = $2 AND EXIT_CODE = $3",
+                &[&step.0, &finish.status.as_str(), &rows::text(&finish.exit.code)],
             )?;
-            let has_ended = row.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false);
-            Ok(has_ended.then_some(()))
+            Ok(row.map(|_| ()))
         },
     )
 }
@@ -266,7 +270,7 @@ fn update(tx: &Tx<'_>, owner: Ownership, step: StepExecutionId, finish: &StepFin
             now!(),
             ", LAST_UPDATED = ",
             now!(),
-            " WHERE STEP_EXECUTION_ID = $12 AND JOB_EXECUTION_ID = $13"
+            " WHERE STEP_EXECUTION_ID = $12 AND JOB_EXECUTION_ID = $13 AND END_TIME IS NULL"
         ),
         &[
             &c1,
@@ -284,6 +288,7 @@ fn update(tx: &Tx<'_>, owner: Ownership, step: StepExecutionId, finish: &StepFin
             &owner.execution.0,
         ],
     )?;
+    // It was taken over, or its worker was declared lost.
     if changed == 0 { Err(fenced(owner)) } else { Ok(()) }
 }
 

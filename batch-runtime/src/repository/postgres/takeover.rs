@@ -6,7 +6,7 @@ use super::error::Trouble;
 use super::launch::next_epoch;
 use super::locked;
 use super::partitions;
-use super::process::{Liveness, application_name, process_columns};
+use super::process::{Liveness, declare_lost, end_connections, process_columns};
 use super::rows::{self, durability_text, get, int, now, owner_columns, running};
 use super::shared::{Shared, Tx, guard};
 use crate::definition::{Durability, ExecutionId, InstanceId};
@@ -150,20 +150,8 @@ pub(super) fn take_over_if_dead(
         take_over(shared, tx, running)?;
         return Ok(vec![running.id]);
     };
-    // The lease decides in the statement itself: the process may have renewed it meanwhile.
-    let proved = running.liveness == Liveness::Dead;
-    let declared = tx.execute(
-        "UPDATE @BATCH_PROCESS SET LOST = clock_timestamp(), LOST_TO = $2
-         WHERE PROCESS = $1 AND LOST IS NULL
-           AND ($3 OR greatest(RENEWED, pg_postmaster_start_time()) + LEASE < clock_timestamp())",
-        &[process, &shared.process.name, &proved],
-    )?;
-    if declared == 0 {
-        let lost =
-            tx.query_opt("SELECT LOST IS NOT NULL FROM @BATCH_PROCESS WHERE PROCESS = $1", &[process])?;
-        if !lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false) {
-            return Ok(Vec::new());
-        }
+    if !declare_lost(shared, tx, process, running.liveness == Liveness::Dead)? {
+        return Ok(Vec::new());
     }
     take_over(shared, tx, running)?;
     let mut taken = vec![running.id];
@@ -198,15 +186,29 @@ fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, Trouble>
     Ok(row.is_some())
 }
 
+/// The processes whose workers hold partitions of the execution, and which do not renew their leases: they may sleep in
+/// transactions.
+fn lost_workers(tx: &Tx<'_>, execution: ExecutionId) -> Result<Vec<String>, Trouble> {
+    let rows = tx.query(
+        concat!(
+            "SELECT DISTINCT p.PROCESS FROM @BATCH_STEP_EXECUTION s
+             JOIN @BATCH_PARTITION part ON part.STEP_EXECUTION_ID = s.STEP_EXECUTION_ID
+             JOIN @BATCH_WORKER w ON w.WORKER_ID = part.WORKER_ID
+             JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS
+             WHERE s.JOB_EXECUTION_ID = $1 AND s.STATUS IN ",
+            running!(),
+            " AND (p.LOST IS NOT NULL
+                  OR greatest(p.RENEWED, pg_postmaster_start_time()) + p.LEASE < clock_timestamp())"
+        ),
+        &[&execution.0],
+    )?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
 /// Ends the execution and its running steps as FAILED, and fences its owner. The caller has locked the instance.
 pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<(), Trouble> {
-    if let Some(process) = running.process.as_ref().filter(|process| **process != shared.process.name) {
-        // A connection that sleeps in a transaction holds the rows that are written next.
-        tx.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name = $1 AND pid <> pg_backend_pid() AND pg_has_role(usesysid, 'USAGE')",
-            &[&application_name(process)],
-        )?;
+    for process in running.process.iter().chain(&lost_workers(tx, running.id)?) {
+        end_connections(shared, tx, process)?;
     }
     // Nobody else writes these rows for long.
     tx.session.send_batch(locked::IMPATIENT)?;
@@ -281,7 +283,7 @@ pub(super) fn fail_running_steps(
         ),
         &[&exit_code, &why, &execution.0],
     )?;
-    Ok(())
+    partitions::withdraw(tx, execution)
 }
 
 /// Each execution is taken over in a transaction of its own, which locks no more than it needs.

@@ -1,0 +1,72 @@
+//! The queue of partitions for workers in other processes.
+//!
+//! A worker is alive while its process renews its lease. One that does not is declared lost in the transaction that ends its
+//! partitions, so of the two who write next, the worker or the manager, one finds that it is late.
+//!
+//! All that lock several rows lock them in this order: the worker's process, the owner of the execution, step executions,
+//! partitions.
+
+mod claim;
+mod members;
+mod tend;
+
+use std::collections::BTreeSet;
+
+use super::PostgresRepository;
+use crate::definition::{ExecutionId, StepExecutionId};
+use crate::repository::work_queue::{
+    Claim, Claimed, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
+};
+use crate::repository::{ContextMap, Counters, Ownership, RepositoryError};
+
+impl WorkQueue for PostgresRepository {
+    fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError> {
+        self.named(members::join(&self.shared, worker))
+    }
+
+    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
+        self.named(tend::tend(&self.shared, owner, step, tend))
+    }
+
+    fn claim(
+        &self,
+        worker: WorkerId,
+        queues: &[String],
+        declined: &BTreeSet<ExecutionId>,
+    ) -> Result<Claimed, RepositoryError> {
+        self.named(claim::claim(&self.shared, worker, queues, declined))
+    }
+
+    fn decline(&self, worker: WorkerId, claim: &Claim, why: Option<&str>) -> Result<(), RepositoryError> {
+        self.named(claim::decline(&self.shared, worker, claim, why))
+    }
+
+    fn give_up(
+        &self,
+        worker: WorkerId,
+        partition: StepExecutionId,
+        why: &str,
+    ) -> Result<(), RepositoryError> {
+        self.named(claim::give_up(&self.shared, worker, partition, why))
+    }
+
+    fn workers(&self) -> Result<Vec<WorkerRow>, RepositoryError> {
+        self.named(members::workers(&self.shared))
+    }
+
+    fn drain(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
+        self.named(members::drain(&self.shared, worker))
+    }
+
+    fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
+        self.named(members::drains(&self.shared, worker))
+    }
+
+    fn counters(&self, owner: Ownership, step: &str) -> Result<Counters, RepositoryError> {
+        self.named(tend::counters(&self.shared, owner, step))
+    }
+
+    fn job_context(&self, owner: Ownership) -> Result<ContextMap, RepositoryError> {
+        self.named(self.shared.ask(|tx| super::rows::job_context(tx, owner.execution)))
+    }
+}

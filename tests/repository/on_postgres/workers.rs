@@ -1,0 +1,340 @@
+//! Workers on a server: their leases, and answers that are lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use batch_runtime::StopSignal;
+use batch_runtime::postgres::{Postgres, Session};
+use batch_runtime::repository::postgres::{PostgresOptions, PostgresRepository};
+use batch_runtime::repository::work_queue::{Claimed, Tend};
+use batch_runtime::repository::{BatchStatus, OwnerState};
+use batch_tests::postgres::{Options, Server};
+use batch_tests::proxy::{Cut, Proxy};
+use nix::sys::signal::Signal;
+
+use super::leases::{LEASE, lease, until};
+use super::{open, schema};
+use crate::place::{OWNER_OF, Place, Repo};
+use crate::postgres::Schema;
+use crate::processes::Owner;
+use crate::support::*;
+use crate::workers::{Manager, TEND, Worker, nothing, queue, refused};
+
+/// Acts as a worker: claims a partition, commits a chunk of it, and one more for every line it receives.
+fn work(repository: &Repo) {
+    let worker = Worker::joining(repository.clone(), &StopSignal::new());
+    let claim = worker.claim();
+    let mut step = worker.begin(&claim);
+    commit::<Schema>(&mut step, 1).unwrap();
+    println!("owner: committed");
+    for (position, _) in (2..).zip(std::io::stdin().lines()) {
+        match commit::<Schema>(&mut step, position) {
+            Ok(_) => println!("owner: committed"),
+            chunk if is_fenced(&chunk) => {
+                refused(worker.finish(&claim, BatchStatus::Completed, "COMPLETED"));
+                println!("owner: fenced");
+            }
+            Err(error) => println!("owner: {error}"),
+        }
+    }
+}
+
+fn process_of_the_worker(place: &Schema) -> String {
+    place.rows("SELECT PROCESS FROM BATCH_WORKER ORDER BY WORKER_ID DESC LIMIT 1").remove(0)
+}
+
+/// Ends the leases of all workers, even if they renew them.
+fn end_leases_of_workers(place: &Schema) {
+    place.sql(
+        "UPDATE BATCH_PROCESS SET LEASE = INTERVAL '-1 day' WHERE PROCESS IN (SELECT PROCESS FROM BATCH_WORKER)",
+    );
+}
+
+#[test]
+fn a_paused_worker_is_lost_after_its_lease_and_is_refused_when_it_wakes() {
+    if let Ok(url) = std::env::var(OWNER_OF) {
+        return work(&lease(&url));
+    }
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 1);
+    let test = "on_postgres::workers::a_paused_worker_is_lost_after_its_lease_and_is_refused_when_it_wakes";
+    let mut paused = Owner::start(test, place.url());
+    paused.signal(Signal::SIGSTOP);
+    assert_eq!(manager.tend().held(), 1);
+    let waited = until("the loss", || manager.tend().waiting == 1);
+    assert!(waited <= LEASE + Duration::from_secs(5), "{waited:?}");
+    let workers = queue(&manager.repository).workers().unwrap();
+    assert!(workers.is_empty(), "{workers:?}");
+
+    let other = Worker::of(&place);
+    let claim = other.claim();
+    let mut step = other.begin(&claim);
+    // It may still be alive, so its files are taken over.
+    assert_eq!((step.context.clone(), step.contested), (context(1), true));
+    commit::<Schema>(&mut step, 7).unwrap();
+    paused.signal(Signal::SIGCONT);
+    for _ in 0..2 {
+        assert_eq!(paused.order_a_chunk(), "fenced");
+    }
+    commit::<Schema>(&mut step, 8).unwrap();
+    other.complete(&claim);
+    assert_eq!(items(&place), ["1", "7", "8"]);
+}
+
+#[test]
+fn a_killed_worker_is_lost_at_once_on_this_machine_and_after_its_lease_on_another() {
+    if let Ok(url) = std::env::var(OWNER_OF) {
+        return work(&lease(&url));
+    }
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 1);
+    let test = "on_postgres::workers::a_killed_worker_is_lost_at_once_on_this_machine_and_after_its_lease_on_another";
+    for is_here in [true, false] {
+        let worker = Owner::start(test, place.url());
+        // Before anybody has asked how it ended.
+        worker.signal(Signal::SIGKILL);
+        if !is_here {
+            place.sql("UPDATE BATCH_PROCESS SET HOST = 'elsewhere', RENEWED = clock_timestamp() WHERE LOST IS NULL AND PROCESS IN (SELECT PROCESS FROM BATCH_WORKER)");
+            assert_eq!(manager.tend().held(), 1);
+        }
+        let waited = until("the loss", || manager.tend().waiting == 1);
+        assert_eq!(waited < LEASE / 2, is_here, "{waited:?}");
+        let take_over = place.rows("SELECT TAKE_OVER FROM BATCH_PARTITION");
+        assert_eq!(take_over, [(!is_here).to_string()]);
+    }
+    assert_eq!(items(&place), ["1", "1"]);
+}
+
+#[test]
+fn a_worker_that_is_declared_lost_is_told_to_stop_and_may_join_again() {
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 2);
+    let lost = StopSignal::new();
+    let worker = Worker::joining(lease(place.url()), &lost);
+    let claim = worker.claim();
+    let mut step = worker.begin(&claim);
+    let process = process_of_the_worker(&place);
+    // As if it had been away for that long. It may renew its lease at any moment.
+    until("the loss", || {
+        place.sql(&format!(
+            "UPDATE BATCH_PROCESS SET RENEWED = clock_timestamp() - INTERVAL '1 hour' WHERE PROCESS = '{process}'"
+        ));
+        manager.tend().waiting == 2
+    });
+    assert!(queue(&worker.repository).drains(worker.id()).unwrap());
+    assert!(matches!(worker.look(), Claimed::Drain));
+    until("the stop", || lost.is_raised());
+    assert!(is_fenced(&commit::<Schema>(&mut step, 1)));
+
+    let again = Worker::joining(worker.repository.clone(), &StopSignal::new());
+    assert_ne!(again.id(), worker.id());
+    std::thread::sleep(LEASE + Duration::from_secs(1));
+    let claim = again.claim();
+    commit::<Schema>(&mut again.begin(&claim), 2).unwrap();
+    assert_eq!(manager.tend().held, [(again.id(), 1)]);
+}
+
+#[test]
+fn a_worker_that_is_cut_off_stops_by_itself() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let database = server.database();
+    let place = Schema::at(database.url());
+    let manager = Manager::offering(&place, 1);
+    let proxy = Proxy::before(server.port());
+    let lost = StopSignal::new();
+    let worker = Worker::joining(lease(&proxy.url(database.url())), &lost);
+    let claim = worker.claim();
+    let mut step = worker.begin(&claim);
+    proxy.swallow(true);
+    until("the loss", || manager.tend().waiting == 1);
+    let waited = until("the stop", || lost.is_raised());
+    assert!(waited <= LEASE, "{waited:?} after the loss");
+    proxy.swallow(false);
+    assert!(is_fenced(&commit::<Schema>(&mut step, 1)));
+}
+
+#[test]
+fn a_worker_whose_lease_is_renewed_in_time_is_not_lost() {
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 1);
+    let worker = Worker::joining(lease(place.url()), &StopSignal::new());
+    let claim = worker.claim();
+    let mut step = worker.begin(&claim);
+    let began = Instant::now();
+    while began.elapsed() < 2 * LEASE {
+        assert_eq!(manager.tend().held(), 1);
+        assert_eq!(queue(&manager.repository).workers().unwrap()[0].state, OwnerState::Alive);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    commit::<Schema>(&mut step, 1).unwrap();
+}
+
+#[test]
+fn a_lost_worker_that_sleeps_in_a_transaction_holds_nobody_up() {
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 1);
+    let worker = Worker::of(&place);
+    worker.begin(&worker.claim());
+    let process = process_of_the_worker(&place);
+    // As if it slept in the end of its partition, and once more in a chunk.
+    let sleeping = [
+        "UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH",
+        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1 WHERE STEP_NAME = 'step:partition0'",
+    ]
+    .map(|statement| {
+        let sleeping = Session::connect(&place.database(), &format!("batch {process}")).unwrap();
+        sleeping.batch_execute(&format!("BEGIN; {statement}")).unwrap();
+        sleeping
+    });
+    end_leases_of_workers(&place);
+    let began = Instant::now();
+    assert_eq!(manager.tend().waiting, 1);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    for sleeping in sleeping {
+        let error = sleeping.query("SELECT 1", &[]).unwrap_err();
+        assert!(error.to_string().contains("terminating connection"), "{error}");
+    }
+}
+
+#[test]
+fn a_takeover_is_not_held_up_by_a_lost_worker_that_sleeps_in_a_transaction() {
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 1);
+    let worker = Worker::of(&place);
+    worker.begin(&worker.claim());
+    let process = process_of_the_worker(&place);
+    let sleeping = Session::connect(&place.database(), &format!("batch {process}")).unwrap();
+    sleeping
+        .batch_execute(
+            "BEGIN; UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1 WHERE STEP_NAME <> 'step'",
+        )
+        .unwrap();
+    end_leases_of_workers(&place);
+    drop(manager.launched.lock);
+    let began = Instant::now();
+    launch(&place.open());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn two_managers_that_lose_the_same_workers_get_back_what_is_theirs() {
+    let Some(place) = schema() else { return };
+    let manager = Manager::offering(&place, 2);
+    let repository = place.open();
+    let other = repository.launch(&request(&parameters("b"))).unwrap();
+    begin(&repository, other.ownership);
+    let new = [0, 1]
+        .map(|part: u32| batch_runtime::repository::NewPartition { name: None, part: part.to_string() });
+    repository.begin_partitions(other.ownership, &start("step"), Some(&new)).unwrap();
+    queue(&repository).tend(other.ownership, "step", &TEND).unwrap();
+    let workers = [(); 2].map(|()| Worker::of(&place));
+    for worker in &workers {
+        worker.begin(&worker.claim());
+    }
+    for worker in workers.iter().rev() {
+        worker.begin(&worker.claim());
+    }
+    end_leases_of_workers(&place);
+    std::thread::scope(|scope| {
+        let ours = scope.spawn(|| manager.tend());
+        let theirs = scope.spawn(|| queue(&repository).tend(other.ownership, "step", &TEND).unwrap());
+        for tended in [ours, theirs] {
+            let tended = tended.join().unwrap();
+            assert_eq!((tended.waiting, tended.held(), tended.events.len()), (2, 0, 2), "{tended:?}");
+        }
+    });
+    // A lease that ran out proves nothing, whoever has declared it lost.
+    assert_eq!(place.rows("SELECT DISTINCT TAKE_OVER FROM BATCH_PARTITION"), ["true"]);
+}
+
+const COMMIT: &[u8] = b"COMMIT\0";
+
+#[test]
+fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let proxy = Proxy::before(server.port());
+    for cut in [Cut::Before(COMMIT), Cut::After(COMMIT)] {
+        let database = server.database();
+        let place = Schema::at(database.url());
+        let manager = Manager::of(&place, 4);
+        let manager = Manager { repository: open(&proxy.url(database.url())), ..manager };
+        let mut cuts = 0;
+        let mut before = || {
+            cuts += u32::from(!proxy.is_armed());
+            proxy.cut(cut.clone());
+        };
+        before();
+        assert_eq!(manager.tend().waiting, 4);
+        before();
+        let worker = Worker::joining(open(&proxy.url(database.url())), &StopSignal::new());
+        before();
+        let declined = worker.claim();
+        before();
+        queue(&worker.repository).decline(worker.id(), &declined, Some("no")).unwrap();
+        before();
+        let first = worker.claim();
+        assert_eq!(first.partition.id, declined.partition.id);
+        before();
+        let step = worker.begin(&first);
+        assert_eq!(step.starts, 1);
+        before();
+        worker.complete(&first);
+        before();
+        let second = worker.claim();
+        before();
+        queue(&worker.repository).give_up(worker.id(), second.partition.id, "no").unwrap();
+        let third = worker.claim();
+        worker.begin(&third);
+        worker.hand_back(&third);
+        before();
+        assert_eq!(manager.tend().events.len(), 2);
+        drop(worker);
+        let other = Worker::of(&place);
+        for _ in 0..3 {
+            let claim = other.claim();
+            other.begin(&claim);
+            other.complete(&claim);
+        }
+        nothing(&other.look());
+        let tended = manager.tend();
+        assert_eq!((tended.completed, tended.held()), (4, 0), "{cut:?}");
+        assert!(cuts >= 8, "{cuts}");
+    }
+}
+
+#[test]
+fn a_claim_that_nobody_knows_of_is_found_by_the_next_one() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let proxy = Proxy::before(server.port());
+    let database = server.database();
+    let place = Schema::at(database.url());
+    let manager = Manager::offering(&place, 2);
+    let hasty = PostgresOptions::new().patience(Duration::ZERO);
+    let repository: Repo = Arc::new(hasty.open(&Postgres::at(proxy.url(database.url()))).unwrap());
+    let worker = Worker::joining(repository, &StopSignal::new());
+    proxy.cut(Cut::After(COMMIT));
+    let queues = [crate::workers::QUEUE.to_owned()];
+    queue(&worker.repository).claim(worker.id(), &queues, &std::collections::BTreeSet::new()).unwrap_err();
+    until("the commit", || manager.tend().held() == 1);
+    let numbers: Vec<_> = [(); 2].map(|()| worker.claim().partition.number).into();
+    assert_eq!(numbers, [0, 1]);
+    nothing(&worker.look());
+}
+
+#[test]
+fn a_repository_of_the_version_before_goes_on_and_can_be_read_by_those_who_may_not_write() {
+    let Some(place) = schema() else { return };
+    let spring = include_str!("../../../batch-runtime/src/repository/schema/postgres_spring.sql");
+    let first = include_str!("../../../batch-runtime/src/repository/schema/postgres_1.sql");
+    place.sql(&spring.replace('@', ""));
+    place.sql(&first.replace('@', ""));
+    place.sql("INSERT INTO BATCH_SCHEMA VALUES (1, 'x')");
+    let url = format!("{}?options=-c%20default_transaction_read_only%3Don", place.url());
+    let reading = PostgresRepository::open_existing(&Postgres::at(&url)).unwrap();
+    let reading: Repo = Arc::new(reading);
+    assert!(reading.job_names().unwrap().is_empty());
+    assert_eq!(place.rows("SELECT VERSION FROM BATCH_SCHEMA"), ["1"]);
+    let manager = Manager::offering(&place, 1);
+    assert_eq!(place.rows("SELECT VERSION FROM BATCH_SCHEMA"), ["2"]);
+    manager.tend_as(&Tend { ends: true, ..TEND });
+}
