@@ -8,6 +8,7 @@ mod jobs;
 mod leases;
 mod life;
 mod losing;
+mod lost_answers;
 mod pooling;
 mod racing;
 mod schemas;

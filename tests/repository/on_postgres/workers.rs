@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use batch_runtime::StopSignal;
 use batch_runtime::postgres::{Postgres, Session};
-use batch_runtime::repository::postgres::{PostgresOptions, PostgresRepository};
+use batch_runtime::repository::postgres::PostgresRepository;
 use batch_runtime::repository::work_queue::{Claimed, Tend};
 use batch_runtime::repository::{BatchStatus, OwnerState};
 use batch_tests::postgres::{Options, Server};
-use batch_tests::proxy::{Cut, Proxy};
+use batch_tests::proxy::Proxy;
 use nix::sys::signal::Signal;
 
 use super::leases::{LEASE, lease, until};
-use super::{open, schema};
+use super::schema;
 use crate::place::{OWNER_OF, Place, Repo};
 use crate::postgres::Schema;
 use crate::processes::Owner;
 use crate::support::*;
-use crate::workers::{Manager, TEND, Worker, nothing, queue, refused};
+use crate::workers::{Manager, TEND, Worker, queue, refused};
 
 /// Acts as a worker: claims a partition, commits a chunk of it, and one more for every line it receives.
 fn work(repository: &Repo) {
@@ -243,82 +243,8 @@ fn two_managers_that_lose_the_same_workers_get_back_what_is_theirs() {
             assert_eq!((tended.waiting, tended.held(), tended.events.len()), (2, 0, 2), "{tended:?}");
         }
     });
-    // A lease that ran out proves nothing, whoever has declared it lost.
+    // A lease that ran out proves nothing, not even to the second who sees it.
     assert_eq!(place.rows("SELECT DISTINCT TAKE_OVER FROM BATCH_PARTITION"), ["true"]);
-}
-
-const COMMIT: &[u8] = b"COMMIT\0";
-
-#[test]
-fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit() {
-    let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
-    for cut in [Cut::Before(COMMIT), Cut::After(COMMIT)] {
-        let database = server.database();
-        let place = Schema::at(database.url());
-        let manager = Manager::of(&place, 4);
-        let manager = Manager { repository: open(&proxy.url(database.url())), ..manager };
-        let mut cuts = 0;
-        let mut before = || {
-            cuts += u32::from(!proxy.is_armed());
-            proxy.cut(cut.clone());
-        };
-        before();
-        assert_eq!(manager.tend().waiting, 4);
-        before();
-        let worker = Worker::joining(open(&proxy.url(database.url())), &StopSignal::new());
-        before();
-        let declined = worker.claim();
-        before();
-        queue(&worker.repository).decline(worker.id(), &declined, Some("no")).unwrap();
-        before();
-        let first = worker.claim();
-        assert_eq!(first.partition.id, declined.partition.id);
-        before();
-        let step = worker.begin(&first);
-        assert_eq!(step.starts, 1);
-        before();
-        worker.complete(&first);
-        before();
-        let second = worker.claim();
-        before();
-        queue(&worker.repository).give_up(worker.id(), second.partition.id, "no").unwrap();
-        let third = worker.claim();
-        worker.begin(&third);
-        worker.hand_back(&third);
-        before();
-        assert_eq!(manager.tend().events.len(), 2);
-        drop(worker);
-        let other = Worker::of(&place);
-        for _ in 0..3 {
-            let claim = other.claim();
-            other.begin(&claim);
-            other.complete(&claim);
-        }
-        nothing(&other.look());
-        let tended = manager.tend();
-        assert_eq!((tended.completed, tended.held()), (4, 0), "{cut:?}");
-        assert!(cuts >= 8, "{cuts}");
-    }
-}
-
-#[test]
-fn a_claim_that_nobody_knows_of_is_found_by_the_next_one() {
-    let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
-    let database = server.database();
-    let place = Schema::at(database.url());
-    let manager = Manager::offering(&place, 2);
-    let hasty = PostgresOptions::new().patience(Duration::ZERO);
-    let repository: Repo = Arc::new(hasty.open(&Postgres::at(proxy.url(database.url()))).unwrap());
-    let worker = Worker::joining(repository, &StopSignal::new());
-    proxy.cut(Cut::After(COMMIT));
-    let queues = [crate::workers::QUEUE.to_owned()];
-    queue(&worker.repository).claim(worker.id(), &queues, &std::collections::BTreeSet::new()).unwrap_err();
-    until("the commit", || manager.tend().held() == 1);
-    let numbers: Vec<_> = [(); 2].map(|()| worker.claim().partition.number).into();
-    assert_eq!(numbers, [0, 1]);
-    nothing(&worker.look());
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn the_partitions_of_a_declined_execution_are_passed_over_and_offered_to_others<
     assert_eq!((row.id, row.declined.as_deref()), (worker.id(), Some("it wants the secret `key`")));
     let again = other.claim();
     assert_eq!(again.partition.id, claim.partition.id);
-    // Whoever has declined it no longer holds it.
+    // A worker that has declined it no longer holds it.
     queue(&worker.repository).decline(worker.id(), &claim, Some("no")).unwrap();
     queue(&worker.repository).give_up(worker.id(), claim.partition.id, "no").unwrap();
     commit::<P>(&mut other.begin(&again), 1).unwrap();

@@ -113,7 +113,7 @@ impl Guarded for Target {
                 ", LAST_UPDATED = ",
                 now!(),
                 " WHERE STEP_EXECUTION_ID = $9 AND VERSION = $10 AND current_setting('batch.chunk', true) = $11
-                    AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $12 AND EPOCH = $13)
+                    AND END_TIME IS NULL AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $12 AND EPOCH = $13)
                   RETURNING 1)
                   SELECT 1 / count(*),
                          (SELECT STATUS = 'STOPPING' FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $12)
@@ -138,9 +138,10 @@ impl Guarded for Target {
     }
 
     fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble> {
+        // The end of a partition whose worker is lost raises the version as a chunk does.
         let row = tx.query_opt(
             "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1
-             WHERE STEP_EXECUTION_ID = $1 AND VERSION IN ($2::bigint, $2 + 1)
+             WHERE STEP_EXECUTION_ID = $1 AND VERSION IN ($2::bigint, $2 + 1) AND END_TIME IS NULL
                AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $3 AND EPOCH = $4)
              RETURNING VERSION",
             &[&self.step.0, &self.version, &self.owner.execution.0, &int(self.owner.epoch)],
@@ -217,7 +218,7 @@ pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>
                     set_counters!(),
                     ", LAST_UPDATED = ",
                     now!(),
-                    " WHERE STEP_EXECUTION_ID = $9 AND VERSION = $10 AND JOB_EXECUTION_ID = $11"
+                    " WHERE STEP_EXECUTION_ID = $9 AND VERSION = $10 AND JOB_EXECUTION_ID = $11 AND END_TIME IS NULL"
                 ),
                 &values,
             )?;
@@ -232,7 +233,8 @@ pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>
         },
         |tx| {
             let row = tx.query_opt(
-                "SELECT FROM @BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = $1 AND VERSION = $2",
+                "SELECT FROM @BATCH_STEP_EXECUTION
+                 WHERE STEP_EXECUTION_ID = $1 AND VERSION = $2 AND END_TIME IS NULL",
                 &[&copy.step.0, &(copy.version + 1)],
             )?;
             row.map(|_| stop(tx)).transpose()

@@ -194,6 +194,8 @@ impl Checkpoints for Elsewhere {
         let mut there = guard(&self.there);
         let row = self.run(&mut there, |tx| {
             self.rename(tx)?;
+            // By two: a lost worker of the same owner, which does not know whether its last chunk was committed, must not
+            // take this for its chunk.
             tx.query_opt(
                 concat!(
                     "INSERT INTO @BATCH_STEP_CHECKPOINT AS there (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, EPOCH,
@@ -203,7 +205,7 @@ impl Checkpoints for Elsewhere {
                      VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ",
                     now!(),
                     ") ON CONFLICT (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME)
-                         DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = there.VERSION + 1
+                         DO UPDATE SET EPOCH = excluded.EPOCH, VERSION = there.VERSION + 2
                          WHERE there.EPOCH < excluded.EPOCH
                             OR (there.EPOCH = excluded.EPOCH
                                 AND there.STEP_EXECUTION_ID <= COALESCE($5::bigint, there.STEP_EXECUTION_ID))

@@ -36,8 +36,10 @@ struct Holder {
 }
 
 impl Holder {
-    fn is_suspicious(&self) -> bool {
-        self.has_ended || !matches!(self.liveness, Liveness::Alive(_))
+    /// A manager does not declare its own process lost: others do, and then it stops as well.
+    fn is_suspicious(&self, shared: &Shared) -> bool {
+        let may_be_lost = self.process != shared.process.name && self.liveness.may_be_lost();
+        self.has_ended || may_be_lost
     }
 
     /// Whether nothing of it goes on, for certain. A lease that ran out proves nothing, nor does it that somebody has
@@ -132,7 +134,7 @@ pub(super) fn tend(
     let suspects: Vec<(WorkerId, Holder)> = seen
         .holders
         .iter()
-        .filter(|(_, holder)| holder.is_suspicious())
+        .filter(|(_, holder)| holder.is_suspicious(shared))
         .map(|(worker, holder)| (*worker, holder.clone()))
         .collect();
     if !tending::is_due(&seen.groups, !suspects.is_empty(), tend) {
@@ -164,7 +166,7 @@ pub(super) fn tend(
             }
             look(shared, tx, owner, step)
         },
-        // Whoever was declared lost stays so, and what has been offered is not offered again.
+        // A worker that was declared lost stays so, and what has been offered is not offered again.
         |_| Ok(None),
     )?;
     Ok(now.tended(events.into_inner()))
