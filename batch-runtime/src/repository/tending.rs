@@ -38,14 +38,20 @@ pub(super) fn holders(groups: &[Group]) -> BTreeSet<WorkerId> {
     groups.iter().filter(|group| group.is_held()).filter_map(|group| group.worker).collect()
 }
 
+/// The number of partitions that may be offered besides those that are offered or held; `None` if that many as there are.
+pub(super) fn room(groups: &[Group], tend: &Tend<'_>) -> Option<u64> {
+    let runs = |group: &&Group| matches!(group.status, BatchStatus::Starting | BatchStatus::Started);
+    let taken = groups.iter().filter(runs).filter(|group| group.offered || group.worker.is_some());
+    let taken: u64 = taken.map(|group| group.many).sum();
+    tend.at_once.map(|most| (most as u64).saturating_sub(taken))
+}
+
 /// Returns whether there is anything to write.
 pub(super) fn is_due(groups: &[Group], any_lost: bool, tend: &Tend<'_>) -> bool {
-    let offered: u64 = groups.iter().filter(|group| group.offered).map(|group| group.many).sum();
-    let held: u64 = groups.iter().filter(|group| group.is_held()).map(|group| group.many).sum();
-    let has_room = tend.at_once.is_none_or(|most| offered + held < most as u64);
+    let has_room = room(groups, tend) != Some(0);
     any_lost
         || if tend.ends {
-            offered > 0
+            groups.iter().any(|group| group.offered)
         } else {
             groups.iter().any(|group| group.returned || (group.is_idle() && has_room))
         }

@@ -18,6 +18,8 @@ use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 const SHORTEST: Duration = Duration::from_millis(10);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(1);
+/// A look is followed by the next one after that many times its duration at least.
+const SHARE: u32 = 5;
 /// How long partitions may wait for a first worker before the user is told what is missing.
 const ALONE: Duration = Duration::from_secs(10);
 
@@ -147,7 +149,9 @@ impl Managing<'_> {
             ends |= work.is_stopping();
             let (at_once, contested) = (work.limit(), work.owner_may_live());
             let tend = Tend { queue: &self.name, at_once, contested, ends };
+            let began = Instant::now();
             let mut tended = self.queue.tend(work.ownership(), work.step(), &tend)?;
+            let took = began.elapsed();
             for event in std::mem::take(&mut tended.events) {
                 work.tell(&event);
             }
@@ -179,6 +183,8 @@ impl Managing<'_> {
             }
             let woken =
                 self.manager.wake.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
+            // Workers may wake it all the time, and a look at thousands of partitions is work for the database.
+            std::thread::sleep((took * SHARE).saturating_sub(began.elapsed()).min(LONGEST));
             pause = if woken || tended != last { SHORTEST } else { (pause * 2).min(LONGEST) };
             last = tended;
         }

@@ -214,11 +214,17 @@ impl Worker {
         };
         thread::scope(|scope| {
             let slots: Vec<_> = (0..self.slots).map(|_| scope.spawn(|| working.slot())).collect();
+            let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
                 self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
+                // A manager wakes it for other reasons, and often.
+                if last_look.elapsed() < BETWEEN_LOOKS {
+                    continue;
+                }
                 if queue.drains(id).unwrap_or(false) {
                     self.drain.raise();
                 }
+                last_look = Instant::now();
             }
             self.wake.wake();
         });

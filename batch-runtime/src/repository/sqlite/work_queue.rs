@@ -14,7 +14,7 @@ use super::error::{Trouble, unusable};
 use super::lock::Lock;
 use super::partitions::{self, Executions};
 use super::queries;
-use super::rows::{self, RUNNING, stamp};
+use super::rows::{self, RUNNING, int, stamp};
 use super::steps::{check_owner, context_of};
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
 use crate::repository::tending::{self, Group, Returned};
@@ -132,10 +132,11 @@ pub(super) fn tend(
     } else {
         renew(&transaction, owner, step, &now, &mut events)?;
         // Renewed partitions may have failed for good.
-        if groups(&transaction, owner, step)?.iter().any(Group::has_failed) {
+        let now = groups(&transaction, owner, step)?;
+        if now.iter().any(Group::has_failed) {
             withdraw(&transaction, owner, step)?;
         } else {
-            offer(&transaction, owner, step, tend)?;
+            offer(&transaction, owner, step, tend, &now)?;
         }
     }
     let seen = groups(&transaction, owner, step)?;
@@ -282,21 +283,14 @@ fn renew(
     Ok(())
 }
 
-fn offer(connection: &Connection, owner: Ownership, step: &str, tend: &Tend<'_>) -> rusqlite::Result<()> {
-    let room = match tend.at_once {
-        None => -1,
-        Some(most) => {
-            let taken: i64 = connection
-                .prepare_cached(
-                    "SELECT COUNT(*) FROM BATCH_PARTITION p
-                     JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
-                     WHERE p.JOB_INSTANCE_ID = ?1 AND p.STEP_NAME = ?2 AND s.STATUS IN ('STARTING', 'STARTED')
-                       AND (p.OFFERED_FOR IS NOT NULL OR p.PROCESS_ID IS NOT NULL)",
-                )?
-                .query_row(params![owner.instance.0, step], |row| row.get(0))?;
-            (i64::try_from(most).unwrap_or(i64::MAX) - taken).max(0)
-        }
-    };
+fn offer(
+    connection: &Connection,
+    owner: Ownership,
+    step: &str,
+    tend: &Tend<'_>,
+    groups: &[Group],
+) -> rusqlite::Result<()> {
+    let room = tending::room(groups, tend).map_or(-1, int);
     connection
         .prepare_cached(
             "UPDATE BATCH_PARTITION SET OFFERED_FOR = ?1, TAKE_OVER = MAX(TAKE_OVER, ?6)

@@ -162,7 +162,7 @@ pub(super) fn tend(
             if now.groups.iter().any(Group::has_failed) {
                 withdraw(tx, owner, step)?;
             } else {
-                offer(tx, owner, step, tend)?;
+                offer(tx, owner, step, tend, &now.groups)?;
             }
             look(shared, tx, owner, step)
         },
@@ -287,22 +287,28 @@ fn returned(row: &Row, step: &str) -> Result<Returned, Trouble> {
 }
 
 /// Offers what nobody runs, in the order of the partitions, as far as there is room.
-fn offer(tx: &Tx<'_>, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<(), Trouble> {
-    let most = tend.at_once.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+fn offer(
+    tx: &Tx<'_>,
+    owner: Ownership,
+    step: &str,
+    tend: &Tend<'_>,
+    groups: &[Group],
+) -> Result<(), Trouble> {
+    let room = tending::room(groups, tend).map(rows::int);
+    let free = tx.query(
+        "SELECT part.PARTITION FROM @BATCH_PARTITION part
+         JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID
+         WHERE part.JOB_INSTANCE_ID = $1 AND part.STEP_NAME = $2 AND s.JOB_EXECUTION_ID = $3
+           AND s.STATUS = 'STARTING' AND part.OFFERED_FOR IS NULL AND part.WORKER_ID IS NULL
+         ORDER BY part.PARTITION LIMIT $4",
+        &[&owner.instance.0, &step, &owner.execution.0, &room],
+    )?;
+    let free: Vec<i64> = free.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+    // By their numbers, because a subquery is run for each partition by a server that knows nothing of the tables yet.
     tx.send(
-        "UPDATE @BATCH_PARTITION SET OFFERED_FOR = $1, TAKE_OVER = TAKE_OVER OR $6
-         WHERE JOB_INSTANCE_ID = $2 AND STEP_NAME = $3 AND PARTITION IN (
-             SELECT part.PARTITION FROM @BATCH_PARTITION part
-             JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID
-             WHERE part.JOB_INSTANCE_ID = $2 AND part.STEP_NAME = $3 AND s.JOB_EXECUTION_ID = $4
-               AND s.STATUS = 'STARTING' AND part.OFFERED_FOR IS NULL AND part.WORKER_ID IS NULL
-             ORDER BY part.PARTITION
-             LIMIT CASE WHEN $5::bigint IS NOT NULL THEN greatest($5 - (
-                 SELECT COUNT(*) FROM @BATCH_PARTITION taken
-                 JOIN @BATCH_STEP_EXECUTION t ON t.STEP_EXECUTION_ID = taken.STEP_EXECUTION_ID
-                 WHERE taken.JOB_INSTANCE_ID = $2 AND taken.STEP_NAME = $3 AND t.STATUS IN ('STARTING', 'STARTED')
-                   AND (taken.OFFERED_FOR IS NOT NULL OR taken.WORKER_ID IS NOT NULL)), 0) END)",
-        &[&tend.queue, &owner.instance.0, &step, &owner.execution.0, &most, &tend.contested],
+        "UPDATE @BATCH_PARTITION SET OFFERED_FOR = $1, TAKE_OVER = TAKE_OVER OR $5
+         WHERE JOB_INSTANCE_ID = $2 AND STEP_NAME = $3 AND PARTITION = ANY ($4)",
+        &[&tend.queue, &owner.instance.0, &step, &free, &tend.contested],
     )
 }
 
