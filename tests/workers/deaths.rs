@@ -69,13 +69,22 @@ fn a_partition_that_takes_three_workers_with_it_fails_and_says_so() {
     assert_eq!(run.code, 1, "{run}");
     assert!(
         run.err.contains(
-            "partition 1 `from 50`: took 3 workers with it before it had committed anything; the last: worker"
+            "partition 1 `from 50`: 3 workers in a row were lost without a commit in between; the last: worker"
         ),
         "{run}"
     );
     // The others are complete, or stopped after a chunk.
     let items = world.items();
     assert!(items.iter().all(|number| !(50..100).contains(number)), "{items:?}");
+}
+
+#[test]
+fn a_panic_outside_the_step_fails_the_partition_and_says_so() {
+    let world = World::new();
+    let line = "load_elsewhere --parts 2 --size 20 --warehouse-url panics-in-workers.db";
+    let run = world.run(&format!("{line} --workers local:1 --worker-slots 2"));
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.err.contains("there is no such warehouse here"), "{run}");
 }
 
 #[test]

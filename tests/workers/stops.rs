@@ -67,7 +67,7 @@ fn a_worker_is_drained_by_its_number() {
     let drain = world.run("workers drain 1");
     assert_eq!(drain.code, 0, "{drain}");
     assert_eq!(worker.wait().code, 0);
-    assert_eq!(world.run("workers").out, "no worker is there\n");
+    assert_eq!(world.run("workers").out, "there are no workers\n");
     let mut worker = world.start_with("worker --idle-exit 1s", &[]);
     let run = manager.wait();
     assert_eq!(run.code, 0, "{run}");

@@ -90,7 +90,7 @@ fn of_workers() -> [Arg; 5] {
     [
         arg("workers", 5)
             .value_name("WORKERS")
-            .help("Runs partitions in other processes: `local:N` in N child processes, `remote` in those that `worker` started, a command such as 'ssh {host} /opt/etl/job {worker}' in those that it starts"),
+            .help("Runs partitions in other processes: `local:N` starts N child processes, `remote` uses those that `worker` started, a command such as 'ssh {host} /opt/etl/job {worker}' starts its own"),
         arg("hosts", 6)
             .value_name("HOSTS")
             .requires("workers")
@@ -98,6 +98,7 @@ fn of_workers() -> [Arg; 5] {
         arg("most-workers", 7)
             .value_name("N")
             .requires("workers")
+            .conflicts_with("hosts")
             .value_parser(number())
             .help("The number of workers that a command without {host} starts at most [default: 1]"),
         arg("worker-slots", 8)
@@ -109,7 +110,7 @@ fn of_workers() -> [Arg; 5] {
             .value_name("TIME")
             .requires("workers")
             .value_parser(super::workers::duration)
-            .help("Fails a step whose partitions have waited that long for a first worker, such as 60s [default: waits]"),
+            .help("Fails a step if no worker has run any of its partitions for that long, such as 60s [default: never]"),
     ]
 }
 

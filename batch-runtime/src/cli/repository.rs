@@ -54,6 +54,17 @@ pub(super) fn url(flag: Option<&OsStr>, console: &Console) -> OsString {
     named.unwrap_or_else(|| DEFAULT.into())
 }
 
+/// The same, so that a process in another folder finds it.
+pub(super) fn absolute(flag: Option<&OsStr>, console: &Console) -> Result<OsString, Refusal> {
+    let url = url(flag, console);
+    if url.to_str().is_some_and(is_postgres) {
+        return Ok(url);
+    }
+    let path = std::path::absolute(path_of(&url)?);
+    path.map(Into::into)
+        .map_err(|error| Refusal::usage(format!("the folder of the repository is unknown: {error}")))
+}
+
 fn is_postgres(url: &str) -> bool {
     ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
 }

@@ -86,7 +86,7 @@ pub(super) fn with_workers(
     check(job, arguments)?;
     let errors = console.err.clone();
     let of_url = || {
-        let url = repository::url(globals.repository.as_deref(), console);
+        let url = repository::absolute(globals.repository.as_deref(), console)?;
         url.into_string()
             .map_err(|_| Refusal::usage("`--workers` needs a repository whose name is valid UTF-8"))
     };
@@ -98,7 +98,10 @@ pub(super) fn with_workers(
             Manager::starting(of_url()?, program, *most)
         }
         Workers::Command(template) => {
-            let most = u32::try_from(template.hosts().len()).unwrap_or(u32::MAX).max(arguments.most_workers);
+            let most = match template.hosts() {
+                [] => arguments.most_workers,
+                hosts => u32::try_from(hosts.len()).unwrap_or(u32::MAX),
+            };
             Manager::starting(of_url()?, template.clone(), most)
         }
     };
@@ -134,9 +137,15 @@ pub(super) fn work_attached(jobs: &[&'static JobInfo], console: &Console) -> Res
     let read = std::io::stdin().read_line(&mut first);
     let settings: WorkerSettings =
         read.ok().and_then(|_| serde_json::from_str(&first).ok()).ok_or_else(|| {
-            Refusal::usage("`worker --attached` is how `run --workers` starts its workers; use `worker`")
+            Refusal::usage("`--attached` is only for workers that `run --workers` starts: leave it out")
         })?;
-    let repository = repository::open(Some(settings.repository.as_ref()), console, Open::OrCreate)?;
+    let repository = repository::open(Some(settings.repository.as_ref()), console, Open::Existing)?;
+    if repository.identity() != settings.identity {
+        let place = repository.url();
+        return Err(Refusal::usage(format!(
+            "{place} is not the repository of the manager, but another one of that name: let both reach the same"
+        )));
+    }
     let worker = Worker::new(repository, jobs)
         .slots(settings.slots)
         .only_for(settings.token)
@@ -180,7 +189,7 @@ pub(super) fn list(globals: &Globals, console: &Console) -> Result<(), Refusal> 
         return Ok(());
     }
     if workers.is_empty() {
-        console.out.line("no worker is there");
+        console.out.line("there are no workers");
         return Ok(());
     }
     let now = repository.now()?;

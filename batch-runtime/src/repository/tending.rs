@@ -106,7 +106,7 @@ impl Returned {
     pub(super) fn failure(&self) -> Option<String> {
         let losses = self.losses();
         (self.lost && losses >= MOST_LOSSES).then(|| {
-            format!("took {losses} workers with it before it had committed anything; the last: {}", self.why)
+            format!("{losses} workers in a row were lost without a commit in between; the last: {}", self.why)
         })
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn a_partition_fails_after_three_losses_without_a_commit_in_between() {
         assert!(returned(true, 0, 1).failure().is_none());
         let failure = returned(true, 0, 2).failure().unwrap();
-        assert!(failure.starts_with("took 3 workers with it"), "{failure}");
+        assert!(failure.starts_with("3 workers in a row were lost"), "{failure}");
         assert!(returned(true, 1, 2).failure().is_none());
     }
 

@@ -81,7 +81,9 @@ pub struct Tended {
     pub counters: Counters,
     /// Whether the execution is asked to stop.
     pub stop_requested: bool,
-    /// What happened to workers since the last look, in words.
+    /// The workers that were found to be lost.
+    pub lost: Vec<WorkerId>,
+    /// What happened to partitions since the last look, in words.
     pub events: Vec<String>,
 }
 
@@ -92,7 +94,7 @@ impl Tended {
         self.held.iter().map(|(_, many)| many).sum()
     }
 
-    /// Returns whether no partition can end any more, or complete the step.
+    /// Returns whether a partition failed or stopped, so that the step cannot complete.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed > 0

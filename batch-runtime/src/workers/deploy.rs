@@ -8,14 +8,17 @@ use std::process::Command;
 /// The arguments of a program that make it a worker of the manager that starts it.
 pub(super) const ATTACHED: [&str; 2] = ["worker", "--attached"];
 
+/// The longest list of hosts.
+const MOST_HOSTS: usize = 10_000;
+
 /// Starts workers for a [`Manager`](super::Manager), each as a child process that lives as long as its worker.
 ///
 /// The manager tells the child on its standard input what to do, keeps that open while it wants the worker, and reads what
 /// the worker says on standard output and standard error. So `ssh` and the like serve as well as the program itself.
 pub trait Deployer: Send + Sync + fmt::Debug {
     /// The command for the worker with this number, counted from 1. It must run the program with the arguments `worker
-    /// --attached`.
-    fn command(&self, number: u32) -> Command;
+    /// --attached`. `place` is the lowest number from 0 that no running worker has.
+    fn command(&self, number: u32, place: usize) -> Command;
 }
 
 /// Starts workers as processes of the same program on this machine. Its `main` must be that of
@@ -36,7 +39,7 @@ impl LocalProcesses {
 }
 
 impl Deployer for LocalProcesses {
-    fn command(&self, _number: u32) -> Command {
+    fn command(&self, _number: u32, _place: usize) -> Command {
         let mut command = Command::new(&self.program);
         command.args(ATTACHED);
         command
@@ -112,7 +115,7 @@ fn parsed(list: &str) -> Option<Vec<String>> {
     let mut hosts = Vec::new();
     for part in list.split(',') {
         let (host, many) = match part.trim().rsplit_once('*') {
-            Some((host, many)) => (host, many.parse().ok().filter(|many| *many > 0)?),
+            Some((host, many)) => (host, many.parse().ok().filter(|many| (1..=MOST_HOSTS).contains(many))?),
             None => (part.trim(), 1),
         };
         // It becomes a word of the shell.
@@ -121,17 +124,19 @@ fn parsed(list: &str) -> Option<Vec<String>> {
             return None;
         }
         hosts.extend(std::iter::repeat_n(host.to_owned(), many));
+        if hosts.len() > MOST_HOSTS {
+            return None;
+        }
     }
     Some(hosts)
 }
 
 impl Deployer for CommandTemplate {
-    fn command(&self, number: u32) -> Command {
+    fn command(&self, number: u32, place: usize) -> Command {
         let mut filled =
             self.template.replace("{worker}", &ATTACHED.join(" ")).replace("{n}", &number.to_string());
-        if let Some(last) = self.hosts.len().checked_sub(1) {
-            let at = (number.saturating_sub(1) as usize) % (last + 1);
-            filled = filled.replace("{host}", &self.hosts[at]);
+        if !self.hosts.is_empty() {
+            filled = filled.replace("{host}", &self.hosts[place % self.hosts.len()]);
         }
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(filled);
@@ -144,20 +149,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_take_turns() {
+    fn each_place_has_a_host() {
         let template = CommandTemplate::new("ssh {host} job-{n} {worker}", Some("a, b*2")).unwrap();
-        let last = |number| {
-            let command = template.command(number);
+        let last = |number, place| {
+            let command = template.command(number, place);
             command.get_args().last().unwrap().to_str().unwrap().to_owned()
         };
-        assert_eq!(last(1), "ssh a job-1 worker --attached");
-        assert_eq!(last(3), "ssh b job-3 worker --attached");
-        assert_eq!(last(4), "ssh a job-4 worker --attached");
+        assert_eq!(last(1, 0), "ssh a job-1 worker --attached");
+        assert_eq!(last(3, 2), "ssh b job-3 worker --attached");
+        assert_eq!(last(4, 1), "ssh b job-4 worker --attached");
     }
 
     #[test]
     fn a_host_cannot_be_an_option_or_a_command() {
-        for hosts in ["", "a,", "-oProxyCommand=x", "a;b", "a b", "a*0", "a*x", "$(x)"] {
+        for hosts in ["", "a,", "-oProxyCommand=x", "a;b", "a b", "a*0", "a*x", "a*4000000000", "$(x)"] {
             let error = CommandTemplate::new("ssh {host} {worker}", Some(hosts)).unwrap_err();
             assert_eq!(error, TemplateError::Hosts(hosts.to_owned()));
         }

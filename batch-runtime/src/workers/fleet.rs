@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::deploy::Deployer;
-use super::orders::{CLAIMED, ENDED, Order, Secrets, WorkerSettings};
+use super::orders::{CLAIMED, ENDED, JOINED, Order, Secrets, WorkerSettings};
 use super::wake::Wake;
 use serde::Serialize;
 
 use crate::definition::{ExecutionId, Failure};
+use crate::repository::work_queue::WorkerId;
 
 /// A worker that ends sooner without having taken a partition has failed to start.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -41,8 +42,8 @@ pub(super) struct Fleet {
     most: u32,
     /// For each worker, with a number of its own.
     settings: WorkerSettings,
-    /// The secrets of the executions so far, for workers that start later.
-    secrets: Vec<Vec<u8>>,
+    /// The secrets of the executions so far, as orders for workers that start later.
+    secrets: BTreeMap<ExecutionId, Vec<u8>>,
     wake: Wake,
     lines: Lines,
     running: Vec<Running>,
@@ -66,11 +67,15 @@ impl fmt::Debug for Fleet {
 /// A worker process.
 struct Running {
     number: u32,
+    /// The lowest number that no other running worker has.
+    place: usize,
     child: Child,
     /// Open while the worker is wanted.
     orders: Option<Orders>,
     began: Instant,
     heard: Arc<Heard>,
+    /// Whether it counts as one that runs.
+    counted: bool,
 }
 
 /// The way to the standard input of a worker. A thread of its own writes there, because a worker that sleeps does not read.
@@ -97,7 +102,7 @@ impl Orders {
         Ok(Self { lines, looks })
     }
 
-    /// A worker that no longer reads has ended, or will be seen to end.
+    /// Orders to a worker that has ended are lost with it.
     fn tell(&self, line: Vec<u8>) {
         let _ = self.lines.send(line);
     }
@@ -113,6 +118,8 @@ impl Orders {
 /// What a worker has said so far.
 #[derive(Default)]
 struct Heard {
+    /// Its number in the repository, once it has joined.
+    id: AtomicI64,
     has_claimed: AtomicBool,
     last_lines: Mutex<VecDeque<String>>,
 }
@@ -129,7 +136,7 @@ impl Fleet {
             deployer,
             most,
             settings,
-            secrets: Vec::new(),
+            secrets: BTreeMap::new(),
             wake,
             lines,
             running: Vec::new(),
@@ -152,10 +159,25 @@ impl Fleet {
 
     /// Tells all workers the secret parameters of an execution.
     pub(super) fn share(&mut self, secrets: Secrets) {
-        if !secrets.values.is_empty() {
+        let execution = secrets.execution;
+        if !secrets.values.is_empty() && !self.secrets.contains_key(&execution) {
             let line = line_of(&Order { secrets: Some(secrets) });
             self.orders().for_each(|orders| orders.tell(line.clone()));
-            self.secrets.push(line);
+            self.secrets.insert(execution, line);
+        }
+    }
+
+    /// Sets the identity of the repository, which workers compare with that of theirs.
+    pub(super) fn set_identity(&mut self, identity: String) {
+        self.settings.identity = identity;
+    }
+
+    /// Ends a worker that was declared lost, so that another one takes its place: it may only be cut off.
+    pub(super) fn is_lost(&mut self, worker: WorkerId) {
+        let lost = self.running.iter().position(|one| one.heard.id.load(Ordering::Relaxed) == worker.0);
+        if let Some(mut lost) = lost.map(|at| self.running.swap_remove(at)) {
+            let _ = lost.child.kill();
+            let _ = lost.child.wait();
         }
     }
 
@@ -199,7 +221,9 @@ impl Fleet {
     fn start(&mut self) -> io::Result<()> {
         self.number += 1;
         let number = self.number;
-        let mut command = self.deployer.command(number);
+        let is_free = |place: &usize| self.running.iter().all(|worker| worker.place != *place);
+        let place = (0..=self.running.len()).find(is_free).expect("each worker has one place");
+        let mut command = self.deployer.command(number, place);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let heard = Arc::new(Heard::default());
@@ -210,6 +234,10 @@ impl Fleet {
                 match line {
                     CLAIMED => heard.has_claimed.store(true, Ordering::Relaxed),
                     ENDED | "" => {}
+                    joined if joined.starts_with(JOINED) => {
+                        let id = joined[JOINED.len()..].parse().unwrap_or_default();
+                        heard.id.store(id, Ordering::Relaxed);
+                    }
                     printed => return lines(&format!("[worker {number}] {printed}")),
                 }
                 wake.wake();
@@ -231,9 +259,10 @@ impl Fleet {
         }
         if let Some(orders) = &orders {
             orders.tell(line_of(&WorkerSettings { number, ..self.settings.clone() }));
-            self.secrets.iter().for_each(|secrets| orders.tell(secrets.clone()));
+            self.secrets.values().for_each(|secrets| orders.tell(secrets.clone()));
         }
-        self.running.push(Running { number, child, orders, began: Instant::now(), heard });
+        let began = Instant::now();
+        self.running.push(Running { number, place, child, orders, began, heard, counted: false });
         Ok(())
     }
 
@@ -244,7 +273,8 @@ impl Fleet {
             let worker = &mut self.running[at];
             match worker.child.try_wait() {
                 Ok(None) => {
-                    if worker.heard.has_claimed.load(Ordering::Relaxed) {
+                    if !worker.counted && worker.heard.has_claimed.load(Ordering::Relaxed) {
+                        worker.counted = true;
                         (self.failed, self.not_before) = (0, None);
                     }
                     at += 1;
@@ -274,8 +304,13 @@ impl Fleet {
     }
 
     fn has_failed(&mut self, why: &str, lines: &[String]) -> Result<(), Failure> {
+        if self.not_before.is_some_and(|pause| Instant::now() < pause) {
+            // Several that were started together count as one.
+            return Ok(());
+        }
         self.failed += 1;
-        if self.failed >= MOST_FAILED {
+        let runs = self.running.iter().any(|worker| worker.counted);
+        if self.failed >= MOST_FAILED && !runs {
             let said =
                 if lines.is_empty() { String::new() } else { format!("; it said: {}", lines.join(" / ")) };
             return Err(Failure::new(format!(
@@ -283,7 +318,7 @@ impl Fleet {
                 self.failed
             )));
         }
-        let pause = Duration::from_secs(1 << (self.failed - 1)).min(LONGEST_PAUSE);
+        let pause = Duration::from_secs(1 << (self.failed - 1).min(6)).min(LONGEST_PAUSE);
         self.not_before = Some(Instant::now() + pause);
         (self.lines)(&format!("a worker could not run: {why}; the next one starts in {} s", pause.as_secs()));
         Ok(())

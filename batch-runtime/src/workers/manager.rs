@@ -1,5 +1,6 @@
 //! Has the partitions of steps run by workers.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +11,15 @@ use super::fingerprint::{fingerprint, queue_of};
 use super::fleet::{Fleet, Lines, Step};
 use super::orders::{Secrets, WorkerSettings};
 use super::wake::Wake;
+use crate::definition::Failure;
 use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
 use crate::repository::work_queue::{Tend, Tended, WorkQueue};
 use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 
 /// The first wait between two looks at the partitions; each is twice the one before while nothing changes.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// The wait while partitions are taken and end.
+const STEADY: Duration = Duration::from_millis(100);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(1);
 /// A look is followed by the next one after that many times its duration at least.
@@ -60,8 +64,13 @@ impl Manager {
     #[must_use]
     pub fn starting(repository: impl Into<String>, deployer: impl Deployer + 'static, most: u32) -> Self {
         let (token, wake) = (uuid::Uuid::new_v4().simple().to_string(), Wake::default());
-        let settings =
-            WorkerSettings { repository: repository.into(), token: token.clone(), slots: 1, number: 0 };
+        let settings = WorkerSettings {
+            repository: repository.into(),
+            identity: String::new(),
+            token: token.clone(),
+            slots: 1,
+            number: 0,
+        };
         let lines: Lines = Arc::new(|line| {
             // If standard error is closed, there is nobody to tell.
             let _ = writeln!(std::io::stderr(), "{line}");
@@ -88,7 +97,7 @@ impl Manager {
         self
     }
 
-    /// Lets a step fail whose partitions have waited that long without any worker (default: they wait as long as it takes).
+    /// Lets a step fail if no worker has run any of its partitions for that long (default: they wait as long as it takes).
     #[must_use]
     pub fn wait_at_most(mut self, most: Duration) -> Self {
         self.most_wait = Some(most);
@@ -129,6 +138,11 @@ struct Managing<'m> {
     name: String,
 }
 
+/// Whether no partition has changed its state between two looks.
+fn is_same(now: &Tended, before: &Tended) -> bool {
+    now.waiting == before.waiting && now.held == before.held && now.completed == before.completed
+}
+
 impl Managing<'_> {
     fn run(&self) -> Result<(), PartitionsError> {
         let Self { work, .. } = self;
@@ -137,14 +151,15 @@ impl Managing<'_> {
         let mut last = Tended::default();
         let mut ends = false;
         let mut stop_passed_on = false;
-        // When the partitions began to wait without any worker.
+        // Why the step fails although no partition has.
+        let mut failure = None;
+        // Since when no worker has been at the partitions.
         let mut alone_since = Some(Instant::now());
         let mut told = false;
         loop {
             let moment = self.manager.wake.now();
             if work.is_stopping() && !stop_passed_on {
-                stop_passed_on = true;
-                self.pass_stop_on()?;
+                stop_passed_on = self.pass_stop_on()?;
             }
             ends |= work.is_stopping();
             let (at_once, contested) = (work.limit(), work.owner_may_live());
@@ -166,35 +181,58 @@ impl Managing<'_> {
                 continue;
             }
             if tended.held() == 0 && (ends || tended.waiting == 0) {
-                return Ok(());
+                return failure.map_or(Ok(()), |failure| Err(PartitionsError::Failed(failure)));
             }
-            let next_start = if ends { None } else { self.tend_fleet(&tended)? };
-            if tended.held() > 0 || tended.completed > last.completed {
-                (alone_since, told) = (None, false);
-            } else {
-                let since = *alone_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= ALONE && !told {
-                    told = true;
-                    work.tell(&self.why_alone()?);
+            let next_start = if ends { Ok(None) } else { self.tend_fleet(&tended) };
+            let next_start = match next_start {
+                Ok(next_start) => next_start,
+                Err(failed) => {
+                    // The workers that are there end what they hold, as after a partition that failed.
+                    (failure, ends) = (Some(failed), true);
+                    continue;
                 }
-                if self.manager.most_wait.is_some_and(|most| since.elapsed() >= most) {
-                    return Err(PartitionsError::Failed(crate::definition::Failure::new(self.why_alone()?)));
+            };
+            let has_moved =
+                tended.completed > last.completed || tended.counters.commit > last.counters.commit;
+            if has_moved || (tended.held() > 0 && last.held() > 0) {
+                (alone_since, told) = (None, false);
+            } else if tended.held() == 0 && !ends {
+                let since = *alone_since.get_or_insert_with(Instant::now);
+                let most = self.manager.most_wait.filter(|most| since.elapsed() >= *most);
+                if most.is_some() || (since.elapsed() >= ALONE && !told) {
+                    let why = self.why_alone().unwrap_or_else(|error| error.to_string());
+                    if most.is_some() {
+                        (failure, ends) = (Some(Failure::new(why)), true);
+                        continue;
+                    }
+                    told = true;
+                    work.tell(&why);
                 }
             }
             let woken =
                 self.manager.wake.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
             // Workers may wake it all the time, and a look at thousands of partitions is work for the database.
-            std::thread::sleep((took * SHARE).saturating_sub(began.elapsed()).min(LONGEST));
-            pause = if woken || tended != last { SHORTEST } else { (pause * 2).min(LONGEST) };
+            let spacing = (took * SHARE).clamp(SHORTEST, LONGEST);
+            std::thread::sleep(spacing.saturating_sub(began.elapsed()));
+            pause = match (woken, is_same(&tended, &last)) {
+                (true, _) => SHORTEST,
+                (false, false) => pause.min(STEADY),
+                (false, true) => (pause * 2).min(LONGEST),
+            };
             last = tended;
         }
     }
 
-    /// Lets the workers hear of a stop that only this process knows of.
-    fn pass_stop_on(&self) -> Result<(), RepositoryError> {
+    /// Lets the workers hear of a stop that only this process knows of. Returns whether they will; if the repository is
+    /// locked for now, the next look tries again.
+    fn pass_stop_on(&self) -> Result<bool, RepositoryError> {
         match self.work.repository().request_stop(self.work.ownership().execution) {
-            Err(RepositoryError::NotRunning { .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(error),
+            Err(RepositoryError::NotRunning { .. }) | Ok(()) => Ok(true),
+            Err(error @ RepositoryError::Fenced { .. }) => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the stop cannot be recorded yet");
+                Ok(false)
+            }
         }
     }
 
@@ -206,15 +244,20 @@ impl Managing<'_> {
     fn share_secrets(&self) {
         if let Some(fleet) = &self.manager.fleet {
             let secrets = Secrets { execution: self.work.ownership().execution, values: self.work.secrets() };
-            fleet.lock().unwrap_or_else(PoisonError::into_inner).share(secrets);
+            let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
+            fleet.set_identity(self.work.repository().identity());
+            fleet.share(secrets);
         }
     }
 
     /// Returns the time until the next start, if that is to be waited for.
-    fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, PartitionsError> {
+    fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
-        fleet.tend(&self.step(), tended.held() + tended.waiting, tended.waiting)?;
+        tended.lost.iter().for_each(|worker| fleet.is_lost(*worker));
+        let most = self.work.limit().map_or(u64::MAX, |most| most as u64);
+        let partitions = (tended.held() + tended.waiting).min(most);
+        fleet.tend(&self.step(), partitions, partitions.saturating_sub(tended.held()))?;
         Ok(fleet.pause())
     }
 
@@ -223,27 +266,32 @@ impl Managing<'_> {
         let mut workers = self.queue.workers()?;
         workers.retain(|worker| worker.state == OwnerState::Alive && !worker.drains);
         let of_ours: Vec<_> = workers.iter().filter(|worker| worker.queues.contains(&self.name)).collect();
-        if let Some((worker, why)) =
-            of_ours.iter().find_map(|worker| worker.declined.as_ref().map(|why| (worker.id, why)))
-        {
+        let job = self.work.job();
+        let of_this_job = format!("`{}`", job.name);
+        let complaints =
+            of_ours.iter().filter_map(|worker| worker.declined.as_ref().map(|why| (worker.id, why)));
+        if let Some((worker, why)) = complaints.into_iter().find(|(_, why)| why.contains(&of_this_job)) {
             return Ok(format!("no worker runs its partitions; worker {worker} says: {why}"));
         }
-        let job = self.work.job();
         Ok(match (of_ours.len(), workers.len()) {
+            (0, 0) if self.manager.fleet.is_some() => {
+                "none of the workers that were started has joined the repository yet".to_owned()
+            }
             (0, 0) => {
-                "no worker is there to run its partitions: start one with the command `worker`".to_owned()
+                "there is no worker to run its partitions: start one with the command `worker`".to_owned()
             }
             (0, others) => {
-                let hosts: std::collections::BTreeSet<_> =
-                    workers.iter().map(|worker| worker.owner.host.as_str()).collect();
+                let hosts: BTreeSet<_> = workers.iter().map(|worker| worker.owner.host.as_str()).collect();
                 let hosts: Vec<_> = hosts.into_iter().collect();
                 format!(
-                    "no worker knows job `{}` as this program does ({}): {others} workers run another build or program (on {})",
+                    "no worker knows job `{}` as this program does ({}): {} another build or program (on {})",
                     job.name,
                     fingerprint(job),
+                    if others == 1 { "1 worker runs".to_owned() } else { format!("{others} workers run") },
                     hosts.join(", ")
                 )
             }
+            (1, _) => "its only worker is busy with other partitions".to_owned(),
             (ours, _) => format!("all {ours} workers are busy with other partitions"),
         })
     }

@@ -13,6 +13,8 @@ use crate::definition::ExecutionId;
 
 /// What a worker writes on standard output when it takes a partition. Everything else there is output of the job.
 pub(super) const CLAIMED: &str = "batch-worker: claimed";
+/// What it writes when it has joined, with its number in the repository after it.
+pub(super) const JOINED: &str = "batch-worker: joined ";
 /// What it writes when it has ended one.
 pub(super) const ENDED: &str = "batch-worker: ended";
 
@@ -23,6 +25,8 @@ pub struct WorkerSettings {
     pub repository: String,
     /// The token of the manager, whose partitions alone the worker takes.
     pub token: String,
+    /// The identity of that repository: under the same name, another machine may have another one.
+    pub identity: String,
     /// The number of partitions that it runs at the same time.
     pub slots: u32,
     /// Its number, for messages.

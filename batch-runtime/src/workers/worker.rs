@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::queue_of;
-use super::orders::{CLAIMED, ENDED, Order};
+use super::orders::{CLAIMED, ENDED, JOINED, Order};
 use super::wake::Wake;
-use crate::definition::{ExecutionId, JobInfo, Parameters, StopSignal, parse_parameters};
+use crate::definition::{ExecutionId, JobInfo, Parameters, StepExecutionId, StopSignal, parse_parameters};
 use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets};
 use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::{Ownership, Repository, RepositoryError};
 
 /// The first wait of an idle worker for work; each is twice the one before.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -49,6 +49,8 @@ pub struct Worker {
     /// The secrets that a manager has told it, by execution.
     told: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
     wake: Wake,
+    /// The executions that it cannot run partitions of.
+    declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
     /// Is told when the worker takes a partition and when it has ended one.
     hint: Box<dyn Fn(&str) + Send + Sync>,
@@ -75,6 +77,7 @@ impl Worker {
             secrets: Arc::new(|_| Parameters::new()),
             told: Arc::default(),
             wake: Wake::default(),
+            declined: Arc::default(),
             orders: None,
             hint: Box::new(|_| ()),
         }
@@ -123,7 +126,7 @@ impl Worker {
         self
     }
 
-    /// Lives as long as its manager: looks for work at each line from `orders`, and drains when they end. `hint` is told when
+    /// Ends when its manager ends: looks for work at each line from `orders`, and drains when they end. `hint` is told when
     /// the worker takes a partition and when it has ended one. The first line of a manager, the [`WorkerSettings`](super::WorkerSettings), is no
     /// longer among the orders.
     #[must_use]
@@ -140,13 +143,16 @@ impl Worker {
     /// Listens to the manager in a thread of its own.
     fn listen(&mut self) {
         let Some(orders) = self.orders.take() else { return };
-        let (drain, wake, told) = (self.drain.clone(), self.wake.clone(), Arc::clone(&self.told));
+        let (drain, wake) = (self.drain.clone(), self.wake.clone());
+        let (told, declined) = (Arc::clone(&self.told), Arc::clone(&self.declined));
         let listens = thread::Builder::new().name("orders".to_owned()).spawn(move || {
             for line in BufReader::new(orders).lines() {
                 let Ok(line) = line else { break };
                 if let Ok(Order { secrets: Some(secrets) }) = serde_json::from_str(&line) {
-                    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-                    told.insert(secrets.execution, secrets.values);
+                    let execution = secrets.execution;
+                    told.lock().unwrap_or_else(PoisonError::into_inner).insert(execution, secrets.values);
+                    // It may have declined because they were not there yet.
+                    declined.lock().unwrap_or_else(PoisonError::into_inner).remove(&execution);
                 }
                 wake.wake();
             }
@@ -202,13 +208,14 @@ impl Worker {
         let Joined { id, lock } =
             queue.join(&NewWorker { queues: &queues, slots: self.slots, lost: &self.drain })?;
         tracing::info!(worker = id.0, slots = self.slots, "worker started");
+        (self.hint)(&format!("{JOINED}{id}"));
         let working = Working {
             worker: &self,
             queue,
             runner: &runner,
             queues: &queues,
             id,
-            declined: Mutex::default(),
+            held: Mutex::default(),
             busy: AtomicUsize::new(0),
             last_busy: Mutex::new(Instant::now()),
         };
@@ -224,6 +231,7 @@ impl Worker {
                 if queue.drains(id).unwrap_or(false) {
                     self.drain.raise();
                 }
+                working.hear_stops();
                 last_look = Instant::now();
             }
             self.wake.wake();
@@ -241,7 +249,8 @@ struct Working<'w> {
     runner: &'w ClaimedRunner,
     queues: &'w [String],
     id: WorkerId,
-    declined: Mutex<BTreeSet<ExecutionId>>,
+    /// What stops the partitions that it runs, by their step executions.
+    held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
     /// The slots that run a partition.
     busy: AtomicUsize,
     last_busy: Mutex<Instant>,
@@ -254,7 +263,7 @@ impl Working<'_> {
         let mut pause = SHORTEST;
         while !drain.is_raised() {
             let moment = wake.now();
-            let declined = self.declined.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match self.queue.claim(self.id, self.queues, &declined) {
                 Ok(Claimed::Partition(claim)) => {
                     self.busy.fetch_add(1, Ordering::Relaxed);
@@ -268,6 +277,7 @@ impl Working<'_> {
                 }
                 Ok(Claimed::Drain) => drain.raise(),
                 Ok(Claimed::Nothing) if self.was_idle_for_too_long() => drain.raise(),
+                Ok(Claimed::Nothing) if pause == LONGEST => self.runner.forget_ended(),
                 Ok(Claimed::Nothing) => {}
                 Err(error) => tracing::warn!(%error, "the worker cannot look for work"),
             }
@@ -280,6 +290,22 @@ impl Working<'_> {
         }
     }
 
+    fn held(&self) -> MutexGuard<'_, BTreeMap<StepExecutionId, (Ownership, StopSignal)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the partitions of jobs that are to stop, and of executions that were taken over, without waiting for their next
+    /// commits.
+    fn hear_stops(&self) {
+        let held: Vec<_> = self.held().values().cloned().collect();
+        for (ownership, stop) in held {
+            let stops = self.worker.repository.stop_requested(ownership);
+            if matches!(stops, Ok(true) | Err(RepositoryError::Fenced { .. })) {
+                stop.raise();
+            }
+        }
+    }
+
     fn was_idle_for_too_long(&self) -> bool {
         let last = *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner);
         self.busy.load(Ordering::Relaxed) == 0
@@ -288,12 +314,20 @@ impl Working<'_> {
 
     fn work(&self, claim: &Claim) {
         let partition = &claim.partition;
-        match self.runner.run(claim, &self.worker.drain) {
+        let stop = self.worker.drain.of_execution();
+        self.held().insert(partition.id, (claim.ownership, stop.clone()));
+        let ran = self.runner.run(claim, &stop, &self.worker.drain);
+        self.held().remove(&partition.id);
+        match ran {
+            Ok(Ran::Panicked(why)) => {
+                let why = format!("worker {} gave it up: {why}", self.id);
+                self.insist(|| self.queue.give_up(self.id, partition.id, &why));
+            }
             Ok(Ran::Ended) => {}
             Ok(Ran::NotBegun) => self.insist(|| self.queue.decline(self.id, claim, None)),
             Ok(Ran::Declined(why)) => {
                 tracing::warn!(job = claim.job, execution = claim.ownership.execution.0, why, "declined");
-                let mut declined = self.declined.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner);
                 declined.insert(claim.ownership.execution);
                 drop(declined);
                 self.insist(|| self.queue.decline(self.id, claim, Some(&why)));

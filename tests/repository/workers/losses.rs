@@ -164,7 +164,7 @@ fn a_partition_that_has_lost_three_workers_in_a_row_fails<P: Place>(place: &P) {
     assert_eq!((failed.status, failed.exit.code.as_str()), (BatchStatus::Failed, "FAILED"));
     let why = &failed.exit.description;
     assert!(
-        why.starts_with("took 3 workers with it before it had committed anything; the last: worker "),
+        why.starts_with("3 workers in a row were lost without a commit in between; the last: worker "),
         "{why}"
     );
     // That of the last worker comes too late, too.

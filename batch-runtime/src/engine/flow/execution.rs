@@ -7,6 +7,7 @@ use crate::definition::{
     Assigned, DatabaseHandle, Failure, Mark, Of, Sizes, StepContext, StepEnvironment, StepInfo, Values,
 };
 use crate::engine::chunk::checkpoint::Checkpoint;
+use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::flow::form::Form;
 use crate::engine::flow::renames::earlier_paths;
@@ -20,7 +21,8 @@ use crate::repository::{BegunStep, Counters, RepositoryError, StepStart, begin_s
 
 /// Executes a step, or a partition of one.
 pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
-    let elsewhere = step.other_database().map(|info| (info, request.scope.database(Of::Named(info))));
+    let open = |info| panic::catch(|| request.scope.database(Of::Named(info))).and_then(|opened| opened);
+    let elsewhere = step.other_database().map(|info| (info, open(info)));
     let limit = step.options.start_limit;
     // If a database of the user's cannot be opened, the step fails, and that failure is recorded.
     let (begun, unopened) = match &elsewhere {

@@ -9,6 +9,7 @@ use crate::definition::{
     Binding, Environment, ExecutionId, JobContext, JobInfo, Parameter, Parameters, ParametersError, StepInfo,
     StopSignal, Values, resolve_beside,
 };
+use crate::engine::faults::panic;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::flow::journal::Journal;
 use crate::engine::flow::replay::Replaying;
@@ -29,6 +30,8 @@ pub(crate) enum Ran {
     Ended,
     /// It has not begun, because the job is to stop.
     NotBegun,
+    /// Something panicked outside the step, and its end is not recorded.
+    Panicked(String),
     /// This process cannot run partitions of this execution, for that reason.
     Declined(String),
 }
@@ -43,7 +46,7 @@ pub(crate) struct ClaimedRunner {
     jobs: BTreeMap<&'static str, &'static JobInfo>,
     options: RunOptions,
     secrets: Secrets,
-    /// The executions that partitions were run of, the last one last.
+    /// The executions of the last partitions, the latest last.
     known: Mutex<VecDeque<Arc<Known>>>,
 }
 
@@ -86,16 +89,37 @@ impl ClaimedRunner {
         self.jobs.values().copied()
     }
 
-    /// Runs a claimed partition to its end. It stops after its chunk when the job is to stop or `drain` is raised.
+    /// Runs a claimed partition to its end. It stops after its chunk when `stop` is raised: because of `drain`, or because the
+    /// job is to stop.
     ///
     /// # Errors
     /// When the repository is lost, or the worker: then the end of the partition is not recorded.
-    pub(crate) fn run(&self, claim: &Claim, drain: &StopSignal) -> Result<Ran, RepositoryError> {
+    pub(crate) fn run(
+        &self,
+        claim: &Claim,
+        stop: &StopSignal,
+        drain: &StopSignal,
+    ) -> Result<Ran, RepositoryError> {
+        panic::catch(|| self.run_uncaught(claim, stop, drain))
+            .unwrap_or_else(|panicked| Ok(Ran::Panicked(panicked.to_string())))
+    }
+
+    /// Closes the resources of executions that no partition is run of any more.
+    pub(crate) fn forget_ended(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|known| Arc::strong_count(known) > 1);
+    }
+
+    fn run_uncaught(
+        &self,
+        claim: &Claim,
+        stop: &StopSignal,
+        drain: &StopSignal,
+    ) -> Result<Ran, RepositoryError> {
         let known = match self.known(claim)? {
             Ok(known) => known,
             Err(why) => return Ok(Ran::Declined(why)),
         };
-        let stop = drain.of_execution();
         let job = JobContext {
             job: claim.job.clone(),
             instance: claim.ownership.instance,
@@ -109,7 +133,7 @@ impl ClaimedRunner {
             Ok(place) => place,
             Err(why) => return Ok(Ran::Declined(why)),
         };
-        let options = RunOptions { stop, durability: claim.durability, ..self.options.clone() };
+        let options = RunOptions { stop: stop.clone(), durability: claim.durability, ..self.options.clone() };
         let shared = SharedByClaims {
             job: known.job,
             skipped: known.skipped(claim),

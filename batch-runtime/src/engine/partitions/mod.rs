@@ -20,6 +20,7 @@ use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::{Done, Halt, StepEnd};
+use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
 use merge::Merging;
 use runner::PartitionRunner;
@@ -184,8 +185,13 @@ impl PartitionedRun<'_> {
 
     /// The result of the step if not all partitions are complete.
     fn worst(&self, partitions: &[PartitionExecution]) -> Halt {
-        let failed: Vec<_> =
-            partitions.iter().filter(|partition| partition.status == BatchStatus::Failed).collect();
+        // A worker that was lost during a stop has only stopped sooner.
+        let is_stopped =
+            |partition: &PartitionExecution| self.run.is_stopping() && partition.exit.code == WORKER_LOST;
+        let failed: Vec<_> = partitions
+            .iter()
+            .filter(|partition| partition.status == BatchStatus::Failed && !is_stopped(partition))
+            .collect();
         if failed.is_empty() && self.run.is_stopping() {
             return Halt::Stopped;
         }

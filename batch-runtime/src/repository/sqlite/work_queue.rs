@@ -27,8 +27,9 @@ use crate::repository::{
 };
 
 pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, Trouble> {
-    let connection = shared.lend(Durability::Process)?;
+    let connection = shared.lend_fast()?;
     let transaction = connection.begin()?;
+    end_dead(shared, &transaction)?;
     let Owner { host, pid, .. } = owner::this_process();
     let id = transaction
         .prepare_cached(
@@ -51,6 +52,22 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
     transaction.commit()?;
     let membership = Membership { shared: Arc::clone(shared), id, _held: held };
     Ok(Joined { id, lock: Box::new(membership) })
+}
+
+/// Records the ends of workers that died while they held nothing.
+fn end_dead(shared: &Shared, connection: &Connection) -> Result<(), Trouble> {
+    let known: Vec<WorkerId> = connection
+        .prepare_cached("SELECT PROCESS_ID FROM BATCH_PROCESS WHERE ENDED IS NULL")?
+        .query_map([], |row| row.get(0).map(WorkerId))?
+        .collect::<Result<_, _>>()?;
+    for worker in known {
+        if !is_alive(shared, Lock::Worker(worker))? {
+            connection
+                .prepare_cached("UPDATE BATCH_PROCESS SET ENDED = ?1 WHERE PROCESS_ID = ?2")?
+                .execute(params![stamp(shared.now()), worker.0])?;
+        }
+    }
+    Ok(())
 }
 
 /// The queues as a JSON array.
@@ -124,8 +141,8 @@ pub(super) fn tend(
     check_owner(&transaction, owner)?;
     let mut events = Vec::new();
     let now = stamp(shared.now());
-    for worker in dead {
-        lose(&transaction, owner, step, worker, &now)?;
+    for worker in &dead {
+        lose(&transaction, owner, step, *worker, &now)?;
     }
     if tend.ends {
         withdraw(&transaction, owner, step)?;
@@ -142,7 +159,7 @@ pub(super) fn tend(
     let seen = groups(&transaction, owner, step)?;
     let tended = summed_up(&transaction, owner, step, &seen, events)?;
     transaction.commit()?;
-    Ok(tended)
+    Ok(Tended { lost: dead, ..tended })
 }
 
 /// The workers that hold partitions and are dead.

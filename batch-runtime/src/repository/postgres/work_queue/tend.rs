@@ -142,6 +142,7 @@ pub(super) fn tend(
     }
     // Kept over attempts: if the answer to a commit was lost, the next one finds nothing to tell.
     let events = RefCell::new(Vec::new());
+    let found = RefCell::new(Vec::new());
     let now = shared.transact(
         shared.durability_of(owner.execution),
         None,
@@ -149,6 +150,7 @@ pub(super) fn tend(
             // First of all, because a worker that sleeps in a transaction may hold what is locked next.
             let lost = declare(shared, tx, &suspects)?;
             check_owner(tx, owner)?;
+            found.borrow_mut().extend(lost.iter().map(|(worker, _)| *worker));
             for (worker, holder) in lost {
                 lose(tx, owner, step, *worker, holder)?;
             }
@@ -169,7 +171,7 @@ pub(super) fn tend(
         // A worker that was declared lost stays so, and what has been offered is not offered again.
         |_| Ok(None),
     )?;
-    Ok(now.tended(events.into_inner()))
+    Ok(Tended { lost: found.into_inner(), ..now.tended(events.into_inner()) })
 }
 
 /// Declares the workers lost that still seem so, and ends their connections.
