@@ -2,6 +2,8 @@
 
 mod commands;
 mod deaths;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod stops;
 mod sweep;
 mod world;
