@@ -170,6 +170,21 @@ fn a_worker_whose_lease_is_renewed_in_time_is_not_lost() {
 }
 
 #[test]
+fn workers_that_died_idle_are_listed_until_another_one_joins() {
+    let Some(place) = schema() else { return };
+    let died = Worker::of(&place);
+    end_leases_of_workers(&place);
+    let repository = place.open();
+    let listed = queue(&repository).workers().unwrap();
+    assert_eq!((listed.len(), listed[0].state), (1, OwnerState::Dead));
+    let joined = Worker::of(&place);
+    let listed = queue(&repository).workers().unwrap();
+    assert_eq!((listed.len(), listed[0].id), (1, joined.id()));
+    // It may have been paused, and hears of it.
+    assert!(queue(&died.repository).drains(died.id()).unwrap());
+}
+
+#[test]
 fn a_lost_worker_that_sleeps_in_a_transaction_holds_nobody_up() {
     let Some(place) = schema() else { return };
     let manager = Manager::offering(&place, 1);

@@ -135,6 +135,8 @@ impl<'w> PartitionRunner<'w> {
                 (BatchStatus::Failed, ExitStatus::code("FAILED").because(failure.to_string()), None)
             }
             Err(Halt::Lost(error @ RepositoryError::Fenced { .. })) => return Err(error),
+            // The worker gives it up, and it goes on elsewhere after what is left of its commits.
+            Err(Halt::Lost(error)) if self.drain.is_some() => return Err(error),
             Err(Halt::Lost(error)) => {
                 values.revert();
                 let exit = ExitStatus::code("FAILED").because(error.to_string());

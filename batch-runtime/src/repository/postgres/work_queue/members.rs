@@ -10,7 +10,7 @@ use crate::postgres::Row;
 use crate::repository::postgres::error::Trouble;
 use crate::repository::postgres::process::{Liveness, RELEASE, Run, lease_columns};
 use crate::repository::postgres::rows::{get, time};
-use crate::repository::postgres::shared::Shared;
+use crate::repository::postgres::shared::{Shared, Tx};
 use crate::repository::work_queue::{Joined, NewWorker, WorkerId, WorkerRow};
 use crate::repository::{HeldLock, Owner, OwnerState};
 
@@ -22,6 +22,7 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
         Some(worker.lost),
         |tx| {
             shared.process.register(tx)?;
+            end_dead(shared, tx)?;
             let row = tx.query_one(
                 "INSERT INTO @BATCH_WORKER (PROCESS, QUEUES, SLOTS, STARTED) VALUES ($1, $2, $3, clock_timestamp())
                  RETURNING WORKER_ID",
@@ -42,6 +43,18 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
     let lock = Box::new(Membership { shared: Arc::downgrade(shared), id });
     shared.process.keep()?;
     Ok(Joined { id, lock })
+}
+
+/// Declares the processes of workers lost that no longer renew their leases: nobody else does it for those that hold nothing.
+fn end_dead(shared: &Shared, tx: &Tx<'_>) -> Result<(), Trouble> {
+    tx.execute(
+        "UPDATE @BATCH_PROCESS p SET LOST = clock_timestamp(), LOST_TO = $1
+         WHERE p.LOST IS NULL AND p.PROCESS <> $1
+           AND greatest(p.RENEWED, pg_postmaster_start_time()) + p.LEASE < clock_timestamp()
+           AND EXISTS (SELECT FROM @BATCH_WORKER w WHERE w.PROCESS = p.PROCESS AND w.ENDED IS NULL)",
+        &[&shared.process.name],
+    )
+    .map(drop)
 }
 
 /// A worker that has joined.
