@@ -150,7 +150,7 @@ pub(super) fn tend(
             // First of all, because a worker that sleeps in a transaction may hold what is locked next.
             let lost = declare(shared, tx, &suspects)?;
             check_owner(tx, owner)?;
-            found.borrow_mut().extend(lost.iter().map(|(worker, _)| *worker));
+            found.replace(lost.iter().map(|(worker, _)| **worker).collect());
             for (worker, holder) in lost {
                 lose(tx, owner, step, *worker, holder)?;
             }
