@@ -200,11 +200,9 @@ impl RunArguments {
     /// The given parameters, plus secrets that only the environment holds.
     pub(super) fn with_secrets(&self, job: &JobInfo, console: &Console) -> Vec<(String, OsString)> {
         let mut given = self.given.clone();
-        for spec in job.parameters.iter().filter(|spec| spec.secret) {
-            if !given.iter().any(|(name, _)| name.replace('-', "_") == spec.name)
-                && let Some(text) = (console.environment)(&parameter::variable(spec))
-            {
-                given.push((spec.name.to_owned(), text));
+        for (secret, text) in parameter::secrets(job, console.environment) {
+            if !given.iter().any(|(name, _)| name.replace('-', "_") == secret) {
+                given.push((secret.to_owned(), text));
             }
         }
         given

@@ -7,8 +7,23 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 10] =
-    ["repository", "json", "quiet", "verbose", "help", "next", "replay", "durability", "recovery", "param"];
+const TAKEN: [&str; 15] = [
+    "repository",
+    "json",
+    "quiet",
+    "verbose",
+    "help",
+    "next",
+    "replay",
+    "durability",
+    "recovery",
+    "param",
+    "workers",
+    "hosts",
+    "most-workers",
+    "worker-slots",
+    "workers-wait",
+];
 
 /// True if the parameter has a flag of its own.
 pub(super) fn has_flag(spec: &ParameterSpec) -> bool {
@@ -28,6 +43,15 @@ pub(super) fn id(spec: &ParameterSpec) -> String {
 /// `BATCH_PARAM_API_KEY`: the environment variable that may hold a secret instead of the command line.
 pub(super) fn variable(spec: &ParameterSpec) -> String {
     format!("BATCH_PARAM_{}", spec.name.to_uppercase())
+}
+
+/// The secrets of a job that the environment holds, by their names.
+pub(super) fn secrets(
+    job: &JobInfo,
+    environment: fn(&str) -> Option<OsString>,
+) -> impl Iterator<Item = (&'static str, OsString)> {
+    let secrets = job.parameters.iter().filter(|spec| spec.secret);
+    secrets.filter_map(move |spec| environment(&variable(spec)).map(|text| (spec.name, text)))
 }
 
 /// `--input PATH`, or `--param json=TEXT`
@@ -155,4 +179,20 @@ pub(super) fn plain(doc: &str) -> String {
 pub(super) fn first_paragraph(doc: &str) -> String {
     let lines = doc.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+
+    #[test]
+    fn each_option_of_a_run_is_taken() {
+        let mut command = command::command("flights", &[], None);
+        command.build();
+        let run = command.find_subcommand("run").unwrap();
+        let missing: Vec<_> =
+            run.get_arguments().filter_map(Arg::get_long).filter(|long| !TAKEN.contains(long)).collect();
+        assert!(missing.is_empty(), "a parameter with one of these names would clash: {missing:?}");
+    }
 }

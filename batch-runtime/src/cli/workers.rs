@@ -9,7 +9,7 @@ use super::console::Console;
 use super::look::{moment, since};
 use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
-use super::{done, json, print_json};
+use super::{done, json, parameter, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
 use crate::engine::{PartitionHandler, has_partitions};
 use crate::observe::table::{Align, Table};
@@ -170,11 +170,8 @@ impl Read for Orders {
 fn run(worker: Worker, console: &Console) -> Result<u8, Refusal> {
     let environment = console.environment;
     let worker = worker.drain_on(console.stop.clone()).secrets(move |job| {
-        let of_job = job.parameters.iter().filter(|spec| spec.secret);
-        let given = of_job
-            .filter_map(|spec| environment(&super::parameter::variable(spec)).map(|text| (spec.name, text)));
         // A secret that does not fit is missed like one that is not there.
-        parse_parameters(job, given).unwrap_or_else(|_| Parameters::new())
+        parse_parameters(job, parameter::secrets(job, environment)).unwrap_or_else(|_| Parameters::new())
     });
     worker.run()?;
     Ok(exit::COMPLETED)
