@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::context::{JobContext, StepContext, StopSignal};
+use super::context::{JobContext, StepContext, StopSignal, Values};
 use super::database::{Connection, Database, DatabaseHandle, Driver, Of};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
@@ -61,19 +61,19 @@ impl Environment {
 
     /// The environment for a branch of a split, whose values are its own until they are committed.
     pub(crate) fn branch(&self, stop: &StopSignal) -> Self {
+        self.with(stop, self.job.values.branch())
+    }
+
+    /// The environment of the same execution with other values: its resources, databases and outputs are shared.
+    pub(crate) fn with(&self, stop: &StopSignal, values: Values) -> Self {
         let job = JobContext {
             job: self.job.job.clone(),
             instance: self.job.instance,
             execution: self.job.execution,
             parameters: self.job.parameters.clone(),
             stop: stop.clone(),
-            values: self.job.values.branch(),
+            values,
         };
-        Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }
-    }
-
-    /// The environment of the same execution with another view of the job: its resources, databases and outputs are shared.
-    pub(crate) fn of_job(&self, job: JobContext) -> Self {
         Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }
     }
 

@@ -56,20 +56,16 @@ struct Known {
     job: &'static JobInfo,
     /// With the resources and databases that all partitions of the execution share.
     environment: Environment,
-    /// The skips of its steps.
-    skipped: Mutex<BTreeMap<String, SkipCount>>,
-}
-
-/// The place of a step in its job.
-pub(super) struct StepPlace {
-    pub(super) info: &'static StepInfo,
-    /// The bindings around it, outermost first.
-    pub(super) bindings: Vec<&'static [Binding]>,
+    /// Its steps that partitions were run of.
+    steps: Mutex<BTreeMap<String, Arc<ClaimedStep>>>,
 }
 
 /// What the claimed partitions of a step share.
-pub(super) struct SharedByClaims {
+pub(super) struct ClaimedStep {
     pub(super) job: &'static JobInfo,
+    pub(super) info: &'static StepInfo,
+    /// The bindings around it, outermost first.
+    pub(super) bindings: Vec<&'static [Binding]>,
     pub(super) skipped: SkipCount,
     pub(super) live: Arc<StepLive>,
 }
@@ -120,27 +116,15 @@ impl ClaimedRunner {
             Ok(known) => known,
             Err(why) => return Ok(Ran::Declined(why)),
         };
-        let job = JobContext {
-            job: claim.job.clone(),
-            instance: claim.ownership.instance,
-            execution: claim.ownership.execution,
-            parameters: known.environment.job.parameters.clone(),
-            stop: stop.clone(),
-            values: Values::new(claim.job_context.clone()),
-        };
-        let environment = known.environment.of_job(job);
-        let place = match self.place(claim, &known, &environment)? {
-            Ok(place) => place,
+        let claimed = match self.step(claim, &known)? {
+            Ok(claimed) => claimed,
             Err(why) => return Ok(Ran::Declined(why)),
         };
+        claimed.skipped.raise_to(claim.skipped);
+        let environment = known.environment.with(stop, Values::new(claim.job_context.clone()));
         let options = RunOptions { stop: stop.clone(), durability: claim.durability, ..self.options.clone() };
-        let shared = SharedByClaims {
-            job: known.job,
-            skipped: known.skipped(claim),
-            live: Arc::new(StepLive::new(claim.step.clone(), Counters::default())),
-        };
         let runner =
-            PartitionRunner::of_claim(&self.repository, claim, &place, &environment, options, &shared, drain);
+            PartitionRunner::of_claim(&self.repository, claim, &claimed, &environment, options, drain);
         Ok(runner.run_if_wanted(&claim.partition)?.map_or(Ran::NotBegun, |_| Ran::Ended))
     }
 
@@ -171,8 +155,7 @@ impl ClaimedRunner {
         let environment = Environment::new(context, self.repository.database());
         #[cfg(feature = "async")]
         let environment = environment.in_runtime(self.options.runtime.clone());
-        let known =
-            Arc::new(Known { ownership: claim.ownership, job, environment, skipped: Mutex::default() });
+        let known = Arc::new(Known { ownership: claim.ownership, job, environment, steps: Mutex::default() });
         all.push_back(Arc::clone(&known));
         if all.len() > MOST_KNOWN {
             all.pop_front();
@@ -212,14 +195,18 @@ impl ClaimedRunner {
         })
     }
 
-    /// The place of the step, found along what the instance has passed; the outputs on the way are left in the environment.
-    fn place(
+    /// The step of a claim, found along what the instance has passed; the outputs on the way are left in the environment. All
+    /// its partitions share what the first one found.
+    fn step(
         &self,
         claim: &Claim,
         known: &Known,
-        environment: &Environment,
-    ) -> Result<Result<StepPlace, String>, RepositoryError> {
-        let job = known.job;
+    ) -> Result<Result<Arc<ClaimedStep>, String>, RepositoryError> {
+        let mut steps = known.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(step) = steps.get(&claim.step) {
+            return Ok(Ok(Arc::clone(step)));
+        }
+        let (job, environment) = (known.job, &known.environment);
         let replaying = match Replaying::of(&self.repository, job, &environment.job.parameters) {
             Ok(replaying) => replaying,
             Err(error) => return Ok(Err(error.to_string())),
@@ -232,21 +219,17 @@ impl ClaimedRunner {
                 for (step, json) in outputs {
                     environment.leave_output(&step, json);
                 }
-                Ok(StepPlace { info, bindings })
+                let step = Arc::new(ClaimedStep {
+                    job,
+                    info,
+                    bindings,
+                    skipped: SkipCount::of_processes(&claim.step, claim.skipped),
+                    live: Arc::new(StepLive::new(claim.step.clone(), Counters::default())),
+                });
+                steps.insert(claim.step.clone(), Arc::clone(&step));
+                Ok(step)
             }
             _ => Err(lacks()),
         })
-    }
-}
-
-impl Known {
-    /// The count of the step's skips, which all its partitions in this process share.
-    fn skipped(&self, claim: &Claim) -> SkipCount {
-        let mut all = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all
-            .entry(claim.step.clone())
-            .or_insert_with(|| SkipCount::of_processes(&claim.step, claim.skipped));
-        count.raise_to(claim.skipped);
-        count.clone()
     }
 }

@@ -106,7 +106,7 @@ impl PartitionedRun<'_> {
             return Err(self.worst(&partitions));
         }
         let counters = self.sum(&partitions).map_err(Halt::Lost)?;
-        self.refuse_if_all_is_skipped(&partitions)?;
+        self.refuse_if_all_is_skipped(&partitions, counters)?;
         // Call the aggregator before the output is merged, so that it can still refuse it.
         let output = self.aggregated(&partitions)?;
         merging.finish(run, counters, &partitions, |partition| {
@@ -116,14 +116,18 @@ impl PartitionedRun<'_> {
     }
 
     /// Fails if no partition could read any record: then the input is at fault.
-    fn refuse_if_all_is_skipped(&self, partitions: &[PartitionExecution]) -> Result<(), Halt> {
+    fn refuse_if_all_is_skipped(
+        &self,
+        partitions: &[PartitionExecution],
+        counters: Counters,
+    ) -> Result<(), Halt> {
         let mut all = Counters::default();
         for partition in partitions {
             all += partition.counters;
         }
         let skipped = all.read_skip;
         // A lost worker may have read some.
-        all += self.sum(partitions).map_err(Halt::Lost)?;
+        all += counters;
         // A partition may have read its records in an earlier execution.
         if self.request.completions == 0 {
             all += self.run.before;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::claimed::{SharedByClaims, StepPlace};
+use super::claimed::ClaimedStep;
 use super::handler::{PartitionWork, RunPartition};
 use crate::definition::{Binding, Environment, JobInfo, Scope, StepInfo, StopSignal};
 use crate::engine::faults::retry::Retrying;
@@ -62,28 +62,27 @@ impl<'w> PartitionRunner<'w> {
     pub(super) fn of_claim(
         repository: &'w Arc<dyn Repository>,
         claim: &'w Claim,
-        place: &'w StepPlace,
+        step: &'w ClaimedStep,
         environment: &'w Environment,
         options: RunOptions,
-        shared: &'w SharedByClaims,
         drain: &'w StopSignal,
     ) -> Self {
-        let StepPlace { info, bindings } = place;
+        let ClaimedStep { job, info, bindings, skipped, live } = step;
         Self {
             repository,
             ownership: claim.ownership,
             // The row of the partition says so.
             owner_may_live: false,
             environment,
-            job: shared.job,
+            job,
             info,
             at_once: None,
             path: &claim.step,
             bindings: bindings.clone(),
             retrying: Retrying::new(&info.options, Arc::clone(&options.pause), options.stop.clone())
                 .begun_before(claim.step_age),
-            skipped: shared.skipped.clone(),
-            live: &shared.live,
+            skipped: skipped.clone(),
+            live,
             drain: Some(drain),
             options,
         }
