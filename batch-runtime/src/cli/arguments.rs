@@ -34,11 +34,11 @@ pub(super) struct RunArguments {
     pub(super) recovery: Recovery,
     /// The workers for partitions; `None` for threads of this process.
     pub(super) workers: Option<Workers>,
-    /// The number of workers that a command without hosts starts.
+    /// The number of workers that a command without hosts starts at most.
     pub(super) most_workers: u32,
     /// The number of partitions that a worker runs at the same time.
     pub(super) worker_slots: u32,
-    /// How long partitions wait for a first worker.
+    /// How long partitions wait for a first worker before the step fails; `None` for any time.
     pub(super) workers_wait: Option<Duration>,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Invocation {
         next: bool,
         run: RunArguments,
     },
-    /// Limited to `job`, if it is named.
+    /// Replays an execution, which must be one of `job` if that is named.
     Replay {
         execution: ExecutionId,
         job: Option<&'static JobInfo>,
@@ -62,7 +62,7 @@ pub(super) enum Invocation {
         from: Option<RestartFrom>,
         run: RunArguments,
     },
-    /// Runs partitions of other processes.
+    /// Runs partitions for managers in other processes.
     Worker {
         slots: u32,
         idle_exit: Option<Duration>,
@@ -158,7 +158,7 @@ impl Invocation {
         }
         let job = named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
-        // Before the job's name, its flags are known only if it is the only job.
+        // The flags of a job are known in front of its name only if the program has no other job.
         let outer = (jobs.len() == 1).then_some(matches);
         for matches in outer.into_iter().chain(inner) {
             for spec in job.parameters.iter().filter(|spec| parameter::has_flag(spec)) {
@@ -197,7 +197,7 @@ impl RunArguments {
         })
     }
 
-    /// The given parameters, plus secrets that only the environment holds.
+    /// Returns the given parameters, and the secrets that are only in the environment.
     pub(super) fn with_secrets(&self, job: &JobInfo, console: &Console) -> Vec<(String, OsString)> {
         let mut given = self.given.clone();
         for (secret, text) in parameter::secrets(job, console.environment) {
@@ -209,7 +209,7 @@ impl RunArguments {
     }
 }
 
-/// The job with this name; a program with only one job may omit it.
+/// Returns the job with this name. If no name is given, the program must have only one job.
 fn named_or_only(
     jobs: &[&'static JobInfo],
     name: Option<&str>,

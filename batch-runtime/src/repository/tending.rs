@@ -1,5 +1,5 @@
-//! What a manager is to do with the partitions of a step, decided from the states that they are in: alike in every kind of
-//! repository.
+//! Decides what a manager does next with the partitions of a step, from the states that they are in. All kinds of
+//! repositories share these decisions.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::definition::StepExecutionId;
 /// Partitions of a step that are in the same state.
 pub(super) struct Group {
     pub(super) status: BatchStatus,
-    /// Whether they are to get a new step execution.
+    /// Whether a worker was lost or handed them back, so that they need a new step execution.
     pub(super) returned: bool,
     pub(super) offered: bool,
     pub(super) worker: Option<WorkerId>,
@@ -18,7 +18,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Whether nobody runs them and nobody is asked to.
+    /// Returns whether no worker holds them and they are not offered to any.
     fn is_idle(&self) -> bool {
         self.status == BatchStatus::Starting && !self.offered && self.worker.is_none()
     }
@@ -33,12 +33,13 @@ impl Group {
     }
 }
 
-/// The workers that hold partitions.
+/// Returns the workers that hold partitions.
 pub(super) fn holders(groups: &[Group]) -> BTreeSet<WorkerId> {
     groups.iter().filter(|group| group.is_held()).filter_map(|group| group.worker).collect()
 }
 
-/// The number of partitions that may be offered besides those that are offered or held; `None` if that many as there are.
+/// Returns how many more partitions may be offered, besides those that are offered or held now; `None` if there is no
+/// limit.
 pub(super) fn room(groups: &[Group], tend: &Tend<'_>) -> Option<u64> {
     let runs = |group: &&Group| matches!(group.status, BatchStatus::Starting | BatchStatus::Started);
     let taken = groups.iter().filter(runs).filter(|group| group.offered || group.worker.is_some());
@@ -46,7 +47,7 @@ pub(super) fn room(groups: &[Group], tend: &Tend<'_>) -> Option<u64> {
     tend.at_once.map(|most| (most as u64).saturating_sub(taken))
 }
 
-/// Returns whether there is anything to write.
+/// Returns whether the manager has anything to write.
 pub(super) fn is_due(groups: &[Group], any_lost: bool, tend: &Tend<'_>) -> bool {
     let has_room = room(groups, tend) != Some(0);
     any_lost
@@ -57,7 +58,7 @@ pub(super) fn is_due(groups: &[Group], any_lost: bool, tend: &Tend<'_>) -> bool 
         }
 }
 
-/// The partitions as the manager sees them.
+/// Sums up the partitions for the manager.
 pub(super) fn summed_up(
     groups: &[Group],
     counters: Counters,
@@ -81,7 +82,7 @@ pub(super) fn summed_up(
     tended
 }
 
-/// A partition whose worker was lost, or handed it back.
+/// A partition that nobody holds any more, because its worker was lost or handed it back.
 pub(super) struct Returned {
     pub(super) number: u32,
     /// The name of its step execution.
@@ -90,19 +91,19 @@ pub(super) struct Returned {
     pub(super) lost: bool,
     /// The commits of its last step execution.
     pub(super) commits: u64,
-    /// The workers in a row that were lost before, since the last commit.
+    /// The number of workers that were lost in a row before this one, without a commit in between.
     pub(super) losses_before: u32,
     pub(super) why: String,
 }
 
 impl Returned {
-    /// The workers in a row that were lost since the last commit, including this one.
+    /// Returns the number of workers that were lost in a row since the last commit, including this one.
     pub(super) fn losses(&self) -> u32 {
         let before = if self.commits > 0 { 0 } else { self.losses_before };
         before + u32::from(self.lost)
     }
 
-    /// Why nobody runs the partition any more; `None` if it goes on elsewhere.
+    /// Returns why the partition fails; `None` if another worker may continue it.
     pub(super) fn failure(&self) -> Option<String> {
         let losses = self.losses();
         (self.lost && losses >= MOST_LOSSES).then(|| {
@@ -110,7 +111,7 @@ impl Returned {
         })
     }
 
-    /// What happened, in words.
+    /// Describes what happened to the partition.
     pub(super) fn told(&self) -> String {
         let Self { name, lost, why, .. } = self;
         let mark = if *lost { ';' } else { ':' };

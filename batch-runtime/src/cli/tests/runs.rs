@@ -1,4 +1,4 @@
-//! Jobs that are run, restarted and shown.
+//! Runs, restarts and shows jobs on the command line.
 
 use super::fixture::*;
 

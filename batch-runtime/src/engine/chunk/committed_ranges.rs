@@ -7,8 +7,8 @@ use crate::definition::{Failure, Reader};
 
 /// The ranges of records ahead of a reader that are already committed, counted from where it resumed.
 ///
-/// No chunk runs into a range: the chunk ends before it, and the reader [passes](Self::pass) the range before
-/// the next chunk begins. So the records of a chunk are always consecutive.
+/// A chunk ends where a range begins, and the reader [passes](Self::pass) the range before the next chunk begins.
+/// So the records of a chunk are always consecutive.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CommittedRanges {
     /// The number of the next record.
@@ -27,7 +27,7 @@ pub(crate) enum PassError<E> {
 }
 
 impl CommittedRanges {
-    /// For a reader that is `record` records after the place that the ranges are counted from.
+    /// Makes the ranges for a reader that is `record` records after the place that they are counted from.
     pub(crate) fn ahead_of(record: u64, ranges: Vec<Range<u64>>) -> Self {
         let ranges = ranges.into_iter().map(|range| range.start - record..range.end - record);
         Self { record: 0, ranges: ranges.collect() }
@@ -60,11 +60,11 @@ impl CommittedRanges {
         self.record += records;
     }
 
-    /// Moves the reader past the range that begins at its position, if any. Called again after a failure, it
-    /// passes the rest of it.
+    /// Moves the reader past the range that begins at its position, if any. After a failure, another call passes
+    /// the rest of the range.
     ///
     /// # Errors
-    /// If the reader fails on more than a record, or its input ends within the range.
+    /// If the reader fails and does not step over the record, or if its input ends within the range.
     #[cold]
     pub(crate) fn pass<R: Reader>(&mut self, reader: &mut R) -> Result<(), PassError<R::Error>> {
         while self.room() == 0 {
@@ -94,7 +94,7 @@ impl CommittedRanges {
     }
 }
 
-/// Reads the records outside the ranges, in chunks of that size.
+/// Reads the records outside the ranges, in chunks of `chunk` records.
 #[cfg(test)]
 pub(crate) fn read_between<R: Reader<Error: std::fmt::Debug>>(
     mut committed_ranges: CommittedRanges,

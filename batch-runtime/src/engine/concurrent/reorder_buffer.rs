@@ -10,8 +10,8 @@ use crate::repository::SkipPhase;
 /// The initial capacity of a chunk's buffer is at most this many items, however large `chunk` is.
 const FIRST_CAPACITY: usize = 1024;
 
-/// Returns whether a record is before another. Numbers wrap, and records in flight are always less than half
-/// the range apart.
+/// Returns whether a record is before another. The numbers of records wrap around, and those in flight are
+/// always less than half the range apart.
 pub(crate) fn is_before(record: u32, other: u32) -> bool {
     record.wrapping_sub(other) > u32::MAX / 2
 }
@@ -50,7 +50,7 @@ impl<T, const CAREFUL: bool> ReorderBuffer<T, CAREFUL> {
         }
     }
 
-    /// Adds a fault. Only the first fault of a record counts, since it is not processed further.
+    /// Adds a fault. Only the first fault of a record counts, since the record is not processed further.
     pub(crate) fn add_fault(&mut self, source: u32, phase: SkipPhase, failure: Failure) {
         let place = self.faults.partition_point(|fault| is_before(fault.source, source));
         if self.faults.get(place).is_none_or(|fault| fault.source != source) {

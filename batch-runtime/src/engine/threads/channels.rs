@@ -1,10 +1,9 @@
-//! The channels between the workers and the thread of the step: each worker has a channel of its own for
-//! empty buffers, and all send their filled buffers over a common one.
+//! The channels between the workers and the thread of the step. Each worker receives empty buffers over a
+//! channel of its own, and all workers send filled buffers over a common one.
 //!
-//! The number of buffers is fixed at the start. A thread that waits here waits for one other thread, and is
-//! woken when that thread leaves as well as when it sends: a worker by the end of the step's thread, the
-//! step's thread by the end of the last worker. A worker that leaves early says why, because the step's
-//! thread may be waiting for its chunk.
+//! The number of buffers is fixed at the start. No thread waits here for one that has left: a worker wakes up
+//! when the step's thread sends or leaves, and the step's thread when a worker sends or the last one leaves. A
+//! worker that leaves early sends the reason, because the step's thread may be waiting for its chunk.
 
 use super::sync::{Arc, AtomicBool, Ordering, Receiver, SyncSender, sync_channel};
 
@@ -34,8 +33,8 @@ impl<S> Clone for WorkerSender<S> {
 }
 
 impl<B, S> WorkerChannels<B, S> {
-    /// Makes `channels` worker channels with `each` sets of buffers. A thread may send `extra` messages
-    /// besides its chunks.
+    /// Makes the channels of `channels` workers, with `each` sets of buffers for each worker. A thread may send
+    /// `extra` messages besides its chunks.
     pub(super) fn new(
         channels: usize,
         each: usize,

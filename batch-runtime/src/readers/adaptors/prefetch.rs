@@ -13,20 +13,21 @@ use crate::definition::{BoxError, Progress, Reader, Splittable};
 /// The next items are read while the step processes and writes; at most the requested number of them is in
 /// memory. The reader must be `Send`.
 ///
-/// The position is that of the inner reader after the item returned last, not counting the items read ahead,
-/// so a restart may add or remove the prefetching. Errors keep the order of the input and their own location.
-/// A panic of the inner reader resurfaces in [`read`](Reader::read) with its message. The first `read` starts
-/// the thread; dropping this reader ends it, and waits for a read in flight.
+/// The position is that of the inner reader after the last item that was returned. Items that were read ahead
+/// do not count, so a restart may add or remove the prefetching. Errors are returned in the order of the input,
+/// with their own location. A panic of the inner reader resurfaces in [`read`](Reader::read) with its message.
+/// The first `read` starts the thread. Dropping this reader ends the thread, and waits for a read in flight.
 ///
-/// These are less exact than without prefetching:
+/// Some methods are less exact with prefetching:
 /// - [`location`](Reader::location) counts from a known place a few items earlier:
 ///   `2 items after flights.csv, line 17`;
-/// - [`progress`](Reader::progress) is up to that many items ahead;
-/// - the inner reader's [`committed`](Reader::committed) is called on its thread, as soon as the read in
-///   flight returns. Its error is returned by the next call; at the end of the input, the call waits for it.
+/// - [`progress`](Reader::progress) is ahead by up to the requested number of items;
+/// - [`committed`](Reader::committed) of the inner reader is called on the separate thread, as soon as the read
+///   in flight returns. If it fails, the next call of `committed` returns its error; at the end of the input, the
+///   call waits for the result.
 ///
-/// Every item is stored with its position, so prefetching costs one [`position`](Reader::position) call per
-/// item.
+/// Every item is stored with its position, so prefetching costs one call of [`position`](Reader::position) for
+/// each item.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -62,9 +63,9 @@ struct Reading<R: Reader> {
     /// The last known location, and the number of outcomes returned since.
     location: Option<String>,
     since: usize,
-    /// Whether the inner reader steps over the error returned last.
+    /// Whether the inner reader steps over the last error that was returned.
     steps_over: bool,
-    /// The record that the error concerns.
+    /// The record that this error concerns.
     record: Option<String>,
     ended: bool,
 }
@@ -156,7 +157,7 @@ where
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the inner reader.
+    /// Returns the kind of the inner reader, because the positions are the same.
     fn kind() -> String {
         R::kind()
     }

@@ -10,13 +10,13 @@ struct Unquoted {
     /// The offset of its line ending in the buffer.
     end: usize,
     lines: u64,
-    /// The number of marks in it.
+    /// The number of its marks in the index: delimiters, quotes and line endings.
     marks: usize,
 }
 
 impl Syntax {
-    /// Returns the offset of the first byte at or after `from` that is not white space, if white space may
-    /// surround quotes.
+    /// Returns the offset of the first byte at or after `from` that is not white space; `from` itself if white
+    /// space may not surround quotes.
     #[inline]
     fn pass_blanks(&self, buffer: &[u8], from: usize) -> usize {
         if !self.trim {
@@ -37,8 +37,8 @@ impl Records {
                 return self.skip_too_long(start, unquoted.lines > 1);
             }
             Ok(Some(unquoted)) => unquoted,
-            // A fault beyond the length limit may not have been read yet when the record turns out to be too
-            // long.
+            // A record that is too long is reported as that, and not with a fault beyond the limit: the fault may
+            // not have been read yet.
             Ok(None) if self.ended && self.filled - start > longest => {
                 return self.skip_too_long(start, true);
             }
@@ -153,7 +153,7 @@ impl Records {
     }
 }
 
-/// True if the character after `text` is escaped: if the text ends with an odd number of escapes.
+/// Returns whether the character after `text` is escaped: whether `text` ends with an odd number of escapes.
 fn is_escaped(text: &[u8], escape: u8) -> bool {
     text.iter().rev().take_while(|byte| **byte == escape).count() % 2 == 1
 }

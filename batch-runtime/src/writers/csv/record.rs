@@ -34,7 +34,7 @@ pub(super) fn append<T: Serialize>(
         )));
     }
     if out.len() == begin {
-        // A blank line would not be a record; a quoted empty field is a text.
+        // A blank line is not a record, so an empty text is written as a quoted field.
         if last == Wrote::None {
             return Err(ItemError::new(
                 "`None` in a record of one field would be a blank line; set a marker for it with `null`",
@@ -153,7 +153,7 @@ impl SerializeMap for Record<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ItemError> {
         let mut name = Vec::new();
-        // The bare text: the header field will be quoted later.
+        // The text is written without quotes, because the header is quoted later.
         let bare = Format::bare();
         key.serialize(Field { format: &bare, out: &mut name })?;
         let name = String::from_utf8_lossy(&name);

@@ -1,4 +1,4 @@
-//! Names the unfinished forms of a file, so that they clash with no other instance and no file of a user.
+//! Names the unfinished versions of a file, so that no other instance and no user has a file of the same name.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -14,13 +14,13 @@ use crate::readers::hash;
 /// systems allow.
 const KEPT: usize = 64;
 
-/// The tag in the names of the unfinished forms of one file in one step of one instance; in JSON 16
-/// hexadecimal digits.
+/// The tag in the names of a file's unfinished versions, which differs between files, steps and instances. In
+/// JSON it is 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tag(u64);
 
 impl Tag {
-    /// Two files whose long names begin alike have different tags.
+    /// Makes the tag from the whole name, so that two long names that begin alike have different tags.
     pub(super) fn new(mark: Mark, path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().as_bytes();
         Self(hash(&[&mark.to_bytes()[..], name].concat()))
@@ -54,8 +54,8 @@ pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Returns the start of the name. A text is cut between characters, because some file systems accept nothing
-/// else.
+/// Returns the start of the name. A name in UTF-8 is cut between characters, because some file systems accept only
+/// valid UTF-8.
 fn kept(name: &OsStr) -> OsString {
     let bytes = name.as_bytes();
     let end = match name.to_str() {

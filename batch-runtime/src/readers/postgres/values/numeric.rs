@@ -1,17 +1,17 @@
-//! [`Numeric`]: a decimal number of any length, exactly.
+//! [`Numeric`], an exact decimal number of any length.
 
 use super::bytes::Bytes;
 use super::{Broken, CUT, Written};
 
-/// A value of `numeric`.
+/// A value of the server's type `numeric`.
 #[derive(Clone, Copy)]
 pub(in crate::readers::postgres) struct Numeric<'a> {
     kind: Kind,
-    /// The digits to base 10,000, two bytes each.
+    /// The digits in base 10,000, two bytes each.
     digits: &'a [[u8; 2]],
-    /// The power of 10,000 of the first digit.
+    /// The exponent of the first digit: the power of 10,000 that it counts.
     weight: i32,
-    /// The decimal digits after the point.
+    /// The number of decimal digits after the point.
     scale: usize,
 }
 
@@ -19,7 +19,7 @@ pub(in crate::readers::postgres) struct Numeric<'a> {
 enum Kind {
     Positive,
     Negative,
-    /// Not a number, or infinite.
+    /// `NaN` or an infinity, as text.
     Special(&'static str),
 }
 
@@ -58,16 +58,16 @@ impl<'a> Numeric<'a> {
         Ok(Self { kind, digits, weight, scale })
     }
 
-    /// The digit to base 10,000 of a power of it.
+    /// Returns the digit that counts this power of 10,000.
     fn digit(&self, power: i32) -> u16 {
         let at = usize::try_from(self.weight - power).ok();
         at.and_then(|at| self.digits.get(at)).map_or(0, |digit| u16::from_be_bytes(*digit))
     }
 
-    /// Its decimal digits, with as many after the point as the server shows.
+    /// Returns the number as text, with as many digits after the point as the server shows.
     pub(in crate::readers::postgres) fn text(&self) -> Text {
         let before = usize::try_from(self.weight + 1).unwrap_or_default() * 4;
-        // A sign, a point, and a zero before it.
+        // Three more for a sign, a point, and a zero in front of the point.
         if before + self.scale + 3 <= Written::ROOM {
             let mut written = Written::default();
             self.put(|byte| written.push(byte));
@@ -104,7 +104,7 @@ impl<'a> Numeric<'a> {
         }
     }
 
-    /// The number if it is whole and not too great.
+    /// Returns the number if it is whole and fits into an `i128`.
     pub(super) fn whole(&self) -> Option<i128> {
         if matches!(self.kind, Kind::Special(_)) || self.weight >= 10 {
             return None;
@@ -119,18 +119,18 @@ impl<'a> Numeric<'a> {
         })
     }
 
-    /// The number as a float, if that has the same digits as the number.
+    /// Returns the number as a float if the float has the same decimal digits.
     pub(super) fn double(&self) -> Option<f64> {
         let text = self.text();
         let float: f64 = text.as_str().parse().ok()?;
-        // Every number of 15 digits has a float of its own.
+        // A float keeps the digits of every number that has at most 15.
         let is_exact = self.digits.len() <= 3 && self.weight.abs() < 50
             || matches!(self.kind, Kind::Special(_))
             || float.is_finite() && significant(text.as_str()) == significant(&format!("{float:e}"));
         is_exact.then_some(float)
     }
 
-    /// The number as a float of single precision, if that has the same digits as the number.
+    /// Returns the number as a float of single precision if the float has the same decimal digits.
     pub(super) fn single(&self) -> Option<f32> {
         let text = self.text();
         let float: f32 = text.as_str().parse().ok()?;
@@ -140,13 +140,14 @@ impl<'a> Numeric<'a> {
     }
 }
 
-/// The four decimal digits of one to base 10,000.
+/// Returns the four decimal digits of a digit in base 10,000.
 fn decimal(digit: u16) -> [u8; 4] {
     [digit / 1000, digit / 100 % 10, digit / 10 % 10, digit % 10]
         .map(|decimal| b'0' + u8::try_from(decimal).unwrap_or_default())
 }
 
-/// The digits of a decimal number from the first to the last that is not zero, and the power of ten of the first.
+/// Returns the digits of a decimal number without the zeros at both ends, and the power of ten that the first one
+/// counts.
 fn significant(number: &str) -> (String, i64) {
     let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
     let mantissa = mantissa.trim_start_matches('-');
@@ -221,7 +222,7 @@ mod tests {
         // 0.1000000000000000055511151231257827
         let more = bytes(0, -1, 36, &[1000, 0, 0, 0, 55, 5111, 5123, 1257, 8270]);
         assert_eq!(with(&more, |number| number.double()), None);
-        // 16777217, the first integer that is no float of single precision.
+        // 16777217 is the first integer that a float of single precision cannot hold.
         let odd = bytes(0, 1, 0, &[1677, 7217]);
         assert_eq!(with(&odd, |number| number.single()), None);
         assert_eq!(with(&odd, |number| number.double()), Some(16_777_217.0));
