@@ -50,7 +50,7 @@ pub enum OperatorError {
         execution: ExecutionId,
         /// Its job.
         job: String,
-        /// The job no longer has an identifying parameter of the execution.
+        /// The identifying parameter that differs.
         parameter: String,
     },
     /// The job no longer takes an identifying parameter that the execution had.
