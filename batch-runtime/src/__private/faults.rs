@@ -1,5 +1,5 @@
-//! Operations on types of the user, picked by method lookup: copying a state, showing an item as JSON, asking
-//! a policy.
+//! Operations on the user's types, selected by method lookup: copying a state, showing an item as JSON, asking a
+//! policy.
 
 use std::error::Error;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::definition::Process;
 use crate::engine::Kept;
 
-/// A state's type.
+/// The type of a state or an item.
 #[derive(Debug)]
 pub struct Copier<S>(PhantomData<S>);
 
@@ -17,7 +17,7 @@ impl<S> Copier<S> {
     pub const OF: Self = Self(PhantomData);
 }
 
-/// States that are `Clone`.
+/// States and items that are `Clone`.
 pub trait Copied<S> {
     fn copier(&self) -> Option<fn(&S) -> S>;
 }
@@ -39,7 +39,7 @@ impl<S> NotCopied<S> for &Copier<S> {
     }
 }
 
-/// Keeps an item of that type while it is processed: by a copy, if one is wanted or free.
+/// Keeps a copy of each item while the item is processed, if the step wants a copy or if a copy costs nothing.
 #[derive(Debug)]
 pub struct Keeping<T, const WANTED: bool>(PhantomData<T>);
 
@@ -47,7 +47,7 @@ impl<T, const WANTED: bool> Keeping<T, WANTED> {
     pub const OF: Self = Self(PhantomData);
 }
 
-/// Items of which a clone is wanted.
+/// Items that are `Clone`, in a step that wants copies.
 pub trait KeptByClone<T> {
     fn keep<P: Process<T>>(&self, processor: P) -> Kept<P>;
 }
@@ -58,7 +58,7 @@ impl<T: Clone> KeptByClone<T> for Keeping<T, true> {
     }
 }
 
-/// Items that are `Copy`.
+/// Items that are `Copy`, in a step that does not ask for copies.
 pub trait KeptByCopy<T> {
     fn keep<P: Process<T>>(&self, processor: P) -> Kept<P>;
 }

@@ -95,7 +95,7 @@ impl<T> Deref for Partition<T> {
 pub trait PartitionerDefinition: 'static {
     /// The function's name.
     const NAME: &'static str;
-    /// The needs of its arguments.
+    /// What the function's arguments need.
     const NEEDS: &'static [Need];
     /// The type of the ranges it splits the input into.
     type Range;
@@ -143,7 +143,7 @@ pub trait Splits {}
 #[diagnostic::do_not_recommend]
 impl<R: Splittable> Splits for R {}
 
-/// A writer of which each partition of a step may have its own: every [`Partitionable`].
+/// A writer that can exist once per partition of a step: every [`Partitionable`].
 #[diagnostic::on_unimplemented(
     message = "this writer cannot be shared by partitions",
     label = "all partitions would write to one target at once",
@@ -161,7 +161,7 @@ pub struct Partitioning {
     pub partitions: Option<u32>,
     /// The maximum number of partitions that run at once.
     pub threads: Option<u32>,
-    /// True if a partitioner creates them.
+    /// True if a partitioner creates the partitions.
     pub has_partitioner: bool,
     /// The aggregator of their results.
     pub aggregator: Option<Aggregation>,

@@ -80,7 +80,7 @@ pub enum OperatorError {
 }
 
 impl From<JobError> for OperatorError {
-    /// Errors of the repository have one variant, by whatever way they came.
+    /// Gives every error of the repository the same variant, whether or not it came through the engine.
     fn from(error: JobError) -> Self {
         match error {
             JobError::Repository(error) => Self::Repository(error),

@@ -29,7 +29,7 @@ use super::{PgError, remedy};
 /// Asks a server whether it speaks TLS.
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Encrypts a line that nothing was sent on.
+/// Encrypts a connection on which nothing has been sent yet.
 pub(super) fn open(
     mut end: End,
     name: &str,
@@ -65,7 +65,8 @@ pub(super) fn open(
     Ok((Line::Encrypted(Box::new(stream)), Bound { encrypted: true, to }))
 }
 
-/// The name that the certificate is for. One that cannot be in a certificate is sent to nobody.
+/// The name that the server's certificate must have. A name that cannot be in a certificate becomes the unspecified
+/// address, because TLS sends no addresses to the server.
 fn server_name(name: &str) -> ServerName<'static> {
     ServerName::try_from(name.to_owned())
         .unwrap_or_else(|_| ServerName::from(std::net::IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED)))
@@ -98,10 +99,10 @@ fn unreadable(file: &Path, error: &dyn std::fmt::Display) -> PgError {
     PgError::used(format!("{} cannot be read: {error}", file.display()))
 }
 
-/// Checks the server's certificate as far as `sslmode` says, as `psql` does.
+/// Checks the server's certificate as strictly as `sslmode` asks, like `psql`.
 #[derive(Debug)]
 struct Verifier {
-    /// `None` takes any certificate.
+    /// `None` accepts any certificate.
     chains: Option<Arc<WebPkiServerVerifier>>,
     roots: Vec<CertificateDer<'static>>,
     checks_name: bool,
@@ -142,8 +143,8 @@ impl ServerCertVerifier for Verifier {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.checks_name => Ok(ServerCertVerified::assertion()),
-            // A server that signed its own certificate, which is itself among the roots: its dates were checked before
-            // the library found that it may also sign others.
+            // The server signed its own certificate, and that certificate is among the roots. The library refuses it
+            // only because it may also sign others, and has checked its dates by then.
             Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.roots.contains(end_entity) => {
                 if self.checks_name {
                     verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -177,7 +178,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `tls-server-end-point` of RFC 5929: the certificate's hash, with the hash function of its own signature.
+/// `tls-server-end-point` of RFC 5929: the hash of the certificate, by the hash function of its own signature.
 fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     let (0x30, body, _) = der(certificate)? else { return None };
     let (_, _, after_content) = der(body)?;
@@ -194,13 +195,13 @@ fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13] | [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4] => {
             &ring::digest::SHA512
         }
-        // The others have no function of their own, and nothing to bind to.
+        // Other signatures have no hash function of their own, so there is nothing to bind to.
         _ => return None,
     };
     Some(ring::digest::digest(function, certificate).as_ref().to_vec())
 }
 
-/// Takes one value of DER apart: its tag, its content, and what follows it.
+/// Splits one DER value into its tag and its content, and returns the bytes after it as well.
 fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, length, rest @ ..] = bytes else { return None };
     let (length, rest) = match length {

@@ -1,6 +1,6 @@
-//! Looks at the first words of statements, to refuse those that are not a component's to give.
+//! Looks at the first words of statements, to refuse those that a component must not execute.
 
-/// What a component may not say, and why.
+/// Why a component must not execute a statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// It would begin or end the transaction.
@@ -9,8 +9,8 @@ pub(super) enum Refused {
     Copy,
 }
 
-/// Looks at all statements of a text. It is a look, no proof: a transaction that ends all the same is found by what
-/// the server answers.
+/// Looks at all statements of a text. This finds most mistakes and proves nothing: if a statement ends the transaction
+/// all the same, the server's answer shows it.
 pub(super) fn refused(statements: &str) -> Option<Refused> {
     let mut rest = statements;
     loop {
@@ -48,7 +48,7 @@ fn refused_alone(statement: &str) -> Option<Refused> {
             .next()
             .is_some_and(|second| second.eq_ignore_ascii_case("transaction"))
             .then_some(Refused::Transaction("PREPARE TRANSACTION")),
-        // `ROLLBACK TO` goes back to a savepoint, which components use freely.
+        // `ROLLBACK TO` goes back to a savepoint. Components may use savepoints freely.
         "ROLLBACK" => {
             let to = words
                 .find(|word| !["work", "transaction"].iter().any(|filler| word.eq_ignore_ascii_case(filler)));
@@ -59,7 +59,7 @@ fn refused_alone(statement: &str) -> Option<Refused> {
     }
 }
 
-/// The words of a text, without what is between them.
+/// The words and other characters of a text, without the space, comments and semicolons between them.
 struct Words<'t>(&'t str);
 
 impl<'t> Iterator for Words<'t> {
@@ -82,7 +82,7 @@ fn has_word(statement: &str, wanted: &str) -> bool {
     Words(statement).any(|word| word.eq_ignore_ascii_case(wanted))
 }
 
-/// The word at the beginning.
+/// The word at the beginning of a text; empty if there is none.
 fn word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
@@ -104,7 +104,7 @@ fn without_space(mut text: &str) -> &str {
     }
 }
 
-/// The length of a comment, which may hold others.
+/// The length of a comment, which may contain nested comments.
 fn comment(text: &str) -> usize {
     let (mut depth, mut at) = (0, 0);
     let bytes = text.as_bytes();
@@ -123,7 +123,7 @@ fn comment(text: &str) -> usize {
     bytes.len()
 }
 
-/// Splits at the first semicolon that is not inside of something.
+/// Splits at the first semicolon that is not inside a quoted text or a comment.
 fn first_statement(text: &str) -> (&str, &str) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -162,7 +162,7 @@ fn quoted(bytes: &[u8], quote: u8, escapes: bool) -> usize {
     bytes.len()
 }
 
-/// The length of a text such as `$tag$ … $tag$`; 1 if it is none.
+/// The length of a dollar-quoted text such as `$tag$ … $tag$`; 1 if the `$` does not begin one.
 fn dollar_quoted(text: &str) -> usize {
     let name = word(&text[1..]);
     let is_tag = text[1 + name.len()..].starts_with('$') && !name.starts_with(|c: char| c.is_ascii_digit());

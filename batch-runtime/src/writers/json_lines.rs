@@ -12,16 +12,16 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a file, as one JSON value per line (JSON Lines, NDJSON).
 ///
-/// An item that JSON cannot represent is refused: one with a float that is NaN or infinite, or with a
-/// [`RawValue`](serde_json::value::RawValue) that spans several lines.
+/// The writer refuses an item that one line of JSON cannot represent: one with a float that is NaN or infinite, or with
+/// a [`RawValue`](serde_json::value::RawValue) that spans several lines.
 ///
-/// The file is written as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets its name at the
-/// end of the step. If the path is a link, it is followed, and the file is written where the link ends. After
-/// a crash, the committed part is kept and everything after it is cut off, so no line is lost or duplicated.
-/// The writer refuses to replace an existing file of that name, unless it may be
-/// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new
-/// one takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not
-/// taken over, and other hard links keep the old content. A pipe or a device is refused.
+/// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
+/// `NAME` at the end of the step. If the path is a link, the writer follows it and writes where the link ends.
+/// After a crash, the writer keeps the committed part and cuts off everything after it, so no line is lost or
+/// duplicated. It refuses to replace an existing file of that name, unless it may be
+/// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one
+/// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over,
+/// and other hard links keep the old content. A pipe or a device is refused.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::JsonLinesWriter};
@@ -53,7 +53,7 @@ pub struct JsonLinesWriter<T> {
 }
 
 impl<T> JsonLinesWriter<T> {
-    /// Creates a file without header and footer. Nothing is touched before the step begins.
+    /// Creates a file without a header or footer. No file is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
         Self { file: TransactionalFile::new(path.into()), header: None, footer: None, item: PhantomData }
     }
@@ -71,7 +71,7 @@ impl<T> JsonLinesWriter<T> {
         self
     }
 
-    /// Adds the text that `footer` makes of the number of items, verbatim, after the last item.
+    /// Adds a text after the last item, verbatim. `footer` makes the text from the number of items.
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self

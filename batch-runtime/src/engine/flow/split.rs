@@ -97,7 +97,7 @@ fn worst(a: Result<(), Halt>, b: Result<(), Halt>) -> Result<(), Halt> {
     }
 }
 
-/// The worse of two halts. Of two equal ones the first, with the messages of both.
+/// Returns the worse of two halts. If both are equally bad, it returns the first, with the messages of both.
 fn worse(a: Halt, b: Halt) -> Halt {
     match (a, b) {
         (Halt::Failed(a), Halt::Failed(b)) => Halt::Failed(a.and(&b)),

@@ -1,4 +1,4 @@
-//! Reads the column names, and refuses a file whose beginning shows that none of its records can be the item.
+//! Reads the column names, and refuses a file whose beginning shows that none of its records can become an item.
 
 use super::field;
 use super::records::Records;

@@ -1,4 +1,4 @@
-//! Launches an execution, started and locked in one transaction, and ends it.
+//! Launches an execution and ends it. One transaction inserts the execution and takes its lock.
 
 use std::sync::Arc;
 
@@ -80,8 +80,8 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         .execute(params![execution.0, request.graph])?;
 
     shared.locks.sweep(|id| takeover::is_running(&transaction, id).unwrap_or(true));
-    // Taken before the commit, because others look at the lock from then on. If the commit fails, the lock is
-    // dropped before the transaction, so that the number is completely free again.
+    // The lock is taken before the commit, because other processes look at it from then on. If the commit fails, the
+    // lock is dropped before the transaction, so that the number of the execution is completely free again.
     let lock = shared
         .locks
         .acquire(Lock::Execution(execution))
@@ -318,7 +318,7 @@ pub(super) fn finish(
     if let Some(context) = &finish.context {
         rows::change_job_context(&transaction, owner.execution, &encode_context(context))?;
     }
-    // A step whose own end was refused by a database that accepts this write.
+    // A step may still count as running, because the database refused to record its end but accepts this write.
     let why = rows::cut(&finish.exit.description);
     takeover::fail_running_steps(&transaction, owner.execution, END_LOST, why, &now)?;
     transaction.commit()?;

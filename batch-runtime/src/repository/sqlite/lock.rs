@@ -15,7 +15,7 @@ use crate::definition::ExecutionId;
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{ExecutionLock, HeldLock};
 
-/// Who a lock shows to be alive.
+/// Whose lock it is: while the lock is held, its holder is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
     /// The owner of an execution.
@@ -34,7 +34,7 @@ impl fmt::Display for Lock {
 }
 
 impl Lock {
-    /// Its file, where every lock has one.
+    /// The name of its file, if every lock has a file of its own.
     fn file(self) -> String {
         match self {
             Self::Execution(id) => id.to_string(),
@@ -77,14 +77,14 @@ impl Locks {
         Self::files_beside(repository)
     }
 
-    /// One file per execution.
+    /// The implementation with one file per execution and per worker.
     #[cfg(any(test, not(target_os = "linux")))]
     pub(super) fn files_beside(repository: &Path) -> Self {
         Self::Files(with_suffix(repository, ".locks"))
     }
 
     /// Takes a lock; `None` if somebody holds it. Call it inside a write transaction, so that nobody else takes, tests or
-    /// sweeps locks meanwhile.
+    /// sweeps locks at the same time.
     pub(super) fn acquire(&self, lock: Lock) -> io::Result<Option<ExecutionLock>> {
         match self {
             #[cfg(target_os = "linux")]
@@ -101,8 +101,8 @@ impl Locks {
         }
     }
 
-    /// Returns whether somebody holds a lock, without taking it and without write access. `None` if that is impossible
-    /// without taking the lock.
+    /// Returns whether somebody holds a lock, without taking it and without write access. Returns `None` if only an
+    /// attempt to take the lock would tell.
     pub(super) fn is_held(&self, lock: Lock) -> io::Result<Option<bool>> {
         match self {
             #[cfg(target_os = "linux")]
@@ -122,7 +122,7 @@ impl Locks {
                     let lock = file.file_name().to_str().and_then(Lock::of_file);
                     let is_over = |lock: &Lock| !matches!(lock, Lock::Execution(id) if runs(*id));
                     let Some(lock) = lock.filter(is_over) else { continue };
-                    // Held during the removal: nobody can hold a lock on a removed file.
+                    // The lock is held during the removal, so nobody else can hold a lock on a removed file.
                     if let Ok(Some(_held)) = self.acquire(lock) {
                         let _ = std::fs::remove_file(file.path());
                     }
@@ -193,7 +193,7 @@ mod bytes {
         }
     }
 
-    /// Asks the kernel which lock is in the way.
+    /// Asks the kernel whether another lock is in the way.
     pub(super) fn is_held(path: &Path, lock: Lock) -> io::Result<bool> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

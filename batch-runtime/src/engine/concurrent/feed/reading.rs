@@ -1,4 +1,4 @@
-//! Reads items as far ahead as the processors have room for them, and hands them over.
+//! Reads items ahead, as many as the processors have room for, and hands them to the processors.
 
 use super::Concurrent;
 use crate::definition::{Failure, Phase, Process, Reader, StepListener};
@@ -62,7 +62,7 @@ where
         }
         let chunk = self.chunks.back_mut().expect("was just seen or pushed");
         let source = self.next;
-        // The records before it are processed first, so a panic waits as well.
+        // A panic is not reported at once: the records before this one are processed first.
         let read = match panic::catch(|| reader.read()) {
             Ok(read) => read,
             Err(panicked) => {
