@@ -1,4 +1,4 @@
-//! A parameter's values are the variants of an enum without fields.
+//! Checks an enum whose variants are the values of a parameter: they have no fields, and no two share a value.
 
 use syn::{Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Variant};
 

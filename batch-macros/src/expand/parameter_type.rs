@@ -66,7 +66,7 @@ pub(crate) fn parameter_type(input: &DeriveInput, errors: &mut Errors) -> TokenS
     }
 }
 
-/// A parameter's enum with a mistake in it: it can be used without a second error.
+/// Implements the trait for an enum with a mistake, so that uses of the enum cause no second error.
 fn broken(name: &Ident) -> TokenStream {
     let text = name.to_string();
     quote! {

@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub(crate) body: Body,
 }
 
-/// The options of `#[job(..)]`; `None` if not given.
+/// The options of `#[job(..)]`. An option that is not given is `None`.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) restartable: Option<bool>,
@@ -36,13 +36,13 @@ pub(crate) struct Options {
 /// An argument of a job.
 pub(crate) struct Parameter {
     pub(crate) name: Ident,
-    /// `None` if it cannot be the type of a parameter, which is reported.
+    /// `None` if it cannot be the type of a parameter; the error has been reported.
     pub(crate) ty: Option<Type>,
     pub(crate) doc: String,
     pub(crate) default: Option<Expr>,
     pub(crate) identifying: bool,
     pub(crate) secret: bool,
-    /// The word `range`, and the bounds.
+    /// The word `range` and the bounds.
     pub(crate) range: Option<(Ident, ExprRange)>,
     /// The function that checks a value.
     pub(crate) check: Option<Path>,

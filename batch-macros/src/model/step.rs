@@ -13,7 +13,7 @@ use crate::syntax::step::{Element, Part, is_pipe, pipe};
 /// A previous name of the step: `"load"`, or `"load as load_eu"`.
 pub(crate) struct EarlierName {
     pub(crate) name: String,
-    /// The use that had it, by its present name.
+    /// The use that had this name, by its present name.
     pub(crate) of: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl StepOptions {
                 "chunk_at_most" => {
                     read.chunk_at_most = options::value(option, "chunk_at_most = 10_000", errors);
                 }
-                // In a step with partitions, the number of partitions that run at once.
+                // In a step with partitions, `threads` is the number of partitions that run at once.
                 "threads" if read.partitions.is_none() => {
                     read.threads = options::value(option, "threads = 4", errors);
                 }
@@ -90,7 +90,7 @@ impl StepOptions {
     }
 }
 
-/// Reads an option that means yes without a value.
+/// Reads an option that means `true` if it has no value.
 fn yes_unless_said(option: &Given) -> Expr {
     option.value.clone().unwrap_or_else(|| syn::parse_quote!(true))
 }
@@ -136,7 +136,7 @@ fn is_unordered(option: &Given, errors: &mut Errors) -> bool {
     one_word(option, "none", meaning, errors)
 }
 
-/// Checks that the option has that word as its value; any other is reported with the option's meaning.
+/// Checks that the value of the option is the word `only`. Any other value is reported with the meaning of the option.
 fn one_word(option: &Given, only: &str, meaning: &str, errors: &mut Errors) -> bool {
     let name = &option.name;
     let example = format!("{name} = {only}");
@@ -170,7 +170,7 @@ pub(crate) fn is_pipe_step(given: &[Given], function: &ItemFn) -> bool {
 }
 
 impl Pipe {
-    /// Reads the body; `None` if it is not a pipe, which is reported.
+    /// Reads the body. If it is not a pipe, reports that and returns `None`.
     pub(crate) fn read(function: &ItemFn, errors: &mut Errors) -> Option<Self> {
         let before = errors.count();
         let mut elements = pipe(&function.block, errors);

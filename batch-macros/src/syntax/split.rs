@@ -12,7 +12,7 @@ use crate::errors::Errors;
 pub(crate) struct Split {
     pub(crate) branches: Vec<Branch>,
     pub(crate) max: Option<u32>,
-    /// False if a mistake ended the parsing early.
+    /// False if parsing ended early at a mistake.
     pub(crate) complete: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn split(mac: &Macro, errors: &mut Errors) -> Split {
     let mut split = Split::default();
     let parser = |input: ParseStream<'_>| {
         split.complete = fill(&mut split, input, errors).is_some();
-        // After a mistake, which is reported, syn would complain about the unread rest.
+        // A mistake has been reported by now. Consume the rest, or syn would report it as a second error.
         input.parse::<TokenStream>()
     };
     if let Err(error) = parser.parse2(mac.tokens.clone()) {
@@ -39,7 +39,7 @@ pub(crate) fn split(mac: &Macro, errors: &mut Errors) -> Split {
 }
 
 impl Split {
-    /// Checks that something runs in parallel.
+    /// Checks that there are at least two branches to run in parallel.
     pub(crate) fn check_number(&self, mac: &Macro, errors: &mut Errors) {
         match self.branches.len() {
             0 => errors
@@ -55,7 +55,7 @@ impl Split {
     }
 }
 
-/// `None` if parsing cannot continue, which is reported.
+/// Reads the option and the branches. If parsing cannot continue, reports why and returns `None`.
 fn fill(split: &mut Split, input: ParseStream<'_>, errors: &mut Errors) -> Option<()> {
     if input.peek(Ident) && input.peek2(Token![=]) {
         split.max = Some(limit(input, errors)?);
@@ -131,7 +131,7 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
         }
         return None;
     }
-    // A value that is no number is reported, and any number may take its place.
+    // If the value is not a number, that has been reported, and any number will do in its place.
     Some(number.unwrap_or(1))
 }
 

@@ -1,10 +1,11 @@
-//! A store of values made on first use, such as the resources of a job execution or the connections and
-//! outputs of a step. It only grows, so references live as long as the store.
+//! A store of values that are made on first use, such as the resources of a job execution or the connections and
+//! outputs of a step. It only grows, so a reference to a value is valid as long as the store exists.
 
 use std::any::{Any, TypeId};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// An append-only list of values by key, by default their type. `V` is `dyn Any`, or `dyn Any + Send + Sync` if threads share it.
+/// An append-only list of values, each with a key. The default key is the type of the value. `V` is `dyn Any`, or
+/// `dyn Any + Send + Sync` if threads share the list.
 pub(crate) struct Slots<V: ?Sized, K = TypeId> {
     first: OnceLock<Box<Slot<V, K>>>,
 }
@@ -35,7 +36,7 @@ impl<V: ?Sized, K: Clone + PartialEq> Slots<V, K> {
         }
     }
 
-    /// Returns the value of `key`, made by `make` on first use and only once, even if threads race. A failure
+    /// Returns the value of `key`. `make` makes it on first use and only once, even if threads race. A failure
     /// is not kept: the next caller tries again.
     fn get_or_make<E>(&self, key: &K, make: impl FnOnce() -> Result<Box<V>, E>) -> Result<&V, E> {
         let slot = self.slot(key);
@@ -62,7 +63,7 @@ impl Slots<dyn Any> {
 }
 
 impl<K: Clone + PartialEq> Slots<dyn Any, (TypeId, K)> {
-    /// Returns the value of that type and `key`, made by `make` on first use.
+    /// Returns the value of that type and `key`. `make` makes it on first use.
     pub(crate) fn of_key<T: 'static, E>(&self, key: K, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         let value = self
             .get_or_make(&(TypeId::of::<T>(), key), || make().map(|value| Box::new(value) as Box<dyn Any>))?;

@@ -22,7 +22,8 @@ pub(crate) fn quoted(name: &str) -> String {
     }
 }
 
-/// The name of a table, perhaps with its schema, each part quoted where it needs quotes. What is in quotes stays.
+/// The name of a table, perhaps with its schema, each part quoted where it needs quotes. A name that contains quotes is
+/// returned as it is.
 pub(crate) fn qualified(name: &str) -> String {
     if name.contains('"') {
         return name.to_owned();
@@ -30,7 +31,7 @@ pub(crate) fn qualified(name: &str) -> String {
     name.split('.').map(quoted).collect::<Vec<_>>().join(".")
 }
 
-/// The words that are no names without quotes, in any version up to 18.
+/// The reserved words of all versions up to 18, which need quotes when they are used as names.
 const RESERVED: [&str; 100] = [
     "all",
     "analyse",

@@ -1,4 +1,4 @@
-//! [`Transaction`]: the transaction of a chunk, as components use it and as the engine takes it back.
+//! [`Transaction`]: the transaction of a chunk, with methods for components, and others by which the engine rolls it back.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -35,24 +35,25 @@ use crate::definition::{Failure, OpenTransaction};
 /// ```
 pub struct Transaction {
     session: Session,
-    /// What begins it, after `BEGIN`.
+    /// The statements that follow `BEGIN` when the transaction begins.
     settings: RefCell<String>,
-    /// The begun and the committed transactions of the session before it.
+    /// How many transactions the session had begun and committed before this one.
     before: Cell<(u64, u64)>,
-    /// Whether a component has tried to end it.
+    /// Whether a component has tried to end the transaction.
     refused: Cell<bool>,
 }
 
 impl Transaction {
-    /// Uses that session, which has no transaction, for one after the other.
+    /// Runs one transaction after the other on that session, which has none open.
     #[doc(hidden)]
     #[must_use]
     pub fn on(session: Session) -> Self {
         Self { session, settings: RefCell::default(), before: Cell::default(), refused: Cell::default() }
     }
 
-    /// Begins it together with the next statement that is waited for. `token` is the text of `batch.chunk`, which the
-    /// guard of the commit looks for; a transaction that is not `durable` may be lost in a crash of the server's machine.
+    /// Begins the transaction together with the next statement that waits for its answer. `token` is the text of
+    /// `batch.chunk`, which the guard of the commit looks for. If the transaction is not `durable`, a crash of the server's
+    /// machine may lose it.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -78,7 +79,7 @@ impl Transaction {
         begun
     }
 
-    /// The session, for statements of the engine's own.
+    /// The session, for the engine's own statements.
     #[doc(hidden)]
     #[must_use]
     pub fn session(&self) -> &Session {
@@ -95,7 +96,7 @@ impl Transaction {
     /// Runs a statement and returns the number of rows that it wrote.
     ///
     /// # Errors
-    /// If the statement, or one that was sent before, fails; or if it would end the transaction.
+    /// If the statement, or one that was sent before, fails, or if the statement would end the transaction.
     pub fn execute(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, PgError> {
         self.check(statement)?;
         self.session.execute(statement, values)
@@ -113,7 +114,7 @@ impl Transaction {
     /// Runs a query that has exactly one row.
     ///
     /// # Errors
-    /// If the query, or a statement that was sent before, fails, or it has another number of rows.
+    /// If the query, or a statement that was sent before, fails, or if the query has another number of rows.
     pub fn query_one(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PgError> {
         self.check(query)?;
         self.session.query_one(query, values)
@@ -122,7 +123,7 @@ impl Transaction {
     /// Runs a query that has at most one row.
     ///
     /// # Errors
-    /// If the query, or a statement that was sent before, fails, or it has several rows.
+    /// If the query, or a statement that was sent before, fails, or if the query has several rows.
     pub fn query_opt(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, PgError> {
         self.check(query)?;
         self.session.query_opt(query, values)
@@ -131,14 +132,14 @@ impl Transaction {
     /// Runs several statements, separated by semicolons and without parameters.
     ///
     /// # Errors
-    /// If one of the statements, or one that was sent before, fails; or if one would end the transaction.
+    /// If one of the statements, or one that was sent before, fails, or if one of them would end the transaction.
     pub fn batch_execute(&self, statements: &str) -> Result<(), PgError> {
         self.check(statements)?;
         self.session.batch_execute(statements)
     }
 
-    /// Sends a statement without waiting for its answer: it costs no round trip of its own, and goes out with the next
-    /// statement that is waited for, at the latest with the commit. Its error fails the chunk.
+    /// Sends a statement without waiting for its answer. The statement costs no round trip of its own: it goes out with the
+    /// next one that waits for an answer, at the latest with the commit. Its error fails the chunk.
     ///
     /// # Errors
     /// If the statement cannot be prepared, a value does not fit, or it would end the transaction.
@@ -147,7 +148,7 @@ impl Transaction {
         self.session.send(statement, values)
     }
 
-    /// Copies many rows into a table, the fastest way for more than a few hundred.
+    /// Copies many rows into a table. This is the fastest way for more than a few hundred rows.
     ///
     /// The names are exact: `Late` is the table that SQL calls `"Late"`, and `staging.late` is in a schema. Until the
     /// copy is ended, no other statement can be run.
@@ -184,7 +185,8 @@ impl OpenTransaction for Transaction {
     fn is_alive(&self) -> bool {
         let heard = self.session.heard();
         let (begun, commits) = self.before.get();
-        // Without a connection the commit says so. Before its `BEGIN` is answered, nobody can have ended it.
+        // If the connection is lost, the commit reports it. Before the server has answered the `BEGIN`, nobody can have
+        // ended the transaction.
         self.session.is_cut()
             || heard.begun == begun
             || (heard.begun == begun + 1

@@ -1,4 +1,4 @@
-//! The processors of a pipe, with what its rules for errors require of them.
+//! Expands the processors of a pipe, and checks what its rules for errors require of them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -29,7 +29,7 @@ impl Parts<'_> {
         (item, joined.unwrap_or_else(|| quote!(__batch::Through)))
     }
 
-    /// The processor with its arguments. Checks what retries and skips require of it.
+    /// Binds the processor to its arguments, and checks what retries and skips require of it.
     fn bound(
         &mut self,
         part: &Part,
@@ -72,7 +72,8 @@ impl Parts<'_> {
         }
     }
 
-    /// The processors, with a copy of each item if someone wants to see the item they failed on.
+    /// Lets the processors keep a copy of each item, if a skip rule, a listener or `keep_items` may need the item on which
+    /// they failed.
     pub(super) fn kept(&mut self, processor: &TokenStream, item: &Ident) -> TokenStream {
         if let Some(word) = &self.options.keep_items {
             self.shows_item(&quote!(true), item, word.span());
@@ -92,7 +93,7 @@ impl Parts<'_> {
         }}
     }
 
-    /// Checks that the item a processor failed on can be shown as it is wanted.
+    /// Checks that the item on which a processor failed can be shown in the form that is wanted.
     pub(super) fn shows_item(&mut self, wants: &TokenStream, item: &Ident, span: Span) {
         let Some(Keeping { alias, definition }) = self.keeping.first() else { return };
         let check = quote! {

@@ -8,11 +8,11 @@ use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways, wal
 use crate::graph::{Activity, Node, Subject, Text};
 use crate::repository::JournalEntry;
 
-/// The journal of an execution that begins: the decision that led to a `fail!` of this body is open again.
+/// Returns the journal for a new execution, which makes the decision that led to a `fail!` of this body again.
 pub(super) fn reopened(nodes: &'static [Node], entries: impl IntoIterator<Item = JournalEntry>) -> Journal {
     let mut journal = Journal::new(entries);
     let mut replay = Replay::of(&journal);
-    // Only what the walk collects matters, not how it ends.
+    // How the walk ends does not matter, only what it collects.
     let _ = walk(nodes, &mut replay);
     journal.again = replay.taken_back;
     journal

@@ -1,4 +1,4 @@
-//! Takes over running executions whose owner is dead or that a person names, and requests stops.
+//! Takes over running executions whose owner is dead, or that a user names, and requests stops.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::repository::{
     BatchStatus, JobExecution, OWNER_LOST, Owner, OwnerState, RepositoryError, launch, owner,
 };
 
-/// A running execution, by its row.
+/// A running execution, as its row has it.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) id: ExecutionId,
@@ -67,8 +67,8 @@ pub(super) fn is_running(connection: &Connection, execution: ExecutionId) -> rus
         .query_row([execution.0], |row| row.get(0))
 }
 
-/// Returns whether its lock proves that the owner is dead. Call it inside a write transaction. Nothing is
-/// known of an owner without a row here.
+/// Returns whether the lock of the execution proves that its owner is dead. Call it inside a write transaction. If the
+/// execution has no owner in this repository, nothing is proved, and the answer is false.
 pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, Trouble> {
     if running.owner.is_none() {
         return Ok(false);
@@ -79,7 +79,7 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
     }
 }
 
-/// Returns the state of the owner. It takes no lock, so that a concurrent launch is not affected.
+/// Returns the state of the owner. It takes no lock, so it does not disturb a concurrent launch.
 pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, Trouble> {
     if execution.owner.is_none() {
         return Ok(OwnerState::Unknown);
@@ -92,8 +92,8 @@ pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<O
     }
 }
 
-/// Returns whether an owner that the instance was taken over from, by force, still holds its lock. Call it inside a write
-/// transaction.
+/// Returns whether a former owner, from which the instance was taken over by force, still holds its lock. Call it inside a
+/// write transaction.
 pub(super) fn a_lost_owner_lives(
     shared: &Shared,
     connection: &Connection,
@@ -130,8 +130,8 @@ pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Runn
     let epoch = rows::int(next_epoch(connection, running.instance)?);
     let raised = connection
         .prepare_cached(
-            // A death after progress is no crash loop. Later executions of the same process are its nested
-            // jobs.
+            // An owner that died after it made progress is not in a crash loop. Later executions of the same process are
+            // its nested jobs.
             "UPDATE BATCH_JOB_OWNER
              SET EPOCH = ?1,
                  RECOVERIES = CASE WHEN EXISTS (

@@ -1,6 +1,6 @@
 //! Writes a value as JSON on one line, and refuses values that JSON cannot represent.
 //!
-//! `serde_json` writes a float that is NaN or infinite as `null`, which reads back as another value, or not
+//! `serde_json` writes a NaN or infinite float as `null`, which reads back as another value, or not
 //! at all.
 
 use std::fmt::Display;
