@@ -22,6 +22,8 @@
 //!
 //! On the command line this is `run --workers local:3`.
 
+#[cfg(feature = "remote-chunks")]
+mod carrier;
 mod deploy;
 mod fingerprint;
 mod fleet;
@@ -30,6 +32,8 @@ mod orders;
 mod wake;
 mod worker;
 
+#[cfg(feature = "remote-chunks")]
+pub use carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 pub use deploy::{CommandTemplate, Deployer, LocalProcesses, TemplateError};
 pub use fingerprint::fingerprint;
 pub use manager::Manager;
