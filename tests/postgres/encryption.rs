@@ -6,30 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use batch_runtime::postgres::{Postgres, Session, Transaction};
+use batch_tests::certificates;
 use batch_tests::postgres::{self, Options, Server};
-
-/// Makes an authority, and a certificate of its for `localhost`.
-fn certificates(folder: &Path) -> Option<()> {
-    let openssl = |arguments: &str| {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().ok()?;
-        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        Some(())
-    };
-    std::fs::write(folder.join("san"), "subjectAltName=DNS:localhost\n").unwrap();
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -subj /CN=ca -days 2",
-    )?;
-    openssl(
-        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server",
-    )?;
-    openssl(
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile san",
-    )?;
-    // One that nobody but itself has signed.
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout own.key -out own.crt -subj /CN=own -days 2 -addext subjectAltName=DNS:localhost",
-    )
-}
 
 const HBA: &str = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
 

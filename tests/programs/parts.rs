@@ -72,6 +72,18 @@ fn load(parts: u32, size: u32, #[param(default = 0)] micros: u64, deadly_at: Opt
     fill;
 }
 
+#[step]
+fn create_table_once(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
+    tx.batch_execute("CREATE TABLE IF NOT EXISTS item (n BIGINT, pid BIGINT)")
+}
+
+/// The same once more with each run.
+#[job]
+fn load_more(parts: u32, size: u32, #[param(default = 0)] micros: u64, deadly_at: Option<i64>, _run: u32) {
+    create_table_once;
+    fill;
+}
+
 // Numbers to a file
 
 #[writer]
@@ -258,4 +270,4 @@ fn alone() {
     create_table;
 }
 
-batch_runtime::main!(load, write_file, load_elsewhere, load_even, around, load_in_time, alone);
+batch_runtime::main!(load, load_more, write_file, load_elsewhere, load_even, around, load_in_time, alone);

@@ -3,8 +3,13 @@
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proxy;
+#[cfg(feature = "amqp")]
+pub mod rabbitmq;
+#[cfg(any(feature = "amqp", feature = "postgres"))]
+mod watcher;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Removes the marks from the names of unfinished files in a text: 16 hexadecimal digits and a dot before `part`.
 #[must_use]
@@ -34,4 +39,33 @@ pub fn unfinished(path: &Path) -> PathBuf {
         std::fs::read_dir(path.parent().unwrap()).into_iter().flatten().map(|entry| entry.unwrap());
     let is_it = |entry: &std::fs::DirEntry| unmarked(entry.file_name().to_str().unwrap_or_default()) == name;
     entries.find(is_it).map_or_else(|| path.to_owned(), |entry| entry.path())
+}
+
+/// Makes an authority `ca`, a certificate `server` of its for `localhost`, and a certificate `own` that nobody but itself has
+/// signed, as `.crt` and `.key` in the folder.
+///
+/// Returns `None` if there is no `openssl`.
+///
+/// # Panics
+/// If `openssl` fails.
+#[must_use]
+pub fn certificates(folder: &Path) -> Option<()> {
+    let openssl = |arguments: &str| {
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().ok()?;
+        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        Some(())
+    };
+    std::fs::write(folder.join("san"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -subj /CN=ca -days 2",
+    )?;
+    openssl(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server",
+    )?;
+    openssl(
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile san",
+    )?;
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout own.key -out own.crt -subj /CN=own -days 2 -addext subjectAltName=DNS:localhost",
+    )
 }

@@ -3,17 +3,17 @@
 //! The server dies with the process, however that ends: a shell that watches over it waits for the end of its input.
 //! `BATCH_TEST_POSTGRES=postgres://…` names another server to use, whose user may create databases.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use batch_runtime::postgres::{Postgres, Session};
+
+use crate::watcher::{Watcher, free_port};
 
 /// How long a server may take to accept connections on a busy machine.
 const STARTING: Duration = Duration::from_mins(2);
@@ -144,24 +144,7 @@ impl Default for Options {
 pub struct Server {
     port: u16,
     folder: PathBuf,
-    watcher: Mutex<Watcher>,
-}
-
-#[derive(Debug)]
-struct Watcher {
-    /// `None` after the end.
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    child: Child,
-}
-
-impl Watcher {
-    fn command(&mut self, command: &str) -> u32 {
-        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
-        let mut answer = String::new();
-        self.output.read_line(&mut answer).unwrap();
-        answer.trim().parse().unwrap()
-    }
+    watcher: Watcher,
 }
 
 impl Server {
@@ -213,11 +196,7 @@ impl Server {
         for (name, value) in settings(options) {
             watcher.arg("-c").arg(format!("{name}={value}"));
         }
-        // A Ctrl-C at the terminal is for the tests: the server ends after them.
-        watcher.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = watcher.spawn().unwrap();
-        let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        let server = Self { port, folder, watcher: Mutex::new(Watcher { input, output, child }) };
+        let server = Self { port, folder, watcher: Watcher::spawn(watcher) };
         server.restart();
         Some(server)
     }
@@ -290,15 +269,7 @@ impl Server {
     }
 
     fn command(&self, command: &str) -> u32 {
-        self.watcher.lock().unwrap_or_else(PoisonError::into_inner).command(command)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let watcher = self.watcher.get_mut().unwrap_or_else(PoisonError::into_inner);
-        watcher.input = None;
-        let _ = watcher.child.wait();
+        self.watcher.command(command)
     }
 }
 
@@ -363,19 +334,6 @@ impl Drop for Pooler {
     fn drop(&mut self) {
         drop(self.watcher.stdin.take());
         let _ = self.watcher.wait();
-    }
-}
-
-/// A free port, and none of those that the system gives to outgoing connections: one of these might take it while the
-/// server is down.
-fn free_port() -> u16 {
-    static TRIED: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let next = std::process::id().wrapping_mul(37).wrapping_add(TRIED.fetch_add(1, Relaxed));
-        let port = 20_000 + u16::try_from(next % 12_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

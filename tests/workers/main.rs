@@ -4,6 +4,8 @@ mod commands;
 mod deaths;
 #[cfg(feature = "postgres")]
 mod on_postgres;
+#[cfg(feature = "amqp")]
+mod on_rabbitmq;
 mod stops;
 mod sweep;
 mod world;

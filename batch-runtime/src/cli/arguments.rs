@@ -40,6 +40,10 @@ pub(super) struct RunArguments {
     pub(super) worker_slots: u32,
     /// How long partitions wait for a first worker before the step fails; `None` for any time.
     pub(super) workers_wait: Option<Duration>,
+    /// The URL of the server that wakes workers, as typed.
+    pub(super) broker: Option<String>,
+    /// Whether it also wakes the manager.
+    pub(super) replies: bool,
 }
 
 /// A command.
@@ -66,6 +70,7 @@ pub(super) enum Invocation {
     Worker {
         slots: u32,
         idle_exit: Option<Duration>,
+        broker: Option<String>,
     },
     /// The same, for the manager that has started this process.
     AttachedWorker,
@@ -120,6 +125,7 @@ impl Invocation {
             "worker" => Self::Worker {
                 slots: matches.get_one::<u32>("slots").copied().unwrap_or(1),
                 idle_exit: matches.get_one::<Duration>("idle-exit").copied(),
+                broker: matches.get_one::<String>("broker").cloned(),
             },
             "workers" => match matches.subcommand() {
                 Some(("drain", matches)) => {
@@ -184,6 +190,8 @@ impl RunArguments {
             most_workers: matches.get_one::<u32>("most-workers").copied().unwrap_or(1),
             worker_slots: matches.get_one::<u32>("worker-slots").copied().unwrap_or(1),
             workers_wait: matches.get_one::<Duration>("workers-wait").copied(),
+            broker: word("broker").map(str::to_owned),
+            replies: word("replies") != Some("off"),
             given,
             durability: match word("durability") {
                 Some("process") => Durability::Process,

@@ -83,7 +83,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
 }
 
 /// The workers of a run.
-fn of_workers() -> [Arg; 5] {
+fn of_workers() -> [Arg; 7] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     let number = || clap::value_parser!(u32).range(1..);
@@ -111,7 +111,24 @@ fn of_workers() -> [Arg; 5] {
             .requires("workers")
             .value_parser(super::workers::duration)
             .help("Fails a step if no worker has run any of its partitions for that long, such as 60s [default: never]"),
+        broker(10).requires("workers"),
+        arg("replies", 11)
+            .value_name("on|off")
+            .requires("workers")
+            .value_parser(PossibleValuesParser::new(["on", "off"]))
+            .hide_possible_values(true)
+            .help("Whether RabbitMQ also tells the run when a partition has ended, or the run only looks by itself [default: on]"),
     ]
+}
+
+/// The server that wakes managers and workers.
+fn broker(order: usize) -> Arg {
+    Arg::new("broker")
+        .long("broker")
+        .value_name("URL")
+        .help_heading(OPTIONS)
+        .display_order(order)
+        .help("The RabbitMQ server that wakes idle workers at once: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
 fn worker() -> Command {
@@ -141,6 +158,7 @@ fn worker() -> Command {
                 .display_order(2)
                 .help("Ends after it had nothing to do for that long, such as 90s, 5m or 1h"),
         )
+        .arg(broker(3))
         .arg(Arg::new("attached").long("attached").action(ArgAction::SetTrue).hide(true))
 }
 

@@ -33,6 +33,7 @@
 //! these parts: in `show`, `failure` is `null` and `exit_description` has the text.
 
 mod arguments;
+mod broker;
 mod command;
 mod console;
 mod json;
@@ -135,15 +136,15 @@ fn dispatch(
     };
     match invocation {
         Invocation::Jobs => look::jobs(jobs, globals, console),
-        Invocation::Worker { slots, idle_exit } => {
-            return workers::work(*slots, *idle_exit, jobs, globals, console);
+        Invocation::Worker { slots, idle_exit, broker } => {
+            return workers::work(*slots, *idle_exit, broker.as_deref(), jobs, globals, console);
         }
         Invocation::AttachedWorker => return workers::work_attached(jobs, console),
         Invocation::Workers => workers::list(globals, console)?,
         Invocation::Drain(worker) => workers::drain(*worker, globals, console)?,
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
-            workers::check(job, run)?;
+            workers::check(job, run, console)?;
             return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);
         }
         Invocation::Replay { execution, job, run } => {

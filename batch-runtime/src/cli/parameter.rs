@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 15] = [
+const TAKEN: [&str; 17] = [
     "repository",
     "json",
     "quiet",
@@ -23,6 +23,8 @@ const TAKEN: [&str; 15] = [
     "most-workers",
     "worker-slots",
     "workers-wait",
+    "broker",
+    "replies",
 ];
 
 /// True if the parameter has a flag of its own.

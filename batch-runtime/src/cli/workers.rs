@@ -9,7 +9,7 @@ use super::console::Console;
 use super::look::{moment, since};
 use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
-use super::{done, json, parameter, print_json};
+use super::{broker, done, json, parameter, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
 use crate::engine::{PartitionHandler, has_partitions};
 use crate::observe::table::{Align, Table};
@@ -63,9 +63,17 @@ impl Workers {
     }
 }
 
-/// Refuses workers for a job that has nothing for them.
-pub(super) fn check(job: &'static JobInfo, arguments: &RunArguments) -> Result<(), Refusal> {
-    if arguments.workers.is_none() || has_partitions(job) {
+/// Refuses workers for a job that has nothing for them, and a broker that cannot be one.
+pub(super) fn check(
+    job: &'static JobInfo,
+    arguments: &RunArguments,
+    console: &Console,
+) -> Result<(), Refusal> {
+    if arguments.workers.is_none() {
+        return Ok(());
+    }
+    broker::check(arguments.broker.as_deref(), console)?;
+    if has_partitions(job) {
         return Ok(());
     }
     Err(Refusal::usage(format!(
@@ -83,7 +91,7 @@ pub(super) fn with_workers(
     console: &Console,
 ) -> Result<JobOperator, Refusal> {
     let Some(workers) = &arguments.workers else { return Ok(operator) };
-    check(job, arguments)?;
+    check(job, arguments, console)?;
     let errors = console.err.clone();
     let of_url = || {
         let url = repository::absolute(globals.repository.as_deref(), console)?;
@@ -110,6 +118,14 @@ pub(super) fn with_workers(
         Some(most) => manager.wait_at_most(most),
         None => manager,
     };
+    let hints = broker::open(arguments.broker.as_deref(), operator.repository(), console)?;
+    let manager = match hints {
+        Some(hints) => {
+            hints.check(&manager.queues(job))?;
+            manager.hints(hints.hints()).replies(arguments.replies)
+        }
+        None => manager,
+    };
     let handler: Arc<dyn PartitionHandler> = Arc::new(manager);
     Ok(operator.partitions(handler))
 }
@@ -118,12 +134,22 @@ pub(super) fn with_workers(
 pub(super) fn work(
     slots: u32,
     idle_exit: Option<Duration>,
+    broker: Option<&str>,
     jobs: &[&'static JobInfo],
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
+    broker::check(broker, console)?;
     let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
+    let hints = broker::open(broker, &*repository, console)?;
     let worker = Worker::new(repository, jobs).slots(slots);
+    let worker = match hints {
+        Some(hints) => {
+            hints.check(&worker.queues())?;
+            worker.hints(hints.hints())
+        }
+        None => worker,
+    };
     let worker = match idle_exit {
         Some(after) => worker.idle_exit(after),
         None => worker,

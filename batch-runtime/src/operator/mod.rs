@@ -65,6 +65,11 @@ impl JobOperator {
         Self { repository, jobs: Vec::new(), options: RunOptions::default() }
     }
 
+    #[cfg(feature = "cli")]
+    pub(crate) fn repository(&self) -> &dyn Repository {
+        &*self.repository
+    }
+
     /// Sets the jobs that it can start by name, as [`start_with`](Self::start_with) and
     /// [`restart`](Self::restart) do.
     #[must_use]

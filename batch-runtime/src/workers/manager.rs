@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::deploy::Deployer;
 use super::fingerprint::{fingerprint, queue_of};
 use super::fleet::{Fleet, Lines, Step};
+use super::hints::Hints;
 use super::orders::{Secrets, WorkerSettings};
 use super::wake::Wake;
-use crate::definition::Failure;
+use crate::definition::{Failure, JobInfo};
 use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
 use crate::repository::work_queue::{Tend, Tended, WorkQueue};
 use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
@@ -22,6 +23,10 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const STEADY: Duration = Duration::from_millis(100);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The longest while hints arrive.
+const LONGEST_HINTED: Duration = Duration::from_secs(5);
+/// Partitions that nobody has taken for that long are hinted at again.
+const HINT_AGAIN: Duration = Duration::from_secs(10);
 /// A look is followed by the next one after that many times its duration at least.
 const SHARE: u32 = 5;
 /// How long partitions may wait for a first worker before the user is told what is missing.
@@ -43,6 +48,9 @@ pub struct Manager {
     token: Option<String>,
     /// How long partitions wait for a worker before the step fails.
     most_wait: Option<Duration>,
+    hints: Option<Arc<dyn Hints>>,
+    /// Whether hints also wake this manager.
+    replies: bool,
     wake: Wake,
 }
 
@@ -56,7 +64,7 @@ impl Manager {
     /// Offers partitions to all workers of the same program on the same repository.
     #[must_use]
     pub fn remote() -> Self {
-        Self { fleet: None, token: None, most_wait: None, wake: Wake::default() }
+        Self { fleet: None, token: None, most_wait: None, hints: None, replies: true, wake: Wake::default() }
     }
 
     /// Starts up to `most` workers on that repository, a path or a URL, when partitions wait for one, and ends them with the
@@ -76,7 +84,14 @@ impl Manager {
             let _ = writeln!(std::io::stderr(), "{line}");
         });
         let fleet = Fleet::new(Box::new(deployer), most, settings, wake.clone(), lines);
-        Self { fleet: Some(Mutex::new(fleet)), token: Some(token), most_wait: None, wake }
+        Self {
+            fleet: Some(Mutex::new(fleet)),
+            token: Some(token),
+            most_wait: None,
+            hints: None,
+            replies: true,
+            wake,
+        }
     }
 
     /// Lets each worker that it starts run that many partitions at the same time.
@@ -102,6 +117,27 @@ impl Manager {
     pub fn wait_at_most(mut self, most: Duration) -> Self {
         self.most_wait = Some(most);
         self
+    }
+
+    /// Wakes workers when partitions wait, and is woken when they have ended. Without hints, both look at the rows every
+    /// second or two.
+    #[must_use]
+    pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
+        self.hints = Some(hints);
+        self
+    }
+
+    /// Says whether hints also wake this manager when partitions have ended (default: yes). Without, it looks by itself.
+    #[must_use]
+    pub fn replies(mut self, replies: bool) -> Self {
+        self.replies = replies;
+        self
+    }
+
+    /// The queues of a job's partitions, without those of nested jobs.
+    #[cfg(feature = "cli")]
+    pub(crate) fn queues(&self, job: &JobInfo) -> Vec<String> {
+        vec![queue_of(self.token.as_deref(), job)]
     }
 }
 
@@ -147,6 +183,14 @@ impl Managing<'_> {
     fn run(&self) -> Result<(), PartitionsError> {
         let Self { work, .. } = self;
         self.share_secrets();
+        let wake = self.manager.wake.clone();
+        let _woken = self
+            .manager
+            .hints
+            .as_ref()
+            .filter(|_| self.manager.replies)
+            .map(|hints| hints.on_ended(work.ownership(), Box::new(move || wake.wake())));
+        let mut last_hint = None;
         let mut pause = SHORTEST;
         let mut last = Tended::default();
         let mut ends = false;
@@ -183,6 +227,9 @@ impl Managing<'_> {
             if tended.held() == 0 && (ends || tended.waiting == 0) {
                 return failure.map_or(Ok(()), |failure| Err(PartitionsError::Failed(failure)));
             }
+            if !ends {
+                self.hint(&tended, &last, &mut last_hint);
+            }
             let next_start = if ends { Ok(None) } else { self.tend_fleet(&tended) };
             let next_start = match next_start {
                 Ok(next_start) => next_start,
@@ -217,9 +264,28 @@ impl Managing<'_> {
             pause = match (woken, is_same(&tended, &last)) {
                 (true, _) => SHORTEST,
                 (false, false) => pause.min(STEADY),
-                (false, true) => (pause * 2).min(LONGEST),
+                (false, true) => (pause * 2).min(self.longest()),
             };
             last = tended;
+        }
+    }
+
+    fn longest(&self) -> Duration {
+        let arrive = self.manager.hints.as_ref().is_some_and(|hints| hints.arrive());
+        if arrive && self.manager.replies { LONGEST_HINTED } else { LONGEST }
+    }
+
+    /// Wakes idle workers if there is something new to take, or if nobody has taken anything for a while.
+    fn hint(&self, now: &Tended, before: &Tended, last_hint: &mut Option<Instant>) {
+        let Some(hints) = &self.manager.hints else { return };
+        let room = self.work.limit().map_or(u64::MAX, |most| (most as u64).saturating_sub(now.held()));
+        let open = now.waiting.min(room);
+        // With a limit, the end of a partition is what offers the next one.
+        let is_new = now.waiting > before.waiting || (self.work.limit().is_some() && !is_same(now, before));
+        let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_AGAIN);
+        if open > 0 && (is_new || is_due) {
+            hints.offer(&self.name, open);
+            *last_hint = Some(Instant::now());
         }
     }
 

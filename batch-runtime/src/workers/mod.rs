@@ -22,20 +22,27 @@
 //!
 //! On the command line this is `run --workers local:3`.
 
+#[cfg(feature = "amqp")]
+mod amqp;
 #[cfg(feature = "remote-chunks")]
 mod carrier;
 mod deploy;
 mod fingerprint;
 mod fleet;
+mod hints;
 mod manager;
 mod orders;
 mod wake;
 mod worker;
 
+#[cfg(feature = "amqp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "amqp")))]
+pub use amqp::{Broker, BrokerError};
 #[cfg(feature = "remote-chunks")]
 pub use carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 pub use deploy::{CommandTemplate, Deployer, LocalProcesses, TemplateError};
 pub use fingerprint::fingerprint;
+pub use hints::{Hints, Listening, Offer};
 pub use manager::Manager;
 pub use orders::WorkerSettings;
 pub use worker::Worker;

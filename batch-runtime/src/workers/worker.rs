@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::queue_of;
+use super::hints::{Hints, Listening, Offer};
 use super::orders::{CLAIMED, ENDED, JOINED, Order};
 use super::wake::Wake;
 use crate::definition::{ExecutionId, JobInfo, Parameters, StepExecutionId, StopSignal, parse_parameters};
+#[cfg(feature = "cli")]
+use crate::engine::jobs_by_name;
 use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets};
 use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
 use crate::repository::{Ownership, Repository, RepositoryError};
@@ -20,6 +23,8 @@ use crate::repository::{Ownership, Repository, RepositoryError};
 const SHORTEST: Duration = Duration::from_millis(20);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(2);
+/// The longest while hints arrive.
+const LONGEST_HINTED: Duration = Duration::from_secs(5);
 /// Between two looks whether the worker is to drain.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -52,6 +57,7 @@ pub struct Worker {
     /// The executions that it cannot run partitions of.
     declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
+    hints: Option<Arc<dyn Hints>>,
     /// Is told when the worker takes a partition and when it has ended one.
     hint: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -79,6 +85,7 @@ impl Worker {
             wake: Wake::default(),
             declined: Arc::default(),
             orders: None,
+            hints: None,
             hint: Box::new(|_| ()),
         }
     }
@@ -140,6 +147,14 @@ impl Worker {
         self
     }
 
+    /// Is woken when partitions wait, and wakes managers when they have ended. Without hints, both look at the rows every
+    /// second or two.
+    #[must_use]
+    pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
+        self.hints = Some(hints);
+        self
+    }
+
     /// Listens to the manager in a thread of its own.
     fn listen(&mut self) {
         let Some(orders) = self.orders.take() else { return };
@@ -188,6 +203,12 @@ impl Worker {
         })
     }
 
+    /// The queues that it takes partitions from.
+    #[cfg(feature = "cli")]
+    pub(crate) fn queues(&self) -> Vec<String> {
+        jobs_by_name(&self.jobs).values().map(|job| queue_of(self.token.as_deref(), job)).collect()
+    }
+
     /// Works until it is told to drain, or has been idle for too long.
     ///
     /// # Errors
@@ -217,8 +238,11 @@ impl Worker {
             id,
             held: Mutex::default(),
             busy: AtomicUsize::new(0),
+            heard: Arc::default(),
+            listening: OnceLock::new(),
             last_busy: Mutex::new(Instant::now()),
         };
+        working.listen();
         thread::scope(|scope| {
             let slots: Vec<_> = (0..self.slots).map(|_| scope.spawn(|| working.slot())).collect();
             let mut last_look = Instant::now();
@@ -253,6 +277,9 @@ struct Working<'w> {
     held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
     /// The slots that run a partition.
     busy: AtomicUsize,
+    /// The offers that no slot has looked for yet.
+    heard: Arc<Mutex<Vec<Offer>>>,
+    listening: OnceLock<Box<dyn Listening>>,
     last_busy: Mutex<Instant>,
 }
 
@@ -264,12 +291,17 @@ impl Working<'_> {
         while !drain.is_raised() {
             let moment = wake.now();
             let declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            match self.queue.claim(self.id, self.queues, &declined) {
+            let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+            let claimed = self.queue.claim(self.id, self.queues, &declined);
+            self.settle(heard, &claimed);
+            match claimed {
                 Ok(Claimed::Partition(claim)) => {
-                    self.busy.fetch_add(1, Ordering::Relaxed);
                     (self.worker.hint)(CLAIMED);
                     self.work(&claim);
                     (self.worker.hint)(ENDED);
+                    if let Some(hints) = &self.worker.hints {
+                        hints.ended(claim.ownership);
+                    }
                     *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                     self.busy.fetch_sub(1, Ordering::Relaxed);
                     pause = SHORTEST;
@@ -277,7 +309,7 @@ impl Working<'_> {
                 }
                 Ok(Claimed::Drain) => drain.raise(),
                 Ok(Claimed::Nothing) if self.was_idle_for_too_long() => drain.raise(),
-                Ok(Claimed::Nothing) if pause == LONGEST => self.runner.forget_ended(),
+                Ok(Claimed::Nothing) if pause >= LONGEST => self.runner.forget_ended(),
                 Ok(Claimed::Nothing) => {}
                 Err(error) => tracing::warn!(%error, "the worker cannot look for work"),
             }
@@ -285,8 +317,54 @@ impl Working<'_> {
                 wake.wake();
                 return;
             }
+            self.set_idle(true);
             let woken = wake.wait_after(moment, pause);
-            pause = if woken { SHORTEST } else { (pause * 2).min(LONGEST) };
+            pause = if woken { SHORTEST } else { (pause * 2).min(self.longest()) };
+        }
+    }
+
+    fn longest(&self) -> Duration {
+        let arrive = self.worker.hints.as_ref().is_some_and(|hints| hints.arrive());
+        if arrive { LONGEST_HINTED } else { LONGEST }
+    }
+
+    /// Receives offers from now on, while a slot is free.
+    fn listen(&self) {
+        let Some(hints) = &self.worker.hints else { return };
+        let (heard, wake) = (Arc::clone(&self.heard), self.worker.wake.clone());
+        let hear = move |offer| {
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(offer);
+            wake.wake();
+        };
+        let listening = hints.on_offer(self.queues, self.worker.slots, Box::new(hear));
+        let _ = self.listening.set(listening);
+    }
+
+    fn set_idle(&self, idle: bool) {
+        if let Some(listening) = self.listening.get() {
+            listening.set_idle(idle);
+        }
+    }
+
+    /// Settles the offers that were there before a slot looked for a partition. If it found one, the others are still good.
+    fn settle(&self, mut heard: Vec<Offer>, claimed: &Result<Claimed, RepositoryError>) {
+        match claimed {
+            Ok(Claimed::Partition(_)) => {
+                if let Some(offer) = heard.pop() {
+                    offer.accept();
+                }
+                let busy = self.busy.fetch_add(1, Ordering::Relaxed) + 1;
+                if busy >= self.worker.slots as usize {
+                    self.set_idle(false);
+                    // They are for others.
+                    drop(heard);
+                    drop(std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner)));
+                } else {
+                    self.heard.lock().unwrap_or_else(PoisonError::into_inner).append(&mut heard);
+                }
+            }
+            Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
+            Ok(Claimed::Drain) | Err(_) => drop(heard),
         }
     }
 

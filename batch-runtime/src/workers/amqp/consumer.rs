@@ -1,0 +1,126 @@
+//! Receives messages from queues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Connection, Consumer, Result};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::Kind;
+use super::publisher::declare;
+
+/// The pause before a consumer that was refused or cancelled tries again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long an answer of the server is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Where messages come from, and who is told.
+pub(super) struct Consumption {
+    pub(super) queues: Vec<String>,
+    pub(super) kind: Kind,
+    /// The messages at most that are received and not settled.
+    pub(super) prefetch: u16,
+    /// False while no messages are wanted.
+    pub(super) wanted: watch::Receiver<bool>,
+    pub(super) receive: Box<dyn Fn(Received) + Send + Sync>,
+}
+
+/// A message. Dropped without being accepted, it goes to another consumer.
+pub(super) struct Received {
+    pub(super) body: Vec<u8>,
+    /// `None` once it is settled, and for messages that need not be.
+    delivery: Option<(Delivery, Handle)>,
+}
+
+impl Received {
+    fn of(mut delivery: Delivery, kind: Kind) -> Self {
+        let body = std::mem::take(&mut delivery.data);
+        let delivery = (kind != Kind::Replies).then(|| (delivery, Handle::current()));
+        Self { body, delivery }
+    }
+
+    /// Removes the message from its queue.
+    pub(super) fn accept(mut self) {
+        if let Some((delivery, runtime)) = self.delivery.take() {
+            runtime.spawn(async move { delivery.acker.ack(BasicAckOptions::default()).await });
+        }
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if let Some((delivery, runtime)) = self.delivery.take() {
+            let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+            runtime.spawn(async move { delivery.acker.nack(options).await });
+        }
+    }
+}
+
+/// Consumes from all queues until the connection is lost. Is aborted when the messages are no longer wanted at all.
+///
+/// Each queue has a channel of its own: one that the server has lost would hold the others up.
+pub(super) async fn run(connection: Arc<Connection>, consumption: Arc<Consumption>) {
+    join_all(consumption.queues.iter().map(|queue| run_one(&connection, &consumption, queue))).await;
+}
+
+async fn run_one(connection: &Connection, consumption: &Consumption, queue: &str) {
+    let mut is_first = true;
+    while connection.status().connected() {
+        if let Err(error) = consume(connection, consumption, queue).await
+            && is_first
+        {
+            tracing::warn!(queue, %error, "hints cannot be received");
+            is_first = false;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn consume(connection: &Connection, consumption: &Consumption, queue: &str) -> Result<()> {
+    let Consumption { kind, prefetch, wanted, receive, .. } = consumption;
+    let mut wanted = wanted.clone();
+    let channel = answered(async {
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(*prefetch, BasicQosOptions::default()).await?;
+        declare(&channel, queue, *kind).await?;
+        Ok(channel)
+    })
+    .await?;
+    let options = BasicConsumeOptions { no_ack: *kind == Kind::Replies, ..BasicConsumeOptions::default() };
+    while wanted.wait_for(|wanted| *wanted).await.is_ok() {
+        let consumed = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        let mut messages: Consumer = answered(consumed).await?;
+        loop {
+            tokio::select! {
+                biased;
+                _ = wanted.wait_for(|wanted| !wanted) => break,
+                message = messages.next() => match message {
+                    Some(delivery) => receive(Received::of(delivery?, *kind)),
+                    // The server has cancelled the consumer, because the queue was deleted.
+                    None => return Ok(()),
+                },
+            }
+        }
+        answered(channel.basic_cancel(messages.tag(), BasicCancelOptions::default())).await?;
+        // What has arrived since goes to others.
+        while let Some(delivery) = messages.next().await {
+            drop(Received::of(delivery?, *kind));
+        }
+    }
+    Ok(())
+}
+
+/// Waits for an answer of the server, but not for ever: it may have lost the queue.
+pub(super) async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(ANSWER, answer).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
+}

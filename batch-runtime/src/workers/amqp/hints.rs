@@ -1,0 +1,138 @@
+//! Hints as messages.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::consumer::{Consumption, Received};
+use super::publisher::Message;
+use super::{Broker, Consuming, Kind, Order};
+use crate::repository::Ownership;
+use crate::workers::hints::{Hints, Listening, Offer};
+use std::sync::atomic::Ordering;
+
+/// The version of the messages.
+const VERSION: u32 = 1;
+/// The offers that are sent at most for one call. They wake idle workers, and a busy one needs none.
+const MOST_OFFERS: u64 = 256;
+
+/// A message. It says where to look, and not what is there: that is in the rows.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+struct Hint {
+    v: u32,
+    /// The queue of an offer, as it is called in the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queue: Option<String>,
+    /// The execution of a partition that has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    execution: Option<i64>,
+}
+
+impl Hint {
+    fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a hint is plain JSON")
+    }
+
+    /// The hint in a message, if this version of the program understands it.
+    fn of(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().filter(|hint: &Self| hint.v == VERSION)
+    }
+}
+
+impl Broker {
+    /// The queue for the replies to one owner of an execution: a later owner has another one.
+    fn replies_to(&self, owner: Ownership) -> String {
+        self.name(&format!("replies.{}.{}", owner.execution, owner.epoch))
+    }
+}
+
+impl Hints for Broker {
+    fn offer(&self, queue: &str, partitions: u64) {
+        let hint = Hint { v: VERSION, queue: Some(queue.to_owned()), execution: None };
+        let times = partitions.min(MOST_OFFERS);
+        let queue = self.name(queue);
+        self.order(Order::Publish(Message::Hint { queue, kind: Kind::Offers, body: hint.body(), times }));
+    }
+
+    fn ended(&self, owner: Ownership) {
+        let hint = Hint { v: VERSION, queue: None, execution: Some(owner.execution.0) };
+        let queue = self.replies_to(owner);
+        self.order(Order::Publish(Message::Hint { queue, kind: Kind::Replies, body: hint.body(), times: 1 }));
+    }
+
+    fn on_ended(&self, owner: Ownership, wake: Box<dyn Fn() + Send + Sync>) -> Box<dyn Send + Sync> {
+        let (always, wanted) = watch::channel(true);
+        let receive = move |received: Received| {
+            if Hint::of(&received.body).is_some_and(|hint| hint.execution == Some(owner.execution.0)) {
+                wake();
+            }
+            received.accept();
+        };
+        let consuming = self.consume(Consumption {
+            queues: vec![self.replies_to(owner)],
+            kind: Kind::Replies,
+            prefetch: 0,
+            wanted,
+            receive: Box::new(receive),
+        });
+        Box::new((consuming, always))
+    }
+
+    fn on_offer(
+        &self,
+        queues: &[String],
+        slots: u32,
+        wake: Box<dyn Fn(Offer) + Send + Sync>,
+    ) -> Box<dyn Listening> {
+        let (idle, wanted) = watch::channel(false);
+        let known: BTreeSet<String> = queues.iter().cloned().collect();
+        let receive = move |received: Received| {
+            let hint = Hint::of(&received.body);
+            if !hint.is_some_and(|hint| hint.queue.is_some_and(|queue| known.contains(&queue))) {
+                // Nobody who reads this queue could do anything with it.
+                tracing::debug!("a message in a queue of offers is none, and is dropped");
+                return received.accept();
+            }
+            wake(Offer::new(move |accepted| if accepted { received.accept() } else { drop(received) }));
+        };
+        let consuming = self.consume(Consumption {
+            queues: queues.iter().map(|queue| self.name(queue)).collect(),
+            kind: Kind::Offers,
+            prefetch: u16::try_from(slots).unwrap_or(u16::MAX),
+            wanted,
+            receive: Box::new(receive),
+        });
+        Box::new(Listener { idle, _consuming: consuming })
+    }
+
+    fn arrive(&self) -> bool {
+        self.state.connected.load(Ordering::Relaxed) && !self.state.blocked.load(Ordering::Relaxed)
+    }
+}
+
+/// A worker that consumes offers while it is idle.
+struct Listener {
+    idle: watch::Sender<bool>,
+    _consuming: Consuming,
+}
+
+impl Listening for Listener {
+    fn set_idle(&self, idle: bool) {
+        self.idle.send_if_modified(|now| std::mem::replace(now, idle) != idle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_of_another_version_or_kind_is_none() {
+        let hint = Hint { v: VERSION, queue: Some("q".to_owned()), execution: None };
+        assert_eq!(Hint::of(&hint.body()), Some(hint));
+        for body in ["", "{}", "[1]", r#"{"v":2,"queue":"q"}"#, "\u{0}", r#"{"v":1,"queue":5}"#] {
+            assert_eq!(Hint::of(body.as_bytes()), None, "{body}");
+        }
+    }
+}

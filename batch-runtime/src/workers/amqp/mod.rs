@@ -1,0 +1,193 @@
+//! RabbitMQ, which wakes managers and workers at once.
+//!
+//! One thread a process talks to the server, over one connection. It connects again whenever the connection is lost, and
+//! every message that was on its way may then be lost too. Whoever sends one does not wait for it to arrive.
+
+mod address;
+mod consumer;
+mod error;
+mod hints;
+mod publisher;
+mod session;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+pub use error::BrokerError;
+
+use address::Address;
+use consumer::Consumption;
+use publisher::Message;
+use session::Session;
+
+/// How long the first connection is waited for.
+const FIRST: Duration = Duration::from_secs(15);
+/// How long the end of the connection is waited for.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A RabbitMQ server, and the connection of this process to it.
+///
+/// It implements [`Hints`](super::Hints): with it, idle workers take a partition within milliseconds, and managers notice
+/// at once that one has ended. A run never depends on it: while the server is away, managers and workers look at the rows of
+/// the repository instead, and the connection is made again when the server is back.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use batch_runtime::repository::{Repository, sqlite::SqliteRepository};
+/// use batch_runtime::workers::{Broker, Manager};
+///
+/// let repository = SqliteRepository::open("batch.db")?;
+/// let broker = Broker::open("amqp://etl:secret@mq.example.com/batch", &repository.identity(), |line| eprintln!("{line}"))?;
+/// let manager = Manager::remote().hints(Arc::new(broker));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Broker {
+    orders: UnboundedSender<Order>,
+    state: Arc<State>,
+    /// The first part of the names of all queues: messages about another repository go elsewhere.
+    prefix: String,
+    next_number: AtomicU64,
+    thread: Option<(JoinHandle<()>, crossbeam_channel::Receiver<()>)>,
+}
+
+/// What the connection is like at the moment.
+#[derive(Debug, Default)]
+struct State {
+    connected: AtomicBool,
+    /// The server takes no messages for now, because it is short of memory or disk.
+    blocked: AtomicBool,
+}
+
+/// An order to the thread of the connection.
+enum Order {
+    Publish(Message),
+    Consume(u64, Arc<Consumption>),
+    Cancel(u64),
+    End,
+}
+
+/// A kind of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Holds offers for all workers.
+    Offers,
+    /// Holds replies to one process, and ends with its connection.
+    Replies,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// Connects to the server with a URL of the form `amqp://user:password@host:5672/vhost`, on behalf of the repository with
+    /// that [identity](crate::repository::Repository::identity). `tell` is told when the connection is lost and made again.
+    ///
+    /// A server that cannot be reached is no error: it is tried again, first every second, later twice a minute.
+    ///
+    /// # Errors
+    /// If waiting cannot help: the URL is malformed, the host has no address, or the server refuses the user, the virtual host
+    /// or the protocol.
+    pub fn open(
+        url: &str,
+        identity: &str,
+        tell: impl Fn(&str) + Send + 'static,
+    ) -> Result<Self, BrokerError> {
+        let address = Address::parse(url)?;
+        let place = address.to_string();
+        let (orders, received) = tokio::sync::mpsc::unbounded_channel();
+        let (first, is_first) = mpsc::sync_channel(1);
+        let (ended, has_ended) = crossbeam_channel::bounded(1);
+        let state = Arc::<State>::default();
+        let session = Session::new(address, received, Arc::clone(&state), Box::new(tell));
+        let thread = thread::Builder::new()
+            .name("broker".to_owned())
+            .spawn(move || {
+                session.run(first);
+                let _ = ended.send(());
+            })
+            .map_err(|error| BrokerError::NoThread { place: place.clone(), why: error.to_string() })?;
+        match is_first.recv_timeout(FIRST) {
+            Ok(Err(refused)) => return Err(refused),
+            // It may still come.
+            Ok(Ok(())) | Err(_) => {}
+        }
+        let prefix = format!("batch.{}", identity.get(..8).unwrap_or(identity));
+        Ok(Self { orders, state, prefix, next_number: AtomicU64::new(0), thread: Some((thread, has_ended)) })
+    }
+
+    /// Checks a URL without a connection.
+    ///
+    /// ```
+    /// use batch_runtime::workers::Broker;
+    ///
+    /// assert!(Broker::check_url("amqp://etl:secret@mq.example.com/batch").is_ok());
+    /// assert!(Broker::check_url("http://mq.example.com").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If it is malformed, or asks for TLS in a program without the feature `amqp-tls`.
+    pub fn check_url(url: &str) -> Result<(), BrokerError> {
+        Address::parse(url).map(drop)
+    }
+
+    /// Declares the queues of offers, as a run does later. Returns at once if the server cannot be reached.
+    ///
+    /// # Errors
+    /// If the user may not declare them, or if queues of these names have other arguments.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check(&self, queues: &[String]) -> Result<(), BrokerError> {
+        let (answer, answers) = mpsc::sync_channel(1);
+        let queues: Vec<String> = queues.iter().map(|queue| self.name(queue)).collect();
+        self.order(Order::Publish(Message::Check { queues, answer }));
+        answers.recv_timeout(FIRST).unwrap_or(Ok(()))
+    }
+
+    /// The name of a queue on the server.
+    fn name(&self, queue: &str) -> String {
+        format!("{}.{queue}", self.prefix)
+    }
+
+    /// If the thread has ended, the process ends too.
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+
+    /// Consumes until the returned value is dropped.
+    fn consume(&self, consumption: Consumption) -> Consuming {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        self.order(Order::Consume(number, Arc::new(consumption)));
+        Consuming { number, orders: self.orders.clone() }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.order(Order::End);
+        if let Some((thread, has_ended)) = self.thread.take() {
+            // A server that does not answer is not waited for.
+            if has_ended.recv_timeout(GOODBYE).is_ok() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Consumes from queues until it is dropped.
+struct Consuming {
+    number: u64,
+    orders: UnboundedSender<Order>,
+}
+
+impl Drop for Consuming {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Cancel(self.number));
+    }
+}

@@ -1,0 +1,138 @@
+//! Sends messages, one after the other.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, Result};
+use tokio::sync::mpsc::Receiver;
+
+use super::consumer::answered;
+use super::{BrokerError, Kind, State};
+
+/// The messages that wait to be sent at most. Beyond that, further ones are lost.
+pub(super) const MOST_WAITING: usize = 1_000;
+/// How long RabbitMQ keeps a message that no worker takes, in milliseconds.
+const KEEP_MESSAGE: u32 = 10 * 60 * 1_000;
+/// How long it keeps a queue that nobody uses, in milliseconds.
+const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
+
+/// What the publisher sends.
+pub(super) enum Message {
+    /// The same message so many times.
+    Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
+    /// Declares queues, and answers whether they can be used.
+    Check { queues: Vec<String>, answer: mpsc::SyncSender<std::result::Result<(), BrokerError>> },
+}
+
+impl Message {
+    /// The message is not sent, because there is no connection or too much to send.
+    pub(super) fn is_lost(self) {
+        match self {
+            Self::Hint { .. } => {}
+            Self::Check { answer, .. } => {
+                let _ = answer.send(Ok(()));
+            }
+        }
+    }
+}
+
+/// Sends messages over one connection.
+pub(super) struct Publisher {
+    connection: Arc<Connection>,
+    state: Arc<State>,
+    channel: Option<Channel>,
+    /// The queues that are there for certain.
+    declared: BTreeSet<String>,
+}
+
+impl Publisher {
+    pub(super) fn new(connection: Arc<Connection>, state: Arc<State>) -> Self {
+        Self { connection, state, channel: None, declared: BTreeSet::new() }
+    }
+
+    /// Sends until there is nothing more to send, or the connection is lost.
+    pub(super) async fn run(mut self, mut messages: Receiver<Message>) {
+        while let Some(message) = messages.recv().await {
+            match message {
+                Message::Hint { queue, kind, body, times } => {
+                    // A server that takes no messages for now would let them wait here.
+                    if self.state.blocked.load(Ordering::Relaxed) {
+                        continue;
+                    }
+                    if let Err(error) = self.send(&queue, kind, &body, times).await {
+                        tracing::warn!(queue, %error, "a hint cannot be sent");
+                        self.channel = None;
+                    }
+                }
+                Message::Check { queues, answer } => {
+                    let _ = answer.send(self.check(&queues).await);
+                }
+            }
+            if !self.connection.status().connected() {
+                return;
+            }
+        }
+    }
+
+    async fn send(&mut self, queue: &str, kind: Kind, body: &[u8], times: u64) -> Result<()> {
+        // The queue of replies belongs to the manager. While it is not there, nobody waits for them.
+        if kind == Kind::Offers {
+            self.declare(queue).await?;
+        }
+        let channel = self.channel().await?;
+        for _ in 0..times {
+            let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+            channel.basic_publish("".into(), queue.into(), options, body, properties).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&mut self, queues: &[String]) -> std::result::Result<(), BrokerError> {
+        for queue in queues {
+            if let Err(error) = self.declare(queue).await {
+                self.channel = None;
+                BrokerError::of_queue(queue, &error).map_or(Ok(()), Err)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn declare(&mut self, queue: &str) -> Result<()> {
+        if !self.declared.contains(queue) {
+            let channel = self.channel().await?;
+            answered(declare(&channel, queue, Kind::Offers)).await?;
+            self.declared.insert(queue.to_owned());
+        }
+        Ok(())
+    }
+
+    /// An error closes the channel, and the next message needs another one.
+    async fn channel(&mut self) -> Result<Channel> {
+        match &self.channel {
+            Some(channel) if channel.status().connected() => Ok(channel.clone()),
+            _ => {
+                self.declared.clear();
+                let channel = self.connection.create_channel().await?;
+                Ok(self.channel.insert(channel).clone())
+            }
+        }
+    }
+}
+
+/// Makes sure that a queue is there. All processes ask for the same arguments.
+pub(super) async fn declare(channel: &Channel, queue: &str, kind: Kind) -> Result<()> {
+    let mut arguments = FieldTable::default();
+    let options = match kind {
+        Kind::Offers => {
+            arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(KEEP_MESSAGE));
+            arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));
+            QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
+        }
+        Kind::Replies => QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() },
+    };
+    channel.queue_declare(queue.into(), options, arguments).await.map(drop)
+}

@@ -1,0 +1,237 @@
+//! The thread of the connection: connects, and connects again.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lapin::runtime::default_runtime;
+use lapin::tcp::OwnedTLSConfig;
+use lapin::{Connect, Connection, ConnectionProperties, Event};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::address::Address;
+use super::consumer::{self, Consumption};
+use super::publisher::{MOST_WAITING, Message, Publisher};
+use super::{BrokerError, Order, State};
+
+/// The first pause after a connection that failed; each further one is twice the one before.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long a connection may take in all.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long the server may take to say goodbye.
+const CLOSE: Duration = Duration::from_secs(1);
+/// Between two looks at the state of the connection.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The thread of the connection.
+pub(super) struct Session {
+    address: Address,
+    orders: UnboundedReceiver<Order>,
+    state: Arc<State>,
+    tell: Box<dyn Fn(&str) + Send>,
+    /// What each connection begins with.
+    consumptions: BTreeMap<u64, Arc<Consumption>>,
+    ends: bool,
+}
+
+/// Why there is no connection.
+enum NoConnection {
+    /// Another try may help.
+    Yet(String),
+    /// No other try will help.
+    Ever(BrokerError),
+}
+
+impl Session {
+    pub(super) fn new(
+        address: Address,
+        orders: UnboundedReceiver<Order>,
+        state: Arc<State>,
+        tell: Box<dyn Fn(&str) + Send>,
+    ) -> Self {
+        Self { address, orders, state, tell, consumptions: BTreeMap::new(), ends: false }
+    }
+
+    /// Holds the connection until the order to end. Answers `first` after the first try; if that will never succeed, there is no
+    /// other one.
+    pub(super) fn run(mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let (place, why) = (self.address.to_string(), error.to_string());
+                let _ = first.send(Err(BrokerError::NoThread { place, why }));
+                return;
+            }
+        };
+        runtime.block_on(self.hold(first));
+        // Settling and closing tasks that are left need not hold the process back.
+        runtime.shutdown_background();
+    }
+
+    async fn hold(&mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
+        let mut first = Some(first);
+        let mut pause = SHORTEST;
+        // Whether the user knows that the connection is lost.
+        let mut told = false;
+        while !self.ends {
+            let why = match self.connect().await {
+                Ok(connection) => {
+                    if told {
+                        (self.tell)(&format!("connected to RabbitMQ at {} again", self.address));
+                    }
+                    (pause, told) = (SHORTEST, false);
+                    self.state.connected.store(true, Ordering::Relaxed);
+                    if let Some(first) = first.take() {
+                        let _ = first.send(Ok(()));
+                    }
+                    let lost = self.serve(connection).await;
+                    self.state.connected.store(false, Ordering::Relaxed);
+                    self.state.blocked.store(false, Ordering::Relaxed);
+                    lost
+                }
+                Err(NoConnection::Ever(error)) => match first.take() {
+                    Some(first) => {
+                        let _ = first.send(Err(error));
+                        return;
+                    }
+                    None => error.to_string(),
+                },
+                Err(NoConnection::Yet(why)) => why,
+            };
+            if self.ends {
+                return;
+            }
+            if !told {
+                told = true;
+                (self.tell)(&format!(
+                    "no connection to RabbitMQ at {} ({why}): until it is back, managers and workers look at the repository every few seconds",
+                    self.address
+                ));
+            }
+            if let Some(first) = first.take() {
+                let _ = first.send(Ok(()));
+            }
+            self.idle(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, NoConnection> {
+        let Address { uri, authorities } = &self.address;
+        let (host, port) = (uri.authority.host.clone(), uri.authority.port);
+        let place = || self.address.to_string();
+        let connect = async {
+            let _known = tokio::net::lookup_host((host, port)).await.map_err(|error| {
+                NoConnection::Ever(BrokerError::Host { place: place(), why: error.to_string() })
+            })?;
+            let name = format!("batch {}", std::process::id());
+            let properties = ConnectionProperties::default().with_connection_name(name.into());
+            let runtime = default_runtime().map_err(|error| NoConnection::Yet(error.to_string()))?;
+            let trust = OwnedTLSConfig { identity: None, cert_chain: authorities.clone() };
+            Connect::connect_with_config(uri.clone(), properties, trust, runtime).await.map_err(|error| {
+                match BrokerError::of_connection(&self.address, &error) {
+                    Some(refused) => NoConnection::Ever(refused),
+                    None => NoConnection::Yet(error.to_string()),
+                }
+            })
+        };
+        timeout(CONNECT, connect)
+            .await
+            .unwrap_or_else(|_| Err(NoConnection::Yet("it does not answer".to_owned())))
+    }
+
+    /// Takes orders while there is no connection. Messages are lost.
+    async fn idle(&mut self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while let Ok(order) = timeout_at(until, self.orders.recv()).await {
+            match order {
+                Some(Order::Publish(message)) => message.is_lost(),
+                Some(Order::Consume(number, consumption)) => {
+                    self.consumptions.insert(number, consumption);
+                }
+                Some(Order::Cancel(number)) => {
+                    self.consumptions.remove(&number);
+                }
+                Some(Order::End) | None => {
+                    self.ends = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Serves over a connection until it is lost, and returns why, or until the order to end.
+    async fn serve(&mut self, connection: Connection) -> String {
+        let mut events = pin!(connection.events_listener());
+        let connection = Arc::new(connection);
+        let (messages, waiting) = tokio::sync::mpsc::channel(MOST_WAITING);
+        let publisher = Publisher::new(Arc::clone(&connection), Arc::clone(&self.state));
+        let mut publisher = tokio::spawn(publisher.run(waiting));
+        let start = |consumption: &Arc<Consumption>| {
+            tokio::spawn(consumer::run(Arc::clone(&connection), Arc::clone(consumption))).abort_handle()
+        };
+        let mut consumers: BTreeMap<u64, AbortHandle> =
+            self.consumptions.iter().map(|(number, consumption)| (*number, start(consumption))).collect();
+        let mut looks = tokio::time::interval(LOOK);
+        let why = loop {
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(Order::Publish(message)) => send(&messages, message),
+                    Some(Order::Consume(number, consumption)) => {
+                        consumers.insert(number, start(&consumption));
+                        self.consumptions.insert(number, consumption);
+                    }
+                    Some(Order::Cancel(number)) => {
+                        self.consumptions.remove(&number);
+                        if let Some(consumer) = consumers.remove(&number) {
+                            consumer.abort();
+                        }
+                    }
+                    Some(Order::End) | None => {
+                        self.ends = true;
+                        break String::new();
+                    }
+                },
+                event = events.next() => match event {
+                    // The errors of channels are told here too.
+                    Some(Event::Error(error)) if !connection.status().connected() => break error.to_string(),
+                    Some(Event::ConnectionBlocked(why)) => {
+                        self.state.blocked.store(true, Ordering::Relaxed);
+                        (self.tell)(&format!("RabbitMQ at {} takes no messages for now: {why}", self.address));
+                    }
+                    Some(Event::ConnectionUnblocked) => self.state.blocked.store(false, Ordering::Relaxed),
+                    Some(_) => {}
+                    None => break "it was closed".to_owned(),
+                },
+                _ = looks.tick() => if !connection.status().connected() {
+                    break "it was closed".to_owned();
+                },
+            }
+        };
+        if self.ends {
+            // What was sent before the end is still to arrive.
+            drop(messages);
+            let _ = timeout(CLOSE, &mut publisher).await;
+            let _ = timeout(CLOSE, connection.close(200, "the process ends".into())).await;
+        }
+        publisher.abort();
+        consumers.values().for_each(AbortHandle::abort);
+        why
+    }
+}
+
+/// Messages that nobody has room for are lost.
+fn send(messages: &Sender<Message>, message: Message) {
+    if let Err(error) = messages.try_send(message) {
+        error.into_inner().is_lost();
+    }
+}
