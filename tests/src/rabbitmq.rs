@@ -86,10 +86,14 @@ impl Server {
         let tls = certificate.map(|(certificate, key)| {
             let port = free_port();
             let (certificate, key) = (file("certificate.pem", certificate), file("key.pem", key));
-            settings += &format!(
-                "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {certificate}\n\
-                 ssl_options.certfile = {certificate}\nssl_options.keyfile = {key}\nssl_options.verify = verify_none\n"
-            );
+            settings += &[
+                format!("listeners.ssl.1 = 127.0.0.1:{port}"),
+                format!("ssl_options.cacertfile = {certificate}"),
+                format!("ssl_options.certfile = {certificate}"),
+                format!("ssl_options.keyfile = {key}"),
+                "ssl_options.verify = verify_none\n".to_owned(),
+            ]
+            .join("\n");
             port
         });
         let here = folder.display().to_string();

@@ -38,6 +38,8 @@ pub(super) struct Consumption {
 /// A message. Dropped without being accepted, it goes to another consumer.
 pub(super) struct Received {
     pub(super) body: Vec<u8>,
+    /// The queue for replies, if the message names one.
+    pub(super) reply_to: Option<String>,
     /// `None` once it is settled, and for messages that need not be.
     delivery: Option<(Delivery, Handle)>,
 }
@@ -45,8 +47,9 @@ pub(super) struct Received {
 impl Received {
     fn of(mut delivery: Delivery, kind: Kind) -> Self {
         let body = std::mem::take(&mut delivery.data);
+        let reply_to = delivery.properties.reply_to().as_ref().map(ToString::to_string);
         let delivery = (kind != Kind::Replies).then(|| (delivery, Handle::current()));
-        Self { body, delivery }
+        Self { body, reply_to, delivery }
     }
 
     /// Removes the message from its queue.

@@ -1,9 +1,10 @@
-//! RabbitMQ, which wakes managers and workers at once.
+//! RabbitMQ, which wakes managers and workers at once, and carries chunks.
 //!
 //! One thread a process talks to the server, over one connection. It connects again whenever the connection is lost, and
 //! every message that was on its way may then be lost too. Whoever sends one does not wait for it to arrive.
 
 mod address;
+mod chunks;
 mod consumer;
 mod error;
 mod hints;
@@ -34,7 +35,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 ///
 /// It implements [`Hints`](super::Hints): with it, idle workers take a partition within milliseconds, and managers notice
 /// at once that one has ended. A run never depends on it: while the server is away, managers and workers look at the rows of
-/// the repository instead, and the connection is made again when the server is back.
+/// the repository instead, and the connection is made again when the server is back. It also is a
+/// [`ChunkCarrier`](super::ChunkCarrier).
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -76,6 +78,8 @@ enum Order {
 enum Kind {
     /// Holds offers for all workers.
     Offers,
+    /// Holds chunks for all workers.
+    Chunks,
     /// Holds replies to one process, and ends with its connection.
     Replies,
 }
@@ -114,10 +118,9 @@ impl Broker {
                 let _ = ended.send(());
             })
             .map_err(|error| BrokerError::NoThread { place: place.clone(), why: error.to_string() })?;
-        match is_first.recv_timeout(FIRST) {
-            Ok(Err(refused)) => return Err(refused),
-            // It may still come.
-            Ok(Ok(())) | Err(_) => {}
+        // One that does not answer in time may still come.
+        if let Ok(Err(refused)) = is_first.recv_timeout(FIRST) {
+            return Err(refused);
         }
         let prefix = format!("batch.{}", identity.get(..8).unwrap_or(identity));
         Ok(Self { orders, state, prefix, next_number: AtomicU64::new(0), thread: Some((thread, has_ended)) })

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, Result};
 use tokio::sync::mpsc::Receiver;
+use tokio::time::sleep;
 
 use super::consumer::answered;
 use super::{BrokerError, Kind, State};
 
 /// The messages that wait to be sent at most. Beyond that, further ones are lost.
 pub(super) const MOST_WAITING: usize = 1_000;
+/// Between two looks whether the server takes messages again.
+const BLOCKED: Duration = Duration::from_millis(100);
 /// How long RabbitMQ keeps a message that no worker takes, in milliseconds.
 const KEEP_MESSAGE: u32 = 10 * 60 * 1_000;
 /// How long it keeps a queue that nobody uses, in milliseconds.
@@ -23,15 +27,26 @@ const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
 pub(super) enum Message {
     /// The same message so many times.
     Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
+    /// A message that is worth waiting for the server.
+    Letter(Letter),
     /// Declares queues, and answers whether they can be used.
     Check { queues: Vec<String>, answer: mpsc::SyncSender<std::result::Result<(), BrokerError>> },
 }
 
+/// A chunk, or its result.
+pub(super) struct Letter {
+    pub(super) queue: String,
+    pub(super) kind: Kind,
+    pub(super) body: Vec<u8>,
+    /// The queue that the answer is to go to.
+    pub(super) reply_to: Option<String>,
+}
+
 impl Message {
-    /// The message is not sent, because there is no connection or too much to send.
-    pub(super) fn is_lost(self) {
+    /// Gives the message up, because there is no connection or too much to send.
+    pub(super) fn lose(self) {
         match self {
-            Self::Hint { .. } => {}
+            Self::Hint { .. } | Self::Letter(_) => {}
             Self::Check { answer, .. } => {
                 let _ = answer.send(Ok(()));
             }
@@ -62,10 +77,21 @@ impl Publisher {
                     if self.state.blocked.load(Ordering::Relaxed) {
                         continue;
                     }
-                    if let Err(error) = self.send(&queue, kind, &body, times).await {
-                        tracing::warn!(queue, %error, "a hint cannot be sent");
-                        self.channel = None;
+                    let properties = BasicProperties::default();
+                    for _ in 0..times {
+                        self.send(&queue, kind, &body, properties.clone()).await;
                     }
+                }
+                Message::Letter(Letter { queue, kind, body, reply_to }) => {
+                    while self.state.blocked.load(Ordering::Relaxed) {
+                        sleep(BLOCKED).await;
+                    }
+                    let properties = BasicProperties::default();
+                    let properties = match reply_to {
+                        Some(queue) => properties.with_reply_to(queue.as_str().into()),
+                        None => properties,
+                    };
+                    self.send(&queue, kind, &body, properties).await;
                 }
                 Message::Check { queues, answer } => {
                     let _ = answer.send(self.check(&queues).await);
@@ -77,22 +103,26 @@ impl Publisher {
         }
     }
 
-    async fn send(&mut self, queue: &str, kind: Kind, body: &[u8], times: u64) -> Result<()> {
-        // The queue of replies belongs to the manager. While it is not there, nobody waits for them.
-        if kind == Kind::Offers {
-            self.declare(queue).await?;
+    async fn send(&mut self, queue: &str, kind: Kind, body: &[u8], properties: BasicProperties) {
+        let sent = async {
+            // A queue of replies belongs to its process. While it is not there, nobody waits for them.
+            if kind != Kind::Replies {
+                self.declare(queue, kind).await?;
+            }
+            let channel = self.channel().await?;
+            channel
+                .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
+                .await
+        };
+        if let Err(error) = sent.await {
+            tracing::warn!(queue, %error, "a message cannot be sent");
+            self.channel = None;
         }
-        let channel = self.channel().await?;
-        for _ in 0..times {
-            let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-            channel.basic_publish("".into(), queue.into(), options, body, properties).await?;
-        }
-        Ok(())
     }
 
     async fn check(&mut self, queues: &[String]) -> std::result::Result<(), BrokerError> {
         for queue in queues {
-            if let Err(error) = self.declare(queue).await {
+            if let Err(error) = self.declare(queue, Kind::Offers).await {
                 self.channel = None;
                 BrokerError::of_queue(queue, &error).map_or(Ok(()), Err)?;
             }
@@ -100,10 +130,10 @@ impl Publisher {
         Ok(())
     }
 
-    async fn declare(&mut self, queue: &str) -> Result<()> {
+    async fn declare(&mut self, queue: &str, kind: Kind) -> Result<()> {
         if !self.declared.contains(queue) {
             let channel = self.channel().await?;
-            answered(declare(&channel, queue, Kind::Offers)).await?;
+            answered(declare(&channel, queue, kind)).await?;
             self.declared.insert(queue.to_owned());
         }
         Ok(())
@@ -128,6 +158,12 @@ pub(super) async fn declare(channel: &Channel, queue: &str, kind: Kind) -> Resul
     let options = match kind {
         Kind::Offers => {
             arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(KEEP_MESSAGE));
+            arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));
+            QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
+        }
+        // Its messages are large, and the manager still has what they hold: they need not survive the server.
+        Kind::Chunks => {
             arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(KEEP_MESSAGE));
             arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));
             QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }

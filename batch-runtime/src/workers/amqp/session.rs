@@ -154,7 +154,7 @@ impl Session {
         let until = Instant::now() + pause;
         while let Ok(order) = timeout_at(until, self.orders.recv()).await {
             match order {
-                Some(Order::Publish(message)) => message.is_lost(),
+                Some(Order::Publish(message)) => message.lose(),
                 Some(Order::Consume(number, consumption)) => {
                     self.consumptions.insert(number, consumption);
                 }
@@ -232,6 +232,6 @@ impl Session {
 /// Messages that nobody has room for are lost.
 fn send(messages: &Sender<Message>, message: Message) {
     if let Err(error) = messages.try_send(message) {
-        error.into_inner().is_lost();
+        error.into_inner().lose();
     }
 }

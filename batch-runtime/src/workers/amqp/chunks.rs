@@ -1,0 +1,144 @@
+//! Chunks as messages.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::consumer::{Consumption, Received};
+use super::publisher::{Letter, Message};
+use super::{Broker, Consuming, Kind, Order};
+use crate::definition::Failure;
+use crate::workers::carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
+
+impl ChunkCarrier for Broker {
+    fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure> {
+        let reply_to = self.name(&format!("replies.{}", Uuid::new_v4().simple()));
+        let (always, wanted) = watch::channel(true);
+        let receive = move |mut received: Received| on_reply(std::mem::take(&mut received.body));
+        let consuming = self.consume(Consumption {
+            queues: vec![reply_to.clone()],
+            kind: Kind::Replies,
+            prefetch: 0,
+            wanted,
+            receive: Box::new(receive),
+        });
+        let (queue, orders) = (self.name(queue), self.orders.clone());
+        Ok(Box::new(Requests { queue, reply_to, orders, _consuming: consuming, _always: always }))
+    }
+
+    fn offers(&self, queues: &[String]) -> Result<Box<dyn ChunkOffers>, Failure> {
+        let slot = Arc::<Slot>::default();
+        let (open, wanted) = watch::channel(false);
+        let receive = {
+            let (slot, open) = (Arc::clone(&slot), open.clone());
+            move |received| slot.receive(received, &open)
+        };
+        let consuming = self.consume(Consumption {
+            queues: queues.iter().map(|queue| self.name(queue)).collect(),
+            kind: Kind::Chunks,
+            prefetch: 1,
+            wanted,
+            receive: Box::new(receive),
+        });
+        Ok(Box::new(Offers { slot, open, orders: self.orders.clone(), _consuming: consuming }))
+    }
+}
+
+/// A manager's end.
+struct Requests {
+    queue: String,
+    reply_to: String,
+    orders: UnboundedSender<Order>,
+    _consuming: Consuming,
+    _always: watch::Sender<bool>,
+}
+
+impl ChunkRequests for Requests {
+    fn send(&self, request: Vec<u8>) {
+        let letter = Letter {
+            queue: self.queue.clone(),
+            kind: Kind::Chunks,
+            body: request,
+            reply_to: Some(self.reply_to.clone()),
+        };
+        let _ = self.orders.send(Order::Publish(Message::Letter(letter)));
+    }
+}
+
+/// The request that a slot has been given.
+#[derive(Default)]
+struct Slot {
+    state: Mutex<SlotState>,
+    given: Condvar,
+}
+
+#[derive(Default)]
+struct SlotState {
+    waits: bool,
+    given: Option<Received>,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request if the slot waits for one. A busy slot is given none from the same queue, but may be from another
+    /// one: it then closes all of them, so that other workers get it.
+    fn receive(&self, received: Received, open: &watch::Sender<bool>) {
+        let mut state = self.lock();
+        if state.waits && state.given.is_none() {
+            state.given = Some(received);
+            self.given.notify_one();
+        } else {
+            open.send_replace(false);
+        }
+    }
+}
+
+/// The end of a worker's slot.
+struct Offers {
+    slot: Arc<Slot>,
+    open: watch::Sender<bool>,
+    orders: UnboundedSender<Order>,
+    _consuming: Consuming,
+}
+
+impl ChunkOffers for Offers {
+    fn next(&mut self, most: Duration) -> Option<ChunkOffer> {
+        let mut state = self.slot.lock();
+        state.waits = true;
+        self.open.send_if_modified(|open| !std::mem::replace(open, true));
+        let waited = self.slot.given.wait_timeout_while(state, most, |state| state.given.is_none());
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waits = false;
+        let mut received = state.given.take()?;
+        drop(state);
+        let request = std::mem::take(&mut received.body);
+        let answer = Answer { received, orders: self.orders.clone() };
+        Some(ChunkOffer { request, answer: Box::new(answer) })
+    }
+}
+
+/// The way back of one request.
+struct Answer {
+    received: Received,
+    orders: UnboundedSender<Order>,
+}
+
+impl ChunkAnswer for Answer {
+    fn send(&self, reply: Vec<u8>) {
+        // A request that says nothing of a way back is not one of ours.
+        if let Some(queue) = self.received.reply_to.clone() {
+            let letter = Letter { queue, kind: Kind::Replies, body: reply, reply_to: None };
+            let _ = self.orders.send(Order::Publish(Message::Letter(letter)));
+        }
+    }
+
+    fn settle(self: Box<Self>) {
+        self.received.accept();
+    }
+}
