@@ -2,6 +2,7 @@
 
 mod commands;
 mod deaths;
+mod lossy;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 #[cfg(feature = "amqp")]
