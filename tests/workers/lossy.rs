@@ -76,7 +76,7 @@ impl std::fmt::Debug for Lossy {
 
 impl Lossy {
     fn of(seed: u64) -> Self {
-        let arrive = seed % 3 == 0;
+        let arrive = seed.is_multiple_of(3);
         Self(Arc::new(Inner {
             random: AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             arrive,

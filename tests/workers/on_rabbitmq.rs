@@ -21,7 +21,9 @@ fn until_joined(world: &World, many: usize) {
 /// Workers end with the exit code 0 when they are told to drain.
 #[track_caller]
 fn end(mut workers: Vec<Running>) -> Vec<Run> {
-    workers.iter().for_each(|worker| worker.signal("-TERM"));
+    for worker in &workers {
+        worker.signal("-TERM");
+    }
     let runs: Vec<Run> = workers.iter_mut().map(Running::wait).collect();
     for run in &runs {
         assert_eq!(run.code, 0, "{run}");

@@ -28,7 +28,6 @@ pub use faults::keep::Kept;
 pub use faults::retried::{Repeats, Retried};
 pub use faults::retry::Retrying;
 pub use flow::beginning::RestartFrom;
-#[cfg(feature = "cli")]
 pub(crate) use flow::steps::jobs_by_name;
 pub use options::RunOptions;
 pub(crate) use partitions::{ClaimedRunner, Ran, Secrets};

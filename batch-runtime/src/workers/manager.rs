@@ -134,9 +134,9 @@ impl Manager {
         self
     }
 
-    /// The queues of a job's partitions, without those of nested jobs.
-    #[cfg(feature = "cli")]
-    pub(crate) fn queues(&self, job: &JobInfo) -> Vec<String> {
+    /// The queues in which it offers the partitions of a job, without those of nested jobs.
+    #[must_use]
+    pub fn queues(&self, job: &JobInfo) -> Vec<String> {
         vec![queue_of(self.token.as_deref(), job)]
     }
 }

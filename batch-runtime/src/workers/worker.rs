@@ -13,9 +13,7 @@ use super::hints::{Hints, Listening, Offer};
 use super::orders::{CLAIMED, ENDED, JOINED, Order};
 use super::wake::Wake;
 use crate::definition::{ExecutionId, JobInfo, Parameters, StepExecutionId, StopSignal, parse_parameters};
-#[cfg(feature = "cli")]
-use crate::engine::jobs_by_name;
-use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets};
+use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets, jobs_by_name};
 use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
 use crate::repository::{Ownership, Repository, RepositoryError};
 
@@ -204,8 +202,8 @@ impl Worker {
     }
 
     /// The queues that it takes partitions from.
-    #[cfg(feature = "cli")]
-    pub(crate) fn queues(&self) -> Vec<String> {
+    #[must_use]
+    pub fn queues(&self) -> Vec<String> {
         jobs_by_name(&self.jobs).values().map(|job| queue_of(self.token.as_deref(), job)).collect()
     }
 

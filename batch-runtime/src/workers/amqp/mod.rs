@@ -141,12 +141,12 @@ impl Broker {
         Address::parse(url).map(drop)
     }
 
-    /// Declares the queues of offers, as a run does later. Returns at once if the server cannot be reached.
+    /// Makes the queues of a [manager](super::Manager::queues) or a [worker](super::Worker::queues), as a run does later anyway.
+    /// Returns at once if the server cannot be reached.
     ///
     /// # Errors
     /// If the user may not declare them, or if queues of these names have other arguments.
-    #[cfg(feature = "cli")]
-    pub(crate) fn check(&self, queues: &[String]) -> Result<(), BrokerError> {
+    pub fn check(&self, queues: &[String]) -> Result<(), BrokerError> {
         let (answer, answers) = mpsc::sync_channel(1);
         let queues: Vec<String> = queues.iter().map(|queue| self.name(queue)).collect();
         self.order(Order::Publish(Message::Check { queues, answer }));
