@@ -29,7 +29,7 @@ while read -r command; do
     echo "$server"
 done
 [ -z "$server" ] || { kill -KILL "-$server"; wait "$server"; }
-ERL_EPMD_RELAXED_COMMAND_CHECK=1 epmd -kill
+epmd -kill
 cd /; rm -rf "$folder"
 "#;
 
@@ -109,6 +109,8 @@ impl Server {
             ("RABBITMQ_ENABLED_PLUGINS_FILE", file("plugins", "[].\n")),
             ("ERL_EPMD_PORT", names.to_string()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+            // It may be ended before it has noticed the end of the server.
+            ("ERL_EPMD_RELAXED_COMMAND_CHECK", "1".to_owned()),
         ];
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", WATCHER, "watcher"]).arg(&folder).arg(&program).current_dir(&folder);

@@ -7,6 +7,8 @@ mod lossy;
 mod on_postgres;
 #[cfg(feature = "amqp")]
 mod on_rabbitmq;
+#[cfg(all(feature = "amqp", feature = "postgres"))]
+mod outgrow;
 mod stops;
 mod sweep;
 mod world;

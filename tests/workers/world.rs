@@ -53,7 +53,12 @@ impl World {
 
     /// The program with these words as its arguments; `'` keeps several in one.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parts"));
+        self.command_of(env!("CARGO_BIN_EXE_parts"), line)
+    }
+
+    /// Another program.
+    pub(crate) fn command_of(&self, program: &str, line: &str) -> Command {
+        let mut command = Command::new(program);
         for (at, part) in line.split('\'').enumerate() {
             if at % 2 == 1 {
                 command.arg(part);
@@ -61,7 +66,7 @@ impl World {
                 command.args(part.split_whitespace());
             }
         }
-        command.current_dir(self.folder.path()).env_remove("BATCH_REPOSITORY");
+        command.current_dir(self.folder.path()).env_remove("BATCH_REPOSITORY").env_remove("BATCH_BROKER");
         command
     }
 
