@@ -28,6 +28,8 @@ mod postgres;
 mod process;
 mod report;
 mod threads;
+#[cfg(all(feature = "amqp", feature = "postgres"))]
+mod workers;
 
 use std::error::Error;
 use std::fmt;
@@ -127,6 +129,20 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("postgres_partitions_1000_total", postgres::all_of_a_thousand),
     #[cfg(feature = "postgres")]
     ("postgres_memory_growth", postgres::memory_growth),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_cpu", workers::cpu),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_1000", workers::thousand_on_sqlite),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_1000_postgres", workers::thousand_on_postgres),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_1000_rabbitmq", workers::thousand_with_rabbitmq),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_first_claim", workers::first_claim_by_rows),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_first_claim_rabbitmq", workers::first_claim_with_rabbitmq),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_killed_child", workers::killed_child),
 ];
 
 fn main() -> ExitCode {

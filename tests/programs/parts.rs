@@ -72,6 +72,25 @@ fn load(parts: u32, size: u32, #[param(default = 0)] micros: u64, deadly_at: Opt
     fill;
 }
 
+/// Computes for a while.
+#[processor]
+fn compute(number: i64, rounds: u32) -> i64 {
+    let hash = (0..rounds).fold(number, |hash, round| std::hint::black_box(hash ^ i64::from(round)));
+    if hash == i64::MIN { hash } else { number }
+}
+
+#[step(chunk = 1_000, partitioner = ranges, threads = 2)]
+fn fill_slowly() {
+    numbers | compute | save
+}
+
+/// Partitions that take computing and little else, two at a time.
+#[job]
+fn compute_all(parts: u32, size: u32, rounds: u32) {
+    create_table;
+    fill_slowly;
+}
+
 #[step]
 fn create_table_once(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
     tx.batch_execute("CREATE TABLE IF NOT EXISTS item (n BIGINT, pid BIGINT)")
@@ -270,4 +289,14 @@ fn alone() {
     create_table;
 }
 
-batch_runtime::main!(load, load_more, write_file, load_elsewhere, load_even, around, load_in_time, alone);
+batch_runtime::main!(
+    load,
+    load_more,
+    compute_all,
+    write_file,
+    load_elsewhere,
+    load_even,
+    around,
+    load_in_time,
+    alone
+);

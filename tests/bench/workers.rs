@@ -1,0 +1,232 @@
+//! Measures workers in other processes: their speed beside threads, their start, and what a lost one costs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use batch_tests::postgres::{Options, Server};
+use batch_tests::rabbitmq;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::measure::{Spread, interleaved, median_seconds};
+use crate::report::{Row, Target};
+use crate::{Impossible, Outcome, Plan};
+
+/// A worker has then looked for work as rarely as it ever does.
+const IDLE: Duration = Duration::from_secs(8);
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A folder, a repository, and the programs that share them.
+struct World {
+    folder: PathBuf,
+    repository: String,
+    broker: Option<String>,
+}
+
+impl World {
+    fn new(plan: &Plan, name: &str) -> Outcome<Self> {
+        let folder = plan.disk.folder(name)?;
+        let repository = folder.join("batch.db").display().to_string();
+        Ok(Self { folder, repository, broker: None })
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parts"));
+        command.args(line.split_whitespace()).current_dir(&self.folder);
+        command.env("BATCH_REPOSITORY", &self.repository).env_remove("BATCH_BROKER");
+        command.envs(self.broker.as_ref().map(|broker| ("BATCH_BROKER", broker)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    fn run(&self, line: &str) -> Outcome<Duration> {
+        let begin = Instant::now();
+        let status = self.command(line).status()?;
+        if !status.success() {
+            return Err(format!("`{line}` ended with {status}").into());
+        }
+        Ok(begin.elapsed())
+    }
+
+    fn workers(&self, many: usize) -> Outcome<Workers> {
+        (0..many).map(|_| Ok(self.command("worker").spawn()?)).collect::<Outcome<_>>().map(Workers)
+    }
+
+    fn database(&self) -> Outcome<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database = Connection::open_with_flags(Path::new(&self.repository), flags)?;
+        database.busy_timeout(PATIENCE)?;
+        Ok(database)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Workers, which end with the value.
+struct Workers(Vec<Child>);
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for worker in &mut self.0 {
+            let _ = worker.kill();
+            let _ = worker.wait();
+        }
+    }
+}
+
+/// Calls it again and again until there is an answer.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Outcome<T> {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(format!("{what} did not come").into());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Partitions that compute: two child processes beside two threads of one process.
+pub(crate) fn cpu(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let line = format!("run compute_all --parts 40 --size 5000 --rounds {}", plan.size(100_000));
+    let on =
+        |workers: &str| -> Outcome<Duration> { World::new(plan, "cpu")?.run(&format!("{line}{workers}")) };
+    let pairs = interleaved(plan.rounds(5), || on(" --workers local:2"), || on(""))?;
+    Ok(Row {
+        name,
+        unit: "ratio",
+        value: Spread::of(pairs.iter().map(|pair| pair.ratio())),
+        target: Target::must_and_aim(1.0 / 0.93, 1.0 / 0.98),
+        detail: format!(
+            "local:2 {:.2} s, threads = 2 {:.2} s",
+            median_seconds(&pairs, |pair| pair.ours),
+            median_seconds(&pairs, |pair| pair.by_hand)
+        ),
+    })
+}
+
+/// A thousand partitions of one item, run by two workers that wait for them.
+fn thousand(
+    plan: &Plan,
+    name: &'static str,
+    server: Option<&Server>,
+    broker: Option<&str>,
+    target: Target,
+) -> Outcome<Row> {
+    let mut seconds = Vec::new();
+    for _ in 0..plan.rounds(5) {
+        let mut world = World::new(plan, "thousand")?;
+        let database = server.map(Server::database);
+        if let Some(database) = &database {
+            database.url().clone_into(&mut world.repository);
+        }
+        world.broker = broker.map(str::to_owned);
+        let _workers = world.workers(2)?;
+        thread::sleep(Duration::from_secs(1));
+        seconds.push(world.run("run load --parts 1000 --size 1 --workers remote")?.as_secs_f64());
+    }
+    let of_rows = if server.is_some() { "PostgreSQL" } else { "SQLite" };
+    let woken = if broker.is_some() { ", woken by RabbitMQ" } else { "" };
+    Ok(Row {
+        name,
+        unit: "s",
+        value: Spread::of(seconds),
+        target,
+        detail: format!("1,000 partitions of one item, two workers, {of_rows}{woken}"),
+    })
+}
+
+pub(crate) fn thousand_on_sqlite(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    thousand(plan, name, None, None, Target::must_and_aim(6.0, 3.0))
+}
+
+pub(crate) fn thousand_on_postgres(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    thousand(plan, name, Some(&postgres()?), None, Target::must_and_aim(6.0, 3.0))
+}
+
+pub(crate) fn thousand_with_rabbitmq(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    thousand(plan, name, Some(&postgres()?), Some(&rabbitmq()?), Target::must_and_aim(5.0, 2.5))
+}
+
+fn postgres() -> Outcome<Server> {
+    let server = Server::start(&Options::default());
+    Ok(server.ok_or(Impossible("there is no PostgreSQL (apt-get install postgresql)"))?)
+}
+
+fn rabbitmq() -> Outcome<String> {
+    let server =
+        rabbitmq::server().ok_or(Impossible("there is no RabbitMQ (apt-get install rabbitmq-server)"))?;
+    Ok(server.url())
+}
+
+/// From the begin of a step to the claim of its only partition, by a worker that has long been idle.
+fn first_claim(plan: &Plan, name: &'static str, broker: Option<&str>, target: Target) -> Outcome<Row> {
+    let mut seconds = Vec::new();
+    for _ in 0..plan.rounds(9) {
+        let mut world = World::new(plan, "first")?;
+        world.broker = broker.map(str::to_owned);
+        let _workers = world.workers(1)?;
+        thread::sleep(IDLE);
+        world.run("run load --parts 1 --size 1 --workers remote")?;
+        let sql = "SELECT unixepoch(p.START_TIME, 'subsec') - unixepoch(s.START_TIME, 'subsec') FROM BATCH_STEP_EXECUTION s, \
+                   BATCH_STEP_EXECUTION p WHERE s.STEP_NAME = 'fill' AND p.STEP_NAME LIKE 'fill:%'";
+        seconds.push(world.database()?.query_row(sql, [], |row| row.get(0))?);
+    }
+    let woken = if broker.is_some() { "woken by RabbitMQ" } else { "which looks by itself" };
+    Ok(Row {
+        name,
+        unit: "s",
+        value: Spread::of(seconds),
+        target,
+        detail: format!("from the begin of the step to the claim by an idle worker, {woken}"),
+    })
+}
+
+pub(crate) fn first_claim_by_rows(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    first_claim(plan, name, None, Target::must(2.2))
+}
+
+pub(crate) fn first_claim_with_rabbitmq(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    first_claim(plan, name, Some(&rabbitmq()?), Target::must_and_aim(0.05, 0.02))
+}
+
+/// From the death of a child process to the claim of its partition by another one.
+pub(crate) fn killed_child(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let mut seconds = Vec::new();
+    for _ in 0..plan.rounds(9) {
+        let world = World::new(plan, "killed")?;
+        let line = "run load --parts 4 --size 2000 --micros 500 --workers local:2";
+        let mut manager = Workers(vec![world.command(line).spawn()?]);
+        let held = "SELECT PID FROM BATCH_PROCESS JOIN BATCH_PARTITION USING (PROCESS_ID) WHERE STEP_EXECUTION_ID > 0";
+        let pid: u32 = until("a worker with a partition", || {
+            world.database().ok()?.query_row(held, [], |row| row.get(0)).ok()
+        })?;
+        thread::sleep(Duration::from_millis(300));
+        let database = world.database()?;
+        let begin = Instant::now();
+        Command::new("kill").args(["-KILL", &pid.to_string()]).status()?;
+        let resumed = "SELECT 1 FROM BATCH_STEP_EXECUTION lost JOIN BATCH_STEP_EXECUTION next USING (JOB_EXECUTION_ID, STEP_NAME) \
+                       WHERE lost.EXIT_CODE = 'WORKER_LOST' AND next.STATUS = 'STARTED'";
+        until("the next worker", || database.query_row(resumed, [], |_| Ok(())).ok())?;
+        seconds.push(begin.elapsed().as_secs_f64());
+        let status = manager.0[0].wait()?;
+        if !status.success() {
+            return Err(format!("the manager ended with {status}").into());
+        }
+    }
+    Ok(Row {
+        name,
+        unit: "s",
+        value: Spread::of(seconds),
+        target: Target::must_and_aim(2.0, 1.0),
+        detail: "from the death of a child process to the claim of its partition by another one".to_owned(),
+    })
+}
