@@ -172,6 +172,8 @@ impl<S: StepDefinition> StepTest<S> {
             replayed: None,
             live: Arc::new(StepLive::new(info.name.to_owned(), Counters::default())),
             route: None,
+            #[cfg(feature = "remote-chunks")]
+            remote: None,
         })
     }
 }

@@ -21,3 +21,9 @@ fn the_programs_nearest_to_the_mistakes_compile_and_run() {
 fn an_async_processor_asks_for_the_feature() {
     trybuild::TestCases::new().compile_fail("ui/component/without-async/*.rs");
 }
+
+#[cfg(not(feature = "remote-chunks"))]
+#[test]
+fn a_step_with_remote_asks_for_the_feature() {
+    trybuild::TestCases::new().compile_fail("ui/step/without-remote-chunks/*.rs");
+}

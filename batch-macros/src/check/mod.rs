@@ -14,6 +14,7 @@ pub(crate) mod processor;
 pub(crate) mod reachable;
 pub(crate) mod reader;
 pub(crate) mod recursion;
+pub(crate) mod remote;
 pub(crate) mod resource;
 pub(crate) mod signature;
 pub(crate) mod step;

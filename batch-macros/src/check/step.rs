@@ -119,6 +119,7 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
             );
         }
     }
+    super::remote::check(options, errors);
     super::aggregator::without_partitions(options, errors);
     if let Some(argument) = function.sig.inputs.first() {
         errors.at(

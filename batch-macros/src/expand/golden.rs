@@ -102,6 +102,12 @@ fn a_pipe_whose_chunks_are_committed_in_any_order_asks_each_writer() {
     );
 }
 
+#[cfg(feature = "remote-chunks")]
+#[test]
+fn a_pipe_whose_chunks_go_to_workers_checks_what_is_sent() {
+    check("remote", super::step, "chunk = 100, threads = 4, remote", "fn load() { flights | late | save }");
+}
+
 #[test]
 fn a_listener_hears_one_event_of_steps_over_any_other_items() {
     check(

@@ -67,10 +67,10 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let listener = parts.listeners(&item, &out);
     let processor = parts.kept(&processor, &item);
     let name = &function.sig.ident;
-    let run = if options.threads.is_some() {
+    let (run, remote) = if options.threads.is_some() {
         parts.on_threads(&pipe, &item, &out)
     } else {
-        quote!(__batch::run_chunks::<__Pipe>)
+        (quote!(__batch::run_chunks::<__Pipe>), None)
     };
     let (types, uses, imports) = (&parts.types, &parts.uses, &parts.imports);
     let sizes = sizes(options);
@@ -122,6 +122,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             #key
             #body
             #beside
+            #remote
             #ended
             #checks
             #imports

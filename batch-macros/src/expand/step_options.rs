@@ -66,6 +66,9 @@ pub(super) fn tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     if options.isolate {
         built = quote!(#built.isolate(true));
     }
+    if options.remote.is_some() {
+        built = quote!(#built.remote(__REMOTE));
+    }
     if options.partitions.is_some() {
         built = quote!(#built.partitioning(__PARTITIONING));
     }

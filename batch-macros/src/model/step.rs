@@ -24,6 +24,8 @@ pub(crate) struct StepOptions {
     pub(crate) chunk_while: Option<Part>,
     pub(crate) chunk_at_most: Option<Expr>,
     pub(crate) threads: Option<Expr>,
+    /// The word `remote`.
+    pub(crate) remote: Option<Ident>,
     /// The word `order` of `order = none`.
     pub(crate) unordered: Option<Ident>,
     pub(crate) start_limit: Option<Expr>,
@@ -61,6 +63,10 @@ impl StepOptions {
                 // In a step with partitions, `threads` is the number of partitions that run at once.
                 "threads" if read.partitions.is_none() => {
                     read.threads = options::value(option, "threads = 4", errors);
+                }
+                "remote" => {
+                    options::flag(option, errors);
+                    read.remote = Some(option.name.clone());
                 }
                 "start_limit" => read.start_limit = options::value(option, "start_limit = 3", errors),
                 "allow_start_if_complete" => read.allow_start_if_complete = Some(yes_unless_said(option)),

@@ -50,6 +50,7 @@ pub(crate) const STEP: Table = Table {
         "chunk_while",
         "chunk_at_most",
         "threads",
+        "remote",
         "order",
         "skip",
         "no_skip",

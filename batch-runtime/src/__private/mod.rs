@@ -10,6 +10,8 @@ mod message;
 mod parameter;
 mod partitions;
 mod proof;
+#[cfg(feature = "remote-chunks")]
+pub mod remote;
 pub mod threads;
 pub mod wiring;
 

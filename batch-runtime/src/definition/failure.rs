@@ -1,6 +1,9 @@
 //! [`Failure`]: a sendable error that keeps the user's error as its source and says which component failed,
 //! where, and on which item.
 
+#[cfg(feature = "remote-chunks")]
+mod received;
+
 use std::error::Error;
 use std::fmt;
 
@@ -8,6 +11,9 @@ use serde::Serialize;
 
 use super::local_error;
 use crate::readers::ReadError;
+
+#[cfg(feature = "remote-chunks")]
+pub(crate) use received::FailureParts;
 
 /// A user's error after it has crossed the boundary of its component.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;

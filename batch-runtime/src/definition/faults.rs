@@ -191,10 +191,24 @@ fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Opti
 impl Faults {
     /// The rule that skips the error after `so_far` skipped items; `None` if it must not be skipped.
     pub(crate) fn skipped_by(&self, failure: &Failure, so_far: u64) -> Option<&'static SkipRule> {
+        #[cfg(feature = "remote-chunks")]
+        if let Some(error) = failure.as_received() {
+            let (number, says) = error.rule?;
+            return self.skip.get(number).filter(|rule| says && rule.skips);
+        }
         match deciding(self.skip, failure, so_far)? {
             (rule, true) if rule.skips => Some(rule),
             _ => None,
         }
+    }
+
+    /// The number of the rule for skips that decides about an error, and whether it applies. No policy is asked, because
+    /// there is none in a step that needs this.
+    #[cfg(feature = "remote-chunks")]
+    pub(crate) fn rule_for(&self, failure: &Failure) -> Option<(usize, bool)> {
+        let (rule, says) = deciding(self.skip, failure, 0)?;
+        let number = self.skip.iter().position(|other| std::ptr::eq(other, rule))?;
+        Some((number, says))
     }
 
     /// The rule that retries a failed call after `repeated` repetitions.
@@ -208,6 +222,13 @@ impl Faults {
     /// A type that a rule names and that appears in the error's text although it is not among its sources: a
     /// surrounding `#[error(transparent)]` hides it.
     pub(crate) fn hidden_in(&self, failure: &Failure) -> Option<&'static str> {
+        #[cfg(feature = "remote-chunks")]
+        if let Some(error) = failure.as_received() {
+            let hidden = error.hidden.as_deref()?;
+            let named =
+                (self.skip.iter().map(|rule| rule.what)).chain(self.retry.iter().map(|rule| rule.what));
+            return named.map(last_name).find(|name| *name == hidden);
+        }
         let by_type = |what: &'static str, rank: Rank| (rank == Rank::Type).then(|| last_name(what));
         let mut named = (self.skip.iter().filter_map(|rule| by_type(rule.what, rule.rank)))
             .chain(self.retry.iter().filter_map(|rule| by_type(rule.what, rule.rank)))

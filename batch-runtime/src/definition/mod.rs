@@ -67,6 +67,8 @@ pub use database::{
     Backend, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of, Transaction,
 };
 pub use database_value::DatabaseValue;
+#[cfg(feature = "remote-chunks")]
+pub(crate) use failure::FailureParts;
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use fitness::{

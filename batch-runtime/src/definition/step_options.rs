@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::faults::Faults;
 use super::partition::Partitioning;
+#[cfg(feature = "remote-chunks")]
+use crate::engine::RemoteStep;
 
 /// The options of `#[step(..)]`.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,9 @@ pub struct StepOptions {
     pub renamed_from: &'static [EarlierName],
     /// Whether it may complete although it skipped every record of its input.
     pub allow_all_skipped: bool,
+    /// How workers process its chunks, if they may.
+    #[cfg(feature = "remote-chunks")]
+    pub remote: Option<RemoteStep>,
 }
 
 /// An earlier name of a step in its jobs: `renamed_from = "load"`, or `"load as load_eu"` if the job uses the
@@ -87,6 +92,8 @@ impl StepOptions {
         renamed_from: &[],
         allow_all_skipped: false,
         sized_by: SizedBy::NOTHING,
+        #[cfg(feature = "remote-chunks")]
+        remote: None,
     };
 
     /// Sets the number of items read for one commit.
@@ -170,6 +177,14 @@ impl StepOptions {
     #[must_use]
     pub const fn partitioning(mut self, partitioning: &'static Partitioning) -> Self {
         self.partitioning = Some(partitioning);
+        self
+    }
+
+    /// Lets workers process its chunks.
+    #[cfg(feature = "remote-chunks")]
+    #[must_use]
+    pub const fn remote(mut self, step: RemoteStep) -> Self {
+        self.remote = Some(step);
         self
     }
 

@@ -17,6 +17,8 @@ pub(crate) use chunk::checkpoint::encode as encode_position;
 pub use chunk::grouped::Grouped;
 pub(crate) use chunk::pipe::collect;
 pub use chunk::pipe::{run_beside_reader, run_chunks, run_in_turns};
+#[cfg(feature = "remote-chunks")]
+pub use chunk::pipe::{run_beside_reader_and_remote, run_in_turns_and_remote};
 #[cfg(feature = "async")]
 pub(crate) use concurrent::async_calls::JobRuntime;
 #[cfg(feature = "async")]
@@ -38,6 +40,10 @@ pub(crate) use step::Halt;
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;
 pub use threads::Order;
+#[cfg(feature = "remote-chunks")]
+pub(crate) use threads::remote;
+#[cfg(feature = "remote-chunks")]
+pub use threads::remote::{RemoteStep, Travelling, Travels};
 
 use std::sync::Arc;
 
@@ -88,6 +94,12 @@ pub(crate) fn has_partitions(job: &'static JobInfo) -> bool {
         .values()
         .flat_map(|job| flow::steps::steps(job.flow))
         .any(|step| step.options.partitioning.is_some())
+}
+
+/// Returns whether workers may process the chunks of a step of the job.
+#[cfg(feature = "remote-chunks")]
+pub(crate) fn has_remote_steps(job: &'static JobInfo) -> bool {
+    flow::steps::steps(job.flow).into_iter().any(|step| step.options.remote.is_some())
 }
 
 /// A checkpoint that holds only the position of a reader.

@@ -7,6 +7,8 @@ use crate::engine::faults::backoff::{Pause, Sleep};
 use crate::engine::partitions::handler::{PartitionHandler, Threads};
 use crate::observe::Observer;
 use crate::repository::Recovery;
+#[cfg(feature = "remote-chunks")]
+use crate::workers::RemoteChunks;
 
 /// How to run a job.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub struct RunOptions {
     pub pause: Arc<dyn Pause>,
     /// Runs the partitions of steps.
     pub partitions: Arc<dyn PartitionHandler>,
+    /// Has workers process the chunks of steps with `remote`, beside the threads of the step. Without it, the threads do it
+    /// alone.
+    #[cfg(feature = "remote-chunks")]
+    pub chunks: Option<RemoteChunks>,
     /// The tokio runtime for `async` processors. Without one, the job starts its own when a step needs it. Other
     /// threads must drive the runtime, as they do in every multi-threaded one.
     #[cfg(feature = "async")]
@@ -38,6 +44,8 @@ impl Default for RunOptions {
             observer: None,
             pause: Arc::new(Sleep),
             partitions: Arc::new(Threads),
+            #[cfg(feature = "remote-chunks")]
+            chunks: None,
             #[cfg(feature = "async")]
             runtime: None,
         }

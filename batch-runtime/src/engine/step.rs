@@ -10,6 +10,8 @@ use crate::definition::{
 };
 use crate::engine::chunk::checkpoint::Checkpoint;
 use crate::engine::faults::retry::Retrying;
+#[cfg(feature = "remote-chunks")]
+use crate::engine::threads::remote::RemoteRun;
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{
@@ -59,6 +61,9 @@ pub struct StepRun<'r> {
     pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
+    /// The way to workers that process its chunks, if there is one.
+    #[cfg(feature = "remote-chunks")]
+    pub(crate) remote: Option<RemoteRun<'r>>,
 }
 
 impl fmt::Debug for StepRun<'_> {

@@ -18,6 +18,8 @@ use crate::definition::{Durability, ExecutionId, JobInfo, StopSignal, nearest};
 use crate::engine::{PartitionHandler, RunOptions};
 use crate::observe::Observer;
 use crate::repository::{JobExecution, Recovery, Repository};
+#[cfg(feature = "remote-chunks")]
+use crate::workers::RemoteChunks;
 
 /// Starts and manages jobs: everything that the generated command line does, as a library.
 ///
@@ -110,6 +112,14 @@ impl JobOperator {
     #[must_use]
     pub fn partitions(mut self, handler: Arc<dyn PartitionHandler>) -> Self {
         self.options.partitions = handler;
+        self
+    }
+
+    /// Has workers process the chunks of steps with `remote`, beside the threads of the step.
+    #[cfg(feature = "remote-chunks")]
+    #[must_use]
+    pub fn chunks(mut self, chunks: RemoteChunks) -> Self {
+        self.options.chunks = Some(chunks);
         self
     }
 

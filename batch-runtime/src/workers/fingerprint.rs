@@ -36,9 +36,45 @@ pub fn fingerprint(job: &JobInfo) -> String {
     let mut hash = Md5::new();
     hash.update(PROTOCOL.to_le_bytes());
     hash.update(render_text(job));
-    hash.finalize().iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+    hexadecimal(&hash.finalize(), 8)
+}
+
+fn hexadecimal(hash: &[u8], bytes: usize) -> String {
+    hash.iter().take(bytes).fold(String::with_capacity(2 * bytes), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
+    })
+}
+
+/// Identifies a text in 8 hexadecimal digits.
+#[cfg(feature = "remote-chunks")]
+pub(super) fn short_hash(text: &[u8]) -> String {
+    hexadecimal(&Md5::digest(text), 4)
+}
+
+/// Identifies the executable of this process, in 8 hexadecimal digits.
+#[cfg(feature = "remote-chunks")]
+pub(super) fn build() -> &'static str {
+    static BUILD: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    BUILD.get_or_init(|| {
+        let hash = || -> std::io::Result<String> {
+            // On Linux this is the file that runs, even if another one has its name by now.
+            let path = std::path::Path::new("/proc/self/exe");
+            let mut file = match std::fs::File::open(path) {
+                Ok(file) => file,
+                Err(_) => std::fs::File::open(std::env::current_exe()?)?,
+            };
+            let mut hash = Md5::new();
+            let mut part = vec![0; 1 << 20];
+            loop {
+                match std::io::Read::read(&mut file, &mut part)? {
+                    0 => return Ok(hexadecimal(&hash.finalize(), 4)),
+                    read => hash.update(&part[..read]),
+                }
+            }
+        };
+        // A program that does not know itself finds no other like it.
+        hash().unwrap_or_else(|_| short_hash(uuid::Uuid::new_v4().as_bytes()))
     })
 }
 

@@ -26,12 +26,16 @@
 mod amqp;
 #[cfg(feature = "remote-chunks")]
 mod carrier;
+#[cfg(feature = "remote-chunks")]
+mod chunks;
 mod deploy;
 mod fingerprint;
 mod fleet;
 mod hints;
 mod manager;
 mod orders;
+#[cfg(feature = "remote-chunks")]
+mod remote_chunks;
 mod wake;
 mod worker;
 
@@ -45,4 +49,6 @@ pub use fingerprint::fingerprint;
 pub use hints::{Hints, Listening, Offer};
 pub use manager::Manager;
 pub use orders::WorkerSettings;
+#[cfg(feature = "remote-chunks")]
+pub use remote_chunks::RemoteChunks;
 pub use worker::Worker;

@@ -52,6 +52,9 @@ pub struct Worker {
     /// The secrets that a manager has told it, by execution.
     told: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
     wake: Wake,
+    /// How it takes chunks of steps with `remote`.
+    #[cfg(feature = "remote-chunks")]
+    chunks: Option<super::RemoteChunks>,
     /// The executions that it cannot run partitions of.
     declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
@@ -81,6 +84,8 @@ impl Worker {
             secrets: Arc::new(|_| Parameters::new()),
             told: Arc::default(),
             wake: Wake::default(),
+            #[cfg(feature = "remote-chunks")]
+            chunks: None,
             declined: Arc::default(),
             orders: None,
             hints: None,
@@ -128,6 +133,15 @@ impl Worker {
     #[must_use]
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
         self.options.runtime = Some(runtime);
+        self
+    }
+
+    /// Takes chunks of steps with `remote` as well: as many at the same time as partitions. They are processed here, and
+    /// written by their manager. Once it is told to drain, each ends after its chunk.
+    #[cfg(feature = "remote-chunks")]
+    #[must_use]
+    pub fn chunks(mut self, chunks: super::RemoteChunks) -> Self {
+        self.chunks = Some(chunks);
         self
     }
 
@@ -236,12 +250,28 @@ impl Worker {
             id,
             held: Mutex::default(),
             busy: AtomicUsize::new(0),
+            chunks: AtomicUsize::new(0),
             heard: Arc::default(),
             listening: OnceLock::new(),
             last_busy: Mutex::new(Instant::now()),
         };
         working.listen();
+        #[cfg(feature = "remote-chunks")]
+        let chunks = self.chunks.as_ref().map(|chunks| super::chunks::ChunkSlots {
+            repository: &*self.repository,
+            runner: &runner,
+            chunks,
+            drain: &self.drain,
+            name: format!("worker {id}"),
+            executions: Mutex::default(),
+        });
+        #[cfg(feature = "remote-chunks")]
+        let busy = |is_busy| working.note_chunk(is_busy);
         thread::scope(|scope| {
+            #[cfg(feature = "remote-chunks")]
+            if let Some(chunks) = &chunks {
+                (0..self.slots).for_each(|_| drop(scope.spawn(|| chunks.slot(&busy))));
+            }
             let slots: Vec<_> = (0..self.slots).map(|_| scope.spawn(|| working.slot())).collect();
             let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
@@ -275,6 +305,8 @@ struct Working<'w> {
     held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
     /// The slots that run a partition.
     busy: AtomicUsize,
+    /// The slots that process a chunk.
+    chunks: AtomicUsize,
     /// The offers that no slot has looked for yet.
     heard: Arc<Mutex<Vec<Offer>>>,
     listening: OnceLock<Box<dyn Listening>>,
@@ -382,9 +414,21 @@ impl Working<'_> {
         }
     }
 
+    /// Notes that a slot begins or ends a chunk.
+    #[cfg(feature = "remote-chunks")]
+    fn note_chunk(&self, begins: bool) {
+        if begins {
+            self.chunks.fetch_add(1, Ordering::Relaxed);
+        } else {
+            *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            self.chunks.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     fn was_idle_for_too_long(&self) -> bool {
         let last = *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner);
         self.busy.load(Ordering::Relaxed) == 0
+            && self.chunks.load(Ordering::Relaxed) == 0
             && self.worker.idle_exit.is_some_and(|most| last.elapsed() >= most)
     }
 

@@ -1,4 +1,4 @@
-//! `#[step(chunk = 100, threads = 4)]`, in the order of the input or with `order = none`
+//! `#[step(chunk = 100, threads = 4)]`, in the order of the input or with `order = none`; with `remote`, also in workers
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -10,21 +10,35 @@ use crate::model::step::Pipe;
 use crate::syntax::step::Part;
 
 impl Parts<'_> {
-    /// The closure that runs the pipe. Only rustc knows whether the reader is `Send`, so method lookup decides.
-    pub(super) fn on_threads(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> TokenStream {
+    /// The closure that runs the pipe, and the constants that the options refer to. Only rustc knows whether the reader is
+    /// `Send`, so method lookup decides.
+    pub(super) fn on_threads(
+        &mut self,
+        pipe: &Pipe,
+        item: &Ident,
+        out: &Ident,
+    ) -> (TokenStream, Option<TokenStream>) {
         let (read, put_out) = self.crossing(pipe, item, out);
         let order = if self.options.unordered.is_some() { quote!(AsDone) } else { quote!(OfInput) };
-        quote! {
+        let ways = if self.options.remote.is_some() { quote!(remote) } else { quote!(threads) };
+        let constants = self.options.remote.is_some().then(|| {
+            quote! {
+                const __REMOTE: __batch::remote::RemoteStep =
+                    __batch::remote::Serves::<__Pipe, #read, #put_out>::CHUNKS;
+            }
+        });
+        let run = quote! {
             |__run| {
-                use __batch::threads::{BesideReader as _, InTurns as _, Opens};
+                use __batch::#ways::{BesideReader as _, InTurns as _, Opens};
                 let __open = || <__Pipe as __batch::Pipe>::reader(__run.scope());
                 (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run, __batch::Order::#order)
             }
-        }
+        };
+        (run, constants)
     }
 
-    /// The aliases of the items read and put out, which cross between threads; each refers to its type if that can
-    /// cross.
+    /// The aliases of the items read and put out, which cross between threads, and with `remote` between processes; each
+    /// refers to its type if that can cross.
     fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
         let mut crosses = |part: Option<&Part>, item: &Ident| {
             // Without a processor, the items put out are those that were read, which are already checked.
@@ -33,7 +47,13 @@ impl Parts<'_> {
             let item = Ident::new(&item.to_string(), span);
             let check = quote_spanned!(span=> let _ = <#item as __batch::Crosses>::IS;);
             self.types.extend(checked(&alias, &item, check));
-            Some(alias)
+            if self.options.remote.is_none() {
+                return Some(alias);
+            }
+            let travels = self.alias("Travelling", span);
+            let check = quote_spanned!(span=> let _ = <#alias as __batch::remote::Travels>::IS;);
+            self.types.extend(checked(&travels, &alias, check));
+            Some(travels)
         };
         let read = crosses(pipe.readers.first(), item);
         let put_out = crosses(pipe.processors.last(), out);

@@ -22,7 +22,9 @@ use crate::engine::concurrent::feed::{Concurrent, with_workers};
 use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::{Done, Halt, StepEnd, StepRun};
-use crate::engine::threads::{Order, with_reader_thread, with_shared_reader};
+#[cfg(feature = "remote-chunks")]
+use crate::engine::threads::remote::{Travelling, Workers};
+use crate::engine::threads::{Beside, Nothing, Order, with_reader_thread, with_shared_reader};
 use crate::repository::Counters;
 
 /// Runs a chunk step on this thread.
@@ -36,12 +38,35 @@ where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send,
 {
-    run_as::<P, _>(run, &SharedReader { order, open })
+    run_as::<P, _>(run, &SharedReader { order, open, beside: PhantomData::<Nothing> })
 }
 
 /// Runs a chunk step with `threads` whose reader is not `Send` and gets a thread of its own.
 pub fn run_beside_reader<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>, order: Order) -> StepEnd {
-    run_as::<P, _>(run, &DedicatedReader(order))
+    run_as::<P, _>(run, &DedicatedReader { order, beside: PhantomData::<Nothing> })
+}
+
+/// As [`run_in_turns`], with workers in other processes beside the threads.
+#[cfg(feature = "remote-chunks")]
+pub fn run_in_turns_and_remote<P, R>(
+    run: &StepRun<'_>,
+    order: Order,
+    open: impl Fn() -> Result<R, Failure>,
+) -> StepEnd
+where
+    P: Pipe<In: Travelling, Out: Travelling>,
+    R: Reader<Item = P::In> + Send,
+{
+    run_as::<P, _>(run, &SharedReader { order, open, beside: PhantomData::<Workers> })
+}
+
+/// As [`run_beside_reader`], with workers in other processes beside the threads.
+#[cfg(feature = "remote-chunks")]
+pub fn run_beside_reader_and_remote<P>(run: &StepRun<'_>, order: Order) -> StepEnd
+where
+    P: Pipe<In: Travelling, Out: Travelling>,
+{
+    run_as::<P, _>(run, &DedicatedReader { order, beside: PhantomData::<Workers> })
 }
 
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
@@ -228,16 +253,19 @@ impl<P: Pipe> Mode<P> for OneThread {
 }
 
 /// Several workers that share the reader. The thread of the step writes.
-struct SharedReader<F> {
+struct SharedReader<F, B> {
     order: Order,
     open: F,
+    /// What has chunks processed beside the workers.
+    beside: PhantomData<B>,
 }
 
-impl<P, R, F> Mode<P> for SharedReader<F>
+impl<P, R, F, B> Mode<P> for SharedReader<F, B>
 where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send,
     F: Fn() -> Result<R, Failure>,
+    B: Beside<P>,
 {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
@@ -246,15 +274,19 @@ where
         let (run, phase, order) = (step.run, step.phase, self.order);
         let mut chunks = step.chunk_loop::<P, CAREFUL>()?;
         thread::scope(|threads| {
-            chunks.drive(with_shared_reader::<P, _, _, CAREFUL>(threads, run, phase, order, &self.open)?)
+            let feed = with_shared_reader::<P, _, _, B, CAREFUL>(threads, run, phase, order, &self.open)?;
+            chunks.drive(feed)
         })
     }
 }
 
 /// Several workers with a dedicated reader thread. The thread of the step writes.
-struct DedicatedReader(Order);
+struct DedicatedReader<B> {
+    order: Order,
+    beside: PhantomData<B>,
+}
 
-impl<P: Pipe<In: Send, Out: Send>> Mode<P> for DedicatedReader {
+impl<P: Pipe<In: Send, Out: Send>, B: Beside<P>> Mode<P> for DedicatedReader<B> {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
         step: Opened<'_, '_, L>,
@@ -263,7 +295,8 @@ impl<P: Pipe<In: Send, Out: Send>> Mode<P> for DedicatedReader {
         let mut chunks = step.chunk_loop::<P, CAREFUL>()?;
         let reopen = || P::reader(&run.scope);
         thread::scope(|threads| {
-            chunks.drive(with_reader_thread::<P, _, _, CAREFUL>(threads, run, phase, self.0, reopen)?)
+            let feed = with_reader_thread::<P, _, _, B, CAREFUL>(threads, run, phase, self.order, reopen)?;
+            chunks.drive(feed)
         })
     }
 }

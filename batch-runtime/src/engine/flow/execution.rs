@@ -15,6 +15,8 @@ use crate::engine::flow::request::{Begun, Request};
 use crate::engine::options::RunOptions;
 use crate::engine::partitions::partitioned_run::PartitionedRun;
 use crate::engine::step::{Halt, StepEnd, StepRun};
+#[cfg(feature = "remote-chunks")]
+use crate::engine::threads::remote::RemoteRun;
 use crate::graph::Activity;
 use crate::observe::StepLive;
 use crate::repository::{BegunStep, Counters, RepositoryError, StepStart, begin_step};
@@ -90,6 +92,8 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
                 replayed: request.replayed.map(<[_]>::to_vec),
                 live: Arc::clone(&live),
                 route: request.route,
+                #[cfg(feature = "remote-chunks")]
+                remote: remote(request, step),
             };
             match (step.options.partitioning, share) {
                 (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
@@ -98,6 +102,26 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new(), checkpoints })
+}
+
+/// The way to workers that process the chunks of the step.
+#[cfg(feature = "remote-chunks")]
+fn remote<'r>(request: &'r Request<'_>, step: &StepInfo) -> Option<RemoteRun<'r>> {
+    let chunks = request.options.chunks.as_ref().filter(|_| step.options.remote.is_some())?;
+    let (observer, name) = (request.options.observer.clone(), request.name.to_owned());
+    let tell = move |what: &str| {
+        tracing::info!(step = name, "{what}");
+        if let Some(observer) = &observer {
+            observer.noted(&name, what);
+        }
+    };
+    Some(RemoteRun {
+        repository: &**request.repository,
+        ownership: request.ownership,
+        job: request.job,
+        chunks,
+        tell: Arc::new(tell),
+    })
 }
 
 /// The mark of the output. A partition has the mark of its step.

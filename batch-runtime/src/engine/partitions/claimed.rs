@@ -1,6 +1,9 @@
 //! Runs a partition that this process has claimed from the queue of a repository, from its rows alone: the job by its name,
 //! the place of the step by the journal, the parameters and the context as they are stored.
 
+#[cfg(feature = "remote-chunks")]
+mod chunks;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -112,11 +115,12 @@ impl ClaimedRunner {
         stop: &StopSignal,
         drain: &StopSignal,
     ) -> Result<Ran, RepositoryError> {
-        let known = match self.known(claim)? {
+        let known = match self.known(claim.ownership, &claim.job)? {
             Ok(known) => known,
             Err(why) => return Ok(Ran::Declined(why)),
         };
-        let claimed = match self.step(claim, &known)? {
+        let has_partitions = |info: &StepInfo| info.options.partitioning.is_some();
+        let claimed = match self.step(&known, &claim.step, claim.skipped, has_partitions)? {
             Ok(claimed) => claimed,
             Err(why) => return Ok(Ran::Declined(why)),
         };
@@ -128,26 +132,26 @@ impl ClaimedRunner {
         Ok(runner.run_if_wanted(&claim.partition)?.map_or(Ran::NotBegun, |_| Ran::Ended))
     }
 
-    /// The execution of a claim, with its resources; or why this process cannot run it.
-    fn known(&self, claim: &Claim) -> Result<Result<Arc<Known>, String>, RepositoryError> {
+    /// The execution with its resources; or why this process cannot run anything of it.
+    fn known(&self, ownership: Ownership, name: &str) -> Result<Result<Arc<Known>, String>, RepositoryError> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = all.iter().position(|known| known.ownership == claim.ownership)
+        if let Some(at) = all.iter().position(|known| known.ownership == ownership)
             && let Some(known) = all.remove(at)
         {
             all.push_back(Arc::clone(&known));
             return Ok(Ok(known));
         }
-        let Some(job) = self.jobs.get(claim.job.as_str()) else {
-            return Ok(Err(format!("this program has no job `{}`", claim.job)));
+        let Some(job) = self.jobs.get(name) else {
+            return Ok(Err(format!("this program has no job `{name}`")));
         };
-        let parameters = match self.parameters(job, claim.ownership.execution)? {
+        let parameters = match self.parameters(job, ownership.execution)? {
             Ok(parameters) => parameters,
             Err(why) => return Ok(Err(why)),
         };
         let context = JobContext {
-            job: claim.job.clone(),
-            instance: claim.ownership.instance,
-            execution: claim.ownership.execution,
+            job: name.to_owned(),
+            instance: ownership.instance,
+            execution: ownership.execution,
             parameters,
             stop: StopSignal::new(),
             values: Values::default(),
@@ -155,7 +159,7 @@ impl ClaimedRunner {
         let environment = Environment::new(context, self.repository.database());
         #[cfg(feature = "async")]
         let environment = environment.in_runtime(self.options.runtime.clone());
-        let known = Arc::new(Known { ownership: claim.ownership, job, environment, steps: Mutex::default() });
+        let known = Arc::new(Known { ownership, job, environment, steps: Mutex::default() });
         all.push_back(Arc::clone(&known));
         if all.len() > MOST_KNOWN {
             all.pop_front();
@@ -195,15 +199,17 @@ impl ClaimedRunner {
         })
     }
 
-    /// The step of a claim, found along what the instance has passed; the outputs on the way are left in the environment. All
-    /// its partitions share what the first one found.
+    /// The step at that place, found along what the instance has passed; the outputs on the way are left in the environment.
+    /// All its partitions share what the first one found.
     fn step(
         &self,
-        claim: &Claim,
         known: &Known,
+        path: &str,
+        skipped: u64,
+        is_right: impl Fn(&StepInfo) -> bool,
     ) -> Result<Result<Arc<ClaimedStep>, String>, RepositoryError> {
         let mut steps = known.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(step) = steps.get(&claim.step) {
+        if let Some(step) = steps.get(path) {
             return Ok(Ok(Arc::clone(step)));
         }
         let (job, environment) = (known.job, &known.environment);
@@ -212,10 +218,10 @@ impl ClaimedRunner {
             Err(error) => return Ok(Err(error.to_string())),
         };
         let passed = replaying.as_ref().map_or(&[][..], Replaying::passed).iter().cloned();
-        let journal = Journal::new(passed.chain(self.repository.journal(claim.ownership.execution)?));
-        let lacks = || format!("job `{}` of this program does not reach step `{}`", job.name, claim.step);
-        Ok(match seek(job.flow, &journal, &claim.step) {
-            Some(Found { step: Some(info), bindings, outputs }) if info.options.partitioning.is_some() => {
+        let journal = Journal::new(passed.chain(self.repository.journal(known.ownership.execution)?));
+        let lacks = || format!("job `{}` of this program does not reach step `{path}`", job.name);
+        Ok(match seek(job.flow, &journal, path) {
+            Some(Found { step: Some(info), bindings, outputs }) if is_right(info) => {
                 for (step, json) in outputs {
                     environment.leave_output(&step, json);
                 }
@@ -223,10 +229,10 @@ impl ClaimedRunner {
                     job,
                     info,
                     bindings,
-                    skipped: SkipCount::of_processes(&claim.step, claim.skipped),
-                    live: Arc::new(StepLive::new(claim.step.clone(), Counters::default())),
+                    skipped: SkipCount::of_processes(path, skipped),
+                    live: Arc::new(StepLive::new(path.to_owned(), Counters::default())),
                 });
-                steps.insert(claim.step.clone(), Arc::clone(&step));
+                steps.insert(path.to_owned(), Arc::clone(&step));
                 Ok(step)
             }
             _ => Err(lacks()),

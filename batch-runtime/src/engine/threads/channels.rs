@@ -16,7 +16,7 @@ pub(super) struct WorkerChannels<B, S> {
 }
 
 /// A worker's side.
-pub(super) struct WorkerChannel<B, S> {
+pub(crate) struct WorkerChannel<B, S> {
     pub(super) number: usize,
     buffers: Receiver<B>,
     sender: WorkerSender<S>,

@@ -9,7 +9,7 @@ use crate::engine::faults::retry::Retrying;
 use crate::engine::step::{StepRun, blame};
 
 /// The state that all threads of a step share.
-pub(super) struct Common<'s> {
+pub(crate) struct Common<'s> {
     pub(super) info: &'static StepInfo,
     /// The number of items in a chunk.
     pub(super) chunk: usize,
@@ -21,11 +21,20 @@ pub(super) struct Common<'s> {
     pub(super) cancelled: Arc<AtomicBool>,
     /// Ends the backoffs between retries.
     pub(super) give_up: StopSignal,
+    /// Ends the waits of lanes that have workers process their chunks.
+    pub(super) at_end: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Common<'_> {
     pub(super) fn own(&self) -> StepEnvironment {
         StepEnvironment::on_thread(Arc::clone(&self.context), self.retrying.clone())
+    }
+
+    /// Ends the waits of lanes that have workers process their chunks.
+    pub(super) fn end(&self) {
+        if let Some(end) = &self.at_end {
+            end();
+        }
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -44,7 +53,11 @@ impl Common<'_> {
 }
 
 impl<'s> Common<'s> {
-    pub(super) fn of(run: &'s StepRun<'_>, cancelled: Arc<AtomicBool>) -> Arc<Self> {
+    pub(super) fn of(
+        run: &'s StepRun<'_>,
+        cancelled: Arc<AtomicBool>,
+        at_end: Option<Box<dyn Fn() + Send + Sync>>,
+    ) -> Arc<Self> {
         let (retrying, give_up) = run.retrying().given_up_by();
         Arc::new(Self {
             info: run.info,
@@ -55,6 +68,7 @@ impl<'s> Common<'s> {
             bindings: run.scope.bindings().to_vec(),
             cancelled,
             give_up,
+            at_end,
         })
     }
 }

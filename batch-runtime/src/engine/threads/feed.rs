@@ -198,6 +198,7 @@ impl<In, Out, R, H: ReaderHandle<R>, A> Drop for Threaded<'_, In, Out, R, H, A> 
     fn drop(&mut self) {
         // The channels, dropped next, tell the workers to leave.
         self.common.give_up.give_up();
+        self.common.end();
     }
 }
 
@@ -310,6 +311,7 @@ where
 
     fn close(&mut self) -> Result<(), Failure> {
         self.channels.close();
+        self.common.end();
         self.reader.release();
         while let Some(message) = self.channels.recv() {
             if let FromWorker::NotifyFailed(failure) | FromWorker::Lost(failure) = message {

@@ -9,7 +9,7 @@ use crate::engine::chunk::committed_ranges::CommittedRanges;
 use crate::repository::SkipPhase;
 
 /// The buffers of one chunk, which travel between a worker and the step's thread.
-pub(super) struct Buffers<In, Out> {
+pub(crate) struct Buffers<In, Out> {
     /// The items read.
     pub(super) records: Vec<In>,
     /// The failures of records that were stepped over, each with the number of items before it.
@@ -25,7 +25,7 @@ impl<In, Out> Buffers<In, Out> {
 }
 
 /// A chunk after it is read.
-pub(super) struct Unit<In, Out> {
+pub(crate) struct Unit<In, Out> {
     pub(super) number: u64,
     pub(super) buffers: Buffers<In, Out>,
     pub(super) end: UnitEnd,
@@ -33,7 +33,7 @@ pub(super) struct Unit<In, Out> {
 
 /// The reader's state after a chunk.
 #[derive(Default)]
-pub(super) struct UnitEnd {
+pub(crate) struct UnitEnd {
     /// Its records, counted from where the step resumed.
     pub(super) records: Range<u64>,
     /// The failure that ended the reading, and the number of the record that was read or processed then, if
@@ -56,7 +56,7 @@ impl UnitEnd {
 }
 
 /// A record that could not be read or processed.
-pub(super) struct Faulty<In> {
+pub(crate) struct Faulty<In> {
     pub(super) phase: SkipPhase,
     pub(super) source: u32,
     pub(super) failure: Failure,
@@ -65,7 +65,7 @@ pub(super) struct Faulty<In> {
 }
 
 /// A chunk after it is processed.
-pub(super) struct Done<In, Out> {
+pub(crate) struct Done<In, Out> {
     pub(super) number: u64,
     /// The worker that owns the buffers.
     pub(super) channel: usize,
@@ -83,7 +83,7 @@ pub(super) struct Done<In, Out> {
     clippy::large_enum_variant,
     reason = "nearly all messages are chunks, and one thread would allocate a box for each that another frees"
 )]
-pub(super) enum FromWorker<In, Out, X> {
+pub(crate) enum FromWorker<In, Out, X> {
     /// The reader is open: its position, and the committed ranges ahead of it.
     ReaderOpened(Result<(String, CommittedRanges), Failure>),
     /// A worker has opened its processors.
@@ -97,6 +97,6 @@ pub(super) enum FromWorker<In, Out, X> {
     Request(X),
 }
 
-pub(super) type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
+pub(crate) type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
 /// The side of the step's thread.
 pub(super) type StepsChannels<In, Out, X> = WorkerChannels<Buffers<In, Out>, FromWorker<In, Out, X>>;

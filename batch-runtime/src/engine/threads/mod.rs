@@ -22,9 +22,12 @@
 mod channels;
 mod common;
 mod feed;
+mod lanes;
 mod messages;
 mod read_chunks;
 mod reader_thread;
+#[cfg(feature = "remote-chunks")]
+pub(crate) mod remote;
 mod reorder_buffer;
 mod requests;
 mod sync;
@@ -48,6 +51,7 @@ use sync::Arc;
 use worker::Worker;
 
 pub use feed::Order;
+pub(crate) use lanes::{Beside, Nothing};
 
 /// The number of buffer sets of a worker: enough that it rarely waits for the writer, and the writer rarely
 /// for it.
@@ -58,7 +62,7 @@ const BUFFERS_EACH: usize = 4;
 const EXTRA_MESSAGES: usize = 4;
 
 /// Spawns workers that share a reader, and waits until all of them are ready.
-pub(super) fn with_shared_reader<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
+pub(super) fn with_shared_reader<'scope, 'env: 'scope, P, R, A, B, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
@@ -69,11 +73,17 @@ where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send + 'scope,
     A: FnMut() -> Result<R, Failure>,
+    B: Beside<P>,
 {
     let workers = run.sizes.threads;
-    let (channels, ends) =
-        StepsChannels::<_, _, ReopenRequest<R>>::new(workers, BUFFERS_EACH, EXTRA_MESSAGES, Buffers::new);
-    let common = Common::of(run, channels.cancelled());
+    let beside = B::open(run)?;
+    let (channels, mut ends) = StepsChannels::<_, _, ReopenRequest<R>>::new(
+        lanes(workers, beside.as_ref()),
+        BUFFERS_EACH,
+        EXTRA_MESSAGES,
+        Buffers::new,
+    );
+    let common = Common::of(run, channels.cancelled(), beside.as_ref().and_then(B::at_end));
     let mut reader = opening(run, "reader", &mut reopen)?;
     let start = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
     let reader = Arc::new(SharedReader::new(ChunkReader::new(reader, start.clone())));
@@ -81,15 +91,20 @@ where
     // return.
     let threaded =
         Threaded::new(Arc::clone(&common), channels, SharedReaderHandle(Arc::clone(&reader)), reopen, phase);
+    let supply = || SharedReaderSupply::<R, CAREFUL>::new(Arc::clone(&reader));
+    let others = ends.split_off(workers);
     for channel in ends {
-        let supply = SharedReaderSupply::<R, CAREFUL>::new(Arc::clone(&reader));
-        spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
+        spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply())?;
+    }
+    if let Some(way) = &beside {
+        let ends = others.into_iter().map(|channel| (channel, supply())).collect();
+        B::spawn::<_, _, CAREFUL>(way, threads, &common, ends)?;
     }
     threaded.wait_until_ready(workers, Some(start), order)
 }
 
 /// Spawns workers and a thread for a reader that is not `Send`, and waits until all of them are ready.
-pub(super) fn with_reader_thread<'scope, 'env: 'scope, P, R, A, const CAREFUL: bool>(
+pub(super) fn with_reader_thread<'scope, 'env: 'scope, P, R, A, B, const CAREFUL: bool>(
     threads: &'scope Threads<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
@@ -100,21 +115,37 @@ where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In>,
     A: FnMut() -> Result<R, Failure>,
+    B: Beside<P>,
 {
     let workers = run.sizes.threads;
-    let (channels, ends) =
-        StepsChannels::<_, _, NoRequest>::new(workers, BUFFERS_EACH, EXTRA_MESSAGES, Buffers::new);
-    let common = Common::of(run, channels.cancelled());
+    let beside = B::open(run)?;
+    let (channels, ends) = StepsChannels::<_, _, NoRequest>::new(
+        lanes(workers, beside.as_ref()),
+        BUFFERS_EACH,
+        EXTRA_MESSAGES,
+        Buffers::new,
+    );
+    let common = Common::of(run, channels.cancelled(), beside.as_ref().and_then(B::at_end));
     let (reader_thread, supplies, handle) = ReaderThread::new(Arc::clone(&common), &ends);
     let threaded = Threaded::new(Arc::clone(&common), channels, handle, reopen, phase);
     let inherited = run.inherited.reader.clone();
     named(run.info, "reader")
         .spawn_scoped(threads, move || reader_thread.run::<P, CAREFUL>(inherited.as_deref()))
         .map_err(not_started)?;
-    for (channel, supply) in ends.into_iter().zip(supplies) {
+    let mut ends: Vec<_> = ends.into_iter().zip(supplies).collect();
+    let others = ends.split_off(workers);
+    for (channel, supply) in ends {
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
     }
+    if let Some(way) = &beside {
+        B::spawn::<_, _, CAREFUL>(way, threads, &common, others)?;
+    }
     threaded.wait_until_ready(workers + 1, None, order)
+}
+
+/// The number of lanes: one for each thread, and as many beside the threads if there is anything.
+fn lanes<T>(workers: usize, beside: Option<&T>) -> usize {
+    if beside.is_some() { 2 * workers } else { workers }
 }
 
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(

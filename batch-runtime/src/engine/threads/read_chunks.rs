@@ -298,7 +298,7 @@ impl<R: Reader> Detached<R> {
 }
 
 /// Supplies one worker with chunks of records.
-pub(super) trait Supply<In, Out, X> {
+pub(crate) trait Supply<In, Out, X> {
     /// Returns the next chunk, read into these buffers; `None` if there is nothing more for the worker to do.
     fn next(
         &mut self,

@@ -50,7 +50,8 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
             // The outputs are dropped on the thread that allocated them.
             buffers.outputs.clear();
             let Some(unit) = self.supply.next(&self.channel, buffers, &self.common) else { return };
-            let (done, processor_after) = self.process::<P, CAREFUL>(unit, processor);
+            let number = self.channel.number;
+            let (done, processor_after) = process::<_, P, CAREFUL>(&self.common, number, unit, processor);
             // After a chunk that did not come to its end, no other is wanted.
             let (true, Some(open)) = (self.channel.send(FromWorker::Done(done)), processor_after) else {
                 return;
@@ -58,45 +59,45 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
             processor = open;
         }
     }
+}
 
-    /// Processes a chunk. Returns no processor if the chunk did not come to its end, because it may hold
-    /// items of it.
-    fn process<P: Process<In, Out = Out>, const CAREFUL: bool>(
-        &self,
-        unit: Unit<In, Out>,
-        processor: P,
-    ) -> (Done<In, Out>, Option<P>) {
-        let Unit { number, mut buffers, mut end } = unit;
-        let (mut faults, mut repeated) = (Vec::new(), Vec::new());
-        let Buffers { records, unread, outputs } = &mut buffers;
-        let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
-        let reader = Records {
-            items: records.drain(..),
-            returned: 0,
-            unread: mem::take(unread).into_iter().peekable(),
-            fatal: end.fatal.take(),
-            has_failed: false,
-            common: &self.common,
-        };
-        let pipeline = Pipeline::<_, _, CAREFUL> { reader, processor, batch };
-        let processed = panic::catch(|| {
-            pipeline
-                .process_all(&mut faults, &mut repeated, |failure| self.common.blame(failure, Phase::Process))
-        });
-        let (filled, processor) = match processed {
-            Ok(Processed { processor, outputs, filled, fatal, is_whole }) => {
-                buffers.outputs = outputs;
-                end.fatal = fatal;
-                (filled, is_whole.then_some(processor))
-            }
-            Err(panicked) => {
-                end.fatal = Some(self.common.blame(panicked, Phase::Process));
-                end.panicked_on = take_panicked_record();
-                (Filled::default(), None)
-            }
-        };
-        (Done { number, channel: self.channel.number, buffers, filled, faults, repeated, end }, processor)
-    }
+/// Processes a chunk for the worker of that number. Returns no processor if the chunk did not come to its end, because it
+/// may hold items of it.
+pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
+    common: &Common<'_>,
+    channel: usize,
+    unit: Unit<In, P::Out>,
+    processor: P,
+) -> (Done<In, P::Out>, Option<P>) {
+    let Unit { number, mut buffers, mut end } = unit;
+    let (mut faults, mut repeated) = (Vec::new(), Vec::new());
+    let Buffers { records, unread, outputs } = &mut buffers;
+    let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
+    let reader = Records {
+        items: records.drain(..),
+        returned: 0,
+        unread: mem::take(unread).into_iter().peekable(),
+        fatal: end.fatal.take(),
+        has_failed: false,
+        common,
+    };
+    let pipeline = Pipeline::<_, _, CAREFUL> { reader, processor, batch };
+    let processed = panic::catch(|| {
+        pipeline.process_all(&mut faults, &mut repeated, |failure| common.blame(failure, Phase::Process))
+    });
+    let (filled, processor) = match processed {
+        Ok(Processed { processor, outputs, filled, fatal, is_whole }) => {
+            buffers.outputs = outputs;
+            end.fatal = fatal;
+            (filled, is_whole.then_some(processor))
+        }
+        Err(panicked) => {
+            end.fatal = Some(common.blame(panicked, Phase::Process));
+            end.panicked_on = take_panicked_record();
+            (Filled::default(), None)
+        }
+    };
+    (Done { number, channel, buffers, filled, faults, repeated, end }, processor)
 }
 
 /// The records of a chunk, read from memory.

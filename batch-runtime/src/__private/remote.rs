@@ -1,0 +1,61 @@
+//! Picks the run of a step with `remote`, as `threads` does for one without.
+
+use std::marker::PhantomData;
+
+use crate::definition::{Failure, Pipe, Reader};
+use crate::engine::{Order, StepEnd, StepRun, run_beside_reader_and_remote, run_in_turns_and_remote};
+
+pub use crate::engine::{RemoteStep, Travelling, Travels};
+
+/// The chunks of the pipe `P`. The item types are spelled out, so that each is checked once.
+pub struct Serves<P, In, Out>(PhantomData<(P, In, Out)>);
+
+impl<P: Pipe<In = In, Out = Out>, In: Travelling, Out: Travelling> Serves<P, In, Out> {
+    pub const CHUNKS: RemoteStep = RemoteStep::of::<P>();
+}
+
+/// Opens the reader of the pipe `P`.
+pub struct Opens<P, In, Out, F>(pub F, PhantomData<(P, In, Out)>);
+
+impl<P, In, Out, F> Opens<P, In, Out, F> {
+    pub fn by<R>(open: F) -> Self
+    where
+        F: Fn() -> Result<R, Failure>,
+    {
+        Self(open, PhantomData)
+    }
+}
+
+/// Threads take turns reading.
+pub trait InTurns {
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
+}
+
+impl<P, In, Out, F, R> InTurns for Opens<P, In, Out, F>
+where
+    P: Pipe<In = In, Out = Out>,
+    In: Travelling,
+    Out: Travelling,
+    F: Fn() -> Result<R, Failure>,
+    R: Reader<Item = In> + Send,
+{
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
+        run_in_turns_and_remote::<P, R>(run, order, &self.0)
+    }
+}
+
+/// The reader stays on its thread.
+pub trait BesideReader {
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
+}
+
+impl<P, In, Out, F> BesideReader for &Opens<P, In, Out, F>
+where
+    P: Pipe<In = In, Out = Out>,
+    In: Travelling,
+    Out: Travelling,
+{
+    fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
+        run_beside_reader_and_remote::<P>(run, order)
+    }
+}

@@ -1,0 +1,69 @@
+//! What has chunks of a step processed beside its threads.
+
+use std::thread::Scope as Threads;
+
+use super::common::Common;
+use super::messages::WorkersChannel;
+use super::read_chunks::Supply;
+use super::sync::Arc;
+use crate::definition::Pipe;
+use crate::engine::step::{Halt, StepRun};
+
+/// A lane's channel, and its supply of chunks.
+pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>::Out, X>, S);
+
+/// What has chunks of the pipe `P` processed beside the threads of its step.
+pub(crate) trait Beside<P: Pipe> {
+    /// The way to it.
+    type Way;
+
+    /// Opens the way; `None` if the threads are alone.
+    fn open(run: &StepRun<'_>) -> Result<Option<Self::Way>, Halt>;
+
+    /// What ends its waits.
+    fn at_end(way: &Self::Way) -> Option<Box<dyn Fn() + Send + Sync>>;
+
+    /// Spawns a lane for each of these ends.
+    fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
+        way: &Self::Way,
+        threads: &'scope Threads<'scope, 'env>,
+        common: &Arc<Common<'env>>,
+        ends: Vec<LaneEnd<P, X, S>>,
+    ) -> Result<(), Halt>
+    where
+        X: Send + 'scope,
+        S: Supply<P::In, P::Out, X> + Send + 'scope,
+        P::In: 'scope,
+        P::Out: 'scope;
+}
+
+/// Nothing: the threads of the step are alone.
+#[derive(Debug)]
+pub(crate) enum Nothing {}
+
+impl<P: Pipe> Beside<P> for Nothing {
+    type Way = Self;
+
+    fn open(_: &StepRun<'_>) -> Result<Option<Self>, Halt> {
+        Ok(None)
+    }
+
+    fn at_end(way: &Self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        match *way {}
+    }
+
+    fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
+        way: &Self,
+        _: &'scope Threads<'scope, 'env>,
+        _: &Arc<Common<'env>>,
+        _: Vec<LaneEnd<P, X, S>>,
+    ) -> Result<(), Halt>
+    where
+        X: Send + 'scope,
+        S: Supply<P::In, P::Out, X> + Send + 'scope,
+        P::In: 'scope,
+        P::Out: 'scope,
+    {
+        match *way {}
+    }
+}

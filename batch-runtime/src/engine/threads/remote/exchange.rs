@@ -1,0 +1,209 @@
+//! What the lanes of a step know of its workers, and how they send to them. It knows no item.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::codec;
+use super::messages::{Ask, PROTOCOL, StepHead, StepKey};
+use super::signed::{self, From, Secret, begin};
+use crate::definition::Failure;
+use crate::engine::step::StepRun;
+use crate::repository::{Ownership, Repository, encode_context};
+use crate::workers::{ChunkRequests, RemoteChunks};
+
+/// At most so many replies wait to be read. The rest is dropped, and asked for again.
+const MOST_WAITING: usize = 4_096;
+
+/// What a step needs to have its chunks processed by workers.
+pub(crate) struct RemoteRun<'r> {
+    pub(crate) repository: &'r dyn Repository,
+    pub(crate) ownership: Ownership,
+    pub(crate) job: &'static crate::definition::JobInfo,
+    pub(crate) chunks: &'r RemoteChunks,
+    pub(crate) tell: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for RemoteRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteRun").field("job", &self.job.name).finish_non_exhaustive()
+    }
+}
+
+/// The state that all lanes of a step share with the carrier.
+pub(crate) struct Exchange {
+    key: StepKey,
+    head: StepHead,
+    secret: Secret,
+    began: Instant,
+    /// Taken at the end of the step, so that no further reply comes.
+    requests: Mutex<Option<Box<dyn ChunkRequests>>>,
+    inbox: Arc<Inbox>,
+    pub(super) longest: usize,
+    /// How long an answer may stay away.
+    pub(super) patience: Duration,
+    tell: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// The replies that have arrived, and whether there is anybody to send to.
+#[derive(Default)]
+struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The step has ended.
+    is_over: bool,
+    /// A worker has said that it processes chunks of the step.
+    is_served: bool,
+    replies: VecDeque<Vec<u8>>,
+}
+
+/// What a lane that waits for a reply gets.
+pub(super) enum Received {
+    Reply(Vec<u8>),
+    Nothing,
+    /// The step has ended.
+    Over,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exchange {
+    /// Opens the way to the workers of a step.
+    pub(super) fn open(run: &StepRun<'_>, remote: &RemoteRun<'_>) -> Result<Self, Failure> {
+        let RemoteRun { repository, ownership, job, chunks, tell } = remote;
+        let owner = repository.execution(ownership.execution).map_err(Failure::new)?.owner;
+        let owner = owner.ok_or_else(|| {
+            Failure::new("the repository does not say who owns the execution, so no worker could be believed")
+        })?;
+        let context = run.context();
+        let (of_step, of_job) = (context.values.snapshot(), run.environment.job.values.snapshot());
+        let values = (!of_step.is_empty() || !of_job.is_empty())
+            .then(|| (encode_context(&of_step), encode_context(&of_job)));
+        let patience = chunks.patience_for_answers();
+        let sign_every = u64::try_from((patience / 6).as_millis()).unwrap_or(u64::MAX).max(1);
+        let inbox = Arc::new(Inbox::default());
+        let arrivals = Arc::clone(&inbox);
+        let queue = chunks.queue(*repository, job);
+        let requests = chunks.carrier().requests(
+            &queue,
+            Box::new(move |reply| {
+                let mut state = arrivals.lock();
+                if !state.is_over && state.replies.len() < MOST_WAITING {
+                    state.replies.push_back(reply);
+                    drop(state);
+                    arrivals.changed.notify_all();
+                }
+            }),
+        )?;
+        Ok(Self {
+            key: StepKey {
+                protocol: PROTOCOL,
+                instance: ownership.instance.0,
+                execution: ownership.execution.0,
+                epoch: ownership.epoch,
+                id: context.id.0,
+            },
+            head: StepHead {
+                build: chunks.build_name().to_owned(),
+                job: job.name.to_owned(),
+                path: context.step.clone(),
+                starts: context.starts,
+                age: 0,
+                values,
+                sign_every,
+            },
+            secret: Secret::of_owner(&owner.uuid),
+            began: Instant::now(),
+            requests: Mutex::new(Some(requests)),
+            inbox,
+            longest: chunks.carrier().longest(),
+            patience,
+            tell: Arc::clone(tell),
+        })
+    }
+
+    /// Begins a request.
+    pub(super) fn request(&self, ask: &Ask) -> Result<Vec<u8>, Failure> {
+        let age = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut message = begin();
+        codec::write(&mut message, &self.key)
+            .and_then(|()| codec::write(&mut message, &StepHead { age, ..self.head.clone() }))
+            .and_then(|()| codec::write(&mut message, ask))
+            .map_err(Failure::new)?;
+        Ok(message)
+    }
+
+    /// Signs a request and sends it.
+    pub(super) fn send(&self, message: Vec<u8>) {
+        let message = self.secret.sign(From::Manager, message);
+        if let Some(requests) = &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
+            requests.send(message);
+        }
+    }
+
+    /// Returns whether a reply is one of a worker that knows the repository, about this step.
+    pub(super) fn is_ours(&self, reply: &[u8]) -> bool {
+        super::messages::key_of(reply) == Some(self.key) && self.secret.has_signed(From::Worker, reply)
+    }
+
+    /// Waits for the next reply, at most that long.
+    pub(super) fn receive(&self, most: Duration) -> Received {
+        let waits = |state: &mut State| !state.is_over && state.replies.is_empty();
+        let state = self.inbox.lock();
+        let waited = self.inbox.changed.wait_timeout_while(state, most, waits);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match state.replies.pop_front() {
+            _ if state.is_over => Received::Over,
+            Some(reply) => Received::Reply(reply),
+            None => Received::Nothing,
+        }
+    }
+
+    /// Waits until a worker serves the step. Returns false if the step ends instead.
+    pub(super) fn wait_until_served(&self) -> bool {
+        let waits = |state: &mut State| !state.is_over && !state.is_served;
+        let waited = self.inbox.changed.wait_while(self.inbox.lock(), waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).is_over
+    }
+
+    pub(super) fn is_served(&self) -> bool {
+        self.inbox.lock().is_served
+    }
+
+    /// Notes whether a worker serves the step.
+    pub(super) fn set_served(&self, yes: bool) {
+        self.inbox.lock().is_served = yes;
+        self.inbox.changed.notify_all();
+    }
+
+    /// Tells the user.
+    pub(super) fn tell(&self, what: &str) {
+        (self.tell)(what);
+    }
+
+    /// Ends all waits, because the step has ended.
+    pub(super) fn end(&self) {
+        let mut state = self.inbox.lock();
+        state.is_over = true;
+        state.replies.clear();
+        drop(state);
+        self.inbox.changed.notify_all();
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The carrier may take its time, and no lane needs the lock any more.
+        drop(requests);
+    }
+}
+
+/// Returns whether a request is signed by the manager whose execution has that owner.
+pub(crate) fn is_of_the_manager(request: &[u8], secret: &Secret) -> bool {
+    secret.has_signed(signed::From::Manager, request)
+}

@@ -1,0 +1,417 @@
+//! The lanes of a step whose chunks workers process. A lane has chunks read as a worker thread does, and sends them away;
+//! its second thread takes the results, and hands them to the step's thread as a worker thread does.
+//!
+//! A chunk stays here until its result is there, so that nothing is lost with a message or a worker: it is sent again, and
+//! in the end processed here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::common::Common;
+use super::super::messages::{Buffers, Done, Faulty, FromWorker, Unit, WorkersChannel};
+use super::super::read_chunks::Supply;
+use super::super::sync::{Arc, Mutex, MutexGuard};
+use super::super::worker::process;
+use super::exchange::{Exchange, Received};
+use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, answered};
+use super::travel::{Travelling, compare, pack, unpack};
+use crate::definition::{Failure, Phase, Pipe, Scope};
+use crate::engine::chunk::batch::{Filled, Repeated};
+use crate::engine::faults::panic;
+use crate::repository::SkipPhase;
+
+/// How often the first lane looks whether something is late.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A chunk whose result is awaited.
+struct Awaited<In, Out> {
+    unit: Unit<In, Out>,
+    /// The lane that owns the buffers.
+    channel: usize,
+    /// The position among all requests, by which later ones show that this one is lost.
+    turn: u64,
+    /// When it was sent, or a worker said last that it works on it.
+    heard: Instant,
+    /// How often it was sent.
+    sent: u32,
+}
+
+/// The lanes of a step.
+pub(super) struct Lanes<'s, In, Out, X> {
+    common: Arc<Common<'s>>,
+    exchange: Arc<Exchange>,
+    sender: super::super::channels::WorkerSender<FromWorker<In, Out, X>>,
+    awaited: Mutex<BTreeMap<u64, Awaited<In, Out>>>,
+    /// The chunks that no worker takes.
+    returned: Mutex<Vec<Awaited<In, Out>>>,
+    turns: AtomicU64,
+    /// The latest turn that a worker has begun.
+    begun: AtomicU64,
+    /// Whether a worker was heard since the last look.
+    is_heard: AtomicBool,
+    /// Whether the items of a chunk were compared with what they become.
+    is_compared: AtomicBool,
+    /// What workers said they lack.
+    refusals: Mutex<BTreeSet<String>>,
+    careful: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
+    pub(super) fn new(
+        common: &Arc<Common<'s>>,
+        exchange: &Arc<Exchange>,
+        channel: &WorkersChannel<In, Out, X>,
+        careful: bool,
+    ) -> Self {
+        Self {
+            common: Arc::clone(common),
+            exchange: Arc::clone(exchange),
+            sender: channel.sender().clone(),
+            awaited: Mutex::new(BTreeMap::new()),
+            returned: Mutex::new(Vec::new()),
+            turns: AtomicU64::new(1),
+            begun: AtomicU64::new(0),
+            is_heard: AtomicBool::new(false),
+            is_compared: AtomicBool::new(false),
+            refusals: Mutex::default(),
+            careful,
+        }
+    }
+
+    /// Runs one of the two threads of a lane. Nothing that goes wrong there is lost.
+    fn guarded(&self, work: impl FnOnce()) {
+        if let Err(panicked) = panic::catch(work) {
+            self.sender.send(FromWorker::Lost(self.common.blame(panicked, Phase::Process)));
+        }
+    }
+
+    /// Has chunks read, and sends them.
+    pub(super) fn send_all<S: Supply<In, Out, X>>(
+        &self,
+        channel: &WorkersChannel<In, Out, X>,
+        mut supply: S,
+    ) {
+        self.guarded(|| {
+            while self.exchange.wait_until_served() {
+                let Some(mut buffers) = channel.next_buffers() else { return };
+                buffers.outputs.clear();
+                buffers.records.clear();
+                let Some(unit) = supply.next(channel, buffers, &self.common) else { return };
+                self.post(unit, channel.number);
+            }
+        });
+    }
+
+    fn post(&self, unit: Unit<In, Out>, channel: usize) {
+        if unit.buffers.records.is_empty() && unit.buffers.unread.is_empty() {
+            let (number, buffers, end) = (unit.number, unit.buffers, unit.end);
+            let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
+            self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
+            return;
+        }
+        let checked = if self.is_compared.swap(true, Ordering::Relaxed) {
+            Ok(())
+        } else {
+            compare(&unit.buffers.records).map_err(|failure| of_items(failure, "read"))
+        };
+        match checked.and_then(|()| self.message(&unit)) {
+            Ok(message) => {
+                let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+                let awaited = Awaited { unit, channel, turn, heard: Instant::now(), sent: 1 };
+                lock(&self.awaited).insert(awaited.unit.number, awaited);
+                self.exchange.send(message);
+            }
+            Err(failure) => self.fail(unit, channel, failure),
+        }
+    }
+
+    fn message(&self, unit: &Unit<In, Out>) -> Result<Vec<u8>, Failure> {
+        let Buffers { records, unread, .. } = &unit.buffers;
+        let head = ChunkHead {
+            number: unit.number,
+            careful: self.careful,
+            unread: unread.iter().map(|(before, _)| *before).collect(),
+            is_fatal: unit.end.fatal.is_some(),
+        };
+        let mut message = self.exchange.request(&Ask::Chunk(head))?;
+        pack(&mut message, records)?;
+        if message.len() > self.exchange.longest {
+            return Err(Failure::new(format!(
+                "a chunk of {} items is {} bytes long, and at most {} can be sent to a worker: lower `chunk`",
+                records.len(),
+                message.len(),
+                self.exchange.longest
+            ))
+            .fatal());
+        }
+        Ok(message)
+    }
+
+    fn hand_over(&self, done: Done<In, Out>) {
+        self.sender.send(FromWorker::Done(done));
+    }
+
+    /// Ends the step with a failure once it comes to that chunk.
+    fn fail(&self, unit: Unit<In, Out>, channel: usize, failure: Failure) {
+        let Unit { number, buffers, mut end } = unit;
+        end.fatal = Some(failure.during(Phase::Process));
+        let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
+        self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
+    }
+
+    /// Takes results until the step ends. The first lane also sees to what is late.
+    pub(super) fn receive_all<P, const CAREFUL: bool>(&self, is_first: bool)
+    where
+        P: Pipe<In = In, Out = Out>,
+    {
+        self.guarded(|| {
+            if !is_first {
+                loop {
+                    match self.exchange.receive(Duration::from_mins(1)) {
+                        Received::Reply(reply) => self.take(&reply),
+                        Received::Nothing => {}
+                        Received::Over => return,
+                    }
+                }
+            }
+            let own = self.common.own();
+            let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
+            let mut processor = None;
+            let mut keeper = Keeper::new(self.exchange.patience);
+            loop {
+                match self.exchange.receive(LOOK.min(self.exchange.patience / 12)) {
+                    Received::Reply(reply) => self.take(&reply),
+                    Received::Nothing => {}
+                    Received::Over => return,
+                }
+                keeper.look(self);
+                for Awaited { unit, channel, .. } in mem::take(&mut *lock(&self.returned)) {
+                    if processor.is_none() {
+                        match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
+                            Ok(opened) => processor = Some(opened),
+                            Err(failure) => {
+                                self.fail(unit, channel, failure.during(Phase::Open));
+                                continue;
+                            }
+                        }
+                    }
+                    let open = processor.take().expect("it was opened just now");
+                    let (done, after) = process::<_, _, CAREFUL>(&self.common, channel, unit, open);
+                    processor = after;
+                    self.hand_over(done);
+                }
+            }
+        });
+    }
+
+    fn take(&self, reply: &[u8]) {
+        if !self.exchange.is_ours(reply) {
+            tracing::debug!(bytes = reply.len(), "dropped a reply that no worker of this step has sent");
+            return;
+        }
+        self.is_heard.store(true, Ordering::Relaxed);
+        let Some((answer, outputs)) = answered(reply) else {
+            tracing::debug!(bytes = reply.len(), "dropped a reply that cannot be read");
+            return;
+        };
+        match answer {
+            Answer::Ready(worker) => {
+                tracing::debug!(worker, "a worker processes chunks of the step");
+                self.exchange.set_served(true);
+            }
+            Answer::Begun(number) => {
+                if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
+                    awaited.heard = Instant::now();
+                    self.begun.fetch_max(awaited.turn, Ordering::Relaxed);
+                }
+            }
+            Answer::Refused(number, why) => {
+                if lock(&self.refusals).insert(why.clone()) {
+                    self.exchange.tell(&format!("a worker does not process its chunks: {why}"));
+                }
+                let awaited = number.and_then(|number| lock(&self.awaited).remove(&number));
+                lock(&self.returned).extend(awaited);
+            }
+            Answer::Chunk(result) => {
+                // The first answer counts.
+                let Some(awaited) = lock(&self.awaited).remove(&result.number) else { return };
+                self.begun.fetch_max(awaited.turn, Ordering::Relaxed);
+                let Awaited { unit, channel, .. } = awaited;
+                match unpack::<Out>(outputs) {
+                    Ok(outputs) => self.hand_over(self.done(unit, channel, *result, outputs)),
+                    Err(failure) => self.fail(unit, channel, of_items(failure, "put out")),
+                }
+            }
+        }
+    }
+
+    /// The chunk with what a worker has made of it.
+    fn done(
+        &self,
+        unit: Unit<In, Out>,
+        channel: usize,
+        result: ChunkResult,
+        outputs: Vec<Out>,
+    ) -> Done<In, Out> {
+        let Unit { number, mut buffers, mut end } = unit;
+        let ChunkResult { read, filtered, records, skipped, sources, faults, repeated, fatal, .. } = result;
+        let mut unread = mem::take(&mut buffers.unread).into_iter();
+        let mut items = if faults.is_empty() && repeated.is_empty() {
+            Items(BTreeMap::new())
+        } else {
+            Items::of(&mut buffers.records, unread.as_slice())
+        };
+        let received = |failure: super::failure::SentFailure| failure.received(self.common.info);
+        let faults = faults
+            .into_iter()
+            .filter_map(|SentFault { source, failure, is_held }| {
+                let (phase, failure) = match failure {
+                    None => (SkipPhase::Read, unread.next()?.1),
+                    Some(failure) => (SkipPhase::Process, received(failure)),
+                };
+                let item = if is_held { items.take(source) } else { None };
+                Some(Faulty { phase, source, failure, item })
+            })
+            .collect();
+        let repeated = repeated
+            .into_iter()
+            .map(|SentRepeated { source, attempts, is_held }| Repeated {
+                source,
+                attempts: attempts.into_iter().map(|(failure, retry)| (received(failure), retry)).collect(),
+                item: if is_held { items.take(source) } else { None },
+            })
+            .collect();
+        buffers.outputs.items = outputs;
+        buffers.outputs.sources = sources;
+        end.panicked_on =
+            result.panicked_on.or(end.panicked_on.filter(|_| matches!(fatal, Some(Fatal::InReading))));
+        end.fatal = match fatal {
+            None => None,
+            Some(Fatal::InReading) => end.fatal.take(),
+            Some(Fatal::InProcessing(failure)) => Some(received(failure)),
+        };
+        let filled = Filled { read, filtered, records, skipped, ended: false };
+        Done { number, channel, buffers, filled, faults, repeated, end }
+    }
+}
+
+/// The failure of items that cannot travel.
+fn of_items(failure: Failure, which: &str) -> Failure {
+    failure.noting(format!("this is about the items that are {which}"))
+}
+
+/// The items of a chunk by the numbers of their records.
+struct Items<In>(BTreeMap<u32, In>);
+
+impl<In> Items<In> {
+    fn of(items: &mut Vec<In>, unread: &[(usize, Failure)]) -> Self {
+        let mut unread = unread.iter().map(|(before, _)| *before).peekable();
+        let mut source = 0;
+        let numbered = items.drain(..).enumerate().map(|(number, item)| {
+            while unread.next_if(|before| *before <= number).is_some() {
+                source += 1;
+            }
+            source += 1;
+            (source - 1, item)
+        });
+        Self(numbered.collect())
+    }
+
+    fn take(&mut self, source: u32) -> Option<In> {
+        self.0.remove(&source)
+    }
+}
+
+/// Sees to what is late.
+struct Keeper {
+    last_heard: Instant,
+    last_asked: Option<Instant>,
+    alone_since: Instant,
+    told: bool,
+    patience: Duration,
+}
+
+impl Keeper {
+    fn new(patience: Duration) -> Self {
+        let now = Instant::now();
+        Self { last_heard: now, last_asked: None, alone_since: now, told: false, patience }
+    }
+
+    fn look<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>) {
+        let now = Instant::now();
+        if lanes.is_heard.swap(false, Ordering::Relaxed) {
+            self.last_heard = now;
+        }
+        if lanes.common.give_up.is_raised() {
+            let awaited = mem::take(&mut *lock(&lanes.awaited));
+            if !awaited.is_empty() {
+                let stopped = Failure::new("the job is to stop").interrupted();
+                lanes.sender.send(FromWorker::Lost(stopped));
+            }
+            return;
+        }
+        let is_served = lanes.exchange.is_served();
+        if is_served {
+            self.alone_since = now;
+        } else {
+            self.ask(lanes, now);
+        }
+        let begun = lanes.begun.load(Ordering::Relaxed);
+        let is_silent = now - self.last_heard >= self.patience;
+        let mut awaited = lock(&lanes.awaited);
+        let late: Vec<u64> = awaited
+            .iter()
+            .filter(|(_, it)| now - it.heard >= self.patience && (it.turn < begun || is_silent || !is_served))
+            .map(|(number, _)| *number)
+            .collect();
+        let mut gone = false;
+        for number in late {
+            let Some(chunk) = awaited.get_mut(&number) else { continue };
+            if !is_served || is_silent && chunk.sent > 1 {
+                // Nobody is there any more.
+                gone |= is_served;
+                lock(&lanes.returned).extend(awaited.remove(&number));
+                continue;
+            }
+            chunk.heard = now;
+            chunk.sent += 1;
+            chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
+            match lanes.message(&chunk.unit) {
+                Ok(message) => lanes.exchange.send(message),
+                // It could be written before; it is processed here.
+                Err(_) => lock(&lanes.returned).extend(awaited.remove(&number)),
+            }
+        }
+        drop(awaited);
+        if gone {
+            lanes.exchange.set_served(false);
+            lanes.exchange.tell("no worker answers any more; its threads go on alone until one does");
+        }
+    }
+
+    /// Asks for a worker.
+    fn ask<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
+        if self.last_asked.is_none_or(|last| now - last >= self.patience / 6) {
+            self.last_asked = Some(now);
+            match lanes.exchange.request(&Ask::Ready) {
+                Ok(message) => lanes.exchange.send(message),
+                Err(error) => tracing::warn!(%error, "workers cannot be asked"),
+            }
+        }
+        if !self.told && now - self.alone_since >= self.patience / 3 {
+            self.told = true;
+            let why = lock(&lanes.refusals).first().cloned();
+            lanes.exchange.tell(&match why {
+                Some(why) => format!("no worker processes its chunks, so its threads do it alone: {why}"),
+                None => "no worker of this very build processes its chunks, so its threads do it alone: start one with the command `worker`".to_owned(),
+            });
+        }
+    }
+}

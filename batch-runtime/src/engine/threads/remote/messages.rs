@@ -1,0 +1,133 @@
+//! What a manager and the workers that process its chunks send each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::codec;
+use super::failure::SentFailure;
+use super::signed::body;
+
+/// The version of these messages.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// The step that a message is about. It begins each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct StepKey {
+    pub(crate) protocol: u32,
+    pub(crate) instance: i64,
+    pub(crate) execution: i64,
+    pub(crate) epoch: u64,
+    pub(crate) id: i64,
+}
+
+/// What a worker needs to open the processors of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StepHead {
+    /// The hash of the manager's executable.
+    pub(crate) build: String,
+    pub(crate) job: String,
+    /// Its place in the job.
+    pub(crate) path: String,
+    pub(crate) starts: u32,
+    /// How long ago it began, in milliseconds.
+    pub(crate) age: u64,
+    /// The values in the contexts of the step and of the job when it began, as JSON.
+    pub(crate) values: Option<(String, String)>,
+    /// How often a worker says that it is still at a chunk, in milliseconds.
+    pub(crate) sign_every: u64,
+}
+
+/// What a manager asks for. It follows key and head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ask {
+    /// Whether anybody can process chunks of the step.
+    Ready,
+    /// To process the items that follow.
+    Chunk(ChunkHead),
+}
+
+/// A chunk without its items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChunkHead {
+    pub(crate) number: u64,
+    /// Whether single items are told apart.
+    pub(crate) careful: bool,
+    /// The records that could not be read, each by the number of items before it.
+    pub(crate) unread: Vec<usize>,
+    /// Whether nothing could be read after the last of them, so that the step fails after this chunk.
+    pub(crate) is_fatal: bool,
+}
+
+/// What a worker says. It follows the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// Its name follows: it can process chunks of the step.
+    Ready(String),
+    /// It works on the chunk of that number.
+    Begun(u64),
+    /// It cannot process chunks of the step; of a chunk, the number.
+    Refused(Option<u64>, String),
+    /// The chunk, whose outputs follow.
+    Chunk(Box<ChunkResult>),
+}
+
+/// A processed chunk without its outputs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ChunkResult {
+    pub(crate) number: u64,
+    pub(crate) read: u64,
+    pub(crate) filtered: u64,
+    pub(crate) records: u32,
+    pub(crate) skipped: u64,
+    /// For each output the record that it stems from, if items are told apart.
+    pub(crate) sources: Vec<u32>,
+    pub(crate) faults: Vec<SentFault>,
+    pub(crate) repeated: Vec<SentRepeated>,
+    pub(crate) fatal: Option<Fatal>,
+    /// The record that a processor panicked on.
+    pub(crate) panicked_on: Option<u32>,
+}
+
+/// Why the step cannot go on after a chunk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Fatal {
+    /// The manager knows: it could not read on.
+    InReading,
+    InProcessing(SentFailure),
+}
+
+/// A record that could not be read or processed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SentFault {
+    pub(crate) source: u32,
+    /// `None` if it could not be read: the manager knows why.
+    pub(crate) failure: Option<SentFailure>,
+    /// Whether the item is still there after the failure.
+    pub(crate) is_held: bool,
+}
+
+/// The calls for one record that were retried.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SentRepeated {
+    pub(crate) source: u32,
+    pub(crate) attempts: Vec<(SentFailure, u32)>,
+    pub(crate) is_held: bool,
+}
+
+/// The step that a message is about, which tells whose signature it must have; `None` if it is no message of this version.
+pub(crate) fn key_of(message: &[u8]) -> Option<StepKey> {
+    codec::read(&mut body(message)).ok().filter(|key: &StepKey| key.protocol == PROTOCOL)
+}
+
+/// Takes the head and the question of a request. The items are left.
+pub(crate) fn asked(message: &[u8]) -> Option<(StepHead, Ask, &[u8])> {
+    let mut rest = body(message);
+    let _: StepKey = codec::read(&mut rest).ok()?;
+    Some((codec::read(&mut rest).ok()?, codec::read(&mut rest).ok()?, rest))
+}
+
+/// Takes the answer of a reply. The outputs are left.
+pub(super) fn answered(message: &[u8]) -> Option<(Answer, &[u8])> {
+    let mut rest = body(message);
+    let _: StepKey = codec::read(&mut rest).ok()?;
+    Some((codec::read(&mut rest).ok()?, rest))
+}

@@ -1,0 +1,87 @@
+//! Has workers in other processes process chunks of a step with `remote`, beside its own threads.
+//!
+//! A worker is one more lane of the pipeline. The records of a chunk go to it in a message, and what comes back is what a
+//! worker thread would have handed to the step's thread ([`lane`]). Order, judgement, commit and positions know no
+//! difference. The worker runs the same code over the records that a worker thread runs ([`serve`]).
+//!
+//! Messages may be lost, doubled, late or forged: a result counts once, if it is signed with the name of the execution's
+//! owner, which only the repository tells ([`signed`]). What stays unanswered is sent again, and processed here if nobody
+//! answers.
+
+mod codec;
+mod exchange;
+mod failure;
+mod lane;
+mod messages;
+mod serve;
+mod shape;
+mod signed;
+#[cfg(test)]
+mod tests;
+mod travel;
+
+use std::thread::Scope as Threads;
+
+use super::common::Common;
+use super::lanes::{Beside, LaneEnd};
+use super::read_chunks::Supply;
+use super::sync::Arc;
+use super::{named, not_started};
+use crate::definition::{Phase, Pipe};
+use crate::engine::step::{Halt, StepRun};
+use exchange::Exchange;
+use lane::Lanes;
+
+pub(crate) use exchange::{RemoteRun, is_of_the_manager};
+pub(crate) use messages::{Ask, StepHead, StepKey, asked, key_of};
+pub use serve::RemoteStep;
+pub(crate) use serve::{At, Served, Serving, short_reply};
+pub(crate) use signed::Secret;
+pub use travel::{Travelling, Travels};
+
+/// Workers in other processes, if the run has a carrier to them.
+#[derive(Debug)]
+pub(crate) enum Workers {}
+
+impl<P: Pipe<In: Travelling, Out: Travelling>> Beside<P> for Workers {
+    type Way = Arc<Exchange>;
+
+    fn open(run: &StepRun<'_>) -> Result<Option<Arc<Exchange>>, Halt> {
+        let Some(remote) = &run.remote else { return Ok(None) };
+        let exchange = Exchange::open(run, remote);
+        exchange
+            .map(|exchange| Some(Arc::new(exchange)))
+            .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))
+    }
+
+    fn at_end(way: &Arc<Exchange>) -> Option<Box<dyn Fn() + Send + Sync>> {
+        let exchange = Arc::clone(way);
+        Some(Box::new(move || exchange.end()))
+    }
+
+    fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
+        way: &Arc<Exchange>,
+        threads: &'scope Threads<'scope, 'env>,
+        common: &Arc<Common<'env>>,
+        ends: Vec<LaneEnd<P, X, S>>,
+    ) -> Result<(), Halt>
+    where
+        X: Send + 'scope,
+        S: Supply<P::In, P::Out, X> + Send + 'scope,
+        P::In: 'scope,
+        P::Out: 'scope,
+    {
+        let Some((first, _)) = ends.first() else { return Ok(()) };
+        let lanes = Arc::new(Lanes::new(common, way, first, CAREFUL));
+        for (number, (channel, supply)) in ends.into_iter().enumerate() {
+            let (sends, receives) = (Arc::clone(&lanes), Arc::clone(&lanes));
+            named(common.info, "sender")
+                .spawn_scoped(threads, move || sends.send_all(&channel, supply))
+                .map_err(not_started)?;
+            named(common.info, "taker")
+                .spawn_scoped(threads, move || receives.receive_all::<P, CAREFUL>(number == 0))
+                .map_err(not_started)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! A worker's side: opens the processors of a step, and processes the chunks that a manager sends.
+
+use std::fmt;
+
+use super::super::common::Common;
+use super::super::messages::{Buffers, Done, Faulty, Unit, UnitEnd};
+use super::super::sync::Arc;
+use super::super::worker::process;
+use super::codec;
+use super::failure::SentFailure;
+use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, StepKey};
+use super::signed::{From, Secret, begin};
+use super::travel::{Travelling, compare, pack, unpack};
+use crate::definition::{
+    Binding, Environment, Failure, Faults, Phase, Pipe, Scope, StepContext, StepInfo, StopSignal,
+};
+use crate::engine::chunk::batch::Repeated;
+use crate::engine::faults::panic;
+use crate::engine::faults::retry::Retrying;
+use crate::engine::step::of_role;
+use crate::repository::SkipPhase;
+
+/// A step whose chunks workers process, for its options.
+#[derive(Clone, Copy)]
+pub struct RemoteStep {
+    /// Processes the chunks of requests until there are no more.
+    pub(crate) serve: fn(&mut Serving<'_>),
+}
+
+impl RemoteStep {
+    /// The chunks of a pipe.
+    #[must_use]
+    pub const fn of<P: Pipe<In: Travelling, Out: Travelling>>() -> Self {
+        Self { serve: serve::<P> }
+    }
+}
+
+impl fmt::Debug for RemoteStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteStep").finish_non_exhaustive()
+    }
+}
+
+/// A step that is open in a worker.
+pub(crate) struct Serving<'s> {
+    common: Arc<Common<'s>>,
+    key: StepKey,
+    secret: Secret,
+    longest: usize,
+    /// The name of the worker, for messages.
+    name: String,
+    /// Waits for the next request; `None` if the step is to be closed.
+    next: &'s mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
+    /// Takes what became of it.
+    served: &'s mut dyn FnMut(Served),
+}
+
+/// What became of a request.
+pub(crate) enum Served {
+    /// This is the answer.
+    Answer(Vec<u8>),
+    /// A stop interrupted it: somebody else is to process it.
+    Interrupted,
+}
+
+/// Where a step is served.
+pub(crate) struct At<'s> {
+    pub(crate) info: &'static StepInfo,
+    pub(crate) bindings: Vec<&'s [Binding]>,
+    pub(crate) environment: &'s Environment,
+    pub(crate) context: StepContext,
+    pub(crate) retrying: Retrying,
+    pub(crate) stop: StopSignal,
+}
+
+impl<'s> Serving<'s> {
+    pub(crate) fn new(
+        at: At<'s>,
+        (key, secret, longest, name): (StepKey, Secret, usize, String),
+        next: &'s mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
+        served: &'s mut dyn FnMut(Served),
+    ) -> Self {
+        let At { info, bindings, environment, context, retrying, stop } = at;
+        let common = Common {
+            info,
+            // The manager has cut the chunks.
+            chunk: usize::MAX,
+            environment,
+            context: Arc::new(context),
+            retrying,
+            bindings,
+            cancelled: Arc::default(),
+            give_up: stop,
+            at_end: None,
+        };
+        Self { common: Arc::new(common), key, secret, longest, name, next, served }
+    }
+
+    fn reply(&self, answer: &Answer) -> Result<Vec<u8>, Failure> {
+        reply(self.key, answer)
+    }
+
+    fn send(&mut self, message: Vec<u8>) {
+        (self.served)(Served::Answer(self.secret.sign(From::Worker, message)));
+    }
+
+    /// Whether a processor has put a value into a context. It would be lost here.
+    fn has_put(&self) -> bool {
+        self.common.context.values.changed() || self.common.environment.job.values.changed()
+    }
+}
+
+/// Begins a reply.
+fn reply(key: StepKey, answer: &Answer) -> Result<Vec<u8>, Failure> {
+    let mut message = begin();
+    codec::write(&mut message, &key)
+        .and_then(|()| codec::write(&mut message, answer))
+        .map_err(Failure::new)?;
+    Ok(message)
+}
+
+/// A signed reply that a worker refuses the requests of a step, or works on a chunk of it.
+pub(crate) fn short_reply(
+    key: StepKey,
+    secret: &Secret,
+    number: Option<u64>,
+    why: Option<&str>,
+) -> Option<Vec<u8>> {
+    let answer = match (why, number) {
+        (Some(why), number) => Answer::Refused(number, why.to_owned()),
+        (None, number) => Answer::Begun(number?),
+    };
+    Some(secret.sign(From::Worker, reply(key, &answer).ok()?))
+}
+
+fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
+    let common = Arc::clone(&serving.common);
+    let own = common.own();
+    let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
+    let mut open = None;
+    let mut is_compared = false;
+    while let Some((ask, items)) = (serving.next)() {
+        let number = match &ask {
+            Ask::Ready => None,
+            Ask::Chunk(head) => Some(head.number),
+        };
+        let opened = match open.take() {
+            Some(opened) => Ok(opened),
+            None => panic::catch(|| P::processor(&scope)).and_then(|opened| opened),
+        };
+        let processor = match opened {
+            Ok(processor) => processor,
+            Err(failure) => {
+                let why = of_role(common.info, failure, "processor").during(Phase::Open).to_string();
+                let refused = serving.reply(&Answer::Refused(number, why));
+                refused.map_or_else(|_| (), |message| serving.send(message));
+                continue;
+            }
+        };
+        let Ask::Chunk(head) = ask else {
+            open = Some(processor);
+            let ready = serving.reply(&Answer::Ready(serving.name.clone()));
+            ready.map_or_else(|_| (), |message| serving.send(message));
+            continue;
+        };
+        let number = head.number;
+        let worked = unpack::<P::In>(&items).map(|records| {
+            let unit = unit::<P>(head.clone(), records);
+            if head.careful {
+                process::<_, _, true>(&common, 0, unit, processor)
+            } else {
+                process::<_, _, false>(&common, 0, unit, processor)
+            }
+        });
+        let answered = worked.and_then(|(done, after)| {
+            open = after;
+            if serving.has_put() {
+                return Err(Failure::new(
+                    "a processor has put a value into a context, and a worker's contexts are not saved: return what is to be \
+                     kept as an item, or drop `remote`",
+                )
+                .fatal());
+            }
+            let outputs = &done.buffers.outputs.items;
+            if !is_compared && !outputs.is_empty() {
+                is_compared = true;
+                compare(outputs)?;
+            }
+            let Some(result) = result(&done, common.info.options.faults) else { return Ok(None) };
+            let mut message = serving.reply(&Answer::Chunk(Box::new(result)))?;
+            pack(&mut message, outputs)?;
+            if message.len() > serving.longest {
+                return Err(Failure::new(format!(
+                    "a chunk of {} items that are put out is {} bytes long, and at most {} can be sent back: lower `chunk`",
+                    outputs.len(),
+                    message.len(),
+                    serving.longest
+                ))
+                .fatal());
+            }
+            Ok(Some(message))
+        });
+        match answered {
+            Ok(Some(message)) => serving.send(message),
+            Ok(None) => (serving.served)(Served::Interrupted),
+            Err(failure) => {
+                let failure = failure.during(Phase::Process);
+                let failed = failed(number, &failure, common.info.options.faults);
+                let message = serving.reply(&Answer::Chunk(Box::new(failed))).and_then(|mut message| {
+                    pack::<P::Out>(&mut message, &[])?;
+                    Ok(message)
+                });
+                message.map_or_else(|_| (), |message| serving.send(message));
+            }
+        }
+    }
+}
+
+/// Stands for the failure of a record that the manager could not read.
+#[derive(Debug)]
+struct Unread;
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("could not be read")
+    }
+}
+
+impl std::error::Error for Unread {}
+
+fn unit<P: Pipe>(head: ChunkHead, records: Vec<P::In>) -> Unit<P::In, P::Out> {
+    let ChunkHead { number, unread, is_fatal, .. } = head;
+    let unread = unread.into_iter().map(|before| (before, Failure::new(Unread))).collect();
+    let buffers = Buffers { records, unread, ..Buffers::new() };
+    let end = UnitEnd { fatal: is_fatal.then(|| Failure::new(Unread)), ..UnitEnd::default() };
+    Unit { number, buffers, end }
+}
+
+/// The chunk as it is sent; `None` if a stop interrupted it.
+fn result<In, Out>(done: &Done<In, Out>, rules: &Faults) -> Option<ChunkResult> {
+    let Done { number, buffers, filled, faults, repeated, end, .. } = done;
+    let sent = |failure: &Failure| SentFailure::of(failure, rules);
+    let is_interrupted =
+        faults.iter().map(|faulty| &faulty.failure).chain(&end.fatal).any(Failure::is_interrupted);
+    if is_interrupted {
+        return None;
+    }
+    let faults = faults.iter().map(|Faulty { phase, source, failure, item }| SentFault {
+        source: *source,
+        failure: (*phase != SkipPhase::Read).then(|| sent(failure)),
+        is_held: item.is_some(),
+    });
+    let repeated = repeated.iter().map(|Repeated { source, attempts, item }| SentRepeated {
+        source: *source,
+        attempts: attempts.iter().map(|(failure, retry)| (sent(failure), *retry)).collect(),
+        is_held: item.is_some(),
+    });
+    Some(ChunkResult {
+        number: *number,
+        read: filled.read,
+        filtered: filled.filtered,
+        records: filled.records,
+        skipped: filled.skipped,
+        sources: buffers.outputs.sources.clone(),
+        faults: faults.collect(),
+        repeated: repeated.collect(),
+        fatal: end.fatal.as_ref().map(|failure| match failure.find::<Unread>() {
+            Some(_) => Fatal::InReading,
+            None => Fatal::InProcessing(sent(failure)),
+        }),
+        panicked_on: end.panicked_on,
+    })
+}
+
+/// A chunk that could not be processed as a whole.
+fn failed(number: u64, failure: &Failure, rules: &Faults) -> ChunkResult {
+    ChunkResult {
+        number,
+        read: 0,
+        filtered: 0,
+        records: 0,
+        skipped: 0,
+        sources: Vec::new(),
+        faults: Vec::new(),
+        repeated: Vec::new(),
+        fatal: Some(Fatal::InProcessing(SentFailure::of(failure, rules))),
+        panicked_on: None,
+    }
+}

@@ -1,0 +1,74 @@
+//! Items on their way between processes.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec;
+use super::shape::Shape;
+use crate::definition::Failure;
+use crate::engine::faults::panic;
+
+/// Items that are sent to workers, or come back from them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to workers and back, as `remote` requires",
+    label = "yields `{Self}`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`, and let it own what it holds (`String` for `&str`); or drop `remote`"
+)]
+pub trait Travels {
+    /// Named by generated code to check the trait.
+    const IS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send> Travels for T {}
+
+/// The same, for bounds: it names what such items can do.
+pub trait Travelling: Serialize + DeserializeOwned + Send {}
+
+impl<T: Serialize + DeserializeOwned + Send> Travelling for T {}
+
+/// At most so many items of a first chunk are compared with what they become on their way.
+const COMPARED: usize = 1_000;
+
+/// Adds items to a message.
+pub(super) fn pack<T: Travelling>(message: &mut Vec<u8>, items: &[T]) -> Result<(), Failure> {
+    panic::catch(|| codec::write(message, items))?.map_err(|error| {
+        let number = items.iter().position(|item| codec::write(&mut Vec::new(), item).is_err());
+        let which = number.map_or_else(String::new, |number| format!(" {} of the chunk", number + 1));
+        Failure::new(error).fatal().noting(format!(
+            "item{which} cannot be sent between processes: change its type, or drop `remote`"
+        ))
+    })
+}
+
+/// Takes the items of a message.
+pub(super) fn unpack<T: Travelling>(mut message: &[u8]) -> Result<Vec<T>, Failure> {
+    panic::catch(|| codec::read(&mut message))?.map_err(|error| {
+        Failure::new(error).fatal().noting(
+            "an item cannot be read again after it was sent between processes: its `Deserialize` does not take what its \
+             `Serialize` gives; change its type, or drop `remote`",
+        )
+    })
+}
+
+/// Fails if an item of a first chunk is another one after it was sent.
+pub(super) fn compare<T: Travelling>(items: &[T]) -> Result<(), Failure> {
+    let items = &items[..items.len().min(COMPARED)];
+    let mut message = Vec::new();
+    pack(&mut message, items)?;
+    let arrived: Vec<T> = unpack(&message)?;
+    for (number, (before, after)) in items.iter().zip(&arrived).enumerate() {
+        let shapes = panic::catch(|| Ok((Shape::of(before)?, Shape::of(after)?)))?;
+        let (before, after) =
+            shapes.map_err(|error: super::shape::ShapeError| Failure::new(error).fatal())?;
+        if let Some(difference) = before.difference(&after) {
+            return Err(Failure::new(format!(
+                "item {} of the chunk changes on its way to another process: {difference}",
+                number + 1
+            ))
+            .fatal()
+            .noting("let `Serialize` and `Deserialize` of its type agree, or drop `remote`"));
+        }
+    }
+    Ok(())
+}

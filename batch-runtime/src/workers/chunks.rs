@@ -1,0 +1,236 @@
+//! A worker's slots for chunks: each takes requests from a carrier, and keeps the processors of the last steps open.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use super::carrier::{ChunkAnswer, ChunkOffer};
+use super::remote_chunks::RemoteChunks;
+use crate::definition::{ExecutionId, StopSignal};
+use crate::engine::ClaimedRunner;
+use crate::engine::remote::{
+    Ask, Secret, Served, StepHead, StepKey, asked, is_of_the_manager, key_of, short_reply,
+};
+use crate::repository::{BatchStatus, Repository, RepositoryError};
+
+/// How many steps a slot keeps open.
+const MOST_OPEN: usize = 4;
+/// Between two looks whether the worker is to drain.
+const LOOK: Duration = Duration::from_millis(200);
+/// After so long without a request the slot closes its steps.
+const IDLE: Duration = Duration::from_secs(30);
+/// For so long the worker believes that an execution still runs.
+const BELIEVED: Duration = Duration::from_secs(5);
+/// After a refusal another worker may be quicker.
+const AFTER_REFUSAL: Duration = Duration::from_millis(500);
+
+/// The slots of a worker that take chunks.
+pub(super) struct ChunkSlots<'w> {
+    pub(super) repository: &'w dyn Repository,
+    pub(super) runner: &'w ClaimedRunner,
+    pub(super) chunks: &'w RemoteChunks,
+    pub(super) drain: &'w StopSignal,
+    /// The name of the worker, for messages.
+    pub(super) name: String,
+    pub(super) executions: Mutex<BTreeMap<i64, Execution>>,
+}
+
+/// What the repository says about an execution.
+#[derive(Clone)]
+pub(super) struct Execution {
+    secret: Secret,
+    epoch: u64,
+    runs: bool,
+    looked: Instant,
+}
+
+/// A step that a thread of its own keeps open.
+struct Open {
+    key: StepKey,
+    requests: Sender<(Ask, Vec<u8>)>,
+    outcomes: Receiver<Outcome>,
+}
+
+/// What became of a request.
+enum Outcome {
+    Served(Served),
+    /// The step cannot be opened.
+    Refused(String),
+}
+
+/// What is done with a request.
+enum Verdict {
+    /// It is settled.
+    Settled,
+    /// It is offered again.
+    Again,
+}
+
+impl ChunkSlots<'_> {
+    /// Takes and processes chunks, one after the other. `busy` is told when it begins and ends one.
+    pub(super) fn slot(&self, busy: &(dyn Fn(bool) + Sync)) {
+        let queues: Vec<String> = (self.runner.jobs())
+            .filter(|job| crate::engine::has_remote_steps(job))
+            .map(|job| self.chunks.queue(self.repository, job))
+            .collect();
+        if queues.is_empty() {
+            return;
+        }
+        let mut offers = match self.chunks.carrier().offers(&queues) {
+            Ok(offers) => offers,
+            Err(error) => {
+                tracing::warn!(%error, "the worker takes no chunks");
+                return;
+            }
+        };
+        thread::scope(|scope| {
+            let mut open = VecDeque::new();
+            let mut last = Instant::now();
+            while !self.drain.is_raised() {
+                let Some(ChunkOffer { request, answer }) = offers.next(LOOK) else {
+                    if last.elapsed() >= IDLE {
+                        open.clear();
+                    }
+                    continue;
+                };
+                busy(true);
+                if let Verdict::Settled = self.take(scope, &mut open, request, &*answer) {
+                    answer.settle();
+                }
+                busy(false);
+                last = Instant::now();
+            }
+        });
+    }
+
+    fn take<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        open: &mut VecDeque<Open>,
+        mut request: Vec<u8>,
+        answer: &dyn ChunkAnswer,
+    ) -> Verdict {
+        let dropped = |why: &str| {
+            tracing::debug!(bytes = request.len(), why, "dropped a request");
+            Verdict::Settled
+        };
+        let Some(key) = key_of(&request) else { return dropped("it is none of this version") };
+        let execution = match self.execution(&key) {
+            Ok(Some(execution)) => execution,
+            Ok(None) => return dropped("there is no such execution"),
+            Err(error) => {
+                tracing::warn!(%error, "the worker cannot look at the repository");
+                thread::sleep(LOOK);
+                return Verdict::Again;
+            }
+        };
+        if !is_of_the_manager(&request, &execution.secret) {
+            return dropped("no manager has signed it");
+        }
+        if !execution.runs || execution.epoch != key.epoch {
+            return dropped("its execution has ended");
+        }
+        let Some((head, ask, items)) = asked(&request) else { return dropped("it cannot be read") };
+        let items = items.len();
+        let items = request.split_off(request.len() - items);
+        let number = match &ask {
+            Ask::Ready => None,
+            Ask::Chunk(chunk) => Some(chunk.number),
+        };
+        let say = |why: Option<&str>| {
+            if let Some(reply) = short_reply(key, &execution.secret, number, why) {
+                answer.send(reply);
+            }
+        };
+        let refuse = |why: &str| {
+            tracing::warn!(job = head.job, step = head.path, why, "refused a chunk");
+            say(Some(why));
+            thread::sleep(AFTER_REFUSAL);
+            Verdict::Settled
+        };
+        if head.build != self.chunks.build_name() {
+            return refuse(&format!("{} is another build of the program", self.name));
+        }
+        say(None);
+        let sign_every = Duration::from_millis(head.sign_every);
+        let at = open.iter().position(|step| step.key == key);
+        let step = match at.and_then(|at| open.remove(at)) {
+            Some(step) => step,
+            None => self.open(scope, key, head.clone(), execution.secret.clone()),
+        };
+        if step.requests.send((ask, items)).is_err() {
+            return refuse("its processors could not be kept open");
+        }
+        let outcome = loop {
+            match step.outcomes.recv_timeout(sign_every) {
+                Ok(outcome) => break outcome,
+                Err(RecvTimeoutError::Timeout) => say(None),
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Outcome::Refused("its processors could not be kept open".to_owned());
+                }
+            }
+        };
+        match outcome {
+            Outcome::Refused(why) => return refuse(&format!("{}: {why}", self.name)),
+            Outcome::Served(Served::Answer(reply)) => answer.send(reply),
+            Outcome::Served(Served::Interrupted) => return Verdict::Again,
+        }
+        open.push_back(step);
+        if open.len() > MOST_OPEN {
+            open.pop_front();
+        }
+        Verdict::Settled
+    }
+
+    /// Opens a step in a thread of its own, which ends when the slot drops it.
+    fn open<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        key: StepKey,
+        head: StepHead,
+        secret: Secret,
+    ) -> Open {
+        let (requests, taken) = channel();
+        let (says, outcomes) = channel();
+        let thread = thread::Builder::new().name(format!("chunks of {}", head.path));
+        let spawned = thread.spawn_scoped(scope, move || {
+            let parts = (key, secret, self.chunks.carrier().longest(), self.name.clone());
+            let mut next = || taken.recv().ok();
+            // The slot waits for each outcome, unless it has ended.
+            let mut served = |served| drop(says.send(Outcome::Served(served)));
+            if let Err(why) = self.runner.serve(&head, parts, self.drain, &mut next, &mut served) {
+                let _ = says.send(Outcome::Refused(why));
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "no thread could be started for a step");
+        }
+        Open { key, requests, outcomes }
+    }
+
+    /// What the repository says about an execution; `None` if it has none like that.
+    fn execution(&self, key: &StepKey) -> Result<Option<Execution>, RepositoryError> {
+        let mut executions = self.executions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = executions.get(&key.execution).filter(|known| known.looked.elapsed() < BELIEVED)
+        {
+            return Ok(Some(known.clone()));
+        }
+        let row = match self.repository.execution(ExecutionId(key.execution)) {
+            Ok(row) => row,
+            Err(RepositoryError::NoSuchExecution { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(owner) = row.owner else { return Ok(None) };
+        let execution = Execution {
+            secret: Secret::of_owner(&owner.uuid),
+            epoch: row.epoch,
+            runs: matches!(row.status, BatchStatus::Starting | BatchStatus::Started),
+            looked: Instant::now(),
+        };
+        executions.retain(|_, known| known.looked.elapsed() < BELIEVED);
+        executions.insert(key.execution, execution.clone());
+        Ok(Some(execution))
+    }
+}

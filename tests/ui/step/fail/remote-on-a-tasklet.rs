@@ -1,0 +1,8 @@
+use batch_runtime::prelude::*;
+
+#[step(remote)]
+fn tally() {
+    println!("done");
+}
+
+fn main() {}
