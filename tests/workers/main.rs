@@ -1,5 +1,7 @@
 //! The promises of workers: partitions in other processes, each row once, whatever dies.
 
+#[cfg(feature = "amqp")]
+mod chunks;
 mod commands;
 mod deaths;
 mod lossy;

@@ -6,6 +6,8 @@ use super::console::Console;
 use super::refusal::Refusal;
 use crate::repository::Repository;
 use crate::workers::Hints;
+#[cfg(feature = "remote-chunks")]
+use crate::workers::RemoteChunks;
 
 /// The URL of the flag or of the environment.
 fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal> {
@@ -15,6 +17,12 @@ fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal>
     let url = (console.environment)("BATCH_BROKER").filter(|url| !url.is_empty());
     url.map(|url| url.into_string().map_err(|_| Refusal::usage("`BATCH_BROKER` is not valid UTF-8")))
         .transpose()
+}
+
+/// Returns whether the flag or the environment names a server.
+#[cfg(feature = "remote-chunks")]
+pub(super) fn is_named(flag: Option<&str>, console: &Console) -> bool {
+    url(flag, console).is_ok_and(|url| url.is_some())
 }
 
 /// Refuses a URL that can be refused without a connection.
@@ -55,6 +63,12 @@ impl Broker {
     pub(super) fn hints(self) -> Arc<dyn Hints> {
         self.0
     }
+
+    /// The chunks of steps with `remote`, over this server.
+    #[cfg(feature = "remote-chunks")]
+    pub(super) fn chunks(&self) -> RemoteChunks {
+        RemoteChunks::over(Arc::clone(&self.0) as _)
+    }
 }
 
 #[cfg(feature = "amqp")]
@@ -85,5 +99,10 @@ impl Broker {
 
     pub(super) fn hints(self) -> Arc<dyn Hints> {
         match self {}
+    }
+
+    #[cfg(feature = "remote-chunks")]
+    pub(super) fn chunks(&self) -> RemoteChunks {
+        match *self {}
     }
 }

@@ -11,6 +11,8 @@ use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
 use super::{broker, done, json, parameter, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
+#[cfg(feature = "remote-chunks")]
+use crate::engine::may_be_remote;
 use crate::engine::{PartitionHandler, has_partitions};
 use crate::observe::table::{Align, Table};
 use crate::operator::JobOperator;
@@ -76,6 +78,17 @@ pub(super) fn check(
     if has_partitions(job) {
         return Ok(());
     }
+    #[cfg(feature = "remote-chunks")]
+    if may_be_remote(job) {
+        let is_remote = matches!(arguments.workers, Some(Workers::Remote));
+        if is_remote && broker::is_named(arguments.broker.as_deref(), console) {
+            return Ok(());
+        }
+        return Err(Refusal::usage(format!(
+            "the chunks of job `{}` go to workers through RabbitMQ: write `--workers remote` and `--broker URL`, or leave `--workers` out to process them on threads",
+            job.name
+        )));
+    }
     Err(Refusal::usage(format!(
         "job `{}` has no step with `partitions`, so workers have nothing to run: leave `--workers` out",
         job.name
@@ -84,7 +97,8 @@ pub(super) fn check(
 
 /// Runs the partitions of the operator's jobs on the workers that the arguments name.
 pub(super) fn with_workers(
-    operator: JobOperator,
+    #[cfg_attr(not(feature = "remote-chunks"), expect(unused_mut, reason = "only chunks change it"))]
+    mut operator: JobOperator,
     job: &'static JobInfo,
     arguments: &RunArguments,
     globals: &Globals,
@@ -122,6 +136,10 @@ pub(super) fn with_workers(
     let manager = match hints {
         Some(hints) => {
             hints.check(&manager.queues(job))?;
+            #[cfg(feature = "remote-chunks")]
+            if may_be_remote(job) {
+                operator = operator.chunks(hints.chunks());
+            }
             manager.hints(hints.hints()).replies(arguments.replies)
         }
         None => manager,
@@ -146,6 +164,8 @@ pub(super) fn work(
     let worker = match hints {
         Some(hints) => {
             hints.check(&worker.queues())?;
+            #[cfg(feature = "remote-chunks")]
+            let worker = worker.chunks(hints.chunks());
             worker.hints(hints.hints())
         }
         None => worker,

@@ -96,6 +96,12 @@ pub(crate) fn has_partitions(job: &'static JobInfo) -> bool {
         .any(|step| step.options.partitioning.is_some())
 }
 
+/// Returns whether workers may process chunks of a step of the job, or of one nested in it.
+#[cfg(all(feature = "cli", feature = "remote-chunks"))]
+pub(crate) fn may_be_remote(job: &'static JobInfo) -> bool {
+    flow::steps::jobs_by_name(&[job]).values().any(|job| has_remote_steps(job))
+}
+
 /// Returns whether workers may process the chunks of a step of the job.
 #[cfg(feature = "remote-chunks")]
 pub(crate) fn has_remote_steps(job: &'static JobInfo) -> bool {
