@@ -24,7 +24,7 @@ pub(crate) fn variants<'i>(input: &'i DeriveInput, errors: &mut Errors) -> Vec<(
         if !matches!(variant.fields, Fields::Unit) {
             errors.at(
                 &variant.fields,
-                format!("the value of a parameter is one word: write `{}` without fields", variant.ident),
+                format!("a parameter value is one word: write `{}` without fields", variant.ident),
             );
         }
         let value = name(variant, errors).unwrap_or_else(|| kebab_case(&variant.ident.to_string()));

@@ -87,10 +87,10 @@ fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
         errors.at(keyword, format!("the engine runs a {noun} and waits for its steps; leave `async` out"));
     }
     if let Some(keyword) = &sig.constness {
-        errors.at(keyword, format!("a {noun} is run by the engine; leave `const` out"));
+        errors.at(keyword, format!("the engine runs a {noun}; leave `const` out"));
     }
     if let syn::Safety::Unsafe(keyword) = &sig.safety {
-        errors.at(keyword, format!("a {noun} is run by safe code; leave `unsafe` out"));
+        errors.at(keyword, format!("the engine calls a {noun} from safe code; leave `unsafe` out"));
     }
     if let ReturnType::Type(_, ty) = &sig.output {
         errors.at(

@@ -109,7 +109,7 @@ fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
     const EXAMPLE: &str = "renamed_from = \"load\"";
     let value = options::value(option, EXAMPLE, errors)?;
     let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &value else {
-        errors.at(&value, format!("`renamed_from` is the name that the step had before: write `{EXAMPLE}`"));
+        errors.at(&value, format!("`renamed_from` is the step's earlier name: write `{EXAMPLE}`"));
         return None;
     };
     let text = text.value();

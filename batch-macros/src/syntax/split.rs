@@ -100,7 +100,7 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
             match nearest(&name.to_string(), ["max"]) {
                 Some(near) => format!("`split!` has no option `{name}`; did you mean `{near}`?"),
                 None => format!(
-                    "`split!` has no option `{name}`; its only option is how many branches run at once: `max = 4;`"
+                    "`split!` has no option `{name}`; its only option limits how many branches run at once: `max = 4;`"
                 ),
             },
         );
@@ -115,7 +115,10 @@ fn limit(input: ParseStream<'_>, errors: &mut Errors) -> Option<u32> {
     };
     match number {
         Some(0) if known => {
-            errors.at(&value, "no branch would ever run; write how many run at once, 1 or more: `max = 4;`");
+            errors.at(
+                &value,
+                "with 0 no branch would ever run; write how many may run at once, 1 or more: `max = 4;`",
+            );
         }
         None if known => errors.at(&value, "`max` is a whole number, 1 or more: write `max = 4;`"),
         _ => {}

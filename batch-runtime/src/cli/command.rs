@@ -68,7 +68,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .action(ArgAction::SetTrue)
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Starts a new instance, even of a completed job, by incrementing `run.id`");
+        .help("Starts a new instance, even if the job is complete, by incrementing `run.id`");
     let replay = Arg::new("replay")
         .long("replay")
         .global(true)
@@ -90,7 +90,7 @@ fn of_workers() -> [Arg; 7] {
     [
         arg("workers", 5)
             .value_name("WORKERS")
-            .help("Runs partitions in other processes: `local:N` starts N child processes, `remote` uses those that `worker` started, a command such as 'ssh {host} /opt/etl/job {worker}' starts its own"),
+            .help("Runs partitions in other processes: `local:N` starts up to N child processes, `remote` uses processes that were started with the command `worker`, and any other value is a command that starts a worker, such as 'ssh {host} /opt/etl/job {worker}'"),
         arg("hosts", 6)
             .value_name("HOSTS")
             .requires("workers")
@@ -100,7 +100,7 @@ fn of_workers() -> [Arg; 7] {
             .requires("workers")
             .conflicts_with("hosts")
             .value_parser(number())
-            .help("The number of workers that a command without {host} starts at most [default: 1]"),
+            .help("The largest number of workers that a command without {host} starts [default: 1]"),
         arg("worker-slots", 8)
             .value_name("N")
             .requires("workers")
@@ -110,7 +110,7 @@ fn of_workers() -> [Arg; 7] {
             .value_name("TIME")
             .requires("workers")
             .value_parser(super::workers::duration)
-            .help("Fails a step if no worker has run any of its partitions for that long, such as 60s [default: never]"),
+            .help("Fails a step if no worker has run any of its partitions for this time, such as 60s [default: never]"),
         broker(10).requires("workers"),
         arg("replies", 11)
             .value_name("on|off")
@@ -136,8 +136,9 @@ fn worker() -> Command {
         .about("Runs partitions of jobs that were started with `run --workers remote`")
         .long_about(
             "Runs partitions of jobs that were started with `run --workers remote` on the same repository, by the same \
-             program. Ctrl-C or SIGTERM lets it hand back what it holds after the current chunks, and end; a second one \
-             ends it at once, which costs nothing but time: the partition goes on elsewhere after its last commit.",
+             program. On Ctrl-C or SIGTERM the worker finishes its current chunks, hands its partitions back, and ends. A \
+             second signal ends it at once, and nothing is lost: another worker resumes each partition after its last \
+             commit.",
         )
         .arg(
             Arg::new("slots")
@@ -156,7 +157,7 @@ fn worker() -> Command {
                 .value_parser(super::workers::duration)
                 .help_heading(OPTIONS)
                 .display_order(2)
-                .help("Ends after it had nothing to do for that long, such as 90s, 5m or 1h"),
+                .help("Ends after it has had nothing to do for this time, such as 90s, 5m or 1h [default: never]"),
         )
         .arg(broker(3))
         .arg(Arg::new("attached").long("attached").action(ArgAction::SetTrue).hide(true))
@@ -168,7 +169,7 @@ fn workers() -> Command {
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("drain")
-                .about("Asks a worker to hand back what it holds after its current chunks, and to end")
+                .about("Asks a worker to finish its current chunks, hand its partitions back, and end")
                 .arg(
                     Arg::new("worker")
                         .value_name("ID")
@@ -200,8 +201,9 @@ fn restart() -> Command {
         .long_about(
             "Resumes an execution after its last commit, with the same parameters. \
              Secrets are never stored: pass them again.\n\n\
-             With `--from STEP` it begins at that step: what is before it stands, and the step and all after it run again in \
-             full, also what is complete, and write what they write once more. What was decided after it is decided again.",
+             With `--from STEP` the restart begins at that step. Everything before the step stays as it is. The step and all \
+             later steps run again in full, even complete ones, and write their rows and files a second time. Decisions \
+             after the step are made again.",
         )
         .arg(execution())
         .arg(
@@ -210,7 +212,7 @@ fn restart() -> Command {
                 .value_name("STEP")
                 .help_heading(OPTIONS)
                 .display_order(1)
-                .help("Runs this step and all after it again, in full; one in a loop is named as in `show`: page[3]"),
+                .help("Runs this step and all later steps again, in full; name a step in a loop as `show` does: page[3]"),
         )
         .arg(
             Arg::new("force")
@@ -218,8 +220,8 @@ fn restart() -> Command {
                 .action(ArgAction::SetTrue)
                 .requires("from")
                 .help_heading(OPTIONS)
-                .display_order(1)
-                .help("Passes over the steps before it that are not complete"),
+                .display_order(2)
+                .help("With `--from`: leaves out earlier steps that are not complete"),
         )
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
         .args([durability(), recovery()])
@@ -257,7 +259,7 @@ fn show() -> Command {
     Command::new("show")
         .about("Shows an execution: its parameters, its steps, and why it failed")
         .arg(execution())
-        .arg(flag("skipped", 1).help("Shows the items skipped by all executions of its instance, and why"))
+        .arg(flag("skipped", 1).help("Shows the items that all executions of its instance skipped, and why"))
         .arg(
             flag("csv", 2)
                 .requires("skipped")
@@ -296,14 +298,14 @@ fn globals() -> [Arg; 5] {
             .value_parser(clap::value_parser!(OsString))
             .global(true)
             .help_heading(OPTIONS)
-            .display_order(10)
+            .display_order(20)
             .help("The repository that records all runs: the PATH of a SQLite file, or postgres://USER@HOST/DATABASE?schema=NAME [default: batch.db; environment: BATCH_REPOSITORY]"),
-        flag("json", ' ', 11).help("Prints one JSON document instead of text"),
-        flag("quiet", 'q', 12).help("Prints only errors"),
-        flag("verbose", 'v', 13)
+        flag("json", ' ', 21).help("Prints one JSON document instead of text"),
+        flag("quiet", 'q', 22).help("Prints only errors"),
+        flag("verbose", 'v', 23)
             .conflicts_with("quiet")
             .help("Logs step starts and ends to stderr"),
-        flag("help", 'h', 14).help("Prints help; `--help` shows more detail than `-h`"),
+        flag("help", 'h', 24).help("Prints help; `--help` shows more detail than `-h`"),
     ]
 }
 
@@ -327,7 +329,7 @@ fn durability() -> Arg {
         .hide_possible_values(true)
         .help_heading(OPTIONS)
         .display_order(3)
-        .help("What committed work survives: a crash of the machine, or only of the process (faster)")
+        .help("Which crash committed work survives: one of the machine (`machine`), or only one of the process (`process`, faster)")
 }
 
 fn recovery() -> Arg {
@@ -339,5 +341,5 @@ fn recovery() -> Arg {
         .hide_possible_values(true)
         .help_heading(OPTIONS)
         .display_order(4)
-        .help("When to take over an execution still marked as running: never, if its process is provably dead, or always")
+        .help("When to take over an execution that is still marked as running: never (`strict`), if its process is known to be dead (`detect`), or always (`force`)")
 }

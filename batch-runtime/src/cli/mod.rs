@@ -106,7 +106,11 @@ fn answer<A: Into<OsString>>(
     jobs: &[&'static JobInfo],
     console: &Console,
 ) -> u8 {
-    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    // clap would take the flag after `help` for the name of a command.
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.retain(|word| word != "--help" && word != "-h");
+    }
     let jobs = distinct(jobs);
     let program = arguments
         .first()

@@ -286,7 +286,7 @@ pub(super) fn drain(worker: WorkerId, globals: &Globals, console: &Console) -> R
         ));
     }
     let text =
-        format!("asked worker {worker} to hand back what it holds after its current chunks, and to end");
+        format!("asked worker {worker} to finish its current chunks, hand its partitions back, and end");
     done(&json::Drained { worker, asked: "drain" }, &text, globals, console);
     Ok(())
 }

@@ -183,7 +183,7 @@ pub trait Writer {
     }
 }
 
-/// A writer of which each partition of a step can have its own.
+/// A writer that can exist once per partition of a step.
 ///
 /// If all of them can write to one target at the same time (a table), there is nothing to implement:
 ///

@@ -69,7 +69,7 @@ pub enum OperatorError {
     #[error("parameter `run.id` is set by `--next`: pass only one of the two")]
     RunIdGiven,
     /// No greater `run.id` is left.
-    #[error("job `{0}` has used the greatest possible `run.id`; pass `run.id` yourself")]
+    #[error("job `{0}` has used the greatest possible `run.id`; pass a free `run.id` yourself")]
     RunIdsUsedUp(String),
     /// The engine did not run the job.
     #[error(transparent)]

@@ -78,7 +78,7 @@ impl AsyncWrite for Line {
     }
 }
 
-/// What binds the proof of the password to the line: nobody in the middle can pass it on. The driver takes it from the
+/// Binds the proof of the password to the connection, so that nobody in the middle can pass it on. The driver takes it from the
 /// stream of a TLS library, for which this stands in on a line that is encrypted already.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bound {

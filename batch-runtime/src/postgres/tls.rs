@@ -37,7 +37,7 @@ pub(super) fn open(
     turns: &Turns,
     deadline: Instant,
 ) -> Result<(Line, Bound), PgError> {
-    let lost = |error| PgError::unreachable("the server broke off before TLS", Some(error));
+    let lost = |error| PgError::unreachable("the server closed the connection before TLS began", Some(error));
     let agreed = {
         let mut asking = pin!(async {
             end.write_all(&REQUEST).await?;
@@ -57,7 +57,7 @@ pub(super) fn open(
     let mut shaking = pin!(connector.connect(server_name(name), end));
     let shaken = turns.until(deadline, |context| shaking.as_mut().poll(context));
     let stream = shaken.ok_or_else(remedy::silent)?.map_err(|error| {
-        PgError::unreachable("TLS cannot be agreed on", Some(error))
+        PgError::unreachable("the TLS handshake failed", Some(error))
             .remedied("check `sslmode` and `sslrootcert` in the URL, and the server's certificate")
     })?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());

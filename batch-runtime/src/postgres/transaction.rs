@@ -173,7 +173,7 @@ impl Transaction {
             Some(Refused::Transaction(word)) => {
                 self.refused.set(true);
                 let message = format!(
-                    "a component cannot say {word}: the engine begins and ends the transaction of a chunk"
+                    "a component cannot execute {word}: the engine begins and ends the transaction of a chunk"
                 );
                 Err(PgError::used(message).in_statement(statements))
             }

@@ -60,7 +60,7 @@ pub enum RepositoryError {
     },
     /// The owner died too often.
     #[error(
-        "instance {instance} of job `{job}` died {times} times in a row before it had committed anything: find out what kills it, then start it with `--recovery force`"
+        "the process that ran instance {instance} of job `{job}` died {times} times in a row without a commit in between: find out what kills it, then start the job with `--recovery force`"
     )]
     TooManyRecoveries {
         /// The job.

@@ -115,7 +115,7 @@ impl Returned {
     pub(super) fn told(&self) -> String {
         let Self { name, lost, why, .. } = self;
         let mark = if *lost { ';' } else { ':' };
-        format!("{why}{mark} `{name}` goes on elsewhere after its last commit")
+        format!("{why}{mark} another worker resumes `{name}` after its last commit")
     }
 }
 

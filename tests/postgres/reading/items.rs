@@ -288,7 +288,7 @@ fn the_query_must_have_the_columns_of_the_item() {
     let error = |sql| error::<Person>(query(&database, sql).key("id"));
     assert_eq!(
         error("SELECT * FROM person"),
-        "the query cannot be read in pages: it has no column `born`, which the item needs, only `id`, `name`"
+        "the query cannot be read in pages: the item needs the column `born`, but the query returns only `id`, `name`"
     );
     assert!(
         error("SELECT *, now()::date AS born, now()::date AS born FROM person")

@@ -46,7 +46,7 @@ fn the_partition_of_a_lost_worker_goes_on_elsewhere_from_its_last_commit<P: Plac
     let [event] = tended.events.as_slice() else { panic!("{tended:?}") };
     assert!(event.starts_with(&format!("worker {id} (process {} on host ", std::process::id())), "{event}");
     assert!(
-        event.ends_with("was lost; `step:partition0` goes on elsewhere after its last commit"),
+        event.ends_with("was lost; another worker resumes `step:partition0` after its last commit"),
         "{event}"
     );
     assert!(manager.tend().events.is_empty());
@@ -133,7 +133,7 @@ fn a_partition_that_is_given_up_is_lost_and_goes_on_elsewhere<P: Place>(place: &
     let tended = manager.tend();
     assert_eq!(
         tended.events,
-        ["the disk is full; `step:partition0` goes on elsewhere after its last commit"]
+        ["the disk is full; another worker resumes `step:partition0` after its last commit"]
     );
     let (_, step) = started::<P>(&worker, &[]);
     // Files of the partition may still be open.

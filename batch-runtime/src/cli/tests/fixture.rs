@@ -206,7 +206,7 @@ pub(super) const FLIGHT_DELAYS: &JobInfo = &JobInfo {
         ParameterSpec::of::<PathBuf>("input", " CSV file of flights"),
         ParameterSpec {
             default: Some(|| 15_i64.to_value()),
-            ..ParameterSpec::of::<i64>("min_delay", " Minutes from which on a flight is late")
+            ..ParameterSpec::of::<i64>("min_delay", " Delay in minutes from which a flight counts as late")
         },
         ParameterSpec {
             identifying: false,

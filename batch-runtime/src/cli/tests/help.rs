@@ -17,6 +17,12 @@ fn the_program_lists_its_commands() {
 }
 
 #[test]
+fn help_explains_itself_with_the_list_of_commands() {
+    prints(&[FLIGHT_DELAYS, UPLOAD], "help --help", include_str!("golden/program.txt"));
+    prints(&[FLIGHT_DELAYS, UPLOAD], "help run --help", include_str!("golden/run.txt"));
+}
+
+#[test]
 fn the_only_job_needs_no_name() {
     prints(&[FLIGHT_DELAYS], "run --help", include_str!("golden/run_only_job.txt"));
 }

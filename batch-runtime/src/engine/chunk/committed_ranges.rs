@@ -88,7 +88,7 @@ impl CommittedRanges {
     pub(crate) fn too_short(&self) -> Failure {
         let last = self.ranges.back().map_or(0, |range| range.end);
         Failure::new(format!(
-            "the input ends {} records after the place where the step resumed, but an earlier execution committed records up to {last}: this is not the input that was read then",
+            "the input ends {} records after the place where the step resumed, but an earlier execution committed records up to {last}: the input is not the one that was read then",
             self.record
         ))
     }

@@ -46,7 +46,7 @@ impl Runner<'_> {
             for _ in 1..most.min(branches.len()) {
                 let spawned = thread::Builder::new().name("branch".to_owned()).spawn_scoped(scope, work);
                 if let Err(error) = spawned {
-                    tracing::warn!(%error, "could not start a thread for a branch; it waits for one that is running");
+                    tracing::warn!(%error, "could not start a thread for a branch; the branch waits until a running one ends");
                     break;
                 }
             }

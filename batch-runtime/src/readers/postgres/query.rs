@@ -87,7 +87,7 @@ impl PostgresQuery {
         let reader = self.reader(item)?;
         match fields::missing::<T>(reader.columns.iter().map(|column| &*column.name)) {
             Some(column) => Err(PostgresReadError::query(format!(
-                "it has no column `{column}`, which the item needs, only {}",
+                "the item needs the column `{column}`, but the query returns only {}",
                 named(reader.columns.iter().map(|column| &*column.name))
             ))),
             None => Ok(reader),

@@ -121,7 +121,7 @@ impl SqliteQuery {
         let reader = self.reader(item)?;
         match fields::missing::<T>(reader.names().iter().map(String::as_str)) {
             Some(column) => Err(SqliteReadError::query(format!(
-                "it has no column `{column}`, which the item needs, only {}",
+                "the item needs the column `{column}`, but the query returns only {}",
                 named(reader.names())
             ))),
             None => Ok(reader),
@@ -269,7 +269,7 @@ fn check_parameters(
             bound.iter().any(|(known, _)| known == name) || after.iter().any(|(known, _)| known == name);
         if !known && name.starts_with(":after") {
             return Err(SqliteReadError::query(format!(
-                "its parameter `{name}` belongs to no column of the key; write `:after` for a key of one column, and `:after_` with the column's name for several"
+                "its parameter `{name}` does not match a column of the key; write `:after` for a key of one column, and `:after_` with the column's name for several"
             )));
         }
         if !known {

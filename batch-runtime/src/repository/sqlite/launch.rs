@@ -92,7 +92,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
             unusable(
                 shared.locks.path(),
                 format!(
-                    "the lock of execution {execution} is held by a process that uses an earlier repository at this path: end that process"
+                    "a process that uses an earlier repository at this path holds the lock of execution {execution}: end that process"
                 ),
             )
         })?;

@@ -46,7 +46,7 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
     let held = held.ok_or_else(|| {
         unusable(
             shared.locks.path(),
-            format!("the lock of worker {id} is held by a process that uses an earlier repository at this path: end that process"),
+            format!("a process that uses an earlier repository at this path holds the lock of worker {id}: end that process"),
         )
     })?;
     transaction.commit()?;

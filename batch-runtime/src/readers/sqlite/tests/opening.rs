@@ -31,7 +31,7 @@ fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
         (query("SELECT id FROM person WHERE id > :after").key("id"), "it has `:after`; use `.start(..)`"),
         (
             query("SELECT id, name FROM person WHERE id > :after").key(["id", "name"]),
-            "its parameter `:after` belongs to no column of the key",
+            "its parameter `:after` does not match a column of the key",
         ),
     ];
     for (query, expected) in cases {
@@ -71,7 +71,10 @@ fn a_query_without_a_column_that_the_item_needs_is_refused_when_it_is_opened() {
     };
     let open = |sql: &str| SqliteReader::query(connection(), sql).key("key").rows_as::<Person>();
     let error = open("SELECT key, nick FROM person").unwrap_err();
-    assert!(error.to_string().contains("it has no column `id`, which the item needs, only"), "{error}");
+    assert!(
+        error.to_string().contains("the item needs the column `id`, but the query returns only"),
+        "{error}"
+    );
     assert!(open("SELECT key, id, nick FROM person").is_ok());
 }
 
