@@ -2,9 +2,9 @@
 //!
 //! Every program in it is compiled and run as a test of this crate.
 //!
-//! | page | for |
+//! | page | what it covers |
 //! |---|---|
-//! | [tour] | a first program, its command line, readers and writers, and a table of all constructs |
+//! | [tour] | a first program, its command line, readers and writers, a table of all constructs, and a glossary |
 //! | [parameters] | the arguments of a job: types, ranges, checks, and what identifies an instance |
 //! | [restart] | what exactly is exact, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |

@@ -16,8 +16,8 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a CSV file, one line per item, under a header with the names of the item's fields.
 ///
-/// The file is written as `NAME.MARK.part` with a [mark](crate::Mark) of its own, and gets its name at the
-/// end of the step. If the path is a link, it is followed, and the file is written where the link ends. After
+/// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
+/// `NAME` at the end of the step. If the path is a link, the writer follows it and writes where the link ends. After
 /// a crash, the committed part is kept and everything after it is cut off, so no line is lost or duplicated.
 /// The writer refuses to replace an existing file of that name, unless it may be
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new
