@@ -1,6 +1,6 @@
 //! Workers that process the chunks of another process over `RabbitMQ`.
 
-use batch_tests::rabbitmq;
+use batch_tests::rabbitmq::{self, Server};
 
 use super::world::{Running, World, numbers, until};
 
@@ -42,10 +42,45 @@ fn chunks_are_processed_in_workers_and_each_number_is_written_once_whatever_dies
     }
 }
 
+/// The numbers in the order in which they were written.
+fn written(world: &World) -> Vec<i64> {
+    world.column("SELECT n FROM item ORDER BY rowid").iter().map(|n| n.parse().unwrap()).collect()
+}
+
 #[test]
-fn workers_for_chunks_without_a_broker_are_refused() {
+fn a_run_starts_workers_for_its_chunks_and_writes_them_in_order() {
+    let Some(server) = rabbitmq::server() else { return };
     let world = World::new();
-    let run = world.start_command(world.command_of(env!("CARGO_BIN_EXE_chunks"), RUN)).wait();
-    assert_eq!(run.code, 2, "{run}");
-    assert!(run.err.contains("write `--workers remote` and `--broker URL`"), "{run}");
+    let line = "run prices --count 3000 --micros 1000 --workers local:2";
+    let run = start(&world, line, &server.url()).wait();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(written(&world), numbers(3000));
+    // Its own thread and two child processes.
+    assert_eq!(world.pids().len(), 3);
+}
+
+#[test]
+fn a_server_that_dies_leaves_the_chunks_to_the_threads_of_the_step() {
+    let Some(server) = Server::start(None) else { return };
+    let world = World::new();
+    let _workers: Vec<_> = (0..2).map(|_| start(&world, "worker", &server.url())).collect();
+    let line = "run prices --count 2000 --micros 1000 --workers remote";
+    let mut manager = start(&world, line, &server.url());
+    world.until_written(100);
+    server.kill_9();
+    let run = manager.wait();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(written(&world), numbers(2000));
+}
+
+#[test]
+fn steps_with_remote_need_a_broker_for_workers_and_none_for_threads() {
+    let world = World::new();
+    let run = |line| world.start_command(world.command_of(env!("CARGO_BIN_EXE_chunks"), line)).wait();
+    let refused = run("run prices --count 30 --micros 0 --workers local:2");
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.err.contains("name it with `--broker`"), "{refused}");
+    let alone = run("run prices --count 30 --micros 0");
+    assert_eq!(alone.code, 0, "{alone}");
+    assert_eq!(written(&world), numbers(30));
 }

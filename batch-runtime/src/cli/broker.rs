@@ -1,13 +1,16 @@
 //! Connects to the RabbitMQ server that `--broker` or the environment names.
 
+#[cfg(feature = "amqp")]
 use std::sync::Arc;
 
 use super::console::Console;
 use super::refusal::Refusal;
+use crate::definition::JobInfo;
+use crate::operator::JobOperator;
 use crate::repository::Repository;
-use crate::workers::Hints;
-#[cfg(feature = "remote-chunks")]
+#[cfg(feature = "amqp")]
 use crate::workers::RemoteChunks;
+use crate::workers::{Manager, Worker};
 
 /// The URL of the flag or of the environment.
 fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal> {
@@ -19,15 +22,21 @@ fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal>
         .transpose()
 }
 
-/// Returns whether the flag or the environment names a server.
-#[cfg(feature = "remote-chunks")]
-pub(super) fn is_named(flag: Option<&str>, console: &Console) -> bool {
-    url(flag, console).is_ok_and(|url| url.is_some())
+/// Refuses a URL that can be refused without a connection. Returns whether there is one.
+pub(super) fn check(flag: Option<&str>, console: &Console) -> Result<bool, Refusal> {
+    let Some(url) = url(flag, console)? else { return Ok(false) };
+    Broker::check_url(&url).map(|()| true)
 }
 
-/// Refuses a URL that can be refused without a connection.
-pub(super) fn check(flag: Option<&str>, console: &Console) -> Result<(), Refusal> {
-    url(flag, console)?.map_or(Ok(()), |url| Broker::check_url(&url))
+/// Whether workers may process chunks of a step of the job, or of one nested in it.
+pub(super) fn has_chunks(job: &'static JobInfo) -> bool {
+    #[cfg(feature = "remote-chunks")]
+    return crate::engine::may_be_remote(job);
+    #[cfg(not(feature = "remote-chunks"))]
+    {
+        let _ = job;
+        false
+    }
 }
 
 /// Connects if there is a URL.
@@ -36,12 +45,15 @@ pub(super) fn open(
     repository: &dyn Repository,
     console: &Console,
 ) -> Result<Option<Broker>, Refusal> {
-    url(flag, console)?.map(|url| Broker::open(&url, repository, console)).transpose()
+    url(flag, console)?.map(|url| Broker::open(url, repository, console)).transpose()
 }
 
 /// The connection.
 #[cfg(feature = "amqp")]
-pub(super) struct Broker(Arc<crate::workers::Broker>);
+pub(super) struct Broker {
+    broker: Arc<crate::workers::Broker>,
+    url: String,
+}
 
 #[cfg(feature = "amqp")]
 impl Broker {
@@ -49,25 +61,38 @@ impl Broker {
         crate::workers::Broker::check_url(url).map_err(|error| refusal(&error))
     }
 
-    fn open(url: &str, repository: &dyn Repository, console: &Console) -> Result<Self, Refusal> {
+    fn open(url: String, repository: &dyn Repository, console: &Console) -> Result<Self, Refusal> {
         let errors = console.err.clone();
-        let broker = crate::workers::Broker::open(url, &repository.identity(), move |line| errors.line(line));
-        broker.map(|broker| Self(Arc::new(broker))).map_err(|error| refusal(&error))
+        let broker =
+            crate::workers::Broker::open(&url, &repository.identity(), move |line| errors.line(line));
+        broker.map(|broker| Self { broker: Arc::new(broker), url }).map_err(|error| refusal(&error))
     }
 
     /// Refuses a server that does not let this user use these queues.
     pub(super) fn check(&self, queues: &[String]) -> Result<(), Refusal> {
-        self.0.check(queues).map_err(|error| refusal(&error))
+        self.broker.check(queues).map_err(|error| refusal(&error))
     }
 
-    pub(super) fn hints(self) -> Arc<dyn Hints> {
-        self.0
+    /// Lets a run send hints and chunks, and the workers that it starts take chunks.
+    pub(super) fn of_run(
+        self,
+        manager: Manager,
+        operator: JobOperator,
+        replies: bool,
+    ) -> (Manager, JobOperator) {
+        let manager = manager.broker(self.url).hints(self.broker.clone()).replies(replies);
+        let chunks = RemoteChunks::over(self.broker).started_by(&manager);
+        (manager, operator.chunks(chunks))
     }
 
-    /// The chunks of steps with `remote`, over this server.
-    #[cfg(feature = "remote-chunks")]
-    pub(super) fn chunks(&self) -> RemoteChunks {
-        RemoteChunks::over(Arc::clone(&self.0) as _)
+    /// Lets a worker hear hints and take chunks.
+    pub(super) fn of_worker(self, worker: Worker) -> Worker {
+        worker.hints(self.broker.clone()).chunks(RemoteChunks::over(self.broker))
+    }
+
+    /// Lets a worker that its manager has started take chunks. It hears hints in another way.
+    pub(super) fn of_attached(self, worker: Worker) -> Worker {
+        worker.chunks(RemoteChunks::over(self.broker))
     }
 }
 
@@ -88,8 +113,8 @@ impl Broker {
         ))
     }
 
-    fn open(url: &str, _repository: &dyn Repository, _console: &Console) -> Result<Self, Refusal> {
-        Self::check_url(url)?;
+    fn open(url: String, _repository: &dyn Repository, _console: &Console) -> Result<Self, Refusal> {
+        Self::check_url(&url)?;
         unreachable!("every URL is refused")
     }
 
@@ -97,12 +122,20 @@ impl Broker {
         match *self {}
     }
 
-    pub(super) fn hints(self) -> Arc<dyn Hints> {
+    pub(super) fn of_run(
+        self,
+        _manager: Manager,
+        _operator: JobOperator,
+        _replies: bool,
+    ) -> (Manager, JobOperator) {
         match self {}
     }
 
-    #[cfg(feature = "remote-chunks")]
-    pub(super) fn chunks(&self) -> RemoteChunks {
-        match *self {}
+    pub(super) fn of_worker(self, _worker: Worker) -> Worker {
+        match self {}
+    }
+
+    pub(super) fn of_attached(self, _worker: Worker) -> Worker {
+        match self {}
     }
 }

@@ -11,8 +11,6 @@ use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
 use super::{broker, done, json, parameter, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
-#[cfg(feature = "remote-chunks")]
-use crate::engine::may_be_remote;
 use crate::engine::{PartitionHandler, has_partitions};
 use crate::observe::table::{Align, Table};
 use crate::operator::JobOperator;
@@ -74,31 +72,25 @@ pub(super) fn check(
     if arguments.workers.is_none() {
         return Ok(());
     }
-    broker::check(arguments.broker.as_deref(), console)?;
-    if has_partitions(job) {
+    let has_broker = broker::check(arguments.broker.as_deref(), console)?;
+    if has_partitions(job) || (broker::has_chunks(job) && has_broker) {
         return Ok(());
     }
-    #[cfg(feature = "remote-chunks")]
-    if may_be_remote(job) {
-        let is_remote = matches!(arguments.workers, Some(Workers::Remote));
-        if is_remote && broker::is_named(arguments.broker.as_deref(), console) {
-            return Ok(());
-        }
+    if broker::has_chunks(job) {
         return Err(Refusal::usage(format!(
-            "the chunks of job `{}` go to workers through RabbitMQ: write `--workers remote` and `--broker URL`, or leave `--workers` out to process them on threads",
+            "the steps with `remote` of job `{}` send their chunks over RabbitMQ: name it with `--broker` or `BATCH_BROKER`",
             job.name
         )));
     }
     Err(Refusal::usage(format!(
-        "job `{}` has no step with `partitions`, so workers have nothing to run: leave `--workers` out",
+        "job `{}` has no step with `partitions` or `remote`, so workers have nothing to run: leave `--workers` out",
         job.name
     )))
 }
 
 /// Runs the partitions of the operator's jobs on the workers that the arguments name.
 pub(super) fn with_workers(
-    #[cfg_attr(not(feature = "remote-chunks"), expect(unused_mut, reason = "only chunks change it"))]
-    mut operator: JobOperator,
+    operator: JobOperator,
     job: &'static JobInfo,
     arguments: &RunArguments,
     globals: &Globals,
@@ -133,16 +125,12 @@ pub(super) fn with_workers(
         None => manager,
     };
     let hints = broker::open(arguments.broker.as_deref(), operator.repository(), console)?;
-    let manager = match hints {
+    let (manager, operator) = match hints {
         Some(hints) => {
             hints.check(&manager.queues(job))?;
-            #[cfg(feature = "remote-chunks")]
-            if may_be_remote(job) {
-                operator = operator.chunks(hints.chunks());
-            }
-            manager.hints(hints.hints()).replies(arguments.replies)
+            hints.of_run(manager, operator, arguments.replies)
         }
-        None => manager,
+        None => (manager, operator),
     };
     let handler: Arc<dyn PartitionHandler> = Arc::new(manager);
     Ok(operator.partitions(handler))
@@ -164,9 +152,7 @@ pub(super) fn work(
     let worker = match hints {
         Some(hints) => {
             hints.check(&worker.queues())?;
-            #[cfg(feature = "remote-chunks")]
-            let worker = worker.chunks(hints.chunks());
-            worker.hints(hints.hints())
+            hints.of_worker(worker)
         }
         None => worker,
     };
@@ -192,15 +178,21 @@ pub(super) fn work_attached(jobs: &[&'static JobInfo], console: &Console) -> Res
             "{place} is not the repository of the manager, but another one of that name: let both reach the same"
         )));
     }
-    let worker = Worker::new(repository, jobs)
-        .slots(settings.slots)
-        .only_for(settings.token)
-        .idle_exit(IDLE_EXIT)
-        .attached(Orders, |hint| {
-            // A manager that no longer listens has ended, and the end of the orders says so.
-            let mut out = std::io::stdout().lock();
-            let _ = writeln!(out, "{hint}").and_then(|()| out.flush());
-        });
+    let broker = match &settings.broker {
+        Some(url) => broker::open(Some(url), &*repository, console)?,
+        None => None,
+    };
+    let worker =
+        Worker::new(repository, jobs).slots(settings.slots).only_for(settings.token).idle_exit(IDLE_EXIT);
+    let worker = match broker {
+        Some(broker) => broker.of_attached(worker),
+        None => worker,
+    };
+    let worker = worker.attached(Orders, |hint| {
+        // A manager that no longer listens has ended, and the end of the orders says so.
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{hint}").and_then(|()| out.flush());
+    });
     run(worker, console)
 }
 

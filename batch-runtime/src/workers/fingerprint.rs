@@ -46,12 +46,6 @@ fn hexadecimal(hash: &[u8], bytes: usize) -> String {
     })
 }
 
-/// Identifies a text in 8 hexadecimal digits.
-#[cfg(feature = "remote-chunks")]
-pub(super) fn short_hash(text: &[u8]) -> String {
-    hexadecimal(&Md5::digest(text), 4)
-}
-
 /// Identifies the executable of this process, in 8 hexadecimal digits.
 #[cfg(feature = "remote-chunks")]
 pub(super) fn build() -> &'static str {
@@ -74,7 +68,7 @@ pub(super) fn build() -> &'static str {
             }
         };
         // A program that does not know itself finds no other like it.
-        hash().unwrap_or_else(|_| short_hash(uuid::Uuid::new_v4().as_bytes()))
+        hash().unwrap_or_else(|_| hexadecimal(uuid::Uuid::new_v4().as_bytes(), 4))
     })
 }
 

@@ -30,13 +30,13 @@ const KEPT_LINES: usize = 5;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A step, by its execution and its name there.
-pub(super) type Step = (ExecutionId, String);
+pub(crate) type Step = (ExecutionId, String);
 
 /// Is told each line that a worker writes on standard error, with the name of the worker.
 pub(super) type Lines = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The worker processes of a manager.
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     deployer: Box<dyn Deployer>,
     /// The number of workers at most.
     most: u32,
@@ -152,6 +152,12 @@ impl Fleet {
         self.settings.slots = slots.max(1);
     }
 
+    /// Sets the server that carries chunks to the workers.
+    #[cfg(feature = "remote-chunks")]
+    pub(super) fn set_broker(&mut self, url: String) {
+        self.settings.broker = Some(url);
+    }
+
     /// Sets who is told what the workers write on standard error.
     pub(super) fn set_lines(&mut self, lines: Lines) {
         self.lines = lines;
@@ -206,6 +212,15 @@ impl Fleet {
             self.orders().for_each(Orders::look);
         }
         Ok(())
+    }
+
+    /// Starts workers for a step that has chunks for as many as there may be.
+    ///
+    /// # Errors
+    /// As for [`tend`](Self::tend).
+    #[cfg(feature = "remote-chunks")]
+    pub(super) fn tend_for_chunks(&mut self, step: &Step) -> Result<(), Failure> {
+        self.tend(step, u64::from(self.most) * u64::from(self.settings.slots), 0)
     }
 
     /// A step wants no workers any more.

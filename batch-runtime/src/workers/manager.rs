@@ -44,7 +44,7 @@ const ALONE: Duration = Duration::from_secs(10);
 /// ```
 pub struct Manager {
     /// The workers that it starts; `None` if others start them.
-    fleet: Option<Mutex<Fleet>>,
+    fleet: Option<Arc<Mutex<Fleet>>>,
     token: Option<String>,
     /// How long partitions wait for a worker before the step fails.
     most_wait: Option<Duration>,
@@ -78,6 +78,7 @@ impl Manager {
             token: token.clone(),
             slots: 1,
             number: 0,
+            broker: None,
         };
         let lines: Lines = Arc::new(|line| {
             // If standard error is closed, there is nobody to tell.
@@ -85,7 +86,7 @@ impl Manager {
         });
         let fleet = Fleet::new(Box::new(deployer), most, settings, wake.clone(), lines);
         Self {
-            fleet: Some(Mutex::new(fleet)),
+            fleet: Some(Arc::new(Mutex::new(fleet))),
             token: Some(token),
             most_wait: None,
             hints: None,
@@ -96,18 +97,18 @@ impl Manager {
 
     /// Lets each worker that it starts run that many partitions at the same time.
     #[must_use]
-    pub fn slots(mut self, slots: u32) -> Self {
-        if let Some(fleet) = &mut self.fleet {
-            fleet.get_mut().unwrap_or_else(PoisonError::into_inner).set_slots(slots);
+    pub fn slots(self, slots: u32) -> Self {
+        if let Some(fleet) = &self.fleet {
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).set_slots(slots);
         }
         self
     }
 
     /// Says who is told the lines that the workers write on standard error (default: they go to that of this process).
     #[must_use]
-    pub fn lines(mut self, lines: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        if let Some(fleet) = &mut self.fleet {
-            fleet.get_mut().unwrap_or_else(PoisonError::into_inner).set_lines(Arc::new(lines));
+    pub fn lines(self, lines: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        if let Some(fleet) = &self.fleet {
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).set_lines(Arc::new(lines));
         }
         self
     }
@@ -132,6 +133,22 @@ impl Manager {
     pub fn replies(mut self, replies: bool) -> Self {
         self.replies = replies;
         self
+    }
+
+    /// Lets the workers that it starts take chunks of steps with `remote` too, over the server at that URL.
+    #[cfg(feature = "amqp")]
+    #[must_use]
+    pub fn broker(self, url: impl Into<String>) -> Self {
+        if let Some(fleet) = &self.fleet {
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).set_broker(url.into());
+        }
+        self
+    }
+
+    /// The workers that it starts; `None` if others start them.
+    #[cfg(feature = "remote-chunks")]
+    pub(super) fn fleet(&self) -> Option<Arc<Mutex<Fleet>>> {
+        self.fleet.clone()
     }
 
     /// The queues in which it offers the partitions of a job, without those of nested jobs.

@@ -48,6 +48,8 @@ pub use deploy::{CommandTemplate, Deployer, LocalProcesses, TemplateError};
 pub use fingerprint::fingerprint;
 pub use hints::{Hints, Listening, Offer};
 pub use manager::Manager;
+#[cfg(feature = "remote-chunks")]
+pub(crate) use orders::Secrets;
 pub use orders::WorkerSettings;
 #[cfg(feature = "remote-chunks")]
 pub use remote_chunks::RemoteChunks;

@@ -31,6 +31,9 @@ pub struct WorkerSettings {
     pub slots: u32,
     /// Its number, for messages.
     pub number: u32,
+    /// The URL of the server that carries chunks of steps with `remote`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
 }
 
 impl fmt::Debug for WorkerSettings {
@@ -50,7 +53,7 @@ pub(super) struct Order {
 
 /// The secret parameters of an execution.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Secrets {
-    pub(super) execution: ExecutionId,
-    pub(super) values: BTreeMap<String, String>,
+pub(crate) struct Secrets {
+    pub(crate) execution: ExecutionId,
+    pub(crate) values: BTreeMap<String, String>,
 }

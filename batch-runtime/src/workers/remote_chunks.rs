@@ -1,11 +1,15 @@
 //! How a run has workers process the chunks of its steps with `remote`.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::carrier::ChunkCarrier;
-use super::fingerprint::{build, fingerprint, short_hash};
-use crate::definition::JobInfo;
+use super::fingerprint::{build, fingerprint};
+use super::fleet::{Fleet, Step};
+use super::manager::Manager;
+use super::orders::Secrets;
+use crate::definition::{Failure, JobInfo};
 use crate::repository::Repository;
 
 /// How long an answer may stay away before a chunk is sent again.
@@ -24,18 +28,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///     RunOptions { chunks: Some(RemoteChunks::over(broker)), ..RunOptions::default() }
 /// }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RemoteChunks {
     carrier: Arc<dyn ChunkCarrier>,
     patience: Duration,
     build: Option<String>,
+    /// The workers that are started for the chunks of a step.
+    fleet: Option<Arc<Mutex<Fleet>>>,
+}
+
+impl fmt::Debug for RemoteChunks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteChunks").field("carrier", &self.carrier).finish_non_exhaustive()
+    }
 }
 
 impl RemoteChunks {
     /// Chunks that this carrier carries.
     #[must_use]
     pub fn over(carrier: Arc<dyn ChunkCarrier>) -> Self {
-        Self { carrier, patience: PATIENCE, build: None }
+        Self { carrier, patience: PATIENCE, build: None, fleet: None }
     }
 
     /// Sets how long an answer to a chunk may stay away before it is sent again (default: 30 seconds). A worker that works on
@@ -54,6 +66,41 @@ impl RemoteChunks {
         self
     }
 
+    /// Has this manager start its workers when a step has chunks for them, and end them with the job. They need to know the
+    /// carrier as well, for example by `Manager::broker`.
+    #[must_use]
+    pub fn started_by(mut self, manager: &Manager) -> Self {
+        self.fleet = manager.fleet();
+        self
+    }
+
+    /// Starts workers for a step if some are missing. To be called again and again while the step runs.
+    ///
+    /// # Errors
+    /// If workers end again and again before they can work.
+    pub(crate) fn tend(&self, step: &Step) -> Result<(), Failure> {
+        match &self.fleet {
+            Some(fleet) => fleet.lock().unwrap_or_else(PoisonError::into_inner).tend_for_chunks(step),
+            None => Ok(()),
+        }
+    }
+
+    /// Passes on what the workers that are started for a step have to know.
+    pub(crate) fn share(&self, identity: String, secrets: Secrets) {
+        if let Some(fleet) = &self.fleet {
+            let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
+            fleet.set_identity(identity);
+            fleet.share(secrets);
+        }
+    }
+
+    /// A step has no more chunks.
+    pub(crate) fn release(&self, step: &Step) {
+        if let Some(fleet) = &self.fleet {
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).release(step);
+        }
+    }
+
     pub(crate) fn patience_for_answers(&self) -> Duration {
         self.patience
     }
@@ -68,7 +115,8 @@ impl RemoteChunks {
 
     /// The queue for the chunks of a job. Programs that differ never meet in one.
     pub(crate) fn queue(&self, repository: &dyn Repository, job: &JobInfo) -> String {
-        let repository = short_hash(repository.identity().as_bytes());
-        format!("batch-chunks.{repository}.{}.{}", fingerprint(job), self.build_name())
+        let repository = repository.identity();
+        let repository = repository.get(..8).unwrap_or(&repository);
+        format!("batch.{repository}.chunks.{}.{}", fingerprint(job), self.build_name())
     }
 }

@@ -13,6 +13,8 @@ use crate::engine::flow::form::Form;
 use crate::engine::flow::renames::earlier_paths;
 use crate::engine::flow::request::{Begun, Request};
 use crate::engine::options::RunOptions;
+#[cfg(feature = "remote-chunks")]
+use crate::engine::partitions::handler::secrets;
 use crate::engine::partitions::partitioned_run::PartitionedRun;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 #[cfg(feature = "remote-chunks")]
@@ -120,6 +122,7 @@ fn remote<'r>(request: &'r Request<'_>, step: &StepInfo) -> Option<RemoteRun<'r>
         ownership: request.ownership,
         job: request.job,
         chunks,
+        secrets: secrets(&request.environment.job.parameters),
         tell: Arc::new(tell),
     })
 }

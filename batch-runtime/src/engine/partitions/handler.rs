@@ -118,10 +118,7 @@ impl PartitionWork<'_> {
     /// not store them.
     #[must_use]
     pub fn secrets(&self) -> BTreeMap<String, String> {
-        let all = self.environment.job.parameters.iter();
-        all.filter(|(_, parameter)| parameter.secret)
-            .map(|(name, parameter)| (name.to_owned(), parameter.value.to_string()))
-            .collect()
+        secrets(&self.environment.job.parameters)
     }
 
     /// Shows the progress of partitions that run elsewhere: the committed work of this execution, and the number of complete
@@ -226,4 +223,10 @@ impl PartitionHandler for Threads {
         });
         lost.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |error| Err(error.into()))
     }
+}
+
+/// The secret parameters, as texts by their names.
+pub(crate) fn secrets(all: &crate::definition::Parameters) -> BTreeMap<String, String> {
+    let secrets = all.iter().filter(|(_, parameter)| parameter.secret);
+    secrets.map(|(name, parameter)| (name.to_owned(), parameter.value.to_string())).collect()
 }

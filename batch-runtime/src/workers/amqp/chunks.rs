@@ -25,7 +25,7 @@ impl ChunkCarrier for Broker {
             wanted,
             receive: Box::new(receive),
         });
-        let (queue, orders) = (self.name(queue), self.orders.clone());
+        let (queue, orders) = (queue.to_owned(), self.orders.clone());
         Ok(Box::new(Requests { queue, reply_to, orders, _consuming: consuming, _always: always }))
     }
 
@@ -37,7 +37,7 @@ impl ChunkCarrier for Broker {
             move |received| slot.receive(received, &open)
         };
         let consuming = self.consume(Consumption {
-            queues: queues.iter().map(|queue| self.name(queue)).collect(),
+            queues: queues.to_vec(),
             kind: Kind::Chunks,
             prefetch: 1,
             wanted,

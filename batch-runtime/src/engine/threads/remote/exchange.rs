@@ -1,6 +1,6 @@
 //! What the lanes of a step know of its workers, and how they send to them. It knows no item.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::codec;
 use super::messages::{Ask, PROTOCOL, StepHead, StepKey};
 use super::signed::{self, From, Secret, begin};
-use crate::definition::Failure;
+use crate::definition::{ExecutionId, Failure};
 use crate::engine::step::StepRun;
 use crate::repository::{Ownership, Repository, encode_context};
-use crate::workers::{ChunkRequests, RemoteChunks};
+use crate::workers::{ChunkRequests, RemoteChunks, Secrets};
 
 /// At most so many replies wait to be read. The rest is dropped, and asked for again.
 const MOST_WAITING: usize = 4_096;
@@ -22,6 +22,8 @@ pub(crate) struct RemoteRun<'r> {
     pub(crate) ownership: Ownership,
     pub(crate) job: &'static crate::definition::JobInfo,
     pub(crate) chunks: &'r RemoteChunks,
+    /// The secret parameters of the job, as texts by their names.
+    pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) tell: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct Exchange {
     /// How long an answer may stay away.
     pub(super) patience: Duration,
     tell: Arc<dyn Fn(&str) + Send + Sync>,
+    chunks: RemoteChunks,
+    step: (ExecutionId, String),
 }
 
 /// The replies that have arrived, and whether there is anybody to send to.
@@ -79,7 +83,7 @@ impl Inbox {
 impl Exchange {
     /// Opens the way to the workers of a step.
     pub(super) fn open(run: &StepRun<'_>, remote: &RemoteRun<'_>) -> Result<Self, Failure> {
-        let RemoteRun { repository, ownership, job, chunks, tell } = remote;
+        let RemoteRun { repository, ownership, job, chunks, secrets, tell } = remote;
         let owner = repository.execution(ownership.execution).map_err(Failure::new)?.owner;
         let owner = owner.ok_or_else(|| {
             Failure::new("the repository does not say who owns the execution, so no worker could be believed")
@@ -104,6 +108,8 @@ impl Exchange {
                 }
             }),
         )?;
+        let secrets = Secrets { execution: ownership.execution, values: secrets.clone() };
+        chunks.share(repository.identity(), secrets);
         Ok(Self {
             key: StepKey {
                 protocol: PROTOCOL,
@@ -128,6 +134,8 @@ impl Exchange {
             longest: chunks.carrier().longest(),
             patience,
             tell: Arc::clone(tell),
+            chunks: (*chunks).clone(),
+            step: (ownership.execution, context.step.clone()),
         })
     }
 
@@ -185,6 +193,11 @@ impl Exchange {
         self.inbox.changed.notify_all();
     }
 
+    /// Starts workers if the run starts its own and some are missing.
+    pub(super) fn tend_workers(&self) -> Result<(), Failure> {
+        self.chunks.tend(&self.step)
+    }
+
     /// Tells the user.
     pub(super) fn tell(&self, what: &str) {
         (self.tell)(what);
@@ -200,6 +213,7 @@ impl Exchange {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The carrier may take its time, and no lane needs the lock any more.
         drop(requests);
+        self.chunks.release(&self.step);
     }
 }
 

@@ -26,6 +26,9 @@ use crate::repository::SkipPhase;
 /// How often the first lane looks whether something is late.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How often it looks whether workers are to be started.
+const TEND: Duration = Duration::from_millis(500);
+
 /// A chunk whose result is awaited.
 struct Awaited<In, Out> {
     unit: Unit<In, Out>,
@@ -336,12 +339,14 @@ struct Keeper {
     alone_since: Instant,
     told: bool,
     patience: Duration,
+    /// When workers are to be started next; `None` once that has failed for good.
+    tends: Option<Instant>,
 }
 
 impl Keeper {
     fn new(patience: Duration) -> Self {
         let now = Instant::now();
-        Self { last_heard: now, last_asked: None, alone_since: now, told: false, patience }
+        Self { last_heard: now, last_asked: None, alone_since: now, told: false, patience, tends: Some(now) }
     }
 
     fn look<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>) {
@@ -356,6 +361,13 @@ impl Keeper {
                 lanes.sender.send(FromWorker::Lost(stopped));
             }
             return;
+        }
+        if self.tends.is_some_and(|next| now >= next) {
+            self.tends = Some(now + TEND);
+            if let Err(failure) = lanes.exchange.tend_workers() {
+                self.tends = None;
+                lanes.exchange.tell(&format!("its threads go on without workers: {failure}"));
+            }
         }
         let is_served = lanes.exchange.is_served();
         if is_served {
