@@ -51,10 +51,10 @@ fn written(world: &World) -> Vec<i64> {
 fn a_run_starts_workers_for_its_chunks_and_writes_them_in_order() {
     let Some(server) = rabbitmq::server() else { return };
     let world = World::new();
-    let line = "run prices --count 3000 --micros 1000 --workers local:2";
+    let line = "run prices --count 6000 --micros 1000 --workers local:2";
     let run = start(&world, line, &server.url()).wait();
     assert_eq!(run.code, 0, "{run}");
-    assert_eq!(written(&world), numbers(3000));
+    assert_eq!(written(&world), numbers(6000));
     // Its own thread and two child processes.
     assert_eq!(world.pids().len(), 3);
 }

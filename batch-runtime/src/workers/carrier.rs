@@ -112,6 +112,11 @@ pub trait ChunkRequests: Send + Sync {
     /// Sends a request to one of the workers. Returns at once; what cannot be sent is lost. A request that nobody has taken
     /// for ten minutes may be dropped.
     fn send(&self, request: Vec<u8>);
+
+    /// Returns whether messages get through, as far as the carrier knows. While they do not, no answer is waited for.
+    fn reaches(&self) -> bool {
+        true
+    }
 }
 
 /// The end of a worker's slot of a [`ChunkCarrier`].

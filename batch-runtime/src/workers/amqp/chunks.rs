@@ -1,5 +1,6 @@
 //! Chunks as messages.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use super::consumer::{Consumption, Received};
 use super::publisher::{Letter, Message};
-use super::{Broker, Consuming, Kind, Order};
+use super::{Broker, Consuming, Kind, Order, State};
 use crate::definition::Failure;
 use crate::workers::carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 
@@ -26,7 +27,14 @@ impl ChunkCarrier for Broker {
             receive: Box::new(receive),
         });
         let (queue, orders) = (queue.to_owned(), self.orders.clone());
-        Ok(Box::new(Requests { queue, reply_to, orders, _consuming: consuming, _always: always }))
+        Ok(Box::new(Requests {
+            queue,
+            reply_to,
+            orders,
+            state: Arc::clone(&self.state),
+            _consuming: consuming,
+            _always: always,
+        }))
     }
 
     fn offers(&self, queues: &[String]) -> Result<Box<dyn ChunkOffers>, Failure> {
@@ -52,6 +60,7 @@ struct Requests {
     queue: String,
     reply_to: String,
     orders: UnboundedSender<Order>,
+    state: Arc<State>,
     _consuming: Consuming,
     _always: watch::Sender<bool>,
 }
@@ -65,6 +74,10 @@ impl ChunkRequests for Requests {
             reply_to: Some(self.reply_to.clone()),
         };
         let _ = self.orders.send(Order::Publish(Message::Letter(letter)));
+    }
+
+    fn reaches(&self) -> bool {
+        self.state.connected.load(Ordering::Relaxed) && !self.state.blocked.load(Ordering::Relaxed)
     }
 }
 

@@ -150,6 +150,12 @@ impl Exchange {
         Ok(message)
     }
 
+    /// Returns whether messages get through, as far as the carrier knows.
+    pub(super) fn reaches(&self) -> bool {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().is_some_and(|requests| requests.reaches())
+    }
+
     /// Signs a request and sends it.
     pub(super) fn send(&self, message: Vec<u8>) {
         let message = self.secret.sign(From::Manager, message);

@@ -369,6 +369,13 @@ impl Keeper {
                 lanes.exchange.tell(&format!("its threads go on without workers: {failure}"));
             }
         }
+        if !lanes.exchange.reaches() {
+            // No answer comes, and the threads need not wait for one: a chunk that is answered all the same counts once.
+            lanes.exchange.set_served(false);
+            let awaited = mem::take(&mut *lock(&lanes.awaited));
+            lock(&lanes.returned).extend(awaited.into_values());
+            return;
+        }
         let is_served = lanes.exchange.is_served();
         if is_served {
             self.alone_since = now;
