@@ -45,7 +45,7 @@ pub(super) fn open(
     repository: &dyn Repository,
     console: &Console,
 ) -> Result<Option<Broker>, Refusal> {
-    url(flag, console)?.map(|url| Broker::open(url, repository, console)).transpose()
+    url(flag, console)?.map(|url| Broker::open(&url, repository, console)).transpose()
 }
 
 /// The connection.
@@ -61,11 +61,12 @@ impl Broker {
         crate::workers::Broker::check_url(url).map_err(|error| refusal(&error))
     }
 
-    fn open(url: String, repository: &dyn Repository, console: &Console) -> Result<Self, Refusal> {
+    fn open(url: &str, repository: &dyn Repository, console: &Console) -> Result<Self, Refusal> {
         let errors = console.err.clone();
-        let broker =
-            crate::workers::Broker::open(&url, &repository.identity(), move |line| errors.line(line));
-        broker.map(|broker| Self { broker: Arc::new(broker), url }).map_err(|error| refusal(&error))
+        let broker = crate::workers::Broker::open(url, &repository.identity(), move |line| errors.line(line));
+        broker
+            .map(|broker| Self { broker: Arc::new(broker), url: url.to_owned() })
+            .map_err(|error| refusal(&error))
     }
 
     /// Refuses a server that does not let this user use these queues.
@@ -113,8 +114,8 @@ impl Broker {
         ))
     }
 
-    fn open(url: String, _repository: &dyn Repository, _console: &Console) -> Result<Self, Refusal> {
-        Self::check_url(&url)?;
+    fn open(url: &str, _repository: &dyn Repository, _console: &Console) -> Result<Self, Refusal> {
+        Self::check_url(url)?;
         unreachable!("every URL is refused")
     }
 

@@ -153,7 +153,7 @@ impl Fleet {
     }
 
     /// Sets the server that carries chunks to the workers.
-    #[cfg(feature = "remote-chunks")]
+    #[cfg(feature = "amqp")]
     pub(super) fn set_broker(&mut self, url: String) {
         self.settings.broker = Some(url);
     }
