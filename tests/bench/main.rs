@@ -143,6 +143,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("workers_first_claim_rabbitmq", workers::first_claim_with_rabbitmq),
     #[cfg(all(feature = "amqp", feature = "postgres"))]
     ("workers_killed_child", workers::killed_child),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_chunks", workers::chunks),
 ];
 
 fn main() -> ExitCode {

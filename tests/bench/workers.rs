@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A folder, a repository, and the programs that share them.
 struct World {
     folder: PathBuf,
+    program: &'static str,
     repository: String,
     broker: Option<String>,
 }
@@ -29,11 +30,11 @@ impl World {
     fn new(plan: &Plan, name: &str) -> Outcome<Self> {
         let folder = plan.disk.folder(name)?;
         let repository = folder.join("batch.db").display().to_string();
-        Ok(Self { folder, repository, broker: None })
+        Ok(Self { folder, program: env!("CARGO_BIN_EXE_parts"), repository, broker: None })
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parts"));
+        let mut command = Command::new(self.program);
         command.args(line.split_whitespace()).current_dir(&self.folder);
         command.env("BATCH_REPOSITORY", &self.repository).env_remove("BATCH_BROKER");
         command.envs(self.broker.as_ref().map(|broker| ("BATCH_BROKER", broker)));
@@ -107,6 +108,33 @@ pub(crate) fn cpu(plan: &Plan, name: &'static str) -> Outcome<Row> {
         target: Target::must_and_aim(1.0 / 0.93, 1.0 / 0.98),
         detail: format!(
             "local:2 {:.2} s, threads = 2 {:.2} s",
+            median_seconds(&pairs, |pair| pair.ours),
+            median_seconds(&pairs, |pair| pair.by_hand)
+        ),
+    })
+}
+
+/// Chunks of items that take 100 µs of computing each: two workers beside the thread of the step, and that thread alone.
+pub(crate) fn chunks(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let broker = rabbitmq()?;
+    let items = plan.size(200_000);
+    let on = |workers: usize| -> Outcome<Duration> {
+        let mut world = World::new(plan, "chunks")?;
+        world.program = env!("CARGO_BIN_EXE_chunks");
+        world.broker = Some(broker.clone());
+        let _workers = world.workers(workers)?;
+        thread::sleep(Duration::from_secs(1));
+        let remote = if workers > 0 { " --workers remote" } else { "" };
+        world.run(&format!("run large_prices --count {items} --rounds 250000{remote}"))
+    };
+    let pairs = interleaved(plan.rounds(5), || on(2), || on(0))?;
+    Ok(Row {
+        name,
+        unit: "ratio",
+        value: Spread::of(pairs.iter().map(|pair| 1.0 / pair.ratio())),
+        target: Target::must_and_aim(1.8, 1.9),
+        detail: format!(
+            "two workers and a thread {:.2} s, a thread {:.2} s",
             median_seconds(&pairs, |pair| pair.ours),
             median_seconds(&pairs, |pair| pair.by_hand)
         ),

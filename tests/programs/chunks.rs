@@ -17,10 +17,13 @@ fn numbers(count: u32) -> impl Iterator<Item = i64> {
     0..i64::from(count)
 }
 
-/// Takes its time.
+/// Takes its time, or computes for so many rounds.
 #[processor]
-fn price(n: i64, micros: u64) -> Priced {
-    std::thread::sleep(Duration::from_micros(micros));
+fn price(n: i64, micros: u64, rounds: u32) -> Priced {
+    if micros > 0 {
+        std::thread::sleep(Duration::from_micros(micros));
+    }
+    (0..rounds).fold(n, |hash, round| std::hint::black_box(hash ^ i64::from(round)));
     Priced { n, pid: std::process::id() }
 }
 
@@ -42,10 +45,22 @@ fn price_all() {
     numbers | price | save
 }
 
+#[step(chunk = 500, threads = 1, remote)]
+fn price_in_large_chunks() {
+    numbers | price | save
+}
+
+/// The same in larger chunks.
 #[job]
-fn prices(count: u32, micros: u64) {
+fn large_prices(count: u32, #[param(default = 0)] micros: u64, #[param(default = 0)] rounds: u32) {
+    create_table;
+    price_in_large_chunks;
+}
+
+#[job]
+fn prices(count: u32, #[param(default = 0)] micros: u64, #[param(default = 0)] rounds: u32) {
     create_table;
     price_all;
 }
 
-batch_runtime::main!(prices);
+batch_runtime::main!(prices, large_prices);

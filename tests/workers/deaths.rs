@@ -22,7 +22,7 @@ fn the_partition_of_a_killed_worker_goes_on_elsewhere_after_its_last_commit() {
     let run = with_a_killed_worker(&world, line, has_written);
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(world.items(), numbers(300));
-    assert!(run.err.contains("was lost; `fill:partition"), "{run}");
+    assert!(run.err.contains("was lost; another worker resumes `fill:partition"), "{run}");
     let lost = world.column("SELECT EXIT_CODE FROM BATCH_STEP_EXECUTION WHERE STATUS = 'FAILED'");
     assert!(!lost.is_empty() && lost.iter().all(|code| code == "WORKER_LOST"), "{lost:?}");
     // In the same execution of the job.

@@ -318,6 +318,10 @@ fn hints_go_through_tls() {
     for run in end(workers) {
         assert!(!run.err.contains("no connection"), "{run}");
     }
+    let plain = server.tls_url().replace("amqps://", "amqp://");
+    let run = World::new().run_with(LOAD, &[("BATCH_BROKER", &plain)]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("does not answer like RabbitMQ"), "{run}");
     // Nobody whom this machine trusts has signed the certificate.
     let run = World::new().run_with(LOAD, &[("BATCH_BROKER", &server.tls_url())]);
     assert_eq!(run.code, 2, "{run}");

@@ -290,7 +290,8 @@ pub struct StoredParameter {
 /// The current or former owner of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Owner {
-    /// The unique ID of the launch.
+    /// The unique ID of the launch. It signs the messages of the execution, so it is not among what is printed.
+    #[serde(skip)]
     pub uuid: String,
     /// Host name.
     pub host: String,

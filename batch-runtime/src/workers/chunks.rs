@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_secs(30);
 /// For so long the worker believes that an execution still runs.
 const BELIEVED: Duration = Duration::from_secs(5);
+/// The executions that are remembered at most: their numbers may be forged.
+const MOST_KNOWN: usize = 1_000;
 /// After a refusal another worker may be quicker.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
@@ -34,7 +36,7 @@ pub(super) struct ChunkSlots<'w> {
     pub(super) drain: &'w StopSignal,
     /// The name of the worker, for messages.
     pub(super) name: String,
-    pub(super) executions: Mutex<BTreeMap<i64, Execution>>,
+    pub(super) executions: Mutex<BTreeMap<i64, Looked>>,
 }
 
 /// What the repository says about an execution.
@@ -43,8 +45,10 @@ pub(super) struct Execution {
     secret: Secret,
     epoch: u64,
     runs: bool,
-    looked: Instant,
 }
+
+/// The same, and when it said so; `None` if there is no such execution.
+pub(super) type Looked = (Option<Execution>, Instant);
 
 /// A step that a thread of its own keeps open.
 struct Open {
@@ -135,12 +139,12 @@ impl ChunkSlots<'_> {
         let Some((head, ask, items)) = asked(&request) else { return dropped("it cannot be read") };
         let items = items.len();
         let items = request.split_off(request.len() - items);
-        let number = match &ask {
+        let chunk = match &ask {
             Ask::Ready => None,
-            Ask::Chunk(chunk) => Some(chunk.number),
+            Ask::Chunk(chunk) => Some(chunk.clone()),
         };
         let say = |why: Option<&str>| {
-            if let Some(reply) = short_reply(key, &execution.secret, number, why) {
+            if let Some(reply) = short_reply(key, &execution.secret, chunk.as_ref(), why) {
                 answer.send(reply);
             }
         };
@@ -173,7 +177,9 @@ impl ChunkSlots<'_> {
             }
         };
         match outcome {
-            Outcome::Refused(why) => return refuse(&format!("{}: {why}", self.name)),
+            Outcome::Refused(why) | Outcome::Served(Served::Refused(why)) => {
+                return refuse(&format!("{}: {why}", self.name));
+            }
             Outcome::Served(Served::Answer(reply)) => answer.send(reply),
             Outcome::Served(Served::Interrupted) => return Verdict::Again,
         }
@@ -212,25 +218,29 @@ impl ChunkSlots<'_> {
 
     /// What the repository says about an execution; `None` if it has none like that.
     fn execution(&self, key: &StepKey) -> Result<Option<Execution>, RepositoryError> {
-        let mut executions = self.executions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = executions.get(&key.execution).filter(|known| known.looked.elapsed() < BELIEVED)
-        {
-            return Ok(Some(known.clone()));
+        let known = self.executions().get(&key.execution).cloned();
+        if let Some((known, _)) = known.filter(|(_, looked)| looked.elapsed() < BELIEVED) {
+            return Ok(known);
         }
-        let row = match self.repository.execution(ExecutionId(key.execution)) {
-            Ok(row) => row,
-            Err(RepositoryError::NoSuchExecution { .. }) => return Ok(None),
+        // Other slots need not wait for this look.
+        let execution = match self.repository.execution(ExecutionId(key.execution)) {
+            Ok(row) => row.owner.map(|owner| Execution {
+                secret: Secret::of_owner(&owner.uuid),
+                epoch: row.epoch,
+                runs: matches!(row.status, BatchStatus::Starting | BatchStatus::Started),
+            }),
+            Err(RepositoryError::NoSuchExecution { .. }) => None,
             Err(error) => return Err(error),
         };
-        let Some(owner) = row.owner else { return Ok(None) };
-        let execution = Execution {
-            secret: Secret::of_owner(&owner.uuid),
-            epoch: row.epoch,
-            runs: matches!(row.status, BatchStatus::Starting | BatchStatus::Started),
-            looked: Instant::now(),
-        };
-        executions.retain(|_, known| known.looked.elapsed() < BELIEVED);
-        executions.insert(key.execution, execution.clone());
-        Ok(Some(execution))
+        let mut executions = self.executions();
+        executions.retain(|_, (_, looked)| looked.elapsed() < BELIEVED);
+        if executions.len() < MOST_KNOWN {
+            executions.insert(key.execution, (execution.clone(), Instant::now()));
+        }
+        Ok(execution)
+    }
+
+    fn executions(&self) -> MutexGuard<'_, BTreeMap<i64, Looked>> {
+        self.executions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -273,8 +273,7 @@ impl Managing<'_> {
                     work.tell(&why);
                 }
             }
-            let woken =
-                self.manager.wake.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
+            let woken = self.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
             // Workers may wake it all the time, and a look at thousands of partitions is work for the database.
             let spacing = (took * SHARE).clamp(SHORTEST, LONGEST);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
@@ -284,6 +283,21 @@ impl Managing<'_> {
                 (false, true) => (pause * 2).min(self.longest()),
             };
             last = tended;
+        }
+    }
+
+    /// Waits until it is woken after that moment, at most that long, or until the job is to stop. Returns whether it was
+    /// woken.
+    fn wait_after(&self, moment: u64, most: Duration) -> bool {
+        let until = Instant::now() + most;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.manager.wake.wait_after(moment, left.min(LONGEST)) {
+                return true;
+            }
+            if left <= LONGEST || self.work.is_stopping() {
+                return false;
+            }
         }
     }
 
@@ -301,7 +315,8 @@ impl Managing<'_> {
         let is_new = now.waiting > before.waiting || (self.work.limit().is_some() && !is_same(now, before));
         let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_AGAIN);
         if open > 0 && (is_new || is_due) {
-            hints.offer(&self.name, open);
+            // While all workers are busy, nobody takes an offer, and each further one would only wait beside it.
+            hints.offer(&self.name, if is_new { open } else { 1 });
             *last_hint = Some(Instant::now());
         }
     }

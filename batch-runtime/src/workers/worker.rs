@@ -324,6 +324,7 @@ impl Working<'_> {
             let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
             let claimed = self.queue.claim(self.id, self.queues, &declined);
             self.settle(heard, &claimed);
+            let has_looked = claimed.is_ok();
             match claimed {
                 Ok(Claimed::Partition(claim)) => {
                     (self.worker.hint)(CLAIMED);
@@ -344,13 +345,18 @@ impl Working<'_> {
                 Err(error) => tracing::warn!(%error, "the worker cannot look for work"),
             }
             if drain.is_raised() {
-                wake.wake();
-                return;
+                break;
             }
-            self.set_idle(true);
+            if has_looked {
+                self.set_idle(true);
+            }
             let woken = wake.wait_after(moment, pause);
-            pause = if woken { SHORTEST } else { (pause * 2).min(self.longest()) };
+            pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
         }
+        // What it is offered from now on, and what it has not looked for, is for others.
+        self.set_idle(false);
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        wake.wake();
     }
 
     fn longest(&self) -> Duration {
@@ -362,7 +368,11 @@ impl Working<'_> {
     fn listen(&self) {
         let Some(hints) = &self.worker.hints else { return };
         let (heard, wake) = (Arc::clone(&self.heard), self.worker.wake.clone());
+        let drain = self.worker.drain.clone();
         let hear = move |offer| {
+            if drain.is_raised() {
+                return drop(offer);
+            }
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(offer);
             wake.wake();
         };
@@ -394,7 +404,11 @@ impl Working<'_> {
                 }
             }
             Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
-            Ok(Claimed::Drain) | Err(_) => drop(heard),
+            Ok(Claimed::Drain) | Err(_) => {
+                // What is given back would come again at once.
+                self.set_idle(false);
+                drop(heard);
+            }
         }
     }
 

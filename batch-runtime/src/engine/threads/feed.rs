@@ -128,7 +128,7 @@ where
                 Some(FromWorker::ProcessorsOpened(Ok(()))) => {}
                 Some(FromWorker::ProcessorsOpened(Err(failure))) => unprocessed = Some(failure),
                 Some(message) => {
-                    self.handle(message).map_err(Halt::Failed)?;
+                    self.handle(message).map_err(halt)?;
                     continue;
                 }
                 None => return Err(Halt::Failed(gone())),

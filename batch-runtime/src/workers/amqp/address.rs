@@ -31,6 +31,13 @@ impl Address {
             .ok_or_else(|| invalid("it does not begin with `amqp://` or `amqps://`"))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if path.contains('@') || query.contains('@') {
+            return Err(BrokerError::Url {
+                url: "amqp://…".to_owned(),
+                why: "write `/`, `?` and `@` in a user, a password or the name of a virtual host as `%2f`, `%3f` and `%40`"
+                    .to_owned(),
+            });
+        }
         if path.contains('/') {
             return Err(invalid("write a `/` within the name of the virtual host as `%2f`"));
         }
@@ -58,7 +65,11 @@ impl Address {
                     let read = std::fs::read_to_string(value);
                     authorities = Some(read.map_err(|error| invalid(&format!("`{value}`: {error}")))?);
                 }
-                _ => return Err(invalid(&format!("`{name}` is not a setting of the connection"))),
+                // It may be a part of a password.
+                _ => {
+                    let known = "heartbeat, connection_timeout, frame_max, channel_max, auth_mechanism and cacertfile";
+                    return Err(invalid(&format!("the settings of a connection are {known}")));
+                }
             }
         }
         if uri.scheme == AMQPScheme::AMQPS && !cfg!(feature = "amqp-tls") {
@@ -133,6 +144,9 @@ mod tests {
             "amqp://etl:s3cret@mq?password=s3cret",
             "amqp://etl:s3cret@mq?cacertfile=/nowhere.pem",
             "amqp://etl:s3:cret@@mq:x",
+            "amqp://etl:/s3cret@mq",
+            "amqp://etl:12?s3cret@mq",
+            "amqp://etl:12/s3cret@mq/batch",
         ] {
             let error = Address::parse(url).err().unwrap().to_string();
             assert!(!error.contains("cret"), "{error}");

@@ -10,7 +10,7 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{Connection, Consumer, Result};
+use lapin::{Channel, Connection, Consumer, Result};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -90,8 +90,7 @@ async fn run_one(connection: &Connection, consumption: &Consumption, queue: &str
 }
 
 async fn consume(connection: &Connection, consumption: &Consumption, queue: &str) -> Result<()> {
-    let Consumption { kind, prefetch, wanted, receive, .. } = consumption;
-    let mut wanted = wanted.clone();
+    let Consumption { kind, prefetch, .. } = consumption;
     let channel = answered(async {
         let channel = connection.create_channel().await?;
         channel.basic_qos(*prefetch, BasicQosOptions::default()).await?;
@@ -99,6 +98,17 @@ async fn consume(connection: &Connection, consumption: &Consumption, queue: &str
         Ok(channel)
     })
     .await?;
+    let consumed = consume_on(&channel, consumption, queue).await;
+    if consumed.is_err() {
+        // A consumer that the server makes late would keep what it is given. Dropping the channel does not end it.
+        tokio::spawn(async move { channel.close(200, "".into()).await });
+    }
+    consumed
+}
+
+async fn consume_on(channel: &Channel, consumption: &Consumption, queue: &str) -> Result<()> {
+    let Consumption { kind, wanted, receive, .. } = consumption;
+    let mut wanted = wanted.clone();
     let options = BasicConsumeOptions { no_ack: *kind == Kind::Replies, ..BasicConsumeOptions::default() };
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {
         let consumed = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());

@@ -20,6 +20,8 @@ pub(super) const MOST_WAITING: usize = 1_000;
 const BLOCKED: Duration = Duration::from_millis(100);
 /// How long RabbitMQ keeps a message that no worker takes, in milliseconds.
 const KEEP_MESSAGE: u32 = 10 * 60 * 1_000;
+/// How long it keeps replies, and their queue, while nobody reads them, in milliseconds.
+const KEEP_REPLY: u32 = 60 * 1_000;
 /// How long it keeps a queue that nobody uses, in milliseconds.
 const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
 
@@ -70,6 +72,10 @@ impl Publisher {
 
     /// Sends until there is nothing more to send, or the connection is lost.
     pub(super) async fn run(mut self, mut messages: Receiver<Message>) {
+        // There is a limit of channels, and consumers may use them up.
+        if let Err(error) = self.channel().await {
+            tracing::warn!(%error, "no channel for messages");
+        }
         while let Some(message) = messages.recv().await {
             match message {
                 Message::Hint { queue, kind, body, times } => {
@@ -79,7 +85,9 @@ impl Publisher {
                     }
                     let properties = BasicProperties::default();
                     for _ in 0..times {
-                        self.send(&queue, kind, &body, properties.clone()).await;
+                        if !self.send(&queue, kind, &body, properties.clone()).await {
+                            break;
+                        }
                     }
                 }
                 Message::Letter(Letter { queue, kind, body, reply_to }) => {
@@ -103,7 +111,8 @@ impl Publisher {
         }
     }
 
-    async fn send(&mut self, queue: &str, kind: Kind, body: &[u8], properties: BasicProperties) {
+    /// Returns whether it could be sent.
+    async fn send(&mut self, queue: &str, kind: Kind, body: &[u8], properties: BasicProperties) -> bool {
         let sent = async {
             // A queue of replies belongs to its process. While it is not there, nobody waits for them.
             if kind != Kind::Replies {
@@ -114,10 +123,12 @@ impl Publisher {
                 .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
                 .await
         };
-        if let Err(error) = sent.await {
+        let sent = sent.await;
+        if let Err(error) = &sent {
             tracing::warn!(queue, %error, "a message cannot be sent");
             self.channel = None;
         }
+        sent.is_ok()
     }
 
     async fn check(&mut self, queues: &[String]) -> std::result::Result<(), BrokerError> {
@@ -168,7 +179,11 @@ pub(super) async fn declare(channel: &Channel, queue: &str, kind: Kind) -> Resul
             arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));
             QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
         }
-        Kind::Replies => QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() },
+        Kind::Replies => {
+            arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(KEEP_REPLY));
+            arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_REPLY));
+            QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() }
+        }
     };
     channel.queue_declare(queue.into(), options, arguments).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! The thread of the connection: connects, and connects again.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -9,7 +10,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use lapin::runtime::default_runtime;
 use lapin::tcp::OwnedTLSConfig;
+use lapin::uri::AMQPScheme;
 use lapin::{Connect, Connection, ConnectionProperties, Event};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::task::AbortHandle;
@@ -26,6 +30,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a connection may take in all.
 const CONNECT: Duration = Duration::from_secs(15);
+/// How long the first answer of the server is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long the server may take to say goodbye.
 const CLOSE: Duration = Duration::from_secs(1);
 /// Between two looks at the state of the connection.
@@ -133,6 +139,17 @@ impl Session {
             let _known = tokio::net::lookup_host((host, port)).await.map_err(|error| {
                 NoConnection::Ever(BrokerError::Host { place: place(), why: error.to_string() })
             })?;
+            // The client never gives up on a server that accepts a connection and then says nothing.
+            if uri.scheme == AMQPScheme::AMQP {
+                let spoken = speaks(&uri.authority.host, uri.authority.port).await;
+                spoken.map_err(|error| match error.kind() {
+                    ErrorKind::InvalidData => NoConnection::Ever(BrokerError::Protocol {
+                        place: place(),
+                        why: "its first byte is of another protocol".to_owned(),
+                    }),
+                    _ => NoConnection::Yet(error.to_string()),
+                })?;
+            }
             let name = format!("batch {}", std::process::id());
             let properties = ConnectionProperties::default().with_connection_name(name.into());
             let runtime = default_runtime().map_err(|error| NoConnection::Yet(error.to_string()))?;
@@ -227,6 +244,20 @@ impl Session {
         consumers.values().for_each(AbortHandle::abort);
         why
     }
+}
+
+/// Fails if the server does not answer to the first bytes of the protocol.
+async fn speaks(host: &str, port: u16) -> std::io::Result<()> {
+    let asked = async {
+        let mut stream = TcpStream::connect((host, port)).await?;
+        stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
+        // A frame, or the version of the protocol that it speaks instead.
+        match stream.read_u8().await? {
+            1 | b'A' => Ok(()),
+            _ => Err(ErrorKind::InvalidData.into()),
+        }
+    };
+    timeout(ANSWER, asked).await.unwrap_or_else(|late| Err(late.into()))
 }
 
 /// Messages that nobody has room for are lost.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::codec;
-use super::messages::{Ask, PROTOCOL, StepHead, StepKey};
+use super::messages::{Ask, PROTOCOL, StepHead, StepKey, key_of};
 use super::signed::{self, From, Secret, begin};
 use crate::definition::{ExecutionId, Failure};
 use crate::engine::step::StepRun;
@@ -95,11 +95,27 @@ impl Exchange {
         let patience = chunks.patience_for_answers();
         let sign_every = u64::try_from((patience / 6).as_millis()).unwrap_or(u64::MAX).max(1);
         let inbox = Arc::new(Inbox::default());
+        let key = StepKey {
+            protocol: PROTOCOL,
+            instance: ownership.instance.0,
+            execution: ownership.execution.0,
+            epoch: ownership.epoch,
+            id: context.id.0,
+        };
+        let secret = Secret::of_owner(&owner.uuid);
+        let signer = secret.clone();
         let arrivals = Arc::clone(&inbox);
         let queue = chunks.queue(*repository, job);
         let requests = chunks.carrier().requests(
             &queue,
             Box::new(move |reply| {
+                if key_of(&reply) != Some(key) || !signer.has_signed(From::Worker, &reply) {
+                    tracing::debug!(
+                        bytes = reply.len(),
+                        "dropped a reply that no worker of this step has sent"
+                    );
+                    return;
+                }
                 let mut state = arrivals.lock();
                 if !state.is_over && state.replies.len() < MOST_WAITING {
                     state.replies.push_back(reply);
@@ -111,13 +127,7 @@ impl Exchange {
         let secrets = Secrets { execution: ownership.execution, values: secrets.clone() };
         chunks.share(repository.identity(), secrets);
         Ok(Self {
-            key: StepKey {
-                protocol: PROTOCOL,
-                instance: ownership.instance.0,
-                execution: ownership.execution.0,
-                epoch: ownership.epoch,
-                id: context.id.0,
-            },
+            key,
             head: StepHead {
                 build: chunks.build_name().to_owned(),
                 job: job.name.to_owned(),
@@ -127,7 +137,7 @@ impl Exchange {
                 values,
                 sign_every,
             },
-            secret: Secret::of_owner(&owner.uuid),
+            secret,
             began: Instant::now(),
             requests: Mutex::new(Some(requests)),
             inbox,
@@ -164,11 +174,6 @@ impl Exchange {
         }
     }
 
-    /// Returns whether a reply is one of a worker that knows the repository, about this step.
-    pub(super) fn is_ours(&self, reply: &[u8]) -> bool {
-        super::messages::key_of(reply) == Some(self.key) && self.secret.has_signed(From::Worker, reply)
-    }
-
     /// Waits for the next reply, at most that long.
     pub(super) fn receive(&self, most: Duration) -> Received {
         let waits = |state: &mut State| !state.is_over && state.replies.is_empty();
@@ -201,7 +206,9 @@ impl Exchange {
 
     /// Starts workers if the run starts its own and some are missing.
     pub(super) fn tend_workers(&self) -> Result<(), Failure> {
-        self.chunks.tend(&self.step)
+        // A step that has ended wants none, and its end waits for this.
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().map_or(Ok(()), |_| self.chunks.tend(&self.step))
     }
 
     /// Tells the user.
@@ -216,10 +223,12 @@ impl Exchange {
         state.replies.clear();
         drop(state);
         self.inbox.changed.notify_all();
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The carrier may take its time, and no lane needs the lock any more.
-        drop(requests);
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = requests.take();
         self.chunks.release(&self.step);
+        drop(requests);
+        // The carrier may take its time, and no lane needs the lock any more.
+        drop(taken);
     }
 }
 

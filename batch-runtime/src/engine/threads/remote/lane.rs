@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::common::Common;
@@ -26,6 +26,10 @@ use crate::repository::SkipPhase;
 /// How often the first lane looks whether something is late.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How often the other lanes look whether a chunk was returned.
+const LOOK_BESIDE: Duration = Duration::from_millis(100);
+/// After so many refusals in a row no worker serves the step.
+const MOST_REFUSED: u32 = 3;
 /// How often it looks whether workers are to be started.
 const TEND: Duration = Duration::from_millis(500);
 
@@ -57,6 +61,8 @@ pub(super) struct Lanes<'s, In, Out, X> {
     is_heard: AtomicBool,
     /// Whether the items of a chunk were compared with what they become.
     is_compared: AtomicBool,
+    /// How many were refused in a row.
+    refused: AtomicU32,
     /// What workers said they lack.
     refusals: Mutex<BTreeSet<String>>,
     careful: bool,
@@ -83,6 +89,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             begun: AtomicU64::new(0),
             is_heard: AtomicBool::new(false),
             is_compared: AtomicBool::new(false),
+            refused: AtomicU32::new(0),
             refusals: Mutex::default(),
             careful,
         }
@@ -119,14 +126,17 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
             return;
         }
-        let checked = if self.is_compared.swap(true, Ordering::Relaxed) {
+        // Until one chunk has passed, each is compared.
+        let records = &unit.buffers.records;
+        let checked = if records.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             Ok(())
         } else {
-            compare(&unit.buffers.records).map_err(|failure| of_items(failure, "read"))
+            let compared = compare(records).map_err(|failure| of_items(failure, "read"));
+            compared.map(|()| self.is_compared.store(true, Ordering::Relaxed))
         };
-        match checked.and_then(|()| self.message(&unit)) {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        match checked.and_then(|()| self.message(&unit, turn)) {
             Ok(message) => {
-                let turn = self.turns.fetch_add(1, Ordering::Relaxed);
                 let awaited = Awaited { unit, channel, turn, heard: Instant::now(), sent: 1 };
                 lock(&self.awaited).insert(awaited.unit.number, awaited);
                 self.exchange.send(message);
@@ -135,10 +145,11 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         }
     }
 
-    fn message(&self, unit: &Unit<In, Out>) -> Result<Vec<u8>, Failure> {
+    fn message(&self, unit: &Unit<In, Out>, turn: u64) -> Result<Vec<u8>, Failure> {
         let Buffers { records, unread, .. } = &unit.buffers;
         let head = ChunkHead {
             number: unit.number,
+            turn,
             careful: self.careful,
             unread: unread.iter().map(|(before, _)| *before).collect(),
             is_fatal: unit.end.fatal.is_some(),
@@ -175,67 +186,77 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         P: Pipe<In = In, Out = Out>,
     {
         self.guarded(|| {
-            if !is_first {
-                loop {
-                    match self.exchange.receive(Duration::from_mins(1)) {
-                        Received::Reply(reply) => self.take(&reply),
-                        Received::Nothing => {}
-                        Received::Over => return,
-                    }
-                }
-            }
             let own = self.common.own();
             let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
             let mut processor = None;
             let mut keeper = Keeper::new(self.exchange.patience);
+            let mut most = if is_first { LOOK.min(self.exchange.patience / 12) } else { LOOK_BESIDE };
+            let idle = most;
             loop {
-                match self.exchange.receive(LOOK.min(self.exchange.patience / 12)) {
+                match self.exchange.receive(most) {
                     Received::Reply(reply) => self.take(&reply),
                     Received::Nothing => {}
                     Received::Over => return,
                 }
-                keeper.look(self);
-                for Awaited { unit, channel, .. } in mem::take(&mut *lock(&self.returned)) {
-                    if processor.is_none() {
-                        match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
-                            Ok(opened) => processor = Some(opened),
-                            Err(failure) => {
-                                self.fail(unit, channel, failure.during(Phase::Open));
-                                continue;
-                            }
-                        }
+                if is_first {
+                    keeper.look(self);
+                }
+                // One at a time: replies and what is late are seen to between two.
+                let Some(Awaited { unit, channel, .. }) = self.next_returned() else {
+                    most = idle;
+                    continue;
+                };
+                most = Duration::ZERO;
+                let opened = match processor.take() {
+                    Some(opened) => Ok(opened),
+                    None => panic::catch(|| P::processor(&scope)).and_then(|opened| opened),
+                };
+                match opened {
+                    Ok(open) => {
+                        let (done, after) = process::<_, _, CAREFUL>(&self.common, channel, unit, open);
+                        processor = after;
+                        self.hand_over(done);
                     }
-                    let open = processor.take().expect("it was opened just now");
-                    let (done, after) = process::<_, _, CAREFUL>(&self.common, channel, unit, open);
-                    processor = after;
-                    self.hand_over(done);
+                    Err(failure) => self.fail(unit, channel, failure.during(Phase::Open)),
                 }
             }
         });
     }
 
+    /// The first of the chunks that no worker takes.
+    fn next_returned(&self) -> Option<Awaited<In, Out>> {
+        let mut returned = lock(&self.returned);
+        let numbered = returned.iter().enumerate();
+        let (first, _) = numbered.min_by_key(|(_, awaited)| awaited.unit.number)?;
+        Some(returned.swap_remove(first))
+    }
+
     fn take(&self, reply: &[u8]) {
-        if !self.exchange.is_ours(reply) {
-            tracing::debug!(bytes = reply.len(), "dropped a reply that no worker of this step has sent");
-            return;
-        }
-        self.is_heard.store(true, Ordering::Relaxed);
         let Some((answer, outputs)) = answered(reply) else {
             tracing::debug!(bytes = reply.len(), "dropped a reply that cannot be read");
             return;
         };
+        // A worker that only says that it is there may have said so long ago.
+        if !matches!(answer, Answer::Ready(_)) || !self.exchange.is_served() {
+            self.is_heard.store(true, Ordering::Relaxed);
+        }
         match answer {
             Answer::Ready(worker) => {
                 tracing::debug!(worker, "a worker processes chunks of the step");
                 self.exchange.set_served(true);
             }
-            Answer::Begun(number) => {
+            Answer::Begun(number, turn) => {
+                self.refused.store(0, Ordering::Relaxed);
                 if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
                     awaited.heard = Instant::now();
-                    self.begun.fetch_max(awaited.turn, Ordering::Relaxed);
+                    self.begun.fetch_max(turn, Ordering::Relaxed);
                 }
             }
             Answer::Refused(number, why) => {
+                // While others work, one that does not is no reason to send nothing more.
+                if self.refused.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSED {
+                    self.exchange.set_served(false);
+                }
                 if lock(&self.refusals).insert(why.clone()) {
                     self.exchange.tell(&format!("a worker does not process its chunks: {why}"));
                 }
@@ -245,7 +266,6 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             Answer::Chunk(result) => {
                 // The first answer counts.
                 let Some(awaited) = lock(&self.awaited).remove(&result.number) else { return };
-                self.begun.fetch_max(awaited.turn, Ordering::Relaxed);
                 let Awaited { unit, channel, .. } = awaited;
                 match unpack::<Out>(outputs) {
                     Ok(outputs) => self.hand_over(self.done(unit, channel, *result, outputs)),
@@ -402,7 +422,7 @@ impl Keeper {
             chunk.heard = now;
             chunk.sent += 1;
             chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
-            match lanes.message(&chunk.unit) {
+            match lanes.message(&chunk.unit, chunk.turn) {
                 Ok(message) => lanes.exchange.send(message),
                 // It could be written before; it is processed here.
                 Err(_) => lock(&lanes.returned).extend(awaited.remove(&number)),

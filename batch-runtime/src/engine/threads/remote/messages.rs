@@ -49,6 +49,8 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChunkHead {
     pub(crate) number: u64,
+    /// The position of the request among all of the step.
+    pub(crate) turn: u64,
     /// Whether single items are told apart.
     pub(crate) careful: bool,
     /// The records that could not be read, each by the number of items before it.
@@ -62,8 +64,8 @@ pub(crate) struct ChunkHead {
 pub(crate) enum Answer {
     /// Its name follows: it can process chunks of the step.
     Ready(String),
-    /// It works on the chunk of that number.
-    Begun(u64),
+    /// It works on the chunk of that number, in the request of that turn.
+    Begun(u64, u64),
     /// It cannot process chunks of the step; of a chunk, the number.
     Refused(Option<u64>, String),
     /// The chunk, whose outputs follow.

@@ -59,6 +59,8 @@ pub(crate) struct Serving<'s> {
 pub(crate) enum Served {
     /// This is the answer.
     Answer(Vec<u8>),
+    /// Its processors cannot be opened, for this reason.
+    Refused(String),
     /// A stop interrupted it: somebody else is to process it.
     Interrupted,
 }
@@ -123,12 +125,12 @@ fn reply(key: StepKey, answer: &Answer) -> Result<Vec<u8>, Failure> {
 pub(crate) fn short_reply(
     key: StepKey,
     secret: &Secret,
-    number: Option<u64>,
+    chunk: Option<&ChunkHead>,
     why: Option<&str>,
 ) -> Option<Vec<u8>> {
-    let answer = match (why, number) {
-        (Some(why), number) => Answer::Refused(number, why.to_owned()),
-        (None, number) => Answer::Begun(number?),
+    let answer = match (why, chunk) {
+        (Some(why), chunk) => Answer::Refused(chunk.map(|chunk| chunk.number), why.to_owned()),
+        (None, chunk) => chunk.map(|chunk| Answer::Begun(chunk.number, chunk.turn))?,
     };
     Some(secret.sign(From::Worker, reply(key, &answer).ok()?))
 }
@@ -140,10 +142,6 @@ fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
     let mut open = None;
     let mut is_compared = false;
     while let Some((ask, items)) = (serving.next)() {
-        let number = match &ask {
-            Ask::Ready => None,
-            Ask::Chunk(head) => Some(head.number),
-        };
         let opened = match open.take() {
             Some(opened) => Ok(opened),
             None => panic::catch(|| P::processor(&scope)).and_then(|opened| opened),
@@ -152,8 +150,7 @@ fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
             Ok(processor) => processor,
             Err(failure) => {
                 let why = of_role(common.info, failure, "processor").during(Phase::Open).to_string();
-                let refused = serving.reply(&Answer::Refused(number, why));
-                refused.map_or_else(|_| (), |message| serving.send(message));
+                (serving.served)(Served::Refused(why));
                 continue;
             }
         };
