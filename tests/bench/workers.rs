@@ -231,7 +231,7 @@ pub(crate) fn killed_child(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let mut seconds = Vec::new();
     for _ in 0..plan.rounds(9) {
         let world = World::new(plan, "killed")?;
-        let line = "run load --parts 4 --size 2000 --micros 500 --workers local:2";
+        let line = "run load --parts 2 --size 4000 --micros 500 --workers local:2";
         let mut manager = Workers(vec![world.command(line).spawn()?]);
         let held = "SELECT PID FROM BATCH_PROCESS JOIN BATCH_PARTITION USING (PROCESS_ID) WHERE STEP_EXECUTION_ID > 0";
         let pid: u32 = until("a worker with a partition", || {
@@ -255,6 +255,6 @@ pub(crate) fn killed_child(plan: &Plan, name: &'static str) -> Outcome<Row> {
         unit: "s",
         value: Spread::of(seconds),
         target: Target::must_and_aim(2.0, 1.0),
-        detail: "from the death of a child process to the claim of its partition by another one".to_owned(),
+        detail: "from the death of a child process to the claim of its partition by another one, while no other partition waits".to_owned(),
     })
 }
