@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use crate::definition::{Failure, Pipe, Reader};
 use crate::engine::{Order, StepEnd, StepRun, run_beside_reader_and_remote, run_in_turns_and_remote};
 
+pub use super::threads::Opens;
 pub use crate::engine::{RemoteStep, Travelling, Travels};
 
 /// The chunks of the pipe `P`. The item types are spelled out, so that each is checked once.
@@ -12,18 +13,6 @@ pub struct Serves<P, In, Out>(PhantomData<(P, In, Out)>);
 
 impl<P: Pipe<In = In, Out = Out>, In: Travelling, Out: Travelling> Serves<P, In, Out> {
     pub const CHUNKS: RemoteStep = RemoteStep::of::<P>();
-}
-
-/// Opens the reader of the pipe `P`.
-pub struct Opens<P, In, Out, F>(pub F, PhantomData<(P, In, Out)>);
-
-impl<P, In, Out, F> Opens<P, In, Out, F> {
-    pub fn by<R>(open: F) -> Self
-    where
-        F: Fn() -> Result<R, Failure>,
-    {
-        Self(open, PhantomData)
-    }
 }
 
 /// Threads take turns reading.

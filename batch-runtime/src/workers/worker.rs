@@ -237,7 +237,7 @@ impl Worker {
             self.options.clone(),
             self.all_secrets(),
         );
-        let queues: Vec<String> = runner.jobs().map(|job| queue_of(self.token.as_deref(), job)).collect();
+        let queues = self.queues();
         let Joined { id, lock } =
             queue.join(&NewWorker { queues: &queues, slots: self.slots, lost: &self.drain })?;
         tracing::info!(worker = id.0, slots = self.slots, "worker started");

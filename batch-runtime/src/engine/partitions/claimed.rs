@@ -83,11 +83,6 @@ impl ClaimedRunner {
         Self { repository, jobs: jobs_by_name(jobs), options, secrets, known: Mutex::default() }
     }
 
-    /// The jobs of the program, with those that are nested in them.
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = &'static JobInfo> {
-        self.jobs.values().copied()
-    }
-
     /// Runs a claimed partition to its end. It stops after its chunk when `stop` is raised: because of `drain`, or because the
     /// job is to stop.
     ///

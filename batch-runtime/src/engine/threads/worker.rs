@@ -7,7 +7,7 @@ use super::common::Common;
 use super::messages::{Buffers, Done, Faulty, FromWorker, Unit, WorkersChannel};
 use super::read_chunks::Supply;
 use super::sync::Arc;
-use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot};
+use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot, StepInfo};
 use crate::engine::chunk::batch::Outputs;
 use crate::engine::chunk::batch::{Batch, Extent, Fault, Filled, Repeated};
 use crate::engine::chunk::fill::Pipeline;
@@ -15,6 +15,15 @@ use crate::engine::faults::panic;
 use crate::engine::phase::take_panicked_record;
 use crate::engine::step::of_role;
 use crate::repository::SkipPhase;
+
+/// Opens the processors of a thread, or of a lane that stands in for one.
+pub(super) fn open_processor<'s, P: Pipe>(
+    step: &'static StepInfo,
+    scope: &Scope<'s>,
+) -> Result<impl Process<P::In, Out = P::Out> + 's + use<'s, P>, Failure> {
+    let opened = panic::catch(|| P::processor(scope)).and_then(|opened| opened);
+    opened.map_err(|failure| of_role(step, failure, "processor").during(Phase::Open))
+}
 
 /// A thread that reads and processes chunks.
 pub(super) struct Worker<'s, In, Out, X, S> {
@@ -28,7 +37,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
         let common = Arc::clone(&self.common);
         let own = common.own();
         let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
-        match panic::catch(|| P::processor(&scope)).and_then(|opened| opened) {
+        match open_processor::<P>(common.info, &scope) {
             Ok(processor) => {
                 self.channel.send(FromWorker::ProcessorsOpened(Ok(())));
                 let sender = self.channel.sender().clone();
@@ -39,7 +48,6 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
                 }
             }
             Err(failure) => {
-                let failure = of_role(common.info, failure, "processor").during(Phase::Open);
                 self.channel.send(FromWorker::ProcessorsOpened(Err(failure)));
             }
         }

@@ -1,6 +1,5 @@
 //! Chunks as messages.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,31 +9,18 @@ use uuid::Uuid;
 
 use super::consumer::{Consumption, Received};
 use super::publisher::{Letter, Message};
-use super::{Broker, Consuming, Kind, Order, State};
+use super::{Broker, Consuming, Kind, Order, Replies, State};
 use crate::definition::Failure;
 use crate::workers::carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 
 impl ChunkCarrier for Broker {
     fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure> {
         let reply_to = self.name(&format!("replies.{}", Uuid::new_v4().simple()));
-        let (always, wanted) = watch::channel(true);
-        let receive = move |mut received: Received| on_reply(std::mem::take(&mut received.body));
-        let consuming = self.consume(Consumption {
-            queues: vec![reply_to.clone()],
-            kind: Kind::Replies,
-            prefetch: 0,
-            wanted,
-            receive: Box::new(receive),
+        let replies = self.consume_replies(reply_to.clone(), move |mut received| {
+            on_reply(std::mem::take(&mut received.body));
         });
-        let (queue, orders) = (queue.to_owned(), self.orders.clone());
-        Ok(Box::new(Requests {
-            queue,
-            reply_to,
-            orders,
-            state: Arc::clone(&self.state),
-            _consuming: consuming,
-            _always: always,
-        }))
+        let (queue, orders, state) = (queue.to_owned(), self.orders.clone(), Arc::clone(&self.state));
+        Ok(Box::new(Requests { queue, reply_to, orders, state, _replies: replies }))
     }
 
     fn offers(&self, queues: &[String]) -> Result<Box<dyn ChunkOffers>, Failure> {
@@ -61,8 +47,7 @@ struct Requests {
     reply_to: String,
     orders: UnboundedSender<Order>,
     state: Arc<State>,
-    _consuming: Consuming,
-    _always: watch::Sender<bool>,
+    _replies: Replies,
 }
 
 impl ChunkRequests for Requests {
@@ -77,7 +62,7 @@ impl ChunkRequests for Requests {
     }
 
     fn reaches(&self) -> bool {
-        self.state.connected.load(Ordering::Relaxed) && !self.state.blocked.load(Ordering::Relaxed)
+        self.state.passes()
     }
 }
 

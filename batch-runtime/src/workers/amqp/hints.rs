@@ -10,7 +10,6 @@ use super::publisher::Message;
 use super::{Broker, Consuming, Kind, Order};
 use crate::repository::Ownership;
 use crate::workers::hints::{Hints, Listening, Offer};
-use std::sync::atomic::Ordering;
 
 /// The version of the messages.
 const VERSION: u32 = 1;
@@ -62,21 +61,12 @@ impl Hints for Broker {
     }
 
     fn on_ended(&self, owner: Ownership, wake: Box<dyn Fn() + Send + Sync>) -> Box<dyn Send + Sync> {
-        let (always, wanted) = watch::channel(true);
         let receive = move |received: Received| {
             if Hint::of(&received.body).is_some_and(|hint| hint.execution == Some(owner.execution.0)) {
                 wake();
             }
-            received.accept();
         };
-        let consuming = self.consume(Consumption {
-            queues: vec![self.replies_to(owner)],
-            kind: Kind::Replies,
-            prefetch: 0,
-            wanted,
-            receive: Box::new(receive),
-        });
-        Box::new((consuming, always))
+        Box::new(self.consume_replies(self.replies_to(owner), receive))
     }
 
     fn on_offer(
@@ -107,7 +97,7 @@ impl Hints for Broker {
     }
 
     fn arrive(&self) -> bool {
-        self.state.connected.load(Ordering::Relaxed) && !self.state.blocked.load(Ordering::Relaxed)
+        self.state.passes()
     }
 }
 

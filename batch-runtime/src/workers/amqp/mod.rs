@@ -1,7 +1,7 @@
 //! RabbitMQ, which wakes managers and workers at once, and carries chunks.
 //!
 //! One thread a process talks to the server, over one connection. It connects again whenever the connection is lost, and
-//! every message that was on its way may then be lost too. Whoever sends one does not wait for it to arrive.
+//! every message that was on its way may then be lost too. A sender does not wait for its message to arrive.
 
 mod address;
 mod chunks;
@@ -18,11 +18,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 pub use error::BrokerError;
 
 use address::Address;
-use consumer::Consumption;
+use consumer::{Consumption, Received};
 use publisher::Message;
 use session::Session;
 
@@ -63,6 +64,13 @@ struct State {
     connected: AtomicBool,
     /// The server takes no messages for now, because it is short of memory or disk.
     blocked: AtomicBool,
+}
+
+impl State {
+    /// Whether messages get through.
+    fn passes(&self) -> bool {
+        self.connected.load(Ordering::Relaxed) && !self.blocked.load(Ordering::Relaxed)
+    }
 }
 
 /// An order to the thread of the connection.
@@ -169,6 +177,19 @@ impl Broker {
         self.order(Order::Consume(number, Arc::new(consumption)));
         Consuming { number, orders: self.orders.clone() }
     }
+
+    /// Receives what is sent to a queue of this process alone, until the returned value is dropped.
+    fn consume_replies(&self, queue: String, receive: impl Fn(Received) + Send + Sync + 'static) -> Replies {
+        let (always, wanted) = watch::channel(true);
+        let consuming = self.consume(Consumption {
+            queues: vec![queue],
+            kind: Kind::Replies,
+            prefetch: 0,
+            wanted,
+            receive: Box::new(receive),
+        });
+        Replies { _consuming: consuming, _always: always }
+    }
 }
 
 impl Drop for Broker {
@@ -181,6 +202,12 @@ impl Drop for Broker {
             }
         }
     }
+}
+
+/// Receives replies until it is dropped.
+struct Replies {
+    _consuming: Consuming,
+    _always: watch::Sender<bool>,
 }
 
 /// Consumes from queues until it is dropped.

@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ClaimedRunner;
-use crate::definition::{ExecutionId, InstanceId, StepContext, StepExecutionId, StopSignal, Values};
+use crate::definition::{ExecutionId, InstanceId, JobInfo, StepContext, StepExecutionId, StopSignal, Values};
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::remote::{Ask, At, Secret, Served, Serving, StepHead, StepKey};
 use crate::repository::{ContextMap, Ownership, RepositoryError, decode_context};
 
 impl ClaimedRunner {
+    /// The jobs of the program, with those that are nested in them.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &'static JobInfo> {
+        self.jobs.values().copied()
+    }
+
     /// Processes the chunks of a step until there are no more. `parts` are the step, the secret of its messages, the longest
     /// of them, and the name of the worker.
     ///

@@ -14,8 +14,9 @@ use super::super::common::Common;
 use super::super::messages::{Buffers, Done, Faulty, FromWorker, Unit, WorkersChannel};
 use super::super::read_chunks::Supply;
 use super::super::sync::{Arc, Mutex, MutexGuard};
-use super::super::worker::process;
+use super::super::worker::{open_processor, process};
 use super::exchange::{Exchange, Received};
+use super::keeper::Keeper;
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, answered};
 use super::travel::{Travelling, compare, pack, unpack};
 use crate::definition::{Failure, Phase, Pipe, Scope};
@@ -30,45 +31,43 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_BESIDE: Duration = Duration::from_millis(100);
 /// After so many refusals in a row no worker serves the step.
 const MOST_REFUSED: u32 = 3;
-/// How often it looks whether workers are to be started.
-const TEND: Duration = Duration::from_millis(500);
 
 /// A chunk whose result is awaited.
-struct Awaited<In, Out> {
-    unit: Unit<In, Out>,
+pub(super) struct Awaited<In, Out> {
+    pub(super) unit: Unit<In, Out>,
     /// The lane that owns the buffers.
     channel: usize,
     /// The position among all requests, by which later ones show that this one is lost.
-    turn: u64,
+    pub(super) turn: u64,
     /// When it was sent, or a worker said last that it works on it.
-    heard: Instant,
+    pub(super) heard: Instant,
     /// How often it was sent.
-    sent: u32,
+    pub(super) sent: u32,
 }
 
 /// The lanes of a step.
 pub(super) struct Lanes<'s, In, Out, X> {
-    common: Arc<Common<'s>>,
-    exchange: Arc<Exchange>,
-    sender: super::super::channels::WorkerSender<FromWorker<In, Out, X>>,
-    awaited: Mutex<BTreeMap<u64, Awaited<In, Out>>>,
+    pub(super) common: Arc<Common<'s>>,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) sender: super::super::channels::WorkerSender<FromWorker<In, Out, X>>,
+    pub(super) awaited: Mutex<BTreeMap<u64, Awaited<In, Out>>>,
     /// The chunks that no worker takes.
-    returned: Mutex<Vec<Awaited<In, Out>>>,
-    turns: AtomicU64,
+    pub(super) returned: Mutex<Vec<Awaited<In, Out>>>,
+    pub(super) turns: AtomicU64,
     /// The latest turn that a worker has begun.
-    begun: AtomicU64,
+    pub(super) begun: AtomicU64,
     /// Whether a worker was heard since the last look.
-    is_heard: AtomicBool,
+    pub(super) is_heard: AtomicBool,
     /// Whether the items of a chunk were compared with what they become.
     is_compared: AtomicBool,
     /// How many were refused in a row.
     refused: AtomicU32,
     /// What workers said they lack.
-    refusals: Mutex<BTreeSet<String>>,
+    pub(super) refusals: Mutex<BTreeSet<String>>,
     careful: bool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -121,10 +120,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
 
     fn post(&self, unit: Unit<In, Out>, channel: usize) {
         if unit.buffers.records.is_empty() && unit.buffers.unread.is_empty() {
-            let (number, buffers, end) = (unit.number, unit.buffers, unit.end);
-            let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
-            self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
-            return;
+            return self.hand_over_unprocessed(unit, channel);
         }
         // Until one chunk has passed, each is compared.
         let records = &unit.buffers.records;
@@ -145,7 +141,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         }
     }
 
-    fn message(&self, unit: &Unit<In, Out>, turn: u64) -> Result<Vec<u8>, Failure> {
+    pub(super) fn message(&self, unit: &Unit<In, Out>, turn: u64) -> Result<Vec<u8>, Failure> {
         let Buffers { records, unread, .. } = &unit.buffers;
         let head = ChunkHead {
             number: unit.number,
@@ -173,9 +169,14 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
     }
 
     /// Ends the step with a failure once it comes to that chunk.
-    fn fail(&self, unit: Unit<In, Out>, channel: usize, failure: Failure) {
-        let Unit { number, buffers, mut end } = unit;
-        end.fatal = Some(failure.during(Phase::Process));
+    fn fail(&self, mut unit: Unit<In, Out>, channel: usize, failure: Failure) {
+        unit.end.fatal = Some(failure.during(Phase::Process));
+        self.hand_over_unprocessed(unit, channel);
+    }
+
+    /// Hands over a chunk without outputs, for its end alone.
+    fn hand_over_unprocessed(&self, unit: Unit<In, Out>, channel: usize) {
+        let Unit { number, buffers, end } = unit;
         let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
         self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
     }
@@ -209,7 +210,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 most = Duration::ZERO;
                 let opened = match processor.take() {
                     Some(opened) => Ok(opened),
-                    None => panic::catch(|| P::processor(&scope)).and_then(|opened| opened),
+                    None => open_processor::<P>(self.common.info, &scope),
                 };
                 match opened {
                     Ok(open) => {
@@ -217,7 +218,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                         processor = after;
                         self.hand_over(done);
                     }
-                    Err(failure) => self.fail(unit, channel, failure.during(Phase::Open)),
+                    Err(failure) => self.fail(unit, channel, failure),
                 }
             }
         });
@@ -265,8 +266,8 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             }
             Answer::Chunk(result) => {
                 // The first answer counts.
-                let Some(awaited) = lock(&self.awaited).remove(&result.number) else { return };
-                let Awaited { unit, channel, .. } = awaited;
+                let awaited = lock(&self.awaited).remove(&result.number);
+                let Some(Awaited { unit, channel, .. }) = awaited else { return };
                 match unpack::<Out>(outputs) {
                     Ok(outputs) => self.hand_over(self.done(unit, channel, *result, outputs)),
                     Err(failure) => self.fail(unit, channel, of_items(failure, "put out")),
@@ -349,108 +350,5 @@ impl<In> Items<In> {
 
     fn take(&mut self, source: u32) -> Option<In> {
         self.0.remove(&source)
-    }
-}
-
-/// Sees to what is late.
-struct Keeper {
-    last_heard: Instant,
-    last_asked: Option<Instant>,
-    alone_since: Instant,
-    told: bool,
-    patience: Duration,
-    /// When workers are to be started next; `None` once that has failed for good.
-    tends: Option<Instant>,
-}
-
-impl Keeper {
-    fn new(patience: Duration) -> Self {
-        let now = Instant::now();
-        Self { last_heard: now, last_asked: None, alone_since: now, told: false, patience, tends: Some(now) }
-    }
-
-    fn look<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>) {
-        let now = Instant::now();
-        if lanes.is_heard.swap(false, Ordering::Relaxed) {
-            self.last_heard = now;
-        }
-        if lanes.common.give_up.is_raised() {
-            let awaited = mem::take(&mut *lock(&lanes.awaited));
-            if !awaited.is_empty() {
-                let stopped = Failure::new("the job is to stop").interrupted();
-                lanes.sender.send(FromWorker::Lost(stopped));
-            }
-            return;
-        }
-        if self.tends.is_some_and(|next| now >= next) {
-            self.tends = Some(now + TEND);
-            if let Err(failure) = lanes.exchange.tend_workers() {
-                self.tends = None;
-                lanes.exchange.tell(&format!("its threads go on without workers: {failure}"));
-            }
-        }
-        if !lanes.exchange.reaches() {
-            // No answer comes, and the threads need not wait for one: a chunk that is answered all the same counts once.
-            lanes.exchange.set_served(false);
-            let awaited = mem::take(&mut *lock(&lanes.awaited));
-            lock(&lanes.returned).extend(awaited.into_values());
-            return;
-        }
-        let is_served = lanes.exchange.is_served();
-        if is_served {
-            self.alone_since = now;
-        } else {
-            self.ask(lanes, now);
-        }
-        let begun = lanes.begun.load(Ordering::Relaxed);
-        let is_silent = now - self.last_heard >= self.patience;
-        let mut awaited = lock(&lanes.awaited);
-        let late: Vec<u64> = awaited
-            .iter()
-            .filter(|(_, it)| now - it.heard >= self.patience && (it.turn < begun || is_silent || !is_served))
-            .map(|(number, _)| *number)
-            .collect();
-        let mut gone = false;
-        for number in late {
-            let Some(chunk) = awaited.get_mut(&number) else { continue };
-            if !is_served || is_silent && chunk.sent > 1 {
-                // Nobody is there any more.
-                gone |= is_served;
-                lock(&lanes.returned).extend(awaited.remove(&number));
-                continue;
-            }
-            chunk.heard = now;
-            chunk.sent += 1;
-            chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
-            match lanes.message(&chunk.unit, chunk.turn) {
-                Ok(message) => lanes.exchange.send(message),
-                // It could be written before; it is processed here.
-                Err(_) => lock(&lanes.returned).extend(awaited.remove(&number)),
-            }
-        }
-        drop(awaited);
-        if gone {
-            lanes.exchange.set_served(false);
-            lanes.exchange.tell("no worker answers any more; its threads go on alone until one does");
-        }
-    }
-
-    /// Asks for a worker.
-    fn ask<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
-        if self.last_asked.is_none_or(|last| now - last >= self.patience / 6) {
-            self.last_asked = Some(now);
-            match lanes.exchange.request(&Ask::Ready) {
-                Ok(message) => lanes.exchange.send(message),
-                Err(error) => tracing::warn!(%error, "workers cannot be asked"),
-            }
-        }
-        if !self.told && now - self.alone_since >= self.patience / 3 {
-            self.told = true;
-            let why = lock(&lanes.refusals).first().cloned();
-            lanes.exchange.tell(&match why {
-                Some(why) => format!("no worker processes its chunks, so its threads do it alone: {why}"),
-                None => "no worker of this very build processes its chunks, so its threads do it alone: start one with the command `worker`".to_owned(),
-            });
-        }
     }
 }

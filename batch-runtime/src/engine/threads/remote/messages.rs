@@ -73,7 +73,7 @@ pub(crate) enum Answer {
 }
 
 /// A processed chunk without its outputs.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ChunkResult {
     pub(crate) number: u64,
     pub(crate) read: u64,

@@ -11,6 +11,7 @@
 mod codec;
 mod exchange;
 mod failure;
+mod keeper;
 mod lane;
 mod messages;
 mod serve;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::common::Common;
 use super::super::messages::{Buffers, Done, Faulty, Unit, UnitEnd};
 use super::super::sync::Arc;
-use super::super::worker::process;
+use super::super::worker::{open_processor, process};
 use super::codec;
 use super::failure::SentFailure;
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, StepKey};
@@ -15,9 +15,7 @@ use crate::definition::{
     Binding, Environment, Failure, Faults, Phase, Pipe, Scope, StepContext, StepInfo, StopSignal,
 };
 use crate::engine::chunk::batch::Repeated;
-use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
-use crate::engine::step::of_role;
 use crate::repository::SkipPhase;
 
 /// A step whose chunks workers process, for its options.
@@ -144,13 +142,12 @@ fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
     while let Some((ask, items)) = (serving.next)() {
         let opened = match open.take() {
             Some(opened) => Ok(opened),
-            None => panic::catch(|| P::processor(&scope)).and_then(|opened| opened),
+            None => open_processor::<P>(common.info, &scope),
         };
         let processor = match opened {
             Ok(processor) => processor,
             Err(failure) => {
-                let why = of_role(common.info, failure, "processor").during(Phase::Open).to_string();
-                (serving.served)(Served::Refused(why));
+                (serving.served)(Served::Refused(failure.to_string()));
                 continue;
             }
         };
@@ -273,14 +270,7 @@ fn result<In, Out>(done: &Done<In, Out>, rules: &Faults) -> Option<ChunkResult> 
 fn failed(number: u64, failure: &Failure, rules: &Faults) -> ChunkResult {
     ChunkResult {
         number,
-        read: 0,
-        filtered: 0,
-        records: 0,
-        skipped: 0,
-        sources: Vec::new(),
-        faults: Vec::new(),
-        repeated: Vec::new(),
         fatal: Some(Fatal::InProcessing(SentFailure::of(failure, rules))),
-        panicked_on: None,
+        ..ChunkResult::default()
     }
 }
