@@ -28,6 +28,9 @@ const KILLS: [&str; 5] = [
     "rename:signal=SIGKILL:when=2",
 ];
 
+/// The writer's lock in the write-ahead log.
+const WRITERS_LOCK: &str = "l_start=120, l_len=1}";
+
 /// A process paused within a transaction holds the writer's lock, so no other process can take over. Therefore only shapes
 /// whose calls always come in the same order can be paused after a call known from another run.
 fn in_order(references: &[Reference]) -> impl Iterator<Item = usize> {
@@ -42,7 +45,8 @@ pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> V
 
 /// The same for shapes that write a file, with the process that takes over killed there.
 pub(crate) fn all_twice(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
-    let shapes = in_order(references).filter(|shape| SHAPES[*shape].words().contains(&"--output"));
+    let writes_files = |word: &&str| ["--output", "--folder"].contains(word);
+    let shapes = in_order(references).filter(|shape| SHAPES[*shape].words().iter().any(writes_files));
     let pauses = shapes.flat_map(|shape| of(shape, inputs));
     let killed =
         pauses.zip(KILLS.into_iter().cycle()).map(|(pause, kill)| Pause { kill: Some(kill), ..pause });
@@ -54,10 +58,10 @@ fn of(shape: usize, inputs: &Inputs) -> Vec<Pause> {
     let ended = process::run(&mut strace::command(&folder, &SHAPES[shape], "fcntl", &[]));
     assert_eq!(ended, Ended::Code(0), "{} undisturbed: {}", SHAPES[shape].job, folder.said());
     let lines = strace::lines(&folder).into_iter().filter(|line| line.starts_with("fcntl("));
-    // The writer's lock in the write-ahead log. A stop, unlike a kill, takes effect after the call that it is injected
-    // into: after the call before the writer's lock is taken, and after the call that releases it. A process paused
-    // there holds nothing that others need; after the last of these calls it still has a file to rename.
-    let numbers = lines.enumerate().filter(|(_, line)| line.contains("l_start=120, l_len=1}")).filter_map(
+    // A stop, unlike a kill, takes effect after the call that it is injected into: after the call before the writer's
+    // lock is taken, and after the call that releases it. A process paused there holds nothing that others need; after
+    // the last of these calls it still has a file to rename.
+    let numbers = lines.enumerate().filter(|(_, line)| line.contains(WRITERS_LOCK)).filter_map(
         |(index, line)| match () {
             () if line.contains("F_WRLCK") && index > 0 => Some(index),
             () if line.contains("F_UNLCK") => Some(index + 1),
@@ -74,7 +78,15 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
     let folder = Folder::new(inputs);
     let stop = format!("fcntl:signal=SIGSTOP:when={number}");
     let mut owner = process::start(&mut strace::command(&folder, &SHAPES[shape], "fcntl", &[stop]));
-    let Some(sleeping) = wait_until_it_sleeps(&folder, &mut owner) else {
+    let sleeping = wait_until_it_sleeps(&folder, &mut owner);
+    let free = sleeping.filter(|sleeping| {
+        let free = !holds_the_writers_lock(&folder);
+        if !free {
+            process::send("-CONT", sleeping);
+        }
+        free
+    });
+    let Some(sleeping) = free else {
         process::wait(owner, HANG);
         complete(&folder, &SHAPES[shape], &mut outcome.damage);
         return outcome;
@@ -120,6 +132,14 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
         println!("WRONG {} paused after lock {number}: {what}", SHAPES[shape].job);
     }
     outcome
+}
+
+/// Whether the owner has been paused within a transaction: on a busy machine it looks for a stop request more often, and
+/// the calls after that have other numbers.
+fn holds_the_writers_lock(folder: &Folder) -> bool {
+    let lines = strace::lines(folder);
+    let last = lines.iter().rev().find(|line| line.contains(WRITERS_LOCK));
+    last.is_some_and(|line| line.contains("F_WRLCK"))
 }
 
 /// Its process ID once it is paused; `None` if it ended before.
