@@ -11,6 +11,8 @@
 //! | [scaling] | threads, partitions, calls in flight, `order = none` |
 //! | [workers] | partitions in other processes, on this machine or on others |
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
+//! | `http` | pages of an HTTP interface: how they are named, restarted and requested again (feature `http`) |
+//! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; metrics for Prometheus |
 //! | [testing] | components, steps and jobs in unit tests |
 //! | [errors] | messages of the compiler and of a run, and what to do |
 //! | [spring_batch] | the words of Spring Batch, and five programs side by side |
@@ -44,6 +46,13 @@ pub mod workers {}
 #[cfg(feature = "postgres")]
 #[doc = include_str!("../docs/guide/postgres.md")]
 pub mod postgres {}
+
+#[cfg(feature = "http")]
+#[doc = include_str!("../docs/guide/http.md")]
+pub mod http {}
+
+#[doc = include_str!("../docs/guide/observing.md")]
+pub mod observing {}
 
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}

@@ -120,14 +120,17 @@ pub use definition::{
 #[cfg(feature = "async")]
 pub use definition::TimedOut;
 pub use definition::{BoxError, Failure, Phase, STATE_LIMIT};
+pub use definition::{InvalidRate, RateLimit, TimeLimit};
 // Jobs, their parameters, and how they are launched.
 pub use definition::{
     BigInteger, BigIntegerError, ExecutionId, InstanceId, JobDefinition, JobInfo, JobOptions, Launch,
     Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, ParametersError, REPLAY, RUN_ID,
-    StepExecutionId, StopSignal, parse_parameters, resolve_parameters,
+    StepExecutionId, StopSignal, Stopped, parse_parameters, resolve_parameters,
 };
 // Bounds of generic code.
 pub use definition::{Deserializes, Pipe, Piped, Serializes, StepDefinition};
+
+pub use readers::Totals;
 
 pub use jiff::Timestamp;
 pub use jiff::civil::{Date, DateTime};
@@ -171,10 +174,14 @@ pub mod prelude {
     pub use crate::postgres::{PgError, Postgres};
     #[cfg(feature = "csv")]
     pub use crate::readers::CsvReader;
-    pub use crate::readers::{ReadError, ReaderExt};
+    #[cfg(feature = "fixed")]
+    pub use crate::readers::FixedReader;
+    #[cfg(feature = "http")]
+    pub use crate::readers::http::{Http, HttpError, HttpPages};
+    pub use crate::readers::{JsonLinesReader, LinesReader, ReadError, ReaderExt, SqliteReader, VecReader};
     #[cfg(feature = "csv")]
     pub use crate::writers::CsvWriter;
-    pub use crate::writers::{SqliteTable, WriteError};
+    pub use crate::writers::{JsonLinesWriter, SqliteTable, WriteError};
     pub use crate::{
         aggregator, chunk_while, classifier, database, decider, flow, job, listener, partitioner, processor,
         reader, resource, retry_policy, skip_policy, step, writer,

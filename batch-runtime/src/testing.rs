@@ -56,11 +56,11 @@ pub struct StepTest<S> {
 }
 
 /// The result of a step that ran without a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
     /// Its counters.
     pub counters: Counters,
-    /// The time it spent in each phase.
+    /// Where its time went.
     pub profile: Profile,
 }
 

@@ -125,3 +125,63 @@ fn a_compressed_file_of_json_lines_resumes_after_a_restart() {
         assert_eq!(restarted.read().unwrap(), (read < 50_000).then_some(read));
     }
 }
+
+/// Records of several lengths, some with line endings in quotes, in members that end anywhere.
+fn members(encode: Encode) -> (Vec<u8>, Vec<String>) {
+    let records: Vec<String> = (0..500_usize)
+        .map(|n| format!("{n} {}", if n % 7 == 0 { "a\nb ".repeat(60) } else { "c".repeat(n * 37 % 400) }))
+        .collect();
+    let text = format!("\"{}\"\n", records.join("\"\n\""));
+    let (mut stored, mut rest, mut length) = (Vec::new(), &text[..], 11);
+    while !rest.is_empty() {
+        let (member, after) = rest.split_at(length.min(rest.len()));
+        stored.extend(encode(member));
+        (rest, length) = (after, length * 7 % 40_009);
+    }
+    (stored, records)
+}
+
+#[test]
+fn a_reader_of_many_members_resumes_after_any_record() {
+    for (name, encode, _) in BOTH {
+        let (stored, records) = members(encode);
+        let folder = Folder::new();
+        let path = folder.file(name, stored);
+        let open = || CsvReader::<String>::options().without_header().open(&path).unwrap();
+        let mut reader = open();
+        let mut with_member = 0;
+        for read in 0..=records.len() {
+            let position = serde_json::to_string(&reader.position()).unwrap();
+            with_member += usize::from(position.contains("member"));
+            let mut restarted = open();
+            restarted.resume(serde_json::from_str(&position).unwrap()).unwrap();
+            for record in records[read..].iter().take(3) {
+                assert_eq!(restarted.read().unwrap().as_ref(), Some(record), "{name}, after {read}");
+            }
+            reader.read().unwrap();
+        }
+        assert!(with_member > 300, "{with_member}");
+    }
+}
+
+#[test]
+fn a_position_before_a_record_that_is_too_long_resumes_there() {
+    for (name, encode, _) in BOTH {
+        let long = "x".repeat(3_000_000);
+        let stored = ["a\n".repeat(40_000), long, "\nb\n".to_owned()].map(|text| encode(&text)).concat();
+        let folder = Folder::new();
+        let path = folder.file(name, stored);
+        let open = || JsonLinesReader::<u32>::open(&path).unwrap().longest_record(1_000_000);
+        let mut reader = open();
+        for _ in 0..40_000 {
+            reader.read().unwrap_err();
+        }
+        let position = reader.position();
+        for _ in 0..2 {
+            let error = reader.read().unwrap_err().to_string();
+            assert!(error.contains("line 40001"), "{error}");
+            reader = open();
+            reader.resume(position.clone()).unwrap();
+        }
+    }
+}

@@ -216,7 +216,7 @@ fn a_struct_in_a_field_is_refused_with_a_remedy() {
     struct Outer {
         inner: Row,
     }
-    let message = "in.csv: column `inner`: a field of a CSV record is one value, not a struct; flatten it \
+    let message = "in.csv: column `inner`: a field of a record is one value, not a struct; flatten it \
         with `#[serde(flatten)]`, or parse it with `#[serde(deserialize_with = \"..\")]`";
     assert_eq!(outcomes(CsvReader::<Outer>::options(), "inner\n1\n"), [message]);
 }

@@ -182,7 +182,7 @@ fn a_struct_or_sequence_in_a_field_is_refused_with_a_remedy() {
     }
     let message = |what: &str| {
         format!(
-            "out.csv, record 1, field `inner`: a field of a CSV record is one value, not {what}; flatten it with \
+            "out.csv, record 1, field `inner`: a field of a record is one value, not {what}; flatten it with \
             `#[serde(flatten)]`, or write it as text with `#[serde(serialize_with = \"..\")]`"
         )
     };

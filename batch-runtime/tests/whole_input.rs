@@ -115,7 +115,7 @@ fn a_binary_file_is_not_csv() {
 #[test]
 fn one_json_document_is_not_a_file_of_json_lines() {
     let several = "in.jsonl: it is one JSON value over several lines, but one value per line was \
-                   expected; `jq -c '.[]'` converts an array to lines";
+                   expected; `JsonArrayReader` reads a JSON array";
     for document in [
         "[\n  {\n    \"a\": 1,\n    \"b\": 2\n  }\n]\n",
         "[{\"a\":1,\"b\":2},\n{\"a\":3,\"b\":4}]\n",

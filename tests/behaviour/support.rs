@@ -6,7 +6,7 @@ use std::sync::Arc;
 use batch_runtime::Launch;
 use batch_runtime::engine::{self, JobError, RunOptions};
 use batch_runtime::observe::{JobReport, StepReport};
-use batch_runtime::repository::sqlite::SqliteRepository;
+use batch_runtime::repository::sqlite::SqliteOptions;
 use batch_runtime::repository::{BatchStatus, Counters, Repository};
 
 /// A folder with a repository in it, removed at the end of the test.
@@ -17,8 +17,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(SqliteOptions::new())
+    }
+
+    /// One whose repository is opened with these options.
+    pub(crate) fn with(options: SqliteOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let repository = SqliteRepository::open(folder.path().join("batch.db")).expect("a new repository");
+        let repository = options.open(folder.path().join("batch.db")).expect("a new repository");
         Self { folder, repository: Arc::new(repository) }
     }
 

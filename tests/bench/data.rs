@@ -1,7 +1,8 @@
 //! Generates realistic sales, the same in every run, and the file that contains them.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,110 @@ pub(crate) fn charge(mut sale: Sale) -> Option<Sale> {
         sale.price = (sale.price * (1.0 - discount) * 100.0).round() / 100.0;
     }
     Some(sale)
+}
+
+/// A sale whose texts are those of its record.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SaleText<'r> {
+    id: u64,
+    #[serde(borrow)]
+    customer: Cow<'r, str>,
+    country: &'r str,
+    #[serde(borrow)]
+    product: Cow<'r, str>,
+    quantity: u32,
+    price: f64,
+    discount: Option<f64>,
+}
+
+/// As [`charge`], of a sale that is still text.
+#[inline]
+pub(crate) fn charge_text(sale: SaleText<'_>) -> Option<Sale> {
+    if sale.quantity == 0 {
+        return None;
+    }
+    let SaleText { id, customer, country, product, quantity, price, discount } = sale;
+    charge(Sale {
+        id,
+        customer: customer.into_owned(),
+        country: country.to_owned(),
+        product: product.into_owned(),
+        quantity,
+        price,
+        discount,
+    })
+}
+
+/// A flight: the five columns that are used, out of 19.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Flight<'r> {
+    carrier: &'r str,
+    #[serde(rename = "flight")]
+    number: u32,
+    origin: &'r str,
+    dest: &'r str,
+    dep_delay: Option<f64>,
+}
+
+/// A flight that left late.
+#[derive(Debug, Serialize)]
+pub(crate) struct Delay {
+    carrier: String,
+    number: u32,
+    route: String,
+    minutes: f64,
+}
+
+/// Filters the flights that left in time: 62 of 100.
+#[inline]
+pub(crate) fn late(flight: &Flight<'_>) -> Option<Delay> {
+    let minutes = flight.dep_delay.filter(|minutes| *minutes > 0.0)?;
+    Some(Delay {
+        carrier: flight.carrier.to_owned(),
+        number: flight.number,
+        route: format!("{}-{}", flight.origin, flight.dest),
+        minutes,
+    })
+}
+
+const CARRIERS: [&str; 6] = ["UA", "AA", "B6", "DL", "EV", "MQ"];
+const AIRPORTS: [&str; 9] = ["EWR", "JFK", "LGA", "IAH", "MIA", "ATL", "ORD", "LAX", "BOS"];
+
+/// Writes flights as compressed CSV with a header.
+pub(crate) fn write_flights(path: &Path, rows: u64) -> Outcome {
+    let mut numbers = Numbers(2013);
+    let mut file = zstd::Encoder::new(BufWriter::new(File::create(path)?), 3)?;
+    writeln!(
+        file,
+        "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,\
+         origin,dest,air_time,distance,hour,minute,time_hour"
+    )?;
+    for row in 0..rows {
+        let (hour, minute) = (5 + numbers.below(18), numbers.below(60));
+        let delay = match numbers.below(100) {
+            0..38 => (1 + numbers.below(200)).to_string(),
+            38..40 => String::new(),
+            _ => format!("-{}", numbers.below(15)),
+        };
+        let (day, month) = (1 + numbers.below(28), 1 + numbers.below(12));
+        writeln!(
+            file,
+            "2013,{month},{day},{hour}{minute:02},{hour}{minute:02},{delay},{}{minute:02},{}{minute:02},{},{},{},N{}UA,{},\
+             {},{},{},{hour},{minute},2013-{month:02}-{day:02}T{hour:02}:00:00Z",
+            hour + 2,
+            hour + 2,
+            numbers.below(50),
+            numbers.one_of(&CARRIERS),
+            1 + row % 6_000,
+            10_000 + numbers.below(9_000),
+            numbers.one_of(&AIRPORTS),
+            numbers.one_of(&AIRPORTS),
+            30 + numbers.below(400),
+            100 + numbers.below(2_500),
+        )?;
+    }
+    file.finish()?.flush()?;
+    Ok(())
 }
 
 /// Writes the sales as CSV with a header; an existing file is reused from an earlier run.

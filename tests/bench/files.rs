@@ -96,6 +96,66 @@ pub(crate) fn csv_to_csv_in_memory(plan: &Plan, name: &'static str) -> Outcome<R
     Ok(files.row(name, &pairs, Target::must_and_aim(1.0, 0.80)))
 }
 
+/// In memory, with items that borrow from their records.
+pub(crate) fn csv_to_csv_lent(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    lent(plan, name, jobs::csv_to_csv_lent, Target::must_and_aim(0.60, 0.45))
+}
+
+/// The same with two threads.
+pub(crate) fn csv_to_csv_lent_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    lent(plan, name, jobs::csv_to_csv_lent_on_threads, Target::must_and_aim(0.45, 0.33))
+}
+
+/// The same in two partitions.
+pub(crate) fn csv_to_csv_lent_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    lent(plan, name, jobs::csv_to_csv_lent_in_partitions, Target::must_and_aim(0.45, 0.33))
+}
+
+fn lent(
+    plan: &Plan,
+    name: &'static str,
+    launch: fn(PathBuf, PathBuf) -> Launch,
+    target: Target,
+) -> Outcome<Row> {
+    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let (files, pairs) = csv_to_csv(plan, &plan.memory, launch, by_hand)?;
+    Ok(files.row(name, &pairs, target))
+}
+
+/// A compressed file of which few columns and few records are used, against a loop whose items borrow as well.
+pub(crate) fn late_flights(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let rows = plan.size(1_000_000);
+    let folder = &plan.memory;
+    let files = Files {
+        rows,
+        input: folder.file("flights.csv.zst"),
+        repository: folder.file("repository.db"),
+        ours: folder.file("ours"),
+        by_hand: folder.file("by-hand"),
+        progress: folder.file("progress.db"),
+    };
+    data::write_flights(&files.input, rows)?;
+    files.remove_outputs()?;
+    let ours = || {
+        places::remove(&[&files.repository, &files.ours])?;
+        measure::time(|| {
+            let launch = jobs::late_flights(files.input.clone(), files.ours.clone());
+            jobs::run(&files.repository, &launch).map(drop)
+        })
+    };
+    let theirs = || {
+        places::remove(&[&files.by_hand])?;
+        measure::time(|| peers::late_flights(&files.input, &files.by_hand))
+    };
+    let pairs = interleaved(plan.rounds(9), ours, theirs)?;
+    if std::fs::read(&files.ours)? != std::fs::read(&files.by_hand)? {
+        return Err("the late flights differ".into());
+    }
+    files.remove_outputs()?;
+    places::remove(&[&files.input])?;
+    Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
+}
+
 /// On the disk, against a loop that could also be restarted.
 pub(crate) fn csv_to_csv_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let by_hand = |files: &Files| peers::csv_to_csv_durably(&files.input, &files.by_hand, &files.progress);

@@ -17,7 +17,7 @@ use batch_runtime::repository::{BatchStatus, Repository};
 use batch_runtime::writers::{CsvWriter, SqliteTable};
 use batch_runtime::{Launch, Reader};
 
-use crate::data::{self, Sale};
+use crate::data::{self, Sale, SaleText};
 use crate::{Outcome, memory};
 
 /// The numbers up to `items`.
@@ -123,6 +123,77 @@ fn copy_sales_on_threads() {
 #[step(chunk = 1_000, threads = 2)]
 fn load_sales_on_threads() {
     sales | charge | table
+}
+
+/// The sales of a file, as text.
+#[reader]
+fn sale_texts(input: PathBuf) -> Result<CsvReader<SaleText<'_>>, ReadError> {
+    CsvReader::open(input)
+}
+
+#[processor]
+fn charge_text(sale: SaleText<'_>) -> Option<Sale> {
+    data::charge_text(sale)
+}
+
+#[step(chunk = 1_000)]
+fn copy_texts() {
+    sale_texts | charge_text | file
+}
+
+#[step(chunk = 1_000, threads = 2)]
+fn copy_texts_on_threads() {
+    sale_texts | charge_text | file
+}
+
+#[step(chunk = 1_000, partitions = 2)]
+fn copy_texts_in_partitions() {
+    sale_texts | charge_text | file
+}
+
+/// From file to file, with items that borrow from their records.
+#[job]
+pub(crate) fn csv_to_csv_lent(input: PathBuf, output: PathBuf) {
+    copy_texts;
+}
+
+/// The same with threads.
+#[job]
+pub(crate) fn csv_to_csv_lent_on_threads(input: PathBuf, output: PathBuf) {
+    copy_texts_on_threads;
+}
+
+/// The same in partitions.
+#[job]
+pub(crate) fn csv_to_csv_lent_in_partitions(input: PathBuf, output: PathBuf) {
+    copy_texts_in_partitions;
+}
+
+/// The flights of a file; five of 19 columns are used.
+#[reader]
+fn flights(input: PathBuf) -> Result<CsvReader<data::Flight<'_>>, ReadError> {
+    CsvReader::open(input)
+}
+
+#[processor]
+fn late(flight: &data::Flight<'_>) -> Option<data::Delay> {
+    data::late(flight)
+}
+
+#[writer]
+fn delays(output: PathBuf) -> CsvWriter<data::Delay> {
+    CsvWriter::create(output)
+}
+
+#[step(chunk = 1_000)]
+fn copy_delays() {
+    flights | late | delays
+}
+
+/// The late flights of a compressed file.
+#[job]
+pub(crate) fn late_flights(input: PathBuf, output: PathBuf) {
+    copy_delays;
 }
 
 /// From file to file.

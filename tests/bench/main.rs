@@ -8,11 +8,14 @@
 
 #![expect(clippy::cast_precision_loss, reason = "rates and means are shown with three digits")]
 
+mod advice;
 mod builds;
 mod commits;
 #[cfg(feature = "async")]
 mod concurrent;
 mod data;
+mod documents;
+mod executions;
 mod faults;
 mod files;
 mod jobs;
@@ -83,9 +86,15 @@ type Benchmark = fn(&Plan, &'static str) -> Outcome<Row>;
 const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("in_memory", numbers::in_memory),
     ("csv_to_csv_memory", files::csv_to_csv_in_memory),
+    ("csv_to_csv_lent", files::csv_to_csv_lent),
+    ("csv_to_csv_lent_threads", files::csv_to_csv_lent_on_threads),
+    ("csv_to_csv_lent_partitions", files::csv_to_csv_lent_in_partitions),
+    ("late_flights", files::late_flights),
     ("csv_to_sqlite_memory", files::csv_to_sqlite_in_memory),
     ("csv_to_csv_disk", files::csv_to_csv_on_disk),
     ("csv_to_sqlite_disk", files::csv_to_sqlite_on_disk),
+    ("json_array", documents::json_array),
+    ("xml", documents::xml),
     ("faults_good_path", faults::good_path),
     ("faults_good_path_instructions", faults::instructions),
     ("faults_by_value", faults::by_value),
@@ -93,6 +102,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("async_window", concurrent::async_window),
     #[cfg(feature = "async")]
     ("movie_companies", pages::movie_companies),
+    ("advice", advice::shapes),
     ("csv_to_sqlite_partitions", files::csv_to_sqlite_in_partitions),
     ("csv_to_csv_partitions", files::csv_to_csv_in_partitions),
     ("partitions_1000_first", partitions::first_of_a_thousand),
@@ -100,6 +110,9 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("partitions_10000_first", partitions::first_of_ten_thousand),
     ("partitions_10000_total", partitions::all_of_ten_thousand),
     ("empty_chunk_commit", commits::empty_chunk),
+    ("executions_page", executions::page),
+    #[cfg(feature = "postgres")]
+    ("executions_page_postgres", executions::page_in_postgres),
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),
     ("memory_growth", process::memory_growth),
@@ -145,6 +158,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("workers_killed_child", workers::killed_child),
     #[cfg(all(feature = "amqp", feature = "postgres"))]
     ("workers_chunks", workers::chunks),
+    #[cfg(all(feature = "amqp", feature = "postgres"))]
+    ("workers_chunk", workers::chunk),
 ];
 
 fn main() -> ExitCode {

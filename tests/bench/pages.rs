@@ -1,4 +1,4 @@
-//! Measures how close the example that loads companies by pages, with eight partitions, comes to the limit of the server.
+//! Measures how close the example that loads companies by HTTP pages, with eight partitions, comes to the limit of the server.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -58,7 +58,7 @@ pub(crate) fn movie_companies(plan: &Plan, name: &'static str) -> Outcome<Row> {
         name,
         unit: "of the limit",
         value: Spread::of(ratios),
-        target: Target::must_and_aim(1.15, 1.08),
+        target: Target::must_and_aim(1.10, 1.05),
         detail: format!("limit {limit}; page after page {:.3} of its own", Spread::of(alone).median),
     })
 }

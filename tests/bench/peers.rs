@@ -8,7 +8,7 @@ use csv::StringRecord;
 use rusqlite::{Connection, params};
 
 use crate::Outcome;
-use crate::data::{Sale, charge};
+use crate::data::{Sale, charge, late};
 use crate::memory;
 
 /// Rows per transaction.
@@ -113,6 +113,22 @@ fn copy(input: &Path, output: &Path, mut guarantee: impl Guarantee) -> Outcome<F
     guarantee.chunk_is_written(&mut writer, read)?;
     writer.flush()?;
     Ok(writer.into_inner().map_err(|error| error.to_string())?)
+}
+
+/// The late flights of a compressed file, with records that are used again and items that borrow from them.
+pub(crate) fn late_flights(input: &Path, output: &Path) -> Outcome {
+    let file = zstd::Decoder::new(File::open(input)?)?;
+    let mut reader = csv::ReaderBuilder::new().buffer_capacity(BUFFER).from_reader(file);
+    let header = reader.headers()?.clone();
+    let mut record = StringRecord::new();
+    let mut writer = csv::WriterBuilder::new().buffer_capacity(BUFFER).from_writer(File::create(output)?);
+    while reader.read_record(&mut record)? {
+        if let Some(delay) = late(&record.deserialize(Some(&header))?) {
+            writer.serialize(delay)?;
+        }
+    }
+    writer.flush()?;
+    Ok(())
 }
 
 /// A connection with the pragmas of the framework's repository.

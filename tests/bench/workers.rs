@@ -141,6 +141,51 @@ pub(crate) fn chunks(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
+/// The time that a chunk of 1,000 small items costs more in a worker than in the thread of the step.
+pub(crate) fn chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    const CHUNKS: u32 = 500;
+    let broker = rabbitmq()?;
+    // The time of a chunk, while one follows the other.
+    let each = |remote: bool| -> Outcome<f64> {
+        let mut world = World::new(plan, "chunk")?;
+        world.program = env!("CARGO_BIN_EXE_chunks");
+        world.broker = Some(broker.clone());
+        let workers = world.workers(usize::from(remote))?;
+        thread::sleep(Duration::from_secs(1));
+        let count = CHUNKS * 1_000;
+        // The thread of the step is busy with its first chunk for all that time.
+        let how = if remote { " --hold-millis 8000 --workers remote" } else { "" };
+        world.run(&format!("run small_items --count {count}{how}"))?;
+        let pid = workers.0.first().map(Child::id);
+        let sql = "SELECT COUNT(*), MAX(n) - MIN(n) FROM item WHERE ?1 IS NULL OR pid = ?1";
+        let (many, seconds): (u32, f64) =
+            world.database()?.query_row(sql, [pid], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if many < CHUNKS / 2 {
+            return Err(format!("only {many} of {CHUNKS} chunks went to the worker").into());
+        }
+        Ok(seconds / f64::from(many - 1))
+    };
+    let (mut more, mut there, mut here) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..plan.rounds(5) {
+        let (remote, alone) = (each(true)?, each(false)?);
+        more.push(remote - alone);
+        there.push(remote);
+        here.push(alone);
+    }
+    let millis = |seconds: Vec<f64>| Spread::of(seconds).median * 1e3;
+    Ok(Row {
+        name,
+        unit: "s",
+        value: Spread::of(more),
+        target: Target::must_and_aim(0.003, 0.0015),
+        detail: format!(
+            "of a chunk of 1,000 small items over RabbitMQ: one slot of a worker {:.2} ms, the thread of the step {:.2} ms",
+            millis(there),
+            millis(here)
+        ),
+    })
+}
+
 /// A thousand partitions of one item, run by two workers that wait for them.
 fn thousand(
     plan: &Plan,

@@ -34,7 +34,7 @@ const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
 }
 
 /// All of them.
-pub(crate) static SHAPES: [Shape; 21] = [
+pub(crate) static SHAPES: [Shape; 23] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),
     shape("csv_to_warehouse", "--input in.csv --warehouse-path warehouse.db"),
@@ -48,6 +48,11 @@ pub(crate) static SHAPES: [Shape; 21] = [
     shape("nested", "--input in.csv --output out.csv"),
     shape("output", "--input in.csv --output out.csv"),
     shape("compressed", "--zipped-input in.csv.zst --zipped-lines-input in.jsonl.gz --output out.csv"),
+    shape(
+        "zipped_output",
+        "--bad-input bad.csv --input in.csv --output out.csv.zst --lines-output out.jsonl.gz",
+    ),
+    shape("many_files", "--bad-input bad.csv --input in.csv --folder ."),
     side_by_side("split", "--input in.csv --output out.csv --lines-input in.jsonl --lines-output out.jsonl"),
     shape("partitions", "--input in.csv --output out.csv"),
     side_by_side("partitions_at_once", "--input in.csv --output out.csv"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -114,7 +115,7 @@ impl State {
                     all.insert(format!("{name}/{table}"), content);
                 }
             } else {
-                let bytes = fs::read(&path).expect("the file is readable");
+                let bytes = unzipped(&name, fs::read(&path).expect("the file is readable"));
                 // With their line ends, so that a torn last line differs.
                 let lines = bytes.split_inclusive(|byte| *byte == b'\n');
                 all.insert(name, lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect());
@@ -173,6 +174,17 @@ impl State {
         }
         damage
     }
+}
+
+/// The text of a compressed file. One that cannot be decompressed stays as it is.
+fn unzipped(name: &str, bytes: Vec<u8>) -> Vec<u8> {
+    let mut text = Vec::new();
+    let unzipped = match Path::new(name).extension().and_then(|ending| ending.to_str()) {
+        Some("gz") => flate2::bufread::MultiGzDecoder::new(&*bytes).read_to_end(&mut text),
+        Some("zst") => zstd::stream::copy_decode(&*bytes, &mut text).map(|()| text.len()),
+        _ => return bytes,
+    };
+    if unzipped.is_ok() { text } else { bytes }
 }
 
 fn tables(database: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -118,6 +118,51 @@ fn a_running_execution_is_stopped_from_another_process() {
     assert_eq!(running.exit_code(), Some(3));
 }
 
+/// Starts to follow execution 1, and returns once it is seen to read.
+fn follow(world: &World) -> (Child, Lines<BufReader<std::process::ChildStdout>>) {
+    let mut process = world.command("show 1 --follow").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("count has been running for "), "{first}");
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.starts_with("keep: ") && line.contains(" read, "), "{line}");
+    (process, lines)
+}
+
+#[test]
+fn a_running_execution_is_followed_from_another_process_until_it_stops() {
+    let world = World::new();
+    let mut running = world.start("run --to 1000 --pause 20");
+    let (mut following, mut lines) = follow(&world);
+    // The process stores how far it is after a second.
+    let far =
+        lines.by_ref().map(Result::unwrap).find(|line| line.contains(" %, ") && line.contains(" left, "));
+    assert!(far.unwrap().starts_with("keep: "));
+    assert_eq!(world.ask("stop 1").0, Some(0));
+    assert_eq!(running.exit_code(), Some(3));
+    assert_eq!(following.wait().unwrap().code(), Some(3));
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.starts_with("keep stopped in ")), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.starts_with("count stopped after ")), "{rest:#?}");
+}
+
+#[test]
+fn the_death_of_a_followed_process_is_noticed_and_a_signal_ends_only_the_look() {
+    let world = World::new();
+    let running = world.start("run --to 1000 --pause 20");
+    let (mut looking, _lines) = follow(&world);
+    assert!(Command::new("kill").args(["-INT", &looking.id().to_string()]).status().unwrap().success());
+    assert_eq!(looking.wait().unwrap().code(), Some(130));
+    let (mut following, lines) = follow(&world);
+    drop(running);
+    assert_eq!(following.wait().unwrap().code(), Some(1));
+    let last = lines.map(Result::unwrap).last();
+    assert_eq!(
+        last.as_deref(),
+        Some("its process died before it could record an end: `restart 1` resumes it after its last commit")
+    );
+}
+
 #[test]
 fn a_running_instance_refuses_a_second_run_and_continues() {
     let world = World::new();

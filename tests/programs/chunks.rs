@@ -1,9 +1,18 @@
 //! A job whose step has its chunks processed by workers, for the tests of workers: a table shows which numbers were written,
 //! how often, and which process has processed each.
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use batch_runtime::prelude::*;
+
+/// A file that says that a process has met the deadly number.
+const DIED: &str = "died";
+
+fn is_worker() -> bool {
+    std::env::args().any(|word| word == "worker")
+}
 
 /// A number, and the process that has processed it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,9 +26,20 @@ fn numbers(count: u32) -> impl Iterator<Item = i64> {
     0..i64::from(count)
 }
 
-/// Takes its time, or computes for so many rounds.
+/// Takes its time, or computes for so many rounds. Ends its process at a deadly number, which a manager leaves to workers.
 #[processor]
-fn price(n: i64, micros: u64, rounds: u32) -> Priced {
+fn price(n: i64, micros: u64, rounds: u32, deadly_at: Option<i64>) -> Priced {
+    tracing::debug!(n, "price");
+    if deadly_at == Some(n) {
+        let _ = std::fs::write(DIED, "");
+        std::process::abort();
+    }
+    if deadly_at.is_some() && !is_worker() {
+        let until = Instant::now() + Duration::from_mins(1);
+        while !Path::new(DIED).exists() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
     if micros > 0 {
         std::thread::sleep(Duration::from_micros(micros));
     }
@@ -52,15 +72,54 @@ fn price_in_large_chunks() {
 
 /// The same in larger chunks.
 #[job]
-fn large_prices(count: u32, #[param(default = 0)] micros: u64, #[param(default = 0)] rounds: u32) {
+fn large_prices(
+    count: u32,
+    #[param(default = 0)] micros: u64,
+    #[param(default = 0)] rounds: u32,
+    deadly_at: Option<i64>,
+) {
     create_table;
     price_in_large_chunks;
 }
 
 #[job]
-fn prices(count: u32, #[param(default = 0)] micros: u64, #[param(default = 0)] rounds: u32) {
+fn prices(
+    count: u32,
+    #[param(default = 0)] micros: u64,
+    #[param(default = 0)] rounds: u32,
+    deadly_at: Option<i64>,
+) {
     create_table;
     price_all;
 }
 
-batch_runtime::main!(prices, large_prices);
+/// Costs next to nothing. The first item of a manager takes so long that workers do the rest.
+#[processor]
+fn tag(n: i64, hold_millis: u64) -> Priced {
+    static HELD: AtomicBool = AtomicBool::new(false);
+    if hold_millis > 0 && !is_worker() && !HELD.swap(true, Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(hold_millis));
+    }
+    Priced { n, pid: std::process::id() }
+}
+
+/// Notes when each chunk was written, and who has processed it.
+#[writer]
+fn clock(priced: &[Priced], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let pid = priced.first().map(|priced| priced.pid);
+    tx.execute("INSERT INTO item VALUES (unixepoch('subsec'), ?1)", [pid]).map(drop)
+}
+
+#[step(chunk = 1_000, threads = 1, remote, order = none)]
+fn tag_all() {
+    numbers | tag | clock
+}
+
+/// Chunks of which only the way to a worker and back takes time.
+#[job]
+fn small_items(count: u32, #[param(default = 0)] hold_millis: u64) {
+    create_table;
+    tag_all;
+}
+
+batch_runtime::main!(prices, large_prices, small_items);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use batch_runtime::prelude::*;
+use batch_runtime::readers::{FilesError, JsonLinesReader, files};
 use batch_runtime::{AnyDatabase, DatabaseError};
 
 /// The numbers of a partition.
@@ -29,6 +30,7 @@ fn numbers(range: &Partition<Range>) -> impl Iterator<Item = i64> {
 /// Takes its time.
 #[processor]
 fn slowly(number: i64, micros: u64) -> i64 {
+    tracing::debug!(number, "slowly");
     if micros > 0 {
         std::thread::sleep(Duration::from_micros(micros));
     }
@@ -70,6 +72,23 @@ fn fill() {
 fn load(parts: u32, size: u32, #[param(default = 0)] micros: u64, deadly_at: Option<i64>) {
     create_table;
     fill;
+}
+
+#[reader]
+fn lines(folder: PathBuf) -> Result<impl Splittable<Item = i64>, FilesError> {
+    files(folder, "*.txt", |path| JsonLinesReader::open(path))
+}
+
+#[step(chunk = 10, partitions = 8)]
+fn fill_from_files() {
+    lines | slowly | save
+}
+
+/// The numbers in the files of a folder, one file a partition.
+#[job]
+fn load_files(folder: PathBuf, #[param(default = 0)] micros: u64) {
+    create_table;
+    fill_from_files;
 }
 
 /// Computes for a while.
@@ -298,5 +317,6 @@ batch_runtime::main!(
     load_even,
     around,
     load_in_time,
+    load_files,
     alone
 );

@@ -3,7 +3,7 @@
 
 use batch_runtime::prelude::*;
 use batch_runtime::readers::JsonLinesReader;
-use batch_runtime::writers::{JsonLinesWriter, SqliteTable};
+use batch_runtime::writers::{ByKey, JsonLinesWriter, Rolling, SqliteTable, by_key, rolling};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Sale {
@@ -560,6 +560,74 @@ fn skip(bad_input: PathBuf, output: PathBuf) {
     skip_some;
 }
 
+// Compressed output
+
+#[writer]
+fn zipped_file(output: PathBuf) -> CsvWriter<Sale> {
+    CsvWriter::create(output)
+}
+
+#[writer]
+fn zipped_lines_file(lines_output: PathBuf) -> JsonLinesWriter<Sale> {
+    JsonLinesWriter::create(lines_output).header("{}").footer(|records| format!("{{\"records\":{records}}}"))
+}
+
+#[step(chunk = 8, skip(ReadError, Refused::Id(..)))]
+fn zip_some() {
+    bad_sales | most | check | (zipped_file, checked_table)
+}
+
+#[step(chunk = 4, partitions = 3, threads = 1)]
+fn zip_in_partitions() {
+    sales | most | zipped_lines_file
+}
+
+/// A `.csv.zst` of which items are left out, then a `.jsonl.gz` of partitions.
+#[job]
+fn zipped_output(bad_input: PathBuf, input: PathBuf, output: PathBuf, lines_output: PathBuf) {
+    create_tables;
+    zip_some;
+    zip_in_partitions;
+}
+
+// Many files
+
+#[writer]
+fn five_each(folder: PathBuf) -> Rolling<CsvWriter<Sale>> {
+    rolling(move |n| CsvWriter::create(folder.join(format!("five-{n}.csv")))).every_items(5)
+}
+
+#[writer]
+fn of_a_size(folder: PathBuf) -> Rolling<JsonLinesWriter<Sale>> {
+    rolling(move |n| JsonLinesWriter::create(folder.join(format!("sized-{n}.jsonl.gz")))).every_bytes(150)
+}
+
+#[writer]
+fn by_region(folder: PathBuf) -> ByKey<CsvWriter<Sale>, String> {
+    by_key(
+        |sale: &Sale| sale.region.replace([' ', '"', ','], ""),
+        move |region| CsvWriter::create(folder.join(format!("{region}.csv.zst"))),
+    )
+}
+
+#[step(chunk = 8, skip(ReadError, Refused::Id(..)))]
+fn roll_some() {
+    bad_sales | most | check | (five_each, by_region, checked_table)
+}
+
+#[step(chunk = 3)]
+fn roll_by_size() {
+    sales | of_a_size
+}
+
+/// New files every few items or bytes, and one for each key.
+#[job]
+fn many_files(bad_input: PathBuf, input: PathBuf, folder: PathBuf) {
+    create_tables;
+    roll_some;
+    roll_by_size;
+}
+
 // Components that fail twice, and then no more
 
 /// How often a thing was tried in this process.
@@ -714,6 +782,8 @@ batch_runtime::main!(
     nested,
     output,
     compressed,
+    zipped_output,
+    many_files,
     split,
     partitions,
     partitions_at_once,

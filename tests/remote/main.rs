@@ -9,6 +9,7 @@
 
 mod carrier;
 mod ends;
+mod losses;
 mod steps;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../behaviour/support.rs"]
@@ -28,7 +29,7 @@ use crate::support::World;
 use carrier::{Carrier, Mishaps};
 
 /// How long an answer may stay away in these tests.
-const PATIENCE: Duration = Duration::from_millis(120);
+const PATIENCE: Duration = Duration::from_millis(300);
 
 fn chunks(carrier: &Carrier) -> RemoteChunks {
     RemoteChunks::over(Arc::new(carrier.clone())).patience(PATIENCE).build("test")

@@ -49,7 +49,7 @@ impl std::error::Error for Unweighed {}
 /// The calls in workers since the last reset.
 static REMOTE: AtomicU64 = AtomicU64::new(0);
 
-fn is_in_a_worker() -> bool {
+pub(super) fn is_in_a_worker() -> bool {
     thread::current().name().is_some_and(|name| name.starts_with("chunks of"))
 }
 

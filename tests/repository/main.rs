@@ -52,9 +52,11 @@ mod launch;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod opening;
+mod pages;
 mod partitions;
 mod processes;
 mod queries;
+mod running;
 mod skipped;
 mod steps;
 mod workers;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use batch_runtime::StopSignal;
 use batch_runtime::repository::{
-    BatchStatus, ContextMap, Counters, ExitStatus, JournalEntry, Profile, RepositoryError, StepFinish,
-    StepStart,
+    Advice, BatchStatus, ComponentTime, ContextMap, Counters, ExitStatus, Followed, JournalEntry, Lever,
+    Profile, RepositoryError, StepFinish, StepStart, StepUsage,
 };
 
 use crate::place::{Place, timeless};
@@ -18,6 +18,7 @@ every_kind![
     a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_keeps_its_context,
     the_rows_of_a_step_are_those_that_spring_batch_reads,
     the_end_of_a_step_and_its_journal_entry_are_atomic,
+    an_advice_is_kept_until_a_step_has_followed_it,
     an_owner_that_was_taken_over_writes_nothing,
     a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop,
     the_journal_of_an_execution_is_that_of_its_instance_in_its_order,
@@ -105,7 +106,7 @@ fn the_rows_of_a_step_are_those_that_spring_batch_reads<P: Place>(place: &P) {
         counters,
         context: Some(context(7)),
         job_context: Some(context(8)),
-        profile: Some(Profile { read: 1, process: 2, write: 3, commit: 4 }),
+        profile: Some(profile()),
         ..ended_step(BatchStatus::Completed, "COMPLETED")
     };
     repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
@@ -119,6 +120,69 @@ fn the_rows_of_a_step_are_those_that_spring_batch_reads<P: Place>(place: &P) {
     let read = repository.steps(launched.ownership.execution).unwrap().remove(0);
     assert_eq!((read.counters, read.profile, read.context), (counters, finish.profile, context(7)));
     assert!(read.started.unwrap() < read.ended.unwrap() && read.ended.unwrap() <= repository.now().unwrap());
+}
+
+/// A profile in which no two values are the same.
+fn profile() -> Profile {
+    let component = |role: &str, name: &str, wall| ComponentTime {
+        role: role.to_owned(),
+        name: name.to_owned(),
+        wall,
+        cpu: wall / 2,
+    };
+    Profile {
+        read: 1,
+        process: 2,
+        write: 3,
+        commit: 4,
+        components: vec![component("reader", "lines", 10), component("commit", "", 40)],
+        usage: Some(StepUsage {
+            elapsed: 100,
+            open: 11,
+            finish: 12,
+            wait: 13,
+            threads: 14,
+            threads_elapsed: 15,
+            threads_wait: 16,
+            locked: 17,
+            cpu: 18,
+            process_cpu: 19,
+            cores: 20,
+            peak_memory: Some(21),
+            memory_growth: Some(-22),
+            delayed: Some(23),
+        }),
+        advice: Some(Advice {
+            lever: Lever::Concurrency,
+            component: Some("lines".to_owned()),
+            setting: 24,
+            items: 25,
+            elapsed: 26,
+            predicted: 27,
+        }),
+        followed: Some(Followed { predicted: 28, took: 29 }),
+    }
+}
+
+fn an_advice_is_kept_until_a_step_has_followed_it<P: Place>(place: &P) {
+    let repository = place.open();
+    let launched = launch(&repository);
+    let ends = |advice: Option<Advice>, followed| {
+        let step = begin(&repository, launched.ownership);
+        let profile = Some(Profile { advice, followed, ..profile() });
+        let finish = StepFinish { profile, ..ended_step(BatchStatus::Failed, "FAILED") };
+        repository.finish_step(launched.ownership, step.id, &finish, None).unwrap();
+        repository.advice("load", "step").unwrap()
+    };
+    let advice = |setting| profile().advice.map(|advice| Advice { setting, ..advice });
+    let followed = profile().followed;
+    assert_eq!(ends(None, None), None);
+    assert_eq!(ends(advice(1), None), advice(1));
+    assert_eq!(ends(None, None), advice(1));
+    assert_eq!(ends(advice(2), followed), advice(2));
+    assert_eq!(repository.advice("load", "other").unwrap(), None);
+    assert_eq!(repository.advice("other", "step").unwrap(), None);
+    assert_eq!(ends(None, followed), None);
 }
 
 fn the_end_of_a_step_and_its_journal_entry_are_atomic<P: Place>(place: &P) {

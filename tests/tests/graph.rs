@@ -133,7 +133,7 @@ fn assert_golden_of(job: &JobInfo, file: &str, format: GraphFormat) {
 }
 
 #[test]
-fn a_job_is_drawn_as_an_outline() {
+fn a_job_is_drawn_with_characters() {
     assert_golden("etl.txt", GraphFormat::Text);
 }
 
@@ -153,6 +153,12 @@ fn branches_are_drawn_between_a_split_and_a_join() {
     assert_golden_of(job, "side_by_side.txt", GraphFormat::Text);
     assert_golden_of(job, "side_by_side.mmd", GraphFormat::Mermaid);
     assert_golden_of(job, "side_by_side.dot", GraphFormat::Dot);
+}
+
+#[test]
+fn a_job_is_drawn_as_svg() {
+    assert_golden("etl.svg", GraphFormat::Svg);
+    assert_golden_of(<side_by_side as JobDefinition>::INFO, "side_by_side.svg", GraphFormat::Svg);
 }
 
 #[test]

@@ -84,3 +84,19 @@ fn steps_with_remote_need_a_broker_for_workers_and_none_for_threads() {
     assert_eq!(alone.code, 0, "{alone}");
     assert_eq!(written(&world), numbers(30));
 }
+
+#[test]
+fn a_chunk_that_takes_three_workers_with_it_fails_the_step_and_the_manager_lives_to_say_so() {
+    let Some(server) = rabbitmq::server() else { return };
+    let world = World::new();
+    let line = "run prices --count 60 --deadly-at 20 --workers local:2";
+    let run = start(&world, line, &server.url()).wait();
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.err.contains(
+            "3 workers in a row were lost while they processed the chunk of records 21 to 30 of this run"
+        ),
+        "{run}"
+    );
+    assert_eq!(written(&world), numbers(20));
+}

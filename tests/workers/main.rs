@@ -4,13 +4,16 @@
 mod chunks;
 mod commands;
 mod deaths;
+mod logs;
 mod lossy;
+mod machines;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 #[cfg(feature = "amqp")]
 mod on_rabbitmq;
 #[cfg(all(feature = "amqp", feature = "postgres"))]
 mod outgrow;
+mod random;
 mod stops;
 mod sweep;
 mod world;
@@ -79,7 +82,7 @@ fn the_context_of_the_job_holds_what_partitions_have_put() {
 fn a_secret_is_in_no_argument_no_file_and_no_output() {
     let world = World::new();
     let mut manager = world.start_with(
-        "around --parts 4 --size 40 --micros 5000 --workers local:2 -v",
+        "around --parts 4 --size 40 --micros 5000 --workers local:2 -v --log log.jsonl --log-filter trace",
         &[("BATCH_PARAM_PASSWORD", "hunter2-open-sesame")],
     );
     until("a worker", || !manager.children().is_empty());

@@ -1,5 +1,7 @@
 //! The classic set-up: a manager and three workers, which share a repository on a server.
 
+use std::time::Duration;
+
 use batch_tests::postgres::{Database, Options, Server};
 
 use super::world::{Running, World, numbers, until};
@@ -55,4 +57,50 @@ fn a_manager_that_is_killed_goes_on_with_the_same_workers() {
     for worker in &workers {
         worker.signal("-TERM");
     }
+}
+
+#[test]
+fn a_partition_costs_few_statements() {
+    const PARTS: usize = 200;
+    let settings = vec![("log_min_duration_statement", "0".to_owned())];
+    let Some(server) = Server::start(&Options { settings, ..Options::default() }) else { return };
+    let (world, database) = (World::new(), server.database());
+    let worker = world.start_with(&format!("worker --repository {}", database.url()), &[]);
+    let url = database.url();
+    let run = world.run(&format!("load --parts {PARTS} --size 1 --workers remote --repository {url}"));
+    assert_eq!(run.code, 0, "{run}");
+    worker.signal("-TERM");
+    let log = server.log();
+    // The manager's looks depend on the time that it takes.
+    let of_partitions = |line: &&str| !line.contains("SELECT total.*");
+    let counted = |what: &str| log.lines().filter(|line| line.contains(what)).filter(of_partitions).count();
+    // Twelve and nine, and what begins and ends a run.
+    let (prepared, plain) = (counted(" ms  execute "), counted(" ms  statement: "));
+    assert!(prepared < PARTS * 14 && plain < PARTS * 10, "{prepared} and {plain} statements");
+    // Connections are kept from one partition to the next, with the statements that they have prepared.
+    let parsed = counted(" ms  parse ");
+    assert!(parsed < PARTS, "{parsed} statements were prepared");
+}
+
+#[test]
+fn an_idle_manager_with_a_thousand_partitions_sends_two_statements_a_second_at_most() {
+    const SECONDS: u64 = 10;
+    let settings = vec![("log_min_duration_statement", "0".to_owned())];
+    let Some(server) = Server::start(&Options { settings, ..Options::default() }) else { return };
+    let (world, database) = (World::new(), server.database());
+    let _manager =
+        world.start(&format!("load --parts 1000 --size 1 --workers remote --repository {}", database.url()));
+    let waits = |log: &str| log.contains("UPDATE public.BATCH_PARTITION SET OFFERED_FOR");
+    until("the offer", || waits(&server.log()));
+    // It looks more and more rarely.
+    std::thread::sleep(Duration::from_secs(3));
+    let statements = || {
+        let log = server.log();
+        log.lines().filter(|line| line.contains(" ms  execute ") || line.contains(" ms  statement: ")).count()
+    };
+    let before = statements();
+    std::thread::sleep(Duration::from_secs(SECONDS));
+    let sent = statements() - before;
+    println!("{sent} statements in {SECONDS} seconds");
+    assert!(sent as u64 <= 2 * SECONDS, "{sent} statements in {SECONDS} seconds");
 }

@@ -193,6 +193,10 @@ impl Running {
         signal(self.pid(), name);
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// The processes that it has started and that live.
     pub(crate) fn children(&self) -> Vec<u32> {
         let children = format!("/proc/{0}/task/{0}/children", self.pid());

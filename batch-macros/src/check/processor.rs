@@ -9,8 +9,9 @@ use crate::model::item::{
 };
 use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 
-pub(crate) fn check(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
-    check_argument(component, bulk, errors);
+/// `one_at_a_time` is true if a call has ended before the next record is read.
+pub(crate) fn check(component: &Component<'_>, bulk: bool, one_at_a_time: bool, errors: &mut Errors) {
+    check_argument(component, bulk, one_at_a_time, errors);
     let returns = &component.returns;
     let something = check_something(
         &returns.value,
@@ -62,7 +63,7 @@ fn check_out(out: &syn::Type, errors: &mut Errors) {
     }
 }
 
-fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
+fn check_argument(component: &Component<'_>, bulk: bool, one_at_a_time: bool, errors: &mut Errors) {
     let Some(ty) = first_argument(component.function) else {
         let form = if bulk { "items: &[In]" } else { "item: In" };
         errors.at(
@@ -98,5 +99,8 @@ fn check_argument(component: &Component<'_>, bulk: bool, errors: &mut Errors) {
         errors.push(syn::Error::new(opaque.span(), "an item needs a named type: write it out"));
         return;
     }
-    check_owned(&taken(ty).item, errors);
+    // The item may borrow from the record that its reader lends.
+    if !one_at_a_time {
+        check_owned(&taken(ty).item, errors);
+    }
 }

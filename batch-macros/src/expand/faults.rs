@@ -73,7 +73,7 @@ impl Rules {
         let named = format_ident!("__Named{}", self.aliases, span = what.span());
         let word = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         let alias = self.roles.alias(&format!("policy_{word}"), what.span());
-        self.items.extend(names::in_role(&alias, &named, path, role, None));
+        self.items.extend(names::in_role(&alias, &named, path, role, Vec::new()));
         self.items.extend(names::import(&named, path, &[]));
         self.aliases += 1;
         alias

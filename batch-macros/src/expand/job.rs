@@ -119,7 +119,7 @@ fn listeners(options: &Options) -> (TokenStream, TokenStream) {
             (format_ident!("__Named{index}", span = span), roles.alias(&format!("listener_{name}"), span));
         let alias = format_ident!("__Listener{index}");
         let is = quote_spanned!(span=> let _ = <#user as __batch::JobListenerDefinition>::LISTENER;);
-        types.extend(names::in_role(&user, &named, path, "job listener", None));
+        types.extend(names::in_role(&user, &named, path, "job listener", Vec::new()));
         types.extend(names::import(&named, path, &[]));
         types.extend(checked(&alias, &user, is));
         let listener = quote!(<#alias as __batch::JobListenerDefinition>::LISTENER);

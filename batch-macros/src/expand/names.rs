@@ -16,13 +16,13 @@ pub(crate) fn import(alias: &Ident, path: &Path, conditions: &[Attribute]) -> To
 }
 
 /// An alias that refers to `named`, the alias of `path`, if that has the attribute `role`. Otherwise rustc reports
-/// the missing attribute and nothing more. `also` is a second check and the word it concerns.
+/// the missing attribute and nothing more. `also` are more checks and the words they concern.
 pub(crate) fn in_role(
     alias: &Ident,
     named: &Ident,
     path: &Path,
     role: &str,
-    also: Option<(Span, TokenStream)>,
+    also: Vec<(Span, TokenStream)>,
 ) -> TokenStream {
     let word = path.segments.last().map(|last| plain(&last.ident)).unwrap_or_default();
     let why = quote!(__wiring::why_not_in_role(#word, #role, __wiring::Probe::<#named>::NOUN));

@@ -15,7 +15,7 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;
-use crate::model::item::{Yield, bulk_outcome, first_argument, slice_element, taken, yielded};
+use crate::model::item::{Taken, Yield, bulk_outcome, first_argument, lent, slice_element, taken, yielded};
 use crate::model::returns::in_result;
 use crate::model::types::only_argument;
 use crate::syntax::options;
@@ -27,7 +27,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let bulk = options.bulk.is_some();
     let component = Component::read(Role::Processor, function, errors);
     check::concurrency::check(&component, &options, errors);
-    check::processor::check(&component, bulk, errors);
+    check::processor::check(&component, bulk, options.concurrency.is_none(), errors);
     if !errors.is_empty() {
         return broken::component(Role::Processor, function, errors);
     }
@@ -38,11 +38,14 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let asked = injected(Role::Processor, &component.described(), &component.arguments);
     let (aliases, fetch, pass) = (&asked.aliases, &asked.fetch, &asked.pass);
     let state = asked.state.as_ref().map_or_else(|| quote!(()), |alias| quote!(#alias));
-    let state_pattern = if asked.state.is_some() { quote!(__state) } else { quote!(_) };
-    let Shape { item, out, kind, items, by_reference } = &shape;
+    let Shape { item, out, kind, items, by_reference, bulk: _, lent } = &shape;
     let kind_name = kind_tokens(kind);
     let is_async = function.sig.asyncness.is_some();
-    let handed = Concurrent::handed(is_async, *by_reference);
+    let handed = match lent {
+        Some(Lent { by_reference: true }) => quote!(&__item),
+        Some(Lent { by_reference: false }) => quote!(__item),
+        None => Concurrent::handed(is_async, *by_reference),
+    };
     let called = call(&component, Some(&handed), pass);
     let called = as_result(&component, &if is_async { quote!(#called.await) } else { called });
     let called = if matches!(kind, Yield::Fallible(_)) {
@@ -66,25 +69,8 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     let adapted = if let Some(concurrency) = &options.concurrency {
         aliases.extend(concurrent.aliases());
         concurrent.adapted(concurrency)
-    } else if bulk {
-        quote! {
-            __batch::BulkFn::<#item, #state, _, #kind_name>::new(
-                #text,
-                move |#state_pattern: &mut #state, __item: &[#item]| #called,
-            )
-        }
     } else {
-        let (adapter, taken) = if *by_reference {
-            (quote!(ReferenceFn), quote!(&#item))
-        } else {
-            (quote!(ProcessorFn), quote!(#item))
-        };
-        quote! {
-            __batch::#adapter::<#state, _, #kind_name>::new(
-                #text,
-                move |#state_pattern: &mut #state, __item: #taken| #called,
-            )
-        }
+        shape.adapted(&text, &state, asked.state.is_some(), &called)
     };
     let adapted = if asked.state.is_some() {
         quote! {
@@ -163,6 +149,14 @@ struct Shape {
     /// `I` of `Many<I>`.
     items: Option<Type>,
     by_reference: bool,
+    bulk: bool,
+    /// What the function takes, if a lent record is decoded for it.
+    lent: Option<Lent>,
+}
+
+/// An item that borrows from its record.
+struct Lent {
+    by_reference: bool,
 }
 
 impl Shape {
@@ -173,12 +167,56 @@ impl Shape {
             let outcome = only_argument(returned, "Vec")?;
             let (kind, out) = bulk_outcome(outcome);
             let items = only_argument(in_result(outcome).unwrap_or(outcome), "Many").cloned();
-            return Some(Self { item, out, kind, items, by_reference: true });
+            return Some(Self { item, out, kind, items, by_reference: true, bulk, lent: None });
         }
-        let taken = taken(first_argument(component.function)?);
         let (kind, out) = yielded(returned);
         let items = only_argument(returned, "Many").cloned();
-        Some(Self { item: taken.item, out, kind, items, by_reference: taken.by_reference })
+        let Taken { item, by_reference } = taken(first_argument(component.function)?);
+        Some(match lent(&item) {
+            Some(record) => {
+                let lent = Some(Lent { by_reference });
+                Self { item: record, out, kind, items, by_reference: true, bulk, lent }
+            }
+            None => Self { item, out, kind, items, by_reference, bulk, lent: None },
+        })
+    }
+
+    /// The processor of the name `text`, whose calls are made one after another.
+    fn adapted(&self, text: &str, state: &TokenStream, has_state: bool, called: &TokenStream) -> TokenStream {
+        let Self { item, by_reference, bulk, lent, .. } = self;
+        let kind = kind_tokens(&self.kind);
+        let state_pattern = if has_state { quote!(__state) } else { quote!(_) };
+        if *bulk {
+            return quote! {
+                __batch::BulkFn::<#item, #state, _, #kind>::new(
+                    #text,
+                    move |#state_pattern: &mut #state, __item: &[#item]| #called,
+                )
+            };
+        }
+        if lent.is_some() {
+            return quote! {{
+                let mut __lender = __batch::Lender::new();
+                __batch::ReferenceFn::<#state, _, #kind>::new(
+                    #text,
+                    move |#state_pattern: &mut #state, __record: &#item| {
+                        let __item = __lender.lend(__record)?;
+                        #called
+                    },
+                )
+            }};
+        }
+        let (adapter, taken) = if *by_reference {
+            (quote!(ReferenceFn), quote!(&#item))
+        } else {
+            (quote!(ProcessorFn), quote!(#item))
+        };
+        quote! {
+            __batch::#adapter::<#state, _, #kind>::new(
+                #text,
+                move |#state_pattern: &mut #state, __item: #taken| #called,
+            )
+        }
     }
 }
 

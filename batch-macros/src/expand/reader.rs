@@ -13,7 +13,7 @@ use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
-use crate::model::item::{Source, source};
+use crate::model::item::{Source, lend_items, source};
 use crate::model::returns::item_of_impl;
 use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
 use crate::syntax::options;
@@ -21,6 +21,7 @@ use crate::syntax::options;
 /// Expands `#[reader]`.
 pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
     options::read(&options::READER, given, errors);
+    let function = &lend_items(function);
     let component = Component::read(Role::Reader, function, errors);
     check::reader::check(&component, errors);
     if !errors.is_empty() {
@@ -53,7 +54,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
             {
                 #fetch
                 let __source = #value;
-                ::core::result::Result::Ok(#made)
+                ::core::result::Result::Ok(__batch::told(#made, __scope))
             }
         },
     );

@@ -108,7 +108,7 @@ fn listeners(options: &StepOptions) -> Listeners {
         let (named, user) = (format_ident!("__Named{index}", span = span), roles.alias(&name, span));
         let (listener, alias) =
             (format_ident!("__Hears{index}", span = span), format_ident!("__Listener{index}"));
-        out.types.extend(names::in_role(&user, &named, path, "listener", None));
+        out.types.extend(names::in_role(&user, &named, path, "listener", Vec::new()));
         out.types.extend(names::import(&named, path, &[]));
         let is = quote_spanned!(span=> let _ = <#user as __batch::IsListener>::IS;);
         out.types.extend(checked(&listener, &user, is));

@@ -2,10 +2,13 @@
 //! and classifiers and in the return types of readers and processors.
 
 use syn::spanned::Spanned;
-use syn::{FnArg, ItemFn, Type, parse_quote_spanned};
+use syn::visit_mut::{self, VisitMut};
+use syn::{FnArg, GenericArgument, ItemFn, PathArguments, PathSegment, Type, parse_quote_spanned};
 
 use super::returns::{in_result, item_of_impl};
-use super::types::{as_reference, borrowed_part, is_named, is_static, is_unit, only_argument, shown};
+use super::types::{
+    as_reference, borrowed_part, is_named, is_static, is_unit, only_argument, shown, with_static_lifetimes,
+};
 use crate::errors::Errors;
 
 /// How a function takes an item.
@@ -50,6 +53,40 @@ pub(crate) fn taken(ty: &Type) -> Taken {
         }
         _ => Taken { item: ty.clone(), by_reference: false },
     }
+}
+
+/// The record that lends this item, if the item borrows.
+pub(crate) fn lent(item: &Type) -> Option<Type> {
+    borrowed_part(item)?;
+    let item = with_static_lifetimes(item);
+    Some(parse_quote_spanned!(item.span()=> ::batch_runtime::readers::Lent<#item>))
+}
+
+/// The readers that lend their records: they copy each from the buffer, and the processor decodes it.
+const LENDERS: [&str; 1] = ["CsvReader"];
+
+/// Names the lent record in the place of an item that borrows: `CsvReader<Lent<Flight<'static>>>` for
+/// `CsvReader<Flight<'_>>`, which a function without references could not return.
+pub(crate) fn lend_items(function: &ItemFn) -> ItemFn {
+    struct Lend;
+    impl VisitMut for Lend {
+        fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+            let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else { return };
+            if !LENDERS.iter().any(|lender| segment.ident == lender) {
+                return visit_mut::visit_path_segment_mut(self, segment);
+            }
+            for argument in &mut arguments.args {
+                if let GenericArgument::Type(item) = argument
+                    && let Some(record) = lent(item)
+                {
+                    *item = record;
+                }
+            }
+        }
+    }
+    let mut function = function.clone();
+    Lend.visit_return_type_mut(&mut function.sig.output);
+    function
 }
 
 /// How a processor's return value becomes items.

@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::{FnArg, ItemFn, Type, TypeParamBound};
 
-use super::item::taken;
+use super::item::{check_owned, taken};
 use super::types::{as_reference, is_named, only_argument, shown};
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
@@ -227,6 +227,9 @@ pub(crate) fn observed(event: &Event, function: &ItemFn, errors: &mut Errors) ->
             continue;
         }
         see(*shows, &typed.ty, event, &mut observed, errors);
+    }
+    if let Some(item) = &observed.item {
+        check_owned(item, errors);
     }
     observed
 }

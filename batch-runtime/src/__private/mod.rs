@@ -23,6 +23,8 @@ pub use crate::engine::{
 #[cfg(feature = "async")]
 pub use crate::engine::{Taking, asynchronous};
 pub use crate::graph::*;
+#[cfg(feature = "csv")]
+pub use crate::readers::Lender;
 pub use crate::readers::{Chain, FallibleIteratorReader, IteratorReader};
 pub use crate::repository::{Counters, NewPartition};
 pub use crate::writers::{Both, FunctionWriter, Route};
@@ -33,5 +35,5 @@ pub use serde_json::Value as Json;
 pub use broken::{Broken, never_run};
 pub use message::{Message, distance, is_near, same_text};
 pub use parameter::{UsedParameter, of_text};
-pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits};
+pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits, told};
 pub use proof::{If, in_any_order, same};

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::definition::{
-    Failure, IsShared, Partitionable, PartitionerDefinition, Scope, Splits, Splittable, decoded, encoded,
+    Failure, IsShared, Partitionable, PartitionerDefinition, Reader, Scope, Splits, Splittable, decoded,
+    encoded,
 };
 use crate::repository::NewPartition;
 
@@ -15,16 +16,27 @@ pub const fn splits<'s, R: Splits, F: Copy + FnOnce(&Scope<'s>) -> Result<R, Fai
 /// Named by generated code to check that partitions can share a bound writer.
 pub const fn is_shared<'s, W: IsShared, F: Copy + FnOnce(&Scope<'s>) -> Result<W, Failure>>(_: F) {}
 
+/// The reader, which has the signal that asks its step to stop.
+#[inline]
+pub fn told<R: Reader>(mut reader: R, scope: &Scope<'_>) -> R {
+    reader.stops_with(scope.stop());
+    reader
+}
+
 /// The reader, narrowed to the partition of the scope, if there is one.
 ///
 /// # Errors
-/// If the input no longer has that part.
+/// If the input no longer has that part, or is another one in this process.
 pub fn narrowed<'s, R: Splittable + 's>(
     mut reader: R,
     scope: &Scope<'_>,
 ) -> Result<impl Splittable<Item = R::Item> + 's + use<'s, R>, Failure> {
     if let Some(assigned) = scope.assigned() {
-        reader.narrow(decoded(&assigned.part)?).map_err(Failure::new)?;
+        let part = decoded(&assigned.part)?;
+        if assigned.is_from_elsewhere {
+            reader.check(&part).map_err(Failure::new)?;
+        }
+        reader.narrow(part).map_err(Failure::new)?;
     }
     Ok(reader)
 }

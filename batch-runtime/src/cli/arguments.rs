@@ -5,16 +5,19 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use clap::ArgMatches;
+use jiff::Timestamp;
 
 use super::console::Console;
+use super::log::LogArguments;
 use super::parameter;
 use super::refusal::Refusal;
+use super::times::Typed;
 use super::workers::Workers;
 use crate::definition::{Durability, ExecutionId, JobInfo};
 use crate::graph::GraphFormat;
 use crate::operator::{RestartFrom, job_named};
-use crate::repository::Recovery;
 use crate::repository::work_queue::WorkerId;
+use crate::repository::{Between, ExecutionFilter, Recovery, SkippedFilter, SkippedKey, SkippedOf};
 
 /// The options of every command.
 #[derive(Debug)]
@@ -44,6 +47,55 @@ pub(super) struct RunArguments {
     pub(super) broker: Option<String>,
     /// Whether it also wakes the manager.
     pub(super) replies: bool,
+    pub(super) log: LogArguments,
+}
+
+/// The executions that `executions` lists.
+#[derive(Debug)]
+pub(super) struct Listed {
+    filter: ExecutionFilter,
+    since: Option<Typed>,
+    until: Option<Typed>,
+    pub(super) limit: u32,
+}
+
+impl Listed {
+    fn of(matches: &ArgMatches) -> Self {
+        let text = |name| matches.get_one::<String>(name).cloned();
+        let time = |name| matches.get_one::<Typed>(name).copied();
+        Self {
+            filter: ExecutionFilter {
+                job: text("job"),
+                running: matches.get_flag("running"),
+                statuses: matches.get_many("status").into_iter().flatten().copied().collect(),
+                parameter: text("parameter"),
+                after: matches.get_one::<i64>("after").copied().map(ExecutionId),
+                ..ExecutionFilter::default()
+            },
+            since: time("since"),
+            until: time("until"),
+            limit: matches.get_one::<u32>("limit").copied().unwrap_or(20),
+        }
+    }
+
+    /// Returns whether every execution is listed, unless it is on another page.
+    pub(super) fn is_all(&self) -> bool {
+        let ExecutionFilter { job, running, statuses, parameter, .. } = &self.filter;
+        let is_any = job.is_none() && !running && statuses.is_empty() && parameter.is_none();
+        is_any && self.since.is_none() && self.until.is_none() && self.filter.after.is_none()
+    }
+
+    /// Returns whether only running executions are listed.
+    pub(super) fn is_running(&self) -> bool {
+        self.filter.running
+    }
+
+    /// The filter, typed at that time.
+    pub(super) fn filter(&self, now: Timestamp) -> ExecutionFilter {
+        let at = |typed: Option<Typed>| typed.map(|typed| typed.at(now));
+        let ended = Between { from: at(self.since), until: at(self.until) };
+        ExecutionFilter { ended, ..self.filter.clone() }
+    }
 }
 
 /// A command.
@@ -71,26 +123,32 @@ pub(super) enum Invocation {
         slots: u32,
         idle_exit: Option<Duration>,
         broker: Option<String>,
+        log: LogArguments,
     },
     /// The same, for the manager that has started this process.
-    AttachedWorker,
+    AttachedWorker {
+        log: LogArguments,
+    },
     Workers,
     Drain(WorkerId),
     Stop(ExecutionId),
     Abandon(ExecutionId),
     Recover,
-    Executions {
-        job: Option<String>,
-        running: bool,
-        limit: u32,
-    },
+    Executions(Listed),
+    /// Prints metrics, or writes them to this file.
+    Metrics(Option<OsString>),
     Show(ExecutionId),
+    Follow(ExecutionId),
     Skipped {
-        execution: ExecutionId,
+        page: SkippedFilter,
         csv: bool,
     },
     Graph {
         job: &'static JobInfo,
+        format: GraphFormat,
+    },
+    GraphOf {
+        execution: ExecutionId,
         format: GraphFormat,
     },
 }
@@ -121,11 +179,14 @@ impl Invocation {
                     .map(|step| RestartFrom::step(step).force(matches.get_flag("force"))),
                 run: RunArguments::of(matches, named(matches)?)?,
             },
-            "worker" if matches.get_flag("attached") => Self::AttachedWorker,
+            "worker" if matches.get_flag("attached") => {
+                Self::AttachedWorker { log: LogArguments::of(matches) }
+            }
             "worker" => Self::Worker {
                 slots: matches.get_one::<u32>("slots").copied().unwrap_or(1),
                 idle_exit: matches.get_one::<Duration>("idle-exit").copied(),
                 broker: matches.get_one::<String>("broker").cloned(),
+                log: LogArguments::of(matches),
             },
             "workers" => match matches.subcommand() {
                 Some(("drain", matches)) => {
@@ -136,19 +197,31 @@ impl Invocation {
             "stop" => Self::Stop(execution(matches)),
             "abandon" => Self::Abandon(execution(matches)),
             "recover" => Self::Recover,
-            "executions" => Self::Executions {
-                job: matches.get_one::<String>("job").cloned(),
-                running: matches.get_flag("running"),
-                limit: matches.get_one::<u32>("limit").copied().unwrap_or(20),
+            "executions" => Self::Executions(Listed::of(matches)),
+            "show" if matches.get_flag("skipped") => Self::Skipped {
+                page: SkippedFilter {
+                    of: SkippedOf::InstanceOf(execution(matches)),
+                    after: matches.get_one::<SkippedKey>("after").copied(),
+                    limit: matches.get_one::<u32>("limit").copied(),
+                },
+                csv: matches.get_flag("csv"),
             },
-            "show" if matches.get_flag("skipped") => {
-                Self::Skipped { execution: execution(matches), csv: matches.get_flag("csv") }
-            }
+            "metrics" => Self::Metrics(matches.get_one::<OsString>("textfile").cloned()),
+            "show" if matches.get_flag("follow") => Self::Follow(execution(matches)),
             "show" => Self::Show(execution(matches)),
             "graph" => {
                 let name = matches.get_one::<String>("job").map(String::as_str);
                 let format = matches.get_one::<String>("format").and_then(|name| name.parse().ok());
-                Self::Graph { job: named_or_only(jobs, name, "graph")?, format: format.unwrap_or_default() }
+                let format = format.unwrap_or_default();
+                match matches.get_one::<i64>("execution").copied().map(ExecutionId) {
+                    Some(_) if matches!(format, GraphFormat::Mermaid | GraphFormat::Dot) => {
+                        return Err(Refusal::usage(format!(
+                            "the format `{format}` cannot show an execution; `svg` and `text` can"
+                        )));
+                    }
+                    Some(execution) => Self::GraphOf { execution, format },
+                    None => Self::Graph { job: named_or_only(jobs, name, "graph")?, format },
+                }
             }
             other => return Err(Refusal::usage(format!("there is no command `{other}`"))),
         })
@@ -192,6 +265,7 @@ impl RunArguments {
             workers_wait: matches.get_one::<Duration>("workers-wait").copied(),
             broker: word("broker").map(str::to_owned),
             replies: word("replies") != Some("off"),
+            log: LogArguments::of(matches),
             given,
             durability: match word("durability") {
                 Some("process") => Durability::Process,

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::parameter;
-use crate::definition::JobInfo;
+use super::{parameter, times};
+use crate::definition::{JobInfo, nearest};
 use crate::graph::GraphFormat;
+use crate::repository::{BatchStatus, SkippedKey};
 
 /// Our own options follow the parameters of the job.
 const OPTIONS: &str = "Options";
@@ -41,6 +42,7 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             executions(),
             graph(),
             show(),
+            metrics(),
         ]);
     match width {
         Some(width) => command.term_width(width),
@@ -79,7 +81,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .display_order(1)
         .help("Reprocesses the items that this execution skipped, then runs all later steps in full");
     run.args([next, replay, durability().global(true), recovery().global(true)])
-        .args(of_workers().map(|arg| arg.global(true)))
+        .args(of_workers().into_iter().chain(log()).map(|arg| arg.global(true)))
 }
 
 /// The workers of a run.
@@ -131,6 +133,22 @@ fn broker(order: usize) -> Arg {
         .help("The RabbitMQ server that wakes idle workers at once: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
+/// Where the events of a run are written.
+fn log() -> [Arg; 2] {
+    let arg =
+        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
+    [
+        arg("log", 12)
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(OsString))
+            .help("Appends what happens to this file, as lines of JSON, each with the execution and the step that it belongs to"),
+        arg("log-filter", 13)
+            .value_name("FILTER")
+            .requires("log")
+            .help("The events to log, as in `warn` or `info,my_crate=debug` [default: info]"),
+    ]
+}
+
 fn worker() -> Command {
     Command::new("worker")
         .about("Runs partitions of jobs that were started with `run --workers remote`")
@@ -160,6 +178,7 @@ fn worker() -> Command {
                 .help("Ends after it has had nothing to do for this time, such as 90s, 5m or 1h [default: never]"),
         )
         .arg(broker(3))
+        .args(log())
         .arg(Arg::new("attached").long("attached").action(ArgAction::SetTrue).hide(true))
 }
 
@@ -226,46 +245,100 @@ fn restart() -> Command {
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
         .args([durability(), recovery()])
         .args(of_workers())
+        .args(log())
 }
 
 fn executions() -> Command {
+    let option =
+        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     Command::new("executions")
         .about("Lists executions, newest first")
         .arg(Arg::new("job").value_name("JOB").help("Lists only the executions of this job"))
-        .arg(
-            Arg::new("limit")
-                .long("limit")
+        .args([
+            option("limit", 1)
                 .value_name("N")
                 .default_value("20")
                 .value_parser(clap::value_parser!(u32).range(1..))
-                .help_heading(OPTIONS)
-                .display_order(1)
                 .help("Lists at most N executions"),
-        )
-        .arg(
-            Arg::new("running")
-                .long("running")
-                .action(ArgAction::SetTrue)
-                .help_heading(OPTIONS)
-                .display_order(2)
-                .help("Lists only running executions"),
-        )
+            option("after", 2)
+                .value_name("ID")
+                .value_parser(clap::value_parser!(i64))
+                .help("Lists only executions that are older than this one: the next page"),
+            option("running", 3).action(ArgAction::SetTrue).help("Lists only running executions"),
+            option("status", 4)
+                .value_name("STATUS")
+                .value_delimiter(',')
+                .action(ArgAction::Append)
+                .value_parser(status)
+                .help("Lists only executions with this status, such as `failed`, or one of several: `failed,stopped`"),
+            option("since", 5)
+                .value_name("TIME")
+                .value_parser(times::time)
+                .help("Lists only executions that ended at this time or later, or have not ended: 2026-11-28T18:30 (UTC), 2026-11-28, or 2h, which is two hours ago"),
+            option("until", 6)
+                .value_name("TIME")
+                .value_parser(times::time)
+                .help("Lists only executions that ended before this time"),
+            option("parameter", 7)
+                .value_name("TEXT")
+                .help("Lists only executions with a parameter that contains this text, such as `year=2026` or a file's name"),
+        ])
+}
+
+/// A status as people write it.
+fn status(text: &str) -> Result<BatchStatus, String> {
+    let words = BatchStatus::ALL.map(|status| status.as_str().to_lowercase());
+    text.to_uppercase().parse().map_err(|_| {
+        let known = words.iter().map(String::as_str);
+        match nearest(text, known.clone()) {
+            Some(nearest) => format!("there is no status `{text}`; did you mean `{nearest}`?"),
+            None => format!("there is no status `{text}`, only {}", known.collect::<Vec<_>>().join(", ")),
+        }
+    })
 }
 
 fn show() -> Command {
-    let flag = |name, order| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help_heading(OPTIONS).display_order(order)
-    };
+    let option =
+        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     Command::new("show")
         .about("Shows an execution: its parameters, its steps, and why it failed")
         .arg(execution())
-        .arg(flag("skipped", 1).help("Shows the items that all executions of its instance skipped, and why"))
-        .arg(
-            flag("csv", 2)
+        .args([
+            option("follow", 1)
+                .action(ArgAction::SetTrue)
+                .conflicts_with("skipped")
+                .help("Follows a running execution until it ends, and exits as `run` does; Ctrl-C ends only the look"),
+            option("skipped", 2)
+                .action(ArgAction::SetTrue)
+                .help("Shows the items that all executions of its instance skipped, and why"),
+            option("csv", 3)
+                .action(ArgAction::SetTrue)
                 .requires("skipped")
                 .conflicts_with("json")
                 .help("Prints the skipped items in full, as CSV"),
-        )
+            option("limit", 4)
+                .value_name("N")
+                .requires("skipped")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .help("Shows at most N skipped items [default: all]"),
+            option("after", 5)
+                .value_name("STEP:NO")
+                .requires("skipped")
+                .value_parser(|text: &str| text.parse::<SkippedKey>())
+                .help("Shows only skipped items after this one, by the ID of its step execution and its number: the next page"),
+        ])
+}
+
+fn metrics() -> Command {
+    Command::new("metrics").about("Prints what all executions add up to, for Prometheus").arg(
+        Arg::new("textfile")
+            .long("textfile")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(OsString))
+            .help_heading(OPTIONS)
+            .display_order(1)
+            .help("Replaces this file as a whole, for the textfile collector of node_exporter: its name ends in `.prom`"),
+    )
 }
 
 fn graph() -> Command {
@@ -273,15 +346,29 @@ fn graph() -> Command {
         .about("Draws a job: its steps and the decisions between them")
         .arg(Arg::new("job").value_name("JOB").help("The job; optional if the program has only one"))
         .arg(
+            Arg::new("execution")
+                .long("execution")
+                .value_name("ID")
+                .conflicts_with("job")
+                .value_parser(clap::value_parser!(i64))
+                .help_heading(OPTIONS)
+                .display_order(2)
+                .help(
+                    "Draws the job of this execution with the states of its steps and the way that it took",
+                ),
+        )
+        .arg(
             Arg::new("format")
                 .long("format")
-                .value_name("text|mermaid|dot")
+                .value_name("text|svg|mermaid|dot")
                 .value_parser(PossibleValuesParser::new(GraphFormat::ALL.map(GraphFormat::name)))
                 .default_value(GraphFormat::default().name())
                 .hide_possible_values(true)
                 .help_heading(OPTIONS)
                 .display_order(1)
-                .help("Prints an outline, a Mermaid flowchart or a Graphviz graph"),
+                .help(
+                    "Prints a drawing in characters, an SVG picture, a Mermaid flowchart or a Graphviz graph",
+                ),
         )
 }
 

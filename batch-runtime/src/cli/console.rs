@@ -50,6 +50,9 @@ pub(super) struct Console {
     pub(super) colour: bool,
     /// The width at which help is wrapped; `None` takes the terminal's.
     pub(super) width: Option<usize>,
+    /// True if the process runs nothing but this command.
+    #[cfg_attr(not(feature = "log"), expect(dead_code, reason = "only the log depends on it"))]
+    pub(super) owns_process: bool,
     /// The signal that stops a running job.
     pub(super) stop: StopSignal,
 }
@@ -64,8 +67,14 @@ impl Console {
             bars: io::stderr().is_terminal(),
             colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             width: (!io::stdout().is_terminal()).then_some(100),
+            owns_process: true,
             stop,
         }
+    }
+
+    /// Returns whether standard output is a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.width.is_none()
     }
 
     /// A console of two streams and nothing else.
@@ -77,6 +86,7 @@ impl Console {
             bars: false,
             colour: false,
             width: Some(100),
+            owns_process: false,
             stop: StopSignal::new(),
         }
     }

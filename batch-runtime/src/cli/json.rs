@@ -3,7 +3,8 @@
 //! Keys are stable and in `lower_snake_case`, unknown values are `null`, times are RFC 3339 in UTC, durations
 //! are seconds and shares of time are nanoseconds. No document contains a secret.
 
-use std::collections::BTreeMap;
+mod executions;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,12 +16,12 @@ use crate::definition::{
     Durability, ExecutionId, InstanceId, JobInfo, ParameterValue, Phase, StepExecutionId,
 };
 use crate::observe::{JobReport, StepFailure};
-use crate::operator::ExecutionDetails;
 use crate::repository::work_queue::{WorkerId, WorkerRow};
 use crate::repository::{
-    BatchStatus, Counters, ExitStatus, JobExecution, Owner, OwnerState, Profile, StepExecution,
-    StoredParameter,
+    Advice, BatchStatus, ComponentTime, Counters, Followed, JobExecution, Owner, Profile, StepUsage,
 };
+
+pub(super) use executions::{Details, Executions, Recorded};
 
 /// `jobs`: `{"jobs": [..]}`
 #[derive(Serialize)]
@@ -108,12 +109,47 @@ struct Step<'a> {
     counters: Counted,
     /// The work of its earlier executions in the instance.
     before: Counted,
-    time_nanoseconds: Option<Profile>,
+    /// The time per activity, summed over all threads.
+    time_nanoseconds: Option<Times>,
+    /// Where the time went in detail: times in nanoseconds, memory in bytes.
+    profile: Option<Detailed<'a>>,
     elapsed_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Times {
+    read: u64,
+    process: u64,
+    write: u64,
+    commit: u64,
+}
+
+impl Times {
+    fn of(profile: &Profile) -> Self {
+        let Profile { read, process, write, commit, .. } = *profile;
+        Self { read, process, write, commit }
+    }
+}
+
+#[derive(Serialize)]
+struct Detailed<'a> {
+    components: &'a [ComponentTime],
+    usage: Option<&'a StepUsage>,
+    /// What would make the step faster.
+    advice: Option<&'a Advice>,
+    /// What an earlier advice came to.
+    followed: Option<Followed>,
+}
+
+impl<'a> Detailed<'a> {
+    fn of(profile: &'a Profile) -> Self {
+        let Profile { components, usage, advice, followed, .. } = profile;
+        Self { components, usage: usage.as_ref(), advice: advice.as_ref(), followed: *followed }
+    }
 }
 
 /// Why a step failed. The repository keeps only the text, so `show` does not know it.
@@ -180,7 +216,8 @@ impl<'a> From<&'a JobReport> for Report<'a> {
             failure: step.failure.as_ref().map(Failed::from),
             counters: Counted::from(&step.counters),
             before: Counted::from(&step.before),
-            time_nanoseconds: step.profile,
+            time_nanoseconds: step.profile.as_ref().map(Times::of),
+            profile: step.profile.as_ref().map(Detailed::of),
             elapsed_seconds: Some(step.elapsed.as_secs_f64()),
             started: None,
             ended: None,
@@ -202,113 +239,6 @@ impl<'a> From<&'a JobReport> for Report<'a> {
     }
 }
 
-/// `executions`: `{"executions": [..], "more": false}`
-#[derive(Serialize)]
-pub(super) struct Executions<'a> {
-    executions: Vec<Recorded<'a>>,
-    /// True if older executions exceed the limit.
-    more: bool,
-}
-
-#[derive(Serialize)]
-struct Recorded<'a> {
-    execution: ExecutionId,
-    instance: InstanceId,
-    job: &'a str,
-    job_key: &'a str,
-    status: BatchStatus,
-    exit_code: &'a str,
-    exit_description: &'a str,
-    created: Timestamp,
-    started: Option<Timestamp>,
-    ended: Option<Timestamp>,
-    updated: Timestamp,
-    durability: &'static str,
-    epoch: u64,
-    owner: Option<&'a Owner>,
-    /// `alive`, `dead` or `unknown`; `null` if the execution is not running.
-    owner_state: Option<OwnerState>,
-    parameters: BTreeMap<&'a str, Stored>,
-}
-
-#[derive(Serialize)]
-struct Stored {
-    value: serde_json::Value,
-    r#type: &'static str,
-    identifying: bool,
-}
-
-impl<'a> Recorded<'a> {
-    fn of(execution: &'a JobExecution, owner_state: Option<OwnerState>) -> Self {
-        let ExitStatus { code, description } = &execution.exit;
-        let stored = |parameter: &'a StoredParameter| {
-            let value = plain(&parameter.value);
-            let r#type = parameter.value.java_class();
-            (parameter.name.as_str(), Stored { value, r#type, identifying: parameter.identifying })
-        };
-        Self {
-            execution: execution.id,
-            instance: execution.instance.id,
-            job: &execution.instance.job,
-            job_key: &execution.instance.key,
-            status: execution.status,
-            exit_code: code,
-            exit_description: description,
-            created: execution.created,
-            started: execution.started,
-            ended: execution.ended,
-            updated: execution.updated,
-            durability: durability(execution.durability),
-            epoch: execution.epoch,
-            owner: execution.owner.as_ref(),
-            owner_state,
-            parameters: execution.parameters.iter().map(stored).collect(),
-        }
-    }
-}
-
-impl<'a> Executions<'a> {
-    pub(super) fn of(executions: &'a [JobExecution], owners: &[Option<OwnerState>], more: bool) -> Self {
-        let recorded =
-            executions.iter().zip(owners).map(|(execution, owner)| Recorded::of(execution, *owner));
-        Self { executions: recorded.collect(), more }
-    }
-}
-
-/// `show`: an execution as in `executions`, with `continues` and `steps`.
-#[derive(Serialize)]
-pub(super) struct Details<'a> {
-    #[serde(flatten)]
-    execution: Recorded<'a>,
-    continues: Option<ExecutionId>,
-    steps: Vec<Step<'a>>,
-}
-
-impl<'a> From<&'a ExecutionDetails> for Details<'a> {
-    fn from(details: &'a ExecutionDetails) -> Self {
-        let none = Counters::default();
-        let step = |step: &'a StepExecution| Step {
-            name: &step.name,
-            id: step.id,
-            status: step.status,
-            exit_code: &step.exit.code,
-            exit_description: &step.exit.description,
-            failure: None,
-            counters: Counted::from(&step.counters),
-            before: Counted::from(details.before.get(&step.name).unwrap_or(&none)),
-            time_nanoseconds: step.profile,
-            elapsed_seconds: elapsed(step.started, step.ended).map(|time| time.as_secs_f64()),
-            started: step.started,
-            ended: step.ended,
-        };
-        Self {
-            execution: Recorded::of(&details.execution, details.owner_state),
-            continues: details.continues,
-            steps: details.steps.iter().map(step).collect(),
-        }
-    }
-}
-
 /// `stop`, `abandon`: the execution and the request.
 #[derive(Serialize)]
 pub(super) struct Asked {
@@ -324,6 +254,13 @@ pub(super) struct Drawing<'a> {
     pub(super) graph: &'a str,
 }
 
+/// `metrics`: the text, and the file that it was written to.
+#[derive(Serialize)]
+pub(super) struct Metrics<'a> {
+    pub(super) textfile: Option<&'a str>,
+    pub(super) metrics: &'a str,
+}
+
 /// `recover`: `{"recovered": [..]}`
 #[derive(Serialize)]
 pub(super) struct Recovered<'a> {
@@ -332,7 +269,7 @@ pub(super) struct Recovered<'a> {
 
 impl<'a> Recovered<'a> {
     pub(super) fn of(executions: &'a [JobExecution]) -> Self {
-        Self { recovered: executions.iter().map(|execution| Recorded::of(execution, None)).collect() }
+        Self { recovered: executions.iter().map(|execution| Recorded::of(execution, None, &[])).collect() }
     }
 }
 

@@ -5,13 +5,12 @@ use jiff::Timestamp;
 use super::arguments::Globals;
 use super::console::Console;
 use super::refusal::Refusal;
-use super::{json, parameter, print_json};
+use super::{follow, json, parameter, print_json};
 use crate::definition::{ExecutionId, JobInfo};
-use crate::observe::Summary;
 use crate::observe::table::{Align, Table};
-use crate::observe::words;
+use crate::observe::{Summary, words};
 use crate::operator::{ExecutionDetails, JobOperator};
-use crate::repository::{Counters, ExecutionFilter, JobExecution, OwnerState, StoredParameter};
+use crate::repository::{Counters, JobExecution, OwnerState};
 
 /// `jobs`
 pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Console) {
@@ -32,66 +31,6 @@ pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     console.out.put(table);
 }
 
-/// `executions`
-pub(super) fn executions(
-    operator: &JobOperator,
-    job: Option<&str>,
-    running: bool,
-    limit: u32,
-    globals: &Globals,
-    console: &Console,
-) -> Result<(), Refusal> {
-    // Asking for one more than the limit shows whether there are more.
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let asked = u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX);
-    let filter = ExecutionFilter {
-        job: job.map(str::to_owned),
-        running,
-        limit: Some(asked),
-        ..ExecutionFilter::default()
-    };
-    let mut found = operator.executions(&filter)?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let owners: Vec<Option<OwnerState>> =
-        found.iter().map(|execution| operator.owner_state(execution)).collect::<Result<_, _>>()?;
-    if globals.json {
-        print_json(&json::Executions::of(&found, &owners, more), console);
-        return Ok(());
-    }
-    let now = operator.now()?;
-    if found.is_empty() {
-        console.out.line(if running { "no execution is running" } else { "no job has been run yet" });
-        return Ok(());
-    }
-    let mut table = Table::new(&[
-        ("id", Align::Right),
-        ("job", Align::Left),
-        ("status", Align::Left),
-        ("started (UTC)", Align::Left),
-        ("time", Align::Right),
-        ("parameters", Align::Left),
-    ]);
-    for (execution, owner) in found.iter().zip(&owners) {
-        table.row([
-            execution.id.to_string(),
-            words::line(&execution.instance.job, 100),
-            status(execution, *owner),
-            execution.started.map(moment).unwrap_or_default(),
-            elapsed(execution, *owner, now),
-            words::line(&identity(&execution.parameters), 100),
-        ]);
-    }
-    console.out.put(table);
-    if more {
-        console.out.line(format_args!(
-            "older executions are not shown: list more with `executions --limit {}`",
-            limit.saturating_mul(10)
-        ));
-    }
-    Ok(())
-}
-
 /// `show`
 pub(super) fn show(
     operator: &JobOperator,
@@ -103,27 +42,34 @@ pub(super) fn show(
     if globals.json {
         print_json(&json::Details::from(&details), console);
     } else {
-        let summary = Summary::from(&details);
-        console.out.put(format_args!("{}\n{}", summary.headline(), facts(&details)));
-        for part in [summary.tables(), summary.causes().join("\n")] {
-            if !part.is_empty() {
-                console.out.put(format_args!("\n{}\n", part.trim_end()));
-            }
-        }
-        if details.owner_state == Some(OwnerState::Dead) {
-            console.out.line(format_args!(
-                "\nits process died before it could record an end: `restart {execution}` resumes it after its last commit"
-            ));
-        }
-        let before: u64 = details.before.values().map(Counters::skips).sum();
-        let skips = before + details.steps.iter().map(|step| step.counters.skips()).sum::<u64>();
-        if skips > 0 {
-            let all = if before > 0 { " in all executions of this instance" } else { "" };
-            let skips = words::count(skips);
-            console.out.line(format_args!("\nskipped {skips}{all}: `show {execution} --skipped` lists them"));
-        }
+        print(&details, console);
     }
     Ok(())
+}
+
+/// Prints an execution for a person.
+pub(super) fn print(details: &ExecutionDetails, console: &Console) {
+    let execution = details.execution.id;
+    let summary = Summary::from(details);
+    console.out.put(format_args!("{}\n{}", summary.headline(), facts(details)));
+    let running = details.running.iter().map(follow::line).collect::<Vec<_>>().join("\n");
+    for part in [summary.tables(), running, summary.causes().join("\n")] {
+        if !part.is_empty() {
+            console.out.put(format_args!("\n{}\n", part.trim_end()));
+        }
+    }
+    if details.owner_state == Some(OwnerState::Dead) {
+        console.out.line(format_args!(
+            "\nits process died before it could record an end: `restart {execution}` resumes it after its last commit"
+        ));
+    }
+    let before: u64 = details.before.values().map(Counters::skips).sum();
+    let skips = before + details.steps.iter().map(|step| step.counters.skips()).sum::<u64>();
+    if skips > 0 {
+        let all = if before > 0 { " in all executions of this instance" } else { "" };
+        let skips = words::count(skips);
+        console.out.line(format_args!("\nskipped {skips}{all}: `show {execution} --skipped` lists them"));
+    }
 }
 
 /// The text that reports the recovered executions.
@@ -142,20 +88,6 @@ pub(super) fn recovered(executions: &[JobExecution]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
-    let status = execution.status.as_str().to_lowercase();
-    if owner == Some(OwnerState::Dead) {
-        return format!("{status}, its process is dead");
-    }
-    let code = &execution.exit.code;
-    // A code from `end!("CODE")` and OWNER_LOST say more than the status.
-    if code.is_empty() || code == execution.status.as_str() || code == "EXECUTING" || code == "UNKNOWN" {
-        status
-    } else {
-        format!("{status} ({})", words::line(code, 40))
-    }
-}
-
 /// `2024-01-31 08:30:05`, in UTC.
 pub(super) fn moment(timestamp: Timestamp) -> String {
     let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
@@ -165,24 +97,6 @@ pub(super) fn moment(timestamp: Timestamp) -> String {
 /// The time from then to now.
 pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
     words::time(words::between(then, now))
-}
-
-/// The time it ran or has been running; if its process is dead, the time until its last write.
-fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
-    let end = execution.ended.unwrap_or(match owner {
-        Some(OwnerState::Dead) | None => execution.updated,
-        Some(_) => now,
-    });
-    execution.started.map(|started| words::time(words::between(started, end))).unwrap_or_default()
-}
-
-/// The identifying parameters, on one line.
-fn identity(parameters: &[StoredParameter]) -> String {
-    let identifying = parameters.iter().filter(|parameter| parameter.identifying);
-    identifying
-        .map(|parameter| format!("{}={}", parameter.name, parameter.value))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// The lines between the headline and the tables.

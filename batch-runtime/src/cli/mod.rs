@@ -10,6 +10,9 @@
 //! | 3 | the job was stopped |
 //! | 4 | refused: already complete, already running, not restartable, the job changed, no such execution |
 //!
+//! `show --follow` ends with the code that `run` would have for the execution, with 1 if its process is dead, and with 130 on
+//! Ctrl-C, which does not reach the execution.
+//!
 //! # `--json`
 //! Every command prints one JSON document on standard output, with these top-level keys:
 //!
@@ -19,12 +22,14 @@
 //! | `run`, `restart` | `job`, `instance`, `execution`, `continues`, `recovered_from`, `status`, `exit_code`, `exit_description`, `durability`, `elapsed_seconds`, `steps`, `already_complete` |
 //! | `executions` | `executions`, `more` |
 //! | `show` | the keys of an entry of `executions`, and `continues`, `steps` |
-//! | `show --skipped` | `execution`, `skipped` |
+//! | `show --follow` | a document on a line of its own for each change: an entry of `executions`, and at the end that of `show` |
+//! | `show --skipped` | `execution`, `skipped`, `next` |
 //! | `stop`, `abandon` | `execution`, `asked` |
 //! | `recover` | `recovered` |
 //! | `workers` | `workers` |
 //! | `workers drain` | `worker`, `asked` |
 //! | `graph` | `job`, `format`, `graph` |
+//! | `metrics` | `textfile`, `metrics` |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 //!
 //! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`, `WRITE`,
@@ -36,8 +41,12 @@ mod arguments;
 mod broker;
 mod command;
 mod console;
+mod executions;
+mod follow;
 mod json;
+mod log;
 mod look;
+mod metrics;
 mod parameter;
 mod refusal;
 mod repository;
@@ -46,6 +55,7 @@ mod signals;
 mod skipped;
 #[cfg(test)]
 mod tests;
+mod times;
 mod workers;
 
 use std::ffi::OsString;
@@ -140,21 +150,28 @@ fn dispatch(
     };
     match invocation {
         Invocation::Jobs => look::jobs(jobs, globals, console),
-        Invocation::Worker { slots, idle_exit, broker } => {
+        Invocation::Worker { slots, idle_exit, broker, log } => {
+            let _logging = log.open(console)?;
             return workers::work(*slots, *idle_exit, broker.as_deref(), jobs, globals, console);
         }
-        Invocation::AttachedWorker => return workers::work_attached(jobs, console),
+        Invocation::AttachedWorker { log } => {
+            let _logging = log.open(console)?;
+            return workers::work_attached(jobs, console);
+        }
         Invocation::Workers => workers::list(globals, console)?,
         Invocation::Drain(worker) => workers::drain(*worker, globals, console)?,
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
             workers::check(job, run, console)?;
+            let _logging = run.log.open(console)?;
             return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);
         }
         Invocation::Replay { execution, job, run } => {
+            let _logging = run.log.open(console)?;
             return run::replay(operator(Open::Existing)?, *execution, *job, run, globals, console);
         }
         Invocation::Restart { execution, from, run } => {
+            let _logging = run.log.open(console)?;
             let operator = operator(Open::Existing)?;
             return run::restart(operator, *execution, from.as_ref(), run, globals, console);
         }
@@ -172,19 +189,33 @@ fn dispatch(
             let recovered = operator(Open::Existing)?.recover()?;
             done(&json::Recovered::of(&recovered), &look::recovered(&recovered), globals, console);
         }
-        Invocation::Executions { job, running, limit } => {
-            look::executions(&operator(Open::Existing)?, job.as_deref(), *running, *limit, globals, console)?;
+        Invocation::Executions(listed) => {
+            executions::list(&operator(Open::Existing)?, listed, globals, console)?;
         }
         Invocation::Graph { job, format } => {
             let graph = render(job, *format);
             let document = json::Drawing { job: job.name, format: format.name(), graph: &graph };
             done(&document, graph.trim_end(), globals, console);
         }
+        Invocation::GraphOf { execution, format } => {
+            let operator = operator(Open::Existing)?;
+            let graph = operator.graph(*execution, *format)?;
+            let job = &operator.execution(*execution)?.instance.job;
+            let document = json::Drawing { job, format: format.name(), graph: &graph };
+            done(&document, graph.trim_end(), globals, console);
+        }
+        Invocation::Metrics(textfile) => {
+            let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
+            metrics::show(&*repository, textfile.as_deref(), globals, console)?;
+        }
         Invocation::Show(execution) => {
             look::show(&operator(Open::Existing)?, *execution, globals, console)?;
         }
-        Invocation::Skipped { execution, csv } => {
-            skipped::show(&operator(Open::Existing)?, *execution, *csv, globals, console)?;
+        Invocation::Follow(execution) => {
+            return follow::follow(&operator(Open::Existing)?, *execution, globals, console);
+        }
+        Invocation::Skipped { page, csv } => {
+            skipped::show(&operator(Open::Existing)?, page, *csv, globals, console)?;
         }
     }
     Ok(exit::COMPLETED)

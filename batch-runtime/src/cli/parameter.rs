@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 19] = [
     "repository",
     "json",
     "quiet",
@@ -25,6 +25,8 @@ const TAKEN: [&str; 17] = [
     "workers-wait",
     "broker",
     "replies",
+    "log",
+    "log-filter",
 ];
 
 /// True if the parameter has a flag of its own.

@@ -115,11 +115,16 @@ fn watched(
         other => Refusal::of(other),
     })?;
     tell(&report, job, globals, console);
-    Ok(match report.status {
+    Ok(code_of(report.status))
+}
+
+/// The exit code for an execution that has ended.
+pub(super) fn code_of(status: BatchStatus) -> u8 {
+    match status {
         BatchStatus::Completed => exit::COMPLETED,
         BatchStatus::Stopped => exit::STOPPED,
         _ => exit::FAILED,
-    })
+    }
 }
 
 /// Prints the summary, and on standard error why the job failed and what to do.

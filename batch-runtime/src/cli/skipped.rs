@@ -11,25 +11,39 @@ use crate::definition::{ExecutionId, StepExecutionId};
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
 use crate::operator::JobOperator;
-use crate::repository::{SkipPhase, SkippedRow};
+use crate::repository::{SkipPhase, SkippedFilter, SkippedRow};
 
 /// `show --skipped`
 pub(super) fn show(
     operator: &JobOperator,
-    execution: ExecutionId,
+    page: &SkippedFilter,
     csv: bool,
     globals: &Globals,
     console: &Console,
 ) -> Result<(), Refusal> {
-    let rows = operator.skipped_in_instance(execution)?;
+    let execution = page.of.execution();
+    // Asking for one more than the limit shows whether there are more.
+    let limit = page.limit.map(|limit| limit.saturating_add(1));
+    let mut rows = operator.skipped_page(&SkippedFilter { limit, ..*page })?;
+    let most = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let more = rows.len() > most;
+    rows.truncate(most);
+    let next = rows.last().filter(|_| more).map(SkippedRow::key);
     if globals.json {
-        print_json(&Document { execution, skipped: rows.iter().map(Skipped::from).collect() }, console);
+        let skipped = rows.iter().map(Skipped::from).collect();
+        print_json(&Document { execution, skipped, next: next.map(|key| key.to_string()) }, console);
     } else if csv {
         console.out.put(csv_of(&rows));
     } else if rows.is_empty() {
-        console.out.line(format_args!("the instance of execution {execution} has skipped nothing"));
+        console.out.line(match page.after {
+            Some(_) => "no item was skipped after that one".to_owned(),
+            None => format!("the instance of execution {execution} has skipped nothing"),
+        });
     } else {
         console.out.put(table_of(&rows));
+        if let Some(next) = next {
+            console.out.line(format_args!("later items are not shown: add `--after {next}` to list them"));
+        }
     }
     Ok(())
 }
@@ -67,6 +81,8 @@ fn table_of(rows: &[SkippedRow]) -> Table {
 struct Document<'a> {
     execution: ExecutionId,
     skipped: Vec<Skipped<'a>>,
+    /// The value of `--after` for the next page, if there are more.
+    next: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -109,6 +109,7 @@ pub(super) fn with_workers(
         Workers::Local(most) => {
             let program = LocalProcesses::new()
                 .map_err(|error| Refusal::usage(format!("the workers cannot be started: {error}")))?;
+            let program = program.arguments(arguments.log.of_child()?);
             Manager::starting(of_url()?, program, *most)
         }
         Workers::Command(template) => {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Failure, Parameters};
+use super::{Failure, Parameters, StopSignal};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -33,76 +33,6 @@ ids! {
     ExecutionId;
     /// `STEP_EXECUTION_ID`: one attempt to run a step.
     StepExecutionId;
-}
-
-/// Asks a running job to stop at the next chunk boundary. All clones share one signal.
-#[derive(Debug, Clone, Default)]
-pub struct StopSignal {
-    flag: Arc<AtomicBool>,
-    /// Raising the outer signal raises this one too.
-    outer: Option<Outer>,
-}
-
-/// The signal that another one is derived from.
-#[derive(Debug, Clone)]
-enum Outer {
-    /// The signal of all executions; this one belongs to a single execution.
-    OfAll(Arc<StopSignal>),
-    /// The signal of the execution; this one belongs to the branches of a split or the threads of a step.
-    OfExecution(Arc<StopSignal>),
-}
-
-impl Outer {
-    fn signal(&self) -> &StopSignal {
-        match self {
-            Self::OfAll(outer) | Self::OfExecution(outer) => outer,
-        }
-    }
-}
-
-impl StopSignal {
-    /// A signal that is not raised.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A signal that is raised by setting `flag`.
-    #[must_use]
-    pub fn from_flag(flag: Arc<AtomicBool>) -> Self {
-        Self { flag, outer: None }
-    }
-
-    /// A signal for one execution. It is raised with this one; raising it stops only that execution.
-    pub(crate) fn of_execution(&self) -> Self {
-        Self { flag: Arc::default(), outer: Some(Outer::OfAll(Arc::new(self.clone()))) }
-    }
-
-    /// A signal for the branches of a split or the threads of a step. It is raised with this one, or alone by
-    /// [`give_up`](Self::give_up).
-    pub(crate) fn of_branches(&self) -> Self {
-        Self { flag: Arc::default(), outer: Some(Outer::OfExecution(Arc::new(self.clone()))) }
-    }
-
-    /// Asks to stop.
-    pub fn raise(&self) {
-        match &self.outer {
-            Some(Outer::OfExecution(execution)) => execution.raise(),
-            _ => self.flag.store(true, Ordering::Relaxed),
-        }
-    }
-
-    /// Stops only those branches or threads.
-    pub(crate) fn give_up(&self) {
-        self.flag.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns whether a stop was requested.
-    #[must_use]
-    pub fn is_raised(&self) -> bool {
-        self.flag.load(Ordering::Relaxed)
-            || self.outer.as_ref().is_some_and(|outer| outer.signal().is_raised())
-    }
 }
 
 /// The values of a context: the committed ones, and those put since the last commit.
@@ -297,6 +227,30 @@ impl StepContext {
         self.starts
     }
 
+    /// The signal that asks the step to stop, for a wait that should end then: [`StopSignal::pause`],
+    /// [`RateLimit::wait`](crate::RateLimit::wait).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use batch_runtime::prelude::*;
+    /// use batch_runtime::Stopped;
+    ///
+    /// /// Asks again after a minute, unless the job is asked to stop.
+    /// #[step]
+    /// fn wait_for_file(input: &Path, step: &StepContext) -> Result<Repeat, Stopped> {
+    ///     if input.exists() {
+    ///         return Ok(Repeat::Done);
+    ///     }
+    ///     step.stop_signal().pause(Duration::from_mins(1))?;
+    ///     Ok(Repeat::Again)
+    /// }
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn stop_signal(&self) -> &StopSignal {
+        &self.stop
+    }
+
     /// True after the job was asked to stop: long work outside the chunk loop should end soon.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -324,26 +278,6 @@ impl StepContext {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn branches_stop_with_the_job_or_alone() {
-        let (job, other) = (StopSignal::new(), StopSignal::new());
-        let (branches, inner) = (job.of_branches(), job.of_branches().of_branches());
-        branches.give_up();
-        assert!(branches.is_raised() && !job.is_raised() && !inner.is_raised());
-        inner.raise();
-        assert!(job.is_raised() && inner.is_raised() && !other.is_raised());
-    }
-
-    #[test]
-    fn an_execution_stops_with_all_others_or_alone() {
-        let all = StopSignal::new();
-        let (one, other) = (all.of_execution(), all.of_execution());
-        one.of_branches().raise();
-        assert!(one.is_raised() && !other.is_raised() && !all.is_raised());
-        all.raise();
-        assert!(other.of_branches().is_raised());
-    }
 
     fn values() -> Values {
         let values = Values::default();

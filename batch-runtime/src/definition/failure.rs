@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::local_error;
+use super::{Stopped, local_error};
 use crate::readers::ReadError;
 
 #[cfg(feature = "remote-chunks")]
@@ -65,6 +65,7 @@ impl fmt::Display for Phase {
 /// ```
 pub struct Failure(Box<Parts>);
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact")]
 struct Parts {
     component: Option<&'static str>,
     phase: Option<Phase>,
@@ -73,6 +74,8 @@ struct Parts {
     panicked: bool,
     interrupted: bool,
     fatal: bool,
+    /// True if the item could not be decoded from its record, which happened when it was processed.
+    unreadable: bool,
     /// Earlier attempts, or possible remedies.
     notes: Vec<String>,
     cause: Cause,
@@ -94,7 +97,11 @@ impl Failure {
         // A failure that crosses a second boundary stays one failure.
         match cause.into().downcast::<Failure>() {
             Ok(failure) => *failure,
-            Err(cause) => Self::of(Cause::Boxed(cause)),
+            Err(cause) => {
+                let mut failure = Self::of(Cause::Boxed(cause));
+                failure.0.interrupted = failure.find::<Stopped>().is_some();
+                failure
+            }
         }
     }
 
@@ -112,6 +119,7 @@ impl Failure {
             panicked: false,
             interrupted: false,
             fatal: false,
+            unreadable: false,
             notes: Vec::new(),
             cause,
         }))
@@ -122,6 +130,19 @@ impl Failure {
         let mut failure = Self::new(message);
         failure.0.panicked = true;
         failure
+    }
+
+    /// The failure of a record that is no item, found when the item was to be processed.
+    #[cfg(feature = "csv")]
+    pub(crate) fn unreadable(error: ReadError) -> Self {
+        let mut failure = Self::new(error).during(Phase::Read);
+        failure.0.unreadable = true;
+        failure
+    }
+
+    /// Returns whether the record is no item, although the item was to be processed.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.0.unreadable
     }
 
     /// Names the component, unless a component nearer to the cause is named already.

@@ -38,6 +38,7 @@ mod processor_fn;
 #[cfg(test)]
 mod processor_tests;
 mod raises;
+mod rate_limit;
 mod reader;
 mod resolve;
 mod resource;
@@ -50,7 +51,9 @@ mod state;
 mod state_cell;
 mod step;
 mod step_options;
+mod stop_signal;
 mod then;
+mod time_limit;
 #[cfg(feature = "async")]
 mod timed_out;
 mod transaction_watch;
@@ -62,7 +65,7 @@ pub use any_database::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError
 pub use bulk_fn::BulkFn;
 pub use chunk_transaction::{ChunkTransaction, OpenTransaction};
 pub use classifier::ClassifierDefinition;
-pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId, StopSignal};
+pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId};
 pub use database::{
     Backend, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of, Transaction,
 };
@@ -104,6 +107,9 @@ pub use processor::{
 };
 pub use processor_fn::{ItemFn, ProcessorFn, ReferenceFn};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
+#[cfg(feature = "http")]
+pub(crate) use rate_limit::Turns;
+pub use rate_limit::{InvalidRate, RateLimit};
 pub use reader::{Progress, Reader, ReaderDefinition};
 pub use resolve::{ParametersError, REPLAY, RUN_ID, parse_parameters, resolve_parameters};
 pub use resource::ResourceDefinition;
@@ -113,7 +119,9 @@ pub use sqlite::Sqlite;
 pub use state::{STATE_LIMIT, State, States};
 pub use step::{Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, Tasklet, TaskletCall};
 pub use step_options::{EarlierName, SizedBy, StepOptions};
+pub use stop_signal::{StopSignal, Stopped};
 pub use then::{Then, Through};
+pub use time_limit::TimeLimit;
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};

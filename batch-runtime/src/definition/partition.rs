@@ -136,7 +136,7 @@ impl<T: Serialize + DeserializeOwned> IsRange for T {}
 #[diagnostic::on_unimplemented(
     message = "this reader cannot be split into partitions",
     label = "can only be read as a whole",
-    note = "read with `CsvReader`, `JsonLinesReader`, a `SqliteReader` with a key, `PagingReader`, `files` or `VecReader`, which split by themselves,\nor return a type of your own that implements `batch_runtime::Splittable`, or `impl Splittable<Item = ..>`;\nor write `partitioner = f` with a function that makes the partitions; or drop `partitions`"
+    note = "read with `CsvReader`, `JsonLinesReader`, a `SqliteReader` with a key, `PagingReader`, `HttpPages` by number or offset, `files` or `VecReader`, which split by themselves,\nor return a type of your own that implements `batch_runtime::Splittable`, or `impl Splittable<Item = ..>`;\nor write `partitioner = f` with a function that makes the partitions; or drop `partitions`"
 )]
 pub trait Splits {}
 
@@ -202,6 +202,8 @@ pub(crate) struct Assigned {
     pub(crate) number: u32,
     pub(crate) name: Option<String>,
     pub(crate) part: String,
+    /// Whether another process has split the input in this execution of the job.
+    pub(crate) is_from_elsewhere: bool,
 }
 
 impl Assigned {

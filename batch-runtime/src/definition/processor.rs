@@ -48,12 +48,22 @@ pub trait Sink<T> {
     fn takes(&self, _source: u32) -> bool {
         true
     }
+
+    /// Called by a processor before it passes an item to the processor that is so many places `deeper` in the
+    /// chain: the time until [`leave`](Self::leave) is that one's.
+    fn enter(&mut self, _deeper: usize) {}
+
+    /// Called when that processor has returned.
+    fn leave(&mut self, _deeper: usize) {}
 }
 
 /// A processor with its arguments bound: one item in, any number out.
 pub trait Process<In> {
     /// The type of its output.
     type Out;
+
+    /// The number of functions that it is made of.
+    const PARTS: usize = 1;
 
     /// True if items may come out at [`flush`](Self::flush) instead of at once.
     const BUFFERS: bool = false;

@@ -142,7 +142,8 @@ impl<In, R, S: State, F: FnMut(&mut S, &In) -> Result<R, Failure>, K: Yields<R>>
 
 #[cold]
 pub(super) fn failed(failure: Failure, name: &'static str) -> Failure {
-    failure.in_component(name).during(Phase::Process)
+    // The reader is to blame for a record that is no item.
+    if failure.is_unreadable() { failure } else { failure.in_component(name).during(Phase::Process) }
 }
 
 impl<S: fmt::Debug, F, K, How> fmt::Debug for ItemFn<S, F, K, How> {

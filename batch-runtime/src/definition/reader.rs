@@ -2,7 +2,7 @@
 //! implements for the marker of the function.
 
 use super::kind::type_kind;
-use super::{BoxError, Failure, Need, Raises, Scope};
+use super::{BoxError, Failure, Need, Raises, Scope, StopSignal};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Reads items one by one, reports its position, and can resume from a position.
@@ -88,6 +88,12 @@ pub trait Reader {
         Ok(most)
     }
 
+    /// True if it uses the memory of items again, which [`recycle`](Self::recycle) gives back.
+    const RECYCLES: bool = false;
+
+    /// Takes back an item that the first processor was only lent. The engine need not give back any.
+    fn recycle(&mut self, _item: Self::Item) {}
+
     /// The position after the last item that was read.
     fn position(&self) -> Self::Position;
 
@@ -96,6 +102,49 @@ pub trait Reader {
     /// # Errors
     /// If the input no longer has that position, or is not the same input.
     fn resume(&mut self, position: Self::Position) -> Result<(), Self::Error>;
+
+    /// Called right after the reader was opened, with the signal that asks the step to stop. A reader that waits, for a
+    /// server that is busy or a message that has not arrived yet, ends its wait when the signal is raised, and returns
+    /// the error of [`StopSignal::pause`]: the step then ends as STOPPED.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use batch_runtime::{Reader, StopSignal, Stopped};
+    ///
+    /// /// One item an hour.
+    /// struct Hourly {
+    ///     hour: u32,
+    ///     stop: StopSignal,
+    /// }
+    ///
+    /// impl Reader for Hourly {
+    ///     type Item = u32;
+    ///     type Position = u32;
+    ///     type Error = Stopped;
+    ///
+    ///     fn stops_with(&mut self, stop: &StopSignal) {
+    ///         self.stop = stop.clone();
+    ///     }
+    ///     fn read(&mut self) -> Result<Option<u32>, Stopped> {
+    ///         self.stop.pause(Duration::from_hours(1))?;
+    ///         self.hour += 1;
+    ///         Ok(Some(self.hour))
+    ///     }
+    ///     fn steps_over(&self, _: &Stopped) -> bool { false }
+    ///     fn position(&self) -> u32 { self.hour }
+    ///     fn resume(&mut self, position: u32) -> Result<(), Stopped> {
+    ///         self.hour = position;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let stop = StopSignal::new();
+    /// let mut hours = Hourly { hour: 0, stop: StopSignal::new() };
+    /// hours.stops_with(&stop);
+    /// stop.raise();
+    /// assert!(hours.read().is_err());
+    /// ```
+    fn stops_with(&mut self, _stop: &StopSignal) {}
 
     /// Called after the commit of everything up to `position`: a queue can acknowledge, a file can be
     /// archived.

@@ -8,17 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::context::{JobContext, StepContext, StopSignal, Values};
+use super::context::{JobContext, StepContext, Values};
 use super::database::{Connection, Database, DatabaseHandle, Driver, Of};
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
 use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
+use super::stop_signal::StopSignal;
 use super::{Failure, ParameterType, ParameterValue};
 #[cfg(feature = "async")]
 use crate::engine::JobRuntime;
-use crate::engine::Retrying;
+use crate::engine::{Lanes, Retrying};
 
 /// The state of one job execution, shared by all its steps and their threads.
 pub(crate) struct Environment {
@@ -100,6 +101,8 @@ pub(crate) struct StepEnvironment {
     pub(crate) retrying: Option<Retrying>,
     /// `None` unless this is a partition of a step.
     assigned: Option<Assigned>,
+    /// Where the threads of the step leave what their time went into.
+    pub(crate) lanes: Arc<Lanes>,
     local: Slots<dyn Any>,
     /// The parameters that readers and writers borrow.
     parameters: Slots<dyn Any, (TypeId, Option<ParameterValue>)>,
@@ -107,16 +110,16 @@ pub(crate) struct StepEnvironment {
 
 impl StepEnvironment {
     pub(crate) fn new(context: Option<StepContext>, retrying: Option<Retrying>) -> Self {
-        Self::with(context.map(Arc::new), retrying)
+        Self::with(context.map(Arc::new), retrying, Arc::default())
     }
 
     /// The same step on another thread, with its own connections.
-    pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying) -> Self {
-        Self::with(Some(context), Some(retrying))
+    pub(crate) fn on_thread(context: Arc<StepContext>, retrying: Retrying, lanes: Arc<Lanes>) -> Self {
+        Self::with(Some(context), Some(retrying), lanes)
     }
 
-    fn with(context: Option<Arc<StepContext>>, retrying: Option<Retrying>) -> Self {
-        Self { context, retrying, assigned: None, local: Slots::new(), parameters: Slots::new() }
+    fn with(context: Option<Arc<StepContext>>, retrying: Option<Retrying>, lanes: Arc<Lanes>) -> Self {
+        Self { context, retrying, assigned: None, lanes, local: Slots::new(), parameters: Slots::new() }
     }
 
     /// Returns whether this is the step execution of a partition.
@@ -139,11 +142,23 @@ pub struct Scope<'s> {
 }
 
 impl<'s> Scope<'s> {
+    /// Where the threads of the step leave what their time went into.
+    pub(crate) fn lanes(&self) -> Arc<Lanes> {
+        self.step.map(|step| Arc::clone(&step.lanes)).unwrap_or_default()
+    }
+
     /// Decides whether calls of the step's components are retried.
     pub(crate) fn retrying(&self) -> &'s Retrying {
         self.step
             .and_then(|step| step.retrying.as_ref())
             .expect("a component of a step is bound in the step's scope")
+    }
+
+    /// The signal that asks the step to stop, or outside a step the job.
+    #[must_use]
+    pub fn stop(&self) -> &'s StopSignal {
+        let retrying = self.step.and_then(|step| step.retrying.as_ref());
+        retrying.map_or(&self.job.job.stop, Retrying::stop)
     }
 
     /// The scope of a step on another thread.

@@ -57,6 +57,16 @@ pub trait Splittable: Reader {
     /// If the input no longer has that part, or is not the same input.
     fn narrow(&mut self, part: Self::Part) -> Result<(), BoxError>;
 
+    /// Called before [`narrow`](Self::narrow) in another process than that which split the input, perhaps on another machine:
+    /// refuses a part whose input is not there, or is another one. After a restart it is not called, because the input may
+    /// have been corrected since.
+    ///
+    /// # Errors
+    /// If the input is another one.
+    fn check(&self, _part: &Self::Part) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// The name of a part in messages: `2024-01-31.csv`. `None` names it by its number.
     fn part_name(_part: &Self::Part) -> Option<String> {
         None

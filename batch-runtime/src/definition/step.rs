@@ -31,6 +31,12 @@ pub struct StepInfo {
 }
 
 impl StepInfo {
+    /// Returns whether a processor keeps something from item to item, so that the items must come to it one by one.
+    pub(crate) fn has_state(&self) -> bool {
+        let mut needs = self.components.iter().flat_map(|component| component.needs);
+        needs.any(|need| matches!(need.kind, NeedKind::State(_) | NeedKind::Keeps(_)))
+    }
+
     /// The kind of the repository's own database that its components ask for. The macros allow at most one kind.
     pub(crate) fn own_database(&self) -> Option<DatabaseKind> {
         self.components.iter().flat_map(|component| component.needs).find_map(|need| match need.kind {

@@ -13,6 +13,8 @@ pub struct Through;
 impl<T> Process<T> for Through {
     type Out = T;
 
+    const PARTS: usize = 0;
+
     #[inline]
     fn process(&mut self, item: T, out: &mut impl Sink<T>) -> Result<(), Failure> {
         out.push(item)
@@ -41,7 +43,10 @@ struct Into2nd<'a, B, S> {
 impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
     #[inline]
     fn push(&mut self, item: T) -> Result<(), Failure> {
-        self.second.process(item, self.out)
+        self.out.enter(1);
+        let processed = self.second.process(item, self.out);
+        self.out.leave(1);
+        processed
     }
 
     fn source(&self) -> u32 {
@@ -64,11 +69,22 @@ impl<T, B: Process<T>, S: Sink<B::Out>> Sink<T> for Into2nd<'_, B, S> {
     fn takes(&self, source: u32) -> bool {
         if B::CONCURRENT { self.second.has_room() } else { self.out.takes(source) }
     }
+
+    #[inline]
+    fn enter(&mut self, deeper: usize) {
+        self.out.enter(deeper);
+    }
+
+    #[inline]
+    fn leave(&mut self, deeper: usize) {
+        self.out.leave(deeper);
+    }
 }
 
 impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
     type Out = B::Out;
 
+    const PARTS: usize = A::PARTS + B::PARTS;
     const BUFFERS: bool = A::BUFFERS || B::BUFFERS;
     const CONCURRENT: bool = A::CONCURRENT || B::CONCURRENT;
     const LEAVES: bool = A::LEAVES;
@@ -103,7 +119,10 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
 
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         self.first.flush(&mut Into2nd { second: &mut self.second, out })?;
-        self.second.flush(out)
+        out.enter(A::PARTS);
+        let flushed = self.second.flush(out);
+        out.leave(A::PARTS);
+        flushed
     }
 
     #[inline]

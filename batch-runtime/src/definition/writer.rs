@@ -59,6 +59,9 @@ pub trait Writer {
     /// The error of a failed write.
     type Error: Into<BoxError>;
 
+    /// The number of functions that it is made of: those of a step with several writers are timed one by one.
+    const PARTS: usize = 1;
+
     /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything
     /// written since. Otherwise items are written at least once: a crash, or the search for a bad item, may
     /// write them again. That search therefore needs the consent of the step: `isolate = allow`.

@@ -4,7 +4,7 @@ mod chunk;
 mod concurrent;
 mod error;
 mod faults;
-mod flow;
+pub(crate) mod flow;
 mod options;
 mod partitions;
 mod phase;
@@ -36,6 +36,7 @@ pub(crate) use partitions::{ClaimedRunner, Ran, Secrets};
 pub use partitions::{
     PartitionHandler, PartitionWork, PartitionedRun, PartitionsError, Threads, run_partitions,
 };
+pub(crate) use profile::{Lanes, in_writer};
 pub(crate) use step::Halt;
 pub use step::{StepEnd, StepRun};
 pub use tasklet::run_tasklet;

@@ -32,7 +32,7 @@ fn with_listener<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Re
     };
     let notified = panic::catch(|| listener.after_step(&counters.get(), failure)).unwrap_or_else(Err);
     if let Err(failure) = notified {
-        tracing::warn!(step = run.info.name, %failure, "a listener failed; the result of the step is unchanged");
+        tracing::warn!(%failure, "a listener failed; the result of the step is unchanged");
     }
     result
 }
@@ -103,7 +103,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
                         run.take_back(&put);
                         state = states.clone().of_only(name).map_err(failed)?;
                     }
-                    tracing::warn!(step = name, %failure, "the database lost a call of a tasklet, which is repeated");
+                    tracing::warn!(%failure, "the database lost a call of a tasklet, which is repeated");
                 }
                 committed => {
                     let committed = committed?;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{dot, drawing, mermaid, text};
+use super::status::Seen;
+use super::{canvas, dot, drawing, mermaid, svg};
 use crate::definition::JobInfo;
 
 /// The format of a drawing.
@@ -13,16 +14,18 @@ use crate::definition::JobInfo;
 ///
 /// assert_eq!("mermaid".parse(), Ok(GraphFormat::Mermaid));
 /// assert_eq!(
-///     "svg".parse::<GraphFormat>().unwrap_err().to_string(),
-///     "unknown format `svg`; a job is drawn as `text`, `mermaid` or `dot`",
+///     "png".parse::<GraphFormat>().unwrap_err().to_string(),
+///     "unknown format `png`; a job is drawn as `text`, `svg`, `mermaid` or `dot`",
 /// );
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum GraphFormat {
-    /// An indented outline.
+    /// A drawing with the box-drawing characters of a terminal.
     #[default]
     Text,
+    /// A picture in SVG, light or dark as the reader prefers.
+    Svg,
     /// A Mermaid flowchart, which many Markdown renderers draw.
     Mermaid,
     /// The language of Graphviz.
@@ -31,13 +34,14 @@ pub enum GraphFormat {
 
 impl GraphFormat {
     /// All formats.
-    pub const ALL: [Self; 3] = [Self::Text, Self::Mermaid, Self::Dot];
+    pub const ALL: [Self; 4] = [Self::Text, Self::Svg, Self::Mermaid, Self::Dot];
 
     /// The name, as [`FromStr`] parses it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Svg => "svg",
             Self::Mermaid => "mermaid",
             Self::Dot => "dot",
         }
@@ -52,7 +56,7 @@ impl fmt::Display for GraphFormat {
 
 /// The name of an unknown format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{given}`; a job is drawn as `text`, `mermaid` or `dot`")]
+#[error("unknown format `{given}`; a job is drawn as `text`, `svg`, `mermaid` or `dot`")]
 pub struct UnknownFormat {
     /// The given name.
     pub given: String,
@@ -83,12 +87,24 @@ impl FromStr for GraphFormat {
 ///     flow: &[Node::End("NOTHING_TO_DO", Text::NONE)],
 ///     options: JobOptions::DEFAULT,
 /// };
-/// assert_eq!(render(&JOB, GraphFormat::Text), "job idle()\n  end NOTHING_TO_DO\n");
+/// let drawn = render(&JOB, GraphFormat::Text);
+/// assert!(drawn.starts_with("job idle()\n"));
+/// assert!(drawn.contains("│ NOTHING_TO_DO │"));
 /// ```
 #[must_use]
 pub fn render(job: &JobInfo, format: GraphFormat) -> String {
+    draw(job, format, None, &format!("The job {}", job.name))
+}
+
+/// Draws a job with what is known of one of its executions. A Mermaid flowchart or a Graphviz graph does not show it.
+pub(crate) fn render_seen(job: &JobInfo, format: GraphFormat, seen: &Seen, title: &str) -> String {
+    draw(job, format, Some(seen), title)
+}
+
+fn draw(job: &JobInfo, format: GraphFormat, seen: Option<&Seen>, title: &str) -> String {
     match format {
-        GraphFormat::Text => text::render_text(job),
+        GraphFormat::Text => canvas::drawn(job, seen),
+        GraphFormat::Svg => svg::svg(job, seen, title),
         GraphFormat::Mermaid => mermaid::mermaid(&drawing::draw(job)),
         GraphFormat::Dot => dot::dot(job.name, &drawing::draw(job)),
     }

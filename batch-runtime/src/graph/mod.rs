@@ -1,16 +1,21 @@
 //! The body of a job as a constant tree, the checks of its wiring, and its drawings.
 
+mod canvas;
 mod dot;
 mod drawing;
 mod format;
+mod layout;
 mod mermaid;
 mod node;
+pub(crate) mod status;
+mod svg;
 mod telling;
 mod text;
 #[doc(hidden)]
 pub mod wiring;
 mod words;
 
+pub(crate) use format::render_seen;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
 pub use telling::{Text, TextInfo};

@@ -1,4 +1,4 @@
-//! Draws a job as an indented outline.
+//! Describes a job as an indented outline, which tells one version of a job from another.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::words::{details, parameter, split, title};
 use super::{Activity, Node, Subject, Text, Use};
 use crate::definition::JobInfo;
 
-/// The outline of a job, one line per statement, as `graph JOB --format text` prints it.
+/// The outline of a job, one line per statement. The repository stores it with each execution.
 #[must_use]
 pub fn render_text(job: &JobInfo) -> String {
     let parameters: Vec<String> = job.parameters.iter().map(parameter).collect();

@@ -94,3 +94,18 @@ pub(super) fn parameter(spec: &ParameterSpec) -> String {
     }
     text
 }
+
+/// The details of an activity in short lines, one for each component.
+pub(super) fn card(activity: &Activity) -> Vec<String> {
+    let Activity::Step(step) = activity else { return details(activity) };
+    if step.kind == StepKind::Tasklet {
+        return details(activity);
+    }
+    let components: Vec<_> = step.components.iter().filter(|component| component.role != OPTION).collect();
+    let longest = components.iter().map(|component| component.role.len()).max().unwrap_or(0);
+    let lines = components.into_iter().map(|component| {
+        format!("{:longest$}  {}{}", component.role, component.name, bindings(component.bindings))
+    });
+    // The first of the details is the pipe.
+    lines.chain(details(activity).into_iter().skip(1)).collect()
+}

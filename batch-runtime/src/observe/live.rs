@@ -4,8 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+#[cfg(feature = "cli")]
+use jiff::Timestamp;
+
+use super::StepProgress;
+#[cfg(feature = "cli")]
+use super::words;
 use crate::definition::Progress;
-use crate::repository::Counters;
+#[cfg(feature = "cli")]
+use crate::repository::RunningStep;
+use crate::repository::{Counters, Reached};
 
 /// The progress of a running step: written by the step once per chunk, read by the thread that draws it.
 #[derive(Debug)]
@@ -20,12 +28,22 @@ pub struct StepLive {
     commit: AtomicU64,
     done: AtomicU64,
     total: AtomicU64,
+    /// What was done before this execution; [`UNKNOWN`] until it is known.
+    first: AtomicU64,
     /// The step's own, if this one belongs to a partition.
     step: Option<Arc<StepLive>>,
 }
 
 /// The size of one partition in the total, in any unit.
-const SHARE: u64 = 1_000;
+const SHARE: u64 = Reached::PARTITION;
+/// No position of any input.
+const UNKNOWN: u64 = u64::MAX;
+
+/// The part that was done of one partition, or 0 if its size is not known.
+fn share(done: u64, total: u64) -> u64 {
+    let share = (u128::from(done.min(total)) * u128::from(SHARE)).checked_div(total.into());
+    u64::try_from(share.unwrap_or_default()).unwrap_or_default()
+}
 
 impl StepLive {
     pub(crate) fn new(name: String, before: Counters) -> Self {
@@ -40,6 +58,7 @@ impl StepLive {
             commit: AtomicU64::new(0),
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
+            first: AtomicU64::new(if before == Counters::default() { 0 } else { UNKNOWN }),
             step: None,
         }
     }
@@ -49,10 +68,44 @@ impl StepLive {
         Self { step: Some(Arc::clone(step)), ..Self::new(name, before) }
     }
 
+    /// For a step that runs in another process, as it was at the time `seen`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_other(step: &RunningStep, seen: Timestamp) -> Self {
+        let before = Counters { read: step.read_before, ..Counters::default() };
+        let live = Self::new(step.name.clone(), before);
+        let age = words::between(step.started, seen);
+        let live = Self { began: live.began.checked_sub(age).unwrap_or(live.began), ..live };
+        live.follow(step);
+        live
+    }
+
+    /// Shows what the other process has recorded.
+    #[cfg(feature = "cli")]
+    pub(crate) fn follow(&self, step: &RunningStep) {
+        let reached = step.reached.map(|(reached, _)| reached);
+        if let Some(Reached { before, .. }) = reached {
+            self.first.store(before, Ordering::Relaxed);
+        }
+        self.show(&step.counters, reached.map(|Reached { done, total, .. }| Progress { done, total }));
+    }
+
     /// Sets the number of partitions and how many of them are complete.
     pub(crate) fn begin_partitions(&self, partitions: u64, complete: u64) {
         self.total.store(partitions * SHARE, Ordering::Relaxed);
         self.done.store(complete * SHARE, Ordering::Relaxed);
+        self.first.store(complete * SHARE, Ordering::Relaxed);
+    }
+
+    /// Sets where the input is before the first chunk: a restart begins in the middle.
+    pub(crate) fn begin_at(&self, progress: Option<Progress>) {
+        let Some(Progress { done, total }) = progress.filter(|_| self.first() == UNKNOWN) else { return };
+        self.first.store(done, Ordering::Relaxed);
+        self.done.store(done, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+        if let Some(step) = &self.step {
+            step.done.fetch_add(share(done, total), Ordering::Relaxed);
+            step.first.fetch_add(share(done, total), Ordering::Relaxed);
+        }
     }
 
     /// Shows what partitions that run elsewhere have done.
@@ -62,6 +115,8 @@ impl StepLive {
     }
 
     pub(crate) fn show(&self, counters: &Counters, progress: Option<Progress>) {
+        // Only now do some readers know where they began.
+        self.begin_at(progress);
         if let Some(step) = &self.step {
             self.add_to(step, counters, progress);
         }
@@ -86,11 +141,9 @@ impl StepLive {
         add(&step.write, &self.write, counters.write);
         add(&step.skip, &self.skip, counters.skips());
         add(&step.commit, &self.commit, counters.commit);
-        let share = |done: u64, total: u64| (u128::from(done) * u128::from(SHARE)).checked_div(total.into());
         if let Some(Progress { done, total }) = progress {
             let shown = share(self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
-            let more = share(done, total).unwrap_or_default().saturating_sub(shown.unwrap_or_default());
-            step.done.fetch_add(u64::try_from(more).unwrap_or_default(), Ordering::Relaxed);
+            step.done.fetch_add(share(done, total).saturating_sub(shown), Ordering::Relaxed);
         }
     }
 
@@ -147,5 +200,39 @@ impl StepLive {
     pub fn progress(&self) -> Option<Progress> {
         let total = self.total.load(Ordering::Relaxed);
         (total > 0).then(|| Progress { done: self.done.load(Ordering::Relaxed), total })
+    }
+
+    fn first(&self) -> u64 {
+        self.first.load(Ordering::Relaxed)
+    }
+
+    /// How far it is with that progress, for people in other processes.
+    pub(crate) fn reached(&self, progress: Option<Progress>) -> Option<Reached> {
+        let Progress { done, total } = progress?;
+        let before = self.first();
+        Some(Reached { before: if before == UNKNOWN { done } else { before }, done, total })
+    }
+
+    /// Its progress at that time.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use batch_runtime::observe::StepLive;
+    ///
+    /// fn print(step: &StepLive) {
+    ///     println!("{}", step.at(Instant::now()).line(step.name()));
+    /// }
+    /// ```
+    #[must_use]
+    pub fn at(&self, now: Instant) -> StepProgress {
+        let elapsed = now.saturating_duration_since(self.began);
+        StepProgress {
+            read: self.read(),
+            before: self.before.read,
+            written: self.written(),
+            skipped: self.skipped(),
+            elapsed,
+            reached: self.reached(self.progress()).map(|reached| (reached, elapsed)),
+        }
     }
 }

@@ -1,19 +1,27 @@
 //! Reports what the engine does to observers: progress bars, tests, dashboards.
 
+pub(crate) mod advice;
 mod failed;
 mod live;
+#[cfg(feature = "log")]
+pub(crate) mod log;
+mod metrics;
 #[cfg(feature = "cli")]
 pub(crate) mod progress;
 mod remedy;
+pub(crate) mod spans;
+pub(crate) mod step_progress;
 mod summary;
 pub(crate) mod table;
 pub(crate) mod words;
 
 pub use failed::StepFailure;
 pub use live::StepLive;
+pub use metrics::metrics;
 #[cfg(feature = "cli")]
 pub use progress::Progress;
 pub use remedy::Remedy;
+pub use step_progress::StepProgress;
 pub use summary::Summary;
 
 use std::fmt;

@@ -46,14 +46,15 @@ pub(crate) fn rate(items: u64, elapsed: Duration) -> Option<u64> {
 }
 
 /// Whole percentages that add up to 100: the largest remainders are rounded up.
-pub(crate) fn percents<const N: usize>(parts: [u64; N]) -> Option<[u64; N]> {
+pub(crate) fn percents(parts: &[u64]) -> Option<Vec<u64>> {
     let total: u128 = parts.iter().map(|part| u128::from(*part)).sum();
     if total == 0 {
         return None;
     }
     let share = |part: u64| u128::from(part) * 100;
-    let mut whole = parts.map(|part| u64::try_from(share(part) / total).unwrap_or(100));
-    let mut order: Vec<usize> = (0..N).collect();
+    let mut whole: Vec<u64> =
+        parts.iter().map(|part| u64::try_from(share(*part) / total).unwrap_or(100)).collect();
+    let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(share(parts[*index]) % total));
     let missing = 100_u64.saturating_sub(whole.iter().sum());
     for index in order.into_iter().take(usize::try_from(missing).unwrap_or(0)) {
@@ -101,9 +102,9 @@ mod tests {
 
     #[test]
     fn percentages_add_up_to_a_hundred() {
-        assert_eq!(percents([1, 1, 1]), Some([34, 33, 33]));
-        assert_eq!(percents([u64::MAX, u64::MAX, 0]), Some([50, 50, 0]));
-        assert_eq!(percents([0, 0]), None);
+        assert_eq!(percents(&[1, 1, 1]), Some(vec![34, 33, 33]));
+        assert_eq!(percents(&[u64::MAX, u64::MAX, 0]), Some(vec![50, 50, 0]));
+        assert_eq!(percents(&[0, 0]), None);
     }
 
     #[test]

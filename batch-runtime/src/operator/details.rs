@@ -6,7 +6,8 @@ use crate::definition::ExecutionId;
 use jiff::Timestamp;
 
 use crate::repository::{
-    Counters, ExecutionFilter, JobExecution, OwnerState, Repository, RepositoryError, StepExecution,
+    Counters, ExecutionFilter, JobExecution, OwnerState, Repository, RepositoryError, RunningStep,
+    StepExecution,
 };
 
 /// An execution with its steps.
@@ -21,6 +22,8 @@ pub struct ExecutionDetails {
     pub steps: Vec<StepExecution>,
     /// The counters of the earlier executions in the instance, by step name.
     pub before: BTreeMap<String, Counters>,
+    /// The steps that are running, with how far they are.
+    pub running: Vec<RunningStep>,
     /// The state of its owner; `None` if the execution is not running.
     pub owner_state: Option<OwnerState>,
     /// The time at which all this was read.
@@ -41,8 +44,13 @@ impl ExecutionDetails {
             }
         }
         let owner_state = owner_state(repository, &execution)?;
+        let running = match owner_state {
+            Some(_) => repository.running_steps(&[id])?,
+            None => Vec::new(),
+        };
         let continues = earlier.into_iter().max();
-        Ok(Self { execution, continues, steps, before, owner_state, seen: repository.now()? })
+        let seen = repository.now()?;
+        Ok(Self { execution, continues, steps, before, running, owner_state, seen })
     }
 }
 

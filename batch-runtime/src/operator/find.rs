@@ -5,10 +5,15 @@ use jiff::Timestamp;
 
 use super::{ExecutionDetails, JobOperator, OperatorError, details, unknown_job};
 use crate::definition::ExecutionId;
-use crate::repository::{ExecutionFilter, InstanceFilter, JobExecution, JobInstance, OwnerState, SkippedRow};
+use crate::graph::status::Seen;
+use crate::graph::{GraphFormat, render_seen};
+use crate::repository::{
+    ExecutionFilter, InstanceFilter, JobExecution, JobInstance, OwnerState, RunningStep, SkippedFilter,
+    SkippedOf, SkippedRow,
+};
 
 impl JobOperator {
-    /// The executions, newest first. `limit` and `offset` select a page.
+    /// The executions that match the filter, newest first. `limit` and `after` select a page.
     ///
     /// # Errors
     /// [`OperatorError::UnknownJob`] if the filter names a job that neither this operator nor the repository
@@ -21,7 +26,7 @@ impl JobOperator {
         Ok(found)
     }
 
-    /// The number of executions that match the filter, regardless of `limit` and `offset`.
+    /// The number of executions that match the filter, regardless of its page.
     ///
     /// # Errors
     /// As for [`executions`](Self::executions).
@@ -117,6 +122,82 @@ impl JobOperator {
         Ok(ExecutionDetails::of(&*self.repository, execution)?)
     }
 
+    /// Draws the job of an execution with the state and the counters of each step, and the ways that the execution and the
+    /// earlier ones of its instance took. A Mermaid flowchart or a Graphviz graph shows only the job.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use batch_runtime::graph::GraphFormat;
+    /// use batch_runtime::operator::{JobOperator, OperatorError};
+    /// use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::{JobInfo, JobOptions, Parameters};
+    ///
+    /// const NOTHING: &JobInfo = &JobInfo {
+    ///     id: "demo::nothing",
+    ///     name: "nothing",
+    ///     doc: "",
+    ///     parameters: &[],
+    ///     flow: &[],
+    ///     options: JobOptions::DEFAULT,
+    /// };
+    ///
+    /// let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?)).with_jobs(&[NOTHING]);
+    /// let report = operator.start_with("nothing", Parameters::new())?;
+    /// assert!(operator.graph(report.execution, GraphFormat::Svg)?.starts_with("<svg "));
+    /// # Ok::<(), OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such execution, this operator does not know its job, or the repository cannot be read.
+    pub fn graph(&self, execution: ExecutionId, format: GraphFormat) -> Result<String, OperatorError> {
+        let repository = &*self.repository;
+        let found = repository.execution(execution)?;
+        let job = self.job(&found.instance.job)?;
+        let mut earlier: Vec<ExecutionId> = details::of_instance(repository, &found)?
+            .into_iter()
+            .map(|of_instance| of_instance.id)
+            .filter(|id| *id < execution)
+            .collect();
+        earlier.sort_unstable();
+        let mut before = Vec::new();
+        for id in earlier {
+            before.extend(repository.steps(id)?);
+        }
+        let steps = repository.steps(execution)?;
+        let is_alive =
+            details::owner_state(repository, &found)?.is_some_and(|state| state != OwnerState::Dead);
+        let seen = Seen::of(found.status, is_alive, &before, &steps, repository.journal(execution)?);
+        let title = format!(
+            "Execution {execution} of the job {}: {}",
+            job.name,
+            found.status.as_str().to_lowercase()
+        );
+        Ok(render_seen(job, format, &seen, &title))
+    }
+
+    /// The step executions of these executions that are running, in this process or another, with how far they are.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::ExecutionId;
+    /// use batch_runtime::observe::StepProgress;
+    /// use batch_runtime::operator::JobOperator;
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// for step in operator.running_steps(&[ExecutionId(7)])? {
+    ///     println!("{}", StepProgress::from(&step).line(&step.name));
+    /// }
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub fn running_steps(&self, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, OperatorError> {
+        Ok(self.repository.running_steps(executions)?)
+    }
+
     /// The items that the steps of an execution skipped, by step execution and in the order of the input.
     ///
     /// # Errors
@@ -154,12 +235,28 @@ impl JobOperator {
     /// assert!(operator.skipped_in_instance(ExecutionId(7)).is_err());
     /// ```
     pub fn skipped_in_instance(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, OperatorError> {
-        let execution = self.repository.execution(execution)?;
-        let mut skipped = Vec::new();
-        for execution in details::of_instance(&*self.repository, &execution)?.iter().rev() {
-            skipped.extend(self.repository.skipped_items(execution.id)?);
-        }
-        Ok(skipped)
+        self.skipped_page(&SkippedFilter::of(SkippedOf::InstanceOf(execution)))
+    }
+
+    /// A page of the skipped items of an execution or its instance.
+    ///
+    /// # Errors
+    /// If there is no such execution, or the repository cannot be read.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::ExecutionId;
+    /// use batch_runtime::operator::JobOperator;
+    /// use batch_runtime::repository::{SkippedFilter, SkippedOf};
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// let page = SkippedFilter { limit: Some(100), ..SkippedFilter::of(SkippedOf::Execution(ExecutionId(7))) };
+    /// assert!(operator.skipped_page(&page).is_err());
+    /// ```
+    pub fn skipped_page(&self, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, OperatorError> {
+        Ok(self.repository.skipped_page(filter)?)
     }
 
     /// The time on the repository's clock.

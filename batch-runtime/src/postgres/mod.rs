@@ -27,6 +27,7 @@ mod waiting;
 mod wire;
 mod words;
 
+pub use crate::definition::TimeLimit;
 pub(crate) use asking::{Asked, Described, DescribedColumn, Given};
 pub use connection::Connection;
 pub use copy::CopyIn;
@@ -36,6 +37,6 @@ pub use session::Session;
 pub use tap::TransactionStatus;
 pub use tokio_postgres::{Row, types};
 pub use transaction::Transaction;
-pub use url::{Postgres, TimeLimit};
+pub use url::Postgres;
 pub(crate) use waiting::Explain;
 pub(crate) use words::alone;

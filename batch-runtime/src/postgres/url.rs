@@ -12,6 +12,7 @@ use tokio_postgres::config::Host;
 use super::identifier::{self, quoted};
 use super::wire::Address;
 use super::{PgError, password};
+use crate::definition::TimeLimit;
 
 /// A `PostgreSQL` database, returned by a `#[database]` function.
 ///
@@ -159,38 +160,6 @@ impl Postgres {
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Postgres").field(&self.place()).finish()
-    }
-}
-
-/// A limit of time: a [`Duration`], or a text such as `"5m"`.
-///
-/// ```
-/// use batch_runtime::postgres::TimeLimit;
-/// use std::time::Duration;
-///
-/// assert_eq!("1h 30m".duration(), Ok(Duration::from_mins(90)));
-/// assert!("soon".duration().is_err());
-/// ```
-pub trait TimeLimit {
-    /// The time, or what is wrong with the text.
-    ///
-    /// # Errors
-    /// If the text is not a time.
-    fn duration(self) -> Result<Duration, String>;
-}
-
-impl TimeLimit for Duration {
-    fn duration(self) -> Result<Duration, String> {
-        Ok(self)
-    }
-}
-
-impl TimeLimit for &str {
-    fn duration(self) -> Result<Duration, String> {
-        let parsed = self.parse::<jiff::SignedDuration>().ok();
-        parsed.and_then(|span| Duration::try_from(span).ok()).filter(|limit| !limit.is_zero()).ok_or_else(
-            || format!("`{self}` is not a limit of time: write it as in `statement_timeout(\"5m\")`"),
-        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{BoxError, Progress, Reader, Splittable};
+use crate::definition::{BoxError, Progress, Reader, Splittable, StopSignal};
 
 /// Reads one reader to its end, then another; nest it for more: `Chain::new(a, Chain::new(b, c))`.
 ///
@@ -113,6 +113,13 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
         })
     }
 
+    const RECYCLES: bool = A::RECYCLES || B::RECYCLES;
+
+    #[inline]
+    fn recycle(&mut self, item: A::Item) {
+        if self.on == On::First { self.first.recycle(item) } else { self.second.recycle(item) }
+    }
+
     fn steps_over(&self, _error: &BoxError) -> bool {
         self.steps_over
     }
@@ -136,6 +143,11 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
                 self.second.resume(position).map_err(Into::into)
             }
         }
+    }
+
+    fn stops_with(&mut self, stop: &StopSignal) {
+        self.first.stops_with(stop);
+        self.second.stops_with(stop);
     }
 
     fn committed(&mut self, position: &Self::Position) -> Result<(), BoxError> {
@@ -189,6 +201,11 @@ impl<A: Splittable, B: Splittable<Item = A::Item>> Splittable for Chain<A, B> {
         let share = (parts as u128 * first).checked_div(first + second).unwrap_or_default();
         let share = usize::try_from(share).unwrap_or(parts).clamp(1, parts - 1);
         Ok(joined(self.first.split(share)?, self.second.split(parts - share)?))
+    }
+
+    fn check(&self, part: &Self::Part) -> Result<(), BoxError> {
+        part.first.as_ref().map_or(Ok(()), |first| self.first.check(first))?;
+        part.second.as_ref().map_or(Ok(()), |second| self.second.check(second))
     }
 
     fn narrow(&mut self, part: Self::Part) -> Result<(), BoxError> {

@@ -1,11 +1,15 @@
 //! Decompresses a file of one or more gzip members or Zstandard frames.
 
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+mod tests;
+
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic;
+use super::member_starts::{MemberStart, Starts};
 
 /// The error text of a file that continues after its last member with anything but zeros.
 pub(super) const TRAILING: &str = "trailing data";
@@ -25,9 +29,9 @@ pub(super) enum Format {
 /// The file, after the bytes that were read to identify it.
 type Input = io::Chain<Cursor<Vec<u8>>, BufReader<Counted>>;
 
-/// A file that counts the bytes read from it.
+/// A file that counts how far it was read.
 struct Counted {
-    file: File,
+    file: Arc<File>,
     read: Arc<AtomicU64>,
 }
 
@@ -42,9 +46,14 @@ impl Read for Counted {
 /// The decompressed bytes of all members.
 pub(super) struct Members {
     format: Format,
+    file: Arc<File>,
     /// `None` once all members are read.
     member: Option<Member>,
+    /// The offset in the file up to which it was read.
     read: Arc<AtomicU64>,
+    /// The offset in the decompressed input.
+    byte: u64,
+    starts: Starts,
 }
 
 enum Member {
@@ -55,23 +64,44 @@ enum Member {
 }
 
 impl Members {
+    /// Decompresses from the start of the file.
     pub(super) fn new(format: Format, file: File) -> io::Result<Self> {
-        let read = Arc::new(AtomicU64::new(0));
-        let reader = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
-        let member = Member::new(format, Cursor::new(Vec::new()).chain(reader))?;
-        Ok(Self { format, member: Some(member), read })
+        let (file, read) = (Arc::new(file), Arc::new(AtomicU64::new(0)));
+        let reader = BufReader::with_capacity(BUFFER, Counted { file: file.clone(), read: read.clone() });
+        let member = Some(Member::new(format, Cursor::new(Vec::new()).chain(reader))?);
+        Ok(Self { format, file, member, read, byte: 0, starts: Starts::from(MemberStart::default()) })
     }
 
-    /// The number of bytes of the file that were read.
+    /// The offset in the file up to which it was read.
     pub(super) fn done(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// Returns the member to decompress from to get to `byte`; `None` is the first of the file.
+    pub(super) fn start_before(&self, byte: u64) -> Option<MemberStart> {
+        self.starts.before(byte)
+    }
+
+    /// Goes on at the member that begins there. Returns false if none does: the file has changed.
+    pub(super) fn go_to(&mut self, start: MemberStart) -> io::Result<bool> {
+        (&*self.file).seek(SeekFrom::Start(start.stored))?;
+        self.read.store(start.stored, Ordering::Relaxed);
+        let counted = Counted { file: self.file.clone(), read: self.read.clone() };
+        let mut reader = BufReader::with_capacity(BUFFER, counted);
+        let begin = begin(&mut reader)?;
+        if !self.format.surely_is_of(&begin) {
+            return Ok(false);
+        }
+        self.member = Some(Member::new(self.format, Cursor::new(begin).chain(reader))?);
+        (self.byte, self.starts) = (start.byte, Starts::from(start));
+        Ok(true)
+    }
+
     /// Opens the member after the one read to its end. Like gzip itself, it ignores zeros at the end of the
     /// file: some media are written in whole blocks.
-    fn next(&self, mut rest: BufReader<Counted>) -> io::Result<Option<Member>> {
-        let mut begin = Vec::with_capacity(4);
-        rest.by_ref().take(4).read_to_end(&mut begin)?;
+    fn next(&mut self, mut rest: BufReader<Counted>) -> io::Result<Option<Member>> {
+        let stored = self.done() - rest.buffer().len() as u64;
+        let begin = begin(&mut rest)?;
         if begin.iter().all(|byte| *byte == 0) {
             let mut padding = [0; 4096];
             loop {
@@ -85,8 +115,16 @@ impl Members {
         if !self.format.is_of(&begin) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, TRAILING));
         }
+        self.starts.add(MemberStart { stored, byte: self.byte });
         Member::new(self.format, Cursor::new(begin).chain(rest)).map(Some)
     }
+}
+
+/// Reads the bytes that tell what follows.
+fn begin(from: &mut BufReader<Counted>) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::with_capacity(4);
+    from.take(4).read_to_end(&mut begin)?;
+    Ok(begin)
 }
 
 impl Read for Members {
@@ -94,6 +132,7 @@ impl Read for Members {
         while let Some(member) = &mut self.member {
             let count = member.read(into)?;
             if count > 0 || into.is_empty() {
+                self.byte += count as u64;
                 return Ok(count);
             }
             if let Some(read) = self.member.take() {
@@ -146,6 +185,17 @@ impl Format {
         match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => magic::is_gzip(begin),
+            #[cfg(feature = "zstd")]
+            Self::Zstd => magic::is_zstd(begin),
+        }
+    }
+
+    /// True if these bytes begin a member, and hardly any others do: they are looked for in the middle of a file
+    /// that may have changed.
+    fn surely_is_of(self, begin: &[u8]) -> bool {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip => magic::is_deflated_gzip(begin),
             #[cfg(feature = "zstd")]
             Self::Zstd => magic::is_zstd(begin),
         }

@@ -1,19 +1,13 @@
 //! [`CsvReader`] reads the records of a CSV file, plain or compressed, into values of a serde type.
 
-mod decode;
-mod detach;
+mod framing;
 mod header;
 mod index;
+mod item;
 mod malformed;
-mod number;
 mod options;
-mod place;
 mod quotes;
-mod records;
-mod resume;
-mod row;
-mod split;
-mod value;
+mod record;
 
 #[cfg(test)]
 mod tests;
@@ -22,27 +16,25 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use self::decode::{Decoder, Refusal};
-use self::place::Place;
-use self::records::{Record, Records};
-use self::split::Bounds;
-use self::value::Problem;
-use super::error::shown;
-use super::fields;
+use self::framing::{CsvFraming, Decoded, Record, record};
+use self::item::{Fielded, Lender, Names};
+use super::columns::Decoder;
+use super::framed::{Encoding, Framed, RecordPlace, forward_to_framed, text_of};
+use super::lent::Lending;
 use super::source::Source;
-use super::{Identity, ReadError};
-use crate::definition::Deserializes;
-use crate::{Progress, Reader};
+use super::{ReadError, TextPart, TextPosition};
+use crate::Reader;
+use crate::definition::{BoxError, Splittable};
 
+pub use framing::CsvState;
+pub use item::CsvItem;
 pub use options::CsvOptions;
-pub use split::CsvPart;
+pub use record::CsvRecord;
 
 /// Reads a CSV file, one item per record.
 ///
-/// The file is UTF-8, with or without a byte order mark. Lines end with LF or CRLF, and blank lines are
-/// skipped. A field that begins with a quote extends to the closing quote, across delimiters and line
+/// The file is UTF-8, with or without a byte order mark, or in [another encoding](CsvOptions::encoding).
+/// Lines end with LF or CRLF, and blank lines are skipped. A field that begins with a quote extends to the closing quote, across delimiters and line
 /// endings; a doubled quote within it is one quote. Files named `.gz` or `.zst` are decompressed.
 ///
 /// Everything that RFC 4180 does not allow is an error with its place, and is never read as something else:
@@ -59,7 +51,9 @@ pub use split::CsvPart;
 /// number, `true`, a text), as long as that keeps all of its digits;
 /// [`untyped_as_text`](CsvOptions::untyped_as_text) keeps the text.
 ///
-/// A restart seeks in a plain file; in a compressed file it decompresses everything before its position.
+/// A restart seeks in a plain file; in a compressed file it decompresses from the start of the gzip member or
+/// Zstandard frame that its position is in. Our own writers, `pigz -i`, `bgzip` and `pzstd` make many of them;
+/// a file that is one member is decompressed from its start.
 ///
 /// Reading continues after an error about one record ([`ReadError::is_about_a_record`]): a bad value, a wrong
 /// number of fields, invalid UTF-8, a record that is too long or malformed. It ends after a header that lacks
@@ -87,31 +81,22 @@ pub use split::CsvPart;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CsvReader<T> {
-    records: Records,
+    records: Framed<CsvFraming>,
     decoder: Decoder,
     flexible: bool,
-    /// The number of columns: that of the header, or of the first record.
-    columns: Option<usize>,
-    bounds: Bounds,
+    encoding: Encoding,
+    decoded: Decoded,
+    lending: Lending,
     /// True once the header is known to have what the item needs, as far as that can be determined.
     is_checked: bool,
     item: PhantomData<fn() -> T>,
 }
 
-/// The position of a [`CsvReader`], and the file it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CsvPosition {
-    /// The byte offset in the (decompressed) file.
-    byte: u64,
-    /// The line at that offset, from 1.
-    line: u64,
-    columns: Option<usize>,
-    /// The number of bytes hashed before `byte`, and their hash: they reveal a line added or removed before
-    /// it.
-    tail: u64,
-    hash: u64,
-    input: Identity,
-}
+/// The position of a [`CsvReader`].
+pub type CsvPosition = TextPosition<CsvState>;
+
+/// A part of a CSV file.
+pub type CsvPart = TextPart<CsvState>;
 
 impl<T> CsvReader<T> {
     /// Opens a comma-separated file with a header.
@@ -127,30 +112,31 @@ impl<T> CsvReader<T> {
         CsvOptions::new()
     }
 
-    fn with_options(path: &Path, options: CsvOptions<T>) -> Result<Self, ReadError> {
-        let mut records = Records::new(Source::open(path)?, options.syntax());
-        records.begin()?;
-        records.skip_lines(options.first_lines)?;
-        records.refuse_separator_line()?;
-        let header = if options.header { Some(header::read(&mut records, options.trim)?) } else { None };
+    fn with_options(path: &Path, encoding: Encoding, options: CsvOptions<T>) -> Result<Self, ReadError> {
+        let mut records =
+            Framed::new(Source::open(path)?, options.longest, CsvFraming::new(options.syntax()));
+        records.begin(encoding)?;
+        for _ in 0..options.first_lines {
+            records.pass()?;
+        }
+        header::refuse_separator_line(&mut records)?;
+        let header =
+            if options.header { Some(header::read(&mut records, encoding, options.trim)?) } else { None };
+        records.framing.columns = header.as_ref().map(Vec::len);
         Ok(Self {
-            columns: header.as_ref().map(Vec::len),
             records,
             flexible: options.flexible,
-            decoder: Decoder::new(header, options),
-            bounds: Bounds::NONE,
+            encoding,
+            decoded: Decoded::default(),
+            lending: Lending::default(),
+            decoder: options.decoder(header),
             is_checked: false,
             item: PhantomData,
         })
     }
 }
 
-fn field<'a>(record: Record<'_>, text: &'a str, column: usize) -> &'a str {
-    let begin = if column == 0 { 0 } else { record.ends[column - 1] as usize + 1 - record.start };
-    &text[begin..(record.ends[column] as usize - record.start).min(text.len())]
-}
-
-impl<T: Deserializes> Reader for CsvReader<T> {
+impl<T: CsvItem> Reader for CsvReader<T> {
     type Item = T;
     type Position = CsvPosition;
     type Error = ReadError;
@@ -159,97 +145,128 @@ impl<T: Deserializes> Reader for CsvReader<T> {
         if !self.is_checked {
             self.check_header()?;
         }
-        if self.records.byte() >= self.bounds.end {
-            return Ok(None);
-        }
         let Some(found) = self.records.advance()? else { return Ok(None) };
-        let record = self.records.record(found);
+        let (record, columns) = (record(&self.records, &found), self.records.framing.columns);
         let fields = record.ends.len();
-        if self.columns != Some(fields)
+        if columns != Some(fields)
             && !self.flexible
-            && let Some(expected) = self.columns
+            && let Some(expected) = columns
         {
             let (resource, Record { line, byte, .. }) = (self.records.resource(), record);
             return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
         }
-        let Ok(text) = std::str::from_utf8(record.text) else {
-            return Err(self.invalid_utf8(record));
+        let values = match record.fields(self.encoding, &mut self.decoded) {
+            Ok(values) => values,
+            Err((column, error)) => {
+                let (resource, name) = (self.records.resource(), self.decoder.name(column));
+                return Err(record.refused(resource, column, name, &error));
+            }
         };
-        match self.decoder.decode(record, text) {
+        let Record { line, byte, .. } = record;
+        let resource = self.records.input.source.resource();
+        let is_whole = columns == Some(fields);
+        // A lent record keeps its text for reports; that of any other is still in the buffer.
+        let raw = (T::IS_LENT && (found.record.unquoted || self.encoding != Encoding::Utf8))
+            .then(|| text_of(self.encoding, &self.records.input.bytes()[found.start..found.end]));
+        let decoder = &mut self.decoder;
+        let lending = &mut self.lending;
+        match T::decode(Fielded { fields: values, decoder, lending, resource, raw, line, byte, is_whole }) {
             Ok(item) => {
-                if self.columns.is_none() && !self.flexible {
+                if columns.is_none() && !self.flexible {
                     // Without a header, the first record that is an item determines the number of columns.
-                    self.columns = Some(fields);
+                    self.records.framing.columns = Some(fields);
                 }
                 Ok(Some(item))
             }
-            Err(refusal) => {
-                let error = self.refused(record, text, &refusal);
+            Err(refused) => {
+                let place = RecordPlace { resource, line, byte };
+                let lacks = |name: &str| header::lacks(name, &self.decoder);
+                let error = self.decoder.refused(&place, values, is_whole, &refused.0, lacks);
                 if !error.is_about_a_record() {
-                    self.records.put_back(found);
+                    self.records.put_back(&found);
                 }
                 Err(error)
             }
         }
     }
 
-    fn steps_over(&self, error: &ReadError) -> bool {
-        error.is_about_a_record()
+    const RECYCLES: bool = T::IS_LENT;
+
+    #[inline]
+    fn recycle(&mut self, item: T) {
+        item.give_back(Lender(&mut self.lending));
     }
+
+    forward_to_framed!(self => self.records);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.records.line_at(error.record_byte()?)
-    }
-
-    fn position(&self) -> CsvPosition {
-        let Place { byte, line, tail, hash } = self.records.place();
-        CsvPosition {
-            byte,
-            line,
-            columns: self.columns,
-            tail,
-            hash,
-            input: self.records.source().identity(byte),
-        }
+        self.records.line_at(error.record_byte()?).map(|record| text_of(self.encoding, record))
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {
         self.check_header()?;
-        let CsvPosition { byte, line, columns, tail, hash, input } = position;
-        self.records.go_to(Place { byte, line, tail, hash }, input)?;
-        if self.columns.is_some() && self.columns != columns {
-            return Err(self.records.source().changed(byte, "it has other columns"));
-        }
-        self.columns = columns;
-        Ok(())
+        self.records.go_to(position)
     }
 
     fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
-        self.detach_records(most, into)
-    }
-
-    fn progress(&self) -> Option<Progress> {
-        let whole = self.records.source().progress();
-        Some(if self.bounds.narrowed {
-            self.bounds.progress(self.records.byte(), whole.total)
-        } else {
-            whole
-        })
-    }
-
-    fn location(&self) -> Option<String> {
-        Some(format!("{}, line {}", self.records.resource(), self.records.record_line()))
+        if !self.is_checked {
+            self.check_header()?;
+        }
+        // The first record determines the number of columns for all. Comments may have any length, and are
+        // not records.
+        if self.lacks_columns() || self.records.framing.syntax.comment.is_some() {
+            return Ok(0);
+        }
+        let taken = into.get_or_insert_with(|| Self {
+            records: self.records.nothing(),
+            decoder: self.decoder.clone(),
+            flexible: self.flexible,
+            encoding: self.encoding,
+            decoded: Decoded::default(),
+            lending: Lending::default(),
+            is_checked: true,
+            item: self.item,
+        });
+        self.records.detach(most, &mut taken.records)
     }
 }
 
-impl<T: Deserializes> CsvReader<T> {
+/// Splits by byte ranges, cut between records: a record with quoted line endings stays whole, and every part
+/// knows the header and its line numbers. This scans the file once from the beginning, because only that
+/// reveals what is quoted. A compressed file is a single part: reaching any place in it means decompressing
+/// everything before.
+impl<T: CsvItem> Splittable for CsvReader<T> {
+    type Part = CsvPart;
+
+    fn split(&mut self, parts: usize) -> Result<Vec<CsvPart>, BoxError> {
+        self.check_header()?;
+        let begin = self.position();
+        // Without a header, the first item determines the number of columns of all parts.
+        while parts > 1 && self.lacks_columns() {
+            match self.read() {
+                Ok(None) => break,
+                Ok(Some(_)) => {}
+                Err(error) if error.is_about_a_record() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.records.split(begin, parts)?)
+    }
+
+    fn narrow(&mut self, part: CsvPart) -> Result<(), BoxError> {
+        self.check_header()?;
+        Ok(self.records.narrow(part)?)
+    }
+}
+
+impl<T: CsvItem> CsvReader<T> {
     /// Refuses a header that lacks a column of the item, before any record is read.
     #[cold]
     fn check_header(&mut self) -> Result<(), ReadError> {
         if self.decoder.has_header()
-            && let Some(missing) = fields::missing::<T>(self.decoder.names())
+            && let Some(missing) = T::missing(Names(&self.decoder))
         {
-            let problem = header::lacks(missing, self.decoder.names()).into();
+            let problem = header::lacks(missing, &self.decoder).into();
             return Err(ReadError::Header { resource: self.records.resource(), problem });
         }
         self.is_checked = true;
@@ -258,83 +275,16 @@ impl<T: Deserializes> CsvReader<T> {
 }
 
 impl<T> CsvReader<T> {
-    #[cold]
-    fn invalid_utf8(&self, record: Record<'_>) -> ReadError {
-        let valid = std::str::from_utf8(record.text).map_or_else(|error| error.valid_up_to(), str::len);
-        let column = record.ends.iter().take_while(|end| **end as usize - record.start <= valid).count();
-        let column = column.min(record.ends.len() - 1);
-        let begin = if column == 0 { 0 } else { record.ends[column - 1] as usize + 1 - record.start };
-        let end = (record.ends[column] as usize - record.start).min(record.text.len());
-        ReadError::InvalidUtf8 {
-            resource: self.records.resource(),
-            line: record.line,
-            byte: record.byte,
-            column: Some(self.decoder.name(column)),
-            value: shown(&String::from_utf8_lossy(&record.text[begin..end])),
-        }
-    }
-
-    /// True if the field would be null without its quotes.
-    fn is_null_in_quotes(&self, record: Record<'_>, column: Option<usize>, field: &str) -> bool {
-        let is_quoted = column.is_some_and(|column| record.quoted.get(column) == Some(&true));
-        is_quoted && (field.is_empty() || self.decoder.nulls.iter().any(|null| **null == *field))
-    }
-
-    #[cold]
-    fn refused(&self, record: Record<'_>, text: &str, refusal: &Refusal) -> ReadError {
-        let resource = self.records.resource();
-        let Refusal { error, column } = refusal;
-        let header =
-            |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
-        let mut column = *column;
-        match &*error.0 {
-            Problem::Missing(name) => {
-                // In a flexible file, the record may be too short for it.
-                column = self.decoder.column(name);
-                if column.is_none() {
-                    return header(header::lacks(name, self.decoder.names()));
-                }
-            }
-            Problem::Duplicate(name) => return header(format!("two columns match the item's `{name}`")),
-            Problem::Unknown(name) => return header(format!("column `{name}` is unknown to the item")),
-            Problem::Nested(text) => {
-                let column = column.map(|column| format!("column `{}`: ", self.decoder.name(column)));
-                return ReadError::Options {
-                    resource,
-                    problem: format!("{}{text}", column.unwrap_or_default()).into(),
-                };
-            }
-            Problem::Length(text) if column.is_none() && self.columns == Some(record.ends.len()) => {
-                return ReadError::Options { resource, problem: text.as_str().into() };
-            }
-            Problem::Text(_) | Problem::Length(_) | Problem::Null => {}
-        }
-        let field =
-            column.filter(|column| *column < record.ends.len()).map(|column| field(record, text, column));
-        ReadError::Record {
-            resource,
-            line: record.line,
-            byte: record.byte,
-            column: column.map(|column| self.decoder.name(column)),
-            value: shown(field.unwrap_or_default()),
-            problem: match &*error.0 {
-                Problem::Text(text) | Problem::Length(text) => match field {
-                    Some(field) if self.is_null_in_quotes(record, column, field) => {
-                        format!("{text}; `quoted_nulls` treats it as null in quotes too").into()
-                    }
-                    _ => text.as_str().into(),
-                },
-                _ => "expected a value".into(),
-            },
-        }
+    /// True if the number of columns is still to be determined.
+    fn lacks_columns(&self) -> bool {
+        self.records.framing.columns.is_none() && !self.flexible
     }
 }
 
 impl<T> fmt::Debug for CsvReader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CsvReader")
-            .field("resource", &self.records.resource())
-            .field("place", &self.records.place())
+            .field("records", &self.records)
             .field("decoder", &self.decoder)
             .finish_non_exhaustive()
     }

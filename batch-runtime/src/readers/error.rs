@@ -146,9 +146,10 @@ pub enum ReadError {
         /// The number of fields.
         found: usize,
     },
-    /// A record is not UTF-8.
-    #[error("{resource}, line {line} (byte {byte}){}: invalid UTF-8{}; convert the input to UTF-8",
-        Column(column.as_deref()), Found(value))]
+    /// A record is not text in its encoding, which is UTF-8 unless the reader says otherwise.
+    #[error("{resource}, line {line} (byte {byte}){}: invalid {encoding}{}{}",
+        Column(column.as_deref()), Found(value),
+        if *encoding == "UTF-8" { "; convert the input to UTF-8" } else { "" })]
     InvalidUtf8 {
         /// The input.
         resource: Arc<str>,
@@ -160,10 +161,24 @@ pub enum ReadError {
         column: Option<Box<str>>,
         /// The value, with `\u{FFFD}` in place of invalid bytes, truncated to [`SHOWN_CHARACTERS`].
         value: Box<str>,
+        /// The encoding that the input should have.
+        encoding: &'static str,
+    },
+    /// The last record of a file does not fit what comes before it, or is not a trailer. The file may be
+    /// incomplete.
+    #[error("{resource}, line {line}, trailer: {problem}")]
+    Trailer {
+        /// The input.
+        resource: Arc<str>,
+        /// The line of the trailer, from 1.
+        line: u64,
+        /// What is wrong.
+        problem: Box<str>,
     },
     /// A record is longer than the limit. Reading continues with the next line.
-    #[error("{resource}, line {line} (byte {byte}): the record is longer than {limit} bytes{}",
-        if *in_quotes { "; is a closing quote missing?" } else { "; is a line end missing?" })]
+    #[error(
+        "{resource}, line {line} (byte {byte}): the record is longer than {limit} bytes; is a {missing} missing?"
+    )]
     TooLong {
         /// The input.
         resource: Arc<str>,
@@ -173,8 +188,8 @@ pub enum ReadError {
         byte: u64,
         /// The limit in bytes.
         limit: usize,
-        /// True if the record is too long because a quoted field did not end.
-        in_quotes: bool,
+        /// What may be missing: `line end`, `closing quote`.
+        missing: &'static str,
     },
     /// A quoted field is still open at the end of the input. Reading continues with the next line.
     #[error("{resource}, line {line} (byte {byte}): a quote is opened and never closed")]
@@ -185,6 +200,19 @@ pub enum ReadError {
         line: u64,
         /// The offset in bytes at which the record begins, from 0.
         byte: u64,
+    },
+    /// The input is not a valid document of its format, so that no further record can be found: brackets or
+    /// elements that do not match, or an end in the middle. Reading ends there.
+    #[error("{resource}, line {line} (byte {byte}): {problem}")]
+    Broken {
+        /// The input.
+        resource: Arc<str>,
+        /// The line on which it is broken, from 1.
+        line: u64,
+        /// The offset in bytes at which it is broken, from 0.
+        byte: u64,
+        /// What is wrong, and what to do.
+        problem: Box<str>,
     },
     /// The input has changed since an earlier execution read a part of it.
     #[error(
@@ -235,6 +263,8 @@ impl ReadError {
                 | Self::Options { .. }
                 | Self::Empty { .. }
                 | Self::Header { .. }
+                | Self::Broken { .. }
+                | Self::Trailer { .. }
                 | Self::Changed { .. }
         )
     }
@@ -260,6 +290,7 @@ impl ReadError {
             | Self::Options { resource, .. }
             | Self::Empty { resource }
             | Self::Header { resource, .. }
+            | Self::Trailer { resource, .. }
             | Self::Io { resource, .. }
             | Self::Compressed { resource, .. }
             | Self::Trailing { resource, .. }
@@ -269,6 +300,7 @@ impl ReadError {
             | Self::InvalidUtf8 { resource, .. }
             | Self::TooLong { resource, .. }
             | Self::UnclosedQuote { resource, .. }
+            | Self::Broken { resource, .. }
             | Self::Changed { resource, .. } => resource,
         }
     }

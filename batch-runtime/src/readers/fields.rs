@@ -5,14 +5,14 @@ use std::fmt::{self, Display};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 
-use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// Returns the first field that `T` requires and no name matches, as far as that can be determined: `T` must
 /// be a struct, and none of the names may be that of the field or one of its aliases. Finding the fields
 /// after it takes a record with values.
-pub(crate) fn missing<'n, T: DeserializeOwned>(
+pub(crate) fn missing<'n, 'de, T: Deserialize<'de>>(
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'static str> {
     let Err(Answer::Missing(field)) = ask::<T>(None).0 else { return None };
@@ -26,12 +26,12 @@ pub(crate) fn missing<'n, T: DeserializeOwned>(
 }
 
 /// True if `T` takes its values by name.
-pub(crate) fn is_struct<T: DeserializeOwned>() -> bool {
+pub(crate) fn is_struct<'de, T: Deserialize<'de>>() -> bool {
     ask::<T>(None).1
 }
 
 /// The index of the field that has this name; `None` if the type refuses it.
-fn field_of<T: DeserializeOwned>(name: &str) -> Option<u64> {
+fn field_of<'de, T: Deserialize<'de>>(name: &str) -> Option<u64> {
     match ask::<T>(Some(name)).0 {
         Err(Answer::Field(field)) => Some(field),
         _ => None,
@@ -40,7 +40,7 @@ fn field_of<T: DeserializeOwned>(name: &str) -> Option<u64> {
 
 /// Offers the type a record without fields, or with one field of that name. Returns its reaction, and whether
 /// it is a struct.
-fn ask<T: DeserializeOwned>(name: Option<&str>) -> (Result<(), Answer>, bool) {
+fn ask<'de, T: Deserialize<'de>>(name: Option<&str>) -> (Result<(), Answer>, bool) {
     let is_struct = Cell::new(false);
     let answer = T::deserialize(Record { name, is_struct: &is_struct }).map(drop);
     (answer, is_struct.get())
@@ -82,7 +82,7 @@ struct Record<'a> {
     is_struct: &'a Cell<bool>,
 }
 
-impl<'de> Deserializer<'de> for Record<'de> {
+impl<'de> Deserializer<'de> for Record<'_> {
     type Error = Answer;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
@@ -117,12 +117,12 @@ impl<'de> Deserializer<'de> for Record<'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Record<'de> {
+impl<'de> MapAccess<'de> for Record<'_> {
     type Error = Answer;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Answer> {
         let Some(name) = self.name else { return Ok(None) };
-        let key = seed.deserialize(BorrowedStrDeserializer::<Answer>::new(name))?;
+        let key = seed.deserialize(StrDeserializer::<Answer>::new(name))?;
         // Derived code turns the name into a variant of an enum with one variant per field. Other types
         // reveal nothing.
         let mut hasher = DefaultHasher::new();

@@ -6,6 +6,8 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,12 +15,15 @@ use serde::{Deserialize, Serialize};
 pub use self::find::FilesError;
 use super::source;
 use crate::definition::{
-    BoxError, Progress, Reader, Splittable, path_of_text, path_to_text, resource_name, shown,
+    BoxError, Progress, Reader, Splittable, StopSignal, path_of_text, path_to_text, resource_name, shown,
 };
 
 /// The number of finished files that stay open until their end is committed; if there are more, the oldest
 /// are reopened.
 const OPEN: usize = 16;
+
+/// The number of bytes at the start of a file by which machines compare it.
+const FRONT: u64 = 4096;
 
 /// Reads the files of a folder whose names match a pattern: `files(folder, "*.csv", |path| CsvReader::open(path))`.
 ///
@@ -116,6 +121,7 @@ pub struct FilesReader<R: Reader, O> {
     /// Whether the last error is stepped over, and the record it concerns.
     steps_over: bool,
     record: Option<String>,
+    stop: StopSignal,
 }
 
 struct Ended<R: Reader> {
@@ -140,6 +146,33 @@ pub struct FilesPosition<P> {
 pub struct FilePart {
     /// Its path. A path that is not UTF-8 is written as a URI, `file:///in/caf%E9.csv`.
     pub file: String,
+    /// The file as it was when it became a part; `None` if it could not be read, or an older version has written the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<FileSeen>,
+}
+
+/// A file at some time, as far as other machines can compare it with theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSeen {
+    /// Its length in bytes.
+    pub length: u64,
+    /// A hash of its first bytes.
+    pub front: u64,
+}
+
+impl FileSeen {
+    /// Looks at a file. `within` is the length that it had earlier: a file that has grown since is the same.
+    fn of(path: &Path, within: Option<u64>) -> io::Result<Self> {
+        // A pipe would be waited for.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut front = Vec::new();
+        file.take(within.unwrap_or(length).min(FRONT)).read_to_end(&mut front)?;
+        Ok(Self { length, front: source::hash(&front) })
+    }
 }
 
 impl<R, E, O> FilesReader<R, O>
@@ -160,11 +193,14 @@ where
             unnotified: VecDeque::new(),
             steps_over: true,
             record: None,
+            stop: StopSignal::new(),
         }
     }
 
     fn opened(&mut self, file: usize) -> Result<R, BoxError> {
-        (self.open)(&self.paths[file]).map_err(Into::into)
+        let mut reader = (self.open)(&self.paths[file]).map_err(Into::into)?;
+        reader.stops_with(&self.stop);
+        Ok(reader)
     }
 
     /// Sets a finished file aside.
@@ -266,6 +302,10 @@ where
         Ok(())
     }
 
+    fn stops_with(&mut self, stop: &StopSignal) {
+        self.stop = stop.clone();
+    }
+
     fn committed(&mut self, position: &Self::Position) -> Result<(), BoxError> {
         while self.unnotified.front().is_some_and(|ended| (ended.file as u64) < position.before)
             && let Some(Ended { file, reader, end }) = self.unnotified.pop_front()
@@ -281,6 +321,15 @@ where
                 current.committed(inner).map_err(Into::into)
             }
             _ => Ok(()),
+        }
+    }
+
+    const RECYCLES: bool = R::RECYCLES;
+
+    #[inline]
+    fn recycle(&mut self, item: R::Item) {
+        if let Some(reader) = &mut self.current {
+            reader.recycle(item);
         }
     }
 
@@ -318,7 +367,20 @@ where
     type Part = FilePart;
 
     fn split(&mut self, _parts: usize) -> Result<Vec<FilePart>, BoxError> {
-        Ok(self.paths.iter().map(|path| FilePart { file: path_to_text(path) }).collect())
+        let part =
+            |path: &PathBuf| FilePart { file: path_to_text(path), seen: FileSeen::of(path, None).ok() };
+        Ok(self.paths.iter().map(part).collect())
+    }
+
+    fn check(&self, part: &FilePart) -> Result<(), BoxError> {
+        let Some(seen) = &part.seen else { return Ok(()) };
+        let path = path_of_text(&part.file)?;
+        let file = || resource_name(&path).into();
+        match FileSeen::of(&path, Some(seen.length)) {
+            Ok(here) if here.front == seen.front && here.length >= seen.length => Ok(()),
+            Ok(_) => Err(FilesError::Another { file: file() }.into()),
+            Err(source) => Err(FilesError::NotHere { file: file(), source }.into()),
+        }
     }
 
     fn narrow(&mut self, part: FilePart) -> Result<(), BoxError> {

@@ -5,6 +5,12 @@ pub(super) fn is_gzip(front: &[u8]) -> bool {
     front.starts_with(&[0x1F, 0x8B])
 }
 
+/// True if the bytes are the start of a gzip member with the one method and the flags that exist.
+#[cfg(feature = "gzip")]
+pub(super) fn is_deflated_gzip(begin: &[u8]) -> bool {
+    matches!(begin, [0x1F, 0x8B, 8, flags, ..] if flags & 0b1110_0000 == 0)
+}
+
 /// True if the bytes are the start of a Zstandard file: a data frame or a skippable frame.
 pub(super) fn is_zstd(front: &[u8]) -> bool {
     front.starts_with(&[0x28, 0xB5, 0x2F, 0xFD])

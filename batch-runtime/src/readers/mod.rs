@@ -4,6 +4,9 @@
 mod adaptors;
 mod any;
 mod chain;
+#[cfg(any(feature = "csv", feature = "fixed"))]
+#[cfg_attr(not(feature = "csv"), allow(dead_code, reason = "fixed columns have no header"))]
+mod columns;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 mod compressed;
 #[cfg(feature = "csv")]
@@ -11,40 +14,74 @@ mod csv;
 mod error;
 mod fields;
 mod files;
+#[cfg(feature = "fixed")]
+mod fixed;
+#[cfg_attr(
+    not(feature = "csv"),
+    allow(dead_code, unused_imports, reason = "each format uses a part of the seam, and CSV all of it")
+)]
+mod framed;
+#[cfg(feature = "http")]
+pub mod http;
 mod iterator;
+mod json_array;
 mod json_lines;
+mod json_text;
+#[cfg(feature = "csv")]
+mod lent;
+mod lines;
 mod magic;
+mod member_starts;
 mod paging;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod real;
 mod rows;
+mod sorted_merge;
 mod source;
 mod sqlite;
 mod vec;
+#[cfg(feature = "xml")]
+mod xml;
 
 #[cfg(test)]
 mod tests;
 
-pub use adaptors::{Limit, LimitPosition, Peekable, Prefetch, ReaderExt, SkipTo, Synchronized};
+pub use adaptors::{
+    Inspect, Limit, LimitPosition, Peekable, Prefetch, ReaderExt, SkipTo, Synchronized, Throttled,
+};
 pub use chain::{Chain, ChainPart, ChainPosition};
 #[cfg(feature = "csv")]
-pub use csv::{CsvOptions, CsvPart, CsvPosition, CsvReader};
+pub use csv::{CsvItem, CsvOptions, CsvPart, CsvPosition, CsvReader, CsvRecord, CsvState};
 pub use error::{ReadError, SHOWN_CHARACTERS};
-pub use files::{FilePart, FilesError, FilesPosition, FilesReader, files, files_by_pattern};
+pub use files::{FilePart, FileSeen, FilesError, FilesPosition, FilesReader, files, files_by_pattern};
+#[cfg(feature = "fixed")]
+pub(crate) use fixed::{Align, Form};
+#[cfg(feature = "fixed")]
+pub use fixed::{FixedColumn, FixedOptions, FixedReader};
+pub use framed::{TextPart, TextPosition, Totals};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
+pub use json_array::{JsonArrayOptions, JsonArrayPart, JsonArrayPosition, JsonArrayReader, JsonArrayState};
 pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
+#[cfg(feature = "csv")]
+pub use lent::{Borrows, Lender, Lent};
+pub use lines::{LineState, LinesOptions, LinesReader};
 pub use paging::{Counted, CountedPages, PagePart, PagePosition, Pages, PagesFn, PagingError, PagingReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{
     Decoded, PostgresPart, PostgresPosition, PostgresQuery, PostgresReadError, PostgresReader, PostgresSource,
 };
 pub use rows::KeyColumns;
+pub use sorted_merge::{MergeError, MergePosition, Merged, SortedMerge, sorted_merge};
 pub use source::Identity;
 pub(crate) use source::hash;
 pub use sqlite::{
     Deserialized, SqlitePart, SqlitePosition, SqliteQuery, SqliteReadError, SqliteReader, SqliteSource,
 };
 pub use vec::{VecPart, VecReader};
+#[cfg(feature = "xml")]
+pub(crate) use xml::bad_character;
+#[cfg(feature = "xml")]
+pub use xml::{XmlOptions, XmlPart, XmlPosition, XmlReader, XmlState};
 
 pub(crate) use error::shown;

@@ -2,6 +2,9 @@
 //!
 //! If the number of pages is known, the input can also be split into parts.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::ops::Range;
 use std::vec::IntoIter;
@@ -61,6 +64,14 @@ pub trait Pages {
     fn page_size(&self) -> Option<usize> {
         None
     }
+
+    /// Returns whether no page follows `page`, which was read last and has that number of items. An interface that says
+    /// so itself (`"has_more": false`) needs no empty page at the end.
+    ///
+    /// By default the last page is an empty one, or one that is shorter than [`page_size`](Self::page_size).
+    fn is_last(&self, _page: u64, items: usize) -> bool {
+        items == 0 || self.page_size().is_some_and(|size| items < size)
+    }
 }
 
 /// Pages of a known number, which can be read in parts.
@@ -94,7 +105,7 @@ pub trait CountedPages: Pages {
 /// # Ok::<(), batch_runtime::BoxError>(())
 /// ```
 pub struct PagingReader<P: Pages> {
-    pages: P,
+    pub(super) pages: P,
     page: u64,
     /// The index of the next item on the page.
     index: u64,
@@ -107,17 +118,26 @@ pub struct PagingReader<P: Pages> {
 /// The position of a [`PagingReader`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PagePosition {
-    page: u64,
+    pub(super) page: u64,
     /// The number of items read from the page.
-    index: u64,
+    pub(super) index: u64,
 }
 
 /// A range of the pages of a [`PagingReader`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PagePart {
-    first: u64,
+    pub(super) first: u64,
     /// The page after the last.
-    end: u64,
+    pub(super) end: u64,
+}
+
+impl PagePart {
+    /// Splits so many pages into about equal parts.
+    pub(super) fn all(count: u64, parts: usize) -> Vec<Self> {
+        let begins: Vec<u64> = evenly(count, parts).collect();
+        let ends = begins.iter().skip(1).chain([&count]);
+        begins.iter().zip(ends).map(|(&first, &end)| Self { first, end }).collect()
+    }
 }
 
 /// Why a page could not be read.
@@ -178,6 +198,10 @@ impl<P: Pages> Pages for Counted<P> {
     fn page_size(&self) -> Option<usize> {
         self.pages.page_size()
     }
+
+    fn is_last(&self, page: u64, items: usize) -> bool {
+        self.pages.is_last(page, items)
+    }
 }
 
 impl<P: Pages> CountedPages for Counted<P> {
@@ -221,6 +245,12 @@ impl<P: Pages> PagingReader<P> {
         Ok(self)
     }
 
+    /// Reads only the pages of that part.
+    pub(super) fn limit_to(&mut self, part: &PagePart) {
+        self.range = part.first..part.end;
+        (self.page, self.index, self.items) = (part.first, 0, None);
+    }
+
     /// Reads the page with the next item.
     fn turn(&mut self) -> Result<(), PagingError> {
         let page = self.page;
@@ -234,11 +264,6 @@ impl<P: Pages> PagingReader<P> {
         items.by_ref().take(read_before).for_each(drop);
         self.items = Some((items, read));
         Ok(())
-    }
-
-    /// True if a page with this number of items is the last one.
-    fn is_last(&self, items: usize) -> bool {
-        items == 0 || self.pages.page_size().is_some_and(|size| items < size)
     }
 }
 
@@ -261,7 +286,7 @@ impl<P: Pages> Reader for PagingReader<P> {
             let item = items.next();
             let at_its_end = items.len() == 0;
             self.index += u64::from(item.is_some());
-            if at_its_end && !self.is_last(size) {
+            if at_its_end && !self.pages.is_last(self.page, size) {
                 // A restart should not have to read an exhausted page again.
                 (self.page, self.index, self.items) = (self.page + 1, 0, None);
             }
@@ -305,14 +330,11 @@ impl<P: CountedPages> Splittable for PagingReader<P> {
 
     fn split(&mut self, parts: usize) -> Result<Vec<PagePart>, BoxError> {
         let count = self.pages.count().map_err(Into::into)?;
-        let begins: Vec<u64> = evenly(count, parts).collect();
-        let ends = begins.iter().skip(1).chain([&count]);
-        Ok(begins.iter().zip(ends).map(|(&first, &end)| PagePart { first, end }).collect())
+        Ok(PagePart::all(count, parts))
     }
 
     fn narrow(&mut self, part: PagePart) -> Result<(), BoxError> {
-        self.range = part.first..part.end;
-        (self.page, self.index, self.items) = (part.first, 0, None);
+        self.limit_to(&part);
         Ok(())
     }
 }
@@ -324,102 +346,5 @@ impl<P: Pages + fmt::Debug> fmt::Debug for PagingReader<P> {
             .field("position", &self.position())
             .field("range", &self.range)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::readers::ReaderExt;
-    use crate::readers::tests::{restarts_everywhere, splits_everywhere};
-
-    /// Numbers on pages; counts the requests, and fails those on request.
-    #[derive(Debug, Default)]
-    struct Numbers {
-        count: usize,
-        size: usize,
-        declared: bool,
-        requests: Vec<u64>,
-        fails_at: Option<usize>,
-    }
-
-    impl Pages for Numbers {
-        type Item = usize;
-        type Error = String;
-
-        fn read_page(&mut self, page: u64) -> Result<Vec<usize>, String> {
-            self.requests.push(page);
-            if self.fails_at == Some(self.requests.len()) {
-                return Err("503".into());
-            }
-            let first = usize::try_from(page).unwrap() * self.size;
-            Ok((first..self.count).take(self.size).collect())
-        }
-
-        fn page_size(&self) -> Option<usize> {
-            self.declared.then_some(self.size)
-        }
-    }
-
-    impl CountedPages for Numbers {
-        fn count(&mut self) -> Result<u64, String> {
-            Ok(self.count.div_ceil(self.size) as u64)
-        }
-    }
-
-    fn numbers(count: usize, size: usize, declared: bool) -> PagingReader<Numbers> {
-        PagingReader::new(Numbers { count, size, declared, ..Numbers::default() })
-    }
-
-    #[test]
-    fn every_item_is_read_once_and_a_restart_resumes_after_each_in_parts_too() {
-        for (count, declared) in [(0, true), (1, false), (6, true), (6, false), (7, true), (7, false)] {
-            let all: Vec<usize> = (0..count).collect();
-            restarts_everywhere(|| numbers(count, 3, declared), &all);
-            restarts_everywhere(|| numbers(count, 3, declared).prefetch(4), &all);
-            splits_everywhere(|| numbers(count, 3, declared));
-            splits_everywhere(|| numbers(count, 3, declared).counted().unwrap());
-        }
-    }
-
-    #[test]
-    fn no_page_is_requested_twice_nor_one_after_a_short_one() {
-        let mut declared = numbers(7, 3, true);
-        while declared.read().unwrap().is_some() {}
-        assert_eq!(declared.pages.requests, [0, 1, 2]);
-        let mut unknown = numbers(6, 3, false);
-        while unknown.read().unwrap().is_some() {}
-        assert_eq!(unknown.pages.requests, [0, 1, 2], "the empty one ends it");
-        let mut counted = numbers(6, 3, false).counted().unwrap();
-        while counted.read().unwrap().is_some() {}
-        assert_eq!(counted.pages.requests, [0, 1]);
-        let mut restarted = numbers(6, 3, false);
-        restarted.resume(PagePosition { page: 1, index: 0 }).unwrap();
-        restarted.read().unwrap();
-        assert_eq!(restarted.pages.requests, [1]);
-    }
-
-    #[test]
-    fn a_failed_page_is_read_when_the_reader_is_reopened() {
-        let mut reader = numbers(7, 3, true);
-        reader.pages.fails_at = Some(2);
-        for _ in 0..3 {
-            reader.read().unwrap();
-        }
-        let error = reader.read().unwrap_err();
-        assert_eq!(error.to_string(), "page 1: 503");
-        assert!(!reader.steps_over(&error));
-        let mut reopened = numbers(7, 3, true);
-        reopened.resume(reader.position()).unwrap();
-        assert_eq!(reopened.read().unwrap(), Some(3));
-        assert_eq!(reader.read().unwrap(), Some(3), "and when it is read again");
-    }
-
-    #[test]
-    fn a_page_that_lost_committed_items_is_refused() {
-        let mut reader = numbers(4, 3, true);
-        reader.resume(PagePosition { page: 1, index: 2 }).unwrap();
-        let error = reader.read().unwrap_err().to_string();
-        assert!(error.starts_with("page 1 has 1 items, but 2 of them were committed"), "{error}");
     }
 }

@@ -14,6 +14,7 @@ use super::ReadError;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use super::compressed::{self, Members};
 use super::magic;
+use super::member_starts::MemberStart;
 use crate::Progress;
 use crate::definition::resource_name;
 
@@ -22,6 +23,9 @@ const FRONT: usize = 4096;
 
 /// The number of bytes from which a text's encoding is detected.
 pub(crate) const ENCODED: usize = 32;
+
+/// The most bytes before a position that are hashed into it, and read again by a restart.
+pub(crate) const MOST_HASHED: usize = 64;
 
 /// The number of bytes of records after which a batch of detached records ends. Long records gain nothing
 /// from larger batches, which would hold a whole chunk in memory twice.
@@ -38,6 +42,10 @@ pub struct Identity {
     front: u64,
     /// The hash of those bytes.
     hash: u64,
+    /// For a position in a compressed file, where the member begins from which to decompress; `None` is the
+    /// first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    member: Option<MemberStart>,
 }
 
 /// A file that is read from the start, and decompressed if its name or its first bytes call for it.
@@ -49,6 +57,8 @@ pub(crate) struct Source {
     front: Box<[u8]>,
     /// The number of bytes returned so far, decompressed.
     given: u64,
+    /// The member to resume in.
+    member: Option<MemberStart>,
     /// The error that broke the stream. A decompressor that has failed may return anything if it is read
     /// again.
     broken: Option<(io::ErrorKind, String)>,
@@ -79,7 +89,7 @@ impl Source {
         let mut file = File::open(path).map_err(open)?;
         let length = file.metadata().map_err(open)?.len();
         let front = front(&mut file).map_err(open)?;
-        let identity = Identity { length, front: front.len() as u64, hash: hash(&front) };
+        let identity = Identity { length, front: front.len() as u64, hash: hash(&front), member: None };
         let stream = Stream::new(path, file, &front, &resource)?;
         Ok(Self {
             resource,
@@ -88,6 +98,7 @@ impl Source {
             identity,
             front,
             given: 0,
+            member: None,
             broken: None,
             #[cfg(test)]
             fails_at: None,
@@ -103,6 +114,7 @@ impl Source {
             identity: self.identity,
             front: Box::default(),
             given: 0,
+            member: None,
             broken: None,
             #[cfg(test)]
             fails_at: None,
@@ -117,14 +129,21 @@ impl Source {
     /// The identity of the file for a position at `byte`. The input after that byte may still be corrected,
     /// unless the file is compressed: its compressed bytes do not show where the position is.
     pub(crate) fn identity(&self, byte: u64) -> Identity {
+        #[cfg(any(feature = "gzip", feature = "zstd"))]
+        if let Stream::Compressed(members) = &self.stream {
+            let member = members.start_before(byte.saturating_sub(MOST_HASHED as u64));
+            return Identity { member, ..self.identity };
+        }
         match usize::try_from(byte).ok().and_then(|byte| self.front.get(..byte)) {
             Some(before) if self.is_plain() => Identity { front: byte, hash: hash(before), ..self.identity },
             _ => self.identity,
         }
     }
 
-    /// Returns an error unless this is the file of `identity`, which an earlier execution read up to `byte`.
-    pub(crate) fn check(&self, identity: Identity, byte: u64) -> Result<(), ReadError> {
+    /// Returns an error unless this is the file of `identity`, which an earlier execution read up to `byte`. The
+    /// next [`skip_to`](Self::skip_to) may then begin where `identity` says.
+    pub(crate) fn check(&mut self, identity: Identity, byte: u64) -> Result<(), ReadError> {
+        self.member = None;
         let known = usize::try_from(identity.front).ok().and_then(|front| self.front.get(..front));
         let Some(known) = known else {
             return Err(self.changed(byte, "it is shorter"));
@@ -135,6 +154,7 @@ impl Source {
         if self.is_plain() && self.length < byte {
             return Err(self.changed(byte, "it is shorter"));
         }
+        self.member = identity.member;
         Ok(())
     }
 
@@ -161,8 +181,8 @@ impl Source {
         matches!(self.stream, Stream::Plain(_))
     }
 
-    /// Moves to `byte` of the decompressed input. A plain file seeks there; a compressed file decompresses
-    /// everything from the current place up to it.
+    /// Moves to `byte` of the decompressed input. A plain file seeks there; a compressed file decompresses up to
+    /// it, from the current place or from the member that the identity named.
     pub(crate) fn skip_to(&mut self, byte: u64) -> Result<(), ReadError> {
         match &mut self.stream {
             Stream::Plain(file) => {
@@ -176,7 +196,7 @@ impl Source {
             }
             Stream::Nothing => {}
             #[cfg(any(feature = "gzip", feature = "zstd"))]
-            Stream::Compressed(_) => {}
+            Stream::Compressed(_) => self.go_to_member(byte)?,
         }
         let mut discarded = vec![0; 128 * 1024];
         while self.given < byte {
@@ -187,6 +207,31 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// Goes to the member that the identity named, or back to the first, if that brings it closer to `byte`.
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
+    fn go_to_member(&mut self, byte: u64) -> Result<(), ReadError> {
+        let named = self.member.take().filter(|member| member.byte <= byte).unwrap_or_default();
+        let is_on_the_way = named.byte <= self.given && self.given <= byte;
+        let Stream::Compressed(members) = &mut self.stream else { return Ok(()) };
+        if is_on_the_way || self.broken.is_some() {
+            return Ok(());
+        }
+        match members.go_to(named) {
+            Ok(true) => {
+                self.given = named.byte;
+                Ok(())
+            }
+            Ok(false) => {
+                let part = members.format().part();
+                Err(self.changed(
+                    byte,
+                    &format!("no {part} begins at byte {} of the file any more", named.stored),
+                ))
+            }
+            Err(source) => Err(ReadError::Io { resource: self.resource.clone(), byte, source }),
+        }
     }
 
     /// Reads at least one byte into `into`, or returns 0 at the end of the input.
@@ -375,15 +420,14 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// Returns the text from the start of the line that contains `place` to the end of `read`, without its line
+/// Returns the bytes from the start of the line that contains `place` to the end of `read`, without its line
 /// ending.
 #[cold]
-pub(super) fn line_around(read: &[u8], place: u64) -> Option<String> {
+pub(super) fn line_around(read: &[u8], place: u64) -> Option<&[u8]> {
     let place = usize::try_from(place).ok().filter(|place| *place < read.len())?;
     let begin = memchr::memrchr(b'\n', &read[..place]).map_or(0, |end| end + 1);
     let line = read[begin..].strip_suffix(b"\n").unwrap_or(&read[begin..]);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    Some(String::from_utf8_lossy(line).into_owned())
+    Some(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 #[cfg(all(test, feature = "gzip", feature = "zstd"))]

@@ -1,12 +1,31 @@
 //! Proves that a reader under test restarts after any item, and offers a reader that fails on request.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::*;
-use crate::definition::{BoxError, Reader, Splittable};
+use crate::definition::{BoxError, RateLimit, Reader, Splittable, StopSignal, Stopped};
+
+/// An input file of a test, removed at its end.
+pub(crate) struct Input(pub(crate) PathBuf);
+
+impl Input {
+    /// Creates a file whose name ends like this.
+    pub(crate) fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = std::env::temp_dir().join(format!("batch-input-{}-{name}", uuid::Uuid::new_v4()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
 
 /// Returns the position as a restart gets it.
 pub(crate) fn stored<R: Reader>(reader: &R) -> R::Position {
@@ -243,6 +262,68 @@ fn a_batch_ends_at_an_error_with_the_items_before_it_and_the_next_continues_or_t
     assert_eq!(items, [1, 2]);
 }
 
+/// Waits for its next item until the job is asked to stop.
+#[derive(Debug, Default)]
+struct Waiting(StopSignal);
+
+impl Reader for Waiting {
+    type Item = u32;
+    type Position = ();
+    type Error = Stopped;
+
+    fn stops_with(&mut self, stop: &StopSignal) {
+        self.0 = stop.clone();
+    }
+
+    fn read(&mut self) -> Result<Option<u32>, Stopped> {
+        self.0.pause(Duration::from_hours(1)).map(|()| None)
+    }
+
+    fn steps_over(&self, _: &Stopped) -> bool {
+        false
+    }
+
+    fn position(&self) {}
+
+    fn resume(&mut self, (): ()) -> Result<(), Stopped> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_adaptor_passes_the_stop_signal_on() {
+    fn ends<R: Reader>(mut reader: R) {
+        let stop = StopSignal::new();
+        reader.stops_with(&stop);
+        stop.raise();
+        let error = reader.read().map(|_| ()).unwrap_err().into();
+        assert!(crate::Failure::new(error).is_interrupted());
+    }
+    let waiting = Waiting::default;
+    ends(waiting().limit(1));
+    ends(waiting().skip_to(()));
+    ends(waiting().peekable());
+    ends(waiting().synchronized());
+    ends(waiting().throttled(&RateLimit::new(9, "1s").unwrap()));
+    ends(waiting().inspect(|_| {}));
+    ends(waiting().prefetch(1));
+    ends(Chain::new(waiting(), waiting()));
+    ends(Chain::new(VecReader::new(Vec::new()), waiting()));
+    ends(sorted_merge(waiting(), waiting(), |key| *key, |key| *key));
+    ends(sorted_merge(VecReader::new(vec![1]), waiting(), |key| *key, |key| *key));
+    ends(FilesReader::new(["a"], |_: &Path| Ok::<_, BoxError>(waiting())));
+}
+
+#[test]
+fn a_reader_that_waits_ahead_is_not_waited_for_when_it_is_no_longer_needed() {
+    let (mut reader, stop) =
+        (Chain::new(VecReader::new(vec![1]), Waiting::default()).prefetch(8), StopSignal::new());
+    reader.stops_with(&stop);
+    assert_eq!(reader.read().unwrap(), Some(1));
+    drop(reader);
+    assert!(!stop.is_raised());
+}
+
 /// Compiles only if every reader can move to another thread when its items can.
 #[expect(dead_code, reason = "compiling is the test")]
 fn all_readers_can_move_to_another_thread<T, I, J, E, P, R, S, O>()
@@ -261,6 +342,9 @@ where
     #[cfg(feature = "csv")]
     passes::<CsvReader<T>>();
     passes::<JsonLinesReader<T>>();
+    passes::<JsonArrayReader<T>>();
+    #[cfg(feature = "xml")]
+    passes::<XmlReader<T>>();
     passes::<SqliteReader<T>>();
     #[cfg(feature = "postgres")]
     passes::<PostgresReader<T>>();
@@ -271,7 +355,10 @@ where
     passes::<PagingReader<Counted<P>>>();
     passes::<FilesReader<R, O>>();
     passes::<Chain<R, S>>();
+    passes::<SortedMerge<R, R, u32, fn(&T) -> u32, fn(&T) -> u32>>();
+    passes::<Inspect<S, fn(&T)>>();
     passes::<Limit<S>>();
+    passes::<Throttled<S>>();
     passes::<SkipTo<R>>();
     passes::<Peekable<R>>();
     passes::<Prefetch<R>>();

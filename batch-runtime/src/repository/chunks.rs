@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::mirror::Mirror;
-use super::{ChunkError, Counters, SkippedItem};
+use super::{ChunkError, Counters, Reached, SkippedItem};
 use crate::definition::{ChunkTransaction, Failure};
 
 /// The record of a chunk, committed together with its rows.
@@ -23,6 +23,9 @@ pub struct ChunkRecord {
     /// The limit that the skips of this chunk are under, if other processes skip items of the same step. The caller sets it
     /// for each chunk.
     pub skip_room: Option<SkipRoom>,
+    /// How far the step execution is, for people in other processes. A session stores it with a chunk now and then: at the
+    /// [interval](super::Intervals::mirror) of its repository.
+    pub reached: Option<Reached>,
 }
 
 /// The room for the skips of a chunk of a partition: decided in the chunk's own transaction, because only there nobody else

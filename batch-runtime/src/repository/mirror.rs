@@ -102,6 +102,7 @@ impl Mirror {
                 counters: &record.counters,
                 context: &record.context,
                 job_context: job_context.as_deref(),
+                reached: record.reached,
             },
         )?;
         self.version += 1;

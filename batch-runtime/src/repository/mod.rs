@@ -15,6 +15,7 @@ mod columns;
 mod elsewhere;
 mod encoding;
 mod error;
+mod filter;
 mod key;
 mod launch;
 mod mirror;
@@ -22,8 +23,11 @@ mod model;
 mod owner;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod profile;
 mod request;
+mod running;
 pub mod sqlite;
+mod statistics;
 mod tending;
 pub mod work_queue;
 
@@ -42,15 +46,20 @@ pub use error::{ChunkError, RepositoryError};
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
-    Owner, OwnerState, PartitionExecution, Profile, Renamed, SkipPhase, SkippedItem, SkippedRow,
-    StepExecution, StoredParameter, UnfinishedStep,
+    Owner, OwnerState, PartitionExecution, Renamed, SkipPhase, SkippedItem, SkippedRow, StepExecution,
+    StoredParameter, UnfinishedStep,
 };
 
+pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
+pub use profile::{Advice, ComponentTime, Followed, Lever, Profile, StepUsage};
 pub(crate) use request::RUN_AGAIN;
 pub use request::{
-    Again, ExecutionFilter, ExecutionFinish, ExecutionLock, HeldLock, Holds, InstanceFilter, Intervals,
-    LaunchRequest, Launched, Ownership, Recovery, SoFar, StepCopy, StepFinish, StepRow, StepStart,
+    Again, ExecutionFinish, ExecutionLock, HeldLock, Holds, Intervals, LaunchRequest, Launched, Ownership,
+    Recovery, SoFar, StepCopy, StepFinish, StepRow, StepStart,
 };
+
+pub use running::{Reached, RunningPartitions, RunningStep};
+pub use statistics::{JobStatistics, Statistics, StepStatistics, Times, WorkStatistics};
 
 use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
 
@@ -62,6 +71,11 @@ pub(crate) const END_LOST: &str = "END_LOST";
 /// The name of a partition's step executions.
 pub(crate) fn partition_step_name(step: &str, number: u32) -> String {
     format!("{step}:partition{number}")
+}
+
+/// What the names of all its partitions begin with.
+fn partitions_of(step: &str) -> String {
+    format!("{step}:partition")
 }
 
 /// The record of all jobs. Threads share it; see the module for the promises of every implementation.
@@ -276,13 +290,13 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::NoSuchExecution`].
     fn execution(&self, id: ExecutionId) -> Result<JobExecution, RepositoryError>;
 
-    /// The executions, newest first.
+    /// The executions that match the filter, newest first.
     ///
     /// # Errors
     /// If the repository cannot be read.
     fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError>;
 
-    /// The number of executions that match the filter, regardless of its limit and offset.
+    /// The number of executions that match the filter, regardless of its page: `after`, limit and offset.
     ///
     /// # Errors
     /// If the repository cannot be read.
@@ -312,11 +326,39 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError>;
 
-    /// The items that the steps of an execution skipped, by step execution and in the order of the input.
+    /// Where the time of the partitions of a step went that ended in that execution.
     ///
     /// # Errors
     /// If the repository cannot be read.
-    fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError>;
+    fn partition_profiles(&self, execution: ExecutionId, step: &str)
+    -> Result<Vec<Profile>, RepositoryError>;
+
+    /// The last advice that a step of a job was given and has not followed yet.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn advice(&self, job: &str, step: &str) -> Result<Option<Advice>, RepositoryError>;
+
+    /// The skipped items that the filter selects, by step execution and in the order of the input.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchExecution`].
+    fn skipped_page(&self, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, RepositoryError>;
+
+    /// All items that the steps of an execution skipped, by step execution and in the order of the input.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchExecution`].
+    fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
+        self.skipped_page(&SkippedFilter::of(SkippedOf::Execution(execution)))
+    }
+
+    /// The step executions of these executions that are running, in the order they began, with how far they are. A partition
+    /// that no worker has begun is not running.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn running_steps(&self, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, RepositoryError>;
 
     /// The form of a step when the step execution began: see [`StepStart::form`].
     ///
@@ -334,6 +376,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     fn work_queue(&self) -> Option<&dyn WorkQueue> {
         None
     }
+
+    /// What all executions add up to, for metrics. Reads every row of executions and steps.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn statistics(&self) -> Result<Statistics, RepositoryError>;
 
     /// The greatest identifying `run.id` of the job's instances, which `--next` increments.
     ///

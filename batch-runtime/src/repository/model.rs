@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Profile, SkippedKey};
 use crate::definition::{Durability, ExecutionId, InstanceId, ParameterValue, StepExecutionId};
 
 /// The status of an execution, ordered from best to worst.
@@ -33,6 +34,24 @@ pub enum BatchStatus {
 }
 
 impl BatchStatus {
+    /// Every status, from best to worst.
+    ///
+    /// ```
+    /// use batch_runtime::repository::BatchStatus;
+    ///
+    /// assert!(BatchStatus::ALL.is_sorted());
+    /// ```
+    pub const ALL: [Self; 8] = [
+        Self::Completed,
+        Self::Starting,
+        Self::Started,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Failed,
+        Self::Abandoned,
+        Self::Unknown,
+    ];
+
     /// The value of the column `STATUS`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -65,19 +84,10 @@ impl FromStr for BatchStatus {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [
-            Self::Completed,
-            Self::Starting,
-            Self::Started,
-            Self::Stopping,
-            Self::Stopped,
-            Self::Failed,
-            Self::Abandoned,
-            Self::Unknown,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is not a batch status"))
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is not a batch status"))
     }
 }
 
@@ -252,17 +262,20 @@ pub struct SkippedRow {
     pub item: SkippedItem,
 }
 
-/// The time per activity of a step, in nanoseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Profile {
-    /// In the reader.
-    pub read: u64,
-    /// In the processors.
-    pub process: u64,
-    /// In the writers.
-    pub write: u64,
-    /// Making a chunk durable and committing it.
-    pub commit: u64,
+impl SkippedRow {
+    /// Its key, which comes before the next page of a list that it ends.
+    ///
+    /// ```
+    /// use batch_runtime::repository::{SkippedFilter, SkippedRow};
+    ///
+    /// fn next(filter: SkippedFilter, page: &[SkippedRow]) -> Option<SkippedFilter> {
+    ///     Some(SkippedFilter { after: Some(page.last()?.key()), ..filter })
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn key(&self) -> SkippedKey {
+        SkippedKey { step_execution: self.step_execution, sequence: self.sequence }
+    }
 }
 
 /// An instance: a job with its identifying parameters.
@@ -368,7 +381,7 @@ pub struct StepExecution {
     pub updated: Timestamp,
     /// Its counters.
     pub counters: Counters,
-    /// Its time per activity, known after its end.
+    /// Where its time went, known after its end.
     pub profile: Option<Profile>,
     /// Its context, including the checkpoint.
     pub context: ContextMap,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    BatchStatus, ContextMap, Counters, ExitStatus, JournalEntry, Owner, Profile, Renamed, UnfinishedStep,
+    BatchStatus, ContextMap, Counters, ExitStatus, JournalEntry, Owner, Profile, Reached, Renamed,
+    UnfinishedStep,
 };
 use crate::definition::{
     DatabaseHandle, Durability, ExecutionId, InstanceId, Parameters, StepExecutionId, StopSignal,
@@ -157,7 +158,7 @@ pub struct StepRow {
 /// The intervals at which a repository follows the commits of a step in another database.
 #[derive(Debug, Clone, Copy)]
 pub struct Intervals {
-    /// Between copies of the counters and contexts.
+    /// Between copies of the counters and contexts, and of how far a step is.
     pub mirror: std::time::Duration,
     /// Between checks for a requested stop.
     pub poll: std::time::Duration,
@@ -183,6 +184,8 @@ pub struct StepCopy<'a> {
     pub context: &'a str,
     /// The changed values of the job's context, encoded; the others stay.
     pub job_context: Option<&'a str>,
+    /// How far it is.
+    pub reached: Option<Reached>,
 }
 
 /// The outcome of a step execution.
@@ -213,30 +216,4 @@ pub struct ExecutionFinish {
     pub exit: ExitStatus,
     /// The changed values of the job's context; the others stay.
     pub context: Option<ContextMap>,
-}
-
-/// Selects the executions to list; all by default.
-#[derive(Debug, Clone, Default)]
-pub struct ExecutionFilter {
-    /// Only those of this job.
-    pub job: Option<String>,
-    /// Only those of this instance.
-    pub instance: Option<InstanceId>,
-    /// Only running ones.
-    pub running: bool,
-    /// The maximum number, newest first.
-    pub limit: Option<u32>,
-    /// The number to skip, for the next page of a list.
-    pub offset: u64,
-}
-
-/// Selects the instances to list; all by default.
-#[derive(Debug, Clone, Default)]
-pub struct InstanceFilter {
-    /// Only those of this job.
-    pub job: Option<String>,
-    /// The maximum number, newest first.
-    pub limit: Option<u32>,
-    /// The number to skip, for the next page of a list.
-    pub offset: u64,
 }

@@ -19,7 +19,8 @@ use crate::definition::{Durability, ExecutionId, StepExecutionId, StopSignal};
 pub(crate) const WORKER_LOST: &str = "WORKER_LOST";
 /// The exit code of a partition that a worker handed back because it drains.
 pub(crate) const HANDED_BACK: &str = "HANDED_BACK";
-/// The number of workers that a partition may lose in a row, without a commit in between, before it fails.
+/// The number of workers that a partition may lose in a row, without a commit in between, before it fails, and that a chunk
+/// of a step with `remote` may.
 pub(crate) const MOST_LOSSES: u32 = 3;
 
 /// The number of a worker in its repository.
@@ -127,8 +128,6 @@ pub struct Claim {
     pub ownership: Ownership,
     /// The crash that its commits must survive.
     pub durability: Durability,
-    /// The items that all partitions of the step have skipped so far.
-    pub skipped: u64,
     /// The context of the job.
     pub job_context: ContextMap,
     /// How long ago its step began, by the repository's clock.
@@ -156,6 +155,17 @@ pub struct WorkerRow {
     pub declined: Option<String>,
     /// Whether it is alive.
     pub state: OwnerState,
+}
+
+/// What became of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is alive, as far as anybody knows.
+    Lives,
+    /// It has ended in order, for example because it was drained.
+    Ended,
+    /// It died, or no longer renews its lease. Its name and its process follow, for messages.
+    Lost(String),
 }
 
 /// The queue of partitions in a repository. Every method is one transaction, as in [`Repository`](super::Repository).
@@ -202,6 +212,12 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     fn give_up(&self, worker: WorkerId, partition: StepExecutionId, why: &str)
     -> Result<(), RepositoryError>;
 
+    /// What became of a worker. One that the repository does not know has ended.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn fate(&self, worker: WorkerId) -> Result<Fate, RepositoryError>;
+
     /// The workers that have not ended.
     ///
     /// # Errors
@@ -220,6 +236,12 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the repository cannot be read.
     fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError>;
+
+    /// The items that all partitions of a step have skipped in the instance.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn skipped(&self, owner: Ownership, step: &str) -> Result<u64, RepositoryError>;
 
     /// The committed work of the partitions of a step in this execution, including that of lost workers.
     ///

@@ -11,8 +11,10 @@ use super::remote_chunks::RemoteChunks;
 use crate::definition::{ExecutionId, StopSignal};
 use crate::engine::ClaimedRunner;
 use crate::engine::remote::{
-    Ask, Secret, Served, StepHead, StepKey, asked, is_of_the_manager, key_of, short_reply,
+    Answer, Ask, Secret, Served, StepHead, StepKey, asked, is_of_the_manager, key_of, short_reply,
 };
+use crate::observe::spans;
+use crate::repository::work_queue::WorkerId;
 use crate::repository::{BatchStatus, Repository, RepositoryError};
 
 /// How many steps a slot keeps open.
@@ -34,6 +36,7 @@ pub(super) struct ChunkSlots<'w> {
     pub(super) runner: &'w ClaimedRunner,
     pub(super) chunks: &'w RemoteChunks,
     pub(super) drain: &'w StopSignal,
+    pub(super) id: WorkerId,
     /// The name of the worker, for messages.
     pub(super) name: String,
     pub(super) executions: Mutex<BTreeMap<i64, Looked>>,
@@ -141,23 +144,30 @@ impl ChunkSlots<'_> {
         let items = request.split_off(request.len() - items);
         let chunk = match &ask {
             Ask::Ready => None,
-            Ask::Chunk(chunk) => Some(chunk.clone()),
+            Ask::Chunk(chunk) => Some((chunk.number, chunk.turn)),
         };
-        let say = |why: Option<&str>| {
-            if let Some(reply) = short_reply(key, &execution.secret, chunk.as_ref(), why) {
+        let worker = self.id.0;
+        let say = |said: Answer| {
+            if let Some(reply) = short_reply(key, &execution.secret, &said) {
                 answer.send(reply);
+            }
+        };
+        let say_begun = || {
+            if let Some((number, turn)) = chunk {
+                say(Answer::Begun { number, turn, worker });
             }
         };
         let refuse = |why: &str| {
             tracing::warn!(job = head.job, step = head.path, why, "refused a chunk");
-            say(Some(why));
+            let number = chunk.map(|(number, _)| number);
+            say(Answer::Refused { number, worker, why: why.to_owned() });
             thread::sleep(AFTER_REFUSAL);
             Verdict::Settled
         };
         if head.build != self.chunks.build_name() {
             return refuse(&format!("{} is another build of the program", self.name));
         }
-        say(None);
+        say_begun();
         let sign_every = Duration::from_millis(head.sign_every);
         let at = open.iter().position(|step| step.key == key);
         let step = match at.and_then(|at| open.remove(at)) {
@@ -170,7 +180,7 @@ impl ChunkSlots<'_> {
         let outcome = loop {
             match step.outcomes.recv_timeout(sign_every) {
                 Ok(outcome) => break outcome,
-                Err(RecvTimeoutError::Timeout) => say(None),
+                Err(RecvTimeoutError::Timeout) => say_begun(),
                 Err(RecvTimeoutError::Disconnected) => {
                     break Outcome::Refused("its processors could not be kept open".to_owned());
                 }
@@ -181,7 +191,12 @@ impl ChunkSlots<'_> {
                 return refuse(&format!("{}: {why}", self.name));
             }
             Outcome::Served(Served::Answer(reply)) => answer.send(reply),
-            Outcome::Served(Served::Interrupted) => return Verdict::Again,
+            Outcome::Served(Served::Interrupted) => {
+                if let Some((number, _)) = chunk {
+                    say(Answer::GivenBack { number, worker });
+                }
+                return Verdict::Again;
+            }
         }
         open.push_back(step);
         if open.len() > MOST_OPEN {
@@ -201,15 +216,18 @@ impl ChunkSlots<'_> {
         let (requests, taken) = channel();
         let (says, outcomes) = channel();
         let thread = thread::Builder::new().name(format!("chunks of {}", head.path));
-        let spawned = thread.spawn_scoped(scope, move || {
-            let parts = (key, secret, self.chunks.carrier().longest(), self.name.clone());
-            let mut next = || taken.recv().ok();
-            // The slot waits for each outcome, unless it has ended.
-            let mut served = |served| drop(says.send(Outcome::Served(served)));
-            if let Err(why) = self.runner.serve(&head, parts, self.drain, &mut next, &mut served) {
-                let _ = says.send(Outcome::Refused(why));
-            }
-        });
+        let spawned = thread.spawn_scoped(
+            scope,
+            spans::carried(move || {
+                let parts = (key, secret, self.chunks.carrier().longest(), self.name.clone());
+                let mut next = || taken.recv().ok();
+                // The slot waits for each outcome, unless it has ended.
+                let mut served = |served| drop(says.send(Outcome::Served(served)));
+                if let Err(why) = self.runner.serve(&head, parts, self.drain, &mut next, &mut served) {
+                    let _ = says.send(Outcome::Refused(why));
+                }
+            }),
+        );
         if let Err(error) = spawned {
             tracing::warn!(%error, "no thread could be started for a step");
         }

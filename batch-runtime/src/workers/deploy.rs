@@ -1,5 +1,6 @@
 //! Says how workers are started.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub trait Deployer: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone)]
 pub struct LocalProcesses {
     program: PathBuf,
+    arguments: Vec<OsString>,
 }
 
 impl LocalProcesses {
@@ -34,14 +36,28 @@ impl LocalProcesses {
     /// # Errors
     /// If the system does not say which program this is.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()? })
+        Ok(Self { program: std::env::current_exe()?, arguments: Vec::new() })
+    }
+
+    /// Passes these to each worker, after `worker --attached`.
+    ///
+    /// ```
+    /// use batch_runtime::workers::LocalProcesses;
+    ///
+    /// let workers = LocalProcesses::new()?.arguments(["--log", "/var/log/etl.jsonl"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
     }
 }
 
 impl Deployer for LocalProcesses {
     fn command(&self, _number: u32, _place: usize) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(ATTACHED);
+        command.args(ATTACHED).args(&self.arguments);
         command
     }
 }

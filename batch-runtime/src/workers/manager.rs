@@ -151,6 +151,12 @@ impl Manager {
         self.fleet.clone()
     }
 
+    /// How long a step waits for a worker; `None` if as long as it takes.
+    #[cfg(feature = "remote-chunks")]
+    pub(super) fn most_wait(&self) -> Option<Duration> {
+        self.most_wait
+    }
+
     /// The queues in which it offers the partitions of a job, without those of nested jobs.
     #[must_use]
     pub fn queues(&self, job: &JobInfo) -> Vec<String> {

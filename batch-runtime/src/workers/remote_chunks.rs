@@ -33,6 +33,7 @@ pub struct RemoteChunks {
     carrier: Arc<dyn ChunkCarrier>,
     patience: Duration,
     build: Option<String>,
+    most_wait: Option<Duration>,
     /// The workers that are started for the chunks of a step.
     fleet: Option<Arc<Mutex<Fleet>>>,
 }
@@ -47,7 +48,7 @@ impl RemoteChunks {
     /// Chunks that this carrier carries.
     #[must_use]
     pub fn over(carrier: Arc<dyn ChunkCarrier>) -> Self {
-        Self { carrier, patience: PATIENCE, build: None, fleet: None }
+        Self { carrier, patience: PATIENCE, build: None, most_wait: None, fleet: None }
     }
 
     /// Sets how long an answer to a chunk may stay away before it is sent again (default: 30 seconds). A worker that works on
@@ -66,11 +67,20 @@ impl RemoteChunks {
         self
     }
 
+    /// Lets a step fail if a chunk that a worker was lost with has waited so long for another worker (default: it waits as
+    /// long as it takes). The manager never processes such a chunk itself, because it might end the manager too.
+    #[must_use]
+    pub fn wait_at_most(mut self, most: Duration) -> Self {
+        self.most_wait = Some(most);
+        self
+    }
+
     /// Has this manager start its workers when a step has chunks for them, and end them with the job. They need to know the
-    /// carrier as well, for example by `Manager::broker`.
+    /// carrier as well, for example by `Manager::broker`. A chunk waits for a worker as long as partitions do.
     #[must_use]
     pub fn started_by(mut self, manager: &Manager) -> Self {
         self.fleet = manager.fleet();
+        self.most_wait = manager.most_wait().or(self.most_wait);
         self
     }
 
@@ -103,6 +113,10 @@ impl RemoteChunks {
 
     pub(crate) fn patience_for_answers(&self) -> Duration {
         self.patience
+    }
+
+    pub(crate) fn most_wait(&self) -> Option<Duration> {
+        self.most_wait
     }
 
     pub(crate) fn build_name(&self) -> &str {

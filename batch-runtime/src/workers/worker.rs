@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
+#[cfg(feature = "remote-chunks")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -14,6 +16,7 @@ use super::orders::{CLAIMED, ENDED, JOINED, Order};
 use super::wake::Wake;
 use crate::definition::{ExecutionId, JobInfo, Parameters, StepExecutionId, StopSignal, parse_parameters};
 use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets, jobs_by_name};
+use crate::observe::spans;
 use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
 use crate::repository::{Ownership, Repository, RepositoryError};
 
@@ -240,7 +243,8 @@ impl Worker {
         let queues = self.queues();
         let Joined { id, lock } =
             queue.join(&NewWorker { queues: &queues, slots: self.slots, lost: &self.drain })?;
-        tracing::info!(worker = id.0, slots = self.slots, "worker started");
+        let _inside = spans::worker(id);
+        tracing::info!(slots = self.slots, "worker started");
         (self.hint)(&format!("{JOINED}{id}"));
         let working = Working {
             worker: &self,
@@ -251,6 +255,8 @@ impl Worker {
             held: Mutex::default(),
             busy: AtomicUsize::new(0),
             chunks: AtomicUsize::new(0),
+            #[cfg(feature = "remote-chunks")]
+            has_worked: AtomicBool::new(false),
             heard: Arc::default(),
             listening: OnceLock::new(),
             last_busy: Mutex::new(Instant::now()),
@@ -262,6 +268,7 @@ impl Worker {
             runner: &runner,
             chunks,
             drain: &self.drain,
+            id,
             name: format!("worker {id}"),
             executions: Mutex::default(),
         });
@@ -270,9 +277,10 @@ impl Worker {
         thread::scope(|scope| {
             #[cfg(feature = "remote-chunks")]
             if let Some(chunks) = &chunks {
-                (0..self.slots).for_each(|_| drop(scope.spawn(|| chunks.slot(&busy))));
+                (0..self.slots).for_each(|_| drop(scope.spawn(spans::carried(|| chunks.slot(&busy)))));
             }
-            let slots: Vec<_> = (0..self.slots).map(|_| scope.spawn(|| working.slot())).collect();
+            let slots: Vec<_> =
+                (0..self.slots).map(|_| scope.spawn(spans::carried(|| working.slot()))).collect();
             let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
                 self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
@@ -289,7 +297,7 @@ impl Worker {
             self.wake.wake();
         });
         drop(lock);
-        tracing::info!(worker = id.0, "worker ended");
+        tracing::info!("worker ended");
         Ok(())
     }
 }
@@ -307,6 +315,9 @@ struct Working<'w> {
     busy: AtomicUsize,
     /// The slots that process a chunk.
     chunks: AtomicUsize,
+    /// Whether any has processed one.
+    #[cfg(feature = "remote-chunks")]
+    has_worked: AtomicBool,
     /// The offers that no slot has looked for yet.
     heard: Arc<Mutex<Vec<Offer>>>,
     listening: OnceLock<Box<dyn Listening>>,
@@ -433,6 +444,10 @@ impl Working<'_> {
     fn note_chunk(&self, begins: bool) {
         if begins {
             self.chunks.fetch_add(1, Ordering::Relaxed);
+            // It has come as far as a worker can. If it ends now, that is no failed start.
+            if !self.has_worked.swap(true, Ordering::Relaxed) {
+                (self.worker.hint)(CLAIMED);
+            }
         } else {
             *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             self.chunks.fetch_sub(1, Ordering::Relaxed);

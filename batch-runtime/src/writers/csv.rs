@@ -1,16 +1,14 @@
 //! [`CsvWriter`] writes items of a serde type to a CSV file, one line per item.
 
-mod field;
-mod number;
-mod record;
-
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use self::field::Format;
-use self::record::Columns;
-use super::file::{Footer, TransactionalFile, forward_to_file, forward_to_partitions};
+use super::columns::{self, Columns, Format};
+use super::file::{
+    Footer, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
+    totals_in_footer,
+};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
@@ -23,6 +21,12 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new
 /// one takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not
 /// taken over, and other hard links keep the old content. A pipe or a device is refused.
+///
+/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a
+/// Zstandard frame for each chunk, so that what a chunk commits is whole. Every program that knows the format
+/// reads several of them as one file; a restart of our readers begins in the one that it stopped in. Small
+/// chunks compress badly: take some thousands of items, or
+/// [less compression](Self::compression_level) if the writer is the bottleneck.
 ///
 /// Fields are quoted where necessary, and where a reader might otherwise trim white space. `None` is empty,
 /// or a [marker](Self::null); the empty text of a `Some` is `""`. [`CsvReader`](crate::readers::CsvReader)
@@ -84,13 +88,6 @@ impl<T> CsvWriter<T> {
             columns: None,
             item: PhantomData,
         }
-    }
-
-    /// Allows the writer to replace an existing file of that name at the end of the step; otherwise such a
-    /// file is refused at the beginning.
-    pub fn overwrite(mut self, yes: bool) -> Self {
-        self.file.overwrite(yes);
-        self
     }
 
     /// Sets the delimiter between fields; a comma by default.
@@ -194,9 +191,9 @@ impl<T> CsvWriter<T> {
         }
         if !names.is_empty() {
             let columns = Columns { count: names.len(), names: Vec::new() };
-            let line = record::append(names, &self.format, &columns, self.file.buffer()?);
+            let line = columns::append(names, &self.format, &columns, self.file.buffer()?);
             line.map_err(|error| self.file.refused(0, error))?;
-            self.file.end_header();
+            self.file.end_header()?;
         }
         Ok(())
     }
@@ -208,7 +205,7 @@ impl<T> CsvWriter<T> {
         if self.columns.is_some() {
             return Ok(());
         }
-        let columns = record::columns(item, &self.format).map_err(|error| self.file.refused(1, error))?;
+        let columns = columns::columns(item, &self.format).map_err(|error| self.file.refused(1, error))?;
         if let Header::Given(names) = &self.header
             && names.len() != columns.count
         {
@@ -239,7 +236,7 @@ impl<T: Serializes> Writer for CsvWriter<T> {
         self.learn(first)?;
         self.begin()?;
         let (format, columns) = (&self.format, self.columns.get_or_insert_default());
-        self.file.add_records(items, |item, out| record::append(item, format, columns, out))
+        self.file.add_records(items, |item, out| columns::append(item, format, columns, out))
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
@@ -253,6 +250,9 @@ impl<T: Serializes> Writer for CsvWriter<T> {
 }
 
 forward_to_partitions!(CsvWriter);
+one_file!(CsvWriter);
+file_options!(CsvWriter);
+totals_in_footer!(CsvWriter);
 
 impl<T> fmt::Debug for CsvWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

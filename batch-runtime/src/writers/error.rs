@@ -108,6 +108,19 @@ pub enum WriteError {
         /// Its actual length in bytes.
         found: u64,
     },
+    /// The step has begun its file in another folder of that name, so it would not find what a partition writes here.
+    #[error(
+        "the manager writes {} in another folder than this worker, which does not find {} there: let both see one folder under \
+         the same path, such as a shared one, or write to a database",
+        Name(path),
+        Name(part)
+    )]
+    NotShared {
+        /// The file.
+        path: PathBuf,
+        /// What the step has begun.
+        part: PathBuf,
+    },
     /// The file is finished, but more items came.
     #[error(
         "{} was finished by an earlier execution and cannot take more items; did the input grow? start a new instance (`--next`)",

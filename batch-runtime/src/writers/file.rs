@@ -21,10 +21,15 @@
 //!   file.
 //! - The file is checked before the rename: a `.part` that has become another file is left alone.
 
+mod compression;
 mod copy;
 mod forward;
 mod lock;
+mod members;
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+mod members_tests;
 mod names;
+mod one_file;
 mod partition;
 mod place;
 #[cfg(test)]
@@ -35,14 +40,17 @@ mod rights;
 mod tests;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::forward::{forward_to_file, forward_to_partitions};
+use self::compression::{Compression, Encoder};
+pub(super) use self::forward::{file_options, forward_to_file, forward_to_partitions, totals_in_footer};
 use self::lock::{is_still, lock};
 use self::names::Tag;
+pub use self::one_file::FileWriter;
+pub(super) use self::one_file::{OneFile, Opened, Owner, one_file, refuse_same_name};
 use self::partition::Whole;
 pub use self::place::writable;
 use self::place::{folder_of, refuse, sync_folder};
@@ -70,6 +78,12 @@ pub struct FilePosition {
     /// The tag in the name of its unfinished form; `None` for one named `NAME.part`, as in older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tag: Option<Tag>,
+    /// How it is compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compression: Option<Compression>,
+    /// The number of bytes that follow in memory, before they are compressed; none at a commit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    buffered: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires it")]
@@ -96,6 +110,11 @@ pub(crate) struct TransactionalFile {
     state: State,
     /// The data not yet in the file.
     buffer: Vec<u8>,
+    /// The format that the name asks for, and its level.
+    compression: Option<Compression>,
+    level: Option<i32>,
+    /// Compresses the buffer on its way into the file.
+    encoder: Option<Encoder>,
     /// The length up to which the file is known to be correct.
     written: u64,
     /// True if a write failed, so that the file may be longer than `written`.
@@ -124,6 +143,9 @@ impl TransactionalFile {
     /// Touches nothing before [`open`](Self::open).
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
+            compression: Compression::of_name(&path),
+            level: None,
+            encoder: None,
             given: path.clone(),
             part: path.clone(),
             path,
@@ -149,6 +171,11 @@ impl TransactionalFile {
     /// Allows a fresh start to replace a file of that name at the end.
     pub(crate) fn overwrite(&mut self, yes: bool) {
         self.overwrite = yes;
+    }
+
+    /// Sets how much a compressed file is compressed.
+    pub(crate) fn compression_level(&mut self, level: i32) {
+        self.level = Some(level);
     }
 
     /// Sets the mark of the owner.
@@ -189,6 +216,8 @@ impl TransactionalFile {
     pub(crate) fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.buffer.clear();
         self.find(from)?;
+        self.prepare_compression(from)?;
+        self.check_shared()?;
         match from {
             None => self.begin()?,
             Some(position) => self.resume(position)?,
@@ -259,7 +288,7 @@ impl TransactionalFile {
     fn resume(&mut self, position: FilePosition) -> Result<(), WriteError> {
         let FilePosition { length: committed, records, finishing, header, .. } = position;
         (self.written, self.records, self.sealed, self.header) = (committed, records, finishing, header);
-        let options = OpenOptions::new().write(true).clone();
+        let options = OpenOptions::new().write(true).read(self.compression.is_some()).clone();
         let mut file = match lock(&self.part, &options, self.takes_over) {
             Ok(file) => file,
             Err(WriteError::Held { .. }) if self.takes_over && finishing => {
@@ -327,30 +356,6 @@ impl TransactionalFile {
         }
     }
 
-    fn flush(&mut self) -> Result<(), WriteError> {
-        if self.buffer.is_empty() && !self.torn {
-            return Ok(());
-        }
-        let (written, torn) = (self.written, self.torn);
-        let State::Open(file) = &mut self.state else {
-            return Err(WriteError::io("write", &self.part, io::Error::other("it was not opened")));
-        };
-        let done = if torn { cut(file, written) } else { Ok(()) }.and_then(|()| file.write_all(&self.buffer));
-        match done {
-            Ok(()) => {
-                self.torn = false;
-                self.unforced = true;
-                self.written += self.buffer.len() as u64;
-                self.buffer.clear();
-                Ok(())
-            }
-            Err(error) => {
-                self.torn = true;
-                Err(WriteError::io("write", &self.part, error))
-            }
-        }
-    }
-
     /// Hands everything to the operating system, and to the disk if the data must survive a crash of the
     /// machine.
     pub(crate) fn prepare(&mut self, durability: Durability) -> Result<(), WriteError> {
@@ -375,22 +380,25 @@ impl TransactionalFile {
 
     /// Returns the position to commit.
     pub(crate) fn position(&self) -> FilePosition {
-        FilePosition {
-            length: self.written + self.buffer.len() as u64,
-            records: self.records,
-            finishing: self.sealed,
-            header: self.header,
-            tag: self.tag,
-        }
+        let buffered = self.buffer.len() as u64;
+        // What the buffer takes in the file is known once it is compressed.
+        let (length, buffered) = match self.compression {
+            None => (self.written + buffered, 0),
+            Some(_) => (self.written, buffered),
+        };
+        let Self { records, sealed: finishing, header, tag, compression, .. } = *self;
+        FilePosition { length, records, finishing, header, tag, compression, buffered }
     }
 
     /// Rolls back to a position of this execution.
     pub(crate) fn rollback(&mut self, to: FilePosition) -> Result<(), WriteError> {
         (self.records, self.sealed, self.header) = (to.records, to.finishing, to.header);
         if let Some(kept) = to.length.checked_sub(self.written) {
+            let kept = kept + to.buffered;
             self.buffer.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         } else {
-            self.buffer.clear();
+            // What was buffered then is the beginning of the member that was written next.
+            self.buffer = self.read_back(to)?;
             self.written = to.length;
             self.torn = true;
         }
@@ -410,6 +418,7 @@ impl TransactionalFile {
             return Ok(());
         }
         self.flush()?;
+        self.complete_members()?;
         self.force(durability, File::sync_all)?;
         self.sealed = true;
         Ok(())

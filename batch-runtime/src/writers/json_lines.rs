@@ -6,7 +6,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use super::file::{Footer, Refusal, TransactionalFile, forward_to_file, forward_to_partitions};
+use super::file::{
+    Footer, Refusal, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
+    totals_in_footer,
+};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
@@ -22,6 +25,12 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one
 /// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over,
 /// and other hard links keep the old content. A pipe or a device is refused.
+///
+/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a
+/// Zstandard frame for each chunk, so that what a chunk commits is whole. Every program that knows the format
+/// reads several of them as one file; a restart of our readers begins in the one that it stopped in. Small
+/// chunks compress badly: take some thousands of items, or
+/// [less compression](Self::compression_level) if the writer is the bottleneck.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::JsonLinesWriter};
@@ -58,13 +67,6 @@ impl<T> JsonLinesWriter<T> {
         Self { file: TransactionalFile::new(path.into()), header: None, footer: None, item: PhantomData }
     }
 
-    /// Allows the writer to replace an existing file of that name at the end of the step; otherwise such a
-    /// file is refused at the beginning.
-    pub fn overwrite(mut self, yes: bool) -> Self {
-        self.file.overwrite(yes);
-        self
-    }
-
     /// Adds this line before the first item, verbatim.
     pub fn header(mut self, line: impl Into<String>) -> Self {
         self.header = Some(line.into());
@@ -75,19 +77,6 @@ impl<T> JsonLinesWriter<T> {
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self
-    }
-
-    /// Appends the header if the file is still empty.
-    fn begin(&mut self) -> Result<(), WriteError> {
-        if let Some(header) = &self.header
-            && self.file.is_empty()
-        {
-            let out = self.file.buffer()?;
-            out.extend_from_slice(header.as_bytes());
-            out.push(b'\n');
-            self.file.end_header();
-        }
-        Ok(())
     }
 }
 
@@ -101,7 +90,7 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
-        self.begin()?;
+        self.file.head(self.header.as_deref(), "\n")?;
         self.file.add_records(items, |item, out| exact::append(item, out).map(|()| out.push(b'\n')))
     }
 
@@ -109,13 +98,16 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
         if self.file.is_sealed() {
             return Ok(());
         }
-        self.begin()?;
+        self.file.head(self.header.as_deref(), "\n")?;
         self.file.end(self.footer.as_deref(), "\n")?;
         self.file.seal(durability)
     }
 }
 
 forward_to_partitions!(JsonLinesWriter);
+one_file!(JsonLinesWriter);
+file_options!(JsonLinesWriter);
+totals_in_footer!(JsonLinesWriter);
 
 impl<T> fmt::Debug for JsonLinesWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! Hands every item to two writers, for `(save, audit)` in place of a writer.
 
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Of, Partitionable, Writer};
+use crate::engine::in_writer;
 
 /// Writes each chunk with both writers, in one transaction; nest it for more:
 /// `Both::new(a, Both::new(b, c))`.
@@ -39,6 +40,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
         format!("({}, {})", A::kind(), B::kind())
     }
 
+    const PARTS: usize = A::PARTS + B::PARTS;
     const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
     const WRITES_IN: Option<Of> = Of::either(A::WRITES_IN, B::WRITES_IN);
 
@@ -64,19 +66,19 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     }
 
     fn write(&mut self, items: &[A::Item], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
-        self.first.write(items, tx).map_err(Into::into)?;
-        self.second.write(items, tx).map_err(Into::into)
+        in_writer(0, || self.first.write(items, tx)).map_err(Into::into)?;
+        in_writer(A::PARTS, || self.second.write(items, tx)).map_err(Into::into)
     }
 
     /// If both arrange the items, the second has the last word.
     fn arrange(&mut self, items: &mut Arranged<'_, A::Item>) {
-        self.first.arrange(items);
-        self.second.arrange(items);
+        in_writer(0, || self.first.arrange(items));
+        in_writer(A::PARTS, || self.second.arrange(items));
     }
 
     fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
-        self.first.prepare(durability).map_err(Into::into)?;
-        self.second.prepare(durability).map_err(Into::into)
+        in_writer(0, || self.first.prepare(durability)).map_err(Into::into)?;
+        in_writer(A::PARTS, || self.second.prepare(durability)).map_err(Into::into)
     }
 
     fn position(&self) -> Self::Position {

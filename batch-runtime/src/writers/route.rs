@@ -2,7 +2,7 @@
 //! place of a writer.
 
 mod arms;
-mod group;
+pub(super) mod group;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,6 +12,7 @@ use self::group::{permute, places_by_arm, runs};
 use crate::definition::{
     Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Of, Partitionable, Writer,
 };
+use crate::engine::in_writer;
 
 /// Hands each item to one of several writers, all in one transaction.
 ///
@@ -83,6 +84,8 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
         format!("match {{ {} }}", A::kinds().join(", "))
     }
 
+    /// The classifier is the first.
+    const PARTS: usize = 1 + A::PARTS;
     const GOES_BACK: bool = A::GOES_BACK;
     const WRITES_IN: Option<Of> = A::WRITES_IN;
 
@@ -107,7 +110,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
         // the chunk, or in another order if a second writer of the chunk arranged them.
         self.choose(items)?;
         for (arm, run) in runs(&self.chosen) {
-            self.arms.write(arm, &items[run], tx)?;
+            in_writer(1, || self.arms.write(arm, &items[run], tx))?;
         }
         Ok(())
     }
@@ -122,12 +125,12 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
             permute(items, &mut self.chosen, &mut self.places);
         }
         for (arm, run) in runs(&self.chosen) {
-            self.arms.arrange(arm, &mut items.part(run));
+            in_writer(1, || self.arms.arrange(arm, &mut items.part(run)));
         }
     }
 
     fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
-        self.arms.prepare(durability)
+        in_writer(1, || self.arms.prepare(durability))
     }
 
     fn position(&self) -> A::Position {

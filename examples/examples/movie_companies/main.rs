@@ -1,10 +1,11 @@
-//! Loads companies from a paged HTTP API: page by page, and with eight partitions of pages at a time.
+//! Loads companies from a paged HTTP interface: page by page, and with eight partitions of pages at a time.
 //!
-//! `movie_companies [COMPANIES [MILLISECONDS]]` runs the server itself (`server.rs`), with 20 companies per page and this
-//! delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.
+//! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies per page and
+//! this delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.
 //!
-//! Now and then the server answers 503. `retry` then waits and reopens the reader at its position, on that page; no
-//! company is lost or loaded twice.
+//! Now and then the server is too busy, or, if FAULT says so, its answers are `cut` off or `slow`. The page is then requested
+//! again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the pages are read, and the
+//! job fails instead of missing another one.
 
 mod server;
 
@@ -14,11 +15,12 @@ use std::time::Duration;
 
 use batch_runtime::operator::{JobOperator, OperatorError};
 use batch_runtime::prelude::*;
-use batch_runtime::readers::{CountedPages, Pages, PagingReader, Prefetch};
+use batch_runtime::readers::Prefetch;
+use batch_runtime::readers::http::numbered;
 use batch_runtime::repository::sqlite::SqliteRepository;
 use batch_runtime::repository::{BatchStatus, RepositoryError};
 
-use server::{PAGE, Server};
+use server::{Fault, PAGE, Server};
 
 #[derive(Debug, Clone, Deserialize)]
 struct Company {
@@ -32,55 +34,16 @@ struct Located {
     country: &'static str,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum ApiError {
-    #[error("the server is too busy")]
-    Busy,
-    #[error("the server does not answer")]
-    Http(#[source] ureq::Error),
-    #[error("the server sent an unexpected answer")]
-    Json(#[from] serde_json::Error),
+/// All readers share its connections. A busy server is asked again after at most 20 ms, a slow one after a second.
+#[resource]
+fn api(url: String) -> Http {
+    Http::new(url).timeout("1s").retry(5, "20ms")
 }
 
-impl From<ureq::Error> for ApiError {
-    fn from(error: ureq::Error) -> Self {
-        if matches!(error, ureq::Error::StatusCode(503)) { Self::Busy } else { Self::Http(error) }
-    }
-}
-
-/// A client whose connection stays open between requests.
-struct Api {
-    agent: ureq::Agent,
-    url: String,
-}
-
-impl Api {
-    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        let mut response = self.agent.get(format!("{}/{path}", self.url)).call()?;
-        Ok(serde_json::from_str(&response.body_mut().read_to_string()?)?)
-    }
-}
-
-impl Pages for Api {
-    type Item = Company;
-    type Error = ApiError;
-
-    fn read_page(&mut self, page: u64) -> Result<Vec<Company>, ApiError> {
-        self.get(&format!("companies?page={page}"))
-    }
-}
-
-/// The number of pages, which allows reading them in partitions.
-impl CountedPages for Api {
-    fn count(&mut self) -> Result<u64, ApiError> {
-        self.get("pages")
-    }
-}
-
-/// Reads the companies. The next page is fetched while the current one is processed and written.
+/// Reads the companies. The next page is requested while the current one is processed and written.
 #[reader]
-fn companies(url: String) -> Prefetch<PagingReader<Api>> {
-    PagingReader::new(Api { agent: ureq::agent(), url }).prefetch(40)
+fn companies(api: &Http) -> Prefetch<HttpPages<Company>> {
+    api.get("companies").items("/companies").pages(numbered("page").size_is(20).total("/total")).prefetch(40)
 }
 
 /// Asks another service about twenty companies at once; a sleep simulates its answer.
@@ -109,18 +72,13 @@ fn create(table: &str, tx: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 /// Before: page by page.
-#[step(chunk = 100, retry(ApiError::Busy, limit = 5, backoff = exponential("5ms", max = "1s", jitter)))]
+#[step(chunk = 100)]
 fn load_sequentially() {
     companies | locate | save(table = "company_sequential")
 }
 
 /// After: eight ranges of pages in parallel.
-#[step(
-    chunk = 100,
-    partitions = 8,
-    threads = 8,
-    retry(ApiError::Busy, limit = 5, backoff = exponential("5ms", max = "1s", jitter)),
-)]
+#[step(chunk = 100, partitions = 8, threads = 8)]
 fn load_partitions() {
     companies | locate | save(table = "company_partitioned")
 }
@@ -139,14 +97,15 @@ fn partitioned(_companies: u64, #[param(identifying = false)] url: String) {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
-    let companies = arguments.next().unwrap_or(Ok(7_000))?;
-    let delay = Duration::from_millis(arguments.next().unwrap_or(Ok(20))?);
+    let mut arguments = std::env::args().skip(1);
+    let companies = arguments.next().map_or(Ok(7_000), |argument| argument.parse::<u64>())?;
+    let delay = Duration::from_millis(arguments.next().map_or(Ok(20), |argument| argument.parse())?);
+    let fault = arguments.next().map_or(Ok(Fault::Busy), |argument| argument.parse())?;
     let operator = JobOperator::new(Arc::new(SqliteRepository::open("batch.db")?));
     let pages = companies.div_ceil(PAGE);
 
     for (name, partitions) in [("sequential", 1), ("partitioned", 8)] {
-        let server = Server::start(companies, delay)?;
+        let server = Server::start(companies, delay, fault)?;
         let launch = match partitions {
             1 => sequential(companies, server.url()),
             _ => partitioned(companies, server.url()),
@@ -167,7 +126,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             load.counters.write,
             load.elapsed,
             100.0 * (load.elapsed.as_secs_f64() / limit.as_secs_f64() - 1.0),
-            server.refused(),
+            server.failed(),
         );
     }
     Ok(())

@@ -15,3 +15,4 @@ mod program;
 mod readme;
 mod state;
 mod transaction_files;
+mod weekly_top_user;

@@ -44,6 +44,30 @@ fn both_ways_load_every_company_once_and_retry_pages_answered_with_503() {
 }
 
 #[test]
+fn answers_that_are_cut_off_or_too_slow_are_requested_again() {
+    for fault in ["cut", "slow"] {
+        let folder = Folder::new();
+        let ran = folder.run("movie_companies", ["1205", "1", fault]).ended_with(0);
+        for job in ["sequential", "partitioned"] {
+            assert_eq!(
+                rows(&folder.database(), &format!("company_{job}")),
+                expected(1_205),
+                "{job}, {fault}"
+            );
+            let line = line(&ran, job);
+            assert!(line.contains("; 2 pages retried"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn pages_that_shift_fail_the_job_instead_of_losing_a_company() {
+    let folder = Folder::new();
+    let ran = folder.run("movie_companies", ["1205", "1", "shifting"]).ended_with(1);
+    assert!(ran.err.contains("the total was 1205 and is now 1204: the pages have changed"), "{ran:?}");
+}
+
+#[test]
 fn killed_in_the_middle_of_its_partitions_it_loads_every_company_once() {
     let folder = Folder::new();
     let begun = "SELECT count(*) > 2 FROM BATCH_STEP_EXECUTION

@@ -1,7 +1,11 @@
 //! A stop while a step waits for a retry.
 
+use std::time::Duration;
+
+use batch_runtime::engine::RunOptions;
 use batch_runtime::prelude::*;
 use batch_runtime::repository::BatchStatus;
+use batch_runtime::{StopSignal, Stopped};
 
 use super::script::*;
 use crate::support::{World, step, summed};
@@ -73,4 +77,79 @@ fn during_the_search_for_a_bad_item_it_leaves_no_half_chunk() {
     let report = world.completes(&search_job());
     assert_eq!(world.numbers("SELECT number FROM saved"), without(20, &[]));
     assert_eq!(summed(step(&report, "search")).skips(), 0);
+}
+
+/// Waits for an hour after the tenth number, and asks the job to stop.
+#[derive(Default)]
+struct Waiting {
+    number: i64,
+    stop: StopSignal,
+}
+
+impl Reader for Waiting {
+    type Item = i64;
+    type Position = i64;
+    type Error = Stopped;
+
+    fn stops_with(&mut self, stop: &StopSignal) {
+        self.stop = stop.clone();
+    }
+
+    fn read(&mut self) -> Result<Option<i64>, Stopped> {
+        if self.number == 10 {
+            self.stop.raise();
+            self.stop.pause(Duration::from_hours(1))?;
+        }
+        self.number += 1;
+        Ok(Some(self.number))
+    }
+
+    fn steps_over(&self, _: &Stopped) -> bool {
+        false
+    }
+
+    fn position(&self) -> i64 {
+        self.number
+    }
+
+    fn resume(&mut self, position: i64) -> Result<(), Stopped> {
+        self.number = position;
+        Ok(())
+    }
+}
+
+#[reader]
+fn waiting() -> Waiting {
+    Waiting::default()
+}
+
+#[step(chunk = 4)]
+fn alone() {
+    waiting | save
+}
+
+#[step(chunk = 4, threads = 3, skip(Stopped), retry(Stopped, limit = 100))]
+fn on_threads() {
+    waiting | save
+}
+
+#[job]
+fn waiting_alone() {
+    alone;
+}
+
+#[job]
+fn waiting_on_threads() {
+    on_threads;
+}
+
+#[test]
+fn while_a_reader_waits_it_is_no_failure() {
+    let world = World::new();
+    let report = world.run_with(&waiting_alone(), &RunOptions::default());
+    assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);
+    assert_eq!(world.numbers("SELECT number FROM saved"), [1, 2, 3, 4, 5, 6, 7, 8]);
+    // Here the reader is ahead, so that how much is committed by then differs.
+    let report = World::new().run_with(&waiting_on_threads(), &RunOptions::default());
+    assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);
 }

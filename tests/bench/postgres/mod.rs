@@ -25,7 +25,7 @@ pub(crate) use pages::{pages, pages_of_a_join};
 pub(crate) use small::{all_of_a_thousand, empty_chunk, first_of_a_thousand};
 
 /// A server with room for the rows of a benchmark. `fsync` makes its commits survive a crash of the machine.
-fn server(fsync: bool) -> Outcome<Server> {
+pub(crate) fn server(fsync: bool) -> Outcome<Server> {
     let settings = [
         ("shared_buffers", "512MB"),
         ("max_wal_size", "8GB"),

@@ -292,7 +292,12 @@ fn a_chunk_under_way_is_waited_for_or_ended_by_a_takeover_and_never_doubled() {
         let (committed, seen) = std::sync::mpsc::channel();
         let owner = std::thread::spawn(move || {
             for position in from + 1.. {
-                if let Err(error) = commit::<Schema>(&mut step, position) {
+                // A takeover ends the session of the owner; the engine then tries again with another one.
+                let mut attempt = commit::<Schema>(&mut step, position);
+                while let Err(ChunkError::Again(_)) = attempt {
+                    attempt = commit::<Schema>(&mut step, position);
+                }
+                if let Err(error) = attempt {
                     return error;
                 }
                 let _ = committed.send(position);

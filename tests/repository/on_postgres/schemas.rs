@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use batch_runtime::ExecutionId;
 use batch_runtime::postgres::{Postgres, Session};
 use batch_runtime::repository::postgres::PostgresRepository;
-use batch_runtime::repository::{ChunkRecord, encode_context};
+use batch_runtime::repository::{BatchStatus, ChunkRecord, ExecutionFilter, encode_context};
 use batch_tests::postgres::{Options, Server};
 
 use super::{open, refusal, schema};
 use crate::place::{Place, Repo};
+use crate::postgres::Schema;
 use crate::support::*;
 
 /// Runs a job through everything that a repository writes, with a death in between.
@@ -34,7 +36,7 @@ fn a_schema_of_any_name_holds_a_repository_of_its_own() {
         let repository = open(&format!("{}?schema={}", place.url(), escaped.concat()));
         use_all(&repository);
         let tables = place.connect().query("SELECT tablename FROM pg_tables WHERE schemaname = $1", &[&name]);
-        assert_eq!(tables.unwrap().len(), 16, "{name}");
+        assert_eq!(tables.unwrap().len(), 18, "{name}");
     }
     assert!(place.tables().is_empty(), "nothing is in the schema `public`");
     let schemas =
@@ -68,6 +70,74 @@ fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
         assert!(error.contains("use a newer program, or another `?schema=`"), "{error}");
     }
     assert_eq!(place.dump(), before);
+}
+
+/// The version of the schema that this program writes.
+const VERSION: usize = SCRIPTS.len();
+/// What makes each version from the one before; the first needs the tables of Spring Batch.
+const SCRIPTS: [&str; 3] = [
+    include_str!("../../../batch-runtime/src/repository/schema/postgres_1.sql"),
+    include_str!("../../../batch-runtime/src/repository/schema/postgres_2.sql"),
+    include_str!("../../../batch-runtime/src/repository/schema/postgres_3.sql"),
+];
+
+/// Makes a repository as an earlier version of this program left it, with one failed execution.
+pub(super) fn of_version(version: usize, place: &Schema) {
+    let spring = include_str!("../../../batch-runtime/src/repository/schema/postgres_spring.sql");
+    for script in [spring].iter().chain(&SCRIPTS[..version]) {
+        place.sql(&script.replace('@', ""));
+    }
+    place.sql(&format!(
+        "INSERT INTO BATCH_SCHEMA VALUES ({version}, 'b2a1c0de-0000-4000-8000-000000000000');
+         INSERT INTO BATCH_JOB_INSTANCE VALUES (nextval('BATCH_JOB_INSTANCE_SEQ'), 0, 'other', 'key');
+         INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, CREATE_TIME, STATUS)
+             SELECT nextval('BATCH_JOB_EXECUTION_SEQ'), 0, JOB_INSTANCE_ID, '2024-01-31 08:30:00.123', 'FAILED'
+             FROM BATCH_JOB_INSTANCE"
+    ));
+}
+
+#[test]
+fn a_repository_of_any_earlier_version_is_updated_and_keeps_its_data() {
+    let columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
+                   WHERE table_schema = 'public' ORDER BY table_name, ordinal_position";
+    let indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname";
+    let Some(new) = schema() else { return };
+    new.open();
+    let opens = [PostgresRepository::open, PostgresRepository::open_existing];
+    for (version, open) in (1..VERSION).flat_map(|version| opens.map(|open| (version, open))) {
+        let Some(place) = schema() else { return };
+        of_version(version, &place);
+        let repository: Repo = Arc::new(open(&place.database()).unwrap());
+        for query in [columns, indexes] {
+            assert_eq!(place.rows(query), new.rows(query), "from version {version}");
+        }
+        let schema = place.rows("SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA");
+        assert_eq!(schema, [format!("{VERSION}|b2a1c0de-0000-4000-8000-000000000000")]);
+        assert_eq!(repository.execution(ExecutionId(1)).unwrap().status, BatchStatus::Failed);
+        assert_eq!(launch(&repository).ownership.execution, ExecutionId(2));
+    }
+}
+
+#[test]
+fn a_repository_of_any_earlier_version_can_be_read_by_those_who_may_not_write() {
+    for version in 1..VERSION {
+        let Some(place) = schema() else { return };
+        of_version(version, &place);
+        let url = format!("{}?options=-c%20default_transaction_read_only%3Don", place.url());
+        let reading = PostgresRepository::open_existing(&Postgres::at(&url)).unwrap();
+        let reading: Repo = Arc::new(reading);
+        let execution = reading.execution(ExecutionId(1)).unwrap();
+        assert_eq!(execution.instance.job, "other");
+        assert_eq!(reading.executions(&ExecutionFilter::default()).unwrap(), [execution]);
+        assert!(reading.steps(ExecutionId(1)).unwrap().is_empty());
+        assert!(reading.skipped_items(ExecutionId(1)).unwrap().is_empty());
+        place.sql(
+            "INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, VERSION, STEP_NAME, JOB_EXECUTION_ID, CREATE_TIME, START_TIME, STATUS)
+             VALUES (1, 0, 'step', 1, now(), now(), 'STARTED')",
+        );
+        assert_eq!(reading.running_steps(&[ExecutionId(1)]).unwrap()[0].name, "step");
+        assert_eq!(place.rows("SELECT VERSION FROM BATCH_SCHEMA"), [version.to_string()]);
+    }
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Workers on a server: their leases, and answers that are lost.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use batch_runtime::StopSignal;
-use batch_runtime::postgres::{Postgres, Session};
-use batch_runtime::repository::postgres::PostgresRepository;
+use batch_runtime::postgres::Session;
 use batch_runtime::repository::work_queue::{Claimed, Tend};
 use batch_runtime::repository::{BatchStatus, OwnerState};
 use batch_tests::postgres::{Options, Server};
@@ -14,6 +12,7 @@ use nix::sys::signal::Signal;
 
 use super::leases::{LEASE, lease, until};
 use super::schema;
+use super::schemas::of_version;
 use crate::place::{OWNER_OF, Place, Repo};
 use crate::postgres::Schema;
 use crate::processes::Owner;
@@ -263,19 +262,9 @@ fn two_managers_that_lose_the_same_workers_get_back_what_is_theirs() {
 }
 
 #[test]
-fn a_repository_of_the_version_before_goes_on_and_can_be_read_by_those_who_may_not_write() {
+fn a_repository_of_the_version_without_workers_takes_them_after_its_update() {
     let Some(place) = schema() else { return };
-    let spring = include_str!("../../../batch-runtime/src/repository/schema/postgres_spring.sql");
-    let first = include_str!("../../../batch-runtime/src/repository/schema/postgres_1.sql");
-    place.sql(&spring.replace('@', ""));
-    place.sql(&first.replace('@', ""));
-    place.sql("INSERT INTO BATCH_SCHEMA VALUES (1, 'x')");
-    let url = format!("{}?options=-c%20default_transaction_read_only%3Don", place.url());
-    let reading = PostgresRepository::open_existing(&Postgres::at(&url)).unwrap();
-    let reading: Repo = Arc::new(reading);
-    assert!(reading.job_names().unwrap().is_empty());
-    assert_eq!(place.rows("SELECT VERSION FROM BATCH_SCHEMA"), ["1"]);
+    of_version(1, &place);
     let manager = Manager::offering(&place, 1);
-    assert_eq!(place.rows("SELECT VERSION FROM BATCH_SCHEMA"), ["2"]);
     manager.tend_as(&Tend { ends: true, ..TEND });
 }

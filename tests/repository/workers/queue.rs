@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 
 use batch_runtime::Durability;
-use batch_runtime::repository::work_queue::{Claimed, Tend};
+use batch_runtime::repository::work_queue::{Claimed, Fate, Tend, WorkerId};
 use batch_runtime::repository::{ChunkRecord, ContextMap, OwnerState, RepositoryError, encode_context};
 
 use super::*;
@@ -24,6 +24,7 @@ every_kind![
     a_partition_that_was_not_begun_waits_for_its_manager,
     a_worker_that_drains_takes_nothing_more,
     workers_are_listed_with_what_they_hold_until_they_end,
+    a_worker_that_ended_in_order_is_told_from_one_that_was_lost,
     eight_workers_that_claim_two_hundred_partitions_at_once_take_each_once,
 ];
 
@@ -39,7 +40,8 @@ fn a_worker_takes_a_partition_with_all_that_it_needs_to_run_it<P: Place>(place: 
     assert_eq!(claim.partition, partitions[0]);
     assert_eq!((claim.queue.as_str(), claim.job.as_str(), claim.step.as_str()), (QUEUE, "load", "step"));
     assert_eq!((claim.ownership, claim.durability), (manager.owner(), Durability::Process));
-    assert_eq!((claim.job_context.clone(), claim.skipped), (context(3), 0));
+    assert_eq!(claim.job_context, context(3));
+    assert_eq!(queue(&worker.repository).skipped(claim.ownership, "step").unwrap(), 0);
     assert!(claim.step_age < std::time::Duration::from_mins(1), "{:?}", claim.step_age);
     assert!(!claim.step_age.is_zero());
     assert_eq!(queue(&worker.repository).job_context(claim.ownership).unwrap(), context(3));
@@ -232,7 +234,7 @@ fn a_worker_that_drains_takes_nothing_more<P: Place>(place: &P) {
     drop(joined);
     assert!(!ours.drain(id).unwrap());
     assert!(queue(&repository).drains(id).unwrap());
-    assert!(!ours.drain(batch_runtime::repository::work_queue::WorkerId(99)).unwrap());
+    assert!(!ours.drain(WorkerId(99)).unwrap());
 }
 
 fn workers_are_listed_with_what_they_hold_until_they_end<P: Place>(place: &P) {
@@ -256,6 +258,28 @@ fn workers_are_listed_with_what_they_hold_until_they_end<P: Place>(place: &P) {
     second.complete(&claims[1]);
     let rows = queue(&manager.repository).workers().unwrap();
     assert_eq!(rows[0].holds, ["step:partition0"]);
+}
+
+fn a_worker_that_ended_in_order_is_told_from_one_that_was_lost<P: Place>(place: &P) {
+    let repository = place.open();
+    let (first, second) = (Worker::of(place), Worker::of(place));
+    let (ended, lost) = (first.id(), second.id());
+    let fate = |worker| queue(&repository).fate(worker).unwrap();
+    assert_eq!((fate(ended), fate(lost)), (Fate::Lives, Fate::Lives));
+    drop(first.joined);
+    // Somebody who found it dead has said so.
+    let declare = match P::KIND {
+        "sqlite" => format!("UPDATE BATCH_PROCESS SET ENDED = STARTED WHERE PROCESS_ID = {lost}"),
+        _ => format!(
+            "UPDATE batch_process SET lost = clock_timestamp() WHERE process = (
+                 SELECT process FROM batch_worker WHERE worker_id = {lost})"
+        ),
+    };
+    place.sql(&declare);
+    assert_eq!(fate(ended), Fate::Ended);
+    assert_eq!(fate(WorkerId(99)), Fate::Ended);
+    let Fate::Lost(name) = fate(lost) else { panic!("it is not lost") };
+    assert!(name.starts_with(&format!("worker {lost} (process {} on host ", std::process::id())), "{name}");
 }
 
 fn eight_workers_that_claim_two_hundred_partitions_at_once_take_each_once<P: Place>(place: &P) {

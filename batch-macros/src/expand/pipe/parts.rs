@@ -42,19 +42,23 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Checks whether its items are each a `Vec` while the next component would take their elements one by one.
-    fn whole(&self, role: &str, to: &str, component: &Ident) -> Option<(Span, TokenStream)> {
+    /// Checks whether its items are each a `Vec` while the next component would take their elements one by one, and
+    /// whether they are lent while the next component, at `at`, would keep them.
+    fn misfits(&self, role: &str, to: &str, component: &Ident, at: Span) -> Vec<(Span, TokenStream)> {
         let (takes, takes_each) = match role {
             "processor" => (quote!(PROCESSES), quote!(PROCESSES_EACH)),
             "writer" => (quote!(WRITES), quote!(WRITES_EACH)),
-            _ => return None,
+            _ => return Vec::new(),
         };
-        let Self { role, name, span, item } = self;
+        let Self { role: from, name, span, item } = self;
         let offered = quote!(__wiring::Offered::<#item, #component>);
         let why = quote! {
-            __wiring::why_whole(#role, #name, #to, !#offered::#takes && #offered::#takes_each)
+            __wiring::why_whole(#from, #name, #to, !#offered::#takes && #offered::#takes_each)
         };
-        Some((*span, why))
+        let why_lent = quote! {
+            __wiring::why_lent(#name, #role, #to, __wiring::Probe::<#item>::IS_LENT && !#offered::#takes)
+        };
+        vec![(*span, why), (at, why_lent)]
     }
 }
 
@@ -101,8 +105,8 @@ impl<'f> Parts<'f> {
         let named = self.alias("Part", span);
         self.imports.extend(names::import(&named, &part.path, &[]));
         let mut alias = self.roles.alias(&part.name(), span);
-        let unwrapped = self.source.as_ref().and_then(|source| source.whole(role, &part.name(), &named));
-        self.types.extend(names::in_role(&alias, &named, &part.path, role, unwrapped));
+        let misfits = self.source.as_ref().map(|source| source.misfits(role, &part.name(), &named, span));
+        self.types.extend(names::in_role(&alias, &named, &part.path, role, misfits.unwrap_or_default()));
         for (of, constant) in checks {
             let next = self.alias("Part", span);
             let constant = Ident::new(constant, span);

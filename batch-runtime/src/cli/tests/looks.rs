@@ -50,9 +50,54 @@ fn a_limit_says_that_older_executions_are_not_shown() {
     assert_eq!(limited.out.lines().count(), 3);
     assert_eq!(
         limited.out.lines().last(),
-        Some("older executions are not shown: list more with `executions --limit 10`")
+        Some("older executions are not shown: add `--after 2` to list them")
     );
+    let next = folder.ask(JOBS, "executions --limit 1 --after 2").out;
+    assert_eq!(next.lines().count(), 2, "{next}");
+    assert!(next.lines().nth(1).unwrap().contains(" 1  flight_delays  failed"), "{next}");
     assert_eq!(folder.ask(JOBS, "executions --limit 2").out.lines().count(), 3);
+}
+
+#[test]
+fn executions_are_listed_by_status_time_and_parameter() {
+    let folder = two_runs();
+    let ids = |options: &str| -> Vec<serde_json::Value> {
+        let listed = folder.json(JOBS, &format!("executions {options}"));
+        listed["executions"].as_array().unwrap().iter().map(|it| it["execution"].clone()).collect()
+    };
+    for (options, expected) in [
+        ("--status failed", vec![1]),
+        ("--status FAILED,completed", vec![2, 1]),
+        ("--status failed --status stopped", vec![1]),
+        ("--status stopped", vec![]),
+        ("--since 1h", vec![2, 1]),
+        ("--until 1h", vec![]),
+        ("--since 2026-01-01 --until 2126-01-01", vec![2, 1]),
+        ("--since 2126-01-01", vec![]),
+        ("--parameter flights.csv --status completed", vec![2]),
+        ("--parameter fail_at=23", vec![1]),
+        ("--parameter Flights", vec![]),
+    ] {
+        assert_eq!(ids(options), expected, "{options}");
+    }
+    assert_eq!(folder.ask(JOBS, "executions --status stopped").out, "no execution matches\n");
+}
+
+#[test]
+fn an_unknown_status_or_time_is_refused_with_what_was_probably_meant() {
+    let folder = two_runs();
+    for (options, why) in [
+        ("--status failled", "there is no status `failled`; did you mean `failed`?"),
+        (
+            "--status bad",
+            "there is no status `bad`, only completed, starting, started, stopping, stopped, failed",
+        ),
+        ("--since yesterday", "expected a time in UTC such as 2026-11-28T18:30"),
+    ] {
+        let answer = folder.ask(JOBS, &format!("executions {options}"));
+        assert_eq!(answer.code, 2, "{options}");
+        assert!(answer.err.contains(why), "{options}: {}", answer.err);
+    }
 }
 
 #[test]
@@ -155,7 +200,9 @@ fn requests_to_an_execution_are_answered_in_json() {
 #[test]
 fn a_job_is_drawn_in_the_requested_format() {
     let folder = Folder::new();
-    for (format, begin) in [("text", "job flight_delays("), ("mermaid", "flowchart"), ("dot", "digraph")] {
+    let formats =
+        [("text", "job flight_delays("), ("svg", "<svg "), ("mermaid", "flowchart"), ("dot", "digraph")];
+    for (format, begin) in formats {
         let answer = folder.ask(JOBS, &format!("graph flight_delays --format {format}"));
         assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{format}");
         assert!(answer.out.starts_with(begin), "{format}: {}", answer.out);
@@ -176,4 +223,34 @@ fn one_of_several_jobs_is_drawn_by_its_name() {
     let answer = Folder::new().ask(JOBS, "graph");
     assert_eq!(answer.code, 2);
     assert_eq!(answer.err, "error: `graph` needs the name of a job; `jobs` lists them\n");
+}
+
+#[test]
+fn a_drawing_of_an_execution_shows_states_counters_and_the_way_taken() {
+    let folder = Folder::new();
+    let run = "run flight_delays --input x.csv --fail-at 15";
+    let ran = folder.ask(JOBS, run);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let text = folder.ask(JOBS, "graph --execution 1");
+    assert_eq!((text.code, text.err.as_str()), (0, ""));
+    for shown in ["10 read", "5 written", "✗ failed", "○ not reached", "▽"] {
+        assert!(text.out.contains(shown), "{shown}: {}", text.out);
+    }
+    let svg = folder.ask(JOBS, "graph --execution 1 --format svg").out;
+    for shown in
+        ["<title>Execution 1 of the job flight_delays: failed</title>", "step failed taken", "step idle\""]
+    {
+        assert!(svg.contains(shown), "{shown}: {svg}");
+    }
+}
+
+#[test]
+fn a_format_that_cannot_show_an_execution_is_refused() {
+    let folder = Folder::new();
+    folder.ask(JOBS, "run once");
+    let answer = folder.ask(JOBS, "graph --execution 1 --format dot");
+    assert_eq!(answer.code, 2);
+    assert_eq!(answer.err, "error: the format `dot` cannot show an execution; `svg` and `text` can\n");
+    let unknown = folder.ask(JOBS, "graph --execution 7");
+    assert_eq!(unknown.code, 4, "{unknown:?}");
 }

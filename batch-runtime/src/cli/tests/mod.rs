@@ -1,6 +1,7 @@
 //! The promises of the command line, tested with real jobs in a real repository.
 
 mod fixture;
+mod follow;
 mod help;
 mod looks;
 mod owners;

@@ -15,7 +15,7 @@ fn a_job_that_completes_exits_with_0_and_prints_its_summary() {
         "{}",
         answer.out
     );
-    assert!(answer.out.contains("reading  processing  writing  committing\n"), "{}", answer.out);
+    assert!(answer.out.contains("\nload_delays  "), "{}", answer.out);
 }
 
 #[test]

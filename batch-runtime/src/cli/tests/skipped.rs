@@ -51,8 +51,27 @@ fn skipped_items_are_shown_as_json_with_what_was_stored_as_json() {
                 "error": "no \"carrier\",\nnone", "item": { "carrier": "", "delay": 7 },
             },
         ],
+        "next": null,
     });
     assert_eq!(skipping_run().json(JOBS, "show 1 --skipped"), skipped);
+}
+
+#[test]
+fn skipped_items_are_shown_page_by_page() {
+    let folder = skipping_run();
+    let first = folder.ask(JOBS, "show 1 --skipped --limit 1").out;
+    assert_eq!(first.lines().count(), 3, "{first}");
+    assert_eq!(first.lines().last(), Some("later items are not shown: add `--after 1:1` to list them"));
+    assert_eq!(folder.json(JOBS, "show 1 --skipped --limit 1")["next"], "1:1");
+    let second = folder.json(JOBS, "show 1 --skipped --limit 1 --after 1:1");
+    assert_eq!((&second["skipped"][0]["sequence"], &second["next"]), (&json!(2), &json!(null)));
+    let csv = folder.ask(JOBS, "show 1 --skipped --csv --after 1:1").out;
+    assert!(csv.contains(",WRITE,") && !csv.contains(",READ,"), "{csv}");
+    let end = folder.ask(JOBS, "show 1 --skipped --after 1:2").out;
+    assert_eq!(end, "no item was skipped after that one\n");
+    let refused = folder.ask(JOBS, "show 1 --skipped --after 7");
+    assert!(refused.code == 2 && refused.err.contains("such as 12:300"), "{}", refused.err);
+    assert_eq!(folder.ask(JOBS, "show 1 --limit 1").code, 2);
 }
 
 #[test]
@@ -77,7 +96,7 @@ fn an_execution_that_skipped_nothing_says_so() {
     folder.ask(JOBS, "run flight_delays --input /flights.csv");
     assert_eq!(folder.ask(JOBS, "show 1 --skipped").out, "the instance of execution 1 has skipped nothing\n");
     assert_eq!(folder.ask(JOBS, "show 1 --skipped --csv").out.lines().count(), 1);
-    assert_eq!(folder.json(JOBS, "show 1 --skipped"), json!({ "execution": 1, "skipped": [] }));
+    assert_eq!(folder.json(JOBS, "show 1 --skipped"), json!({ "execution": 1, "skipped": [], "next": null }));
     assert_eq!(folder.ask(JOBS, "show 2 --skipped").code, 4);
 }
 

@@ -26,6 +26,42 @@ fn an_unknown_job_names_the_nearest() {
     refused(ALL, "run flight_delay --input a", expected);
 }
 
+#[cfg(feature = "log")]
+#[test]
+fn a_filter_that_is_none_is_named_and_how_to_write_one() {
+    for (filter, wrong) in [
+        ("info,flights=loud", "flights=loud"),
+        ("warning", "warning"),
+        ("info,flights", "flights"),
+        ("[load", "[load"),
+    ] {
+        refused(
+            ONE,
+            &format!("run --input a --log log.jsonl --log-filter {filter}"),
+            &format!(
+                "`--log-filter`: `{wrong}` is no filter: write off, error, warn, info, debug or trace, or that for a crate \
+                 or module, as in `info,my_crate=debug`"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_filter_without_a_log_is_refused() {
+    let missing = "the following required arguments were not provided: --log <FILE>";
+    refused(ONE, "run --input a --log-filter info", missing);
+}
+
+#[cfg(not(feature = "log"))]
+#[test]
+fn a_log_names_the_feature_that_it_needs() {
+    refused(
+        ONE,
+        "run --input a --log log.jsonl",
+        "`--log` needs a program that can write logs: build it with the feature `log` of batch-runtime, or leave it out",
+    );
+}
+
 #[test]
 fn a_job_unlike_any_other_lists_the_existing_jobs() {
     refused(ALL, "run sort", "there is no job `sort`; this program has `flight_delays`, `upload`, `once`");

@@ -62,6 +62,7 @@ impl Failure {
             panicked: parts.is_panic,
             interrupted: parts.is_interrupted,
             fatal: parts.is_fatal,
+            unreadable: false,
             notes: parts.notes,
             cause: Cause::Boxed(error),
         }))

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::mem;
 use std::ops::Range;
-use std::time::Duration;
 
 use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener, Writer};
 use crate::engine::chunk::batch::Filled;
@@ -18,8 +17,9 @@ use crate::engine::faults::locate;
 use crate::engine::faults::panic;
 use crate::engine::faults::skip_rules::{Skip, SkipRules, Skipped, is_of_the_target};
 use crate::engine::phase::{in_phase, log_if_failed, take_panicked_record};
-use crate::engine::profile::{Measure, Phases, Profiler, Watch};
+use crate::engine::profile::{Activity, ChunkTimes, Detail, StepWatch, writing};
 use crate::engine::step::{Halt, MAX_AGAIN, PutSoFar, StepRun};
+use crate::observe::spans;
 use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
 
 /// The number of unwritable items that a step looks up in the input for their places. Some readers have to
@@ -33,10 +33,16 @@ fn describe_records(records: u64, last: String) -> String {
 }
 
 /// The counters and timings of everything committed so far.
-#[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) counters: Counters,
-    pub(crate) profiler: Profiler,
+    pub(crate) watch: StepWatch,
+}
+
+impl Totals {
+    /// Nothing is committed, and the step starts now.
+    pub(crate) fn start() -> Self {
+        Self { counters: Counters::default(), watch: StepWatch::start() }
+    }
 }
 
 /// The encoded positions that are stored with a chunk.
@@ -121,7 +127,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     pub(crate) fn collect<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<Vec<W::Item>, Halt> {
         let mut all = Vec::new();
         loop {
-            let filled = feed.fill(&mut self.shared, None)?;
+            let filled = feed.fill(&mut self.shared, &mut ChunkTimes::default())?;
             let outputs = feed.outputs();
             if filled.records > 0 {
                 let portion = Self::whole(filled, outputs.items.len());
@@ -160,9 +166,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     /// Commits chunk after chunk, and publishes what the writer wrote.
     pub(crate) fn drive<F: Feed<In, W::Item>>(&mut self, mut feed: F) -> Result<(), Halt> {
         self.open(&feed).map_err(during_open)?;
+        self.shared.run.live.begin_at(feed.progress());
         let mut record = ChunkRecord::default();
+        self.totals.watch.opened();
         // Caught here, where the feed can still find the place of the record.
-        panic::catch(|| self.commit_all(&mut feed, &mut record)).unwrap_or_else(|panicked| {
+        let committed = panic::catch(|| self.commit_all(&mut feed, &mut record));
+        self.totals.watch.ended();
+        committed.unwrap_or_else(|panicked| {
             if CAREFUL {
                 self.shared.notify_retries::<W::Item>();
             }
@@ -178,6 +188,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         record: &mut ChunkRecord,
     ) -> Result<(), Halt> {
         let run = self.shared.run;
+        let detail = Detail { items: run.sizes.chunk, writers: W::PARTS > 1 };
         loop {
             // The chunk before may have left another phase here, by a fault that was skipped.
             self.shared.phase.set(Phase::Open);
@@ -185,31 +196,31 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 return Err(Halt::Stopped);
             }
             run.check_time()?;
-            let measure = self.totals.profiler.next();
-            let mut watch = Watch::start(measure);
-            let mut phases = Phases::default();
+            let _inside = spans::chunk(self.totals.counters.commit);
+            let mut times = self.totals.watch.next(detail);
             self.shared.listener.before_chunk().map_err(Halt::Failed)?;
 
-            let timed = (measure == Measure::Items).then_some(&mut phases);
-            let filled = feed.fill(&mut self.shared, timed);
+            let filled = feed.fill(&mut self.shared, &mut times);
             if CAREFUL {
                 self.shared.notify_retries::<W::Item>();
             }
             let filled = filled?;
-            let lap = watch.lap();
-            phases.fill = if measure == Measure::Items { phases.read + phases.process } else { lap };
+            times.book(Activity::Fill);
 
             let is_empty = filled.read == 0 && self.shared.skip_rules.len() == 0;
             if is_empty && !self.has_moved(feed).map_err(Halt::Failed)? {
                 return Ok(());
             }
+            let progress = if times.is_measured() { feed.progress() } else { None };
+            // A chunk that is not measured is so short that the one before it has come as far.
+            record.reached = run.live.reached(progress).or(record.reached);
             let stop_requested = self
-                .commit(filled, feed, record, &mut watch, &mut phases)
+                .commit(filled, feed, record, &mut times)
                 .map_err(|halt| Self::with_records(halt, filled.records::<CAREFUL>(), feed))?;
-            phases.commit += watch.lap();
-            if measure != Measure::No {
-                self.totals.profiler.add(measure, phases);
-                run.live.show(&self.totals.counters, feed.progress());
+            times.book(Activity::Commit);
+            self.totals.watch.add(&times);
+            if times.is_measured() {
+                run.live.show(&self.totals.counters, progress);
             }
             if filled.ended {
                 return Ok(());
@@ -284,14 +295,13 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         filled: Filled,
         feed: &mut F,
         record: &mut ChunkRecord,
-        watch: &mut Watch,
-        phases: &mut Phases,
+        times: &mut ChunkTimes,
     ) -> Result<bool, Halt> {
         if CAREFUL && filled.read == 0 {
             self.refuse_if_all_is_skipped(feed, filled.ended)?;
         }
         let whole = Self::whole(filled, feed.outputs().items.len());
-        let stop_requested = match self.commit_portion(&whole, feed, record, watch, phases) {
+        let stop_requested = match self.commit_portion(&whole, feed, record, times) {
             Err(ChunkError::Refused(failure)) if CAREFUL => {
                 self.commit_in_parts(filled, feed, record, failure)?
             }
@@ -328,17 +338,15 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         portion: &Portion,
         feed: &mut F,
         record: &mut ChunkRecord,
-        watch: &mut Watch,
-        phases: &mut Phases,
+        times: &mut ChunkTimes,
     ) -> Result<bool, ChunkError> {
         let mut again = 0;
         loop {
-            match self.attempt_portion(portion, feed, record, watch, phases) {
+            match self.attempt_portion(portion, feed, record, times) {
                 Err(ChunkError::Again(failure)) if again < MAX_AGAIN && !self.shared.run.is_stopping() => {
                     again += 1;
                     self.totals.counters.rollback += 1;
-                    let step = self.shared.run.context().step();
-                    tracing::warn!(step, %failure, "the database lost a chunk, which is written again");
+                    tracing::warn!(%failure, "the database lost a chunk, which is written again");
                 }
                 attempted => return attempted,
             }
@@ -350,8 +358,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         portion: &Portion,
         feed: &mut F,
         record: &mut ChunkRecord,
-        watch: &mut Watch,
-        phases: &mut Phases,
+        times: &mut ChunkTimes,
     ) -> Result<bool, ChunkError> {
         let run = self.shared.run;
         let before = self.writer.position();
@@ -360,13 +367,14 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let put = (CAREFUL || keeps).then(|| run.put_so_far());
         let skipped = self.shared.skip_rules.len();
         let mut reached = None;
-        let mut write_time = Duration::ZERO;
         let committed = store.commit(record, |tx, record| {
             // The time to begin the transaction counts as part of the commit.
-            phases.commit += watch.lap();
+            times.book(Activity::Commit);
+            let put = put.as_ref().filter(|_| CAREFUL);
             let written =
-                self.write(portion, feed.outputs(), *tx, &before, put.as_ref().filter(|_| CAREFUL))?;
-            write_time = watch.lap();
+                writing(&mut times.writers, || self.write(portion, feed.outputs(), *tx, &before, put));
+            times.book(Activity::Write);
+            let written = written?;
             if CAREFUL && self.shared.skip_rules.len() > 0 {
                 if keeps {
                     self.locate_unwritten(&portion.records, feed);
@@ -392,7 +400,6 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             Ok(())
         });
         drop(store);
-        phases.write = write_time;
         let committed = match committed {
             Ok(committed) => committed,
             Err(error) => {
@@ -423,7 +430,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                     }
                     // The chunk's own failure is the one to report; a restart rolls the writer back itself.
                     error => {
-                        tracing::warn!(step = run.context().step(), %stuck, "a writer could not roll back");
+                        tracing::warn!(%stuck, "a writer could not roll back");
                         error
                     }
                 });
@@ -439,7 +446,6 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
         run.settle();
         tracing::debug!(
-            step = run.context().step(),
             read = record.counters.read,
             written = record.counters.write,
             commits = record.counters.commit,

@@ -9,16 +9,18 @@ use crate::definition::{Failure, Progress, States, StepListener};
 use crate::engine::chunk::batch::{Filled, Outputs};
 use crate::engine::chunk::checkpoint;
 use crate::engine::chunk::shared::Shared;
-use crate::engine::profile::Phases;
+use crate::engine::profile::ChunkTimes;
 use crate::engine::step::Halt;
 
 /// Reads and processes, chunk by chunk.
 pub(crate) trait Feed<In, Out> {
     /// Fills the next chunk. Skips are recorded in the skip rules of `shared`.
+    ///
+    /// It books its time, as far as that is not [filling](crate::engine::profile::Activity::Fill).
     fn fill<L: StepListener<In, Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, In, L>,
-        timed: Option<&mut Phases>,
+        times: &mut ChunkTimes,
     ) -> Result<Filled, Halt>;
 
     /// Returns the items of the chunk.

@@ -8,7 +8,7 @@ use crate::engine::phase::{in_phase, in_phase_of_record, log_if_failed};
 use std::cell::Cell;
 
 use crate::definition::{Phase, Process, Reader, Slot, StepListener};
-use crate::engine::profile::{Phases, Ticks};
+use crate::engine::profile::{Laps, Timed};
 
 /// A reader, the processors of its items, and the buffer for their outputs.
 pub(crate) struct Pipeline<R: Reader, P: Process<R::Item>, const CAREFUL: bool> {
@@ -34,10 +34,10 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         listener: &mut L,
         phase: &Cell<Phase>,
     ) -> FilledPipeline<R, P, CAREFUL> {
-        self.run::<L, false>(extent, filled, listener, phase, &mut Phases::default())
+        self.run::<L, false>(extent, filled, listener, phase, None)
     }
 
-    /// As [`fill`](Self::fill), reading the clock before and after each item is processed.
+    /// As [`fill`](Self::fill), timing reader and processors one by one: the reader has the number 0.
     #[inline(never)]
     pub(crate) fn fill_timed<L: StepListener<R::Item, P::Out>>(
         self,
@@ -45,9 +45,9 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         filled: Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
-        phases: &mut Phases,
+        laps: &mut Laps,
     ) -> FilledPipeline<R, P, CAREFUL> {
-        self.run::<L, true>(extent, filled, listener, phase, phases)
+        self.run::<L, true>(extent, filled, listener, phase, Some(laps))
     }
 
     /// Takes and returns the pipeline by value. The compiler keeps the counters of reader, processor and
@@ -60,12 +60,11 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         filled: Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
-        phases: &mut Phases,
+        mut laps: Option<&mut Laps>,
     ) -> FilledPipeline<R, P, CAREFUL> {
         let Self { mut reader, mut processor, mut batch } = self;
         let Filled { mut read, mut filtered, mut records, skipped, mut ended } = filled;
         let mut last = batch.outputs.items.len();
-        let mut ticks = TIMED.then(Ticks::start);
         let mut fault = None;
         while !ended && (read < extent.items || !reader.may_end_chunk() && read < extent.most) {
             if CAREFUL && read > 0 && reader.may_end_chunk() && extent.is_over() {
@@ -77,6 +76,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                 fault = Some(Fault::Listener(failure));
                 break;
             }
+            lap::<TIMED>(&mut laps, Laps::next_item);
             let record = if CAREFUL { u64::from(records) } else { read };
             let item = match in_phase_of_record(phase, Phase::Read, record, || reader.read()) {
                 Ok(Some(item)) => item,
@@ -89,9 +89,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                     break;
                 }
             };
-            if let Some(ticks) = &mut ticks {
-                phases.read += ticks.lap();
-            }
+            lap::<TIMED>(&mut laps, |laps| laps.enter(P::PARTS.min(1)));
             if CAREFUL {
                 batch.source = records;
                 records = records.saturating_add(1);
@@ -107,25 +105,32 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                     break;
                 }
             }
-            if CAREFUL && P::LEAVES {
-                let processed = in_phase_of_record(phase, Phase::Process, record, || {
-                    processor.process_ref(&item, &mut batch)
-                });
+            if (CAREFUL || R::RECYCLES) && P::LEAVES {
+                let processed =
+                    in_phase_of_record(phase, Phase::Process, record, || match laps_of::<TIMED>(&mut laps) {
+                        Some(laps) => processor.process_ref(&item, &mut Timed { sink: &mut batch, laps }),
+                        None => processor.process_ref(&item, &mut batch),
+                    });
                 if let Err(failure) = processed {
                     fault = Some(Fault::Process(failure, Some(item)));
                     break;
                 }
-                if P::BUFFERS {
+                if CAREFUL && P::BUFFERS {
                     batch.faults.held.push((batch.source, Some(item)));
                     if P::NOTES && processor.has_noted() {
                         batch.note(processor.take_noted(), None);
                     }
-                } else if P::NOTES && processor.has_noted() {
+                } else if CAREFUL && P::NOTES && processor.has_noted() {
                     batch.note(processor.take_noted(), Some(item));
+                } else if R::RECYCLES {
+                    reader.recycle(item);
                 }
             } else {
                 let processed =
-                    in_phase_of_record(phase, Phase::Process, record, || processor.process(item, &mut batch));
+                    in_phase_of_record(phase, Phase::Process, record, || match laps_of::<TIMED>(&mut laps) {
+                        Some(laps) => processor.process(item, &mut Timed { sink: &mut batch, laps }),
+                        None => processor.process(item, &mut batch),
+                    });
                 if let Err(failure) = processed {
                     fault = Some(Fault::Process(failure, None));
                     break;
@@ -142,19 +147,14 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
                 }
             }
             last = length;
-            if let Some(ticks) = &mut ticks {
-                phases.process += ticks.lap();
-            }
+            lap::<TIMED>(&mut laps, |laps| laps.leave(P::PARTS.min(1)));
         }
         let mut filled = Filled { read, filtered, records, skipped, ended };
         let mut pipeline = Self { reader, processor, batch };
         let result = match fault {
             Some(fault) => Err(fault),
-            None => pipeline.flush(&mut filled, listener, phase),
+            None => pipeline.flush(&mut filled, listener, phase, laps),
         };
-        if let Some(ticks) = &mut ticks {
-            phases.process += ticks.lap();
-        }
         (pipeline, filled, result)
     }
 
@@ -163,13 +163,23 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         filled: &mut Filled,
         listener: &mut L,
         phase: &Cell<Phase>,
+        laps: Option<&mut Laps>,
     ) -> Result<(), Fault<R::Error, R::Item>> {
         if !P::BUFFERS {
             return Ok(());
         }
         let Self { processor, batch, .. } = self;
         let before = batch.outputs.items.len();
-        let flushed = in_phase(phase, Phase::Process, || processor.flush(batch));
+        let flushed = in_phase(phase, Phase::Process, || match laps {
+            Some(laps) => {
+                laps.once_a_chunk();
+                laps.enter(1);
+                let flushed = processor.flush(&mut Timed { sink: batch, laps });
+                laps.leave(1);
+                flushed
+            }
+            None => processor.flush(batch),
+        });
         if CAREFUL && P::NOTES && processor.has_noted() {
             batch.note(processor.take_noted(), None);
         }
@@ -193,6 +203,20 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         filled.filtered = filled.read - filled.skipped - batch.faults.rejected.len() as u64 - produced;
         Ok(())
     }
+}
+
+/// Takes a lap in a chunk that is timed.
+#[inline]
+fn lap<const TIMED: bool>(laps: &mut Option<&mut Laps>, lap: impl FnOnce(&mut Laps)) {
+    if let Some(laps) = laps_of::<TIMED>(laps) {
+        lap(laps);
+    }
+}
+
+/// Returns the laps of a chunk that is timed. The compiler drops the code of the others.
+#[inline]
+fn laps_of<'l, const TIMED: bool>(laps: &'l mut Option<&mut Laps>) -> Option<&'l mut Laps> {
+    if TIMED { laps.as_deref_mut() } else { None }
 }
 
 /// Returns the number of an item within its chunk. It saturates after four billion items.

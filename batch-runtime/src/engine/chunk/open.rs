@@ -4,11 +4,12 @@ use crate::definition::{Failure, Phase, Process, Reader, StepInfo};
 use crate::engine::chunk::checkpoint::{self, Place};
 use crate::engine::chunk::committed_ranges::CommittedRanges;
 use crate::engine::chunk::fill::Pipeline;
+use crate::engine::chunk::shared::halt;
 use crate::engine::faults::panic;
 use crate::engine::step::{Halt, StepRun, of_role};
 
 pub(crate) fn during_open(failure: Failure) -> Halt {
-    Halt::Failed(failure.during(Phase::Open))
+    halt(failure.during(Phase::Open))
 }
 
 /// Resumes reader and processors after the last commit. Returns the committed ranges ahead of the reader.
@@ -50,5 +51,5 @@ pub(crate) fn opening<T>(
 ) -> Result<T, Halt> {
     panic::catch(open)
         .and_then(|opened| opened)
-        .map_err(|failure| Halt::Failed(run.of_role(failure, role).during(Phase::Open)))
+        .map_err(|failure| halt(run.of_role(failure, role).during(Phase::Open)))
 }

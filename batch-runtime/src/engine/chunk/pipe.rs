@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::thread;
-use std::time::Instant;
 
 use crate::definition::{
     ChunkTransaction, Ended, Failure, Phase, Pipe, Process, Reader, StepListener, Writer,
@@ -70,8 +69,7 @@ where
 }
 
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
-    let began = Instant::now();
-    let mut totals = Totals::default();
+    let mut totals = Totals::start();
     let phase = Cell::new(Phase::Open);
     let drive = || open_and_drive::<P, M>(run, mode, &mut totals, &phase);
     let result =
@@ -83,7 +81,7 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
             ..Done::default()
         }),
         counters: totals.counters,
-        profile: Some(totals.profiler.profile(began.elapsed())),
+        profile: Some(totals.watch.profile(run.info, &run.own.lanes)),
     }
 }
 
@@ -308,7 +306,7 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     reader: R,
 ) -> Result<(Vec<P::Out>, Counters), Failure> {
     let phase = Cell::new(Phase::Open);
-    let mut totals = Totals::default();
+    let mut totals = Totals::start();
     let collected = panic::catch(|| {
         let pipeline = Pipeline::<_, _, true>::new(reader, P::processor(&run.scope)?, run.sizes.chunk);
         let (writer, mut listener) = (Discard(PhantomData), ());

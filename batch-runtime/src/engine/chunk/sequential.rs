@@ -13,10 +13,10 @@ use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::fill::Pipeline;
 use crate::engine::chunk::shared::{Shared, halt};
 use crate::engine::faults::locate;
-use crate::engine::faults::reopen::{ReadRepeats, located, unread};
+use crate::engine::faults::reopen::{ReadRepeats, located, stepped_over, unread};
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::phase::{in_phase, log_if_failed};
-use crate::engine::profile::Phases;
+use crate::engine::profile::ChunkTimes;
 use crate::engine::step::Halt;
 use crate::repository::SkipPhase;
 
@@ -62,7 +62,7 @@ where
     fn fill<L: StepListener<R::Item, P::Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, R::Item, L>,
-        mut timed: Option<&mut Phases>,
+        times: &mut ChunkTimes,
     ) -> Result<Filled, Halt> {
         let (mut extent, mut filled) = (shared.extent(), Filled::default());
         let mut pipeline = self.pipeline.take().expect("a pipeline that could not be filled ends the step");
@@ -77,8 +77,8 @@ where
             if CAREFUL && P::BUFFERS { checkpoint::encode(&pipeline.reader.position()).ok() } else { None };
         loop {
             let result;
-            (pipeline, filled, result) = match &mut timed {
-                Some(phases) => pipeline.fill_timed(extent, filled, shared.listener, shared.phase, phases),
+            (pipeline, filled, result) = match &mut times.items {
+                Some(laps) => pipeline.fill_timed(extent, filled, shared.listener, shared.phase, laps),
                 None => pipeline.fill(extent, filled, shared.listener, shared.phase),
             };
             match result {
@@ -208,6 +208,19 @@ where
                 }
                 log_if_failed(shared.listener.on_process_error(None, &failure));
                 Err(halt(failure))
+            }
+            Fault::Process(failure, _) if failure.is_unreadable() => {
+                let failure = stepped_over(failure, shared.run.info.options.faults);
+                let failure = shared.blame(failure, Phase::Read);
+                log_if_failed(shared.listener.on_read_error(&failure));
+                filled.read -= 1;
+                if !CAREFUL {
+                    return Err(halt(failure));
+                }
+                pipeline.processor.put_back(Slot::Item);
+                let source = filled.records - 1;
+                shared.skip_rules.skip(SkipPhase::Read, source, failure, Skipped::Gone).map_err(halt)?;
+                Ok(pipeline)
             }
             Fault::Process(failure, item) => {
                 let failure = shared.blame(located(failure, &pipeline.reader), Phase::Process);

@@ -28,7 +28,7 @@ use crate::engine::faults::locate;
 use crate::engine::faults::reopen::ReadRepeats;
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::phase::{in_phase, log_if_failed};
-use crate::engine::profile::{Phases, Watch};
+use crate::engine::profile::{Activity, ChunkTimes};
 use crate::engine::step::{Halt, StepRun};
 use crate::repository::SkipPhase;
 
@@ -225,12 +225,9 @@ where
     fn fill<L: StepListener<R::Item, P::Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, R::Item, L>,
-        timed: Option<&mut Phases>,
+        times: &mut ChunkTimes,
     ) -> Result<Filled, Halt> {
         let (extent, mut filled) = (shared.extent(), Filled::default());
-        let mut untimed = Phases::default();
-        let phases = timed.unwrap_or(&mut untimed);
-        let mut watch = Watch::started();
         let first = self.front().first;
         self.reorder_buffer.begin(first);
         if CAREFUL {
@@ -239,9 +236,9 @@ where
         let mut notified = 0;
         loop {
             let mut moved = self.read_ahead(shared, extent);
-            phases.read += watch.lap();
+            times.book(Activity::Read);
             moved |= self.advance(shared, &mut notified)?;
-            phases.process += watch.lap();
+            times.book(Activity::Process);
             self.settle_faults(shared, &mut filled)?;
             self.close_in_time(extent);
             // Even if the chunk is done: the items read ahead are in flight while it is committed.
@@ -262,8 +259,7 @@ where
                 return Err(Halt::Stopped);
             }
             self.step_waker.wait(STOP_CHECK);
-            // The wait is for calls of the processors.
-            phases.process += watch.lap();
+            times.book(Activity::Wait);
         }
         let Self { processor, reorder_buffer, .. } = self;
         if P::BUFFERS {
@@ -282,6 +278,7 @@ where
         if CAREFUL && P::NOTES && self.processor.has_noted() {
             shared.notify_attempts(self.processor.take_noted(), None);
         }
+        times.book(Activity::Process);
         let chunk = self.chunks.pop_front().expect("the current chunk is done");
         self.position = chunk.closed.expect("a chunk that is done is closed");
         let settled = self.locations.partition_point(|(source, _)| is_before(*source, chunk.end));

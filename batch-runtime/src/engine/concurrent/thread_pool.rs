@@ -10,6 +10,8 @@ use crate::definition::{Failure, Process, Scope, StopSignal, Yields};
 use crate::engine::concurrent::window::{Calls, Returned, Window};
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
+use crate::engine::profile::{CallsWatch, Lanes};
+use crate::observe::spans::carried;
 
 /// Makes the processor `name`, which calls `call` on `concurrency` threads. `copy` copies an item for a
 /// retry.
@@ -32,7 +34,7 @@ where
         }
         None => call(item).map_err(|failure| (failure, None)),
     };
-    Window::<In, R, K, _>::new(name, concurrency, Pool::new(with_retries, scope.retrying()))
+    Window::<In, R, K, _>::new(name, concurrency, Pool::new(name, with_retries, scope))
 }
 
 /// Makes the same processor for a function that takes its item by reference.
@@ -51,7 +53,7 @@ where
     let with_retries = move |item: In, retrying: &Retrying| {
         call_with_retries(retrying, || call(&item)).map_err(|failure| (failure, Some(item)))
     };
-    Window::<In, R, K, _>::new(name, concurrency, Pool::new(with_retries, scope.retrying()))
+    Window::<In, R, K, _>::new(name, concurrency, Pool::new(name, with_retries, scope))
 }
 
 /// Calls until it succeeds, or no rule allows another retry.
@@ -71,6 +73,9 @@ struct Shared<In, F> {
     /// Wakes the thread that waits for a result.
     waker: Mutex<Option<Waker>>,
     given_up: AtomicBool,
+    /// The processor, and where each thread leaves what its time went into.
+    name: &'static str,
+    lanes: Arc<Lanes>,
 }
 
 /// Threads that call a function. Dropping the pool ends each after its current call.
@@ -91,15 +96,17 @@ impl<In, R, F> Pool<In, R, F>
 where
     F: Fn(In, &Retrying) -> Returned<In, R>,
 {
-    fn new(call: F, retrying: &Retrying) -> Self {
+    fn new(name: &'static str, call: F, scope: &Scope<'_>) -> Self {
         let (jobs, todo) = mpsc::channel();
-        let (retrying, give_up) = retrying.given_up_by();
+        let (retrying, give_up) = scope.retrying().given_up_by();
         let shared = Shared {
             call,
             retrying,
             jobs: Mutex::new(todo),
             waker: Mutex::new(None),
             given_up: AtomicBool::new(false),
+            name,
+            lanes: scope.lanes(),
         };
         Self { shared: Arc::new(shared), jobs: Some(jobs), results: mpsc::channel(), give_up }
     }
@@ -110,14 +117,17 @@ impl<In, F> Shared<In, F> {
     where
         F: Fn(In, &Retrying) -> Returned<In, R>,
     {
+        let mut lane = CallsWatch::start(self.name, &self.lanes);
         loop {
             let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((number, item)) = job else { return };
             if self.given_up.load(Ordering::Relaxed) {
                 return;
             }
-            let result = panic::catch(|| (self.call)(item, &self.retrying))
-                .unwrap_or_else(|panicked| Err((panicked, None)));
+            let result = lane.call(|| {
+                panic::catch(|| (self.call)(item, &self.retrying))
+                    .unwrap_or_else(|panicked| Err((panicked, None)))
+            });
             if results.send((number, result)).is_err() {
                 return;
             }
@@ -157,7 +167,7 @@ where
             let (shared, results) = (Arc::clone(&self.shared), self.results.0.clone());
             thread::Builder::new()
                 .name("batch-pool".to_owned())
-                .spawn_scoped(threads, move || shared.work(&results))
+                .spawn_scoped(threads, carried(move || shared.work(&results)))
                 .map_err(|error| {
                     Failure::new(format!("its {count} threads could not be started: {error}"))
                 })?;

@@ -6,9 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::definition::StopSignal;
 
-/// How long [`Sleep`] sleeps before it checks the stop signal again.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// How a step waits between attempts. It is also the clock for `timeout` and `chunk_time`.
 pub trait Pause: Send + Sync + fmt::Debug {
     /// Waits. Returns false if `stop` was raised before the wait was over.
@@ -29,17 +26,7 @@ pub struct Sleep;
 
 impl Pause for Sleep {
     fn pause(&self, wait: Duration, stop: &StopSignal) -> bool {
-        let until = Instant::now() + wait;
-        loop {
-            if stop.is_raised() {
-                return false;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            std::thread::sleep(left.min(LOOK));
-        }
+        stop.pause(wait).is_ok()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "52 bits are all a jitter needs")]
@@ -56,7 +43,9 @@ mod tests {
     fn a_pause_ends_at_once_when_the_job_is_asked_to_stop() {
         let stop = StopSignal::new();
         stop.raise();
-        assert!(!Sleep.pause(Duration::from_hours(1), &stop));
+        for wait in [Duration::from_hours(1), Duration::MAX] {
+            assert!(!Sleep.pause(wait, &stop));
+        }
     }
 
     #[test]

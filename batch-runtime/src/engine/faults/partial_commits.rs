@@ -12,7 +12,7 @@ use crate::engine::chunk::chunk_loop::{ChunkLoop, Portion};
 use crate::engine::chunk::feed::Feed;
 use crate::engine::faults::retry::{Again, after};
 use crate::engine::faults::skip_rules::Skipped;
-use crate::engine::profile::{Measure, Phases, Watch};
+use crate::engine::profile::ChunkTimes;
 use crate::engine::step::Halt;
 use crate::repository::{ChunkError, ChunkRecord, SkipPhase};
 
@@ -67,7 +67,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         feed: &mut F,
         record: &mut ChunkRecord,
     ) -> Result<bool, ChunkError> {
-        self.commit_portion(portion, feed, record, &mut Watch::start(Measure::No), &mut Phases::default())
+        self.commit_portion(portion, feed, record, &mut ChunkTimes::default())
     }
 
     /// Commits the items of these records in two halves after the whole was refused. The items of a single record are

@@ -96,15 +96,19 @@ pub(crate) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) ->
     if !steps_over {
         return (after_last(failure, reader), false);
     }
-    let failure = located(failure, reader);
-    let failure = match faults.repeated_by(&failure, 0) {
+    (stepped_over(located(failure, reader), faults), true)
+}
+
+/// The failure of a record that the reader stepped over, with a note if a rule says to retry it.
+#[cold]
+pub(crate) fn stepped_over(failure: Failure, faults: &Faults) -> Failure {
+    match faults.repeated_by(&failure, 0) {
         Some(rule) => failure.noting(format!(
             "`retry({})` does not apply, because the reader has stepped over the record: `Reader::steps_over` decides which errors are worth another attempt",
             rule.what
         )),
         None => failure,
-    };
-    (failure, true)
+    }
 }
 
 /// Places a failure after the last record that was read, unless the failure names its own place.

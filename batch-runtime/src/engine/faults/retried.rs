@@ -116,6 +116,16 @@ impl<T, S: Sink<T>> Sink<T> for Downstream<'_, S> {
     fn takes(&self, source: u32) -> bool {
         self.out.takes(source)
     }
+
+    #[inline]
+    fn enter(&mut self, deeper: usize) {
+        self.out.enter(deeper);
+    }
+
+    #[inline]
+    fn leave(&mut self, deeper: usize) {
+        self.out.leave(deeper);
+    }
 }
 
 impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {

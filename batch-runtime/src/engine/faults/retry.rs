@@ -66,6 +66,11 @@ impl Retrying {
         self.deadline.is_some_and(|deadline| self.pause.now() >= deadline)
     }
 
+    /// The signal that asks the step to stop.
+    pub(crate) fn stop(&self) -> &StopSignal {
+        &self.stop
+    }
+
     /// The clock of the step.
     pub(crate) fn clock(&self) -> &dyn Pause {
         &*self.pause
@@ -85,7 +90,7 @@ impl Retrying {
     /// How long to wait before the next attempt; `None` if there is none.
     #[cold]
     pub(crate) fn wait_for(&self, failure: &Failure, repeated: u32) -> Option<Duration> {
-        if failure.is_fatal() || is_of_the_input(failure) {
+        if failure.is_fatal() || failure.is_unreadable() || is_of_the_input(failure) {
             return None;
         }
         let rule = self.faults.repeated_by(failure, repeated)?;
@@ -159,7 +164,20 @@ impl Retrying {
 /// Returns whether the reader does not accept the input as a whole. Reading it again would not change that.
 fn is_of_the_input(failure: &Failure) -> bool {
     failure.phase() == Some(Phase::Read)
-        && failure.find::<ReadError>().is_some_and(ReadError::is_about_the_input)
+        && (failure.find::<ReadError>().is_some_and(ReadError::is_about_the_input)
+            || is_of_an_interface(failure))
+}
+
+/// Returns whether an HTTP interface would refuse the request again.
+#[cfg(feature = "http")]
+fn is_of_an_interface(failure: &Failure) -> bool {
+    use crate::readers::http::HttpError;
+    failure.find::<HttpError>().is_some_and(HttpError::is_about_the_input)
+}
+
+#[cfg(not(feature = "http"))]
+fn is_of_an_interface(_: &Failure) -> bool {
+    false
 }
 
 /// The failure, with the number of attempts.

@@ -17,8 +17,8 @@ impl SkipCount {
     }
 
     /// The count of a step whose partitions run in several processes.
-    pub(crate) fn of_processes(step: &str, before: u64) -> Self {
-        Self { of_all: Some(step.into()), ..Self::new(before) }
+    pub(crate) fn of_processes(step: &str) -> Self {
+        Self { of_all: Some(step.into()), ..Self::new(0) }
     }
 
     /// The step, if other processes skip items of it too.

@@ -252,7 +252,20 @@ pub(crate) fn is_never_skipped(failure: &Failure) -> bool {
         || failure.phase() == Some(Phase::Read)
             && (failure.find::<ReadError>().is_some_and(|error| !error.is_about_a_record())
                 || failure.find::<SqliteReadError>().is_some_and(|error| !error.is_about_a_row())
-                || is_of_a_query(failure))
+                || is_of_a_query(failure)
+                || is_of_a_page(failure))
+}
+
+/// Returns whether the failure is an error that the reader of HTTP pages reports for a whole page.
+#[cfg(feature = "http")]
+fn is_of_a_page(failure: &Failure) -> bool {
+    use crate::readers::http::HttpError;
+    failure.find::<HttpError>().is_some_and(|error| !error.is_about_an_item())
+}
+
+#[cfg(not(feature = "http"))]
+fn is_of_a_page(_: &Failure) -> bool {
+    false
 }
 
 /// Returns whether the failure is an error that the reader of `PostgreSQL` reports for its whole query.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::definition::{
     Assigned, DatabaseHandle, Failure, Mark, Of, Sizes, StepContext, StepEnvironment, StepInfo, Values,
@@ -20,7 +21,8 @@ use crate::engine::step::{Halt, StepEnd, StepRun};
 #[cfg(feature = "remote-chunks")]
 use crate::engine::threads::remote::RemoteRun;
 use crate::graph::Activity;
-use crate::observe::StepLive;
+use crate::observe::advice::{self, Settings};
+use crate::observe::{StepLive, spans};
 use crate::repository::{BegunStep, Counters, RepositoryError, StepStart, begin_step};
 
 /// Executes a step, or a partition of one.
@@ -28,6 +30,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
     let open = |info| panic::catch(|| request.scope.database(Of::Named(info))).and_then(|opened| opened);
     let elsewhere = step.other_database().map(|info| (info, open(info)));
     let limit = step.options.start_limit;
+    let before_begin = Instant::now();
     // If a database of the user's cannot be opened, the step fails, and that failure is recorded.
     let (begun, unopened) = match &elsewhere {
         None => (begin(request, limit, None)?, None),
@@ -42,6 +45,8 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
             Err(error) => (begin(request, limit, None)?, Some(error.to_string())),
         },
     };
+    // The commits of its chunks go elsewhere, so that this one says nothing about them.
+    let empty_commit = if elsewhere.is_some() { Duration::ZERO } else { before_begin.elapsed() };
     let BegunStep { id, starts, mut context, before, chunks, checkpoints, contested } = begun;
     let share = request.partition.as_ref();
     let live = match share {
@@ -77,6 +82,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
                 number: share.partition.number,
                 name: share.partition.name.clone(),
                 part: share.partition.part.clone(),
+                is_from_elsewhere: share.is_from_elsewhere,
             });
             let own = StepEnvironment::new(Some(step_context), Some(retrying)).of_partition(assigned);
             let run = StepRun {
@@ -97,10 +103,12 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
                 #[cfg(feature = "remote-chunks")]
                 remote: remote(request, step),
             };
-            match (step.options.partitioning, share) {
+            let mut end = match (step.options.partitioning, share) {
                 (Some(partitioning), None) => (partitioning.run)(&PartitionedRun { request, run: &run }),
                 _ => (step.run)(&run),
-            }
+            };
+            advise(request, step, sizes, empty_commit, &mut end);
+            end
         }
     };
     Ok(Begun { id, before, live, end, nested: Vec::new(), checkpoints })
@@ -112,7 +120,7 @@ fn remote<'r>(request: &'r Request<'_>, step: &StepInfo) -> Option<RemoteRun<'r>
     let chunks = request.options.chunks.as_ref().filter(|_| step.options.remote.is_some())?;
     let (observer, name) = (request.options.observer.clone(), request.name.to_owned());
     let tell = move |what: &str| {
-        tracing::info!(step = name, "{what}");
+        tracing::info!("{what}");
         if let Some(observer) = &observer {
             observer.noted(&name, what);
         }
@@ -146,7 +154,6 @@ pub(super) fn begin(
     start_limit: Option<u32>,
     elsewhere: Option<(&str, &DatabaseHandle)>,
 ) -> Result<BegunStep, RepositoryError> {
-    tracing::info!(step = request.name, execution = request.ownership.execution.0, "step started");
     let form = request.partition.is_none().then(|| Form::of(request.activity)).flatten();
     let form = form.as_ref().map(Form::text);
     let was = match request.activity {
@@ -163,7 +170,34 @@ pub(super) fn begin(
         stop: &request.options.stop,
     };
     let created = request.partition.as_ref().map(|share| share.partition.id);
-    begin_step(request.repository, request.ownership, &start, created)
+    let begun = begin_step(request.repository, request.ownership, &start, created)?;
+    spans::step_has_begun(begun.id);
+    tracing::info!("{} started", if request.partition.is_some() { "partition" } else { "step" });
+    Ok(begun)
+}
+
+/// Adds to the profile of a step that completed what would make it faster, and what an earlier advice came to.
+fn advise(request: &Request<'_>, step: &StepInfo, sizes: Sizes, empty_commit: Duration, end: &mut StepEnd) {
+    let StepEnd { result: Ok(_), counters, profile: Some(profile) } = end else { return };
+    let options = &step.options;
+    if options.partitioning.is_some() || request.replayed.is_some() {
+        return;
+    }
+    let Some(usage) = profile.usage.as_ref().filter(|usage| usage.elapsed >= advice::WORTH_A_LOOK) else {
+        return;
+    };
+    let settings = Settings {
+        chunk: sizes.chunk as u64,
+        threads: sizes.threads as u64,
+        is_concurrent: sizes.threads == 1 && usage.wait > 0,
+        has_state: step.has_state(),
+        has_own_ends: options.groups.is_some() || options.chunk_time.is_some(),
+        empty_commit: u64::try_from(empty_commit.as_nanos()).unwrap_or(u64::MAX),
+    };
+    // An advice is worth no failure.
+    let earlier = request.repository.advice(request.job.name, request.path).ok().flatten();
+    profile.followed = earlier.and_then(|advice| advice::follow(&advice, profile, &settings, counters.read));
+    profile.advice = advice::advise(profile, &settings, counters.read, counters.commit);
 }
 
 fn failed(failure: Failure) -> StepEnd {

@@ -16,7 +16,7 @@ use crate::engine::flow::steps::steps;
 use crate::engine::flow::walk::walk;
 use crate::engine::options::RunOptions;
 use crate::graph::render_text;
-use crate::observe::{JobReport, JobStarted};
+use crate::observe::{JobReport, JobStarted, spans};
 use crate::repository::{
     Again, BatchStatus, ExecutionFinish, ExitStatus, LaunchRequest, Launched, Repository, RepositoryError,
     SoFar,
@@ -59,12 +59,8 @@ pub(crate) fn run(
             holds: &|so_far| holds(job.flow, passed, so_far),
             again: from.map(|_| &again as &Again<'_>),
         })?;
-    tracing::info!(
-        job = job.name,
-        instance = ownership.instance.0,
-        execution = ownership.execution.0,
-        "job started"
-    );
+    let _inside = spans::job(job.name, ownership);
+    tracing::info!("job started");
     if let (Some(observer), None) = (&options.observer, within) {
         observer.job_started(&JobStarted {
             job: job.name,
@@ -114,7 +110,7 @@ pub(crate) fn run(
         Err(Halt::Stopped(exit)) => (BatchStatus::Stopped, exit),
         Err(Halt::Failed(exit)) => (BatchStatus::Failed, exit),
         Err(Halt::Lost(error)) => {
-            tracing::error!(job = job.name, execution = ownership.execution.0, %error, "repository lost");
+            tracing::error!(%error, "repository lost");
             // If the repository refuses this write too, it shows a dead owner once the lock is free.
             let exit = ExitStatus::code("FAILED").because(error.to_string());
             if !matches!(error, RepositoryError::Fenced { .. }) {
@@ -131,7 +127,7 @@ pub(crate) fn run(
     let finish = ExecutionFinish { status, exit, context: values.changed().then(|| values.changes()) };
     repository.finish(ownership, &finish)?;
     drop(lock);
-    tracing::info!(job = job.name, execution = ownership.execution.0, %status, "job ended");
+    tracing::info!(%status, exit_code = finish.exit.code, "job ended");
     let report = JobReport {
         job: job.name.to_owned(),
         instance: ownership.instance,

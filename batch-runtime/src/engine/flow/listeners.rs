@@ -22,7 +22,7 @@ pub(crate) fn after(job: &'static JobInfo, environment: &Environment, end: &JobE
             && let Err(failure) = panic::catch(|| tell(&scope, end)).unwrap_or_else(Err)
         {
             let failure = failure.in_component(listener.name);
-            tracing::warn!(job = job.name, %failure, "a listener failed; the result of the job is unchanged");
+            tracing::warn!(%failure, "a listener failed; the result of the job is unchanged");
         }
     }
 }

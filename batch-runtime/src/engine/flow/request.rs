@@ -45,6 +45,8 @@ pub(crate) struct Share<'r> {
     pub(crate) skipped: &'r SkipCount,
     /// The live state of the step.
     pub(crate) live: &'r Arc<StepLive>,
+    /// Whether another process has split the input in this execution of the job.
+    pub(crate) is_from_elsewhere: bool,
 }
 
 /// A step execution that has ended, before its end is recorded.

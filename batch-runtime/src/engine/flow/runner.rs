@@ -16,7 +16,7 @@ use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways};
 use crate::engine::options::RunOptions;
 use crate::engine::step::{Done, Halt as StepHalt, Route, StepEnd};
 use crate::graph::{Activity, Subject, Text};
-use crate::observe::{Remedy, StepFailure, StepReport};
+use crate::observe::{Remedy, StepFailure, StepReport, spans};
 use crate::repository::{
     BatchStatus, Counters, ExitStatus, JournalEntry, Ownership, Repository, RepositoryError, StepFinish,
     finish_step,
@@ -136,6 +136,7 @@ impl Runner<'_> {
     }
 
     fn execute(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
+        let _inside = spans::step(&place.path);
         let name = self.shown(&place.path);
         let began = Instant::now();
         let request = self.request(place, &name, choice.map(Choice::route));
@@ -167,7 +168,7 @@ impl Runner<'_> {
             Err(StepHalt::Stopped) => (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None, None),
             Err(StepHalt::Failed(failure)) => {
                 self.environment.job.values.revert();
-                tracing::error!(step = name, %failure, "step failed");
+                tracing::error!(%failure, "step failed");
                 let handled = choice.is_some_and(|choice| choice.handles_failure);
                 let status = if handled { BatchStatus::Abandoned } else { BatchStatus::Failed };
                 (status, ExitStatus::code("FAILED").because(failure.to_string()), None, None)
@@ -185,7 +186,7 @@ impl Runner<'_> {
             status,
             exit,
             counters,
-            profile,
+            profile: profile.clone(),
             journal: entries,
             context: None,
             job_context: values.changed().then(|| values.changes()),
@@ -196,7 +197,7 @@ impl Runner<'_> {
         }
         finished?;
         values.settle();
-        tracing::info!(step = name, %status, read = counters.read, written = counters.write, "step ended");
+        tracing::info!(%status, read = counters.read, written = counters.write, "step ended");
         let report = StepReport {
             name,
             id,

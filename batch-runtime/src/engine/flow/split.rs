@@ -11,7 +11,7 @@ use crate::definition::Environment;
 use crate::engine::flow::runner::{Halt, Runner};
 use crate::engine::flow::walk::Branch;
 use crate::engine::options::RunOptions;
-use crate::observe::StepReport;
+use crate::observe::{StepReport, spans};
 use crate::repository::RepositoryError;
 
 /// The result of a branch.
@@ -44,7 +44,9 @@ impl Runner<'_> {
         thread::scope(|scope| {
             // The caller's thread walks branches like the others.
             for _ in 1..most.min(branches.len()) {
-                let spawned = thread::Builder::new().name("branch".to_owned()).spawn_scoped(scope, work);
+                let spawned = thread::Builder::new()
+                    .name("branch".to_owned())
+                    .spawn_scoped(scope, spans::carried(work));
                 if let Err(error) = spawned {
                     tracing::warn!(%error, "could not start a thread for a branch; the branch waits until a running one ends");
                     break;

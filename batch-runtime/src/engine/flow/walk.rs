@@ -158,11 +158,11 @@ pub(crate) fn walk<D: Driver>(nodes: &'static [Node], driver: &mut D) -> Result<
 /// Counts the statements that a body may contain more than once, in the order of the body, whether or not they are
 /// executed.
 #[derive(Clone, Default)]
-struct Numbering(BTreeMap<String, u32>);
+pub(crate) struct Numbering(BTreeMap<String, u32>);
 
 impl Numbering {
     /// Returns `what` the first time, then `what#2`, `what#3` and so on.
-    fn number(&mut self, what: String) -> String {
+    pub(crate) fn number(&mut self, what: String) -> String {
         let count = self.0.entry(what.clone()).or_insert(0);
         *count += 1;
         if *count == 1 { what } else { format!("{what}#{count}") }
@@ -208,13 +208,13 @@ impl Numbering {
     }
 }
 
-const STOP: &str = "stop";
+pub(crate) const STOP: &str = "stop";
 
-fn match_name(used: &Use) -> String {
+pub(crate) fn match_name(used: &Use) -> String {
     format!("match {}", used.name)
 }
 
-fn while_name(used: &Use) -> String {
+pub(crate) fn while_name(used: &Use) -> String {
     format!("while {}", used.name)
 }
 

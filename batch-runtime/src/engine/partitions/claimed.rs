@@ -19,9 +19,9 @@ use crate::engine::flow::replay::Replaying;
 use crate::engine::flow::seek::{Found, seek};
 use crate::engine::flow::steps::jobs_by_name;
 use crate::engine::options::RunOptions;
-use crate::observe::StepLive;
+use crate::observe::{StepLive, spans};
 use crate::repository::work_queue::Claim;
-use crate::repository::{Counters, Ownership, Repository, RepositoryError};
+use crate::repository::{Counters, ExecutionFilter, Ownership, Repository, RepositoryError};
 
 /// The executions whose resources are kept for further partitions.
 const MOST_KNOWN: usize = 8;
@@ -59,6 +59,8 @@ struct Known {
     job: &'static JobInfo,
     /// With the resources and databases that all partitions of the execution share.
     environment: Environment,
+    /// Whether the instance was never run before, so that the input is as it was split.
+    is_first: bool,
     /// Its steps that partitions were run of.
     steps: Mutex<BTreeMap<String, Arc<ClaimedStep>>>,
 }
@@ -94,6 +96,8 @@ impl ClaimedRunner {
         stop: &StopSignal,
         drain: &StopSignal,
     ) -> Result<Ran, RepositoryError> {
+        let _job = spans::job(&claim.job, claim.ownership);
+        let _step = spans::step(&claim.step);
         panic::catch(|| self.run_uncaught(claim, stop, drain))
             .unwrap_or_else(|panicked| Ok(Ran::Panicked(panicked.to_string())))
     }
@@ -115,15 +119,27 @@ impl ClaimedRunner {
             Err(why) => return Ok(Ran::Declined(why)),
         };
         let has_partitions = |info: &StepInfo| info.options.partitioning.is_some();
-        let claimed = match self.step(&known, &claim.step, claim.skipped, has_partitions)? {
+        let claimed = match self.step(&known, &claim.step, has_partitions)? {
             Ok(claimed) => claimed,
             Err(why) => return Ok(Ran::Declined(why)),
         };
-        claimed.skipped.raise_to(claim.skipped);
+        // Without rules nothing is skipped, and the count takes longer than all else that a claim reads.
+        if !claimed.info.options.faults.skip.is_empty()
+            && let Some(queue) = self.repository.work_queue()
+        {
+            claimed.skipped.raise_to(queue.skipped(claim.ownership, &claim.step)?);
+        }
         let environment = known.environment.with(stop, Values::new(claim.job_context.clone()));
         let options = RunOptions { stop: stop.clone(), durability: claim.durability, ..self.options.clone() };
-        let runner =
-            PartitionRunner::of_claim(&self.repository, claim, &claimed, &environment, options, drain);
+        let runner = PartitionRunner::of_claim(
+            &self.repository,
+            claim,
+            &claimed,
+            &environment,
+            options,
+            drain,
+            known.is_first,
+        );
         Ok(runner.run_if_wanted(&claim.partition)?.map_or(Ran::NotBegun, |_| Ran::Ended))
     }
 
@@ -143,6 +159,9 @@ impl ClaimedRunner {
             Ok(parameters) => parameters,
             Err(why) => return Ok(Err(why)),
         };
+        let of_instance =
+            ExecutionFilter { instance: Some(ownership.instance), ..ExecutionFilter::default() };
+        let is_first = self.repository.count_executions(&of_instance)? <= 1;
         let context = JobContext {
             job: name.to_owned(),
             instance: ownership.instance,
@@ -154,7 +173,7 @@ impl ClaimedRunner {
         let environment = Environment::new(context, self.repository.database());
         #[cfg(feature = "async")]
         let environment = environment.in_runtime(self.options.runtime.clone());
-        let known = Arc::new(Known { ownership, job, environment, steps: Mutex::default() });
+        let known = Arc::new(Known { ownership, job, environment, is_first, steps: Mutex::default() });
         all.push_back(Arc::clone(&known));
         if all.len() > MOST_KNOWN {
             all.pop_front();
@@ -200,7 +219,6 @@ impl ClaimedRunner {
         &self,
         known: &Known,
         path: &str,
-        skipped: u64,
         is_right: impl Fn(&StepInfo) -> bool,
     ) -> Result<Result<Arc<ClaimedStep>, String>, RepositoryError> {
         let mut steps = known.steps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +242,7 @@ impl ClaimedRunner {
                     job,
                     info,
                     bindings,
-                    skipped: SkipCount::of_processes(path, skipped),
+                    skipped: SkipCount::of_processes(path),
                     live: Arc::new(StepLive::new(path.to_owned(), Counters::default())),
                 });
                 steps.insert(path.to_owned(), Arc::clone(&step));

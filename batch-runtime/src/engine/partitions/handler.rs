@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::definition::{Environment, Failure, JobInfo, StopSignal};
-use crate::observe::{Observer, StepLive};
+use crate::observe::{Observer, StepLive, spans};
 use crate::repository::{
     BatchStatus, ContextMap, Counters, Ownership, PartitionExecution, Repository, RepositoryError,
 };
@@ -213,7 +213,9 @@ impl PartitionHandler for Threads {
         thread::scope(|scope| {
             // The caller's thread runs partitions like the others.
             for _ in 1..work.at_once().min(partitions.len()) {
-                let spawned = thread::Builder::new().name("partition".to_owned()).spawn_scoped(scope, run);
+                let spawned = thread::Builder::new()
+                    .name("partition".to_owned())
+                    .spawn_scoped(scope, spans::carried(run));
                 if let Err(error) = spawned {
                     tracing::warn!(%error, "could not start a thread for partitions; they wait for one that is running");
                     break;

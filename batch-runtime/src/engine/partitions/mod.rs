@@ -16,18 +16,21 @@ pub use handler::{PartitionHandler, PartitionWork, PartitionsError, Threads};
 pub use partitioned_run::PartitionedRun;
 
 use crate::definition::{Ended, Failure, Partitioned, Phase, StepListener as _};
+use crate::engine::chunk::shared::halt;
 use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
+use crate::engine::profile::StepWatch;
 use crate::engine::step::{Done, Halt, StepEnd};
 use crate::repository::work_queue::WORKER_LOST;
-use crate::repository::{BatchStatus, Counters, PartitionExecution, RepositoryError, StepStart};
+use crate::repository::{BatchStatus, Counters, PartitionExecution, Profile, RepositoryError, StepStart};
 use merge::Merging;
 use runner::PartitionRunner;
 
 /// Runs a step with partitions.
 #[must_use]
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
+    let mut watch = StepWatch::start();
     let opened = |panicked: Failure| Halt::Failed(panicked.during(Phase::Open));
     // These are the listeners of the step. Each partition opens its own.
     let began = panic::catch(|| {
@@ -38,7 +41,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     });
     let (listener, mut result) = match began.unwrap_or_else(|panicked| Err(opened(panicked))) {
         Ok(listener) => {
-            let driven = panic::catch(|| step.drive::<P>());
+            let driven = panic::catch(|| step.drive::<P>(&mut watch));
             (Some(listener), driven.unwrap_or_else(|panicked| Err(opened(panicked))))
         }
         Err(halt) => (None, Err(halt)),
@@ -52,6 +55,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
         }
     };
     step.run.live.show(&counters, None);
+    let profile = step.profile(&watch);
     if let Some(mut listener) = listener {
         let failure = match &result {
             Err(Halt::Failed(failure)) => Some(failure),
@@ -67,7 +71,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
             exit: None,
         }),
         counters,
-        profile: None,
+        profile,
     }
 }
 
@@ -76,7 +80,7 @@ const MOST_REPORTED: usize = 5;
 
 impl PartitionedRun<'_> {
     /// Runs the partitions and merges their output. Returns the value of the aggregator as JSON.
-    fn drive<P: Partitioned>(&self) -> Result<Option<String>, Halt> {
+    fn drive<P: Partitioned>(&self, watch: &mut StepWatch) -> Result<Option<String>, Halt> {
         let Self { request, run } = self;
         let (repository, owner, path) = (request.repository, request.ownership, request.path);
         let writer =
@@ -89,7 +93,10 @@ impl PartitionedRun<'_> {
         let left: Vec<_> = partitions.into_iter().filter(|partition| !is_complete(partition)).collect();
         if !left.is_empty() {
             let runner = PartitionRunner::new(request, run);
-            match request.options.partitions.handle(&runner.work(), &left) {
+            watch.opened();
+            let handled = request.options.partitions.handle(&runner.work(), &left);
+            watch.ended();
+            match handled {
                 Ok(()) => {}
                 Err(PartitionsError::Repository(error)) => return Err(Halt::Lost(error)),
                 Err(PartitionsError::Failed(failure)) => {
@@ -146,7 +153,7 @@ impl PartitionedRun<'_> {
         let new = if stored.is_empty() {
             let wanted = run.sizes.partitions.unwrap_or_else(handler::cores);
             let made = panic::catch(|| P::split(&run.scope, wanted)).and_then(|made| made);
-            Some(made.map_err(|failure| Halt::Failed(self.opening(failure, "reader")))?)
+            Some(made.map_err(|failure| halt(self.opening(failure, "reader")))?)
         } else {
             None
         };
@@ -163,6 +170,13 @@ impl PartitionedRun<'_> {
             RepositoryError::Stopped => Halt::Stopped,
             error => Halt::Lost(error),
         })
+    }
+
+    /// Where the time of the step went, and that of its partitions.
+    fn profile(&self, watch: &StepWatch) -> Option<Profile> {
+        let execution = self.request.ownership.execution;
+        let partitions = self.request.repository.partition_profiles(execution, self.request.path).ok()?;
+        Some(watch.profile_over(self.run.info, partitions))
     }
 
     fn partitions(&self) -> Result<Vec<PartitionExecution>, RepositoryError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::claimed::ClaimedStep;
 use super::handler::{PartitionWork, RunPartition};
-use crate::definition::{Binding, Environment, JobInfo, Scope, StepInfo, StopSignal};
+use crate::definition::{Binding, Environment, Failure, JobInfo, Scope, StepInfo, StopSignal};
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::flow::execution;
@@ -12,7 +12,8 @@ use crate::engine::flow::request::{Begun, Request, Share};
 use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
-use crate::observe::StepLive;
+use crate::observe::{StepLive, spans};
+use crate::readers::FilesError;
 use crate::repository::work_queue::{Claim, HANDED_BACK};
 use crate::repository::{
     BatchStatus, ExitStatus, Ownership, PartitionExecution, Repository, RepositoryError, StepFinish,
@@ -35,6 +36,7 @@ pub(super) struct PartitionRunner<'w> {
     skipped: SkipCount,
     live: &'w Arc<StepLive>,
     drain: Option<&'w StopSignal>,
+    is_from_elsewhere: bool,
 }
 
 impl<'w> PartitionRunner<'w> {
@@ -55,6 +57,7 @@ impl<'w> PartitionRunner<'w> {
             skipped: SkipCount::new(run.before.skips()),
             live: &run.live,
             drain: None,
+            is_from_elsewhere: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl<'w> PartitionRunner<'w> {
         environment: &'w Environment,
         options: RunOptions,
         drain: &'w StopSignal,
+        is_from_elsewhere: bool,
     ) -> Self {
         let ClaimedStep { job, info, bindings, skipped, live } = step;
         Self {
@@ -84,6 +88,7 @@ impl<'w> PartitionRunner<'w> {
             skipped: skipped.clone(),
             live,
             drain: Some(drain),
+            is_from_elsewhere,
             options,
         }
     }
@@ -116,12 +121,22 @@ impl<'w> PartitionRunner<'w> {
         })
     }
 
-    fn end(
-        &self,
-        partition: &PartitionExecution,
-        begun: Begun,
-        environment: &Environment,
-    ) -> Result<BatchStatus, RepositoryError> {
+    /// The files of a folder are found before a part of them is checked.
+    fn with_remedy(&self, failure: Failure) -> Failure {
+        let finds_none = matches!(
+            failure.find::<FilesError>(),
+            Some(FilesError::NoFile { .. } | FilesError::Folder { .. })
+        );
+        if self.is_from_elsewhere && finds_none {
+            failure.noting(
+                "the manager has found files there: let the worker see the same folder under that path, such as a shared one",
+            )
+        } else {
+            failure
+        }
+    }
+
+    fn end(&self, begun: Begun, environment: &Environment) -> Result<BatchStatus, RepositoryError> {
         let checkpoints = begun.checkpoints.as_deref();
         let StepEnd { result, counters, profile } = begun.end;
         let values = &environment.job.values;
@@ -129,8 +144,9 @@ impl<'w> PartitionRunner<'w> {
             Ok(_) => (BatchStatus::Completed, ExitStatus::code("COMPLETED"), None),
             Err(Halt::Stopped) => (BatchStatus::Stopped, self.stopped()?, None),
             Err(Halt::Failed(failure)) => {
+                let failure = self.with_remedy(failure);
                 values.revert();
-                tracing::error!(step = partition.step, %failure, "partition failed");
+                tracing::error!(%failure, "partition failed");
                 (BatchStatus::Failed, ExitStatus::code("FAILED").because(failure.to_string()), None)
             }
             Err(Halt::Lost(error @ RepositoryError::Fenced { .. })) => return Err(error),
@@ -157,7 +173,7 @@ impl<'w> PartitionRunner<'w> {
         }
         finished?;
         values.settle();
-        tracing::info!(step = partition.step, %status, read = counters.read, written = counters.write, "partition ended");
+        tracing::info!(%status, read = counters.read, written = counters.write, "partition ended");
         Ok(status)
     }
 }
@@ -174,6 +190,7 @@ impl PartitionRunner<'_> {
         &self,
         partition: &PartitionExecution,
     ) -> Result<Option<BatchStatus>, RepositoryError> {
+        let _inside = spans::partition(partition);
         let environment = self.environment.branch(&self.options.stop);
         let scope = self.bindings.iter().fold(Scope::of_job(&environment), |scope, b| scope.bound(b));
         let request = Request {
@@ -195,10 +212,11 @@ impl PartitionRunner<'_> {
                 retrying: &self.retrying,
                 skipped: &self.skipped,
                 live: self.live,
+                is_from_elsewhere: self.is_from_elsewhere,
             }),
         };
         match execution::execute(&request, self.info) {
-            Ok(begun) => self.end(partition, begun, &environment).map(Some),
+            Ok(begun) => self.end(begun, &environment).map(Some),
             Err(RepositoryError::Stopped) => Ok(None),
             Err(error) => Err(error),
         }

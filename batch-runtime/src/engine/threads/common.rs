@@ -6,7 +6,10 @@ use crate::definition::{
 };
 use crate::engine::faults::reopen::unread;
 use crate::engine::faults::retry::Retrying;
+use crate::engine::profile::{Detail, Lanes};
 use crate::engine::step::{StepRun, blame};
+#[cfg(feature = "remote-chunks")]
+use crate::engine::threads::remote::RemoteRun;
 
 /// The state that all threads of a step share.
 pub(crate) struct Common<'s> {
@@ -16,6 +19,8 @@ pub(crate) struct Common<'s> {
     pub(super) environment: &'s Environment,
     pub(super) context: Arc<StepContext>,
     pub(super) retrying: Retrying,
+    /// Where each thread leaves what its time went into.
+    pub(super) lanes: Arc<Lanes>,
     pub(super) bindings: Vec<&'s [Binding]>,
     /// True once the step's thread takes no more chunks.
     pub(super) cancelled: Arc<AtomicBool>,
@@ -23,11 +28,14 @@ pub(crate) struct Common<'s> {
     pub(super) give_up: StopSignal,
     /// Ends the waits of lanes that have workers process their chunks.
     pub(super) at_end: Option<Box<dyn Fn() + Send + Sync>>,
+    /// What these lanes know of the run.
+    #[cfg(feature = "remote-chunks")]
+    pub(super) remote: Option<&'s RemoteRun<'s>>,
 }
 
 impl Common<'_> {
     pub(super) fn own(&self) -> StepEnvironment {
-        StepEnvironment::on_thread(Arc::clone(&self.context), self.retrying.clone())
+        StepEnvironment::on_thread(Arc::clone(&self.context), self.retrying.clone(), Arc::clone(&self.lanes))
     }
 
     /// Ends the waits of lanes that have workers process their chunks.
@@ -35,6 +43,11 @@ impl Common<'_> {
         if let Some(end) = &self.at_end {
             end();
         }
+    }
+
+    /// How closely a thread measures the next chunk. No thread but the step's writes.
+    pub(super) fn detail(&self) -> Detail {
+        Detail { items: self.chunk, writers: false }
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -65,10 +78,13 @@ impl<'s> Common<'s> {
             environment: run.environment,
             context: Arc::clone(run.own.context.as_ref().expect("a step runs with its context")),
             retrying,
+            lanes: Arc::clone(&run.own.lanes),
             bindings: run.scope.bindings().to_vec(),
             cancelled,
             give_up,
             at_end,
+            #[cfg(feature = "remote-chunks")]
+            remote: run.remote.as_ref(),
         })
     }
 }

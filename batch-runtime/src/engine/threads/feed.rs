@@ -21,7 +21,7 @@ use crate::engine::chunk::watermark::Watermark;
 use crate::engine::faults::locate;
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::phase::log_if_failed;
-use crate::engine::profile::{Phases, Watch};
+use crate::engine::profile::{Activity, ChunkTimes};
 use crate::engine::step::{Halt, blame};
 use crate::repository::SkipPhase;
 
@@ -216,17 +216,13 @@ where
     fn fill<L: StepListener<In, Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, In, L>,
-        timed: Option<&mut Phases>,
+        times: &mut ChunkTimes,
     ) -> Result<Filled, Halt> {
-        let mut watch = Watch::started();
         let done = self.next_chunk().map_err(|failure| {
             self.phase.set(Phase::Read);
             halt(failure)
         })?;
-        if let Some(phases) = timed {
-            // Reading and processing overlap, and the wait is for a processed chunk.
-            phases.process += watch.lap();
-        }
+        times.book(Activity::Wait);
         shared.notify_retries::<Out>();
         let mut faults = done.faults;
         // The shared reader is far ahead by now, so the places are looked up with another one.
@@ -260,6 +256,8 @@ where
         let Done { number, channel, buffers, filled, .. } = done;
         let records = Some(records);
         self.current = Current { number, channel, buffers, begin, position, records, progress, location };
+        // The workers read and process. What is left here is for faults.
+        times.book(Activity::Process);
         Ok(Filled { ended, ..filled })
     }
 

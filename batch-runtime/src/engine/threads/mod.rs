@@ -42,6 +42,7 @@ use crate::definition::{Failure, Phase, Pipe, Reader, StepInfo};
 use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::open::{during_open, opening, resume_reader};
 use crate::engine::step::{Halt, StepRun};
+use crate::observe::spans::carried;
 use common::Common;
 use feed::Threaded;
 use messages::{Buffers, StepsChannels, WorkersChannel};
@@ -130,7 +131,7 @@ where
     let threaded = Threaded::new(Arc::clone(&common), channels, handle, reopen, phase);
     let inherited = run.inherited.reader.clone();
     named(run.info, "reader")
-        .spawn_scoped(threads, move || reader_thread.run::<P, CAREFUL>(inherited.as_deref()))
+        .spawn_scoped(threads, carried(move || reader_thread.run::<P, CAREFUL>(inherited.as_deref())))
         .map_err(not_started)?;
     let mut ends: Vec<_> = ends.into_iter().zip(supplies).collect();
     let others = ends.split_off(workers);
@@ -161,7 +162,7 @@ where
 {
     let worker = Worker { common: Arc::clone(common), channel, supply };
     named(common.info, "worker")
-        .spawn_scoped(threads, move || worker.run::<P, CAREFUL>())
+        .spawn_scoped(threads, carried(move || worker.run::<P, CAREFUL>()))
         .map(drop)
         .map_err(not_started)
 }

@@ -14,6 +14,7 @@ use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
 use crate::engine::faults::panic;
 use crate::engine::faults::reopen::{ReadRepeats, Reopening, located};
 use crate::engine::faults::skip_rules::is_never_skipped;
+use crate::engine::profile::{Activity, ChunkTimes};
 
 /// A reader, and the state of the chunks read from it.
 pub(super) struct ChunkReader<R> {
@@ -299,12 +300,14 @@ impl<R: Reader> Detached<R> {
 
 /// Supplies one worker with chunks of records.
 pub(crate) trait Supply<In, Out, X> {
-    /// Returns the next chunk, read into these buffers; `None` if there is nothing more for the worker to do.
+    /// Returns the next chunk, read into these buffers; `None` if there is nothing more for the worker to do. Books its
+    /// time.
     fn next(
         &mut self,
         channel: &WorkersChannel<In, Out, X>,
         buffers: Buffers<In, Out>,
         common: &Common<'_>,
+        times: &mut ChunkTimes,
     ) -> Option<Unit<In, Out>>;
 }
 
@@ -353,12 +356,14 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
         channel: &WorkersChannel<R::Item, Out, ReopenRequest<R>>,
         buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
+        times: &mut ChunkTimes,
     ) -> Option<Unit<R::Item, Out>> {
         let mut reopen = || {
             let answer = channel.request(|reply| FromWorker::Request(ReopenRequest(reply)));
             answer.unwrap_or_else(|| Err(Failure::new("the step has ended")))
         };
         let (mut reader, commits) = self.reader.lock();
+        times.book(Activity::Wait);
         if common.is_cancelled() {
             return None;
         }
@@ -369,8 +374,10 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
         let unit = reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, Some(&mut self.detached));
         // The next worker may read while this one reads the detached records.
         drop(reader);
+        times.book(Activity::Read);
         let mut unit = unit?;
         self.detached.read(&mut unit, common);
+        times.book(Activity::Decode);
         Some(unit)
     }
 }

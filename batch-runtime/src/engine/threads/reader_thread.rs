@@ -9,6 +9,7 @@ use super::sync::{Arc, AtomicU64, Ordering};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
 use crate::engine::chunk::open::resume_reader;
 use crate::engine::faults::panic;
+use crate::engine::profile::{Activity, ChunkTimes, LaneWatch};
 use crate::engine::step::of_role;
 
 /// The requests to the step's thread: none, because the reader's thread reopens it itself.
@@ -76,9 +77,14 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
         mut reopen: impl FnMut() -> Result<R, Failure>,
     ) -> Result<(), Failure> {
         let Self { common, requests, commits, .. } = self;
+        let mut lane = LaneWatch::start(&common.lanes);
         requests.serve(|buffers| {
+            let mut times = lane.profiler.next(common.detail());
             reader.notify_committed(commits.load(Ordering::Acquire))?;
-            Ok(reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, None))
+            let unit = reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, None);
+            times.book(Activity::Read);
+            lane.profiler.add(&times);
+            Ok(unit)
         })?;
         reader.notify_committed(commits.load(Ordering::Acquire))
     }
@@ -90,8 +96,11 @@ impl<In, Out> Supply<In, Out, NoRequest> for UnitRequests<In, Out> {
         _: &WorkersChannel<In, Out, NoRequest>,
         buffers: Buffers<In, Out>,
         _: &Common<'_>,
+        times: &mut ChunkTimes,
     ) -> Option<Unit<In, Out>> {
-        self.request(buffers)
+        let unit = self.request(buffers);
+        times.book(Activity::Wait);
+        unit
     }
 }
 

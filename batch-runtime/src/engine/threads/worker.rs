@@ -12,8 +12,11 @@ use crate::engine::chunk::batch::Outputs;
 use crate::engine::chunk::batch::{Batch, Extent, Fault, Filled, Repeated};
 use crate::engine::chunk::fill::Pipeline;
 use crate::engine::faults::panic;
+use crate::engine::faults::reopen::stepped_over;
 use crate::engine::phase::take_panicked_record;
+use crate::engine::profile::{Activity, LaneWatch, Laps};
 use crate::engine::step::of_role;
+use crate::observe::spans;
 use crate::repository::SkipPhase;
 
 /// Opens the processors of a thread, or of a lane that stands in for one.
@@ -54,12 +57,20 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
     }
 
     fn work<P: Process<In, Out = Out>, const CAREFUL: bool>(mut self, mut processor: P) {
-        while let Some(mut buffers) = self.channel.next_buffers() {
+        let common = Arc::clone(&self.common);
+        let mut lane = LaneWatch::start(&common.lanes);
+        loop {
+            let mut times = lane.profiler.next(common.detail());
+            let Some(mut buffers) = self.channel.next_buffers() else { return };
             // The outputs are dropped on the thread that allocated them.
             buffers.outputs.clear();
-            let Some(unit) = self.supply.next(&self.channel, buffers, &self.common) else { return };
+            times.book(Activity::Wait);
+            let Some(unit) = self.supply.next(&self.channel, buffers, &common, &mut times) else { return };
             let number = self.channel.number;
-            let (done, processor_after) = process::<_, P, CAREFUL>(&self.common, number, unit, processor);
+            let (done, processor_after) =
+                process::<_, P, CAREFUL>(&common, number, unit, processor, &mut times.items);
+            times.book(Activity::Process);
+            lane.profiler.add(&times);
             // After a chunk that did not come to its end, no other is wanted.
             let (true, Some(open)) = (self.channel.send(FromWorker::Done(done)), processor_after) else {
                 return;
@@ -70,14 +81,16 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
 }
 
 /// Processes a chunk for the worker of that number. Returns no processor if the chunk did not come to its end, because it
-/// may hold items of it.
+/// may hold items of it. Each processor is timed if there are laps.
 pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     common: &Common<'_>,
     channel: usize,
     unit: Unit<In, P::Out>,
     processor: P,
+    laps: &mut Option<Laps>,
 ) -> (Done<In, P::Out>, Option<P>) {
     let Unit { number, mut buffers, mut end } = unit;
+    let _inside = spans::chunk(number);
     let (mut faults, mut repeated) = (Vec::new(), Vec::new());
     let Buffers { records, unread, outputs } = &mut buffers;
     let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
@@ -91,7 +104,10 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     };
     let pipeline = Pipeline::<_, _, CAREFUL> { reader, processor, batch };
     let processed = panic::catch(|| {
-        pipeline.process_all(&mut faults, &mut repeated, |failure| common.blame(failure, Phase::Process))
+        let unreadable =
+            |failure| common.blame(stepped_over(failure, common.info.options.faults), Phase::Read);
+        let blame = |failure| common.blame(failure, Phase::Process);
+        pipeline.process_all(&mut faults, &mut repeated, blame, unreadable, laps.as_mut())
     });
     let (filled, processor) = match processed {
         Ok(Processed { processor, outputs, filled, fatal, is_whole }) => {
@@ -183,6 +199,8 @@ where
         faults: &mut Vec<Faulty<In>>,
         repeated: &mut Vec<Repeated<In>>,
         blame: impl Fn(Failure) -> Failure,
+        unreadable: impl Fn(Failure) -> Failure,
+        mut laps: Option<&mut Laps>,
     ) -> Processed<P, P::Out> {
         let extent = Extent { items: u64::MAX, most: u64::MAX, until: None };
         let phase = Cell::new(Phase::Process);
@@ -190,7 +208,10 @@ where
         let mut is_whole = false;
         let fatal = loop {
             let result;
-            (self, filled, result) = self.fill(extent, filled, &mut (), &phase);
+            (self, filled, result) = match laps.as_deref_mut() {
+                Some(laps) => self.fill_timed(extent, filled, &mut (), &phase, laps),
+                None => self.fill(extent, filled, &mut (), &phase),
+            };
             match result {
                 Ok(()) => {
                     is_whole = true;
@@ -201,6 +222,21 @@ where
                     let (phase, source) = (SkipPhase::Read, filled.records);
                     faults.push(Faulty { phase, source, failure, item: None });
                     filled.records = filled.records.saturating_add(1);
+                }
+                Err(Fault::Process(failure, _)) if failure.is_unreadable() => {
+                    filled.read -= 1;
+                    self.processor.put_back(Slot::Item);
+                    let failure = unreadable(failure);
+                    // A step that skips nothing does not count its records.
+                    let source = if CAREFUL {
+                        filled.records - 1
+                    } else {
+                        u32::try_from(filled.read).unwrap_or(u32::MAX)
+                    };
+                    faults.push(Faulty { phase: SkipPhase::Read, source, failure, item: None });
+                    if !CAREFUL {
+                        break None;
+                    }
                 }
                 Err(Fault::Process(failure, item)) if CAREFUL => {
                     self.batch.retract();

@@ -16,7 +16,7 @@ pub use parameters::{ill_bound, is_used, missing, missing_for_listener, unknown_
 pub use places::Place;
 pub use probe::{
     NotOffered, Nothing, Offered, Probe, decider_or_unknown, job_or_unknown, run_or_unknown,
-    subject_or_unknown, why_no_job, why_not_asked, why_not_ended, why_not_in_role, why_not_matched,
+    subject_or_unknown, why_lent, why_no_job, why_not_asked, why_not_ended, why_not_in_role, why_not_matched,
     why_not_run, why_not_told, why_whole,
 };
 

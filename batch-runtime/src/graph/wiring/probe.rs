@@ -12,6 +12,8 @@ use crate::definition::{
     StepKind, StepOptions, WriterDefinition,
 };
 use crate::graph::{Activity, Subject};
+#[cfg(feature = "csv")]
+use crate::readers::Lent;
 
 /// Determines what `T` implements.
 #[derive(Debug)]
@@ -42,6 +44,12 @@ impl<T: Marked> Probe<T> {
     pub const NOUN: &'static str = T::NOUN;
 }
 
+#[cfg(feature = "csv")]
+impl<T> Probe<Lent<T>> {
+    /// True if it is an item that borrows from its record.
+    pub const IS_LENT: bool = true;
+}
+
 /// The answers for types that implement nothing.
 pub trait Nothing {
     /// Runs nothing.
@@ -54,6 +62,8 @@ pub trait Nothing {
     const JOB: Option<&'static JobInfo> = None;
     /// Has no attribute.
     const NOUN: &'static str = "";
+    /// Owns its data.
+    const IS_LENT: bool = false;
 }
 
 impl<T: ?Sized> Nothing for Probe<T> {}
@@ -249,6 +259,26 @@ pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<
             .and(" takes its elements: let ")
             .code(name)
             .and(" return `Many<Vec<..>>`"),
+    })
+}
+
+/// The reason why a component cannot take the items of a reader that lends them, if `is_kept`: it would keep them for
+/// longer than a call.
+#[must_use]
+pub const fn why_lent(reader: &str, role: &str, to: &str, is_kept: bool) -> Option<Message> {
+    if !is_kept {
+        return None;
+    }
+    let message = Message::of("reader ").code(reader).and(" lends each record for one call");
+    Some(match role.as_bytes() {
+        b"writer" => message
+            .and(", and writer ")
+            .code(to)
+            .and(" needs a whole chunk of them: put a processor between them that takes the item with its lifetime, `Item<'_>`, or let the item own its data (`String` for `&str`)"),
+        _ => message
+            .and(", and ")
+            .code(to)
+            .and(" does not take one: let its first argument be the reader's item with its lifetime, `Item<'_>`, or let the item own its data (`String` for `&str`)"),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Shows the progress of running steps to a person: as bars on a terminal, otherwise as a line now and then.
 
-mod state;
+mod bars;
 
 use std::fmt;
 use std::io::Write;
@@ -12,11 +12,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
-use state::State;
-
+use super::step_progress::ended;
 use super::{JobReport, JobStarted, Observer, StepLive, StepReport, words};
 use crate::definition::StopSignal;
-use crate::repository::Counters;
 
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -68,8 +66,6 @@ struct Shared {
 struct Running {
     live: Arc<StepLive>,
     bar: Option<ProgressBar>,
-    /// The position of the input, and the time: a restart begins in the middle.
-    first: Option<(u64, Duration)>,
     next_line: Instant,
 }
 
@@ -109,6 +105,18 @@ impl Progress {
     /// Returns whether a launch was committed.
     pub(crate) fn job_began(&self) -> bool {
         self.shared.began.load(Ordering::Relaxed)
+    }
+
+    /// Shows nothing more of a step.
+    pub(crate) fn forget(&self, step: &str) {
+        let mut running = self.shared.running();
+        if let Some(index) = running.iter().position(|running| running.live.name() == step) {
+            let ended = running.remove(index);
+            if let (Some(bars), Some(bar)) = (&self.shared.bars, ended.bar) {
+                bar.finish_and_clear();
+                bars.remove(&bar);
+            }
+        }
     }
 
     /// Removes the bars and shows nothing more.
@@ -167,12 +175,12 @@ impl Shared {
         }
         let mut due = Vec::new();
         for running in self.running().iter_mut() {
-            let state = running.state(now);
+            let progress = running.live.at(now);
             if let Some(bar) = &running.bar {
-                state.draw(bar);
+                bars::draw(&progress, bar);
             } else if now >= running.next_line {
                 running.next_line = now + LINE_EVERY;
-                due.push(state.line(running.live.name()));
+                due.push(progress.line(running.live.name()));
             }
         }
         for line in due {
@@ -202,12 +210,12 @@ impl Observer for Progress {
         }
         let bar = self.shared.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::no_length());
-            bar.set_style(state::spinner());
+            bar.set_style(bars::spinner());
             bar.set_prefix(words::line(live.name(), 30));
             bar
         });
         let next_line = live.began() + LINE_EVERY;
-        self.shared.running().push(Running { live: Arc::clone(live), bar, first: None, next_line });
+        self.shared.running().push(Running { live: Arc::clone(live), bar, next_line });
     }
 
     fn step_passed(&self, name: &str) {
@@ -223,24 +231,9 @@ impl Observer for Progress {
     }
 
     fn step_ended(&self, step: &StepReport) {
-        let mut running = self.shared.running();
-        if let Some(index) = running.iter().position(|running| running.live.name() == step.name) {
-            let ended = running.remove(index);
-            if let (Some(bars), Some(bar)) = (&self.shared.bars, ended.bar) {
-                bar.finish_and_clear();
-                bars.remove(&bar);
-            }
-        }
-        drop(running);
+        self.forget(&step.name);
         if self.shared.verbose {
-            let status = step.status.as_str().to_lowercase();
-            self.shared.say(&format!(
-                "{} {status} in {}: {} read, {} written",
-                step.name,
-                words::time(step.elapsed),
-                words::count(step.counters.read),
-                words::count(step.counters.write)
-            ));
+            self.shared.say(&ended(&step.name, step.status, step.elapsed, &step.counters));
         }
     }
 
@@ -249,30 +242,10 @@ impl Observer for Progress {
     }
 }
 
-impl Running {
-    fn state(&mut self, now: Instant) -> State {
-        let live = &self.live;
-        let progress = live.progress();
-        let elapsed = now.saturating_duration_since(live.began());
-        if self.first.is_none() {
-            let from_start = (*live.before() == Counters::default()).then_some((0, Duration::ZERO));
-            self.first = from_start.or(progress.map(|progress| (progress.done, elapsed)));
-        }
-        State {
-            read: live.read(),
-            before: live.before().read,
-            written: live.written(),
-            skipped: live.skipped(),
-            elapsed,
-            progress,
-            first: self.first.unwrap_or_default(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository::Counters;
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);

@@ -1,9 +1,12 @@
 //! Draws the tables of a summary: the work of the steps, and where their time went.
 
+use std::fmt::Write as _;
+
 use super::Summary;
+use super::shares::shares;
 use crate::observe::table::{Align, Table};
-use crate::observe::words;
-use crate::repository::{BatchStatus, Counters, Profile};
+use crate::observe::{advice, words};
+use crate::repository::{BatchStatus, Counters};
 
 impl Summary {
     /// The steps that ran, with their counters and times.
@@ -18,6 +21,7 @@ impl Summary {
             tables.push(self.work().to_string());
         }
         tables.extend(self.times().map(|times| times.to_string()));
+        tables.extend(self.advice());
         tables.join("\n")
     }
 
@@ -58,21 +62,26 @@ impl Summary {
         table
     }
 
+    /// What an earlier advice came to, and what would make a step faster.
+    fn advice(&self) -> Option<String> {
+        let mut lines = String::new();
+        for step in &self.steps {
+            let Some(profile) = &step.profile else { continue };
+            let followed = profile.followed.map(advice::words::followed);
+            for line in followed.into_iter().chain(profile.advice.as_ref().map(advice::words::advice)) {
+                let _ = writeln!(lines, "{}: {line}", words::line(&step.name, 60));
+            }
+        }
+        (!lines.is_empty()).then_some(lines)
+    }
+
     fn times(&self) -> Option<Table> {
-        let mut table = Table::new(&[
-            ("time", Align::Left),
-            ("reading", Align::Right),
-            ("processing", Align::Right),
-            ("writing", Align::Right),
-            ("committing", Align::Right),
-        ]);
+        let mut table = Table::new(&[("time", Align::Left), ("", Align::Left)]);
         let mut any = false;
         for step in &self.steps {
-            let Some(Profile { read, process, write, commit }) = step.profile else { continue };
-            let Some(shares) = words::percents([read, process, write, commit]) else { continue };
+            let Some(shares) = step.profile.as_ref().and_then(shares) else { continue };
             any = true;
-            let shares = shares.into_iter().map(|percent| format!("{percent} %"));
-            table.row([words::line(&step.name, 60)].into_iter().chain(shares));
+            table.row([words::line(&step.name, 60), shares]);
         }
         any.then_some(table)
     }

@@ -3,9 +3,81 @@
 use super::*;
 use crate::definition::{InstanceId, StepExecutionId};
 use crate::observe::StepReport;
+use crate::repository::{ComponentTime, StepUsage};
 
 fn counters(read: u64, write: u64, commit: u64) -> Counters {
     Counters { read, filter: read - write, write, commit, ..Counters::default() }
+}
+
+const MS: u64 = 1_000_000;
+
+/// The profile of a step that took 1,000 ms, of them 180 for its commits, with components that computed all the time. The
+/// times are in milliseconds.
+fn profile(threads: u32, components: &[(&str, &str, u64)]) -> Profile {
+    let of = |(role, name, wall): &(&str, &str, u64)| ComponentTime {
+        role: (*role).to_owned(),
+        name: (*name).to_owned(),
+        wall: *wall * MS,
+        cpu: *wall * MS,
+    };
+    let components = components.iter().chain(&[("commit", "", 180)]).map(of).collect();
+    let usage = StepUsage { elapsed: 1_000 * MS, threads, ..StepUsage::default() };
+    Profile { components, usage: Some(usage), ..Profile::default() }
+}
+
+/// The line of the summary that says where the time of a step with that profile went.
+fn time_of(profile: Profile) -> String {
+    let text = Summary::from(&report(vec![StepReport { profile: Some(profile), ..load() }])).to_string();
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_shares_of_a_step_on_one_thread_add_up_to_its_time() {
+    let mut profile = profile(0, &[("reader", "flights", 300), ("writer", "save", 200)]);
+    profile.usage = profile.usage.map(|usage| StepUsage { open: 100 * MS, finish: 20 * MS, ..usage });
+    assert_eq!(
+        time_of(profile),
+        "load_delays  flights 30 %, save 20 %, committing 18 %, opening 10 %, finishing 2 %, other 20 %"
+    );
+}
+
+#[test]
+fn the_shares_of_several_threads_are_added_up() {
+    let mut profile = profile(4, &[("reader", "flights", 900), ("processor", "late", 2_600)]);
+    profile.usage = profile.usage.map(|usage| StepUsage { wait: 700 * MS, ..usage });
+    assert_eq!(
+        time_of(profile),
+        "load_delays  flights 90 %, late 260 %, committing 18 %, waiting 70 % (on 4 more threads)"
+    );
+}
+
+#[test]
+fn a_component_that_hardly_computes_is_said_to_wait() {
+    let mut profile = profile(0, &[("reader", "flights", 20), ("processor", "late", 800)]);
+    profile.components[1].cpu = 10 * MS;
+    assert_eq!(time_of(profile), "load_delays  flights 2 %, late 80 % (mostly waiting), committing 18 %");
+}
+
+#[test]
+fn memory_that_grows_by_much_is_told() {
+    let mut profile = profile(0, &[("reader", "flights", 820)]);
+    let grown = |growth| {
+        move |usage: StepUsage| StepUsage {
+            peak_memory: Some(100 << 20),
+            memory_growth: Some(growth),
+            ..usage
+        }
+    };
+    profile.usage = profile.usage.map(grown(20 << 20));
+    assert!(!time_of(profile.clone()).contains("memory"));
+    profile.usage = profile.usage.map(grown(40 << 20));
+    assert!(time_of(profile).ends_with("; memory grew by 40 MB after its first chunks"));
+}
+
+#[test]
+fn the_activities_of_an_older_record_are_shown_without_components() {
+    let profile = Profile { read: 50, process: 20, write: 10, commit: 20, ..Profile::default() };
+    assert_eq!(time_of(profile), "load_delays  reading 50 %, processing 20 %, writing 10 %, committing 20 %");
 }
 
 fn load() -> StepReport {
@@ -16,7 +88,10 @@ fn load() -> StepReport {
         exit: ExitStatus::code("COMPLETED"),
         counters: counters(196_776, 6_776, 197),
         before: Counters::default(),
-        profile: Some(Profile { read: 610, process: 90, write: 120, commit: 180 }),
+        profile: Some(profile(
+            0,
+            &[("reader", "flights", 610), ("processor", "late", 90), ("writer", "save", 120)],
+        )),
         elapsed: Duration::from_millis(1_900),
         remedy: None,
         failure: None,
@@ -57,8 +132,8 @@ load_delays  completed  196,776   190,000    6,776        0      197  1.9 s  103
   before                140,000   136,000    4,000        0      140
   in all                336,776   326,000   10,776        0      337
 
-time         reading  processing  writing  committing
-load_delays     61 %         9 %     12 %        18 %
+time
+load_delays  flights 61 %, late 9 %, save 12 %, committing 18 %
 "
     );
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Progress, Reader};
+use crate::definition::{Progress, Reader, StopSignal};
 
 /// Reads only the first items of a reader; [`limit`](super::ReaderExt::limit) creates it.
 ///
@@ -64,6 +64,13 @@ impl<R: Reader> Reader for Limit<R> {
         Ok(item)
     }
 
+    const RECYCLES: bool = R::RECYCLES;
+
+    #[inline]
+    fn recycle(&mut self, item: R::Item) {
+        self.inner.recycle(item);
+    }
+
     fn position(&self) -> Self::Position {
         LimitPosition { read: self.read, inner: self.inner.position() }
     }
@@ -71,6 +78,10 @@ impl<R: Reader> Reader for Limit<R> {
     fn resume(&mut self, position: Self::Position) -> Result<(), R::Error> {
         self.read = position.read;
         self.inner.resume(position.inner)
+    }
+
+    fn stops_with(&mut self, stop: &StopSignal) {
+        self.inner.stops_with(stop);
     }
 
     fn committed(&mut self, position: &Self::Position) -> Result<(), R::Error> {

@@ -3,19 +3,24 @@
 //! Every adaptor reads exactly, restarts after any item, and answers [`steps_over`](Reader::steps_over) as
 //! the inner reader does.
 
+mod forward;
+mod inspect;
 mod limit;
 mod peekable;
 mod prefetch;
 mod skip_to;
 mod synchronized;
+mod throttled;
 
+pub use inspect::Inspect;
 pub use limit::{Limit, LimitPosition};
 pub use peekable::Peekable;
 pub use prefetch::Prefetch;
 pub use skip_to::SkipTo;
 pub use synchronized::Synchronized;
+pub use throttled::Throttled;
 
-use crate::definition::Reader;
+use crate::definition::{RateLimit, Reader};
 
 /// Adaptors for every reader: `CsvReader::open(input)?.limit(10)`.
 ///
@@ -33,6 +38,11 @@ pub trait ReaderExt: Reader + Sized {
     /// Reads at most `items` items, counted over all executions; see [`Limit`].
     fn limit(self, items: u64) -> Limit<Self> {
         Limit::new(self, items)
+    }
+
+    /// Shows every item that is read to `look`; see [`Inspect`].
+    fn inspect<F: FnMut(&Self::Item)>(self, look: F) -> Inspect<Self, F> {
+        Inspect::new(self, look)
     }
 
     /// Starts at `position` unless there is a checkpoint to resume from; see [`SkipTo`].
@@ -60,6 +70,11 @@ pub trait ReaderExt: Reader + Sized {
         Self::Error: Send,
     {
         Prefetch::new(self, items)
+    }
+
+    /// Reads no faster than `rate` allows, together with all others that share it; see [`Throttled`].
+    fn throttled(self, rate: &RateLimit) -> Throttled<Self> {
+        Throttled::new(self, rate.clone())
     }
 
     /// Lets several threads share the reader; see [`Synchronized`].

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::definition::{Progress, Reader};
+use super::forward::forward_reader;
+use crate::definition::Reader;
 
 /// Shows the next item before it is read; [`peekable`](super::ReaderExt::peekable) creates it.
 ///
@@ -63,10 +64,7 @@ impl<R: Reader<Position: Clone>> Reader for Peekable<R> {
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the inner reader.
-    fn kind() -> String {
-        R::kind()
-    }
+    forward_reader!(self => self.inner);
 
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
@@ -84,20 +82,8 @@ impl<R: Reader<Position: Clone>> Reader for Peekable<R> {
         self.inner.resume(position)
     }
 
-    fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
-        self.inner.committed(position)
-    }
-
     fn steps_over(&self, error: &R::Error) -> bool {
         self.inner.steps_over(error)
-    }
-
-    fn record(&self, error: &R::Error) -> Option<String> {
-        self.inner.record(error)
-    }
-
-    fn progress(&self) -> Option<Progress> {
-        self.inner.progress()
     }
 
     fn location(&self) -> Option<String> {

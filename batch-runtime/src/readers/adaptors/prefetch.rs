@@ -6,7 +6,7 @@ use std::fmt;
 use std::vec::IntoIter;
 
 use self::ahead::{Ahead, Mark, Outcome};
-use crate::definition::{BoxError, Progress, Reader, Splittable};
+use crate::definition::{BoxError, Progress, Reader, Splittable, StopSignal};
 
 /// Reads ahead on a separate thread; [`prefetch`](super::ReaderExt::prefetch) creates it.
 ///
@@ -40,7 +40,18 @@ use crate::definition::{BoxError, Progress, Reader, Splittable};
 /// ```
 pub struct Prefetch<R: Reader> {
     items: usize,
+    /// Dropped first: it ends a wait of the inner reader, whose thread would otherwise be waited for.
+    end: Option<GivenUp>,
     side: Side<R>,
+}
+
+/// The signal of a thread that is no longer needed once this is dropped.
+struct GivenUp(StopSignal);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
 }
 
 enum Side<R: Reader> {
@@ -72,7 +83,7 @@ struct Reading<R: Reader> {
 
 impl<R: Reader> Prefetch<R> {
     pub(super) fn new(inner: R, items: usize) -> Self {
-        Self { items: items.max(1), side: Side::Here(inner) }
+        Self { items: items.max(1), end: None, side: Side::Here(inner) }
     }
 }
 
@@ -182,6 +193,14 @@ where
         }
     }
 
+    fn stops_with(&mut self, stop: &StopSignal) {
+        if let Side::Here(inner) = &mut self.side {
+            let own = stop.of_branches();
+            inner.stops_with(&own);
+            self.end = Some(GivenUp(own));
+        }
+    }
+
     fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
         match &mut self.side {
             Side::Here(inner) => inner.committed(position),
@@ -233,6 +252,13 @@ where
         match &mut self.side {
             Side::Here(inner) => inner.split(parts),
             Side::Ahead(_) | Side::Gone => panic!("a reader is split before the first item"),
+        }
+    }
+
+    fn check(&self, part: &R::Part) -> Result<(), BoxError> {
+        match &self.side {
+            Side::Here(inner) => inner.check(part),
+            Side::Ahead(_) | Side::Gone => panic!("a part is checked before the first item"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Starts a reader at a given position.
 
-use crate::definition::{Progress, Reader};
+use super::forward::forward_reader;
+use crate::definition::Reader;
 
 /// Starts at a position; [`skip_to`](super::ReaderExt::skip_to) creates it.
 ///
@@ -51,10 +52,7 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the inner reader.
-    fn kind() -> String {
-        R::kind()
-    }
+    forward_reader!(self => self.inner);
 
     #[inline]
     fn read(&mut self) -> Result<Option<R::Item>, R::Error> {
@@ -76,25 +74,13 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
         self.inner.resume(position)
     }
 
-    fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
-        self.inner.committed(position)
-    }
-
     /// Also false for the error of a position that the input does not have.
     fn steps_over(&self, error: &R::Error) -> bool {
         self.start.is_none() && self.inner.steps_over(error)
     }
 
-    fn progress(&self) -> Option<Progress> {
-        self.inner.progress()
-    }
-
     fn may_end_chunk(&self) -> bool {
         self.inner.may_end_chunk()
-    }
-
-    fn record(&self, error: &R::Error) -> Option<String> {
-        self.inner.record(error)
     }
 
     fn location(&self) -> Option<String> {

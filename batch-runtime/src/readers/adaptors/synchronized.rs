@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::definition::{BoxError, Progress, Reader, Splittable};
+use crate::definition::{BoxError, Progress, Reader, Splittable, StopSignal};
 
 /// A reader that several threads can share; [`synchronized`](super::ReaderExt::synchronized) creates it.
 ///
@@ -129,6 +129,10 @@ impl<R: Reader> Reader for Synchronized<R> {
         self.own().inner.resume(position)
     }
 
+    fn stops_with(&mut self, stop: &StopSignal) {
+        self.own().inner.stops_with(stop);
+    }
+
     fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
         self.own().inner.committed(position)
     }
@@ -162,6 +166,10 @@ impl<R: Splittable> Splittable for Synchronized<R> {
 
     fn split(&mut self, parts: usize) -> Result<Vec<R::Part>, BoxError> {
         self.own().inner.split(parts)
+    }
+
+    fn check(&self, part: &R::Part) -> Result<(), BoxError> {
+        self.lock().inner.check(part)
     }
 
     fn narrow(&mut self, part: R::Part) -> Result<(), BoxError> {

@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use super::CsvReader;
-use super::records::Syntax;
+use super::framing::Syntax;
 use crate::definition::resource_name;
 use crate::readers::ReadError;
+use crate::readers::columns::Decoder;
+use crate::readers::framed::{self, Encoding};
 
 /// The upper limit for the length of a record: offsets in the buffer are 32 bits.
 const LONGEST: usize = 1 << 30;
@@ -46,6 +48,7 @@ pub struct CsvOptions<T> {
     pub(super) lenient: bool,
     pub(super) first_lines: u64,
     pub(super) longest: usize,
+    pub(super) encoding: Option<Box<str>>,
     item: PhantomData<fn() -> T>,
 }
 
@@ -64,7 +67,8 @@ impl<T> CsvOptions<T> {
             escape: None,
             lenient: false,
             first_lines: 0,
-            longest: 16 * 1024 * 1024,
+            longest: framed::LONGEST,
+            encoding: None,
             item: PhantomData,
         }
     }
@@ -181,6 +185,14 @@ impl<T> CsvOptions<T> {
         self
     }
 
+    /// Sets the encoding of the file, UTF-8 by default: a name of the [WHATWG Encoding
+    /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`, `iso-8859-2` or
+    /// `shift_jis`. Encodings other than UTF-8 need the cargo feature `encodings`.
+    pub fn encoding(mut self, name: impl Into<String>) -> Self {
+        self.encoding = Some(name.into().into_boxed_str());
+        self
+    }
+
     /// Opens the file and reads its header. Decompresses `.gz` and `.zst` (cargo features `gzip` and `zstd`).
     ///
     /// # Errors
@@ -188,14 +200,31 @@ impl<T> CsvOptions<T> {
     /// contradict each other.
     pub fn open(self, path: impl AsRef<Path>) -> Result<CsvReader<T>, ReadError> {
         let path = path.as_ref();
+        let refused = |problem: String| ReadError::Options {
+            resource: resource_name(path).into(),
+            problem: problem.into(),
+        };
         if let Some(problem) = self.problem() {
-            return Err(ReadError::Options { resource: resource_name(path).into(), problem: problem.into() });
+            return Err(refused(problem.to_owned()));
         }
-        CsvReader::with_options(path, self)
+        let encoding = self.encoding.as_deref().map_or(Ok(Encoding::Utf8), Encoding::of_lines);
+        let encoding = encoding.map_err(refused)?;
+        if let Some(mark) = self.marks().into_iter().flatten().find(|mark| encoding.hides(*mark)) {
+            return Err(refused(format!(
+                "`{}` may be a part of another character in this encoding; convert the input to UTF-8",
+                char::from(mark)
+            )));
+        }
+        CsvReader::with_options(path, encoding, self)
+    }
+
+    /// The delimiter, quote, comment and escape.
+    fn marks(&self) -> [Option<u8>; 4] {
+        [Some(self.delimiter), self.quote, self.comment, self.escape]
     }
 
     fn problem(&self) -> Option<&'static str> {
-        let marks = [Some(self.delimiter), self.quote, self.comment, self.escape];
+        let marks = self.marks();
         let twice = (0..marks.len()).any(|at| marks[at].is_some() && marks[at + 1..].contains(&marks[at]));
         if twice {
             Some("delimiter, quote, comment and escape must be different bytes")
@@ -208,6 +237,16 @@ impl<T> CsvOptions<T> {
         }
     }
 
+    /// The decoder of records with these columns.
+    pub(super) fn decoder(self, header: Option<Vec<Box<str>>>) -> Decoder {
+        let mut decoder = Decoder::new(header);
+        decoder.trim = self.trim;
+        decoder.nulls = self.nulls.into();
+        decoder.quoted_nulls = self.quoted_nulls;
+        decoder.untyped_as_text = self.untyped_as_text;
+        decoder
+    }
+
     pub(super) fn syntax(&self) -> Syntax {
         Syntax {
             delimiter: self.delimiter,
@@ -216,14 +255,13 @@ impl<T> CsvOptions<T> {
             escape: self.escape,
             trim: self.trim,
             lenient: self.lenient,
-            longest: self.longest,
         }
     }
 }
 
 impl<T> Clone for CsvOptions<T> {
     fn clone(&self) -> Self {
-        Self { nulls: self.nulls.clone(), ..*self }
+        Self { nulls: self.nulls.clone(), encoding: self.encoding.clone(), ..*self }
     }
 }
 
@@ -238,6 +276,7 @@ impl<T> fmt::Debug for CsvOptions<T> {
             .field("flexible", &self.flexible)
             .field("nulls", &self.nulls)
             .field("escape", &self.escape.map(char::from))
+            .field("encoding", &self.encoding)
             .field("lenient", &self.lenient)
             .field("longest", &self.longest)
             .finish_non_exhaustive()

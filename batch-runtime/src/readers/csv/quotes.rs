@@ -1,9 +1,10 @@
 //! Parses a record with quotes: removes them from its fields, or reports what is wrong.
 
+use super::framing::{CsvFraming, Marks, Syntax};
 use super::index;
 use super::malformed::Fault;
-use super::records::{BYTE_ORDER_MARK, Found, Records, Syntax};
 use crate::readers::ReadError;
+use crate::readers::framed::{BYTE_ORDER_MARK, Frame, Input, Next};
 
 /// A record that was copied without its quotes.
 struct Unquoted {
@@ -27,57 +28,54 @@ impl Syntax {
     }
 }
 
-impl Records {
-    /// Parses the record at `start`, which contains quotes; `None` if its end is not yet in the buffer.
-    pub(super) fn unquote(&mut self, start: usize, first: usize) -> Result<Option<Found>, ReadError> {
-        let byte = self.base + start as u64;
-        let longest = self.syntax.longest;
-        let Unquoted { end, lines, marks } = match self.copy_unquoted(start, first) {
+impl CsvFraming {
+    /// Parses the next record, which contains quotes.
+    pub(super) fn unquote(&mut self, input: &Input) -> Frame<Marks> {
+        let (start, first, longest) = (input.at(), self.next, input.longest);
+        let Unquoted { end, lines, marks } = match self.copy_unquoted(input, start, first) {
             Ok(Some(unquoted)) if unquoted.end - start > longest => {
-                return self.skip_too_long(start, unquoted.lines > 1);
+                return Self::too_long(input, unquoted.lines > 1);
             }
             Ok(Some(unquoted)) => unquoted,
             // A record that is too long is reported as that, and not with a fault beyond the limit: the fault may
             // not have been read yet.
-            Ok(None) if self.ended && self.filled - start > longest => {
-                return self.skip_too_long(start, true);
+            Ok(None) if input.is_ended() && input.rest().len() > longest => {
+                return Self::too_long(input, true);
             }
-            Err(fault) if fault.place() - start > longest => return self.skip_too_long(start, true),
-            Ok(None) if self.ended => {
+            Err(fault) if fault.place() - start > longest => return Self::too_long(input, true),
+            Ok(None) if input.is_ended() => {
                 // Only an open quote can hide the end of the last line.
-                let (resource, line) = (self.resource(), self.line);
-                self.skip_line(start)?;
-                return Err(ReadError::UnclosedQuote { resource, line, byte });
+                let (resource, line, byte) = (input.resource(), input.line(), input.byte());
+                return Frame::bad(ReadError::UnclosedQuote { resource, line, byte }, Next::Passed);
             }
-            Ok(None) => return Ok(None),
-            Err(fault) => {
-                let error = self.malformed(start, &fault);
-                self.skip_line(start)?;
-                return Err(error);
-            }
+            Ok(None) => return Frame::More,
+            Err(fault) => return Frame::bad(fault.error(input), Next::Passed),
         };
-        (self.at, self.next) = (end + 1, first + marks);
-        let line = self.line;
-        self.line += lines;
-        self.record_line = line;
-        if self.buffer[start] == BYTE_ORDER_MARK[0] {
-            self.check_mark(start, line, byte)?;
+        self.next = first + marks;
+        if input.bytes()[start] == BYTE_ORDER_MARK[0]
+            && let Some(fault) = self.stray_mark(input.bytes(), start)
+        {
+            return Frame::bad(fault.error(input), Next::At { to: end + 1, lines });
         }
-        Ok(Some(Found { start, end, first, last: first, unquoted: true, line, byte }))
+        Frame::Record { record: Marks { first, last: first, unquoted: true }, end, to: end + 1, lines }
     }
 
     #[cold]
-    fn skip_too_long(&mut self, start: usize, in_quotes: bool) -> Result<Option<Found>, ReadError> {
-        let (line, byte) = (self.line, self.base + start as u64);
-        self.skip_line(start)?;
-        Err(self.too_long(line, byte, in_quotes))
+    fn too_long(input: &Input, in_quotes: bool) -> Frame<Marks> {
+        let missing = if in_quotes { "closing quote" } else { "line end" };
+        Frame::bad(input.too_long(missing), Next::Passed)
     }
 
     /// Copies the record at `start`, which contains quotes, into the scratch buffer without them; `None` if
     /// its end is not yet in the buffer.
-    fn copy_unquoted(&mut self, start: usize, first: usize) -> Result<Option<Unquoted>, Fault> {
+    fn copy_unquoted(
+        &mut self,
+        input: &Input,
+        start: usize,
+        first: usize,
+    ) -> Result<Option<Unquoted>, Fault> {
         let Syntax { delimiter, quote, escape, lenient, .. } = self.syntax;
-        let buffer = &self.buffer[..self.filled];
+        let buffer = input.bytes();
         let mut marks = self.index[first..].iter().map(|place| *place as usize);
         let (scratch, ends, quoted) = (&mut self.scratch, &mut self.scratch_ends, &mut self.scratch_quoted);
         scratch.clear();

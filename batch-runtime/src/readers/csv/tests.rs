@@ -1,6 +1,7 @@
 use super::*;
 use crate::definition::Splittable;
 use crate::readers::tests::taken_out_is_read;
+use serde::Deserialize;
 
 /// Reads until an error ends the reading. Returns the records, with bad ones as their messages, and that
 /// error.
@@ -32,7 +33,7 @@ fn a_failed_reader_is_reopened_at_its_position_wherever_that_was() {
     assert!(whole.iter().filter(|outcome| outcome.is_err()).count() >= 3, "{whole:?}");
     for byte in (0..text.len()).step_by(33_333).chain([1_000, 300_020, 300_040, text.len()]) {
         let mut reader = open();
-        reader.records.source.fails_at = Some(byte.max(1 << 17) as u64);
+        reader.records.input.source.fails_at = Some(byte.max(1 << 17) as u64);
         let (mut outcomes, error) = read_on(&mut reader);
         assert!(matches!(error, Some(ReadError::Io { .. })), "{error:?}");
         let position = serde_json::to_string(&reader.position()).unwrap();
@@ -100,5 +101,32 @@ fn detached_records_equal_those_that_are_read() {
     std::fs::write(&path, b"a,b\n1,2\n3,\xff\n5,6\n").unwrap();
     taken_out_is_read(|| CsvReader::<(u32, String)>::open(&path).unwrap());
     taken_out_is_read(|| CsvReader::<(u32, u8)>::open(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[cfg(feature = "encodings")]
+#[test]
+fn a_file_in_another_encoding_is_read_from_anywhere_and_in_parts() {
+    use crate::readers::tests::{restarts_everywhere, splits_everywhere};
+
+    let path = std::env::temp_dir().join(format!("batch-csv-encoded-{}.csv", std::process::id()));
+    std::fs::write(&path, b"\x83\x5C,b\r\n\x81|,\"x,\x83\x5C\"\r\n1,2\r\n").unwrap();
+    let options = || CsvReader::<std::collections::BTreeMap<String, String>>::options().encoding("shift_jis");
+    let row = |a: &str, b: &str| {
+        std::collections::BTreeMap::from([("ソ".to_owned(), a.to_owned()), ("b".to_owned(), b.to_owned())])
+    };
+    let open = || options().open(&path).unwrap();
+    restarts_everywhere(open, &[row("－", "x,ソ"), row("1", "2")]);
+    splits_everywhere(open);
+    for hidden in [options().delimiter(b'|'), options().escape(b'\\')] {
+        let error = hidden.open(&path).unwrap_err().to_string();
+        assert!(error.contains("may be a part of another character in this encoding"), "{error}");
+    }
+    std::fs::write(&path, b"a,b\n1,x\x83\xFF\n").unwrap();
+    let error = options().open(&path).unwrap().read().unwrap_err().to_string();
+    assert!(
+        error.ends_with("line 2 (byte 4), column `b`: invalid Shift_JIS, found `x\u{fffd}\u{fffd}`"),
+        "{error}"
+    );
     std::fs::remove_file(&path).unwrap();
 }

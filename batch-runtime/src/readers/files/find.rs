@@ -50,6 +50,26 @@ pub enum FilesError {
         /// The file where it stopped.
         file: Box<str>,
     },
+    /// A worker does not have the file of its partition.
+    #[error(
+        "the worker cannot read {file} as the manager can ({source}): let both see one folder under the same path, such as a \
+         shared one"
+    )]
+    NotHere {
+        /// The file.
+        file: Box<str>,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// A worker has another file under the path of its partition.
+    #[error(
+        "the worker has another file as {file} than the manager: let both see one folder under the same path, such as a shared \
+         one"
+    )]
+    Another {
+        /// The file.
+        file: Box<str>,
+    },
 }
 
 /// The pattern for one name between slashes.

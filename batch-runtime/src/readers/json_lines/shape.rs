@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::lines::Lines;
+use crate::readers::framed::Framed;
+use crate::readers::json_text::is_value;
+use crate::readers::lines::LineFraming;
 use crate::readers::{ReadError, fields};
 
 /// The number of bytes examined at the start of the file.
 const LOOKED_AT: usize = 16 * 1024;
 
 /// Examines the first two lines that are not blank.
-pub(super) fn check(lines: &mut Lines) -> Result<(), ReadError> {
+pub(super) fn check(lines: &mut Framed<LineFraming>) -> Result<(), ReadError> {
     let resource = lines.resource();
-    let (front, is_whole) = lines.peek(LOOKED_AT)?;
+    lines.look_ahead(LOOKED_AT)?;
+    let (front, is_whole) = (lines.input.rest(), lines.input.is_ended());
     let mut found =
         front.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     match (found.next(), found.next()) {
@@ -38,12 +41,8 @@ pub(super) fn is_array_of_all<T: DeserializeOwned>(line: &str) -> bool {
 
 pub(super) fn refused(resource: Arc<str>, problem: &str) -> ReadError {
     let problem =
-        format!("{problem}, but one value per line was expected; `jq -c '.[]'` converts an array to lines");
+        format!("{problem}, but one value per line was expected; `JsonArrayReader` reads a JSON array");
     ReadError::Options { resource, problem: problem.into() }
-}
-
-fn is_value(line: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
 /// True if the line begins a value that programs write over several lines.

@@ -1,16 +1,20 @@
 //! Commits the work of a chunk together with counters, checkpoint and fence, in one transaction.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::commit::{Committing, Found, Guarded, Looks};
 use super::error::Trouble;
 use super::rows::{self, ContextColumns, get, int, now, set_counters};
 use super::shared::{Shared, Statements, Tx, Value};
-use super::skipped;
 use super::steps::check_owner;
+use super::{running, skipped};
 use crate::definition::StepExecutionId;
 use crate::postgres::{CommitError, Postgres, Row, Session};
+use crate::repository::running::NowAndThen;
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Ownership, RepositoryError, SkippedItem,
     StepCopy, StepRow, Wanted,
@@ -30,6 +34,9 @@ struct Target {
     version: i64,
     /// The number of skipped items that are committed.
     skipped: u64,
+    /// When to store how far the step is, and when the chunk that is being committed does so.
+    progress: NowAndThen,
+    storing: Cell<Option<Timestamp>>,
 }
 
 /// The skipped items of a record, numbered after the `committed` ones.
@@ -54,7 +61,15 @@ impl OwnSession {
             Looks::every(shared.options.intervals.poll, wanted),
         );
         let committing = if database.is_none() { committing.keeping(shared) } else { committing };
-        let target = Target { owner, step: row.id, version: row.version, skipped: 0 };
+        let progress = NowAndThen::every(shared.options.intervals.mirror, Timestamp::now());
+        let target = Target {
+            owner,
+            step: row.id,
+            version: row.version,
+            skipped: 0,
+            progress,
+            storing: Cell::new(None),
+        };
         Self { committing, target, stop_requested: false }
     }
 }
@@ -89,6 +104,14 @@ impl Guarded for Target {
         }
         for (sequence, item) in numbered(self.skipped, record) {
             skipped::insert(tx, self.step, sequence, item)?;
+        }
+        self.storing.set(None);
+        if let Some(reached) = &record.reached
+            && let now = Timestamp::now()
+            && self.progress.is_due(now)
+        {
+            running::put(tx, self.step, reached)?;
+            self.storing.set(Some(now));
         }
         set_context(tx, self.step, &record.context)
     }
@@ -162,6 +185,9 @@ impl Guarded for Target {
     fn committed(&mut self, record: &ChunkRecord) {
         self.version += 1;
         self.skipped += record.skipped.len() as u64;
+        if let Some(stored) = self.storing.take() {
+            self.progress.done(stored);
+        }
     }
 
     fn fenced(&self) -> RepositoryError {
@@ -226,6 +252,9 @@ pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>
                 return Err(fenced());
             }
             set_context(tx, copy.step, copy.context)?;
+            if let Some(reached) = &copy.reached {
+                running::put(tx, copy.step, reached)?;
+            }
             if let Some(context) = copy.job_context {
                 rows::change_job_context(tx, owner.execution, context)?;
             }

@@ -40,6 +40,11 @@ impl Trouble {
         matches!(self, Self::Database(error) if error.code() == Some("55P03"))
     }
 
+    /// Returns whether a statement found no row that must find one: it then divides by their number.
+    pub(super) fn is_no_row(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some("22012"))
+    }
+
     /// Returns whether the user may not write there, or nobody may.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Database(error) if matches!(error.code(), Some("42501" | "25006")))

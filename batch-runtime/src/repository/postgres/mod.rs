@@ -3,10 +3,12 @@
 //! The tables of Spring Batch 6 are there as its own script makes them, and a schema that Spring Batch made is taken over.
 //! Programs on several machines may share one repository: see [`PostgresOptions::lease`].
 
+mod advice;
 mod chunks;
 mod commit;
 mod elsewhere;
 mod error;
+mod executions;
 mod journal;
 mod launch;
 mod locked;
@@ -15,9 +17,11 @@ mod partitions;
 mod process;
 mod queries;
 mod rows;
+mod running;
 mod schema;
 mod shared;
 mod skipped;
+mod statistics;
 mod steps;
 mod takeover;
 mod unfinished;
@@ -34,10 +38,10 @@ use shared::Shared;
 
 use super::work_queue::WorkQueue;
 use super::{
-    Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, Intervals,
-    JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership,
-    PartitionExecution, Repository, RepositoryError, SkippedItem, SkippedRow, StepCopy, StepExecution,
-    StepFinish, StepRow, StepStart, Wanted,
+    Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter,
+    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState,
+    Ownership, PartitionExecution, Profile, Repository, RepositoryError, RunningStep, SkippedFilter,
+    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart, Wanted,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
@@ -252,15 +256,15 @@ impl Repository for PostgresRepository {
     }
 
     fn execution(&self, id: ExecutionId) -> Result<JobExecution, RepositoryError> {
-        self.named(queries::execution(&self.shared, id))
+        self.named(executions::execution(&self.shared, id))
     }
 
     fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError> {
-        self.named(queries::executions(&self.shared, filter))
+        self.named(executions::executions(&self.shared, filter))
     }
 
     fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, RepositoryError> {
-        self.named(queries::count_executions(&self.shared, filter))
+        self.named(executions::count_executions(&self.shared, filter))
     }
 
     fn instances(&self, filter: &InstanceFilter) -> Result<Vec<JobInstance>, RepositoryError> {
@@ -279,8 +283,24 @@ impl Repository for PostgresRepository {
         self.named(queries::steps(&self.shared, execution))
     }
 
-    fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
-        self.named(skipped::of(&self.shared, execution))
+    fn partition_profiles(
+        &self,
+        execution: ExecutionId,
+        step: &str,
+    ) -> Result<Vec<Profile>, RepositoryError> {
+        self.named(queries::partition_profiles(&self.shared, execution, step))
+    }
+
+    fn advice(&self, job: &str, step: &str) -> Result<Option<Advice>, RepositoryError> {
+        self.named(advice::of(&self.shared, job, step))
+    }
+
+    fn skipped_page(&self, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, RepositoryError> {
+        self.named(skipped::page(&self.shared, filter))
+    }
+
+    fn running_steps(&self, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, RepositoryError> {
+        self.named(running::steps(&self.shared, executions))
     }
 
     fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError> {
@@ -293,6 +313,10 @@ impl Repository for PostgresRepository {
 
     fn work_queue(&self) -> Option<&dyn WorkQueue> {
         Some(self)
+    }
+
+    fn statistics(&self) -> Result<Statistics, RepositoryError> {
+        self.named(statistics::all(&self.shared))
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {

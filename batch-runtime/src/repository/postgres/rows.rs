@@ -72,6 +72,14 @@ pub(super) fn context(row: &Row, first: usize) -> Result<ContextMap, Trouble> {
     columns::context(get(row, first)?, get(row, first + 1)?).map_err(Trouble::Corrupt)
 }
 
+/// The same, or an empty one where a join has found none.
+pub(super) fn context_if_any(row: &Row, first: usize) -> Result<ContextMap, Trouble> {
+    match get::<Option<&str>>(row, first)? {
+        Some(_) => context(row, first),
+        None => Ok(ContextMap::new()),
+    }
+}
+
 /// A count from a column.
 pub(super) fn count(row: &Row, column: usize) -> Result<u64, Trouble> {
     Ok(u64::try_from(get::<Option<i64>>(row, column)?.unwrap_or(0)).unwrap_or(0))

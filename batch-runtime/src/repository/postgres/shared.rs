@@ -39,6 +39,8 @@ pub(super) struct Shared {
     of_steps: Mutex<Vec<Session>>,
     /// Claims of workers whose outcome is not known.
     pub(super) unsettled: Mutex<Vec<Unsettled>>,
+    /// The queues in which workers found their last partitions: there may be more.
+    pub(super) found_in: Mutex<BTreeMap<WorkerId, String>>,
     /// The durabilities of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
 }
@@ -144,6 +146,7 @@ impl Shared {
             idle: Mutex::new(vec![session]),
             of_steps: Mutex::default(),
             unsettled: Mutex::default(),
+            found_in: Mutex::default(),
             durabilities: Mutex::default(),
         }
     }
@@ -230,11 +233,55 @@ impl Shared {
         work: impl Fn(&Tx<'_>) -> Result<T, Trouble>,
         done: impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
     ) -> Result<T, Trouble> {
+        self.insist(stop, |unknown| self.attempt(durability, stop, unknown, &work, &done))
+    }
+
+    /// As [`transact`](Self::transact), in one round trip: `sends` waits for nothing, and the rows of `last` come back
+    /// together with the answer to the commit. So a statement that must write a row fails by itself if it finds none.
+    pub(super) fn transact_at_once<T>(
+        &self,
+        durability: Durability,
+        stop: Option<&StopSignal>,
+        sends: impl Fn(&Tx<'_>) -> Result<(), Trouble>,
+        last: (&'static str, &[Value<'_>]),
+        read: impl Fn(&[Row]) -> Result<T, Trouble>,
+        done: impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.insist(stop, |unknown| {
+            let lent = self.lend()?;
+            lent.watch(stop);
+            lent.begin(settings(durability))?;
+            let tx = self.tx(&lent);
+            if unknown {
+                let done = done(&tx).transpose();
+                if let Some(done) = done {
+                    lent.rollback()?;
+                    return Ok(done?);
+                }
+            }
+            if let Err(trouble) = sends(&tx) {
+                lent.rollback()?;
+                return Err(trouble.into());
+            }
+            match lent.commit_after(&self.statements.get(last.0), last.1) {
+                Ok(rows) => Ok(read(&rows)?),
+                Err(error) => {
+                    Err(Attempt { unknown: error.is_unknown(), trouble: error.into_error().into() })
+                }
+            }
+        })
+    }
+
+    fn insist<T>(
+        &self,
+        stop: Option<&StopSignal>,
+        attempt: impl Fn(bool) -> Result<T, Attempt>,
+    ) -> Result<T, Trouble> {
         let until = Instant::now() + self.options.patience;
         let mut unknown = false;
         let mut repeated = 0;
         loop {
-            let error = match self.attempt(durability, stop, unknown, &work, &done) {
+            let error = match attempt(unknown) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };

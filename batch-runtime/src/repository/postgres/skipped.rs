@@ -8,7 +8,7 @@ use super::shared::{Shared, Tx};
 use super::steps::check_owner;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::postgres::Row;
-use crate::repository::{Ownership, RepositoryError, SkippedItem, SkippedRow};
+use crate::repository::{Ownership, RepositoryError, SkippedFilter, SkippedItem, SkippedOf, SkippedRow};
 
 /// An item with its sequence, from the columns that begin at `first`: `SEQUENCE`, `PHASE`, `SOURCE_POSITION`,
 /// `LOCATION`, `ERROR`, `ITEM`.
@@ -101,27 +101,45 @@ pub(super) fn add(
     )
 }
 
-pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<SkippedRow>, Trouble> {
-    shared.read(|tx| {
-        let known = tx.query_opt(
-            "SELECT FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
-            &[&execution.0],
-        )?;
-        known.ok_or(RepositoryError::NoSuchExecution(execution))?;
-        let rows = tx.query(
-            "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, i.SEQUENCE, i.PHASE, i.SOURCE_POSITION, i.LOCATION, i.ERROR, i.ITEM
+/// A page of the items of the executions that the condition selects, from the execution $1.
+macro_rules! items_of {
+    ($executions:literal) => {
+        concat!(
+            "SELECT s.JOB_EXECUTION_ID, s.STEP_EXECUTION_ID, s.STEP_NAME,
+                    i.SEQUENCE, i.PHASE, i.SOURCE_POSITION, i.LOCATION, i.ERROR, i.ITEM
              FROM @BATCH_STEP_EXECUTION s
              JOIN @BATCH_SKIPPED_ITEM i ON i.STEP_EXECUTION_ID = s.STEP_EXECUTION_ID
-             WHERE s.JOB_EXECUTION_ID = $1 ORDER BY s.STEP_EXECUTION_ID, i.SEQUENCE",
-            &[&execution.0],
-        )?;
+             WHERE s.JOB_EXECUTION_ID ",
+            $executions,
+            " AND (i.STEP_EXECUTION_ID, i.SEQUENCE) > ($2, $3)
+             ORDER BY i.STEP_EXECUTION_ID, i.SEQUENCE LIMIT $4"
+        )
+    };
+}
+
+pub(super) fn page(shared: &Arc<Shared>, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, Trouble> {
+    let execution = filter.of.execution();
+    let query = match filter.of {
+        SkippedOf::Execution(_) => items_of!("= $1"),
+        SkippedOf::InstanceOf(_) => items_of!(
+            "IN (SELECT e.JOB_EXECUTION_ID FROM @BATCH_JOB_EXECUTION e WHERE e.JOB_INSTANCE_ID =
+                   (SELECT o.JOB_INSTANCE_ID FROM @BATCH_JOB_EXECUTION o WHERE o.JOB_EXECUTION_ID = $1))"
+        ),
+    };
+    let (step, sequence) = filter.after.map_or((0, 0), |key| (key.step_execution.0, int(key.sequence)));
+    let limit = filter.limit.map(i64::from);
+    shared.read(|tx| {
+        let known =
+            tx.query_opt("SELECT FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1", &[&execution.0])?;
+        known.ok_or(RepositoryError::NoSuchExecution(execution))?;
+        let rows = tx.query(query, &[&execution.0, &step, &sequence, &limit])?;
         rows.iter()
             .map(|row| {
-                let (sequence, item) = item(row, 2)?;
+                let (sequence, item) = item(row, 3)?;
                 Ok(SkippedRow {
-                    execution,
-                    step_execution: StepExecutionId(get(row, 0)?),
-                    step: get(row, 1)?,
+                    execution: ExecutionId(get(row, 0)?),
+                    step_execution: StepExecutionId(get(row, 1)?),
+                    step: get(row, 2)?,
                     sequence,
                     item,
                 })

@@ -7,8 +7,9 @@ use super::launch::fenced;
 use super::process::Run;
 use super::rows::{self, counters, get, int, now, set_counters, sums};
 use super::shared::{Shared, Tx};
-use super::{journal, partitions};
-use crate::definition::{ExecutionId, StepExecutionId};
+use super::{advice, journal, partitions};
+use crate::definition::{Durability, ExecutionId, StepExecutionId};
+use crate::postgres::Row;
 use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{
     BatchStatus, Checkpoint, ContextMap, Counters, END_LOST, OWNER_LOST, Ownership, Profile, RepositoryError,
@@ -26,6 +27,19 @@ pub(super) fn check_owner(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> 
         Some(epoch) if epoch == owner.epoch => Ok(()),
         _ => Err(fenced(owner)),
     }
+}
+
+/// Sends the same without waiting. The transaction fails if the owner was taken over: [`fenced_if_no_row`] says so.
+fn send_owner_check(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> {
+    tx.send(
+        "SELECT 1 / count(*) FROM (
+             SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $1 AND EPOCH = $2 FOR UPDATE) AS ours",
+        &[&owner.execution.0, &int(owner.epoch)],
+    )
+}
+
+fn fenced_if_no_row(owner: Ownership) -> impl Fn(Trouble) -> Trouble {
+    move |trouble| if trouble.is_no_row() { fenced(owner) } else { trouble }
 }
 
 /// Inserts the step execution. `truth` is the state in the other database, if the step's chunks are committed
@@ -127,42 +141,56 @@ pub(super) fn start(
     id: StepExecutionId,
     truth: Option<&Checkpoint>,
 ) -> Result<StepRow, Trouble> {
-    shared.transact(
-        crate::definition::Durability::Process,
+    let started = shared.transact_at_once(
+        Durability::Process,
         Some(step.stop),
         |tx| {
-            check_owner(tx, owner)?;
-            if let Some(checkpoint) = truth
-                && let Some(corrected) = correct(tx, checkpoint)?
-            {
+            send_owner_check(tx, owner)?;
+            let Some(checkpoint) = truth else { return Ok(()) };
+            if let Some(corrected) = correct(tx, checkpoint)? {
                 partitions::sum_up(tx, corrected)?;
             }
-            let (before, earlier) = sums(tx, owner, step.name)?;
-            let started = tx.query_opt(
-                concat!(
-                    "UPDATE @BATCH_STEP_EXECUTION
+            let context = checkpoint.context().map_err(Trouble::Corrupt)?;
+            rows::put_step_context(tx, id, &encode_context(&context))
+        },
+        (
+            concat!(
+                // All but the version is as it was before this statement. Without a row somebody else runs the partition, and
+                // what was sent before must not be committed either.
+                "WITH started AS (
+                     UPDATE @BATCH_STEP_EXECUTION
                      SET VERSION = VERSION + 1, STATUS = 'STARTED', START_TIME = ",
-                    now!(),
-                    ", LAST_UPDATED = ",
-                    now!(),
-                    " WHERE STEP_EXECUTION_ID = $1 AND STATUS = 'STARTING' RETURNING VERSION"
-                ),
-                &[&id.0],
-            )?;
-            // Somebody else runs it.
-            let version = get(&started.ok_or_else(|| fenced(owner))?, 0)?;
-            let contested = partitions::is_contested(tx, id)?;
-            let context = match truth {
-                None => context_of(tx, id)?,
-                Some(checkpoint) => checkpoint.context().map_err(Trouble::Corrupt)?,
-            };
-            if truth.is_some() {
-                rows::put_step_context(tx, id, &encode_context(&context))?;
-            }
-            Ok(StepRow { id, version, starts: earlier + 1, context, before, contested })
+                now!(),
+                ", LAST_UPDATED = ",
+                now!(),
+                "    WHERE STEP_EXECUTION_ID = $1 AND STATUS = 'STARTING' RETURNING VERSION)
+                 SELECT ",
+                sums!(),
+                ", COUNT(s.START_TIME), (SELECT VERSION FROM started),
+                   EXISTS (SELECT FROM @BATCH_PARTITION WHERE STEP_EXECUTION_ID = $1 AND TAKE_OVER),
+                   c.SHORT_CONTEXT, c.SERIALIZED_CONTEXT, 1 / (SELECT count(*) FROM started)
+                 FROM @BATCH_JOB_EXECUTION e
+                 JOIN @BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND s.STEP_NAME = $3
+                 LEFT JOIN @BATCH_STEP_EXECUTION_CONTEXT c ON c.STEP_EXECUTION_ID = $1
+                 WHERE e.JOB_INSTANCE_ID = $2
+                 GROUP BY c.SHORT_CONTEXT, c.SERIALIZED_CONTEXT"
+            ),
+            &[&id.0, &owner.instance.0, &step.name],
+        ),
+        |rows| {
+            let row = rows.first().ok_or_else(|| fenced(owner))?;
+            Ok(StepRow {
+                id,
+                version: get(row, 9)?,
+                starts: starts(row)? + 1,
+                context: rows::context_if_any(row, 11)?,
+                before: rows::counters_of(row, 0)?,
+                contested: get(row, 10)?,
+            })
         },
         |tx| begun(tx, owner, step, Some(id)),
-    )
+    );
+    started.map_err(fenced_if_no_row(owner))
 }
 
 /// Corrects the record of the previous step execution from the other database, which knows what was really
@@ -197,7 +225,12 @@ fn sums(tx: &Tx<'_>, owner: Ownership, name: &str) -> Result<(Counters, u32), Tr
         ),
         &[&owner.instance.0, &name],
     )?;
-    Ok((rows::counters_of(&row, 0)?, u32::try_from(rows::count(&row, 8)?).unwrap_or(u32::MAX)))
+    Ok((rows::counters_of(&row, 0)?, starts(&row)?))
+}
+
+/// The number of starts after the counters.
+fn starts(row: &Row) -> Result<u32, Trouble> {
+    Ok(u32::try_from(rows::count(row, 8)?).unwrap_or(u32::MAX))
 }
 
 fn last(
@@ -230,12 +263,12 @@ pub(super) fn finish(
     context: Option<&str>,
 ) -> Result<(), Trouble> {
     let changed = finish.context.as_ref().map(encode_context);
-    shared.transact(
+    let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&finish.counters);
+    let finished = shared.transact_at_once(
         shared.durability_of(owner.execution),
         None,
         |tx| {
-            check_owner(tx, owner)?;
-            update(tx, owner, step, finish)?;
+            send_owner_check(tx, owner)?;
             if let Some(context) = context.or(changed.as_deref()) {
                 rows::put_step_context(tx, step, context)?;
             }
@@ -244,9 +277,39 @@ pub(super) fn finish(
             }
             if let Some(profile) = &finish.profile {
                 insert_profile(tx, step, profile)?;
+                advice::put(tx, owner.execution, step, profile)?;
             }
             finish.journal.iter().try_for_each(|entry| journal::append(tx, owner, entry))
         },
+        (
+            concat!(
+                "WITH ended AS (
+                     UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
+                set_counters!(),
+                ", STATUS = $9, EXIT_CODE = $10, EXIT_MESSAGE = $11, END_TIME = ",
+                now!(),
+                ", LAST_UPDATED = ",
+                now!(),
+                "    WHERE STEP_EXECUTION_ID = $12 AND JOB_EXECUTION_ID = $13 AND END_TIME IS NULL RETURNING 1)
+                 SELECT 1 / count(*) FROM ended"
+            ),
+            &[
+                &c1,
+                &c2,
+                &c3,
+                &c4,
+                &c5,
+                &c6,
+                &c7,
+                &c8,
+                &finish.status.as_str(),
+                &rows::text(&finish.exit.code),
+                &rows::text(&finish.exit.description),
+                &step.0,
+                &owner.execution.0,
+            ],
+        ),
+        |_| Ok(()),
         |tx| {
             check_owner(tx, owner)?;
             // Another end is that of somebody who has declared the worker lost.
@@ -257,47 +320,24 @@ pub(super) fn finish(
             )?;
             Ok(row.map(|_| ()))
         },
-    )
-}
-
-fn update(tx: &Tx<'_>, owner: Ownership, step: StepExecutionId, finish: &StepFinish) -> Result<(), Trouble> {
-    let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&finish.counters);
-    let changed = tx.execute(
-        concat!(
-            "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
-            set_counters!(),
-            ", STATUS = $9, EXIT_CODE = $10, EXIT_MESSAGE = $11, END_TIME = ",
-            now!(),
-            ", LAST_UPDATED = ",
-            now!(),
-            " WHERE STEP_EXECUTION_ID = $12 AND JOB_EXECUTION_ID = $13 AND END_TIME IS NULL"
-        ),
-        &[
-            &c1,
-            &c2,
-            &c3,
-            &c4,
-            &c5,
-            &c6,
-            &c7,
-            &c8,
-            &finish.status.as_str(),
-            &rows::text(&finish.exit.code),
-            &rows::text(&finish.exit.description),
-            &step.0,
-            &owner.execution.0,
-        ],
-    )?;
+    );
     // It was taken over, or its worker was declared lost.
-    if changed == 0 { Err(fenced(owner)) } else { Ok(()) }
+    finished.map_err(fenced_if_no_row(owner))
 }
 
 fn insert_profile(tx: &Tx<'_>, step: StepExecutionId, profile: &Profile) -> Result<(), Trouble> {
     tx.send(
-        "INSERT INTO @BATCH_STEP_PROFILE (STEP_EXECUTION_ID, READ_NANOS, PROCESS_NANOS, WRITE_NANOS, COMMIT_NANOS)
-         VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO @BATCH_STEP_PROFILE (STEP_EXECUTION_ID, READ_NANOS, PROCESS_NANOS, WRITE_NANOS, COMMIT_NANOS, DETAILS)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (STEP_EXECUTION_ID) DO UPDATE
-             SET READ_NANOS = $2, PROCESS_NANOS = $3, WRITE_NANOS = $4, COMMIT_NANOS = $5",
-        &[&step.0, &int(profile.read), &int(profile.process), &int(profile.write), &int(profile.commit)],
+             SET READ_NANOS = $2, PROCESS_NANOS = $3, WRITE_NANOS = $4, COMMIT_NANOS = $5, DETAILS = $6",
+        &[
+            &step.0,
+            &int(profile.read),
+            &int(profile.process),
+            &int(profile.write),
+            &int(profile.commit),
+            &profile.details(),
+        ],
     )
 }

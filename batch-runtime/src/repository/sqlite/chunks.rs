@@ -7,8 +7,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::connections::{Lent, Shared};
 use super::error::Trouble;
 use super::rows::{self, ContextColumns, int, stamp};
-use super::{queries, skipped, work_queue};
+use super::{queries, running, skipped, work_queue};
 use crate::definition::{ChunkTransaction, Failure, Phase, StepExecutionId, StopSignal};
+use crate::repository::running::NowAndThen;
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Counters, Ownership, RepositoryError,
     SkippedItem, StepCopy,
@@ -21,6 +22,8 @@ pub(super) struct OwnSession {
     target: Target,
     connection: Lent,
     stop: StopSignal,
+    /// When to store how far the step is.
+    progress: NowAndThen,
 }
 
 /// The row of a step execution, with the right to write it.
@@ -102,7 +105,8 @@ impl Target {
 
 impl OwnSession {
     pub(super) fn new(shared: &Arc<Shared>, target: Target, connection: Lent, stop: StopSignal) -> Self {
-        Self { shared: Arc::clone(shared), target, connection, stop }
+        let progress = NowAndThen::every(shared.waits.intervals.mirror, shared.now());
+        Self { shared: Arc::clone(shared), target, connection, stop, progress }
     }
 }
 
@@ -112,24 +116,33 @@ impl ChunkSession for OwnSession {
         record: &mut ChunkRecord,
         work: &mut ChunkWork<'_>,
     ) -> Result<Committed, ChunkError> {
-        let Self { shared, target, connection, stop } = self;
+        let Self { shared, target, connection, stop, progress } = self;
         let owner = target.owner;
         let wanted = || queries::is_wanted(shared, owner, stop);
         let name = |trouble: Trouble| trouble.at(&shared.path);
         let write = |record: &ChunkRecord| {
             let job_context = record.job_context.as_deref();
+            let now = shared.now();
             let stop_requested = target
-                .write(connection, &record.counters, &record.context, job_context, &stamp(shared.now()))
+                .write(connection, &record.counters, &record.context, job_context, &stamp(now))
                 .map_err(name)?;
+            let reached = record.reached.filter(|_| progress.is_due(now));
+            if let Some(reached) = reached {
+                running::put(connection, target.step, &reached, &stamp(now))
+                    .map_err(|error| name(error.into()))?;
+            }
             for (sequence, item) in numbered(target.skipped, record) {
                 skipped::insert(connection, target.step, sequence, item)
                     .map_err(|error| name(error.into()))?;
             }
-            Ok(stop_requested)
+            Ok((stop_requested, reached.map(|_| now)))
         };
         let skipped =
             |step: &str| work_queue::skipped(connection, owner, step).map_err(|error| name(error.into()));
-        let stop_requested = transact(connection, name, wanted, record, work, skipped, write)?;
+        let (stop_requested, stored) = transact(connection, name, wanted, record, work, skipped, write)?;
+        if let Some(now) = stored {
+            progress.done(now);
+        }
         target.version += 1;
         target.skipped += record.skipped.len() as u64;
         Ok(Committed { stop_requested })
@@ -143,6 +156,9 @@ pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>
     let target = Target::new(owner, copy.step, copy.version);
     let now = stamp(shared.now());
     let stop_requested = target.write(&transaction, copy.counters, copy.context, copy.job_context, &now)?;
+    if let Some(reached) = &copy.reached {
+        running::put(&transaction, copy.step, reached, &now)?;
+    }
     transaction.commit()?;
     Ok(stop_requested)
 }

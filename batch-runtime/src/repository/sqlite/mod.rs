@@ -3,10 +3,12 @@
 //! The file is in WAL mode. Next to it are `SQLite`'s own `-wal` and `-shm`, and a lock file with one byte
 //! per execution, which shows that the owner of a running execution is alive.
 
+mod advice;
 mod chunks;
 mod connections;
 mod elsewhere;
 mod error;
+mod executions;
 mod filesystem;
 mod holder;
 mod journal;
@@ -17,8 +19,10 @@ mod partitions;
 mod queries;
 mod queue;
 mod rows;
+mod running;
 mod schema;
 mod skipped;
+mod statistics;
 mod steps;
 mod takeover;
 mod unfinished;
@@ -37,12 +41,15 @@ use connections::Shared;
 use error::Trouble;
 pub use open::SqliteOptions;
 
-use super::work_queue::{Claim, Claimed, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow};
+use super::work_queue::{
+    Claim, Claimed, Fate, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
+};
 use super::{
-    Checkpoint, ChunkSession, Clock, ContextMap, Counters, ExecutionFilter, ExecutionFinish, InstanceFilter,
-    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState,
-    Ownership, PartitionExecution, Repository, RepositoryError, SkippedItem, SkippedRow, StepCopy,
-    StepExecution, StepFinish, StepRow, StepStart,
+    Advice, Checkpoint, ChunkSession, Clock, ContextMap, Counters, ExecutionFilter, ExecutionFinish,
+    InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched,
+    NewPartition, OwnerState, Ownership, PartitionExecution, Profile, Repository, RepositoryError,
+    RunningStep, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish,
+    StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -245,15 +252,15 @@ impl Repository for SqliteRepository {
     }
 
     fn execution(&self, id: ExecutionId) -> Result<JobExecution, RepositoryError> {
-        self.named(queries::execution(&self.shared, id))
+        self.named(executions::execution(&self.shared, id))
     }
 
     fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError> {
-        self.named(queries::executions(&self.shared, filter))
+        self.named(executions::executions(&self.shared, filter))
     }
 
     fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, RepositoryError> {
-        self.named(queries::count_executions(&self.shared, filter))
+        self.named(executions::count_executions(&self.shared, filter))
     }
 
     fn instances(&self, filter: &InstanceFilter) -> Result<Vec<JobInstance>, RepositoryError> {
@@ -272,9 +279,26 @@ impl Repository for SqliteRepository {
         self.named(queries::steps(&self.shared, execution))
     }
 
-    fn skipped_items(&self, execution: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
-        self.named(skipped::of(&self.shared, execution))
+    fn partition_profiles(
+        &self,
+        execution: ExecutionId,
+        step: &str,
+    ) -> Result<Vec<Profile>, RepositoryError> {
+        self.named(queries::partition_profiles(&self.shared, execution, step))
     }
+
+    fn advice(&self, job: &str, step: &str) -> Result<Option<Advice>, RepositoryError> {
+        self.named(advice::of(&self.shared, job, step))
+    }
+
+    fn skipped_page(&self, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, RepositoryError> {
+        self.named(skipped::page(&self.shared, filter))
+    }
+
+    fn running_steps(&self, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, RepositoryError> {
+        self.named(running::steps(&self.shared, executions))
+    }
+
     fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError> {
         self.named(unfinished::form(&self.shared, step))
     }
@@ -285,6 +309,10 @@ impl Repository for SqliteRepository {
 
     fn work_queue(&self) -> Option<&dyn WorkQueue> {
         Some(self)
+    }
+
+    fn statistics(&self) -> Result<Statistics, RepositoryError> {
+        self.named(statistics::all(&self.shared))
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
@@ -323,6 +351,10 @@ impl WorkQueue for SqliteRepository {
         self.named(work_queue::give_up(&self.shared, worker, partition, why))
     }
 
+    fn fate(&self, worker: WorkerId) -> Result<Fate, RepositoryError> {
+        self.named(work_queue::fate(&self.shared, worker))
+    }
+
     fn workers(&self) -> Result<Vec<WorkerRow>, RepositoryError> {
         self.named(work_queue::workers(&self.shared))
     }
@@ -333,6 +365,10 @@ impl WorkQueue for SqliteRepository {
 
     fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
         self.named(work_queue::drains(&self.shared, worker))
+    }
+
+    fn skipped(&self, owner: Ownership, step: &str) -> Result<u64, RepositoryError> {
+        self.named(work_queue::skipped_of(&self.shared, owner, step))
     }
 
     fn counters(&self, owner: Ownership, step: &str) -> Result<Counters, RepositoryError> {

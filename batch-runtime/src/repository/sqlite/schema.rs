@@ -9,12 +9,13 @@ use super::error::{Trouble, unusable};
 
 /// The statements that lead from each version to the next. A new file takes the same path as an old one, so
 /// both end up with the same tables.
-const MIGRATIONS: [(u16, &str); 5] = [
+pub(super) const MIGRATIONS: [(u16, &str); 6] = [
     (1, include_str!("../schema/sqlite_1.sql")),
     (2, include_str!("../schema/sqlite_2.sql")),
     (3, include_str!("../schema/sqlite_3.sql")),
     (4, include_str!("../schema/sqlite_4.sql")),
     (5, include_str!("../schema/sqlite_5.sql")),
+    (6, include_str!("../schema/sqlite_6.sql")),
 ];
 
 /// The version of the schema that this program writes.

@@ -10,7 +10,7 @@ use super::error::Trouble;
 use super::rows::{self, int};
 use super::steps::check_owner;
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
-use crate::repository::{Ownership, RepositoryError, SkippedItem, SkippedRow};
+use crate::repository::{Ownership, RepositoryError, SkippedFilter, SkippedItem, SkippedOf, SkippedRow};
 
 /// The columns of an item, in the order of [`item`].
 pub(super) const COLUMNS: &str = "SEQUENCE, PHASE, SOURCE_POSITION, LOCATION, ERROR, ITEM";
@@ -81,7 +81,8 @@ pub(super) fn add(
     Ok(transaction.commit()?)
 }
 
-pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<SkippedRow>, Trouble> {
+pub(super) fn page(shared: &Arc<Shared>, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, Trouble> {
+    let execution = filter.of.execution();
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.unchecked_transaction()?;
     let (known, kept): (bool, bool) = transaction
@@ -97,18 +98,29 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ski
     if !kept {
         return Ok(Vec::new());
     }
+    let executions = match filter.of {
+        SkippedOf::Execution(_) => "(?1)",
+        SkippedOf::InstanceOf(_) => {
+            "(SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e WHERE e.JOB_INSTANCE_ID =
+                (SELECT o.JOB_INSTANCE_ID FROM BATCH_JOB_EXECUTION o WHERE o.JOB_EXECUTION_ID = ?1))"
+        }
+    };
     let mut select = transaction.prepare_cached(&format!(
-        "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, {} FROM BATCH_STEP_EXECUTION s
+        "SELECT s.JOB_EXECUTION_ID, s.STEP_EXECUTION_ID, s.STEP_NAME, {} FROM BATCH_STEP_EXECUTION s
          JOIN BATCH_SKIPPED_ITEM i ON i.STEP_EXECUTION_ID = s.STEP_EXECUTION_ID
-         WHERE s.JOB_EXECUTION_ID = ?1 ORDER BY s.STEP_EXECUTION_ID, i.SEQUENCE",
+         WHERE s.JOB_EXECUTION_ID IN {executions}
+           AND s.STEP_EXECUTION_ID >= ?2 AND (s.STEP_EXECUTION_ID > ?2 OR i.SEQUENCE > ?3)
+         ORDER BY s.STEP_EXECUTION_ID, i.SEQUENCE LIMIT ?4",
         COLUMNS.split(", ").map(|column| format!("i.{column}")).collect::<Vec<_>>().join(", ")
     ))?;
-    let rows = select.query_map([execution.0], |row| {
-        let (sequence, item) = item(row, 2)?;
+    let (step, sequence) = filter.after.map_or((0, 0), |key| (key.step_execution.0, key.sequence));
+    let limit = filter.limit.map_or(-1, i64::from);
+    let rows = select.query_map(params![execution.0, step, int(sequence), limit], |row| {
+        let (sequence, item) = item(row, 3)?;
         Ok(SkippedRow {
-            execution,
-            step_execution: StepExecutionId(row.get(0)?),
-            step: row.get(1)?,
+            execution: ExecutionId(row.get(0)?),
+            step_execution: StepExecutionId(row.get(1)?),
+            step: row.get(2)?,
             sequence,
             item,
         })

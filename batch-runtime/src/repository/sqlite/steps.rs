@@ -8,7 +8,7 @@ use super::chunks::{OwnSession, Target};
 use super::connections::{Lent, Session, Shared};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{journal, partitions, queries};
+use super::{advice, journal, partitions, queries};
 use crate::definition::{ExecutionId, Sqlite, StepExecutionId};
 use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{
@@ -242,6 +242,7 @@ pub(super) fn finish(
     }
     if let Some(profile) = &finish.profile {
         insert_profile(&transaction, step, profile)?;
+        advice::put(&transaction, owner.execution, step, profile)?;
     }
     for entry in &finish.journal {
         journal::append(&transaction, owner, entry)?;
@@ -293,15 +294,16 @@ fn insert_profile(connection: &Connection, step: StepExecutionId, profile: &Prof
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO BATCH_STEP_PROFILE (STEP_EXECUTION_ID, READ_NANOS, PROCESS_NANOS, WRITE_NANOS,
-                                                        COMMIT_NANOS)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+                                                        COMMIT_NANOS, DETAILS)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             step.0,
             int(profile.read),
             int(profile.process),
             int(profile.write),
-            int(profile.commit)
+            int(profile.commit),
+            profile.details(),
         ])
         .map(|_| ())
 }

@@ -19,7 +19,7 @@ use super::steps::{check_owner, context_of};
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
 use crate::repository::tending::{self, Group, Returned};
 use crate::repository::work_queue::{
-    Claim, Claimed, HANDED_BACK, Joined, NewWorker, Tend, Tended, WORKER_LOST, WorkerId, WorkerRow,
+    Claim, Claimed, Fate, HANDED_BACK, Joined, NewWorker, Tend, Tended, WORKER_LOST, WorkerId, WorkerRow,
 };
 use crate::repository::{
     ContextMap, Counters, ExecutionLock, HeldLock, Owner, OwnerState, Ownership, RepositoryError,
@@ -91,7 +91,8 @@ impl Drop for Membership {
             let _turn = connection.turn();
             connection
                 .execute(
-                    "UPDATE BATCH_PROCESS SET ENDED = ?1 WHERE PROCESS_ID = ?2",
+                    // Those who note the death of a worker leave `DRAINS` as it is.
+                    "UPDATE BATCH_PROCESS SET ENDED = ?1, DRAINS = 1 WHERE PROCESS_ID = ?2",
                     params![stamp(self.shared.now()), self.id.0],
                 )
                 .map(drop)
@@ -190,20 +191,24 @@ fn summed_up(
     seen: &[Group],
     events: Vec<String>,
 ) -> Result<Tended, Trouble> {
-    let counters = counters(connection, owner, step)?;
+    let counters = counters(connection, owner.execution, step)?;
     let stop_requested = queries::is_stopping(connection, owner)?;
     Ok(tending::summed_up(seen, counters, stop_requested, events))
 }
 
 /// The committed work of the partitions in this execution, including that of lost workers.
-fn counters(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<Counters> {
+pub(super) fn counters(
+    connection: &Connection,
+    execution: ExecutionId,
+    step: &str,
+) -> rusqlite::Result<Counters> {
     connection
         .prepare_cached(&format!(
             "SELECT {} FROM BATCH_STEP_EXECUTION
              WHERE JOB_EXECUTION_ID = ?1 AND +STEP_NAME >= ?2 || ':partition' AND +STEP_NAME < ?2 || ':partitioo'",
             rows::sums("")
         ))?
-        .query_row(params![owner.execution.0, step], |row| rows::counters(row, 0))
+        .query_row(params![execution.0, step], |row| rows::counters(row, 0))
 }
 
 /// Ends the partitions that a dead worker held. From then on it cannot commit anything of them.
@@ -376,15 +381,13 @@ pub(super) fn claim(
                 checked => checked?,
             }
             let partition = partitions::one(&transaction, ownership, &step, number)?;
-            let skipped = skipped(&transaction, ownership, &step)?;
             let job_context = rows::job_context(&transaction, ownership.execution)?;
             let step_age = step_age(shared, &transaction, ownership, &step)?;
             transaction.commit()?;
             let durability = rows::durability(durability.as_deref());
             guard(&shared.durabilities).insert(ownership.execution, durability);
             let queue = queue.clone();
-            let claim =
-                Claim { partition, queue, step, job, ownership, durability, skipped, job_context, step_age };
+            let claim = Claim { partition, queue, step, job, ownership, durability, job_context, step_age };
             return Ok(Claimed::Partition(Box::new(claim)));
         }
     }
@@ -524,6 +527,24 @@ pub(super) fn give_up(
     Ok(transaction.commit()?)
 }
 
+pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Trouble> {
+    let connection = shared.lend_fast()?;
+    let end = || {
+        connection
+            .prepare_cached("SELECT ENDED IS NOT NULL, DRAINS FROM BATCH_PROCESS WHERE PROCESS_ID = ?1")?
+            .query_row([worker.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+    };
+    if matches!(end()?, Some((false, _))) && is_alive(shared, Lock::Worker(worker))? {
+        return Ok(Fate::Lives);
+    }
+    // It may have ended in order since the first look.
+    Ok(match end()? {
+        None | Some((true, true)) => Fate::Ended,
+        Some(_) => Fate::Lost(described(&connection, worker)?),
+    })
+}
+
 pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, Trouble> {
     let connection = shared.lend(Durability::Machine)?;
     let mut holds = connection.prepare_cached(
@@ -580,5 +601,9 @@ pub(super) fn job_context(shared: &Arc<Shared>, owner: Ownership) -> Result<Cont
 }
 
 pub(super) fn counters_of(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<Counters, Trouble> {
-    Ok(counters(&*shared.lend_to(owner.execution)?, owner, step)?)
+    Ok(counters(&*shared.lend_to(owner.execution)?, owner.execution, step)?)
+}
+
+pub(super) fn skipped_of(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<u64, Trouble> {
+    Ok(skipped(&*shared.lend_to(owner.execution)?, owner, step)?)
 }

@@ -1,5 +1,5 @@
 //! Leaves to its file what a writer does not do itself: `forward_to_file!(self => self.file);` in the impl of `Writer`, and
-//! `forward_to_partitions!(NameOfTheWriter);`.
+//! `forward_to_partitions!(NameOfTheWriter);`, with what separates two records unless each ends by itself.
 
 macro_rules! forward_to_file {
     ($this:ident => $file:expr) => {
@@ -41,6 +41,9 @@ pub(in crate::writers) use forward_to_file;
 
 macro_rules! forward_to_partitions {
     ($writer:ident) => {
+        forward_to_partitions!($writer, b"");
+    };
+    ($writer:ident, $between:expr) => {
         /// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
         /// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
         /// this takes twice the space.
@@ -53,7 +56,7 @@ macro_rules! forward_to_partitions {
                 &mut self,
                 partitions: Vec<Option<$crate::writers::FilePosition>>,
             ) -> Result<(), $crate::writers::WriteError> {
-                self.file.merge(partitions)
+                self.file.merge(partitions, $between)
             }
 
             fn clear(&mut self, partitions: u32) -> Result<(), $crate::writers::WriteError> {
@@ -63,3 +66,45 @@ macro_rules! forward_to_partitions {
     };
 }
 pub(in crate::writers) use forward_to_partitions;
+
+macro_rules! file_options {
+    ($writer:ident) => {
+        impl<T> $writer<T> {
+            /// Allows the writer to replace an existing file of that name at the end of the step; otherwise such a
+            /// file is refused at the beginning.
+            pub fn overwrite(mut self, yes: bool) -> Self {
+                self.file.overwrite(yes);
+                self
+            }
+
+            /// Sets how much a file named `.gz` or `.zst` is compressed: 0 to 9 for gzip (6 by default), 1 to 22 for
+            /// Zstandard (3 by default; negative levels are faster still). Any other file stays as it is.
+            ///
+            /// The chunk's transaction is open while the chunk is compressed. The defaults are those of the programs
+            /// `gzip` and `zstd`: higher levels take much longer and save little.
+            pub fn compression_level(mut self, level: i32) -> Self {
+                self.file.compression_level(level);
+                self
+            }
+        }
+    };
+}
+pub(in crate::writers) use file_options;
+
+macro_rules! totals_in_footer {
+    ($writer:ident) => {
+        impl<T> $writer<T> {
+            /// Adds a footer with totals over the items: the text that `footer` makes of them and of the number of
+            /// items, verbatim, after the last item. See [`WithTotals`](crate::writers::WithTotals).
+            pub fn totals<S: $crate::Totals<T>>(
+                self,
+                footer: impl Fn(&S, u64) -> String + Send + Sync + 'static,
+            ) -> $crate::writers::WithTotals<Self, S> {
+                $crate::writers::WithTotals::new(self, footer, |writer, footer| {
+                    writer.footer = Some(Box::new(move |_| footer.clone()));
+                })
+            }
+        }
+    };
+}
+pub(in crate::writers) use totals_in_footer;

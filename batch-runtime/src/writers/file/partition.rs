@@ -30,29 +30,59 @@ impl TransactionalFile {
         self.partition = Some(number);
     }
 
+    /// Refuses to write a partition in a folder where the step has not begun its file: then it runs on another machine, and
+    /// the folder is not shared.
+    pub(super) fn check_shared(&self) -> Result<(), WriteError> {
+        let Some(Whole { path, overwrite }) = &self.whole else { return Ok(()) };
+        let part = match self.tag {
+            Some(tag) => names::unfinished(path, tag, ".part"),
+            None => names::with(&self.given, ".part"),
+        };
+        // A file that is there and must not be replaced is refused with a message of its own.
+        if part.exists() || (!overwrite && path.exists()) {
+            return Ok(());
+        }
+        Err(WriteError::NotShared { path: path.clone(), part })
+    }
+
     /// True for the file of a partition, which has no footer.
     pub(super) fn is_of_partition(&self) -> bool {
         self.partition.is_some()
     }
 
     /// Marks the data written so far as the header.
-    pub(crate) fn end_header(&mut self) {
+    pub(crate) fn end_header(&mut self) -> Result<(), WriteError> {
         if self.is_of_partition() {
-            self.header = self.buffer.len() as u64;
+            if self.compression.is_some() {
+                // It can be left out of the whole file only if it is a member by itself.
+                self.flush()?;
+            }
+            self.header = self.written + self.buffer.len() as u64;
         }
+        Ok(())
     }
 
-    /// Appends the files of the partitions.
-    pub(crate) fn merge(&mut self, partitions: Vec<Option<FilePosition>>) -> Result<(), WriteError> {
+    /// Appends the files of the partitions, with `between` between two that hold records.
+    pub(crate) fn merge(
+        &mut self,
+        partitions: Vec<Option<FilePosition>>,
+        between: &[u8],
+    ) -> Result<(), WriteError> {
         let mut header: Option<Vec<u8>> = None;
         for (number, position) in (0..).zip(partitions) {
             let place = place(&self.path, position.map_or(self.tag, |position| position.tag), number);
             let position = position.unwrap_or_default();
+            self.refuse_other_compression(position)?;
             let mut from = self.whole(&place, position)?;
             if position.header > 0 {
                 let mut found = Vec::new();
                 let read = (&mut from).take(position.header).read_to_end(&mut found);
-                read.map_err(|error| WriteError::io("read", &place, error))?;
+                // The same header may be compressed in several ways.
+                let found = read.and_then(|_| match self.compression {
+                    None => Ok(found),
+                    Some(compression) => compression.decode(&*found, u64::MAX),
+                });
+                let found = found.map_err(|error| WriteError::io("read", &place, error))?;
                 match &header {
                     None => self.buffer.extend_from_slice(header.insert(found)),
                     Some(header) if *header == found => {}
@@ -63,6 +93,9 @@ impl TransactionalFile {
                         return Err(WriteError::Options { path: self.path.clone(), problem });
                     }
                 }
+            }
+            if self.records > 0 && position.records > 0 {
+                self.buffer.extend_from_slice(between);
             }
             self.append(&mut from)?;
             self.records += position.records;
@@ -135,13 +168,15 @@ mod tests {
 
         /// Returns a complete partition that wrote `header` and `text`.
         fn part(&self, number: u32, header: &str, text: &str) -> FilePosition {
+            // The step has begun its file, unless the test holds it open.
+            let _ = TransactionalFile::new(self.0.join("out.txt")).open(None);
             let mut part = TransactionalFile::new(self.0.join("out.txt"));
             part.of_partition(number);
             part.open(None).unwrap();
             part.buffer().unwrap().extend_from_slice(header.as_bytes());
-            part.end_header();
+            part.end_header().unwrap();
             part.buffer().unwrap().extend_from_slice(text.as_bytes());
-            part.added(1).unwrap();
+            part.added(1);
             part.seal(Machine).unwrap();
             part.finish(Machine).unwrap();
             part.position()
@@ -168,7 +203,7 @@ mod tests {
         let mut whole = folder.whole();
         let parts =
             [folder.part(0, "", ""), folder.part(1, "h\n", "a\n"), folder.part(2, "h\n", "b\n")].map(Some);
-        whole.merge(parts.into()).unwrap();
+        whole.merge(parts.into(), b"").unwrap();
         assert_eq!(whole.records(), 3);
         whole.seal(Machine).unwrap();
         whole.finish(Machine).unwrap();
@@ -179,15 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_not_begun_where_the_whole_is_not() {
+        let folder = Folder::new();
+        let mut part = TransactionalFile::new(folder.0.join("out.txt"));
+        part.of_partition(0);
+        let refused = part.open(None).unwrap_err();
+        assert!(matches!(refused, WriteError::NotShared { .. }), "{refused}");
+        assert!(folder.names().is_empty());
+        drop(folder.whole());
+        part.open(None).unwrap();
+    }
+
+    #[test]
     fn a_missing_or_changed_part_is_refused() {
         let folder = Folder::new();
         let part = folder.part(0, "", "abc");
         let place = place(&folder.0.join("out.txt"), part.tag, 0);
         fs::write(&place, "ab").unwrap();
-        let refused = folder.whole().merge(vec![Some(part)]).unwrap_err();
+        let refused = folder.whole().merge(vec![Some(part)], b"").unwrap_err();
         assert!(matches!(refused, WriteError::Shorter { committed: 3, found: 2, .. }), "{refused}");
         fs::remove_file(place).unwrap();
-        let refused = folder.whole().merge(vec![Some(part)]).unwrap_err();
+        let refused = folder.whole().merge(vec![Some(part)], b"").unwrap_err();
         assert!(matches!(refused, WriteError::Missing { committed: 3, .. }), "{refused}");
     }
 
@@ -195,7 +242,7 @@ mod tests {
     fn parts_under_different_headers_are_refused() {
         let folder = Folder::new();
         let parts = [folder.part(0, "h\n", ""), folder.part(1, "g\n", "")].map(Some);
-        let refused = folder.whole().merge(parts.into()).unwrap_err().to_string();
+        let refused = folder.whole().merge(parts.into(), b"").unwrap_err().to_string();
         assert!(refused.contains("the header of partition 1"), "{refused}");
     }
 

@@ -15,7 +15,6 @@ use crate::definition::resolved_path;
 /// Without this check, a step reports an unwritable output when it begins, perhaps an hour after the launch.
 /// As a check of the parameter, `#[param(check = writable)]`, it refuses the launch. It does not suit an
 /// output in a folder that an earlier step creates.
-/// `#[param(check = writable)]`, this refuses the launch. It does not suit an output whose folder an earlier step makes.
 ///
 /// ```
 /// use std::path::Path;

@@ -54,7 +54,7 @@ impl Drop for Folder {
 
 fn commit(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.buffer().unwrap().extend_from_slice(text.as_bytes());
-    writer.added(1).unwrap();
+    writer.added(1);
     writer.prepare(Machine).unwrap();
     // As stored in a repository.
     serde_json::from_str(&serde_json::to_string(&writer.position()).unwrap()).unwrap()
@@ -214,11 +214,11 @@ fn files_of_the_user_that_are_named_like_unfinished_ones_are_left_alone() {
         fs::write(folder.at(name), "mine").unwrap();
     }
     write(folder.writer("out.csv"), "new");
+    let mut whole = folder.writer("out.csv");
+    whole.open(None).unwrap();
     let mut part = folder.writer("out.csv");
     part.of_partition(0);
     write(part, "part");
-    let mut whole = folder.writer("out.csv");
-    whole.open(None).unwrap();
     whole.clear(1).unwrap();
     finish(whole);
     for name in names {
@@ -284,6 +284,7 @@ fn a_name_may_be_as_long_as_the_file_system_allows() {
     let folder = Folder::new();
     for length in 240..=255 {
         let name = "n".repeat(length);
+        folder.writer(&name).open(None).unwrap();
         for number in [0, u32::MAX] {
             let mut part = folder.writer(&name);
             part.of_partition(number);

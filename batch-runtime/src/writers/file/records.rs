@@ -21,17 +21,28 @@ impl TransactionalFile {
         items: &[T],
         mut append: impl FnMut(&T, &mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), WriteError> {
-        let out = self.buffer()?;
-        let begin = out.len();
+        let begin = self.position();
+        let mut out = self.buffer()?;
         let mut written = 0;
         for item in items {
             written += 1;
             if let Err(error) = append(item, out) {
-                out.truncate(begin);
-                return Err(self.refused(written, error));
+                let refused = self.refused(written, error);
+                return Err(self.rollback(begin).err().unwrap_or(refused));
+            }
+            if out.len() >= SPILL {
+                self.flush()?;
+                out = self.buffer()?;
             }
         }
-        self.added(written)
+        self.records += written;
+        Ok(())
+    }
+
+    /// Counts records that a test has appended to the buffer.
+    #[cfg(test)]
+    pub(super) fn added(&mut self, records: u64) {
+        self.records += records;
     }
 
     /// The error about the record that is `ahead` records after the last one.
@@ -41,10 +52,13 @@ impl TransactionalFile {
         WriteError::Item { path: self.path().to_path_buf(), record: self.records() + ahead, field, problem }
     }
 
-    /// Counts the records appended to the buffer.
-    pub(crate) fn added(&mut self, records: u64) -> Result<(), WriteError> {
-        self.records += records;
-        if self.buffer.len() >= SPILL { self.flush() } else { Ok(()) }
+    /// Adds a header line if the file is still empty.
+    pub(in crate::writers) fn head(&mut self, line: Option<&str>, line_end: &str) -> Result<(), WriteError> {
+        let Some(line) = line.filter(|_| self.is_empty()) else { return Ok(()) };
+        let out = self.buffer()?;
+        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(line_end.as_bytes());
+        self.end_header()
     }
 
     /// Adds the footer after the last record; the file of a partition has none.

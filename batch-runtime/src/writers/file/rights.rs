@@ -24,7 +24,15 @@ pub(super) fn of(path: &Path) -> Result<Option<Metadata>, WriteError> {
 pub(super) fn to_create(replaced: Option<&Metadata>) -> OpenOptions {
     let mode = if replaced.is_some() { OWNER_WRITES } else { 0o666 };
     let no_link = nix::fcntl::OFlag::O_NOFOLLOW.bits();
-    OpenOptions::new().write(true).create(true).truncate(false).mode(mode).custom_flags(no_link).clone()
+    // A compressed file is read again when a chunk goes back to a place inside a member.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(mode)
+        .custom_flags(no_link)
+        .clone()
 }
 
 /// Gives the file the rights of `like`, and its owner the right to write as long as it is `written_to`. It

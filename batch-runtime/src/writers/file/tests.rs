@@ -58,7 +58,7 @@ impl Drop for Folder {
 /// Writes a chunk, up to its commit.
 fn write(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.buffer().unwrap().extend_from_slice(text.as_bytes());
-    writer.added(1).unwrap();
+    writer.added(1);
     writer.prepare(Durability::Machine).unwrap();
     writer.position()
 }

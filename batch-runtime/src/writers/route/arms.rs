@@ -3,6 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Of, Partitionable, Writer};
+use crate::engine::in_writer;
 
 /// The writers of a [`Route`](super::Route): `()`, or a writer and the arms after it.
 ///
@@ -17,6 +18,8 @@ use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, 
 pub trait Arms<T> {
     /// The number of arms.
     const COUNT: usize;
+    /// The number of functions that all arms are made of.
+    const PARTS: usize;
     /// True if all arms go back.
     const GOES_BACK: bool;
     /// The database in which the arms write.
@@ -41,6 +44,7 @@ pub trait Arms<T> {
 
 impl<T> Arms<T> for () {
     const COUNT: usize = 0;
+    const PARTS: usize = 0;
     const GOES_BACK: bool = true;
     const WRITES_IN: Option<Of> = None;
     type Position = ();
@@ -90,6 +94,7 @@ impl<T> Arms<T> for () {
 
 impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
+    const PARTS: usize = W::PARTS + R::PARTS;
     const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
     const WRITES_IN: Option<Of> = Of::either(W::WRITES_IN, R::WRITES_IN);
     type Position = (W::Position, R::Position);
@@ -122,20 +127,20 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     fn arrange(&mut self, arm: usize, items: &mut Arranged<'_, T>) {
         match arm.checked_sub(1) {
             None => self.0.arrange(items),
-            Some(rest) => self.1.arrange(rest, items),
+            Some(rest) => in_writer(W::PARTS, || self.1.arrange(rest, items)),
         }
     }
 
     fn write(&mut self, arm: usize, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), BoxError> {
         match arm.checked_sub(1) {
             None => self.0.write(items, tx).map_err(Into::into),
-            Some(rest) => self.1.write(rest, items, tx),
+            Some(rest) => in_writer(W::PARTS, || self.1.write(rest, items, tx)),
         }
     }
 
     fn prepare(&mut self, durability: Durability) -> Result<(), BoxError> {
         self.0.prepare(durability).map_err(Into::into)?;
-        self.1.prepare(durability)
+        in_writer(W::PARTS, || self.1.prepare(durability))
     }
 
     fn position(&self) -> Self::Position {

@@ -16,7 +16,7 @@ pub(super) fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, Range<usize
 }
 
 /// Fills `places` with the destination of each item when the items are grouped by arm and keep their order.
-pub(super) fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
+pub(in crate::writers) fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usize>) {
     let mut next = vec![0; count];
     for &arm in chosen {
         next[arm] += 1;
@@ -34,7 +34,11 @@ pub(super) fn places_by_arm(chosen: &[usize], count: usize, places: &mut Vec<usi
 }
 
 /// Moves each item to its place, cycle by cycle; `chosen` follows.
-pub(super) fn permute<T>(items: &mut Arranged<'_, T>, chosen: &mut [usize], places: &mut [usize]) {
+pub(in crate::writers) fn permute<T>(
+    items: &mut Arranged<'_, T>,
+    chosen: &mut [usize],
+    places: &mut [usize],
+) {
     for index in 0..places.len() {
         while places[index] != index {
             let place = places[index];

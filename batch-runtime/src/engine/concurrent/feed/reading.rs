@@ -6,7 +6,7 @@ use crate::engine::chunk::batch::{Extent, MAX_UNREAD};
 use crate::engine::chunk::shared::{Shared, halt};
 use crate::engine::concurrent::read_ahead::{Blocked, ChunkAhead, ReaderPosition, pass};
 use crate::engine::faults::panic;
-use crate::engine::faults::reopen::unread;
+use crate::engine::faults::reopen::{stepped_over, unread};
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::Halt;
 use crate::repository::SkipPhase;
@@ -129,7 +129,14 @@ where
         }
         if let Err(failure) = processed {
             processor.discard(source);
-            reorder_buffer.add_fault(source, SkipPhase::Process, failure);
+            if failure.is_unreadable() {
+                self.held.pop_back_if(|(held, _)| *held == source);
+                self.chunks.back_mut().expect("the record is in it").read -= 1;
+                let failure = stepped_over(failure, shared.run.info.options.faults);
+                reorder_buffer.add_fault(source, SkipPhase::Read, failure);
+            } else {
+                reorder_buffer.add_fault(source, SkipPhase::Process, failure);
+            }
         }
     }
 

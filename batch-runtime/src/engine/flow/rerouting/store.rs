@@ -291,7 +291,23 @@ impl Repository for Store {
         unreachable!("nobody asks")
     }
 
-    fn skipped_items(&self, _: ExecutionId) -> Result<Vec<SkippedRow>, RepositoryError> {
+    fn statistics(&self) -> Result<Statistics, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn partition_profiles(&self, _: ExecutionId, _: &str) -> Result<Vec<Profile>, RepositoryError> {
+        Ok(Vec::new())
+    }
+
+    fn advice(&self, _: &str, _: &str) -> Result<Option<Advice>, RepositoryError> {
+        Ok(None)
+    }
+
+    fn skipped_page(&self, _: &SkippedFilter) -> Result<Vec<SkippedRow>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn running_steps(&self, _: &[ExecutionId]) -> Result<Vec<RunningStep>, RepositoryError> {
         unreachable!("nobody asks")
     }
 

@@ -8,6 +8,7 @@ use crate::definition::{ExecutionId, InstanceId, JobInfo, StepContext, StepExecu
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::remote::{Ask, At, Secret, Served, Serving, StepHead, StepKey};
+use crate::observe::spans;
 use crate::repository::{ContextMap, Ownership, RepositoryError, decode_context};
 
 impl ClaimedRunner {
@@ -51,11 +52,14 @@ impl ClaimedRunner {
             execution: ExecutionId(key.execution),
             epoch: key.epoch,
         };
+        let _job = spans::job(&head.job, ownership);
+        let _step = spans::step(&head.path);
+        spans::step_has_begun(StepExecutionId(key.id));
         let known = match self.known(ownership, &head.job)? {
             Ok(known) => known,
             Err(why) => return Ok(Err(why)),
         };
-        let step = match self.step(&known, &head.path, 0, |info| info.options.remote.is_some())? {
+        let step = match self.step(&known, &head.path, |info| info.options.remote.is_some())? {
             Ok(step) => step,
             Err(why) => return Ok(Err(why)),
         };

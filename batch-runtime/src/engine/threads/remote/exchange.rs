@@ -45,6 +45,8 @@ pub(crate) struct Exchange {
     pub(super) longest: usize,
     /// How long an answer may stay away.
     pub(super) patience: Duration,
+    /// How long a chunk that is not processed here waits for a worker.
+    pub(super) most_wait: Option<Duration>,
     tell: Arc<dyn Fn(&str) + Send + Sync>,
     chunks: RemoteChunks,
     step: (ExecutionId, String),
@@ -143,6 +145,7 @@ impl Exchange {
             inbox,
             longest: chunks.carrier().longest(),
             patience,
+            most_wait: chunks.most_wait(),
             tell: Arc::clone(tell),
             chunks: (*chunks).clone(),
             step: (ownership.execution, context.step.clone()),

@@ -1,17 +1,22 @@
 //! Sees to the chunks of a step whose results are late, and to the workers that are missing.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::messages::FromWorker;
-use super::lane::{Lanes, lock};
+use super::lane::{Awaited, Lanes, lock};
+use super::losses::told;
 use super::messages::Ask;
 use super::travel::Travelling;
 use crate::definition::Failure;
+use crate::repository::work_queue::{Fate, WorkerId};
 
 /// How often it looks whether workers are to be started.
 const TEND: Duration = Duration::from_millis(500);
+/// How often the repository is asked at most what became of a worker.
+const ASK: Duration = Duration::from_secs(1);
 
 /// Sees to what is late.
 pub(super) struct Keeper {
@@ -19,6 +24,9 @@ pub(super) struct Keeper {
     last_asked: Option<Instant>,
     alone_since: Instant,
     told: bool,
+    told_waiting: bool,
+    /// Why no more workers are started.
+    cannot_start: Option<String>,
     patience: Duration,
     /// When workers are to be started next; `None` once that has failed for good.
     tends: Option<Instant>,
@@ -27,7 +35,16 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn new(patience: Duration) -> Self {
         let now = Instant::now();
-        Self { last_heard: now, last_asked: None, alone_since: now, told: false, patience, tends: Some(now) }
+        Self {
+            last_heard: now,
+            last_asked: None,
+            alone_since: now,
+            told: false,
+            told_waiting: false,
+            cannot_start: None,
+            patience,
+            tends: Some(now),
+        }
     }
 
     pub(super) fn look<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>) {
@@ -48,36 +65,56 @@ impl Keeper {
             if let Err(failure) = lanes.exchange.tend_workers() {
                 self.tends = None;
                 lanes.exchange.tell(&format!("its threads go on without workers: {failure}"));
+                self.cannot_start = Some(failure.to_string());
             }
         }
-        if !lanes.exchange.reaches() {
+        let reaches = lanes.exchange.reaches();
+        self.look_for_losses(lanes, !reaches);
+        if !reaches {
             // No answer comes, and the threads need not wait for one: a chunk that is answered all the same counts once.
             lanes.exchange.set_served(false);
-            let awaited = mem::take(&mut *lock(&lanes.awaited));
-            lock(&lanes.returned).extend(awaited.into_values());
-            return;
+            let mut awaited = lock(&lanes.awaited);
+            lock(&lanes.returned)
+                .extend(awaited.extract_if(.., |_, it| !it.takers.has_lost()).map(|(_, it)| it));
         }
         let is_served = lanes.exchange.is_served();
         if is_served {
-            self.alone_since = now;
+            (self.alone_since, self.told_waiting) = (now, false);
         } else {
+            self.abandon(lanes, now);
+            if !reaches {
+                return;
+            }
             self.ask(lanes, now);
         }
+        self.see_to_late(lanes, now, is_served);
+    }
+
+    /// Sends what is late again, or leaves it to the threads.
+    fn see_to_late<In: Travelling, Out: Travelling, X>(
+        &self,
+        lanes: &Lanes<'_, In, Out, X>,
+        now: Instant,
+        is_served: bool,
+    ) {
         let begun = lanes.begun.load(Ordering::Relaxed);
         let is_silent = now - self.last_heard >= self.patience;
+        let is_late = |it: &Awaited<In, Out>| {
+            let is_behind = it.turn < begun || it.takers.has_lost();
+            now.saturating_duration_since(it.heard) >= self.patience && (is_behind || is_silent || !is_served)
+        };
         let mut awaited = lock(&lanes.awaited);
-        let late: Vec<u64> = awaited
-            .iter()
-            .filter(|(_, it)| now - it.heard >= self.patience && (it.turn < begun || is_silent || !is_served))
-            .map(|(number, _)| *number)
-            .collect();
+        let late: Vec<u64> =
+            awaited.iter().filter(|(_, it)| is_late(it)).map(|(number, _)| *number).collect();
         let mut gone = false;
         for number in late {
             let Some(chunk) = awaited.get_mut(&number) else { continue };
             if !is_served || is_silent && chunk.sent > 1 {
                 // Nobody is there any more.
                 gone |= is_served;
-                lock(&lanes.returned).extend(awaited.remove(&number));
+                if !chunk.takers.has_lost() {
+                    lock(&lanes.returned).extend(awaited.remove(&number));
+                }
                 continue;
             }
             chunk.heard = now;
@@ -86,13 +123,78 @@ impl Keeper {
             match lanes.message(&chunk.unit, chunk.turn) {
                 Ok(message) => lanes.exchange.send(message),
                 // It could be written before; it is processed here.
-                Err(_) => lock(&lanes.returned).extend(awaited.remove(&number)),
+                Err(failure) => {
+                    let Some(chunk) = awaited.remove(&number) else { continue };
+                    if chunk.takers.has_lost() {
+                        lanes.fail(chunk.unit, chunk.channel, failure);
+                    } else {
+                        lock(&lanes.returned).push(chunk);
+                    }
+                }
             }
         }
         drop(awaited);
         if gone {
             lanes.exchange.set_served(false);
             lanes.exchange.tell("no worker answers any more; its threads go on alone until one does");
+        }
+    }
+
+    /// Finds the workers that were lost with a chunk. `all` looks at those of all chunks.
+    fn look_for_losses<In: Travelling, Out: Travelling, X>(&self, lanes: &Lanes<'_, In, Out, X>, all: bool) {
+        let every = (self.patience / 6).min(ASK);
+        let suspects: BTreeSet<WorkerId> = lock(&lanes.awaited)
+            .values_mut()
+            .flat_map(|it| {
+                let is_new = all && !it.takers.has_lost();
+                let is_silent = it.heard.elapsed() >= self.patience / 2;
+                it.takers.suspects(is_new || is_silent, if is_new { Duration::ZERO } else { every })
+            })
+            .collect();
+        for worker in suspects {
+            // The repository may be slow, so nothing is locked meanwhile.
+            let fate = lanes.fate(worker);
+            let mut awaited = lock(&lanes.awaited);
+            let mut failed = Vec::new();
+            for (number, chunk) in awaited.iter_mut() {
+                if !chunk.takers.note(worker, &fate) {
+                    continue;
+                }
+                chunk.heard = Instant::now();
+                match (chunk.takers.failure(&chunk.unit), &fate) {
+                    (Some(failure), _) => failed.push((*number, failure)),
+                    (None, Fate::Lost(name)) => lanes.exchange.tell(&told(name, &chunk.unit)),
+                    (None, _) => {}
+                }
+            }
+            for (number, failure) in failed {
+                if let Some(Awaited { unit, channel, .. }) = awaited.remove(&number) {
+                    lanes.fail(unit, channel, failure);
+                }
+            }
+        }
+    }
+
+    /// Without workers, fails chunks that are not processed here if no worker will come, and says otherwise that they wait.
+    fn abandon<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
+        let most = lanes.exchange.most_wait.filter(|most| now - self.alone_since >= *most);
+        let why = match (&self.cannot_start, most) {
+            (Some(why), _) => Some(why.clone()),
+            (None, Some(most)) => Some(format!("none has come within {most:?}")),
+            (None, None) => None,
+        };
+        let mut awaited = lock(&lanes.awaited);
+        if let Some(why) = why {
+            let stuck: Vec<_> = awaited.extract_if(.., |_, it| it.takers.has_lost()).collect();
+            for (_, Awaited { unit, channel, takers, .. }) in stuck {
+                let failure = takers.abandoned(&unit, &why);
+                lanes.fail(unit, channel, failure);
+            }
+        } else if !self.told_waiting
+            && let Some(stuck) = awaited.values().find(|it| it.takers.has_lost())
+        {
+            self.told_waiting = true;
+            lanes.exchange.tell(&stuck.takers.waits(&stuck.unit));
         }
     }
 

@@ -17,12 +17,15 @@ use super::super::sync::{Arc, Mutex, MutexGuard};
 use super::super::worker::{open_processor, process};
 use super::exchange::{Exchange, Received};
 use super::keeper::Keeper;
+use super::losses::Takers;
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, answered};
 use super::travel::{Travelling, compare, pack, unpack};
 use crate::definition::{Failure, Phase, Pipe, Scope};
 use crate::engine::chunk::batch::{Filled, Repeated};
 use crate::engine::faults::panic;
+use crate::engine::profile::{Activity, LaneWatch};
 use crate::repository::SkipPhase;
+use crate::repository::work_queue::{Fate, WorkerId};
 
 /// How often the first lane looks whether something is late.
 const LOOK: Duration = Duration::from_millis(20);
@@ -36,13 +39,14 @@ const MOST_REFUSED: u32 = 3;
 pub(super) struct Awaited<In, Out> {
     pub(super) unit: Unit<In, Out>,
     /// The lane that owns the buffers.
-    channel: usize,
+    pub(super) channel: usize,
     /// The position among all requests, by which later ones show that this one is lost.
     pub(super) turn: u64,
     /// When it was sent, or a worker said last that it works on it.
     pub(super) heard: Instant,
     /// How often it was sent.
     pub(super) sent: u32,
+    pub(super) takers: Takers,
 }
 
 /// The lanes of a step.
@@ -108,11 +112,16 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         mut supply: S,
     ) {
         self.guarded(|| {
+            let mut lane = LaneWatch::start(&self.common.lanes);
             while self.exchange.wait_until_served() {
+                let mut times = lane.profiler.next(self.common.detail());
                 let Some(mut buffers) = channel.next_buffers() else { return };
                 buffers.outputs.clear();
                 buffers.records.clear();
-                let Some(unit) = supply.next(channel, buffers, &self.common) else { return };
+                times.book(Activity::Wait);
+                let unit = supply.next(channel, buffers, &self.common, &mut times);
+                lane.profiler.add(&times);
+                let Some(unit) = unit else { return };
                 self.post(unit, channel.number);
             }
         });
@@ -133,7 +142,8 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         match checked.and_then(|()| self.message(&unit, turn)) {
             Ok(message) => {
-                let awaited = Awaited { unit, channel, turn, heard: Instant::now(), sent: 1 };
+                let (heard, takers) = (Instant::now(), Takers::default());
+                let awaited = Awaited { unit, channel, turn, heard, sent: 1, takers };
                 lock(&self.awaited).insert(awaited.unit.number, awaited);
                 self.exchange.send(message);
             }
@@ -169,7 +179,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
     }
 
     /// Ends the step with a failure once it comes to that chunk.
-    fn fail(&self, mut unit: Unit<In, Out>, channel: usize, failure: Failure) {
+    pub(super) fn fail(&self, mut unit: Unit<In, Out>, channel: usize, failure: Failure) {
         unit.end.fatal = Some(failure.during(Phase::Process));
         self.hand_over_unprocessed(unit, channel);
     }
@@ -191,6 +201,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
             let mut processor = None;
             let mut keeper = Keeper::new(self.exchange.patience);
+            let mut lane = LaneWatch::start(&self.common.lanes);
             let mut most = if is_first { LOOK.min(self.exchange.patience / 12) } else { LOOK_BESIDE };
             let idle = most;
             loop {
@@ -214,7 +225,11 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 };
                 match opened {
                     Ok(open) => {
-                        let (done, after) = process::<_, _, CAREFUL>(&self.common, channel, unit, open);
+                        let mut times = lane.profiler.next(self.common.detail());
+                        let (done, after) =
+                            process::<_, _, CAREFUL>(&self.common, channel, unit, open, &mut times.items);
+                        times.book(Activity::Process);
+                        lane.profiler.add(&times);
                         processor = after;
                         self.hand_over(done);
                     }
@@ -246,14 +261,20 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 tracing::debug!(worker, "a worker processes chunks of the step");
                 self.exchange.set_served(true);
             }
-            Answer::Begun(number, turn) => {
+            Answer::Begun { number, turn, worker } => {
                 self.refused.store(0, Ordering::Relaxed);
                 if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
                     awaited.heard = Instant::now();
+                    awaited.takers.begins(WorkerId(worker));
                     self.begun.fetch_max(turn, Ordering::Relaxed);
                 }
             }
-            Answer::Refused(number, why) => {
+            Answer::GivenBack { number, worker } => {
+                if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
+                    awaited.takers.gives_back(WorkerId(worker));
+                }
+            }
+            Answer::Refused { number, worker, why } => {
                 // While others work, one that does not is no reason to send nothing more.
                 if self.refused.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSED {
                     self.exchange.set_served(false);
@@ -261,8 +282,9 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 if lock(&self.refusals).insert(why.clone()) {
                     self.exchange.tell(&format!("a worker does not process its chunks: {why}"));
                 }
-                let awaited = number.and_then(|number| lock(&self.awaited).remove(&number));
-                lock(&self.returned).extend(awaited);
+                if let Some(number) = number {
+                    self.is_refused(number, WorkerId(worker));
+                }
             }
             Answer::Chunk(result) => {
                 // The first answer counts.
@@ -274,6 +296,30 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 }
             }
         }
+    }
+
+    /// A worker does not process a chunk that it was sent: it is processed here, or by another worker soon.
+    fn is_refused(&self, number: u64, worker: WorkerId) {
+        let mut awaited = lock(&self.awaited);
+        let Some(chunk) = awaited.get_mut(&number) else { return };
+        chunk.takers.gives_back(worker);
+        if chunk.takers.has_lost() {
+            let patience = self.exchange.patience;
+            chunk.heard = Instant::now().checked_sub(patience / 6 * 5).unwrap_or(chunk.heard);
+        } else {
+            lock(&self.returned).extend(awaited.remove(&number));
+        }
+    }
+
+    /// What became of a worker; if the repository cannot be asked now, it may live.
+    pub(super) fn fate(&self, worker: WorkerId) -> Fate {
+        let queue = self.common.remote.and_then(|remote| remote.repository.work_queue());
+        queue.map_or(Fate::Lives, |queue| {
+            queue.fate(worker).unwrap_or_else(|error| {
+                tracing::warn!(%error, "the repository does not say what became of a worker");
+                Fate::Lives
+            })
+        })
     }
 
     /// The chunk with what a worker has made of it.

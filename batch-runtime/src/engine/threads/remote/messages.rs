@@ -7,7 +7,7 @@ use super::failure::SentFailure;
 use super::signed::body;
 
 /// The version of these messages.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// The step that a message is about. It begins each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,10 +64,18 @@ pub(crate) struct ChunkHead {
 pub(crate) enum Answer {
     /// Its name follows: it can process chunks of the step.
     Ready(String),
-    /// It works on the chunk of that number, in the request of that turn.
-    Begun(u64, u64),
-    /// It cannot process chunks of the step; of a chunk, the number.
-    Refused(Option<u64>, String),
+    /// It works on a chunk.
+    Begun {
+        number: u64,
+        /// The turn of the request.
+        turn: u64,
+        /// Its number in the repository, which knows what becomes of it.
+        worker: i64,
+    },
+    /// It has not processed a chunk that it had begun, and never will.
+    GivenBack { number: u64, worker: i64 },
+    /// It cannot process chunks of the step. If it was asked to process one, it has not.
+    Refused { number: Option<u64>, worker: i64, why: String },
     /// The chunk, whose outputs follow.
     Chunk(Box<ChunkResult>),
 }

@@ -13,6 +13,7 @@ mod exchange;
 mod failure;
 mod keeper;
 mod lane;
+mod losses;
 mod messages;
 mod serve;
 mod shape;
@@ -30,11 +31,12 @@ use super::sync::Arc;
 use super::{named, not_started};
 use crate::definition::{Phase, Pipe};
 use crate::engine::step::{Halt, StepRun};
+use crate::observe::spans::carried;
 use exchange::Exchange;
 use lane::Lanes;
 
 pub(crate) use exchange::{RemoteRun, is_of_the_manager};
-pub(crate) use messages::{Ask, StepHead, StepKey, asked, key_of};
+pub(crate) use messages::{Answer, Ask, StepHead, StepKey, asked, key_of};
 pub use serve::RemoteStep;
 pub(crate) use serve::{At, Served, Serving, short_reply};
 pub(crate) use signed::Secret;
@@ -77,10 +79,10 @@ impl<P: Pipe<In: Travelling, Out: Travelling>> Beside<P> for Workers {
         for (number, (channel, supply)) in ends.into_iter().enumerate() {
             let (sends, receives) = (Arc::clone(&lanes), Arc::clone(&lanes));
             named(common.info, "sender")
-                .spawn_scoped(threads, move || sends.send_all(&channel, supply))
+                .spawn_scoped(threads, carried(move || sends.send_all(&channel, supply)))
                 .map_err(not_started)?;
             named(common.info, "taker")
-                .spawn_scoped(threads, move || receives.receive_all::<P, CAREFUL>(number == 0))
+                .spawn_scoped(threads, carried(move || receives.receive_all::<P, CAREFUL>(number == 0)))
                 .map_err(not_started)?;
         }
         Ok(())

@@ -88,10 +88,13 @@ impl<'s> Serving<'s> {
             environment,
             context: Arc::new(context),
             retrying,
+            // The manager does not hear of them.
+            lanes: Arc::default(),
             bindings,
             cancelled: Arc::default(),
             give_up: stop,
             at_end: None,
+            remote: None,
         };
         Self { common: Arc::new(common), key, secret, longest, name, next, served }
     }
@@ -119,18 +122,9 @@ fn reply(key: StepKey, answer: &Answer) -> Result<Vec<u8>, Failure> {
     Ok(message)
 }
 
-/// A signed reply that a worker refuses the requests of a step, or works on a chunk of it.
-pub(crate) fn short_reply(
-    key: StepKey,
-    secret: &Secret,
-    chunk: Option<&ChunkHead>,
-    why: Option<&str>,
-) -> Option<Vec<u8>> {
-    let answer = match (why, chunk) {
-        (Some(why), chunk) => Answer::Refused(chunk.map(|chunk| chunk.number), why.to_owned()),
-        (None, chunk) => chunk.map(|chunk| Answer::Begun(chunk.number, chunk.turn))?,
-    };
-    Some(secret.sign(From::Worker, reply(key, &answer).ok()?))
+/// A signed reply without items.
+pub(crate) fn short_reply(key: StepKey, secret: &Secret, answer: &Answer) -> Option<Vec<u8>> {
+    Some(secret.sign(From::Worker, reply(key, answer).ok()?))
 }
 
 fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
@@ -161,9 +155,9 @@ fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
         let worked = unpack::<P::In>(&items).map(|records| {
             let unit = unit::<P>(head.clone(), records);
             if head.careful {
-                process::<_, _, true>(&common, 0, unit, processor)
+                process::<_, _, true>(&common, 0, unit, processor, &mut None)
             } else {
-                process::<_, _, false>(&common, 0, unit, processor)
+                process::<_, _, false>(&common, 0, unit, processor, &mut None)
             }
         });
         let answered = worked.and_then(|(done, after)| {

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::definition::{Progress, Reader};
+use crate::observe::spans::carried;
 
 /// The most items handed over at once: enough for a wait to cost next to nothing per item.
 const BATCH: usize = 256;
@@ -113,13 +114,13 @@ where
         // A fraction of it, so that reading continues while a batch is consumed.
         let batch = (most / 4).clamp(1, BATCH);
         let its = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::spawn(carried(move || {
             let read = catch_unwind(AssertUnwindSafe(|| read_ahead(&its, reader, most, batch)));
             if let Err(payload) = read {
                 its.lock().panic = Some(message(&*payload));
             }
             its.given.notify_all();
-        });
+        }));
         Self { shared, thread: Some(thread), batch }
     }
 }

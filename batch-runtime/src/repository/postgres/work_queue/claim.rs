@@ -13,7 +13,6 @@ use crate::repository::postgres::partitions::{partition, partition_columns};
 use crate::repository::postgres::process::{Liveness, Run, process_columns};
 use crate::repository::postgres::rows::{self, get, now, running};
 use crate::repository::postgres::shared::{Shared, Tx, Unsettled, guard};
-use crate::repository::postgres::skipped;
 use crate::repository::work_queue::{Claim, Claimed, WORKER_LOST, WorkerId};
 
 /// The query of a partition that a worker may take or has taken, with its execution `e` and the process `p` of its owner.
@@ -24,12 +23,19 @@ macro_rules! claims {
             process_columns!(),
             ", ",
             partition_columns!(),
-            " FROM @BATCH_PARTITION part
+            ", c.SHORT_CONTEXT, c.SERIALIZED_CONTEXT,
+               (SELECT extract(epoch FROM ",
+            now!(),
+            " - began.START_TIME)::float8 FROM @BATCH_STEP_EXECUTION began
+                WHERE began.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND began.STEP_NAME = part.STEP_NAME
+                ORDER BY began.STEP_EXECUTION_ID DESC LIMIT 1)
+              FROM @BATCH_PARTITION part
               JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID
               JOIN @BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID
               JOIN @BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
               JOIN @BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
-              LEFT JOIN @BATCH_PROCESS p ON p.PROCESS = o.PROCESS ",
+              LEFT JOIN @BATCH_PROCESS p ON p.PROCESS = o.PROCESS
+              LEFT JOIN @BATCH_JOB_EXECUTION_CONTEXT c ON c.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID ",
             $($rest),+
         )
     };
@@ -37,6 +43,8 @@ macro_rules! claims {
 
 /// The number of columns before those of the partition in [`claims`].
 const BEFORE_PARTITION: usize = 16;
+/// The first column after them: the context of the job, and the age of the step in seconds.
+const AFTER_PARTITION: usize = BEFORE_PARTITION + 16;
 
 /// A worker at the moment of a claim.
 struct Claiming<'c> {
@@ -62,6 +70,14 @@ pub(super) fn claim(
         let queue = RefCell::new(queue);
         return Claiming { shared, worker, queues, declined, name, queue, may_be_done: true }.run();
     }
+    // Where there was a partition, there is often another one.
+    let found_in = guard(&shared.found_in).get(&worker).filter(|found| queues.contains(found)).cloned();
+    if let Some(found) = found_in {
+        match Claiming::new(shared, worker, &[found], declined).run()? {
+            Claimed::Nothing => guard(&shared.found_in).remove(&worker),
+            claimed => return Ok(claimed),
+        };
+    }
     // Most looks find nothing, and cost no more than this.
     let Some(queues) = shared.ask_once(|tx| queues_with_offers(tx, worker, queues))? else {
         return Ok(Claimed::Drain);
@@ -69,8 +85,7 @@ pub(super) fn claim(
     if queues.is_empty() {
         return Ok(Claimed::Nothing);
     }
-    let (name, queue) = (uuid::Uuid::new_v4().to_string(), RefCell::default());
-    Claiming { shared, worker, queues: &queues, declined, name, queue, may_be_done: false }.run()
+    Claiming::new(shared, worker, &queues, declined).run()
 }
 
 fn unsettled(shared: &Shared, worker: WorkerId) -> Option<Unsettled> {
@@ -97,7 +112,17 @@ fn queues_with_offers(
     if get(&row, 0)? { Ok(None) } else { Ok(Some(get(&row, 1)?)) }
 }
 
-impl Claiming<'_> {
+impl<'c> Claiming<'c> {
+    fn new(
+        shared: &'c Shared,
+        worker: WorkerId,
+        queues: &'c [String],
+        declined: &'c BTreeSet<ExecutionId>,
+    ) -> Self {
+        let (name, queue) = (uuid::Uuid::new_v4().to_string(), RefCell::default());
+        Self { shared, worker, queues, declined, name, queue, may_be_done: false }
+    }
+
     fn run(self) -> Result<Claimed, Trouble> {
         let stop = self.shared.process.stop_of(Run::Worker(self.worker));
         let claimed = self.shared.transact(
@@ -110,6 +135,11 @@ impl Claiming<'_> {
                 self.found(tx)
             },
         );
+        // The worker is to take nothing more, and the first statement of the attempt said so.
+        let claimed = match claimed {
+            Err(trouble) if trouble.is_no_row() => Ok(Claimed::Drain),
+            claimed => claimed,
+        };
         match &claimed {
             // Nobody knows what became of the last attempt. The next claim looks.
             Err(_) => {
@@ -119,6 +149,7 @@ impl Claiming<'_> {
             }
             Ok(Claimed::Partition(claim)) => {
                 guard(&self.shared.durabilities).insert(claim.ownership.execution, claim.durability);
+                guard(&self.shared.found_in).insert(self.worker, claim.queue.clone());
             }
             Ok(_) => {}
         }
@@ -126,23 +157,29 @@ impl Claiming<'_> {
     }
 
     fn take(&self, tx: &Tx<'_>) -> Result<Claimed, Trouble> {
-        if !self.lock_worker(tx)? {
-            return Ok(Claimed::Drain);
-        }
-        if self.may_be_done
-            && let Some(claimed) = self.found(tx)?
-        {
-            return Ok(claimed);
+        if self.may_be_done {
+            if !self.lock_worker(tx)? {
+                return Ok(Claimed::Drain);
+            }
+            if let Some(claimed) = self.found(tx)? {
+                return Ok(claimed);
+            }
+        } else {
+            self.send_lock(tx)?;
         }
         let mut out: Vec<i64> = self.declined.iter().map(|declined| declined.0).collect();
         for queue in self.queues {
-            while let Some(row) = first_offered(tx, queue, &out)? {
+            let mut after = i64::MIN;
+            while let Some(offered) = next_offered(tx, queue, after, &out)? {
+                after = offered;
+                let Some(row) = locked(tx, offered)? else { continue };
                 if !matches!(self.shared.process.liveness(&row, 6)?, Liveness::Alive(_)) {
                     out.push(get(&row, 1)?);
                     continue;
                 }
-                let claim = claim_of(tx, &row, queue)?;
-                tx.execute(
+                let claim = claim_of(&row, queue)?;
+                // It is locked, so it is there.
+                tx.send(
                     "UPDATE @BATCH_PARTITION SET OFFERED_FOR = NULL, WORKER_ID = $1, CLAIM = $2
                      WHERE JOB_INSTANCE_ID = $3 AND STEP_NAME = $4 AND PARTITION = $5",
                     &[
@@ -158,6 +195,17 @@ impl Claiming<'_> {
             }
         }
         Ok(Claimed::Nothing)
+    }
+
+    /// As [`lock_worker`](Self::lock_worker), without waiting: the transaction fails if the worker may take nothing.
+    fn send_lock(&self, tx: &Tx<'_>) -> Result<(), Trouble> {
+        tx.send(
+            "SELECT 1 / count(*) FROM (
+                 SELECT FROM @BATCH_WORKER w JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS
+                 WHERE w.WORKER_ID = $1 AND NOT w.DRAINS AND w.ENDED IS NULL AND p.LOST IS NULL
+                 FOR UPDATE OF w) AS able",
+            &[&self.worker.0],
+        )
     }
 
     /// Locks the row of the worker, so that of its claims one is decided after the other: one whose answer was lost is known
@@ -179,56 +227,57 @@ impl Claiming<'_> {
             &[&self.worker.0, &self.name],
         )?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Claimed::Partition(Box::new(claim_of(tx, &row, &self.queue.borrow())?))))
+        Ok(Some(Claimed::Partition(Box::new(claim_of(&row, &self.queue.borrow())?))))
     }
 }
 
-/// The first partition that is offered in a queue by a running execution that is not among those. It is locked together with
-/// its step execution, which a takeover writes; what others have locked is passed over.
-fn first_offered(tx: &Tx<'_>, queue: &str, out: &[i64]) -> Result<Option<Row>, Trouble> {
+/// The step execution of the first partition after that one that is offered in a queue by a running execution that is not
+/// among those. It is locked; what others have locked is passed over.
+///
+/// The subquery is asked for one offer after the other until one fits. A join would be made for all of them, and sorted.
+fn next_offered(tx: &Tx<'_>, queue: &str, after: i64, out: &[i64]) -> Result<Option<i64>, Trouble> {
+    let row = tx.query_opt(
+        "SELECT part.STEP_EXECUTION_ID FROM @BATCH_PARTITION part
+         WHERE part.OFFERED_FOR = $1 AND part.STEP_EXECUTION_ID > $2 AND (
+             SELECT s.STATUS = 'STARTING' AND e.STATUS = 'STARTED' AND e.JOB_EXECUTION_ID <> ALL ($3)
+             FROM @BATCH_STEP_EXECUTION s JOIN @BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID
+             WHERE s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID)
+         ORDER BY part.STEP_EXECUTION_ID LIMIT 1 FOR UPDATE OF part SKIP LOCKED",
+        &[&queue, &after, &out],
+    )?;
+    row.map(|row| get(&row, 0)).transpose()
+}
+
+/// An offered partition, locked together with its step execution, which a takeover writes; `None` if somebody else has
+/// locked that.
+fn locked(tx: &Tx<'_>, offered: i64) -> Result<Option<Row>, Trouble> {
     tx.query_opt(
         claims!(
-            "WHERE part.OFFERED_FOR = $1 AND s.STATUS = 'STARTING' AND e.STATUS = 'STARTED'
-               AND e.JOB_EXECUTION_ID <> ALL ($2)
-             ORDER BY part.STEP_EXECUTION_ID LIMIT 1 FOR UPDATE OF part, s SKIP LOCKED"
+            "WHERE part.STEP_EXECUTION_ID = $1 AND s.STATUS = 'STARTING' AND e.STATUS = 'STARTED'
+             FOR UPDATE OF part, s SKIP LOCKED"
         ),
-        &[&queue, &out],
+        &[&offered],
     )
 }
 
-fn claim_of(tx: &Tx<'_>, row: &Row, queue: &str) -> Result<Claim, Trouble> {
+fn claim_of(row: &Row, queue: &str) -> Result<Claim, Trouble> {
     let ownership = Ownership {
         instance: InstanceId(get(row, 0)?),
         execution: ExecutionId(get(row, 1)?),
         epoch: rows::count(row, 2)?,
     };
     let step: String = get(row, 5)?;
+    let seconds = get::<Option<f64>>(row, AFTER_PARTITION + 2)?;
     Ok(Claim {
         partition: partition(row, BEFORE_PARTITION, &step)?,
         queue: queue.to_owned(),
         job: get(row, 3)?,
         durability: rows::durability(get(row, 4)?),
-        skipped: skipped::of_partitions(tx, ownership, &step)?,
-        job_context: rows::job_context(tx, ownership.execution)?,
-        step_age: step_age(tx, ownership, &step)?,
+        job_context: rows::context_if_any(row, AFTER_PARTITION)?,
+        step_age: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default(),
         ownership,
         step,
     })
-}
-
-/// How long ago a step began in this execution.
-fn step_age(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Duration, Trouble> {
-    let row = tx.query_opt(
-        concat!(
-            "SELECT extract(epoch FROM ",
-            now!(),
-            " - START_TIME)::float8 FROM @BATCH_STEP_EXECUTION
-             WHERE JOB_EXECUTION_ID = $1 AND STEP_NAME = $2 ORDER BY STEP_EXECUTION_ID DESC LIMIT 1"
-        ),
-        &[&owner.execution.0, &step],
-    )?;
-    let seconds = row.map(|row| get::<Option<f64>>(&row, 0)).transpose()?.flatten();
-    Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default())
 }
 
 pub(super) fn decline(

@@ -11,7 +11,7 @@ use crate::repository::postgres::error::Trouble;
 use crate::repository::postgres::process::{Liveness, RELEASE, Run, lease_columns};
 use crate::repository::postgres::rows::{get, time};
 use crate::repository::postgres::shared::{Shared, Tx};
-use crate::repository::work_queue::{Joined, NewWorker, WorkerId, WorkerRow};
+use crate::repository::work_queue::{Fate, Joined, NewWorker, WorkerId, WorkerRow};
 use crate::repository::{HeldLock, Owner, OwnerState};
 
 pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, Trouble> {
@@ -110,6 +110,31 @@ pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Tro
             &[&worker.0],
         )?;
         Ok(row.map(|row| get(&row, 0)).transpose()?.unwrap_or(true))
+    })
+}
+
+pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Trouble> {
+    shared.ask_once(|tx| {
+        let row = tx.query_opt(
+            concat!(
+                // A process that ends in order lets go of its lease itself.
+                "SELECT w.ENDED IS NOT NULL OR COALESCE(p.LOST_TO = p.PROCESS, FALSE), w.PROCESS, ",
+                lease_columns!(),
+                " FROM @BATCH_WORKER w JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS WHERE w.WORKER_ID = $1"
+            ),
+            &[&worker.0],
+        )?;
+        let Some(row) = row else { return Ok(Fate::Ended) };
+        if get(&row, 0)? {
+            return Ok(Fate::Ended);
+        }
+        let process: String = get(&row, 1)?;
+        let liveness = shared.process.seen(&process, &row, 2)?;
+        if !liveness.is_some_and(|liveness| liveness.may_be_lost()) {
+            return Ok(Fate::Lives);
+        }
+        let (host, pid): (String, i64) = (get(&row, 4)?, get(&row, 5)?);
+        Ok(Fate::Lost(format!("worker {worker} (process {pid} on host {host})")))
     })
 }
 

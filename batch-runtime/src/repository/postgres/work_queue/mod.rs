@@ -10,12 +10,14 @@ mod claim;
 mod members;
 mod tend;
 
+pub(super) use tend::counters;
+
 use std::collections::BTreeSet;
 
 use super::PostgresRepository;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::repository::work_queue::{
-    Claim, Claimed, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
+    Claim, Claimed, Fate, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
 };
 use crate::repository::{ContextMap, Counters, Ownership, RepositoryError};
 
@@ -50,6 +52,10 @@ impl WorkQueue for PostgresRepository {
         self.named(claim::give_up(&self.shared, worker, partition, why))
     }
 
+    fn fate(&self, worker: WorkerId) -> Result<Fate, RepositoryError> {
+        self.named(members::fate(&self.shared, worker))
+    }
+
     fn workers(&self) -> Result<Vec<WorkerRow>, RepositoryError> {
         self.named(members::workers(&self.shared))
     }
@@ -62,8 +68,12 @@ impl WorkQueue for PostgresRepository {
         self.named(members::drains(&self.shared, worker))
     }
 
+    fn skipped(&self, owner: Ownership, step: &str) -> Result<u64, RepositoryError> {
+        self.named(self.shared.ask(|tx| super::skipped::of_partitions(tx, owner, step)))
+    }
+
     fn counters(&self, owner: Ownership, step: &str) -> Result<Counters, RepositoryError> {
-        self.named(tend::counters(&self.shared, owner, step))
+        self.named(self.shared.ask(|tx| counters(tx, owner.execution, step)))
     }
 
     fn job_context(&self, owner: Ownership) -> Result<ContextMap, RepositoryError> {

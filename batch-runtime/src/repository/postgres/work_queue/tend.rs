@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::definition::StepExecutionId;
+use crate::definition::{ExecutionId, StepExecutionId};
 use crate::postgres::Row;
 use crate::repository::postgres::error::Trouble;
 use crate::repository::postgres::launch::fenced;
@@ -323,17 +323,19 @@ fn withdraw(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), Trouble> {
 }
 
 /// The committed work of the partitions in this execution, including that of lost workers.
-pub(super) fn counters(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<Counters, Trouble> {
-    shared.ask(|tx| {
-        let row = tx.query_one(
-            concat!(
-                "SELECT ",
-                sums!(),
-                " FROM @BATCH_STEP_EXECUTION s
-                 WHERE s.JOB_EXECUTION_ID = $1 AND starts_with(s.STEP_NAME, $2 || ':partition')"
-            ),
-            &[&owner.execution.0, &step],
-        )?;
-        rows::counters_of(&row, 0)
-    })
+pub(in crate::repository::postgres) fn counters(
+    tx: &Tx<'_>,
+    execution: ExecutionId,
+    step: &str,
+) -> Result<Counters, Trouble> {
+    let row = tx.query_one(
+        concat!(
+            "SELECT ",
+            sums!(),
+            " FROM @BATCH_STEP_EXECUTION s
+             WHERE s.JOB_EXECUTION_ID = $1 AND starts_with(s.STEP_NAME, $2 || ':partition')"
+        ),
+        &[&execution.0, &step],
+    )?;
+    rows::counters_of(&row, 0)
 }

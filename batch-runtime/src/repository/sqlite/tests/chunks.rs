@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::repository::Reached;
 
 struct Chunks {
     folder: Folder,
@@ -117,4 +118,24 @@ fn writes_of_an_execution_wait_for_a_chunk_of_another_step() {
         rows(&folder.file(), "SELECT STATUS FROM BATCH_STEP_EXECUTION ORDER BY 1"),
         ["COMPLETED", "STARTED"]
     );
+}
+
+#[test]
+fn how_far_a_step_is_is_stored_at_most_once_a_second_by_the_repository_s_clock() {
+    let folder = Folder::new();
+    let clock = Hands::at("2026-11-28T08:00:00Z");
+    let repository = SqliteOptions::new().clock(clock.clone()).open(folder.file()).unwrap();
+    let launched = launch(&repository);
+    let mut step = begin(&repository, launched.ownership);
+    let mut stored = Vec::new();
+    for (done, time) in
+        [(1, "00.000"), (2, "00.999"), (3, "01.000"), (4, "01.999"), (5, "02.500"), (6, "03.400")]
+    {
+        clock.set(&format!("2026-11-28T08:00:{time}Z"));
+        let mut record = ChunkRecord { reached: Some(Reached { before: 0, done, total: 9 }), ..record(1) };
+        step.chunks.commit(&mut record, |_, _| Ok(())).unwrap();
+        stored.extend(rows(&folder.file(), "SELECT DONE, SEEN FROM BATCH_STEP_PROGRESS"));
+    }
+    stored.dedup();
+    assert_eq!(stored, ["3|2026-11-28 08:00:01.000", "5|2026-11-28 08:00:02.500"]);
 }

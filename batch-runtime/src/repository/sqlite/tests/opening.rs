@@ -1,6 +1,6 @@
 //! Files that can be a repository, and files that cannot.
 
-use super::super::schema::VERSION;
+use super::super::schema::{MIGRATIONS, VERSION};
 use super::*;
 
 fn refused(result: Result<SqliteRepository, RepositoryError>) -> String {
@@ -64,13 +64,17 @@ fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
     assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), ["99"]);
 }
 
-/// A repository as the first version of this program left it, with one failed execution of one step.
-fn of_version_1(folder: &Folder) {
-    sql(&folder.file(), include_str!("../../schema/sqlite_1.sql"));
+/// A repository as an earlier version of this program left it, with one failed execution of one step.
+fn of_version(version: u16, folder: &Folder) {
+    for (_, migration) in MIGRATIONS.iter().filter(|(makes, _)| *makes <= version) {
+        sql(&folder.file(), migration);
+    }
+    let schema =
+        format!("INSERT INTO BATCH_SCHEMA VALUES ({version}, 'b2a1c0de-0000-4000-8000-000000000000')");
+    sql(&folder.file(), &schema);
     sql(
         &folder.file(),
         "PRAGMA journal_mode = WAL;
-         INSERT INTO BATCH_SCHEMA VALUES (1, 'b2a1c0de-0000-4000-8000-000000000000');
          INSERT INTO BATCH_JOB_INSTANCE VALUES (1, 0, 'other', 'key');
          INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, CREATE_TIME, STATUS)
              VALUES (1, 0, 1, '2024-01-31 08:30:00.123', 'FAILED');
@@ -83,13 +87,14 @@ fn of_version_1(folder: &Folder) {
 }
 
 #[test]
-fn a_repository_of_the_first_version_is_updated_and_keeps_its_data() {
+fn a_repository_of_any_earlier_version_is_updated_and_keeps_its_data() {
     let new = Folder::new();
     drop(new.open());
     let tables = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
-    for open in [SqliteRepository::open, SqliteRepository::open_existing] {
+    let opens = [SqliteRepository::open, SqliteRepository::open_existing];
+    for (version, open) in (1..VERSION).flat_map(|version| opens.map(|open| (version, open))) {
         let folder = Folder::new();
-        of_version_1(&folder);
+        of_version(version, &folder);
         let repository = open(folder.file()).unwrap();
         assert_eq!(rows(&folder.file(), tables), rows(&new.file(), tables));
         let schema = rows(&folder.file(), "SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA");
@@ -102,7 +107,7 @@ fn a_repository_of_the_first_version_is_updated_and_keeps_its_data() {
 #[test]
 fn many_processes_may_update_one_repository() {
     let folder = Folder::new();
-    of_version_1(&folder);
+    of_version(1, &folder);
     let barrier = std::sync::Barrier::new(8);
     std::thread::scope(|scope| {
         for number in 0..8 {
@@ -120,13 +125,14 @@ fn many_processes_may_update_one_repository() {
 #[test]
 fn a_locked_repository_of_the_first_version_answers_queries_and_the_next_launch_updates_it() {
     let folder = Folder::new();
-    of_version_1(&folder);
+    of_version(1, &folder);
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let options = SqliteOptions::new().wait(std::time::Duration::ZERO);
     let repository = options.open_existing(folder.file()).unwrap();
     assert_eq!(repository.steps(ExecutionId(1)).unwrap().len(), 1);
     assert!(repository.skipped_items(ExecutionId(1)).unwrap().is_empty());
+    assert!(repository.running_steps(&[ExecutionId(1)]).unwrap().is_empty());
     other.execute_batch("ROLLBACK").unwrap();
     launch(&repository);
     assert_eq!(rows(&folder.file(), "SELECT VERSION FROM BATCH_SCHEMA"), [VERSION.to_string()]);

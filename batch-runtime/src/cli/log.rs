@@ -1,0 +1,151 @@
+//! `--log` and `--log-filter`: where the events of a run are written, and which.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+
+use super::console::Console;
+use super::refusal::Refusal;
+
+/// `--log` and `--log-filter`, as typed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LogArguments {
+    file: Option<OsString>,
+    filter: Option<String>,
+}
+
+impl LogArguments {
+    pub(super) fn of(matches: &ArgMatches) -> Self {
+        Self {
+            file: matches.get_one::<OsString>("log").cloned(),
+            filter: matches.get_one::<String>("log-filter").cloned(),
+        }
+    }
+
+    /// The arguments that make a process of this machine write to the same file.
+    pub(super) fn of_child(&self) -> Result<Vec<OsString>, Refusal> {
+        let Some(file) = &self.file else { return Ok(Vec::new()) };
+        let file = absolute(file)?;
+        let filter = self.filter.iter().flat_map(|filter| ["--log-filter".into(), filter.into()]);
+        Ok(["--log".into(), file.into()].into_iter().chain(filter).collect())
+    }
+
+    /// Writes all events to the file from now on, until the result is dropped.
+    pub(super) fn open(&self, console: &Console) -> Result<Option<Logging>, Refusal> {
+        let Some(file) = &self.file else { return Ok(None) };
+        Logging::to(file, self.filter.as_deref(), console).map(Some)
+    }
+}
+
+fn absolute(file: &OsStr) -> Result<PathBuf, Refusal> {
+    if file.is_empty() {
+        return Err(Refusal::usage("`--log` needs the path of a file, such as `--log batch.jsonl`"));
+    }
+    std::path::absolute(file)
+        .map_err(|error| Refusal::usage(format!("the folder of the log is unknown: {error}")))
+}
+
+/// The events of the program, on their way to a file.
+#[cfg(feature = "log")]
+pub(super) struct Logging {
+    /// Ends the way; `None` if it ends with the process.
+    _until: Option<tracing::subscriber::DefaultGuard>,
+}
+
+#[cfg(feature = "log")]
+mod file {
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::io::{self, Write as _};
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tracing::Level;
+    use tracing::level_filters::LevelFilter;
+    use tracing_subscriber::filter::{Directive, EnvFilter, FilterExt as _, filter_fn};
+    use tracing_subscriber::prelude::*;
+    use tracing_subscriber::registry;
+
+    use super::{Console, Logging, Refusal, absolute};
+    use crate::observe::log::{JsonLines, is_place};
+
+    /// The events that are written if no filter says otherwise.
+    const DEFAULT: &str = "info";
+
+    impl Logging {
+        pub(super) fn to(file: &OsStr, filter: Option<&str>, console: &Console) -> Result<Self, Refusal> {
+            let filter = parsed(filter.unwrap_or(DEFAULT))?;
+            let path = absolute(file)?;
+            let shown = path.display().to_string();
+            let append = appending(&path, console).map_err(|error| {
+                Refusal::usage(format!("the log {shown} cannot be opened: {error}; `--log` names it"))
+            })?;
+            let (errors, has_failed) = (console.err.clone(), AtomicBool::new(false));
+            let lines = JsonLines::new(move |line: &[u8]| {
+                if let Err(error) = append(line)
+                    && !has_failed.swap(true, Ordering::Relaxed)
+                {
+                    errors.line(format_args!("warning: the log {shown} is not complete: {error}"));
+                }
+            });
+            // Whatever a filter leaves out, the lines that it lets through have their place.
+            let place = filter_fn(|metadata| is_place(metadata) && *metadata.level() == Level::ERROR)
+                .with_max_level_hint(LevelFilter::ERROR);
+            let subscriber = registry().with(lines.with_filter(filter.or(place)));
+            if !console.owns_process {
+                return Ok(Self { _until: Some(tracing::subscriber::set_default(subscriber)) });
+            }
+            tracing::subscriber::set_global_default(subscriber).map(|()| Self { _until: None }).map_err(|_| {
+                Refusal::usage("this program has a `tracing` subscriber of its own, so `--log` is not available: leave it out")
+            })
+        }
+    }
+
+    /// Appends a line to a file.
+    type Append = Box<dyn Fn(&[u8]) -> io::Result<()> + Send + Sync>;
+
+    fn appending(path: &Path, console: &Console) -> io::Result<Append> {
+        // Under systemd it is a socket, which cannot be opened.
+        if path == Path::new("/dev/stderr") {
+            let stream = console.err.clone();
+            return Ok(Box::new(move |line| stream.clone().write_all(line)));
+        }
+        let file = File::options().append(true).create(true).open(path)?;
+        // One call for a whole line, so that the lines of several threads and processes do not mix.
+        Ok(Box::new(move |line| (&file).write_all(line)))
+    }
+
+    /// The filter, which is checked part by part so that a message names the wrong one.
+    fn parsed(filter: &str) -> Result<EnvFilter, Refusal> {
+        let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        for part in &parts {
+            // A word alone would be the name of a crate, and `warning` would log next to nothing without a word.
+            let is_word = part.chars().all(|c| c.is_ascii_alphanumeric() || "_:-".contains(c));
+            if part.parse::<Directive>().is_err() || (is_word && part.parse::<LevelFilter>().is_err()) {
+                return Err(wrong(part));
+            }
+        }
+        EnvFilter::builder().parse(parts.join(",")).map_err(|_| wrong(filter))
+    }
+
+    fn wrong(part: &str) -> Refusal {
+        Refusal::usage(format!(
+            "`--log-filter`: `{part}` is no filter: write off, error, warn, info, debug or trace, or that for a crate or \
+             module, as in `info,my_crate=debug`"
+        ))
+    }
+}
+
+/// There is none in this program.
+#[cfg(not(feature = "log"))]
+pub(super) enum Logging {}
+
+#[cfg(not(feature = "log"))]
+impl Logging {
+    fn to(_file: &OsStr, _filter: Option<&str>, _console: &Console) -> Result<Self, Refusal> {
+        Err(Refusal::usage(
+            "`--log` needs a program that can write logs: build it with the feature `log` of batch-runtime, or leave it out",
+        ))
+    }
+}

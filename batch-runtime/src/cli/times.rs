@@ -1,0 +1,70 @@
+//! Times that people type: a moment, or how long ago it was.
+
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// A time as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typed {
+    At(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl Typed {
+    /// The time, if it is typed now.
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(duration) => {
+                let earlier =
+                    SignedDuration::try_from(duration).ok().and_then(|ago| now.checked_sub(ago).ok());
+                earlier.unwrap_or(Timestamp::MIN)
+            }
+        }
+    }
+}
+
+/// Parses a time: in UTC unless it says otherwise, like all times that are printed.
+pub(super) fn time(text: &str) -> Result<Typed, String> {
+    let at = text.parse::<Timestamp>().ok().or_else(|| {
+        let time = text.parse::<DateTime>().ok()?;
+        Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    });
+    let ago = || match text.strip_suffix('d').map(str::parse::<u64>) {
+        Some(days) => days.ok()?.checked_mul(86_400).map(Duration::from_secs),
+        None => super::workers::duration(text).ok(),
+    };
+    at.map(Typed::At).or_else(|| ago().map(Typed::Ago)).ok_or_else(|| {
+        "expected a time in UTC such as 2026-11-28T18:30, a day such as 2026-11-28, or a duration such as 90m, 2h or 7d, which is so long ago"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_moment_a_day_or_how_long_ago_it_was() {
+        let at = |text: &str| {
+            time(text).map(|typed| typed.at("2026-11-28T12:00:00Z".parse().unwrap()).to_string())
+        };
+        for (text, expected) in [
+            ("2026-11-28T18:30", "2026-11-28T18:30:00Z"),
+            ("2026-11-28 18:30:05", "2026-11-28T18:30:05Z"),
+            ("2026-11-28", "2026-11-28T00:00:00Z"),
+            ("2026-11-28T18:30+09:00", "2026-11-28T09:30:00Z"),
+            ("2h", "2026-11-28T10:00:00Z"),
+            ("7d", "2026-11-21T12:00:00Z"),
+        ] {
+            assert_eq!(at(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["", "yesterday", "2", "2026-13-01"] {
+            assert!(at(text).unwrap_err().starts_with("expected a time in UTC such as "), "{text}");
+        }
+    }
+}

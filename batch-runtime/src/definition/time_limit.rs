@@ -1,0 +1,36 @@
+//! [`TimeLimit`], the type of the arguments that limit a time.
+
+use std::time::Duration;
+
+/// A limit of time: a [`Duration`], or a text such as `"5m"`.
+///
+/// ```
+/// use batch_runtime::TimeLimit;
+/// use std::time::Duration;
+///
+/// assert_eq!("1h 30m".duration(), Ok(Duration::from_mins(90)));
+/// assert!("soon".duration().is_err());
+/// ```
+pub trait TimeLimit {
+    /// The time, or what is wrong with the text.
+    ///
+    /// # Errors
+    /// If the text is not a time.
+    fn duration(self) -> Result<Duration, String>;
+}
+
+impl TimeLimit for Duration {
+    fn duration(self) -> Result<Duration, String> {
+        Ok(self)
+    }
+}
+
+impl TimeLimit for &str {
+    fn duration(self) -> Result<Duration, String> {
+        let parsed = self.parse::<jiff::SignedDuration>().ok();
+        parsed
+            .and_then(|span| Duration::try_from(span).ok())
+            .filter(|limit| !limit.is_zero())
+            .ok_or_else(|| format!("`{self}` is not a limit of time: write it as in `\"5m\"` or `\"500ms\"`"))
+    }
+}

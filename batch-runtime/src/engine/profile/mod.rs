@@ -1,0 +1,277 @@
+//! Measures where the time of a step goes: by component, on all of its threads.
+//!
+//! Every thread of a step books its own time with a [`Profiler`]. Short chunks are sampled, so that reading the clock
+//! costs almost nothing. When a step ends, [`StepWatch`] adds up its threads.
+
+mod clock;
+mod lanes;
+mod laps;
+mod step_watch;
+mod usage;
+
+use clock::Stopwatch;
+pub(crate) use lanes::{CallsWatch, LaneWatch, Lanes};
+pub(crate) use laps::{Laps, Timed, in_writer, writing};
+pub(crate) use step_watch::StepWatch;
+
+/// A chunk that takes at least this many nanoseconds is always measured. Of shorter chunks one is measured for each group
+/// that takes this long in total.
+const WORTH_MEASURING: u64 = 20_000;
+
+/// One in this many measured chunks is timed item by item, which tells components of a chain from each other.
+const ITEMS_ONE_IN: u32 = 16;
+/// One in this many measured chunks is timed by its CPU time too.
+const CPU_ONE_IN: u32 = 64;
+
+/// What a thread of a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// It waits for another thread, or for calls in flight.
+    Wait,
+    /// It reads and processes, item by item.
+    Fill,
+    /// It reads.
+    Read,
+    /// It decodes records that were detached from a reader which other threads may use meanwhile.
+    Decode,
+    /// It processes.
+    Process,
+    /// It writes.
+    Write,
+    /// It makes a chunk durable and commits it.
+    Commit,
+}
+
+/// The time of each activity, in nanoseconds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times([u64; 7]);
+
+impl Times {
+    pub(crate) fn of(&self, activity: Activity) -> u64 {
+        self.0[activity as usize]
+    }
+
+    fn add(&mut self, activity: Activity, time: u64) {
+        self.0[activity as usize] += time;
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn add_all(&mut self, other: &Self, weight: u64) {
+        for (to, from) in self.0.iter_mut().zip(other.0) {
+            *to += from * weight;
+        }
+    }
+
+    /// The same shares of another total.
+    fn scaled(&self, to: u64) -> Self {
+        let sum = self.sum();
+        Self(self.0.map(|time| share(to, time, sum)))
+    }
+}
+
+/// The times of the chunk that a thread is at. Does nothing if the chunk is not measured.
+#[derive(Debug, Default)]
+pub(crate) struct ChunkTimes {
+    watch: Option<Stopwatch>,
+    times: Times,
+    cpu: Option<(Stopwatch, Times)>,
+    /// The laps of reader and processors, if the chunk is timed item by item.
+    pub(crate) items: Option<Laps>,
+    /// The laps of the writers.
+    pub(crate) writers: Option<Laps>,
+}
+
+impl ChunkTimes {
+    /// Books the time since the last booking.
+    #[inline]
+    pub(crate) fn book(&mut self, activity: Activity) {
+        if let Some(watch) = &mut self.watch {
+            self.times.add(activity, watch.lap());
+            if let Some((watch, times)) = &mut self.cpu {
+                times.add(activity, watch.lap());
+            }
+        }
+    }
+
+    pub(crate) fn is_measured(&self) -> bool {
+        self.watch.is_some()
+    }
+}
+
+/// Decides which chunks of a thread are measured, and adds up their times. A measured chunk also stands for the unmeasured
+/// chunks before it.
+#[derive(Debug, Default)]
+pub(crate) struct Profiler {
+    /// The number of chunks until the next measured one.
+    wait: u32,
+    /// How many chunks the next measured one stands for.
+    weight: u32,
+    measured: u32,
+    /// True if chunks were left out.
+    is_sampled: bool,
+    wall: Clocked,
+    cpu: Clocked,
+}
+
+/// The times by one of the clocks.
+#[derive(Debug, Default)]
+struct Clocked {
+    times: Times,
+    /// The times of reader and processors, and of the writers, in chunks that are timed so closely: they only tell shares.
+    items: Vec<u64>,
+    writers: Vec<u64>,
+}
+
+/// How a profiler measures the next chunk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Detail {
+    /// About how many items a chunk has.
+    pub(crate) items: usize,
+    /// Whether there are several writers to tell apart.
+    pub(crate) writers: bool,
+}
+
+impl Profiler {
+    /// Begins a chunk.
+    #[inline]
+    pub(crate) fn next(&mut self, detail: Detail) -> ChunkTimes {
+        self.weight += 1;
+        if self.wait > 0 {
+            self.wait -= 1;
+            self.is_sampled = true;
+            return ChunkTimes::default();
+        }
+        let cpu = (self.measured % CPU_ONE_IN == 1).then(|| (Stopwatch::cpu(), Times::default()));
+        let closely = cpu.is_some() || self.measured.is_multiple_of(ITEMS_ONE_IN);
+        let watch = Stopwatch::wall();
+        let of_laps = cpu.map_or(watch, |(watch, _)| watch);
+        ChunkTimes {
+            watch: Some(watch),
+            times: Times::default(),
+            cpu,
+            items: closely.then(|| Laps::over(detail.items, of_laps)),
+            writers: (closely && detail.writers).then(|| Laps::all(of_laps)),
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn add(&mut self, chunk: &ChunkTimes) {
+        if !chunk.is_measured() {
+            return;
+        }
+        self.measured = self.measured.wrapping_add(1);
+        let mut times = chunk.times;
+        if let Some(laps) = &chunk.items {
+            let filling = if times.of(Activity::Fill) > 0 { Activity::Fill } else { Activity::Process };
+            let Times(by_activity) = &mut times;
+            let time = &mut by_activity[filling as usize];
+            *time = time.saturating_sub(laps.total_cost());
+        }
+        let by_laps = if chunk.cpu.is_some() { &mut self.cpu } else { &mut self.wall };
+        for (sums, laps) in [(&mut by_laps.items, &chunk.items), (&mut by_laps.writers, &chunk.writers)] {
+            add_shares(sums, laps.as_ref().map_or(&[], Laps::times));
+        }
+        if let Some((_, times)) = &chunk.cpu {
+            self.cpu.times.add_all(times, 1);
+        }
+        self.wall.times.add_all(&times, u64::from(std::mem::take(&mut self.weight)));
+        self.wait = u32::try_from(WORTH_MEASURING / times.sum().max(1)).unwrap_or(u32::MAX);
+    }
+
+    /// The times of a thread whose loop took `elapsed` in total, of that `cpu` on a core.
+    pub(crate) fn split(&self, elapsed: u64, cpu: u64) -> Split {
+        let times = &self.wall.times;
+        // Measuring makes short chunks longer, and the chunks left out stand for others.
+        let times = if self.is_sampled || times.sum() > elapsed { times.scaled(elapsed) } else { *times };
+        let by_cpu = if self.cpu.times.sum() == 0 { &self.wall } else { &self.cpu };
+        Split {
+            wall: Parts::of(times, &self.wall),
+            cpu: Parts::of(by_cpu.times.scaled(cpu), by_cpu),
+            locked: times.of(Activity::Read),
+        }
+    }
+}
+
+fn add_shares(sums: &mut Vec<u64>, times: &[u64]) {
+    if sums.len() < times.len() {
+        sums.resize(times.len(), 0);
+    }
+    for (sum, time) in sums.iter_mut().zip(times) {
+        *sum += time;
+    }
+}
+
+/// Where the time of one thread went, by both clocks.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Split {
+    pub(crate) wall: Parts,
+    pub(crate) cpu: Parts,
+    /// The wall time of reading during which no other thread could read.
+    pub(crate) locked: u64,
+}
+
+/// The times of the components, by one clock.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) wait: u64,
+    pub(crate) read: u64,
+    /// By processor, in their order.
+    pub(crate) processors: Vec<u64>,
+    /// By writer, in their order, with the classifiers before their arms.
+    pub(crate) writers: Vec<u64>,
+    pub(crate) commit: u64,
+}
+
+impl Parts {
+    fn of(times: Times, shares: &Clocked) -> Self {
+        let (first, later) = shares.items.split_first().unwrap_or((&0, &[]));
+        let all = first + later.iter().sum::<u64>();
+        let fill = times.of(Activity::Fill);
+        let filled = if all == 0 { fill } else { share(fill, *first, all) };
+        Self {
+            wait: times.of(Activity::Wait),
+            read: filled + times.of(Activity::Read) + times.of(Activity::Decode),
+            processors: divided(fill - filled + times.of(Activity::Process), later),
+            writers: divided(times.of(Activity::Write), &shares.writers),
+            commit: times.of(Activity::Commit),
+        }
+    }
+
+    /// Adds the times of another thread.
+    fn add(&mut self, other: &Self) {
+        self.wait += other.wait;
+        self.read += other.read;
+        add_shares(&mut self.processors, &other.processors);
+        add_shares(&mut self.writers, &other.writers);
+        self.commit += other.commit;
+    }
+}
+
+/// Divides a time in these proportions. Without any, the first gets all.
+fn divided(time: u64, shares: &[u64]) -> Vec<u64> {
+    let all: u64 = shares.iter().sum();
+    if all == 0 {
+        return if time == 0 { Vec::new() } else { vec![time] };
+    }
+    let mut parts: Vec<u64> = shares.iter().map(|part| share(time, *part, all)).collect();
+    // Rounding loses a few nanoseconds, which must not be missing in the sum.
+    let rest = time - parts.iter().sum::<u64>();
+    if let Some(largest) = parts.iter_mut().max() {
+        *largest += rest;
+    }
+    parts
+}
+
+/// `part / whole` of `of`; `part` is at most `whole`.
+fn share(of: u64, part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        return 0;
+    }
+    u64::try_from(u128::from(of) * u128::from(part) / u128::from(whole)).unwrap_or(of)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Which workers were lost while they processed a chunk.
+//!
+//! A worker that does not answer may be slow, or cut off from the broker, and so the repository is asked what became of it.
+//! A chunk that may have ended a worker is never processed by the manager: it might end the manager too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::super::messages::Unit;
+use crate::definition::Failure;
+use crate::repository::work_queue::{Fate, MOST_LOSSES, WorkerId};
+
+/// The workers that have begun a chunk.
+#[derive(Debug, Default)]
+pub(super) struct Takers {
+    /// Those that have neither answered nor given it back.
+    at_it: BTreeSet<WorkerId>,
+    /// Those that were lost, each with its name for messages.
+    lost: BTreeMap<WorkerId, String>,
+    /// When somebody asked last what became of them.
+    asked: Option<Instant>,
+}
+
+impl Takers {
+    pub(super) fn begins(&mut self, worker: WorkerId) {
+        if !self.lost.contains_key(&worker) && self.at_it.insert(worker) {
+            self.asked = None;
+        }
+    }
+
+    pub(super) fn gives_back(&mut self, worker: WorkerId) {
+        self.at_it.remove(&worker);
+    }
+
+    /// Returns whether the chunk may have ended a worker.
+    pub(super) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// The workers about which the repository is to be asked: if nothing was heard of the chunk for a while, or if a second
+    /// worker has begun it.
+    pub(super) fn suspects(&mut self, is_silent: bool, every: Duration) -> BTreeSet<WorkerId> {
+        let is_due =
+            (is_silent || self.at_it.len() > 1) && self.asked.is_none_or(|asked| asked.elapsed() >= every);
+        if !is_due || self.at_it.is_empty() {
+            return BTreeSet::new();
+        }
+        self.asked = Some(Instant::now());
+        self.at_it.clone()
+    }
+
+    /// Notes what became of a worker. Returns whether it was lost with this chunk.
+    pub(super) fn note(&mut self, worker: WorkerId, fate: &Fate) -> bool {
+        match fate {
+            Fate::Lives => false,
+            Fate::Ended => {
+                self.at_it.remove(&worker);
+                false
+            }
+            Fate::Lost(name) => {
+                let was_at_it = self.at_it.remove(&worker);
+                if was_at_it {
+                    self.lost.insert(worker, name.clone());
+                }
+                was_at_it
+            }
+        }
+    }
+
+    /// Why the step fails, if too many were lost.
+    pub(super) fn failure<In, Out>(&self, unit: &Unit<In, Out>) -> Option<Failure> {
+        (self.lost.len() >= MOST_LOSSES as usize).then(|| {
+            Failure::new(format!(
+                "{} workers in a row were lost while they processed {}: {}; find out from their logs what ended them, because \
+                 the step does not get past this chunk before it is mended",
+                self.lost.len(),
+                chunk(unit),
+                self.names()
+            ))
+        })
+    }
+
+    /// Why the step fails, if no worker is there for a chunk that the manager does not process.
+    pub(super) fn abandoned<In, Out>(&self, unit: &Unit<In, Out>, why: &str) -> Failure {
+        Failure::new(format!(
+            "{} is not processed here, because the workers that began it were lost ({}), and no other worker is there: {why}",
+            chunk(unit),
+            self.names()
+        ))
+    }
+
+    /// Says that the chunk waits for a worker.
+    pub(super) fn waits<In, Out>(&self, unit: &Unit<In, Out>) -> String {
+        format!(
+            "{} waits for a worker, because those that began it were lost ({}), and it is not processed here: start one with \
+             the command `worker`",
+            chunk(unit),
+            self.names()
+        )
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.lost.values().map(String::as_str).collect();
+        names.join(", ")
+    }
+}
+
+/// Says that a worker was lost with a chunk.
+pub(super) fn told<In, Out>(name: &str, unit: &Unit<In, Out>) -> String {
+    format!("{name} was lost while it processed {}; another worker processes it again", chunk(unit))
+}
+
+/// The chunk, by its place in the input.
+fn chunk<In, Out>(unit: &Unit<In, Out>) -> String {
+    let records = &unit.end.records;
+    let last = unit.end.location.as_ref().map(|place| format!(" (the last at {place})"));
+    let last = last.unwrap_or_default();
+    format!("the chunk of records {} to {} of this run{last}", records.start + 1, records.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_mins(1);
+
+    fn lost(worker: i64) -> (WorkerId, Fate) {
+        (WorkerId(worker), Fate::Lost(format!("worker {worker}")))
+    }
+
+    #[test]
+    fn a_worker_is_lost_with_a_chunk_once() {
+        let mut takers = Takers::default();
+        let (worker, fate) = lost(1);
+        takers.begins(worker);
+        assert!(takers.note(worker, &fate));
+        // What it said before may arrive later.
+        takers.begins(worker);
+        assert!(!takers.note(worker, &fate));
+        assert!(takers.has_lost());
+    }
+
+    #[test]
+    fn a_worker_that_gave_the_chunk_back_or_ended_in_order_is_not_lost_with_it() {
+        let mut takers = Takers::default();
+        let (first, fate) = lost(1);
+        takers.begins(first);
+        takers.gives_back(first);
+        assert!(!takers.note(first, &fate));
+        takers.begins(WorkerId(2));
+        assert!(!takers.note(WorkerId(2), &Fate::Ended));
+        assert!(!takers.has_lost());
+    }
+
+    #[test]
+    fn the_repository_is_asked_when_a_second_worker_begins_and_during_silence_now_and_then() {
+        let mut takers = Takers::default();
+        takers.begins(WorkerId(1));
+        assert!(takers.suspects(false, EVERY).is_empty());
+        assert_eq!(takers.suspects(true, EVERY).len(), 1);
+        assert!(takers.suspects(true, EVERY).is_empty());
+        takers.begins(WorkerId(2));
+        assert_eq!(takers.suspects(false, EVERY).len(), 2);
+        assert!(takers.suspects(false, EVERY).is_empty());
+    }
+}

@@ -1,0 +1,288 @@
+//! What is known of an execution, for its drawing: the state of each step and the ways that were taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::flow::journal::Journal;
+use crate::observe::words::count;
+use crate::repository::{BatchStatus, Counters, JournalEntry, StepExecution};
+
+/// What an execution has done, by place.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    steps: BTreeMap<String, StepSeen>,
+    /// The outcomes that each place had, in any iteration.
+    outcomes: BTreeMap<String, BTreeSet<String>>,
+    is_complete: bool,
+}
+
+/// The state of a step, over all its iterations.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StepSeen {
+    state: State,
+    counters: Counters,
+    /// The number of iterations.
+    pub(crate) times: usize,
+    /// True if it completed in an earlier execution of the instance.
+    was_before: bool,
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    #[default]
+    NotReached,
+    Ok,
+    /// Complete, but it skipped items.
+    Skipped,
+    Stopped,
+    Running,
+    Failed,
+}
+
+impl State {
+    /// All states.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::NotReached, Self::Ok, Self::Skipped, Self::Stopped, Self::Running, Self::Failed];
+
+    /// The name of its class in a style sheet.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::NotReached => "idle",
+            Self::Ok => "ok",
+            Self::Skipped => "skipped",
+            Self::Stopped => "stopped",
+            Self::Running => "running",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A state in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) state: State,
+    /// The words after the sign.
+    words: String,
+}
+
+impl Status {
+    /// The sign and the words: `✓ ok`.
+    pub(crate) fn line(&self) -> String {
+        let sign = match self.state {
+            State::NotReached => '○',
+            State::Ok => '✓',
+            State::Skipped => '!',
+            State::Stopped => '■',
+            State::Running => '▶',
+            State::Failed => '✗',
+        };
+        format!("{sign} {}", self.words)
+    }
+}
+
+impl StepSeen {
+    /// Its state as a card shows it.
+    pub(crate) fn status(&self) -> Status {
+        let words = match self.state {
+            State::NotReached => "not reached".to_owned(),
+            State::Ok if self.was_before => "ok, in an earlier execution".to_owned(),
+            State::Ok => "ok".to_owned(),
+            State::Skipped => format!("ok, {} skipped", count(self.counters.skips())),
+            State::Stopped => "stopped".to_owned(),
+            State::Running => "running".to_owned(),
+            State::Failed => "failed".to_owned(),
+        };
+        Status { state: self.state, words }
+    }
+
+    /// Its counters in words, if it has read or written anything.
+    pub(crate) fn counted(&self) -> Option<String> {
+        let Counters { read, filter, write, .. } = self.counters;
+        let counts = [(read, "read"), (filter, "filtered"), (write, "written")];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(items, _)| *items > 0)
+            .map(|(items, what)| format!("{} {what}", count(items)))
+            .collect();
+        (!counts.is_empty()).then(|| counts.join("  "))
+    }
+}
+
+impl Seen {
+    /// Collects what the executions of an instance have done up to one of them, whose steps are the last.
+    pub(crate) fn of<'s>(
+        status: BatchStatus,
+        is_alive: bool,
+        earlier: impl IntoIterator<Item = &'s StepExecution>,
+        steps: impl IntoIterator<Item = &'s StepExecution>,
+        journal: impl IntoIterator<Item = JournalEntry>,
+    ) -> Self {
+        let mut seen = Self { is_complete: status == BatchStatus::Completed, ..Self::default() };
+        let mut last: BTreeMap<&str, (StepSeen, bool)> = BTreeMap::new();
+        let executions = earlier.into_iter().map(|step| (step, true));
+        for (step, before) in executions.chain(steps.into_iter().map(|step| (step, false))) {
+            let counters = last.get(step.name.as_str()).map(|(known, _)| known.counters).unwrap_or_default();
+            last.insert(&step.name, (StepSeen::of(step, counters, before, is_alive), before));
+        }
+        for (path, (one, before)) in &last {
+            let step = seen
+                .steps
+                .entry(name_of(path).to_owned())
+                .or_insert(StepSeen { was_before: *before, ..StepSeen::default() });
+            step.add(*one);
+        }
+        // Arms that were left again do not count.
+        for entry in Journal::new(journal).entries() {
+            // A later execution of the instance may have gone further than this one.
+            let is_step = entry.exit.is_some();
+            if is_step && !last.contains_key(entry.path.as_str()) {
+                continue;
+            }
+            let name = name_of(&entry.path).to_owned();
+            seen.outcomes.entry(name).or_default().insert(entry.outcome.clone());
+        }
+        seen
+    }
+
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// The state of a step.
+    pub(crate) fn step(&self, name: &str) -> StepSeen {
+        self.steps.get(name).copied().unwrap_or_default()
+    }
+
+    /// Returns whether the execution went on after that place.
+    pub(crate) fn has_passed(&self, place: &str) -> bool {
+        self.outcomes.contains_key(place)
+    }
+
+    /// Returns whether the decision at that place had that outcome.
+    pub(crate) fn has_taken(&self, choice: &str, outcome: &str) -> bool {
+        self.outcomes.get(choice).is_some_and(|outcomes| outcomes.contains(outcome))
+    }
+}
+
+impl StepSeen {
+    fn of(step: &StepExecution, before: Counters, was_before: bool, is_alive: bool) -> Self {
+        let mut counters = before;
+        counters += step.counters;
+        let state = match step.status {
+            BatchStatus::Completed if counters.skips() > 0 => State::Skipped,
+            BatchStatus::Completed => State::Ok,
+            BatchStatus::Stopped => State::Stopped,
+            BatchStatus::Starting | BatchStatus::Started | BatchStatus::Stopping
+                if is_alive && !was_before =>
+            {
+                State::Running
+            }
+            _ => State::Failed,
+        };
+        Self { state, counters, times: 1, was_before }
+    }
+
+    fn add(&mut self, one: Self) {
+        self.state = self.state.max(one.state);
+        self.counters += one.counters;
+        self.times += 1;
+        self.was_before &= one.was_before;
+    }
+}
+
+/// The name of a place without its iterations: `page` for `page[3]`.
+fn name_of(path: &str) -> &str {
+    path.split_once('[').map_or(path, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{DeciderInfo, ExecutionId, JobInfo, JobOptions, StepExecutionId, StepInfo};
+    use crate::definition::{StepKind, StepOptions};
+    use crate::graph::{Activity, Arm, GraphFormat, Node, Subject, Text, Use, render_seen};
+    use crate::repository::ExitStatus;
+
+    const STEP: StepInfo = StepInfo {
+        id: "page",
+        name: "page",
+        doc: "",
+        kind: StepKind::Tasklet,
+        options: StepOptions::DEFAULT,
+        components: &[],
+        kinds: None,
+        run: |_| unreachable!("nothing runs"),
+    };
+    const DECIDER: DeciderInfo =
+        DeciderInfo { id: "good", name: "good", needs: &[], decide: |_| Ok(Box::new(true)) };
+    const GOOD: Use = Use { name: "good", activity: Activity::Decider(&DECIDER), bindings: &[] };
+    const PAGE: Node = Node::Run(Use { name: "page", activity: Activity::Step(&STEP), bindings: &[] });
+    const JOB: JobInfo = JobInfo {
+        id: "job",
+        name: "job",
+        doc: "",
+        parameters: &[],
+        flow: &[
+            Node::While { decider: &DECIDER, used: GOOD, negated: false, body: &[PAGE] },
+            Node::Match {
+                subject: Subject::Decider(&DECIDER),
+                used: GOOD,
+                arms: &[
+                    Arm { label: "true", body: &[] },
+                    Arm { label: "false", body: &[Node::Fail(Text::plain("it is bad"))] },
+                ],
+                route: |_| 0,
+            },
+        ],
+        options: JobOptions::DEFAULT,
+    };
+
+    fn step(name: &str, status: BatchStatus, read: u64) -> StepExecution {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        StepExecution {
+            id: StepExecutionId(1),
+            name: name.to_owned(),
+            execution: ExecutionId(1),
+            status,
+            exit: ExitStatus::code("COMPLETED"),
+            created: now,
+            started: None,
+            ended: None,
+            updated: now,
+            counters: Counters { read, ..Counters::default() },
+            profile: None,
+            context: BTreeMap::new(),
+        }
+    }
+
+    fn passed(path: &str) -> JournalEntry {
+        JournalEntry { exit: Some(ExitStatus::code("COMPLETED")), ..JournalEntry::at(path, "COMPLETED") }
+    }
+
+    fn drawn(status: BatchStatus, steps: &[StepExecution], journal: Vec<JournalEntry>) -> String {
+        let seen = Seen::of(status, true, [], steps, journal);
+        render_seen(&JOB, GraphFormat::Text, &seen, "")
+    }
+
+    #[test]
+    fn the_way_taken_is_heavy_and_a_step_in_a_loop_is_counted() {
+        let steps = [1, 2, 3].map(|at| step(&format!("page[{at}]"), BatchStatus::Completed, 10));
+        let again =
+            |at| [JournalEntry::at(&format!("while good[{at}]"), "true"), passed(&format!("page[{at}]"))];
+        let ends = [JournalEntry::at("while good[4]", "false"), JournalEntry::at("match good", "true")];
+        let journal = [1, 2, 3].into_iter().flat_map(again).chain(ends).collect();
+        let drawn = drawn(BatchStatus::Completed, &steps, journal);
+        for shown in ["page × 3", "30 read", "✓ ok", "┃", "▽"] {
+            assert!(drawn.contains(shown), "{shown}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn a_running_step_has_led_nowhere_yet() {
+        let steps = [step("page[1]", BatchStatus::Started, 4)];
+        let journal = vec![JournalEntry::at("while good[1]", "true")];
+        let drawn = drawn(BatchStatus::Started, &steps, journal);
+        assert!(drawn.contains("▶ running"), "{drawn}");
+        assert!(drawn.contains("▽"), "{drawn}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The levers, each with the time that the step would take at best.
+
+use super::demands::{Demands, Settings};
+use crate::repository::Lever;
+
+/// A lever that could be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) lever: Lever,
+    /// The component that it is for.
+    pub(super) component: Option<String>,
+    /// The number that the setting gets; 0 if there is no setting.
+    pub(super) setting: u64,
+    /// What the step would take.
+    pub(super) time: u64,
+}
+
+/// A commit without rows must take this part of the time for a larger chunk to be worth it, in percent, and so much of it may
+/// be left.
+const COMMITS_COST: u64 = 10;
+const COMMITS_LEFT: u64 = 3;
+const LARGER: [u64; 3] = [2, 5, 10];
+/// A processor waits if it computes for less than this part of its time, in percent, and is worth it from this part of the
+/// step's time on.
+const COMPUTES: u64 = 30;
+const WORTH_WAITING_FOR: u64 = 20;
+/// More calls at once are nothing to propose unasked: the other side has to stand them.
+const MOST_CALLS: u64 = 64;
+const MOST_THREADS: u64 = 16;
+/// Without another lever the largest activity is named from these shares on, in percent.
+const MUCH_WRITING: u64 = 40;
+const MUCH_READING: u64 = 50;
+/// A thread or a core that is busy for this part of the time has no more to give, in percent.
+const BUSY: u64 = 90;
+const CORES_BUSY: u64 = 80;
+
+/// The levers in the order of the size of the change.
+pub(super) fn offers(demands: &Demands, settings: &Settings) -> Vec<Offer> {
+    let alone = settings.threads <= 1 && !settings.is_concurrent;
+    let levers = [
+        larger_chunk(demands, settings),
+        if alone { threads(demands, settings) } else { more_threads(demands, settings) },
+        if alone { concurrency(demands) } else { None },
+    ];
+    let offers: Vec<_> = levers.into_iter().flatten().collect();
+    if offers.iter().any(|offer| offer.time < demands.elapsed / 10 * 9) {
+        return offers;
+    }
+    bound(demands).into_iter().collect()
+}
+
+/// `chunk = x` times as many: fewer commits.
+fn larger_chunk(demands: &Demands, settings: &Settings) -> Option<Offer> {
+    // A commit has rows too, so that it cannot be cheaper without.
+    let empty = settings.empty_commit.min(demands.commit / demands.commits);
+    let all = empty * demands.commits;
+    if settings.has_own_ends || demands.share(all) < COMMITS_COST {
+        return None;
+    }
+    let left = |times: u64| empty * demands.commits.div_ceil(times);
+    let times = LARGER.into_iter().find(|times| demands.share(left(*times)) <= COMMITS_LEFT).unwrap_or(10);
+    let saved = all - left(times);
+    // With threads the commits count only as far as the others wait for them.
+    let time = match demands.threads {
+        0 => demands.elapsed.saturating_sub(saved),
+        _ => demands.elapsed.saturating_sub(saved.min(own(demands).saturating_sub(busiest_thread(demands)))),
+    };
+    Some(Offer { lever: Lever::Chunk, component: None, setting: settings.chunk * times, time })
+}
+
+/// What the thread of the step does alone.
+fn own(demands: &Demands) -> u64 {
+    demands.write + demands.commit
+}
+
+/// The demand of the busiest of the other resources of a step with threads.
+fn busiest_thread(demands: &Demands) -> u64 {
+    let busy = demands.threads_elapsed.saturating_sub(demands.threads_wait) / demands.threads.max(1);
+    busy.max(demands.locked).max(demands.cpu / demands.cores)
+}
+
+/// `threads = t`: the fewest that bring nearly all of the gain.
+fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
+    if settings.has_state || demands.cores < 2 {
+        return None;
+    }
+    let time = |threads: u64| {
+        let filling = (demands.read + demands.process()) / threads;
+        // Readers that can be shared read one chunk at a time.
+        let cores = demands.cpu / (threads + 1).min(demands.cores);
+        demands.read.max(filling).max(own(demands)).max(cores) + demands.fixed
+    };
+    let candidates = 2..=demands.cores.max(4);
+    let least = candidates.clone().map(time).min()?;
+    let threads = candidates.into_iter().find(|threads| time(*threads) <= least + least / 20)?;
+    Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time(threads) })
+}
+
+/// More threads, if those there are have no rest while cores have.
+fn more_threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
+    if demands.threads == 0 || settings.is_concurrent {
+        return None;
+    }
+    let busy = demands.threads_elapsed.saturating_sub(demands.threads_wait);
+    let workers = busy * 100 / demands.threads_elapsed.max(1);
+    let cores = demands.share(demands.cpu / demands.cores);
+    if workers < BUSY || cores >= CORES_BUSY {
+        return None;
+    }
+    let others = demands.locked.max(own(demands)).max(demands.cpu / demands.cores);
+    let threads =
+        busy.div_ceil(others.max(1)).clamp(demands.threads + 1, MOST_THREADS.max(demands.threads + 1));
+    let time = others.max(busy / threads);
+    Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time + demands.fixed })
+}
+
+/// `concurrency = m` on a processor that waits.
+fn concurrency(demands: &Demands) -> Option<Offer> {
+    let waits = |(_, wall, cpu): &&(String, u64, u64)| {
+        *cpu * 100 < *wall * COMPUTES && demands.share(*wall) >= WORTH_WAITING_FOR
+    };
+    let (name, wall, cpu) = demands.processors.iter().filter(waits).max_by_key(|(_, wall, _)| *wall)?;
+    let rest = demands.elapsed.saturating_sub(*wall).saturating_sub(demands.fixed) + cpu;
+    // Twice as many as would be busy on the average: calls do not end when it suits.
+    let calls = (2 * wall).div_ceil(rest.max(1)).clamp(2, MOST_CALLS);
+    let time = rest.max(wall / calls) + demands.fixed;
+    Some(Offer { lever: Lever::Concurrency, component: Some(name.clone()), setting: calls, time })
+}
+
+/// The largest activity, if no setting changes it.
+fn bound(demands: &Demands) -> Option<Offer> {
+    let (read, write) = (demands.share(demands.read), demands.share(demands.write));
+    let (lever, component, time) = if write >= MUCH_WRITING && write >= read {
+        (Lever::Writer, &demands.writer, demands.write)
+    } else if read >= MUCH_READING && demands.threads == 0 {
+        (Lever::Reader, &demands.reader, demands.read)
+    } else {
+        return None;
+    };
+    let time = demands.elapsed.saturating_sub(time);
+    Some(Offer { lever, component: Some(component.clone()), setting: 0, time })
+}

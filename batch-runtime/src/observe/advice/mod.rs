@@ -1,0 +1,74 @@
+//! Finds what a step spends its time on, and the setting that would make it faster.
+//!
+//! The model is that of operational analysis (Denning and Buzen, "The Operational Analysis of Queueing Network Models",
+//! ACM Computing Surveys 10(3), 1978): a step cannot be faster than its busiest resource. Resources are the reader, the
+//! threads that process, the thread of the step, and the cores. Each lever changes what a resource has to do; the time that
+//! it predicts is the largest of the demands that are left, and so a bound.
+
+mod demands;
+mod levers;
+#[cfg(test)]
+mod tests;
+pub(super) mod words;
+
+use demands::Demands;
+pub(crate) use demands::Settings;
+
+use crate::repository::{Advice, Followed, Lever, Profile};
+
+/// A step below this time, in nanoseconds, is not compared with an earlier advice either.
+pub(crate) const WORTH_A_LOOK: u64 = SHORTEST / 10;
+/// A step below this time, in nanoseconds, is fast enough.
+const SHORTEST: u64 = 200_000_000;
+/// A step with fewer chunks says too little.
+const FEWEST_CHUNKS: u64 = 20;
+/// A lever is worth a word from this gain on, in percent.
+const LEAST_GAIN: u64 = 10;
+/// Of two levers whose times differ by less, in percent, the smaller change is offered.
+const AS_GOOD: u64 = 3;
+/// A step whose thread was kept waiting for a core for longer, in percent, says nothing about itself.
+const MOST_DELAY: u64 = 20;
+
+/// Returns what would make a step faster that read so many items, if anything would.
+pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits: u64) -> Option<Advice> {
+    let usage = profile.usage.as_ref()?;
+    if usage.elapsed < SHORTEST || commits < FEWEST_CHUNKS || items == 0 {
+        return None;
+    }
+    if usage.delayed.is_some_and(|delayed| delayed > usage.elapsed / 100 * MOST_DELAY) {
+        return None;
+    }
+    let demands = Demands::of(profile, usage, commits);
+    let offers = levers::offers(&demands, settings);
+    let fastest = offers.iter().map(|offer| offer.time).min()?;
+    // They are in the order of the size of the change.
+    let best = offers.into_iter().find(|offer| offer.time <= fastest + usage.elapsed / 100 * AS_GOOD)?;
+    let gain = usage.elapsed.saturating_sub(best.time);
+    (gain >= usage.elapsed / 100 * LEAST_GAIN).then_some(Advice {
+        lever: best.lever,
+        component: best.component,
+        setting: best.setting,
+        items,
+        elapsed: usage.elapsed,
+        predicted: best.time,
+    })
+}
+
+/// Holds an advice against an execution that read so many items, if that has followed it.
+pub(crate) fn follow(
+    advice: &Advice,
+    profile: &Profile,
+    settings: &Settings,
+    items: u64,
+) -> Option<Followed> {
+    let has = match advice.lever {
+        Lever::Chunk => settings.chunk >= advice.setting,
+        Lever::Threads => settings.threads >= advice.setting,
+        Lever::Concurrency => settings.is_concurrent,
+        Lever::Reader | Lever::Writer => false,
+    };
+    let took = profile.usage.as_ref()?.elapsed;
+    let per_item = u128::from(advice.predicted) * u128::from(items);
+    let predicted = u64::try_from(per_item / u128::from(advice.items.max(1))).ok()?;
+    has.then_some(Followed { predicted, took })
+}

@@ -1,0 +1,86 @@
+//! The spans of a run, `job` > `step` > `partition`, and the way on which threads that work for a step get them.
+//!
+//! They have the level ERROR: a filter that shows only warnings must not take the execution and the step from them.
+
+use tracing::dispatcher::{self, DefaultGuard, Dispatch};
+use tracing::field::{Empty, display};
+use tracing::span::EnteredSpan;
+use tracing::subscriber::NoSubscriber;
+use tracing::{Span, error_span, trace_span};
+
+use crate::definition::StepExecutionId;
+use crate::repository::work_queue::WorkerId;
+use crate::repository::{Ownership, PartitionExecution};
+
+/// The target of these spans.
+#[cfg(feature = "log")]
+pub(crate) const TARGET: &str = module_path!();
+
+/// The execution of a job.
+pub(crate) fn job(name: &str, ownership: Ownership) -> EnteredSpan {
+    error_span!("job", job = name, instance = ownership.instance.0, execution = ownership.execution.0)
+        .entered()
+}
+
+/// A step of it, before its execution has an ID.
+pub(crate) fn step(path: &str) -> EnteredSpan {
+    error_span!("step", step = path, step_execution = Empty).entered()
+}
+
+/// Adds the ID of the execution to the span of the step.
+pub(crate) fn step_has_begun(id: StepExecutionId) {
+    Span::current().record("step_execution", id.0);
+}
+
+/// A partition of a step. It is a step execution of its own.
+pub(crate) fn partition(partition: &PartitionExecution) -> EnteredSpan {
+    let name = partition.name.as_ref().map(display);
+    error_span!(
+        "partition",
+        partition = partition.number,
+        partition_name = name,
+        step_execution = partition.id.0
+    )
+    .entered()
+}
+
+/// A chunk of it. Only at the level TRACE, because there may be many.
+pub(crate) fn chunk(number: u64) -> EnteredSpan {
+    trace_span!("chunk", chunk = number).entered()
+}
+
+/// A process that works for others.
+pub(crate) fn worker(id: WorkerId) -> EnteredSpan {
+    error_span!("worker", worker = id.0).entered()
+}
+
+/// Lets work that is done on another thread log as on this one: with the same span, and to the same subscriber.
+pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let place = Place::here();
+    move || {
+        let _inside = place.enter();
+        work()
+    }
+}
+
+/// The span and the subscriber of a thread.
+struct Place {
+    /// `None` if nobody hears the events.
+    subscriber: Option<Dispatch>,
+    span: Span,
+}
+
+impl Place {
+    fn here() -> Self {
+        let subscriber = dispatcher::get_default(|subscriber| {
+            (!subscriber.is::<NoSubscriber>()).then(|| subscriber.clone())
+        });
+        Self { subscriber, span: Span::current() }
+    }
+
+    fn enter(self) -> (EnteredSpan, Option<DefaultGuard>) {
+        // The thread leaves the span before the subscriber.
+        let subscriber = self.subscriber.as_ref().map(dispatcher::set_default);
+        (self.span.entered(), subscriber)
+    }
+}

@@ -1,0 +1,59 @@
+//! Leaves to the inner reader what an adaptor does not do itself: `forward_reader!(self => self.inner);` in the impl of
+//! [`Reader`](crate::Reader), and `forward_split!(self => self.inner);` in that of [`Splittable`](crate::Splittable).
+
+/// For an adaptor over `R` with its items, positions and errors.
+macro_rules! forward_reader {
+    ($this:ident => $inner:expr) => {
+        const RECYCLES: bool = R::RECYCLES;
+
+        /// Its positions are those of the inner reader.
+        fn kind() -> String {
+            R::kind()
+        }
+
+        #[inline]
+        fn recycle(&mut $this, item: R::Item) {
+            $inner.recycle(item);
+        }
+
+        fn stops_with(&mut $this, stop: &crate::StopSignal) {
+            $inner.stops_with(stop);
+        }
+
+        fn committed(&mut $this, position: &R::Position) -> Result<(), R::Error> {
+            $inner.committed(position)
+        }
+
+        fn record(&$this, error: &R::Error) -> Option<String> {
+            $inner.record(error)
+        }
+
+        fn progress(&$this) -> Option<crate::Progress> {
+            $inner.progress()
+        }
+    };
+}
+pub(super) use forward_reader;
+
+macro_rules! forward_split {
+    ($this:ident => $inner:expr) => {
+        type Part = R::Part;
+
+        fn split(&mut $this, parts: usize) -> Result<Vec<R::Part>, crate::BoxError> {
+            $inner.split(parts)
+        }
+
+        fn check(&$this, part: &R::Part) -> Result<(), crate::BoxError> {
+            $inner.check(part)
+        }
+
+        fn narrow(&mut $this, part: R::Part) -> Result<(), crate::BoxError> {
+            $inner.narrow(part)
+        }
+
+        fn part_name(part: &R::Part) -> Option<String> {
+            R::part_name(part)
+        }
+    };
+}
+pub(super) use forward_split;

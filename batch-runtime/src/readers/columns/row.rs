@@ -1,0 +1,278 @@
+//! The serde deserializer of a whole record, which hands its columns to the fields of a type.
+
+use std::cell::Cell;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::decode::Decoder;
+use super::value::{Name, Value, ValueError, is_null};
+
+/// For a type that is a single value: takes it from a record with one field.
+macro_rules! forward_to_only {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            match self.only() {
+                Some(value) => value.$method(visitor),
+                None => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+/// The name of a column and its index in a record.
+pub(super) type Column = (Box<str>, usize);
+
+/// How the columns are passed to the type.
+#[derive(Clone, Copy)]
+pub(super) enum Form<'a> {
+    /// Without names, these columns in this order: the fastest form for a struct.
+    Sequence(&'a [usize]),
+    /// Without names, all columns.
+    Positions,
+    /// With their names, so that the type may ignore, default, rename and collect. Columns missing from the
+    /// record are left out, and so are null markers if `omit_nulls`.
+    Names { columns: &'a [Column], omit_nulls: bool },
+}
+
+/// Facts noted while a record is deserialized.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    /// The current column.
+    pub(super) column: Cell<Option<usize>>,
+    /// The names of the struct's fields, if it is a struct.
+    pub(super) fields: Cell<Option<&'static [&'static str]>>,
+    /// The number of sequence values taken.
+    pub(super) taken: Cell<usize>,
+}
+
+/// The fields of a record.
+pub(crate) trait Fields<'a>: Copy {
+    /// The number of fields.
+    fn count(self) -> usize;
+
+    /// The text of a field, exactly as in the record.
+    fn text(self, column: usize) -> Option<&'a str>;
+
+    /// True if the field was quoted.
+    fn is_quoted(self, _column: usize) -> bool {
+        false
+    }
+}
+
+/// A record.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a, F> {
+    pub(super) fields: F,
+    pub(super) decoder: &'a Decoder,
+    pub(super) form: Form<'a>,
+    pub(super) trace: &'a Trace,
+}
+
+impl<'a, F> Row<'a, F> {
+    /// Returns the text of a field.
+    #[inline]
+    pub(super) fn field<'de>(&self, column: usize) -> Option<&'de str>
+    where
+        F: Fields<'de>,
+    {
+        let text = self.fields.text(column)?;
+        Some(if self.decoder.trim && !self.fields.is_quoted(column) { text.trim() } else { text })
+    }
+
+    #[inline]
+    pub(super) fn value<'de>(&self, column: usize) -> Option<Value<'de, 'a>>
+    where
+        F: Fields<'de>,
+    {
+        let text = self.field(column)?;
+        let Decoder { nulls, quoted_nulls, untyped_as_text, .. } = self.decoder;
+        let is_text = self.fields.is_quoted(column) && !quoted_nulls;
+        let nulls = if is_text { &[] } else { &**nulls };
+        Some(Value { text, nulls, empty_is_null: !is_text, untyped_as_text: *untyped_as_text })
+    }
+
+    /// Returns the only field of a record, which is then its value.
+    fn only<'de>(&self) -> Option<Value<'de, 'a>>
+    where
+        F: Fields<'de>,
+    {
+        if self.fields.count() == 1 {
+            self.trace.column.set(Some(0));
+            self.value(0)
+        } else {
+            None
+        }
+    }
+}
+
+impl<'de, F: Fields<'de>> Deserializer<'de> for Row<'_, F> {
+    type Error = ValueError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.form {
+            Form::Sequence(columns) => visitor.visit_seq(Picked { row: self, columns: columns.iter() }),
+            Form::Positions => visitor.visit_seq(All { row: self, next: 0 }),
+            Form::Names { columns, omit_nulls } => {
+                visitor.visit_map(Named { row: self, columns: columns.iter(), omit_nulls, at: 0 })
+            }
+        }
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        if let Form::Sequence(columns) = self.form {
+            return visitor.visit_seq(Picked { row: self, columns: columns.iter() });
+        }
+        self.trace.fields.set(Some(fields));
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        visitor.visit_seq(All { row: self, next: 0 })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.deserialize_seq(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.only() {
+            Some(value) => value.deserialize_option(visitor),
+            None => visitor.visit_some(self),
+        }
+    }
+
+    forward_to_only! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match self.only() {
+            Some(value) => value.deserialize_enum(name, variants, visitor),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    forward_to_deserialize_any! { unit unit_struct map identifier ignored_any }
+}
+
+/// Yields the columns of a plan.
+struct Picked<'a, F> {
+    row: Row<'a, F>,
+    columns: std::slice::Iter<'a, usize>,
+}
+
+impl<'de, F: Fields<'de>> SeqAccess<'de> for Picked<'_, F> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        let Some(column) = self.columns.next() else { return Ok(None) };
+        let Some(value) = self.row.value(*column) else { return Ok(None) };
+        let trace = self.row.trace;
+        trace.column.set(Some(*column));
+        trace.taken.set(trace.taken.get() + 1);
+        let value = seed.deserialize(value)?;
+        trace.column.set(None);
+        Ok(Some(value))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.columns.len())
+    }
+}
+
+/// Yields all columns.
+struct All<'a, F> {
+    row: Row<'a, F>,
+    next: usize,
+}
+
+impl<'de, F: Fields<'de>> SeqAccess<'de> for All<'_, F> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        let Some(value) = self.row.value(self.next) else { return Ok(None) };
+        let trace = self.row.trace;
+        trace.column.set(Some(self.next));
+        self.next += 1;
+        let value = seed.deserialize(value)?;
+        trace.column.set(None);
+        Ok(Some(value))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.row.fields.count() - self.next)
+    }
+}
+
+/// Yields columns with their names.
+struct Named<'a, F> {
+    row: Row<'a, F>,
+    columns: std::slice::Iter<'a, Column>,
+    omit_nulls: bool,
+    at: usize,
+}
+
+impl<'de, F: Fields<'de>> MapAccess<'de> for Named<'_, F> {
+    type Error = ValueError;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ValueError> {
+        for (name, column) in self.columns.by_ref() {
+            let Some(value) = self.row.value(*column) else { continue };
+            if self.omit_nulls && is_null(value.text, value.nulls) {
+                continue;
+            }
+            self.at = *column;
+            return seed.deserialize(Name(name)).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ValueError> {
+        let trace = self.row.trace;
+        trace.column.set(Some(self.at));
+        // The key was yielded because the field exists.
+        let value = self.row.value(self.at).ok_or_else(ValueError::null)?;
+        let value = seed.deserialize(value)?;
+        trace.column.set(None);
+        Ok(value)
+    }
+}

@@ -1,0 +1,352 @@
+//! Finds the end of a CSV record, and the ends of its fields.
+//!
+//! This parser is hand-written. `csv-core` has no error for a quote that is never closed; `simd-csv` reads a
+//! stray quote in an unquoted field as the start of a record that takes in the rest of the file, has no limit
+//! on a record's length, and guesses where records begin when it splits a file.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::index;
+use super::malformed::Fault;
+use crate::readers::columns::Fields;
+use crate::readers::framed::{
+    BYTE_ORDER_MARK, Encoding, Found, Frame, Framed, Framing, Input, Next, NotText,
+};
+use crate::readers::{ReadError, shown};
+
+/// The rules by which bytes become records.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Syntax {
+    pub(super) delimiter: u8,
+    pub(super) quote: Option<u8>,
+    pub(super) comment: Option<u8>,
+    /// The escape character: within quotes, the byte after it is taken literally.
+    pub(super) escape: Option<u8>,
+    /// White space may surround quotes.
+    pub(super) trim: bool,
+    /// Misplaced quotes and carriage returns are text.
+    pub(super) lenient: bool,
+}
+
+impl Syntax {
+    fn marks(&self) -> [u8; 3] {
+        [self.delimiter, b'\n', self.quote.unwrap_or(b'\n')]
+    }
+}
+
+/// A record: `text` holds the fields, separated by one byte each; `ends` holds the end of each, counted from
+/// `start`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'r> {
+    pub(super) text: &'r [u8],
+    pub(super) start: usize,
+    pub(super) ends: &'r [u32],
+    /// Which fields were quoted; empty if none was.
+    pub(super) quoted: &'r [bool],
+    pub(super) line: u64,
+    pub(super) byte: u64,
+}
+
+impl<'r> Record<'r> {
+    /// The bytes of a field.
+    fn field(&self, column: usize) -> &'r [u8] {
+        let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 - self.start };
+        // The last field ends with the text, before a carriage return.
+        &self.text[begin..(self.ends[column] as usize - self.start).min(self.text.len())]
+    }
+
+    /// Its fields as text, or the first column that is none.
+    #[inline]
+    pub(super) fn fields(
+        &self,
+        encoding: Encoding,
+        decoded: &'r mut Decoded,
+    ) -> Result<CsvFields<'r>, (usize, NotText)> {
+        let Self { start, ends, quoted, .. } = *self;
+        if encoding == Encoding::Utf8 || self.text.is_ascii() {
+            return match std::str::from_utf8(self.text) {
+                Ok(text) => Ok(CsvFields { text, start, ends, quoted }),
+                Err(_) => Err(self.not_text(encoding)),
+            };
+        }
+        decoded.text.clear();
+        decoded.ends.clear();
+        for column in 0..ends.len() {
+            let text = encoding.decode(self.field(column)).map_err(|error| (column, error))?;
+            decoded.text.push_str(&text);
+            decoded.ends.push(index::place(decoded.text.len()));
+            decoded.text.push('\n');
+        }
+        decoded.text.pop();
+        Ok(CsvFields { text: &decoded.text, start: 0, ends: &decoded.ends, quoted })
+    }
+
+    #[cold]
+    fn not_text(&self, encoding: Encoding) -> (usize, NotText) {
+        let all = 0..self.ends.len();
+        let column = all.clone().find(|column| encoding.decode(self.field(*column)).is_err());
+        // A character that a delimiter tears apart is found in the whole text only.
+        let column = column.unwrap_or_default();
+        let error = encoding.decode(self.field(column)).err();
+        (column, error.unwrap_or(NotText { encoding: "UTF-8", bytes: 0..self.field(column).len() }))
+    }
+
+    /// The error for a field that is no text.
+    #[cold]
+    pub(super) fn refused(
+        &self,
+        resource: Arc<str>,
+        column: usize,
+        name: Box<str>,
+        error: &NotText,
+    ) -> ReadError {
+        ReadError::InvalidUtf8 {
+            resource,
+            line: self.line,
+            byte: self.byte,
+            column: Some(name),
+            value: shown(&String::from_utf8_lossy(self.field(column))),
+            encoding: error.encoding,
+        }
+    }
+}
+
+/// The fields of a record that is not in UTF-8, decoded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Decoded {
+    text: String,
+    ends: Vec<u32>,
+}
+
+/// The fields of a record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CsvFields<'r> {
+    pub(super) text: &'r str,
+    /// Where the offsets in `ends` begin.
+    pub(super) start: usize,
+    pub(super) ends: &'r [u32],
+    /// Which fields were quoted; empty if none was.
+    pub(super) quoted: &'r [bool],
+}
+
+impl<'r> Fields<'r> for CsvFields<'r> {
+    #[inline]
+    fn count(self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    fn text(self, column: usize) -> Option<&'r str> {
+        let end = *self.ends.get(column)? as usize - self.start;
+        let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 - self.start };
+        // The last field ends with the text, before a carriage return.
+        Some(&self.text[begin..end.min(self.text.len())])
+    }
+
+    #[inline]
+    fn is_quoted(self, column: usize) -> bool {
+        !self.quoted.is_empty() && self.quoted.get(column) == Some(&true)
+    }
+}
+
+/// The parts of a record that was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    /// The first and last of its marks in the index.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    /// True if the record is in the scratch buffer, without its quotes.
+    pub(super) unquoted: bool,
+}
+
+/// What the position of a [`CsvReader`](super::CsvReader) holds besides its place: the number of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvState {
+    columns: Option<usize>,
+}
+
+/// Returns the record that was found.
+#[inline]
+pub(super) fn record<'r>(records: &'r Framed<CsvFraming>, found: &Found<Marks>) -> Record<'r> {
+    let Found { start, end, line, byte, record: Marks { first, last, unquoted } } = *found;
+    let framing = &records.framing;
+    if unquoted {
+        let (ends, quoted) = (&framing.scratch_ends, &framing.scratch_quoted);
+        Record { text: &framing.scratch, start: 0, ends, quoted, line, byte }
+    } else {
+        let (text, ends) = (&records.input.bytes()[start..end], &framing.index[first..=last]);
+        Record { text, start, ends, quoted: &[], line, byte }
+    }
+}
+
+/// Finds CSV records.
+#[derive(Clone)]
+pub(super) struct CsvFraming {
+    pub(super) syntax: Syntax,
+    /// The number of columns: that of the header, or of the first record.
+    pub(super) columns: Option<usize>,
+    /// The marks in the buffer from the last record on; `next` is the first unused one.
+    pub(super) index: Vec<u32>,
+    pub(super) next: usize,
+    /// The offset in the buffer of the next carriage return, once it was searched for.
+    next_return: usize,
+    pub(super) scratch: Vec<u8>,
+    pub(super) scratch_ends: Vec<u32>,
+    pub(super) scratch_quoted: Vec<bool>,
+}
+
+impl CsvFraming {
+    pub(super) fn new(syntax: Syntax) -> Self {
+        Self {
+            syntax,
+            columns: None,
+            index: Vec::new(),
+            next: 0,
+            next_return: usize::MAX,
+            scratch: Vec::new(),
+            scratch_ends: Vec::new(),
+            scratch_quoted: Vec::new(),
+        }
+    }
+
+    /// Finds the next carriage return at or after `from`. If a block of input has none, its records are not
+    /// searched.
+    fn find_return(&mut self, bytes: &[u8], from: usize) {
+        self.next_return = if self.syntax.lenient {
+            usize::MAX
+        } else {
+            memchr::memchr(b'\r', &bytes[from..]).map_or(usize::MAX, |found| from + found)
+        };
+    }
+
+    /// Finds a carriage return before the end of a record without quotes.
+    fn stray_return(&mut self, bytes: &[u8], start: usize, end: usize) -> Option<Fault> {
+        if self.next_return < start {
+            self.find_return(bytes, start);
+        }
+        if self.next_return < end {
+            return Some(Fault::Return { place: self.next_return });
+        }
+        if self.next_return == end {
+            self.find_return(bytes, end + 1);
+        }
+        None
+    }
+
+    /// Refuses a record that begins with a byte order mark within the input.
+    #[cold]
+    pub(super) fn stray_mark(&self, bytes: &[u8], start: usize) -> Option<Fault> {
+        let is_stray = !self.syntax.lenient && bytes[start..].starts_with(BYTE_ORDER_MARK);
+        is_stray.then_some(Fault::Mark { place: start })
+    }
+
+    #[cold]
+    fn refused(input: &Input, fault: &Fault, to: usize) -> Frame<Marks> {
+        Frame::bad(fault.error(input), Next::At { to, lines: 1 })
+    }
+
+    /// The record without quotes is finished by the mark `last`, at `end`.
+    #[inline]
+    fn record(&mut self, input: &Input, last: usize, end: usize) -> Frame<Marks> {
+        let (bytes, start, first) = (input.bytes(), input.at(), self.next);
+        self.next = last + 1;
+        let (lines, to) = (1, end + 1);
+        let text_end = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
+        if text_end == start && first == last {
+            return Frame::Nothing { to, lines };
+        }
+        if end - start > input.longest {
+            return Frame::bad(input.too_long("line end"), Next::At { to, lines });
+        }
+        if self.next_return <= end
+            && let Some(fault) = self.stray_return(bytes, start, text_end)
+        {
+            return Self::refused(input, &fault, to);
+        }
+        if bytes[start] == BYTE_ORDER_MARK[0]
+            && let Some(fault) = self.stray_mark(bytes, start)
+        {
+            return Self::refused(input, &fault, to);
+        }
+        Frame::Record { record: Marks { first, last, unquoted: false }, end: text_end, to, lines }
+    }
+}
+
+impl Framing for CsvFraming {
+    type State = CsvState;
+    type Record = Marks;
+
+    // The index does not cover what lies between two records.
+    const DETACHES_GAPS: bool = false;
+
+    fn has_lines(&self) -> bool {
+        true
+    }
+
+    fn missing(&self, open: &[u8]) -> &'static str {
+        // A record that goes on after a line ending is quoted.
+        if memchr::memchr(b'\n', open).is_some() { "closing quote" } else { "line end" }
+    }
+
+    #[inline]
+    fn next(&mut self, input: &Input) -> Frame<Marks> {
+        let bytes = input.bytes();
+        if self.syntax.comment.is_some() {
+            match input.rest().first() {
+                None => return Frame::More,
+                first if first.copied() == self.syntax.comment => return Frame::Comment,
+                Some(_) => {}
+            }
+        }
+        let mut last = self.next;
+        loop {
+            let Some(place) = self.index.get(last) else { return Frame::More };
+            let place = *place as usize;
+            let mark = bytes[place];
+            if mark == self.syntax.delimiter {
+                last += 1;
+            } else if mark == b'\n' {
+                return self.record(input, last, place);
+            } else {
+                // Records with quotes are rarer and have a parser of their own.
+                return self.unquote(input);
+            }
+        }
+    }
+
+    fn look(&mut self, input: &Input) {
+        self.index.clear();
+        self.next = 0;
+        self.find_return(input.bytes(), input.at());
+        index::find(input.rest(), input.at(), self.syntax.marks(), &mut self.index);
+    }
+
+    fn moved(&mut self, input: &Input) {
+        let at = index::place(input.at());
+        self.next = self.index.partition_point(|mark| *mark < at);
+    }
+
+    fn state(&self) -> CsvState {
+        CsvState { columns: self.columns }
+    }
+
+    fn resume(&mut self, CsvState { columns }: CsvState) -> Result<(), &'static str> {
+        if self.columns.is_some() && self.columns != columns {
+            return Err("it has other columns");
+        }
+        self.columns = columns;
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.index.clear();
+        (self.next, self.next_return) = (0, usize::MAX);
+    }
+
+    fn detach(&self, record: Marks, from: usize, to: usize, into: &mut Self) {
+        let (from, to) = (index::place(from), index::place(to));
+        into.index.extend(self.index[record.first..self.next].iter().map(|mark| mark - from + to));
+    }
+}

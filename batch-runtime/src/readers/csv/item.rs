@@ -1,0 +1,116 @@
+//! [`CsvItem`]: what a [`CsvReader`](super::CsvReader) makes of a record.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::framing::CsvFields;
+use super::header;
+use crate::readers::columns::{Decoder, Refusal};
+use crate::readers::fields;
+use crate::readers::lent::{Lending, Lent, LentSource, Parts};
+
+/// The items of a [`CsvReader`](super::CsvReader): every serde type that owns its data, and
+/// [`Lent`] records, whose items borrow.
+#[diagnostic::on_unimplemented(
+    message = "a reader cannot make a `{Self}` from a record",
+    label = "`{Self}` does not implement `DeserializeOwned`",
+    note = "write `#[derive(Deserialize)]` above the item; an item with lifetimes is lent: `CsvReader<Item<'_>>`"
+)]
+pub trait CsvItem: Sized {
+    /// True if its memory is used again.
+    #[doc(hidden)]
+    const IS_LENT: bool = false;
+
+    /// The first field that it requires and no column has.
+    #[doc(hidden)]
+    fn missing(names: Names<'_>) -> Option<&'static str>;
+
+    #[doc(hidden)]
+    fn decode(record: Fielded<'_>) -> Result<Self, Refused>;
+
+    #[doc(hidden)]
+    fn give_back(self, _to: Lender<'_>) {}
+}
+
+/// The names of the columns.
+#[derive(Debug)]
+pub struct Names<'a>(pub(super) &'a Decoder);
+
+/// A record with its fields, and what decodes it.
+#[derive(Debug)]
+pub struct Fielded<'a> {
+    pub(super) fields: CsvFields<'a>,
+    pub(super) decoder: &'a mut Decoder,
+    pub(super) lending: &'a mut Lending,
+    pub(super) resource: &'a Arc<str>,
+    /// The record as in the input, where it differs from the fields.
+    pub(super) raw: Option<String>,
+    pub(super) line: u64,
+    pub(super) byte: u64,
+    pub(super) is_whole: bool,
+}
+
+/// The reader that lent a record.
+#[derive(Debug)]
+pub struct Lender<'a>(pub(super) &'a mut Lending);
+
+/// Why a record is no item.
+#[derive(Debug)]
+pub struct Refused(pub(super) Refusal);
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> CsvItem for T {
+    #[inline]
+    fn missing(names: Names<'_>) -> Option<&'static str> {
+        fields::missing::<T>(names.0.names())
+    }
+
+    #[inline]
+    fn decode(record: Fielded<'_>) -> Result<Self, Refused> {
+        record.decoder.decode(record.fields).map_err(Refused)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FieldNames> CsvItem for Lent<T> {
+    const IS_LENT: bool = true;
+
+    fn missing(names: Names<'_>) -> Option<&'static str> {
+        T::missing(names)
+    }
+
+    #[inline]
+    fn decode(record: Fielded<'_>) -> Result<Self, Refused> {
+        let Fielded { fields, decoder, lending, resource, raw, line, byte, is_whole } = record;
+        let CsvFields { text, start, ends, quoted } = fields;
+        let parts = Parts { text, start, ends, quoted, raw, line, byte, is_whole };
+        let source =
+            || LentSource { resource: Arc::clone(resource), decoder: decoder.clone(), lacks: header::lacks };
+        Ok(lending.lend(parts, source))
+    }
+
+    #[inline]
+    fn give_back(self, to: Lender<'_>) {
+        to.0.give_back(self);
+    }
+}
+
+/// A type that borrows from a record, as far as its fields are known before the first one.
+#[diagnostic::on_unimplemented(
+    message = "a reader cannot lend a `{Self}` from a record",
+    label = "`{Self}` does not implement `Deserialize`",
+    note = "write `#[derive(Deserialize)]` above `{Self}`"
+)]
+pub trait FieldNames {
+    #[doc(hidden)]
+    fn missing(names: Names<'_>) -> Option<&'static str>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Deserialize<'static>> FieldNames for T {
+    fn missing(names: Names<'_>) -> Option<&'static str> {
+        fields::missing::<T>(names.0.names())
+    }
+}

@@ -1,0 +1,167 @@
+//! The encoding of a text file: the ends of records are found in its bytes, and each record is decoded.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+#[cfg(feature = "encodings")]
+use super::code_page::CodePage;
+
+/// An encoding in which the bytes of ASCII stay what they are, or a code page of single bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Utf8,
+    #[cfg(feature = "encodings")]
+    Other(&'static encoding_rs::Encoding),
+    /// A code page whose line endings are other bytes.
+    #[cfg(feature = "encodings")]
+    Ebcdic(&'static CodePage),
+}
+
+/// Bytes that are not text in their encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotText {
+    pub(crate) encoding: &'static str,
+    /// The bad bytes, as far as they are known.
+    pub(crate) bytes: Range<usize>,
+}
+
+impl Encoding {
+    /// Returns the encoding with this name, as the WHATWG Encoding Standard lists it; otherwise what to do.
+    #[cfg(feature = "encodings")]
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        if let Some(page) = CodePage::named(name) {
+            return Ok(Self::Ebcdic(page));
+        }
+        let Some(encoding) = encoding_rs::Encoding::for_label_no_replacement(name.as_bytes()) else {
+            return Err(format!(
+                "there is no encoding `{name}`; the WHATWG Encoding Standard lists the names, such as `windows-1252` or \
+                 `shift_jis`; EBCDIC is read as `cp037`, `cp273`, `cp500` or `cp1140`"
+            ));
+        };
+        if encoding == encoding_rs::UTF_8 {
+            return Ok(Self::Utf8);
+        }
+        if !encoding.is_ascii_compatible() {
+            return Err(format!(
+                "records cannot be found in {}, which does not keep ASCII characters as single bytes; convert the input to \
+                 UTF-8",
+                encoding.name()
+            ));
+        }
+        Ok(Self::Other(encoding))
+    }
+
+    /// Returns the encoding with this name; otherwise what to do.
+    #[cfg(not(feature = "encodings"))]
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8") {
+            return Ok(Self::Utf8);
+        }
+        Err(format!(
+            "this program was built without the encoding `{name}`; turn on the cargo feature `encodings` of batch-runtime, \
+             or convert the input to UTF-8"
+        ))
+    }
+
+    /// Returns the encoding with this name, if its line endings are those of ASCII; otherwise what to do.
+    pub(crate) fn of_lines(name: &str) -> Result<Self, String> {
+        match Self::named(name)? {
+            #[cfg(feature = "encodings")]
+            Self::Ebcdic(page) => Err(format!(
+                "a file in {} has no lines that could be found; read it with `FixedReader` and `record_bytes`",
+                page.name
+            )),
+            encoding => Ok(encoding),
+        }
+    }
+
+    /// True if this byte, below 128, may be a part of another character.
+    #[cfg_attr(not(feature = "encodings"), expect(clippy::unused_self, reason = "UTF-8 is the only one"))]
+    pub(crate) fn hides(self, byte: u8) -> bool {
+        #[cfg(feature = "encodings")]
+        if let Self::Other(encoding) = self {
+            // After its first byte, a character has digits in GB 18030, and bytes from 0x40 on in the others.
+            return !encoding.is_single_byte() && (byte.is_ascii_digit() || (0x40..0x7F).contains(&byte));
+        }
+        let _ = byte;
+        false
+    }
+
+    /// Decodes a record.
+    #[inline]
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
+        match self {
+            Self::Utf8 => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+                let from = error.valid_up_to();
+                let length = error.error_len().unwrap_or(bytes.len() - from);
+                NotText { encoding: "UTF-8", bytes: from..from + length }
+            }),
+            #[cfg(feature = "encodings")]
+            Self::Ebcdic(page) => Ok(Cow::Owned(page.decode(bytes))),
+            #[cfg(feature = "encodings")]
+            Self::Other(encoding) => encoding
+                .decode_without_bom_handling_and_without_replacement(bytes)
+                .ok_or_else(|| not_text(encoding, bytes)),
+        }
+    }
+}
+
+/// Finds the bytes that are not text.
+#[cfg(feature = "encodings")]
+#[cold]
+fn not_text(encoding: &'static encoding_rs::Encoding, bytes: &[u8]) -> NotText {
+    use encoding_rs::DecoderResult;
+
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut text = String::with_capacity(4 * bytes.len());
+    let bytes = match decoder.decode_to_string_without_replacement(bytes, &mut text, true) {
+        (DecoderResult::Malformed(length, after), read) => {
+            let end = read - usize::from(after);
+            end.saturating_sub(usize::from(length))..end
+        }
+        _ => 0..bytes.len(),
+    };
+    NotText { encoding: encoding.name(), bytes }
+}
+
+#[cfg(all(test, feature = "encodings"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_decoded_as_its_encoding_says() {
+        let decoded =
+            |name: &str, bytes: &[u8]| Encoding::named(name).unwrap().decode(bytes).unwrap().into_owned();
+        assert_eq!(decoded("windows-1252", b"10 \x80, caf\xE9"), "10 €, café");
+        assert_eq!(decoded("ISO-8859-2", b"\xA3\xF3d\xBC"), "Łódź");
+        assert_eq!(decoded("shift_jis", b"\x83\x5C\x81|"), "ソ－");
+        assert_eq!(decoded("utf-8", "é".as_bytes()), "é");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named() {
+        let sjis = Encoding::named("shift_jis").unwrap();
+        let error = sjis.decode(b"ab\x83\xFFc").unwrap_err();
+        assert_eq!((error.encoding, error.bytes.start), ("Shift_JIS", 2));
+        assert_eq!(Encoding::Utf8.decode(b"a\xFFb").unwrap_err().bytes, 1..2);
+    }
+
+    #[test]
+    fn an_encoding_whose_records_cannot_be_found_is_refused() {
+        for name in ["utf-16le", "iso-2022-jp", "latin-7000", ""] {
+            assert!(Encoding::named(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_line_ending_a_comma_and_a_quote_are_never_part_of_a_character() {
+        for name in ["windows-1252", "shift_jis", "gb18030", "gbk", "big5", "euc-kr", "euc-jp", "koi8-r"] {
+            let encoding = Encoding::named(name).unwrap();
+            for byte in [b'\n', b'\r', b',', b';', b'\t', b'"'] {
+                assert!(!encoding.hides(byte), "{name} {byte}");
+            }
+        }
+        assert!(Encoding::named("big5").unwrap().hides(b'|'));
+        assert!(!Encoding::named("koi8-r").unwrap().hides(b'|'));
+    }
+}

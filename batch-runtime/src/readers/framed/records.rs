@@ -1,0 +1,294 @@
+//! Items from the records of a text file, and the checks of its trailer.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::encoding::{Encoding, NotText};
+use super::trailer::{Control, Trailer};
+use super::{Found, Framed, Framing, TextPart, TextPosition};
+use crate::readers::{ReadError, SHOWN_CHARACTERS, shown};
+
+/// Makes an item of the bytes of a record.
+pub(crate) trait Decode<T> {
+    /// Decodes a record. The place is where it is in the input.
+    fn decode(&mut self, bytes: &[u8], place: &RecordPlace<'_>) -> Result<T, ReadError>;
+
+    /// Returns a decoder that another thread can use.
+    fn another(&self) -> Self;
+
+    /// The text of the trailer.
+    fn text(&self, bytes: &[u8]) -> String;
+}
+
+/// A framing that knows where the records end and the trailer begins.
+pub(crate) trait Trails: Framing {
+    /// The offset in the input of the trailer, once it is known.
+    fn trailer(&self) -> Option<u64>;
+    fn set_trailer(&mut self, byte: u64);
+}
+
+/// The place of a record in an input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordPlace<'a> {
+    pub(crate) resource: &'a Arc<str>,
+    pub(crate) line: u64,
+    pub(crate) byte: u64,
+}
+
+impl RecordPlace<'_> {
+    /// The error for a value that does not fit.
+    #[cold]
+    pub(crate) fn refused(&self, value: &str, problem: impl Into<Box<str>>) -> ReadError {
+        ReadError::Record {
+            resource: Arc::clone(self.resource),
+            line: self.line,
+            byte: self.byte,
+            column: None,
+            value: shown(value),
+            problem: problem.into(),
+        }
+    }
+
+    /// The error for a record, or a column of it, that is not text in its encoding.
+    #[cold]
+    pub(crate) fn not_text(&self, bytes: &[u8], error: &NotText, column: Option<Box<str>>) -> ReadError {
+        // Show the bad bytes, even in a long record.
+        let from = error.bytes.start.saturating_sub(SHOWN_CHARACTERS / 2);
+        let from = (0..=from).rev().find(|at| bytes[*at] & 0xC0 != 0x80).unwrap_or_default();
+        ReadError::InvalidUtf8 {
+            resource: Arc::clone(self.resource),
+            line: self.line,
+            byte: self.byte,
+            column,
+            value: shown(String::from_utf8_lossy(&bytes[from..]).trim()),
+            encoding: error.encoding,
+        }
+    }
+}
+
+/// The records of a text file as items.
+pub(crate) struct Records<F, D, T> {
+    pub(crate) framed: Framed<F>,
+    pub(crate) decoder: D,
+    trailer: Option<Trailer<T>>,
+    /// True once the trailer is known to be right, or need not be looked at.
+    verified: bool,
+}
+
+impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
+    pub(crate) fn new(framed: Framed<F>, decoder: D, trailer: Option<Trailer<T>>) -> Self {
+        Self { framed, decoder, verified: trailer.is_none(), trailer }
+    }
+
+    #[inline]
+    pub(crate) fn read(&mut self) -> Result<Option<T>, ReadError> {
+        if !self.verified {
+            self.verify()?;
+        }
+        let Some(found) = self.framed.advance()? else { return Ok(None) };
+        match self.item(&found) {
+            Ok(item) => Ok(Some(item)),
+            Err(error) => {
+                if !error.is_about_a_record() {
+                    self.framed.put_back(&found);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn item(&mut self, found: &Found<F::Record>) -> Result<T, ReadError> {
+        let input = &self.framed.input;
+        let place = RecordPlace { resource: input.source.resource(), line: found.line, byte: found.byte };
+        self.decoder.decode(&input.bytes()[found.start..found.end], &place)
+    }
+
+    pub(crate) fn resume(&mut self, position: TextPosition<F::State>) -> Result<(), ReadError> {
+        let (begin, byte) = (self.framed.input.byte(), position.byte);
+        self.framed.go_to(position)?;
+        self.trust_the_trailer(begin, byte)
+    }
+
+    pub(crate) fn narrow(&mut self, part: TextPart<F::State>) -> Result<(), ReadError> {
+        let (begin, byte) = (self.framed.input.byte(), part.begin().byte);
+        self.framed.narrow(part)?;
+        self.trust_the_trailer(begin, byte)
+    }
+
+    /// An earlier execution, or the manager of the partitions, has checked the trailer, unless it had not
+    /// yet read a record after `begin`.
+    fn trust_the_trailer(&mut self, begin: u64, byte: u64) -> Result<(), ReadError> {
+        if self.trailer.is_none() || self.framed.framing.trailer().is_some() {
+            self.verified = true;
+        } else if byte != begin {
+            return Err(self.framed.input.source.changed(byte, "it was read without its trailer"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn split(&mut self, parts: usize) -> Result<Vec<TextPart<F::State>>, ReadError> {
+        if !self.verified {
+            self.verify()?;
+        }
+        self.framed.split(self.framed.position(), parts)
+    }
+
+    pub(crate) fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
+        if !self.verified {
+            self.verify()?;
+        }
+        let taken = into.get_or_insert_with(|| Self {
+            framed: self.framed.nothing(),
+            decoder: self.decoder.another(),
+            trailer: None,
+            verified: true,
+        });
+        self.framed.detach(most, &mut taken.framed)
+    }
+
+    /// Reads the file once up to its end, compares its last record with what is before it, and returns to
+    /// the first record. So nothing of a file that is incomplete is processed.
+    #[cold]
+    fn verify(&mut self) -> Result<(), ReadError> {
+        let Some(trailer) = self.trailer.clone() else { return Ok(()) };
+        let begin = self.framed.position();
+        let mut control = trailer.begin();
+        let (mut records, mut bad) = (0, None);
+        let mut last: Option<Last<T>> = None;
+        let mut text = Vec::new();
+        loop {
+            let found = match self.framed.advance() {
+                Ok(None) => break,
+                Ok(Some(found)) => found,
+                Err(error) if error.is_about_a_record() => {
+                    count(last.take(), &mut *control, &mut records, &mut bad);
+                    records += 1;
+                    bad.get_or_insert(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            count(last.take(), &mut *control, &mut records, &mut bad);
+            let item = trailer.takes_items.then(|| self.item(&found));
+            text.clear();
+            text.extend_from_slice(&self.framed.input.bytes()[found.start..found.end]);
+            last = Some(Last { line: found.line, byte: found.byte, item });
+        }
+        let resource = self.framed.resource();
+        let Some(Last { line, byte, .. }) = last else {
+            let problem = bad.unwrap_or_else(|| "there is none".to_owned()).into();
+            return Err(ReadError::Trailer { resource, line: self.framed.input.line(), problem });
+        };
+        control.check(&self.decoder.text(&text), records).map_err(|error| ReadError::Trailer {
+            resource,
+            line,
+            problem: match bad {
+                None => error.to_string(),
+                Some(bad) => format!("{error}; not every record could be read: {bad}"),
+            }
+            .into(),
+        })?;
+        self.framed.go_to(begin)?;
+        self.framed.framing.set_trailer(byte);
+        self.verified = true;
+        Ok(())
+    }
+
+    /// The text of the record at `byte`, as far as it is still in the buffer.
+    #[cold]
+    pub(crate) fn record_at(&self, byte: u64) -> Option<String> {
+        self.framed.line_at(byte).map(|bytes| self.decoder.text(bytes))
+    }
+}
+
+/// Counts a record that another one follows.
+fn count<T>(
+    last: Option<Last<T>>,
+    control: &mut dyn Control<T>,
+    records: &mut u64,
+    bad: &mut Option<String>,
+) {
+    let Some(last) = last else { return };
+    *records += 1;
+    match last.item {
+        Some(Ok(item)) => control.add(&item),
+        Some(Err(error)) => {
+            bad.get_or_insert(error.to_string());
+        }
+        None => {}
+    }
+}
+
+/// The record found last, which is the trailer unless another one follows.
+struct Last<T> {
+    line: u64,
+    byte: u64,
+    item: Option<Result<T, ReadError>>,
+}
+
+/// Decodes the text of a trailer, which its check will refuse if it is not text.
+pub(crate) fn text_of(encoding: Encoding, bytes: &[u8]) -> String {
+    encoding.decode(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), Cow::into_owned)
+}
+
+/// Implements [`Reader`](crate::Reader) and [`Splittable`](crate::definition::Splittable) for a type with a
+/// field `records: Records<..>`.
+macro_rules! read_records {
+    ($reader:ident, $state:ty, $($bound:tt)*) => {
+        impl<T: $($bound)*> crate::Reader for $reader<T> {
+            type Item = T;
+            type Position = crate::readers::TextPosition<$state>;
+            type Error = crate::readers::ReadError;
+
+            #[inline]
+            fn read(&mut self) -> Result<Option<T>, crate::readers::ReadError> {
+                self.records.read()
+            }
+
+            crate::readers::framed::forward_to_framed!(self => self.records.framed);
+
+            fn record(&self, error: &crate::readers::ReadError) -> Option<String> {
+                self.records.record_at(error.record_byte()?)
+            }
+
+            fn resume(&mut self, position: Self::Position) -> Result<(), crate::readers::ReadError> {
+                self.records.resume(position)
+            }
+
+            fn detach(
+                &mut self,
+                most: usize,
+                into: &mut Option<Self>,
+            ) -> Result<usize, crate::readers::ReadError> {
+                let mut records = into.take().map(|reader| reader.records);
+                let taken = self.records.detach(most, &mut records);
+                *into = records.map(|records| Self { records });
+                taken
+            }
+        }
+
+        /// Splits by byte ranges, cut between records. This scans the file once, so that every part knows
+        /// its line numbers. A compressed file is a single part: reaching any place in it means
+        /// decompressing everything before.
+        impl<T: $($bound)*> crate::Splittable for $reader<T> {
+            type Part = crate::readers::TextPart<$state>;
+
+            fn split(&mut self, parts: usize) -> Result<Vec<Self::Part>, crate::BoxError> {
+                Ok(self.records.split(parts)?)
+            }
+
+            fn narrow(&mut self, part: Self::Part) -> Result<(), crate::BoxError> {
+                Ok(self.records.narrow(part)?)
+            }
+        }
+
+        impl<T> std::fmt::Debug for $reader<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($reader)).field("records", &self.records.framed).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use read_records;

@@ -1,0 +1,102 @@
+//! [`Request`] and [`Response`], which a client of the user's exchanges.
+
+use std::fmt;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request that the client sends. Its `Debug` shows no secret.
+pub struct Request {
+    pub(super) url: String,
+    pub(super) shown: Arc<str>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) timeout: Duration,
+}
+
+impl Request {
+    /// The method: always `GET`, so that a request can be repeated.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        "GET"
+    }
+
+    /// The address, secrets included: do not print it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The headers, secrets included: do not print them.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// How long the request may take, its body included.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Request").field(&self.shown).finish()
+    }
+}
+
+/// The answer to a [`Request`].
+///
+/// ```
+/// use batch_runtime::readers::http::Response;
+///
+/// let busy = Response::new(503, "").header("retry-after", "2");
+/// ```
+pub struct Response {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Box<dyn Read + Send>,
+}
+
+impl Response {
+    /// An answer with this status and body.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::streaming(status, Cursor::new(body.into()))
+    }
+
+    /// An answer whose body is still to be read. If reading fails, the page is requested again.
+    #[must_use]
+    pub fn streaming(status: u16, body: impl Read + Send + 'static) -> Self {
+        Self { status, headers: Vec::new(), body: Box::new(body) }
+    }
+
+    /// Adds a header. The part reads `Retry-After`, `Date`, `Link`, `Location` and the header of a total.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// A complete answer.
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    pub(super) headers: Vec<(String, String)>,
+    /// The address that gave it.
+    pub(super) from: super::url::Url,
+}
+
+/// The values of a header, in order.
+pub(super) fn values<'h>(
+    headers: &'h [(String, String)],
+    name: &'h str,
+) -> impl Iterator<Item = &'h str> + use<'h> {
+    headers.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}

@@ -1,0 +1,153 @@
+//! Pages that begin after a key.
+
+use std::collections::HashSet;
+use std::fmt::{self, Display};
+
+use serde_json::value::RawValue;
+
+use super::super::page::{Broken, NOTHING, hashed, hashed_all};
+use super::{Ask, HttpPosition, Learned, Style};
+use crate::readers::hash;
+
+/// Pages that begin after the key of the last item: `?since_id=1204`. The items are in the order of a unique key, and
+/// the parameter means "greater than".
+///
+/// It is the only style that is safe while items come and go: every item that is there from the first to the last
+/// request is read exactly once. An empty page ends the input.
+///
+/// ```
+/// use batch_runtime::readers::http::after;
+///
+/// struct Company {
+///     id: u64,
+/// }
+///
+/// let pages = after("since_id", |company: &Company| company.id).size("limit", 100);
+/// ```
+#[must_use]
+pub fn after<T, K: Display>(
+    name: impl Into<String>,
+    key: impl Fn(&T) -> K + Send + Sync + 'static,
+) -> After<T> {
+    After {
+        name: name.into(),
+        key: Box::new(move |item| key(item).to_string()),
+        first: None,
+        size: None,
+        last: None,
+        over: 0,
+        hash: NOTHING,
+        keys: HashSet::new(),
+        before: HashSet::new(),
+    }
+}
+
+/// Pages that begin after a key; [`after`] creates it.
+pub struct After<T> {
+    name: String,
+    key: Box<dyn Fn(&T) -> String + Send + Sync>,
+    first: Option<String>,
+    size: Option<(String, u32)>,
+    /// The key of the last item that has one.
+    last: Option<String>,
+    /// The number of items after it that do not fit the type, and their hash.
+    over: u64,
+    hash: u64,
+    /// The hashes of the keys of the page that is read, and of the page before it. A server that sorts otherwise, or does
+    /// not know the parameter, sends one of them again.
+    keys: HashSet<u64>,
+    before: HashSet<u64>,
+}
+
+impl<T> After<T> {
+    /// Asks for pages of that size, with a parameter of this name.
+    #[must_use]
+    pub fn size(mut self, name: impl Into<String>, items: u32) -> Self {
+        self.size = Some((name.into(), items));
+        self
+    }
+
+    /// The key after which the first page begins. Without it, the first request has no such parameter.
+    #[must_use]
+    pub fn from(mut self, key: impl Display) -> Self {
+        self.first = Some(key.to_string());
+        self
+    }
+}
+
+impl<T> Style<T> for After<T> {
+    const NAME: &'static str = "After";
+    const IS_BY_KEY: bool = true;
+
+    fn mistake(&self) -> Option<String> {
+        let is_zero = self.size.as_ref().is_some_and(|(_, size)| *size == 0);
+        is_zero.then(|| "a page of 0 items has no last key: ask for at least one".to_owned())
+    }
+
+    fn ask(&self, _: u64) -> Ask {
+        let key = self.last.as_ref().or(self.first.as_ref()).map(|key| (self.name.clone(), key.clone()));
+        let size = self.size.as_ref().map(|(name, size)| (name.clone(), size.to_string()));
+        Ask::Query(key.into_iter().chain(size).collect())
+    }
+
+    fn learn(&mut self, _: &Learned<'_>) -> Result<(), Broken> {
+        self.before = std::mem::take(&mut self.keys);
+        Ok(())
+    }
+
+    fn is_last(&self, _: u64, items: u64) -> bool {
+        items == 0
+    }
+
+    fn pass_over(&mut self, items: &[Box<RawValue>]) -> Result<usize, String> {
+        let over = usize::try_from(self.over).ok().and_then(|over| items.get(..over));
+        let Some(over) = over.filter(|over| hashed_all(over) == self.hash) else {
+            // One of them has changed or is gone. Reporting the others twice is better than losing an item.
+            (self.over, self.hash) = (0, NOTHING);
+            return Ok(0);
+        };
+        let is_end = self.size.as_ref().is_some_and(|(_, size)| (items.len() as u64) < u64::from(*size));
+        if !over.is_empty() && over.len() == items.len() && !is_end {
+            return Err(format!(
+                "none of the {} items of the page fits the type, so that there is no key after which the next page could begin; ask for larger pages with `.size(..)`",
+                items.len()
+            ));
+        }
+        Ok(over.len())
+    }
+
+    fn took(&mut self, raw: &RawValue, item: Option<&T>) -> Result<(), String> {
+        let Some(item) = item else {
+            (self.over, self.hash) = (self.over + 1, hashed(self.hash, raw));
+            return Ok(());
+        };
+        let key = (self.key)(item);
+        let hash = hash(key.as_bytes());
+        let is_last = self.last.as_ref().or(self.first.as_ref()) == Some(&key);
+        if is_last || self.before.contains(&hash) || !self.keys.insert(hash) {
+            return Err(format!(
+                "the key `{key}` comes twice, so that no page can begin after it: it has to be unique, the items have to be in its order, and `{}` has to mean \"greater than\"",
+                self.name
+            ));
+        }
+        (self.last, self.over, self.hash) = (Some(key), 0, NOTHING);
+        Ok(())
+    }
+
+    fn place(&self, _: HttpPosition) -> HttpPosition {
+        let hash = if self.over == 0 { 0 } else { self.hash };
+        HttpPosition { index: self.over, hash, at: self.last.clone(), ..HttpPosition::default() }
+    }
+
+    fn go_to(&mut self, position: &HttpPosition) {
+        (self.last, self.over) = (position.at.clone(), position.index);
+        self.hash = if self.over == 0 { NOTHING } else { position.hash };
+        (self.keys, self.before) = Default::default();
+    }
+}
+
+impl<T> fmt::Debug for After<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("After").field("name", &self.name).field("last", &self.last).finish_non_exhaustive()
+    }
+}

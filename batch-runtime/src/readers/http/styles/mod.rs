@@ -1,0 +1,155 @@
+//! How an interface names its pages. One module per style.
+
+mod after;
+mod counted;
+mod cursor;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::message::Answer;
+use super::page::{Broken, Document};
+
+pub use after::{After, after};
+pub use counted::{NoTotal, Numbered, Offset, Total, numbered, offset};
+pub use cursor::{Links, Token, link_header, next_link, token};
+
+/// A way in which an interface names its pages: [`Numbered`], [`Offset`], [`Token`], [`Links`] or [`After`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how pages of `{T}` are named",
+    label = "no way to name the pages",
+    note = "use `numbered`, `offset`, `token`, `next_link`, `link_header` or `after` of `batch_runtime::readers::http`"
+)]
+pub trait PageStyle<T>: Style<T> {}
+
+impl<T, S: Style<T>> PageStyle<T> for S {}
+
+/// A style whose pages are counted, so that they can be read in parts.
+#[diagnostic::on_unimplemented(
+    message = "pages named by `{Self}` cannot be read in parts",
+    label = "the number of pages is not known",
+    note = "pages can be split if they are `numbered` or named by an `offset`, and if `.total(..)` says how many items there are;\na token, a link or a key is known only when the page before it was read"
+)]
+pub trait CountedStyle<T>: PageStyle<T> + Countable {}
+
+impl<T, S: PageStyle<T> + Countable> CountedStyle<T> for S {}
+
+/// What to request for a page.
+pub enum Ask {
+    /// The request with these parameters added.
+    Query(Vec<(String, String)>),
+    /// The address of a link, as it is kept in a position.
+    Link(String),
+}
+
+/// What an answer says about its page.
+pub struct Learned<'a> {
+    pub(super) page: u64,
+    /// The number of items on the page.
+    pub(super) items: u64,
+    pub(super) document: &'a Document<'a>,
+    /// A link as it is kept in a position.
+    pub(super) kept: &'a dyn Fn(&Answer, &str) -> Result<String, String>,
+}
+
+/// How a reader of pages finds the next page. It is private in effect: the traits that name it are sealed.
+pub trait Style<T> {
+    /// The name in [`kind`](crate::Reader::kind).
+    const NAME: &'static str;
+    /// A page begins after a key, so that no item of it was read before.
+    const IS_BY_KEY: bool = false;
+
+    /// What is wrong with the options.
+    fn mistake(&self) -> Option<String>;
+
+    /// What to request for a page, counted from 0.
+    fn ask(&self, page: u64) -> Ask;
+
+    /// Learns from the answer. It is called once a page, unless the answer is refused.
+    fn learn(&mut self, learned: &Learned<'_>) -> Result<(), Broken>;
+
+    /// Returns whether no page follows this one, which was read last and has that number of items.
+    fn is_last(&self, page: u64, items: u64) -> bool;
+
+    /// The number of pages, where it is known.
+    fn pages(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many items of a page belong to the input, where it is known: those after them were added later.
+    fn most(&self, _page: u64) -> Option<u64> {
+        None
+    }
+
+    /// The number of items in which the pages are counted, if a page begins somewhere else when that changes.
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many items at the begin of a page were passed over already, although its request could not leave them out.
+    fn pass_over(&mut self, _items: &[Box<RawValue>]) -> Result<usize, String> {
+        Ok(0)
+    }
+
+    /// Called with every item in turn; `None` for one that does not fit the type.
+    fn took(&mut self, _raw: &RawValue, _item: Option<&T>) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The position, of which the reader has already filled in the page.
+    fn place(&self, position: HttpPosition) -> HttpPosition;
+
+    /// Goes to a position, which a reader of the same style returned.
+    fn go_to(&mut self, position: &HttpPosition);
+}
+
+/// A style with a known number of pages.
+pub trait Countable {
+    /// The number of pages; `None` until an answer says it.
+    fn count(&self) -> Option<u64>;
+    /// The total as the interface says it.
+    fn total(&self) -> Option<u64>;
+    /// Sets the total that an earlier request has found.
+    fn expect(&mut self, total: u64);
+}
+
+/// The position of an [`HttpPages`](super::HttpPages).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpPosition {
+    /// The page, from 0.
+    pub(super) page: u64,
+    /// The number of items read from it.
+    pub(super) index: u64,
+    /// The hash of those items.
+    pub(super) hash: u64,
+    /// The number of items in which the pages are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) size: Option<u64>,
+    /// The total that the first answer gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) total: Option<u64>,
+    /// The token or link of the page, or the last key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<String>,
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ask")
+    }
+}
+
+impl fmt::Debug for Learned<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Learned").field("page", &self.page).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a JSON pointer.
+fn bad_pointer(pointer: &str) -> Option<String> {
+    let is_fine = pointer.is_empty() || pointer.starts_with('/');
+    (!is_fine)
+        .then(|| format!("`{pointer}` is not a JSON pointer: it begins with a slash, as in `/result/list`"))
+}

@@ -1,0 +1,296 @@
+//! [`JsonArrayReader`] reads the elements of an array in a JSON document, plain or compressed, into values of a
+//! serde type.
+
+mod framing;
+mod options;
+mod pointer;
+mod scan;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use self::framing::JsonArrayFraming;
+use self::pointer::Pointer;
+use super::framed::{Encoding, Found, Framed, RecordPlace, forward_to_framed, lines_in, split_framed};
+use super::json_text;
+use super::source::Source;
+use super::{ReadError, TextPart, TextPosition};
+use crate::definition::resource_name;
+use crate::{Deserializes, Reader};
+
+pub use framing::JsonArrayState;
+pub use options::JsonArrayOptions;
+
+/// The number of levels that values may be nested.
+const DEEPEST: usize = 128;
+
+/// Reads the elements of an array in a JSON document, one item per element.
+///
+/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the elements being
+/// read are in memory. It is the array itself, or holds it at a JSON pointer
+/// ([`at`](JsonArrayOptions::at)): `/data/trades`. Files named `.gz` or `.zst` are decompressed. A restart seeks
+/// in a plain file; in a compressed file it decompresses everything before its position. Each open reads what
+/// stands before the array. [`rest`](Self::rest) returns what stands around it.
+///
+/// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
+/// fit the item, invalid JSON between brackets and quotes that match, invalid UTF-8, an element that is too
+/// long. Errors name an element by its JSON pointer, which counts from 0.
+///
+/// Reading ends where the document is broken ([`ReadError::Broken`]): brackets that do not match, a missing
+/// comma, an end within the array, values that are nested more than 128 levels deep, or anything but the rest of a JSON
+/// document after the array. If the key of the array appears again after it, that is refused too: it would be
+/// uncertain which of the two is meant. A document without an array at the pointer is refused when it is opened.
+/// [`JsonLinesReader`](super::JsonLinesReader) reads files with one value per line.
+///
+/// ```
+/// use batch_runtime::{Reader, readers::JsonArrayReader};
+/// use serde::Deserialize;
+///
+/// #[derive(Debug, PartialEq, Deserialize)]
+/// struct Trade { id: u32, price: Option<f64> }
+///
+/// let path = std::env::temp_dir().join("doc-json-array-reader.json");
+/// std::fs::write(&path, r#"[{"id": 1, "price": 12.5},
+///     {"id": 2}]"#)?;
+///
+/// let mut trades = JsonArrayReader::<Trade>::open(&path)?;
+/// assert_eq!(trades.read()?, Some(Trade { id: 1, price: Some(12.5) }));
+///
+/// let mut restarted = JsonArrayReader::<Trade>::open(&path)?;
+/// restarted.resume(trades.position())?;
+/// assert_eq!(restarted.read()?, Some(Trade { id: 2, price: None }));
+/// assert_eq!(restarted.read()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct JsonArrayReader<T> {
+    elements: Framed<JsonArrayFraming>,
+    path: Arc<PathBuf>,
+    /// The offset of the last element that the framing found.
+    last: u64,
+    item: PhantomData<fn() -> T>,
+}
+
+/// The position of a [`JsonArrayReader`].
+pub type JsonArrayPosition = TextPosition<JsonArrayState>;
+
+/// A part of an array.
+pub type JsonArrayPart = TextPart<JsonArrayState>;
+
+impl<T> JsonArrayReader<T> {
+    /// Opens a file that is one JSON array.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is a folder, is not in UTF-8, or is something other than a JSON array.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        Self::options().open(path)
+    }
+
+    /// Returns options for an array within a document.
+    pub fn options() -> JsonArrayOptions<T> {
+        JsonArrayOptions::new()
+    }
+
+    fn with_options(path: &Path, options: &JsonArrayOptions<T>) -> Result<Self, ReadError> {
+        let pointer = Pointer::new(&options.at).map_err(|problem| ReadError::Options {
+            resource: resource_name(path).into(),
+            problem: problem.into(),
+        })?;
+        let framing = JsonArrayFraming::new(Arc::new(pointer));
+        let mut elements = Framed::new(Source::open(path)?, options.longest, framing);
+        elements.begin(Encoding::Utf8)?;
+        shape::check(&mut elements)?;
+        enter(&mut elements)?;
+        Ok(Self { elements, path: Arc::new(path.to_path_buf()), last: 0, item: PhantomData })
+    }
+
+    /// Returns what stands around the array: the document, with the array empty. `E` may be a struct with a
+    /// field for each key that is wanted.
+    ///
+    /// This reads the file from its start to its end, wherever the reader is, and moves the reader nowhere: a
+    /// step may check a total before its first item, or a later step find the next page.
+    ///
+    /// ```
+    /// use batch_runtime::readers::JsonArrayReader;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Page { count: u64, next: Option<String> }
+    ///
+    /// let path = std::env::temp_dir().join("doc-json-array-rest.json");
+    /// std::fs::write(&path, r#"{"count": 2, "items": [7, 8], "next": "/items?page=2"}"#)?;
+    ///
+    /// let page: Page = JsonArrayReader::<u32>::options().at("/items").open(&path)?.rest()?;
+    /// assert_eq!((page.count, page.next.as_deref()), (2, Some("/items?page=2")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the document is broken, does not fit `E`, or is longer than a
+    /// [record](JsonArrayOptions::longest_record) even without its elements.
+    pub fn rest<E: DeserializeOwned>(&self) -> Result<E, ReadError> {
+        let Self { elements: Framed { input, framing, .. }, path, .. } = self;
+        let mut fresh = JsonArrayFraming::new(framing.share_pointer());
+        fresh.keep_around(input.longest);
+        let mut elements = Framed::new(Source::open(path)?, input.longest, fresh);
+        elements.begin(Encoding::Utf8)?;
+        enter(&mut elements)?;
+        loop {
+            match elements.advance() {
+                Ok(None) => break,
+                Ok(Some(_)) => {}
+                Err(error) if error.is_about_a_record() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let problem = match elements.framing.around().map(serde_json::from_slice) {
+            Some(Ok(rest)) => return Ok(rest),
+            Some(Err(error)) => format!("what stands around the array does not fit: {error}"),
+            None => format!("what stands around the array is longer than {} bytes", input.longest),
+        };
+        Err(ReadError::Options { resource: input.resource(), problem: problem.into() })
+    }
+}
+
+/// Passes over what stands before the array.
+fn enter(elements: &mut Framed<JsonArrayFraming>) -> Result<(), ReadError> {
+    elements.pass()?;
+    elements.framing.fault(&elements.input).map_or(Ok(()), Err)
+}
+
+impl<T: Deserializes> JsonArrayReader<T> {
+    /// Reads an element that is all in the buffer and fits the item. serde finds its end by itself, which is
+    /// faster than to look for it first.
+    #[inline]
+    fn fitting(&mut self) -> Option<T> {
+        if self.elements.is_at_the_end_of_the_part() {
+            return None;
+        }
+        let (input, framing) = (&self.elements.input, &self.elements.framing);
+        let bytes = input.rest();
+        let before = framing.before_element(bytes)?;
+        let bytes = &bytes[before.0..];
+        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
+        let item = values.next()?.ok()?;
+        let length = values.byte_offset();
+        // A number at the end of the buffer may go on.
+        let is_whole = length < bytes.len() || framing.is_detached();
+        // serde does not look at the text of fields that the item ignores.
+        let is_text = std::str::from_utf8(&bytes[..length]).is_ok();
+        if !is_whole || !is_text || length > input.longest {
+            return None;
+        }
+        let lines = lines_in(&bytes[..length]);
+        self.elements.take(before, (length, lines));
+        self.elements.framing.took_element();
+        Some(item)
+    }
+
+    /// Reads an element by its frame.
+    fn framed(&mut self) -> Result<Option<T>, ReadError> {
+        let Some(found) = self.elements.advance()? else { return Ok(None) };
+        self.last = found.byte;
+        let bytes = &self.elements.input.bytes()[found.start..found.end];
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let element = self.pointer_to(&found);
+                return Err(json_text::invalid_utf8(&self.place(&found), Some(&element), bytes, error));
+            }
+        };
+        match serde_json::from_str(text) {
+            Ok(item) => Ok(Some(item)),
+            Err(error) => {
+                let uncertain = if error.is_data() { None } else { scan::stray_text(bytes) };
+                let refused = match uncertain {
+                    None => {
+                        let element = self.pointer_to(&found);
+                        json_text::refused(&self.place(&found), Some(&element), text, &error)
+                    }
+                    Some(at) => self.uncertain(&found, at),
+                };
+                if uncertain.is_some() {
+                    self.elements.put_back(&found);
+                }
+                Err(refused)
+            }
+        }
+    }
+}
+
+impl<T> JsonArrayReader<T> {
+    fn place(&self, found: &Found<u64>) -> RecordPlace<'_> {
+        RecordPlace { resource: self.elements.input.source.resource(), line: found.line, byte: found.byte }
+    }
+
+    /// The pointer to an element.
+    fn pointer_to(&self, found: &Found<u64>) -> String {
+        format!("{}/{}", self.elements.framing.pointer().text(), found.record)
+    }
+
+    /// The error about an element that may be only a part of one.
+    #[cold]
+    fn uncertain(&self, found: &Found<u64>, at: usize) -> ReadError {
+        let before = &self.elements.input.bytes()[found.start..found.start + at];
+        ReadError::Broken {
+            resource: self.elements.resource(),
+            line: found.line + lines_in(before),
+            byte: found.byte + at as u64,
+            problem: format!(
+                "{}: a string begins or ends where none can; a quote is missing, or not escaped, here or before",
+                self.pointer_to(found)
+            )
+            .into(),
+        }
+    }
+}
+
+impl<T: Deserializes> Reader for JsonArrayReader<T> {
+    type Item = T;
+    type Position = JsonArrayPosition;
+    type Error = ReadError;
+
+    #[inline]
+    fn read(&mut self) -> Result<Option<T>, ReadError> {
+        match self.fitting() {
+            Some(item) => Ok(Some(item)),
+            None => self.framed(),
+        }
+    }
+
+    forward_to_framed!(self => self.elements);
+
+    fn record(&self, error: &ReadError) -> Option<String> {
+        error.record_byte().filter(|byte| *byte >= self.last)?;
+        self.elements.text_from(self.last)
+    }
+
+    fn resume(&mut self, position: JsonArrayPosition) -> Result<(), ReadError> {
+        self.elements.go_to(position)
+    }
+
+    fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
+        let taken = into.get_or_insert_with(|| Self {
+            elements: self.elements.nothing(),
+            path: Arc::clone(&self.path),
+            last: 0,
+            item: PhantomData,
+        });
+        self.elements.detach(most, &mut taken.elements)
+    }
+}
+
+split_framed!(JsonArrayReader, elements, JsonArrayPart);
+
+impl<T> fmt::Debug for JsonArrayReader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonArrayReader").field("elements", &self.elements).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+//! Errors about a JSON value in a text.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+
+use super::framed::{NotText, RecordPlace};
+use super::{ReadError, SHOWN_CHARACTERS, shown};
+
+/// The error about a value that is not UTF-8. `element` is the pointer to the value in its document.
+#[cold]
+pub(super) fn invalid_utf8(
+    place: &RecordPlace<'_>,
+    element: Option<&str>,
+    bytes: &[u8],
+    error: std::str::Utf8Error,
+) -> ReadError {
+    let from = error.valid_up_to();
+    let bad = NotText { encoding: "UTF-8", bytes: from..bytes.len() };
+    RecordPlace { byte: place.byte + from as u64, ..*place }.not_text(bytes, &bad, element.map(Box::from))
+}
+
+/// True if the text is a JSON value.
+pub(super) fn is_value(text: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
+
+/// The error about a value that serde refuses. Without a pointer to it, the value is a line.
+#[cold]
+pub(super) fn refused(
+    place: &RecordPlace<'_>,
+    element: Option<&str>,
+    text: &str,
+    error: &serde_json::Error,
+) -> ReadError {
+    let message = error.to_string();
+    let suffix = format!(" at line {} column {}", error.line(), error.column());
+    let problem = message.strip_suffix(&suffix).unwrap_or(&message);
+    let lines_before = error.line().saturating_sub(1);
+    let begin = match lines_before.checked_sub(1) {
+        None => 0,
+        Some(last) => memchr::memchr_iter(b'\n', text.as_bytes()).nth(last).map_or(0, |end| end + 1),
+    };
+    let end = text.floor_char_boundary(begin + error.column());
+    let character = text[begin..end].chars().count();
+    // The error ends there: show a long value from a little before it.
+    let from = text.floor_char_boundary(end.saturating_sub(SHOWN_CHARACTERS / 2));
+    let value = if text.chars().nth(SHOWN_CHARACTERS).is_none() || from == 0 {
+        shown(text.trim())
+    } else {
+        format!("…{}", shown(text[from..].trim())).into()
+    };
+    let problem = Short(problem);
+    let problem = match element {
+        None => format!("{problem} (at character {character})"),
+        Some(element) => {
+            let line = if lines_before == 0 {
+                String::new()
+            } else {
+                format!("line {}, ", place.line + lines_before as u64)
+            };
+            let byte = place.byte + end as u64;
+            format!("{element}: {problem} (at {line}character {character}, byte {byte})")
+        }
+    };
+    ReadError::Record {
+        resource: Arc::clone(place.resource),
+        line: place.line,
+        byte: place.byte,
+        column: None,
+        value,
+        problem: problem.into(),
+    }
+}
+
+/// Formats a message with the middle of a long value cut out.
+pub(super) struct Short<'a>(pub(super) &'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = self;
+        if text.len() <= 2 * SHOWN_CHARACTERS {
+            return f.write_str(text);
+        }
+        let (begin, end) =
+            (text.floor_char_boundary(SHOWN_CHARACTERS), text.ceil_char_boundary(text.len() - 60));
+        write!(f, "{}…{}", &text[..begin], &text[end..])
+    }
+}

@@ -1,0 +1,326 @@
+//! [`Lent`], a record that a reader found and the step's first processor decodes, so that its item can borrow
+//! from the record.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::sync::Arc;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::ReadError;
+use super::columns::{Decoder, Fields};
+use super::framed::RecordPlace;
+use crate::definition::Failure;
+
+/// A record whose item the step's first processor borrows: what `CsvReader<Flight<'_>>` reads.
+///
+/// Strings of an item that is kept cost an allocation each. An item that is looked at once, and then filtered or
+/// turned into another, needs none of them: its reader lends the record for the length of the processor's call.
+/// `#[reader]` and `#[processor]` know such an item by its lifetime, `Flight<'_>`; this type is what they make
+/// of it, and only code without them names it.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+///
+/// #[derive(Deserialize)]
+/// struct Flight<'r> {
+///     carrier: &'r str,
+///     minutes: f64,
+/// }
+///
+/// #[reader]
+/// fn flights(input: PathBuf) -> Result<CsvReader<Flight<'_>>, ReadError> {
+///     CsvReader::open(input)
+/// }
+///
+/// #[processor]
+/// fn late(flight: Flight<'_>) -> Option<String> {
+///     (flight.minutes > 15.0).then(|| flight.carrier.to_owned())
+/// }
+/// # let path = std::env::temp_dir().join("doc-lent.csv");
+/// # std::fs::write(&path, "carrier,minutes\nAA,16\nUA,4\n")?;
+/// # use batch_runtime::Reader;
+/// let record = flights(path)?.read()?.expect("a record");
+/// assert_eq!(late(record.item()?).as_deref(), Some("AA"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The value of a field is checked when the item is decoded, which is within the processor's call. A record that is no
+/// item is an unreadable record all the same: it counts as a skip in reading, `skip(ReadError)` covers it, and no
+/// `retry` repeats it. A step with `threads` decodes on its workers.
+pub struct Lent<T> {
+    record: Box<LentRecord>,
+    item: PhantomData<fn() -> T>,
+}
+
+/// An item that can be decoded from a lent record: every serde type that lives no longer than the record, and
+/// [`CsvRecord`](super::CsvRecord).
+#[diagnostic::on_unimplemented(
+    message = "a reader cannot lend a `{Self}` from a record",
+    label = "`{Self}` does not implement `Deserialize`",
+    note = "write `#[derive(Deserialize)]` above `{Self}`"
+)]
+pub trait Borrows<'r>: Sized {
+    #[doc(hidden)]
+    fn borrow(lender: &mut Lender, record: &'r LentRecord) -> Result<Self, Failure>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'r, T: Deserialize<'r>> Borrows<'r> for T {
+    #[inline]
+    fn borrow(lender: &mut Lender, record: &'r LentRecord) -> Result<Self, Failure> {
+        lender.decoder(record).decode(record).map_err(|refusal| {
+            let decoder = &record.source.decoder;
+            let lacks = |name: &str| (record.source.lacks)(name, decoder);
+            record.unreadable(decoder.refused(&record.place(), record, record.is_whole, &refusal, lacks))
+        })
+    }
+}
+
+impl<T> Lent<T> {
+    /// Decodes the record into an item that borrows from it. A processor is given the item; this is for tests and for
+    /// readers that look at the items of another one.
+    ///
+    /// # Errors
+    /// If the record is no such item, as a [`ReadError`] with its place.
+    pub fn item<'r, U: Borrows<'r>>(&'r self) -> Result<U, Failure> {
+        U::borrow(&mut Lender::new(), &self.record)
+    }
+}
+
+/// Decodes the lent records of one processor.
+#[derive(Debug, Default)]
+pub struct Lender {
+    /// The source of the last record, and a decoder that knows the item's type.
+    known: Option<(Arc<LentSource>, Decoder)>,
+}
+
+impl Lender {
+    /// Knows no source yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { known: None }
+    }
+
+    /// Decodes a record into what the processor takes.
+    ///
+    /// # Errors
+    /// If the record is no such item.
+    #[inline]
+    pub fn lend<'r, U: Borrows<'r>, T>(&mut self, record: &'r Lent<T>) -> Result<U, Failure> {
+        U::borrow(self, &record.record)
+    }
+
+    #[inline]
+    fn decoder(&mut self, record: &LentRecord) -> &mut Decoder {
+        if !matches!(&self.known, Some((source, _)) if Arc::ptr_eq(source, &record.source)) {
+            self.known = None;
+        }
+        let (_, decoder) =
+            self.known.get_or_insert_with(|| (Arc::clone(&record.source), record.source.decoder.clone()));
+        decoder
+    }
+}
+
+/// The input of lent records.
+#[derive(Debug)]
+pub(crate) struct LentSource {
+    pub(crate) resource: Arc<str>,
+    pub(crate) decoder: Decoder,
+    /// Says that there is no column of that name.
+    pub(crate) lacks: fn(&str, &Decoder) -> String,
+}
+
+/// A record, taken out of its reader's buffer.
+#[derive(Debug, Clone)]
+pub struct LentRecord {
+    /// The fields, separated by one byte each.
+    text: String,
+    /// The end of each field.
+    ends: Vec<u32>,
+    /// Which fields were quoted; empty if none was.
+    quoted: Vec<bool>,
+    /// The record as in the input, if its text is not.
+    raw: String,
+    line: u64,
+    byte: u64,
+    /// True if it has as many fields as there are columns.
+    is_whole: bool,
+    source: Arc<LentSource>,
+}
+
+impl LentRecord {
+    fn place(&self) -> RecordPlace<'_> {
+        RecordPlace { resource: &self.source.resource, line: self.line, byte: self.byte }
+    }
+
+    /// The failure of a record that is no item.
+    #[cold]
+    pub(crate) fn unreadable(&self, error: ReadError) -> Failure {
+        let is_about_a_record = error.is_about_a_record();
+        let failure = Failure::unreadable(error);
+        if !is_about_a_record {
+            return failure.fatal();
+        }
+        let failure = failure.at(format!("{}, line {}", self.source.resource, self.line));
+        let raw = if self.raw.is_empty() { &self.text } else { &self.raw };
+        failure.carrying(Some(raw.clone()))
+    }
+
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).filter_map(|column| self.text(column))
+    }
+
+    pub(crate) const fn line(&self) -> u64 {
+        self.line
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.source.decoder
+    }
+
+    /// Decodes one field, as a field of an item.
+    pub(crate) fn value<'r, T: Deserialize<'r>>(&'r self, column: usize) -> Result<T, Failure> {
+        self.decoder().decode_field(self, column).map_err(|refusal| {
+            let lacks = |name: &str| (self.source.lacks)(name, self.decoder());
+            self.unreadable(self.decoder().refused(&self.place(), self, self.is_whole, &refusal, lacks))
+        })
+    }
+
+    /// The failure of a record without that column.
+    #[cold]
+    pub(crate) fn without(&self, name: &str) -> Failure {
+        let error = match self.decoder().column(name) {
+            Some(column) => ReadError::Record {
+                resource: Arc::clone(&self.source.resource),
+                line: self.line,
+                byte: self.byte,
+                column: Some(self.decoder().name(column)),
+                value: "".into(),
+                problem: "expected a value".into(),
+            },
+            None => ReadError::Header {
+                resource: Arc::clone(&self.source.resource),
+                problem: (self.source.lacks)(name, self.decoder()).into(),
+            },
+        };
+        self.unreadable(error)
+    }
+}
+
+impl<'r> Fields<'r> for &'r LentRecord {
+    #[inline]
+    fn count(self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    fn text(self, column: usize) -> Option<&'r str> {
+        let end = *self.ends.get(column)? as usize;
+        let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 };
+        Some(&self.text[begin..end])
+    }
+
+    #[inline]
+    fn is_quoted(self, column: usize) -> bool {
+        !self.quoted.is_empty() && self.quoted.get(column) == Some(&true)
+    }
+}
+
+/// What a reader needs to lend its records.
+#[derive(Debug, Default)]
+pub(crate) struct Lending {
+    source: Option<Arc<LentSource>>,
+    /// A record that was given back, whose memory the next one takes.
+    spare: Option<Box<LentRecord>>,
+}
+
+/// The parts of a record that is lent.
+pub(crate) struct Parts<'a> {
+    pub(crate) text: &'a str,
+    /// Where the offsets in `ends` begin.
+    pub(crate) start: usize,
+    pub(crate) ends: &'a [u32],
+    pub(crate) quoted: &'a [bool],
+    /// The record as in the input, where `text` is not.
+    pub(crate) raw: Option<String>,
+    pub(crate) line: u64,
+    pub(crate) byte: u64,
+    pub(crate) is_whole: bool,
+}
+
+impl Lending {
+    /// Copies a record out of the reader's buffer.
+    #[inline]
+    pub(crate) fn lend<T>(&mut self, parts: Parts<'_>, source: impl FnOnce() -> LentSource) -> Lent<T> {
+        let source = self.source.get_or_insert_with(|| Arc::new(source()));
+        let Parts { text, start, ends, quoted, raw, line, byte, is_whole } = parts;
+        let mut record = match mem::take(&mut self.spare) {
+            Some(record) if Arc::ptr_eq(&record.source, source) => record,
+            _ => Box::new(LentRecord {
+                text: String::new(),
+                ends: Vec::new(),
+                quoted: Vec::new(),
+                raw: String::new(),
+                line,
+                byte,
+                is_whole,
+                source: Arc::clone(source),
+            }),
+        };
+        record.text.clear();
+        record.text.push_str(text);
+        record.ends.clear();
+        let (start, last) = (narrow(start), narrow(text.len()));
+        // The last field ends with the text, before a carriage return.
+        record.ends.extend(ends.iter().map(|end| (end - start).min(last)));
+        record.quoted.clear();
+        record.quoted.extend_from_slice(quoted);
+        record.raw = raw.unwrap_or_default();
+        (record.line, record.byte, record.is_whole) = (line, byte, is_whole);
+        Lent { record, item: PhantomData }
+    }
+
+    /// Takes a record back.
+    #[inline]
+    pub(crate) fn give_back<T>(&mut self, record: Lent<T>) {
+        self.spare = Some(record.record);
+    }
+}
+
+#[inline]
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).expect("a record is at most 1 GiB long, and so is the buffer")
+}
+
+impl<T> Clone for Lent<T> {
+    fn clone(&self) -> Self {
+        Self { record: self.record.clone(), item: PhantomData }
+    }
+}
+
+/// As an object of its columns, or as an array where they have no names.
+impl<T> Serialize for Lent<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = &*self.record;
+        if record.decoder().has_header() {
+            let mut map = serializer.serialize_map(Some(record.ends.len()))?;
+            for (name, text) in record.decoder().names().zip(record.fields()) {
+                map.serialize_entry(name, text)?;
+            }
+            map.end()
+        } else {
+            let mut seq = serializer.serialize_seq(Some(record.ends.len()))?;
+            record.fields().try_for_each(|text| seq.serialize_element(text))?;
+            seq.end()
+        }
+    }
+}
+
+impl<T> fmt::Debug for Lent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.record.fields()).finish()
+    }
+}

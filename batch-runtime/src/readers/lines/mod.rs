@@ -1,0 +1,108 @@
+//! [`LinesReader`] reads the lines of a text file, plain or compressed, or groups of lines.
+
+mod framing;
+mod groups;
+mod options;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::ReadError;
+use super::framed::{Decode, Encoding, RecordPlace, Records, read_records, text_of};
+use crate::definition::BoxError;
+
+pub(crate) use framing::LineFraming;
+pub use framing::LineState;
+pub use options::LinesOptions;
+
+/// Reads a text file, one item per line, or per group of lines.
+///
+/// The item is parsed from the text of the line, without its ending: by [`FromStr`], or by a [function of
+/// your own](LinesOptions::parse). So it may be an enum whose variants are different kinds of lines. [Groups
+/// of lines](LinesOptions::record_begins) are records as lines are: a restart, `threads`, `partitions` and a
+/// skip never tear one apart.
+///
+/// The file is UTF-8, with or without a byte order mark, or in [another encoding](LinesOptions::encoding).
+/// Lines end with LF or CRLF, the last line needs no ending, and blank lines are skipped unless they [count
+/// too](LinesOptions::with_blank_lines). Files named `.gz` or `.zst` are decompressed. A [trailer](
+/// LinesOptions::trailer) is checked before the first item.
+///
+/// Reading continues after an error about one record ([`ReadError::is_about_a_record`]): a text that cannot
+/// be parsed or is not in the encoding, a record that is too long or incomplete.
+///
+/// ```
+/// use batch_runtime::{Reader, readers::LinesReader};
+///
+/// let path = std::env::temp_dir().join("doc-lines-reader.txt");
+/// std::fs::write(&path, "12\n7\n\n5")?;
+///
+/// let mut numbers = LinesReader::<u32>::open(&path)?;
+/// assert_eq!(numbers.read()?, Some(12));
+/// let position = numbers.position();
+///
+/// let mut restarted = LinesReader::<u32>::open(&path)?;
+/// restarted.resume(position)?;
+/// assert_eq!(restarted.read()?, Some(7));
+/// assert_eq!(restarted.read()?, Some(5));
+/// assert_eq!(restarted.read()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct LinesReader<T> {
+    records: Records<LineFraming, Parser<T>, T>,
+}
+
+impl<T> LinesReader<T> {
+    /// Opens a file whose lines are parsed by [`FromStr`].
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is a folder, or is in an encoding other than UTF-8.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError>
+    where
+        T: FromStr<Err: Into<BoxError>> + 'static,
+    {
+        Self::options().parse(str::parse).open(path)
+    }
+
+    /// Returns options for other files. A function must be set that [parses](LinesOptions::parse) a record.
+    pub fn options() -> LinesOptions<T> {
+        LinesOptions::new()
+    }
+}
+
+read_records!(LinesReader, LineState,);
+
+/// Parses the text of a record.
+pub(crate) struct Parser<T> {
+    parse: Parse<T>,
+    encoding: Encoding,
+}
+
+/// One indirect call a record, so that a function may name the type that it returns.
+type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
+
+impl<T> Decode<T> for Parser<T> {
+    #[inline]
+    fn decode(&mut self, bytes: &[u8], place: &RecordPlace<'_>) -> Result<T, ReadError> {
+        let text = self.encoding.decode(bytes).map_err(|error| place.not_text(bytes, &error, None))?;
+        (self.parse)(&text).map_err(|error| place.refused(&text, error.to_string()))
+    }
+
+    fn another(&self) -> Self {
+        Self { parse: Arc::clone(&self.parse), encoding: self.encoding }
+    }
+
+    fn text(&self, bytes: &[u8]) -> String {
+        text_of(self.encoding, bytes)
+    }
+}
+
+impl<T> fmt::Debug for Parser<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parser").field("encoding", &self.encoding).finish_non_exhaustive()
+    }
+}

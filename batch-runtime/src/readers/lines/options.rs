@@ -1,0 +1,190 @@
+//! [`LinesOptions`], how the lines of a file become items; the options are checked when the file is opened.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::groups::{Groups, IsLine};
+use super::{LineFraming, LinesReader, Parse, Parser};
+use crate::definition::{BoxError, resource_name};
+use crate::readers::ReadError;
+use crate::readers::framed::{Encoding, Framed, LONGEST, Records, Totals, Trailer};
+use crate::readers::source::Source;
+
+/// How the lines of a file become items.
+///
+/// An order may take several lines, of which the first says `HEA`; the last line of the file counts them:
+///
+/// ```
+/// use batch_runtime::{BoxError, Reader, readers::LinesReader};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Order { id: String, items: usize }
+///
+/// fn order(lines: &str) -> Result<Order, BoxError> {
+///     let mut lines = lines.lines();
+///     let id = lines.next().and_then(|line| line.strip_prefix("HEA;")).ok_or("expected `HEA;`")?;
+///     Ok(Order { id: id.to_owned(), items: lines.count() })
+/// }
+///
+/// fn counts(trailer: &str, orders: u64) -> Result<(), BoxError> {
+///     let declared: u64 = trailer.strip_prefix("TRL;").ok_or("expected `TRL;`")?.parse()?;
+///     if declared == orders { Ok(()) } else { Err(format!("{declared} orders, but there are {orders}").into()) }
+/// }
+///
+/// let path = std::env::temp_dir().join("doc-lines-options.txt");
+/// std::fs::write(&path, "HEA;17\nITM;ink\nITM;pen\nHEA;18\nITM;cup\nTRL;2\n")?;
+///
+/// let mut orders = LinesReader::options()
+///     .record_begins(|line| line.starts_with("HEA") || line.starts_with("TRL"))
+///     .trailer(counts)
+///     .parse(order)
+///     .open(&path)?;
+/// assert_eq!(orders.read()?, Some(Order { id: "17".into(), items: 2 }));
+/// assert_eq!(orders.read()?, Some(Order { id: "18".into(), items: 1 }));
+/// assert_eq!(orders.read()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct LinesOptions<T> {
+    parse: Option<Parse<T>>,
+    first_lines: u64,
+    skips_blanks: bool,
+    begins: Option<IsLine>,
+    ends: Option<IsLine>,
+    encoding: Option<String>,
+    longest: usize,
+    trailer: Option<Trailer<T>>,
+}
+
+impl<T> LinesOptions<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            parse: None,
+            first_lines: 0,
+            skips_blanks: true,
+            begins: None,
+            ends: None,
+            encoding: None,
+            longest: LONGEST,
+            trailer: None,
+        }
+    }
+
+    /// Sets the function that makes an item of a record's text. The text is a line without its ending, or the
+    /// lines of a group with the endings between them ([`str::lines`] takes them apart).
+    pub fn parse<E: Into<BoxError>>(
+        mut self,
+        parse: impl Fn(&str) -> Result<T, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.parse = Some(Arc::new(move |text| parse(text).map_err(Into::into)));
+        self
+    }
+
+    /// Skips lines at the start of the file.
+    pub fn skip_lines(mut self, lines: u64) -> Self {
+        self.first_lines = lines;
+        self
+    }
+
+    /// Makes blank lines records too.
+    pub fn with_blank_lines(mut self) -> Self {
+        self.skips_blanks = false;
+        self
+    }
+
+    /// Makes groups of lines records: each begins with a line for which `begins` returns true, and extends to
+    /// the line before the next one. Lines before the first record are an error, and so is every group of
+    /// them.
+    pub fn record_begins(mut self, begins: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.begins = Some(Arc::new(begins));
+        self
+    }
+
+    /// Makes groups of lines records: each ends with a line for which `ends` returns true. A record that the
+    /// end of the file, or the [begin](Self::record_begins) of the next record, cuts off is an error.
+    pub fn record_ends(mut self, ends: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.ends = Some(Arc::new(ends));
+        self
+    }
+
+    /// Sets the encoding of the file, UTF-8 by default: a name of the [WHATWG Encoding
+    /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`, `iso-8859-2` or
+    /// `shift_jis`. Encodings other than UTF-8 need the cargo feature `encodings`.
+    pub fn encoding(mut self, name: impl Into<String>) -> Self {
+        self.encoding = Some(name.into());
+        self
+    }
+
+    /// Sets the maximum length of a record in bytes; 16 MiB by default.
+    pub fn longest_record(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
+        self
+    }
+
+    /// Takes the last record of the file for a trailer, which is no item. Before the first item is read,
+    /// `check` is called with its text and the number of records before it; an error fails the step, whatever
+    /// `skip` says, so nothing of a file that is incomplete is processed. This reads the file twice. With
+    /// partitions, it happens once, when the file is split.
+    pub fn trailer<E: Into<BoxError>>(
+        mut self,
+        check: impl Fn(&str, u64) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.trailer = Some(Trailer::of_records(check));
+        self
+    }
+
+    /// As [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with them,
+    /// the trailer, and the number of records before it. Records that cannot be parsed count, but add
+    /// nothing to the totals.
+    pub fn trailer_with_totals<S: Totals<T> + 'static, E: Into<BoxError>>(
+        mut self,
+        check: impl Fn(&S, &str, u64) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.trailer = Some(Trailer::of_totals(check));
+        self
+    }
+
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is a folder, or is in an encoding other than the given one; if the
+    /// options contradict each other.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<LinesReader<T>, ReadError> {
+        let path = path.as_ref();
+        let refused = |problem: String| ReadError::Options {
+            resource: resource_name(path).into(),
+            problem: problem.into(),
+        };
+        let Some(parse) = self.parse else {
+            return Err(refused("set the function that parses a record: `parse(|line| ..)`".to_owned()));
+        };
+        let groups = self.begins.is_some() || self.ends.is_some();
+        if groups && !self.skips_blanks {
+            return Err(refused("`with_blank_lines` does not apply to groups of lines".to_owned()));
+        }
+        let encoding =
+            self.encoding.as_deref().map_or(Ok(Encoding::Utf8), Encoding::of_lines).map_err(refused)?;
+        let mut framed = Framed::new(Source::open(path)?, self.longest, LineFraming::new(self.skips_blanks));
+        framed.begin(encoding)?;
+        for _ in 0..self.first_lines {
+            framed.pass()?;
+        }
+        if groups {
+            framed.framing.group(Groups::new(self.begins, self.ends, encoding));
+        }
+        let decoder = Parser { parse, encoding };
+        Ok(LinesReader { records: Records::new(framed, decoder, self.trailer) })
+    }
+}
+
+impl<T> fmt::Debug for LinesOptions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinesOptions")
+            .field("skip_lines", &self.first_lines)
+            .field("encoding", &self.encoding)
+            .field("longest", &self.longest)
+            .field("trailer", &self.trailer)
+            .finish_non_exhaustive()
+    }
+}

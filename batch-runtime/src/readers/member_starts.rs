@@ -1,0 +1,114 @@
+//! Remembers where the members of a compressed file begin, so that a restart decompresses from the member that
+//! it resumes in.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a member of a compressed file begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct MemberStart {
+    /// The offset in the file.
+    pub(super) stored: u64,
+    /// The offset of its first byte in the decompressed input.
+    pub(super) byte: u64,
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+pub(super) use starts::Starts;
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+mod starts {
+    use super::MemberStart;
+
+    /// Of the members that begin in the same so many bytes of the input, only the first is remembered: to
+    /// decompress as much takes no longer than to read the file's next block.
+    const SPACING: u64 = 16 * 1024;
+
+    /// The number of starts remembered.
+    const MOST: usize = 512;
+
+    /// The starts of members, in their order. A reader's position is before the bytes that it has read ahead,
+    /// and far before them in a long record, so this keeps more than the last start. When it is full, it
+    /// forgets every other one of the older half: a restart from an earlier start takes longer, but is right.
+    #[derive(Debug)]
+    pub(crate) struct Starts(Vec<MemberStart>);
+
+    impl Starts {
+        /// Begins with the member from which the file is decompressed.
+        pub(crate) fn from(first: MemberStart) -> Self {
+            Self(vec![first])
+        }
+
+        /// Adds the next member.
+        pub(crate) fn add(&mut self, start: MemberStart) {
+            match self.0.last_mut() {
+                // The member between the two is empty.
+                Some(last) if last.byte == start.byte => *last = start,
+                Some(last) if last.byte / SPACING == start.byte / SPACING => {}
+                _ => {
+                    if self.0.len() == MOST {
+                        let mut index = 0;
+                        self.0.retain(|_| {
+                            index += 1;
+                            index > MOST / 2 || index % 2 == 1
+                        });
+                    }
+                    self.0.push(start);
+                }
+            }
+        }
+
+        /// Returns the start to decompress from to get to `byte`; `None` is the start of the file.
+        pub(crate) fn before(&self, byte: u64) -> Option<MemberStart> {
+            let after = self.0.partition_point(|start| start.byte <= byte);
+            let found = self.0[..after].last().copied();
+            found.filter(|start| start.stored > 0)
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn start(byte: u64) -> MemberStart {
+            MemberStart { stored: byte / 2, byte }
+        }
+
+        #[test]
+        fn the_last_start_before_a_byte_is_found_to_the_spacing() {
+            let mut starts = Starts::from(MemberStart::default());
+            for byte in (0..1_000_000).step_by(1000) {
+                starts.add(start(byte));
+            }
+            assert_eq!(starts.before(0), None);
+            assert_eq!(starts.before(SPACING), None);
+            for byte in (17_000..1_000_000).step_by(777) {
+                let found = starts.before(byte).unwrap().byte;
+                assert!(found <= byte && byte - found < SPACING + 1000, "{found} {byte}");
+            }
+        }
+
+        #[test]
+        fn many_starts_take_little_memory_and_the_recent_ones_stay() {
+            let mut starts = Starts::from(MemberStart::default());
+            let each = 100_000;
+            for member in 1..100_000 {
+                starts.add(start(member * each));
+                assert!(starts.0.len() <= MOST);
+                let recent = (member.saturating_sub(250)..=member).step_by(25).filter(|recent| *recent > 0);
+                for recent in recent {
+                    assert_eq!(starts.before(recent * each + 5), Some(start(recent * each)));
+                }
+                let old = starts.before(member / 2 * each);
+                assert!(old.is_none_or(|old| old.byte <= member / 2 * each));
+            }
+        }
+
+        #[test]
+        fn after_an_empty_member_the_next_one_counts() {
+            let mut starts = Starts::from(MemberStart::default());
+            starts.add(MemberStart { stored: 10, byte: 50_000 });
+            starts.add(MemberStart { stored: 20, byte: 50_000 });
+            assert_eq!(starts.before(60_000), Some(MemberStart { stored: 20, byte: 50_000 }));
+        }
+    }
+}

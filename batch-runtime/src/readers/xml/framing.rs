@@ -1,0 +1,425 @@
+//! Finds the elements of one name in an XML document, and follows what is open around them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::lexer::{Lexer, Token, is_blank};
+use crate::readers::ReadError;
+use crate::readers::framed::{Frame, Framing, Input, Next, Passed, lines_in};
+use crate::readers::shown;
+
+/// The number of elements that may be open around a record.
+const DEEPEST: usize = 128;
+
+/// The number of bytes of their names and namespaces.
+const LONGEST_AROUND: usize = 16 * 1024;
+
+/// What the position of an [`XmlReader`](super::XmlReader) holds besides its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmlState {
+    /// The elements that are open, the outermost first: the name of each, and the namespaces that it declares.
+    open: Vec<Box<str>>,
+    /// True once the outermost element was found.
+    begun: bool,
+}
+
+/// Which elements are records.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The names from the outermost element on, or only that of the record.
+    pub(super) path: Vec<String>,
+}
+
+/// True if `name` is the wanted name, with its prefix or without.
+fn is_named(name: &[u8], wanted: &str) -> bool {
+    let local = if wanted.contains(':') {
+        name
+    } else {
+        memchr::memchr(b':', name).map_or(name, |colon| &name[colon + 1..])
+    };
+    local == wanted.as_bytes()
+}
+
+impl Wanted {
+    fn is_record(&self, name: &[u8], open: &[Box<str>]) -> bool {
+        let Some((last, around)) = self.path.split_last() else { return false };
+        is_named(name, last)
+            && (around.is_empty()
+                || around.len() == open.len()
+                    && open
+                        .iter()
+                        .zip(around)
+                        .all(|(open, wanted)| is_named(name_of(open).as_bytes(), wanted)))
+    }
+}
+
+fn name_of(open: &str) -> &str {
+    open.split(' ').next().unwrap_or_default()
+}
+
+/// The progress in a record.
+#[derive(Debug, Clone)]
+struct Scan {
+    lexer: Lexer,
+    /// The name of the record's element, once it was read.
+    name: Vec<u8>,
+    /// The number of elements of that name that are open.
+    depth: usize,
+}
+
+/// What the bytes of a record hold.
+enum Scanned {
+    End(usize),
+    More,
+    Broken(usize, String),
+}
+
+impl Scan {
+    fn new() -> Self {
+        Self { lexer: Lexer::default(), name: Vec::new(), depth: 0 }
+    }
+
+    fn go_on(&mut self, bytes: &[u8]) -> Scanned {
+        loop {
+            match self.lexer.next(bytes) {
+                Token::Open { name, empty, .. } => {
+                    if self.depth == 0 {
+                        name.clone_into(&mut self.name);
+                        if empty {
+                            return Scanned::End(self.lexer.done);
+                        }
+                        self.depth = 1;
+                    } else if !empty && name == self.name {
+                        self.depth += 1;
+                    }
+                }
+                Token::Close { name } if name == self.name => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return Scanned::End(self.lexer.done);
+                    }
+                }
+                Token::Close { .. } | Token::Text(_) | Token::CData | Token::Other => {}
+                Token::Doctype => {
+                    return Scanned::Broken(self.lexer.done, "a DOCTYPE stands in an element".into());
+                }
+                Token::More => return Scanned::More,
+                Token::Broken(at, problem) => return Scanned::Broken(at, problem.into()),
+            }
+        }
+    }
+}
+
+/// Finds elements.
+#[derive(Debug, Clone)]
+pub(super) struct XmlFraming {
+    wanted: Arc<Wanted>,
+    /// The maximum length of a tag in a record that is passed over.
+    longest: usize,
+    state: XmlState,
+    /// Reads between the records.
+    lexer: Lexer,
+    record: Option<Scan>,
+    /// The record that is passed over.
+    passing: Option<Scan>,
+    fault: Option<String>,
+    /// True for detached records, after which the document does not go on.
+    detached: bool,
+}
+
+impl XmlFraming {
+    pub(super) fn new(wanted: Wanted, longest: usize) -> Self {
+        Self {
+            longest,
+            wanted: Arc::new(wanted),
+            state: XmlState::default(),
+            lexer: Lexer::default(),
+            record: None,
+            passing: None,
+            fault: None,
+            detached: false,
+        }
+    }
+
+    /// The elements that are open around the record, with their namespaces.
+    pub(super) fn around(&self) -> &[Box<str>] {
+        &self.state.open
+    }
+
+    fn record(&mut self, input: &Input) -> Frame<()> {
+        let bytes = input.rest();
+        let scan = self.record.get_or_insert_with(Scan::new);
+        match scan.go_on(bytes) {
+            Scanned::End(length) => {
+                self.record = None;
+                self.state.begun = true;
+                let (to, lines) = (input.at() + length, lines_in(&bytes[..length]));
+                if length > input.longest {
+                    return Frame::bad(input.too_long("closing tag"), Next::At { to, lines });
+                }
+                Frame::Record { record: (), end: to, to, lines }
+            }
+            Scanned::More if !input.is_ended() => Frame::More,
+            Scanned::More => {
+                let name = shown(&String::from_utf8_lossy(&scan.name));
+                broken(
+                    input,
+                    0,
+                    format!(
+                        "the document ends in an element `{name}` that begins here; is the file truncated?"
+                    ),
+                )
+            }
+            Scanned::Broken(at, problem) => broken(input, at, problem),
+        }
+    }
+
+    /// Takes what follows between two records; says what is wrong, or that a record begins.
+    fn between(&mut self, token: &Token<'_>) -> Result<bool, String> {
+        let XmlState { open, begun } = &mut self.state;
+        match token {
+            Token::Open { name, tag, empty } => {
+                if *begun && open.is_empty() {
+                    return Err(format!("the document has ended, but `<{}>` follows", lossy(name)));
+                }
+                if self.wanted.is_record(name, open) {
+                    return Ok(true);
+                }
+                if !empty {
+                    let tag =
+                        namespaces(tag).ok_or_else(|| format!("the tag `<{}>` is not UTF-8", lossy(name)))?;
+                    if open.len() == DEEPEST {
+                        return Err(format!("more than {DEEPEST} elements are open"));
+                    }
+                    open.push(tag);
+                    if open.iter().map(|open| open.len()).sum::<usize>() > LONGEST_AROUND {
+                        open.pop();
+                        return Err(format!(
+                            "the names and namespaces of the open elements exceed {LONGEST_AROUND} bytes"
+                        ));
+                    }
+                }
+                *begun = true;
+            }
+            Token::Close { name } => match open.pop() {
+                Some(last) if name_of(&last).as_bytes() == *name => {}
+                Some(last) => {
+                    let problem =
+                        format!("`</{}>` closes no element: `{}` is open", lossy(name), name_of(&last));
+                    open.push(last);
+                    return Err(problem);
+                }
+                None => return Err(format!("`</{}>` closes no element: none is open", lossy(name))),
+            },
+            Token::Text(text) if open.is_empty() && !text.iter().all(|byte| is_blank(*byte)) => {
+                let where_ = if *begun {
+                    "the document has ended, but text follows"
+                } else {
+                    "an XML document was expected, found"
+                };
+                let text = shown(String::from_utf8_lossy(text).trim());
+                return Err(format!("{where_}: `{text}`"));
+            }
+            Token::CData if open.is_empty() => {
+                return Err("a CDATA section stands outside of all elements".into());
+            }
+            Token::Doctype if *begun => {
+                return Err("a DOCTYPE stands in an element or after the document".into());
+            }
+            Token::Broken(_, problem) => return Err((*problem).to_owned()),
+            Token::Text(_) | Token::CData | Token::Other | Token::Doctype | Token::More => {}
+        }
+        Ok(false)
+    }
+
+    fn at_the_end(&self, input: &Input) -> Frame<()> {
+        if self.detached {
+            return Frame::End;
+        }
+        let rest = input.rest();
+        if rest.is_empty() && self.state.begun && self.state.open.is_empty() {
+            return Frame::End;
+        }
+        let problem = match self.state.open.last() {
+            Some(last) => {
+                format!("the document ends, but `{}` is open; is the file truncated?", name_of(last))
+            }
+            None if rest.is_empty() => "it is empty: an XML document was expected".to_owned(),
+            None => "the document ends in what begins here; is the file truncated?".to_owned(),
+        };
+        broken(input, 0, problem)
+    }
+}
+
+fn lossy(name: &[u8]) -> Box<str> {
+    shown(&String::from_utf8_lossy(name))
+}
+
+/// The name in a tag, and the namespaces that it declares.
+fn namespaces(tag: &[u8]) -> Option<Box<str>> {
+    let tag = std::str::from_utf8(tag).ok()?;
+    let (name, mut rest) =
+        tag.split_once(|character: char| character.is_ascii_whitespace()).unwrap_or((tag, ""));
+    let mut kept = name.to_owned();
+    while let Some((key, after)) = rest.split_once('=') {
+        let after = after.trim_start();
+        let Some(quote) = after.chars().next().filter(|quote| matches!(quote, '"' | '\'')) else { break };
+        let Some(end) = after[1..].find(quote) else { break };
+        let key = key.trim();
+        if key == "xmlns" || key.starts_with("xmlns:") {
+            kept.push(' ');
+            kept.push_str(key);
+            kept.push('=');
+            kept.push_str(&after[..end + 2]);
+        }
+        rest = &after[end + 2..];
+    }
+    Some(kept.into())
+}
+
+/// The document is broken at this offset after the place.
+#[cold]
+fn broken(input: &Input, at: usize, problem: String) -> Frame<()> {
+    let error = ReadError::Broken {
+        resource: input.resource(),
+        line: input.line() + lines_in(&input.rest()[..at]),
+        byte: input.byte() + at as u64,
+        problem: problem.into(),
+    };
+    Frame::bad(error, Next::Nowhere)
+}
+
+impl Framing for XmlFraming {
+    type State = XmlState;
+    type Record = ();
+
+    const DETACHES_GAPS: bool = true;
+
+    fn has_lines(&self) -> bool {
+        false
+    }
+
+    fn missing(&self, _open: &[u8]) -> &'static str {
+        "closing tag"
+    }
+
+    fn next(&mut self, input: &Input) -> Frame<()> {
+        if let Some(problem) = &self.fault {
+            return broken(input, 0, problem.clone());
+        }
+        if self.record.is_some() {
+            return self.record(input);
+        }
+        let bytes = input.rest();
+        // The end of the last token that is whole.
+        let mut whole = 0;
+        loop {
+            let begin = self.lexer.done;
+            let token = self.lexer.next(bytes);
+            if token == Token::More {
+                break;
+            }
+            let at = if let Token::Broken(at, _) = token { at } else { begin };
+            match self.between(&token) {
+                Ok(false) => whole = self.lexer.done,
+                Ok(true) if begin == 0 => {
+                    self.lexer = Lexer::default();
+                    return self.record(input);
+                }
+                Ok(true) => {
+                    self.lexer = Lexer::default();
+                    return Frame::Nothing { to: input.at() + begin, lines: lines_in(&bytes[..begin]) };
+                }
+                // What is whole before it is passed first, as its elements are open already.
+                Err(_) if whole > 0 => {
+                    self.lexer = Lexer::default();
+                    return Frame::Nothing { to: input.at() + whole, lines: lines_in(&bytes[..whole]) };
+                }
+                Err(problem) => {
+                    self.lexer = Lexer::default();
+                    return broken(input, at, problem);
+                }
+            }
+        }
+        if whole > 0 {
+            self.lexer.done -= whole;
+            return Frame::Nothing { to: input.at() + whole, lines: lines_in(&bytes[..whole]) };
+        }
+        if input.is_ended() {
+            return self.at_the_end(input);
+        }
+        if bytes.len() > input.longest {
+            let problem = format!("what begins here is longer than {} bytes and has no end", input.longest);
+            return broken(input, 0, problem);
+        }
+        Frame::More
+    }
+
+    fn moved(&mut self, _input: &Input) {
+        (self.lexer, self.record) = (Lexer::default(), None);
+    }
+
+    fn pass(&mut self, input: &Input) -> Passed {
+        let (bytes, ended) = (input.rest(), input.is_ended());
+        let mut scan = self.passing.take().unwrap_or_else(Scan::new);
+        let (length, done) = match scan.go_on(bytes) {
+            Scanned::End(length) => {
+                self.state.begun = true;
+                (length, true)
+            }
+            Scanned::More if ended => {
+                self.fault = Some("the document ends in an element; is the file truncated?".to_owned());
+                (bytes.len(), true)
+            }
+            Scanned::More if bytes.len() - scan.lexer.done > self.longest => {
+                self.fault = Some(format!("a tag is longer than {} bytes", self.longest));
+                (scan.lexer.done, true)
+            }
+            // A tag is never passed in pieces.
+            Scanned::More => {
+                let length = std::mem::take(&mut scan.lexer.done);
+                self.passing = Some(scan);
+                (length, false)
+            }
+            Scanned::Broken(at, problem) => {
+                self.fault = Some(problem);
+                (at, true)
+            }
+        };
+        Passed { bytes: length, lines: lines_in(&bytes[..length]), done }
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    fn state(&self) -> XmlState {
+        self.state.clone()
+    }
+
+    fn resume(&mut self, state: XmlState) -> Result<(), &'static str> {
+        self.state = state;
+        (self.lexer, self.record, self.passing, self.fault) = (Lexer::default(), None, None, None);
+        Ok(())
+    }
+
+    fn put_back(&mut self, (): ()) {
+        if self.state.open.is_empty() {
+            self.state.begun = false;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.detached = true;
+        (self.lexer, self.record, self.passing, self.fault) = (Lexer::default(), None, None, None);
+    }
+
+    fn detach(&self, (): (), _from: usize, to: usize, into: &mut Self) {
+        // The first one begins the buffer.
+        if to == 0 {
+            into.state = self.state.clone();
+            into.put_back(());
+        }
+    }
+}

@@ -1,0 +1,126 @@
+use serde::Deserialize;
+
+use super::*;
+use crate::readers::tests::{Input, restarts_everywhere, splits_everywhere, taken_out_is_read};
+
+fn document(text: impl AsRef<[u8]>) -> Input {
+    Input::new("trades.xml", text)
+}
+
+fn open<T>(input: &Input, element: &str) -> Result<XmlReader<T>, ReadError> {
+    XmlReader::options().element(element).longest_record(1_000).open(&input.0)
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Trade {
+    #[serde(rename = "@id")]
+    id: u32,
+    name: Option<String>,
+    #[serde(default, rename = "trade")]
+    inner: Vec<Trade>,
+}
+
+fn trade(id: u32, name: &str) -> Trade {
+    Trade { id, name: (!name.is_empty()).then(|| name.to_owned()), inner: Vec::new() }
+}
+
+/// Reads to the end: the items, the errors about one of them, and the error that ends the reading.
+fn read_on<T: DeserializeOwned>(reader: &mut XmlReader<T>) -> (Vec<T>, Vec<String>, Option<String>) {
+    let (mut items, mut errors) = (Vec::new(), Vec::new());
+    loop {
+        match reader.read() {
+            Ok(Some(item)) => items.push(item),
+            Ok(None) => return (items, errors, None),
+            Err(error) if reader.steps_over(&error) => errors.push(error.to_string()),
+            Err(error) => {
+                let again = reader.read().err().map(|error| error.to_string());
+                assert_eq!(again, Some(error.to_string()), "the next read fails alike");
+                return (items, errors, Some(error.to_string()));
+            }
+        }
+    }
+}
+
+const DOCUMENT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE trades [ <!ENTITY x "]>"> <!-- ]> --> ]>
+<!-- <trade id="0"/> -->
+<trades xmlns:t="urn:t" note='a > b'><![CDATA[<trade id="0"/>]]><?pi <trade id="0"/>?>
+  <trade id="1"><name>a &amp; b</name></trade><trade id="2"/>
+  <group><t:trade id='3'
+     note="/trade>"><!-- </trade> --><name><![CDATA[</trade>]]></name></t:trade></group>
+  text <trade id="4"><trade id="5"><name>inner</name></trade><trade id="6"/></trade >
+  <trader id="7"/><trade id="8"></trade>
+</trades>
+<!-- end -->
+"#;
+
+fn trades() -> Vec<Trade> {
+    let nested = Trade { inner: vec![trade(5, "inner"), trade(6, "")], ..trade(4, "") };
+    vec![trade(1, "a & b"), trade(2, ""), trade(3, "</trade>"), nested, trade(8, "")]
+}
+
+#[test]
+fn a_restart_a_part_and_a_detached_element_read_what_one_reader_reads() {
+    let mark = format!("\u{feff}{DOCUMENT}");
+    for text in [DOCUMENT, &mark] {
+        let input = document(text);
+        restarts_everywhere(|| open(&input, "trade").unwrap(), &trades());
+        splits_everywhere(|| open::<Trade>(&input, "trade").unwrap());
+    }
+    let input = document(DOCUMENT);
+    let (direct, _, error) = read_on(&mut open::<Trade>(&input, "trades/trade").unwrap());
+    assert_eq!((direct.len(), error), (4, None), "a path leads to the elements there only");
+    let long = format!(
+        "<a><b>1</b><b>{}</b><b>x</b><!--{}--><b>2</b></a>",
+        "<!-- </b> -->".repeat(20_000),
+        "</a>".repeat(100)
+    );
+    let input = document(long);
+    let (items, errors, error) = read_on(&mut open::<u32>(&input, "b").unwrap());
+    assert_eq!((items, errors.len(), error), (vec![1, 2], 2, None));
+    restarts_everywhere(|| open::<u32>(&input, "b").unwrap(), &[1, 2]);
+    splits_everywhere(|| open::<u32>(&input, "b").unwrap());
+    let input = document(format!("<a>{}</a>", "<b>7</b>\n<c/>".repeat(20_000)));
+    taken_out_is_read(|| open::<u32>(&input, "b").unwrap());
+    let input = document("<b>7</b>");
+    restarts_everywhere(|| open::<u32>(&input, "b").unwrap(), &[7]);
+}
+
+#[test]
+fn each_flipped_byte_and_each_cut_is_noticed_or_changes_one_item() {
+    let whole = trades();
+    let text = DOCUMENT.as_bytes();
+    let ends: Vec<usize> =
+        ["</trade><trade id=\"2\"/>", "\n  <group>", "</group>", "\n  <trader", "\n</trades>"]
+            .iter()
+            .map(|after| DOCUMENT.find(after).unwrap())
+            .collect();
+    let known: Vec<&Trade> = whole.iter().chain(&whole[3].inner).collect();
+    for byte in 0..text.len() {
+        for mask in [1, 2, 0x20, 0xFF] {
+            let mut damaged = text.to_vec();
+            damaged[byte] ^= mask;
+            let input = document(&damaged);
+            let Ok(mut reader) = open::<Trade>(&input, "trade") else { continue };
+            let (items, _, _) = read_on(&mut reader);
+            let before = ends.iter().filter(|end| **end + 8 < byte).count();
+            assert!(
+                items.len() >= before && items[..before] == whole[..before],
+                "{items:?}, damaged at {byte}"
+            );
+            for item in items.iter().skip(before + 1) {
+                // What a comment or a section held may come to light with its brackets gone.
+                assert!(known.contains(&item) || item.id == 0 || item.id == 7, "{item:?}, damaged at {byte}");
+            }
+        }
+        if !text[byte..].trim_ascii().is_empty() && byte < DOCUMENT.find("\n<!-- end").unwrap() {
+            let input = document(&text[..byte]);
+            if let Ok(mut reader) = open::<Trade>(&input, "trade") {
+                let (items, errors, error) = read_on(&mut reader);
+                assert!(error.is_some(), "cut at {byte}: {items:?}");
+                assert!(errors.is_empty(), "{errors:?}");
+                assert_eq!(items, whole[..items.len()]);
+            }
+        }
+    }
+}

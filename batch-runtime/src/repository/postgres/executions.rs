@@ -1,0 +1,200 @@
+//! Reads executions from the repository: one, or those that a filter selects, page by page.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+
+use super::error::Trouble;
+use super::queries::exit_of;
+use super::rows::{self, get, int, owner_columns, running};
+use super::shared::{Shared, Tx, Value};
+use crate::definition::{ExecutionId, InstanceId, ParameterValue};
+use crate::postgres::Row;
+use crate::postgres::types::ToSql;
+use crate::repository::{
+    Between, ExecutionFilter, JobExecution, JobInstance, RepositoryError, StoredParameter,
+};
+
+macro_rules! executions {
+    ($rest:expr) => {
+        concat!(
+            "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.EXIT_CODE, e.EXIT_MESSAGE, e.CREATE_TIME, e.START_TIME, e.END_TIME,
+                    e.LAST_UPDATED, i.JOB_INSTANCE_ID, i.JOB_NAME, i.JOB_KEY, o.EPOCH, o.DURABILITY, ",
+            owner_columns!(),
+            " FROM @BATCH_JOB_EXECUTION e
+             JOIN @BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
+             LEFT JOIN @BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID ",
+            $rest
+        )
+    };
+}
+
+/// An execution without its parameters.
+fn execution_of(row: &Row) -> Result<JobExecution, Trouble> {
+    let created = rows::time(row, 4)?.unwrap_or_default();
+    let durability: Option<&str> = get(row, 12)?;
+    Ok(JobExecution {
+        id: ExecutionId(get(row, 0)?),
+        status: rows::status(row, 1)?,
+        exit: exit_of(row, 2)?,
+        created,
+        started: rows::time(row, 5)?,
+        ended: rows::time(row, 6)?,
+        updated: rows::time(row, 7)?.unwrap_or(created),
+        instance: JobInstance { id: InstanceId(get(row, 8)?), job: get(row, 9)?, key: get(row, 10)? },
+        epoch: rows::count(row, 11)?,
+        durability: rows::durability(durability),
+        owner: rows::owner(row, 13)?,
+        parameters: Vec::new(),
+    })
+}
+
+/// Adds their parameters to executions, in one query.
+fn add_parameters(tx: &Tx<'_>, executions: &mut [JobExecution]) -> Result<(), Trouble> {
+    let ids: Vec<i64> = executions.iter().map(|execution| execution.id.0).collect();
+    let mut by_id: BTreeMap<i64, &mut JobExecution> =
+        executions.iter_mut().map(|execution| (execution.id.0, execution)).collect();
+    let rows = tx.query(
+        "SELECT JOB_EXECUTION_ID, PARAMETER_NAME, PARAMETER_TYPE, PARAMETER_VALUE, IDENTIFYING = 'Y'
+         FROM @BATCH_JOB_EXECUTION_PARAMS WHERE JOB_EXECUTION_ID = ANY($1) ORDER BY PARAMETER_NAME COLLATE \"C\"",
+        &[&ids],
+    )?;
+    for row in &rows {
+        let id: i64 = get(row, 0)?;
+        let name: String = get(row, 1)?;
+        let text: Option<&str> = get(row, 3)?;
+        let value = ParameterValue::from_stored(get(row, 2)?, text.unwrap_or_default())
+            .map_err(|why| Trouble::Corrupt(format!("parameter `{name}` of execution {id}: {why}")))?;
+        let identifying = get(row, 4)?;
+        if let Some(execution) = by_id.get_mut(&id) {
+            execution.parameters.push(StoredParameter { name, value, identifying });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExecution, Trouble> {
+    shared.read(|tx| {
+        let row = tx.query_opt(executions!("WHERE e.JOB_EXECUTION_ID = $1"), &[&id.0])?;
+        let mut execution = [execution_of(&row.ok_or(RepositoryError::NoSuchExecution(id))?)?];
+        add_parameters(tx, &mut execution)?;
+        let [execution] = execution;
+        Ok(execution)
+    })
+}
+
+/// The `FROM` and `WHERE` clauses of a filter without its page, with executions as `x`, and their values. Only the
+/// conditions that are asked for are in the statement: a plan for all values of a condition could use no index.
+struct Narrowed {
+    tables: &'static str,
+    conditions: Vec<String>,
+    values: Vec<Box<dyn ToSql + Sync>>,
+}
+
+impl Narrowed {
+    fn of(filter: &ExecutionFilter) -> Self {
+        let ExecutionFilter { job, instance, running, statuses, started, ended, parameter, .. } = filter;
+        let mut narrowed = Self {
+            tables: "@BATCH_JOB_EXECUTION x",
+            conditions: vec!["TRUE".to_owned()],
+            values: Vec::new(),
+        };
+        if let Some(job) = job {
+            narrowed.tables = "@BATCH_JOB_EXECUTION x
+                JOIN @BATCH_JOB_INSTANCE n ON n.JOB_INSTANCE_ID = x.JOB_INSTANCE_ID";
+            narrowed.add("n.JOB_NAME = $", job.clone());
+        }
+        if let Some(instance) = instance {
+            narrowed.add("x.JOB_INSTANCE_ID = $", instance.0);
+        }
+        if *running {
+            narrowed.conditions.push(concat!("x.STATUS IN ", running!()).to_owned());
+        }
+        if !statuses.is_empty() {
+            let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
+            narrowed.add("x.STATUS = ANY($::text[])", statuses);
+        }
+        narrowed.add_time("x.START_TIME", started);
+        narrowed.add_time("x.END_TIME", ended);
+        if let Some(text) = parameter {
+            narrowed.add(
+                "EXISTS (SELECT FROM @BATCH_JOB_EXECUTION_PARAMS p WHERE p.JOB_EXECUTION_ID = x.JOB_EXECUTION_ID
+                    AND strpos(p.PARAMETER_NAME || '=' || COALESCE(p.PARAMETER_VALUE, ''), $::text) > 0)",
+                text.clone(),
+            );
+        }
+        narrowed
+    }
+
+    fn add_time(&mut self, column: &str, between: &Between) {
+        if let Some(from) = between.from {
+            self.add(&format!("({column} >= $ OR {column} IS NULL)"), moment(from));
+        }
+        if let Some(until) = between.until {
+            self.add(&format!("{column} < $"), moment(until));
+        }
+    }
+
+    /// Adds a condition with its value, whose place is the `$` in it.
+    fn add(&mut self, condition: &str, value: impl ToSql + Sync + 'static) {
+        let place = self.value(value);
+        self.conditions.push(condition.replace('$', &place));
+    }
+
+    /// Adds a value, and returns its place.
+    fn value(&mut self, value: impl ToSql + Sync + 'static) -> String {
+        self.values.push(Box::new(value));
+        format!("${}", self.values.len())
+    }
+
+    /// Selects an expression of the executions.
+    fn select(&self, what: &str) -> String {
+        format!("SELECT {what} FROM {} WHERE {}", self.tables, self.conditions.join(" AND "))
+    }
+
+    fn run(&self, tx: &Tx<'_>, query: &str) -> Result<Vec<Row>, Trouble> {
+        let values: Vec<Value<'_>> = self.values.iter().map(AsRef::as_ref).collect();
+        Ok(tx.session.query(&tx.statements.filled(query), &values)?)
+    }
+}
+
+/// A time as the columns hold it, rounded up to their precision.
+fn moment(time: Timestamp) -> DateTime {
+    let up = TimestampRound::new().smallest(Unit::Microsecond).mode(RoundMode::Ceil);
+    TimeZone::UTC.to_datetime(time.round(up).unwrap_or(time))
+}
+
+pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, Trouble> {
+    let narrowed = Narrowed::of(filter);
+    shared.read(|tx| {
+        let rows = narrowed.run(tx, &narrowed.select("COUNT(*)"))?;
+        rows.first().map_or(Ok(0), |row| rows::count(row, 0))
+    })
+}
+
+pub(super) fn executions(
+    shared: &Arc<Shared>,
+    filter: &ExecutionFilter,
+) -> Result<Vec<JobExecution>, Trouble> {
+    let mut narrowed = Narrowed::of(filter);
+    if let Some(after) = filter.after {
+        narrowed.add("x.JOB_EXECUTION_ID < $", after.0);
+    }
+    let limit = narrowed.value(filter.limit.map(i64::from));
+    let offset = narrowed.value(int(filter.offset));
+    let query = format!(
+        "{}WHERE e.JOB_EXECUTION_ID IN ({} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT {limit} OFFSET {offset})
+         ORDER BY e.JOB_EXECUTION_ID DESC",
+        executions!(""),
+        narrowed.select("x.JOB_EXECUTION_ID")
+    );
+    shared.read(|tx| {
+        let rows = narrowed.run(tx, &query)?;
+        let mut executions: Vec<JobExecution> = rows.iter().map(execution_of).collect::<Result<_, _>>()?;
+        add_parameters(tx, &mut executions)?;
+        Ok(executions)
+    })
+}

@@ -1,0 +1,30 @@
+-- How far a running step execution had come when it was SEEN, written with a chunk at most once a second. DONE of TOTAL are in the
+-- reader's own unit, such as bytes; DONE_BEFORE is where the step execution began. The rate follows from the counters and times.
+CREATE TABLE BATCH_STEP_PROGRESS (
+    STEP_EXECUTION_ID INTEGER NOT NULL PRIMARY KEY REFERENCES BATCH_STEP_EXECUTION (STEP_EXECUTION_ID),
+    DONE_BEFORE INTEGER NOT NULL,
+    DONE INTEGER NOT NULL,
+    TOTAL INTEGER NOT NULL,
+    SEEN TIMESTAMP NOT NULL
+);
+
+CREATE INDEX BATCH_JOB_EXECUTION_END ON BATCH_JOB_EXECUTION (END_TIME);
+CREATE INDEX BATCH_JOB_EXECUTION_STATUS ON BATCH_JOB_EXECUTION (STATUS, JOB_EXECUTION_ID);
+
+-- DETAILS holds the time of each component of the step and how busy its threads were, as JSON.
+ALTER TABLE BATCH_STEP_PROFILE ADD COLUMN DETAILS TEXT;
+
+-- The last advice that a step of a job was given: the SETTING of the LEVER would bring its time from ELAPSED_NANOS to about
+-- PREDICTED_NANOS, for ITEMS items read. It is held against the next execution that has the setting.
+CREATE TABLE BATCH_STEP_ADVICE (
+    JOB_NAME VARCHAR(100) NOT NULL,
+    STEP_NAME VARCHAR(100) NOT NULL,
+    STEP_EXECUTION_ID INTEGER NOT NULL,
+    LEVER VARCHAR(20) NOT NULL,
+    COMPONENT TEXT,
+    SETTING INTEGER NOT NULL,
+    ITEMS INTEGER NOT NULL,
+    ELAPSED_NANOS INTEGER NOT NULL,
+    PREDICTED_NANOS INTEGER NOT NULL,
+    PRIMARY KEY (JOB_NAME, STEP_NAME)
+);

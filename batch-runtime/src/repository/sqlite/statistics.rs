@@ -1,0 +1,105 @@
+//! Adds up all executions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Row;
+
+use super::connections::Shared;
+use super::error::Trouble;
+use super::rows;
+use crate::definition::Durability;
+use crate::repository::{JobStatistics, Profile, Statistics, Times};
+
+/// Milliseconds since 1970 of a time column: a text, or what the JDBC driver writes.
+fn millis(column: &str) -> String {
+    format!(
+        "CASE typeof({column}) WHEN 'integer' THEN {column} ELSE CAST(ROUND(unixepoch({column}, 'subsec') * 1000) AS INTEGER) END"
+    )
+}
+
+/// The columns that [`times`] reads, of the ended rows of a table or alias.
+fn time_columns(table: &str) -> String {
+    let end = millis(&format!("{table}.END_TIME"));
+    let start = millis(&format!("COALESCE({table}.START_TIME, {table}.CREATE_TIME)"));
+    let took = format!("MAX(0, {end} - {start})");
+    format!("COUNT(*), SUM({took}), MAX({took})")
+}
+
+fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<Times> {
+    Ok(Times {
+        count: rows::count(row, first)?,
+        sum: Duration::from_millis(rows::count(row, first + 1)?),
+        longest: Duration::from_millis(rows::count(row, first + 2)?),
+    })
+}
+
+pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, Trouble> {
+    let connection = shared.lend(Durability::Machine)?;
+    // One snapshot for all that is added up.
+    let transaction = connection.unchecked_transaction()?;
+    let text =
+        |row: &Row<'_>, column| Ok::<_, Trouble>(row.get::<_, Option<String>>(column)?.unwrap_or_default());
+    let launches = "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION";
+    let launches = transaction.query_row(launches, [], |row| rows::count(row, 0))?;
+    let mut all = Statistics { launches, ..Statistics::default() };
+
+    let (columns, end) = (time_columns("e"), millis("e.END_TIME"));
+    let mut jobs = transaction.prepare_cached(&format!(
+        "SELECT i.JOB_NAME, e.EXIT_CODE, MAX(CASE e.STATUS WHEN 'COMPLETED' THEN {end} END), {columns}
+         FROM BATCH_JOB_EXECUTION e JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
+         WHERE e.END_TIME IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+    ))?;
+    let mut rows = jobs.query([])?;
+    while let Some(row) = rows.next()? {
+        let last: Option<i64> = row.get(2)?;
+        all.jobs.push(JobStatistics {
+            job: text(row, 0)?,
+            exit_code: text(row, 1)?,
+            times: times(row, 3)?,
+            last_completed: last.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
+        });
+    }
+
+    let columns = time_columns("s");
+    let mut steps = transaction.prepare_cached(&format!(
+        "SELECT i.JOB_NAME, s.STEP_NAME, s.EXIT_CODE, {columns}
+         FROM BATCH_STEP_EXECUTION s
+         JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID
+         JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
+         WHERE s.END_TIME IS NOT NULL AND instr(s.STEP_NAME, ':partition') = 0
+         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ))?;
+    let mut rows = steps.query([])?;
+    while let Some(row) = rows.next()? {
+        all.add_step(text(row, 0)?, &text(row, 1)?, text(row, 2)?, times(row, 3)?);
+    }
+
+    // The row of a step with partitions repeats what those of its partitions say.
+    let counters = rows::sums("s.");
+    let mut work = transaction.prepare_cached(&format!(
+        "SELECT i.JOB_NAME, s.STEP_NAME, SUM(p.READ_NANOS), SUM(p.PROCESS_NANOS), SUM(p.WRITE_NANOS), SUM(p.COMMIT_NANOS), {counters}
+         FROM BATCH_STEP_EXECUTION s
+         JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID
+         JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
+         LEFT JOIN BATCH_STEP_PROFILE p ON p.STEP_EXECUTION_ID = s.STEP_EXECUTION_ID
+         WHERE NOT EXISTS (SELECT 1 FROM BATCH_PARTITION b WHERE b.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID AND b.STEP_NAME = s.STEP_NAME)
+         GROUP BY 1, 2 ORDER BY 1, 2"
+    ))?;
+    let mut rows = work.query([])?;
+    while let Some(row) = rows.next()? {
+        let profile = match row.get::<_, Option<i64>>(2)? {
+            None => None,
+            Some(_) => Some(Profile {
+                read: rows::count(row, 2)?,
+                process: rows::count(row, 3)?,
+                write: rows::count(row, 4)?,
+                commit: rows::count(row, 5)?,
+                ..Profile::default()
+            }),
+        };
+        all.add_work(text(row, 0)?, &text(row, 1)?, rows::counters(row, 6)?, profile);
+    }
+    Ok(all)
+}

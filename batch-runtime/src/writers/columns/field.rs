@@ -1,0 +1,264 @@
+//! Writes one value of an item as a field of a record, quoted where necessary.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{self, Serialize, Serializer};
+
+use super::number;
+use crate::writers::file::Refusal;
+use crate::writers::serialize::single_value;
+
+/// The format of fields and records.
+#[derive(Debug, Clone)]
+pub(in crate::writers) struct Format {
+    pub(in crate::writers) delimiter: u8,
+    pub(in crate::writers) quote: u8,
+    pub(in crate::writers) null: String,
+    pub(in crate::writers) line_end: &'static str,
+    /// The byte that, within quotes, precedes a byte taken literally.
+    pub(in crate::writers) escape: Option<u8>,
+    /// The byte that begins a comment line.
+    pub(in crate::writers) comment: Option<u8>,
+    /// True if nothing is quoted.
+    is_bare: bool,
+    /// The bytes that force quotes.
+    special: [bool; 256],
+    /// The bytes that may force quotes at the start or end of a field.
+    edge: [bool; 256],
+}
+
+/// The kind of value that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::writers) enum Wrote {
+    /// The marker for `None`.
+    None,
+    /// A value that could have been `None`.
+    Some,
+    /// Any other value.
+    Value,
+}
+
+impl Format {
+    pub(in crate::writers) fn new() -> Self {
+        let mut format = Self {
+            delimiter: b',',
+            quote: b'"',
+            null: String::new(),
+            line_end: "\n",
+            escape: None,
+            comment: None,
+            is_bare: false,
+            special: [false; 256],
+            edge: [false; 256],
+        };
+        format.mark();
+        format
+    }
+
+    /// Returns a format that quotes nothing.
+    pub(in crate::writers) fn bare() -> Self {
+        Self { is_bare: true, special: [false; 256], edge: [false; 256], ..Self::new() }
+    }
+
+    /// Returns a format that quotes nothing, and has `delimiter` between fields. An empty text that is not
+    /// `None` is two bytes `not_none`.
+    #[cfg(feature = "fixed")]
+    pub(in crate::writers) fn between(delimiter: u8, not_none: u8) -> Self {
+        Self { delimiter, quote: not_none, line_end: "", ..Self::bare() }
+    }
+
+    /// Must be called after a byte with a special meaning has changed.
+    pub(in crate::writers) fn mark(&mut self) {
+        self.special = [false; 256];
+        for byte in [self.delimiter, self.quote, b'\n', b'\r'] {
+            self.special[usize::from(byte)] = true;
+        }
+        for byte in u8::MIN..=u8::MAX {
+            // For non-ASCII characters, one byte is not enough to decide.
+            self.edge[usize::from(byte)] = byte <= b' ' || !byte.is_ascii() || Some(byte) == self.comment;
+        }
+    }
+
+    /// Appends a text.
+    #[inline]
+    pub(in crate::writers) fn text(&self, text: &str, out: &mut Vec<u8>) {
+        let bytes = text.as_bytes();
+        let on_edge = |byte: Option<&u8>| byte.is_some_and(|byte| self.edge[usize::from(*byte)]);
+        if bytes.iter().any(|byte| self.special[usize::from(*byte)])
+            || (on_edge(bytes.first()) || on_edge(bytes.last())) && self.is_lost_on_an_edge(text)
+            || matches!(bytes.len(), 4 | 5) && !self.is_bare && is_separator_line(bytes)
+        {
+            self.quoted(bytes, out);
+        } else {
+            out.extend_from_slice(bytes);
+        }
+    }
+
+    /// True if a reader could drop the start or end of the text: white space, a byte order mark, the start of
+    /// a comment.
+    #[cold]
+    fn is_lost_on_an_edge(&self, text: &str) -> bool {
+        text.trim().len() != text.len()
+            || text.starts_with('\u{FEFF}')
+            || self.comment.is_some() && text.as_bytes().first().copied() == self.comment
+    }
+
+    /// Quotes the field written from `begin` on if it could be mistaken for `None`.
+    #[inline]
+    pub(in crate::writers) fn told_from_none(&self, wrote: Wrote, begin: usize, out: &mut Vec<u8>) {
+        let is_marker = match wrote {
+            Wrote::None => false,
+            Wrote::Some => out.len() == begin || out[begin..] == *self.null.as_bytes(),
+            Wrote::Value => out.len() > begin && out[begin..] == *self.null.as_bytes(),
+        };
+        if is_marker {
+            out.insert(begin, self.quote);
+            out.push(self.quote);
+        }
+    }
+
+    #[cold]
+    fn quoted(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        out.push(self.quote);
+        for byte in bytes {
+            if *byte == self.quote || Some(*byte) == self.escape {
+                out.push(*byte);
+            }
+            out.push(*byte);
+        }
+        out.push(self.quote);
+    }
+}
+
+/// True if a spreadsheet could take the text, as the first line of a file, for a declaration of the
+/// delimiter.
+fn is_separator_line(text: &[u8]) -> bool {
+    text[..4].eq_ignore_ascii_case(b"sep=")
+}
+
+/// Why an item cannot be a record. It is one pointer wide because it travels with every value.
+#[derive(Debug)]
+pub(in crate::writers) struct ItemError(Box<Refusal>);
+
+impl From<ItemError> for Refusal {
+    fn from(error: ItemError) -> Self {
+        *error.0
+    }
+}
+
+impl ItemError {
+    #[cold]
+    pub(in crate::writers) fn new(problem: impl Into<String>) -> Self {
+        Self(Box::new(Refusal { field: None, problem: problem.into() }))
+    }
+
+    #[cold]
+    pub(in crate::writers) fn in_field(mut self, name: &str) -> Self {
+        self.0.field.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    #[cold]
+    fn nested(what: &str) -> Self {
+        Self::new(format!(
+            "a field of a record is one value, not {what}; flatten it with `#[serde(flatten)]`, or write it as text with `#[serde(serialize_with = \"..\")]`"
+        ))
+    }
+}
+
+impl Display for ItemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.problem)
+    }
+}
+
+impl std::error::Error for ItemError {}
+
+impl ser::Error for ItemError {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+}
+
+/// Appends one value.
+pub(in crate::writers) struct Field<'a> {
+    pub(in crate::writers) format: &'a Format,
+    pub(in crate::writers) out: &'a mut Vec<u8>,
+}
+
+macro_rules! integers {
+    ($($method:ident $type:ty;)*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<Wrote, ItemError> {
+            // The delimiter can be neither a digit nor a sign.
+            self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+            Ok(Wrote::Value)
+        }
+    )*};
+}
+
+impl Serializer for Field<'_> {
+    single_value!(
+        Wrote,
+        ItemError,
+        ItemError::nested,
+        "an enum variant with a value",
+        "an enum variant with values"
+    );
+
+    integers! {
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_i128 i128;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_u128 u128;
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<Wrote, ItemError> {
+        self.out.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
+        Ok(Wrote::Value)
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<Wrote, ItemError> {
+        number::append_f64(value, self.out);
+        Ok(Wrote::Value)
+    }
+
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result<Wrote, ItemError> {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        Ok(Wrote::Value)
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<Wrote, ItemError> {
+        self.format.text(value, self.out);
+        Ok(Wrote::Value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<Wrote, ItemError> {
+        let text = std::str::from_utf8(value).map_err(|_| ItemError::new("bytes that are not UTF-8"))?;
+        self.serialize_str(text)
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<Wrote, ItemError> {
+        self.out.extend_from_slice(self.format.null.as_bytes());
+        Ok(Wrote::None)
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Wrote, ItemError> {
+        match value.serialize(self)? {
+            Wrote::None => Err(ItemError::new("a `Some` without a value would be read back as `None`")),
+            _ => Ok(Wrote::Some),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Writes the fields of an item as the texts of columns.
+
+mod field;
+mod number;
+mod record;
+
+pub(super) use field::Format;
+#[cfg(feature = "fixed")]
+pub(super) use field::ItemError;
+pub(super) use record::{Columns, append, columns};

@@ -1,0 +1,248 @@
+//! [`FixedWriter`] writes items of a serde type to a file whose columns have fixed places in each line.
+
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use super::columns::{self, Columns, Format, ItemError};
+use super::file::{
+    Footer, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
+    totals_in_footer,
+};
+use super::{FilePosition, WriteError};
+use crate::readers::FixedColumn;
+use crate::{ChunkTransaction, Durability, Serializes, Writer};
+
+/// Writes items to a file whose columns have fixed places in each line.
+///
+/// The fields of the item are matched to the columns by name; a tuple's, by position. Places count
+/// characters, from 0; spaces fill what no value takes. `None` is an empty column. A value that is longer
+/// than its column is refused, and never cut; so is every value that
+/// [`FixedReader`](crate::readers::FixedReader) would read back as another one: a text with spaces at its
+/// edges or a line ending in it, the empty text of a `Some`, an item without any value, which would be a
+/// blank line.
+///
+/// The file is called `NAME.MARK.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter),
+/// and all that is said there of crashes, links, existing files and `.gz` and `.zst` applies.
+///
+/// ```
+/// use batch_runtime::{ChunkTransaction, Durability, Writer, readers::FixedColumn, writers::FixedWriter};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct Room { id: u32, name: String, balance: Option<f64> }
+///
+/// let path = std::env::temp_dir().join("doc-fixed-writer.txt");
+/// # let _ = std::fs::remove_file(&path);
+/// let columns = [
+///     FixedColumn::new("id", 0..6).zeros(),
+///     FixedColumn::new("name", 6..19),
+///     FixedColumn::new("balance", 19..27).right(),
+/// ];
+/// let mut rooms = FixedWriter::create(&path, columns).footer(|records| format!("T{records:05}"));
+///
+/// // A step does this:
+/// rooms.open(None)?;
+/// let chunk = [Room { id: 7, name: "Kitchen".into(), balance: Some(-12.5) }];
+/// rooms.write(&chunk, &ChunkTransaction::none())?;
+/// rooms.prepare(Durability::Machine)?;
+/// rooms.seal(Durability::Machine)?;
+/// rooms.finish(Durability::Machine)?;
+///
+/// assert_eq!(std::fs::read_to_string(&path)?, "000007Kitchen         -12.5\nT00001\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct FixedWriter<T> {
+    file: TransactionalFile,
+    columns: Vec<FixedColumn>,
+    line_end: &'static str,
+    header: Option<String>,
+    footer: Option<Box<Footer>>,
+    /// Known from the first item on.
+    layout: Option<Layout>,
+    item: PhantomData<fn(&T)>,
+}
+
+/// How the fields of an item become a line.
+#[derive(Debug)]
+struct Layout {
+    /// The columns from left to right, each with the number of its field.
+    columns: Vec<(FixedColumn, usize)>,
+    fields: Columns,
+    format: Format,
+    /// The fields of an item, a line each, and where each ends.
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// Stands between the fields of an item, none of which may contain it.
+const SEPARATOR: u8 = b'\n';
+
+/// Encloses an empty text that is not `None`.
+const NOT_NONE: u8 = 0;
+
+impl<T> FixedWriter<T> {
+    /// Creates a file with these columns, each a name and the range of its characters. Nothing is touched
+    /// before the step begins.
+    pub fn create(
+        path: impl Into<PathBuf>,
+        columns: impl IntoIterator<Item = impl Into<FixedColumn>>,
+    ) -> Self {
+        Self {
+            file: TransactionalFile::new(path.into()),
+            columns: columns.into_iter().map(Into::into).collect(),
+            line_end: "\n",
+            header: None,
+            footer: None,
+            layout: None,
+            item: PhantomData,
+        }
+    }
+
+    /// Ends lines with CRLF instead of LF.
+    pub fn crlf(mut self) -> Self {
+        self.line_end = "\r\n";
+        self
+    }
+
+    /// Adds this line before the first item, verbatim.
+    pub fn header(mut self, line: impl Into<String>) -> Self {
+        self.header = Some(line.into());
+        self
+    }
+
+    /// Adds the text that `footer` makes of the number of items, verbatim, after the last item.
+    pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
+        self.footer = Some(Box::new(footer));
+        self
+    }
+
+    fn options(&self, problem: String) -> WriteError {
+        WriteError::Options { path: self.file.path().to_path_buf(), problem }
+    }
+
+    fn learn(&mut self, item: &T) -> Result<(), WriteError>
+    where
+        T: Serializes,
+    {
+        if self.layout.is_some() {
+            return Ok(());
+        }
+        let format = Format::between(SEPARATOR, NOT_NONE);
+        let fields = columns::columns(item, &format).map_err(|error| self.file.refused(1, error))?;
+        let by_name = !fields.names.is_empty();
+        let lacking =
+            fields.names.iter().find(|name| !self.columns.iter().any(|column| *column.name == ***name));
+        if let Some(field) = lacking {
+            return Err(self.options(format!("the item has a field `{field}`, but there is no such column")));
+        }
+        if !by_name && fields.count != self.columns.len() {
+            let (found, count) = (fields.count, self.columns.len());
+            return Err(self.options(format!("there are {count} columns, but an item has {found} fields")));
+        }
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (at, column) in self.columns.iter().enumerate() {
+            let field =
+                if by_name { fields.names.iter().position(|name| **name == *column.name) } else { Some(at) };
+            let Some(field) = field else {
+                return Err(self.options(format!("the item has no field `{}`", column.name)));
+            };
+            columns.push((column.clone(), field));
+        }
+        columns.sort_by_key(|(column, _)| column.range.start);
+        self.layout = Some(Layout { columns, fields, format, texts: Vec::new(), ends: Vec::new() });
+        Ok(())
+    }
+}
+
+impl Layout {
+    /// Appends an item as a line.
+    fn append<T: Serializes>(
+        &mut self,
+        item: &T,
+        line_end: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ItemError> {
+        self.texts.clear();
+        columns::append(item, &self.format, &self.fields, &mut self.texts)?;
+        let texts = std::str::from_utf8(&self.texts)
+            .map_err(|_| ItemError::new("it has a value that is not text"))?;
+        self.ends.clear();
+        self.ends.extend(memchr::memchr_iter(SEPARATOR, texts.as_bytes()).chain([texts.len()]));
+        if self.ends.len() != self.fields.count {
+            return Err(ItemError::new("a value has a line ending in it"));
+        }
+        let begin = out.len();
+        let mut at = 0;
+        for (column, field) in &self.columns {
+            out.extend(std::iter::repeat_n(b' ', column.range.start - at));
+            let from = field.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
+            value::append(column, &texts[from..self.ends[*field]], out)
+                .map_err(|error| error.in_field(&column.name))?;
+            at = column.range.end;
+        }
+        if out[begin..].iter().all(u8::is_ascii_whitespace) {
+            return Err(ItemError::new("it has no value, so it would be a blank line"));
+        }
+        out.extend_from_slice(line_end.as_bytes());
+        Ok(())
+    }
+}
+
+impl<T: Serializes> Writer for FixedWriter<T> {
+    type Item = T;
+
+    forward_to_file!(self => self.file);
+
+    fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
+        if let Some(problem) = FixedColumn::problem(&self.columns) {
+            return Err(self.options(problem));
+        }
+        if let Some(packed) = self.columns.iter().find(|column| column.is_packed()) {
+            let problem =
+                format!("column `{}` is packed, and its bytes may look like a line ending", packed.name);
+            return Err(self.options(problem));
+        }
+        self.file.open(from)
+    }
+
+    fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
+        let Some(first) = items.first() else { return Ok(()) };
+        self.learn(first)?;
+        self.file.head(self.header.as_deref(), self.line_end)?;
+        let Some(layout) = &mut self.layout else { return Ok(()) };
+        let line_end = self.line_end;
+        self.file.add_records(items, |item, out| layout.append(item, line_end, out))
+    }
+
+    fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
+        if self.file.is_sealed() {
+            return Ok(());
+        }
+        self.file.head(self.header.as_deref(), self.line_end)?;
+        self.file.end(self.footer.as_deref(), self.line_end)?;
+        self.file.seal(durability)
+    }
+}
+
+forward_to_partitions!(FixedWriter);
+
+one_file!(FixedWriter);
+file_options!(FixedWriter);
+totals_in_footer!(FixedWriter);
+
+impl<T> fmt::Debug for FixedWriter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FixedWriter")
+            .field("file", &self.file)
+            .field("columns", &self.columns)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! Many partitions over three workers, while workers and managers are killed at random.
+//!
+//! `CRASH=all` plays fifty rounds instead of two, and prints what was lost and doubled.
+
+use std::thread;
+use std::time::Duration;
+
+use super::world::{World, numbers, signal};
+
+/// The partitions, and the numbers in each.
+const PARTS: i64 = 200;
+const SIZE: i64 = 5;
+
+/// Numbers that are the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn of(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// What was killed in a round.
+#[derive(Debug, Default)]
+struct Killed {
+    workers: u32,
+    managers: u32,
+}
+
+/// Runs the job while a worker is killed now and then, and rarely its manager, until one run completes it.
+fn round(world: &World, seed: u64) -> Killed {
+    let line = format!("load --parts {PARTS} --size {SIZE} --micros 500 --workers local:3");
+    let mut random = Random::of(seed);
+    let mut killed = Killed::default();
+    // Partitions that lose three workers in a row fail their run, and the next one goes on with them.
+    for _ in 0..20 {
+        let mut manager = world.start(&line);
+        while manager.is_running() {
+            thread::sleep(Duration::from_millis(30 + random.below(250)));
+            if random.below(12) == 0 {
+                manager.signal("-KILL");
+                killed.managers += 1;
+                break;
+            }
+            let children = manager.children();
+            if let Some(victim) = children.get(usize::try_from(random.below(3)).unwrap()) {
+                signal(*victim, "-KILL");
+                killed.workers += 1;
+            }
+        }
+        let run = manager.wait();
+        if run.code == 0 || run.err.contains("is already COMPLETED") {
+            return killed;
+        }
+    }
+    panic!("seed {seed}: it does not complete");
+}
+
+#[test]
+fn of_two_hundred_partitions_nothing_is_lost_or_doubled_whoever_is_killed() {
+    let all = std::env::var("CRASH").is_ok_and(|crash| crash == "all");
+    let rounds = if all { 50 } else { 2 };
+    let mut killed = Killed::default();
+    for seed in 1..=rounds {
+        let world = World::new();
+        let of_round = round(&world, seed);
+        killed.workers += of_round.workers;
+        killed.managers += of_round.managers;
+        let items = world.items();
+        let expected = numbers(PARTS * SIZE);
+        let lost = expected.iter().filter(|number| items.binary_search(number).is_err()).count();
+        let doubled = items.len() + lost - expected.len();
+        assert_eq!((lost, doubled), (0, 0), "lost, doubled with seed {seed}");
+        let completed =
+            "SELECT COUNT(*) FROM BATCH_PARTITION JOIN BATCH_STEP_EXECUTION USING (STEP_EXECUTION_ID)
+            WHERE STATUS = 'COMPLETED'";
+        assert_eq!(world.column(completed), [PARTS.to_string()], "seed {seed}");
+    }
+    println!(
+        "{rounds} rounds, {} workers and {} managers killed: lost 0, doubled 0",
+        killed.workers, killed.managers
+    );
+    assert!(killed.workers > 0);
+}
