@@ -12,7 +12,7 @@ use super::log::LogArguments;
 use super::parameter;
 use super::refusal::Refusal;
 use super::times::Typed;
-use super::workers::Workers;
+use super::workers_option::Workers;
 use crate::definition::{Durability, ExecutionId, JobInfo};
 use crate::graph::GraphFormat;
 use crate::operator::{RestartFrom, job_named};

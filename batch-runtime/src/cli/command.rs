@@ -111,7 +111,7 @@ fn of_workers() -> [Arg; 7] {
         arg("workers-wait", 9)
             .value_name("TIME")
             .requires("workers")
-            .value_parser(super::workers::duration)
+            .value_parser(super::times::duration)
             .help("Fails a step if no worker has run any of its partitions for this time, such as 60s [default: never]"),
         broker(10).requires("workers"),
         arg("replies", 11)
@@ -172,7 +172,7 @@ fn worker() -> Command {
             Arg::new("idle-exit")
                 .long("idle-exit")
                 .value_name("TIME")
-                .value_parser(super::workers::duration)
+                .value_parser(super::times::duration)
                 .help_heading(OPTIONS)
                 .display_order(2)
                 .help("Ends after it has had nothing to do for this time, such as 90s, 5m or 1h [default: never]"),

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::arguments::{Globals, Listed};
 use super::console::Console;
-use super::look::moment;
 use super::refusal::Refusal;
+use super::times::moment;
 use super::{json, print_json};
 use crate::definition::ExecutionId;
 use crate::observe::table::{Align, Table};
@@ -14,14 +14,14 @@ use crate::operator::JobOperator;
 use crate::repository::{ExecutionFilter, JobExecution, OwnerState, RunningStep, StoredParameter};
 
 /// The executions of a page.
-pub(super) struct Found {
-    pub(super) executions: Vec<JobExecution>,
+struct Found {
+    executions: Vec<JobExecution>,
     /// The state of each one's owner; `None` if it is not running.
-    pub(super) owners: Vec<Option<OwnerState>>,
+    owners: Vec<Option<OwnerState>>,
     /// The running steps of all of them.
-    pub(super) running: Vec<RunningStep>,
+    running: Vec<RunningStep>,
     /// Whether older ones are on the next page.
-    pub(super) more: bool,
+    more: bool,
 }
 
 impl Found {
@@ -39,6 +39,13 @@ impl Found {
             executions.iter().filter(is_running).map(|execution| execution.id).collect();
         let running = if ids.is_empty() { Vec::new() } else { operator.running_steps(&ids)? };
         Ok(Self { executions, owners, running, more })
+    }
+
+    fn json(&self) -> json::Executions<'_> {
+        let recorded = self.executions.iter().zip(&self.owners);
+        let recorded =
+            recorded.map(|(execution, owner)| json::Recorded::of(execution, *owner, &self.running));
+        json::Executions { executions: recorded.collect(), more: self.more }
     }
 
     fn table(&self, now: Timestamp) -> Table {
@@ -126,7 +133,7 @@ pub(super) fn list(
     let now = operator.now()?;
     let found = Found::of(operator, listed, now)?;
     if globals.json {
-        print_json(&json::Executions::from(&found), console);
+        print_json(&found.json(), console);
         return Ok(());
     }
     let Some(last) = found.executions.last() else {

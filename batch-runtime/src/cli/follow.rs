@@ -123,7 +123,7 @@ impl Shown {
                 }
                 say_what_ended(running, details, console);
                 for step in steps() {
-                    let line = line(step);
+                    let line = StepProgress::line_of(step);
                     if running.get(&step.id) != Some(&line) {
                         console.out.line(&line);
                         running.insert(step.id, line);
@@ -178,13 +178,4 @@ fn is_partition(step: &RunningStep, running: &[RunningStep]) -> bool {
         step.name.strip_prefix(&other.name).is_some_and(|rest| rest.starts_with(":partition"))
     };
     running.iter().any(|other| other.partitions.is_some() && is_of(other))
-}
-
-/// The line of a running step.
-pub(super) fn line(step: &RunningStep) -> String {
-    let line = StepProgress::from(step).line(&step.name);
-    match step.partitions {
-        Some(of) => format!("{line}, {} of {} partitions complete", of.complete, of.total),
-        None => line,
-    }
 }

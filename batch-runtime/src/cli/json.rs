@@ -18,7 +18,8 @@ use crate::definition::{
 use crate::observe::{JobReport, StepFailure};
 use crate::repository::work_queue::{WorkerId, WorkerRow};
 use crate::repository::{
-    Advice, BatchStatus, ComponentTime, Counters, Followed, JobExecution, Owner, Profile, StepUsage,
+    Advice, BatchStatus, ComponentTime, Counters, Followed, JobExecution, Owner, OwnerState, Profile,
+    StepUsage,
 };
 
 pub(super) use executions::{Details, Executions, Recorded};
@@ -344,7 +345,7 @@ impl<'a> Workers<'a> {
             worker: worker.id,
             host: &worker.owner.host,
             pid: worker.owner.pid,
-            status: super::workers::status(worker),
+            status: worker_status(worker),
             slots: worker.slots,
             started: worker.started,
             holds: &worker.holds,
@@ -360,4 +361,15 @@ impl<'a> Workers<'a> {
 pub(super) struct Drained {
     pub(super) worker: WorkerId,
     pub(super) asked: &'static str,
+}
+
+/// The status of a worker in a word.
+pub(super) fn worker_status(worker: &WorkerRow) -> &'static str {
+    match (worker.state, worker.drains, worker.holds.is_empty()) {
+        (OwnerState::Dead, ..) => "dead",
+        (OwnerState::Unknown, ..) => "unknown",
+        (_, true, _) => "drains",
+        (_, false, true) => "idle",
+        (_, false, false) => "busy",
+    }
 }

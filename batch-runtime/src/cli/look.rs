@@ -1,14 +1,13 @@
 //! Commands that only look: prints jobs and executions as tables, or as JSON.
 
-use jiff::Timestamp;
-
 use super::arguments::Globals;
 use super::console::Console;
 use super::refusal::Refusal;
-use super::{follow, json, parameter, print_json};
+use super::times::moment;
+use super::{json, parameter, print_json};
 use crate::definition::{ExecutionId, JobInfo};
 use crate::observe::table::{Align, Table};
-use crate::observe::{Summary, words};
+use crate::observe::{StepProgress, Summary, words};
 use crate::operator::{ExecutionDetails, JobOperator};
 use crate::repository::{Counters, JobExecution, OwnerState};
 
@@ -52,7 +51,7 @@ pub(super) fn print(details: &ExecutionDetails, console: &Console) {
     let execution = details.execution.id;
     let summary = Summary::from(details);
     console.out.put(format_args!("{}\n{}", summary.headline(), facts(details)));
-    let running = details.running.iter().map(follow::line).collect::<Vec<_>>().join("\n");
+    let running = details.running.iter().map(StepProgress::line_of).collect::<Vec<_>>().join("\n");
     for part in [summary.tables(), running, summary.causes().join("\n")] {
         if !part.is_empty() {
             console.out.put(format_args!("\n{}\n", part.trim_end()));
@@ -86,17 +85,6 @@ pub(super) fn recovered(executions: &[JobExecution]) -> String {
         )
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// `2024-01-31 08:30:05`, in UTC.
-pub(super) fn moment(timestamp: Timestamp) -> String {
-    let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
-    format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
-}
-
-/// The time from then to now.
-pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
-    words::time(words::between(then, now))
 }
 
 /// The lines between the headline and the tables.

@@ -57,6 +57,7 @@ mod skipped;
 mod tests;
 mod times;
 mod workers;
+mod workers_option;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -1,10 +1,12 @@
-//! Times that people type: a moment, or how long ago it was.
+//! Times as people type and read them: a moment, how long ago it was, a duration.
 
 use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::observe::words;
 
 /// A time as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +38,42 @@ pub(super) fn time(text: &str) -> Result<Typed, String> {
     });
     let ago = || match text.strip_suffix('d').map(str::parse::<u64>) {
         Some(days) => days.ok()?.checked_mul(86_400).map(Duration::from_secs),
-        None => super::workers::duration(text).ok(),
+        None => duration(text).ok(),
     };
     at.map(Typed::At).or_else(|| ago().map(Typed::Ago)).ok_or_else(|| {
         "expected a time in UTC such as 2026-11-28T18:30, a day such as 2026-11-28, or a duration such as 90m, 2h or 7d, which is so long ago"
             .to_owned()
     })
+}
+
+/// A duration such as `90s`, `5m` or `1h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => 0,
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(seconds))
+        .filter(|_| seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "expected a duration such as 90s, 5m or 1h".to_owned())
+}
+
+/// `2024-01-31 08:30:05`, in UTC.
+pub(super) fn moment(timestamp: Timestamp) -> String {
+    let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
+    format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
+}
+
+/// The time from then to now.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
+    words::time(words::between(then, now))
 }
 
 #[cfg(test)]
@@ -65,6 +97,16 @@ mod tests {
         }
         for text in ["", "yesterday", "2", "2026-13-01"] {
             assert!(at(text).unwrap_err().starts_with("expected a time in UTC such as "), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_has_a_number_and_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        for text in ["", "5", "s", "-1s", "1.5s", "1d", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

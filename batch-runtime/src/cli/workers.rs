@@ -6,62 +6,21 @@ use std::time::Duration;
 
 use super::arguments::{Globals, RunArguments};
 use super::console::Console;
-use super::look::{moment, since};
 use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
+use super::times::{moment, since};
+use super::workers_option::Workers;
 use super::{broker, done, json, parameter, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
 use crate::engine::{PartitionHandler, has_partitions};
 use crate::observe::table::{Align, Table};
 use crate::operator::JobOperator;
-use crate::repository::work_queue::{WorkQueue, WorkerId, WorkerRow};
-use crate::repository::{OwnerState, Repository};
-use crate::workers::{CommandTemplate, LocalProcesses, Manager, Worker, WorkerSettings};
+use crate::repository::Repository;
+use crate::repository::work_queue::{WorkQueue, WorkerId};
+use crate::workers::{LocalProcesses, Manager, Worker, WorkerSettings};
 
 /// How long a worker that a manager has started waits for further partitions.
 const IDLE_EXIT: Duration = Duration::from_secs(10);
-
-/// The workers of a run, as `--workers` names them.
-#[derive(Debug, Clone)]
-pub(super) enum Workers {
-    /// Those that somebody has started.
-    Remote,
-    /// Child processes on this machine, at most so many.
-    Local(u32),
-    /// Started by a command.
-    Command(CommandTemplate),
-}
-
-impl Workers {
-    /// The workers of `--workers` and `--hosts`.
-    pub(super) fn of(text: &str, hosts: Option<&str>) -> Result<Self, Refusal> {
-        let workers = match text.split_once(':') {
-            _ if text == "remote" => Self::Remote,
-            Some(("local", most)) => {
-                let most = most.parse().ok().filter(|most| *most > 0);
-                Self::Local(most.ok_or_else(|| {
-                    Refusal::usage(format!(
-                        "`--workers {text}`: write the number of processes, as in `--workers local:3`"
-                    ))
-                })?)
-            }
-            _ if !text.contains(char::is_whitespace) && !text.contains("{worker}") => {
-                return Err(Refusal::usage(format!(
-                    "`--workers {text}` is neither `remote`, nor `local:N`, nor a command such as `ssh {{host}} /opt/etl/job {{worker}}`"
-                )));
-            }
-            _ => {
-                let template =
-                    CommandTemplate::new(text, hosts).map_err(|error| Refusal::usage(error.to_string()))?;
-                return Ok(Self::Command(template));
-            }
-        };
-        match hosts {
-            Some(_) => Err(Refusal::usage("`--hosts` needs a command with `{host}` in `--workers`")),
-            None => Ok(workers),
-        }
-    }
-}
 
 /// Refuses workers for a job that has nothing for them, and a broker that cannot be one.
 pub(super) fn check(
@@ -242,7 +201,7 @@ pub(super) fn list(globals: &Globals, console: &Console) -> Result<(), Refusal> 
         table.row([
             worker.id.to_string(),
             format!("{} on {}", worker.owner.pid, worker.owner.host),
-            status(worker).to_owned(),
+            json::worker_status(worker).to_owned(),
             worker.slots.to_string(),
             moment(worker.started),
             since(worker.started, now),
@@ -256,17 +215,6 @@ pub(super) fn list(globals: &Globals, console: &Console) -> Result<(), Refusal> 
         }
     }
     Ok(())
-}
-
-/// The status of a worker in a word.
-pub(super) fn status(worker: &WorkerRow) -> &'static str {
-    match (worker.state, worker.drains, worker.holds.is_empty()) {
-        (OwnerState::Dead, ..) => "dead",
-        (OwnerState::Unknown, ..) => "unknown",
-        (_, true, _) => "drains",
-        (_, false, true) => "idle",
-        (_, false, false) => "busy",
-    }
 }
 
 /// `workers drain`
@@ -286,59 +234,4 @@ pub(super) fn drain(worker: WorkerId, globals: &Globals, console: &Console) -> R
 
 fn queue_of(repository: &dyn Repository) -> Result<&dyn WorkQueue, Refusal> {
     repository.work_queue().ok_or_else(|| Refusal::usage("this kind of repository has no workers"))
-}
-
-/// A duration such as `90s`, `5m` or `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => 0,
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(seconds))
-        .filter(|_| seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "expected a duration such as 90s, 5m or 1h".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_has_a_number_and_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
-        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
-        for text in ["", "5", "s", "-1s", "1.5s", "1d", "99999999999999999999h"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn workers_are_remote_local_or_started_by_a_command() {
-        assert!(matches!(Workers::of("remote", None), Ok(Workers::Remote)));
-        assert!(matches!(Workers::of("local:3", None), Ok(Workers::Local(3))));
-        let ssh = Workers::of("ssh {host} job {worker}", Some("a,b*2")).unwrap();
-        assert!(matches!(ssh, Workers::Command(template) if template.hosts().len() == 3));
-        for (text, hosts) in [
-            ("", None),
-            ("local", None),
-            ("local:0", None),
-            ("local:many", None),
-            ("kubernetes", None),
-            ("ssh a job", None),
-            ("ssh {host} {worker}", None),
-            ("local:3", Some("a")),
-            ("sh {worker}", Some("a")),
-        ] {
-            assert_eq!(Workers::of(text, hosts).unwrap_err().code, 2, "{text}");
-        }
-    }
 }

@@ -107,6 +107,16 @@ impl StepProgress {
         let percent = self.percent().map(|percent| format!("{percent} %, ")).unwrap_or_default();
         format!("{}: {percent}{}", words::line(name, 60), self.facts())
     }
+
+    /// The line of a running step, with the partitions that are complete.
+    #[cfg(feature = "cli")]
+    pub(crate) fn line_of(step: &RunningStep) -> String {
+        let line = Self::from(step).line(&step.name);
+        match step.partitions {
+            Some(of) => format!("{line}, {} of {} partitions complete", of.complete, of.total),
+            None => line,
+        }
+    }
 }
 
 impl From<&RunningStep> for StepProgress {

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Counted, Detailed, Step, Times, durability, elapsed, plain};
-use crate::cli::executions::Found;
 use crate::definition::{ExecutionId, InstanceId, StepExecutionId};
 use crate::observe::StepProgress;
 use crate::operator::ExecutionDetails;
@@ -18,9 +17,9 @@ use crate::repository::{
 /// `executions`: `{"executions": [..], "more": false}`
 #[derive(Serialize)]
 pub(in crate::cli) struct Executions<'a> {
-    executions: Vec<Recorded<'a>>,
+    pub(in crate::cli) executions: Vec<Recorded<'a>>,
     /// True if older executions exceed the limit.
-    more: bool,
+    pub(in crate::cli) more: bool,
 }
 
 #[derive(Serialize)]
@@ -123,14 +122,6 @@ impl<'a> Recorded<'a> {
                 .map(Running::from)
                 .collect(),
         }
-    }
-}
-
-impl<'a> From<&'a Found> for Executions<'a> {
-    fn from(found: &'a Found) -> Self {
-        let recorded = found.executions.iter().zip(&found.owners);
-        let recorded = recorded.map(|(execution, owner)| Recorded::of(execution, *owner, &found.running));
-        Self { executions: recorded.collect(), more: found.more }
     }
 }
 
