@@ -11,7 +11,7 @@ use crate::definition::{
 use crate::engine::chunk::checkpoint::Checkpoint;
 use crate::engine::faults::retry::Retrying;
 #[cfg(feature = "remote-chunks")]
-use crate::engine::threads::remote::RemoteRun;
+use crate::engine::threads::remote::run::RemoteRun;
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{

@@ -19,7 +19,7 @@ use crate::engine::partitions::handler::secrets;
 use crate::engine::partitions::partitioned_run::PartitionedRun;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 #[cfg(feature = "remote-chunks")]
-use crate::engine::threads::remote::RemoteRun;
+use crate::engine::threads::remote::run::RemoteRun;
 use crate::graph::Activity;
 use crate::observe::advice::{self, Settings};
 use crate::observe::{StepLive, spans};

@@ -9,7 +9,7 @@ use crate::engine::faults::retry::Retrying;
 use crate::engine::profile::{Detail, Lanes};
 use crate::engine::step::{StepRun, blame};
 #[cfg(feature = "remote-chunks")]
-use crate::engine::threads::remote::RemoteRun;
+use crate::engine::threads::remote::run::RemoteRun;
 
 /// The state that all threads of a step share.
 pub(crate) struct Common<'s> {

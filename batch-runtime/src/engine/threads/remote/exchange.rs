@@ -1,37 +1,20 @@
 //! What the lanes of a step know of its workers, and how they send to them. It knows no item.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::codec;
 use super::messages::{Ask, PROTOCOL, StepHead, StepKey, key_of};
+use super::run::RemoteRun;
 use super::signed::{self, From, Secret, begin};
 use crate::definition::{ExecutionId, Failure};
 use crate::engine::step::StepRun;
-use crate::repository::{Ownership, Repository, encode_context};
+use crate::repository::encode_context;
 use crate::workers::{ChunkRequests, RemoteChunks, Secrets};
 
 /// At most so many replies wait to be read. The rest is dropped, and asked for again.
 const MOST_WAITING: usize = 4_096;
-
-/// What a step needs to have its chunks processed by workers.
-pub(crate) struct RemoteRun<'r> {
-    pub(crate) repository: &'r dyn Repository,
-    pub(crate) ownership: Ownership,
-    pub(crate) job: &'static crate::definition::JobInfo,
-    pub(crate) chunks: &'r RemoteChunks,
-    /// The secret parameters of the job, as texts by their names.
-    pub(crate) secrets: BTreeMap<String, String>,
-    pub(crate) tell: Arc<dyn Fn(&str) + Send + Sync>,
-}
-
-impl fmt::Debug for RemoteRun<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteRun").field("job", &self.job.name).finish_non_exhaustive()
-    }
-}
 
 /// The state that all lanes of a step share with the carrier.
 pub(crate) struct Exchange {

@@ -15,6 +15,7 @@ mod keeper;
 mod lane;
 mod losses;
 mod messages;
+pub(crate) mod run;
 mod serve;
 mod shape;
 mod signed;
@@ -35,7 +36,7 @@ use crate::observe::spans::carried;
 use exchange::Exchange;
 use lane::Lanes;
 
-pub(crate) use exchange::{RemoteRun, is_of_the_manager};
+pub(crate) use exchange::is_of_the_manager;
 pub(crate) use messages::{Answer, Ask, StepHead, StepKey, asked, key_of};
 pub use serve::RemoteStep;
 pub(crate) use serve::{At, Served, Serving, short_reply};
