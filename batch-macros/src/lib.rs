@@ -3,7 +3,7 @@
 //! An annotated function passes through four modules: `syntax` parses tokens into a spanned tree, `model`
 //! gives the tree its meaning, `check` has one file per rule, and `expand` has one file per kind of generated
 //! code. Mistakes that only types reveal are left to rustc, which reports them at the user's own words because
-//! the generated tokens carry those spans.
+//! the generated tokens carry the spans of these words.
 
 mod check;
 mod driver;
@@ -41,7 +41,7 @@ pub fn writer(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("writer", options, item, expand::writer)
 }
 
-/// Marks a function that decides which writer an item goes to.
+/// Marks a function that decides to which writer an item goes: a step has a `match` on its result.
 #[proc_macro_attribute]
 pub fn classifier(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("classifier", options, item, expand::classifier)
@@ -53,7 +53,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("resource", options, item, expand::resource)
 }
 
-/// Marks a function that opens a second database, in whose transaction steps can commit.
+/// Marks a function that opens a database other than the repository's, in whose transaction steps can commit.
 #[proc_macro_attribute]
 pub fn database(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("database", options, item, expand::database)
@@ -69,7 +69,7 @@ pub fn partitioner(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("partitioner", options, item, expand::partitioner)
 }
 
-/// `batch-runtime` exports this attribute, and its page there is the documentation.
+/// `batch-runtime` exports this attribute and documents it.
 #[proc_macro_attribute]
 pub fn aggregator(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("aggregator", options, item, expand::aggregator)
@@ -94,31 +94,31 @@ pub fn retry_policy(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("retry_policy", options, item, expand::retry_policy)
 }
 
-/// `batch-runtime` exports this attribute, and its page there is the documentation.
+/// `batch-runtime` exports this attribute and documents it.
 #[proc_macro_attribute]
 pub fn listener(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("listener", options, item, expand::listener)
 }
 
-/// `batch-runtime` exports this attribute, and its page there is the documentation.
+/// `batch-runtime` exports this attribute and documents it.
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("step", options, item, expand::step)
 }
 
-/// Marks a function that a job calls to choose its next step.
+/// Marks a function that a job calls to choose its next step: the job has a `match` or a `while` on its result.
 #[proc_macro_attribute]
 pub fn decider(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("decider", options, item, expand::decider)
 }
 
-/// Marks a sequence of steps that several jobs share.
+/// Marks a function whose body is a sequence of steps that several jobs can share.
 #[proc_macro_attribute]
 pub fn flow(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("flow", options, item, expand::flow)
 }
 
-/// `batch-runtime` exports this attribute, and its page there is the documentation.
+/// `batch-runtime` exports this attribute and documents it.
 #[proc_macro_attribute]
 pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("job", options, item, expand::job)

@@ -1,4 +1,4 @@
-//! How to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job.
+//! Shows how to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job.
 //!
 //! `cargo test --example testing` runs the tests at the end; `cargo run --example testing -- run` runs the job.
 

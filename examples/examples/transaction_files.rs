@@ -1,5 +1,5 @@
-//! Loads a folder of account transactions, one file a partition, and adds them up by account: with threads of one process,
-//! with three worker processes, or with workers on other machines. The program is the same each time.
+//! Loads a folder of account transactions, one file per partition, and adds them up by account: with threads of one
+//! process, with three worker processes, or with workers on other machines. The program is the same each time.
 //!
 //! `run make_files` creates the files. Then `run transaction_files`, with `--workers local:3` for three child processes, or
 //! with `--workers remote` for those that `worker` started.

@@ -1,4 +1,5 @@
-//! For every room, the members who did most chores in a week, several where they tie: one result, five ways.
+//! Finds, for every room, the members who did the most chores in a week, all of them if they tie: one result, five
+//! ways.
 //!
 //! Each way changes one thing of the way before it. The summary shows the time of each step; `compare` fails the run
 //! where the results of two ways differ.

@@ -162,7 +162,7 @@ fn what_is_committed_is_a_whole_file_at_any_time() {
 #[error("a note was refused")]
 struct Refused;
 
-/// Writes into the compressed file of all notes, and then refuses some.
+/// Refuses a chunk with certain notes, after the other writers have written it to the compressed files.
 #[writer]
 fn strict(notes: &[Note]) -> Result<(), Refused> {
     if notes.iter().any(|note| [2, 7, 8, 19].contains(&note.id)) { Err(Refused) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! A step reads the pages of an HTTP interface: in partitions, on threads, with skips, and through stops and restarts.
+//! A step reads the pages of an HTTP API: in partitions, on threads, with skips, and through stops and restarts.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

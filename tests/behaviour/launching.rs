@@ -1,4 +1,4 @@
-//! Which launches may run, and as which instance.
+//! A launch runs as the instance that its parameters identify, or is refused.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

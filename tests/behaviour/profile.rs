@@ -1,5 +1,5 @@
-//! Where the time of a step went: by component, in every way in which a step can run. Components that sleep make the time of
-//! each known from below.
+//! The profile of a step: its time by component, in every way in which a step can run. Components that sleep give the
+//! time of each a lower bound.
 
 use std::thread::sleep;
 use std::time::Duration;

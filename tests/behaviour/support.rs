@@ -1,4 +1,4 @@
-//! Gives each test its own repository, and ways to run a job in it.
+//! Gives each test its own repository, and functions that run a job in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

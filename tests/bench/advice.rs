@@ -1,5 +1,5 @@
-//! Measures the advice of the summary: on steps of several shapes every setting is tried, to see whether the one that was
-//! advised is the best, and how long the step then takes.
+//! Measures the advice of the summary: on steps of several shapes it tries every setting, to see whether the advised
+//! one is the best, and how long the step then takes.
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! The work that both in-memory loops do.
+//! The processors and the writer that both in-memory loops call.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -17,7 +17,7 @@ pub(crate) fn scramble(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number >> 7)
 }
 
-/// A processor that takes its time.
+/// A processor that takes longer: it scrambles the number `turns` times.
 pub(crate) fn grind(number: u64, turns: u32) -> u64 {
     (0..turns).fold(number, |number, _| scramble(black_box(number)))
 }

@@ -1,4 +1,4 @@
-//! What a run tells about itself: the promises of logs and metrics.
+//! The promises of logs and metrics, by which a run reports on itself.
 
 #![allow(
     clippy::needless_pass_by_value,

@@ -1,4 +1,4 @@
-//! `metrics`: what the executions of all hosts add up to, in the text format of Prometheus.
+//! `metrics`: the totals over the executions of all hosts, in the text format of Prometheus.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

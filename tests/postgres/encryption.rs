@@ -1,4 +1,4 @@
-//! TLS.
+//! Connections with TLS.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A session that loses its server, or is not wanted any more.
+//! A session that loses its server, or is no longer wanted.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

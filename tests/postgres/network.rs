@@ -1,4 +1,4 @@
-//! What lies between: delays, cuts, poolers.
+//! The network between client and server: delays, cuts, poolers.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Jobs whose steps have partitions, for the tests of workers: each item is a number, and a table or a file shows in the end
-//! which were written, and how often.
+//! Jobs whose steps have partitions, for the tests of workers: each item is a number, and in the end a table or a file
+//! shows which numbers were written, and how often.
 
 use std::time::Duration;
 

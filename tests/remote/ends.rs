@@ -1,4 +1,4 @@
-//! How a step with `remote` ends when something is wrong in it or with its workers, and how it goes on afterwards.
+//! The end of a step with `remote` when something is wrong in it or with its workers, and its restart.
 
 use std::collections::HashMap;
 use std::sync::Arc;

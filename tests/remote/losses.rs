@@ -1,4 +1,4 @@
-//! Chunks that workers are lost with.
+//! Chunks that are in a worker when it is lost.
 
 use std::path::PathBuf;
 use std::sync::Arc;

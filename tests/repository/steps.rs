@@ -1,4 +1,4 @@
-//! The begin and end of steps.
+//! The beginning and the end of steps.
 
 use std::time::Duration;
 

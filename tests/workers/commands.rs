@@ -1,4 +1,4 @@
-//! Workers that are started by commands, and what is wrong with them.
+//! Workers that are started by commands, and the messages if that does not work.
 
 use super::world::{World, numbers, until};
 

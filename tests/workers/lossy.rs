@@ -1,4 +1,4 @@
-//! Hints that are lost, doubled, late, in another order, or for nobody: the rows decide.
+//! Hints that are lost, duplicated, late, in another order, or for nobody: only the rows count.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! SIGKILL before each durable call of a worker, of its manager, and of both; afterwards every number is there once.
+//! Kills a worker, its manager, and both before each durable system call; afterwards every number is there once.
 //!
 //! `CRASH=all` tries every call instead of a sample, and prints the number of deaths.
 

@@ -1,4 +1,4 @@
-//! A classifier looks at an item and returns the enum that a `match` is on.
+//! A classifier looks at an item and returns the enum that the step's `match` is on.
 
 use crate::errors::Errors;
 use crate::model::component::Component;

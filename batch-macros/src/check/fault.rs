@@ -3,7 +3,7 @@
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
 
-/// Checks that an exception accompanies the rule it makes an exception to.
+/// Checks that `no_skip` and `no_retry` come with a rule to which they make an exception.
 pub(crate) fn exceptions(options: &StepOptions, errors: &mut Errors) {
     for (exception, rule, remedy) in [
         ("no_skip", "skip", "skip(LoadError, limit = 10)"),

@@ -1,4 +1,4 @@
-//! Which arguments a component may ask for depends on its role.
+//! The role of a component decides which arguments it may ask for.
 
 use crate::errors::Errors;
 use crate::model::argument::{Argument, Asks, Role};

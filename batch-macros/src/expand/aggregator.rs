@@ -1,4 +1,5 @@
-//! `#[aggregator] fn total(parts: Vec<Sum>) -> Sum`, and `#[step(chunk = 100, partitions = 8, aggregator = total)]`
+//! Expands `#[aggregator] fn total(parts: Vec<Sum>) -> Sum`, and `#[step(chunk = 100, partitions = 8, aggregator =
+//! total)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -22,14 +22,14 @@ pub(crate) struct Injected {
     pub(crate) needs: TokenStream,
     /// Statements that get the arguments that last for the whole step; they return errors with `?`.
     pub(crate) fetch: TokenStream,
-    /// Statements that get the argument that is new for each chunk: its transaction.
+    /// Statements that get the one argument that is new for each chunk, the transaction.
     pub(crate) fetch_each: TokenStream,
     /// The arguments as passed.
     pub(crate) pass: Vec<TokenStream>,
     /// The alias of the state's type.
     pub(crate) state: Option<Ident>,
     pub(crate) transactional: bool,
-    /// The alias of the range of the partition that is asked for.
+    /// The alias of the range type of the requested partition.
     pub(crate) partition: Option<Ident>,
 }
 
@@ -135,7 +135,7 @@ fn add(out: &mut Injected, role: Role, asked_by: &str, index: usize, argument: &
     }
 }
 
-/// A value: owned by the generated code, or kept by the step if the function's result may borrow it.
+/// Adds a value. It is owned by the generated code, or kept by the step if the function's result may borrow it.
 fn add_value(
     out: &mut Injected,
     role: Role,
@@ -196,12 +196,12 @@ pub(crate) fn call(
     quote!(#name #open #close #passed)
 }
 
-/// The user's function. In its body, the output of a step that leaves none has an erroneous type: rustc reports the mistake
-/// at the argument, and nothing about the uses in the body.
+/// The user's function. An argument for the output of a step that has none gets an erroneous type in the body: rustc
+/// reports the mistake at the argument, and nothing about its uses in the body.
 pub(crate) fn emitted(function: &ItemFn, arguments: &[Argument]) -> ItemFn {
     let mut function = component::stripped(function);
     let outputs = arguments.iter().filter_map(|argument| match &argument.asks {
-        // The body does not use it, and lints count the line below as a use.
+        // A name that begins with `_` is unused in the body, and lints count the line below as a use.
         Asks::Output { step, .. } if !argument.name.to_string().starts_with('_') => Some((argument, step)),
         _ => None,
     });
@@ -236,7 +236,7 @@ fn is_immutable(function: &ItemFn, name: &Ident) -> bool {
     })
 }
 
-/// The local after `operator`, spanning the tokens of the argument's type, for the same reason.
+/// The local after `operator`, with the spans of the argument's type, for the reason that [`call`] has.
 fn spanning_type(argument: &Argument, operator: &str, local: &Ident) -> TokenStream {
     let tokens = bounded_tokens(argument).unwrap_or_default();
     let (first, last) = match (tokens.first(), tokens.last()) {

@@ -1,4 +1,4 @@
-//! `#[classifier] fn kind(order: &Order) -> Kind`
+//! Expands `#[classifier] fn kind(order: &Order) -> Kind`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[processor(concurrency = 64)] async fn enrich(..)`, and a plain `fn` on several threads
+//! Expands `#[processor(concurrency = 64)] async fn enrich(..)`, and a plain `fn` on several threads.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[database] fn warehouse(warehouse_path: PathBuf) -> Result<Sqlite, E>`
+//! Expands `#[database] fn warehouse(warehouse_path: PathBuf) -> Result<Sqlite, E>`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[decider] fn quality(seen: &Output<count>) -> Quality`
+//! Expands `#[decider] fn quality(seen: &Output<count>) -> Quality`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};

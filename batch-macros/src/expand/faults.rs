@@ -1,4 +1,4 @@
-//! `skip(ParseError, limit = 10), retry(Busy, limit = 3, backoff = fixed("1s"))`
+//! Expands `skip(ParseError, limit = 10), retry(Busy, limit = 3, backoff = fixed("1s"))`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[flow] fn tidy() { clean; archive; }`
+//! Expands `#[flow] fn tidy() { clean; archive; }`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

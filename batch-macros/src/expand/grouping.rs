@@ -1,4 +1,4 @@
-//! `#[chunk_while] fn same_customer(last: &Order, next: &Order) -> bool`
+//! Expands `#[chunk_while] fn same_customer(last: &Order, next: &Order) -> bool`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};

@@ -1,4 +1,4 @@
-//! `#[job] fn etl(input: PathBuf) { load; report; }`
+//! Expands `#[job] fn etl(input: PathBuf) { load; report; }`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[listener(on_skip_in_write)] fn report(row: &Row, error: &LoadError, log: PathBuf)`
+//! Expands `#[listener(on_skip_in_write)] fn report(row: &Row, error: &LoadError, log: PathBuf)`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

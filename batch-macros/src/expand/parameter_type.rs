@@ -1,4 +1,4 @@
-//! `#[derive(ParameterType)] enum Region { Eu, #[param(name = "us-east")] UsEast }`
+//! Expands `#[derive(ParameterType)] enum Region { Eu, #[param(name = "us-east")] UsEast }`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;

@@ -1,4 +1,4 @@
-//! `#[param(default = "2026-01-31", range = .., check = ..)] day: Date`
+//! Expands `#[param(default = "2026-01-31", range = .., check = ..)] day: Date`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[partitioner] fn regions() -> Vec<(String, Range)>`
+//! Expands `#[partitioner] fn regions() -> Vec<(String, Range)>`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[step(chunk = 100, partitions = 8)]`, `#[step(chunk = 100, partitioner = regions)]`
+//! Expands `#[step(chunk = 100, partitions = 8)]`, `#[step(chunk = 100, partitioner = regions)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};

@@ -1,7 +1,7 @@
-//! `fn load() { flights(input = yesterday) | late | (save, audit) }`
+//! Expands the pipe of a step, `fn load() { flights(input = yesterday) | late | (save, audit) }`.
 //!
-//! Each component is named once, in an alias, and each check is part of the alias of the component it checks. A
-//! pair that does not fit is therefore reported once, and nothing after it.
+//! Each component is named once, in an alias, and each check is part of the alias of the component it checks. So if
+//! two components do not fit together, rustc reports this once, and nothing about the components after them.
 
 mod listeners;
 mod parts;
@@ -135,7 +135,7 @@ fn kinds() -> TokenStream {
     quote!(::core::option::Option::Some(__batch::position_kinds::<__Pipe>))
 }
 
-/// The items of skips as JSON, in a step that skips.
+/// The functions that return skipped items as JSON, in a step that skips.
 fn shown(options: &StepOptions) -> Option<TokenStream> {
     (!options.faults.skip.is_empty()).then(|| {
         quote! {
@@ -151,7 +151,7 @@ fn shown(options: &StepOptions) -> Option<TokenStream> {
     })
 }
 
-/// The user's function with its braces; the code between them is for editors.
+/// The user's function with its braces. The statements between them are kept for editors only.
 fn emitted(function: &ItemFn) -> TokenStream {
     let mut function = stripped(function);
     let stmts = std::mem::take(&mut function.block.stmts);

@@ -1,4 +1,4 @@
-//! `#[skip_policy] fn lenient(error: &LoadError, skipped: u64) -> bool`
+//! Expands `#[skip_policy] fn lenient(error: &LoadError, skipped: u64) -> bool`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,5 @@
-//! `#[processor] fn late(flight: Flight) -> Option<Delay>`, `#[processor(bulk)] fn rank(all: &[Flight]) -> Vec<Rank>`
+//! Expands `#[processor] fn late(flight: Flight) -> Option<Delay>`, `#[processor(bulk)] fn rank(all: &[Flight]) ->
+//! Vec<Rank>`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

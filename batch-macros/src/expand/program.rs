@@ -1,4 +1,4 @@
-//! `batch_runtime::main!(daily, monthly);`
+//! Expands `batch_runtime::main!(daily, monthly);`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};

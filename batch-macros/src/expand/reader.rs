@@ -1,4 +1,4 @@
-//! `#[reader] fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError>`
+//! Expands `#[reader] fn flights(input: PathBuf) -> Result<CsvReader<Flight>, ReadError>`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! `#[resource] fn client(base_url: String) -> Result<Client, E>`
+//! Expands `#[resource] fn client(base_url: String) -> Result<Client, E>`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,5 @@
-//! `#[step(chunk = 100)] fn load() { flights | late | save }`, `#[step] fn tally(tx: &Transaction<'_>) -> Total`
+//! Expands `#[step(chunk = 100)] fn load() { flights | late | save }`, `#[step] fn tally(tx: &Transaction<'_>) ->
+//! Total`.
 
 use proc_macro2::TokenStream;
 use syn::ItemFn;

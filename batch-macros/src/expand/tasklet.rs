@@ -1,4 +1,4 @@
-//! `#[step] fn tally(tx: &Transaction<'_>, #[state] seen: &mut Seen) -> rusqlite::Result<Total>`
+//! Expands `#[step] fn tally(tx: &Transaction<'_>, #[state] seen: &mut Seen) -> rusqlite::Result<Total>`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

@@ -1,5 +1,5 @@
-//! `#[writer] fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()>`, or a function that returns a
-//! writer object: `#[writer] fn report(output: PathBuf) -> Result<CsvWriter<Row>, WriteError>`
+//! Expands `#[writer] fn save(delays: &[Delay], tx: &Transaction<'_>) -> rusqlite::Result<()>`, or a function that
+//! returns a writer object: `#[writer] fn report(output: PathBuf) -> Result<CsvWriter<Row>, WriteError>`
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

@@ -1,5 +1,5 @@
 //! Prepares the patterns of a `match` in a job for rustc by spelling out `Completed` and `Failed`. A pattern
-//! only chooses, so it binds nothing, and a bare name, which would match everything, is an outcome or a mistake.
+//! only chooses an arm, so it binds nothing. A bare name would match everything, so it is an outcome or a mistake.
 
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;

@@ -1,4 +1,4 @@
-//! Explains why an expression is no statement of a job.
+//! Explains why an expression is not a statement of a job.
 
 use proc_macro2::Span;
 use syn::Expr;

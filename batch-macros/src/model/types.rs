@@ -1,4 +1,4 @@
-//! Questions about types that their spelling alone answers.
+//! Answers questions about types from their spelling alone.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

@@ -89,7 +89,7 @@ impl<E: fmt::Display> AsText<E> for &Thrown<E> {
     }
 }
 
-/// Types that are no error, already reported elsewhere.
+/// Types that are not errors, already reported elsewhere.
 pub trait Reported<E> {
     fn failure(&self, error: E) -> Failure;
 }
@@ -100,7 +100,7 @@ impl<E> Reported<E> for Thrown<E> {
     }
 }
 
-/// Types that are no error: the call does not compile, and the message says so.
+/// Types that are not errors: the call does not compile, and the message says so.
 pub trait NoError<E> {
     fn failure(&self, error: E) -> Failure
     where

@@ -1,4 +1,4 @@
-//! Picks the run of a step with `remote`, as `threads` does for one without.
+//! Picks the function that runs a step with `remote`, as `threads` does for a step without it.
 
 use std::marker::PhantomData;
 

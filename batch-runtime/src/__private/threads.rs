@@ -1,5 +1,5 @@
-//! Picks the run of a step with `threads`: threads take turns with a reader that is `Send`; any other reader
-//! has its own thread.
+//! Picks the function that runs a step with `threads`: threads take turns with a reader that is `Send`; any other
+//! reader has its own thread.
 //!
 //! rustc decides once the type is known: method lookup finds the trait with the stricter bound first.
 

@@ -17,7 +17,7 @@ impl Stream {
         Self(Arc::new(Mutex::new(Box::new(stream))))
     }
 
-    /// Writes the text. A closed pipe, as with `| head`, is no failure of the job.
+    /// Writes the text. A closed pipe, as with `| head`, is not a failure of the job.
     pub(super) fn put(&self, text: impl Display) {
         let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = write!(stream, "{text}").and_then(|()| stream.flush());

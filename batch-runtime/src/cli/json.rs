@@ -142,7 +142,7 @@ struct Detailed<'a> {
     usage: Option<&'a StepUsage>,
     /// What would make the step faster.
     advice: Option<&'a Advice>,
-    /// What an earlier advice came to.
+    /// The effect of an earlier piece of advice.
     followed: Option<Followed>,
 }
 

@@ -44,7 +44,7 @@ impl Refusal {
         Self { code: exit::REFUSED, kind, message: message.into(), detail: None }
     }
 
-    /// The error of a job that had already begun: it is no mistake of the command line.
+    /// The error of a job that had already begun: it is not a mistake of the command line.
     pub(super) fn of_begun(error: &OperatorError) -> Self {
         Self { code: exit::FAILED, ..Self::of(error) }
     }

@@ -1,4 +1,4 @@
-//! [`AnyDatabase`]: a database of whichever kind, so that one program runs on `SQLite` at home and on `PostgreSQL` in
+//! [`AnyDatabase`]: a database of any kind, so that one program runs on `SQLite` in development and on `PostgreSQL` in
 //! production.
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use super::sqlite::Sqlite;
 #[cfg(feature = "postgres")]
 use crate::postgres::{self, PgError, Postgres};
 
-/// A database of whichever kind.
+/// A database of any kind.
 ///
 /// `Transaction<'_, AnyDatabase>` is the transaction of the repository's own database, and `Connection<AnyDatabase>` a
 /// connection to it. A `#[database]` function may return one too, whose URL or path then decides the kind. Statements must
@@ -72,7 +72,7 @@ impl AnyDatabase {
     }
 }
 
-/// The transaction of a chunk in a database of whichever kind.
+/// The transaction of a chunk in a database of any kind.
 #[derive(Debug, Clone, Copy)]
 pub struct AnyTransaction<'c>(ChunkTransaction<'c>);
 
@@ -138,7 +138,7 @@ impl<'c> AnyTransaction<'c> {
     }
 }
 
-/// A connection for reading to a database of whichever kind.
+/// A connection for reading to a database of any kind.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnyConnection {
@@ -149,7 +149,7 @@ pub enum AnyConnection {
     Postgres(Box<postgres::Connection>),
 }
 
-/// An error of a database of whichever kind.
+/// An error of a database of any kind.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DatabaseError {

@@ -98,7 +98,7 @@ pub struct DatabaseKind {
 impl DatabaseKind {
     /// [`Sqlite`].
     pub const SQLITE: Self = Self { name: "SQLite", ty: "Sqlite" };
-    /// [`AnyDatabase`](super::AnyDatabase): a step that asks for it takes the repository's own, of whichever kind.
+    /// [`AnyDatabase`](super::AnyDatabase): a step that asks for it takes the repository's own, whatever its kind.
     pub const ANY: Self = Self { name: "any database", ty: "AnyDatabase" };
     /// [`Postgres`](crate::postgres::Postgres).
     #[cfg(feature = "postgres")]

@@ -1,8 +1,8 @@
-//! [`DatabaseValue`]: a parameter of a statement for a database of whichever kind.
+//! [`DatabaseValue`]: a parameter of a statement for a database of any kind.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
-/// A value of a statement for a database of whichever kind.
+/// A value of a statement for a database of any kind.
 ///
 /// ```
 /// use batch_runtime::DatabaseValue;

@@ -132,7 +132,7 @@ impl Failure {
         failure
     }
 
-    /// The failure of a record that is no item, found when the item was to be processed.
+    /// The failure of a record that is not an item, found when the item was to be processed.
     #[cfg(feature = "csv")]
     pub(crate) fn unreadable(error: ReadError) -> Self {
         let mut failure = Self::new(error).during(Phase::Read);
@@ -140,7 +140,7 @@ impl Failure {
         failure
     }
 
-    /// Returns whether the record is no item, although the item was to be processed.
+    /// Returns whether the record is not an item, although the item was to be processed.
     pub(crate) fn is_unreadable(&self) -> bool {
         self.0.unreadable
     }

@@ -68,7 +68,7 @@ impl<In, const WANTED: bool> ShowsItem<In, WANTED> for AtOnce {}
 #[diagnostic::do_not_recommend]
 impl<In, How: ShowsItem<In, WANTED>, const WANTED: bool> ShowsItem<In, WANTED> for InWindow<How> {}
 
-/// Processors with state `S` that several threads run; implemented only for `()`, which is no state.
+/// Processors with state `S` that several threads run; implemented only for `()`, which means no state.
 #[diagnostic::on_unimplemented(
     message = "the state `{S}` cannot be kept by several threads: each would have its own",
     label = "keeps `{S}` as its `#[state]`",

@@ -101,7 +101,7 @@ pub enum BoundTo {
     },
 }
 
-/// The role of an entry that is no component: an option of the step that takes its number from a parameter.
+/// The role of an entry that is not a component: an option of the step that takes its number from a parameter.
 pub const OPTION: &str = "option";
 
 /// A component as a step uses it.

@@ -142,7 +142,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &In) -> Result<R, Failure>, K: Yields<R>>
 
 #[cold]
 pub(super) fn failed(failure: Failure, name: &'static str) -> Failure {
-    // The reader is to blame for a record that is no item.
+    // The reader is to blame for a record that is not an item.
     if failure.is_unreadable() { failure } else { failure.in_component(name).during(Phase::Process) }
 }
 

@@ -1,4 +1,4 @@
-//! What a function processes: one item at a time, or a chunk at a time.
+//! Tests of processor functions, which take one item at a time or a chunk at a time.
 
 use serde::{Deserialize, Serialize};
 

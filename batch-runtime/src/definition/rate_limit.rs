@@ -40,7 +40,7 @@ const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 /// # fn main() {}
 /// ```
 ///
-/// An HTTP interface has a limit of its own, `Http::rate`, which counts requests, not items.
+/// An HTTP API has a limit of its own, `Http::rate`, which counts requests, not items.
 #[derive(Clone)]
 pub struct RateLimit {
     turns: Arc<Turns>,

@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// Reads items one by one, reports its position, and can resume from a position.
 ///
-/// The engine calls [`resume`](Self::resume) at most once, before the first [`read`](Self::read). After every
-/// chunk it asks for the [`position`](Self::position) and commits it together with the written items, so a
+/// The engine calls [`resume`](Self::resume) at most once on a reader, before the first [`read`](Self::read). After
+/// every chunk it asks for the [`position`](Self::position) and commits it together with the written items, so a
 /// restart begins exactly after the last committed item.
 ///
 /// ```
@@ -88,7 +88,7 @@ pub trait Reader {
         Ok(most)
     }
 
-    /// True if it uses the memory of items again, which [`recycle`](Self::recycle) gives back.
+    /// True if it reuses the memory of items, which [`recycle`](Self::recycle) gives back.
     const RECYCLES: bool = false;
 
     /// Takes back an item that the first processor was only lent. The engine need not give back any.
@@ -162,7 +162,7 @@ pub trait Reader {
     /// (the input is unavailable, the query failed), and the step may retry: it reopens the reader and
     /// [resumes](Self::resume) there, which neither repeats nor loses an item.
     ///
-    /// So it also decides which errors `retry(..)` of a step applies to: those for which it returns false.
+    /// So it also decides to which errors the `retry(..)` of a step applies: those for which it returns false.
     /// The default is true, as for iterators of `Result`; `retry` then repeats no read.
     ///
     /// ```
@@ -214,7 +214,8 @@ pub trait Reader {
         true
     }
 
-    /// How much of the input is read, and its total, in one unit (bytes, items). Only for the progress bar.
+    /// How much of the input has been read, and the total, in the same unit (bytes, items). It is used only to show
+    /// the progress.
     fn progress(&self) -> Option<Progress> {
         None
     }
@@ -252,7 +253,7 @@ pub trait Reader {
 /// The progress of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The part that is read.
+    /// The part that has been read.
     pub done: u64,
     /// The total, in the same unit.
     pub total: u64,

@@ -148,7 +148,7 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
 /// ```
 ///
 /// # Errors
-/// If the job declares no such parameter, a text does not fit its type, or a parameter that is no list is
+/// If the job declares no such parameter, a text does not fit its type, or a parameter that is not a list is
 /// given twice.
 pub fn parse_parameters<N: AsRef<str>, T: AsRef<OsStr>>(
     job: &JobInfo,

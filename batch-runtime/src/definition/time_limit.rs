@@ -1,4 +1,4 @@
-//! [`TimeLimit`], the type of the arguments that limit a time.
+//! [`TimeLimit`], the type of arguments that say how long something may take.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ pub trait Writer {
     /// The error of a failed write.
     type Error: Into<BoxError>;
 
-    /// The number of functions that it is made of: those of a step with several writers are timed one by one.
+    /// The number of functions that it consists of. Those of a step with several writers are timed one by one.
     const PARTS: usize = 1;
 
     /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything

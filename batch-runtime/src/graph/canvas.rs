@@ -5,7 +5,7 @@ use super::status::Seen;
 use super::words::parameter;
 use crate::definition::JobInfo;
 
-/// A job as a drawing of characters, with what is known of one of its executions.
+/// A job as a drawing of characters, with what is known about one of its executions.
 pub(super) fn drawn(job: &JobInfo, seen: Option<&Seen>) -> String {
     let parameters: Vec<String> = job.parameters.iter().map(parameter).collect();
     format!(

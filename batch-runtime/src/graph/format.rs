@@ -96,7 +96,8 @@ pub fn render(job: &JobInfo, format: GraphFormat) -> String {
     draw(job, format, None, &format!("The job {}", job.name))
 }
 
-/// Draws a job with what is known of one of its executions. A Mermaid flowchart or a Graphviz graph does not show it.
+/// Draws a job with what is known about one of its executions. A Mermaid flowchart or a Graphviz graph does not show
+/// it.
 pub(crate) fn render_seen(job: &JobInfo, format: GraphFormat, seen: &Seen, title: &str) -> String {
     draw(job, format, Some(seen), title)
 }

@@ -1,4 +1,4 @@
-//! What is known of an execution, for its drawing: the state of each step and the ways that were taken.
+//! The state of an execution, as its drawing shows it: the state of each step, and the paths that were taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 

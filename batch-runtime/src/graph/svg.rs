@@ -24,7 +24,7 @@ const DARK: [&str; 10] = [
 const LIGHT_STATES: [&str; 6] = ["#818b98", "#1a7f37", "#9a6700", "#6639ba", "#0969da", "#cf222e"];
 const DARK_STATES: [&str; 6] = ["#6e7681", "#3fb950", "#d29922", "#ab7df8", "#4493f8", "#f85149"];
 
-/// A job as SVG, with what is known of one of its executions.
+/// A job as SVG, with what is known about one of its executions.
 pub(super) fn svg(job: &JobInfo, seen: Option<&Seen>, title: &str) -> String {
     Svg::of(&lay_out(job, seen), title, seen.is_some()).0
 }

@@ -1,4 +1,4 @@
-//! What a repository knows, in the text format of Prometheus.
+//! The metrics of a repository, in the text format of Prometheus.
 //!
 //! The names are those by which Micrometer exports the metrics of Spring Batch, each with its own prefix of labels, so that
 //! dashboards know them. The other names begin with `batch_`.
@@ -14,7 +14,8 @@ use crate::repository::{
     StepStatistics, Times,
 };
 
-/// What all executions of a repository add up to, in the text format of Prometheus, as the command `metrics` prints it.
+/// The totals over all executions of a repository, in the text format of Prometheus, as the command `metrics` prints
+/// it.
 ///
 /// ```
 /// use batch_runtime::observe;

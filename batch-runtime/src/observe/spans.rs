@@ -1,4 +1,4 @@
-//! The spans of a run, `job` > `step` > `partition`, and the way on which threads that work for a step get them.
+//! The spans of a run, `job` > `step` > `partition`, and how the threads that work for a step enter them.
 //!
 //! They have the level ERROR: a filter that shows only warnings must not take the execution and the step from them.
 

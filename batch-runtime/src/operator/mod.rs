@@ -1,5 +1,5 @@
 //! The operations on jobs for a person or a program: start, restart, stop, abandon, recover, list and show.
-//! Prints nothing.
+//! This module prints nothing.
 
 mod details;
 mod error;

@@ -1,4 +1,4 @@
-//! Queries of a reader: each in a transaction of its own that only reads, and sent before its answer is needed.
+//! Queries of a reader: each in a read-only transaction of its own, and sent before its answer is needed.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -72,7 +72,7 @@ pub(crate) struct Asked {
     done: Option<Result<Answered, Error>>,
 }
 
-/// What begins a transaction that only reads.
+/// Begins a read-only transaction.
 const READ_ONLY: &str = "SET TRANSACTION READ ONLY";
 
 impl Session {

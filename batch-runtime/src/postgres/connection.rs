@@ -1,4 +1,4 @@
-//! [`Connection`]: a connection that only reads.
+//! [`Connection`]: a read-only connection.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;

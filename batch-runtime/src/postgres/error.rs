@@ -1,4 +1,4 @@
-//! [`PgError`]: what went wrong, in one line that never holds a password.
+//! [`PgError`] says what went wrong, in one line that never contains a password.
 
 use std::error::Error;
 use std::fmt;

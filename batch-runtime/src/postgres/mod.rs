@@ -1,4 +1,4 @@
-//! `PostgreSQL`: which database, and a session with it that needs no `async`.
+//! `PostgreSQL`: the database to use, and a session with it that needs no `async`.
 //!
 //! The module needs the feature `postgres`.
 

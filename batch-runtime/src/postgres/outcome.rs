@@ -1,4 +1,4 @@
-//! [`CommitError`]: what is known after a commit that was not confirmed.
+//! [`CommitError`] says what is known after a commit that was not confirmed.
 
 use std::error::Error;
 use std::fmt;

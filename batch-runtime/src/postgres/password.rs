@@ -1,4 +1,4 @@
-//! The password, where the URL has none.
+//! Finds the password if the URL has none.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

@@ -1,4 +1,4 @@
-//! What to do after a connection was refused.
+//! Suggests a remedy after a connection was refused.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! The inner half of a [`Session`]: makes statements ready, sends them, and fetches their answers.
+//! The inner half of a [`Session`]: prepares statements, sends them, and fetches their answers.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The connection to the server as bytes: dialled with time limits, never blocking, and listened to for what became
-//! of transactions, which the driver does not tell.
+//! The connection to the server as a stream of bytes, dialled with time limits and never blocking. It also reports how
+//! transactions end, which the driver does not.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};

@@ -1,8 +1,8 @@
 //! Stands between the driver and the network, and adds what the driver cannot do.
 //!
-//! It hears what became of transactions: the driver hides that the `COMMIT` of a failed transaction is answered with
-//! `ROLLBACK`. And it sends the rows of a `COPY` directly after its statement: the driver would wait for the server's
-//! leave first, a round trip, and lose the connection if the server refuses.
+//! It sees how transactions end: the driver hides that the `COMMIT` of a failed transaction is answered with
+//! `ROLLBACK`. And it sends the rows of a `COPY` directly after its statement: the driver would first wait a round trip
+//! for the server's permission, and lose the connection if the server refuses.
 
 use std::collections::VecDeque;
 use std::io;
@@ -139,7 +139,7 @@ pub(super) struct Tap<S> {
     requests: Frames,
     /// The feed that is being sent.
     feed: Option<Feed>,
-    /// The number of `COPY` statements whose leave to send rows the driver is not told about.
+    /// The number of `COPY` statements for which the server's permission to send rows is kept from the driver.
     leaves: usize,
 }
 

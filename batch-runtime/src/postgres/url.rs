@@ -1,4 +1,4 @@
-//! [`Postgres`]: which database, from its URL.
+//! [`Postgres`]: the database that a URL names.
 
 use std::ffi::OsString;
 use std::fmt;

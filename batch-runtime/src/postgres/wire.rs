@@ -1,4 +1,4 @@
-//! The driver's half of a session: it reads and writes whenever somebody waits.
+//! The driver's half of a session: it reads and writes whenever a thread waits for it.
 
 use std::net::IpAddr;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! The rows of a query of a database of whichever kind.
+//! Reads the rows of a query from a database of any kind.
 
 use super::rows::{InColumn, NoItem};
 use super::sqlite;

@@ -1,4 +1,4 @@
-//! [`ReadError`], the error type of all readers: it names the input, the place in it and the bad value.
+//! [`ReadError`], the error of the readers of files: it names the input, the place in it and the bad value.
 
 use std::fmt::Write as _;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The number of characters of a bad value that an error shows.
 pub const SHOWN_CHARACTERS: usize = 100;
 
-/// The error of a reader.
+/// The error of a reader of files.
 ///
 /// [`Record`](Self::Record), [`Columns`](Self::Columns), [`InvalidUtf8`](Self::InvalidUtf8),
 /// [`TooLong`](Self::TooLong), [`Malformed`](Self::Malformed) and [`UnclosedQuote`](Self::UnclosedQuote)

@@ -1,4 +1,4 @@
-//! Reads the iterator that a `#[reader]` function returns; a restart counts.
+//! Reads the iterator that a `#[reader]` function returns; on a restart it skips as many items as were committed.
 
 use std::fmt;
 

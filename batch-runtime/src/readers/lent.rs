@@ -84,7 +84,7 @@ impl<T> Lent<T> {
     /// readers that look at the items of another one.
     ///
     /// # Errors
-    /// If the record is no such item, as a [`ReadError`] with its place.
+    /// If the record is not such an item, as a [`ReadError`] with its place.
     pub fn item<'r, U: Borrows<'r>>(&'r self) -> Result<U, Failure> {
         U::borrow(&mut Lender::new(), &self.record)
     }
@@ -107,7 +107,7 @@ impl Lender {
     /// Decodes a record into what the processor takes.
     ///
     /// # Errors
-    /// If the record is no such item.
+    /// If the record is not such an item.
     #[inline]
     pub fn lend<'r, U: Borrows<'r>, T>(&mut self, record: &'r Lent<T>) -> Result<U, Failure> {
         U::borrow(self, &record.record)
@@ -156,7 +156,7 @@ impl LentRecord {
         RecordPlace { resource: &self.source.resource, line: self.line, byte: self.byte }
     }
 
-    /// The failure of a record that is no item.
+    /// The failure of a record that is not an item.
     #[cold]
     pub(crate) fn unreadable(&self, error: ReadError) -> Failure {
         let is_about_a_record = error.is_about_a_record();

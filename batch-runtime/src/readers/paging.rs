@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 
-/// An input that returns its items one page at a time, as most HTTP interfaces do.
+/// An input that returns its items one page at a time, as most HTTP APIs do.
 ///
 /// Only [`read_page`](Self::read_page) is required; [`PagingReader`] turns the pages into a reader.
 ///

@@ -1,5 +1,5 @@
-//! What the readers of rows share, whatever the database: the columns of a key, a row as the fields of an item, and the
-//! error of a row that does not fit.
+//! The parts that the readers of rows share, for any database: the columns of a key, a row as the fields of an item,
+//! and the error of a row that does not fit.
 
 use std::fmt;
 

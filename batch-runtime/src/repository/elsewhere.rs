@@ -1,6 +1,6 @@
-//! Steps whose rows go to another database than the repository's.
+//! Steps whose rows go to a database other than the repository's.
 //!
-//! Fence, counters and checkpoint are in a table there, committed with the rows. That table is authoritative; the
+//! The fence, counters and checkpoint are in a table there, committed with the rows. That table is authoritative; the
 //! repository's rows of the step are a copy.
 
 use std::fmt;
@@ -97,7 +97,7 @@ impl Checkpoint {
     /// The context; empty if no step execution ever began there.
     ///
     /// # Errors
-    /// If the text is no context.
+    /// If the text is not a context.
     pub fn context(&self) -> Result<ContextMap, String> {
         if self.step.is_none() {
             return Ok(ContextMap::new());

@@ -377,7 +377,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
         None
     }
 
-    /// What all executions add up to, for metrics. Reads every row of executions and steps.
+    /// The totals over all executions, for metrics. Reads every row of executions and steps.
     ///
     /// # Errors
     /// If the repository cannot be read.

@@ -1,4 +1,4 @@
-//! Where the time of a step went, as it is stored.
+//! The stored form of a step's profile, which says where the time of the step went.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub struct Profile {
     pub usage: Option<StepUsage>,
     /// What would make it faster, if anything would.
     pub advice: Option<Advice>,
-    /// What an earlier advice came to, if the step has followed one.
+    /// The effect of an earlier piece of advice, if the step has followed one.
     pub followed: Option<Followed>,
 }
 
@@ -82,7 +82,7 @@ impl Lever {
     }
 }
 
-/// What an advice came to. Times are in nanoseconds.
+/// The effect of a piece of advice. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// The time that was predicted, for the items read now.

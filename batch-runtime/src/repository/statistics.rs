@@ -1,4 +1,4 @@
-//! What all executions of a repository add up to.
+//! The totals over all executions of a repository.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::Profile;
 use super::model::Counters;
 
-/// What all executions of a repository add up to, as [`Repository::statistics`](super::Repository::statistics) returns it.
+/// The totals over all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns
+/// it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
     /// The number of executions, including those that run.

@@ -1,7 +1,7 @@
 //! The partitions that wait for workers in other processes, and the workers.
 //!
-//! The rows of the partitions are the queue: a manager offers them, a worker claims one, and nothing that is sent between
-//! the two is needed for any of it.
+//! The rows of the partitions are the queue: a manager offers them and a worker claims one. No message between the two
+//! is needed for this.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Carries the chunks of steps with `remote` to workers, and their results back: what a message broker has to offer.
 //!
-//! Everything here may go wrong without harm to the result. A message may be lost, doubled, late, out of order or forged:
-//! the manager sends again what stays unanswered, counts the first answer to a chunk and drops all others, and neither side
-//! believes a message that is not signed with a secret of the repository.
+//! Everything here may go wrong without harm to the result. A message may be lost, duplicated, late, out of order or
+//! forged: the manager sends again what stays unanswered, counts the first answer to a chunk and drops all others, and
+//! neither side believes a message that is not signed with a secret of the repository.
 
 use std::fmt;
 use std::time::Duration;

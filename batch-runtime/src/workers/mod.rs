@@ -2,11 +2,13 @@
 //!
 //! A [`Manager`] runs the job. It offers the partitions of a step in the repository and waits until workers have run them.
 //! A [`Worker`] is another process of the same program. It takes partitions from the repository, one after the other, and
-//! commits their chunks as the manager itself would. Rows of the repository are all that the two share: what they send to
-//! each other beyond that only says "look now".
+//! commits their chunks as the manager itself would. For this the two share only rows of the repository: whatever
+//! else they send to each other only says "look now".
 //!
 //! A worker may die at any moment. Its partition then goes on elsewhere after its last commit, in the same execution. The
 //! lost worker can no longer commit anything of it, even if it was only slow.
+//!
+//! With the feature `remote-chunks`, workers also process the chunks of steps with `remote`: see `RemoteChunks`.
 //!
 //! ```no_run
 //! use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! What a manager writes to the standard input of the workers that it starts: lines of JSON.
+//! The lines of JSON that a manager writes to the standard input of the workers that it starts.
 //!
-//! The first line holds the settings. They may contain passwords, and arguments and environments are seen by others. Every
-//! further line lets the worker look for work at once; it may carry secrets that the worker will need. The end of the
-//! input is the order to drain.
+//! The first line holds the settings. They may contain passwords, and other users can see arguments and environments.
+//! Every further line makes the worker look for work at once; it may carry secrets that the worker will need. The end
+//! of the input is the order to drain.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! [`Table`] inserts items into a table of a database of whichever kind.
+//! [`Table`] inserts items into a table of a database of any kind.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,7 +33,7 @@ struct AddAll<T> {
     postgres: fn(&[T], &mut PostgresRows<'_, '_>) -> Result<(), PostgresWriteError>,
 }
 
-/// Writes items into a table of a database of whichever kind, in the chunk's transaction: one program runs on `SQLite` at
+/// Writes items into a table of a database of any kind, in the chunk's transaction: one program runs on `SQLite` at
 /// home and on `PostgreSQL` in production.
 ///
 /// It does what [`SqliteTable`](super::SqliteTable) does in `SQLite`, and what

@@ -1,4 +1,4 @@
-//! Loads companies from a paged HTTP interface: page by page, and with eight partitions of pages at a time.
+//! Loads companies from a paged HTTP API: page by page, and with eight partitions of pages at a time.
 //!
 //! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies per page and
 //! this delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.

@@ -1,4 +1,4 @@
-//! Serves a paged HTTP interface on this machine that lists companies slowly, and fails now and then.
+//! Serves a paged HTTP API on this machine that lists companies slowly, and fails now and then.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead as _, BufReader, Write as _};

@@ -1,4 +1,4 @@
-//! Runs an example as a process in a folder that is removed with the test.
+//! Runs an example as a process in a folder that is removed at the end of the test.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -49,10 +49,11 @@ impl Folder {
         }
     }
 
-    /// Runs the example, kills it as soon as a query of its database returns a number other than 0, and runs it to its end.
+    /// Runs the example, kills it as soon as a query of its database returns a number other than 0, and then runs it
+    /// again to its end.
     ///
-    /// If the kill comes too late for that to still be true, it starts again from scratch. On a busy machine this may be
-    /// often.
+    /// If the kill comes too late, because the example has ended or the query returns 0 again, this starts from
+    /// scratch. On a busy machine that may happen often.
     #[track_caller]
     pub(crate) fn killed_and_run_again(&self, example: &str, arguments: &[&str], when: &str) {
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! How many calls are in flight, and how far ahead of the commit.
+//! Tests of how many calls are in flight, and how far they are ahead of the commit.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +21,7 @@ fn turns() -> Turns {
     Turns(watch::Sender::new(Vec::new()))
 }
 
-/// Of each eight, the last one finishes first.
+/// In each block of eight, the last call finishes first.
 #[processor(concurrency = 8)]
 async fn last_first(number: u32, turns: &Turns) -> u32 {
     if !number.is_multiple_of(8) {
@@ -77,7 +77,7 @@ fn the_window_does_not_end_with_the_chunk() {
     assert_eq!(kept(&world), (1..=32).collect::<Vec<_>>());
 }
 
-/// How many are where.
+/// Counts the items that are read, in flight and written, and keeps the largest values.
 #[derive(Debug, Default)]
 struct Gauge {
     read: AtomicU32,

@@ -1,4 +1,4 @@
-//! Which calls are retried, how often, and after which waits.
+//! Rules decide which calls are retried, how often, and after which waits.
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::Counters;

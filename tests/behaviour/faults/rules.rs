@@ -1,4 +1,4 @@
-//! Which rule decides about an error.
+//! If several rules apply to an error, the narrowest decides; none applies to a panic.
 
 use std::error::Error;
 use std::fmt;

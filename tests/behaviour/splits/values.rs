@@ -1,4 +1,4 @@
-//! The things that branches share: outputs, the job's context, databases.
+//! Branches share outputs, the job's context and databases.
 
 use batch_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Loads a file of sales into a table, against a hand-written loop with `COPY` and a transaction a chunk.
+//! Loads a file of sales into a table, against a hand-written loop with `COPY` and a transaction per chunk.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! Keys: what is one, and what is refused.
+//! Keys: which columns can be one, and which are refused.
 
 use batch_runtime::Reader;
 use batch_runtime::readers::PostgresReader;

@@ -1,4 +1,4 @@
-//! Values of any kind, those included that make trouble.
+//! Values of any kind, including those that make trouble.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Which item is at fault when the server refuses a row.
+//! When the server refuses a row, the error names the item at fault.
 
 use batch_runtime::postgres::PgError;
 use batch_runtime::writers::{PostgresTable, PostgresWriteError};

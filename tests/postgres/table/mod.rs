@@ -1,4 +1,4 @@
-//! Rows of serde types in tables of `PostgreSQL`: what is written reads back, and who is at fault is named.
+//! Rows of serde types in tables of `PostgreSQL`: what is written reads back, and errors name the item at fault.
 
 mod any;
 mod culprits;

@@ -1,4 +1,4 @@
-//! What is said of a value that a column cannot hold.
+//! The remedies that errors suggest for a value that a column cannot hold.
 
 use batch_runtime::writers::PostgresTable;
 use serde_json::json;

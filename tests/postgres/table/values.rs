@@ -1,4 +1,4 @@
-//! Values that columns of their types can hold, the extremes included.
+//! Values that columns of their types can hold, including the extremes.
 
 use batch_runtime::{Date, DateTime, Timestamp};
 use jiff::civil::Time;

@@ -1,4 +1,4 @@
-//! Whole jobs, whose steps meet what a server does.
+//! Whole jobs, whose steps cope with what a server does.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What only a server can do to a repository.
+//! Tests of what only a server can do to a repository.
 
 mod adopting;
 mod chunks;

@@ -1,4 +1,5 @@
-//! `#[step(chunk = 100, threads = 4)]`, in the order of the input or with `order = none`; with `remote`, also in workers
+//! Expands `#[step(chunk = 100, threads = 4)]`, in the order of the input or with `order = none`; with `remote`, also
+//! in workers.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -37,8 +38,8 @@ impl Parts<'_> {
         (run, constants)
     }
 
-    /// The aliases of the items read and put out, which cross between threads, and with `remote` between processes; each
-    /// refers to its type if that can cross.
+    /// The aliases of the types of the items that are read and put out. These cross between threads, and with `remote`
+    /// between processes; each alias refers to its type only if the type can cross.
     fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
         let mut crosses = |part: Option<&Part>, item: &Ident| {
             // Without a processor, the items put out are those that were read, which are already checked.

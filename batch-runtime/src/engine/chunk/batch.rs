@@ -216,7 +216,7 @@ impl<'c> Extent<'c> {
         Self { items: items as u64, most: u64::MAX, until }
     }
 
-    /// Limits the extent to `room` records. Records already stepped over take room but are no items.
+    /// Limits the extent to `room` records. Records already stepped over take room but are not items.
     pub(crate) fn cut(self, filled: Filled, room: u64) -> Self {
         let stepped_over = u64::from(filled.records).saturating_sub(filled.read);
         let most = room.saturating_sub(stepped_over);

@@ -1,5 +1,5 @@
-//! Fills chunks from processors with several calls in flight, with the same result as one call after the
-//! other.
+//! Fills chunks from processors with several calls in flight, with the same result as one call after
+//! another.
 //!
 //! Items are read ahead as far as the windows of the processors reach, across the ends of chunks. The reader
 //! alone decides which records are read and where a chunk ends. A fault is kept with the number of its record

@@ -168,7 +168,7 @@ fn is_of_the_input(failure: &Failure) -> bool {
             || is_of_an_interface(failure))
 }
 
-/// Returns whether an HTTP interface would refuse the request again.
+/// Returns whether an HTTP API would refuse the request again.
 #[cfg(feature = "http")]
 fn is_of_an_interface(failure: &Failure) -> bool {
     use crate::readers::http::HttpError;

@@ -176,7 +176,7 @@ pub(super) fn begin(
     Ok(begun)
 }
 
-/// Adds to the profile of a step that completed what would make it faster, and what an earlier advice came to.
+/// Adds to the profile of a completed step what would make it faster, and the effect of an earlier piece of advice.
 fn advise(request: &Request<'_>, step: &StepInfo, sizes: Sizes, empty_commit: Duration, end: &mut StepEnd) {
     let StepEnd { result: Ok(_), counters, profile: Some(profile) } = end else { return };
     let options = &step.options;

@@ -1,4 +1,4 @@
-//! Finds the place of a step in a job along what an instance has passed, and executes nothing.
+//! Finds the place of a step in a job by following what an instance has passed, and executes nothing.
 
 use super::journal::Journal;
 use super::walk::{Around, Branch, Driver, Place, Region, Ways, walk};

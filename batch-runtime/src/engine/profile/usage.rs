@@ -1,4 +1,4 @@
-//! What the system knows of the process: its CPU time and its memory.
+//! Asks the operating system for the CPU time and the memory of the process.
 
 use std::fs;
 use std::thread;

@@ -1,4 +1,4 @@
-//! What has chunks of a step processed beside its threads.
+//! The interface by which chunks of a step are processed elsewhere, in addition to its threads.
 
 use std::thread::Scope as Threads;
 
@@ -12,7 +12,7 @@ use crate::engine::step::{Halt, StepRun};
 /// A lane's channel, and its supply of chunks.
 pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>::Out, X>, S);
 
-/// What has chunks of the pipe `P` processed beside the threads of its step.
+/// Has chunks of the pipe `P` processed elsewhere, in addition to the threads of its step.
 pub(crate) trait Beside<P: Pipe> {
     /// The way to it.
     type Way;

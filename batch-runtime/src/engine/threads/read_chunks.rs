@@ -193,7 +193,7 @@ impl<R: Reader> Filling<'_, '_, R> {
     {
         let common = self.common;
         let extent = Extent::of(common.info, common.chunk, common.retrying.clock());
-        // Records stepped over take room but are no items.
+        // Records stepped over take room but are not items.
         let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
         let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);
         buffers.records.reserve(most.min(FIRST_CAPACITY));

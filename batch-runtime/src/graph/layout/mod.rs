@@ -1,8 +1,8 @@
 //! Lays out a job: measures its parts, then places them.
 //!
 //! A body is a tree of statements, so no general graph drawing is needed: a sequence goes down, arms and branches are side
-//! by side, and a loop has its way back at the left and its way out at the right. The same body always has the same
-//! picture. Only the lines of `break`s cross others.
+//! by side, and a loop has its way back at the left and its way out at the right. The same body always gives the
+//! same picture. Only the lines of `break`s cross others.
 
 mod block;
 mod picture;
@@ -27,7 +27,7 @@ const TEXT: usize = 36;
 /// The empty cells around the drawing.
 const MARGIN: usize = 2;
 
-/// Lays out a job, with what is known of one of its executions.
+/// Lays out a job, with what is known about one of its executions.
 pub(super) fn lay_out(job: &JobInfo, seen: Option<&Seen>) -> Picture {
     let mut pen = Pen { numbering: Numbering::default(), seen };
     let entered = seen.is_some();

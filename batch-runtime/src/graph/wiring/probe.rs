@@ -1,6 +1,6 @@
 //! Determines what the marker of a name in a job's body is, or explains what it is not.
 //!
-//! A marker that is no step must not break the job's constants, or it would hide the job's other mistakes. So
+//! A marker that is not a step must not break the job's constants, or it would hide the job's other mistakes. So
 //! [`Probe`] asks what a marker implements: an inherent constant if it implements the trait, otherwise the
 //! constant of the same name in a trait that everything implements.
 
@@ -106,7 +106,7 @@ pub trait NotOffered {
 
 impl<Item, C: ?Sized> NotOffered for Offered<Item, C> {}
 
-/// A placeholder for a name that is no step, so that the rest of the job can be checked.
+/// A placeholder for a name that is not a step, so that the rest of the job can be checked.
 pub(super) const UNKNOWN: Activity = Activity::Step(&StepInfo {
     id: "",
     name: "",

@@ -1,4 +1,4 @@
-//! What a step demands of its resources, as measured.
+//! The measured demands of a step on its resources.
 
 use crate::repository::{Profile, StepUsage};
 

@@ -3,7 +3,7 @@
 //! The model is that of operational analysis (Denning and Buzen, "The Operational Analysis of Queueing Network Models",
 //! ACM Computing Surveys 10(3), 1978): a step cannot be faster than its busiest resource. Resources are the reader, the
 //! threads that process, the thread of the step, and the cores. Each lever changes what a resource has to do; the time that
-//! it predicts is the largest of the demands that are left, and so a bound.
+//! it predicts is the largest of the remaining demands, and is therefore a lower bound.
 
 mod demands;
 mod levers;

@@ -1,4 +1,4 @@
-//! Says an advice in a line.
+//! Formats a piece of advice as one line.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) fn advice(advice: &Advice) -> String {
     }
 }
 
-/// What an earlier advice came to.
+/// The effect of an earlier piece of advice.
 pub(crate) fn followed(followed: Followed) -> String {
     let Followed { predicted, took } = followed;
     let (more, less) = (took.saturating_sub(predicted), predicted.saturating_sub(took));

@@ -1,4 +1,4 @@
-//! Says in a line where the time of a step went.
+//! Says in one line where the time of a step went.
 
 use crate::observe::words;
 use crate::repository::{ComponentTime, Profile, StepUsage};

@@ -1,5 +1,6 @@
-//! Leaves to the inner reader what an adaptor does not do itself: `forward_reader!(self => self.inner);` in the impl of
-//! [`Reader`](crate::Reader), and `forward_split!(self => self.inner);` in that of [`Splittable`](crate::Splittable).
+//! Forwards to the inner reader what an adaptor does not do itself: `forward_reader!(self => self.inner);` in the impl
+//! of [`Reader`](crate::Reader), and `forward_split!(self => self.inner);` in that of
+//! [`Splittable`](crate::Splittable).
 
 /// For an adaptor over `R` with its items, positions and errors.
 macro_rules! forward_reader {

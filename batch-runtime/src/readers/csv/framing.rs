@@ -1,7 +1,7 @@
 //! Finds the end of a CSV record, and the ends of its fields.
 //!
 //! This parser is hand-written. `csv-core` has no error for a quote that is never closed; `simd-csv` reads a
-//! stray quote in an unquoted field as the start of a record that takes in the rest of the file, has no limit
+//! stray quote in an unquoted field as the start of a record that swallows the rest of the file, has no limit
 //! on a record's length, and guesses where records begin when it splits a file.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Syntax {
     pub(super) escape: Option<u8>,
     /// White space may surround quotes.
     pub(super) trim: bool,
-    /// Misplaced quotes and carriage returns are text.
+    /// Misplaced quotes and carriage returns count as text.
     pub(super) lenient: bool,
 }
 
@@ -57,7 +57,7 @@ impl<'r> Record<'r> {
         &self.text[begin..(self.ends[column] as usize - self.start).min(self.text.len())]
     }
 
-    /// Its fields as text, or the first column that is none.
+    /// Its fields as text, or the first column that is not text.
     #[inline]
     pub(super) fn fields(
         &self,
@@ -87,13 +87,13 @@ impl<'r> Record<'r> {
     fn not_text(&self, encoding: Encoding) -> (usize, NotText) {
         let all = 0..self.ends.len();
         let column = all.clone().find(|column| encoding.decode(self.field(*column)).is_err());
-        // A character that a delimiter tears apart is found in the whole text only.
+        // A character that is split by a delimiter is found only in the whole text.
         let column = column.unwrap_or_default();
         let error = encoding.decode(self.field(column)).err();
         (column, error.unwrap_or(NotText { encoding: "UTF-8", bytes: 0..self.field(column).len() }))
     }
 
-    /// The error for a field that is no text.
+    /// The error for a field that is not text.
     #[cold]
     pub(super) fn refused(
         &self,
@@ -151,7 +151,7 @@ impl<'r> Fields<'r> for CsvFields<'r> {
     }
 }
 
-/// The parts of a record that was found.
+/// The place of a record that was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks {
     /// The first and last of its marks in the index.
@@ -161,7 +161,7 @@ pub(super) struct Marks {
     pub(super) unquoted: bool,
 }
 
-/// What the position of a [`CsvReader`](super::CsvReader) holds besides its place: the number of columns.
+/// The part of a [`CsvReader`](super::CsvReader)'s position besides its place: the number of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsvState {
     columns: Option<usize>,
@@ -190,7 +190,7 @@ pub(super) struct CsvFraming {
     /// The marks in the buffer from the last record on; `next` is the first unused one.
     pub(super) index: Vec<u32>,
     pub(super) next: usize,
-    /// The offset in the buffer of the next carriage return, once it was searched for.
+    /// The offset in the buffer of the next carriage return, once it has been searched for.
     next_return: usize,
     pub(super) scratch: Vec<u8>,
     pub(super) scratch_ends: Vec<u32>,
@@ -247,7 +247,7 @@ impl CsvFraming {
         Frame::bad(fault.error(input), Next::At { to, lines: 1 })
     }
 
-    /// The record without quotes is finished by the mark `last`, at `end`.
+    /// Finishes a record without quotes, which the mark `last`, at `end`, terminates.
     #[inline]
     fn record(&mut self, input: &Input, last: usize, end: usize) -> Frame<Marks> {
         let (bytes, start, first) = (input.bytes(), input.at(), self.next);

@@ -1,4 +1,4 @@
-//! [`CsvItem`]: what a [`CsvReader`](super::CsvReader) makes of a record.
+//! [`CsvItem`], the trait of the types into which a [`CsvReader`](super::CsvReader) turns records.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use crate::readers::lent::{Lending, Lent, LentSource, Parts};
     note = "write `#[derive(Deserialize)]` above the item; an item with lifetimes is lent: `CsvReader<Item<'_>>`"
 )]
 pub trait CsvItem: Sized {
-    /// True if its memory is used again.
+    /// True if the reader reuses the memory of the item.
     #[doc(hidden)]
     const IS_LENT: bool = false;
 
-    /// The first field that it requires and no column has.
+    /// The first field that the type requires and that no column has.
     #[doc(hidden)]
     fn missing(names: Names<'_>) -> Option<&'static str>;
 
@@ -38,14 +38,14 @@ pub trait CsvItem: Sized {
 #[derive(Debug)]
 pub struct Names<'a>(pub(super) &'a Decoder);
 
-/// A record with its fields, and what decodes it.
+/// A record with its fields and its decoder.
 #[derive(Debug)]
 pub struct Fielded<'a> {
     pub(super) fields: CsvFields<'a>,
     pub(super) decoder: &'a mut Decoder,
     pub(super) lending: &'a mut Lending,
     pub(super) resource: &'a Arc<str>,
-    /// The record as in the input, where it differs from the fields.
+    /// The record as in the input, if it differs from the fields.
     pub(super) raw: Option<String>,
     pub(super) line: u64,
     pub(super) byte: u64,
@@ -56,7 +56,7 @@ pub struct Fielded<'a> {
 #[derive(Debug)]
 pub struct Lender<'a>(pub(super) &'a mut Lending);
 
-/// Why a record is no item.
+/// The reason why a record is not an item.
 #[derive(Debug)]
 pub struct Refused(pub(super) Refusal);
 
@@ -97,7 +97,7 @@ impl<T: FieldNames> CsvItem for Lent<T> {
     }
 }
 
-/// A type that borrows from a record, as far as its fields are known before the first one.
+/// A type that borrows from a record, and whose fields are known before the first record.
 #[diagnostic::on_unimplemented(
     message = "a reader cannot lend a `{Self}` from a record",
     label = "`{Self}` does not implement `Deserialize`",

@@ -126,7 +126,7 @@ impl<N: Into<String>> From<(N, Range<usize>)> for FixedColumn {
     }
 }
 
-/// Writes the digits of a number as a decimal with a point. `None` if the text is no such number.
+/// Writes the digits of a number as a decimal with a point. `None` if the text is not such a number.
 pub(super) fn decimal(text: &str, scale: usize, out: &mut String) -> Option<()> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', ..] => (true, &text[1..]),
@@ -180,7 +180,7 @@ pub(super) fn packed(bytes: &[u8], scale: usize, out: &mut String) -> Option<()>
     Some(())
 }
 
-/// True if a half byte is a minus sign. `None` if it is no sign.
+/// True if a half byte is a minus sign. `None` if it is not a sign.
 fn sign(half: u8) -> Option<bool> {
     match half {
         0xB | 0xD => Some(true),

@@ -4,11 +4,11 @@ use crate::readers::ReadError;
 use crate::readers::framed::{Frame, Framing, Input, Next, Passed, Trails};
 use crate::readers::lines::{LineFraming, LineState};
 
-/// Finds lines, or records of a number of bytes.
+/// Finds lines, or records of a fixed number of bytes.
 #[derive(Debug, Clone)]
 pub(super) struct FixedFraming {
     lines: LineFraming,
-    /// The length of each record, if there are no lines.
+    /// The length of each record in bytes, if the records are not lines.
     bytes: Option<usize>,
 }
 

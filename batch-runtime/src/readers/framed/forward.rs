@@ -1,5 +1,5 @@
-//! Leaves to its [`Framed`](super::Framed) what a reader does not do itself: `forward_to_framed!(self => self.lines);` in the
-//! impl of `Reader`, and `split_framed!(NameOfTheReader, lines, LinePart);`.
+//! Forwards to its [`Framed`](super::Framed) what a reader does not do itself: `forward_to_framed!(self =>
+//! self.lines);` in the impl of `Reader`, and `split_framed!(NameOfTheReader, lines, LinePart);`.
 
 macro_rules! forward_to_framed {
     ($this:ident => $framed:expr) => {

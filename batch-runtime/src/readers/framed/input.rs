@@ -1,4 +1,4 @@
-//! The bytes of a source in a buffer, and a place in them.
+//! Buffers the bytes of a source, and keeps the place after the last record.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ const BUFFER: usize = 128 * 1024;
 
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The bytes of a source, of which a buffer holds some, and the place after the last record.
+/// A source, a buffer with some of its bytes, and the place after the last record.
 pub(crate) struct Input {
     pub(crate) source: Source,
     /// Holds up to [`TAIL`] bytes before `at`, and the bytes read ahead.
@@ -113,8 +113,8 @@ impl Input {
         self.ended && self.at == self.filled
     }
 
-    /// The offset in the input after the last record; one more at the end of an input whose last line was
-    /// given its line ending.
+    /// The offset in the input after the last record. At the end of an input whose last line was given a line
+    /// ending, this is one more than the length of the input.
     #[inline]
     pub(crate) fn byte(&self) -> u64 {
         self.base + self.at as u64
@@ -165,8 +165,8 @@ impl Input {
         Ok(())
     }
 
-    /// Reads on, and keeps everything after the place and the tail before it. If the input ends, its last
-    /// line is given a line ending where `lines` says so.
+    /// Reads on, and keeps everything after the place and the tail before it. If the input ends and `lines` is
+    /// true, its last line is given a line ending.
     pub(super) fn fill(&mut self, lines: bool) -> Result<(), ReadError> {
         let dropped = self.at.saturating_sub(TAIL);
         self.buffer.copy_within(dropped..self.filled, 0);

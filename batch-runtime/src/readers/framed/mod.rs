@@ -1,4 +1,4 @@
-//! The machine under all text formats: a buffer over a [`Source`](super::source::Source), a [`Framing`] that
+//! The common part of all text formats: a buffer over a [`Source`](super::source::Source), a [`Framing`] that
 //! says where a record ends, and everything that is the same for all of them — the bound on a record's
 //! length, positions, parts, detached records, progress, the line of a record.
 

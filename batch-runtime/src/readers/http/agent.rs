@@ -1,4 +1,4 @@
-//! Sends requests with `ureq`, or with a client of the user's.
+//! Sends requests with `ureq`, or with the user's own client.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

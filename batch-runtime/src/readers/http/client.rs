@@ -1,4 +1,4 @@
-//! [`Http`], which a `#[resource]` returns, and [`HttpGet`], a request that is being written.
+//! [`Http`], which a `#[resource]` returns, and [`HttpGet`], which builds a request.
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const LONGEST_BODY: u64 = 64 * 1024 * 1024;
 /// The longest time of a request by default.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// An HTTP interface with its address, credentials, rate limit and retries: a `#[resource]` of the job.
+/// An HTTP API with its address, credentials, rate limit and retries: a `#[resource]` of the job.
 ///
 /// All clones and all readers share one rate limit and the open connections. A mistake in an address or a time is
 /// reported by the first request.

@@ -1,4 +1,5 @@
-//! Fetches pages as JSON texts of their items, and refuses a page that is not what it was.
+//! Fetches pages as the JSON texts of their items, and refuses a page that has changed or that repeats the one before
+//! it.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::styles::{Ask, HttpPosition, Learned, PageStyle};
 use crate::definition::StopSignal;
 use crate::readers::Pages;
 
-/// The pages of a request, as texts: what an item is, the reader of these texts decides.
+/// The pages of a request, as texts; the reader of these texts decides what an item is.
 pub(super) struct Fetch<T, S> {
     get: HttpGet,
     pub(super) style: S,
@@ -30,7 +31,7 @@ pub(super) struct Fetch<T, S> {
     item: PhantomData<fn() -> T>,
 }
 
-/// The page in which an earlier execution stopped, the number of items that it read from it, and their hash.
+/// The page in which an earlier execution stopped, the number of items that the execution read from it, and their hash.
 #[derive(Clone, Copy)]
 struct Resumed {
     page: u64,
@@ -38,7 +39,7 @@ struct Resumed {
     hash: u64,
 }
 
-/// The page that was read last, the hash of its items, and how many pages before it had the same.
+/// The page that was read last, the hash of its items, and how many pages right before it had the same items.
 #[derive(Clone, Copy)]
 struct Last {
     page: u64,
@@ -46,7 +47,7 @@ struct Last {
     alike: u32,
 }
 
-/// How many pages in a row may have the same items, if these are no objects.
+/// How many pages in a row may have the same items, if the items are not objects.
 const MOST_ALIKE: u32 = 10;
 
 impl<T, S: PageStyle<T>> Fetch<T, S> {
@@ -71,12 +72,12 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
         self.hash = hashed(self.hash, item);
     }
 
-    /// The text without anything secret.
+    /// The text with its secrets masked.
     pub(super) fn masked(&self, text: &str) -> String {
         self.get.http.secrets.mask(text)
     }
 
-    /// Goes to a position, and returns the number of items that are read from its page already.
+    /// Goes to a position, and returns the number of items that were already read from its page.
     pub(super) fn go_to(&mut self, position: &HttpPosition) -> Result<u64, HttpError> {
         self.fits(position.size)?;
         self.style.go_to(position);
@@ -87,7 +88,7 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
         Ok(index)
     }
 
-    /// Refuses a position or a part that counts in pages of another size: its page begins elsewhere now.
+    /// Refuses a position or a part that counts in pages of another size, because its page now begins elsewhere.
     pub(super) fn fits(&self, size: Option<u64>) -> Result<(), HttpError> {
         match (size, self.style.size()) {
             (Some(before), Some(now)) if before != now => Err(self.get.options(&format!(
@@ -153,8 +154,8 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
         Err(HttpError::Changed { request: Arc::clone(&self.shown), problem: problem.into() })
     }
 
-    /// Refuses a page that is the same as the one before it: the server does not look at the number of the page. Items
-    /// that are no objects have no identity, so that a few such pages may be right.
+    /// Refuses a page with the same items as the one before it: the server probably ignores the number of the page.
+    /// Items that are not objects have no identity, so a few equal pages of them are allowed.
     fn check_repeated(&mut self, page: u64, items: &[Box<RawValue>]) -> Result<(), HttpError> {
         let hash = hashed_all(items);
         let same = self.last.filter(|last| last.page + 1 == page && last.hash == hash && !items.is_empty());
@@ -178,7 +179,7 @@ impl<T, S: PageStyle<T>> Pages for Fetch<T, S> {
         if let Some(most) = self.style.most(page).and_then(|most| usize::try_from(most).ok()) {
             items.truncate(most);
         }
-        // They do not fit the type, and were reported already.
+        // These items do not fit the type, and have already been reported.
         let over = self.style.pass_over(&items).map_err(|problem| self.broken(&problem))?;
         items.drain(..over);
         if let Some(resumed) = self.resumed.take_if(|resumed| resumed.page == page) {
@@ -196,7 +197,7 @@ impl<T, S: PageStyle<T>> Pages for Fetch<T, S> {
 }
 
 impl<T, S: PageStyle<T>> Fetch<T, S> {
-    /// Requests the first page for what it says about all pages.
+    /// Requests the first page, to learn what it says about all pages.
     pub(super) fn look(&mut self) -> Result<(), HttpError> {
         self.fetch(0).map(drop)
     }

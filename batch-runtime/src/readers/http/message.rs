@@ -1,4 +1,4 @@
-//! [`Request`] and [`Response`], which a client of the user's exchanges.
+//! [`Request`] and [`Response`], which the user's own client takes and returns.
 
 use std::fmt;
 use std::io::{Cursor, Read};

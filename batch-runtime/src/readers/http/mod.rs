@@ -1,4 +1,4 @@
-//! Reads the pages of an HTTP interface: the feature `http`; `https` addresses need the feature `http-tls`.
+//! Reads the pages of an HTTP API: the feature `http`; `https` addresses need the feature `http-tls`.
 //!
 //! [`Http`] is the interface, a `#[resource]` with its address, credentials, rate limit and retries. A `#[reader]` asks it
 //! for pages and returns [`HttpPages`].
@@ -45,13 +45,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! # How an interface names its pages
+//! # How an API paginates
 //!
 //! | | requests | the position | splits | while rows come and go |
 //! |---|---|---|---|---|
 //! | [`after("since_id", \|c: &Company\| c.id)`](after) | `?since_id=1204` | the last key | no | exact: every row that stays is read once |
-//! | [`token("cursor", "/next")`](token) | `?cursor=eyJ..` | the token, and the items read | no | as exact as the interface's tokens are |
-//! | [`next_link("/links/next")`](next_link), [`link_header()`](link_header) | the link | the link, and the items read | no | as exact as the interface's links are |
+//! | [`token("cursor", "/next")`](token) | `?cursor=eyJ..` | the token, and the items read | no | as exact as the API's tokens are |
+//! | [`next_link("/links/next")`](next_link), [`link_header()`](link_header) | the link | the link, and the items read | no | as exact as the API's links are |
 //! | [`numbered("page")`](numbered) | `?page=3` | the page, and the items read | with a total | rows may be missed or read twice |
 //! | [`offset("start", "limit")`](offset) | `?start=300&limit=100` | the page, and the items read | with a total | rows may be missed or read twice |
 //!
@@ -68,7 +68,7 @@
 //! reader at its position. 401, 403, 404 and 422 fail at once.
 //!
 //! An item that does not fit the type can be skipped: `GET company/list.json?curPage=3, item 17, field `founded`: ..`. An
-//! answer that is no page (not JSON, nothing at the pointer) cannot.
+//! answer that is not a page (not JSON, nothing at the pointer) cannot.
 //!
 //! # Secrets
 //!

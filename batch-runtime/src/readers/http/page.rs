@@ -1,4 +1,4 @@
-//! Finds the items, and what else is needed, in the JSON text of an answer.
+//! Finds the items, and whatever else the pagination needs, in the JSON text of a response.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! [`HttpPages`], the reader: items out of the texts of pages.
+//! [`HttpPages`], the reader, which makes items from the texts of pages.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::readers::json_text::Short;
 use crate::readers::paging::{PagePart, PagePosition};
 use crate::readers::{PagingError, PagingReader};
 
-/// Reads the items of pages that an HTTP interface sends as JSON. [`HttpGet::pages`] creates it; the
+/// Reads the items of pages that an HTTP API sends as JSON. [`HttpGet::pages`] creates it; the
 /// [module](super) shows it.
 ///
 /// `S` is the way in which pages are named: [`Numbered`] and [`Offset`](super::Offset) with a total can be split, so that

@@ -1,4 +1,4 @@
-//! Which answers are worth another request, and how long to wait for it.
+//! Decides which responses are worth another request, and how long to wait before it.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::url::escaped;
 use crate::readers::{SHOWN_CHARACTERS, shown};
 
-/// Shorter values are no secrets, and hiding them would make messages unreadable.
+/// Shorter values are not secrets, and hiding them would make messages unreadable.
 const SHORTEST: usize = 4;
 
 /// The values that no message may show.

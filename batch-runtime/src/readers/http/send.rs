@@ -1,4 +1,4 @@
-//! Sends a request until there is a complete answer, or no attempt is left.
+//! Sends a request until there is a complete response, or no attempt is left.
 
 use std::io::Read as _;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The addresses of requests: parsed, joined, and resolved against the address of an answer.
+//! The addresses of requests: parsed, joined, and resolved against the address of a response.
 
 use std::fmt::{self, Write as _};
 

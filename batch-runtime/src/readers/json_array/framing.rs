@@ -1,4 +1,4 @@
-//! Finds the elements of a JSON array, and reads what stands around it.
+//! Finds the elements of a JSON array, and reads what surrounds it.
 
 use std::sync::Arc;
 

@@ -153,7 +153,7 @@ impl Scan {
         false
     }
 
-    /// Passes over a number or a word, which ends before the next byte that is no part of it.
+    /// Passes over a number or a word, which ends before the next byte that is not part of it.
     fn word(&mut self, bytes: &[u8]) -> Scanned {
         if let Some(length) = bytes[self.done..].iter().position(|byte| !is_word(*byte)) {
             return Scanned::End(self.done + length);

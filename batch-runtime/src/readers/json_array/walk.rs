@@ -1,4 +1,4 @@
-//! [`Walk`] reads what stands around the array: up to its opening bracket, and from its closing bracket to the
+//! [`Walk`] reads what surrounds the array: up to its opening bracket, and from its closing bracket to the
 //! end. It accepts JSON only, needs no recursion, and remembers no more than the open brackets.
 
 use serde::de::IgnoredAny;
@@ -377,7 +377,7 @@ impl Walk {
     }
 }
 
-/// The pointer leads to what is no array, or through what is no container.
+/// The pointer leads to what is not an array, or through what is not a container.
 #[cold]
 fn nowhere(pointer: &Pointer, depth: usize, found: &str) -> String {
     let place = pointer.shown(depth);

@@ -1,8 +1,8 @@
-//! Refuses a key that is not unique, that is `NULL`, or that is another one whenever it is read.
+//! Refuses a key that is not unique, that is `NULL`, or that changes each time it is read.
 //!
-//! The database judges: whether two keys are equal, it says itself, row by row in each page. A page ends one row before
-//! the last one fetched, so that a key that is in two pages is found too. A key that is `NULL` in some row would come
-//! after all others, or be lost between two pages: the reader looks for one before it begins. A key that the query computes
+//! The database itself decides whether two keys are equal, row by row in each page. A page ends one row before the last
+//! one fetched, so that a key that is in two pages is found too. A key that is `NULL` in some row would come after all
+//! others, or be lost between two pages: the reader looks for one before it begins. A key that the query computes
 //! differently each time does not find its row again.
 
 use tokio_postgres::Row;
@@ -42,8 +42,8 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         Err(self.null(column.unwrap_or_default()))
     }
 
-    /// Keeps the rows before the first whose key is no key, and the error of that one. Whether a row's key is equal to
-    /// that of the row before is in the column after the query's own.
+    /// Keeps the rows before the first one with an invalid key, and returns the error of that row. The column after the
+    /// query's own says whether a row's key is equal to that of the row before it.
     pub(super) fn check(&self, rows: &mut Vec<Row>) -> Option<PostgresReadError> {
         for at in 0..rows.len() {
             if let Some(column) = self.key.null_in(&rows[at]) {

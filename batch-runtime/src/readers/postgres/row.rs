@@ -1,4 +1,4 @@
-//! Makes items of rows.
+//! Turns rows into items.
 
 use std::error::Error;
 

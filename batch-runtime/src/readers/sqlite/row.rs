@@ -1,4 +1,4 @@
-//! Deserializes a row into any serde type; its columns are fields by name.
+//! Deserializes a row into any serde type, whose fields are the columns of the same names.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
@@ -30,7 +30,7 @@ pub enum RowError {
 }
 
 impl RowError {
-    /// True if the columns of the query are the reason, so that all rows fail.
+    /// True if the columns of the query are at fault, so that every row fails.
     pub(super) fn is_about_the_columns(&self) -> bool {
         match self {
             Self::Item(no_item) => no_item.about == About::Columns,

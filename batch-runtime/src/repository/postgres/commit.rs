@@ -1,5 +1,6 @@
-//! One transaction a chunk on the server: what the writer sent, the additions of the engine, a guard that fails if it
-//! finds no row, and `COMMIT`, in one round trip if nothing in between was waited for.
+//! Commits each chunk in one transaction on the server. It consists of what the writer sent, the additions of the
+//! engine, a guard that fails if it finds no row, and `COMMIT`, in one round trip if nothing in between had to be
+//! awaited.
 
 use std::sync::{Arc, Mutex};
 use std::thread;

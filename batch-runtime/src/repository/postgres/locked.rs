@@ -1,4 +1,4 @@
-//! Locks of other sessions: how long they are waited for, and who holds them.
+//! Locks of other sessions: how long to wait for them, and which session holds them.
 
 use super::error::{Trouble, unusable};
 use super::rows::get;

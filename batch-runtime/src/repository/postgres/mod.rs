@@ -1,7 +1,7 @@
 //! The repository in a schema of a `PostgreSQL` database.
 //!
-//! The tables of Spring Batch 6 are there as its own script makes them, and a schema that Spring Batch made is taken over.
-//! Programs on several machines may share one repository: see [`PostgresOptions::lease`].
+//! The schema has the tables of Spring Batch 6 as its own script creates them, and one that Spring Batch created is
+//! adopted. Programs on several machines may share one repository: see [`PostgresOptions::lease`].
 
 mod advice;
 mod chunks;

@@ -68,7 +68,7 @@ struct Keeper {
     thread: thread::JoinHandle<()>,
 }
 
-/// What is known of the process that owns an execution.
+/// What is known about the process that owns an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Liveness {
     /// It has let go, or ended, or was seen to be dead.
@@ -77,7 +77,7 @@ pub(super) enum Liveness {
     LeaseOver,
     /// Its lease runs for that many more seconds.
     Alive(i64),
-    /// Nothing is known of the owner.
+    /// Nothing is known about the owner.
     Unknown,
 }
 

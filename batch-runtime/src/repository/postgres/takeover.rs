@@ -136,7 +136,7 @@ pub(super) fn already_running(running: &Running) -> RepositoryError {
 }
 
 /// Takes over the execution, and all others of its process, if the owner is dead or its lease ran out. Returns those that
-/// were taken over: none if the owner is alive, or nothing is known of it. The caller has locked the instance.
+/// were taken over: none if the owner is alive, or nothing is known about it. The caller has locked the instance.
 pub(super) fn take_over_if_dead(
     shared: &Shared,
     tx: &Tx<'_>,
@@ -214,7 +214,7 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
     tx.session.send_batch(locked::IMPATIENT)?;
     let epoch = int(next_epoch(tx, running.instance)?);
     let raised = tx.execute(
-        // A death after progress is no crash loop. Later executions of the same process are its nested jobs.
+        // A death after progress is not a crash loop. Later executions of the same process are its nested jobs.
         "UPDATE @BATCH_JOB_OWNER owner
          SET EPOCH = $1,
              PROCESS = CASE WHEN $3 THEN NULL ELSE PROCESS END,

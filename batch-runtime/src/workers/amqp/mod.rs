@@ -1,7 +1,7 @@
 //! RabbitMQ, which wakes managers and workers at once, and carries chunks.
 //!
-//! One thread a process talks to the server, over one connection. It connects again whenever the connection is lost, and
-//! every message that was on its way may then be lost too. A sender does not wait for its message to arrive.
+//! One thread per process talks to the server, over one connection. It reconnects whenever the connection is lost, and
+//! every message that was in flight may then be lost too. A sender does not wait for its message to arrive.
 
 mod address;
 mod chunks;

@@ -1,4 +1,4 @@
-//! The thread of the connection: connects, and connects again.
+//! The thread of the connection: it connects, and reconnects whenever the connection is lost.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

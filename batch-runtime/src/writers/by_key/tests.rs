@@ -1,4 +1,4 @@
-//! Proves that the files are exact whatever was rolled back or interrupted, and wherever.
+//! Proves that the files are exact, whatever is rolled back or interrupted, and at any point.
 
 use std::fmt::Write as _;
 use std::fs;

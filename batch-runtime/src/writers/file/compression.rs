@@ -1,7 +1,7 @@
 //! Compresses a file whose name asks for it, in gzip members or Zstandard frames.
 //!
-//! Each is complete in itself, and a file of several is one of the format. So a file that is cut after a member
-//! is whole, and so are the files of the partitions one after the other.
+//! Each member or frame is complete in itself, and several in a row are again a valid file. So a file that is cut
+//! after a member is valid, and so are the files of the partitions when they are concatenated.
 
 use std::fmt;
 use std::io::{self, Read};

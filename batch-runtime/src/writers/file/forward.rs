@@ -1,5 +1,6 @@
-//! Leaves to its file what a writer does not do itself: `forward_to_file!(self => self.file);` in the impl of `Writer`, and
-//! `forward_to_partitions!(NameOfTheWriter);`, with what separates two records unless each ends by itself.
+//! Forwards to its file the calls that a writer does not handle itself: `forward_to_file!(self => self.file);` in the
+//! impl of `Writer`, and `forward_to_partitions!(NameOfTheWriter);`, with the text between two records if the format
+//! needs one.
 
 macro_rules! forward_to_file {
     ($this:ident => $file:expr) => {

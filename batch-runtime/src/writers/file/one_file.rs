@@ -1,4 +1,4 @@
-//! [`FileWriter`], a writer of one file, of which other writers make many.
+//! [`FileWriter`], the trait of writers of one file, of which `rolling` and `by_key` create many.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::{Mark, Writer};
 
 /// A writer of one file: [`CsvWriter`](crate::writers::CsvWriter),
 /// [`JsonLinesWriter`](crate::writers::JsonLinesWriter),
-/// [`JsonArrayWriter`](crate::writers::JsonArrayWriter). [`rolling`](crate::writers::rolling) and
-/// [`by_key`](crate::writers::by_key) write many files with such writers.
+/// [`JsonArrayWriter`](crate::writers::JsonArrayWriter), `FixedWriter` or `XmlWriter`.
+/// [`rolling`](crate::writers::rolling) and [`by_key`](crate::writers::by_key) write many files with such writers.
 ///
 /// ```
 /// use batch_runtime::writers::{FileWriter, JsonLinesWriter};
@@ -26,7 +26,7 @@ pub trait FileWriter: Writer<Position = FilePosition, Error = WriteError> + OneF
 
 impl<W: Writer<Position = FilePosition, Error = WriteError> + OneFile> FileWriter for W {}
 
-/// What else a writer of many files needs; sealed.
+/// The operations that a writer of many files needs besides; sealed.
 pub trait OneFile {
     /// The path as given.
     fn given(&self) -> &Path;

@@ -1,4 +1,4 @@
-//! Makes rows of items, and sends them.
+//! Turns items into rows, and sends them.
 
 use std::fmt;
 use std::ops::Range;

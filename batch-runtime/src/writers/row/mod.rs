@@ -12,16 +12,16 @@ use serde::ser::Serialize;
 
 /// A table of the target database, as far as its rows need to know it.
 pub(super) trait Table {
-    /// What is known of a column.
+    /// What is known about a column.
     type Column;
 
-    /// Returns what is known of the column with that name.
+    /// Returns what is known about the column with that name.
     fn column(&self, name: &str) -> Result<Self::Column, NoRow>;
 }
 
 /// Receives the values of rows, one after the other.
 pub(super) trait Values {
-    /// What is known of a column.
+    /// What is known about a column.
     type Column;
 
     /// The number of values received.

@@ -1,4 +1,4 @@
-//! Makes rows of items, and collects them until they fill a statement.
+//! Turns items into rows, and collects them until they fill a statement.
 
 use std::fmt;
 

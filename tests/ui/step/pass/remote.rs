@@ -1,4 +1,4 @@
-//! Steps whose chunks workers process, with what else they may say.
+//! Steps whose chunks workers process, with the other options that they may have.
 
 use batch_runtime::prelude::*;
 use std::num::ParseIntError;

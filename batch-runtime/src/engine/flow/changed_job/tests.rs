@@ -1,4 +1,4 @@
-//! What a body holds of what an instance has passed.
+//! Tests whether a body still contains what an instance has passed.
 
 use std::any::Any;
 

@@ -1,5 +1,5 @@
 //! Writes values as `MessagePack` with named fields, one after the other, and reads them back. It keeps what JSON loses
-//! (NaN, bytes, keys that are no texts), and describes itself, as `untagged` and `flatten` need.
+//! (NaN, bytes, keys that are not texts), and describes itself, as `untagged` and `flatten` need.
 
 use rmp_serde::Serializer;
 pub(super) use rmp_serde::decode::Error as ReadError;

@@ -1,4 +1,4 @@
-//! What the lanes of a step know of its workers, and how they send to them. It knows no item.
+//! The state that the lanes of a step share about its workers, and the sending to them. It does not know the items.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Sees to the chunks of a step whose results are late, and to the workers that are missing.
+//! Handles the chunks of a step whose results are late, and the workers that are missing.
 
 use std::collections::BTreeSet;
 use std::mem;

@@ -1,8 +1,8 @@
 //! The lanes of a step whose chunks workers process. A lane has chunks read as a worker thread does, and sends them away;
-//! its second thread takes the results, and hands them to the step's thread as a worker thread does.
+//! its second thread receives the results, and hands them to the step's thread as a worker thread does.
 //!
-//! A chunk stays here until its result is there, so that nothing is lost with a message or a worker: it is sent again, and
-//! in the end processed here.
+//! A chunk stays here until its result has arrived, so nothing is lost with a message or a worker: the chunk is sent
+//! again, and as a last resort it is processed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;

@@ -1,6 +1,6 @@
-//! Which workers were lost while they processed a chunk.
+//! Remembers which workers were lost while they processed a chunk.
 //!
-//! A worker that does not answer may be slow, or cut off from the broker, and so the repository is asked what became of it.
+//! A worker that does not answer may be slow, or cut off from the broker, so the repository is asked what became of it.
 //! A chunk that may have ended a worker is never processed by the manager: it might end the manager too.
 
 use std::collections::{BTreeMap, BTreeSet};

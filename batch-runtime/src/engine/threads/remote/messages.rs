@@ -1,4 +1,4 @@
-//! What a manager and the workers that process its chunks send each other.
+//! The messages between a manager and the workers that process its chunks.
 
 use serde::{Deserialize, Serialize};
 

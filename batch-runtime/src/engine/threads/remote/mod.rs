@@ -1,12 +1,13 @@
-//! Has workers in other processes process chunks of a step with `remote`, beside its own threads.
+//! Has workers in other processes process chunks of a step with `remote`, in addition to its own threads.
 //!
-//! A worker is one more lane of the pipeline. The records of a chunk go to it in a message, and what comes back is what a
-//! worker thread would have handed to the step's thread ([`lane`]). Order, judgement, commit and positions know no
-//! difference. The worker runs the same code over the records that a worker thread runs ([`serve`]).
+//! A worker is one more lane of the pipeline. The records of a chunk go to it in a message, and the reply contains what
+//! a worker thread would have handed to the step's thread ([`lane`]). The order, the rules for faults, the commits and
+//! the positions are the same in both cases. The worker runs the same code over the records as a worker thread
+//! ([`serve`]).
 //!
-//! Messages may be lost, doubled, late or forged: a result counts once, if it is signed with the name of the execution's
-//! owner, which only the repository tells ([`signed`]). What stays unanswered is sent again, and processed here if nobody
-//! answers.
+//! Messages may be lost, duplicated, delayed or forged. A result counts once, and only if it is signed with the name of
+//! the execution's owner, which only the repository reveals ([`signed`]). A chunk whose message stays unanswered is
+//! sent again, and is processed here if no worker answers.
 
 mod codec;
 mod exchange;

@@ -1,4 +1,4 @@
-//! What a value says to serde, as a tree: two values are told apart by it whatever their type is.
+//! The shape of a value, a tree of what the value says to serde, by which two values of any type are compared.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Signs what manager and workers send each other. The secret is the name of the execution's owner, which both know from
-//! the repository and nobody sends: a message of anybody else is dropped.
+//! Signs the messages between manager and workers. The secret is the name of the execution's owner, which both know
+//! from the repository and neither sends: a message from anybody else is dropped.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,4 +1,4 @@
-//! What arrives of an item, and of a failure.
+//! Tests of how items and failures arrive in another process.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

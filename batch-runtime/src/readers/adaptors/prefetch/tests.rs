@@ -1,3 +1,5 @@
+//! Tests of a reader that reads ahead: its items, positions, errors and commits are those of the inner reader.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

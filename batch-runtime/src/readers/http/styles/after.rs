@@ -1,4 +1,4 @@
-//! Pages that begin after a key.
+//! Pages that are requested by the key after which they begin.
 
 use std::collections::HashSet;
 use std::fmt::{self, Display};

@@ -1,4 +1,4 @@
-//! Pages with numbers or offsets.
+//! Pages that are requested by number or by offset.
 
 use std::marker::PhantomData;
 
@@ -109,13 +109,13 @@ impl Numbered<NoTotal> {
         self.counted(TotalAt::Items(pointer.into()))
     }
 
-    /// As [`total`](Self::total), for an interface that says the number of pages.
+    /// As [`total`](Self::total), for an API that says the number of pages.
     #[must_use]
     pub fn total_pages(self, pointer: impl Into<String>) -> Numbered<Total> {
         self.counted(TotalAt::Pages(pointer.into()))
     }
 
-    /// As [`total`](Self::total), for an interface that says it in a header: `X-Total-Count`.
+    /// As [`total`](Self::total), for an API that says it in a header: `X-Total-Count`.
     #[must_use]
     pub fn total_header(self, name: impl Into<String>) -> Numbered<Total> {
         self.counted(TotalAt::Header(name.into()))
@@ -128,7 +128,7 @@ impl Numbered<NoTotal> {
 }
 
 impl Numbered<Total> {
-    /// Allows the total to grow while the pages are read, for an interface that appends at the end. What is added
+    /// Allows the total to grow while the pages are read, for an API that appends at the end. What is added
     /// after the first answer is not read.
     #[must_use]
     pub fn may_grow(mut self) -> Self {
@@ -160,7 +160,7 @@ impl Offset<NoTotal> {
         Offset { pages: self.pages, total: PhantomData }
     }
 
-    /// As [`total`](Self::total), for an interface that says it in a header: `X-Total-Count`.
+    /// As [`total`](Self::total), for an API that says it in a header: `X-Total-Count`.
     #[must_use]
     pub fn total_header(mut self, name: impl Into<String>) -> Offset<Total> {
         self.pages.total_at = Some(TotalAt::Header(name.into()));
@@ -169,7 +169,7 @@ impl Offset<NoTotal> {
 }
 
 impl Offset<Total> {
-    /// Allows the total to grow while the pages are read, for an interface that appends at the end. What is added
+    /// Allows the total to grow while the pages are read, for an API that appends at the end. What is added
     /// after the first answer is not read.
     #[must_use]
     pub fn may_grow(mut self) -> Self {

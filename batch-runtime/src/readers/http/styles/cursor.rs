@@ -1,4 +1,4 @@
-//! Pages whose address is known only from the page before.
+//! Pages whose address is known only from the page before them.
 
 use super::super::page::Broken;
 use super::{Ask, HttpPosition, Learned, Style, bad_pointer};

@@ -66,7 +66,7 @@ enum Fault {
     Body(&'static str),
 }
 
-/// The pages of an interface that knows every style, of items as JSON texts.
+/// The pages of an API that knows every style, of items as JSON texts.
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<Served>>);
 
@@ -147,7 +147,7 @@ impl Served {
         let number = |name: &str| value(name).map(|(_, value)| value.parse::<usize>().unwrap_or_default());
         let size = number("limit").unwrap_or(self.size).min(self.size);
         let from = if let Some(key) = number("since") {
-            // Items that are no numbers are where they are.
+            // Items that are not numbers are where they are.
             let is_last = |item: &String| item.parse::<usize>() == Ok(key);
             self.items.iter().position(is_last).map_or(0, |at| at + 1)
         } else {

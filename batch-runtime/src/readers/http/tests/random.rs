@@ -1,4 +1,4 @@
-//! Any faults that pass within the bound, and any restarts, change nothing.
+//! Random faults that end within the limit of attempts, and random restarts, change nothing.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

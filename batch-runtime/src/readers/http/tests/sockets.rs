@@ -1,4 +1,4 @@
-//! The client that comes with the part, over real sockets.
+//! The built-in client, over real sockets.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};

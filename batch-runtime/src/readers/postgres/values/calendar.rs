@@ -1,7 +1,7 @@
 //! Dates and times as texts: ISO 8601, as `jiff`, `chrono` and `time` read them.
 //!
-//! A year after 9999 or before 1, and infinity, are written as the server writes them, which those refuse and a `String`
-//! holds.
+//! A year after 9999 or before 1, and infinity, are written as the server writes them: those crates refuse that form,
+//! and a `String` can hold it.
 
 use super::Written;
 

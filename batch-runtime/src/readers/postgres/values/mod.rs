@@ -37,7 +37,7 @@ pub(super) enum Value<'a> {
     Unread,
 }
 
-/// Why bytes are no value: they are not what the server's documentation says, or the text is not UTF-8.
+/// Why bytes are not a value: they are not what the server's documentation says, or the text is not UTF-8.
 pub(super) type Broken = &'static str;
 
 /// The error of bytes that end too early or do not end.

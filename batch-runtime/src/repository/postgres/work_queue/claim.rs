@@ -1,4 +1,4 @@
-//! What a worker does: takes partitions, and gives back those that it cannot run or end.
+//! The worker's side of the queue: takes partitions, and gives back those that it cannot run or end.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

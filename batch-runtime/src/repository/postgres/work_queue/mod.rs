@@ -1,10 +1,11 @@
 //! The queue of partitions for workers in other processes.
 //!
-//! A worker is alive while its process renews its lease. One that does not is declared lost in the transaction that ends its
-//! partitions, so of the two who write next, the worker or the manager, one finds that it is late.
+//! A worker is alive while its process renews its lease. A worker whose lease ran out is declared lost in the
+//! transaction that ends its partitions. So if the worker and the manager both try to write, one of them finds that it
+//! is too late.
 //!
-//! All that lock several rows lock them in this order: the worker's process, the owner of the execution, step executions,
-//! partitions.
+//! Every function that locks several rows locks them in this order: the worker's process, the owner of the execution,
+//! step executions, partitions.
 
 mod claim;
 mod members;

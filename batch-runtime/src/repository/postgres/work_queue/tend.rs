@@ -1,4 +1,4 @@
-//! What a manager does: offers partitions, and gives those of lost workers to others.
+//! The manager's side of the queue: offers partitions, and gives those of lost workers to others.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

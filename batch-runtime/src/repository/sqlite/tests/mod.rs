@@ -1,5 +1,5 @@
-//! What is special about a repository in a file, one test each, in separate folders. The promises that every kind of
-//! repository makes are tested in the crate `batch-tests`.
+//! Tests of what is special about a repository in a file, one test each, in separate folders. The promises that every
+//! kind of repository makes are tested in the crate `batch-tests`.
 
 mod chunks;
 mod elsewhere;
