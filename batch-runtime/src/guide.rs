@@ -11,7 +11,7 @@
 //! | [scaling] | threads, partitions, calls in flight, `order = none` |
 //! | [workers] | partitions in other processes, on this machine or on others |
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
-//! | `http` | pages of an HTTP API: how they are named, restarted and requested again (feature `http`) |
+//! | `http` | pages of an HTTP API: pagination, restarts, and requests that are repeated (feature `http`) |
 //! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; metrics for Prometheus |
 //! | [testing] | components, steps and jobs in unit tests |
 //! | [errors] | messages of the compiler and of a run, and what to do |

@@ -62,7 +62,7 @@
 //! `run --input flights.csv` runs it with a progress bar and a summary. Killed at any moment and run again, it resumes
 //! after its last commit.
 //!
-//! # Where to read on
+//! # Where to go next
 //!
 //! The [`guide`] begins with a [tour](guide::tour), which ends in a table of all constructs, and says
 //! [what exactly is exact](guide::restart). Users of Spring Batch find [its words and five programs side by

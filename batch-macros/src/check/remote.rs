@@ -4,7 +4,7 @@ use crate::errors::Errors;
 use crate::model::fault::What;
 use crate::model::step::StepOptions;
 
-/// Checks what else a step with `remote` says.
+/// Checks the other options of a step with `remote`.
 pub(crate) fn check(options: &StepOptions, errors: &mut Errors) {
     let Some(word) = &options.remote else { return };
     if !cfg!(feature = "remote-chunks") {

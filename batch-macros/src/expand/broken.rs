@@ -30,8 +30,8 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
     frame(role.noun(), function, emitted(function), body)
 }
 
-/// The function itself. A generic function cannot be mentioned as a value without its types, so it is emitted in
-/// a block of its own, and a function without types takes its name.
+/// The function itself. A generic function cannot be used as a value without its type arguments, so it is emitted in
+/// a block of its own, and an empty function takes its name.
 fn emitted(function: &ItemFn) -> TokenStream {
     let function = stripped(function);
     let opaque = function.sig.inputs.iter().any(|input| match input {

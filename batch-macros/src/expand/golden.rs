@@ -1,4 +1,5 @@
-//! Typical inputs and the code generated for them; `BLESS=1 cargo test -p batch-macros` rewrites the files.
+//! Compares the code generated for typical inputs with reviewed files. `BLESS=1 cargo test -p batch-macros
+//! --all-features` rewrites the files.
 
 use std::path::Path;
 use std::str::FromStr;

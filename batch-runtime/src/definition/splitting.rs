@@ -57,12 +57,12 @@ pub trait Splittable: Reader {
     /// If the input no longer has that part, or is not the same input.
     fn narrow(&mut self, part: Self::Part) -> Result<(), BoxError>;
 
-    /// Called before [`narrow`](Self::narrow) in another process than that which split the input, perhaps on another machine:
-    /// refuses a part whose input is not there, or is another one. After a restart it is not called, because the input may
-    /// have been corrected since.
+    /// Called before [`narrow`](Self::narrow) in a process that did not split the input itself, perhaps on another
+    /// machine: refuses a part whose input is missing or is a different one. It is not called after a restart, because
+    /// the input may have been corrected since.
     ///
     /// # Errors
-    /// If the input is another one.
+    /// If the input is missing or is a different one.
     fn check(&self, _part: &Self::Part) -> Result<(), BoxError> {
         Ok(())
     }

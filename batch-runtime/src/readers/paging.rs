@@ -28,7 +28,7 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 ///     type Error = std::io::Error;
 ///
 ///     fn read_page(&mut self, page: u64) -> Result<Vec<String>, std::io::Error> {
-///         // A request, in earnest.
+///         // In a real program, a request.
 ///         let companies = ["Gaumont", "Pathé", "Ufa"];
 ///         Ok(companies.iter().skip(page as usize * 2).take(2).map(|&name| name.to_owned()).collect())
 ///     }
@@ -65,7 +65,7 @@ pub trait Pages {
         None
     }
 
-    /// Returns whether no page follows `page`, which was read last and has that number of items. An interface that says
+    /// Returns whether `page`, which was read last and has that number of items, is the last page. An API that says
     /// so itself (`"has_more": false`) needs no empty page at the end.
     ///
     /// By default the last page is an empty one, or one that is shorter than [`page_size`](Self::page_size).
@@ -74,7 +74,7 @@ pub trait Pages {
     }
 }
 
-/// Pages of a known number, which can be read in parts.
+/// Pages whose number is known, and which can therefore be read in parts.
 pub trait CountedPages: Pages {
     /// Returns the number of pages.
     ///
@@ -140,7 +140,7 @@ impl PagePart {
     }
 }
 
-/// Why a page could not be read.
+/// The error of a page that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PagingError {

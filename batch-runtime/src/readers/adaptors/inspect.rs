@@ -1,4 +1,4 @@
-//! Shows the items of a reader to a function.
+//! Calls a function with each item of a reader.
 
 use std::fmt;
 

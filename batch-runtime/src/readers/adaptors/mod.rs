@@ -40,7 +40,7 @@ pub trait ReaderExt: Reader + Sized {
         Limit::new(self, items)
     }
 
-    /// Shows every item that is read to `look`; see [`Inspect`].
+    /// Calls `look` with every item that is read; see [`Inspect`].
     fn inspect<F: FnMut(&Self::Item)>(self, look: F) -> Inspect<Self, F> {
         Inspect::new(self, look)
     }

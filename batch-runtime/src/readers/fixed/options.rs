@@ -81,7 +81,7 @@ impl<T> FixedOptions<T> {
         self
     }
 
-    /// Takes the last record of the file for a trailer, which is not an item. Before the first item is read,
+    /// Takes the last record of the file as a trailer, which is not an item. Before the first item is read,
     /// `check` is called with its text and the number of records before it; an error fails the step, whatever
     /// `skip` says, so nothing of a file that is incomplete is processed. This reads the file twice. With
     /// partitions, it happens once, when the file is split.

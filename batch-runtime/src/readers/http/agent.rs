@@ -71,7 +71,7 @@ pub(super) fn whole(error: &(dyn std::error::Error + 'static)) -> String {
 
 fn agent_of_defaults() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
-        // Statuses and redirections are handled in one place, for every client.
+        // Statuses and redirects are handled in one place, for every client.
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)

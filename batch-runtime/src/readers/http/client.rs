@@ -52,7 +52,7 @@ pub struct Http {
 }
 
 impl Http {
-    /// An interface at this address, `https://api.example.org/v1`. An `https` address needs the feature `http-tls`.
+    /// An API at this address, `https://api.example.org/v1`. An `https` address needs the feature `http-tls`.
     pub fn new(base_url: impl AsRef<str>) -> Self {
         let http = Self::of(base_url.as_ref(), Agent::ours());
         match &http.base {
@@ -62,8 +62,8 @@ impl Http {
         }
     }
 
-    /// An interface that is asked with another client, such as `reqwest::blocking`: `client` sends the request and
-    /// returns the answer, whatever its status. It should not follow redirections, which would carry the headers to
+    /// An API that is asked with another client, such as `reqwest::blocking`: `client` sends the request and
+    /// returns the response, whatever its status. It should not follow redirects, which would carry the headers to
     /// other hosts. An error of the client counts as an interrupted connection: the request is repeated.
     ///
     /// ```
@@ -176,7 +176,7 @@ impl Http {
         self
     }
 
-    /// Allows links and redirections to another host, `files.example.org` or `localhost:8080`. It gets none of the
+    /// Allows links and redirects to another host, `files.example.org` or `localhost:8080`. It gets none of the
     /// headers and no secret.
     #[must_use]
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
@@ -241,7 +241,7 @@ impl HttpGet {
         self
     }
 
-    /// Names the place of the items in an answer as a JSON pointer: `/result/list`. Without it, an answer is an array
+    /// Names the place of the items in a response as a JSON pointer: `/result/list`. Without it, a response is an array
     /// of items.
     #[must_use]
     pub fn items(mut self, pointer: impl Into<String>) -> Self {

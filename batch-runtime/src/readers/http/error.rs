@@ -49,14 +49,14 @@ pub enum HttpError {
     Unavailable {
         /// The request.
         request: Arc<str>,
-        /// The last status, if there was an answer.
+        /// The last status, if there was a response.
         status: Option<u16>,
         /// How often it was requested.
         attempts: u32,
         /// The last problem.
         problem: Box<str>,
     },
-    /// The answer is not a page of items.
+    /// The response is not a page of items.
     #[error("{request}: {problem}")]
     Page {
         /// The request.

@@ -45,7 +45,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The answer to a [`Request`].
+/// The response to a [`Request`].
 ///
 /// ```
 /// use batch_runtime::readers::http::Response;
@@ -59,13 +59,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer with this status and body.
+    /// A response with this status and body.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::streaming(status, Cursor::new(body.into()))
     }
 
-    /// An answer whose body is still to be read. If reading fails, the page is requested again.
+    /// A response whose body is still to be read. If reading fails, the page is requested again.
     #[must_use]
     pub fn streaming(status: u16, body: impl Read + Send + 'static) -> Self {
         Self { status, headers: Vec::new(), body: Box::new(body) }
@@ -85,7 +85,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// A complete answer.
+/// A complete response.
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) headers: Vec<(String, String)>,

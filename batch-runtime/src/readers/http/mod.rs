@@ -1,6 +1,6 @@
 //! Reads the pages of an HTTP API: the feature `http`; `https` addresses need the feature `http-tls`.
 //!
-//! [`Http`] is the interface, a `#[resource]` with its address, credentials, rate limit and retries. A `#[reader]` asks it
+//! [`Http`] is the API, a `#[resource]` with its address, credentials, rate limit and retries. A `#[reader]` asks it
 //! for pages and returns [`HttpPages`].
 //!
 //! ```
@@ -67,13 +67,13 @@
 //! job is asked to stop, and the step is then STOPPED. When no attempt is left, the step fails, or its `retry` reopens the
 //! reader at its position. 401, 403, 404 and 422 fail at once.
 //!
-//! An item that does not fit the type can be skipped: `GET company/list.json?curPage=3, item 17, field `founded`: ..`. An
-//! answer that is not a page (not JSON, nothing at the pointer) cannot.
+//! An item that does not fit the type can be skipped: `GET company/list.json?curPage=3, item 17, field `founded`: ..`.
+//! A response that is not a page (not JSON, nothing at the pointer) cannot.
 //!
 //! # Secrets
 //!
 //! No error, place, position or `Debug` shows a header or a value of [`query_secret`](HttpGet::query_secret). A link or a
-//! redirection to another host is refused unless [`allow_host`](Http::allow_host) allows it, and that host gets no header
+//! redirect to another host is refused unless [`allow_host`](Http::allow_host) allows it, and that host gets no header
 //! and no secret.
 //!
 //! # Another client, and tests

@@ -82,7 +82,7 @@ impl<'a> Document<'a> {
         Ok(Some(at))
     }
 
-    /// The number at a JSON pointer, which some interfaces write as a text.
+    /// The number at a JSON pointer, which some APIs write as a text.
     pub(super) fn number(&self, pointer: &str) -> Result<u64, Broken> {
         let found = self.find(pointer)?;
         let text = found.map(RawValue::get).unwrap_or_default();

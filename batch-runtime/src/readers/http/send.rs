@@ -159,7 +159,7 @@ impl HttpGet {
         Err(HttpError::Stopped { request: Arc::clone(&target.shown), source: Stopped })
     }
 
-    /// One attempt: follows redirections, and reads the whole body.
+    /// One attempt: follows redirects, and reads the whole body.
     fn exchange(&self, target: &Target, stop: &StopSignal) -> Result<Answer, Failed> {
         let http = &self.http;
         let base = self.base().map_err(Failed::Finally)?;

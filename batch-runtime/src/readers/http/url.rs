@@ -76,7 +76,7 @@ impl Url {
         joined
     }
 
-    /// The address that a link or a redirection in the answer of this one leads to.
+    /// The address that a link or a redirect in the answer of this one leads to.
     pub(super) fn resolve(&self, reference: &str) -> Result<Self, &'static str> {
         let reference = reference.trim().split('#').next().unwrap_or_default();
         let scheme = if self.is_https { "https:" } else { "http:" };

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
 use super::{Compression, FilePosition, State, TransactionalFile, WriteError, cut};
 
 impl TransactionalFile {
-    /// Prepares to compress, in the way in which the earlier execution has compressed.
+    /// Prepares the compression, and refuses one that differs from that of the earlier execution.
     pub(super) fn prepare_compression(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         match from {
             // At most the rename is missing.
@@ -43,9 +43,9 @@ impl TransactionalFile {
         if self.buffer.is_empty() && !self.torn { Ok(()) } else { self.write_out(false) }
     }
 
-    /// Makes an empty file one of its format.
+    /// Makes an empty file a valid file of its format.
     pub(super) fn complete_members(&mut self) -> Result<(), WriteError> {
-        // The file of a partition is joined to others.
+        // The file of a partition is joined with others, so it may be empty.
         if self.is_empty() && self.compression.is_some() && !self.is_of_partition() {
             self.write_out(true)?;
         }

@@ -1,8 +1,8 @@
 //! Writes values so that they read back as the same, and refuses those for which that is impossible.
 //!
-//! `quick_xml` writes `None` as an empty element, which reads back as an empty text; a list within a list as one
-//! list; and an element of a list in an attribute that contains a space as two. Its deserializer drops a text of
-//! white space between two tags.
+//! `quick_xml` writes `None` as an empty element, which reads back as an empty text. It writes a list within a list
+//! as one list. In an attribute, it writes an element of a list that contains a space as two elements. Its
+//! deserializer drops a text of white space between two tags.
 
 use std::fmt::Display;
 

@@ -49,11 +49,11 @@ pub struct Offset<C = Total> {
     total: PhantomData<C>,
 }
 
-/// The interface says how many items there are, so the pages can be read in parts.
+/// The API says how many items there are, so the pages can be read in parts.
 #[derive(Debug, Clone, Copy)]
 pub enum Total {}
 
-/// The interface does not say how many items there are.
+/// The API does not say how many items there are.
 #[derive(Debug, Clone, Copy)]
 pub enum NoTotal {}
 
@@ -88,7 +88,7 @@ impl Numbered<NoTotal> {
         self
     }
 
-    /// The size of the pages, where the interface always sends the same.
+    /// The size of the pages, where the API always sends the same.
     #[must_use]
     pub fn size_is(mut self, items: u32) -> Self {
         (self.pages.size_name, self.pages.size) = (None, Some(items.into()));

@@ -110,7 +110,7 @@ pub trait Style<T> {
 pub trait Countable {
     /// The number of pages; `None` until an answer says it.
     fn count(&self) -> Option<u64>;
-    /// The total as the interface says it.
+    /// The total as the API says it.
     fn total(&self) -> Option<u64>;
     /// Sets the total that an earlier request has found.
     fn expect(&mut self, total: u64);
