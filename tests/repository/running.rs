@@ -33,7 +33,7 @@ fn reached(before: u64, done: u64, total: u64) -> Reached {
     Reached { before, done, total }
 }
 
-/// Commits a chunk after which the step has read so many items, and is at that place.
+/// Commits a chunk after which the step has read this many items, and is at that place.
 fn advance(step: &mut BegunStep, items: i64, reached: Reached) {
     let mut record = ChunkRecord { reached: Some(reached), ..record(items) };
     step.chunks.commit(&mut record, |_, _| Ok(())).unwrap();

@@ -11,7 +11,7 @@ const CALLS: &str = "write,writev,pwrite64,fsync,fdatasync,ftruncate,rename,unli
 /// How many points of each shape the sample takes.
 const SAMPLE: usize = 5;
 
-/// After how many calls in a row that killed nobody a shape is over.
+/// The number of calls in a row that kill nobody, after which a shape is done.
 const MOST_MISSED: usize = 3;
 
 /// A job, and what is left in the end.
@@ -62,7 +62,7 @@ const SHAPES: [Shape; 4] = [
     },
 ];
 
-/// Whose death is tried.
+/// The process that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Victim {
     Worker,

@@ -8,7 +8,7 @@ use crate::workers::CommandTemplate;
 pub(super) enum Workers {
     /// Those that somebody has started.
     Remote,
-    /// Child processes on this machine, at most so many.
+    /// Child processes on this machine, at most this many.
     Local(u32),
     /// Started by a command.
     Command(CommandTemplate),

@@ -34,8 +34,8 @@ pub struct JobOptions {
     pub restartable: bool,
     /// Whether only one execution of the job may run at a time, whatever its parameters.
     pub exclusive: bool,
-    /// How often in a row an instance may lose its owner without a commit in between. After that a person
-    /// must look.
+    /// How many times in a row an instance may lose its owner without a commit in between. After that a
+    /// person must decide.
     pub max_recoveries: u32,
     /// The listeners for its start and end, in the order of the source.
     pub listeners: &'static [JobListener],

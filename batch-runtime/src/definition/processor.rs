@@ -49,7 +49,7 @@ pub trait Sink<T> {
         true
     }
 
-    /// Called by a processor before it passes an item to the processor that is so many places `deeper` in the
+    /// Called by a processor before it passes an item to the processor that is this many places `deeper` in the
     /// chain: the time until [`leave`](Self::leave) is that one's.
     fn enter(&mut self, _deeper: usize) {}
 

@@ -1,4 +1,4 @@
-//! [`RateLimit`], which the components of a job share to do something only so many times in a span of time.
+//! [`RateLimit`], by which the components of a job together limit how often they do something.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::engine::{Pause, Sleep};
 /// A longer span would be beyond what a clock can show.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
-/// Allows so many calls in any span of time, for all components that share it: a `#[resource]` of the job. Threads and
-/// partitions of one process share one limit; each worker process has its own.
+/// Limits the number of calls in any span of a given length, for all components that share it: a `#[resource]` of the
+/// job. Threads and partitions of one process share one limit; each worker process has its own.
 ///
 /// A processor takes its turn with [`wait`](Self::wait); a reader is slowed down by
 /// [`throttled`](crate::readers::ReaderExt::throttled).
@@ -47,13 +47,13 @@ pub struct RateLimit {
     pause: Arc<dyn Pause>,
 }
 
-/// Why a [`RateLimit`] cannot be.
+/// The error of an invalid [`RateLimit`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the rate cannot be used: {0}")]
 pub struct InvalidRate(String);
 
 impl RateLimit {
-    /// At most so many calls in any span of this length: `RateLimit::new(10, "1s")`.
+    /// At most this many calls in any span of this length: `RateLimit::new(10, "1s")`.
     ///
     /// # Errors
     /// If the number is 0, or the text is not a time.
@@ -100,7 +100,7 @@ impl fmt::Debug for RateLimit {
     }
 }
 
-/// Gives out turns, at most so many in any span of a given length.
+/// Grants turns, at most this many in any span of a given length.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Mutex<Given>);
 
@@ -110,7 +110,7 @@ struct Given {
     limit: Option<(usize, Duration)>,
     /// When the last turns were or will be, the oldest first.
     last: VecDeque<Instant>,
-    /// No turn is before this time.
+    /// No turn is granted before this time.
     held: Option<Instant>,
 }
 
@@ -136,7 +136,7 @@ impl Turns {
         at.saturating_duration_since(now)
     }
 
-    /// Gives no turn before that time.
+    /// Grants no turn before that time.
     #[cfg(feature = "http")]
     pub(crate) fn hold(&self, until: Instant) {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -47,7 +47,7 @@ impl Svg {
         for frame in &picture.parts.frames {
             svg.frame(frame);
         }
-        // What was taken is drawn last, so that nothing covers it.
+        // Lines that were taken are drawn last, so that nothing covers them.
         for taken in [false, true] {
             picture.parts.lines.iter().filter(|line| line.taken == taken).for_each(|line| svg.line(line));
         }

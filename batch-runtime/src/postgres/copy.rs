@@ -148,7 +148,7 @@ impl<'t> CopyIn<'t> {
         self.buffer.put_bytes(0, HEAD);
     }
 
-    /// Lets the network have rows, and looks whether the server has refused.
+    /// Lets the network have rows, and checks whether the server has refused.
     fn advance(&mut self) -> Result<(), PgError> {
         let Some(answer) = &mut self.answer else { return Err(self.over()) };
         match self.session.feed(&self.statement, answer, &self.feed, MOST) {

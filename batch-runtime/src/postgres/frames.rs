@@ -1,6 +1,6 @@
 //! Cuts a stream of bytes into the frames of the protocol, however they are cut into reads and writes.
 
-/// The frame that is under way.
+/// The frame that is being cut.
 #[derive(Debug, Clone)]
 pub(super) struct Frames {
     /// The frame's first bytes: its type, its length, and as much of its body as somebody looks at.

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 ///
 /// Every method that returns something of the database waits for the answer on the calling thread. [`send`](Self::send)
 /// does not wait: what it sends goes out together with the next statement that is waited for, in one packet, and costs
-/// no round trip of its own. Its error comes out of the next call that waits.
+/// no round trip of its own. Its error is returned by the next call that waits.
 ///
 /// ```no_run
 /// use batch_runtime::postgres::{PgError, Postgres, Session};
@@ -148,8 +148,8 @@ impl Session {
     /// A statement that this session has not seen before is prepared first, which is waited for.
     ///
     /// # Errors
-    /// If the statement cannot be prepared, or a value does not fit. What the server says comes out of the next call
-    /// that waits, such as [`settle`](Self::settle).
+    /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next
+    /// call that waits, such as [`settle`](Self::settle).
     pub fn send(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
         let (text, answer, size) = self.start(statement, values)?;
         self.put(text, answer, size)

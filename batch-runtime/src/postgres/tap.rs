@@ -456,7 +456,7 @@ mod tests {
             assert_eq!(tap.stream.written, [&startup[..], &before, &copy, &rows, &after].concat());
             assert_eq!(feed.size(), 0);
 
-            // The driver does not hear of the leave to send rows.
+            // The driver does not see the permission to send rows.
             let answers = [frame(b'G', b"\x01\0\x02\0\0\0\0"), frame(b'C', b"COPY 2\0"), frame(b'Z', b"T")];
             tap.stream.bytes = answers.concat();
             assert_eq!(read_all(&mut tap, context), answers[1..].concat());

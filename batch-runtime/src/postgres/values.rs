@@ -78,7 +78,7 @@ impl ToSql for Encoded {
     to_sql_checked!();
 }
 
-/// Encodes the parameters of a prepared statement, whose types the server has told.
+/// Encodes the parameters of a prepared statement, whose types the server has returned.
 pub(super) fn encode(
     values: &[&(dyn ToSql + Sync)],
     types: &[Type],

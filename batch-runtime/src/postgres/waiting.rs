@@ -15,7 +15,7 @@ use super::wire::Wire;
 use super::{PgError, copy};
 use crate::definition::BoxError;
 
-/// The interval at which a wait looks whether it is still wanted.
+/// The interval at which a wait checks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How long a statement may go on after it is not wanted any more, and how long its cancelling may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -153,7 +153,7 @@ impl Inner {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     let error = self.blame(error, &first.statement);
-                    // What follows the first error only says that the transaction has failed.
+                    // The errors after the first one only say that the transaction has failed.
                     if self.failed.is_none() {
                         self.failed = Some(error.explained(first.explain));
                     }

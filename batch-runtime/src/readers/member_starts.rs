@@ -19,8 +19,8 @@ pub(super) use starts::Starts;
 mod starts {
     use super::MemberStart;
 
-    /// Of the members that begin in the same so many bytes of the input, only the first is remembered: to
-    /// decompress as much takes no longer than to read the file's next block.
+    /// If several members begin in the same block of this many bytes, only the first is remembered:
+    /// decompressing that much takes no longer than reading the next block of the file.
     const SPACING: u64 = 16 * 1024;
 
     /// The number of starts remembered.

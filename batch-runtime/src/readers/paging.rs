@@ -132,7 +132,7 @@ pub struct PagePart {
 }
 
 impl PagePart {
-    /// Splits so many pages into about equal parts.
+    /// Splits this many pages into about equal parts.
     pub(super) fn all(count: u64, parts: usize) -> Vec<Self> {
         let begins: Vec<u64> = evenly(count, parts).collect();
         let ends = begins.iter().skip(1).chain([&count]);

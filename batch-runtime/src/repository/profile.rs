@@ -110,8 +110,8 @@ impl Profile {
         self.usage.is_some().then(|| serde_json::to_string(&details).ok()).flatten()
     }
 
-    /// Adds what [`details`](Self::details) has returned. What another version has stored in another form is left out: the
-    /// times of the activities stand without it.
+    /// Adds what [`details`](Self::details) has returned. Details that another version has stored in another form are
+    /// left out: the times of the activities are valid without them.
     pub(super) fn with_details(mut self, details: Option<&str>) -> Self {
         let details = details.and_then(|text| serde_json::from_str(text).ok());
         if let Some(Details { components, usage, advice, followed }) = details {

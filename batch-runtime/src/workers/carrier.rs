@@ -107,7 +107,7 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     }
 }
 
-/// A manager's end of a [`ChunkCarrier`]. Dropping it ends the wait for replies: those that are under way are dropped.
+/// A manager's end of a [`ChunkCarrier`]. Dropping it ends the wait for replies: those that are in flight are dropped.
 pub trait ChunkRequests: Send + Sync {
     /// Sends a request to one of the workers. Returns at once; what cannot be sent is lost. A request that nobody has taken
     /// for ten minutes may be dropped.

@@ -10,7 +10,7 @@ use crate::repository::Ownership;
 /// them twice, late or without a cause: a run may take longer then, but its rows are the same. No method waits for
 /// another process.
 pub trait Hints: Send + Sync + fmt::Debug {
-    /// Tells idle workers that so many partitions wait in a queue.
+    /// Tells idle workers that this many partitions wait in a queue.
     fn offer(&self, queue: &str, partitions: u64);
 
     /// Tells the manager of an execution that one of its partitions has ended.

@@ -243,7 +243,7 @@ impl Managing<'_> {
                 continue;
             }
             if tended.has_failed() && !ends {
-                // What nobody has taken yet is withdrawn.
+                // The partitions that nobody has taken yet are withdrawn.
                 ends = true;
                 continue;
             }

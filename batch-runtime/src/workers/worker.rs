@@ -26,7 +26,7 @@ const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
 /// The longest while hints arrive.
 const LONGEST_HINTED: Duration = Duration::from_secs(5);
-/// Between two looks whether the worker is to drain.
+/// The time between two checks whether the worker is to drain.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Runs partitions that managers of the same program offer in the repository, until it is told to drain.
@@ -364,7 +364,7 @@ impl Working<'_> {
             let woken = wake.wait_after(moment, pause);
             pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
         }
-        // What it is offered from now on, and what it has not looked for, is for others.
+        // Offers from now on, and those it has not looked at, are for others.
         self.set_idle(false);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         wake.wake();
@@ -416,7 +416,7 @@ impl Working<'_> {
             }
             Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
             Ok(Claimed::Drain) | Err(_) => {
-                // What is given back would come again at once.
+                // A partition that is given back would be offered again at once.
                 self.set_idle(false);
                 drop(heard);
             }

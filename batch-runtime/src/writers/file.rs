@@ -381,7 +381,7 @@ impl TransactionalFile {
     /// Returns the position to commit.
     pub(crate) fn position(&self) -> FilePosition {
         let buffered = self.buffer.len() as u64;
-        // What the buffer takes in the file is known once it is compressed.
+        // The length of the buffer in the file is known once it is compressed.
         let (length, buffered) = match self.compression {
             None => (self.written + buffered, 0),
             Some(_) => (self.written, buffered),
@@ -397,7 +397,7 @@ impl TransactionalFile {
             let kept = kept + to.buffered;
             self.buffer.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         } else {
-            // What was buffered then is the beginning of the member that was written next.
+            // The bytes that were buffered then are now the beginning of the member that was written next.
             self.buffer = self.read_back(to)?;
             self.written = to.length;
             self.torn = true;

@@ -35,7 +35,7 @@ fn rows_added_and_removed_after_the_page_under_way_are_seen_and_those_before_the
     let writer = database.connect();
     let mut reader = query(&database, "SELECT id FROM person").key("id").page(2).rows_as::<i64>().unwrap();
     assert_eq!(reader.read().unwrap(), Some(10));
-    // 30 and 40 are under way by now.
+    // 30 and 40 are in flight by now.
     writer
         .batch_execute(
             "INSERT INTO person VALUES (5, ''), (45, ''), (95, ''); DELETE FROM person WHERE id IN (20, 60)",

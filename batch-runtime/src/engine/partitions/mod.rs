@@ -46,7 +46,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
         }
         Err(halt) => (None, Err(halt)),
     };
-    // What the partitions have committed counts, no matter how the step ended.
+    // The commits of the partitions count, no matter how the step ended.
     let counters = match step.partitions().and_then(|partitions| step.sum(&partitions)) {
         Ok(counters) => counters,
         Err(error) => {

@@ -30,7 +30,7 @@ pub(crate) struct Laps {
 }
 
 impl Laps {
-    /// Starts the laps of a chunk of about so many items.
+    /// Starts the laps of a chunk of about this many items.
     pub(crate) fn over(items: usize, watch: Stopwatch) -> Self {
         let most = if watch.is_cpu() { MOST_BY_CPU } else { MOST_BY_WALL };
         // Odd, so that it does not fall into step with a reader that does more for every second item.
@@ -174,7 +174,7 @@ pub(crate) fn writing<T>(laps: &mut Option<Laps>, write: impl FnOnce() -> T) -> 
     written
 }
 
-/// Calls the writer that is so many places after the one that is running.
+/// Calls the writer that is this many places after the one that is running.
 #[inline]
 pub(crate) fn in_writer<T>(after: usize, write: impl FnOnce() -> T) -> T {
     let is_timed = WRITERS.with_borrow_mut(|laps| laps.as_mut().map(|laps| laps.enter(after)).is_some());

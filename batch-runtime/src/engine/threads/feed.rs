@@ -256,7 +256,7 @@ where
         let Done { number, channel, buffers, filled, .. } = done;
         let records = Some(records);
         self.current = Current { number, channel, buffers, begin, position, records, progress, location };
-        // The workers read and process. What is left here is for faults.
+        // The workers read and process. The rest here is for faults.
         times.book(Activity::Process);
         Ok(Filled { ended, ..filled })
     }

@@ -140,7 +140,7 @@ pub(in crate::graph) fn columns(text: &str) -> usize {
     text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }
 
-/// The words of a text in lines of at most so many columns, unless a single word is longer.
+/// The words of a text in lines of at most this many columns, unless a single word is longer.
 pub(in crate::graph) fn wrapped(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {

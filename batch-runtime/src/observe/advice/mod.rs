@@ -29,7 +29,7 @@ const AS_GOOD: u64 = 3;
 /// A step whose thread was kept waiting for a core for longer, in percent, says nothing about itself.
 const MOST_DELAY: u64 = 20;
 
-/// Returns what would make a step faster that read so many items, if anything would.
+/// Returns what would make a step faster that read this many items, if anything would.
 pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits: u64) -> Option<Advice> {
     let usage = profile.usage.as_ref()?;
     if usage.elapsed < SHORTEST || commits < FEWEST_CHUNKS || items == 0 {
@@ -54,7 +54,7 @@ pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits
     })
 }
 
-/// Holds an advice against an execution that read so many items, if that has followed it.
+/// Compares a piece of advice with an execution that read this many items, if that has followed it.
 pub(crate) fn follow(
     advice: &Advice,
     profile: &Profile,

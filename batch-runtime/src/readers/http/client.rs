@@ -147,7 +147,7 @@ impl Http {
         self
     }
 
-    /// Sends at most so many requests in any span of this length, all readers together: `rate(10, "1s")`.
+    /// Sends at most this many requests in any span of this length, all readers together: `rate(10, "1s")`.
     #[must_use]
     pub fn rate(self, requests: u32, span: impl TimeLimit) -> Self {
         if requests == 0 {

@@ -222,7 +222,7 @@ impl HttpGet {
                 }
                 _ => {
                     let mut said = Vec::new();
-                    // What the server says is a help only; the status counts.
+                    // The body of the response only helps the user; the status counts.
                     drop(body.take(LOOKED_AT).read_to_end(&mut said));
                     let problem =
                         describe(status, &http.secrets.excerpt(String::from_utf8_lossy(&said).trim()));

@@ -43,7 +43,7 @@ const BETWEEN_LOOKS: u32 = 64;
 ///
 /// Every page is a separate query for the rows after the last key: `.. WHERE id > $1 ORDER BY id LIMIT 1000`, in a
 /// transaction of its own. A page in the middle therefore costs as much as the first one, a restart resumes by key, and no
-/// snapshot keeps the server from cleaning up while a long step runs. The next page is under way while the items of one
+/// snapshot keeps the server from cleaning up while a long step runs. The next page is in flight while the items of one
 /// are processed, unless its rows are large (256 KiB a page).
 ///
 /// The rows come in the order of `ORDER BY`, with the type and the collation that each column of the key has in the query,

@@ -155,7 +155,7 @@ fn single_scan(node: &Node) -> Option<&Node> {
     }
 }
 
-/// The only input of a node. What computes a value within a row is none.
+/// The only input of a node. A node that computes a value within a row is not an input.
 fn input(node: &Node) -> Option<&Node> {
     let is_value = |node: &&Node| matches!(node.relationship.as_deref(), Some("InitPlan" | "SubPlan"));
     let mut inputs = node.plans.iter().filter(|node| !is_value(node));

@@ -331,7 +331,7 @@ impl Framing for XmlFraming {
                     self.lexer = Lexer::default();
                     return Frame::Nothing { to: input.at() + begin, lines: lines_in(&bytes[..begin]) };
                 }
-                // What is whole before it is passed first, as its elements are open already.
+                // The whole part before it is passed first, as its elements are already open.
                 Err(_) if whole > 0 => {
                     self.lexer = Lexer::default();
                     return Frame::Nothing { to: input.at() + whole, lines: lines_in(&bytes[..whole]) };

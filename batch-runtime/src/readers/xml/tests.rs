@@ -109,7 +109,7 @@ fn each_flipped_byte_and_each_cut_is_noticed_or_changes_one_item() {
                 "{items:?}, damaged at {byte}"
             );
             for item in items.iter().skip(before + 1) {
-                // What a comment or a section held may come to light with its brackets gone.
+                // Without its brackets, a comment or a section may expose its content.
                 assert!(known.contains(&item) || item.id == 0 || item.id == 7, "{item:?}, damaged at {byte}");
             }
         }

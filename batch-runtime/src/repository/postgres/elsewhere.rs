@@ -19,7 +19,7 @@ use crate::repository::{
 
 /// How long a server that was lost is tried again.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often a wait looks whether the job is to stop.
+/// How often a wait checks whether the job is to stop.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// The row of one step in the other database.

@@ -173,7 +173,7 @@ impl Shared {
         kept.pop()
     }
 
-    /// Keeps the connection of a step that has ended for a later one, unless something is still under way on it.
+    /// Keeps the connection of a step that has ended for a later one, unless something is still in flight on it.
     pub(super) fn keep(&self, session: Session) {
         if is_at_rest(&session) && guard(&self.of_steps).len() < KEPT {
             session.set_watch(None);

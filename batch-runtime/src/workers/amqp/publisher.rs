@@ -16,7 +16,7 @@ use super::{BrokerError, Kind, State};
 
 /// The messages that wait to be sent at most. Beyond that, further ones are lost.
 pub(super) const MOST_WAITING: usize = 1_000;
-/// Between two looks whether the server takes messages again.
+/// The time between two checks whether the server takes messages again.
 const BLOCKED: Duration = Duration::from_millis(100);
 /// How long RabbitMQ keeps a message that no worker takes, in milliseconds.
 const KEEP_MESSAGE: u32 = 10 * 60 * 1_000;
@@ -27,7 +27,7 @@ const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
 
 /// What the publisher sends.
 pub(super) enum Message {
-    /// The same message so many times.
+    /// The same message this many times.
     Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
     /// A message that is worth waiting for the server.
     Letter(Letter),

@@ -103,7 +103,7 @@ fn failed(table: &str, source: PgError) -> PostgresWriteError {
     culprit::refused(table, "", &[], source)
 }
 
-/// The rows under way.
+/// The rows in flight.
 enum Sending<'t> {
     Copy(CopyIn<'t>),
     /// The rows of an array that is not sent yet.
@@ -121,7 +121,7 @@ pub struct PostgresRows<'a, 't> {
     wrap: Wrap,
     session: &'t Session,
     sending: Option<Sending<'t>>,
-    /// The item of each row under way.
+    /// The item of each row in flight.
     items: Vec<u32>,
     item: usize,
 }

@@ -42,8 +42,8 @@ pub(super) fn insert(
         .map(|column| format!("{0} = excluded.{0}", quoted(column)))
         .collect();
     let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
-    // One statement cannot update a row twice: of several rows with a key, the last is kept. What is equal is for the
-    // server to say. Rows in the order of their keys do not make two steps wait for each other.
+    // One statement cannot update a row twice: of several rows with a key, the last is kept. The server
+    // decides which keys are equal. Rows in the order of their keys do not make two steps wait for each other.
     let number = number(table);
     let key = list(key);
     let equal = if has_distinct_nulls {

@@ -13,7 +13,7 @@ use crate::engine::step::StepRun;
 use crate::repository::encode_context;
 use crate::workers::{ChunkRequests, RemoteChunks, Secrets};
 
-/// At most so many replies wait to be read. The rest is dropped, and asked for again.
+/// At most this many replies wait to be read. The rest is dropped, and asked for again.
 const MOST_WAITING: usize = 4_096;
 
 /// The state that all lanes of a step share with the carrier.

@@ -13,7 +13,7 @@ use super::travel::Travelling;
 use crate::definition::Failure;
 use crate::repository::work_queue::{Fate, WorkerId};
 
-/// How often it looks whether workers are to be started.
+/// How often it checks whether workers are to be started.
 const TEND: Duration = Duration::from_millis(500);
 /// How often the repository is asked at most what became of a worker.
 const ASK: Duration = Duration::from_secs(1);

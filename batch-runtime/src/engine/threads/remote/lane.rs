@@ -27,12 +27,12 @@ use crate::engine::profile::{Activity, LaneWatch};
 use crate::repository::SkipPhase;
 use crate::repository::work_queue::{Fate, WorkerId};
 
-/// How often the first lane looks whether something is late.
+/// How often the first lane checks whether something is late.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How often the other lanes look whether a chunk was returned.
+/// How often the other lanes check whether a chunk was returned.
 const LOOK_BESIDE: Duration = Duration::from_millis(100);
-/// After so many refusals in a row no worker serves the step.
+/// After this many refusals in a row no worker serves the step.
 const MOST_REFUSED: u32 = 3;
 
 /// A chunk whose result is awaited.

@@ -134,7 +134,7 @@ mod tests {
         let (worker, fate) = lost(1);
         takers.begins(worker);
         assert!(takers.note(worker, &fate));
-        // What it said before may arrive later.
+        // A message that it sent before may arrive later.
         takers.begins(worker);
         assert!(!takers.note(worker, &fate));
         assert!(takers.has_lost());

@@ -27,7 +27,7 @@ pub trait Travelling: Serialize + DeserializeOwned + Send {}
 
 impl<T: Serialize + DeserializeOwned + Send> Travelling for T {}
 
-/// At most so many items of a first chunk are compared with what they become on their way.
+/// At most this many items of a first chunk are compared with what they become on their way.
 const COMPARED: usize = 1_000;
 
 /// Adds items to a message.

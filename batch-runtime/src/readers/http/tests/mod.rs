@@ -58,9 +58,9 @@ impl Pause for Clock {
 #[derive(Debug, Clone)]
 enum Fault {
     Status(u16, Option<&'static str>),
-    /// The connection breaks off after so many bytes.
+    /// The connection breaks off after this many bytes.
     BrokenOff(usize),
-    /// The body ends after so many bytes, and nothing says so.
+    /// The body ends after this many bytes, and nothing says so.
     CutOff(usize),
     NoConnection,
     Body(&'static str),

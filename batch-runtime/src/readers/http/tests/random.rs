@@ -23,7 +23,7 @@ fn faults() -> impl Strategy<Value = Vec<Option<Fault>>> {
         .prop_map(|rows| rows.into_iter().flat_map(|row| row.into_iter().map(Some).chain([None])).collect())
 }
 
-/// Reads everything, with a restart after so many outcomes each; an error about an item is an outcome.
+/// Reads everything, with a restart after this many outcomes each; an error about an item is an outcome.
 fn outcomes<S: PageStyle<u32>>(open: impl Fn() -> HttpPages<u32, S>, restarts: &[usize]) -> Vec<String> {
     let (mut outcomes, mut reader) = (Vec::new(), open());
     let mut restarts = restarts.iter();

@@ -7,7 +7,7 @@ use std::thread;
 use super::super::{HttpError, numbered};
 use super::*;
 
-/// Answers one request after the other with these texts, as they are.
+/// Answers one request after another with these texts, as they are.
 fn serve(answers: impl IntoIterator<Item = Answer>) -> (Http, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -15,7 +15,7 @@ fn serve(answers: impl IntoIterator<Item = Answer>) -> (Http, Arc<Mutex<Vec<Stri
     let (seen, mut answers) = (Arc::clone(&requests), answers.into_iter().collect::<VecDeque<_>>());
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // A client that goes away ends its connection only.
+            // A client that goes away ends only its own connection.
             drop(answer(&connection, &mut answers, &seen));
         }
     });

@@ -102,7 +102,7 @@ pub(super) fn interval(months: i32, days: i32, microseconds: i64) -> Written {
     written
 }
 
-/// Appends the date that is so many days after 2000-01-01, and returns whether its year is one before Christ.
+/// Appends the date that is this many days after 2000-01-01, and returns whether its year is one before Christ.
 fn push_date(written: &mut Written, days: i64) -> bool {
     // Years begin in March here, so that the day that a leap year adds is its last; 400 years always have the same days.
     let days = days + DAYS_TO_2000;

@@ -70,7 +70,7 @@ pub(super) fn claim(
         let queue = RefCell::new(queue);
         return Claiming { shared, worker, queues, declined, name, queue, may_be_done: true }.run();
     }
-    // Where there was a partition, there is often another one.
+    // A queue that had a partition often has another one.
     let found_in = guard(&shared.found_in).get(&worker).filter(|found| queues.contains(found)).cloned();
     if let Some(found) = found_in {
         match Claiming::new(shared, worker, &[found], declined).run()? {
