@@ -6,16 +6,16 @@
 //! |---|---|
 //! | [tour] | a first program, its command line, readers and writers, a table of all constructs, and a glossary |
 //! | [parameters] | the arguments of a job: types, ranges, checks, and what identifies an instance |
-//! | [restart] | what exactly is exact, and what a restart runs again |
+//! | [restart] | what exactly survives a kill, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |
-//! | [scaling] | threads, partitions, calls in flight, `order = none` |
+//! | [scaling] | where the time of a step goes; threads, `order = none`, partitions, and many calls in flight |
 //! | [workers] | partitions in other processes, on this machine or on others |
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
-//! | `http` | pages of an HTTP API: pagination, restarts, and requests that are repeated (feature `http`) |
-//! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; metrics for Prometheus |
+//! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
+//! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; metrics and alerts |
 //! | [testing] | components, steps and jobs in unit tests |
 //! | [errors] | messages of the compiler and of a run, and what to do |
-//! | [spring_batch] | the words of Spring Batch, and five programs side by side |
+//! | [spring_batch] | the terms of Spring Batch and their equivalents, and five programs side by side |
 //!
 //! The pages of the attributes say everything about one construct: [`#[step]`](macro@crate::step),
 //! [`#[job]`](macro@crate::job), [`#[processor]`](macro@crate::processor), [`#[listener]`](macro@crate::listener),

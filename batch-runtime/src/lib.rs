@@ -156,7 +156,7 @@ pub use batch_macros::job;
 #[doc = include_str!("../docs/listeners.md")]
 pub use batch_macros::listener;
 
-/// Marks a function that defines a step: a pipe of components if it has `chunk`, else a tasklet.
+/// Marks a function that defines a step: a pipe of components if it has `chunk`, otherwise a tasklet.
 ///
 #[doc = include_str!("../docs/step.md")]
 pub use batch_macros::step;
