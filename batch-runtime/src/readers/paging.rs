@@ -65,7 +65,7 @@ pub trait Pages {
         None
     }
 
-    /// Returns whether `page`, which was read last and has that number of items, is the last page. An API that says
+    /// Returns whether no page follows `page`, which was read last and has that number of items. An API that says
     /// so itself (`"has_more": false`) needs no empty page at the end.
     ///
     /// By default the last page is an empty one, or one that is shorter than [`page_size`](Self::page_size).

@@ -1,4 +1,4 @@
-//! [`FixedWriter`] writes items of a serde type to a file whose columns have fixed places in each line.
+//! [`FixedWriter`] writes items of a serde type to a file with fixed-width columns.
 
 mod value;
 
@@ -18,7 +18,7 @@ use super::{FilePosition, WriteError};
 use crate::readers::FixedColumn;
 use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
-/// Writes items to a file whose columns have fixed places in each line.
+/// Writes items to a file with fixed-width columns.
 ///
 /// The fields of the item are matched to the columns by name; a tuple's, by position. Places count
 /// characters, from 0; spaces fill what no value takes. `None` is an empty column. A value that is longer

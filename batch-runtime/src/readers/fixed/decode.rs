@@ -10,7 +10,7 @@ use crate::readers::ReadError;
 use crate::readers::columns::{Decoder, Fields, lacks};
 use crate::readers::framed::{Decode, Encoding, RecordPlace, text_of};
 
-/// Decodes records with fixed columns.
+/// Decodes records with fixed-width columns.
 pub(super) struct Columns<T> {
     decoder: Decoder,
     layout: Arc<Layout>,

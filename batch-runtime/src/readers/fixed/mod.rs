@@ -1,4 +1,4 @@
-//! [`FixedReader`] reads files whose columns have fixed places in each record.
+//! [`FixedReader`] reads files with fixed-width columns.
 
 mod column;
 mod decode;
@@ -19,7 +19,7 @@ pub use column::FixedColumn;
 pub(crate) use column::{Align, Form};
 pub use options::FixedOptions;
 
-/// Reads a file whose columns have fixed places in each record, one item per record.
+/// Reads a file with fixed-width columns, one item per record.
 ///
 /// Columns are matched to the fields of the item by name, and serde's attributes apply, as for
 /// [`CsvReader`](super::CsvReader); columns that the type does not know are ignored. Spaces around a value

@@ -1,4 +1,4 @@
-//! [`FixedOptions`], the layout of a file with fixed columns; it is checked when the file is opened.
+//! [`FixedOptions`], the layout of a file with fixed-width columns; it is checked when the file is opened.
 
 use std::fmt;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::readers::{ReadError, fields};
 /// The maximum length of a record without line endings in bytes.
 const LONGEST_BYTES: usize = 1 << 30;
 
-/// The layout of a file with fixed columns.
+/// The layout of a file with fixed-width columns.
 ///
 /// A file of a mainframe, in EBCDIC, with packed decimals and no line endings:
 ///

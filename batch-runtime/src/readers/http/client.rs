@@ -63,7 +63,7 @@ impl Http {
     }
 
     /// An API that is asked with another client, such as `reqwest::blocking`: `client` sends the request and
-    /// returns the response, whatever its status. It should not follow redirects, which would carry the headers to
+    /// returns the answer, whatever its status. It should not follow redirections, which would carry the headers to
     /// other hosts. An error of the client counts as an interrupted connection: the request is repeated.
     ///
     /// ```

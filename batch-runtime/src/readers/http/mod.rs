@@ -45,7 +45,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! # How an API paginates
+//! # How an API names its pages
 //!
 //! | | requests | the position | splits | while rows come and go |
 //! |---|---|---|---|---|

@@ -128,8 +128,8 @@ impl Numbered<NoTotal> {
 }
 
 impl Numbered<Total> {
-    /// Allows the total to grow while the pages are read, for an API that appends at the end. Items that are
-    /// added after the first response are not read.
+    /// Allows the total to grow while the pages are read, for an API that appends at the end. What is added
+    /// after the first answer is not read.
     #[must_use]
     pub fn may_grow(mut self) -> Self {
         self.pages.may_grow = true;
@@ -169,8 +169,8 @@ impl Offset<NoTotal> {
 }
 
 impl Offset<Total> {
-    /// Allows the total to grow while the pages are read, for an API that appends at the end. Items that are
-    /// added after the first response are not read.
+    /// Allows the total to grow while the pages are read, for an API that appends at the end. What is added
+    /// after the first answer is not read.
     #[must_use]
     pub fn may_grow(mut self) -> Self {
         self.pages.may_grow = true;

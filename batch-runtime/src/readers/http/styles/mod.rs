@@ -1,4 +1,4 @@
-//! The pagination styles of HTTP APIs, one module each.
+//! How an API names its pages. One module per style.
 
 mod after;
 mod counted;
@@ -16,8 +16,7 @@ pub use after::{After, after};
 pub use counted::{NoTotal, Numbered, Offset, Total, numbered, offset};
 pub use cursor::{Links, Token, link_header, next_link, token};
 
-/// A pagination style, the way in which an API addresses its pages: [`Numbered`], [`Offset`], [`Token`], [`Links`] or
-/// [`After`].
+/// A way in which an API names its pages: [`Numbered`], [`Offset`], [`Token`], [`Links`] or [`After`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how pages of `{T}` are named",
     label = "no way to name the pages",
