@@ -142,7 +142,7 @@ struct Detailed<'a> {
     usage: Option<&'a StepUsage>,
     /// What would make the step faster.
     advice: Option<&'a Advice>,
-    /// The effect of an earlier piece of advice.
+    /// How earlier advice worked out.
     followed: Option<Followed>,
 }
 

@@ -47,7 +47,7 @@ macro_rules! decimals {
                 if number.is_infinite() {
                     return Err(format!("a number of at most {:e} is expected", $float::MAX));
                 }
-                // The shortest digits also name the number if the exact value lies midway.
+                // The shortest digits name the number too, even if its exact value, rounded to as many places, differs.
                 let digits = [format!("{number:.*e}", named.places()), format!("{number:e}")];
                 if digits.iter().any(|digits| Decimal::of(digits).as_ref() == Some(&named)) {
                     return Ok(ParameterValue::$variant(number));
@@ -79,7 +79,7 @@ macro_rules! decimals {
 
 decimals!(f64 as Double beside Float f32 as Float beside Double);
 
-/// The value of a decimal literal: 0.digits times a power of ten, without a sign.
+/// The value of a decimal literal without its sign: 0.`digits` times ten to the `power`.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     /// Without zeros at either end; empty for zero.
@@ -103,7 +103,7 @@ impl Decimal {
         let significant = all.trim_start_matches('0');
         let zeros = all.len() - significant.len();
         let digits = significant.trim_end_matches('0').to_owned();
-        // An overflowing exponent can only belong to zero.
+        // Only a zero is accepted with an exponent that overflows: any other such number is refused, whatever `power` is.
         let power = power.parse::<i64>().unwrap_or(i64::MAX / 2);
         let places = i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()?;
         let power = if digits.is_empty() { 0 } else { power.saturating_add(places) };

@@ -23,7 +23,7 @@ pub struct Profile {
     pub usage: Option<StepUsage>,
     /// What would make it faster, if anything would.
     pub advice: Option<Advice>,
-    /// The effect of an earlier piece of advice, if the step has followed one.
+    /// How earlier advice worked out, if the step has followed it.
     pub followed: Option<Followed>,
 }
 
@@ -82,7 +82,7 @@ impl Lever {
     }
 }
 
-/// The effect of a piece of advice. Times are in nanoseconds.
+/// How advice worked out that a step has followed. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// The time that was predicted, for the items read now.

@@ -56,7 +56,7 @@ where
     Window::<In, R, K, _>::new(name, concurrency, Pool::new(name, with_retries, scope))
 }
 
-/// Calls until it succeeds, or no rule allows another retry.
+/// Repeats the call until it succeeds or no rule allows another retry.
 fn call_with_retries<R>(
     retrying: &Retrying,
     mut call: impl FnMut() -> Result<R, Failure>,
@@ -73,17 +73,18 @@ struct Shared<In, F> {
     /// Wakes the thread that waits for a result.
     waker: Mutex<Option<Waker>>,
     given_up: AtomicBool,
-    /// The processor, and where each thread leaves what its time went into.
+    /// The name of the processor.
     name: &'static str,
+    /// Each thread records here what it spent its time on.
     lanes: Arc<Lanes>,
 }
 
-/// Threads that call a function. Dropping the pool ends each after its current call.
+/// Threads that call a function. Dropping the pool ends each thread after its current call.
 struct Pool<In, R, F> {
     shared: Arc<Shared<In, F>>,
     jobs: Option<Sender<(u64, In)>>,
     results: Results<In, R>,
-    /// Ends the backoffs between retries.
+    /// Interrupts the backoff before a retry.
     give_up: StopSignal,
 }
 
@@ -151,7 +152,7 @@ where
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Done<In, R>> {
-        // Set before the channel is polled, so that a call which ends after the poll wakes the thread.
+        // Set before the channel is polled, so that a call that ends after the poll wakes the thread.
         *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
         match self.results.1.try_recv() {
             Ok(done) => Poll::Ready(done),

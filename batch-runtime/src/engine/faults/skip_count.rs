@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SkipCount {
     count: Arc<AtomicU64>,
-    /// The step, if other processes skip items of it too: then the limit is decided with each commit.
+    /// The step, if other processes skip items of it too: then each commit checks the limit.
     of_all: Option<Arc<str>>,
 }
 
@@ -30,13 +30,13 @@ impl SkipCount {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Counts one more if the count is still `so_far`: another partition may have counted one since the limit was
-    /// checked.
+    /// Adds one if the count is still `so_far`, and returns whether it did: another partition may have added one since
+    /// the limit was checked.
     pub(crate) fn add(&self, so_far: u64) -> bool {
         self.count.compare_exchange(so_far, so_far + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Counts those that other processes have committed meanwhile.
+    /// Raises the count to `committed`, which includes the skips that other processes have committed meanwhile.
     pub(crate) fn raise_to(&self, committed: u64) {
         self.count.fetch_max(committed, Ordering::Relaxed);
     }

@@ -20,7 +20,7 @@ fn undeclared(step: &StepInfo) -> Vec<String> {
         match component.raises {
             Raises::Nothing => {}
             Raises::Type { id, name } => declared.push((id(), name())),
-            // This component may return any error, so no rule can be ruled out.
+            // This component may return any error, so every rule may apply.
             Raises::Unknown => return Vec::new(),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
             Err(error) => (begin(request, limit, None)?, Some(error.to_string())),
         },
     };
-    // The commits of its chunks go elsewhere, so that this one says nothing about them.
+    // If the chunks commit in another database, the time of this commit says nothing about theirs.
     let empty_commit = if elsewhere.is_some() { Duration::ZERO } else { before_begin.elapsed() };
     let BegunStep { id, starts, mut context, before, chunks, checkpoints, contested } = begun;
     let share = request.partition.as_ref();
@@ -114,7 +114,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
     Ok(Begun { id, before, live, end, nested: Vec::new(), checkpoints })
 }
 
-/// The way to workers that process the chunks of the step.
+/// The link to the workers that process chunks of the step; `None` if this run has none.
 #[cfg(feature = "remote-chunks")]
 fn remote<'r>(request: &'r Request<'_>, step: &StepInfo) -> Option<RemoteRun<'r>> {
     let chunks = request.options.chunks.as_ref().filter(|_| step.options.remote.is_some())?;
@@ -176,7 +176,7 @@ pub(super) fn begin(
     Ok(begun)
 }
 
-/// Adds to the profile of a completed step what would make it faster, and the effect of an earlier piece of advice.
+/// Adds advice to the profile of a step that completed, and compares the step with earlier advice that it has followed.
 fn advise(request: &Request<'_>, step: &StepInfo, sizes: Sizes, empty_commit: Duration, end: &mut StepEnd) {
     let StepEnd { result: Ok(_), counters, profile: Some(profile) } = end else { return };
     let options = &step.options;
@@ -194,7 +194,7 @@ fn advise(request: &Request<'_>, step: &StepInfo, sizes: Sizes, empty_commit: Du
         has_own_ends: options.groups.is_some() || options.chunk_time.is_some(),
         empty_commit: u64::try_from(empty_commit.as_nanos()).unwrap_or(u64::MAX),
     };
-    // An advice is worth no failure.
+    // The step does not fail if earlier advice cannot be read.
     let earlier = request.repository.advice(request.job.name, request.path).ok().flatten();
     profile.followed = earlier.and_then(|advice| advice::follow(&advice, profile, &settings, counters.read));
     profile.advice = advice::advise(profile, &settings, counters.read, counters.commit);

@@ -1,4 +1,4 @@
-//! Notifies the listeners of a job: of its start in their order, and of its end in reverse order.
+//! Notifies the listeners of a job of its start, in their order, and of its end, in the reverse order.
 
 use crate::definition::{Environment, Failure, JobEnd, JobEvent, JobInfo, Scope};
 use crate::engine::faults::panic;
@@ -14,7 +14,7 @@ pub(crate) fn before(job: &'static JobInfo, environment: &Environment) -> Result
     })
 }
 
-/// Notifies the listeners of how the job ended. If one fails, that is only logged.
+/// Notifies the listeners of how the job ended. A failure of a listener is only logged.
 pub(crate) fn after(job: &'static JobInfo, environment: &Environment, end: &JobEnd) {
     let scope = Scope::of_job(environment);
     for listener in job.options.listeners.iter().rev() {

@@ -26,16 +26,16 @@ use crate::repository::{
 /// - **A runner records the end.** It sets COMPLETED, FAILED or STOPPED with the partition's counters. A runner that dies
 ///   leaves its row as STARTED, and that partition has failed.
 /// - **The number of runners is bounded.** At most [`at_once`](PartitionWork::at_once) run at the same time. After a
-///   partition that did not complete, no further one begins, and the running ones are awaited.
-/// - **A stop reaches all runners.** Once the job was asked to stop, runners stop at the next chunk boundary. Partitions
-///   that have not begun stay that way, and the step ends them.
+///   partition that did not complete, no further one begins, and the handler waits for the running ones.
+/// - **A stop reaches all runners.** Once the job is asked to stop, runners stop at the next chunk boundary. They leave
+///   partitions that have not begun to the step, which ends them.
 /// - **No runner outlives the call.** When `handle` returns, no runner works for this execution any more.
 pub trait PartitionHandler: Send + Sync + fmt::Debug {
     /// Runs all of these partitions, and returns when none is running any more. A failed partition is not an error: its
     /// result is in the repository.
     ///
     /// # Errors
-    /// When the repository is lost, or there is nobody who could run the partitions.
+    /// When the repository is lost, or nothing can run the partitions.
     fn handle(
         &self,
         work: &PartitionWork<'_>,
@@ -50,7 +50,7 @@ pub enum PartitionsError {
     /// The repository is lost.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// There is nobody who could run them. The step fails.
+    /// Nothing can run them. The step fails.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -96,7 +96,7 @@ impl PartitionWork<'_> {
         self.ownership
     }
 
-    /// The job that the step belongs to: the nested one, if it belongs to one.
+    /// The job that the step belongs to, which may be a nested job.
     #[must_use]
     pub fn job(&self) -> &'static JobInfo {
         self.job
@@ -108,7 +108,7 @@ impl PartitionWork<'_> {
         self.repository
     }
 
-    /// The number of partitions that may run at the same time, if the code of the step says so: its `threads`.
+    /// The number of partitions that may run at the same time, if the step has `threads`.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
         self.at_once
@@ -127,15 +127,15 @@ impl PartitionWork<'_> {
         self.live.show_partitions(counters, completed);
     }
 
-    /// Tells the observer of the run what happened, in a line.
+    /// Tells the observer of the run what happened, in one line.
     pub fn tell(&self, what: &str) {
         if let Some(observer) = self.observer {
             observer.noted(self.live.name(), what);
         }
     }
 
-    /// Takes over the values of the job's context that partitions which run elsewhere have committed. `before` is the context
-    /// as it was when they began.
+    /// Adopts the values that partitions elsewhere have committed to the job's context. `before` is the context as it was
+    /// when they began, and `now` as they left it.
     pub fn take_over_context(&self, before: &ContextMap, now: ContextMap) {
         let mut changed = now;
         changed.retain(|key, value| before.get(key) != Some(value));
@@ -148,8 +148,8 @@ impl PartitionWork<'_> {
         self.at_once.unwrap_or_else(cores).max(1)
     }
 
-    /// Returns whether an owner that the instance was taken over from may still live, so that the files of the partitions have
-    /// to be taken over.
+    /// Returns whether a previous owner of the instance may still be alive, so that the partitions have to continue with
+    /// copies of its files.
     #[must_use]
     pub fn owner_may_live(&self) -> bool {
         self.owner_may_live

@@ -16,7 +16,7 @@ pub(crate) use demands::Settings;
 
 use crate::repository::{Advice, Followed, Lever, Profile};
 
-/// A step below this time, in nanoseconds, is not compared with an earlier advice either.
+/// A step below this time, in nanoseconds, is not compared with earlier advice either.
 pub(crate) const WORTH_A_LOOK: u64 = SHORTEST / 10;
 /// A step below this time, in nanoseconds, is fast enough.
 const SHORTEST: u64 = 200_000_000;
@@ -54,7 +54,7 @@ pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits
     })
 }
 
-/// Compares a piece of advice with an execution that read this many items, if that has followed it.
+/// Compares advice with an execution that has followed it and has read so many items.
 pub(crate) fn follow(
     advice: &Advice,
     profile: &Profile,

@@ -1,4 +1,4 @@
-//! Formats a piece of advice as one line.
+//! Puts advice into one line.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) fn advice(advice: &Advice) -> String {
     }
 }
 
-/// The effect of an earlier piece of advice.
+/// How earlier advice worked out.
 pub(crate) fn followed(followed: Followed) -> String {
     let Followed { predicted, took } = followed;
     let (more, less) = (took.saturating_sub(predicted), predicted.saturating_sub(took));

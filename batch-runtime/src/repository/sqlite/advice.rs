@@ -33,7 +33,7 @@ pub(super) fn of(shared: &Arc<Shared>, job: &str, step: &str) -> Result<Option<A
     advice.optional()?.flatten().transpose()
 }
 
-/// Keeps the advice of a step that ends, or removes the one that it has followed.
+/// Stores the advice for a step that ends, or removes the advice that the step has followed.
 pub(super) fn put(
     connection: &Connection,
     execution: ExecutionId,
