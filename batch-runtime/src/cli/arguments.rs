@@ -37,11 +37,11 @@ pub(super) struct RunArguments {
     pub(super) recovery: Recovery,
     /// The workers for partitions; `None` for threads of this process.
     pub(super) workers: Option<Workers>,
-    /// The number of workers that a command without hosts starts at most.
+    /// The largest number of workers that a command without hosts starts.
     pub(super) most_workers: u32,
     /// The number of partitions that a worker runs at the same time.
     pub(super) worker_slots: u32,
-    /// How long partitions wait for a first worker before the step fails; `None` for any time.
+    /// How long a step may go without a worker that runs its partitions before it fails; `None` for ever.
     pub(super) workers_wait: Option<Duration>,
     /// The URL of the server that wakes workers, as typed.
     pub(super) broker: Option<String>,

@@ -60,7 +60,7 @@ pub(super) fn follow(
     }
 }
 
-/// What was shown last, by the way of showing it.
+/// The state that was shown last, by the way of showing it.
 enum Shown {
     Bars {
         progress: Progress,
@@ -71,18 +71,18 @@ enum Shown {
         last: Option<OwnerStatus>,
         running: BTreeMap<StepExecutionId, String>,
     },
-    /// A document a line.
+    /// One document per line.
     Json {
         last: String,
     },
 }
 
-/// What the headline says beside the time.
+/// The content of the headline besides the time.
 type OwnerStatus = (crate::repository::BatchStatus, Option<OwnerState>);
 
 impl Shown {
     fn bars(console: &Console) -> Self {
-        // Ctrl-C ends only the look, so it does not announce the stop of a job.
+        // Ctrl-C ends only the display, so it does not announce the stop of a job.
         let progress = Progress::new(Show::Bars, false, StopSignal::new(), Box::new(console.err.clone()));
         Self::Bars { progress, running: BTreeMap::new() }
     }

@@ -89,7 +89,7 @@ mod file {
                     errors.line(format_args!("warning: the log {shown} is not complete: {error}"));
                 }
             });
-            // The lines that a filter lets through have their place, whatever else it leaves out.
+            // The spans pass every filter, so that each written line has its place.
             let place = filter_fn(|metadata| is_place(metadata) && *metadata.level() == Level::ERROR)
                 .with_max_level_hint(LevelFilter::ERROR);
             let subscriber = registry().with(lines.with_filter(filter.or(place)));

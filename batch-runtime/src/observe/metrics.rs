@@ -1,7 +1,7 @@
-//! The metrics of a repository, in the text format of Prometheus.
+//! Writes the totals of a repository in the text format of Prometheus.
 //!
-//! The names are those by which Micrometer exports the metrics of Spring Batch, each with its own prefix of labels, so that
-//! dashboards know them. The other names begin with `batch_`.
+//! The metrics of Spring Batch have the names under which Micrometer exports them, each with its own prefix for its labels,
+//! so that dashboards find them. The names of all other metrics begin with `batch_`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write as _};
@@ -14,8 +14,8 @@ use crate::repository::{
     StepStatistics, Times,
 };
 
-/// The totals over all executions of a repository, in the text format of Prometheus, as the command `metrics` prints
-/// it.
+/// Returns the totals of all executions of a repository in the text format of Prometheus, as the command `metrics` prints
+/// them. Times are in seconds.
 ///
 /// ```
 /// use batch_runtime::observe;
@@ -59,7 +59,8 @@ struct Active {
     dead: u64,
 }
 
-/// A kind of work of steps with chunks: its name, what it is, and how often it succeeded and failed, and its nanoseconds.
+/// A kind of work of steps with chunks: its name, its help text, and a function that returns how often it succeeded, how
+/// often it failed, and its time in nanoseconds.
 type Phase = (&'static str, &'static str, fn(&Counters, &Profile) -> (u64, u64, u64));
 
 const PHASES: [Phase; 3] = [

@@ -62,7 +62,7 @@ pub struct JobStarted<'a> {
     pub instance: InstanceId,
     /// The new execution.
     pub execution: ExecutionId,
-    /// The execution that it continues.
+    /// The earlier execution that it continues.
     pub restarted_from: Option<ExecutionId>,
     /// The dead owner that it took over from.
     pub recovered: Option<&'a Owner>,
@@ -72,8 +72,8 @@ pub struct JobStarted<'a> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StepReport {
-    /// Its name in the job: with the iteration in a loop, as in `page[3]`, and after the name of a nested
-    /// job, as in `inner/load`.
+    /// Its name in the job. In a loop, the iteration follows, as in `page[3]`; in a nested job, the name of that job
+    /// precedes it, as in `inner/load`.
     pub name: String,
     /// Its ID.
     pub id: StepExecutionId,
@@ -91,7 +91,7 @@ pub struct StepReport {
     pub elapsed: Duration,
     /// The remedy, if it failed.
     pub remedy: Option<Remedy>,
-    /// The parts of its failure, if it failed; also if the control flow handled the failure.
+    /// The parts of its failure, if it failed, even if the control flow handled the failure.
     pub failure: Option<StepFailure>,
 }
 
@@ -105,7 +105,7 @@ pub struct JobReport {
     pub instance: InstanceId,
     /// The execution.
     pub execution: ExecutionId,
-    /// The execution that it continued.
+    /// The earlier execution that it continued.
     pub restarted_from: Option<ExecutionId>,
     /// The dead owner that it took over from.
     pub recovered: Option<Owner>,
@@ -113,7 +113,7 @@ pub struct JobReport {
     pub status: BatchStatus,
     /// Its exit code and description.
     pub exit: ExitStatus,
-    /// The crash that its commits survive.
+    /// The kind of crash that its commits survive.
     pub durability: Durability,
     /// The steps that ran in this execution, in the order they ended; those of a split are listed by branch.
     pub steps: Vec<StepReport>,

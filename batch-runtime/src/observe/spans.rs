@@ -1,6 +1,6 @@
-//! The spans of a run, `job` > `step` > `partition`, and how the threads that work for a step enter them.
+//! The spans of a run, `job` > `step` > `partition`, and the way in which threads that work for a step inherit them.
 //!
-//! They have the level ERROR: a filter that shows only warnings must not take the execution and the step from them.
+//! They have the level ERROR, so that warnings keep their execution and step even under a filter that shows only warnings.
 
 use tracing::dispatcher::{self, DefaultGuard, Dispatch};
 use tracing::field::{Empty, display};
@@ -22,7 +22,7 @@ pub(crate) fn job(name: &str, ownership: Ownership) -> EnteredSpan {
         .entered()
 }
 
-/// A step of it, before its execution has an ID.
+/// A step of a job, before its execution has an ID.
 pub(crate) fn step(path: &str) -> EnteredSpan {
     error_span!("step", step = path, step_execution = Empty).entered()
 }
@@ -44,7 +44,7 @@ pub(crate) fn partition(partition: &PartitionExecution) -> EnteredSpan {
     .entered()
 }
 
-/// A chunk of it. Only at the level TRACE, because there may be many.
+/// A chunk of a step. Its level is TRACE, because there may be many.
 pub(crate) fn chunk(number: u64) -> EnteredSpan {
     trace_span!("chunk", chunk = number).entered()
 }
@@ -65,7 +65,7 @@ pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
 
 /// The span and the subscriber of a thread.
 struct Place {
-    /// `None` if nobody hears the events.
+    /// `None` if nobody receives the events.
     subscriber: Option<Dispatch>,
     span: Span,
 }

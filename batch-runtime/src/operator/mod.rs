@@ -115,7 +115,7 @@ impl JobOperator {
         self
     }
 
-    /// Has workers process the chunks of steps with `remote`, beside the threads of the step.
+    /// Lets workers process the chunks of steps with `remote`, in addition to the threads of the step.
     #[cfg(feature = "remote-chunks")]
     #[must_use]
     pub fn chunks(mut self, chunks: RemoteChunks) -> Self {

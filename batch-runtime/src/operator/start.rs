@@ -154,7 +154,7 @@ impl JobOperator {
     /// Runs a new instance that reads the items an execution has skipped, through the same steps, with the
     /// parameters of the execution and the given ones.
     ///
-    /// It begins at the first step of the execution that skipped anything, in a split in each branch. Earlier
+    /// It begins at the first step of the execution that skipped anything; in a split, at the first one of each branch. Earlier
     /// steps and their outputs are kept, so a table that was created is not created again. That step reads
     /// only the skipped items. All later steps run in full, as in any new instance. An interrupted replay
     /// resumes like any instance, and the items it skips can be replayed in turn.

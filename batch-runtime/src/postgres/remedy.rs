@@ -1,4 +1,4 @@
-//! Suggests a remedy after a connection was refused.
+//! Suggests what to do after a connection was refused.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ pub(super) fn refused(error: tokio_postgres::Error) -> PgError {
     }
     let remedy = match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01") => Some(PASSWORD),
-        // What `pg_hba.conf` allows may depend on the encryption.
+        // The rules of `pg_hba.conf` may depend on the encryption.
         Some("28000")
             if error.as_db_error().is_some_and(|error| error.message().ends_with("no encryption")) =>
         {

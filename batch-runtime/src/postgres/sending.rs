@@ -16,7 +16,7 @@ use super::{PgError, Session, values};
 const STATEMENTS: usize = 256;
 /// The bytes of parameters after which the driver gets a turn to send them.
 const SENT_AT_ONCE: usize = 16 * 1024;
-/// The bytes of a statement beside its parameters.
+/// The bytes of a statement besides its parameters.
 const STATEMENT: usize = 64;
 /// The statements after which `send` waits for the first half of their answers, so that memory stays bounded.
 const MOST_UNDER_WAY: usize = 4096;

@@ -148,8 +148,8 @@ impl Session {
     /// A statement that this session has not seen before is prepared first, which is waited for.
     ///
     /// # Errors
-    /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next
-    /// call that waits, such as [`settle`](Self::settle).
+    /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next call
+    /// that waits, such as [`settle`](Self::settle).
     pub fn send(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
         let (text, answer, size) = self.start(statement, values)?;
         self.put(text, answer, size)

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is sent stays unacknowledged for at most that long.
+/// The connection is lost if the server has not acknowledged sent data for this time.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// The most that one call reads.
 const READ_AT_ONCE: usize = 1 << 16;

@@ -16,9 +16,9 @@ use crate::definition::TimeLimit;
 
 /// A `PostgreSQL` database, returned by a `#[database]` function.
 ///
-/// `postgres://user@host:5432/db?schema=batch` names it. A part that is left out has the default of `psql`: this user,
-/// a database of the user's name, the server on this machine. The password comes from the URL, from `PGPASSWORD`, or
-/// from the file that `PGPASSFILE` names or `~/.pgpass`; no message shows it.
+/// `postgres://user@host:5432/db?schema=batch` names it. Any part may be left out; the defaults are those of `psql`:
+/// this user, a database of the user's name, the server on this machine. The password comes from the URL, from
+/// `PGPASSWORD`, or from the file that `PGPASSFILE` names or `~/.pgpass`; no message shows it.
 ///
 /// | in the URL | means |
 /// |---|---|

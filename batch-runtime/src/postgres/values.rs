@@ -1,4 +1,4 @@
-//! Encodes parameters as bytes, so that a statement can be in flight after its values are gone.
+//! Parameters as bytes, so that a statement can be in flight after its values are gone.
 
 use std::error::Error;
 use std::fmt;

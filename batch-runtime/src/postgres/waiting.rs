@@ -153,7 +153,7 @@ impl Inner {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     let error = self.blame(error, &first.statement);
-                    // The errors after the first one only say that the transaction has failed.
+                    // Errors after the first one only say that the transaction has failed.
                     if self.failed.is_none() {
                         self.failed = Some(error.explained(first.explain));
                     }

@@ -73,7 +73,7 @@ pub(crate) fn partition_step_name(step: &str, number: u32) -> String {
     format!("{step}:partition{number}")
 }
 
-/// What the names of all its partitions begin with.
+/// The prefix of the names of all its partitions.
 fn partitions_of(step: &str) -> String {
     format!("{step}:partition")
 }
@@ -377,7 +377,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
         None
     }
 
-    /// The totals over all executions, for metrics. Reads every row of executions and steps.
+    /// The totals of all executions, for metrics. Reads every row of executions and steps.
     ///
     /// # Errors
     /// If the repository cannot be read.

@@ -21,9 +21,9 @@ pub struct Profile {
     pub components: Vec<ComponentTime>,
     /// How busy the step kept its threads; `None` in executions of versions that did not record it.
     pub usage: Option<StepUsage>,
-    /// What would make it faster, if anything would.
+    /// The setting that would make it faster, if there is one.
     pub advice: Option<Advice>,
-    /// How earlier advice worked out, if the step has followed it.
+    /// The effect of earlier advice, if the step has followed some.
     pub followed: Option<Followed>,
 }
 
@@ -38,9 +38,9 @@ pub struct Advice {
     pub setting: u64,
     /// The items that the step read.
     pub items: u64,
-    /// What it took.
+    /// The time that it took.
     pub elapsed: u64,
-    /// What it would take at best.
+    /// The time that it would take at best.
     pub predicted: u64,
 }
 
@@ -82,7 +82,7 @@ impl Lever {
     }
 }
 
-/// How advice worked out that a step has followed. Times are in nanoseconds.
+/// The effect of an advice that a step has followed. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// The time that was predicted, for the items read now.
@@ -103,15 +103,15 @@ struct Details<C, U, A> {
 }
 
 impl Profile {
-    /// What is stored beside the times of the activities, as JSON.
+    /// Everything that is stored besides the times of the activities, as JSON.
     pub(super) fn details(&self) -> Option<String> {
         let Self { components, usage, advice, followed, .. } = self;
         let details = Details { components, usage, advice: advice.as_ref(), followed: *followed };
         self.usage.is_some().then(|| serde_json::to_string(&details).ok()).flatten()
     }
 
-    /// Adds what [`details`](Self::details) has returned. Details that another version has stored in another form are
-    /// left out: the times of the activities are valid without them.
+    /// Adds what [`details`](Self::details) has returned. Ignores details that another version has stored in another form:
+    /// the times of the activities are complete without them.
     pub(super) fn with_details(mut self, details: Option<&str>) -> Self {
         let details = details.and_then(|text| serde_json::from_str(text).ok());
         if let Some(Details { components, usage, advice, followed }) = details {
@@ -174,9 +174,9 @@ pub struct StepUsage {
     pub wait: u64,
     /// The number of its other threads.
     pub threads: u32,
-    /// How long they lived, all together.
+    /// The sum of their lifetimes.
     pub threads_elapsed: u64,
-    /// How long they waited, all together.
+    /// The sum of the times that they waited.
     pub threads_wait: u64,
     /// How long a thread read while no other could.
     pub locked: u64,

@@ -52,8 +52,8 @@ pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 /// Says which places of the instance are taken back, so that the job begins at one of them; or why it cannot.
 pub type Again<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<JournalEntry>, String> + 'a;
 
-/// What the journal says of a place that a restart was told to begin at, or to run again after that: it counts as not passed, and a
-/// step there begins with nothing.
+/// The outcome in the journal of a place that a restart was told to run again: the place where it begins, and those after it.
+/// Such a place counts as not passed, and a step there starts from nothing.
 pub(crate) const RUN_AGAIN: &str = "RUN AGAIN";
 
 /// A request to launch a job.
@@ -79,7 +79,7 @@ pub struct LaunchRequest<'a> {
     /// there is an earlier execution. Steps that have another name in the graph are renamed in the whole
     /// record of the instance.
     pub holds: &'a Holds<'a>,
-    /// What is added to the journal of the instance, in the transaction of the launch, where the restart is told to begin at a step.
+    /// If the restart is told to begin at a step: returns the entries that the transaction of the launch adds to the journal.
     pub again: Option<&'a Again<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! The totals over all executions of a repository.
+//! The totals of all executions of a repository.
 
 use std::time::Duration;
 
@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use super::Profile;
 use super::model::Counters;
 
-/// The totals over all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns
-/// it.
+/// The totals of all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
     /// The number of executions, including those that run.
@@ -26,7 +25,7 @@ pub struct Statistics {
 pub struct Times {
     /// Their number.
     pub count: u64,
-    /// The time of all together.
+    /// The sum of their times.
     pub sum: Duration,
     /// The longest time.
     pub longest: Duration,
@@ -41,7 +40,7 @@ pub struct JobStatistics {
     pub exit_code: String,
     /// Their times.
     pub times: Times,
-    /// When the last one ended that completed.
+    /// The end of the last one that completed.
     pub last_completed: Option<Timestamp>,
 }
 
@@ -65,7 +64,7 @@ pub struct WorkStatistics {
     pub job: String,
     /// The name of the step. All rounds of a loop have the same one.
     pub step: String,
-    /// What was committed.
+    /// The committed work.
     pub counters: Counters,
     /// The time per activity, in nanoseconds, of the executions that have ended; `None` for steps without chunks.
     pub profile: Option<Profile>,

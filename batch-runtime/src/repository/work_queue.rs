@@ -1,7 +1,7 @@
 //! The partitions that wait for workers in other processes, and the workers.
 //!
-//! The rows of the partitions are the queue: a manager offers them and a worker claims one. No message between the two
-//! is needed for this.
+//! The rows of the partitions are the queue: a manager offers them, and a worker claims one. No message between the two is
+//! needed for that.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::definition::{Durability, ExecutionId, StepExecutionId, StopSignal};
 
 /// The exit code of a partition whose worker was lost.
 pub(crate) const WORKER_LOST: &str = "WORKER_LOST";
-/// The exit code of a partition that a worker handed back because it drains.
+/// The exit code of a partition that a worker handed back because it was drained.
 pub(crate) const HANDED_BACK: &str = "HANDED_BACK";
-/// The number of workers that a partition may lose in a row, without a commit in between, before it fails, and that a chunk
-/// of a step with `remote` may.
+/// The number of workers that a partition may lose in a row, without a commit in between, before it fails. The same holds for
+/// a chunk of a step with `remote`.
 pub(crate) const MOST_LOSSES: u32 = 3;
 
 /// The number of a worker in its repository.
@@ -54,7 +54,7 @@ pub struct Joined {
     pub lock: ExecutionLock,
 }
 
-/// What a manager wants for the partitions of its step.
+/// The wishes of a manager for the partitions of its step.
 #[derive(Debug, Clone, Copy)]
 pub struct Tend<'a> {
     /// The queue to offer them in.
@@ -70,13 +70,13 @@ pub struct Tend<'a> {
 /// The partitions of a step, as a manager sees them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tended {
-    /// Those that no worker has taken yet.
+    /// The number of partitions that no worker has taken yet.
     pub waiting: u64,
-    /// The number that each worker holds.
+    /// The number of partitions that each worker holds.
     pub held: Vec<(WorkerId, u64)>,
-    /// The complete ones.
+    /// The number of complete partitions.
     pub completed: u64,
-    /// Those that ended in another way in this execution.
+    /// The number of partitions that ended in another way in this execution.
     pub failed: u64,
     /// The committed work of this execution, including that of lost workers.
     pub counters: Counters,
@@ -84,7 +84,7 @@ pub struct Tended {
     pub stop_requested: bool,
     /// The workers that were found to be lost.
     pub lost: Vec<WorkerId>,
-    /// What happened to partitions since the last look, in words.
+    /// The events of partitions since the last look, as messages for the user.
     pub events: Vec<String>,
 }
 
@@ -151,26 +151,26 @@ pub struct WorkerRow {
     pub started: Timestamp,
     /// Whether it was told to drain.
     pub drains: bool,
-    /// What it would need for the last partition that it could not run.
+    /// The reason why it could not run the last partition that it declined.
     pub declined: Option<String>,
     /// Whether it is alive.
     pub state: OwnerState,
 }
 
-/// What became of a worker.
+/// The state of a worker that has joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It is alive, as far as anybody knows.
     Lives,
     /// It has ended in order, for example because it was drained.
     Ended,
-    /// It died, or no longer renews its lease. Its name and its process follow, for messages.
+    /// It died, or no longer renews its lease. Holds its name and its process, for messages.
     Lost(String),
 }
 
 /// The queue of partitions in a repository. Every method is one transaction, as in [`Repository`](super::Repository).
 pub trait WorkQueue: Send + Sync + fmt::Debug {
-    /// Adds a worker.
+    /// Adds a worker, which counts as joined until the returned value is dropped.
     ///
     /// # Errors
     /// If the repository cannot be written.
@@ -178,7 +178,7 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
 
     /// Offers the partitions of a step that nobody runs, as far as `tend` allows. Fences the partitions of lost workers,
     /// and gives them and those that were handed back a new step execution, with the context of the last one. A partition
-    /// that has lost [three workers](WorkerRow) in a row without a commit in between fails. Writes nothing if there is
+    /// that has lost three workers in a row without a commit in between fails. Writes nothing if there is
     /// nothing to do.
     ///
     /// # Errors
@@ -197,14 +197,14 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
         declined: &BTreeSet<ExecutionId>,
     ) -> Result<Claimed, RepositoryError>;
 
-    /// Gives a claimed partition back that has not begun. With a reason, it is offered to others at once, and the reason is
-    /// kept for those who wonder why nobody runs it.
+    /// Gives back a claimed partition that has not begun. With a reason, it is offered to other workers at once, and the
+    /// reason is kept for messages that explain why no worker runs it.
     ///
     /// # Errors
     /// If the repository cannot be written.
     fn decline(&self, worker: WorkerId, claim: &Claim, why: Option<&str>) -> Result<(), RepositoryError>;
 
-    /// Gives up a claimed partition whose end the worker could not record: it counts as lost. Does nothing if the worker
+    /// Gives up a claimed partition if the worker could not record its end: it counts as lost. Does nothing if the worker
     /// no longer holds it.
     ///
     /// # Errors
@@ -212,7 +212,7 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     fn give_up(&self, worker: WorkerId, partition: StepExecutionId, why: &str)
     -> Result<(), RepositoryError>;
 
-    /// What became of a worker. One that the repository does not know has ended.
+    /// Returns whether a worker lives, has ended or is lost. One that the repository does not know has ended.
     ///
     /// # Errors
     /// If the repository cannot be read.

@@ -92,7 +92,7 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     /// there, for as long as the returned value exists. The queue is made if it is missing.
     ///
     /// # Errors
-    /// If the carrier can never work as it is set up. A broker that is away for now is no error.
+    /// If the carrier can never work as it is set up. A broker that is unreachable for now is no error.
     fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure>;
 
     /// For a worker: the requests of these queues. Each slot of a worker calls it once.
@@ -107,13 +107,13 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     }
 }
 
-/// A manager's end of a [`ChunkCarrier`]. Dropping it ends the wait for replies: those that are in flight are dropped.
+/// A manager's end of a [`ChunkCarrier`]. Dropping it ends the wait for replies: those in flight are dropped.
 pub trait ChunkRequests: Send + Sync {
     /// Sends a request to one of the workers. Returns at once; what cannot be sent is lost. A request that nobody has taken
     /// for ten minutes may be dropped.
     fn send(&self, request: Vec<u8>);
 
-    /// Returns whether messages get through, as far as the carrier knows. While they do not, no answer is waited for.
+    /// Returns whether messages get through, as far as the carrier knows. While they do not, nobody waits for an answer.
     fn reaches(&self) -> bool {
         true
     }

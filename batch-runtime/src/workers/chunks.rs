@@ -19,11 +19,11 @@ use crate::repository::{BatchStatus, Repository, RepositoryError};
 
 /// How many steps a slot keeps open.
 const MOST_OPEN: usize = 4;
-/// The time between two checks whether the worker is to drain.
+/// The wait between two checks whether the worker is to drain.
 const LOOK: Duration = Duration::from_millis(200);
-/// The time without a request after which the slot closes its steps.
+/// The slot closes its steps after this time without a request.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long the worker believes that an execution still runs.
+/// The worker believes for this time that an execution still runs.
 const BELIEVED: Duration = Duration::from_secs(5);
 /// The executions that are remembered at most: their numbers may be forged.
 const MOST_KNOWN: usize = 1_000;

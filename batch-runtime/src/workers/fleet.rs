@@ -107,7 +107,7 @@ impl Orders {
         let _ = self.lines.send(line);
     }
 
-    /// Tells the worker to look for work. It looks by itself as well.
+    /// Tells the worker to look for work. It also polls by itself.
     fn look(&self) {
         if !self.looks.swap(true, Ordering::Relaxed) {
             self.tell(line_of(&Order::default()));

@@ -28,7 +28,7 @@ pub trait Hints: Send + Sync + fmt::Debug {
         wake: Box<dyn Fn(Offer) + Send + Sync>,
     ) -> Box<dyn Listening>;
 
-    /// Returns whether hints arrive, as far as this process knows. While they do not, it looks at the rows more often.
+    /// Returns whether hints arrive, as far as this process knows. While they do not, it polls the rows more often.
     fn arrive(&self) -> bool;
 }
 

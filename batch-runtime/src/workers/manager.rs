@@ -1,4 +1,4 @@
-//! Has the partitions of steps run by workers.
+//! Lets workers run the partitions of steps.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
 use crate::repository::work_queue::{Tend, Tended, WorkQueue};
 use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 
-/// The first wait between two looks at the partitions; each is twice the one before while nothing changes.
+/// The first wait between two polls of the partitions; each is twice the one before while nothing changes.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// The wait while partitions are taken and end.
 const STEADY: Duration = Duration::from_millis(100);
@@ -25,9 +25,9 @@ const STEADY: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 /// The longest while hints arrive.
 const LONGEST_HINTED: Duration = Duration::from_secs(5);
-/// Partitions that nobody has taken for that long are hinted at again.
+/// Another hint is sent for partitions that nobody has taken for that long.
 const HINT_AGAIN: Duration = Duration::from_secs(10);
-/// A look is followed by the next one after that many times its duration at least.
+/// The wait between two polls is at least this many times the duration of the first one.
 const SHARE: u32 = 5;
 /// How long partitions may wait for a first worker before the user is told what is missing.
 const ALONE: Duration = Duration::from_secs(10);
@@ -113,14 +113,14 @@ impl Manager {
         self
     }
 
-    /// Lets a step fail if no worker has run any of its partitions for that long (default: they wait as long as it takes).
+    /// Fails a step if no worker has run any of its partitions for that long (default: they wait as long as it takes).
     #[must_use]
     pub fn wait_at_most(mut self, most: Duration) -> Self {
         self.most_wait = Some(most);
         self
     }
 
-    /// Wakes workers when partitions wait, and is woken when they have ended. Without hints, both look at the rows every
+    /// Wakes workers when partitions wait, and is woken when they have ended. Without hints, both poll the rows every
     /// second or two.
     #[must_use]
     pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
@@ -128,7 +128,7 @@ impl Manager {
         self
     }
 
-    /// Says whether hints also wake this manager when partitions have ended (default: yes). Without, it looks by itself.
+    /// Says whether hints also wake this manager when partitions have ended (default: yes). If not, it only polls.
     #[must_use]
     pub fn replies(mut self, replies: bool) -> Self {
         self.replies = replies;
@@ -243,7 +243,7 @@ impl Managing<'_> {
                 continue;
             }
             if tended.has_failed() && !ends {
-                // The partitions that nobody has taken yet are withdrawn.
+                // Partitions that nobody has taken yet are withdrawn.
                 ends = true;
                 continue;
             }

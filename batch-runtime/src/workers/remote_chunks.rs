@@ -12,7 +12,7 @@ use super::orders::Secrets;
 use crate::definition::{Failure, JobInfo};
 use crate::repository::Repository;
 
-/// How long an answer may stay away before a chunk is sent again.
+/// How long to wait for an answer before a chunk is sent again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Has workers process the chunks of steps with `remote`: a run sends them, and a [`Worker`](super::Worker) takes them.
@@ -51,9 +51,9 @@ impl RemoteChunks {
         Self { carrier, patience: PATIENCE, build: None, most_wait: None, fleet: None }
     }
 
-    /// Sets how long an answer to a chunk may stay away before it is sent again (default: 30 seconds). A worker that works on
-    /// a chunk says so six times in that time, so a slow chunk is not sent twice. After twice that time without any answer
-    /// the threads of the step process the chunk.
+    /// Sets how long to wait for an answer to a chunk before it is sent again (default: 30 seconds). A worker that works on a
+    /// chunk says so six times in that time, so a slow chunk is not sent twice. After twice that time without any answer the
+    /// threads of the step process the chunk.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience.max(Duration::from_millis(1));
@@ -67,7 +67,7 @@ impl RemoteChunks {
         self
     }
 
-    /// Lets a step fail if a chunk that a worker was lost with has waited so long for another worker (default: it waits as
+    /// Fails a step if a chunk whose worker was lost has waited for another worker for that long (default: it waits as
     /// long as it takes). The manager never processes such a chunk itself, because it might end the manager too.
     #[must_use]
     pub fn wait_at_most(mut self, most: Duration) -> Self {

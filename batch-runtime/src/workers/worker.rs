@@ -110,7 +110,7 @@ impl Worker {
         self
     }
 
-    /// Ends after it had nothing to do for that long (default: never).
+    /// Ends after it has had nothing to do for that long (default: never).
     #[must_use]
     pub fn idle_exit(mut self, after: Duration) -> Self {
         self.idle_exit = Some(after);
@@ -162,7 +162,7 @@ impl Worker {
         self
     }
 
-    /// Is woken when partitions wait, and wakes managers when they have ended. Without hints, both look at the rows every
+    /// Is woken when partitions wait, and wakes managers when they have ended. Without hints, both poll the rows every
     /// second or two.
     #[must_use]
     pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
@@ -309,7 +309,7 @@ struct Working<'w> {
     runner: &'w ClaimedRunner,
     queues: &'w [String],
     id: WorkerId,
-    /// What stops the partitions that it runs, by their step executions.
+    /// The signals that stop the partitions that it runs, by their step executions.
     held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
     /// The slots that run a partition.
     busy: AtomicUsize,
@@ -364,7 +364,7 @@ impl Working<'_> {
             let woken = wake.wait_after(moment, pause);
             pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
         }
-        // Offers from now on, and those it has not looked at, are for others.
+        // Offers from now on, and those that it has not looked for, are for others.
         self.set_idle(false);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         wake.wake();
@@ -416,7 +416,7 @@ impl Working<'_> {
             }
             Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
             Ok(Claimed::Drain) | Err(_) => {
-                // A partition that is given back would be offered again at once.
+                // An offer that is given back would come again at once.
                 self.set_idle(false);
                 drop(heard);
             }

@@ -3,11 +3,12 @@
 use crate::observe::words;
 use crate::repository::{ComponentTime, Profile, StepUsage};
 
-/// A component that computes for less than this part of its time mostly waits, if it takes long enough, in nanoseconds.
+/// A component mostly waits if it computes for less than one part in this many of its time, and takes long enough
+/// (in nanoseconds).
 const MOSTLY_WAITS: u64 = 3;
 const LONG_ENOUGH: u64 = 50_000_000;
-/// Growth of the memory is worth a word from this part of the most memory that was in use on, in percent, and from this many
-/// bytes on.
+/// Growth of the memory is reported if it is at least this share of the peak memory, in percent, and at least this many
+/// bytes.
 const GROWTH_PERCENT: u64 = 25;
 const GROWTH_BYTES: u64 = 16 << 20;
 
@@ -38,7 +39,7 @@ pub(super) fn shares(profile: &Profile) -> Option<String> {
     Some(format!("{}{threads}{}", parts.join(", "), growth(usage)))
 }
 
-/// What a step does beside its components, with its times.
+/// The activities of a step besides its components, with their times.
 fn others(components: &[ComponentTime], usage: &StepUsage) -> Vec<(&'static str, u64)> {
     let mut others = vec![("waiting", usage.wait), ("opening", usage.open), ("finishing", usage.finish)];
     if usage.threads == 0 {

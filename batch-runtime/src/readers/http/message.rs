@@ -14,7 +14,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The method: always `GET`, so that a request can be repeated.
+    /// The method: always `GET`, so that a request can be retried.
     #[must_use]
     pub fn method(&self) -> &'static str {
         "GET"

@@ -60,9 +60,9 @@
 //! names the style where it is not the default, pages with numbers and a total: `HttpPages<Company, After<Company>>`,
 //! `HttpPages<Company, Token>`, `HttpPages<Company, Numbered<NoTotal>>`.
 //!
-//! # What is requested again
+//! # Retries
 //!
-//! Every request is a GET, and is repeated after 408, 429 and 5xx, and if the connection fails, takes too long, or breaks
+//! Every request is a GET, and is retried after 408, 429 and 5xx, and if the connection fails, takes too long, or breaks
 //! off in the body. The wait is a random part of a time that doubles, or as long as `Retry-After` asks for; it ends when the
 //! job is asked to stop, and the step is then STOPPED. When no attempt is left, the step fails, or its `retry` reopens the
 //! reader at its position. 401, 403, 404 and 422 fail at once.

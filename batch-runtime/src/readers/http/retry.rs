@@ -10,7 +10,7 @@ use crate::definition::Backoff;
 /// Before the second attempt the wait is at most this long; it doubles with each attempt.
 const FIRST: Duration = Duration::from_millis(200);
 
-/// How often and how long a request is repeated.
+/// How often and for how long a request is retried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retry {
     /// The number of attempts after the first.

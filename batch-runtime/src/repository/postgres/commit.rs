@@ -301,7 +301,7 @@ impl Committing {
         rolled_back
     }
 
-    /// Looks at the row on a new connection, for as long as the server is away.
+    /// Looks at the row on a new connection, and tries again while the server is unreachable.
     fn look(&mut self, row: &impl Guarded) -> Result<Found, ChunkError> {
         let until = Instant::now() + self.patience;
         loop {
@@ -326,7 +326,7 @@ impl Committing {
         }
     }
 
-    /// Connects unless there is a connection; tries again while the server is away.
+    /// Connects unless there is a connection; tries again while the server is unreachable.
     fn connect(&mut self) -> Result<(), Trouble> {
         let until = Instant::now() + self.patience;
         if self.transaction.as_ref().is_some_and(|transaction| !transaction.session().is_closed()) {

@@ -35,17 +35,17 @@ impl Trouble {
         }
     }
 
-    /// Returns whether a lock was waited for too long.
+    /// Returns whether a statement waited too long for a lock.
     pub(super) fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Database(error) if error.code() == Some("55P03"))
     }
 
-    /// Returns whether a statement found no row that must find one: it then divides by their number.
+    /// Returns whether a statement that must find a row found none: it then divides by the number of rows, 0.
     pub(super) fn is_no_row(&self) -> bool {
         matches!(self, Self::Database(error) if error.code() == Some("22012"))
     }
 
-    /// Returns whether the user may not write there, or nobody may.
+    /// Returns whether the server refuses writes from this user, or from everybody.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Database(error) if matches!(error.code(), Some("42501" | "25006")))
     }

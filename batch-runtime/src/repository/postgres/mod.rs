@@ -1,7 +1,7 @@
 //! The repository in a schema of a `PostgreSQL` database.
 //!
-//! The schema has the tables of Spring Batch 6 as its own script creates them, and one that Spring Batch created is
-//! adopted. Programs on several machines may share one repository: see [`PostgresOptions::lease`].
+//! The tables of Spring Batch 6 are created as its own script creates them. A schema that Spring Batch has created is adopted.
+//! Programs on several machines may share one repository: see [`PostgresOptions::lease`].
 
 mod advice;
 mod chunks;
@@ -66,7 +66,8 @@ impl PostgresRepository {
     /// Opens the repository in the database's schema, and creates its tables if they do not exist.
     ///
     /// # Errors
-    /// If the server cannot be reached or refuses, is older than version 13, or the schema is newer than this program.
+    /// If the server cannot be reached, refuses the connection, or is older than version 13; or if the schema is newer than
+    /// this program.
     pub fn open(database: &Postgres) -> Result<Self, RepositoryError> {
         PostgresOptions::new().open(database)
     }

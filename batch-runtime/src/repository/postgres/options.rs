@@ -28,7 +28,7 @@ pub struct PostgresOptions(pub(super) Options);
 pub(super) struct Options {
     /// How long a process counts as alive after it has renewed its lease.
     pub(super) lease: Duration,
-    /// How long a server that was lost is tried again.
+    /// How long to try to reconnect to a server that was lost.
     pub(super) patience: Duration,
     pub(super) intervals: Intervals,
 }
@@ -40,7 +40,7 @@ impl Default for PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// A lease of 30 s, which is renewed every 10 s, and a minute's patience with a server that is away.
+    /// A lease of 30 s, which is renewed every 10 s, and a minute's patience with a server that is unreachable.
     #[must_use]
     pub fn new() -> Self {
         Self(Options {

@@ -266,7 +266,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let Some(Keeper { alive, thread }) = guard(&self.keeper).take() else { return };
         drop(alive);
-        // It writes that the process has ended, and gives up if the server is away.
+        // It writes that the process has ended, and gives up if the server is unreachable.
         let _ = thread.join();
     }
 }

@@ -183,7 +183,7 @@ pub(super) fn transact<T>(
     chunk.after(worked).map_err(ChunkError::Work)?;
     drop(held);
     if let Some(room) = &record.skip_room {
-        // The transaction is the only writer, so nobody adds to them until it is committed.
+        // The transaction is the only writer, so nobody skips another item until it is committed.
         let so_far = skipped(&room.step)?;
         if so_far >= room.below {
             return Err(ChunkError::SkipLimit { so_far });

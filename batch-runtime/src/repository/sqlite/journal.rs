@@ -1,4 +1,4 @@
-//! The journal of an instance: the places that its control flow has passed.
+//! The journal of an instance: the places that its control flow has passed, with their outcomes.
 
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ pub(super) fn of_execution(
     Ok(instance.map(|instance| of(&connection, InstanceId(instance))).transpose()?.unwrap_or_default())
 }
 
-/// Was a restart told, after that execution of the step, to run it from its beginning?
+/// Returns whether a restart was told, after that execution of the step, to run it from its beginning.
 pub(super) fn runs_again(
     connection: &Connection,
     owner: Ownership,

@@ -1,7 +1,7 @@
 //! Lets the threads of this process take turns to write one file, so that none waits long.
 //!
-//! `SQLite` allows one write at a time, and makes all others sleep and try again. If two branches commit
-//! chunk after chunk, one finds the file free whenever it asks, and the other nearly never. Other processes
+//! `SQLite` allows one write at a time, and makes all other writers sleep and try again. Without turns, if two branches
+//! commit chunk after chunk, one finds the file free whenever it asks, and the other hardly ever. Other processes
 //! are not handled here: `SQLite` itself waits for them.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,7 +29,7 @@ struct Line {
     served: u64,
 }
 
-/// How long a newcomer may overtake a waiting thread: a handover costs more than a small chunk.
+/// For how long newcomers may overtake a waiting thread: a handover costs more than a small chunk.
 const BEFORE: Duration = Duration::from_millis(2);
 
 impl Line {
@@ -39,7 +39,7 @@ impl Line {
 }
 
 impl Queue {
-    /// Waits for the turn to write. If the queue has not moved for `wait`, the thread goes ahead without a
+    /// Waits for a turn to write. If the queue has not moved for `wait`, the thread goes ahead without a
     /// turn: the thread that blocks the queue holds the file, and `SQLite` reports that.
     pub(super) fn turn(&self, wait: Duration) -> Turn<'_> {
         let mut line = guard(&self.line);

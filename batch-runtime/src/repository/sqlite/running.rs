@@ -63,7 +63,7 @@ pub(super) fn steps(shared: &Arc<Shared>, executions: &[ExecutionId]) -> Result<
     if !known {
         return Ok(running);
     }
-    // Each partition has the same share in its step. The work of earlier executions was done before.
+    // Each partition has the same share in its step. The work of earlier executions counts as done before.
     let mut select = transaction.prepare_cached(
         "SELECT e.JOB_EXECUTION_ID, p.STEP_NAME, COUNT(*), SUM(s.STATUS = 'COMPLETED'),
                 SUM(CASE WHEN s.JOB_EXECUTION_ID <> e.JOB_EXECUTION_ID AND s.STATUS = 'COMPLETED' THEN ?2

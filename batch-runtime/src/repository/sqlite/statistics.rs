@@ -12,7 +12,7 @@ use super::rows;
 use crate::definition::Durability;
 use crate::repository::{JobStatistics, Profile, Statistics, Times};
 
-/// Milliseconds since 1970 of a time column: a text, or what the JDBC driver writes.
+/// Milliseconds since 1970 of a time column: it holds a text, or the number that the JDBC driver writes.
 fn millis(column: &str) -> String {
     format!(
         "CASE typeof({column}) WHEN 'integer' THEN {column} ELSE CAST(ROUND(unixepoch({column}, 'subsec') * 1000) AS INTEGER) END"
@@ -37,7 +37,7 @@ fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<Times> {
 
 pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, Trouble> {
     let connection = shared.lend(Durability::Machine)?;
-    // One snapshot for all that is added up.
+    // All sums come from one snapshot.
     let transaction = connection.unchecked_transaction()?;
     let text =
         |row: &Row<'_>, column| Ok::<_, Trouble>(row.get::<_, Option<String>>(column)?.unwrap_or_default());

@@ -125,7 +125,7 @@ async fn consume_on(channel: &Channel, consumption: &Consumption, queue: &str) -
             }
         }
         answered(channel.basic_cancel(messages.tag(), BasicCancelOptions::default())).await?;
-        // Messages that have arrived since then go to others.
+        // Messages that have arrived since go to others.
         while let Some(delivery) = messages.next().await {
             drop(Received::of(delivery?, *kind));
         }

@@ -27,16 +27,16 @@ use consumer::{Consumption, Received};
 use publisher::Message;
 use session::Session;
 
-/// How long the first connection is waited for.
+/// How long to wait for the first connection.
 const FIRST: Duration = Duration::from_secs(15);
-/// How long the end of the connection is waited for.
+/// How long to wait for the end of the connection.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A RabbitMQ server, and the connection of this process to it.
 ///
 /// It implements [`Hints`](super::Hints): with it, idle workers take a partition within milliseconds, and managers notice
-/// at once that one has ended. A run never depends on it: while the server is away, managers and workers look at the rows of
-/// the repository instead, and the connection is made again when the server is back. It also is a
+/// at once that one has ended. A run never depends on it: while the server is unreachable, managers and workers poll the rows of
+/// the repository instead, and reconnect when the server is back. It is also a
 /// [`ChunkCarrier`](super::ChunkCarrier).
 ///
 /// ```no_run

@@ -235,7 +235,7 @@ impl Session {
             }
         };
         if self.ends {
-            // Messages that were sent before the end must still arrive.
+            // Messages that were sent before the end still have to arrive.
             drop(messages);
             let _ = timeout(CLOSE, &mut publisher).await;
             let _ = timeout(CLOSE, connection.close(200, "the process ends".into())).await;
