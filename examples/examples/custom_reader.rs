@@ -1,7 +1,7 @@
 //! A custom reader: it reads fixed-length records from a tape and defines its own position.
 
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 
 use batch_runtime::prelude::*;
 
@@ -20,6 +20,8 @@ enum TapeError {
     Io(#[from] std::io::Error),
     #[error("record {record} is not a reading: `{}`", .text.escape_debug())]
     Malformed { record: u64, text: String },
+    #[error("record {record} is not complete: the tape ends within it")]
+    Truncated { record: u64 },
 }
 
 /// Reads a tape record by record. Only the `impl Reader` below involves the framework; the rest would look the same
@@ -46,11 +48,15 @@ impl Reader for Tape {
     type Error = TapeError;
 
     fn read(&mut self) -> Result<Option<Reading>, TapeError> {
-        let mut record = [0; RECORD];
-        match self.file.read_exact(&mut record) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
+        if self.file.fill_buf()?.is_empty() {
+            return Ok(None);
         }
+        let mut record = [0; RECORD];
+        // A tape that has lost its end must not look like one that is complete.
+        self.file.read_exact(&mut record).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => TapeError::Truncated { record: self.read + 1 },
+            _ => error.into(),
+        })?;
         self.read += 1;
         let malformed = || TapeError::Malformed {
             record: self.read,
@@ -68,6 +74,12 @@ impl Reader for Tape {
         self.file.seek(SeekFrom::Start(position * RECORD as u64))?;
         self.read = position;
         Ok(())
+    }
+
+    /// After a malformed record the next one can be read, so a step may skip it. After any other error the reader is
+    /// opened again at its position, if the step retries it.
+    fn steps_over(&self, error: &TapeError) -> bool {
+        matches!(error, TapeError::Malformed { .. })
     }
 
     /// For the progress bar.

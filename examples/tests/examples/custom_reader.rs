@@ -52,3 +52,17 @@ fn a_restart_resumes_at_the_position_and_not_at_the_beginning() {
     folder.run("custom_reader", arguments).ended_with(0);
     assert_eq!(found(&folder), expected(&tape));
 }
+
+#[test]
+fn a_tape_that_has_lost_its_end_fails_the_job() {
+    let folder = Folder::new();
+    let tape = read(&data("tape.dat"));
+    folder.write("tape.dat", &tape[..16 * 777 + 5]);
+    let ran = folder.run("custom_reader", ["run", "--input", "tape.dat"]).ended_with(1);
+    assert!(
+        ran.err.contains("record 778 is not complete: the tape ends within it"),
+        "{}\n{}",
+        ran.out,
+        ran.err
+    );
+}

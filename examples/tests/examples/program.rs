@@ -71,7 +71,7 @@ impl Folder {
                 return;
             }
         }
-        panic!("the example had always gone too far when it was killed");
+        panic!("the example was killed too late every time");
     }
 
     /// Returns whether the query yields a number other than 0. Without a database it does not.
