@@ -255,11 +255,11 @@ fn values_of_every_form_read_back_as_the_same() {
 #[test]
 fn a_value_without_a_form_in_xml_is_refused() {
     let blank = || " \n".to_owned();
-    is_refused(vec![1, 2], "a list is no item");
-    is_refused((1, 2), "a list is no item");
-    is_refused(Shape::Dot, "an enum is no item");
-    is_refused(Shape::Named("a".into()), "an enum is no item");
-    is_refused(Shape::Circle { radius: 1.0 }, "an enum is no item");
+    is_refused(vec![1, 2], "a list is not an item");
+    is_refused((1, 2), "a list is not an item");
+    is_refused(Shape::Dot, "an enum is not an item");
+    is_refused(Shape::Named("a".into()), "an enum is not an item");
+    is_refused(Shape::Circle { radius: 1.0 }, "an enum is not an item");
     is_refused(None::<u32>, "no form for a `None`");
     is_refused(with!("a", Option<Option<u32>>, Some(None)), "field `a`: XML has no form for a `None`");
     is_refused(with!("a", Vec<Option<u32>>, vec![None]), "field `a`: XML has no form for a `None`");

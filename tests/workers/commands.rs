@@ -44,7 +44,7 @@ fn workers_that_end_at_once_fail_the_step_with_their_last_lines() {
     let run = world.run("load --parts 2 --size 20 --workers 'sh -c \"echo no such host >&2; exit 7\" {worker}' --most-workers 2");
     assert_eq!(run.code, 1, "{run}");
     assert!(
-        run.err.contains("5 workers in a row could not run; of the last one: it ended at once (exit status: 7); it said: no such host"),
+        run.err.contains("5 workers in a row could not run; the last one: it ended at once (exit status: 7); it said: no such host"),
         "{run}"
     );
     assert!(run.err.contains("[worker 1] no such host"), "{run}");

@@ -13,6 +13,9 @@ use crate::repository::{BatchStatus, SkippedKey};
 /// Our own options follow the parameters of the job.
 const OPTIONS: &str = "Options";
 
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 the job failed, 2 wrong command line or unusable repository, \
+    3 the job was stopped, 4 refused";
+
 /// The whole command line. The jobs must have different names.
 pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<usize>) -> Command {
     let about = match jobs {
@@ -24,6 +27,7 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_flag(true)
+        .after_help(EXIT_CODES)
         .args(globals())
         .subcommands([
             Command::new("jobs").about("Lists the jobs of this program and their parameters"),
@@ -79,7 +83,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .value_parser(clap::value_parser!(i64))
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Reprocesses the items that this execution skipped, then runs all later steps in full");
+        .help("Reads again the records that this execution skipped, then runs all later steps in full");
     run.args([next, replay, durability().global(true), recovery().global(true)])
         .args(of_workers().into_iter().chain(log()).map(|arg| arg.global(true)))
 }
@@ -92,7 +96,7 @@ fn of_workers() -> [Arg; 7] {
     [
         arg("workers", 5)
             .value_name("WORKERS")
-            .help("Runs partitions in other processes: `local:N` starts up to N child processes, `remote` uses processes that were started with the command `worker`, and any other value is a command that starts a worker, such as 'ssh {host} /opt/etl/job {worker}'"),
+            .help("Runs partitions in other processes: `local:N` starts up to N child processes, `remote` uses processes that were started with the command `worker`, and any other value is a command that starts a worker, such as 'ssh {host} /opt/etl/job {worker}' [default: threads of this process]"),
         arg("hosts", 6)
             .value_name("HOSTS")
             .requires("workers")
@@ -119,7 +123,7 @@ fn of_workers() -> [Arg; 7] {
             .requires("workers")
             .value_parser(PossibleValuesParser::new(["on", "off"]))
             .hide_possible_values(true)
-            .help("Whether RabbitMQ also tells the run when a partition has ended, or the run only looks by itself [default: on]"),
+            .help("Whether RabbitMQ also tells the run when a partition has ended, or the run only polls the repository [default: on]"),
     ]
 }
 
@@ -138,10 +142,9 @@ fn log() -> [Arg; 2] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     [
-        arg("log", 12)
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(OsString))
-            .help("Appends what happens to this file, as lines of JSON, each with the execution and the step that it belongs to"),
+        arg("log", 12).value_name("FILE").value_parser(clap::value_parser!(OsString)).help(
+            "Appends the events of the run to this file, as lines of JSON, each with its execution and step",
+        ),
         arg("log-filter", 13)
             .value_name("FILTER")
             .requires("log")
@@ -240,7 +243,7 @@ fn restart() -> Command {
                 .requires("from")
                 .help_heading(OPTIONS)
                 .display_order(2)
-                .help("With `--from`: leaves out earlier steps that are not complete"),
+                .help("With `--from`: passes over earlier steps that are not complete"),
         )
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
         .args([durability(), recovery()])
@@ -307,7 +310,7 @@ fn show() -> Command {
             option("follow", 1)
                 .action(ArgAction::SetTrue)
                 .conflicts_with("skipped")
-                .help("Follows a running execution until it ends, and exits as `run` does; Ctrl-C ends only the look"),
+                .help("Follows a running execution until it ends, and exits as `run` does; Ctrl-C stops following, not the execution"),
             option("skipped", 2)
                 .action(ArgAction::SetTrue)
                 .help("Shows the items that all executions of its instance skipped, and why"),
@@ -330,14 +333,14 @@ fn show() -> Command {
 }
 
 fn metrics() -> Command {
-    Command::new("metrics").about("Prints what all executions add up to, for Prometheus").arg(
+    Command::new("metrics").about("Prints totals over all executions, in the text format of Prometheus").arg(
         Arg::new("textfile")
             .long("textfile")
             .value_name("FILE")
             .value_parser(clap::value_parser!(OsString))
             .help_heading(OPTIONS)
             .display_order(1)
-            .help("Replaces this file as a whole, for the textfile collector of node_exporter: its name ends in `.prom`"),
+            .help("Replaces this file as a whole, for the textfile collector of node_exporter, which reads only names that end in `.prom`"),
     )
 }
 
@@ -354,7 +357,7 @@ fn graph() -> Command {
                 .help_heading(OPTIONS)
                 .display_order(2)
                 .help(
-                    "Draws the job of this execution with the states of its steps and the way that it took",
+                    "Draws the job of this execution with the states of its steps and the path that it took",
                 ),
         )
         .arg(

@@ -37,7 +37,7 @@ pub(super) fn show(
 /// Replaces a file as a whole: a reader sees the old text or the new one, and nothing in between.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let Some(name) = file.file_name() else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no name of a file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a file name"));
     };
     // node_exporter reads only names that end in `.prom`.
     let mut unfinished = name.to_owned();

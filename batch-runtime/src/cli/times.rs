@@ -41,7 +41,7 @@ pub(super) fn time(text: &str) -> Result<Typed, String> {
         None => duration(text).ok(),
     };
     at.map(Typed::At).or_else(|| ago().map(Typed::Ago)).ok_or_else(|| {
-        "expected a time in UTC such as 2026-11-28T18:30, a day such as 2026-11-28, or a duration such as 90m, 2h or 7d, which is so long ago"
+        "expected a time in UTC such as 2026-11-28T18:30, a day such as 2026-11-28, or a duration such as 90m, 2h or 7d, meaning that long ago"
             .to_owned()
     })
 }

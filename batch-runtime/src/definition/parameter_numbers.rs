@@ -54,7 +54,7 @@ macro_rules! decimals {
                 }
                 let nearest = ParameterValue::$variant(number);
                 Err(format!(
-                    "a number that `{}` holds exactly is expected, and the nearest is {nearest}",
+                    "a number that `{}` holds exactly is expected; the nearest is {nearest}",
                     stringify!($float),
                 ))
             }
@@ -166,7 +166,7 @@ mod tests {
         assert!(f32::parse("16777217").is_err());
         assert_eq!(
             f64::parse("9007199254740993").unwrap_err(),
-            "a number that `f64` holds exactly is expected, and the nearest is 9.007199254740992E15"
+            "a number that `f64` holds exactly is expected; the nearest is 9.007199254740992E15"
         );
     }
 

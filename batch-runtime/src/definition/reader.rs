@@ -174,7 +174,7 @@ pub trait Reader {
     ///
     /// let mut minutes = CsvReader::<u32>::open(&path)?;
     /// let error = minutes.read().unwrap_err();
-    /// assert!(minutes.steps_over(&error), "`late` is no number, but the line after it can be read");
+    /// assert!(minutes.steps_over(&error), "`late` is not a number, but the line after it can be read");
     /// assert_eq!(minutes.read()?, Some(12));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

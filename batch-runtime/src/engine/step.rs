@@ -94,7 +94,7 @@ impl StepRun<'_> {
         match self.info.options.timeout {
             Some(bound) if self.retrying().is_late() => {
                 let why = format!(
-                    "the step has taken longer than its `timeout` of {bound:?}; a restart continues where it is"
+                    "the step has taken longer than its `timeout` of {bound:?}; a restart resumes after its last commit"
                 );
                 Err(Halt::Failed(Failure::new(why)))
             }

@@ -2,6 +2,7 @@
 
 use crate::definition::{Binding, BoundTo, OPTION, ParameterSpec, ParameterValue, StepInfo, StepKind};
 use crate::graph::{Activity, Use};
+use crate::observe::words::count;
 
 /// `load_eu = load(region = "eu")`: the name, and the activity if its own name differs.
 pub(super) fn title(used: &Use) -> String {
@@ -59,7 +60,7 @@ fn step_details(step: &StepInfo) -> Vec<String> {
             lines.push(match (step.options.sized_by.chunk, step.options.chunk) {
                 (Some(parameter), _) => format!("chunks of `{parameter}` items"),
                 (None, 1) => "chunks of 1 item".to_owned(),
-                (None, items) => format!("chunks of {items} items"),
+                (None, items) => format!("chunks of {} items", count(items as u64)),
             });
         }
     }

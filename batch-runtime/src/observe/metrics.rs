@@ -120,7 +120,7 @@ impl Page {
             }
         }
         let name = "batch_job_last_success_timestamp_seconds";
-        self.metric(name, "gauge", "When the last execution of the job that completed has ended");
+        self.metric(name, "gauge", "End of the last execution of the job that completed");
         for (job, completed) in last {
             let since_epoch = completed.duration_since(Timestamp::UNIX_EPOCH);
             self.sample(name, &[("job", job)], since_epoch.as_secs_f64());
@@ -129,12 +129,12 @@ impl Page {
 
     fn active(&mut self, active: &BTreeMap<String, Active>) {
         let name = "spring_batch_job_active_seconds_active_count";
-        self.metric(name, "gauge", "Executions that run, or whose owner died");
+        self.metric(name, "gauge", "Executions that are running, or whose owner has died");
         for (job, of_job) in active {
             self.sample(name, &[("spring_batch_job_active_name", job)], of_job.count);
         }
         let name = "spring_batch_job_active_seconds_duration_sum";
-        self.metric(name, "gauge", "For how long these have run, all together");
+        self.metric(name, "gauge", "Sum of the times since these executions started");
         for (job, of_job) in active {
             self.sample(name, &[("spring_batch_job_active_name", job)], of_job.time.as_secs_f64());
         }

@@ -165,7 +165,7 @@ impl FileSeen {
     fn of(path: &Path, within: Option<u64>) -> io::Result<Self> {
         // A pipe would be waited for.
         if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no file"));
+            return Err(io::Error::other("it is not a file"));
         }
         let file = File::open(path)?;
         let length = file.metadata()?.len();

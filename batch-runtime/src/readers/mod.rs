@@ -5,7 +5,7 @@ mod adaptors;
 mod any;
 mod chain;
 #[cfg(any(feature = "csv", feature = "fixed"))]
-#[cfg_attr(not(feature = "csv"), allow(dead_code, reason = "fixed columns have no header"))]
+#[cfg_attr(not(feature = "csv"), allow(dead_code, reason = "fixed-width columns have no header"))]
 mod columns;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 mod compressed;

@@ -329,7 +329,7 @@ impl Fleet {
             let said =
                 if lines.is_empty() { String::new() } else { format!("; it said: {}", lines.join(" / ")) };
             return Err(Failure::new(format!(
-                "{} workers in a row could not run; of the last one: {why}{said}",
+                "{} workers in a row could not run; the last one: {why}{said}",
                 self.failed
             )));
         }

@@ -30,7 +30,7 @@ fn problems() -> Vec<(&'static str, Any, &'static str)> {
             text("1.005"),
             "the number 1.005 would be rounded, because the column is of type numeric(6,2); declare it as numeric, or write another value",
         ),
-        ("price", text("007"), "the text '007' is no decimal number: write `-12.50`"),
+        ("price", text("007"), "the text '007' is not a decimal number: write `-12.50`"),
         (
             "price",
             Any::Integer(10_000),

@@ -217,7 +217,7 @@ impl PartitionHandler for Threads {
                     .name("partition".to_owned())
                     .spawn_scoped(scope, spans::carried(run));
                 if let Err(error) = spawned {
-                    tracing::warn!(%error, "could not start a thread for partitions; they wait for one that is running");
+                    tracing::warn!(%error, "could not start a thread for partitions; fewer of them run at once");
                     break;
                 }
             }

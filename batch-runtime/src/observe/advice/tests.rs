@@ -79,7 +79,7 @@ fn a_step_whose_commits_cost_the_most_gets_larger_chunks() {
     assert_eq!(larger(&case), Some((500, 896)));
 }
 
-/// What a larger chunk alone would bring.
+/// The gain of a larger chunk alone.
 fn larger(case: &Case) -> Option<(u64, u64)> {
     let profile = case.profile();
     let demands = Demands::of(&profile, profile.usage.as_ref()?, 100);
@@ -174,23 +174,23 @@ fn an_advice_is_said_in_a_line() {
     };
     assert_eq!(
         said(Lever::Chunk, 5_000),
-        "`chunk = 5_000` would bring 331 ms to about 215 ms (a crash then repeats up to 5_000 items)"
+        "`chunk = 5_000` would cut 331 ms to about 215 ms (after a crash, up to 5_000 items are processed again)"
     );
-    assert_eq!(said(Lever::Threads, 2), "`threads = 2` would bring 331 ms to about 215 ms");
+    assert_eq!(said(Lever::Threads, 2), "`threads = 2` would cut 331 ms to about 215 ms");
     assert!(
         said(Lever::Concurrency, 8)
-            .starts_with("`save` mostly waits: `concurrency = 8` on it would bring 331 ms")
+            .starts_with("`save` mostly waits: `concurrency = 8` on it would cut 331 ms")
     );
     assert!(
         said(Lever::Writer, 0)
-            .starts_with("writing in `save` takes the most: without it 331 ms would be 215 ms.")
+            .starts_with("writing in `save` takes most of the time: without it 331 ms would be 215 ms.")
     );
     assert!(
         said(Lever::Reader, 0)
-            .starts_with("reading in `save` takes the most: without it 331 ms would be 215 ms.")
+            .starts_with("reading in `save` takes most of the time: without it 331 ms would be 215 ms.")
     );
     let followed = |took| words::followed(Followed { predicted: 200 * MS, took: took * MS });
-    assert_eq!(followed(200), "the last advice predicted 200 ms, and it took 200 ms (as predicted)");
-    assert_eq!(followed(224), "the last advice predicted 200 ms, and it took 224 ms (12 % more)");
-    assert_eq!(followed(150), "the last advice predicted 200 ms, and it took 150 ms (25 % less)");
+    assert_eq!(followed(200), "the last advice predicted 200 ms; the step took 200 ms (as predicted)");
+    assert_eq!(followed(224), "the last advice predicted 200 ms; the step took 224 ms (12 % more)");
+    assert_eq!(followed(150), "the last advice predicted 200 ms; the step took 150 ms (25 % less)");
 }

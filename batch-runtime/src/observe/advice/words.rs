@@ -13,19 +13,19 @@ pub(crate) fn advice(advice: &Advice) -> String {
     let number = grouped(*setting);
     match lever {
         Lever::Chunk => format!(
-            "`chunk = {number}` would bring {elapsed} to about {predicted} (a crash then repeats up to {number} items)"
+            "`chunk = {number}` would cut {elapsed} to about {predicted} (after a crash, up to {number} items are processed again)"
         ),
-        Lever::Threads => format!("`threads = {number}` would bring {elapsed} to about {predicted}"),
+        Lever::Threads => format!("`threads = {number}` would cut {elapsed} to about {predicted}"),
         Lever::Concurrency => format!(
-            "`{component}` mostly waits: `concurrency = {number}` on it would bring {elapsed} to about {predicted}, if the \
-             other side stands {number} calls at once"
+            "`{component}` mostly waits: `concurrency = {number}` on it would cut {elapsed} to about {predicted}, if the \
+             other side can take {number} calls at once"
         ),
         Lever::Writer => format!(
-            "writing in `{component}` takes the most: without it {elapsed} would be {predicted}. Write a chunk in one \
-             statement (`Table`), and make indexes after the load"
+            "writing in `{component}` takes most of the time: without it {elapsed} would be {predicted}. Write a chunk in one \
+             statement (`Table`), and create indexes after the load"
         ),
         Lever::Reader => format!(
-            "reading in `{component}` takes the most: without it {elapsed} would be {predicted}. Read the input in \
+            "reading in `{component}` takes most of the time: without it {elapsed} would be {predicted}. Read the input in \
              `partitions`, if it can be split"
         ),
     }
@@ -41,7 +41,7 @@ pub(crate) fn followed(followed: Followed) -> String {
         (0, less) => format!("{less} % less"),
         (more, _) => format!("{more} % more"),
     };
-    format!("the last advice predicted {}, and it took {} ({verdict})", time(predicted), time(took))
+    format!("the last advice predicted {}; the step took {} ({verdict})", time(predicted), time(took))
 }
 
 fn time(nanos: u64) -> String {

@@ -46,7 +46,7 @@ impl Url {
             None => !host.is_empty() && host.chars().all(is_name),
         };
         if !is_fine {
-            return Err("its host is no name or address");
+            return Err("its host is neither a name nor an address");
         }
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = if path.is_empty() { "/" } else { path };

@@ -195,8 +195,9 @@ impl Guarded for Target {
     }
 }
 
-/// What a row says whose version was raised, if it was `version` or the next; else what `other` says of its version, if the
-/// row has the same owner.
+/// Decides whether a commit whose answer was lost took effect. A statement raised the version of the row, if it was
+/// `version`, so that nothing was committed, or the next one, so that the commit took effect; `row` holds the version that it
+/// returned. If it found neither, `other` reads the row of the same owner as it is now.
 pub(super) fn found(
     row: Option<&Row>,
     version: i64,

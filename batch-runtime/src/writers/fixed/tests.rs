@@ -103,7 +103,7 @@ fn a_value_that_its_column_cannot_hold_is_refused_and_named() {
         ((" a", 1.0), "field `a`: the spaces at the edges of the value would be lost"),
         (("a", 1.25), "field `b`: the value has 2 decimals, but the column holds 1"),
         (("a", 1e30), "field `b`: the "),
-        (("a", f64::NAN), "field `b`: the column holds digits, but the value is no plain number"),
+        (("a", f64::NAN), "field `b`: the column holds digits, but the value is not a plain number"),
         (("a\nb", 1.0), "a value has a line ending in it"),
     ] {
         let columns = [FixedColumn::new("a", 0..4), FixedColumn::new("b", 4..9).decimals(1)];

@@ -56,7 +56,7 @@ pub(super) fn append(column: &FixedColumn, value: &str, out: &mut Vec<u8>) -> Re
         Align::Zeros => {
             let (sign, number) = value.strip_prefix('-').map_or(("", value), |number| ("-", number));
             if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-                return Err(ItemError::new("the column is filled with zeros, but the value is no number"));
+                return Err(ItemError::new("the column is filled with zeros, but the value is not a number"));
             }
             out.extend_from_slice(sign.as_bytes());
             out.extend(std::iter::repeat_n(b'0', padding));
@@ -78,7 +78,7 @@ impl Digits {
         let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
-            return Err(ItemError::new("the column holds digits, but the value is no plain number"));
+            return Err(ItemError::new("the column holds digits, but the value is not a plain number"));
         }
         let decimals = decimals.trim_end_matches('0');
         if decimals.len() > scale {

@@ -24,9 +24,9 @@ pub(super) fn exact(microseconds: i64, digits: u32) -> Result<i64, Problem> {
 /// Why a text is none.
 pub(super) type Problem = &'static str;
 
-const NO_DATE: Problem = "is no date: write `2024-01-31`";
-const NO_TIME: Problem = "is no time: write `12:30:00`";
-const NO_MOMENT: Problem = "is no date with a time: write `2024-01-31T12:30:00`";
+const NO_DATE: Problem = "is not a date: write `2024-01-31`";
+const NO_TIME: Problem = "is not a time: write `12:30:00`";
+const NO_MOMENT: Problem = "is not a date with a time: write `2024-01-31T12:30:00`";
 const TOO_FINE: Problem = "is finer than the server's microseconds";
 const TOO_EARLY: Problem = "is earlier than the server's first day";
 

@@ -137,7 +137,7 @@ impl Cell<'_, '_> {
             return Err(self.mismatch(&format!("{what} {text}"), "numeric"));
         };
         let number = Decimal::parse(text).ok_or_else(|| {
-            NoRow::new(format!("the text '{}' is no decimal number: write `-12.50`", shown(text)))
+            NoRow::new(format!("the text '{}' is not a decimal number: write `-12.50`", shown(text)))
         })?;
         if let Some(problem) = number.problem(limit) {
             return Err(self.changes(&format!("the number {}", shown(text)), problem, "numeric"));

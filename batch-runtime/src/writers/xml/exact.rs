@@ -59,7 +59,7 @@ impl Place {
     fn of_parts<E: Error>(self) -> Result<Self, E> {
         match self {
             Self::Item => {
-                Err(E::custom("a list is no item; write its values as items, or put it in a struct"))
+                Err(E::custom("a list is not an item; write its values as items, or put it in a struct"))
             }
             Self::Element => Ok(Self::OneElement),
             Self::Content => Ok(Self::OneOfContent),
@@ -137,7 +137,7 @@ impl<S: Serializer> Exact<S> {
     fn check_variant(&self, variant: &str) -> Result<(), S::Error> {
         if self.place == Place::Item {
             return Err(S::Error::custom(
-                "an enum is no item, as its variant would name the element; put it in the field `$value` of a struct",
+                "an enum is not an item, as its variant would name the element; put it in the field `$value` of a struct",
             ));
         }
         if self.place.is_content() {

@@ -168,7 +168,7 @@ impl<T: Serializes> Writer for XmlWriter<T> {
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(name) = [&self.root, &self.element].into_iter().find(|name| !is_name(name)) {
             let problem = format!(
-                "`{name}` is no name of an element: it begins with a letter, and letters, digits, `_`, `-` and `.` follow"
+                "`{name}` is not an element name: it begins with a letter, and letters, digits, `_`, `-` and `.` follow"
             );
             return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
         }

@@ -241,7 +241,7 @@ impl Pages {
         match (self.total, now) {
             (Some(before), Some(now)) if now != before && !(self.may_grow && now > before) => {
                 return Err(Broken::Changed(format!(
-                    "the total was {before} and is now {now}: the pages have changed while they were read, so that items may be missing or doubled; start a new instance (`--next`){}",
+                    "the total was {before} and is now {now}: the pages have changed while they were read, so that items may be missing or duplicated; start a new instance (`--next`){}",
                     if now > before {
                         ", or allow it with `may_grow()` if items are only added at the end"
                     } else {
