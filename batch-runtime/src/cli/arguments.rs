@@ -214,11 +214,6 @@ impl Invocation {
                 let format = matches.get_one::<String>("format").and_then(|name| name.parse().ok());
                 let format = format.unwrap_or_default();
                 match matches.get_one::<i64>("execution").copied().map(ExecutionId) {
-                    Some(_) if matches!(format, GraphFormat::Mermaid | GraphFormat::Dot) => {
-                        return Err(Refusal::usage(format!(
-                            "the format `{format}` cannot show an execution; `svg` and `text` can"
-                        )));
-                    }
                     Some(execution) => Self::GraphOf { execution, format },
                     None => Self::Graph { job: named_or_only(jobs, name, "graph")?, format },
                 }

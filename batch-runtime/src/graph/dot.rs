@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::drawing::{Drawing, Item, Shape};
+use super::status::Status;
 
 pub(super) fn dot(name: &str, drawing: &Drawing) -> String {
     let mut out = format!("digraph \"{}\" {{\n  node [fontname=\"sans-serif\"]\n", escaped(name));
@@ -23,7 +24,7 @@ pub(super) fn dot(name: &str, drawing: &Drawing) -> String {
 fn item(out: &mut String, item: &Item, depth: usize) {
     let indent = "  ".repeat(depth);
     let _ = match item {
-        Item::Box { id, shape, lines } => {
+        Item::Box { id, shape, lines, status } => {
             let shape = match shape {
                 Shape::Terminal => "shape=box, style=rounded",
                 Shape::Step => "shape=box",
@@ -33,8 +34,11 @@ fn item(out: &mut String, item: &Item, depth: usize) {
                 Shape::Join => "shape=invtrapezium",
                 Shape::Junction => "shape=point",
             };
-            let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
-            writeln!(out, "{indent}n{id} [{shape}, label=\"{}\"]", lines.join("\\n"))
+            let colour = status.as_ref().map(|status| status.state.colour());
+            let colour = colour.map(|it| format!(", color=\"{it}\", fontcolor=\"{it}\"")).unwrap_or_default();
+            let status_line = status.as_ref().map(Status::line);
+            let lines: Vec<String> = lines.iter().chain(&status_line).map(|line| escaped(line)).collect();
+            writeln!(out, "{indent}n{id} [{shape}{colour}, label=\"{}\"]", lines.join("\\n"))
         }
         Item::Frame { id, title, items } => {
             let _ = writeln!(out, "{indent}subgraph cluster_{id} {{\n{indent}  label=\"{}\"", escaped(title));

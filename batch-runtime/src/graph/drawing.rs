@@ -1,5 +1,6 @@
 //! Turns the body of a job into boxes and arrows, which the formats only have to print.
 
+use super::status::{Seen, Status};
 use super::words::{details, split, title};
 use super::{Activity, Node, Subject, Use};
 use crate::definition::JobInfo;
@@ -13,7 +14,7 @@ pub(super) struct Drawing {
 
 /// A box, or several in a frame.
 pub(super) enum Item {
-    Box { id: usize, shape: Shape, lines: Vec<String> },
+    Box { id: usize, shape: Shape, lines: Vec<String>, status: Option<Status> },
     Frame { id: usize, title: String, items: Vec<Item> },
 }
 
@@ -48,16 +49,17 @@ struct Loose {
 }
 
 #[derive(Default)]
-struct Pen {
+struct Pen<'s> {
+    seen: Option<&'s Seen>,
     arrows: Vec<Arrow>,
     next: usize,
     /// The arrows that leave the enclosing loops, the innermost last.
     breaks: Vec<Vec<Loose>>,
 }
 
-/// Draws a job.
-pub(super) fn draw(job: &JobInfo) -> Drawing {
-    let mut pen = Pen::default();
+/// Draws a job, with what is known about one of its executions.
+pub(super) fn draw(job: &JobInfo, seen: Option<&Seen>) -> Drawing {
+    let mut pen = Pen { seen, ..Pen::default() };
     let mut items = Vec::new();
     let begin = pen.put(&mut items, Shape::Terminal, vec![job.name.to_owned()], Vec::new());
     let ends = pen.nodes(job.flow, &mut items, vec![Loose { from: begin, label: None }]);
@@ -67,11 +69,11 @@ pub(super) fn draw(job: &JobInfo) -> Drawing {
     Drawing { items, arrows: pen.arrows }
 }
 
-impl Pen {
+impl Pen<'_> {
     /// Adds a box and ends the loose arrows at it.
     fn put(&mut self, items: &mut Vec<Item>, shape: Shape, lines: Vec<String>, loose: Vec<Loose>) -> usize {
         let id = self.number();
-        items.push(Item::Box { id, shape, lines });
+        items.push(Item::Box { id, shape, lines, status: None });
         self.tie(loose, id);
         id
     }
@@ -171,8 +173,13 @@ impl Pen {
 
     fn used(&mut self, used: &Use, items: &mut Vec<Item>, loose: Vec<Loose>) -> usize {
         let shape = if matches!(used.activity, Activity::Job(_)) { Shape::Job } else { Shape::Step };
-        let mut lines = vec![title(used)];
-        lines.extend(details(&used.activity));
-        self.put(items, shape, lines, loose)
+        let (lines, status) = match self.seen {
+            Some(seen) => seen.of_step(used),
+            None => ([title(used)].into_iter().chain(details(&used.activity)).collect(), None),
+        };
+        let id = self.number();
+        items.push(Item::Box { id, shape, lines, status });
+        self.tie(loose, id);
+        id
     }
 }

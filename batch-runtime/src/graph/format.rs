@@ -96,8 +96,7 @@ pub fn render(job: &JobInfo, format: GraphFormat) -> String {
     draw(job, format, None, &format!("The job {}", job.name))
 }
 
-/// Draws a job with what is known about one of its executions. A Mermaid flowchart or a Graphviz graph does not show
-/// it.
+/// Draws a job with what is known about one of its executions.
 pub(crate) fn render_seen(job: &JobInfo, format: GraphFormat, seen: &Seen, title: &str) -> String {
     draw(job, format, Some(seen), title)
 }
@@ -106,7 +105,7 @@ fn draw(job: &JobInfo, format: GraphFormat, seen: Option<&Seen>, title: &str) ->
     match format {
         GraphFormat::Text => canvas::drawn(job, seen),
         GraphFormat::Svg => svg::svg(job, seen, title),
-        GraphFormat::Mermaid => mermaid::mermaid(&drawing::draw(job)),
-        GraphFormat::Dot => dot::dot(job.name, &drawing::draw(job)),
+        GraphFormat::Mermaid => mermaid::mermaid(&drawing::draw(job, seen)),
+        GraphFormat::Dot => dot::dot(job.name, &drawing::draw(job, seen)),
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Use;
+use super::words::title;
 use crate::engine::flow::journal::Journal;
+use crate::observe::StepProgress;
 use crate::observe::words::count;
-use crate::repository::{BatchStatus, Counters, JournalEntry, StepExecution};
+use crate::repository::{BatchStatus, Counters, JournalEntry, RunningStep, StepExecution};
 
 /// What an execution has done, by place.
 #[derive(Debug, Default)]
@@ -21,7 +24,9 @@ pub(crate) struct StepSeen {
     state: State,
     counters: Counters,
     /// The number of iterations.
-    pub(crate) times: usize,
+    times: usize,
+    /// How far it is, while it runs.
+    percent: Option<u64>,
     /// True if it completed in an earlier execution of the instance.
     was_before: bool,
 }
@@ -43,6 +48,30 @@ impl State {
     /// All states.
     pub(crate) const ALL: [Self; 6] =
         [Self::NotReached, Self::Ok, Self::Skipped, Self::Stopped, Self::Running, Self::Failed];
+
+    /// Its colour on a light page.
+    pub(crate) const fn colour(self) -> &'static str {
+        match self {
+            Self::NotReached => "#818b98",
+            Self::Ok => "#1a7f37",
+            Self::Skipped => "#9a6700",
+            Self::Stopped => "#6639ba",
+            Self::Running => "#0969da",
+            Self::Failed => "#cf222e",
+        }
+    }
+
+    /// Its colour on a dark page.
+    pub(crate) const fn dark_colour(self) -> &'static str {
+        match self {
+            Self::NotReached => "#6e7681",
+            Self::Ok => "#3fb950",
+            Self::Skipped => "#d29922",
+            Self::Stopped => "#ab7df8",
+            Self::Running => "#4493f8",
+            Self::Failed => "#f85149",
+        }
+    }
 
     /// The name of its class in a style sheet.
     pub(crate) const fn class(self) -> &'static str {
@@ -89,7 +118,10 @@ impl StepSeen {
             State::Ok => "ok".to_owned(),
             State::Skipped => format!("ok, {} skipped", count(self.counters.skips())),
             State::Stopped => "stopped".to_owned(),
-            State::Running => "running".to_owned(),
+            State::Running => match self.percent {
+                Some(percent) => format!("running, {percent} %"),
+                None => "running".to_owned(),
+            },
             State::Failed => "failed".to_owned(),
         };
         Status { state: self.state, words }
@@ -115,6 +147,7 @@ impl Seen {
         is_alive: bool,
         earlier: impl IntoIterator<Item = &'s StepExecution>,
         steps: impl IntoIterator<Item = &'s StepExecution>,
+        running: &[RunningStep],
         journal: impl IntoIterator<Item = JournalEntry>,
     ) -> Self {
         let mut seen = Self { is_complete: status == BatchStatus::Completed, ..Self::default() };
@@ -122,7 +155,10 @@ impl Seen {
         let executions = earlier.into_iter().map(|step| (step, true));
         for (step, before) in executions.chain(steps.into_iter().map(|step| (step, false))) {
             let counters = last.get(step.name.as_str()).map(|(known, _)| known.counters).unwrap_or_default();
-            last.insert(&step.name, (StepSeen::of(step, counters, before, is_alive), before));
+            let percent = running.iter().find(|running| running.id == step.id);
+            let percent = percent.and_then(|running| StepProgress::from(running).percent());
+            let seen = StepSeen { percent, ..StepSeen::of(step, counters, before, is_alive) };
+            last.insert(&step.name, (seen, before));
         }
         for (path, (one, before)) in &last {
             let step = seen
@@ -148,9 +184,19 @@ impl Seen {
         self.is_complete
     }
 
-    /// The state of a step.
-    pub(crate) fn step(&self, name: &str) -> StepSeen {
-        self.steps.get(name).copied().unwrap_or_default()
+    /// The lines of a step and its state.
+    pub(super) fn of_step(&self, used: &Use) -> (Vec<String>, Option<Status>) {
+        let step = self.steps.get(used.name).copied().unwrap_or_default();
+        let title = match step.times {
+            0 | 1 => title(used),
+            times => format!("{} × {times}", title(used)),
+        };
+        ([title].into_iter().chain(step.counted()).collect(), Some(step.status()))
+    }
+
+    /// Returns whether the execution, or an earlier one of its instance, has begun that step.
+    pub(super) fn has_begun(&self, name: &str) -> bool {
+        self.steps.contains_key(name)
     }
 
     /// Returns whether the execution went on after that place.
@@ -179,13 +225,14 @@ impl StepSeen {
             }
             _ => State::Failed,
         };
-        Self { state, counters, times: 1, was_before }
+        Self { state, counters, times: 1, percent: None, was_before }
     }
 
     fn add(&mut self, one: Self) {
         self.state = self.state.max(one.state);
         self.counters += one.counters;
         self.times += 1;
+        self.percent = self.percent.or(one.percent);
         self.was_before &= one.was_before;
     }
 }
@@ -201,7 +248,7 @@ mod tests {
     use crate::definition::{DeciderInfo, ExecutionId, JobInfo, JobOptions, StepExecutionId, StepInfo};
     use crate::definition::{StepKind, StepOptions};
     use crate::graph::{Activity, Arm, GraphFormat, Node, Subject, Text, Use, render_seen};
-    use crate::repository::ExitStatus;
+    use crate::repository::{ExitStatus, Reached};
 
     const STEP: StepInfo = StepInfo {
         id: "page",
@@ -260,8 +307,21 @@ mod tests {
     }
 
     fn drawn(status: BatchStatus, steps: &[StepExecution], journal: Vec<JournalEntry>) -> String {
-        let seen = Seen::of(status, true, [], steps, journal);
+        let seen = Seen::of(status, true, [], steps, &[], journal);
         render_seen(&JOB, GraphFormat::Text, &seen, "")
+    }
+
+    #[test]
+    fn mermaid_and_graphviz_show_the_state_of_a_step_in_words_and_colour() {
+        let steps = [step("page[1]", BatchStatus::Failed, 4)];
+        let seen = Seen::of(BatchStatus::Failed, false, [], &steps, &[], []);
+        let mermaid = render_seen(&JOB, GraphFormat::Mermaid, &seen, "");
+        assert!(mermaid.contains("[\"page<br/>4 read<br/>✗ failed\"]:::failed\n"), "{mermaid}");
+        assert!(mermaid.contains("  classDef failed stroke:#cf222e,color:#cf222e\n"), "{mermaid}");
+        let dot = render_seen(&JOB, GraphFormat::Dot, &seen, "");
+        let shown =
+            "[shape=box, color=\"#cf222e\", fontcolor=\"#cf222e\", label=\"page\\n4 read\\n✗ failed\"]";
+        assert!(dot.contains(shown), "{dot}");
     }
 
     #[test]
@@ -275,6 +335,26 @@ mod tests {
         for shown in ["page × 3", "30 read", "✓ ok", "┃", "▽"] {
             assert!(drawn.contains(shown), "{shown}: {drawn}");
         }
+    }
+
+    #[test]
+    fn a_running_step_shows_how_far_it_is() {
+        let steps = [step("page[1]", BatchStatus::Started, 4)];
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let running = RunningStep {
+            execution: ExecutionId(1),
+            id: StepExecutionId(1),
+            name: "page[1]".to_owned(),
+            started: now,
+            updated: now,
+            counters: Counters::default(),
+            read_before: 0,
+            reached: Some((Reached { before: 0, done: 2, total: 5 }, now)),
+            partitions: None,
+        };
+        let seen = Seen::of(BatchStatus::Started, true, [], &steps, &[running], []);
+        let drawn = render_seen(&JOB, GraphFormat::Text, &seen, "");
+        assert!(drawn.contains("▶ running, 40 %"), "{drawn}");
     }
 
     #[test]

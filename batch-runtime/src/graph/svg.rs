@@ -20,9 +20,6 @@ const DARK: [&str; 10] = [
     "#0d1117", "#656c76", "#161b22", "#e6edf3", "#9198a1", "#656c76", "#21262d", "#15233a", "#30363d",
     "#11161d",
 ];
-/// The colours of the states: idle, ok, skipped, stopped, running, failed.
-const LIGHT_STATES: [&str; 6] = ["#818b98", "#1a7f37", "#9a6700", "#6639ba", "#0969da", "#cf222e"];
-const DARK_STATES: [&str; 6] = ["#6e7681", "#3fb950", "#d29922", "#ab7df8", "#4493f8", "#f85149"];
 
 /// A job as SVG, with what is known about one of its executions.
 pub(super) fn svg(job: &JobInfo, seen: Option<&Seen>, title: &str) -> String {
@@ -220,18 +217,18 @@ fn styles() -> String {
          .way{{fill:none;stroke-width:1.25;stroke-linejoin:round}}.way.taken{{stroke-width:3}}.label{{font-size:12px;stroke-width:5;paint-order:stroke;stroke-linejoin:round}}\n\
          .label.taken{{font-weight:600}}.frame{{stroke-dasharray:4 3}}.card rect,.card polygon,.card path{{stroke-width:1.25}}.card.taken rect,.card.taken polygon{{stroke-width:2}}\n"
     );
-    css.push_str(&colours(&LIGHT, &LIGHT_STATES));
+    css.push_str(&colours(&LIGHT, State::colour));
     css.push_str("@media (prefers-color-scheme:dark){\n");
-    css.push_str(&colours(&DARK, &DARK_STATES));
+    css.push_str(&colours(&DARK, State::dark_colour));
     css.push_str("}\n");
     css
 }
 
 fn colours(
     [page, border, card, text, soft, line, terminal, decision, bar, frame]: &[&str; 10],
-    states: &[&str; 6],
+    of_state: fn(State) -> &'static str,
 ) -> String {
-    let (failed, stopped, taken) = (states[5], states[3], text);
+    let (failed, stopped, taken) = (of_state(State::Failed), of_state(State::Stopped), text);
     let mut css = format!(
         "text{{fill:{text}}}.soft,.label{{fill:{soft}}}.label{{stroke:{page}}}.page{{fill:{page}}}.frame{{fill:{frame};stroke:{border}}}\n\
          .way{{stroke:{line}}}.head{{fill:{line}}}.way.taken{{stroke:{taken}}}.head.taken,.label.taken{{fill:{taken}}}\n\
@@ -240,8 +237,8 @@ fn colours(
          .failure rect{{stroke:{failed}}}.failure .name{{fill:{failed}}}.stop rect{{stroke:{stopped}}}.stop .name{{fill:{stopped}}}\n\
          .run .card:not(.taken) text{{fill:{soft}}}\n"
     );
-    for (state, colour) in State::ALL.into_iter().zip(states) {
-        let class = state.class();
+    for state in State::ALL {
+        let (class, colour) = (state.class(), of_state(state));
         let _ = write!(css, ".{class} rect,.{class} path{{stroke:{colour}}}.{class} .state{{fill:{colour}}}");
     }
     css.push('\n');

@@ -166,7 +166,9 @@ impl JobOperator {
         let steps = repository.steps(execution)?;
         let is_alive =
             details::owner_state(repository, &found)?.is_some_and(|state| state != OwnerState::Dead);
-        let seen = Seen::of(found.status, is_alive, &before, &steps, repository.journal(execution)?);
+        let running = if is_alive { repository.running_steps(&[execution])? } else { Vec::new() };
+        let journal = repository.journal(execution)?;
+        let seen = Seen::of(found.status, is_alive, &before, &steps, &running, journal);
         let title = format!(
             "Execution {execution} of the job {}: {}",
             job.name,

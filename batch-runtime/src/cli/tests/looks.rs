@@ -245,12 +245,18 @@ fn a_drawing_of_an_execution_shows_states_counters_and_the_way_taken() {
 }
 
 #[test]
-fn a_format_that_cannot_show_an_execution_is_refused() {
+fn an_execution_is_drawn_in_every_format() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run once");
-    let answer = folder.ask(JOBS, "graph --execution 1 --format dot");
-    assert_eq!(answer.code, 2);
-    assert_eq!(answer.err, "error: the format `dot` cannot show an execution; `svg` and `text` can\n");
+    folder.ask(JOBS, "run flight_delays --input x.csv --fail-at 15");
+    for (format, shown) in [
+        ("text", "✗ failed"),
+        ("svg", "✗ failed"),
+        ("mermaid", "✗ failed\"]:::failed"),
+        ("dot", "✗ failed\"]"),
+    ] {
+        let answer = folder.ask(JOBS, &format!("graph --execution 1 --format {format}"));
+        assert!(answer.out.contains(shown), "{answer:?}");
+    }
     let unknown = folder.ask(JOBS, "graph --execution 7");
     assert_eq!(unknown.code, 4, "{unknown:?}");
 }

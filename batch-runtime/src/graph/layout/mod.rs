@@ -130,19 +130,13 @@ impl Pen<'_> {
 
     fn used(&mut self, used: &Use, entered: bool) -> Block {
         let kind = if matches!(used.activity, Activity::Job(_)) { Kind::Job } else { Kind::Step };
-        let mut lines = vec![title(used)];
         let Some(seen) = self.seen else {
-            lines.extend(card(&used.activity));
+            let lines = [title(used)].into_iter().chain(card(&used.activity)).collect();
             return Block::card(kind, lines, None, false);
         };
-        let step = seen.step(used.name);
-        if step.times > 1 {
-            lines[0] = format!("{} × {}", title(used), step.times);
-        }
-        lines.extend(step.counted());
-        let status = step.status();
-        let taken = entered || step.times > 0;
+        let (lines, status) = seen.of_step(used);
+        let taken = entered || seen.has_begun(used.name);
         let passed = entered && seen.has_passed(used.name);
-        Block { exit: Some(passed), ..Block::card(kind, lines, Some(status), taken) }
+        Block { exit: Some(passed), ..Block::card(kind, lines, status, taken) }
     }
 }
