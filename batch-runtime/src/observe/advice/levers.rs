@@ -27,6 +27,8 @@ const WORTH_WAITING_FOR: u64 = 20;
 /// More calls at once are nothing to propose unasked: the other side has to stand them.
 const MOST_CALLS: u64 = 64;
 const MOST_THREADS: u64 = 16;
+/// A step that computes for less than this part of its time gets twice the threads that it needs on the average, in percent.
+const MOSTLY_COMPUTES: u64 = 70;
 /// Without another lever the largest activity is named from these shares on, in percent.
 const MUCH_WRITING: u64 = 40;
 const MUCH_READING: u64 = 50;
@@ -92,7 +94,11 @@ fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     };
     let candidates = 2..=demands.cores.max(4);
     let least = candidates.clone().map(time).min()?;
-    let threads = candidates.into_iter().find(|threads| time(*threads) <= least + least / 20)?;
+    let least = candidates.into_iter().find(|threads| time(*threads) <= least + least / 20)?;
+    // Threads that wait leave cores to others, but not at the moments when these need them.
+    // A processor that only waits gets calls in flight, which cost less than threads.
+    let waits = demands.share(demands.cpu) < MOSTLY_COMPUTES && concurrency(demands).is_none();
+    let threads = if waits { (2 * least).min(MOST_THREADS) } else { least };
     Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time(threads) })
 }
 

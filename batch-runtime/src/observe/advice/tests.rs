@@ -68,6 +68,13 @@ fn a_step_that_computes_in_its_processor_gets_as_many_threads_as_there_are_cores
 }
 
 #[test]
+fn a_step_that_waits_half_of_its_time_gets_twice_the_threads_that_it_needs_on_the_average() {
+    // With four threads 950 / 4 = 238 are left; with eight of them the cores have the most to do: 400 / 2.
+    let case = Case { process_cpu: 300, ..Case::new(50, 900, 30, 20) };
+    assert_eq!(case.advised(), Some((Lever::Threads, 8, 200)));
+}
+
+#[test]
 fn a_step_whose_commits_cost_the_most_gets_larger_chunks() {
     let mut case = Case::new(100, 100, 100, 700);
     // 100 commits of 6 ms are 600 of 1,000 ms; with a tenth of them 60 ms are left, 540 less.
